@@ -1,0 +1,52 @@
+# Every verb first brings up its own .venv; nothing needs to be installed but Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+MEMBERS := $(wildcard libs/*/pyproject.toml packages/*/pyproject.toml)
+CODE := libs packages tests benchmarks examples tools
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types contracts check bench lock clean
+
+help: ## list the verbs
+	@echo "millrace: make VERB [ARGS=\"…\"]"
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r v t; do printf '  %-10s %s\n' "$$v" "$$t"; done
+
+$(READY): requirements.lock $(MEMBERS) VERSION
+	@$(PYTHON) -c 'import sys; sys.exit("millrace needs Python 3.11 or newer; this is %d.%d. Say which: make PYTHON=python3.11 …" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up .venv (once): creating it …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Setting up .venv: installing the pinned packages (about a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "Setting up .venv: installing millrace itself …"
+	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python $(foreach m,$(MEMBERS),-e $(dir $(m)))
+	@touch $@
+	@echo "Setting up .venv: done."
+
+demo: $(READY) ## run the whole platform on embedded parts: make demo ARGS="--for 20"
+	@$(BIN)/millrace demo $(ARGS)
+
+test: $(READY) ## run the tests: make test ARGS="-k book"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	@echo "ruff …" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check --quiet $(CODE)
+
+types: $(READY)
+	@echo "mypy …" && $(BIN)/mypy $(wildcard libs/*/src packages/*/src)
+
+contracts: $(READY)
+	@echo "import-linter …" && $(BIN)/lint-imports
+
+check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
+
+bench: $(READY) ## measure speed, each figure against its limit taken in the same run
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(READY) ## pin the newest versions of everything into requirements.lock
+	@$(BIN)/python tools/lock.py
+
+clean: ## remove the .venv, caches and the demo's data
+	@rm -rf .venv .millrace .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

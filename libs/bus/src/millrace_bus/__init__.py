@@ -1,0 +1,1 @@
+"""Redis: writers, readers that recover, requests, config watch; the embedded server."""

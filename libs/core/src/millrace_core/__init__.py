@@ -1,0 +1,1 @@
+"""Names, messages, order join, configuration models, ids, clock, errors: pure, no I/O."""

@@ -1,0 +1,1 @@
+"""ccxt: lazy import, recorded order books, error meaning, client order ids."""

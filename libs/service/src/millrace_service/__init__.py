@@ -1,0 +1,1 @@
+"""A process's life: settings, supervisor, heartbeat, logging."""

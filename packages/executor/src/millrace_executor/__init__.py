@@ -1,0 +1,1 @@
+"""Requests to the exchange, and its answers."""

@@ -1,0 +1,1 @@
+"""Exchange to deltas and snapshots."""

@@ -1,0 +1,1 @@
+"""Streams to strategies to requests to trade."""

@@ -1,0 +1,1 @@
+"""An exchange to trade against, speaking Binance's own wire protocol."""
