@@ -1,0 +1,99 @@
+"""The venue as Binance's protocol meets it: with rate limits, a clock and API keys.
+
+Both faces, REST and the WebSocket API, take a request the same way:
+
+    exchange.charge(operation, parameters, address)
+    account = exchange.authenticate(api_key, parameters, payload, signature)    # for an AccountOperation
+    answer = exchange.perform(operation, account, parameters)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from millrace_simulator.binance import errors, signing
+from millrace_simulator.binance.limits import RateLimits
+from millrace_simulator.binance.parameters import Parameters
+from millrace_simulator.venue import Account, Venue
+
+API_KEY = re.compile(r"[\x21-\x7e]{1,256}")
+
+
+@dataclass(frozen=True)
+class PublicOperation:
+    """Something that anybody may ask for."""
+
+    run: Callable[[Exchange, Parameters], Any]
+    weight: int | Callable[[Parameters], int] = 1
+
+
+@dataclass(frozen=True)
+class AccountOperation:
+    """Something that needs an API key and a signature."""
+
+    run: Callable[[Exchange, Account, Parameters], Any]
+    weight: int | Callable[[Parameters], int] = 1
+    orders: int = 0
+    """So many new orders it counts against the account's order limits."""
+
+
+Operation = PublicOperation | AccountOperation
+
+
+class Exchange:
+    """What every operation works on."""
+
+    def __init__(self, venue: Venue, limits: RateLimits, now_ms: Callable[[], int]) -> None:
+        self.venue = venue
+        self.limits = limits
+        self.now_ms = now_ms
+
+    def charge(self, operation: Operation, parameters: Parameters, address: str) -> None:
+        """Count a request against its address, before anything else is looked at.
+
+        Raises:
+            TooManyRequestsError: the address is over its limit or banned.
+        """
+        weight = operation.weight if isinstance(operation.weight, int) else operation.weight(parameters)
+        self.limits.charge_request(address, weight)
+
+    def authenticate(self, api_key: str | None, parameters: Parameters, payload: str, signature: str | None) -> Account:
+        """The account that sends a request whose signature must cover `payload`.
+
+        Raises:
+            BinanceError: -2014 or -2015 for the key, -1021 for the time, -1022 for the signature.
+        """
+        account = self.account(api_key)
+        signing.check_timing(parameters, self.now_ms())
+        signing.check_signature(payload, signature, secret=account.secret, public_key=account.public_key)
+        return account
+
+    def account(self, api_key: str | None) -> Account:
+        """The account that a key belongs to, with nothing proved yet.
+
+        Raises:
+            BinanceError: -2014 where none was sent, -2015 where it is nobody's.
+        """
+        if api_key is None or not API_KEY.fullmatch(api_key):
+            raise errors.bad_key_format()
+        account = self.venue.account_by_key(api_key)
+        if account is None:
+            raise errors.rejected_key()
+        return account
+
+    def perform(self, operation: Operation, account: Account | None, parameters: Parameters) -> Any:
+        """The operation's answer, ready to be encoded as JSON.
+
+        Raises:
+            BinanceError: it was refused; nothing was changed, or what was changed stands in the error's data.
+        """
+        if isinstance(operation, PublicOperation):
+            return operation.run(self, parameters)
+        if account is None:
+            raise errors.bad_key_format()
+        if operation.orders:
+            self.limits.charge_orders(account.api_key, operation.orders)
+        return operation.run(self, account, parameters)

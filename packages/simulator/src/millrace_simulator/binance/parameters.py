@@ -1,0 +1,192 @@
+"""Parameters of a request: read in the order sent, and turned into what the operations need.
+
+A request's parameters come in the query, in a form body, or split over both; over the WebSocket API they are
+a JSON object. `Parameters` looks the same in all cases, and each reader refuses as Binance does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+
+from millrace_simulator.binance import errors
+from millrace_simulator.binance.errors import BinanceError
+
+DECIMAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
+INTEGER = r"^[0-9]{1,20}$"
+SYMBOL = r"^[A-Z0-9-_.]{1,50}$"
+CLIENT_ORDER_ID = r"^[a-zA-Z0-9-_]{1,36}$"
+MOST_DECIMALS = 8
+LARGEST_LONG = 2**63 - 1
+
+_patterns = {legal: re.compile(legal) for legal in (DECIMAL, INTEGER, SYMBOL, CLIENT_ORDER_ID)}
+
+
+class Parameters:
+    """Read access to one request's parameters by name; an empty value counts as an error, not as absent."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = values
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def text(self, name: str, legal: str | None = None) -> str | None:
+        """The value as sent, or None where it was not; matching `legal` if that is given.
+
+        Raises:
+            BinanceError: it is empty (-1105) or holds characters out of the legal range (-1100).
+        """
+        value = self.values.get(name)
+        if value is None:
+            return None
+        if not value:
+            raise errors.empty(name)
+        if legal is not None and not _patterns[legal].fullmatch(value):
+            raise errors.illegal_characters(name, legal)
+        return value
+
+    def required(self, name: str, legal: str | None = None) -> str:
+        """The value as sent.
+
+        Raises:
+            BinanceError: as `text`, or it was not sent (-1102).
+        """
+        if not self.values.get(name):
+            raise errors.mandatory(name)
+        value = self.text(name, legal)
+        assert value is not None  # noqa: S101 - narrows for the type checker: absence was refused above
+        return value
+
+    def decimal(self, name: str) -> Decimal | None:
+        """The value as a positive number.
+
+        Raises:
+            BinanceError: it is no number (-1100), has over eight decimals (-1111) or is zero (-1013).
+        """
+        value = self.text(name, DECIMAL)
+        if value is None:
+            return None
+        if len(value.partition(".")[2].rstrip("0")) > MOST_DECIMALS:
+            raise errors.too_precise(name)
+        number = Decimal(value)
+        if not number:
+            raise BinanceError(-1013, f"Invalid {name}.")
+        return number
+
+    def required_decimal(self, name: str) -> Decimal:
+        """The value as a positive number; absent it is an error (-1102)."""
+        number = self.decimal(name)
+        if number is None:
+            raise errors.mandatory(name)
+        return number
+
+    def integer(self, name: str) -> int | None:
+        """The value as a number without decimals, from 0 up to what Binance's LONG holds."""
+        value = self.text(name, INTEGER)
+        if value is None:
+            return None
+        if (number := int(value)) > LARGEST_LONG:
+            raise BinanceError(-1108, f"Parameter '{name}' overflowed.")
+        return number
+
+    def limit(self, default: int, most: int) -> int:
+        """How many rows the client wants: `default` unless it says, and never over `most`."""
+        number = self.integer("limit")
+        if number is None:
+            return default
+        if number == 0:
+            raise errors.invalid_value("limit")
+        return min(number, most)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        """The value as true or false, however capitalised."""
+        value = self.text(name)
+        if value is None:
+            return default
+        if value.lower() not in {"true", "false"}:
+            raise errors.invalid_value(name)
+        return value.lower() == "true"
+
+    def choice(self, name: str, allowed: Iterable[str], refusal: BinanceError | None = None) -> str | None:
+        """The value as one of `allowed`.
+
+        Raises:
+            BinanceError: `refusal` where it is none of them, or -1130 without a refusal of its own.
+        """
+        value = self.text(name)
+        if value is not None and value not in allowed:
+            raise refusal or errors.invalid_value(name)
+        return value
+
+    def names(self, name: str) -> list[str] | None:
+        """The value as a list: a JSON array of texts, or one bare text.
+
+        Raises:
+            BinanceError: it is no such array (-1100) or names something twice (-1151).
+        """
+        value = self.text(name)
+        if value is None:
+            return None
+        if not value.startswith("["):
+            return [value]
+        try:
+            names = msgspec.json.decode(value, type=list[str])
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            raise errors.illegal_characters(name, r'^\[("[A-Z0-9-_.]{1,50}"(,"[A-Z0-9-_.]{1,50}"){0,})?\]$') from None
+        if len(set(names)) != len(names):
+            raise BinanceError(-1151, "Symbol is present multiple times in the list.")
+        return names
+
+
+def from_form(query: str, body: str) -> Parameters:
+    """Parameters of a REST request; a name in both parts takes its value from the query.
+
+    Raises:
+        BinanceError: a name stands twice in one part (-1101).
+    """
+    return Parameters({**_read_part(body), **_read_part(query)})
+
+
+def from_json(params: Mapping[str, Any] | None) -> Parameters:
+    """Parameters of a WebSocket API request; numbers, booleans and arrays count as the text they would be."""
+    return Parameters({name: as_text(value) for name, value in (params or {}).items() if value is not None})
+
+
+def as_text(value: Any) -> str:
+    """A JSON value as it would stand in a query, and as the WebSocket API's signature covers it."""
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+def signed_payload(query: str, body: str) -> tuple[str, str | None]:
+    """What a REST signature covers, and the signature.
+
+    Everything but `signature` in the order sent, still percent-encoded: the query, then the body, with nothing
+    between them (rest-api.md, "Mixed query string and request body").
+    """
+    kept: list[str] = []
+    signature: str | None = None
+    for part in (query, body):
+        pairs = []
+        for pair in part.split("&") if part else []:
+            if pair.startswith("signature="):
+                signature = unquote(pair.removeprefix("signature="))
+            else:
+                pairs.append(pair)
+        kept.append("&".join(pairs))
+    return "".join(kept), signature
+
+
+def _read_part(part: str) -> dict[str, str]:
+    pairs = parse_qsl(part, keep_blank_values=True)
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise BinanceError(-1101, "Duplicate values for a parameter detected.")
+    return values
