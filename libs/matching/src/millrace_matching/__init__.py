@@ -1,1 +1,34 @@
-"""Order book and matching engine: pure."""
+"""Order book and matching engine: pure.
+
+`Engine` takes `NewOrder`s in ticks and lots and returns what each caused, as a list of events, in order.
+"""
+
+from millrace_matching.events import (
+    Accepted,
+    Canceled,
+    Completed,
+    Event,
+    Expired,
+    ExpiryReason,
+    LevelChanged,
+    Traded,
+    Triggered,
+)
+from millrace_matching.orders import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce
+
+__all__ = [
+    "Accepted",
+    "Canceled",
+    "Completed",
+    "Event",
+    "Expired",
+    "ExpiryReason",
+    "LevelChanged",
+    "NewOrder",
+    "OrderType",
+    "SelfTradePrevention",
+    "Side",
+    "TimeInForce",
+    "Traded",
+    "Triggered",
+]

@@ -1,0 +1,97 @@
+"""What can be asked of the engine: orders in whole ticks and lots.
+
+A *tick* is the smallest step of a symbol's price, a *lot* the smallest step of its quantity. In these units
+every price, quantity and amount is an integer, so that matching is exact and fast. What a tick or a lot is
+worth, the engine neither knows nor needs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Side(StrEnum):
+    """Which way an order trades."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def opposite(self) -> Side:
+        """The side that this one trades with."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(StrEnum):
+    """How an order behaves; the names are Binance's."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+    LIMIT_MAKER = "LIMIT_MAKER"
+    STOP_LOSS = "STOP_LOSS"
+    STOP_LOSS_LIMIT = "STOP_LOSS_LIMIT"
+    TAKE_PROFIT = "TAKE_PROFIT"
+    TAKE_PROFIT_LIMIT = "TAKE_PROFIT_LIMIT"
+
+    @property
+    def waits_for_trigger(self) -> bool:
+        """Whether the order sleeps until the last trade price reaches its trigger."""
+        return self in _TRIGGERED
+
+    @property
+    def has_price(self) -> bool:
+        """Whether the order carries a limit price."""
+        return self in _PRICED
+
+
+class TimeInForce(StrEnum):
+    """How long a limit order may stand."""
+
+    GTC = "GTC"
+    """Until it is canceled."""
+    IOC = "IOC"
+    """What does not trade at once expires."""
+    FOK = "FOK"
+    """It trades whole and at once, or not at all."""
+
+
+class SelfTradePrevention(StrEnum):
+    """What happens when an order meets one of the same owner; the taker's mode decides.
+
+    Source: Binance, "Self Trade Prevention (STP) FAQ".
+    """
+
+    NONE = "NONE"
+    EXPIRE_TAKER = "EXPIRE_TAKER"
+    EXPIRE_MAKER = "EXPIRE_MAKER"
+    EXPIRE_BOTH = "EXPIRE_BOTH"
+
+
+_TRIGGERED = frozenset(
+    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+_PRICED = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+
+
+class NewOrder(Struct, frozen=True, gc=False):
+    """An order as handed to the engine.
+
+    `quantity` counts lots; None for an order that is sized by its amount alone. `budget` counts ticks × lots:
+    the most that may be spent (or, selling, be taken in) by an order without a price. An order with both
+    ends at whichever is reached first.
+    """
+
+    order_id: int
+    """Chosen by the caller; never used twice."""
+    side: Side
+    type: OrderType = OrderType.LIMIT
+    quantity: int | None = None
+    price: int | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    trigger_price: int | None = None
+    budget: int | None = None
+    owner: int = 0
+    """Who sent it, for self-trade prevention; 0 is nobody in particular and is never prevented."""
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE

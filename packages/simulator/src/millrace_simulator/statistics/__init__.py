@@ -1,0 +1,7 @@
+"""What happened at a symbol over time: klines, the day's ticker, the average price."""
+
+from millrace_simulator.statistics.intervals import Interval
+from millrace_simulator.statistics.klines import Kline
+from millrace_simulator.statistics.statistics import AveragePrice, DayTicker, Statistics
+
+__all__ = ["AveragePrice", "DayTicker", "Interval", "Kline", "Statistics"]

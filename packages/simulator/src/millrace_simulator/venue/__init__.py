@@ -1,0 +1,87 @@
+"""The exchange itself: symbols, accounts, orders, trades; no wire, no dialect, no asyncio.
+
+Everything is synchronous: when a call returns, all that it caused has happened and every listener has heard it.
+
+**Numbers.** Market data is in whole ticks and lots (`int`), converted by the symbol's `Scale`:
+`instrument.scale.price_text(ticks)` prints "10.00000000", `.price(ticks)` gives a `Decimal`; amounts of quote
+asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (orders, own trades, balances) is
+`Decimal`; `decimal_text` prints it with eight places. Times are wall-clock µs (`…_us`), klines' are ms (`…_ms`).
+
+**Reading** (`Venue`): `venue.instruments[symbol]` or `venue.instrument(symbol)` gives an `Instrument`:
+
+- `.rules` (`SymbolRules`: base, quote, permitted types, `filters()` in Binance's published form), `.scale`
+- `.depth(limit) -> BookSnapshot` with `last_update_id`; `.book_ticker() -> BookTicker`; `.last_update_id`
+- `.tape.recent(limit)`, `.tape.since(trade_id, limit)`, `.tape.aggregated(...)`: `PublicTrade`, `AggregateTrade`
+- `.statistics.klines(interval, …)`, `.statistics.kline(interval)` (the running one), `.statistics.kline_at(…)`,
+  `.statistics.ticker() -> DayTicker`, `.statistics.average_price()`
+- `venue.history` (`BookHistory` when recording): `.book_as_of(symbol, update_id)`
+
+`venue.account_by_key(api_key)` gives an `Account`: `account_id`, `secret`, `public_key`, `maker_rate`, `taker_rate`,
+`.balances`, `.balance(asset)`.
+
+**Acting** (`Venue`): `place`, `check` (order/test), `cancel`, `cancel_all`, `cancel_replace`, `order`, `open_orders`,
+`all_orders`, `own_trades`, `deposit`. All raise `VenueError` kinds (see `errors`).
+
+**Hearing**: subclass `Listener`, override what you want, `venue.listen(listener)`: `on_book(BookChange)`,
+`on_trade(PublicTrade)`, `on_execution(ExecutionReport)`, `on_balances(BalanceChange)`, `on_step(now_us)`: the end of
+each step of the market, also when nothing happened: flush what you batch then. In one call of the venue the order
+is: reports and trades as the engine made them, then the book change, then balances.
+"""
+
+from millrace_simulator.venue.accounts import Account, AccountSettings, Balance
+from millrace_simulator.venue.clock import Clock, ManualClock, WallClock
+from millrace_simulator.venue.errors import VenueError
+from millrace_simulator.venue.instrument import BookSnapshot, BookTicker, Instrument
+from millrace_simulator.venue.listener import BalanceChange, BookChange, Listener
+from millrace_simulator.venue.orders import (
+    Cancellation,
+    CancelReplaceMode,
+    CancelRestriction,
+    ExecutionReport,
+    ExecutionType,
+    Order,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OwnTrade,
+    Placement,
+)
+from millrace_simulator.venue.rules import SymbolRules
+from millrace_simulator.venue.scale import Scale, decimal_text
+from millrace_simulator.venue.tape import AggregateTrade, PublicTrade, Tape
+from millrace_simulator.venue.venue import CancelReplacement, Venue
+
+__all__ = [
+    "Account",
+    "AccountSettings",
+    "AggregateTrade",
+    "Balance",
+    "BalanceChange",
+    "BookChange",
+    "BookSnapshot",
+    "BookTicker",
+    "CancelReplaceMode",
+    "CancelReplacement",
+    "CancelRestriction",
+    "Cancellation",
+    "Clock",
+    "ExecutionReport",
+    "ExecutionType",
+    "Instrument",
+    "Listener",
+    "ManualClock",
+    "Order",
+    "OrderRef",
+    "OrderRequest",
+    "OrderStatus",
+    "OwnTrade",
+    "Placement",
+    "PublicTrade",
+    "Scale",
+    "SymbolRules",
+    "Tape",
+    "Venue",
+    "VenueError",
+    "WallClock",
+    "decimal_text",
+]

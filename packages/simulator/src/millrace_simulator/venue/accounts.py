@@ -1,0 +1,96 @@
+"""Accounts: keys, fees, and balances in exact decimals."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from millrace_simulator.venue.errors import InsufficientBalance
+
+ZERO = Decimal(0)
+
+
+class AccountSettings(Struct, frozen=True, kw_only=True):
+    """What an account starts with; one of `secret` and `public_key` is given."""
+
+    api_key: str
+    secret: str | None = None
+    """HMAC-SHA256 secret."""
+    public_key: str | None = None
+    """Ed25519 public key, PEM."""
+    balances: dict[str, Decimal] = {}
+    maker_rate: Decimal = Decimal("0.001")
+    """Commission as a share of what is received."""
+    taker_rate: Decimal = Decimal("0.001")
+
+
+class Balance(Struct, frozen=True):
+    """What an account has of one asset."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+    """Held by open orders."""
+
+
+class Account:
+    """A client of the venue and what it owns."""
+
+    def __init__(self, account_id: int, settings: AccountSettings, created_us: int) -> None:
+        self.account_id = account_id
+        self.settings = settings
+        self.api_key = settings.api_key
+        self.secret = settings.secret
+        self.public_key = settings.public_key
+        self.maker_rate = settings.maker_rate
+        self.taker_rate = settings.taker_rate
+        self.updated_us = created_us
+        self._free: dict[str, Decimal] = dict(settings.balances)
+        self._locked: dict[str, Decimal] = {}
+
+    @property
+    def balances(self) -> tuple[Balance, ...]:
+        """Every asset that the account has or had, sorted by name."""
+        return tuple(self.balance(asset) for asset in sorted(self._free.keys() | self._locked.keys()))
+
+    def balance(self, asset: str) -> Balance:
+        """What the account has of this asset; zeros where it never had any."""
+        return Balance(asset, self._free.get(asset, ZERO), self._locked.get(asset, ZERO))
+
+    def free(self, asset: str) -> Decimal:
+        """What can be locked, spent or withdrawn."""
+        return self._free.get(asset, ZERO)
+
+    def credit(self, asset: str, amount: Decimal) -> None:
+        """Add to what is free."""
+        self._free[asset] = self._free.get(asset, ZERO) + amount
+
+    def debit(self, asset: str, amount: Decimal) -> None:
+        """Take from what is free.
+
+        Raises:
+            InsufficientBalance: less than that is free; nothing was taken.
+        """
+        free = self._free.get(asset, ZERO)
+        if free < amount:
+            raise InsufficientBalance(asset, amount, free)
+        self._free[asset] = free - amount
+
+    def lock(self, asset: str, amount: Decimal) -> None:
+        """Move from free to locked.
+
+        Raises:
+            InsufficientBalance: less than that is free; nothing was moved.
+        """
+        self.debit(asset, amount)
+        self._locked[asset] = self._locked.get(asset, ZERO) + amount
+
+    def unlock(self, asset: str, amount: Decimal) -> None:
+        """Move from locked back to free."""
+        self._locked[asset] = self._locked[asset] - amount
+        self.credit(asset, amount)
+
+    def spend_locked(self, asset: str, amount: Decimal) -> None:
+        """Take from what is locked."""
+        self._locked[asset] = self._locked[asset] - amount

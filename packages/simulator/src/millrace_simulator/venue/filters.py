@@ -1,0 +1,98 @@
+"""The rules of a symbol as Binance publishes them; `msgspec.to_builtins` gives the published form.
+
+Source: Binance Spot API, "Filters".
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+
+class Filter(Struct, frozen=True, tag_field="filterType", rename="camel"):
+    """A rule that every order of a symbol meets; a `Decimal` stands as text in the published form."""
+
+    @property
+    def name(self) -> str:
+        """The rule's name as Binance writes it."""
+        return str(self.__struct_config__.tag)
+
+
+class PriceFilter(Filter, frozen=True, tag="PRICE_FILTER", rename="camel"):
+    """Bounds and step of a price."""
+
+    min_price: Decimal
+    max_price: Decimal
+    tick_size: Decimal
+
+
+class LotSize(Filter, frozen=True, tag="LOT_SIZE", rename="camel"):
+    """Bounds and step of a quantity."""
+
+    min_qty: Decimal
+    max_qty: Decimal
+    step_size: Decimal
+
+
+class IcebergParts(Filter, frozen=True, tag="ICEBERG_PARTS", rename="camel"):
+    """Into how many parts an iceberg order may fall."""
+
+    limit: int
+
+
+class MarketLotSize(Filter, frozen=True, tag="MARKET_LOT_SIZE", rename="camel"):
+    """Bounds and step of a market order's quantity; a step of 0 leaves that to LOT_SIZE."""
+
+    min_qty: Decimal
+    max_qty: Decimal
+    step_size: Decimal
+
+
+class TrailingDelta(Filter, frozen=True, tag="TRAILING_DELTA", rename="camel"):
+    """Bounds of a trailing stop's distance, in basis points."""
+
+    min_trailing_above_delta: int
+    max_trailing_above_delta: int
+    min_trailing_below_delta: int
+    max_trailing_below_delta: int
+
+
+class PercentPriceBySide(Filter, frozen=True, tag="PERCENT_PRICE_BY_SIDE", rename="camel"):
+    """How far a price may lie from the average of the last minutes (0 minutes: from the last trade)."""
+
+    bid_multiplier_up: Decimal
+    bid_multiplier_down: Decimal
+    ask_multiplier_up: Decimal
+    ask_multiplier_down: Decimal
+    avg_price_mins: int
+
+
+class MinNotional(Filter, frozen=True, tag="MIN_NOTIONAL", rename="camel"):
+    """The least that price × quantity must be."""
+
+    min_notional: Decimal
+    apply_to_market: bool
+    avg_price_mins: int
+
+
+class Notional(Filter, frozen=True, tag="NOTIONAL", rename="camel"):
+    """The least and the most that price × quantity may be."""
+
+    min_notional: Decimal
+    apply_min_to_market: bool
+    max_notional: Decimal
+    apply_max_to_market: bool
+    avg_price_mins: int
+
+
+class MaxNumOrders(Filter, frozen=True, tag="MAX_NUM_ORDERS", rename="camel"):
+    """How many orders an account may have open on the symbol."""
+
+    max_num_orders: int
+
+
+class MaxNumAlgoOrders(Filter, frozen=True, tag="MAX_NUM_ALGO_ORDERS", rename="camel"):
+    """How many of an account's open orders may wait for a trigger."""
+
+    max_num_algo_orders: int

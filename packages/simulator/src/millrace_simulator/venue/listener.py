@@ -1,0 +1,56 @@
+"""What the venue tells, synchronously and in the order in which it happened."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from millrace_matching import Side
+from millrace_simulator.venue.accounts import Balance
+from millrace_simulator.venue.orders import ExecutionReport
+from millrace_simulator.venue.tape import PublicTrade
+
+
+class BookChange(Struct, frozen=True, gc=False):
+    """What one action did to an order book."""
+
+    symbol: str
+    first_update_id: int
+    """Always the `last_update_id` of the change before, plus one."""
+    last_update_id: int
+    changes: tuple[tuple[Side, int, int], ...]
+    """(side, price in ticks, new total in lots; 0 when the level is gone), one for each update id, in order."""
+    time_us: int
+
+
+class BalanceChange(Struct, frozen=True):
+    """Balances of an account that are other than before."""
+
+    account_id: int
+    time_us: int
+    balances: tuple[Balance, ...]
+    """Each that changed, as it is now."""
+    asset: str | None = None
+    """The asset deposited or withdrawn; None when orders caused the change."""
+    delta: Decimal | None = None
+    """What was deposited (positive) or withdrawn (negative); None when orders caused the change."""
+
+
+class Listener:
+    """Hears what happens at the venue; override what you need. It must not call back into the venue to act."""
+
+    def on_book(self, change: BookChange) -> None:
+        """An order book changed."""
+
+    def on_trade(self, trade: PublicTrade) -> None:
+        """A trade happened; every fill of every participant comes here once."""
+
+    def on_execution(self, report: ExecutionReport) -> None:
+        """Something happened to an account's order."""
+
+    def on_balances(self, change: BalanceChange) -> None:
+        """An account's balances changed: once for each action, deposit or withdrawal that changed them."""
+
+    def on_step(self, now_us: int) -> None:
+        """A step of the market ended (about every 10 ms, also when nothing happened): flush what is batched."""

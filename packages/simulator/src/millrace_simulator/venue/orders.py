@@ -1,0 +1,176 @@
+"""Orders of accounts: what is asked for, what became of it, and the reports on the way. Money is `Decimal`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from msgspec import Struct
+
+from millrace_matching import OrderType, SelfTradePrevention, Side, TimeInForce
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; the names are Binance's."""
+
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    """Ended by self-trade prevention."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order can still trade."""
+        return self is OrderStatus.NEW or self is OrderStatus.PARTIALLY_FILLED
+
+
+class ExecutionType(StrEnum):
+    """What an execution report tells; the names are Binance's."""
+
+    NEW = "NEW"
+    CANCELED = "CANCELED"
+    REPLACED = "REPLACED"
+    REJECTED = "REJECTED"
+    TRADE = "TRADE"
+    EXPIRED = "EXPIRED"
+    TRADE_PREVENTION = "TRADE_PREVENTION"
+
+
+class OrderRequest(Struct, frozen=True, kw_only=True):
+    """An order that an account wants placed."""
+
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal | None = None
+    """In base asset; None when `quote_quantity` sizes the order."""
+    quote_quantity: Decimal | None = None
+    """MARKET only: the amount of quote asset to spend or to take in."""
+    price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    """None takes GTC."""
+    stop_price: Decimal | None = None
+    client_order_id: str | None = None
+    """None lets the venue make one."""
+    self_trade_prevention: SelfTradePrevention | None = None
+    """None takes the symbol's default."""
+    strategy_id: int | None = None
+    strategy_type: int | None = None
+
+
+class Order(Struct, frozen=True, kw_only=True):
+    """An account's order as of now; a later state is another object."""
+
+    order_id: int
+    """Consecutive a symbol, over all participants."""
+    account_id: int
+    symbol: str
+    client_order_id: str
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    quantity: Decimal
+    """In base asset; of an order sized by quote amount: what it traded."""
+    price: Decimal
+    """0 for an order without a price."""
+    stop_price: Decimal | None = None
+    quote_quantity: Decimal = Decimal(0)
+    """The quote amount that sized the order; else 0."""
+    status: OrderStatus = OrderStatus.NEW
+    filled: Decimal = Decimal(0)
+    filled_quote: Decimal = Decimal(0)
+    """What was paid or received for `filled`, without commission."""
+    is_working: bool = False
+    """Whether it stands in the book or has been there; False while it waits for its trigger."""
+    created_us: int
+    updated_us: int
+    working_us: int = -1
+    """When it came into the book; -1 before."""
+    self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
+    strategy_id: int | None = None
+    strategy_type: int | None = None
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is not filled."""
+        return self.quantity - self.filled
+
+
+class OwnTrade(Struct, frozen=True, kw_only=True):
+    """One fill of an account's order."""
+
+    trade_id: int
+    """The same as in the public trade stream."""
+    order_id: int
+    client_order_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    quote: Decimal
+    commission: Decimal
+    commission_asset: str
+    """What was received: the base asset when buying, the quote asset when selling."""
+    is_maker: bool
+    time_us: int
+
+
+class Placement(Struct, frozen=True):
+    """What placing an order did at once."""
+
+    order: Order
+    """As it stands after every fill it found."""
+    trades: tuple[OwnTrade, ...]
+    """Its fills, in order."""
+
+
+class ExecutionReport(Struct, frozen=True, kw_only=True):
+    """Something happened to an account's order; carries all of Binance's executionReport."""
+
+    account_id: int
+    execution_type: ExecutionType
+    order: Order
+    """The order just after it."""
+    time_us: int
+    execution_id: int
+    """Consecutive over the venue."""
+    client_order_id: str
+    """`c`: the order's own id; in CANCELED and REPLACED the id that the cancel carried."""
+    original_client_order_id: str = ""
+    """`C`: the order's own id in CANCELED and REPLACED, else empty."""
+    reject_reason: str = "NONE"
+    trade: OwnTrade | None = None
+    """The fill, in TRADE."""
+
+
+class OrderRef(Struct, frozen=True):
+    """Names an order by its id, by its client order id, or by both (then both must fit)."""
+
+    order_id: int | None = None
+    client_order_id: str | None = None
+
+
+class CancelRestriction(StrEnum):
+    """In which state alone an order may be canceled."""
+
+    ONLY_NEW = "ONLY_NEW"
+    ONLY_PARTIALLY_FILLED = "ONLY_PARTIALLY_FILLED"
+
+
+class Cancellation(Struct, frozen=True):
+    """A canceled order and the id that the cancel carried."""
+
+    order: Order
+    """As it stands, final; `order.client_order_id` is its own id."""
+    cancel_client_order_id: str
+
+
+class CancelReplaceMode(StrEnum):
+    """Whether the new order is placed although the cancel failed."""
+
+    STOP_ON_FAILURE = "STOP_ON_FAILURE"
+    ALLOW_FAILURE = "ALLOW_FAILURE"

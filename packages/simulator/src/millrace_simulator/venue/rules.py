@@ -1,0 +1,52 @@
+"""What may be traded, and how: a symbol's listing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from millrace_matching import OrderType, SelfTradePrevention
+from millrace_simulator.venue.filters import Filter
+
+
+class SymbolRules(Struct, frozen=True, kw_only=True):
+    """A listed symbol; the defaults suit a symbol quoted in USDT."""
+
+    symbol: str
+    """Binance's spelling: BTCUSDT."""
+    base: str
+    quote: str
+    tick_size: Decimal
+    lot_size: Decimal
+    opening_price: Decimal
+    max_price: Decimal = Decimal(1_000_000)
+    max_quantity: Decimal = Decimal(9_000_000)
+    max_market_quantity: Decimal = Decimal(100_000)
+    min_notional: Decimal = Decimal(5)
+    max_notional: Decimal = Decimal(9_000_000)
+    percent_price_up: Decimal = Decimal(5)
+    percent_price_down: Decimal = Decimal("0.2")
+    average_price_minutes: int = 5
+    max_orders: int = 200
+    max_algo_orders: int = 5
+    iceberg_parts: int = 10
+
+    @property
+    def order_types(self) -> tuple[OrderType, ...]:
+        """The order types that the symbol permits."""
+        return tuple(OrderType)
+
+    @property
+    def self_trade_modes(self) -> tuple[SelfTradePrevention, ...]:
+        """The modes of self-trade prevention that an order may ask for."""
+        return tuple(SelfTradePrevention)
+
+    @property
+    def default_self_trade_mode(self) -> SelfTradePrevention:
+        """The mode of an order that asks for none."""
+        return SelfTradePrevention.EXPIRE_MAKER
+
+    def filters(self) -> tuple[Filter, ...]:
+        """The rules in Binance's published form; PRICE_FILTER comes first, since some clients expect it there."""
+        raise NotImplementedError

@@ -1,0 +1,75 @@
+"""Exact conversion between what people read (decimals) and what the engine counts (ticks and lots)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+PLACES = 8
+"""Decimals in every number that the venue prints, as at Binance."""
+_UNIT = 10**PLACES
+
+
+class Scale:
+    """What one tick and one lot of a symbol are worth."""
+
+    __slots__ = ("_lot_units", "_tick_units", "lot", "tick")
+
+    def __init__(self, tick: Decimal, lot: Decimal) -> None:
+        self.tick = tick
+        self.lot = lot
+        self._tick_units = int(tick * _UNIT)
+        self._lot_units = int(lot * _UNIT)
+
+    def price(self, ticks: int) -> Decimal:
+        """The price of so many ticks."""
+        return ticks * self.tick
+
+    def quantity(self, lots: int) -> Decimal:
+        """The quantity of so many lots."""
+        return lots * self.lot
+
+    def quote(self, product: int) -> Decimal:
+        """The amount of quote asset that is so many ticks × lots."""
+        return product * self.tick * self.lot
+
+    def ticks(self, price: Decimal) -> int | None:
+        """The price in ticks; None where it lies between two."""
+        return _whole(price, self.tick)
+
+    def lots(self, quantity: Decimal) -> int | None:
+        """The quantity in lots; None where it lies between two."""
+        return _whole(quantity, self.lot)
+
+    def budget(self, amount: Decimal) -> int:
+        """The whole ticks × lots that an amount of quote asset covers."""
+        return int(amount / (self.tick * self.lot))
+
+    def price_text(self, ticks: int) -> str:
+        """The price with eight decimals, as Binance prints it."""
+        return units_text(ticks * self._tick_units)
+
+    def quantity_text(self, lots: int) -> str:
+        """The quantity with eight decimals, as Binance prints it."""
+        return units_text(lots * self._lot_units)
+
+    def quote_text(self, product: int) -> str:
+        """The amount of so many ticks × lots with eight decimals; what lies beyond them is cut."""
+        return units_text(product * self._tick_units * self._lot_units // _UNIT)
+
+
+def units_text(units: int) -> str:
+    """Print a count of 1e-8 as a decimal with eight places."""
+    if units < 0:
+        return "-" + units_text(-units)
+    whole, rest = divmod(units, _UNIT)
+    return f"{whole}.{rest:08d}"
+
+
+def decimal_text(value: Decimal) -> str:
+    """Print a decimal with eight places; what lies beyond them is cut."""
+    return units_text(int(value * _UNIT))
+
+
+def _whole(value: Decimal, step: Decimal) -> int | None:
+    count, rest = divmod(value, step)
+    return None if rest else int(count)
