@@ -1,0 +1,1 @@
+"""Binance's market streams, `/ws…` and `/stream…`."""

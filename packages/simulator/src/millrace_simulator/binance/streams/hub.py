@@ -1,0 +1,90 @@
+"""Who listens to which market stream, and the sending of an event to all of them.
+
+An event is rendered only if somebody listens, once for each form that is in use (raw or combined, milliseconds or
+microseconds), and framed once for all clients of that form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from enum import IntEnum
+from typing import Protocol
+
+from millrace_simulator.binance.streams.frames import text_frame
+
+
+class TimeUnit(IntEnum):
+    """What the times in a client's events count; the value is how many of them make a millisecond."""
+
+    MILLISECOND = 1
+    MICROSECOND = 1000
+
+
+class Listener(Protocol):
+    """A client of market streams."""
+
+    @property
+    def combined(self) -> bool:
+        """Whether its events are wrapped as `{stream, data}`."""
+
+    @property
+    def time_unit(self) -> TimeUnit:
+        """The unit of its events' times."""
+
+    def send(self, frame: bytes) -> None:
+        """Take one framed message, without blocking."""
+
+
+Render = Callable[[TimeUnit], bytes]
+"""Gives an event's JSON with its times in that unit."""
+
+
+class Hub:
+    """The subscriptions of all clients.
+
+    Any name can be subscribed, as at Binance: one that is no stream is simply never published.
+    """
+
+    def __init__(self) -> None:
+        self._audiences: dict[str, dict[Listener, None]] = {}
+
+    def subscribe(self, stream: str, listener: Listener) -> None:
+        """Begin to send the stream to the listener; harmless if it is sent already."""
+        self._audiences.setdefault(stream, {})[listener] = None
+
+    def unsubscribe(self, stream: str, listener: Listener) -> None:
+        """Stop sending the stream to the listener; harmless if it was not sent."""
+        audience = self._audiences.get(stream)
+        if audience is None:
+            return
+        audience.pop(listener, None)
+        if not audience:
+            del self._audiences[stream]
+
+    def wanted(self, stream: str) -> bool:
+        """Tell whether anybody listens to the stream."""
+        return stream in self._audiences
+
+    def publish(self, stream: str, render: Render) -> None:
+        """Send an event to all who listen to the stream; without any, `render` is never called."""
+        audience = self._audiences.get(stream)
+        if audience is not None:
+            _send(stream, audience, render)
+
+
+def _send(stream: str, audience: Collection[Listener], render: Render) -> None:
+    payloads: dict[TimeUnit, bytes] = {}
+    frames: dict[tuple[TimeUnit, bool], bytes] = {}
+    for listener in audience:
+        form = (listener.time_unit, listener.combined)
+        frame = frames.get(form)
+        if frame is None:
+            payload = payloads.get(form[0])
+            if payload is None:
+                payload = payloads[form[0]] = render(form[0])
+            frame = frames[form] = text_frame(_wrap(stream, payload) if form[1] else payload)
+        listener.send(frame)
+
+
+def _wrap(stream: str, payload: bytes) -> bytes:
+    return b'{"stream":"%b","data":%b}' % (stream.encode(), payload)

@@ -1,0 +1,85 @@
+"""A client of market streams: what it listens to and the requests by which it changes that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from millrace_simulator.binance.streams.connection import ClientConnection
+from millrace_simulator.binance.streams.frames import text_frame
+from millrace_simulator.binance.streams.hub import Hub, TimeUnit
+from millrace_simulator.binance.streams.requests import (
+    BadRequestError,
+    GetCombined,
+    ListSubscriptions,
+    Request,
+    RequestId,
+    SetCombined,
+    Subscribe,
+    Unsubscribe,
+    answer,
+    parse_request,
+    refusal,
+)
+
+
+class StreamSession:
+    """One connection's subscriptions.
+
+    Requests are answered in the order in which they came. Answers are never wrapped, events are while `combined`.
+    """
+
+    def __init__(
+        self, hub: Hub, connection: ClientConnection, *, combined: bool, time_unit: TimeUnit, max_streams: int
+    ) -> None:
+        self.combined = combined
+        self.time_unit = time_unit
+        self.send = connection.send
+        self._hub = hub
+        self._max_streams = max_streams
+        self._streams: dict[str, None] = {}
+
+    def subscribe(self, streams: Iterable[str], request_id: RequestId = None) -> None:
+        """Listen to these streams too.
+
+        Raises:
+            BadRequestError: the connection would listen to more streams than it may; nothing changed.
+        """
+        wanted = dict.fromkeys(streams)
+        if len(self._streams | wanted) > self._max_streams:
+            raise BadRequestError(2, f"Invalid request: more than {self._max_streams} streams", request_id)
+        for stream in wanted:
+            self._streams[stream] = None
+            self._hub.subscribe(stream, self)
+
+    def unsubscribe(self, streams: Iterable[str]) -> None:
+        """Listen to these streams no longer."""
+        for stream in streams:
+            self._streams.pop(stream, None)
+            self._hub.unsubscribe(stream, self)
+
+    def handle(self, text: str) -> None:
+        """Do what the client asks and answer it."""
+        try:
+            request = parse_request(text)
+            payload = answer(request.id, self._perform(request))
+        except BadRequestError as error:
+            payload = refusal(error)
+        self.send(text_frame(payload))
+
+    def close(self) -> None:
+        """Leave all streams."""
+        self.unsubscribe(tuple(self._streams))
+
+    def _perform(self, request: Request) -> object:
+        match request:
+            case Subscribe(request_id, streams):
+                self.subscribe(streams, request_id)
+            case Unsubscribe(_, streams):
+                self.unsubscribe(streams)
+            case SetCombined(_, combined):
+                self.combined = combined
+            case GetCombined():
+                return self.combined
+            case ListSubscriptions():
+                return list(self._streams)
+        return None

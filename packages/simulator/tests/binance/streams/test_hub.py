@@ -1,0 +1,75 @@
+"""Who listens to which stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from millrace_simulator.binance.streams.frames import text_frame
+from millrace_simulator.binance.streams.hub import Hub, TimeUnit
+
+
+@dataclass(eq=False)
+class Ear:
+    """A listener that keeps what it was sent."""
+
+    combined: bool = False
+    time_unit: TimeUnit = TimeUnit.MILLISECOND
+    heard: list[bytes] = field(default_factory=list)
+
+    def send(self, frame: bytes) -> None:
+        """Keep the frame."""
+        self.heard.append(frame)
+
+
+class Rendering:
+    """An event that counts how often it is rendered."""
+
+    def __init__(self) -> None:
+        self.units: list[TimeUnit] = []
+
+    def __call__(self, unit: TimeUnit) -> bytes:
+        """Give a payload that tells the unit."""
+        self.units.append(unit)
+        return b'{"T":%d}' % unit
+
+
+def test_an_event_that_nobody_wants_is_never_rendered() -> None:
+    """Rendering costs nothing without a listener, and again after the last has left."""
+    hub, ear, rendering = Hub(), Ear(), Rendering()
+    hub.subscribe("a@trade", ear)
+    hub.unsubscribe("a@trade", ear)
+    hub.publish("a@trade", rendering)
+    assert rendering.units == []
+    assert not hub.wanted("a@trade")
+
+
+def test_an_event_is_framed_once_for_all_of_a_form() -> None:
+    """Listeners of the same form are handed the very same bytes object."""
+    hub, ears, rendering = Hub(), [Ear() for _ in range(3)], Rendering()
+    for ear in ears:
+        hub.subscribe("a@trade", ear)
+    hub.publish("a@trade", rendering)
+    assert rendering.units == [TimeUnit.MILLISECOND]
+    assert len({id(ear.heard[0]) for ear in ears}) == 1
+
+
+def test_each_listener_gets_the_form_it_asked_for() -> None:
+    """Combined listeners get the stream's name around the event; microseconds are a form of their own."""
+    hub = Hub()
+    raw, combined, fine = Ear(), Ear(combined=True), Ear(time_unit=TimeUnit.MICROSECOND)
+    for ear in (raw, combined, fine):
+        hub.subscribe("a@trade", ear)
+    hub.publish("a@trade", Rendering())
+    assert raw.heard == [text_frame(b'{"T":1}')]
+    assert combined.heard == [text_frame(b'{"stream":"a@trade","data":{"T":1}}')]
+    assert fine.heard == [text_frame(b'{"T":1000}')]
+
+
+def test_subscribing_twice_delivers_once() -> None:
+    """A second SUBSCRIBE of the same stream changes nothing, nor does leaving one never joined."""
+    hub, ear = Hub(), Ear()
+    hub.subscribe("a@trade", ear)
+    hub.subscribe("a@trade", ear)
+    hub.unsubscribe("b@trade", ear)
+    hub.publish("a@trade", Rendering())
+    assert len(ear.heard) == 1
