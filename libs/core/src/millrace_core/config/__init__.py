@@ -1,0 +1,27 @@
+"""Agents' configurations: their models, and how their text is read. See docs/protocol.md, "Configuration"."""
+
+from millrace_core.config.common import AgentSection, Credentials, Exchanges, revision
+from millrace_core.config.dbsync import DbsyncConfig
+from millrace_core.config.executor import ExecutorConfig, RiskLimits
+from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
+from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, Subscription
+from millrace_core.config.reading import AgentConfig, parse_config
+
+__all__ = [
+    "AgentConfig",
+    "AgentSection",
+    "Credentials",
+    "DataPoint",
+    "DbsyncConfig",
+    "Exchanges",
+    "ExecutorConfig",
+    "GathererConfig",
+    "GathererWorkplan",
+    "MagicboxConfig",
+    "MagicboxWorkplan",
+    "Plugin",
+    "RiskLimits",
+    "Subscription",
+    "parse_config",
+    "revision",
+]

@@ -1,0 +1,81 @@
+"""What the configurations of all agents share."""
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from millrace_core import names
+from millrace_core.errors import InvalidName
+
+
+def _tenant(text: str) -> names.Tenant:
+    try:
+        return names.tenant(text)
+    except InvalidName as error:
+        raise ValueError(str(error)) from error
+
+
+def _agent_id(text: str) -> names.AgentId:
+    try:
+        return names.agent_id(text)
+    except InvalidName as error:
+        raise ValueError(str(error)) from error
+
+
+TenantField = Annotated[names.Tenant, AfterValidator(_tenant)]
+AgentIdField = Annotated[names.AgentId, AfterValidator(_agent_id)]
+ExchangeField = Annotated[names.ExchangeId, Field(pattern=r"^[a-z0-9]{2,32}$")]
+SymbolField = Annotated[names.Symbol, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
+TENANT = AliasChoices("tenant", "tenantId")
+"""Both spellings mean the same and both are read."""
+
+
+class ConfigModel(BaseModel):
+    """A frozen part of a configuration; a field that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class AgentSection(ConfigModel):
+    """Which agent this configuration is for, and whether it shall work."""
+
+    id: AgentIdField
+    """The agent's id; its configuration lies at `stream.config.{id}`."""
+    name: str = ""
+    """What people call it."""
+    status: Literal["started", "stopped"] = "started"
+    """`stopped` ends the agent's work, not its process."""
+
+
+class Credentials(ConfigModel):
+    """How to reach one account on an exchange; empty for public data. Secrets may be written as `enc:…`."""
+
+    api_key: str | None = Field(default=None, repr=False)
+    secret: str | None = Field(default=None, repr=False)
+    password: str | None = Field(default=None, repr=False)
+    uid: str | None = None
+    test: bool = False
+    """Use the exchange's sandbox."""
+    options: dict[str, Any] = {}
+    """ccxt's `options`, merged over ours."""
+    urls: dict[str, Any] = {}
+    """ccxt's `urls`, merged over its own: how one points it at a simulator."""
+
+
+Exchanges = dict[TenantField, dict[ExchangeField, Credentials]]
+"""Accounts by tenant and exchange."""
+
+
+class BaseConfig(ConfigModel):
+    """What every agent's configuration holds."""
+
+    agent: AgentSection
+    environment: str = "dev"
+    """A label for people: dev, staging, production."""
+
+
+def revision(text: bytes) -> str:
+    """Give the short digest by which people and heartbeats name one version of a configuration."""
+    return hashlib.sha256(text).hexdigest()[:12]

@@ -1,0 +1,88 @@
+"""The gatherer's configuration: which streams to take from which exchanges."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from millrace_core.config.common import (
+    TENANT,
+    BaseConfig,
+    ConfigModel,
+    ExchangeField,
+    Exchanges,
+    SymbolField,
+    TenantField,
+)
+
+WatchAction = Literal[
+    "watchOrderBook",
+    "watchTrades",
+    "watchMyTrades",
+    "watchTicker",
+    "watchOHLCV",
+    "watchOrders",
+    "watchBalance",
+    "watchPositions",
+]
+PRIVATE_ACTIONS = frozenset({"watchMyTrades", "watchOrders", "watchBalance", "watchPositions"})
+"""They need an account's keys."""
+ACCOUNT_WIDE_ACTIONS = frozenset({"watchBalance", "watchPositions"})
+"""They concern no single symbol: their stream names have no symbol part."""
+
+
+class DataPoint(ConfigModel):
+    """One kind of stream. The short form is just the action's name."""
+
+    action: WatchAction
+    timeframe: str | None = None
+    """Of candles, such as `1m`."""
+    limit: int | None = Field(default=None, gt=0)
+    """How deep or how many, handed to ccxt."""
+
+
+def _long_form(value: Any) -> Any:
+    return {"action": value} if isinstance(value, str) else value
+
+
+class GathererWorkplan(ConfigModel):
+    """Streams to take for one tenant from one exchange."""
+
+    tenant: TenantField = Field(validation_alias=TENANT)
+    exchange_id: ExchangeField
+    asset_pairs: tuple[SymbolField, ...] = ()
+    data_points: tuple[Annotated[DataPoint, BeforeValidator(_long_form)], ...] = Field(min_length=1)
+    retention: int = Field(default=10_000, ge=100)
+    """How many messages each journal keeps."""
+    snapshot_interval: float = Field(default=60.0, ge=0.1)
+    """Seconds between two snapshots of a stream."""
+    checksum_every: int = Field(default=50, ge=1)
+    """Every n-th message of an order book carries a checksum."""
+    include_info: bool = False
+    """Whether messages carry the exchange's raw payload too."""
+
+
+class GathererConfig(BaseConfig):
+    """The whole configuration of a gatherer."""
+
+    exchanges: Exchanges = {}
+    workplans: tuple[GathererWorkplan, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "GathererConfig":
+        problems = [problem for index, plan in enumerate(self.workplans) for problem in self._problems(index, plan)]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _problems(self, index: int, plan: GathererWorkplan) -> list[str]:
+        where = f"workplans[{index}]"
+        account = self.exchanges.get(plan.tenant, {}).get(plan.exchange_id)
+        private = [point.action for point in plan.data_points if point.action in PRIVATE_ACTIONS]
+        if account is None:
+            return [f"{where}: exchanges has no entry {plan.tenant}.{plan.exchange_id}; add it, {{}} for public data"]
+        problems = []
+        if private and not account.api_key:
+            problems.append(f"{where}.dataPoints: {private[0]} needs exchanges.{plan.tenant}.{plan.exchange_id}.apiKey")
+        if not plan.asset_pairs and any(point.action not in ACCOUNT_WIDE_ACTIONS for point in plan.data_points):
+            problems.append(f"{where}.assetPairs: says which symbols; it is empty")
+        return problems

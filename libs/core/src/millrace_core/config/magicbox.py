@@ -1,0 +1,44 @@
+"""Magicbox's configuration: which strategies run on which streams."""
+
+from typing import Any
+
+from pydantic import Field
+
+from millrace_core.config.common import TENANT, BaseConfig, ConfigModel, ExchangeField, SymbolField, TenantField
+from millrace_core.config.gatherer import WatchAction
+
+
+class Plugin(ConfigModel):
+    """One strategy and its settings."""
+
+    plugin_name: str = Field(min_length=1)
+    """An entry point's name, or that of a class in a file of the plugin folder."""
+    name: str | None = None
+    """What tells two of the same strategy apart; its orders carry it as their source. Default: `pluginName`."""
+    configuration: dict[str, Any] = {}
+    """Handed to the strategy, which checks it."""
+
+
+class Subscription(ConfigModel):
+    """One stream that the strategies of a workplan are fed."""
+
+    exchange_id: ExchangeField
+    symbol: SymbolField | None = None
+    """None for account-wide streams, such as balances."""
+    data_point: WatchAction
+    is_public: bool = False
+    """Read the feed that all tenants share, instead of the tenant's own."""
+
+
+class MagicboxWorkplan(ConfigModel):
+    """Strategies of one tenant, and the streams that feed them."""
+
+    tenant: TenantField = Field(validation_alias=TENANT)
+    plugins: tuple[Plugin, ...] = Field(min_length=1)
+    subscriptions: tuple[Subscription, ...] = ()
+
+
+class MagicboxConfig(BaseConfig):
+    """The whole configuration of a magicbox."""
+
+    workplans: tuple[MagicboxWorkplan, ...] = ()

@@ -1,0 +1,42 @@
+"""How a configuration's text becomes a checked model, or the list of everything that is wrong with it."""
+
+import json
+from typing import TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from millrace_core.config.common import BaseConfig
+from millrace_core.errors import ConfigInvalid, Problem
+
+AgentConfig = TypeVar("AgentConfig", bound=BaseConfig)
+
+
+def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
+    """Read a configuration.
+
+    Raises:
+        ConfigInvalid: it is no JSON or breaks the model's rules; `problems` names every mistake with its JSON path.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ConfigInvalid((Problem("$", f"this is not JSON: {error}"),)) from error
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise ConfigInvalid(tuple(p for details in error.errors() for p in _problems(details))) from error
+
+
+def _problems(details: ErrorDetails) -> list[Problem]:
+    if details["type"] == "value_error" and not details["loc"]:
+        # A rule over the whole document names its places itself, one a line.
+        lines = details["msg"].removeprefix("Value error, ").splitlines()
+        return [Problem(f"$.{where}", message) for where, _, message in (line.partition(": ") for line in lines)]
+    return [Problem(_json_path(details["loc"]), details["msg"].removeprefix("Value error, "))]
+
+
+def _json_path(loc: tuple[int | str, ...]) -> str:
+    # Pydantic marks that a mapping's key is meant by a part of its own, which is no part of the path.
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc if part != "[key]")
+    return "$" + "".join(parts)

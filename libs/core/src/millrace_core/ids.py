@@ -1,0 +1,51 @@
+"""Message ids: where a message stands in its stream.
+
+A writer opens a stream with an *epoch* and numbers its messages 1, 2, 3 … without a hole, so a reader
+can prove that it missed nothing. See docs/protocol.md, "The message".
+"""
+
+import secrets
+from typing import NamedTuple, NewType
+
+from millrace_core.errors import InvalidName
+
+RequestId = NewType("RequestId", str)
+"""Idempotency key of a request to trade: 32 lower-case hex digits."""
+
+
+class MessageId(NamedTuple):
+    """Place of a message in its stream: `{epoch}-{seq}`, also its entry id in the journal."""
+
+    epoch: int
+    """Wall clock in ms when the writer opened the stream; grows with every writer."""
+    seq: int
+    """1 for the first message of the epoch; 0 only in a snapshot's `as_of`."""
+
+    def __str__(self) -> str:
+        return f"{self.epoch}-{self.seq}"
+
+    def follows(self, last: "MessageId") -> bool:
+        """Tell whether nothing was lost between `last` and this message."""
+        return self.epoch == last.epoch and self.seq == last.seq + 1
+
+    @classmethod
+    def parse(cls, text: str) -> "MessageId":
+        """Read `{epoch}-{seq}`.
+
+        Raises:
+            InvalidName: the text has another form.
+        """
+        epoch, dash, seq = text.partition("-")
+        if not (dash and epoch.isdecimal() and seq.isdecimal()):
+            raise InvalidName(text, "a message id: {epoch}-{seq}")
+        return cls(int(epoch), int(seq))
+
+
+def new_request_id() -> RequestId:
+    """Give a request id that nobody has used: 128 random bits."""
+    return RequestId(secrets.token_hex(16))
+
+
+def is_request_id(text: str) -> bool:
+    """Tell whether a text has the form of a request id."""
+    return len(text) == 32 and all(digit in "0123456789abcdef" for digit in text)

@@ -1,0 +1,99 @@
+"""The envelope in which everything on a stream travels, and its JSON. See docs/protocol.md, "The message"."""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from millrace_core.errors import InvalidMessage, Problem
+from millrace_core.ids import MessageId
+from millrace_core.orders import Order
+from millrace_core.trace import Trace
+
+MessageType = Literal["delta", "snapshot", "status", "response"]
+StreamStatus = Literal["live", "stale", "closed"]
+ResponseStatus = Literal["done", "rejected", "failed", "expired", "unknown"]
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a stream, its data still as the bytes that travelled."""
+
+    id: str
+    """`{epoch}-{seq}`, also the journal's entry id: see `millrace_core.ids`."""
+    type: MessageType
+    timestamp: int | None
+    """The exchange's own time of the event, ms; None where it gives none."""
+    trace: Trace
+    data: msgspec.Raw
+
+    @property
+    def message_id(self) -> MessageId:
+        """Give the place in the stream."""
+        return MessageId.parse(self.id)
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """One message as its writer builds it; the fields are those of `Message`."""
+
+    id: str
+    type: MessageType
+    timestamp: int | None
+    trace: Trace
+    data: Any
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What a writer says of its stream: whether what it last published still holds."""
+
+    status: StreamStatus
+    reason: str | None = None
+
+
+class RequestError(msgspec.Struct, frozen=True):
+    """Why a request was not done."""
+
+    kind: str
+    """A class of ccxt's errors, or RiskRefused, Expired, Halted, Malformed."""
+    message: str
+
+
+class Response(msgspec.Struct, frozen=True, rename="camel"):
+    """The executor's answer to one request."""
+
+    request_id: str
+    status: ResponseStatus
+    order: Order | None = None
+    order_source: str | None = None
+    error: RequestError | None = None
+    orders: list[Order] | None = None
+    """The orders that `cancelAllOrders` canceled; None for other actions."""
+
+
+_decoder = msgspec.json.Decoder(Message)
+encode = _encoder.encode
+"""Give the JSON bytes of any message or part of one; decimals become JSON numbers, digit for digit."""
+
+
+def decode(raw: bytes) -> Message:
+    """Read a message's envelope; its data stays undecoded until somebody wants it.
+
+    Raises:
+        InvalidMessage: the bytes are no message.
+    """
+    try:
+        return _decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage((problem_of(error),)) from error
+
+
+def problem_of(error: msgspec.MsgspecError) -> Problem:
+    """Say what a JSON decoder found wrong, and where."""
+    text, _, path = str(error).partition(" - at `")
+    return Problem(path.rstrip("`") or "$", text)
+
+
+def decimal_of(value: float | str | Decimal | None) -> Decimal | None:
+    """Give a number as the decimal whose digits it prints; None stays None."""
+    return None if value is None else Decimal(str(value))

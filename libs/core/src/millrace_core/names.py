@@ -1,0 +1,145 @@
+"""Every Redis name of the protocol, built and parsed in this one place. See docs/protocol.md, "Names"."""
+
+import re
+from typing import NamedTuple, NewType
+
+from millrace_core.errors import InvalidName
+
+Tenant = NewType("Tenant", str)
+"""A client whose data and orders are kept apart from all others'; made by `tenant`."""
+ExchangeId = NewType("ExchangeId", str)
+"""The ccxt id of an exchange, such as `binance`."""
+Action = NewType("Action", str)
+"""A ccxt unified method in camelCase, such as `watchOrderBook` or `createOrder`."""
+Symbol = NewType("Symbol", str)
+"""A ccxt unified symbol, such as `KCS/USDT` or `BTC/USDT:USDT`; it may hold dots."""
+AgentId = NewType("AgentId", str)
+"""Names one running agent and so its configuration key."""
+
+PUBLIC = Tenant("PUBLIC")
+"""The tenant of feeds that all tenants share."""
+
+_TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_RESERVED_TENANTS = frozenset({"config", "snapshot"})
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
+_STREAM = "stream."
+_SNAPSHOT = "stream.snapshot."
+
+
+def tenant(text: str) -> Tenant:
+    """Check that a text may name a tenant.
+
+    Raises:
+        InvalidName: it is longer than 64, holds other than letters, digits, `_`, `-`, or is reserved.
+    """
+    if not _TENANT.fullmatch(text) or text in _RESERVED_TENANTS:
+        raise InvalidName(text, "a tenant: 1 to 64 of A-Z a-z 0-9 _ -, and neither 'config' nor 'snapshot'")
+    return Tenant(text)
+
+
+def agent_id(text: str) -> AgentId:
+    """Check that a text may name an agent.
+
+    Raises:
+        InvalidName: it is longer than 64 or holds other than letters, digits, `_`, `-`.
+    """
+    if not _TENANT.fullmatch(text):
+        raise InvalidName(text, "an agent id: 1 to 64 of A-Z a-z 0-9 _ -")
+    return AgentId(text)
+
+
+class StreamName(NamedTuple):
+    """Name of a stream of deltas or answers: both the journal's key and the live channel."""
+
+    tenant: Tenant
+    exchange: ExchangeId
+    action: Action
+    symbol: Symbol | None = None
+    """None for what concerns the whole account, such as balances."""
+
+    def __str__(self) -> str:
+        return _STREAM + self._tail()
+
+    @property
+    def snapshot(self) -> str:
+        """The name on which this stream's snapshots travel."""
+        return _SNAPSHOT + self._tail()
+
+    def _tail(self) -> str:
+        parts = self if self.symbol is not None else self[:3]
+        return ".".join(part for part in parts if part is not None)
+
+    @classmethod
+    def parse(cls, name: str) -> "StreamName":
+        """Read the name of a stream, or of its snapshots, back into its parts.
+
+        Raises:
+            InvalidName: it is not `stream.[snapshot.]{tenant}.{exchange}.{action}[.{symbol}]`.
+        """
+        wanted = "a stream name: stream.{tenant}.{exchange}.{action}[.{symbol}]"
+        if not name.startswith(_STREAM):
+            raise InvalidName(name, wanted)
+        prefix = _SNAPSHOT if is_snapshot(name) else _STREAM
+        parts = name[len(prefix) :].split(".", 3)
+        if len(parts) < 3 or not all(_WORD.fullmatch(part) for part in parts[:3]) or "" in parts:
+            raise InvalidName(name, wanted)
+        symbol = Symbol(parts[3]) if len(parts) == 4 else None
+        return cls(tenant(parts[0]), ExchangeId(parts[1]), Action(parts[2]), symbol)
+
+
+def is_snapshot(name: str) -> bool:
+    """Tell whether snapshots travel under this name."""
+    return name.startswith(_SNAPSHOT)
+
+
+def config_key(agent: AgentId) -> str:
+    """Give the key of an agent's configuration."""
+    return f"{_STREAM}config.{agent}"
+
+
+def agent_key(agent: AgentId) -> str:
+    """Give the key of an agent's heartbeat."""
+    return f"agent.{agent}"
+
+
+def trader_actions(of: Tenant) -> str:
+    """Give the name on which a tenant's requests to trade travel."""
+    return f"{of}.traderActions"
+
+
+def order_key(of: Tenant, order_id: str) -> str:
+    """Give the key of the hash that holds one order."""
+    return f"order.{of}.{order_id}"
+
+
+def orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
+    """Give the key of the sorted set of a symbol's recent order ids."""
+    return f"orders.{of}.{exchange}.{symbol}"
+
+
+def open_orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
+    """Give the key of the set of a symbol's open order ids."""
+    return f"openOrders.{of}.{exchange}.{symbol}"
+
+
+def intents_key(of: Tenant, exchange: ExchangeId) -> str:
+    """Give the key of the executor's ledger for one account."""
+    return f"intents.{of}.{exchange}"
+
+
+def lease_key(of: Tenant, exchange: ExchangeId) -> str:
+    """Give the key of the lease that says who acts for one account."""
+    return f"lease.{of}.{exchange}"
+
+
+def halt_key(of: Tenant) -> str:
+    """Give the key of what is halted for a tenant."""
+    return f"halt.{of}"
+
+
+def keyspace_channel(key: str) -> str:
+    """Give the pattern of the channel on which the server announces changes of a key, in whatever database.
+
+    Keys may hold glob characters only where names allow them; agents' keys never do.
+    """
+    return f"__keyspace@*__:{key}"

@@ -1,0 +1,223 @@
+"""Requests to trade: what strategies, the API and people publish on `{tenant}.traderActions`.
+
+See docs/protocol.md, "Requests to trade". A request is read leniently enough for a person's typing (every
+field but the obvious is optional) and strictly enough for money (an unknown field or a wrong sign is an error).
+"""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from millrace_core.errors import MalformedRequest, Problem
+from millrace_core.ids import is_request_id
+from millrace_core.messages import problem_of
+from millrace_core.trace import Trace
+
+DEFAULT_VALID_FOR_MS = 5_000
+
+
+class _Payload(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
+    """What every payload may say."""
+
+
+class CreatePayload(_Payload, frozen=True, kw_only=True):
+    """The order to place. One of `amount_base` and `amount_quote` says how much."""
+
+    symbol: str
+    side: Literal["buy", "sell"]
+    type: Literal["limit", "market"]
+    amount_base: Decimal | None = None
+    amount_quote: Decimal | None = None
+    price: Decimal | None = None
+    """The limit; for a market order only what is expected."""
+    order_source: str | None = None
+    time_in_force: Literal["GTC", "IOC", "FOK", "GTD", "PO"] | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    trigger_price: Decimal | None = None
+    params: dict[str, Any] = {}
+    """Handed to ccxt as they are."""
+
+
+class CancelPayload(_Payload, frozen=True, kw_only=True):
+    """The order to cancel, by the exchange's id or by ours."""
+
+    symbol: str
+    order_id: str | None = msgspec.field(default=None, name="orderID")
+    client_order_id: str | None = None
+    order_source: str | None = None
+    params: dict[str, Any] = {}
+
+
+class EditPayload(_Payload, frozen=True, kw_only=True):
+    """What an open order shall become; what is None stays."""
+
+    symbol: str
+    order_id: str | None = msgspec.field(default=None, name="orderID")
+    client_order_id: str | None = None
+    side: Literal["buy", "sell"] | None = None
+    type: Literal["limit", "market"] | None = None
+    amount_base: Decimal | None = None
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    order_source: str | None = None
+    params: dict[str, Any] = {}
+
+
+class CancelAllPayload(_Payload, frozen=True, kw_only=True):
+    """Which open orders to cancel: those of one symbol, or all."""
+
+    symbol: str | None = None
+    order_source: str | None = None
+    params: dict[str, Any] = {}
+
+
+class HaltPayload(_Payload, frozen=True, kw_only=True):
+    """What to halt, or to resume; neither scope means everything of the tenant."""
+
+    order_source: str | None = None
+    """Only requests of this source."""
+    reason: str | None = None
+    by: str | None = None
+    symbol: str | None = None
+
+
+class _Request(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    rename="camel",
+    tag_field="action",
+    kw_only=True,
+    forbid_unknown_fields=True,
+):
+    """What every request may say."""
+
+    exchange_id: str | None = None
+    request_id: str | None = None
+    """Idempotency key, 32 hex digits; the executor makes one where it is missing."""
+    requested_at: int | None = None
+    """ms; the validity counts from here."""
+    valid_for: int = DEFAULT_VALID_FOR_MS
+    """ms."""
+    trace: Trace = Trace()
+    journaled: bool = False
+    """True on both faces of what a program wrote: it is then taken from the journal, never from the channel."""
+
+
+class CreateOrder(_Request, frozen=True, tag="createOrder", kw_only=True):
+    """Place an order."""
+
+    payload: CreatePayload
+
+
+class CancelOrder(_Request, frozen=True, tag="cancelOrder", kw_only=True):
+    """Cancel one order."""
+
+    payload: CancelPayload
+
+
+class EditOrder(_Request, frozen=True, tag="editOrder", kw_only=True):
+    """Change one order."""
+
+    payload: EditPayload
+
+
+class CancelAllOrders(_Request, frozen=True, tag="cancelAllOrders", kw_only=True):
+    """Cancel all open orders of an account, or of one symbol."""
+
+    payload: CancelAllPayload = CancelAllPayload()
+
+
+class Halt(_Request, frozen=True, tag="halt", kw_only=True):
+    """Stop taking new orders."""
+
+    payload: HaltPayload = HaltPayload()
+
+
+class Resume(_Request, frozen=True, tag="resume", kw_only=True):
+    """Take new orders again."""
+
+    payload: HaltPayload = HaltPayload()
+
+
+Request = CreateOrder | CancelOrder | EditOrder | CancelAllOrders | Halt | Resume
+
+_decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+
+
+def parse_request(raw: bytes) -> Request:
+    """Read a request and check what can be checked without knowing the exchange.
+
+    Raises:
+        MalformedRequest: it is not JSON, or not a request, or contradicts itself; says everything found.
+    """
+    try:
+        request = _decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise MalformedRequest((problem_of(error),)) from error
+    if problems := tuple(_problems(request)):
+        raise MalformedRequest(problems)
+    return request
+
+
+def action_of(request: Request) -> str:
+    """Give the name of what a request asks for, such as `createOrder`."""
+    return str(type(request).__struct_config__.tag)
+
+
+def is_expired(request: Request, received_ms: int, now_ms: int) -> bool:
+    """Tell whether a request is too old to act on; one that does not say when it was made counts from `received_ms`."""
+    since = received_ms if request.requested_at is None else request.requested_at
+    return now_ms > since + request.valid_for
+
+
+def _problems(request: Request) -> list[Problem]:
+    problems = []
+    if request.request_id is not None and not is_request_id(request.request_id):
+        problems.append(Problem("$.requestId", "must be 32 lower-case hex digits"))
+    if request.valid_for <= 0:
+        problems.append(Problem("$.validFor", "must be more than 0 ms"))
+    if request.exchange_id is None and not isinstance(request, Halt | Resume):
+        problems.append(Problem("$.exchangeId", "says on which exchange; it is missing"))
+    match request:
+        case CreateOrder(payload=create):
+            problems += _create_problems(create)
+        case CancelOrder(payload=cancel) if not (cancel.order_id or cancel.client_order_id):
+            problems.append(Problem("$.payload.orderID", "or clientOrderId must say which order to cancel"))
+        case EditOrder(payload=edit):
+            problems += _edit_problems(edit)
+    return problems
+
+
+def _create_problems(payload: CreatePayload) -> list[Problem]:
+    problems = _positive(payload, ("amount_base", "amount_quote", "price", "trigger_price"))
+    if (payload.amount_base is None) == (payload.amount_quote is None):
+        problems.append(Problem("$.payload.amountBase", "or amountQuote must say how much: exactly one of the two"))
+    if payload.type == "limit":
+        if payload.price is None:
+            problems.append(Problem("$.payload.price", "a limit order needs its limit"))
+        if payload.amount_base is None and payload.amount_quote is not None:
+            problems.append(Problem("$.payload.amountQuote", "a limit order is sized by amountBase"))
+    elif payload.post_only:
+        problems.append(Problem("$.payload.postOnly", "a market order always takes"))
+    return problems
+
+
+def _edit_problems(payload: EditPayload) -> list[Problem]:
+    problems = _positive(payload, ("amount_base", "price", "trigger_price"))
+    if not (payload.order_id or payload.client_order_id):
+        problems.append(Problem("$.payload.orderID", "or clientOrderId must say which order to edit"))
+    if payload.amount_base is None and payload.price is None and payload.trigger_price is None:
+        problems.append(Problem("$.payload", "says nothing to change: give amountBase, price or triggerPrice"))
+    return problems
+
+
+def _positive(payload: CreatePayload | EditPayload, names: tuple[str, ...]) -> list[Problem]:
+    wire = {field.name: field.encode_name for field in msgspec.structs.fields(payload)}
+    return [
+        Problem(f"$.payload.{wire[name]}", "must be a finite number above 0")
+        for name in names
+        if (value := getattr(payload, name)) is not None and not (value.is_finite() and value > 0)
+    ]

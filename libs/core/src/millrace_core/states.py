@@ -1,0 +1,256 @@
+"""What the messages of one stream add up to: the state that a reader holds, by kind of stream.
+
+Pure: a state is reset by a snapshot's data, changed by a delta's, and knows what of it is provably wrong.
+"""
+
+from collections import deque
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from millrace_core.book import OrderBook
+from millrace_core.errors import InvalidMessage
+from millrace_core.ids import MessageId
+from millrace_core.market import (
+    Balance,
+    Balances,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    CandlesDelta,
+    CandlesSnapshot,
+    Ticker,
+    Trade,
+    TradesDelta,
+    TradesSnapshot,
+)
+from millrace_core.messages import problem_of
+from millrace_core.names import Action
+from millrace_core.orders import Order, OrdersDelta, OrdersSnapshot
+
+KEPT_TRADES = 1_000
+KEPT_CANDLES = 500
+
+
+class StreamState(Protocol):
+    """What a reader of one stream holds."""
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Become what a snapshot says; give the id of the last delta that it includes.
+
+        Raises:
+            InvalidMessage: the data is no snapshot of this kind.
+        """
+
+    def apply(self, data: msgspec.Raw) -> Any:
+        """Apply a delta's data and give it decoded.
+
+        Raises:
+            InvalidMessage: the data is no delta of this kind.
+        """
+
+    def flaw(self) -> str | None:
+        """Say what proves the state wrong, such as a checksum that does not match; None when nothing does."""
+
+
+_BOOK_SNAPSHOT = msgspec.json.Decoder(BookSnapshot)
+_BOOK_DELTA = msgspec.json.Decoder(BookDelta)
+_TRADES_SNAPSHOT = msgspec.json.Decoder(TradesSnapshot)
+_TRADES_DELTA = msgspec.json.Decoder(TradesDelta)
+_ORDERS_SNAPSHOT = msgspec.json.Decoder(OrdersSnapshot)
+_ORDERS_DELTA = msgspec.json.Decoder(OrdersDelta)
+_CANDLES_SNAPSHOT = msgspec.json.Decoder(CandlesSnapshot)
+_CANDLES_DELTA = msgspec.json.Decoder(CandlesDelta)
+_BALANCES = msgspec.json.Decoder(dict[str, Balance])
+_FIELDS = msgspec.json.Decoder(dict[str, Any])
+
+_T = TypeVar("_T")
+
+
+def _decode(decoder: "msgspec.json.Decoder[_T]", data: msgspec.Raw) -> _T:
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage((problem_of(error),)) from error
+
+
+def _balances(fields: dict[str, Any]) -> Balances:
+    try:
+        return msgspec.convert(fields, dict[str, Balance])
+    except msgspec.ValidationError as error:
+        raise InvalidMessage((problem_of(error),)) from error
+
+
+class BookState:
+    """An order book."""
+
+    def __init__(self) -> None:
+        self.book = OrderBook()
+        self._expected: int | None = None
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's levels and no others."""
+        snapshot = _decode(_BOOK_SNAPSHOT, data)
+        self.book.replace(snapshot.bids, snapshot.asks, snapshot.nonce)
+        self._expected = snapshot.checksum
+        return MessageId.parse(snapshot.as_of)
+
+    def apply(self, data: msgspec.Raw) -> BookDelta:
+        """Set the levels that changed."""
+        delta = _decode(_BOOK_DELTA, data)
+        self.book.apply(delta.bids, delta.asks, delta.nonce)
+        self._expected = delta.checksum
+        return delta
+
+    def flaw(self) -> str | None:
+        """Find a crossed book, or a checksum that does not match where the last message gave one."""
+        if self.book.is_crossed:
+            return "the book is crossed"
+        if self._expected is not None and self._expected != self.book.checksum():
+            return "the checksum does not match"
+        return None
+
+
+class _Flawless:
+    """A state that carries no proof of its own beside the message ids."""
+
+    def flaw(self) -> str | None:
+        """Nothing to check."""
+        return None
+
+
+class TradesState(_Flawless):
+    """The newest trades, oldest first."""
+
+    def __init__(self) -> None:
+        self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's trades and no others."""
+        snapshot = _decode(_TRADES_SNAPSHOT, data)
+        self.trades.clear()
+        self.trades.extend(snapshot.trades)
+        return MessageId.parse(snapshot.as_of)
+
+    def apply(self, data: msgspec.Raw) -> TradesDelta:
+        """Add the new trades."""
+        delta = _decode(_TRADES_DELTA, data)
+        self.trades.extend(delta.trades)
+        return delta
+
+
+class OrdersState(_Flawless):
+    """The open orders by id."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Order] = {}
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's orders and no others."""
+        snapshot = _decode(_ORDERS_SNAPSHOT, data)
+        self.open = {order.id: order for order in snapshot.orders}
+        return MessageId.parse(snapshot.as_of)
+
+    def apply(self, data: msgspec.Raw) -> OrdersDelta:
+        """Take the changed orders over; final ones leave."""
+        delta = _decode(_ORDERS_DELTA, data)
+        for order in delta.orders:
+            if order.is_final:
+                self.open.pop(order.id, None)
+            else:
+                self.open[order.id] = order
+        return delta
+
+
+class BalanceState(_Flawless):
+    """An account's balances by currency code."""
+
+    def __init__(self) -> None:
+        self.balances: Balances = {}
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's balances and no others."""
+        fields, as_of = _split_as_of(data)
+        self.balances = _balances(fields)
+        return as_of
+
+    def apply(self, data: msgspec.Raw) -> Balances:
+        """Take the changed balances over."""
+        delta = _decode(_BALANCES, data)
+        self.balances.update(delta)
+        return delta
+
+
+class TickerState(_Flawless):
+    """A ticker."""
+
+    def __init__(self) -> None:
+        self.ticker: Ticker = {}
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's fields and no others."""
+        self.ticker, as_of = _split_as_of(data)
+        return as_of
+
+    def apply(self, data: msgspec.Raw) -> Ticker:
+        """Take the changed fields over."""
+        delta = _decode(_FIELDS, data)
+        self.ticker.update(delta)
+        return delta
+
+
+class CandlesState(_Flawless):
+    """The newest candles of each timeframe, by open time, oldest first."""
+
+    def __init__(self) -> None:
+        self.timeframes: dict[str, dict[int, Candle]] = {}
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's candles and no others."""
+        snapshot = _decode(_CANDLES_SNAPSHOT, data)
+        self.timeframes = {
+            timeframe: {candle[0]: candle for candle in candles} for timeframe, candles in snapshot.timeframes.items()
+        }
+        return MessageId.parse(snapshot.as_of)
+
+    def apply(self, data: msgspec.Raw) -> CandlesDelta:
+        """Take new and changed candles over."""
+        delta = _decode(_CANDLES_DELTA, data)
+        candles = self.timeframes.setdefault(delta.timeframe, {})
+        candles.update((candle[0], candle) for candle in delta.candles)
+        while len(candles) > KEPT_CANDLES:
+            del candles[min(candles)]
+        return delta
+
+
+class EventsState(_Flawless):
+    """Of a stream whose messages add up to nothing, such as answers: each message stands for itself."""
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Start after what the snapshot names."""
+        return _split_as_of(data)[1]
+
+    def apply(self, data: msgspec.Raw) -> dict[str, Any]:
+        """Decode the message's data."""
+        return _decode(_FIELDS, data)
+
+
+_STATES: dict[str, type[StreamState]] = {
+    "watchOrderBook": BookState,
+    "watchTrades": TradesState,
+    "watchMyTrades": TradesState,
+    "watchOrders": OrdersState,
+    "watchBalance": BalanceState,
+    "watchTicker": TickerState,
+    "watchOHLCV": CandlesState,
+}
+
+
+def state_of(action: Action) -> StreamState:
+    """Give the empty state of a stream of this action."""
+    return _STATES.get(action, EventsState)()
+
+
+def _split_as_of(data: msgspec.Raw) -> tuple[dict[str, Any], MessageId]:
+    fields = _decode(_FIELDS, data)
+    return fields, MessageId.parse(str(fields.pop("asOf", "")))

@@ -1,0 +1,42 @@
+"""The trace: wall-clock times, in ns, at which a message and what it caused passed each hop.
+
+See docs/protocol.md, "Latency". A request carries the trace of the message that caused it, so the
+answer to an order shows the whole way from the exchange's event to the exchange's answer.
+"""
+
+from itertools import pairwise
+
+import msgspec
+
+HOPS = ("exchange", "received", "published", "delivered", "decided", "accepted", "sent", "acknowledged")
+"""The hops, in the order in which a tick that becomes an order passes them."""
+
+
+class Trace(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
+    """When each hop was passed, wall clock in ns; None where it was not, or not yet."""
+
+    exchange: int | None = None
+    """The exchange's own time of the event."""
+    received: int | None = None
+    """Read from the exchange's socket."""
+    published: int | None = None
+    """Handed to Redis."""
+    delivered: int | None = None
+    """Read by the strategy's process."""
+    decided: int | None = None
+    """The strategy returned a request."""
+    accepted: int | None = None
+    """Read by the executor."""
+    sent: int | None = None
+    """Handed to the exchange's socket."""
+    acknowledged: int | None = None
+    """The exchange's answer was read."""
+
+    def at(self, **hops: int) -> "Trace":
+        """Give this trace with further hops stamped."""
+        return msgspec.structs.replace(self, **hops)
+
+    def latencies(self) -> dict[str, int]:
+        """Give the ns between each two hops that follow one another here, as `received→published`."""
+        passed = [(hop, at) for hop in HOPS if (at := getattr(self, hop)) is not None]
+        return {f"{a}→{b}": end - start for (a, start), (b, end) in pairwise(passed)}
