@@ -7,17 +7,10 @@ microseconds), and framed once for all clients of that form.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from enum import IntEnum
 from typing import Protocol
 
 from millrace_simulator.binance.streams.frames import text_frame
-
-
-class TimeUnit(IntEnum):
-    """What the times in a client's events count; the value is how many of them make a millisecond."""
-
-    MILLISECOND = 1
-    MICROSECOND = 1000
+from millrace_simulator.binance.streams.times import TimeUnit
 
 
 class Listener(Protocol):

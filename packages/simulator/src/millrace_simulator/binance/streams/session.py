@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from millrace_simulator.binance.streams.connection import ClientConnection
 from millrace_simulator.binance.streams.frames import text_frame
-from millrace_simulator.binance.streams.hub import Hub, TimeUnit
+from millrace_simulator.binance.streams.hub import Hub
 from millrace_simulator.binance.streams.requests import (
     BadRequestError,
     GetCombined,
@@ -20,6 +20,7 @@ from millrace_simulator.binance.streams.requests import (
     parse_request,
     refusal,
 )
+from millrace_simulator.binance.streams.times import TimeUnit
 
 
 class StreamSession:

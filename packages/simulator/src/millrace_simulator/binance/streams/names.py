@@ -1,0 +1,51 @@
+"""How market streams are called: `btcusdt@depth@100ms`, `!ticker@arr`."""
+
+from __future__ import annotations
+
+from millrace_simulator.statistics import Interval
+
+PARTIAL_LEVELS = (5, 10, 20)
+"""How many levels a side the partial depth streams show."""
+
+ALL_TICKERS = "!ticker@arr"
+ALL_MINI_TICKERS = "!miniTicker@arr"
+
+
+class SymbolStreams:
+    """The names of all streams of one symbol, made once because they are looked up at every event."""
+
+    __slots__ = (
+        "aggregate_trade",
+        "average_price",
+        "book_ticker",
+        "depth",
+        "depth_fast",
+        "klines",
+        "mini_ticker",
+        "partial",
+        "partial_fast",
+        "ticker",
+        "trade",
+    )
+
+    def __init__(self, symbol: str) -> None:
+        name = symbol.lower()
+        self.trade = f"{name}@trade"
+        self.aggregate_trade = f"{name}@aggTrade"
+        self.book_ticker = f"{name}@bookTicker"
+        self.ticker = f"{name}@ticker"
+        self.mini_ticker = f"{name}@miniTicker"
+        self.average_price = f"{name}@avgPrice"
+        self.depth = f"{name}@depth"
+        self.depth_fast = f"{name}@depth@100ms"
+        self.partial = {levels: f"{name}@depth{levels}" for levels in PARTIAL_LEVELS}
+        self.partial_fast = {levels: f"{name}@depth{levels}@100ms" for levels in PARTIAL_LEVELS}
+        self.klines = {interval: f"{name}@kline_{interval}" for interval in Interval}
+
+
+def streams_in_path(tail: str) -> list[str]:
+    """Give the streams that a connection's path or query asks for: names with slashes between.
+
+    What is no stream name is passed over: some clients put a number of their own there.
+    """
+    return [part for part in tail.split("/") if "@" in part]

@@ -1,0 +1,83 @@
+"""Market streams over HTTP: which paths open them, and how they end when the server does."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from millrace_simulator.binance.streams import events
+from millrace_simulator.binance.streams.connection import ClientConnection, ConnectionRules
+from millrace_simulator.binance.streams.feed import MarketFeed
+from millrace_simulator.binance.streams.frames import CloseCode, text_frame
+from millrace_simulator.binance.streams.hub import Hub
+from millrace_simulator.binance.streams.names import streams_in_path
+from millrace_simulator.binance.streams.session import StreamSession
+from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.venue import Venue
+
+
+class StreamServer:
+    """Takes in clients of market streams and says good-bye to them at the end."""
+
+    def __init__(self, venue: Venue, rules: ConnectionRules, depth_interval_ms: int) -> None:
+        self._venue = venue
+        self._rules = rules
+        self._hub = Hub()
+        self._feed = MarketFeed(venue, self._hub, depth_interval_ms)
+        self._open: dict[ClientConnection, StreamSession] = {}
+        venue.listen(self._feed)
+
+    async def raw(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve `/ws…`: streams are named in the path, events come bare."""
+        return await self._serve(request, streams_in_path(request.match_info.get("streams", "")), combined=False)
+
+    async def combined(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve `/stream…`: streams are named in the query, events come as `{stream, data}`."""
+        return await self._serve(request, streams_in_path(request.query.get("streams", "")), combined=True)
+
+    async def shut_down(self, _: web.Application) -> None:
+        """Tell every client, then close its connection in order."""
+        self._venue.unlisten(self._feed)
+        now_us = self._venue.clock.now_us()
+        for session in self._open.values():
+            session.send(text_frame(events.server_shutdown(now_us, session.time_unit)))
+        closing = [each.close(CloseCode.GOING_AWAY, "Server is shutting down") for each in self._open]
+        await asyncio.gather(*closing)
+
+    async def _serve(self, request: web.Request, streams: list[str], *, combined: bool) -> web.WebSocketResponse:
+        if len(streams) > self._rules.max_streams:
+            raise web.HTTPBadRequest(text=f"more than {self._rules.max_streams} streams")
+        connection = ClientConnection(self._rules)
+        response = await connection.open(request)
+        session = StreamSession(
+            self._hub,
+            connection,
+            combined=combined,
+            time_unit=TimeUnit.asked_for(request.query.get("timeUnit")),
+            max_streams=self._rules.max_streams,
+        )
+        self._open[connection] = session
+        try:
+            session.subscribe(streams)
+            await connection.listen(session.handle, limit_messages=True)
+        finally:
+            session.close()
+            del self._open[connection]
+        return response
+
+
+def add_stream_routes(
+    app: web.Application, venue: Venue, *, depth_interval_ms: int = 100, rules: ConnectionRules | None = None
+) -> None:
+    """Serve Binance's market streams of a venue: `/ws`, `/ws/<stream>/…`, `/stream`, `/stream?streams=…`.
+
+    When the application shuts down, clients are sent `serverShutdown` and closed.
+    """
+    server = StreamServer(venue, rules or ConnectionRules(), depth_interval_ms)
+    app.router.add_get("/ws", server.raw)
+    app.router.add_get("/ws/{streams:.*}", server.raw)
+    app.router.add_get("/stream", server.combined)
+    # What follows the slash is no stream, but clients send it: some number their connections there.
+    app.router.add_get("/stream/{ignored:.*}", server.combined)
+    app.on_shutdown.append(server.shut_down)
