@@ -135,7 +135,7 @@ def _terms_rank(order: Order) -> tuple[Any, ...]:
     # An acknowledgement without terms must not hide them by being newer: whole terms come first.
     return (
         order.amount is not None,
-        order.last_update_timestamp or order.timestamp or 0,
+        order.last_update_timestamp or 0,
         *(_rank(getattr(order, name)) for name in _TERMS),
     )
 

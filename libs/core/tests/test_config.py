@@ -1,0 +1,112 @@
+import json
+from typing import Any
+
+import pytest
+
+from millrace_core.config import (
+    DbsyncConfig,
+    ExecutorConfig,
+    GathererConfig,
+    MagicboxConfig,
+    parse_config,
+    revision,
+)
+from millrace_core.errors import ConfigInvalid
+
+GATHERER: dict[str, Any] = {
+    "agent": {"id": "GATHERER", "name": "Gatherer", "status": "started"},
+    "environment": "dev",
+    "exchanges": {
+        "PUBLIC": {"binance": {}},
+        "StrankaXY": {
+            "kucoin": {"apiKey": "k", "secret": "enc:x", "password": "enc:y", "test": False, "options": {}, "urls": {}}
+        },
+    },
+    "workplans": [
+        {
+            "tenant": "PUBLIC",
+            "exchangeId": "binance",
+            "assetPairs": ["ETH/BTC"],
+            "dataPoints": ["watchOrderBook", "watchTrades"],
+        },
+        {
+            "tenantId": "StrankaXY",
+            "exchangeId": "kucoin",
+            "assetPairs": ["KCS/USDT"],
+            "dataPoints": ["watchOrders", {"action": "watchOHLCV", "timeframe": "1m", "limit": 500}],
+        },
+    ],
+}
+
+
+def problems(model: Any, value: Any) -> dict[str, str]:
+    with pytest.raises(ConfigInvalid) as caught:
+        parse_config(model, value if isinstance(value, str) else json.dumps(value))
+    return {problem.path: problem.message for problem in caught.value.problems}
+
+
+def test_the_protocols_examples_are_read() -> None:
+    """Both spellings of tenant, and both of a data point, mean the same."""
+    config = parse_config(GathererConfig, json.dumps(GATHERER))
+    assert [plan.tenant for plan in config.workplans] == ["PUBLIC", "StrankaXY"]
+    assert [point.action for point in config.workplans[0].data_points] == ["watchOrderBook", "watchTrades"]
+    assert config.workplans[1].data_points[1].timeframe == "1m"
+    assert config.workplans[0].retention == 10_000
+    magicbox = {
+        "agent": {"id": "MAGICBOX"},
+        "workplans": [
+            {
+                "tenantId": "StrankaXY",
+                "plugins": [{"pluginName": "PingPong", "configuration": {"amount": 1}}],
+                "subscriptions": [
+                    {"exchangeId": "binance", "symbol": "ETH/BTC", "dataPoint": "watchOrderBook", "isPublic": True}
+                ],
+            }
+        ],
+    }
+    assert parse_config(MagicboxConfig, json.dumps(magicbox)).workplans[0].subscriptions[0].is_public
+    executor = {
+        "agent": {"id": "EXECUTOR"},
+        "risk": {"StrankaXY": {"maxOrderNotional": 10000, "maxPosition": {"KCS": 5000}}},
+    }
+    assert parse_config(ExecutorConfig, json.dumps(executor)).risk
+    dbsync = {"agent": {"id": "DBSYNC"}, "workplans": [{"tenantId": "StrankaXY", "assets": ["stream.StrankaXY.*"]}]}
+    assert parse_config(DbsyncConfig, json.dumps(dbsync)).workplans
+
+
+def test_every_mistake_is_told_at_once_with_its_path() -> None:
+    """Whoever wrote it mends all of it in one go."""
+    broken = json.loads(json.dumps(GATHERER))
+    broken["agent"]["status"] = "paused"
+    broken["colour"] = "blue"
+    broken["workplans"][0]["dataPoints"].append("watchPaint")
+    assert set(problems(GathererConfig, broken)) == {
+        "$.agent.status",
+        "$.colour",
+        "$.workplans[0].dataPoints[2].action",
+    }
+
+
+def test_a_workplan_without_its_account_is_told() -> None:
+    """What a workplan needs elsewhere in the document is checked, workplan by workplan."""
+    broken = json.loads(json.dumps(GATHERER))
+    del broken["exchanges"]["PUBLIC"]
+    del broken["exchanges"]["StrankaXY"]["kucoin"]["apiKey"]
+    found = problems(GathererConfig, broken)
+    assert "PUBLIC.binance" in found["$.workplans[0]"]
+    assert "apiKey" in found["$.workplans[1].dataPoints"]
+
+
+def test_text_that_is_no_json_is_told_as_such() -> None:
+    """The most common mistake of all has a plain message."""
+    assert "not JSON" in problems(GathererConfig, "{")["$"]
+
+
+def test_keys_are_not_shown() -> None:
+    """A configuration that is printed by accident keeps its secrets."""
+    assert "enc:x" not in repr(parse_config(GathererConfig, json.dumps(GATHERER)))
+
+
+def test_a_revision_names_one_text() -> None:
+    """The same text has the same revision, another has another."""
+    assert revision(b"a") == revision(b"a") != revision(b"b")

@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_core import names
+from millrace_core.errors import InvalidName
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+
+WORDS = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
+TENANTS = WORDS.filter(lambda word: word not in {"config", "snapshot"})
+SYMBOLS = st.none() | st.from_regex(r"[A-Z0-9]{1,8}/[A-Z0-9]{1,8}(:[A-Z0-9.-]{1,12})?", fullmatch=True)
+
+
+@given(TENANTS, WORDS, WORDS, SYMBOLS)
+def test_a_stream_name_is_read_back_into_its_parts(tenant: str, exchange: str, action: str, symbol: str | None) -> None:
+    """Both the journal's name and the snapshots' name give the same parts back, whatever dots the symbol holds."""
+    name = StreamName(Tenant(tenant), ExchangeId(exchange), Action(action), Symbol(symbol) if symbol else None)
+    assert StreamName.parse(str(name)) == name
+    assert StreamName.parse(name.snapshot) == name
+    assert names.is_snapshot(name.snapshot)
+    assert not names.is_snapshot(str(name))
+
+
+def test_the_names_are_those_of_the_protocol() -> None:
+    """The spelling is a contract with clients that are not ours."""
+    name = StreamName(Tenant("StrankaXY"), ExchangeId("kucoin"), Action("watchOrderBook"), Symbol("KCS/USDT"))
+    assert str(name) == "stream.StrankaXY.kucoin.watchOrderBook.KCS/USDT"
+    assert name.snapshot == "stream.snapshot.StrankaXY.kucoin.watchOrderBook.KCS/USDT"
+    assert names.trader_actions(name.tenant) == "StrankaXY.traderActions"
+    assert names.config_key(names.agent_id("GATHERER")) == "stream.config.GATHERER"
+    assert names.order_key(name.tenant, "7") == "order.StrankaXY.7"
+
+
+@pytest.mark.parametrize("text", ["", "config", "snapshot", "a.b", "a b", "x" * 65, "é"])
+def test_a_tenant_that_would_break_the_names_is_refused(text: str) -> None:
+    """Reserved words, dots and foreign letters cannot be tenants."""
+    with pytest.raises(InvalidName):
+        names.tenant(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "stream.a.b", "stream.snapshot.a.b", "stream.a..c.D/E", "stream.config.b.c.D", "stream.a.b.c."]
+)
+def test_what_is_no_stream_name_is_refused(text: str) -> None:
+    """A name with parts missing or empty is an error that says what was wanted."""
+    with pytest.raises(InvalidName, match=r"stream\.|a tenant"):
+        StreamName.parse(text)

@@ -1,0 +1,91 @@
+from decimal import Decimal
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_core.orders import FINAL_STATUSES, Order, OrderFee, OrderRecord, join
+
+AMOUNTS = st.none() | st.integers(0, 4).map(Decimal)
+TIMES = st.none() | st.integers(1, 4)
+FEES = st.lists(st.builds(OrderFee, currency=st.sampled_from(["BNB", "KCS"]), cost=AMOUNTS), max_size=2)
+ORDERS = st.builds(
+    Order,
+    id=st.just("1"),
+    symbol=st.none() | st.just("KCS/USDT"),
+    client_order_id=st.none() | st.sampled_from(["a", "b"]),
+    price=AMOUNTS,
+    amount=AMOUNTS,
+    filled=AMOUNTS,
+    cost=AMOUNTS,
+    average=AMOUNTS,
+    remaining=AMOUNTS,
+    fees=FEES,
+    status=st.sampled_from([None, "open", *FINAL_STATUSES]),
+    last_update_timestamp=TIMES,
+    timestamp=TIMES,
+)
+RECORDS = st.builds(
+    OrderRecord,
+    order=ORDERS,
+    exchange=st.just("binance"),
+    updated=st.integers(1, 4),
+    order_source=st.none() | st.sampled_from(["James", "PingPong"]),
+    request_id=st.none() | st.just("f" * 32),
+)
+
+
+@given(RECORDS, RECORDS)
+def test_the_order_of_arrival_does_not_matter(a: OrderRecord, b: OrderRecord) -> None:
+    """Whoever writes first, the record is the same."""
+    assert join(a, b) == join(b, a)
+
+
+@given(RECORDS, RECORDS, RECORDS)
+def test_the_grouping_does_not_matter(a: OrderRecord, b: OrderRecord, c: OrderRecord) -> None:
+    """Several writers may join in whatever grouping."""
+    assert join(join(a, b), c) == join(a, join(b, c))
+
+
+@given(RECORDS, RECORDS)
+def test_hearing_it_again_changes_nothing(a: OrderRecord, b: OrderRecord) -> None:
+    """A message that arrives twice leaves the record as it was."""
+    once = join(a, b)
+    assert join(once, a) == once
+    assert join(once, b) == once
+    assert join(once, once) == once
+
+
+@given(RECORDS, RECORDS)
+def test_nothing_is_undone(a: OrderRecord, b: OrderRecord) -> None:
+    """Fills never fall, final orders stay final, and who asked is never forgotten."""
+    joined = join(a, b)
+    for side in (a, b):
+        assert (joined.order.filled or 0) >= (side.order.filled or 0)
+        assert joined.order.is_final or not side.order.is_final
+        assert joined.order_source is not None or side.order_source is None
+        assert joined.request_id is not None or side.request_id is None
+
+
+def test_a_late_acknowledgement_hides_neither_terms_nor_fills() -> None:
+    """An answer that knows only the id, however new, leaves what the stream already told."""
+    pushed = OrderRecord(
+        order=Order(id="1", price=Decimal(25), amount=Decimal(2), filled=Decimal(1), status="open", timestamp=10),
+        exchange="binance",
+        updated=11,
+    )
+    answer = OrderRecord(
+        order=Order(id="1", last_update_timestamp=99), exchange="binance", updated=99, order_source="James"
+    )
+    for records in permutations([pushed, answer]):
+        joined = join(*records)
+        assert (joined.order.price, joined.order.filled, joined.order.status) == (Decimal(25), Decimal(1), "open")
+        assert joined.order.remaining == Decimal(1)
+        assert joined.order_source == "James"
+
+
+def test_two_orders_are_never_joined() -> None:
+    """Records of different orders are an error of the caller."""
+    with pytest.raises(ValueError, match="not the same order"):
+        join(OrderRecord(Order(id="1"), "binance", 1), OrderRecord(Order(id="2"), "binance", 1))
