@@ -1,1 +1,30 @@
-"""A process's life: settings, supervisor, heartbeat, logging."""
+"""A process's life: settings, supervisor, units of work, heartbeat, logging, secrets.
+
+A micro-service derives an `Agent` and its `__main__.py` says `main(GathererAgent)`; everything else about the
+process is done here. Logging is structlog's: `log = structlog.get_logger()`; lines logged within a unit carry
+its name by themselves.
+"""
+
+from millrace_service.agent import Agent, UnitKey
+from millrace_service.encryption import decrypt, encrypt, new_key, parse_key
+from millrace_service.errors import SecretUnreadable, SettingsInvalid, UnitEnded
+from millrace_service.health import UnitHealthReporter
+from millrace_service.process import main
+from millrace_service.runner import run_agent
+from millrace_service.settings import Settings
+
+__all__ = [
+    "Agent",
+    "SecretUnreadable",
+    "Settings",
+    "SettingsInvalid",
+    "UnitEnded",
+    "UnitHealthReporter",
+    "UnitKey",
+    "decrypt",
+    "encrypt",
+    "main",
+    "new_key",
+    "parse_key",
+    "run_agent",
+]

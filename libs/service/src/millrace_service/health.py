@@ -1,0 +1,104 @@
+"""How a unit of work does, as it reports itself: state, counters, latencies, errors.
+
+Called for every message, so each call is a dictionary's update and no more; the sums are drawn
+when a heartbeat is due.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from millrace_core.clock import now_ms
+from millrace_core.heartbeat import ErrorReport, UnitHealth, UnitState
+from millrace_core.latency import Histogram
+
+KEPT_ERRORS: Final = 20
+MAX_ERROR_TEXT: Final = 500
+
+
+class ErrorLog:
+    """The newest errors of a process, oldest first."""
+
+    def __init__(self) -> None:
+        self._errors: deque[ErrorReport] = deque(maxlen=KEPT_ERRORS)
+
+    def add(self, where: str, message: str) -> None:
+        """Note one; the oldest goes when there are more than `KEPT_ERRORS`."""
+        self._errors.append(ErrorReport(at=now_ms(), where=where, message=message[:MAX_ERROR_TEXT]))
+
+    def reports(self) -> list[ErrorReport]:
+        """Give them all."""
+        return list(self._errors)
+
+
+class UnitHealthReporter:
+    """Where one unit reports how it does. It outlives restarts: counters go on, they are running totals."""
+
+    __slots__ = ("_changed", "_counters", "_detail", "_errors", "_histograms", "_name", "_since", "_state")
+
+    def __init__(self, name: str, *, changed: Callable[[], None], errors: ErrorLog) -> None:
+        self._name = name
+        self._changed = changed
+        self._errors = errors
+        self._state: UnitState = "starting"
+        self._detail: str | None = None
+        self._since = now_ms()
+        self._counters: dict[str, int | float] = {}
+        self._histograms: dict[str, Histogram] = {}
+
+    def count(self, counter: str, by: int | float = 1) -> None:
+        """Add to a running total, such as `messages`, `gaps`, `recoveries`."""
+        counters = self._counters
+        counters[counter] = counters.get(counter, 0) + by
+
+    def gauge(self, counter: str, value: int | float) -> None:
+        """Set a number that goes up and down, such as `openOrders`."""
+        self._counters[counter] = value
+
+    def latency(self, hop: str, ns: int) -> None:
+        """Count how long a hop took, such as `received→published`; `Trace.latencies` names them."""
+        histogram = self._histograms.get(hop)
+        if histogram is None:
+            histogram = self._histograms[hop] = Histogram()
+        histogram.record(ns)
+
+    def state(self, state: UnitState, detail: str | None = None) -> None:
+        """Say what state the unit is in, and why. A change shows in the heartbeat at once; repeating costs nothing."""
+        if state == self._state and detail == self._detail:
+            return
+        if state != self._state:
+            self._since = now_ms()
+        self._state, self._detail = state, detail
+        self._changed()
+
+    def error(self, message: str | BaseException) -> None:
+        """Note an error that the unit itself could deal with, counted as `errors`; the newest show in the heartbeat."""
+        self.count("errors")
+        self._errors.add(self._name, describe(message) if isinstance(message, BaseException) else message)
+        self._changed()
+
+    @property
+    def current_state(self) -> UnitState:
+        """The state last reported."""
+        return self._state
+
+    @property
+    def histograms(self) -> dict[str, Histogram]:
+        """The latencies by hop."""
+        return self._histograms
+
+    def report(self) -> UnitHealth:
+        """Give what the heartbeat says of this unit."""
+        return UnitHealth(
+            name=self._name,
+            state=self._state,
+            since=self._since,
+            detail=self._detail,
+            counters=dict(self._counters),
+        )
+
+
+def describe(error: BaseException) -> str:
+    """Give an error in one line, with its class: many say nothing else."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
