@@ -10,14 +10,15 @@ Both faces, REST and the WebSocket API, take a request the same way:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from millrace_simulator.binance import errors, signing
-from millrace_simulator.binance.limits import RateLimits
-from millrace_simulator.binance.parameters import Parameters
-from millrace_simulator.venue import Account, Venue
+from millrace_simulator.binance.limits import BINANCE_LIMITS, RateLimit, RateLimits
+from millrace_simulator.binance.parameters import SYMBOL, Parameters
+from millrace_simulator.venue import Account, Instrument, Venue
+from millrace_simulator.venue.errors import UnknownApiKey
 
 API_KEY = re.compile(r"[\x21-\x7e]{1,256}")
 
@@ -46,10 +47,34 @@ Operation = PublicOperation | AccountOperation
 class Exchange:
     """What every operation works on."""
 
-    def __init__(self, venue: Venue, limits: RateLimits, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, venue: Venue, rules: Iterable[RateLimit] = BINANCE_LIMITS, *, enforce_limits: bool = True
+    ) -> None:
         self.venue = venue
-        self.limits = limits
-        self.now_ms = now_ms
+        self.limits = RateLimits(rules, self.now_ms, enforced=enforce_limits)
+
+    def now_ms(self) -> int:
+        """The exchange's own time, ms."""
+        return self.venue.clock.now_us() // 1000
+
+    def instrument(self, parameters: Parameters) -> Instrument:
+        """What the mandatory parameter `symbol` names.
+
+        Raises:
+            BinanceError: -1102 without one, -1100 for what is no symbol, -1121 for one that is not listed.
+        """
+        return self.instrument_named(parameters.required("symbol", SYMBOL))
+
+    def instrument_named(self, symbol: str) -> Instrument:
+        """The listed symbol.
+
+        Raises:
+            BinanceError: -1121 for one that is not listed.
+        """
+        instrument = self.venue.instruments.get(symbol)
+        if instrument is None:
+            raise errors.invalid_symbol()
+        return instrument
 
     def charge(self, operation: Operation, parameters: Parameters, address: str) -> None:
         """Count a request against its address, before anything else is looked at.
@@ -79,10 +104,10 @@ class Exchange:
         """
         if api_key is None or not API_KEY.fullmatch(api_key):
             raise errors.bad_key_format()
-        account = self.venue.account_by_key(api_key)
-        if account is None:
-            raise errors.rejected_key()
-        return account
+        try:
+            return self.venue.account_by_key(api_key)
+        except UnknownApiKey:
+            raise errors.rejected_key() from None
 
     def perform(self, operation: Operation, account: Account | None, parameters: Parameters) -> Any:
         """The operation's answer, ready to be encoded as JSON.
@@ -95,5 +120,5 @@ class Exchange:
         if account is None:
             raise errors.bad_key_format()
         if operation.orders:
-            self.limits.charge_orders(account.api_key, operation.orders)
+            self.limits.charge_orders(str(account.account_id), operation.orders)
         return operation.run(self, account, parameters)

@@ -7,7 +7,6 @@ and "SIGNED endpoint security".
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from decimal import Decimal, InvalidOperation
@@ -84,7 +83,7 @@ def _is_hmac(payload: str, signature: str, secret: str) -> bool:
 def _is_ed25519(payload: str, signature: str, public_key: str) -> bool:
     try:
         _ed25519_key(public_key).verify(base64.b64decode(signature, validate=True), payload.encode())
-    except (InvalidSignature, binascii.Error):
+    except (InvalidSignature, ValueError):
         return False
     return True
 

@@ -1,0 +1,163 @@
+"""Market data: the book, the trades, the klines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from millrace_simulator.binance import errors
+from millrace_simulator.binance.exchange import Exchange, PublicOperation
+from millrace_simulator.binance.parameters import Parameters
+from millrace_simulator.statistics import Interval, Kline
+from millrace_simulator.venue import BookSnapshot, Instrument, PublicTrade, Scale, decimal_text
+
+MOST_LEVELS = 5000
+MOST_ROWS = 1000
+DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (MOST_LEVELS, 250))
+"""Up to so many levels, so much weight."""
+INTERVALS = frozenset(Interval)
+UTC_NAMES = frozenset({"0", "00", "0:00", "00:00", "+0:00", "+00:00", "-0:00", "-00:00"})
+
+
+def ping(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
+    """Nothing: the answer itself is the news."""
+    return {}
+
+
+def server_time(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
+    """The exchange's own time, ms."""
+    return {"serverTime": exchange.now_ms()}
+
+
+def depth(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
+    """The best levels of both sides as of one update id."""
+    instrument = exchange.instrument(parameters)
+    snapshot = instrument.depth(parameters.limit(100, MOST_LEVELS))
+    return show_book(instrument, snapshot)
+
+
+def recent_trades(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+    """The newest trades, oldest first."""
+    instrument = exchange.instrument(parameters)
+    return [show_trade(instrument.scale, trade) for trade in instrument.tape.recent(parameters.limit(500, MOST_ROWS))]
+
+
+def historical_trades(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+    """Trades from `fromId` on; the newest without it."""
+    instrument = exchange.instrument(parameters)
+    limit = parameters.limit(500, MOST_ROWS)
+    from_id = parameters.integer("fromId")
+    trades = instrument.tape.recent(limit) if from_id is None else instrument.tape.since(from_id, limit)
+    return [show_trade(instrument.scale, trade) for trade in trades]
+
+
+def aggregate_trades(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+    """The fills that one taker got at one price, as one: from an id on, within a time, or the newest."""
+    instrument = exchange.instrument(parameters)
+    from_id = parameters.integer("fromId")
+    start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
+    if from_id is not None and (start_ms is not None or end_ms is not None):
+        raise errors.bad_combination()
+    aggregates = instrument.tape.aggregated(
+        from_id=from_id,
+        start_us=None if start_ms is None else start_ms * 1000,
+        end_us=None if end_ms is None else end_ms * 1000 + 999,
+        limit=parameters.limit(500, MOST_ROWS),
+    )
+    return [
+        {
+            "a": aggregate.aggregate_id,
+            "p": instrument.scale.price_text(aggregate.price),
+            "q": instrument.scale.quantity_text(aggregate.quantity),
+            "f": aggregate.first_trade_id,
+            "l": aggregate.last_trade_id,
+            "T": aggregate.time_us // 1000,
+            "m": aggregate.buyer_is_maker,
+            "M": True,
+        }
+        for aggregate in aggregates
+    ]
+
+
+def klines(exchange: Exchange, parameters: Parameters) -> list[list[Any]]:
+    """Klines, oldest first; the last one is still running."""
+    instrument = exchange.instrument(parameters)
+    interval = parameters.required("interval")
+    if interval not in INTERVALS:
+        raise errors.invalid_interval()
+    if (parameters.text("timeZone") or "0") not in UTC_NAMES:
+        # Klines are kept in UTC alone: an honest refusal beats klines of another day.
+        raise errors.invalid_value("timeZone")
+    rows = instrument.statistics.klines(
+        Interval(interval),
+        parameters.integer("startTime"),
+        parameters.integer("endTime"),
+        parameters.limit(500, MOST_ROWS),
+    )
+    return [_show_kline(instrument.scale, kline) for kline in rows]
+
+
+def average_price(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
+    """The volume-weighted price of the last minutes."""
+    average = exchange.instrument(parameters).statistics.average_price()
+    return {"mins": average.minutes, "price": decimal_text(average.price), "closeTime": average.close_ms}
+
+
+def show_trade(scale: Scale, trade: PublicTrade) -> dict[str, Any]:
+    """A public trade in Binance's form."""
+    return {
+        "id": trade.trade_id,
+        "price": scale.price_text(trade.price),
+        "qty": scale.quantity_text(trade.quantity),
+        "quoteQty": scale.quote_text(trade.price * trade.quantity),
+        "time": trade.time_us // 1000,
+        "isBuyerMaker": trade.buyer_is_maker,
+        "isBestMatch": True,
+    }
+
+
+def show_book(instrument: Instrument, snapshot: BookSnapshot) -> dict[str, Any]:
+    """A book in Binance's form."""
+    return {
+        "lastUpdateId": snapshot.last_update_id,
+        "bids": _levels(instrument.scale, snapshot.bids),
+        "asks": _levels(instrument.scale, snapshot.asks),
+    }
+
+
+def _levels(scale: Scale, levels: Iterable[tuple[int, int]]) -> list[tuple[str, str]]:
+    price_text, quantity_text = scale.price_text, scale.quantity_text
+    return [(price_text(price), quantity_text(quantity)) for price, quantity in levels]
+
+
+def _show_kline(scale: Scale, kline: Kline) -> list[Any]:
+    return [
+        kline.open_ms,
+        scale.price_text(kline.open),
+        scale.price_text(kline.high),
+        scale.price_text(kline.low),
+        scale.price_text(kline.close),
+        scale.quantity_text(kline.volume),
+        kline.close_ms,
+        scale.quote_text(kline.quote_volume),
+        kline.trades,
+        scale.quantity_text(kline.taker_buy_volume),
+        scale.quote_text(kline.taker_buy_quote_volume),
+        "0",
+    ]
+
+
+def _weight_of_depth(parameters: Parameters) -> int:
+    value = parameters.values.get("limit", "")
+    levels = int(value) if value.isdecimal() else 100
+    return next((weight for most, weight in DEPTH_WEIGHTS if levels <= most), DEPTH_WEIGHTS[-1][1])
+
+
+PING = PublicOperation(ping, weight=1)
+SERVER_TIME = PublicOperation(server_time, weight=1)
+DEPTH = PublicOperation(depth, weight=_weight_of_depth)
+RECENT_TRADES = PublicOperation(recent_trades, weight=25)
+HISTORICAL_TRADES = PublicOperation(historical_trades, weight=25)
+AGGREGATE_TRADES = PublicOperation(aggregate_trades, weight=4)
+KLINES = PublicOperation(klines, weight=2)
+AVERAGE_PRICE = PublicOperation(average_price, weight=2)

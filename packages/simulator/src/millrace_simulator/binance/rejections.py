@@ -1,0 +1,57 @@
+"""What the venue refuses, in Binance's codes and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from millrace_simulator.binance import errors
+from millrace_simulator.binance.errors import BinanceError
+from millrace_simulator.venue import VenueError
+from millrace_simulator.venue.errors import (
+    CancelRestricted,
+    DuplicateClientOrderId,
+    FilterFailure,
+    InsufficientBalance,
+    InvalidRequest,
+    NoLiquidity,
+    SymbolHalted,
+    UnknownOrder,
+    UnknownSymbol,
+    WouldTake,
+    WouldTrigger,
+)
+
+_NEW_ORDER_REJECTED: dict[type[VenueError], str] = {
+    InsufficientBalance: "Account has insufficient balance for requested action.",
+    DuplicateClientOrderId: "Duplicate order sent.",
+    WouldTake: "Order would immediately match and take.",
+    WouldTrigger: "Stop price would trigger immediately.",
+    NoLiquidity: "Order book liquidity is less than LOT_SIZE filter minimum quantity.",
+}
+
+
+def rejection(refusal: VenueError) -> BinanceError:
+    """The answer to a new order or a cancellation that the venue refused."""
+    if isinstance(refusal, FilterFailure):
+        return errors.filter_failure(refusal.filter)
+    if isinstance(refusal, UnknownOrder):
+        return errors.cancel_rejected()
+    if isinstance(refusal, CancelRestricted):
+        return errors.cancel_rejected("Order was not canceled due to cancel restrictions.")
+    if isinstance(refusal, UnknownSymbol):
+        return errors.invalid_symbol()
+    if isinstance(refusal, SymbolHalted):
+        return BinanceError(-1013, "Market is closed.")
+    if isinstance(refusal, InvalidRequest):
+        return BinanceError(-1014, "Unsupported order combination.")
+    return errors.rejected(_NEW_ORDER_REJECTED.get(type(refusal), "NEW_ORDER_REJECTED"))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Let whatever the venue refuses inside come out as Binance's answer."""
+    try:
+        yield
+    except VenueError as refusal:
+        raise rejection(refusal) from refusal
