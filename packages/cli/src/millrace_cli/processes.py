@@ -1,0 +1,98 @@
+"""The services as child processes: started, watched and ended together, so that none is left behind."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+STOP_TIMEOUT_S = 4.0
+"""How long services have to end in order before they are killed; with it Ctrl-C is done within 5 s."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A process to run: `python -m module arguments`."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A service that ended though nobody asked it to."""
+
+    name: str
+    returncode: int
+
+
+class Processes:
+    """Child processes of this one. Each logs to a file of its own, or to this terminal."""
+
+    def __init__(self, log_dir: Path | None) -> None:
+        self._log_dir = log_dir
+        self._running: dict[str, Process] = {}
+        self._logs: list[IO[bytes]] = []
+
+    async def start(self, service: Service) -> int:
+        """Start a service, which dies with this process whatever happens; give its process id."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            service.module,
+            *service.arguments,
+            "--die-with-parent",
+            env={**os.environ, **service.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._log(service.name),
+            stderr=asyncio.subprocess.STDOUT if self._log_dir else None,
+            # Ctrl-C reaches the whole foreground group: the services end when we tell them, in order.
+            process_group=0,
+        )
+        self._running[service.name] = process
+        return process.pid
+
+    def pids(self) -> dict[str, int]:
+        """Give the process id of each service that runs."""
+        return {name: process.pid for name, process in self._running.items() if process.returncode is None}
+
+    async def first_end(self) -> Ended:
+        """Wait until a service ends by itself."""
+        waits = {asyncio.ensure_future(process.wait()): name for name, process in self._running.items()}
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        ended = next(iter(done))
+        return Ended(waits[ended], ended.result())
+
+    async def stop(self, timeout: float = STOP_TIMEOUT_S) -> list[str]:
+        """End every service in order; give the names of those that had to be killed."""
+        running = {name: process for name, process in self._running.items() if process.returncode is None}
+        for process in running.values():
+            process.send_signal(signal.SIGTERM)
+        waits = {asyncio.ensure_future(process.wait()): name for name, process in running.items()}
+        late: list[str] = []
+        if waits:
+            _, pending = await asyncio.wait(waits, timeout=timeout)
+            late = [waits[wait] for wait in pending]
+            for name in late:
+                running[name].kill()
+            await asyncio.gather(*pending)
+        for log in self._logs:
+            log.close()
+        self._running.clear()
+        return late
+
+    def _log(self, name: str) -> IO[bytes] | None:
+        if self._log_dir is None:
+            return None
+        log = (self._log_dir / f"{name}.log").open("ab")
+        self._logs.append(log)
+        return log
