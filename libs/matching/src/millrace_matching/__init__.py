@@ -3,6 +3,7 @@
 `Engine` takes `NewOrder`s in ticks and lots and returns what each caused, as a list of events, in order.
 """
 
+from millrace_matching.engine import Engine
 from millrace_matching.events import (
     Accepted,
     Canceled,
@@ -20,6 +21,7 @@ __all__ = [
     "Accepted",
     "Canceled",
     "Completed",
+    "Engine",
     "Event",
     "Expired",
     "ExpiryReason",

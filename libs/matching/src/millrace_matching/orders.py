@@ -95,3 +95,20 @@ class NewOrder(Struct, frozen=True, gc=False):
     owner: int = 0
     """Who sent it, for self-trade prevention; 0 is nobody in particular and is never prevented."""
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
+
+
+def contradiction(order: NewOrder) -> str | None:
+    """Tell what is wrong with an order by itself; None where nothing is."""
+    if order.quantity is None and (order.budget is None or order.type is not OrderType.MARKET):
+        return "only a market order is sized by its budget alone"
+    if (order.quantity is not None and order.quantity <= 0) or (order.budget is not None and order.budget <= 0):
+        return "quantity and budget are positive"
+    if (order.price is not None) != (order.type in _PRICED):
+        return "limit orders carry a price, and they alone"
+    if order.budget is not None and order.price is not None:
+        return "an order with a price has no budget"
+    if (order.trigger_price is not None) != (order.type in _TRIGGERED):
+        return "stop and take-profit orders carry a trigger price, and they alone"
+    if order.type is OrderType.LIMIT_MAKER and order.time_in_force is not TimeInForce.GTC:
+        return "a limit-maker order stands until it is canceled"
+    return None

@@ -1,0 +1,90 @@
+"""The resting orders of one symbol: price levels, each a queue in order of arrival."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+
+from millrace_matching.orders import Side
+
+
+class RestingOrder:
+    """What the book knows of an order that rests."""
+
+    __slots__ = ("level", "order_id", "owner", "remaining")
+
+    def __init__(self, order_id: int, owner: int, remaining: int, level: Level) -> None:
+        self.order_id = order_id
+        self.owner = owner
+        self.remaining = remaining
+        self.level = level
+
+
+class Level:
+    """The orders at one price, first come first."""
+
+    __slots__ = ("orders", "price", "side", "total")
+
+    def __init__(self, side: Side, price: int) -> None:
+        self.side = side
+        self.price = price
+        self.total = 0
+        self.orders: dict[int, RestingOrder] = {}  # a dict keeps the order of arrival and drops from the middle in O(1)
+
+    def first(self) -> RestingOrder:
+        """The order that trades next; the level is not empty."""
+        return next(iter(self.orders.values()))
+
+
+class BookSide:
+    """All bids or all asks."""
+
+    __slots__ = ("_keys", "_levels", "_sign", "side")
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self._sign = -1 if side is Side.BUY else 1
+        self._keys: list[int] = []  # price × sign, ascending: the best comes first on either side
+        self._levels: dict[int, Level] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def best(self) -> Level | None:
+        """The level that trades first; None when the side is empty."""
+        return self._levels[self._keys[0] * self._sign] if self._keys else None
+
+    def reaches(self, price: int | None) -> bool:
+        """Tell whether an order of the other side with this limit (None: any price) would trade now."""
+        if not self._keys:
+            return False
+        return price is None or self._keys[0] <= price * self._sign
+
+    def level(self, price: int) -> Level | None:
+        """The level at this price; None where nothing rests."""
+        return self._levels.get(price)
+
+    def levels(self) -> Iterator[Level]:
+        """All levels, best first."""
+        for key in self._keys:
+            yield self._levels[key * self._sign]
+
+    def rest(self, order_id: int, owner: int, remaining: int, price: int) -> RestingOrder:
+        """Put an order at the end of the queue at its price."""
+        level = self._levels.get(price)
+        if level is None:
+            level = self._levels[price] = Level(self.side, price)
+            insort(self._keys, price * self._sign)
+        order = RestingOrder(order_id, owner, remaining, level)
+        level.orders[order_id] = order
+        level.total += remaining
+        return order
+
+    def remove(self, order: RestingOrder) -> None:
+        """Take an order out, with what remains of it."""
+        level = order.level
+        level.total -= order.remaining
+        del level.orders[order.order_id]
+        if not level.orders:
+            del self._levels[level.price]
+            del self._keys[bisect_left(self._keys, level.price * self._sign)]

@@ -1,0 +1,276 @@
+"""The matching engine: price first, then time; every call is one indivisible action.
+
+Two guarantees hold after every call: the book is not crossed, and `last_update_id` grew by one for each
+`LevelChanged` that the call returned.
+"""
+
+from __future__ import annotations
+
+from millrace_matching.book import BookSide, Level, RestingOrder
+from millrace_matching.errors import DuplicateOrder, InvalidOrder, UnknownOrder, WouldTake, WouldTrigger
+from millrace_matching.events import (
+    Accepted,
+    Canceled,
+    Completed,
+    Event,
+    Expired,
+    ExpiryReason,
+    LevelChanged,
+    Traded,
+    Triggered,
+)
+from millrace_matching.orders import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce, contradiction
+from millrace_matching.triggers import Triggers, rises_to
+
+
+class _Taker:
+    """An order on its way through the other side of the book."""
+
+    __slots__ = ("budget", "order", "prevented", "remaining", "traded")
+
+    def __init__(self, order: NewOrder) -> None:
+        self.order = order
+        self.remaining = order.quantity
+        self.budget = order.budget
+        self.traded = False
+        self.prevented = False
+
+    def wants(self, price: int) -> int | None:
+        """How many lots it takes at this price; None for as many as there are."""
+        if self.budget is None:
+            return self.remaining
+        affordable = self.budget // price
+        return affordable if self.remaining is None else min(affordable, self.remaining)
+
+    def take(self, quantity: int, price: int) -> None:
+        """Count a fill."""
+        self.traded = True
+        if self.remaining is not None:
+            self.remaining -= quantity
+        if self.budget is not None:
+            self.budget -= quantity * price
+
+
+class Engine:
+    """One symbol's order book and the rules by which orders meet in it."""
+
+    def __init__(self, *, last_price: int | None = None, last_update_id: int = 0, last_trade_id: int = 0) -> None:
+        self.last_price = last_price
+        """The price of the last trade; None before any."""
+        self.last_update_id = last_update_id
+        self.last_trade_id = last_trade_id
+        self.bids = BookSide(Side.BUY)
+        self.asks = BookSide(Side.SELL)
+        self._resting: dict[int, RestingOrder] = {}
+        self._triggers = Triggers()
+        # The prices that traded since triggers were last looked at.
+        self._low: int | None = None
+        self._high: int | None = None
+
+    def __contains__(self, order_id: int) -> bool:
+        """Whether an order rests or waits."""
+        return order_id in self._resting or order_id in self._triggers
+
+    def remaining(self, order_id: int) -> int:
+        """What of an order rests in the book; 0 when it does not rest."""
+        order = self._resting.get(order_id)
+        return 0 if order is None else order.remaining
+
+    def side(self, side: Side) -> BookSide:
+        """The orders that buy, or those that sell."""
+        return self.bids if side is Side.BUY else self.asks
+
+    def levels(self, side: Side, limit: int | None = None) -> list[tuple[int, int]]:
+        """(price, total) of each level, best first."""
+        found = [(level.price, level.total) for level in self.side(side).levels()]
+        return found if limit is None else found[:limit]
+
+    def cost(self, side: Side, quantity: int) -> tuple[int, int]:
+        """What a market order of this side would find now: (lots, ticks × lots)."""
+        lots = product = 0
+        for level in self.side(side.opposite).levels():
+            taken = min(level.total, quantity - lots)
+            lots += taken
+            product += taken * level.price
+            if lots == quantity:
+                break
+        return lots, product
+
+    def would_trigger(self, order: NewOrder) -> bool:
+        """Tell whether a stop or take-profit order would be triggered by the last price as it stands."""
+        if self.last_price is None or order.trigger_price is None:
+            return False
+        if rises_to(order):
+            return self.last_price >= order.trigger_price
+        return self.last_price <= order.trigger_price
+
+    def submit(self, order: NewOrder) -> list[Event]:
+        """Take an order in, let it trade, and let everything happen that its trades trigger.
+
+        Raises:
+            InvalidOrder: its fields contradict each other.
+            DuplicateOrder: an order of this id rests or waits.
+            WouldTake: a limit-maker order would have traded.
+            WouldTrigger: its trigger is reached already.
+        """
+        reason = contradiction(order)
+        if reason is not None:
+            raise InvalidOrder(reason)
+        if order.order_id in self:
+            raise DuplicateOrder(order.order_id)
+        if order.trigger_price is not None:
+            if self.would_trigger(order):
+                raise WouldTrigger(order.order_id)
+            self._triggers.add(order)
+            return [Accepted(order.order_id, waits=True)]
+        if order.type is OrderType.LIMIT_MAKER and self.side(order.side.opposite).reaches(order.price):
+            raise WouldTake(order.order_id)
+        events: list[Event] = [Accepted(order.order_id, waits=False)]
+        self._work(order, events)
+        self._fire(events)
+        return events
+
+    def cancel(self, order_id: int) -> list[Event]:
+        """Take an order back.
+
+        Raises:
+            UnknownOrder: none of this id rests or waits.
+        """
+        waiting = self._triggers.discard(order_id)
+        if waiting is not None:
+            return [Canceled(order_id, waiting.quantity or 0)]
+        order = self._resting.pop(order_id, None)
+        if order is None:
+            raise UnknownOrder(order_id)
+        level = order.level
+        self.side(level.side).remove(order)
+        return [Canceled(order_id, order.remaining), self._changed(level)]
+
+    def _fire(self, events: list[Event]) -> None:
+        """Let every order work whose trigger was reached; their own trades may reach further ones."""
+        while self._low is not None and self._high is not None and self._triggers:
+            order = self._triggers.pop(self._low, self._high)
+            if order is None:
+                break
+            events.append(Triggered(order.order_id))
+            self._work(order, events)
+        self._low = self._high = None
+
+    def _work(self, order: NewOrder, events: list[Event]) -> None:
+        """Let an order trade what it can, then rest or end."""
+        opposite = self.side(order.side.opposite)
+        if not opposite.reaches(order.price):
+            self._end(order, order.quantity, events)
+            return
+        if order.time_in_force is TimeInForce.FOK and not self._fills_whole(order, opposite):
+            events.append(Expired(order.order_id, ExpiryReason.UNFILLED))
+            return
+        taker = _Taker(order)
+        while not taker.prevented and opposite.reaches(order.price):
+            level = opposite.best()
+            if level is None or taker.wants(level.price) == 0:
+                break
+            self._take_level(taker, level, events)
+        self._settle(taker, opposite, events)
+
+    def _settle(self, taker: _Taker, opposite: BookSide, events: list[Event]) -> None:
+        """Decide what becomes of an order that has traded what it could."""
+        order = taker.order
+        if taker.remaining == 0:
+            events.append(Completed(order.order_id))
+        elif taker.prevented:
+            events.append(Expired(order.order_id, ExpiryReason.SELF_TRADE))
+        elif taker.remaining is None and taker.traded and (taker.budget == 0 or len(opposite)):
+            events.append(Completed(order.order_id))  # the other side has more, the budget has not
+        else:
+            self._end(order, taker.remaining, events)
+
+    def _end(self, order: NewOrder, remaining: int | None, events: list[Event]) -> None:
+        """Let the rest of an order stand in the book, or expire."""
+        if order.price is None or remaining is None or order.time_in_force is not TimeInForce.GTC:
+            events.append(Expired(order.order_id, ExpiryReason.UNFILLED))
+            return
+        resting = self.side(order.side).rest(order.order_id, order.owner, remaining, order.price)
+        self._resting[order.order_id] = resting
+        events.append(self._changed(resting.level))
+
+    def _take_level(self, taker: _Taker, level: Level, events: list[Event]) -> None:
+        """Trade with the orders of one level until it, or the taker, is exhausted."""
+        side = self.side(level.side)
+        total, last_trade_id = level.total, self.last_trade_id
+        while level.orders and not taker.prevented:
+            maker = level.first()
+            if self._is_prevented(taker.order, maker):
+                self._prevent(taker, maker, side, events)
+                continue
+            wanted = taker.wants(level.price)
+            if wanted == 0:
+                break
+            quantity = maker.remaining if wanted is None else min(wanted, maker.remaining)
+            taker.take(quantity, level.price)
+            self._fill(maker, quantity, side)
+            self.last_trade_id += 1
+            events.append(
+                Traded(
+                    self.last_trade_id,
+                    level.price,
+                    quantity,
+                    maker.order_id,
+                    taker.order.order_id,
+                    taker.order.side,
+                    maker.remaining,
+                )
+            )
+        if self.last_trade_id != last_trade_id:
+            self._note_price(level.price)
+        if level.total != total:
+            events.append(self._changed(level))
+
+    def _fill(self, maker: RestingOrder, quantity: int, side: BookSide) -> None:
+        maker.remaining -= quantity
+        maker.level.total -= quantity
+        if maker.remaining == 0:
+            side.remove(maker)
+            del self._resting[maker.order_id]
+
+    @staticmethod
+    def _is_prevented(order: NewOrder, maker: RestingOrder) -> bool:
+        return (
+            order.owner == maker.owner
+            and order.owner != 0
+            and order.self_trade_prevention is not SelfTradePrevention.NONE
+        )
+
+    def _prevent(self, taker: _Taker, maker: RestingOrder, side: BookSide, events: list[Event]) -> None:
+        """End the taker, the maker or both, as the taker's mode says."""
+        mode = taker.order.self_trade_prevention
+        if mode is not SelfTradePrevention.EXPIRE_TAKER:
+            side.remove(maker)
+            del self._resting[maker.order_id]
+            events.append(Expired(maker.order_id, ExpiryReason.SELF_TRADE))
+        if mode is not SelfTradePrevention.EXPIRE_MAKER:
+            taker.prevented = True
+
+    def _fills_whole(self, order: NewOrder, opposite: BookSide) -> bool:
+        """Tell whether a fill-or-kill order finds its whole quantity within its limit."""
+        needed = order.quantity or 0
+        for level in opposite.levels():
+            if order.price is not None and (level.price - order.price) * (1 if order.side is Side.BUY else -1) > 0:
+                return False
+            for maker in level.orders.values():
+                if not self._is_prevented(order, maker):
+                    needed -= maker.remaining
+                elif order.self_trade_prevention is not SelfTradePrevention.EXPIRE_MAKER:
+                    return False
+                if needed <= 0:
+                    return True
+        return False
+
+    def _note_price(self, price: int) -> None:
+        self.last_price = price
+        self._low = price if self._low is None else min(self._low, price)
+        self._high = price if self._high is None else max(self._high, price)
+
+    def _changed(self, level: Level) -> LevelChanged:
+        self.last_update_id += 1
+        return LevelChanged(self.last_update_id, level.side, level.price, level.total)
