@@ -1,1 +1,47 @@
-"""Redis: writers, readers that recover, requests, config watch; the embedded server."""
+"""Redis: writers, readers that recover, requests, config watch; the embedded server.
+
+    async with Bus.connect("redis://127.0.0.1:6379", name="gatherer-GATHERER") as bus:
+        writer = bus.writer(name, take_snapshot)
+        await writer.open()
+        writer.delta(BookDelta(bids=[(10.0, 3.5)], asks=[]))
+
+Everything here survives any outage of Redis; see docs/protocol.md for what travels and what is promised.
+"""
+
+from millrace_bus.bus import Bus
+from millrace_bus.embedded import EmbeddedServer
+from millrace_bus.errors import BusError, Disconnected, ServerFailed, Unreachable, WriterFenced
+from millrace_bus.follower import Follower
+from millrace_bus.halts import HaltNote, Halts, HaltScope
+from millrace_bus.ledger import Intents
+from millrace_bus.orders import Orders
+from millrace_bus.request_reader import Arrived, RequestReader
+from millrace_bus.requests import Requests
+from millrace_bus.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
+from millrace_bus.writer import StreamWriter, WriterCounters, WriterState
+
+__all__ = [
+    "Arrived",
+    "Bus",
+    "BusError",
+    "Disconnected",
+    "EmbeddedServer",
+    "Follower",
+    "FollowerCounters",
+    "FollowerStatus",
+    "HaltNote",
+    "HaltScope",
+    "Halts",
+    "Intents",
+    "Orders",
+    "RequestReader",
+    "Requests",
+    "ServerFailed",
+    "StreamWriter",
+    "Unreachable",
+    "Update",
+    "UpdateKind",
+    "WriterCounters",
+    "WriterFenced",
+    "WriterState",
+]
