@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from millrace_simulator.binance.streams.frames import text_frame
-from millrace_simulator.binance.streams.hub import Hub, TimeUnit
+from millrace_simulator.binance.streams.hub import Hub
+from millrace_simulator.binance.streams.times import TimeUnit
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
@@ -159,3 +159,8 @@ class ClientConnection:
 
     def _schedule(self, name: str, delay_s: float, action: Callable[[], None]) -> None:
         self._timers[name] = self._loop.call_later(delay_s, action)
+
+
+async def close_all(connections: Iterable[ClientConnection]) -> None:
+    """End all these connections in order, because the server shuts down."""
+    await asyncio.gather(*(each.close(CloseCode.GOING_AWAY, "Server is shutting down") for each in connections))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
 from millrace_simulator.binance.streams import events
-from millrace_simulator.binance.streams.connection import ClientConnection, ConnectionRules
+from millrace_simulator.binance.streams.connection import ClientConnection, ConnectionRules, close_all
 from millrace_simulator.binance.streams.feed import MarketFeed
-from millrace_simulator.binance.streams.frames import CloseCode, text_frame
+from millrace_simulator.binance.streams.frames import text_frame
 from millrace_simulator.binance.streams.hub import Hub
 from millrace_simulator.binance.streams.names import streams_in_path
 from millrace_simulator.binance.streams.session import StreamSession
@@ -42,8 +40,7 @@ class StreamServer:
         now_us = self._venue.clock.now_us()
         for session in self._open.values():
             session.send(text_frame(events.server_shutdown(now_us, session.time_unit)))
-        closing = [each.close(CloseCode.GOING_AWAY, "Server is shutting down") for each in self._open]
-        await asyncio.gather(*closing)
+        await close_all(self._open)
 
     async def _serve(self, request: web.Request, streams: list[str], *, combined: bool) -> web.WebSocketResponse:
         if len(streams) > self._rules.max_streams:

@@ -1,0 +1,118 @@
+"""User data events as Binance writes them: one function an event, giving its JSON.
+
+Field meanings: https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.venue import BalanceChange, ExecutionReport, Order, OwnTrade, decimal_text
+
+_encode = msgspec.json.Encoder().encode
+
+_NO_LIST = -1
+_NO_TRADE = -1
+_ZERO = "0.00000000"
+
+
+def execution_report(report: ExecutionReport, unit: TimeUnit) -> bytes:
+    """Give `executionReport`: something happened to an order. Every field that is not conditional is there."""
+    order = report.order
+    time = unit.of_us(report.time_us)
+    return _encode(
+        {
+            "e": "executionReport",
+            "E": time,
+            "s": order.symbol,
+            "c": report.client_order_id,
+            "S": order.side,
+            "o": order.type,
+            "f": order.time_in_force,
+            "q": decimal_text(order.quantity),
+            "p": decimal_text(order.price),
+            "P": decimal_text(order.stop_price or Decimal(0)),
+            "F": _ZERO,
+            "g": _NO_LIST,
+            "C": report.original_client_order_id,
+            "x": report.execution_type,
+            "X": order.status,
+            "r": report.reject_reason,
+            "i": order.order_id,
+            "z": decimal_text(order.filled),
+            **_last_fill(report.trade),
+            "T": time,
+            "I": report.execution_id,
+            "w": order.is_working and order.status.is_open,
+            "O": unit.of_us(order.created_us),
+            "Z": decimal_text(order.filled_quote),
+            "Q": decimal_text(order.quote_quantity),
+            "V": order.self_trade_prevention,
+            **_conditional(order, unit),
+        }
+    )
+
+
+def account_position(change: BalanceChange, unit: TimeUnit) -> bytes:
+    """Give `outboundAccountPosition`: the balances that changed, as they are now."""
+    time = unit.of_us(change.time_us)
+    return _encode(
+        {
+            "e": "outboundAccountPosition",
+            "E": time,
+            "u": time,
+            "B": [
+                {"a": balance.asset, "f": decimal_text(balance.free), "l": decimal_text(balance.locked)}
+                for balance in change.balances
+            ],
+        }
+    )
+
+
+def balance_update(change: BalanceChange, asset: str, delta: Decimal, unit: TimeUnit) -> bytes:
+    """Give `balanceUpdate`: a deposit, or with a negative delta a withdrawal."""
+    time = unit.of_us(change.time_us)
+    return _encode({"e": "balanceUpdate", "E": time, "a": asset, "d": decimal_text(delta), "T": time})
+
+
+def stream_terminated(now_us: int, unit: TimeUnit) -> bytes:
+    """Give `eventStreamTerminated`: the last event of a subscription."""
+    return _encode({"e": "eventStreamTerminated", "E": unit.of_us(now_us)})
+
+
+def addressed(subscription_id: int, event: bytes) -> bytes:
+    """Give the message that carries an event to one subscription."""
+    return b'{"subscriptionId":%d,"event":%b}' % (subscription_id, event)
+
+
+def unaddressed(event: bytes) -> bytes:
+    """Give the message that carries an event which belongs to no subscription."""
+    return b'{"event":%b}' % event
+
+
+def _last_fill(trade: OwnTrade | None) -> dict[str, Any]:
+    if trade is None:
+        return {"l": _ZERO, "L": _ZERO, "Y": _ZERO, "n": "0", "N": None, "t": _NO_TRADE, "m": False, "M": False}
+    return {
+        "l": decimal_text(trade.quantity),
+        "L": decimal_text(trade.price),
+        "Y": decimal_text(trade.quote),
+        "n": decimal_text(trade.commission),
+        "N": trade.commission_asset,
+        "t": trade.trade_id,
+        "m": trade.is_maker,
+        "M": True,
+    }
+
+
+def _conditional(order: Order, unit: TimeUnit) -> dict[str, Any]:
+    fields = {
+        "W": unit.of_us(order.working_us) if order.working_us >= 0 else None,
+        "j": order.strategy_id,
+        "J": order.strategy_type,
+    }
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,209 @@
+"""A connection to the WebSocket API: who is logged on, which accounts it listens to, and each request's way.
+
+Sources: https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/session-authentication and
+…/user-data-stream-requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millrace_simulator.binance import errors, signing
+from millrace_simulator.binance.errors import BinanceError, TooManyRequestsError
+from millrace_simulator.binance.exchange import AccountOperation, Exchange
+from millrace_simulator.binance.streams.connection import ClientConnection
+from millrace_simulator.binance.streams.frames import text_frame
+from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.wsapi import events
+from millrace_simulator.binance.wsapi.methods import OPERATIONS
+from millrace_simulator.binance.wsapi.requests import ApiRequest, failed, parse_request, readable_id, succeeded
+from millrace_simulator.binance.wsapi.user_streams import UserStreams
+from millrace_simulator.venue import Account
+
+_SESSION_WEIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    id: int
+    by_session: bool
+    """Opened by the logged-on session, and closed with it; otherwise by a signature of its own."""
+
+
+class ApiSession:
+    """One client's session.
+
+    A request is answered before anything that it caused is reported; requests are answered in order.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        streams: UserStreams,
+        connection: ClientConnection,
+        *,
+        address: str,
+        time_unit: TimeUnit,
+        tells_rate_limits: bool,
+    ) -> None:
+        self.time_unit = time_unit
+        self._exchange = exchange
+        self._streams = streams
+        self._connection = connection
+        self._address = address
+        self._tells_rate_limits = tells_rate_limits
+        self._connected_ms = exchange.now_ms()
+        self._account: Account | None = None
+        self._authorized_ms: int | None = None
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._next_subscription_id = 0
+        self._held: list[bytes] | None = None
+        self._methods: Mapping[str, Callable[[ApiRequest], Any]] = {
+            "session.logon": self._log_on,
+            "session.status": self._status,
+            "session.logout": self._log_out,
+            "session.subscriptions": self._list_subscriptions,
+            "userDataStream.subscribe": self._subscribe,
+            "userDataStream.subscribe.signature": self._subscribe_signed,
+            "userDataStream.unsubscribe": self._unsubscribe,
+        }
+
+    def handle(self, text: str) -> None:
+        """Carry out a request and answer it; then report what happened meanwhile."""
+        self._held = []
+        self._connection.send(text_frame(self._answer(text)))
+        held, self._held = self._held, None
+        for message in held:
+            self._send(message)
+
+    def deliver(self, account_id: int, event: bytes) -> None:
+        """Send an event of an account that the session listens to."""
+        self._send(events.addressed(self._subscriptions[account_id].id, event))
+
+    def announce(self, event: bytes) -> None:
+        """Send an event that belongs to no subscription."""
+        self._send(events.unaddressed(event))
+
+    def close(self) -> None:
+        """Listen to no account any more."""
+        for account_id in self._subscriptions:
+            self._streams.unsubscribe(account_id, self)
+        self._subscriptions.clear()
+
+    def _send(self, message: bytes) -> None:
+        if self._held is None:
+            self._connection.send(text_frame(message))
+        else:
+            self._held.append(message)
+
+    def _answer(self, text: str) -> bytes:
+        try:
+            request = parse_request(text)
+        except BinanceError as error:
+            return failed(readable_id(text), error, None)
+        tells_rate_limits = self._tells_rate_limits
+        account: Account | None = None
+        try:
+            tells_rate_limits = request.parameters.boolean("returnRateLimits", default=tells_rate_limits)
+            account, result = self._perform(request)
+        except BinanceError as error:
+            usage = self._usage(None) if tells_rate_limits else None
+            return failed(request.id, self._with_retry_time(error), usage)
+        return succeeded(request.id, result, self._usage(account) if tells_rate_limits else None)
+
+    def _perform(self, request: ApiRequest) -> tuple[Account | None, Any]:
+        """Give the account whose order counts the request used, if any, and the result."""
+        method = self._methods.get(request.method)
+        if method is not None:
+            self._exchange.limits.charge_request(self._address, _SESSION_WEIGHT)
+            return None, method(request)
+        operation = OPERATIONS.get(request.method)
+        if operation is None:
+            raise BinanceError(-1020, f"This operation is not supported: {request.method}")
+        self._exchange.charge(operation, request.parameters, self._address)
+        account = self._authenticate(request) if isinstance(operation, AccountOperation) else None
+        result = self._exchange.perform(operation, account, request.parameters)
+        counted = isinstance(operation, AccountOperation) and operation.orders > 0
+        return account if counted else None, result
+
+    def _usage(self, account: Account | None) -> list[dict[str, Any]]:
+        orders = [] if account is None else self._exchange.limits.order_usage(account.api_key)
+        return orders + self._exchange.limits.request_usage(self._address)
+
+    def _with_retry_time(self, error: BinanceError) -> BinanceError:
+        if isinstance(error, TooManyRequestsError) and error.retry_after_s is not None:
+            now_ms = self._exchange.now_ms()
+            error.data = {"serverTime": now_ms, "retryAfter": now_ms + error.retry_after_s * 1000}
+        return error
+
+    def _authenticate(self, request: ApiRequest) -> Account:
+        """Give the account of a request: that of its own key, else the one logged on."""
+        if self._account is not None and "apiKey" not in request.parameters:
+            signing.check_timing(request.parameters, self._exchange.now_ms())
+            return self._account
+        return self._authenticate_by_signature(request)
+
+    def _authenticate_by_signature(self, request: ApiRequest) -> Account:
+        api_key = request.parameters.required("apiKey")
+        return self._exchange.authenticate(api_key, request.parameters, request.signed_payload, request.signature)
+
+    def _log_on(self, request: ApiRequest) -> dict[str, Any]:
+        account = self._exchange.account(request.parameters.required("apiKey"))
+        if account.public_key is None:
+            raise BinanceError(-4056, "HMAC_SHA256 API key is not supported.")
+        self._account = self._authenticate_by_signature(request)
+        self._authorized_ms = self._exchange.now_ms()
+        return self._status(request)
+
+    def _status(self, _: ApiRequest) -> dict[str, Any]:
+        return {
+            "apiKey": None if self._account is None else self._account.api_key,
+            "authorizedSince": self._authorized_ms,
+            "connectedSince": self._connected_ms,
+            "returnRateLimits": self._tells_rate_limits,
+            "serverTime": self._exchange.now_ms(),
+            "userDataStream": bool(self._subscriptions),
+        }
+
+    def _log_out(self, request: ApiRequest) -> dict[str, Any]:
+        self._account = self._authorized_ms = None
+        for account_id, subscription in tuple(self._subscriptions.items()):
+            if subscription.by_session:
+                self._terminate(account_id)
+        return self._status(request)
+
+    def _list_subscriptions(self, _: ApiRequest) -> list[dict[str, int]]:
+        return [{"subscriptionId": each.id} for each in self._subscriptions.values()]
+
+    def _subscribe(self, _: ApiRequest) -> dict[str, int]:
+        if self._account is None:
+            raise errors.rejected_key()
+        return self._listen_to(self._account, by_session=True)
+
+    def _subscribe_signed(self, request: ApiRequest) -> dict[str, int]:
+        return self._listen_to(self._authenticate_by_signature(request), by_session=False)
+
+    def _listen_to(self, account: Account, *, by_session: bool) -> dict[str, int]:
+        if account.account_id in self._subscriptions:
+            raise BinanceError(-2035, "User Data Stream subscription already active.")
+        subscription = _Subscription(self._next_subscription_id, by_session)
+        self._next_subscription_id += 1
+        self._subscriptions[account.account_id] = subscription
+        self._streams.subscribe(account.account_id, self)
+        return {"subscriptionId": subscription.id}
+
+    def _unsubscribe(self, request: ApiRequest) -> dict[str, Any]:
+        wanted = request.parameters.integer("subscriptionId")
+        found = [account for account, each in self._subscriptions.items() if wanted in (None, each.id)]
+        if not found:
+            raise BinanceError(-2036, "User Data Stream subscription not active.")
+        for account_id in found:
+            self._terminate(account_id)
+        return {}
+
+    def _terminate(self, account_id: int) -> None:
+        self._streams.unsubscribe(account_id, self)
+        self.deliver(account_id, events.stream_terminated(self._exchange.venue.clock.now_us(), self.time_unit))
+        del self._subscriptions[account_id]

@@ -1,0 +1,59 @@
+"""User data streams: who listens to which account, and the sending of its events to all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.wsapi import events
+from millrace_simulator.venue import BalanceChange, ExecutionReport, Listener
+
+
+class Subscriber(Protocol):
+    """A connection that listens to accounts."""
+
+    @property
+    def time_unit(self) -> TimeUnit:
+        """The unit of its events' times."""
+
+    def deliver(self, account_id: int, event: bytes) -> None:
+        """Take the JSON of an event of the account, without blocking."""
+
+
+class UserStreams(Listener):
+    """Hears of all accounts; renders what somebody listens to, once for each unit of time."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[int, dict[Subscriber, None]] = {}
+
+    def subscribe(self, account_id: int, subscriber: Subscriber) -> None:
+        """Begin to deliver the account's events."""
+        self._subscribers.setdefault(account_id, {})[subscriber] = None
+
+    def unsubscribe(self, account_id: int, subscriber: Subscriber) -> None:
+        """Stop to deliver the account's events."""
+        subscribers = self._subscribers.get(account_id, {})
+        subscribers.pop(subscriber, None)
+        if not subscribers:
+            self._subscribers.pop(account_id, None)
+
+    def on_execution(self, report: ExecutionReport) -> None:
+        """Deliver an order's report."""
+        self._deliver(report.account_id, lambda unit: events.execution_report(report, unit))
+
+    def on_balances(self, change: BalanceChange) -> None:
+        """Deliver what an account has now."""
+        asset, delta = change.asset, change.delta
+        if asset is not None and delta is not None:
+            # First the delta, then the totals: a client that applies both in order ends with the totals.
+            self._deliver(change.account_id, lambda unit: events.balance_update(change, asset, delta, unit))
+        self._deliver(change.account_id, lambda unit: events.account_position(change, unit))
+
+    def _deliver(self, account_id: int, render: Callable[[TimeUnit], bytes]) -> None:
+        rendered: dict[TimeUnit, bytes] = {}
+        for subscriber in self._subscribers.get(account_id, ()):
+            unit = subscriber.time_unit
+            if unit not in rendered:
+                rendered[unit] = render(unit)
+            subscriber.deliver(account_id, rendered[unit])
