@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.parameters import Parameters, from_form, from_json, signed_payload
 

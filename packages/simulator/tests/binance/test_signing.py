@@ -5,6 +5,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.parameters import Parameters, signed_payload
 from millrace_simulator.binance.signing import check_signature, check_timing

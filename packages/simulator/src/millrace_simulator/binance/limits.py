@@ -19,7 +19,7 @@ INTERVAL_MS = {"SECOND": 1000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_40
 FIRST_BAN_MS = 120_000
 LONGEST_BAN_MS = 3 * 86_400_000
 IGNORED_BEFORE_BAN = 20
-"""So many requests after the first 429 of a window are answered 429 too; the next one earns the ban."""
+"""So many requests over the limit of one window are answered 429; the next one earns the ban."""
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -86,7 +86,9 @@ class _Counter:
 class _Ban(msgspec.Struct):
     until_ms: int = 0
     length_ms: int = FIRST_BAN_MS
+    window: int = -1
     ignored: int = 0
+    """Refusals in `window`."""
 
 
 class RateLimits:
@@ -164,9 +166,10 @@ class RateLimits:
 
     def _over_weight(self, address: str, counter: _Counter, now_ms: int) -> TooManyRequestsError:
         ban = self._bans.setdefault(address, _Ban())
-        ban.ignored += 1
+        window = now_ms // counter.rule.window_ms
+        ban.ignored = ban.ignored + 1 if ban.window == window else 1
+        ban.window = window
         if ban.ignored > IGNORED_BEFORE_BAN:
-            ban.ignored = 0
             ban.until_ms = now_ms + ban.length_ms
             ban.length_ms = min(ban.length_ms * 2, LONGEST_BAN_MS)
             return _banned(ban.until_ms, now_ms)

@@ -1,0 +1,128 @@
+"""The control plane: what operators and tests ask the simulator beside Binance's protocol, under /simulator.
+
+- GET  /simulator/status                       how fast it goes, what it lists, whether it is paused
+- GET  /simulator/book?symbol=&updateId=       the whole book, now or (recorded) as of an update id
+- GET  /simulator/trades?symbol=&fromId=       every trade from an id on, without a limit
+- POST /simulator/pause, /simulator/resume     stop and start the background participants
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from millrace_simulator.binance.operations.market import show_book, show_trade
+from millrace_simulator.config import SimulatorConfig
+from millrace_simulator.market import Market
+from millrace_simulator.venue import BookChange, Instrument, Listener, Venue
+
+PREFIX = "/simulator"
+
+
+class _Pace(Listener):
+    """Counts the changes of all books."""
+
+    def __init__(self, now_us: int) -> None:
+        self.started_us = now_us
+        self.events = 0
+
+    def on_book(self, change: BookChange) -> None:
+        self.events += change.last_update_id - change.first_update_id + 1
+
+
+class ControlPlane:
+    """Answers the paths under /simulator."""
+
+    def __init__(self, venue: Venue, market: Market, config: SimulatorConfig) -> None:
+        self._venue = venue
+        self._market = market
+        self._config = config
+        self._pace = _Pace(venue.clock.now_us())
+        venue.listen(self._pace)
+
+    async def status(self, _: web.Request) -> web.Response:
+        """How the simulator is doing."""
+        running_s = (self._venue.clock.now_us() - self._pace.started_us) / 1_000_000
+        return _json(
+            {
+                "seed": self._config.seed,
+                "paused": self._market.paused,
+                "eventsPerSecond": self._market.events_per_second,
+                "events": self._pace.events,
+                "eventsPerSecondSeen": round(self._pace.events / running_s, 1) if running_s else 0.0,
+                "runningSeconds": round(running_s, 3),
+                "recording": self._venue.history is not None,
+                "symbols": {
+                    symbol: {
+                        "lastUpdateId": instrument.last_update_id,
+                        "lastPrice": instrument.scale.price_text(instrument.last_price),
+                    }
+                    for symbol, instrument in self._venue.instruments.items()
+                },
+            }
+        )
+
+    async def book(self, request: web.Request) -> web.Response:
+        """The whole book of a symbol, now or as of `updateId`."""
+        instrument = self._instrument(request)
+        update_id = _integer(request, "updateId")
+        if update_id is None:
+            return _json(show_book(instrument, instrument.depth()))
+        if self._venue.history is None:
+            raise _refusal(web.HTTPConflict, "the simulator does not record: start it with --record")
+        try:
+            snapshot = self._venue.history.book_as_of(instrument.symbol, update_id)
+        except LookupError:
+            raise _refusal(web.HTTPNotFound, f"no book of {instrument.symbol} as of update {update_id}") from None
+        return _json(show_book(instrument, snapshot))
+
+    async def trades(self, request: web.Request) -> web.Response:
+        """All trades of a symbol that are kept, from `fromId` on."""
+        instrument = self._instrument(request)
+        trades = instrument.tape.since(_integer(request, "fromId") or 0)
+        return _json([show_trade(instrument.scale, trade) for trade in trades])
+
+    async def pause(self, _: web.Request) -> web.Response:
+        """Stop the background participants; clients go on trading with each other."""
+        self._market.paused = True
+        return _json({"paused": True})
+
+    async def resume(self, _: web.Request) -> web.Response:
+        """Let the background participants go on."""
+        self._market.paused = False
+        return _json({"paused": False})
+
+    def _instrument(self, request: web.Request) -> Instrument:
+        instrument = self._venue.instruments.get(request.query.get("symbol", ""))
+        if instrument is None:
+            raise _refusal(web.HTTPNotFound, f"symbol is one of {', '.join(self._venue.instruments)}")
+        return instrument
+
+
+def add_control_routes(app: web.Application, venue: Venue, market: Market, config: SimulatorConfig) -> None:
+    """Serve the control plane of a venue and its market."""
+    plane = ControlPlane(venue, market, config)
+    app.router.add_get(PREFIX + "/status", plane.status)
+    app.router.add_get(PREFIX + "/book", plane.book)
+    app.router.add_get(PREFIX + "/trades", plane.trades)
+    app.router.add_post(PREFIX + "/pause", plane.pause)
+    app.router.add_post(PREFIX + "/resume", plane.resume)
+
+
+def _integer(request: web.Request, name: str) -> int | None:
+    value = request.query.get(name)
+    if value is None:
+        return None
+    if not value.isdecimal():
+        raise _refusal(web.HTTPBadRequest, f"{name} must be a number")
+    return int(value)
+
+
+def _refusal(kind: type[web.HTTPError], reason: str) -> web.HTTPError:
+    return kind(text=msgspec.json.encode({"error": reason}).decode(), content_type="application/json")
+
+
+def _json(answer: Any) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")

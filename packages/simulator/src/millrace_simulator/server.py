@@ -1,0 +1,106 @@
+"""The simulator as a server: one venue and its market behind one port.
+
+    async with await serve(config) as server:
+        ...  # http://127.0.0.1:{server.port}
+
+Everything runs on one event loop; REST, `/ws…`, `/stream…` and `/ws-api/v3` share the port, path by path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import TracebackType
+
+from aiohttp import web
+
+from millrace_simulator.binance.exchange import Exchange
+from millrace_simulator.binance.limits import RateLimit
+from millrace_simulator.binance.rest import add_rest_routes
+from millrace_simulator.binance.streams import add_stream_routes
+from millrace_simulator.binance.wsapi import add_wsapi_routes
+from millrace_simulator.config import Limits, SimulatorConfig
+from millrace_simulator.control import add_control_routes
+from millrace_simulator.market import Market, run
+from millrace_simulator.venue import Venue, WallClock
+
+DEFAULT_HOST = "127.0.0.1"
+SHUTDOWN_TIMEOUT_S = 0.5
+"""How long requests under way may take once the server is asked to stop."""
+BACKLOG = 1024
+
+
+class Server:
+    """A running simulator; close it, or use it as an async context manager."""
+
+    def __init__(self, runner: web.AppRunner, exchange: Exchange, market: Market, host: str, port: int) -> None:
+        self._runner = runner
+        self.exchange = exchange
+        self.venue = exchange.venue
+        self.market = market
+        self.host = host
+        self.port = port
+        self.driver: asyncio.Task[None] | None = None
+        """Steps the market along the wall clock; None where whoever started the server steps it by hand."""
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the REST paths: http://host:port."""
+        return f"http://{self.host}:{self.port}"
+
+    async def close(self) -> None:
+        """Stop the market, say good-bye to every connection and free the port."""
+        if self.driver is not None:
+            self.driver.cancel()
+            await asyncio.wait([self.driver])
+        await self._runner.cleanup()
+
+    async def __aenter__(self) -> Server:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+async def serve(
+    config: SimulatorConfig, host: str = DEFAULT_HOST, port: int = 0, *, drive_market: bool = True
+) -> Server:
+    """Start a simulator and give it when it answers; port 0 takes a free one.
+
+    With `drive_market` False the books are filled and then stand still until `server.market.step` is called.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    listening = socket.create_server((host, port), backlog=BACKLOG)
+    venue = Venue(config.symbols, config.accounts, clock=WallClock(), seed=config.seed, record=config.record)
+    market = Market(venue, seed=config.seed, events_per_second=config.events_per_second)
+    market.open()
+    exchange = Exchange(venue, _rules(config.limits), enforce_limits=config.limits.enforce)
+    runner = web.AppRunner(_application(exchange, market, config), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    await runner.setup()
+    await web.SockSite(runner, listening, backlog=BACKLOG).start()
+    server = Server(runner, exchange, market, host, listening.getsockname()[1])
+    if drive_market:
+        server.driver = asyncio.create_task(run(market), name="market")
+    return server
+
+
+def _application(exchange: Exchange, market: Market, config: SimulatorConfig) -> web.Application:
+    app = web.Application()
+    add_rest_routes(app, exchange)
+    add_stream_routes(app, exchange.venue, depth_interval_ms=config.depth_interval_ms)
+    add_wsapi_routes(app, exchange)
+    add_control_routes(app, exchange.venue, market, config)
+    return app
+
+
+def _rules(limits: Limits) -> tuple[RateLimit, ...]:
+    return (
+        RateLimit("REQUEST_WEIGHT", "MINUTE", 1, limits.weight_per_minute),
+        RateLimit("ORDERS", "SECOND", 10, limits.orders_per_10_seconds),
+        RateLimit("ORDERS", "DAY", 1, limits.orders_per_day),
+        RateLimit("RAW_REQUESTS", "MINUTE", 5, limits.raw_requests_per_5_minutes),
+    )
