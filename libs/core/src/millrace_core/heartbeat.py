@@ -39,6 +39,8 @@ class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
     detail: str | None = None
     counters: dict[str, int | float] = {}
     """Running totals, such as messages, gaps, recoveries."""
+    latencies: dict[str, dict[str, float]] = {}
+    """By hop, as in the heartbeat as a whole."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):

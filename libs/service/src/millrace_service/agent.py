@@ -2,13 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
+from millrace_bus import Bus
 from millrace_core.config.common import BaseConfig
 from millrace_service.health import UnitHealthReporter
-
-if TYPE_CHECKING:
-    from millrace_bus import Bus
 
 ConfigT = TypeVar("ConfigT", bound=BaseConfig)
 UnitConfigT = TypeVar("UnitConfigT")
@@ -54,8 +52,8 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         """Give what a person should know of this configuration although it is valid. Pure."""
         return ()
 
-    async def started(self, bus: "Bus") -> None:
+    async def started(self, bus: Bus) -> None:
         """Take hold of what the units share. Redis may be out of reach still; `bus` waits for it."""
 
     async def stopped(self) -> None:
-        """Let go of what the units shared; all units have ended, `bus` still works."""
+        """Let go of what the units shared; also after a `started` that failed. All units have ended, `bus` works."""

@@ -1,14 +1,28 @@
 """Secrets in configurations: `enc:…` texts, readable only with the key, and only for their tenant.
 
 AES-256-GCM with the tenant as associated data: a text copied into another tenant's section does not decrypt.
+The text after `enc:` is the nonce and what it sealed, in URL-safe base64.
 """
 
+import base64
+import binascii
+import secrets
+from typing import TYPE_CHECKING, Final
+
 from millrace_core.names import Tenant
+from millrace_service.errors import SecretUnreadable, SettingsInvalid
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+PREFIX: Final = "enc:"
+_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
 
 
 def new_key() -> str:
     """Give a fresh key in the form that `MILLRACE_SECRET_KEY` takes."""
-    raise NotImplementedError
+    return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
 def parse_key(text: str) -> bytes:
@@ -17,12 +31,29 @@ def parse_key(text: str) -> bytes:
     Raises:
         SettingsInvalid: it is something else.
     """
-    raise NotImplementedError
+    text = text.strip()
+    try:
+        key = bytes.fromhex(text) if len(text) == 2 * _KEY_BYTES else _from_base64(text)
+    except ValueError:  # binascii.Error is one
+        key = b""
+    if len(key) != _KEY_BYTES:
+        # The text itself stays out of the message: it may be the key with one character lost.
+        raise SettingsInvalid(
+            "the secret key must be 32 bytes in base64 or 64 hex digits; `openssl rand -base64 32` makes one"
+        )
+    return key
+
+
+def is_encrypted(text: str) -> bool:
+    """Tell whether a text claims to be an encrypted secret."""
+    return text.startswith(PREFIX)
 
 
 def encrypt(tenant: Tenant, text: str, key: bytes) -> str:
     """Give the `enc:…` form of a secret; another one at each call."""
-    raise NotImplementedError
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    sealed = _cipher(key).encrypt(nonce, text.encode(), tenant.encode())
+    return PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
 
 def decrypt(tenant: Tenant, text: str, key: bytes | None) -> str:
@@ -31,4 +62,30 @@ def decrypt(tenant: Tenant, text: str, key: bytes | None) -> str:
     Raises:
         SecretUnreadable: there is no key, it is another key or tenant, or the text was damaged.
     """
-    raise NotImplementedError
+    from cryptography.exceptions import InvalidTag
+
+    if key is None:
+        raise SecretUnreadable("is encrypted, and there is no key: set MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE")
+    try:
+        sealed = _from_base64(text.removeprefix(PREFIX))
+        return _cipher(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], tenant.encode()).decode()
+    except (InvalidTag, ValueError) as error:
+        raise SecretUnreadable(
+            f"does not decrypt: it was encrypted with another key or for another tenant than {tenant}, or is damaged"
+        ) from error
+
+
+def _cipher(key: bytes) -> "AESGCM":
+    # Imported when first needed: it takes tens of milliseconds of every start, and many configurations need none.
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
+
+
+def _from_base64(text: str) -> bytes:
+    text = text.rstrip("=")
+    padded = text + "=" * (-len(text) % 4)
+    try:
+        return base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True)
+    except binascii.Error as error:
+        raise ValueError("this is not base64") from error

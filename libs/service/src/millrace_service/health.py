@@ -5,12 +5,13 @@ when a heartbeat is due.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import ErrorReport, UnitHealth, UnitState
 from millrace_core.latency import Histogram
+from millrace_service.redaction import clean_text
 
 KEPT_ERRORS: Final = 20
 MAX_ERROR_TEXT: Final = 500
@@ -24,7 +25,7 @@ class ErrorLog:
 
     def add(self, where: str, message: str) -> None:
         """Note one; the oldest goes when there are more than `KEPT_ERRORS`."""
-        self._errors.append(ErrorReport(at=now_ms(), where=where, message=message[:MAX_ERROR_TEXT]))
+        self._errors.append(ErrorReport(at=now_ms(), where=where, message=clean_text(message)[:MAX_ERROR_TEXT]))
 
     def reports(self) -> list[ErrorReport]:
         """Give them all."""
@@ -34,14 +35,15 @@ class ErrorLog:
 class UnitHealthReporter:
     """Where one unit reports how it does. It outlives restarts: counters go on, they are running totals."""
 
-    __slots__ = ("_changed", "_counters", "_detail", "_errors", "_histograms", "_name", "_since", "_state")
+    __slots__ = ("_changed", "_counters", "_detail", "_errors", "_histograms", "_said", "_since", "_state", "name")
 
     def __init__(self, name: str, *, changed: Callable[[], None], errors: ErrorLog) -> None:
-        self._name = name
+        self.name = name
         self._changed = changed
         self._errors = errors
         self._state: UnitState = "starting"
         self._detail: str | None = None
+        self._said: str | None = None
         self._since = now_ms()
         self._counters: dict[str, int | float] = {}
         self._histograms: dict[str, Histogram] = {}
@@ -69,12 +71,13 @@ class UnitHealthReporter:
         if state != self._state:
             self._since = now_ms()
         self._state, self._detail = state, detail
+        self._said = detail and clean_text(detail)[:MAX_ERROR_TEXT]
         self._changed()
 
     def error(self, message: str | BaseException) -> None:
         """Note an error that the unit itself could deal with, counted as `errors`; the newest show in the heartbeat."""
         self.count("errors")
-        self._errors.add(self._name, describe(message) if isinstance(message, BaseException) else message)
+        self._errors.add(self.name, describe(message) if isinstance(message, BaseException) else message)
         self._changed()
 
     @property
@@ -90,12 +93,26 @@ class UnitHealthReporter:
     def report(self) -> UnitHealth:
         """Give what the heartbeat says of this unit."""
         return UnitHealth(
-            name=self._name,
+            name=self.name,
             state=self._state,
             since=self._since,
-            detail=self._detail,
+            detail=self._said,
             counters=dict(self._counters),
+            latencies=summaries(self._histograms),
         )
+
+
+def summaries(histograms: Mapping[str, Histogram]) -> dict[str, dict[str, float]]:
+    """Give count, and p50 and p99 in ms, of each hop that was ever measured."""
+    return {
+        hop: {
+            "count": histogram.count,
+            "p50": round(histogram.percentile(50) / 1e6, 4),
+            "p99": round(histogram.percentile(99) / 1e6, 4),
+        }
+        for hop, histogram in sorted(histograms.items())
+        if histogram.count
+    }
 
 
 def describe(error: BaseException) -> str:

@@ -1,9 +1,39 @@
-"""A service's process: settings, logging, signals, the event loop, the exit code."""
+"""A service's process: settings, logging, signals, the event loop, the exit code.
 
+Exit codes: 0 ended in order; 1 failed, and the log says why; 2 the settings do not let it start;
+3 it had to be cut off because it did not end within 5 s. A second signal kills at once, by its default action.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NoReturn
+
+import structlog
+import uvloop
 
 from millrace_service.agent import Agent
+from millrace_service.errors import SettingsInvalid
+from millrace_service.logs import configure_logging
+from millrace_service.runner import run_agent
+from millrace_service.settings import Settings, read_settings
+
+END_LIMIT_S: Final = 4.8
+"""After this much of the 5 s in which a process must end, it is cut off."""
+FAILED: Final = 1
+UNUSABLE_SETTINGS: Final = 2
+CUT_OFF: Final = 3
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_PR_SET_PDEATHSIG: Final = 1
+
+log = structlog.get_logger()
 
 
 def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str] | None = None) -> NoReturn:
@@ -13,4 +43,69 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     `--plugin-dir`, another spelling of the environment variable `MILLRACE_PLUGIN_DIR`, which is set
     before `make_agent` is called.
     """
-    raise NotImplementedError
+    # Until the loop listens for it, Ctrl-C simply ends the process, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    kind = _service_name()
+    try:
+        settings = read_settings(kind, sys.argv[1:], os.environ, options)
+    except SettingsInvalid as error:
+        sys.stderr.write(f"millrace {kind}: {error}\n")
+        sys.exit(UNUSABLE_SETTINGS)
+    os.environ.update(settings.options)
+    configure_logging(settings.log_level, settings.log_format, about={"service": kind, "agent": settings.agent_id})
+    sys.excepthook = _log_failure
+    if settings.die_with_parent:
+        end_with_parent()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_live(make_agent(), settings))
+    sys.exit(0)
+
+
+async def _live(agent: Agent[Any, Any], settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in _SIGNALS:
+        loop.add_signal_handler(signum, _end, signum, stop, loop)
+    await run_agent(agent, settings, stop=stop)
+
+
+def _end(signum: signal.Signals, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    log.info("told to end", signal=signum.name)
+    stop.set()
+    for each in _SIGNALS:
+        loop.remove_signal_handler(each)
+        # The default action needs no Python to run: a second signal ends even a process that hangs.
+        signal.signal(each, signal.SIG_DFL)
+    # A thread, because what keeps the process from ending may be the event loop itself.
+    guard = threading.Timer(END_LIMIT_S, _cut_off)
+    guard.daemon = True
+    guard.start()
+
+
+def _cut_off() -> None:
+    log.error("did not end in time and is cut off", limit_s=END_LIMIT_S)
+    sys.stderr.flush()
+    os._exit(CUT_OFF)
+
+
+def _log_failure(kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
+    # Instead of Python's own traceback, which would not be cleaned of secrets.
+    log.critical("failed and ends", cause=kind.__name__, exc_info=error)
+
+
+def _service_name() -> str:
+    """Give what runs: `gatherer` of `python -m millrace_gatherer`."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    module = spec.parent or spec.name if spec else Path(sys.argv[0]).stem
+    return str(module).removeprefix("millrace_")
+
+
+def end_with_parent() -> None:
+    """Have this process end, as by SIGTERM, when the one that started it is gone, however that ended.
+
+    Only Linux can do it; elsewhere it is logged that it was asked for in vain.
+    """
+    if not sys.platform.startswith("linux"):
+        log.warning("--die-with-parent works on Linux only")
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

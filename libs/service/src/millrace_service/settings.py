@@ -1,19 +1,29 @@
-"""What a process is told when it starts: by the environment and, above it, by the command line."""
+"""What a process is told when it starts: by the environment and, above it, by the command line.
 
+Each setting has two spellings: `--redis-url URL` on the command line is `MILLRACE_REDIS_URL` in the environment.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, cast, get_args
 
-from millrace_core.names import AgentId
+from millrace_core.errors import InvalidName
+from millrace_core.names import AgentId, agent_id, config_key
+from millrace_service.encryption import parse_key
+from millrace_service.errors import SettingsInvalid
 
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
-DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
+
+DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
+DEFAULT_DATA_DIR: Final = Path(".millrace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one process; `read_settings` makes them."""
+    """The settings of one process."""
 
     agent_id: AgentId
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)
@@ -21,6 +31,99 @@ class Settings:
     log_format: LogFormat = "auto"
     secret_key: bytes | None = field(default=None, repr=False)
     """32 bytes that decrypt `enc:…` texts; None when nobody gave them."""
-    data_dir: Path = Path(".millrace")
+    data_dir: Path = DEFAULT_DATA_DIR
     """Where a service may keep files."""
     die_with_parent: bool = False
+    """End when the process that started this one is gone."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The service's own options, by environment variable, that were given on the command line."""
+
+
+def read_settings(
+    kind: str, argv: Sequence[str], environ: Mapping[str, str], options: Mapping[str, str] | None = None
+) -> Settings:
+    """Read a process's settings; `options` are further ones of the service: name and help.
+
+    Raises:
+        SettingsInvalid: one is missing or cannot be used; the text says which and what to set.
+        SystemExit: by argparse, after it printed its help or what is wrong with the command line.
+    """
+    options = options or {}
+    given = vars(_parser(kind, options).parse_args(argv))
+    values = {name: value for name in given if (value := given[name] or environ.get(_variable(name)))}
+    return Settings(
+        agent_id=_agent_id(kind, values.get("agent_id")),
+        redis_url=values.get("redis_url", DEFAULT_REDIS_URL),
+        log_level=cast("LogLevel", _one_of(LogLevel, "log_level", values.get("log_level", "info"))),
+        log_format=cast("LogFormat", _one_of(LogFormat, "log_format", values.get("log_format", "auto"))),
+        secret_key=_secret_key(environ.get("MILLRACE_SECRET_KEY"), values.get("secret_key_file")),
+        data_dir=Path(values.get("data_dir", DEFAULT_DATA_DIR)),
+        die_with_parent=given["die_with_parent"],
+        options={_variable(name): text for name in map(_attribute, options) if (text := given[name])},
+    )
+
+
+def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m millrace_{kind}",
+        description=f"Run a millrace {kind}. Each option may also be set in the environment.",
+        allow_abbrev=False,
+    )
+    ours = {
+        "agent-id": "which agent this is; its configuration is read from stream.config.{agent id}",
+        "redis-url": f"where Redis is (default {DEFAULT_REDIS_URL})",
+        "log-level": "debug, info (default), warning or error",
+        "log-format": "console, json or auto (default): console on a terminal",
+        "secret-key-file": "file that holds the key of enc:… secrets (or the key itself in MILLRACE_SECRET_KEY)",
+        "data-dir": f"folder for files (default {DEFAULT_DATA_DIR})",
+    }
+    for name, text in (ours | dict(options)).items():
+        parser.add_argument(f"--{name}", help=f"{text} [{_variable(_attribute(name))}]")
+    parser.add_argument("--die-with-parent", action="store_true", help="end when the starting process is gone")
+    return parser
+
+
+def _attribute(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _variable(attribute: str) -> str:
+    return f"MILLRACE_{attribute.upper()}"
+
+
+def _agent_id(kind: str, text: str | None) -> AgentId:
+    if text is None:
+        example = kind.upper()
+        raise SettingsInvalid(
+            f"which agent is this? Give --agent-id or MILLRACE_AGENT_ID, such as {example}; "
+            f"its configuration is then read from the Redis key {config_key(AgentId(example))}"
+        )
+    try:
+        return agent_id(text)
+    except InvalidName as error:
+        raise SettingsInvalid(f"--agent-id or MILLRACE_AGENT_ID: {error}") from error
+
+
+def _one_of(allowed: object, attribute: str, text: str) -> str:
+    choices = get_args(allowed)
+    if text.lower() not in choices:
+        raise SettingsInvalid(f"{_variable(attribute)} is {text!r}; it must be one of {', '.join(choices)}")
+    return text.lower()
+
+
+def _secret_key(text: str | None, file: str | None) -> bytes | None:
+    if text:
+        return _named("MILLRACE_SECRET_KEY", text)
+    if not file:
+        return None
+    try:
+        return _named(f"MILLRACE_SECRET_KEY_FILE ({file})", Path(file).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"MILLRACE_SECRET_KEY_FILE: {file} cannot be read: {error}") from error
+
+
+def _named(where: str, text: str) -> bytes:
+    try:
+        return parse_key(text)
+    except SettingsInvalid as error:
+        raise SettingsInvalid(f"{where}: {error}") from error

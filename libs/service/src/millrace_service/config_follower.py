@@ -1,0 +1,93 @@
+"""Follows an agent's configuration and brings its work in line with it."""
+
+from typing import Any
+
+import structlog
+
+from millrace_bus import Bus
+from millrace_core.errors import ConfigInvalid, Problem
+from millrace_core.names import AgentId, config_key
+from millrace_service import redaction
+from millrace_service.agent import Agent
+from millrace_service.configuration import Plan, plan_of
+from millrace_service.health import describe
+from millrace_service.status import AgentStatus
+from millrace_service.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+
+class ConfigFollower:
+    """Puts each valid configuration in force; one with mistakes changes nothing and is reported."""
+
+    def __init__(
+        self,
+        agent: Agent[Any, Any],
+        agent_id: AgentId,
+        secret_key: bytes | None,
+        supervisor: Supervisor[Any],
+        status: AgentStatus,
+    ) -> None:
+        self._agent = agent
+        self._id = agent_id
+        self._secret_key = secret_key
+        self._supervisor = supervisor
+        self._status = status
+        self._newest: bytes | None = None
+
+    async def run(self, bus: Bus) -> None:
+        """Follow until cancelled."""
+        async for text in bus.watch_config(self._id):
+            self.take(text)
+
+    def take(self, text: bytes | None) -> None:
+        """Deal with the newest configuration; None when there is none."""
+        if text is None:
+            self._take_none()
+        elif text != self._newest:
+            self._take_text(text)
+        self._newest = text
+
+    def _take_none(self) -> None:
+        key = config_key(self._id)
+        if self._status.revision is None:
+            log.warning("no configuration yet: set it in Redis", key=key)
+            self._status.waits_for_config()
+        else:
+            self._refuse((Problem("$", f"{key} is gone from Redis; the last configuration stays in force"),))
+
+    def _take_text(self, text: bytes) -> None:
+        try:
+            plan = plan_of(self._agent, self._id, text, self._secret_key)
+        except ConfigInvalid as error:
+            self._refuse(error.problems)
+        except Exception as error:
+            log.exception("the agent cannot read its configuration")
+            self._refuse((Problem("$", f"the agent cannot read this: {describe(error)}"),))
+        else:
+            self._put_in_force(plan)
+
+    def _put_in_force(self, plan: Plan) -> None:
+        redaction.learn(plan.secrets)
+        self._status.in_force(plan.revision, plan.warnings, stopped=plan.stopped)
+        changes = self._supervisor.want(plan.units)
+        log.info(
+            "configuration stopped the agent's work" if plan.stopped else "configuration in force",
+            revision=plan.revision,
+            units=len(plan.units),
+            start=len(changes.start),
+            restart=len(changes.restart),
+            stop=len(changes.stop),
+        )
+        for warning in plan.warnings:
+            log.warning("configuration warning", warning=warning)
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        self._status.refused(problems)
+        for problem in problems:
+            log.error(
+                "configuration is wrong; nothing was changed",
+                path=problem.path,
+                problem=problem.message,
+                in_force=self._status.revision,
+            )

@@ -1,0 +1,106 @@
+"""How an agent's configuration becomes the units that it asks for, or the list of what is wrong with it. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from millrace_core.config import AgentConfig, Credentials, Exchanges, parse_config, revision
+from millrace_core.config.common import BaseConfig
+from millrace_core.errors import ConfigInvalid, Problem
+from millrace_core.names import AgentId, Tenant
+from millrace_service.agent import Agent
+from millrace_service.encryption import decrypt, is_encrypted
+from millrace_service.errors import SecretUnreadable
+
+_ENCRYPTABLE: Final = {"api_key": "apiKey", "secret": "secret", "password": "password", "uid": "uid"}
+_TO_BE_ENCRYPTED: Final = ("secret", "password")
+"""An API key alone opens nothing, so that a plain one is no reason to warn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one configuration asks for."""
+
+    revision: str
+    units: Mapping[str, Any]
+    stopped: bool = False
+    """The configuration says that the agent shall not work."""
+    warnings: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """Every secret in clear text, so that it can be kept out of the logs."""
+
+
+def plan_of(agent: Agent[AgentConfig, Any], agent_id: AgentId, text: bytes, key: bytes | None) -> Plan:
+    """Read a configuration for an agent.
+
+    Raises:
+        ConfigInvalid: it has mistakes; `problems` lists every one that can be found at this stage:
+            of its form, else of its agent id and secrets, else of what only the agent knows.
+    """
+    sealed = parse_config(agent.config_model, text)
+    config, unreadable = _decrypted(sealed, key)
+    if problems := _wrong_agent(sealed, agent_id) + unreadable:
+        raise ConfigInvalid(tuple(problems))
+    # Even a stopped agent's configuration is checked whole, so that starting it brings no surprise.
+    units = agent.units(config)
+    stopped = config.agent.status == "stopped"
+    return Plan(
+        revision=revision(text),
+        units={} if stopped else units,
+        stopped=stopped,
+        warnings=(*_plain_secrets(sealed), *agent.warnings(config)),
+        secrets=tuple(secret for _, _, _, secret in _fields(config)),
+    )
+
+
+def _wrong_agent(config: BaseConfig, agent_id: AgentId) -> list[Problem]:
+    if config.agent.id == agent_id:
+        return []
+    return [Problem("$.agent.id", f"is {config.agent.id}, but this is the configuration of {agent_id}")]
+
+
+def _accounts(config: BaseConfig) -> Exchanges:
+    accounts: Exchanges = getattr(config, "exchanges", {})
+    return accounts
+
+
+def _fields(config: BaseConfig) -> Iterator[tuple[Tenant, str, str, str]]:
+    """Give tenant, JSON path, field and text of everything that may be encrypted."""
+    for tenant, exchanges in _accounts(config).items():
+        for exchange, credentials in exchanges.items():
+            for name, spelling in _ENCRYPTABLE.items():
+                if text := getattr(credentials, name):
+                    yield tenant, f"$.exchanges.{tenant}.{exchange}.{spelling}", name, text
+
+
+def _decrypted(config: AgentConfig, key: bytes | None) -> tuple[AgentConfig, list[Problem]]:
+    problems: list[Problem] = []
+    accounts = {
+        tenant: {
+            exchange: _open(tenant, f"$.exchanges.{tenant}.{exchange}", credentials, key, problems)
+            for exchange, credentials in exchanges.items()
+        }
+        for tenant, exchanges in _accounts(config).items()
+    }
+    return (config.model_copy(update={"exchanges": accounts}) if accounts else config), problems
+
+
+def _open(tenant: Tenant, path: str, sealed: Credentials, key: bytes | None, problems: list[Problem]) -> Credentials:
+    opened: dict[str, str] = {}
+    for name, spelling in _ENCRYPTABLE.items():
+        text: str | None = getattr(sealed, name)
+        if text is None or not is_encrypted(text):
+            continue
+        try:
+            opened[name] = decrypt(tenant, text, key)
+        except SecretUnreadable as error:
+            problems.append(Problem(f"{path}.{spelling}", str(error)))
+    return sealed.model_copy(update=opened)
+
+
+def _plain_secrets(config: BaseConfig) -> list[str]:
+    return [
+        f"{path} is in plain text; write it as enc:… so that who reads Redis cannot read it"
+        for _, path, name, text in _fields(config)
+        if name in _TO_BE_ENCRYPTED and not is_encrypted(text)
+    ]

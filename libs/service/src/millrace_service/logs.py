@@ -1,0 +1,92 @@
+"""Logging: one line an event that a person acts on; readable on a terminal, JSON otherwise.
+
+Our own lines go through structlog straight to the stream. What libraries log by the standard library, and their
+warnings, are led into the same, so that everything is of one form and cleaned of secrets.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from millrace_core.clock import now_ns
+from millrace_service.redaction import clean_field
+from millrace_service.settings import LogFormat, LogLevel
+
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def configure_logging(
+    level: LogLevel, form: LogFormat, *, about: Mapping[str, str], stream: TextIO | None = None
+) -> None:
+    """Set up logging for the whole process; `about` says in every line whose it is.
+
+    `level` is that of our own lines; libraries are heard from `warning` on, or all when it is `debug`.
+    """
+    stream = stream or sys.stderr
+    console = form == "console" or (form == "auto" and stream.isatty())
+    structlog.configure(
+        processors=_processors(about, console=console, colors=console and stream.isatty()),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(
+        handlers=[_IntoStructlog()],
+        level=logging.DEBUG if level == "debug" else max(_LEVELS[level], logging.WARNING),
+        force=True,
+    )
+    logging.captureWarnings(capture=True)
+
+
+def _processors(about: Mapping[str, str], *, console: bool, colors: bool) -> list[Processor]:
+    def say_whose(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {**about, **event}
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        _stamp,
+        structlog.processors.format_exc_info,
+        _clean,
+    ]
+    if console:
+        # On a terminal one knows which program one has started.
+        plain = structlog.dev.plain_traceback
+        return [*shared, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
+    return [say_whose, *shared, structlog.processors.JSONRenderer(serializer=_to_json)]
+
+
+def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    at = datetime.fromtimestamp(now_ns() / 1e9, UTC)
+    event["timestamp"] = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return event
+
+
+def _clean(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {name: clean_field(name, value) for name, value in event.items()}
+
+
+def _to_json(event: EventDict, **_: Any) -> str:
+    return msgspec.json.encode(event).decode()
+
+
+class _IntoStructlog(logging.Handler):
+    """Leads what libraries log into structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a library's line as ours, with the library's name."""
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        structlog.get_logger().log(record.levelno, record.getMessage().strip(), **fields)

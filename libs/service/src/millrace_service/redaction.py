@@ -1,0 +1,79 @@
+"""Keeps secrets out of what people read: logs, and errors in heartbeats.
+
+Three nets, one under another: fields whose name says that they hold a secret; texts in which a secret stands
+after its name, as in an address with `signature=…`; and the very secrets of the configuration in force, wherever
+they turn up.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+HIDDEN: Final = "***"
+_SHORTEST_LEARNED: Final = 6
+"""Shorter texts occur by chance, and hiding them would garble everything."""
+
+_NAME: Final = (
+    r"api[-_]?key|api[-_]?sign|secret|passw(?:or)?d|passphrase|signature|listen[-_]?key|token|"
+    r"private[-_]?key|authorization|credential|cookie"
+)
+_FIELD: Final = re.compile(_NAME, re.IGNORECASE)
+_ASSIGNED: Final = re.compile(
+    # name= or "name": and then a quoted text; name=value; name: value, where the value is no word of prose.
+    rf"(?P<name>(?:{_NAME})[\w-]{{0,24}}[\"']?\s{{0,2}})"
+    r"(?:(?P<quoted>[=:]\s{0,2}(?P<quote>[\"']))(?:(?!(?P=quote)).)*"
+    r"|(?P<equals>=\s{0,2})[^\s\"'&,;)}\]]+"
+    r"|(?P<colon>:\s{0,2}(?:(?:Bearer|Basic)\s)?)(?=[^\s\"'&,;)}\]]*\d)[^\s\"'&,;)}\]]{8,})",
+    re.IGNORECASE | re.DOTALL,
+)
+_USERINFO: Final = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
+_PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
+
+_learned: dict[str, None] = {}
+"""Secrets of this process's configurations, longest first."""
+
+
+def learn(secrets: Iterable[str]) -> None:
+    """Hide these texts from now on, wherever they occur; they are never forgotten, old ones may be valid still."""
+    found = {form for text in secrets for form in (text, quote(text, safe="")) if len(form) >= _SHORTEST_LEARNED}
+    _learned.update(dict.fromkeys(found))
+    ordered = sorted(_learned, key=len, reverse=True)
+    _learned.clear()
+    _learned.update(dict.fromkeys(ordered))
+
+
+def clean_text(text: str) -> str:
+    """Give a text with `***` in place of every secret that can be recognised in it."""
+    for secret in _learned:
+        text = text.replace(secret, HIDDEN)
+    text = _PEM.sub(HIDDEN, text)
+    text = _USERINFO.sub(rf"\1{HIDDEN}", text)
+    return _ASSIGNED.sub(_hide_value, text)
+
+
+def clean(value: Any) -> Any:
+    """Give a value fit for a log: its texts cleaned, secret fields hidden, other objects as their text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, Mapping):
+        return {str(name): clean_field(str(name), held) for name, held in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [clean(held) for held in value]
+    if isinstance(value, BaseException):
+        return clean_text(f"{type(value).__name__}: {value}")
+    return clean_text(str(value))
+
+
+def clean_field(name: str, value: Any) -> Any:
+    """Give a field's value, hidden altogether when its name says that it is secret."""
+    if value and not isinstance(value, bool) and _FIELD.search(name):
+        return HIDDEN
+    return clean(value)
+
+
+def _hide_value(match: re.Match[str]) -> str:
+    lead = match["quoted"] or match["equals"] or match["colon"]
+    return f"{match['name']}{lead}{HIDDEN}"

@@ -1,0 +1,71 @@
+"""What an agent says of itself as a whole: its state, the configuration in force, what is wrong with the newest."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+
+from millrace_core.clock import now_ms
+from millrace_core.errors import Problem
+from millrace_core.heartbeat import AgentState, Heartbeat, ProblemReport, UnitHealth
+from millrace_core.latency import Histogram
+from millrace_core.names import AgentId
+from millrace_service.health import ErrorLog, summaries
+
+
+class AgentStatus:
+    """The agent's part of its heartbeat; whoever changes it has it sent."""
+
+    def __init__(self, kind: str, agent_id: AgentId, errors: ErrorLog, changed: Callable[[], None]) -> None:
+        self._kind = kind
+        self._id = agent_id
+        self._errors = errors
+        self._changed = changed
+        self._started_at = now_ms()
+        self._version = version("millrace-service")
+        self._state: AgentState = "starting"
+        self._revision: str | None = None
+        self._config_errors: list[ProblemReport] = []
+        self._warnings: list[str] = []
+
+    @property
+    def revision(self) -> str | None:
+        """The digest of the configuration in force; None before the first."""
+        return self._revision
+
+    def waits_for_config(self) -> None:
+        """Say that there has been no configuration yet."""
+        self._state = "waiting"
+        self._changed()
+
+    def in_force(self, revision: str, warnings: Sequence[str], *, stopped: bool) -> None:
+        """Say which configuration is in force; whatever was wrong before is settled."""
+        self._state = "stopped" if stopped else "running"
+        self._revision = revision
+        self._warnings = list(warnings)
+        self._config_errors = []
+        self._changed()
+
+    def refused(self, problems: Iterable[Problem]) -> None:
+        """Say what is wrong with the newest configuration; the one before it stays in force."""
+        self._config_errors = [ProblemReport(path=problem.path, message=problem.message) for problem in problems]
+        if self._revision is None:
+            self._state = "waiting"
+        self._changed()
+
+    def heartbeat(self, units: list[UnitHealth], latencies: dict[str, Histogram]) -> Heartbeat:
+        """Give the whole heartbeat."""
+        return Heartbeat(
+            id=self._id,
+            kind=self._kind,
+            state=self._state,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            sent_at=now_ms(),
+            version=self._version,
+            config_revision=self._revision,
+            config_errors=self._config_errors,
+            warnings=self._warnings,
+            units=units,
+            last_errors=self._errors.reports(),
+            latencies=summaries(latencies),
+        )

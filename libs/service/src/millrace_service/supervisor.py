@@ -1,0 +1,67 @@
+"""All units of an agent: brought from those that run to those that the configuration asks for."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Generic
+
+from millrace_service.backoff import Backoff, BackoffPolicy
+from millrace_service.changes import Changes, diff
+from millrace_service.health import ErrorLog, UnitHealthReporter
+from millrace_service.unit import STOP_LIMIT_S, RunUnit, Unit, UnitConfigT
+
+
+class Supervisor(Generic[UnitConfigT]):
+    """Starts, restarts and stops units, each independently of all others and all at the same time."""
+
+    def __init__(
+        self,
+        run: RunUnit[UnitConfigT],
+        *,
+        changed: Callable[[], None],
+        errors: ErrorLog,
+        policy: BackoffPolicy | None = None,
+        stop_limit_s: float = STOP_LIMIT_S,
+    ) -> None:
+        self._run = run
+        self._changed = changed
+        self._errors = errors
+        self._policy = policy or BackoffPolicy()
+        self._stop_limit_s = stop_limit_s
+        self._units: dict[str, Unit[UnitConfigT]] = {}
+
+    def want(self, wanted: Mapping[str, UnitConfigT]) -> Changes:
+        """Ask for exactly these units; returns at once with what will change. May be called while changes go on."""
+        running = {key: unit.config for key, unit in self._units.items() if not unit.stopping}
+        changes = diff(running, wanted)
+        for key in changes.stop:
+            self._units[key].stop()
+        for key in changes.start | changes.restart:
+            self._start(key, wanted[key])
+        self._changed()
+        return changes
+
+    async def stop(self) -> None:
+        """End all units at the same time; returns when each has ended or used up its time to end."""
+        self.want({})
+        if tasks := [unit.task for unit in self._units.values()]:
+            await asyncio.wait(tasks)
+
+    def reporters(self) -> list[UnitHealthReporter]:
+        """Give the reporters of all units that have not ended, by name."""
+        return [self._units[key].health for key in sorted(self._units)]
+
+    def _start(self, key: str, config: UnitConfigT) -> None:
+        unit = self._units.get(key)
+        if unit is not None and not unit.task.done():
+            unit.want(config)
+            return
+        health = UnitHealthReporter(key, changed=self._changed, errors=self._errors)
+        unit = Unit(self._run, config, health, Backoff(self._policy), self._stop_limit_s)
+        self._units[key] = unit
+        unit.task.add_done_callback(partial(self._forget, key, unit))
+
+    def _forget(self, key: str, unit: Unit[UnitConfigT], _task: "asyncio.Task[None]") -> None:
+        if self._units.get(key) is unit:
+            del self._units[key]
+            self._changed()

@@ -1,0 +1,128 @@
+"""One unit of work, kept running: started, restarted after failures and changes, stopped."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+
+from millrace_core.errors import MillraceError
+from millrace_service.backoff import Backoff
+from millrace_service.errors import UnitEnded
+from millrace_service.health import UnitHealthReporter, describe
+
+STOP_LIMIT_S: Final = 3.0
+"""How long a cancelled unit may take to clean up; then its successor starts without it."""
+
+UnitConfigT = TypeVar("UnitConfigT")
+RunUnit = Callable[[str, UnitConfigT, UnitHealthReporter], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Unit(Generic[UnitConfigT]):
+    """Keeps one unit's work running with the newest configuration wanted, until it is told to stop.
+
+    At most one run of the work is alive at a time, unless one did not end within `stop_limit_s`.
+    """
+
+    def __init__(
+        self,
+        run: RunUnit[UnitConfigT],
+        config: UnitConfigT,
+        health: UnitHealthReporter,
+        backoff: Backoff,
+        stop_limit_s: float = STOP_LIMIT_S,
+    ) -> None:
+        self.health = health
+        self.config = config
+        """What is wanted; what runs follows it as soon as it can."""
+        self.stopping = False
+        self._run = run
+        self._backoff = backoff
+        self._stop_limit_s = stop_limit_s
+        self._changed = asyncio.Event()
+        self._cause: str | None = None
+        self.task = asyncio.create_task(self._keep(), name=f"unit {health.name}")
+
+    def want(self, config: UnitConfigT) -> None:
+        """Run with this configuration from now on, even if it was about to stop."""
+        self.config = config
+        self.stopping = False
+        self._changed.set()
+
+    def stop(self) -> None:
+        """End the work; `task` is done when it has ended."""
+        self.stopping = True
+        self._changed.set()
+
+    async def _keep(self) -> None:
+        structlog.contextvars.bind_contextvars(unit=self.health.name)
+        while not self.stopping:
+            self._changed.clear()
+            self.health.state("starting", self._cause and f"again, after {self._cause}")
+            work = asyncio.ensure_future(self._run(self.health.name, self.config, self.health))
+            await self._ended_or_changed(work)
+            if work.done():
+                await self._changed_within(self._failed(work))
+            else:
+                await self._end(work)
+        self.health.state("stopped")
+
+    async def _ended_or_changed(self, work: "asyncio.Future[None]") -> None:
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            either: set[asyncio.Future[Any]] = {work, changed}
+            healthy_after = self._backoff.policy.healthy_after_s if self._backoff.failures else None
+            done, _ = await asyncio.wait(either, timeout=healthy_after, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                self._recovered()
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+
+    async def _changed_within(self, pause_s: float) -> None:
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _end(self, work: "asyncio.Future[None]") -> None:
+        work.cancel()
+        await asyncio.wait({work}, timeout=self._stop_limit_s)
+        if not work.done():
+            self.health.error(f"it did not end within {self._stop_limit_s:g} s and was left behind")
+            log.error("unit does not end; it is left behind", limit_s=self._stop_limit_s)
+        elif not work.cancelled() and (error := work.exception()):
+            self.health.error(error)
+            log.error("unit failed while it ended", cause=describe(error), exc_info=_traceback(error))
+
+    def _failed(self, work: "asyncio.Future[None]") -> float:
+        error = _why(work)
+        cause = describe(error)
+        pause_s = self._backoff.failed()
+        self.health.count("failures")
+        self.health.error(cause)
+        self.health.state("failed", cause)
+        # A cause that goes on is in the heartbeat; the log says it once.
+        tell = log.debug if cause == self._cause else log.error
+        self._cause = cause
+        tell("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=_traceback(error))
+        return pause_s
+
+    def _recovered(self) -> None:
+        log.info("unit works again", failures=self._backoff.failures)
+        self._backoff.recovered()
+        self._cause = None
+
+
+def _why(work: "asyncio.Future[None]") -> BaseException:
+    if work.cancelled():
+        return UnitEnded("something within it cancelled its work")
+    return work.exception() or UnitEnded("its work returned although nobody had told it to end")
+
+
+def _traceback(error: BaseException) -> BaseException | None:
+    # Our own errors say all in their text; where they were raised helps nobody who reads the log.
+    return None if isinstance(error, MillraceError) else error
