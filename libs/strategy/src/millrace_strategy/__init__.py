@@ -1,1 +1,61 @@
-"""What a strategy author imports: Strategy, books, orders, timers."""
+"""What a strategy author imports: the `Strategy` class, its events, books, orders, timers and settings.
+
+How to write one: docs/strategies.md. How to test one: `millrace_strategy.testing`.
+"""
+
+from millrace_strategy.books import Books, Feed, LocalBook
+from millrace_strategy.configuration import StrategyConfiguration, read_configuration
+from millrace_strategy.errors import NotSubscribed, StrategyFaulty, StrategyStopped
+from millrace_strategy.events import (
+    BalanceEvent,
+    BookEvent,
+    Event,
+    OrderEvent,
+    ResponseEvent,
+    StartEvent,
+    StatusEvent,
+    StopEvent,
+    StreamEvent,
+    TimerEvent,
+    TradesEvent,
+)
+from millrace_strategy.host import Host
+from millrace_strategy.orders import Orders
+from millrace_strategy.pending import PendingRequest
+from millrace_strategy.runtime import Runtime
+from millrace_strategy.strategy import Context, HookResult, Strategy
+from millrace_strategy.timers import Alarm, Timer
+from millrace_strategy.trader import OrderRequest, Trader
+
+__all__ = [
+    "Alarm",
+    "BalanceEvent",
+    "BookEvent",
+    "Books",
+    "Context",
+    "Event",
+    "Feed",
+    "HookResult",
+    "Host",
+    "LocalBook",
+    "NotSubscribed",
+    "OrderEvent",
+    "OrderRequest",
+    "Orders",
+    "PendingRequest",
+    "ResponseEvent",
+    "Runtime",
+    "StartEvent",
+    "StatusEvent",
+    "StopEvent",
+    "Strategy",
+    "StrategyConfiguration",
+    "StrategyFaulty",
+    "StrategyStopped",
+    "StreamEvent",
+    "Timer",
+    "TimerEvent",
+    "Trader",
+    "TradesEvent",
+    "read_configuration",
+]

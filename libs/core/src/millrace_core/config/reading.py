@@ -25,7 +25,13 @@ def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise ConfigInvalid(tuple(p for details in error.errors() for p in _problems(details))) from error
+        raise ConfigInvalid(tuple(problems_of(error))) from error
+
+
+def problems_of(error: ValidationError, root: str = "$") -> list[Problem]:
+    """Give every mistake that a model found; `root` is the JSON path of the value that it was given."""
+    found = (problem for details in error.errors() for problem in _problems(details))
+    return [Problem(root + problem.path.removeprefix("$"), problem.message) for problem in found]
 
 
 def _problems(details: ErrorDetails) -> list[Problem]:

@@ -1,0 +1,122 @@
+"""The order books that a strategy sees: live, read-only, and honest about whether they can be trusted."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from millrace_core.book import OrderBook
+from millrace_core.market import Level
+from millrace_core.names import Action, ExchangeId, Symbol
+from millrace_strategy.errors import NotSubscribed
+
+ORDER_BOOK = Action("watchOrderBook")
+
+
+class Feed(NamedTuple):
+    """One stream that a strategy is subscribed to."""
+
+    exchange: ExchangeId
+    symbol: Symbol | None
+    """None for account-wide streams, such as balances."""
+    action: Action
+    is_public: bool = False
+    """Whether it is the feed that all tenants share."""
+
+
+class LocalBook:
+    """An order book kept up to date in this process.
+
+    It is live: after an `await`, or in a later event, it may hold something else.
+    """
+
+    __slots__ = ("_book", "_is_sound", "_status", "exchange", "symbol", "timestamp")
+
+    def __init__(self, exchange: ExchangeId, symbol: Symbol) -> None:
+        self._book = OrderBook()
+        self._is_sound = False
+        self._status = "live"
+        self.exchange = exchange
+        self.symbol = symbol
+        self.timestamp: int | None = None
+        """The exchange's time of the last change, ms."""
+
+    @property
+    def trusted(self) -> bool:
+        """Tell whether it is the exchange's book of now.
+
+        False until the first snapshot, while a gap is being repaired, and while its stream is not live:
+        then it is the last good book.
+        """
+        return self._is_sound and self._status == "live"
+
+    @property
+    def best_bid(self) -> Level | None:
+        """Give price and amount of the best bid; None when there is none."""
+        return self._book.bids.best()
+
+    @property
+    def best_ask(self) -> Level | None:
+        """Give price and amount of the best ask; None when there is none."""
+        return self._book.asks.best()
+
+    @property
+    def mid(self) -> float | None:
+        """Give the price half-way between best bid and ask; None when a side is empty."""
+        return self._book.mid
+
+    @property
+    def spread(self) -> float | None:
+        """Give the best ask less the best bid; None when a side is empty."""
+        bid, ask = self.best_bid, self.best_ask
+        return None if bid is None or ask is None else ask[0] - bid[0]
+
+    @property
+    def nonce(self) -> int | None:
+        """Give the exchange's own number of this state, where it gives one."""
+        return self._book.nonce
+
+    def bids(self, depth: int | None = None) -> list[Level]:
+        """Give a copy of the best `depth` bids, or of all, best first."""
+        return self._book.bids.levels(depth)
+
+    def asks(self, depth: int | None = None) -> list[Level]:
+        """Give a copy of the best `depth` asks, or of all, best first."""
+        return self._book.asks.levels(depth)
+
+    def show(self, book: OrderBook, timestamp: int | None) -> None:
+        """Be a view of this good book from now on. For who feeds the strategy, as what follows."""
+        self._book = book
+        self.timestamp = timestamp
+        self._is_sound = True
+
+    def take_status(self, status: str) -> None:
+        """Know what its stream's writer says, or that the reader is `untrusted`."""
+        if status == "untrusted":
+            self._is_sound = False
+        else:
+            self._status = status
+
+    def __repr__(self) -> str:
+        return f"<LocalBook {self.exchange} {self.symbol} {self.best_bid} {self.best_ask} trusted={self.trusted}>"
+
+
+class Books(Mapping[tuple[str, str], LocalBook]):
+    """The books a strategy is subscribed to, by exchange and symbol, or by the `Feed`."""
+
+    def __init__(self, feeds: tuple[Feed, ...]) -> None:
+        self._books: dict[tuple[str, str], LocalBook] = {
+            (feed.exchange, feed.symbol): LocalBook(feed.exchange, feed.symbol)
+            for feed in feeds
+            if feed.action == ORDER_BOOK and feed.symbol is not None
+        }
+
+    def __getitem__(self, key: tuple[str, str] | Feed) -> LocalBook:
+        book = self._books.get((key[0], key[1] or ""))
+        if book is None:
+            raise NotSubscribed(f"{key[0]} {key[1]}")
+        return book
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._books)
+
+    def __len__(self) -> int:
+        return len(self._books)

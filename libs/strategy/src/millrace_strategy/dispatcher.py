@@ -1,0 +1,175 @@
+"""How events reach a strategy's hooks: one at a time, at once when it is idle, the newest book when it is not.
+
+Latency comes first: an event that finds the strategy idle is handled within the call that brings it, so what
+an ordinary hook decides leaves with the same turn of the event loop. But only one such burst is allowed in
+a turn: else a slow hook, called for each message of a chunk that was read at once, would work off old books.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from time import perf_counter_ns
+from types import TracebackType
+from typing import Literal
+
+from millrace_strategy.errors import StrategyFaulty
+from millrace_strategy.events import Event, StopEvent, TimerEvent
+from millrace_strategy.host import Host
+from millrace_strategy.inbox import Inbox
+from millrace_strategy.strategy import Hook, HookResult, Strategy, hooks_of
+from millrace_strategy.trader import Trader
+
+TURN_NS = 1_000_000
+"""How long the strategy may keep the loop before what has arrived meanwhile is read; a hook is never interrupted."""
+
+
+class Dispatcher:
+    """Calls one strategy's hooks. Nothing is handled before `start`, nor after `stop`."""
+
+    def __init__(self, strategy: Strategy, trader: Trader, host: Host, ended: Callable[[], None]) -> None:
+        self._strategy = strategy
+        self._hooks = hooks_of(strategy)
+        self._trader = trader
+        self._host = host
+        self._ended = ended
+        self._inbox = Inbox()
+        self._guard = _Guard()
+        self._state: Literal["new", "running", "stopping", "ended"] = "new"
+        self._is_busy = False
+        self._is_turn_taken = False
+        self._errors_in_a_row = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing is being handled and nothing waits."""
+        return not self._is_busy and not self._inbox
+
+    def start(self, event: Event) -> None:
+        """Hand over the first event and take others from now on."""
+        self._state = "running"
+        self.offer(event)
+
+    def offer(self, event: Event) -> None:
+        """Hand over an event: handled before this returns when the strategy is idle."""
+        if self._state != "running":
+            return
+        if self._inbox.put(event):
+            self._host.backlog(len(self._inbox))
+        if not self._is_busy and not self._is_turn_taken:
+            self._work()
+
+    def stop(self, event: StopEvent) -> None:
+        """Take no more events and hand over the last, once a hook that still runs has returned."""
+        if self._state in ("stopping", "ended"):
+            return
+        was_started = self._state == "running"
+        self._state = "stopping"
+        self._inbox.clear()
+        if not was_started:
+            self._end()
+            return
+        self._inbox.put(event)
+        if not self._is_busy:
+            self._work()
+
+    def _work(self) -> None:
+        if not self._is_turn_taken:
+            self._is_turn_taken = True
+            self._host.call_soon(self._next_turn)
+        until = perf_counter_ns() + TURN_NS
+        while (event := self._inbox.take()) is not None:
+            # Busy already now: a hook may cause events before it returns.
+            self._is_busy = True
+            hooks = iter(self._hooks_for(event))
+            if (pending := self._call(hooks, event)) is not None:
+                self._host.spawn(self._finish(pending, hooks, event))
+                return
+            self._is_busy = False
+            self._handled(event)
+            if perf_counter_ns() >= until:
+                return
+
+    def _next_turn(self) -> None:
+        self._is_turn_taken = False
+        if self._inbox and not self._is_busy:
+            self._work()
+
+    def _hooks_for(self, event: Event) -> tuple[Hook, ...]:
+        hooks = self._hooks[type(event)]
+        if not isinstance(event, TimerEvent):
+            return hooks
+        event.timer.is_waiting = False
+        if event.timer.is_cancelled:
+            return ()
+        callback = event.timer.callback
+        return hooks if callback is None else (*hooks, lambda _: callback())
+
+    def _call(self, hooks: Iterator[Hook], event: Event) -> HookResult:
+        """Call hooks until one turns out to be asynchronous; give what is to be awaited."""
+        self._trader.cause = event.trace
+        for hook in hooks:
+            with self._guard:
+                if (pending := hook(event)) is not None:
+                    return pending
+        return None
+
+    async def _finish(self, pending: Awaitable[None] | None, hooks: Iterator[Hook], event: Event) -> None:
+        while pending is not None:
+            with self._guard:
+                await pending
+            pending = self._call(hooks, event)
+        self._is_busy = False
+        self._handled(event)
+        if self._inbox and not self._is_busy:
+            self._work()
+
+    def _handled(self, event: Event) -> None:
+        errors = self._guard.caught()
+        self._errors_in_a_row = self._errors_in_a_row + 1 if errors else 0
+        for error in errors:
+            self._host.hook_failed(event, error, self._errors_in_a_row)
+        if isinstance(event, StopEvent):
+            self._end()
+        elif errors and self._errors_in_a_row >= self._strategy.tolerated_errors and self._state == "running":
+            self._host.gave_up(StrategyFaulty(self._strategy.name, self._errors_in_a_row, errors[-1]))
+            self.stop(StopEvent())
+
+    def _end(self) -> None:
+        self._state = "ended"
+        self._inbox.clear()
+        self._ended()
+
+
+class _Guard:
+    """Catches whatever a strategy's author did not: one faulty strategy must not touch the others.
+
+    This is the supervisor of a strategy's hooks, and so as broad as it must be. What is let through is
+    what was meant for the process: an interrupt, or the cancellation of the task itself.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[BaseException] = []
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if error is None or isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_own_cancellation(error):
+            return False
+        self._errors.append(error)
+        return True
+
+    def caught(self) -> list[BaseException]:
+        """Give what was caught since the last call."""
+        if not self._errors:
+            return []
+        errors, self._errors = self._errors, []
+        return errors
+
+
+def _is_own_cancellation(error: BaseException) -> bool:
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,254 @@
+"""One running strategy: what it knows, and how news of the world become its state and its events.
+
+State first, events second: whatever arrives is in `books`, `orders` and `balances` at once, even while a slow
+hook runs; the event that tells of it waits for its turn.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from millrace_core.book import OrderBook
+from millrace_core.market import Balances, Trade
+from millrace_core.messages import Response
+from millrace_core.names import Action, ExchangeId, Symbol
+from millrace_core.orders import Order, OrderRecord
+from millrace_core.trace import Trace
+from millrace_strategy.balances import AccountBalances
+from millrace_strategy.books import ORDER_BOOK, Books, Feed
+from millrace_strategy.clock import StrategyClock
+from millrace_strategy.dispatcher import Dispatcher
+from millrace_strategy.events import (
+    BalanceEvent,
+    BookEvent,
+    OrderEvent,
+    ResponseEvent,
+    StartEvent,
+    StatusEvent,
+    StopEvent,
+    StreamEvent,
+    TimerEvent,
+    TradesEvent,
+)
+from millrace_strategy.host import Host
+from millrace_strategy.orders import Orders
+from millrace_strategy.strategy import Context, Strategy
+from millrace_strategy.timers import Timer, Timers
+from millrace_strategy.trader import OrderRequest, Trader
+
+NO_TRACE = Trace()
+
+
+class Runtime:
+    """Runs one strategy within a host; who feeds it calls the methods named for what happened.
+
+    Before `start` what it is told becomes state only, without events.
+    """
+
+    def __init__(
+        self, strategy: type[Strategy], *, name: str, configuration: Any, feeds: tuple[Feed, ...], host: Host
+    ) -> None:
+        self.name = name
+        self.books = Books(feeds)
+        self.orders = Orders(name)
+        self.balances = AccountBalances()
+        self.trader = Trader(name, now_ns=host.now_ns, send=self._send)
+        self._timers = Timers(now_ns=host.now_ns, call_later=host.call_later, fire=self._timer_due)
+        self._host = host
+        self._status: dict[tuple[ExchangeId, Action, Symbol | None], str] = {}
+        self.strategy = strategy(
+            Context(
+                name=name,
+                configuration=configuration,
+                feeds=feeds,
+                books=self.books,
+                orders=self.orders,
+                balances=self.balances,
+                trader=self.trader,
+                timers=self._timers,
+                clock=StrategyClock(host.now_ns, host.call_later),
+            )
+        )
+        self._dispatcher = Dispatcher(self.strategy, self.trader, host, self._ended)
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no hook runs and no event waits."""
+        return self._dispatcher.is_idle
+
+    def start(self, orders: Iterable[OrderRecord] = ()) -> None:
+        """Start with these orders of before known; others' are left out."""
+        for record in orders:
+            self.orders.learn(record)
+        self._dispatcher.start(StartEvent(timestamp=self._now_ms()))
+
+    def stop(self) -> None:
+        """Tell the strategy of its end after the hook that may be running; the host is told when that is done."""
+        self._dispatcher.stop(StopEvent(timestamp=self._now_ms()))
+
+    def book(
+        self, exchange: ExchangeId, symbol: Symbol, book: OrderBook, *, timestamp: int | None, trace: Trace = NO_TRACE
+    ) -> None:
+        """An order book changed to this, which is proven right."""
+        local = self.books[exchange, symbol]
+        local.show(book, timestamp)
+        # Good again: the next gap is news.
+        self._status.pop((exchange, ORDER_BOOK, symbol), None)
+        self._dispatcher.offer(
+            BookEvent(exchange=exchange, symbol=symbol, book=local, timestamp=timestamp, trace=trace)
+        )
+
+    def trades(
+        self,
+        exchange: ExchangeId,
+        symbol: Symbol,
+        trades: list[Trade],
+        *,
+        timestamp: int | None,
+        trace: Trace = NO_TRACE,
+    ) -> None:
+        """Trades happened on the market."""
+        self._dispatcher.offer(
+            TradesEvent(exchange=exchange, symbol=symbol, trades=trades, timestamp=timestamp, trace=trace)
+        )
+
+    def account_orders(
+        self, exchange: ExchangeId, orders: Iterable[Order], *, timestamp: int | None, trace: Trace = NO_TRACE
+    ) -> None:
+        """Orders of the account changed, of whatever source."""
+        for order in orders:
+            self.order_found(self._record(exchange, order), timestamp=timestamp, trace=trace)
+
+    def open_orders(self, exchange: ExchangeId, symbol: Symbol | None, orders: Iterable[Order]) -> None:
+        """These are all open orders of the account (on one symbol): what else we hold open has ended unseen."""
+        listed = {order.id for order in orders}
+        self.account_orders(exchange, orders, timestamp=None)
+        for order in self.orders.open:
+            if (
+                order.id not in listed
+                and symbol in (None, order.symbol)
+                and self.orders.record(order.id).exchange == exchange
+            ):
+                self._host.look_up(exchange, order.id)
+
+    def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
+        """Somebody tells of an order; asks the host when nobody has said yet whose it is."""
+        change = self.orders.learn(record)
+        if change is not None:
+            event = OrderEvent(
+                exchange=ExchangeId(change.record.exchange),
+                order=change.record.order,
+                previous=change.previous,
+                request_id=change.record.request_id,
+                timestamp=timestamp,
+                trace=trace,
+            )
+            self._dispatcher.offer(event)
+        elif self.orders.is_undecided(record.order.id):
+            self._host.look_up(ExchangeId(record.exchange), record.order.id)
+
+    def account_balances(
+        self,
+        exchange: ExchangeId,
+        balances: Balances,
+        changed: Balances,
+        *,
+        timestamp: int | None,
+        trace: Trace = NO_TRACE,
+    ) -> None:
+        """The account's balances are these now."""
+        self.balances.show(exchange, balances)
+        self._dispatcher.offer(BalanceEvent(exchange=exchange, changed=changed, timestamp=timestamp, trace=trace))
+
+    def response(
+        self,
+        exchange: ExchangeId,
+        action: Action,
+        symbol: Symbol | None,
+        response: Response,
+        *,
+        timestamp: int | None = None,
+        trace: Trace = NO_TRACE,
+    ) -> None:
+        """A request of the tenant was answered; others' answers matter only for what they did to our orders."""
+        pending = self.trader.answer(response)
+        if pending is not None or response.order_source == self.name:
+            event = ResponseEvent(
+                exchange=exchange, action=action, symbol=symbol, response=response, timestamp=timestamp, trace=trace
+            )
+            self._dispatcher.offer(event)
+        for record in self._records(exchange, action, response):
+            self.order_found(record, timestamp=timestamp, trace=trace)
+        if pending is not None and pending.is_final:
+            self.orders.settle(response.request_id)
+
+    def status(
+        self, exchange: ExchangeId, action: Action, symbol: Symbol | None, status: str, reason: str | None = None
+    ) -> None:
+        """A stream's writer says whether it is live, or our reader that it is `untrusted`; repeating is no news."""
+        key = (exchange, action, symbol)
+        if action == ORDER_BOOK and symbol is not None:
+            self.books[exchange, symbol].take_status(status)
+        if self._status.get(key, "live") == status:
+            return
+        self._status[key] = status
+        self._dispatcher.offer(
+            StatusEvent(exchange=exchange, action=action, symbol=symbol, status=status, reason=reason)
+        )
+
+    def stream(
+        self,
+        exchange: ExchangeId,
+        action: Action,
+        symbol: Symbol | None,
+        data: Any,
+        state: Any,
+        *,
+        timestamp: int | None,
+        trace: Trace = NO_TRACE,
+    ) -> None:
+        """News of a stream that has no event of its own."""
+        self._dispatcher.offer(
+            StreamEvent(
+                exchange=exchange,
+                action=action,
+                symbol=symbol,
+                data=data,
+                state=state,
+                timestamp=timestamp,
+                trace=trace,
+            )
+        )
+
+    def _records(self, exchange: ExchangeId, action: Action, response: Response) -> list[OrderRecord]:
+        records = [self._record(exchange, order) for order in response.orders or ()]
+        order = response.order
+        if order is not None and action == "createOrder":
+            source = response.order_source
+            records.append(self._record(exchange, order, source=source, request_id=response.request_id))
+        elif order is not None:
+            # Who cancels an order is not for that its owner. What an edit makes of ours stays ours.
+            source = response.order_source if action == "editOrder" and order.id not in self.orders else None
+            records.append(self._record(exchange, order, source=source))
+        return records
+
+    def _record(
+        self, exchange: ExchangeId, order: Order, *, source: str | None = None, request_id: str | None = None
+    ) -> OrderRecord:
+        return OrderRecord(
+            order=order, exchange=exchange, updated=self._now_ms(), order_source=source, request_id=request_id
+        )
+
+    def _send(self, request: OrderRequest) -> None:
+        self.orders.expect(request.request_id or "")
+        self._host.send(request)
+
+    def _timer_due(self, timer: Timer, due_ms: int) -> None:
+        self._dispatcher.offer(TimerEvent(name=timer.name, due_ms=due_ms, timer=timer, timestamp=due_ms))
+
+    def _ended(self) -> None:
+        self._timers.stop()
+        self.trader.stop()
+        self._host.ended()
+
+    def _now_ms(self) -> int:
+        return self._host.now_ns() // 1_000_000

@@ -1,0 +1,308 @@
+"""A strategy without a platform: feed it by hand, see what it requests, turn its clock.
+
+    harness = StrategyHarness(PingPong, configuration={"amount": 1}, books=[("binance", "KCS/USDT")])
+    harness.start()
+    harness.feed_book("binance", "KCS/USDT", bids=[(9.98, 5)], asks=[(10.02, 5)])
+    order = harness.accept(harness.requests[-1])
+    harness.fill(order.id, "1")
+    harness.advance(2_000)
+
+Everything happens within the call that causes it. Only hooks that are `async` need an event loop, and
+`await harness.settle()` lets them get on. An error in a hook is raised by the call that caused it.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from millrace_core.book import OrderBook
+from millrace_core.market import Balance, Level, Trade
+from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of
+from millrace_core.names import Action, ExchangeId, Symbol
+from millrace_core.orders import Order, OrderRecord
+from millrace_core.requests import CreateOrder, action_of
+from millrace_core.trace import Trace
+from millrace_strategy.books import ORDER_BOOK, Feed
+from millrace_strategy.configuration import read_configuration
+from millrace_strategy.errors import StrategyFaulty
+from millrace_strategy.events import Event
+from millrace_strategy.runtime import Runtime
+from millrace_strategy.strategy import Strategy
+from millrace_strategy.trader import Number, OrderRequest
+
+START_MS = 1_763_800_000_000
+_SETTLED_AFTER = 20
+"""How often in a row the loop must turn without news before an asynchronous hook counts as waiting."""
+
+
+class _Alarm:
+    """One callback of the virtual clock."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        self.callback = None
+
+
+class VirtualHost:
+    """A host whose clock stands still until it is turned, and whose requests go nowhere but into a list."""
+
+    def __init__(self, start_ms: int = START_MS) -> None:
+        self._now_ns = start_ms * 1_000_000
+        self._soon: list[Callable[[], None]] = []
+        self._alarms: list[tuple[int, int, _Alarm]] = []
+        self._order_of_alarms = count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.requests: list[OrderRequest] = []
+        self.looked_up: list[str] = []
+        self.errors: list[BaseException] = []
+        self.given_up: StrategyFaulty | None = None
+        self.is_ended = False
+
+    def now_ns(self) -> int:
+        """Give the virtual time."""
+        return self._now_ns
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back before the call from outside that is being served returns."""
+        self._soon.append(callback)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> _Alarm:
+        """Call back when the clock has been turned so far."""
+        alarm = _Alarm(callback)
+        due_ns = self._now_ns + round(seconds * 1_000_000_000)
+        heapq.heappush(self._alarms, (due_ns, next(self._order_of_alarms), alarm))
+        return alarm
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run the rest of an asynchronous hook."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def send(self, request: OrderRequest) -> None:
+        """Note a request."""
+        self.requests.append(request)
+
+    def look_up(self, exchange: ExchangeId, order_id: str) -> None:
+        """Note that the strategy's runtime wants to know of an order."""
+        self.looked_up.append(order_id)
+
+    def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
+        """Note an error."""
+        self.errors.append(error)
+
+    def backlog(self, waiting: int) -> None:
+        """Do nothing: a test's backlog is meant."""
+
+    def gave_up(self, error: StrategyFaulty) -> None:
+        """Note the end by errors."""
+        self.given_up = error
+
+    def ended(self) -> None:
+        """Note the end."""
+        self.is_ended = True
+
+    def run(self) -> None:
+        """Do what is to be done now."""
+        while self._soon:
+            soon, self._soon = self._soon, []
+            for callback in soon:
+                callback()
+
+    def turn_clock(self, ms: float) -> None:
+        """Let time pass, each alarm at its time."""
+        until = self._now_ns + round(ms * 1_000_000)
+        while self._alarms and self._alarms[0][0] <= until:
+            due_ns, _, alarm = heapq.heappop(self._alarms)
+            self._now_ns = max(self._now_ns, due_ns)
+            if alarm.callback is not None:
+                alarm.callback()
+                self.run()
+        self._now_ns = until
+
+
+class StrategyHarness:
+    """One strategy under test; `tolerate_errors` keeps a hook's errors in `errors` instead of raising them."""
+
+    def __init__(
+        self,
+        strategy: type[Strategy],
+        *,
+        configuration: dict[str, Any] | None = None,
+        books: Sequence[tuple[str, str]] = (),
+        feeds: Sequence[Feed] = (),
+        name: str | None = None,
+        tolerate_errors: bool = False,
+    ) -> None:
+        book_feeds = [Feed(ExchangeId(exchange), Symbol(symbol), ORDER_BOOK) for exchange, symbol in books]
+        self.host = VirtualHost()
+        self._tolerates_errors = tolerate_errors
+        self.runtime = Runtime(
+            strategy,
+            name=name or strategy.__name__,
+            configuration=read_configuration(strategy.Configuration, configuration or {}),
+            feeds=(*book_feeds, *feeds),
+            host=self.host,
+        )
+        self._books: dict[tuple[str, str], OrderBook] = {}
+        self._order_ids = count(1)
+
+    @property
+    def strategy(self) -> Any:
+        """Give the strategy itself."""
+        return self.runtime.strategy
+
+    @property
+    def requests(self) -> list[OrderRequest]:
+        """Give all that it has requested, oldest first."""
+        return self.host.requests
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """Give what its hooks have raised."""
+        return self.host.errors
+
+    def start(self, orders: Iterable[OrderRecord] = ()) -> None:
+        """Start it, with the orders of an earlier life."""
+        self.runtime.start(orders)
+        self._settle_now()
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.runtime.stop()
+        self._settle_now()
+
+    def advance(self, ms: float) -> None:
+        """Let time pass."""
+        self.host.turn_clock(ms)
+        self._settle_now()
+
+    def feed_book(
+        self,
+        exchange: str,
+        symbol: str,
+        *,
+        bids: Sequence[Level] = (),
+        asks: Sequence[Level] = (),
+        trace: Trace | None = None,
+    ) -> None:
+        """Let an order book become this."""
+        book = self._books.setdefault((exchange, symbol), OrderBook())
+        book.replace(bids, asks, None)
+        self.runtime.book(
+            ExchangeId(exchange),
+            Symbol(symbol),
+            book,
+            timestamp=self._now_ms(),
+            trace=trace or Trace(delivered=self.host.now_ns()),
+        )
+        self._settle_now()
+
+    def feed_trades(self, exchange: str, symbol: str, trades: list[Trade]) -> None:
+        """Let trades happen on the market."""
+        self.runtime.trades(ExchangeId(exchange), Symbol(symbol), trades, timestamp=self._now_ms())
+        self._settle_now()
+
+    def feed_status(self, exchange: str, action: str, symbol: str | None, status: str) -> None:
+        """Let a stream become `live`, `stale`, `closed` or `untrusted`."""
+        known = None if symbol is None else Symbol(symbol)
+        self.runtime.status(ExchangeId(exchange), Action(action), known, status)
+        self._settle_now()
+
+    def feed_balances(self, exchange: str, balances: dict[str, Balance]) -> None:
+        """Let the account hold these."""
+        self.runtime.account_balances(ExchangeId(exchange), balances, balances, timestamp=self._now_ms())
+        self._settle_now()
+
+    def feed_order(self, exchange: str, order: Order) -> None:
+        """Let the account's stream tell of an order, whosever it is."""
+        self.runtime.account_orders(ExchangeId(exchange), [order], timestamp=self._now_ms())
+        self._settle_now()
+
+    def answer(
+        self,
+        request: OrderRequest,
+        status: ResponseStatus,
+        *,
+        order: Order | None = None,
+        error: RequestError | None = None,
+    ) -> None:
+        """Answer a request."""
+        symbol = request.payload.symbol
+        self.runtime.response(
+            ExchangeId(request.exchange_id or ""),
+            Action(action_of(request)),
+            None if symbol is None else Symbol(symbol),
+            Response(
+                request_id=request.request_id or "",
+                status=status,
+                order=order,
+                order_source=request.payload.order_source,
+                error=error,
+            ),
+        )
+        self._settle_now()
+
+    def accept(self, request: OrderRequest) -> Order:
+        """Answer a request to create an order as the exchange does that places it; give the order."""
+        if not isinstance(request, CreateOrder):
+            raise TypeError(f"only a CreateOrder makes an order, not {request!r}")
+        wanted = request.payload
+        order = Order(
+            id=f"order-{next(self._order_ids)}",
+            symbol=wanted.symbol,
+            client_order_id=request.request_id,
+            timestamp=self._now_ms(),
+            type=wanted.type,
+            side=wanted.side,
+            price=wanted.price,
+            amount=wanted.amount_base,
+            filled=Decimal(0),
+            remaining=wanted.amount_base,
+            status="open",
+        )
+        self.answer(request, "done", order=order)
+        return order
+
+    def reject(self, request: OrderRequest, kind: str = "InvalidOrder", message: str = "refused by the test") -> None:
+        """Answer a request as the exchange does that refuses it."""
+        self.answer(request, "rejected", error=RequestError(kind, message))
+
+    def fill(self, order_id: str, amount: Number) -> Order:
+        """Let so much more of the strategy's order fill; give the order after it."""
+        order = self.runtime.orders[order_id]
+        filled = (order.filled or Decimal(0)) + (decimal_of(amount) or 0)
+        is_full = filled == order.amount
+        return self._change(order, filled=filled, status="closed" if is_full else order.status)
+
+    def cancel(self, order_id: str) -> Order:
+        """Let the strategy's order be canceled on the exchange; give the order after it."""
+        return self._change(self.runtime.orders[order_id], status="canceled")
+
+    async def settle(self) -> None:
+        """Let asynchronous hooks run until they have returned or wait for something."""
+        for _ in range(_SETTLED_AFTER):
+            await asyncio.sleep(0)
+            self.host.run()
+        self._settle_now()
+
+    def _change(self, order: Order, **fields: Any) -> Order:
+        changed = msgspec.structs.replace(order, last_update_timestamp=self._now_ms(), **fields)
+        self.feed_order(self.runtime.orders.record(order.id).exchange, changed)
+        return self.runtime.orders[order.id]
+
+    def _settle_now(self) -> None:
+        self.host.run()
+        if self.host.errors and not self._tolerates_errors:
+            raise self.host.errors.pop()
+
+    def _now_ms(self) -> int:
+        return self.host.now_ns() // 1_000_000

@@ -1,0 +1,103 @@
+"""Timers of a strategy: they become events like any other, in order, never in the midst of another hook."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from millrace_core.clock import Clock
+
+Callback = Callable[[], Awaitable[None] | None]
+
+
+class Alarm(Protocol):
+    """Something that will happen, and can be called off; asyncio's `TimerHandle` is one."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+
+
+CallLater = Callable[[float, Callable[[], None]], Alarm]
+"""Calls something back after so many seconds."""
+
+
+class Timer:
+    """One timer that a strategy has set."""
+
+    def __init__(self, name: str, *, due_ms: int, every_ms: int | None, callback: Callback | None) -> None:
+        self.name = name
+        self.due_ms = due_ms
+        """When it is due next, wall clock in ms."""
+        self.every_ms = every_ms
+        self.callback = callback
+        self.is_cancelled = False
+        self.is_waiting = False
+        """Whether it was due and its event is yet to be handled."""
+        self.alarm: Alarm | None = None
+
+    def cancel(self) -> None:
+        """Let it not fire any more; one whose event is waiting already does not either."""
+        self.is_cancelled = True
+        if self.alarm is not None:
+            self.alarm.cancel()
+
+
+class Timers:
+    """The timers of one strategy; `fire` is told the timer and when it was due (ms)."""
+
+    def __init__(self, *, now_ns: Clock, call_later: CallLater, fire: Callable[[Timer, int], None]) -> None:
+        self._now_ns = now_ns
+        self._call_later = call_later
+        self._fire = fire
+        self._timers: set[Timer] = set()
+        self._count = 0
+        self._is_stopped = False
+
+    def after(self, ms: int, callback: Callback | None, name: str | None) -> Timer:
+        """Fire once in `ms`; at the next occasion if that is 0 or less."""
+        return self._set(max(ms, 0), None, callback, name)
+
+    def every(self, ms: int, callback: Callback | None, name: str | None) -> Timer:
+        """Fire every `ms`, in a steady rhythm.
+
+        Beats do not pile up: while the event of one waits, or when the loop was blocked, others are skipped.
+
+        Raises:
+            ValueError: `ms` is not above 0.
+        """
+        if ms <= 0:
+            raise ValueError(f"a timer that repeats needs more than 0 ms, not {ms}")
+        return self._set(ms, ms, callback, name)
+
+    def stop(self) -> None:
+        """Call all off, and set no more."""
+        self._is_stopped = True
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def _set(self, ms: int, every_ms: int | None, callback: Callback | None, name: str | None) -> Timer:
+        self._count += 1
+        timer = Timer(name or f"timer-{self._count}", due_ms=self._now_ms() + ms, every_ms=every_ms, callback=callback)
+        if self._is_stopped:
+            timer.cancel()
+            return timer
+        self._timers = {kept for kept in self._timers if not kept.is_cancelled} | {timer}
+        self._arm(timer)
+        return timer
+
+    def _arm(self, timer: Timer) -> None:
+        timer.alarm = self._call_later(max(timer.due_ms - self._now_ms(), 0) / 1_000, lambda: self._due(timer))
+
+    def _due(self, timer: Timer) -> None:
+        due_ms = timer.due_ms
+        if timer.every_ms is None:
+            self._timers.discard(timer)
+        else:
+            beats = 1 + max(0, self._now_ms() - due_ms) // timer.every_ms
+            timer.due_ms = due_ms + beats * timer.every_ms
+            self._arm(timer)
+        if not timer.is_waiting:
+            timer.is_waiting = True
+            self._fire(timer, due_ms)
+
+    def _now_ms(self) -> int:
+        return self._now_ns() // 1_000_000

@@ -1,0 +1,181 @@
+"""How a strategy trades: each call sends a request and gives at once what its answer will come to."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Literal
+
+from millrace_core.clock import Clock
+from millrace_core.ids import new_request_id
+from millrace_core.messages import Response, decimal_of
+from millrace_core.names import ExchangeId
+from millrace_core.requests import (
+    DEFAULT_VALID_FOR_MS,
+    CancelAllOrders,
+    CancelAllPayload,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    CreatePayload,
+    EditOrder,
+    EditPayload,
+)
+from millrace_core.trace import Trace
+from millrace_strategy.errors import StrategyStopped
+from millrace_strategy.pending import PendingRequest
+
+Number = Decimal | float | str
+"""Money may be given in any of these; a float means the digits that it prints."""
+OrderRequest = CreateOrder | CancelOrder | EditOrder | CancelAllOrders
+TimeInForce = Literal["GTC", "IOC", "FOK", "GTD", "PO"]
+
+
+class Trader:
+    """Makes requests to trade in the name of one strategy, which its orders carry as their source.
+
+    Every method returns at once with the request sent; await what it gives for the final answer, or let
+    `on_response` tell. A request is valid for 5 s unless `valid_for_ms` says otherwise: later it is answered
+    `expired` and nothing is placed. `params` are handed to ccxt as they are. All raise `StrategyStopped`
+    once the strategy has ended.
+    """
+
+    def __init__(self, source: str, *, now_ns: Clock, send: Callable[[OrderRequest], None]) -> None:
+        self._source = source
+        self._now_ns = now_ns
+        self._send = send
+        self._pending: dict[str, PendingRequest] = {}
+        self._stopped = False
+        self.cause = Trace()
+        """The trace of the event being handled, which requests carry on."""
+
+    @property
+    def pending(self) -> list[PendingRequest]:
+        """Give the requests without a final answer, oldest first."""
+        return list(self._pending.values())
+
+    def create_order(
+        self,
+        *,
+        exchange: str,
+        symbol: str,
+        side: Literal["buy", "sell"],
+        type: Literal["limit", "market"],  # noqa: A002 - the field's name
+        amount: Number | None = None,
+        cost: Number | None = None,
+        price: Number | None = None,
+        trigger_price: Number | None = None,
+        time_in_force: TimeInForce | None = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        valid_for_ms: int = DEFAULT_VALID_FOR_MS,
+        params: dict[str, Any] | None = None,
+    ) -> PendingRequest:
+        """Place an order of `amount` in base currency; a market order may give its `cost` in quote instead."""
+        payload = CreatePayload(
+            symbol=symbol,
+            side=side,
+            type=type,
+            amount_base=decimal_of(amount),
+            amount_quote=decimal_of(cost),
+            price=decimal_of(price),
+            trigger_price=decimal_of(trigger_price),
+            time_in_force=time_in_force,
+            post_only=post_only,
+            reduce_only=reduce_only,
+            order_source=self._source,
+            params=params or {},
+        )
+        return self._request(CreateOrder(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
+
+    def cancel_order(
+        self,
+        order_id: str | None = None,
+        *,
+        exchange: str,
+        symbol: str,
+        client_order_id: str | None = None,
+        valid_for_ms: int = DEFAULT_VALID_FOR_MS,
+        params: dict[str, Any] | None = None,
+    ) -> PendingRequest:
+        """Cancel an order, named by the exchange's id or by the client order id."""
+        payload = CancelPayload(
+            symbol=symbol,
+            order_id=order_id,
+            client_order_id=client_order_id,
+            order_source=self._source,
+            params=params or {},
+        )
+        return self._request(CancelOrder(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
+
+    def edit_order(
+        self,
+        order_id: str,
+        *,
+        exchange: str,
+        symbol: str,
+        side: Literal["buy", "sell"] | None = None,
+        type: Literal["limit", "market"] | None = None,  # noqa: A002 - the field's name
+        amount: Number | None = None,
+        price: Number | None = None,
+        trigger_price: Number | None = None,
+        valid_for_ms: int = DEFAULT_VALID_FOR_MS,
+        params: dict[str, Any] | None = None,
+    ) -> PendingRequest:
+        """Change an open order; what is not given stays."""
+        payload = EditPayload(
+            symbol=symbol,
+            order_id=order_id,
+            side=side,
+            type=type,
+            amount_base=decimal_of(amount),
+            price=decimal_of(price),
+            trigger_price=decimal_of(trigger_price),
+            order_source=self._source,
+            params=params or {},
+        )
+        return self._request(EditOrder(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
+
+    def cancel_all_orders(
+        self,
+        *,
+        exchange: str,
+        symbol: str | None = None,
+        valid_for_ms: int = DEFAULT_VALID_FOR_MS,
+        params: dict[str, Any] | None = None,
+    ) -> PendingRequest:
+        """Cancel all open orders of the account, or of one symbol: those of other sources too."""
+        payload = CancelAllPayload(symbol=symbol, order_source=self._source, params=params or {})
+        return self._request(CancelAllOrders(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
+
+    def answer(self, response: Response) -> PendingRequest | None:
+        """Settle the request that this answers; None when it is not one of ours. For who feeds the strategy."""
+        pending = self._pending.get(response.request_id)
+        if pending is not None:
+            pending.settle(response)
+            if pending.is_final:
+                del self._pending[response.request_id]
+        return pending
+
+    def stop(self) -> None:
+        """Send nothing any more, and end the waiting for answers. For who runs the strategy."""
+        self._stopped = True
+        for pending in self._pending.values():
+            pending.abandon()
+
+    def _envelope(self, exchange: str, valid_for_ms: int) -> dict[str, Any]:
+        now_ns = self._now_ns()
+        return {
+            "exchange_id": exchange,
+            "request_id": new_request_id(),
+            "requested_at": now_ns // 1_000_000,
+            "valid_for": valid_for_ms,
+            "trace": self.cause.at(decided=now_ns),
+        }
+
+    def _request(self, request: OrderRequest, symbol: str | None) -> PendingRequest:
+        if self._stopped:
+            raise StrategyStopped(f"{self._source} was stopped; nothing was sent")
+        pending = PendingRequest(request, ExchangeId(request.exchange_id or ""), symbol)
+        # Known before it is sent: an answer can be quicker than the return of this call.
+        self._pending[pending.request_id] = pending
+        self._send(request)
+        return pending
