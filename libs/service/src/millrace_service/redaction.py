@@ -28,6 +28,8 @@ _ASSIGNED: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _USERINFO: Final = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
+_LISTEN_KEY: Final = re.compile(r"(?<=/ws/)[A-Za-z0-9]{40,}")
+"""An address that holds a listen key opens the account's stream to whoever reads it."""
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 
 _learned: dict[str, None] = {}
@@ -48,6 +50,7 @@ def clean_text(text: str) -> str:
     for secret in _learned:
         text = text.replace(secret, HIDDEN)
     text = _PEM.sub(HIDDEN, text)
+    text = _LISTEN_KEY.sub(HIDDEN, text)
     text = _USERINFO.sub(rf"\1{HIDDEN}", text)
     return _ASSIGNED.sub(_hide_value, text)
 

@@ -1,0 +1,31 @@
+"""The pauses between attempts."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_service.backoff import Backoff, BackoffPolicy
+
+POLICY = BackoffPolicy(first_s=0.5, limit_s=30, healthy_after_s=10)
+
+
+def test_pauses_double_up_to_the_limit() -> None:
+    """Without luck in either direction the pauses are 0.5, 1, 2 … 30, 30 s."""
+    backoff = Backoff(POLICY, random=lambda: 1.0)
+    assert [backoff.failed() for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+
+
+@given(st.floats(0, 1), st.integers(1, 2_000))
+def test_a_pause_is_never_beyond_the_limit_nor_below_half_its_range(luck: float, failures: int) -> None:
+    """However often it failed, and whatever the jitter, the pause stays between its half and the limit."""
+    backoff = Backoff(POLICY, random=lambda: luck)
+    pauses = [backoff.failed() for _ in range(failures)]
+    assert all(POLICY.first_s / 2 <= pause <= POLICY.limit_s for pause in pauses)
+
+
+def test_after_a_healthy_life_the_first_pause_comes_again() -> None:
+    """What recovered is tried again soon when it fails anew."""
+    backoff = Backoff(POLICY, random=lambda: 1.0)
+    for _ in range(5):
+        backoff.failed()
+    backoff.recovered()
+    assert backoff.failed() == POLICY.first_s

@@ -1,0 +1,94 @@
+"""What a unit reports of itself."""
+
+import pytest
+
+from millrace_service.health import KEPT_ERRORS, MAX_ERROR_TEXT, ErrorLog, UnitHealthReporter, describe
+
+
+class Told:
+    """Counts how often somebody said that something changed."""
+
+    times = 0
+
+    def __call__(self) -> None:
+        """Count it."""
+        self.times += 1
+
+
+@pytest.fixture
+def told() -> Told:
+    """Who is told of changes."""
+    return Told()
+
+
+@pytest.fixture
+def errors() -> ErrorLog:
+    """The process's newest errors."""
+    return ErrorLog()
+
+
+@pytest.fixture
+def health(told: Told, errors: ErrorLog) -> UnitHealthReporter:
+    """A unit's reporter."""
+    return UnitHealthReporter("PUBLIC.binance.watchTrades.ETH/BTC", changed=told, errors=errors)
+
+
+def test_counters_are_running_totals(health: UnitHealthReporter) -> None:
+    """Each count adds, a gauge is what it was set to last."""
+    health.count("messages")
+    health.count("messages", 4)
+    health.gauge("openOrders", 7)
+    health.gauge("openOrders", 3)
+    assert health.report().counters == {"messages": 5, "openOrders": 3}
+
+
+def test_a_change_of_state_is_told_once(health: UnitHealthReporter, told: Told) -> None:
+    """Repeating a state costs no heartbeat; another state or detail does."""
+    for _ in range(3):
+        health.state("live")
+    health.state("stale", "no message for 30 s")
+    assert told.times == 2
+    report = health.report()
+    assert (report.state, report.detail) == ("stale", "no message for 30 s")
+
+
+def test_counting_tells_nobody(health: UnitHealthReporter, told: Told) -> None:
+    """Counters and latencies, called for every message, cause no heartbeat of their own."""
+    health.count("messages")
+    health.latency("received→published", 60_000)
+    assert told.times == 0
+
+
+def test_latencies_are_summed_up_by_hop(health: UnitHealthReporter) -> None:
+    """The report gives count, p50 and p99 in ms; the percentiles are right within the histogram's buckets."""
+    for microseconds in range(1, 1001):
+        health.latency("received→published", microseconds * 1_000)
+    summary = health.report().latencies["received→published"]
+    assert summary["count"] == 1_000
+    assert summary["p50"] == pytest.approx(0.5, rel=0.05)
+    assert summary["p99"] == pytest.approx(0.99, rel=0.05)
+
+
+def test_an_error_is_counted_and_kept_with_its_unit(health: UnitHealthReporter, errors: ErrorLog) -> None:
+    """An error shows in the newest errors with who met it, in one line, without secrets."""
+    health.error(ValueError("bad\n  signature=abcdef1"))
+    (report,) = errors.reports()
+    assert report.where == "PUBLIC.binance.watchTrades.ETH/BTC"
+    assert report.message == "ValueError: bad signature=***"
+    assert health.report().counters == {"errors": 1}
+
+
+def test_only_the_newest_errors_are_kept(errors: ErrorLog) -> None:
+    """A storm of long errors does not make the heartbeat grow."""
+    for number in range(3 * KEPT_ERRORS):
+        errors.add("unit", f"{number} " + "x" * 10_000)
+    reports = errors.reports()
+    assert [report.message.split()[0] for report in reports] == [
+        str(n) for n in range(2 * KEPT_ERRORS, 3 * KEPT_ERRORS)
+    ]
+    assert all(len(report.message) <= MAX_ERROR_TEXT for report in reports)
+
+
+def test_an_error_without_text_still_says_its_class() -> None:
+    """Errors such as TimeoutError often have no text of their own."""
+    assert describe(TimeoutError()) == "TimeoutError"

@@ -1,0 +1,80 @@
+"""Secrets kept out of logs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_service.redaction import HIDDEN, clean, clean_text, learn
+
+VALUE = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"GET https://api.binance.com/api/v3/account?timestamp=1&signature={VALUE}&recvWindow=5000",
+        f"apiKey={VALUE}",
+        f"api_key: '{VALUE}'",
+        f"X-MBX-APIKEY: {VALUE}",
+        f'{{"listenKey":"{VALUE}"}}',
+        f"{{'KC-API-PASSPHRASE': '{VALUE}', 'a': 1}}",
+        f"Authorization: Bearer {VALUE}",
+        f"wss://stream.binance.com:9443/ws/{VALUE}",
+        f"redis://user:{VALUE}@redis:6379/0",
+        f"wss://ws-api.kucoin.com/endpoint?token={VALUE}",
+        f"-----BEGIN PRIVATE KEY-----\n{VALUE}\n-----END PRIVATE KEY-----",
+        f"Credentials(secret='{VALUE}', password=None)",
+    ],
+)
+def test_a_secret_after_its_name_is_hidden(text: str) -> None:
+    """Wherever addresses, headers, JSON and reprs carry secrets, the name stays and the value goes."""
+    cleaned = clean_text(text)
+    assert VALUE not in cleaned
+    assert HIDDEN in cleaned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "unexpected token: something",
+        "$.exchanges.StrankaXY.kucoin.secret: is encrypted, and there is no key",
+        "workplans[0].dataPoints: watchOrders needs exchanges.StrankaXY.kucoin.apiKey",
+        "GET https://api.binance.com/api/v3/depth?symbol=ETHBTC&limit=100 429",
+        "redis://redis:6379/0",
+        "the signature of this request is not valid",
+    ],
+)
+def test_prose_stays_readable(text: str) -> None:
+    """A text that only speaks of secrets is left as it is."""
+    assert clean_text(text) == text
+
+
+def test_fields_named_as_secrets_are_hidden_at_any_depth() -> None:
+    """A field whose name says secret is hidden whatever it holds; its neighbours stay."""
+    value = {"exchange": "kucoin", "headers": [{"KC-API-SIGN": "abc"}], "apiKey": 12, "Password": {"a": 1}, "n": 3}
+    assert clean(value) == {
+        "exchange": "kucoin",
+        "headers": [{"KC-API-SIGN": HIDDEN}],
+        "apiKey": HIDDEN,
+        "Password": HIDDEN,
+        "n": 3,
+    }
+
+
+def test_a_learned_secret_is_hidden_wherever_it_turns_up() -> None:
+    """What the configuration gave as secret is found without any name before it, and as an address spells it."""
+    learn(["Tr0ub4dor/3+", "ab"])
+    assert clean_text("sent Tr0ub4dor/3+ and Tr0ub4dor%2F3%2B, ab") == f"sent {HIDDEN} and {HIDDEN}, ab"
+
+
+def test_an_errors_text_is_cleaned() -> None:
+    """An exception given as a field becomes its class and text without secrets."""
+    error = ValueError(f"binance GET /api/v3/order?signature={VALUE}")
+    assert clean(error) == f"ValueError: binance GET /api/v3/order?signature={HIDDEN}"
+
+
+@given(st.text(alphabet="abcdeSECRET=:'\"& -_10/@", max_size=200))
+def test_cleaning_twice_changes_nothing_more(text: str) -> None:
+    """What was cleaned once is clean."""
+    once = clean_text(text)
+    assert clean_text(once) == once

@@ -1,0 +1,207 @@
+"""One unit kept running."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from structlog.testing import capture_logs
+
+from millrace_core.errors import MillraceError
+from millrace_service.backoff import Backoff, BackoffPolicy
+from millrace_service.health import ErrorLog, UnitHealthReporter
+from millrace_service.unit import Unit
+
+QUICK = BackoffPolicy(first_s=0.001, limit_s=0.002, healthy_after_s=0.02)
+NEVER = BackoffPolicy(first_s=3600, limit_s=3600)
+
+
+class Work:
+    """Work of a test: follows a script, then runs until cancelled; remembers what happened."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self.ended: list[str] = []
+        self.failures: list[BaseException] = []
+        """Raised by the next runs, one each."""
+        self.alive = 0
+        self.most_alive = 0
+        self.release: asyncio.Event | None = None
+        """Waited for when cancelled: a clean-up that takes its time."""
+        self._event = asyncio.Event()
+
+    async def run(self, _key: str, config: str, health: UnitHealthReporter) -> None:
+        """Do the work."""
+        self.began.append(config)
+        self.alive += 1
+        self.most_alive = max(self.most_alive, self.alive)
+        self._event.set()
+        try:
+            if self.failures:
+                raise self.failures.pop(0)
+            health.state("live")
+            await asyncio.Event().wait()
+        finally:
+            if self.release is not None:
+                await self.release.wait()
+            self.alive -= 1
+            self.ended.append(config)
+            self._event.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds that changes when a run begins or ends."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self._event.clear()
+                await self._event.wait()
+
+
+@pytest.fixture
+def work() -> Work:
+    """The work to be kept running."""
+    return Work()
+
+
+@pytest.fixture
+def health() -> UnitHealthReporter:
+    """The unit's reporter."""
+    return UnitHealthReporter("unit", changed=lambda: None, errors=ErrorLog())
+
+
+MakeUnit = Callable[..., Unit[str]]
+
+
+@pytest.fixture
+async def make(work: Work, health: UnitHealthReporter) -> AsyncIterator[MakeUnit]:
+    """Makes units, and ends them after the test."""
+    units: list[Unit[str]] = []
+
+    def make_unit(policy: BackoffPolicy = QUICK, stop_limit_s: float = 3.0) -> Unit[str]:
+        units.append(Unit(work.run, "a", health, Backoff(policy), stop_limit_s))
+        return units[-1]
+
+    yield make_unit
+    for unit in units:
+        unit.stop()
+    if work.release is not None:
+        work.release.set()
+    await asyncio.wait([unit.task for unit in units])
+
+
+async def test_a_unit_runs_until_it_is_stopped(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
+    """Work begins at once and ends by cancellation when the unit is told to stop."""
+    unit = make()
+    await work.until(lambda: bool(work.began))
+    unit.stop()
+    await unit.task
+    assert (work.began, work.ended) == (["a"], ["a"])
+    assert health.current_state == "stopped"
+
+
+async def test_a_change_waits_for_the_end_of_the_work_before_it(make: MakeUnit, work: Work) -> None:
+    """The successor starts only when the one before it has cleaned up: never two at once."""
+    work.release = asyncio.Event()
+    unit = make()
+    await work.until(lambda: work.began == ["a"])
+    unit.want("b")
+    unit.want("c")
+    await asyncio.sleep(0)
+    assert work.began == ["a"]
+    work.release.set()
+    await work.until(lambda: work.began == ["a", "c"])
+    assert work.most_alive == 1
+
+
+async def test_work_that_does_not_end_is_left_behind(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
+    """When a clean-up takes too long the successor starts all the same, and the heartbeat's errors say so."""
+    work.release = asyncio.Event()
+    unit = make(stop_limit_s=0.01)
+    await work.until(lambda: work.began == ["a"])
+    unit.want("b")
+    await work.until(lambda: work.began == ["a", "b"])
+    assert health.report().counters["errors"] == 1
+    work.release.set()
+    await work.until(lambda: "a" in work.ended)
+
+
+async def test_failed_work_is_tried_again(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
+    """An error is no end: the unit runs again, and its failures are counted."""
+    work.failures = [OSError("no route"), OSError("no route")]
+    make()
+    await work.until(lambda: work.began == ["a", "a", "a"])
+    assert health.current_state == "live"
+    assert health.report().counters == {"failures": 2, "errors": 2}
+
+
+async def test_a_failed_unit_shows_its_cause(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
+    """While it waits to be tried again, its state is `failed` and says why."""
+    work.failures = [OSError("no route")]
+    make(NEVER)
+    await work.until(lambda: work.ended == ["a"])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    report = health.report()
+    assert (report.state, report.detail) == ("failed", "OSError: no route")
+
+
+async def test_a_change_ends_the_pause_after_a_failure(make: MakeUnit, work: Work) -> None:
+    """Who mends a configuration need not wait for the pause to pass."""
+    work.failures = [OSError("wrong key")]
+    unit = make(NEVER)
+    await work.until(lambda: work.ended == ["a"])
+    unit.want("b")
+    await work.until(lambda: work.began == ["a", "b"])
+
+
+async def test_a_lasting_cause_is_logged_once(make: MakeUnit, work: Work) -> None:
+    """The same failure again and again is one line; another failure is a line of its own."""
+    work.failures = [OSError("no route") for _ in range(5)] + [MillraceError("refused")]
+    with capture_logs() as lines:
+        make()
+        await work.until(lambda: len(work.began) == 7)
+    errors = [line for line in lines if line["log_level"] == "error"]
+    assert [line["cause"] for line in errors] == ["OSError: no route", "MillraceError: refused"]
+    assert isinstance(errors[0]["exc_info"], OSError)
+    assert errors[1]["exc_info"] is None
+
+
+async def test_a_unit_that_lives_on_is_said_to_work_again(make: MakeUnit, work: Work) -> None:
+    """After a healthy life the failures are forgotten, and the log says that they are over."""
+    work.failures = [OSError("no route")]
+    with capture_logs() as lines:
+        unit = make()
+        await work.until(lambda: len(work.began) == 2)
+        for _ in range(500):
+            if lines[-1]["event"] == "unit works again":
+                break
+            await asyncio.sleep(QUICK.healthy_after_s)
+    assert lines[-1]["event"] == "unit works again"
+    assert not unit.task.done()
+
+
+async def test_work_that_returns_is_a_failure(health: UnitHealthReporter) -> None:
+    """A unit that ends by itself is tried again: work is to run until it is cancelled."""
+    runs = asyncio.Semaphore(0)
+
+    async def returns(*_: object) -> None:
+        runs.release()
+
+    unit = Unit(returns, "a", health, Backoff(QUICK))
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await runs.acquire()
+        unit.stop()
+        await unit.task
+    assert health.report().counters["failures"] >= 2
+
+
+async def test_a_unit_wanted_again_while_it_stops_goes_on(make: MakeUnit, work: Work) -> None:
+    """Taking a stop back before it is done starts the work anew with what is wanted now."""
+    work.release = asyncio.Event()
+    unit = make()
+    await work.until(lambda: work.began == ["a"])
+    unit.stop()
+    await asyncio.sleep(0)
+    unit.want("b")
+    work.release.set()
+    await work.until(lambda: work.began == ["a", "b"])
+    assert not unit.task.done()
