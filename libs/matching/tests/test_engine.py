@@ -195,3 +195,11 @@ def test_cost_is_what_a_market_order_then_pays() -> None:
     assert engine.cost(Side.BUY, 4) == (4, 420)
     assert engine.cost(Side.BUY, 40) == (7, 750)
     assert engine.cost(Side.SELL, 1) == (0, 0)
+
+
+def test_within_is_what_a_budget_then_buys() -> None:
+    """The preview of a market order sized by amount is exact, and short where the book is."""
+    engine = _book((Side.SELL, 2, 100), (Side.SELL, 5, 110))
+    assert engine.within(Side.BUY, 450) == (4, 420)
+    assert engine.within(Side.BUY, 99) == (0, 0)
+    assert engine.within(Side.BUY, 10_000) == (7, 750)

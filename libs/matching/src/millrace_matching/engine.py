@@ -96,6 +96,17 @@ class Engine:
                 break
         return lots, product
 
+    def within(self, side: Side, budget: int) -> tuple[int, int]:
+        """What a market order of this side would find for a budget: (lots, ticks × lots)."""
+        lots = product = 0
+        for level in self.side(side.opposite).levels():
+            taken = min(level.total, (budget - product) // level.price)
+            lots += taken
+            product += taken * level.price
+            if taken < level.total:
+                break
+        return lots, product
+
     def would_trigger(self, order: NewOrder) -> bool:
         """Tell whether a stop or take-profit order would be triggered by the last price as it stands."""
         if self.last_price is None or order.trigger_price is None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
+from millrace_simulator.listings import DEFAULT_SYMBOLS
 from millrace_simulator.venue.accounts import AccountSettings
 from millrace_simulator.venue.rules import SymbolRules
+
+
+class ConfigError(Exception):
+    """A config file cannot be used; the text names the file and the JSON path."""
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -23,8 +30,25 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     raw_requests_per_5_minutes: int = 61_000
 
 
+DEMO_ACCOUNT = AccountSettings(
+    api_key="demo-key",
+    secret="demo-secret",  # noqa: S106
+    balances={
+        "USDT": Decimal(1_000_000),
+        "BTC": Decimal(100),
+        "ETH": Decimal(1_000),
+        "KCS": Decimal(100_000),
+        "BNB": Decimal(1_000),
+        "SOL": Decimal(5_000),
+        "XRP": Decimal(200_000),
+        "ADA": Decimal(500_000),
+    },
+)
+"""The account of the built-in exchange; its keys open nothing anywhere else."""
+
+
 class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Everything that the simulator can be told."""
+    """Everything that the simulator can be told; the defaults are the built-in exchange."""
 
     seed: int = 1
     """Decides everything that the background participants do."""
@@ -34,8 +58,8 @@ class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How long `@depth@100ms` gathers changes."""
     record: bool = False
     """Whether to keep every change of every book, and every trade."""
-    symbols: tuple[SymbolRules, ...] = ()
-    accounts: tuple[AccountSettings, ...] = ()
+    symbols: tuple[SymbolRules, ...] = DEFAULT_SYMBOLS
+    accounts: tuple[AccountSettings, ...] = (DEMO_ACCOUNT,)
     limits: Limits = Limits()
 
 
@@ -45,9 +69,37 @@ def load(path: Path) -> SimulatorConfig:
     Raises:
         ConfigError: the file cannot be read or a value is wrong; the text names the file and the JSON path.
     """
-    raise NotImplementedError
+    try:
+        config = msgspec.json.decode(path.read_bytes(), type=SimulatorConfig)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    problem = _problem(config)
+    if problem is not None:
+        raise ConfigError(f"{path}: {problem}")
+    return config
 
 
 def default_config() -> SimulatorConfig:
     """The built-in exchange: eight symbols and the account "demo-key" / "demo-secret"."""
-    raise NotImplementedError
+    return SimulatorConfig()
+
+
+def _problem(config: SimulatorConfig) -> str | None:
+    """What no single value shows to be wrong."""
+    names = [rules.symbol for rules in config.symbols]
+    for place, rules in enumerate(config.symbols):
+        if names.index(rules.symbol) != place:
+            return f"{rules.symbol} is listed twice - at `$.symbols[{place}]`"
+        if min(rules.tick_size, rules.lot_size, rules.opening_price) <= 0:
+            return f"tickSize, lotSize and openingPrice must be positive - at `$.symbols[{place}]`"
+        if rules.opening_price % rules.tick_size:
+            return f"openingPrice is no multiple of tickSize - at `$.symbols[{place}].openingPrice`"
+    keys = [account.api_key for account in config.accounts]
+    for place, account in enumerate(config.accounts):
+        if keys.index(account.api_key) != place:
+            return f"the API key is used twice - at `$.accounts[{place}].apiKey`"
+        if (account.secret is None) == (account.public_key is None):
+            return f"either secret or publicKey must be given - at `$.accounts[{place}]`"
+    if config.events_per_second < 0 or config.depth_interval_ms <= 0:
+        return "eventsPerSecond must not be negative, depthIntervalMs must be positive - at `$`"
+    return None

@@ -1,5 +1,9 @@
-"""Background participants that make a believable market."""
+"""Background participants that make a believable market.
 
-from millrace_simulator.market.market import Market, run
+`Market` is pure: it moves in steps of time that the caller gives it. `run` steps it along the wall clock.
+"""
+
+from millrace_simulator.market.driver import run
+from millrace_simulator.market.market import Market
 
 __all__ = ["Market", "run"]

@@ -1,30 +1,121 @@
-"""The crowd: every background participant of every symbol."""
+"""The market: every background participant of every symbol, in steps of time."""
 
 from __future__ import annotations
 
-from millrace_simulator.venue import Venue
+from random import Random
+
+from millrace_simulator.market.arrivals import Arrivals
+from millrace_simulator.market.crowd import Crowd
+from millrace_simulator.market.fair import STEP_SECONDS, FairValues
+from millrace_simulator.venue import Instrument, Venue
+
+_USUAL_EVENTS_PER_SECOND = 200
+_GRID_US = round(STEP_SECONDS * 1_000_000)
+_SWIFTNESS = (0.02, 4.0)
+"""How much slower or faster than usual fair values may move when events are rarer or denser."""
+
+
+class _Symbol:
+    """A symbol's crowd and its schedule."""
+
+    def __init__(self, venue: Venue, instrument: Instrument, seed: int) -> None:
+        self.instrument = instrument
+        self.crowd = Crowd(venue, instrument, Random(f"{seed} {instrument.symbol} crowd"))  # noqa: S311
+        self.arrivals = Arrivals(Random(f"{seed} {instrument.symbol} arrivals"), 0.0)  # noqa: S311
+        self.opening = instrument.last_price
+        self.due = 0.0
+        self.actions = 1.0
+        self.updates = 1.3  # what an action does to the book, as a first guess
+
+    def run(self, until: float) -> None:
+        """Let everything happen that is due."""
+        first_update_id, actions = self.instrument.last_update_id, 0
+        while self.due <= until:
+            self.crowd.act()
+            actions += 1
+            self.due = self.arrivals.next()
+        self.actions += actions
+        self.updates += self.instrument.last_update_id - first_update_id
+
+    def schedule(self, events_per_second: float, now: float) -> None:
+        """Aim at so many changes of the book a second, from now on."""
+        self.arrivals.restart(now)
+        self.aim(events_per_second)
+        self.due = self.arrivals.next()
+
+    def aim(self, events_per_second: float) -> None:
+        """Correct the rate of actions by how many changes an action has turned out to make."""
+        self.arrivals.rate = events_per_second * self.actions / self.updates
 
 
 class Market:
     """Moves the venue's books; fully determined by the seed and the steps."""
 
-    paused: bool
-    """While True the participants do nothing; time and steps go on."""
-    events_per_second: float
-    """Changes of books wanted, over all symbols; may be set at any time."""
-
     def __init__(self, venue: Venue, *, seed: int, events_per_second: float) -> None:
-        raise NotImplementedError
+        self.paused = False
+        """While True the participants do nothing; time and steps go on."""
+        self.now_us = venue.clock.now_us()
+        """How far the market has come."""
+        self._venue = venue
+        self._events_per_second = events_per_second
+        self._begin_us = self.now_us
+        self._symbols = [_Symbol(venue, instrument, seed) for instrument in venue.instruments.values()]
+        bases = dict.fromkeys(symbol.instrument.rules.base for symbol in self._symbols)
+        self._fair = FairValues(seed, bases)
+
+    @property
+    def events_per_second(self) -> float:
+        """Changes of books wanted, over all symbols; may be set at any time."""
+        return self._events_per_second
+
+    @events_per_second.setter
+    def events_per_second(self, wanted: float) -> None:
+        self._events_per_second = wanted
+        self._schedule()
 
     def open(self) -> None:
         """Fill the books, so that the venue can begin."""
-        raise NotImplementedError
+        for symbol in self._symbols:
+            symbol.crowd.open()
+        self._schedule()
+        self._venue.end_step()
 
     def step(self, until_us: int) -> None:
         """Let everything happen that is due by `until_us`, in one burst, then tell listeners `on_step`."""
-        raise NotImplementedError
+        self._venue.clock.reach(until_us)
+        while self.now_us < until_us:
+            grid_us = self.now_us - (self.now_us - self._begin_us) % _GRID_US + _GRID_US
+            self._advance(min(grid_us, until_us))
+            if self.now_us == grid_us:
+                self._move_values()
+        self._venue.end_step()
 
+    def _advance(self, until_us: int) -> None:
+        self.now_us = until_us
+        if self.paused:
+            return
+        until = (until_us - self._begin_us) / 1_000_000
+        for symbol in self._symbols:
+            symbol.run(until)
 
-async def run(market: Market, *, step_ms: int = 10) -> None:
-    """Step the market along the wall clock until cancelled."""
-    raise NotImplementedError
+    def _move_values(self) -> None:
+        """Move what things are worth, and what the crowds think of it."""
+        if self.paused:
+            return
+        slowest, fastest = _SWIFTNESS
+        self._fair.move(min(fastest, max(slowest, self._events_per_second / _USUAL_EVENTS_PER_SECOND)))
+        for symbol in self._symbols:
+            rules = symbol.instrument.rules
+            symbol.crowd.fair = symbol.opening * self._fair.ratio(rules.base, rules.quote)
+            symbol.crowd.bias = max(-0.5, min(0.5, self._fair.trend(rules.base, rules.quote) * 10_000))
+            symbol.aim(self._share)
+
+    def _schedule(self) -> None:
+        now = (self.now_us - self._begin_us) / 1_000_000
+        for symbol in self._symbols:
+            symbol.schedule(self._share, now)
+
+    @property
+    def _share(self) -> float:
+        """What each symbol contributes to the events wanted."""
+        return self._events_per_second / max(1, len(self._symbols))

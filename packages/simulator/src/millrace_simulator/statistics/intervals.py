@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
+
+_SECOND = 1000
+_MINUTE = 60 * _SECOND
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_FIRST_MONDAY = 4 * _DAY  # the epoch was a Thursday
 
 
 class Interval(StrEnum):
@@ -27,8 +34,38 @@ class Interval(StrEnum):
 
     def open_of(self, time_ms: int) -> int:
         """When the kline that holds this time begins, ms (UTC; weeks begin on Monday)."""
-        raise NotImplementedError
+        if self is Interval.MO1:
+            return _month_of(time_ms, 0)
+        length = _LENGTHS[self]
+        offset = _FIRST_MONDAY if self is Interval.W1 else 0
+        return (time_ms - offset) // length * length + offset
 
     def next_open(self, open_ms: int) -> int:
         """When the kline after the one that begins at `open_ms` begins, ms."""
-        raise NotImplementedError
+        return _month_of(open_ms, 1) if self is Interval.MO1 else open_ms + _LENGTHS[self]
+
+
+_LENGTHS = {
+    Interval.S1: _SECOND,
+    Interval.M1: _MINUTE,
+    Interval.M3: 3 * _MINUTE,
+    Interval.M5: 5 * _MINUTE,
+    Interval.M15: 15 * _MINUTE,
+    Interval.M30: 30 * _MINUTE,
+    Interval.H1: _HOUR,
+    Interval.H2: 2 * _HOUR,
+    Interval.H4: 4 * _HOUR,
+    Interval.H6: 6 * _HOUR,
+    Interval.H8: 8 * _HOUR,
+    Interval.H12: 12 * _HOUR,
+    Interval.D1: _DAY,
+    Interval.D3: 3 * _DAY,
+    Interval.W1: 7 * _DAY,
+}
+
+
+def _month_of(time_ms: int, later: int) -> int:
+    """The first ms of this time's month, or of the one that is `later` (0 or 1) months on."""
+    now = datetime.fromtimestamp(time_ms / 1000, UTC)
+    months = now.year * 12 + now.month - 1 + later
+    return int(datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC).timestamp() * 1000)

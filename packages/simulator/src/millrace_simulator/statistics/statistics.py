@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from random import Random
 
 from msgspec import Struct
 
 from millrace_simulator.statistics.intervals import Interval
-from millrace_simulator.statistics.klines import Kline
+from millrace_simulator.statistics.klines import Bar, Kline, Series
+from millrace_simulator.statistics.prehistory import prehistory
+
+_DAY_MINUTES = 1440
+_AVERAGE_MINUTES = 5
+_PLACES = Decimal("1e-8")
+
+_SOURCES = {
+    Interval.S1: None,
+    Interval.M1: Interval.S1,
+    Interval.M3: Interval.M1,
+    Interval.M5: Interval.M1,
+    Interval.M15: Interval.M5,
+    Interval.M30: Interval.M15,
+    Interval.H1: Interval.M30,
+    Interval.H2: Interval.H1,
+    Interval.H4: Interval.H2,
+    Interval.H6: Interval.H2,
+    Interval.H8: Interval.H4,
+    Interval.H12: Interval.H4,
+    Interval.D1: Interval.H12,
+    Interval.D3: Interval.D1,
+    Interval.W1: Interval.D1,
+    Interval.MO1: Interval.D1,
+}
+"""Of which finer klines the past of an interval is put together."""
 
 
 class DayTicker(Struct, frozen=True, kw_only=True):
@@ -50,7 +77,35 @@ class AveragePrice(Struct, frozen=True):
 
 
 class Statistics:
-    """Klines, ticker and average price of a symbol, always as of the venue's clock."""
+    """Klines, ticker and average price of a symbol, always as of the venue's clock.
+
+    Trades gather in one bar a second and reach the klines when that second is over or somebody asks, so that a
+    trade costs the same however many intervals there are.
+    """
+
+    def __init__(
+        self, *, opening: int, typical_lots: int, tick: Decimal, rng: Random, now_ms: Callable[[], int]
+    ) -> None:
+        self._now_ms = now_ms
+        self._tick = tick
+        self._last_quantity = typical_lots
+        self._last_trade_ms = now_ms()
+        self._series = _past_series(prehistory(rng, opening, typical_lots, self._last_trade_ms))
+        self._pending: Bar | None = None
+        self._day: tuple[int, Kline, int] | None = None
+        self.prehistoric_trades = max((kline.last_trade_id for kline in self._series[Interval.D1].closed), default=0)
+        self.prehistoric_trades = max(self.prehistoric_trades, self._series[Interval.D1].running.last_trade_id, 0)
+
+    def add_trade(self, time_ms: int, price: int, quantity: int, trade_id: int, buyer_is_maker: bool) -> None:
+        """Count a trade; trades come in order of time."""
+        pending = self._pending
+        if pending is None or time_ms >= pending.next_ms:
+            self._flush()
+            open_ms = Interval.S1.open_of(time_ms)
+            pending = self._pending = Bar(open_ms, open_ms + 1000, price)
+        pending.merge(Kline.of_trade(time_ms, price, quantity, trade_id, buyer_is_maker))
+        self._last_quantity = quantity
+        self._last_trade_ms = time_ms
 
     def klines(
         self, interval: Interval, start_ms: int | None = None, end_ms: int | None = None, limit: int = 500
@@ -60,20 +115,97 @@ class Statistics:
         From `start_ms` on when it is given, else the newest (up to `end_ms`). They join without a hole and the last
         is the running one. There is a prehistory of at least 1,000 one-minute klines.
         """
-        raise NotImplementedError
+        return self._current(interval).select(start_ms, end_ms, limit)
 
     def kline(self, interval: Interval) -> Kline:
         """The running kline."""
-        raise NotImplementedError
+        return self._current(interval).running
 
     def kline_at(self, interval: Interval, open_ms: int) -> Kline | None:
         """The kline that begins then; None where there is none (yet, or any more)."""
-        raise NotImplementedError
+        found = self._current(interval).select(open_ms, open_ms, 1)
+        return found[0] if found else None
 
     def ticker(self) -> DayTicker:
-        """The last 24 hours."""
-        raise NotImplementedError
+        """The last 24 hours, in whole minutes: the running one and the 1,439 before it."""
+        series = self._current(Interval.M1)
+        day = Bar(0, 0, series.closed[-1].close)
+        past, previous_close = self._past_day(series)
+        running = series.running
+        day.open, day.high, day.low = past.open, past.high, past.low
+        day.merge(past)
+        day.merge(running)
+        average = Decimal(day.quote) / Decimal(day.volume) if day.volume else Decimal(running.close)
+        return DayTicker(
+            open_ms=past.open_ms,
+            close_ms=self._now_ms(),
+            open=day.open,
+            high=day.high,
+            low=day.low,
+            last=running.close,
+            last_quantity=self._last_quantity,
+            previous_close=previous_close,
+            volume=day.volume,
+            quote_volume=day.quote,
+            weighted_average=(average * self._tick).quantize(_PLACES),
+            trades=day.trades,
+            first_trade_id=day.first,
+            last_trade_id=day.last,
+        )
 
     def average_price(self) -> AveragePrice:
         """The volume-weighted price of the last 5 minutes; the last price when nothing traded."""
-        raise NotImplementedError
+        series = self._current(Interval.M1)
+        recent = [*series.closed[1 - _AVERAGE_MINUTES :], series.running]
+        volume = sum(kline.volume for kline in recent)
+        quote = sum(kline.quote_volume for kline in recent)
+        ticks = Decimal(quote) / Decimal(volume) if volume else Decimal(recent[-1].close)
+        return AveragePrice(_AVERAGE_MINUTES, (ticks * self._tick).quantize(_PLACES), self._last_trade_ms)
+
+    def _past_day(self, series: Series) -> tuple[Kline, int]:
+        """The closed minutes of the day as one kline, and the close before it; reckoned once a minute."""
+        newest_ms = series.closed[-1].open_ms
+        if self._day is None or self._day[0] != newest_ms:
+            minutes = series.closed[1 - _DAY_MINUTES :]
+            day = Bar(minutes[0].open_ms, newest_ms + 60_000, minutes[0].open)
+            for minute in minutes:
+                day.merge(minute)
+            self._day = (newest_ms, day.frozen(), series.closed[-_DAY_MINUTES].close)
+        return self._day[1], self._day[2]
+
+    def _current(self, interval: Interval) -> Series:
+        self._flush()
+        series = self._series[interval]
+        series.roll(self._now_ms())
+        return series
+
+    def _flush(self) -> None:
+        if self._pending is None:
+            return
+        part = self._pending.frozen()
+        # What follows in the same second joins as another part.
+        self._pending = None
+        for series in self._series.values():
+            series.absorb(part)
+
+
+def _past_series(tiers: dict[Interval, list[Kline]]) -> dict[Interval, Series]:
+    """Every interval's klines up to the opening."""
+    all_series: dict[Interval, Series] = {}
+    for interval, source in _SOURCES.items():
+        finer = all_series[source] if source is not None else None
+        parts = [*tiers.get(interval, ()), *_whole(finer, interval)] if finer else tiers[interval]
+        series = all_series[interval] = Series(interval, parts[0].open_ms, parts[0].open)
+        for part in parts:
+            series.absorb(part)
+    return all_series
+
+
+def _whole(finer: Series, interval: Interval) -> list[Kline]:
+    """The finer klines, from the first whole interval on."""
+    klines = [*finer.closed, finer.running]
+    first_ms = klines[0].open_ms
+    begin_ms = interval.open_of(first_ms)
+    if begin_ms < first_ms:
+        begin_ms = interval.next_open(begin_ms)
+    return [kline for kline in klines if kline.open_ms >= begin_ms]

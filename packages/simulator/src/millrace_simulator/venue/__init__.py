@@ -23,9 +23,9 @@ asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (order
 `all_orders`, `own_trades`, `deposit`. All raise `VenueError` kinds (see `errors`).
 
 **Hearing**: subclass `Listener`, override what you want, `venue.listen(listener)`: `on_book(BookChange)`,
-`on_trade(PublicTrade)`, `on_execution(ExecutionReport)`, `on_balances(BalanceChange)`, `on_step(now_us)`: the end of
-each step of the market, also when nothing happened: flush what you batch then. In one call of the venue the order
-is: reports and trades as the engine made them, then the book change, then balances.
+`on_trade(PublicTrade)`, `on_aggregate(AggregateTrade)`, `on_execution(ExecutionReport)`, `on_balances(BalanceChange)`,
+`on_step(now_us)`: the end of each step of the market, also when nothing happened: flush what you batch then. In one
+call of the venue the order is: trades and reports as the engine made them, aggregates, the book change, balances.
 """
 
 from millrace_simulator.venue.accounts import Account, AccountSettings, Balance

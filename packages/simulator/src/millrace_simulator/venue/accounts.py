@@ -11,7 +11,7 @@ from millrace_simulator.venue.errors import InsufficientBalance
 ZERO = Decimal(0)
 
 
-class AccountSettings(Struct, frozen=True, kw_only=True):
+class AccountSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """What an account starts with; one of `secret` and `public_key` is given."""
 
     api_key: str

@@ -5,13 +5,11 @@ Source: Binance Spot API, "Filters".
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from msgspec import Struct
 
 
 class Filter(Struct, frozen=True, tag_field="filterType", rename="camel"):
-    """A rule that every order of a symbol meets; a `Decimal` stands as text in the published form."""
+    """A rule that every order of a symbol meets; decimals are text, as published."""
 
     @property
     def name(self) -> str:
@@ -22,17 +20,17 @@ class Filter(Struct, frozen=True, tag_field="filterType", rename="camel"):
 class PriceFilter(Filter, frozen=True, tag="PRICE_FILTER", rename="camel"):
     """Bounds and step of a price."""
 
-    min_price: Decimal
-    max_price: Decimal
-    tick_size: Decimal
+    min_price: str
+    max_price: str
+    tick_size: str
 
 
 class LotSize(Filter, frozen=True, tag="LOT_SIZE", rename="camel"):
     """Bounds and step of a quantity."""
 
-    min_qty: Decimal
-    max_qty: Decimal
-    step_size: Decimal
+    min_qty: str
+    max_qty: str
+    step_size: str
 
 
 class IcebergParts(Filter, frozen=True, tag="ICEBERG_PARTS", rename="camel"):
@@ -44,9 +42,9 @@ class IcebergParts(Filter, frozen=True, tag="ICEBERG_PARTS", rename="camel"):
 class MarketLotSize(Filter, frozen=True, tag="MARKET_LOT_SIZE", rename="camel"):
     """Bounds and step of a market order's quantity; a step of 0 leaves that to LOT_SIZE."""
 
-    min_qty: Decimal
-    max_qty: Decimal
-    step_size: Decimal
+    min_qty: str
+    max_qty: str
+    step_size: str
 
 
 class TrailingDelta(Filter, frozen=True, tag="TRAILING_DELTA", rename="camel"):
@@ -61,17 +59,17 @@ class TrailingDelta(Filter, frozen=True, tag="TRAILING_DELTA", rename="camel"):
 class PercentPriceBySide(Filter, frozen=True, tag="PERCENT_PRICE_BY_SIDE", rename="camel"):
     """How far a price may lie from the average of the last minutes (0 minutes: from the last trade)."""
 
-    bid_multiplier_up: Decimal
-    bid_multiplier_down: Decimal
-    ask_multiplier_up: Decimal
-    ask_multiplier_down: Decimal
+    bid_multiplier_up: str
+    bid_multiplier_down: str
+    ask_multiplier_up: str
+    ask_multiplier_down: str
     avg_price_mins: int
 
 
 class MinNotional(Filter, frozen=True, tag="MIN_NOTIONAL", rename="camel"):
     """The least that price × quantity must be."""
 
-    min_notional: Decimal
+    min_notional: str
     apply_to_market: bool
     avg_price_mins: int
 
@@ -79,9 +77,9 @@ class MinNotional(Filter, frozen=True, tag="MIN_NOTIONAL", rename="camel"):
 class Notional(Filter, frozen=True, tag="NOTIONAL", rename="camel"):
     """The least and the most that price × quantity may be."""
 
-    min_notional: Decimal
+    min_notional: str
     apply_min_to_market: bool
-    max_notional: Decimal
+    max_notional: str
     apply_max_to_market: bool
     avg_price_mins: int
 

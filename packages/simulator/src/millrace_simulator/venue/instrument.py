@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from msgspec import Struct
 
+from millrace_matching import Engine, Side
 from millrace_simulator.statistics import Statistics
+from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.rules import SymbolRules
-from millrace_simulator.venue.scale import Scale
 from millrace_simulator.venue.tape import Tape
+
+_KEPT_TRADES = 50_000
+_TYPICAL_NOTIONALS = 100
+"""A usual trade, in multiples of the least notional."""
 
 
 class BookSnapshot(Struct, frozen=True):
@@ -33,30 +40,57 @@ class BookTicker(Struct, frozen=True, gc=False):
 class Instrument:
     """What the venue knows of one symbol."""
 
-    rules: SymbolRules
-    scale: Scale
-    tape: Tape
-    statistics: Statistics
+    def __init__(self, rules: SymbolRules, clock: Clock, rng: Random, *, keep_all_trades: bool) -> None:
+        self.rules = rules
+        self.symbol = rules.symbol
+        self.scale = rules.scale
+        self.trading = True
+        """Whether orders are taken; canceling always works."""
+        opening = round(rules.opening_price / rules.tick_size)
+        self.typical_lots = max(1, int(_TYPICAL_NOTIONALS * rules.min_notional / rules.opening_price / rules.lot_size))
+        """A usual trade."""
+        self.statistics = Statistics(
+            opening=opening,
+            typical_lots=self.typical_lots,
+            tick=rules.tick_size,
+            rng=rng,
+            now_ms=lambda: clock.now_us() // 1000,
+        )
+        self.engine = Engine(last_price=opening, last_trade_id=self.statistics.prehistoric_trades)
+        self.tape = Tape(rules.symbol, keep=None if keep_all_trades else _KEPT_TRADES)
+        self._opening = opening
+        self._last_order_id = 0
 
-    @property
-    def symbol(self) -> str:
-        """Binance's spelling."""
-        return self.rules.symbol
+    def next_order_id(self) -> int:
+        """Number an order."""
+        self._last_order_id += 1
+        return self._last_order_id
 
     @property
     def last_update_id(self) -> int:
         """The update id of the book's last change."""
-        raise NotImplementedError
+        return self.engine.last_update_id
 
     @property
     def last_price(self) -> int:
         """The price of the last trade in ticks; the opening price before the first."""
-        raise NotImplementedError
+        return self.engine.last_price or self._opening
 
     def depth(self, limit: int | None = None) -> BookSnapshot:
         """The best `limit` levels of each side; all when None."""
-        raise NotImplementedError
+        engine = self.engine
+        bids, asks = engine.levels(Side.BUY, limit), engine.levels(Side.SELL, limit)
+        return BookSnapshot(self.symbol, engine.last_update_id, tuple(bids), tuple(asks))
 
     def book_ticker(self) -> BookTicker:
         """The best bid and ask."""
-        raise NotImplementedError
+        engine = self.engine
+        bid, ask = engine.bids.best(), engine.asks.best()
+        return BookTicker(
+            self.symbol,
+            engine.last_update_id,
+            bid.price if bid else 0,
+            bid.total if bid else 0,
+            ask.price if ask else 0,
+            ask.total if ask else 0,
+        )

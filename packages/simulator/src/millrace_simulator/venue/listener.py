@@ -9,7 +9,7 @@ from msgspec import Struct
 from millrace_matching import Side
 from millrace_simulator.venue.accounts import Balance
 from millrace_simulator.venue.orders import ExecutionReport
-from millrace_simulator.venue.tape import PublicTrade
+from millrace_simulator.venue.tape import AggregateTrade, PublicTrade
 
 
 class BookChange(Struct, frozen=True, gc=False):
@@ -45,6 +45,9 @@ class Listener:
 
     def on_trade(self, trade: PublicTrade) -> None:
         """A trade happened; every fill of every participant comes here once."""
+
+    def on_aggregate(self, aggregate: AggregateTrade) -> None:
+        """An aggregate trade is whole; it comes after the trades that it holds."""
 
     def on_execution(self, report: ExecutionReport) -> None:
         """Something happened to an account's order."""

@@ -7,10 +7,25 @@ from decimal import Decimal
 from msgspec import Struct
 
 from millrace_matching import OrderType, SelfTradePrevention
-from millrace_simulator.venue.filters import Filter
+from millrace_simulator.venue.filters import (
+    Filter,
+    IcebergParts,
+    LotSize,
+    MarketLotSize,
+    MaxNumAlgoOrders,
+    MaxNumOrders,
+    MinNotional,
+    Notional,
+    PercentPriceBySide,
+    PriceFilter,
+    TrailingDelta,
+)
+from millrace_simulator.venue.scale import Scale, decimal_text
+
+ZERO = Decimal(0)
 
 
-class SymbolRules(Struct, frozen=True, kw_only=True):
+class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A listed symbol; the defaults suit a symbol quoted in USDT."""
 
     symbol: str
@@ -47,6 +62,34 @@ class SymbolRules(Struct, frozen=True, kw_only=True):
         """The mode of an order that asks for none."""
         return SelfTradePrevention.EXPIRE_MAKER
 
+    @property
+    def scale(self) -> Scale:
+        """What a tick and a lot are worth."""
+        return Scale(self.tick_size, self.lot_size)
+
     def filters(self) -> tuple[Filter, ...]:
         """The rules in Binance's published form; PRICE_FILTER comes first, since some clients expect it there."""
-        raise NotImplementedError
+        return (
+            PriceFilter(decimal_text(self.tick_size), decimal_text(self.max_price), decimal_text(self.tick_size)),
+            LotSize(decimal_text(self.lot_size), decimal_text(self.max_quantity), decimal_text(self.lot_size)),
+            IcebergParts(self.iceberg_parts),
+            MarketLotSize(decimal_text(ZERO), decimal_text(self.max_market_quantity), decimal_text(ZERO)),
+            TrailingDelta(10, 2000, 10, 2000),
+            PercentPriceBySide(
+                str(self.percent_price_up),
+                str(self.percent_price_down),
+                str(self.percent_price_up),
+                str(self.percent_price_down),
+                self.average_price_minutes,
+            ),
+            Notional(
+                decimal_text(self.min_notional),
+                True,
+                decimal_text(self.max_notional),
+                False,
+                self.average_price_minutes,
+            ),
+            MinNotional(decimal_text(self.min_notional), True, self.average_price_minutes),
+            MaxNumOrders(self.max_orders),
+            MaxNumAlgoOrders(self.max_algo_orders),
+        )

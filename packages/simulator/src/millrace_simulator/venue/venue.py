@@ -4,26 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from random import Random
+from string import ascii_letters, digits
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from millrace_matching import Event, LevelChanged, NewOrder, OrderType, Side, Traded
 from millrace_simulator.venue.accounts import Account, AccountSettings
+from millrace_simulator.venue.admission import admit
+from millrace_simulator.venue.clearing import Clearing
 from millrace_simulator.venue.clock import Clock
-from millrace_simulator.venue.errors import VenueError
+from millrace_simulator.venue.errors import (
+    CancelRestricted,
+    UnknownApiKey,
+    UnknownOrder,
+    UnknownSymbol,
+    VenueError,
+)
 from millrace_simulator.venue.history import BookHistory
 from millrace_simulator.venue.instrument import Instrument
-from millrace_simulator.venue.listener import Listener
+from millrace_simulator.venue.ledger import Ledger
+from millrace_simulator.venue.listener import BalanceChange, BookChange, Listener
 from millrace_simulator.venue.orders import (
     Cancellation,
     CancelReplaceMode,
     CancelRestriction,
+    ExecutionReport,
     Order,
     OrderRef,
     OrderRequest,
+    OrderStatus,
     OwnTrade,
     Placement,
 )
 from millrace_simulator.venue.rules import SymbolRules
+
+_ID_CHARACTERS = digits + ascii_letters
+_ID_LENGTH = 22
 
 
 class CancelReplacement(Struct, frozen=True):
@@ -36,11 +54,6 @@ class CancelReplacement(Struct, frozen=True):
 class Venue:
     """An exchange: every action happens whole, at once, and in the order of the calls."""
 
-    instruments: Mapping[str, Instrument]
-    accounts: Mapping[int, Account]
-    history: BookHistory | None
-    clock: Clock
-
     def __init__(
         self,
         symbols: Sequence[SymbolRules],
@@ -50,15 +63,30 @@ class Venue:
         seed: int = 1,
         record: bool = False,
     ) -> None:
-        raise NotImplementedError
+        self.clock = clock
+        self.history: BookHistory | None = BookHistory() if record else None
+        """Every past book, when recording."""
+        self.instruments: Mapping[str, Instrument] = {
+            rules.symbol: Instrument(rules, clock, Random(f"{seed} {rules.symbol}"), keep_all_trades=record)  # noqa: S311
+            for rules in symbols
+        }
+        now_us = clock.now_us()
+        self.accounts: Mapping[int, Account] = {
+            account_id: Account(account_id, settings, now_us) for account_id, settings in enumerate(accounts, 1)
+        }
+        self._keys = {account.api_key: account for account in self.accounts.values()}
+        self._listeners: list[Listener] = [self.history] if self.history else []
+        self._ledger = Ledger()
+        self._clearing = Clearing(self.accounts, self._ledger, self._report)
+        self._ids = Random(f"{seed} client order ids")  # noqa: S311
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener everything from now on; listeners hear in the order in which they came."""
-        raise NotImplementedError
+        self._listeners = [*self._listeners, listener]
 
     def unlisten(self, listener: Listener) -> None:
         """Tell this listener nothing more."""
-        raise NotImplementedError
+        self._listeners = [other for other in self._listeners if other is not listener]
 
     def instrument(self, symbol: str) -> Instrument:
         """The listed symbol.
@@ -66,7 +94,10 @@ class Venue:
         Raises:
             UnknownSymbol: it is not listed.
         """
-        raise NotImplementedError
+        instrument = self.instruments.get(symbol)
+        if instrument is None:
+            raise UnknownSymbol(symbol)
+        return instrument
 
     def account_by_key(self, api_key: str) -> Account:
         """The account of an API key.
@@ -74,7 +105,10 @@ class Venue:
         Raises:
             UnknownApiKey: there is none.
         """
-        raise NotImplementedError
+        account = self._keys.get(api_key)
+        if account is None:
+            raise UnknownApiKey
+        return account
 
     def check(self, account: Account, request: OrderRequest) -> None:
         """Do everything that `place` does before the engine, and change nothing.
@@ -82,7 +116,7 @@ class Venue:
         Raises:
             VenueError: what `place` would have raised.
         """
-        raise NotImplementedError
+        admit(account, request, self.instrument(request.symbol), self._ledger)
 
     def place(self, account: Account, request: OrderRequest) -> Placement:
         """Place an order; it has met everything it could when this returns.
@@ -92,7 +126,16 @@ class Venue:
         Raises:
             VenueError: it was refused and nothing changed.
         """
-        raise NotImplementedError
+        instrument = self.instrument(request.symbol)
+        admitted = admit(account, request, instrument, self._ledger)
+        new = replace(admitted.new, order_id=instrument.next_order_id())
+        order = self._order(account, request, new, instrument)
+        self._clearing.enter(order, admitted.asset, admitted.hold)
+        before = self._ledger.trade_count(account.account_id, order.symbol)
+        self._conclude(instrument, instrument.engine.submit(new))
+        trades = self._ledger.trades_after(account.account_id, order.symbol, before)
+        own = tuple(trade for trade in trades if trade.order_id == order.order_id)
+        return Placement(self._ledger.of_symbol(order.symbol)[order.order_id], own)
 
     def cancel(
         self,
@@ -109,7 +152,16 @@ class Venue:
             UnknownOrder: there is no such order, or it is final.
             CancelRestricted: it is not in the state demanded.
         """
-        raise NotImplementedError
+        instrument = self.instrument(symbol)
+        order = self._ledger.find(account.account_id, symbol, ref)
+        if not order.status.is_open:
+            raise UnknownOrder(symbol)
+        if restriction is not None and order.status != _RESTRICTED_TO[restriction]:
+            raise CancelRestricted(order.status)
+        cancel_id = cancel_client_order_id or self._new_id()
+        self._clearing.cancel_client_order_id = cancel_id
+        self._conclude(instrument, instrument.engine.cancel(order.order_id))
+        return Cancellation(self._ledger.of_symbol(symbol)[order.order_id], cancel_id)
 
     def cancel_all(self, account: Account, symbol: str) -> tuple[Cancellation, ...]:
         """Cancel every open order of the account on a symbol.
@@ -117,7 +169,11 @@ class Venue:
         Raises:
             UnknownOrder: there is none, as at Binance.
         """
-        raise NotImplementedError
+        self.instrument(symbol)
+        orders = self._ledger.open_orders(account.account_id, symbol)
+        if not orders:
+            raise UnknownOrder(symbol)
+        return tuple(self.cancel(account, symbol, OrderRef(order.order_id)) for order in orders)
 
     def cancel_replace(
         self,
@@ -133,7 +189,23 @@ class Venue:
 
         The request is checked only after the cancel, as at Binance.
         """
-        raise NotImplementedError
+        canceled: Cancellation | VenueError
+        try:
+            canceled = self.cancel(
+                account,
+                request.symbol,
+                ref,
+                cancel_client_order_id=cancel_client_order_id,
+                restriction=restriction,
+            )
+        except VenueError as error:
+            if mode is CancelReplaceMode.STOP_ON_FAILURE:
+                return CancelReplacement(error, None)
+            canceled = error
+        try:
+            return CancelReplacement(canceled, self.place(account, request))
+        except VenueError as error:
+            return CancelReplacement(canceled, error)
 
     def order(self, account: Account, symbol: str, ref: OrderRef) -> Order:
         """An order of the account, open or final; by client order id the newest that had it.
@@ -141,11 +213,14 @@ class Venue:
         Raises:
             UnknownOrder: there is none.
         """
-        raise NotImplementedError
+        self.instrument(symbol)
+        return self._ledger.find(account.account_id, symbol, ref)
 
     def open_orders(self, account: Account, symbol: str | None = None) -> tuple[Order, ...]:
         """The account's open orders, of one symbol or of all, oldest first."""
-        raise NotImplementedError
+        symbols = self.instruments if symbol is None else (self.instrument(symbol).symbol,)
+        found = [order for each in symbols for order in self._ledger.open_orders(account.account_id, each)]
+        return tuple(sorted(found, key=lambda order: order.created_us))
 
     def all_orders(
         self,
@@ -158,7 +233,10 @@ class Venue:
         limit: int = 500,
     ) -> tuple[Order, ...]:
         """The account's orders of a symbol, oldest first: from an id or time on, else the newest `limit`."""
-        raise NotImplementedError
+        self.instrument(symbol)
+        return self._ledger.orders(
+            account.account_id, symbol, from_order_id=from_order_id, start_us=start_us, end_us=end_us, limit=limit
+        )
 
     def own_trades(
         self,
@@ -172,7 +250,16 @@ class Venue:
         limit: int = 500,
     ) -> tuple[OwnTrade, ...]:
         """The account's fills on a symbol, oldest first: from an id or time on, else the newest `limit`."""
-        raise NotImplementedError
+        self.instrument(symbol)
+        return self._ledger.trades(
+            account.account_id,
+            symbol,
+            order_id=order_id,
+            from_trade_id=from_trade_id,
+            start_us=start_us,
+            end_us=end_us,
+            limit=limit,
+        )
 
     def deposit(self, account: Account, asset: str, amount: Decimal) -> None:
         """Add to an account's free balance; a negative amount withdraws.
@@ -180,8 +267,123 @@ class Venue:
         Raises:
             InsufficientBalance: less than that is free.
         """
-        raise NotImplementedError
+        if amount >= 0:
+            account.credit(asset, amount)
+        else:
+            account.debit(asset, -amount)
+        account.updated_us = now_us = self.clock.now_us()
+        change = BalanceChange(account.account_id, now_us, (account.balance(asset),), asset, amount)
+        for listener in self._listeners:
+            listener.on_balances(change)
+
+    @property
+    def fees(self) -> Mapping[str, Decimal]:
+        """The commission that accounts have paid so far, by asset."""
+        return self._clearing.fees
+
+    def crowd_submit(self, instrument: Instrument, side: Side, lots: int, price: int | None) -> int:
+        """Place an order of nobody in particular (at the market without a price) and give its id.
+
+        No account holds it, no balance limits it, and no filter is asked; everybody sees its effects.
+        """
+        order_id = instrument.next_order_id()
+        kind = OrderType.MARKET if price is None else OrderType.LIMIT
+        self._conclude(instrument, instrument.engine.submit(NewOrder(order_id, side, kind, lots, price)))
+        return order_id
+
+    def crowd_cancel(self, instrument: Instrument, order_id: int) -> bool:
+        """Cancel an order of `crowd_submit`; False when it was final already."""
+        if order_id not in instrument.engine:
+            return False
+        self._conclude(instrument, instrument.engine.cancel(order_id))
+        return True
 
     def end_step(self) -> None:
         """Tell every listener that a step of the market ended."""
-        raise NotImplementedError
+        now_us = self.clock.now_us()
+        for listener in self._listeners:
+            listener.on_step(now_us)
+
+    def _order(self, account: Account, request: OrderRequest, new: NewOrder, instrument: Instrument) -> Order:
+        """The order as the account sees it."""
+        now_us = self.clock.now_us()
+        works = not request.type.waits_for_trigger
+        return Order(
+            order_id=new.order_id,
+            account_id=account.account_id,
+            symbol=request.symbol,
+            client_order_id=request.client_order_id or self._new_id(),
+            side=request.side,
+            type=request.type,
+            time_in_force=new.time_in_force,
+            quantity=instrument.scale.quantity(new.quantity or 0),
+            price=request.price or Decimal(0),
+            stop_price=request.stop_price,
+            quote_quantity=request.quote_quantity or Decimal(0),
+            is_working=works,
+            created_us=now_us,
+            updated_us=now_us,
+            working_us=now_us if works else -1,
+            self_trade_prevention=new.self_trade_prevention,
+            strategy_id=request.strategy_id,
+            strategy_type=request.strategy_type,
+        )
+
+    def _new_id(self) -> str:
+        return "".join(self._ids.choices(_ID_CHARACTERS, k=_ID_LENGTH))
+
+    def _conclude(self, instrument: Instrument, events: list[Event]) -> None:
+        """Carry what the engine did to the accounts, the tape and every listener."""
+        now_us = self.clock.now_us()
+        orders = self._ledger.of_symbol(instrument.symbol)
+        changes: list[tuple[Side, int, int]] = []
+        traded = False
+        for event in events:
+            if isinstance(event, LevelChanged):
+                changes.append((event.side, event.price, event.quantity))
+            elif isinstance(event, Traded):
+                traded = True
+                self._trade(instrument, event, orders, now_us)
+            elif (order := orders.get(event.order_id)) is not None:
+                self._clearing.hear(event, order, now_us)
+        if traded:
+            for aggregate in instrument.tape.end_action():
+                for listener in self._listeners:
+                    listener.on_aggregate(aggregate)
+        if changes:
+            last = instrument.engine.last_update_id
+            change = BookChange(instrument.symbol, last - len(changes) + 1, last, tuple(changes), now_us)
+            for listener in self._listeners:
+                listener.on_book(change)
+        self._tell_balances(now_us)
+
+    def _trade(self, instrument: Instrument, event: Traded, orders: Mapping[int, Order], now_us: int) -> None:
+        """Print a trade, count it, and settle it for the accounts that took part."""
+        trade = instrument.tape.add(event, now_us)
+        instrument.statistics.add_trade(
+            now_us // 1000, event.price, event.quantity, event.trade_id, trade.buyer_is_maker
+        )
+        for listener in self._listeners:
+            listener.on_trade(trade)
+        for order_id in (event.taker_id, event.maker_id):
+            order = orders.get(order_id)
+            if order is not None:
+                self._clearing.trade(event, order, instrument, now_us)
+
+    def _tell_balances(self, now_us: int) -> None:
+        for account_id, assets in self._clearing.touched().items():
+            account = self.accounts[account_id]
+            account.updated_us = now_us
+            balances = tuple(account.balance(asset) for asset in sorted(assets))
+            for listener in self._listeners:
+                listener.on_balances(BalanceChange(account_id, now_us, balances))
+
+    def _report(self, report: ExecutionReport) -> None:
+        for listener in self._listeners:
+            listener.on_execution(report)
+
+
+_RESTRICTED_TO = {
+    CancelRestriction.ONLY_NEW: OrderStatus.NEW,
+    CancelRestriction.ONLY_PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
+}

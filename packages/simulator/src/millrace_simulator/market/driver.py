@@ -1,0 +1,22 @@
+"""The market on the wall clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from millrace_simulator.market.market import Market
+
+STEP_MS = 10
+_MOST_US = 250_000
+"""A step that comes late makes up for no more than this: a machine that slept must not wake to a storm."""
+
+
+async def run(market: Market, *, step_ms: int = STEP_MS) -> None:
+    """Step the market along the wall clock until cancelled."""
+    last_ns = time.monotonic_ns()
+    while True:
+        await asyncio.sleep(step_ms / 1000)
+        now_ns = time.monotonic_ns()
+        market.step(market.now_us + min((now_ns - last_ns) // 1000, _MOST_US))
+        last_ns = now_ns

@@ -1,0 +1,130 @@
+"""Whether an order may go to the engine, and in what form: the symbol's filters, and what must be held for it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from millrace_matching import OrderType, Side
+from millrace_simulator.venue.errors import FilterFailure, InvalidRequest, NoLiquidity
+from millrace_simulator.venue.instrument import Instrument
+from millrace_simulator.venue.orders import OrderRequest
+
+ZERO = Decimal(0)
+_STOP_HOLD = Decimal("1.05")
+"""A stop order that buys at the market trades beyond its stop price: so much of it is held for that."""
+
+
+class Ticket(Struct, frozen=True, kw_only=True):
+    """A request in ticks and lots, with what the account must hold for it."""
+
+    lots: int
+    price: int | None
+    trigger: int | None
+    budget: int | None
+    asset: str
+    hold: Decimal
+    """Of `asset`: without this the order is refused."""
+    hold_up_to: Decimal
+    """So much is held where it is free; the budget then follows from what is held."""
+
+
+def ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
+    """Check a request against everything but the account.
+
+    Raises:
+        InvalidRequest: its fields contradict each other.
+        FilterFailure: a rule of the symbol is broken.
+        NoLiquidity: a market order finds less than one lot.
+    """
+    _check_fields(request)
+    price = _price(request.price, instrument)
+    trigger = _price(request.stop_price, instrument)
+    if request.price is not None:
+        _check_percent(request.price, instrument)
+    if request.type is OrderType.MARKET:
+        return _market_ticket(request, instrument)
+    quantity = request.quantity or ZERO
+    lots = _lots(quantity, instrument, at_market=not request.type.has_price)
+    reference = request.price if request.price is not None else request.stop_price or ZERO
+    _check_notional(reference * quantity, instrument, at_market=not request.type.has_price)
+    if request.side is Side.SELL:
+        hold = most = quantity
+    else:
+        hold = reference * quantity
+        most = hold if request.type.has_price else hold * _STOP_HOLD
+    asset = _asset(request.side, instrument)
+    return Ticket(lots=lots, price=price, trigger=trigger, budget=None, asset=asset, hold=hold, hold_up_to=most)
+
+
+def _market_ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
+    """Size a market order by what it will find, so that what it spends is known before it trades."""
+    engine, scale = instrument.engine, instrument.scale
+    if request.quantity is not None:
+        lots = _lots(request.quantity, instrument, at_market=True)
+        _check_notional(instrument.statistics.average_price().price * request.quantity, instrument, at_market=True)
+        found, product = engine.cost(request.side, lots)
+    else:
+        amount = request.quote_quantity or ZERO
+        _check_notional(amount, instrument, at_market=True)
+        found, product = engine.within(request.side, scale.budget(amount))
+        lots = found
+    if found == 0:
+        raise NoLiquidity
+    hold = scale.quantity(lots) if request.side is Side.SELL else scale.quote(product)
+    return Ticket(
+        lots=lots,
+        price=None,
+        trigger=None,
+        budget=product if request.side is Side.BUY else None,
+        asset=_asset(request.side, instrument),
+        hold=hold,
+        hold_up_to=hold,
+    )
+
+
+def _check_fields(request: OrderRequest) -> None:
+    if (request.price is not None) != request.type.has_price:
+        raise InvalidRequest("price", "limit orders carry a price, and they alone")
+    if (request.stop_price is not None) != request.type.waits_for_trigger:
+        raise InvalidRequest("stopPrice", "stop and take-profit orders carry a stop price, and they alone")
+    if request.type is OrderType.MARKET:
+        if (request.quantity is None) == (request.quote_quantity is None):
+            raise InvalidRequest("quantity", "a market order has either a quantity or a quote quantity")
+    elif request.quantity is None or request.quote_quantity is not None:
+        raise InvalidRequest("quantity", "the order is sized by its quantity")
+
+
+def _price(price: Decimal | None, instrument: Instrument) -> int | None:
+    if price is None:
+        return None
+    ticks = instrument.scale.ticks(price)
+    if ticks is None or ticks <= 0 or price > instrument.rules.max_price:
+        raise FilterFailure("PRICE_FILTER")
+    return ticks
+
+
+def _check_percent(price: Decimal, instrument: Instrument) -> None:
+    rules, average = instrument.rules, instrument.statistics.average_price().price
+    if not average * rules.percent_price_down <= price <= average * rules.percent_price_up:
+        raise FilterFailure("PERCENT_PRICE_BY_SIDE")
+
+
+def _lots(quantity: Decimal, instrument: Instrument, *, at_market: bool) -> int:
+    lots = instrument.scale.lots(quantity)
+    if lots is None or lots <= 0 or quantity > instrument.rules.max_quantity:
+        raise FilterFailure("LOT_SIZE")
+    if at_market and quantity > instrument.rules.max_market_quantity:
+        raise FilterFailure("MARKET_LOT_SIZE")
+    return lots
+
+
+def _check_notional(notional: Decimal, instrument: Instrument, *, at_market: bool) -> None:
+    rules = instrument.rules
+    if notional < rules.min_notional or (notional > rules.max_notional and not at_market):
+        raise FilterFailure("NOTIONAL")
+
+
+def _asset(side: Side, instrument: Instrument) -> str:
+    return instrument.rules.base if side is Side.SELL else instrument.rules.quote

@@ -1,0 +1,184 @@
+"""Clearing: what the engine's events mean for accounts: holds, fills, commission, and the reports on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import ROUND_DOWN, Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from millrace_matching import (
+    Accepted,
+    Canceled,
+    Completed,
+    Expired,
+    ExpiryReason,
+    Side,
+    Traded,
+    Triggered,
+)
+from millrace_simulator.venue.accounts import Account
+from millrace_simulator.venue.instrument import Instrument
+from millrace_simulator.venue.ledger import Ledger
+from millrace_simulator.venue.orders import ExecutionReport, ExecutionType, Order, OrderStatus, OwnTrade
+
+_PLACES = Decimal("1e-8")
+
+OrderEvent = Accepted | Triggered | Canceled | Expired | Completed
+
+
+class Fill(Struct, frozen=True, gc=False):
+    """One side of a trade, in decimals."""
+
+    trade_id: int
+    price: Decimal
+    quantity: Decimal
+    is_maker: bool
+    base: str
+    quote: str
+
+
+class Clearing:
+    """Changes orders and balances as the engine says, and tells of each change once."""
+
+    def __init__(
+        self, accounts: Mapping[int, Account], ledger: Ledger, report: Callable[[ExecutionReport], None]
+    ) -> None:
+        self.fees: dict[str, Decimal] = {}
+        """Commission taken so far, by asset."""
+        self._accounts = accounts
+        self._ledger = ledger
+        self._report = report
+        self._holds: dict[tuple[str, int], tuple[str, Decimal]] = {}
+        self._touched: dict[int, set[str]] = {}
+        self._last_execution_id = 0
+        # The client order id of the cancel under way, which its report carries.
+        self.cancel_client_order_id = ""
+
+    def enter(self, order: Order, asset: str, amount: Decimal) -> None:
+        """Enter an order and hold for it what it may spend.
+
+        Raises:
+            InsufficientBalance: less is free; nothing changed.
+        """
+        self._accounts[order.account_id].lock(asset, amount)
+        self._holds[order.symbol, order.order_id] = (asset, amount)
+        self._touch(order, asset)
+        self._ledger.add(order)
+
+    def hear(self, event: OrderEvent, order: Order, now_us: int) -> None:
+        """Follow an event of an order that is not a trade."""
+        if isinstance(event, Accepted):
+            self._tell(order, ExecutionType.NEW, now_us)
+        elif isinstance(event, Triggered):
+            working = replace(order, is_working=True, working_us=now_us, updated_us=now_us)
+            self._ledger.update(working)
+            self._tell(working, ExecutionType.NEW, now_us)
+        elif isinstance(event, Canceled):
+            self._end(order, OrderStatus.CANCELED, ExecutionType.CANCELED, now_us)
+        elif isinstance(event, Expired) and event.reason is ExpiryReason.SELF_TRADE:
+            self._end(order, OrderStatus.EXPIRED_IN_MATCH, ExecutionType.TRADE_PREVENTION, now_us)
+        elif isinstance(event, Expired):
+            self._end(order, OrderStatus.EXPIRED, ExecutionType.EXPIRED, now_us)
+
+    def trade(self, traded: Traded, order: Order, instrument: Instrument, now_us: int) -> None:
+        """Settle one side of a trade: `order` is its maker or its taker."""
+        fill = Fill(
+            traded.trade_id,
+            instrument.scale.price(traded.price),
+            instrument.scale.quantity(traded.quantity),
+            order.order_id == traded.maker_id,
+            instrument.rules.base,
+            instrument.rules.quote,
+        )
+        own = self._settle(fill, order, now_us)
+        filled = order.filled + fill.quantity
+        whole = filled == order.quantity
+        updated = replace(
+            order,
+            filled=filled,
+            filled_quote=order.filled_quote + own.quote,
+            status=OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED,
+            updated_us=now_us,
+        )
+        self._ledger.update(updated)
+        self._ledger.add_trade(order.account_id, own)
+        if whole:
+            self._release(updated)
+        self._tell(updated, ExecutionType.TRADE, now_us, own)
+
+    def touched(self) -> dict[int, set[str]]:
+        """The assets of each account whose balance changed since this was last asked."""
+        touched, self._touched = self._touched, {}
+        return touched
+
+    def _settle(self, fill: Fill, order: Order, now_us: int) -> OwnTrade:
+        """Move what is traded, out of the hold and in to what is free, less the commission."""
+        account = self._accounts[order.account_id]
+        notional = fill.price * fill.quantity
+        buys = order.side is Side.BUY
+        paid, paid_asset = (notional, fill.quote) if buys else (fill.quantity, fill.base)
+        received, received_asset = (fill.quantity, fill.base) if buys else (notional, fill.quote)
+        rate = account.maker_rate if fill.is_maker else account.taker_rate
+        commission = (received * rate).quantize(_PLACES, ROUND_DOWN)
+        held_asset, held = self._holds[order.symbol, order.order_id]
+        self._holds[order.symbol, order.order_id] = (held_asset, held - paid)
+        account.spend_locked(paid_asset, paid)
+        account.credit(received_asset, received - commission)
+        if buys and order.price:
+            # Bought below the limit: what was held for the difference is free again.
+            self._free(order, (order.price - fill.price) * fill.quantity)
+        self.fees[received_asset] = self.fees.get(received_asset, Decimal(0)) + commission
+        self._touch(order, paid_asset, received_asset)
+        return OwnTrade(
+            trade_id=fill.trade_id,
+            order_id=order.order_id,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            price=fill.price,
+            quantity=fill.quantity,
+            quote=notional,
+            commission=commission,
+            commission_asset=received_asset,
+            is_maker=fill.is_maker,
+            time_us=now_us,
+        )
+
+    def _end(self, order: Order, status: OrderStatus, execution_type: ExecutionType, now_us: int) -> None:
+        ended = replace(order, status=status, updated_us=now_us)
+        self._ledger.update(ended)
+        self._release(ended)
+        self._tell(ended, execution_type, now_us)
+
+    def _free(self, order: Order, amount: Decimal) -> None:
+        asset, held = self._holds[order.symbol, order.order_id]
+        self._holds[order.symbol, order.order_id] = (asset, held - amount)
+        self._accounts[order.account_id].unlock(asset, amount)
+
+    def _release(self, order: Order) -> None:
+        """Free what is still held for an order that is final."""
+        asset, held = self._holds.pop((order.symbol, order.order_id))
+        if held:
+            self._accounts[order.account_id].unlock(asset, held)
+            self._touch(order, asset)
+
+    def _touch(self, order: Order, *assets: str) -> None:
+        self._touched.setdefault(order.account_id, set()).update(assets)
+
+    def _tell(self, order: Order, kind: ExecutionType, now_us: int, trade: OwnTrade | None = None) -> None:
+        self._last_execution_id += 1
+        canceled = kind is ExecutionType.CANCELED
+        self._report(
+            ExecutionReport(
+                account_id=order.account_id,
+                execution_type=kind,
+                order=order,
+                time_us=now_us,
+                execution_id=self._last_execution_id,
+                client_order_id=self.cancel_client_order_id if canceled else order.client_order_id,
+                original_client_order_id=order.client_order_id if canceled else "",
+                trade=trade,
+            )
+        )
