@@ -22,7 +22,7 @@ from millrace_simulator.binance.wsapi import add_wsapi_routes
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.control import add_control_routes
 from millrace_simulator.market import Market, run
-from millrace_simulator.venue import Venue, WallClock
+from millrace_simulator.venue import Clock, Venue, WallClock
 
 DEFAULT_HOST = "127.0.0.1"
 SHUTDOWN_TIMEOUT_S = 0.5
@@ -65,9 +65,14 @@ class Server:
 
 
 async def serve(
-    config: SimulatorConfig, host: str = DEFAULT_HOST, port: int = 0, *, drive_market: bool = True
+    config: SimulatorConfig,
+    host: str = DEFAULT_HOST,
+    port: int = 0,
+    *,
+    clock: Clock | None = None,
+    drive_market: bool = True,
 ) -> Server:
-    """Start a simulator and give it when it answers; port 0 takes a free one.
+    """Start a simulator and give it when it answers; port 0 takes a free one, and the clock is the wall's by default.
 
     With `drive_market` False the books are filled and then stand still until `server.market.step` is called.
 
@@ -75,11 +80,13 @@ async def serve(
         OSError: the port is taken.
     """
     listening = socket.create_server((host, port), backlog=BACKLOG)
-    venue = Venue(config.symbols, config.accounts, clock=WallClock(), seed=config.seed, record=config.record)
+    clock = clock or WallClock()
+    venue = Venue(config.symbols, config.accounts, clock=clock, seed=config.seed, record=config.record)
     market = Market(venue, seed=config.seed, events_per_second=config.events_per_second)
     market.open()
     exchange = Exchange(venue, _rules(config.limits), enforce_limits=config.limits.enforce)
-    runner = web.AppRunner(_application(exchange, market, config), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    app = _application(exchange, market, config)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     await web.SockSite(runner, listening, backlog=BACKLOG).start()
     server = Server(runner, exchange, market, host, listening.getsockname()[1])
