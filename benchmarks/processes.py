@@ -1,0 +1,40 @@
+"""What the kernel knows of processes: CPU time, memory, children."""
+
+import os
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pid: int) -> float:
+    """Give the CPU time that a process has used, user and system, in s."""
+    user, system = _stat(pid)[11:13]
+    return (int(user) + int(system)) / _TICKS_PER_S
+
+
+def resident_mb(pid: int) -> float:
+    """Give the memory that a process holds, in MB; 0 when it has ended."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def family(pid: int) -> list[int]:
+    """Give a process and all that it started, directly or not."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(entry.name)] = int(_stat(int(entry.name))[1])
+        except OSError:
+            continue  # it ended meanwhile
+    members = [pid]
+    for member in members:
+        members += [child for child, parent in parents.items() if parent == member]
+    return members
+
+
+def _stat(pid: int) -> list[str]:
+    """Give the fields of /proc/…/stat after the name, which may hold spaces."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

@@ -1,0 +1,215 @@
+"""From a tick to the order that it causes, at the exchange: ours against picows + redis-py + aiohttp.
+
+The exchange is the simulator in this process, its market standing still but for the ticks. A tick is a new best
+bid whose amount numbers it; the strategy sends an order of that amount, which tells tick and order together.
+Both stacks run side by side on a symbol each and are driven in turn, so each is measured while the other idles.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio as redis_asyncio
+
+from benchmarks.figures import Figure
+from millrace_bus import EmbeddedServer
+from millrace_matching import OrderType, Side
+from millrace_simulator.config import Limits, SimulatorConfig
+from millrace_simulator.server import Server, serve
+from millrace_simulator.venue import AccountSettings, ExecutionReport, ExecutionType, Listener, OrderRef, OrderRequest
+
+ROUNDS = 3
+TICKS_PER_ROUND = 400
+RATES = (50, 300)
+WARM_UP_TICKS = 50
+TARGET = 1.5
+ROOT = Path(__file__).resolve().parent.parent
+OURS, PEERS = "BTCUSDT", "ETHUSDT"
+_LOT = Decimal("0.0001")
+_BASE = Decimal("0.1")
+
+
+class Exchange(Listener):
+    """The simulator, driven tick by tick."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.venue = server.venue
+        self._maker = self.venue.account_by_key("maker-key")
+        self._traders = {self.venue.account_by_key(key).account_id for key in ("our-key", "peer-key")}
+        self._open: dict[str, int] = {}
+        self._sent: dict[Decimal, int] = {}
+        self._prices: dict[str, Decimal] = {}
+        self._number = 0
+        self.latencies: list[int] = []
+        self.venue.listen(self)
+
+    def on_execution(self, report: ExecutionReport) -> None:
+        """Take the time when an order has come."""
+        if report.account_id in self._traders and report.execution_type is ExecutionType.NEW:
+            sent = self._sent.pop(report.order.quantity, None)
+            if sent is not None:
+                self.latencies.append(time.perf_counter_ns() - sent)
+
+    def tick(self, market: str) -> None:
+        """Make a new best bid and send it out."""
+        self._number += 1
+        amount = _BASE + self._number * _LOT
+        if market in self._open:
+            self.venue.cancel(self._maker, market, OrderRef(order_id=self._open[market]))
+        request = OrderRequest(
+            symbol=market, side=Side.BUY, type=OrderType.LIMIT, quantity=amount, price=self.price(market)
+        )
+        self._open[market] = self.venue.place(self._maker, request).order.order_id
+        self._sent[amount] = time.perf_counter_ns()
+        self.venue.end_step()
+
+    def price(self, market: str) -> Decimal:
+        """Give the price of the ticks: always the best, never crossing."""
+        if market not in self._prices:
+            instrument = self.venue.instrument(market)
+            best = instrument.depth(1).bids[0][0]
+            self._prices[market] = instrument.scale.price(best + 1)
+        return self._prices[market]
+
+    async def drive(self, market: str, rate: float, ticks: int) -> list[float]:
+        """Tick at a rate; give the latencies in ms."""
+        self.latencies, self._sent = [], {}
+        start = time.perf_counter()
+        for number in range(ticks):
+            await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
+            self.tick(market)
+        async with asyncio.timeout(10):
+            while len(self.latencies) < ticks * 0.9:
+                await asyncio.sleep(0.01)
+        return [ns / 1e6 for ns in self.latencies]
+
+
+async def run(folder: Path) -> list[Figure]:
+    """Measure at both rates."""
+    config = SimulatorConfig(
+        depth_interval_ms=1,
+        accounts=tuple(_account(name) for name in ("maker", "our", "peer")),
+        limits=Limits(enforce=False),
+    )
+    async with (
+        await serve(config, drive_market=False) as server,
+        await EmbeddedServer.start(folder / "valkey") as valkey,
+    ):
+        exchange = Exchange(server)
+        async with _processes(folder, valkey.url, exchange):
+            return [figure for rate in RATES for figure in await _at(rate, exchange)]
+
+
+async def _at(rate: int, exchange: Exchange) -> list[Figure]:
+    taken: dict[str, list[list[float]]] = {OURS: [], PEERS: []}
+    for _ in range(ROUNDS):
+        for market, rounds in taken.items():
+            rounds.append(await exchange.drive(market, rate, TICKS_PER_ROUND))
+    figures = []
+    for name, percentile, target in (("p50", 50, TARGET if rate == RATES[0] else None), ("p99", 99, None)):
+        ours, peer = (
+            statistics.median(statistics.quantiles(values, n=100)[percentile - 1] for values in rounds)
+            for rounds in taken.values()
+        )
+        figures.append(
+            Figure(
+                f"tick to trade at {rate}/s, {name}",
+                "ms",
+                ours,
+                peer,
+                "picows + redis-py + aiohttp",
+                target,
+                higher_is_better=False,
+            )
+        )
+    return figures
+
+
+def _account(name: str) -> AccountSettings:
+    riches = {asset: Decimal(10**9) for asset in ("USDT", "BTC", "ETH")}
+    return AccountSettings(api_key=f"{name}-key", secret=f"{name}-secret", balances=riches)
+
+
+@asynccontextmanager
+async def _processes(folder: Path, redis_url: str, exchange: Exchange) -> AsyncIterator[None]:
+    """Run both stacks until each has answered its first ticks."""
+    redis: Any = redis_asyncio.Redis.from_url(redis_url)
+    for key, config in _configs(exchange).items():
+        await redis.set(f"stream.config.{key}", json.dumps(config))
+    await redis.aclose()
+    far = {market: str((exchange.price(market) / 2).quantize(Decimal("0.01"))) for market in (OURS, PEERS)}
+    commands = [
+        [f"millrace_{name}", "--agent-id", name.upper(), "--redis-url", redis_url, "--die-with-parent"]
+        for name in ("gatherer", "magicbox", "executor")
+    ] + [
+        ["benchmarks.peers.stack", part, redis_url, exchange.server.url, PEERS, far[PEERS]]
+        for part in ("feed", "strategy", "orders")
+    ]
+    environment = os.environ | {"MILLRACE_PLUGIN_DIR": str(ROOT / "benchmarks" / "strategies")}
+    log = (folder / "processes.log").open("ab")
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+        for command in commands
+    ]
+    try:
+        for market in (OURS, PEERS):
+            await _warm(exchange, market, folder / "processes.log")
+        yield
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.terminate()
+        await asyncio.gather(*(process.wait() for process in processes))
+        log.close()
+
+
+async def _warm(exchange: Exchange, market: str, log: Path) -> None:
+    """Tick until orders come back, then some more."""
+    exchange.latencies = []
+    deadline = time.monotonic() + 30
+    while len(exchange.latencies) < WARM_UP_TICKS:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no orders come back for {market}:\n{log.read_text()[-3_000:]}")
+        exchange.tick(market)
+        await asyncio.sleep(0.02)
+
+
+def _configs(exchange: Exchange) -> dict[str, dict[str, Any]]:
+    account = {"apiKey": "our-key", "secret": "our-secret", "urls": {"base": exchange.server.url}}
+    far = str((exchange.price(OURS) / 2).quantize(Decimal("0.01")))
+    return {
+        "GATHERER": {
+            "agent": {"id": "GATHERER"},
+            "exchanges": {"BENCH": {"binance": {"urls": {"base": exchange.server.url}}}},
+            "workplans": [
+                {
+                    "tenant": "BENCH",
+                    "exchangeId": "binance",
+                    "assetPairs": ["BTC/USDT"],
+                    "dataPoints": ["watchOrderBook"],
+                }
+            ],
+        },
+        "MAGICBOX": {
+            "agent": {"id": "MAGICBOX"},
+            "workplans": [
+                {
+                    "tenant": "BENCH",
+                    "plugins": [{"pluginName": "Reflex", "configuration": {"symbol": "BTC/USDT", "price": far}}],
+                    "subscriptions": [{"exchangeId": "binance", "symbol": "BTC/USDT", "dataPoint": "watchOrderBook"}],
+                }
+            ],
+        },
+        "EXECUTOR": {"agent": {"id": "EXECUTOR"}, "exchanges": {"BENCH": {"binance": account}}},
+    }

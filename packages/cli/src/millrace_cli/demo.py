@@ -1,0 +1,158 @@
+"""The demo: the whole platform on embedded parts, watched in the terminal, ended without a trace."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from millrace_bus import Bus, EmbeddedServer
+from millrace_cli import configs
+from millrace_cli.addresses import free_port, listening
+from millrace_cli.observer import Observer
+from millrace_cli.picture import Picture
+from millrace_cli.processes import Ended, Processes, Service
+from millrace_cli.watching import show
+from millrace_core.errors import MillraceError
+
+SIMULATOR_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the command line says."""
+
+    data_dir: Path
+    examples: Path
+    seconds: float | None = None
+    """None to run until Ctrl-C."""
+    report: Path | None = None
+    redis_port: int = 6379
+    simulator_port: int = 9080
+    seed: int = 1
+    events_per_second: float | None = None
+    quiet: bool = False
+
+
+class ServiceEnded(MillraceError):
+    """A part of the platform ended by itself."""
+
+
+async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Picture:
+    """Run the demo until its time is over or `stop` is set; give what was seen.
+
+    Raises:
+        ServiceEnded: a service ended by itself; the text names its log.
+        MillraceError: a part could not be started; nothing is left running.
+    """
+    picture = Picture(time.monotonic())
+    say = _silent if options.quiet else console.print
+    async with _platform(options, say) as platform:
+        say(platform.headline)
+        async with Bus.connect(platform.redis_url, name="demo") as bus:
+            await _watch(platform, bus, picture, options, console, stop)
+    if options.report:
+        options.report.write_text(json.dumps(picture.report(time.monotonic()), indent=2) + "\n")
+        say(f"Report: {options.report}")
+    return picture
+
+
+@dataclass(frozen=True)
+class _Platform:
+    """Everything that runs, and where."""
+
+    redis_url: str
+    headline: str
+    processes: Processes
+    logs: Path
+
+
+@asynccontextmanager
+async def _platform(options: DemoOptions, say: Callable[[str], None]) -> AsyncIterator[_Platform]:
+    logs = options.data_dir / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    simulator_port = free_port(options.simulator_port)
+    agents = configs.load(options.examples, f"http://127.0.0.1:{simulator_port}")
+    say("Starting Valkey …")
+    server = await EmbeddedServer.start(options.data_dir / "valkey", port=free_port(options.redis_port))
+    processes = Processes(logs)
+    try:
+        say("Starting the simulated exchange and the services …")
+        await processes.start(_simulator(options, simulator_port))
+        async with Bus.connect(server.url, name="demo-setup") as bus:
+            for agent in agents:
+                await bus.put_config(agent.agent, agent.text)
+                await processes.start(_service(agent, server.url, options))
+        await _simulator_ready(simulator_port, logs)
+        headline = (
+            f"Redis 127.0.0.1:{server.port}   exchange http://127.0.0.1:{simulator_port}   logs {logs}   Ctrl-C ends it"
+        )
+        yield _Platform(server.url, headline, processes, logs)
+    finally:
+        say("Stopping …")
+        await processes.stop()
+        await server.stop()
+
+
+async def _watch(
+    platform: _Platform, bus: Bus, picture: Picture, options: DemoOptions, console: Console, stop: asyncio.Event
+) -> None:
+    observer = Observer(bus, picture)
+    async with asyncio.TaskGroup() as group:
+        observing = group.create_task(observer.run())
+        showing = group.create_task(show(picture, console, platform.headline, quiet=options.quiet))
+        ended = await _until_over(platform.processes, options.seconds, stop)
+        observer.sample()
+        observing.cancel()
+        showing.cancel()
+    if ended is not None:
+        raise ServiceEnded(
+            f"{ended.name} ended by itself (code {ended.returncode}); see {platform.logs / ended.name}.log"
+        )
+
+
+async def _until_over(processes: Processes, seconds: float | None, stop: asyncio.Event) -> Ended | None:
+    """Wait until the time is over, somebody stops the demo, or a service ends, which is given."""
+    end = asyncio.create_task(processes.first_end())
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({end, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return end.result() if end.done() and not stop.is_set() else None
+    finally:
+        end.cancel()
+        stopped.cancel()
+
+
+def _simulator(options: DemoOptions, port: int) -> Service:
+    arguments = ["--port", str(port), "--seed", str(options.seed)]
+    if options.events_per_second is not None:
+        arguments += ["--events-per-second", str(options.events_per_second)]
+    return Service("simulator", "millrace_simulator", tuple(arguments))
+
+
+def _service(agent: configs.AgentFile, redis_url: str, options: DemoOptions) -> Service:
+    return Service(
+        agent.kind,
+        f"millrace_{agent.kind}",
+        ("--agent-id", agent.agent),
+        {
+            "MILLRACE_REDIS_URL": redis_url,
+            "MILLRACE_DATA_DIR": str(options.data_dir),
+            "MILLRACE_PLUGIN_DIR": str(options.examples / "strategies"),
+        },
+    )
+
+
+async def _simulator_ready(port: int, logs: Path) -> None:
+    try:
+        await listening(port, SIMULATOR_TIMEOUT_S)
+    except TimeoutError as error:
+        raise ServiceEnded(f"the simulated exchange did not start; see {logs / 'simulator.log'}") from error
+
+
+def _silent(_text: str) -> None:
+    """Say nothing."""

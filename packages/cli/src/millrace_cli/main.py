@@ -1,0 +1,108 @@
+"""The command `millrace`."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from millrace_cli import configs, demo, up
+from millrace_cli.dashboard import closing_words
+from millrace_core.errors import MillraceError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="millrace: a trading platform over Redis.",
+)
+
+DataDir = Annotated[Path, typer.Option(help="Where data and logs are kept.")]
+RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; another is taken when it is busy.")]
+SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; another is taken when it is busy.")]
+
+
+@app.command("demo")
+def demo_command(
+    seconds: Annotated[float | None, typer.Option("--for", min=0.0, help="End after so many seconds.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write what was seen into this JSON file.")] = None,
+    data_dir: DataDir = Path(".millrace/demo"),
+    redis_port: RedisPort = 6379,
+    simulator_port: SimulatorPort = 9080,
+    seed: Annotated[int, typer.Option(help="Decides what the simulated market does.")] = 1,
+    events_per_second: Annotated[float | None, typer.Option(min=0.0, help="How busy the simulated market is.")] = None,
+    examples: Annotated[Path | None, typer.Option(help="Folder of the agents' configurations.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing.")] = False,
+) -> None:
+    """Run the whole platform on embedded parts: Valkey, a simulated exchange, all services, a strategy."""
+    options = demo.DemoOptions(
+        data_dir=data_dir,
+        examples=examples or configs.examples_folder(),
+        seconds=seconds,
+        report=report,
+        redis_port=redis_port,
+        simulator_port=simulator_port,
+        seed=seed,
+        events_per_second=events_per_second,
+        quiet=quiet,
+    )
+    console = Console()
+
+    async def run(stop: asyncio.Event) -> None:
+        picture = await demo.run(options, console, stop)
+        if not quiet:
+            console.print(closing_words(picture))
+
+    _run(run)
+
+
+@app.command("up")
+def up_command(
+    redis_url: Annotated[
+        str | None, typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis to use; an embedded Valkey when not given.")
+    ] = None,
+    data_dir: DataDir = Path(".millrace/up"),
+    redis_port: RedisPort = 6379,
+    gatherer: Annotated[str, typer.Option(help="The gatherer's agent id.")] = up.AGENTS["gatherer"],
+    magicbox: Annotated[str, typer.Option(help="Magicbox's agent id.")] = up.AGENTS["magicbox"],
+    executor: Annotated[str, typer.Option(help="The executor's agent id.")] = up.AGENTS["executor"],
+) -> None:
+    """Run the services alone, against whatever exchanges their configurations name."""
+    agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor}
+    say = Console(stderr=True).print
+    _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
+
+
+@app.command(
+    "simulator", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def simulator_command(context: typer.Context) -> None:
+    """Run the simulated exchange alone; its options are those of `python -m millrace_simulator`."""
+    command = [sys.executable, "-m", "millrace_simulator", *context.args]
+    os.execv(sys.executable, command)  # noqa: S606 - this very interpreter, arguments as they were typed
+
+
+def _run(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run to the end; Ctrl-C and SIGTERM end it in order, a mistake ends it with one plain line."""
+    try:
+        asyncio.run(_until_signalled(work))
+    except MillraceError as error:
+        typer.echo(f"millrace: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await work(stop)
+
+
+if __name__ == "__main__":
+    app()

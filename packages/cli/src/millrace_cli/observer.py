@@ -1,0 +1,70 @@
+"""The observer: follows every stream of the bus as any reader would, and paints the picture."""
+
+import asyncio
+import time
+
+import msgspec
+
+from millrace_bus import Bus, Follower, Update
+from millrace_cli.picture import Picture, StreamView
+from millrace_core.clock import now_ms
+from millrace_core.messages import Response
+from millrace_core.names import StreamName
+from millrace_core.orders import OrdersDelta
+
+_PERIOD_S = 1.0
+
+
+class Observer:
+    """Follows whatever streams there are, new ones as they appear, until it is closed."""
+
+    def __init__(self, bus: Bus, picture: Picture) -> None:
+        self._bus = bus
+        self._picture = picture
+        self._followers: dict[StreamName, Follower] = {}
+
+    async def run(self) -> None:
+        """Look for new streams and heartbeats once a second, for ever."""
+        while True:
+            for name in await self._bus.scan_streams("stream.*"):
+                if name not in self._followers:
+                    self._follow(name)
+            for heartbeat in await self._bus.heartbeats():
+                self._picture.saw_heartbeat(heartbeat)
+            self.sample()
+            await asyncio.sleep(_PERIOD_S)
+
+    def sample(self) -> None:
+        """Bring the picture up to what the followers count by now."""
+        now_s = time.monotonic()
+        for name, follower in self._followers.items():
+            view = self._picture.streams[str(name)]
+            view.trusted, view.status = follower.trusted, str(follower.status)
+            view.gaps, view.recoveries = follower.counters.gaps, follower.counters.recoveries
+            view.sample(now_s)
+
+    def _follow(self, name: StreamName) -> None:
+        view = StreamView(name)
+        self._picture.streams[str(name)] = view
+        self._followers[name] = self._bus.follow(name, lambda update: self._saw(view, update))
+
+    def _saw(self, view: StreamView, update: Update) -> None:
+        view.state, view.trusted = update.state, update.trusted
+        now_s = time.monotonic()
+        match update.kind:
+            case "delta":
+                self._picture.saw_message(view, update.trace, now_s)
+                if isinstance(update.data, OrdersDelta):
+                    for order in update.data.orders:
+                        self._picture.saw_order(order, now_s)
+            case "response":
+                self._saw_answer(view, update)
+
+    def _saw_answer(self, view: StreamView, update: Update) -> None:
+        answer = msgspec.convert(update.data, Response)
+        view.messages += 1
+        error = f"{answer.error.kind}: {answer.error.message}" if answer.error else None
+        self._picture.saw_answer(answer.status, error, str(view.name), update.trace, now_ms())
+        for order in (answer.order, *(answer.orders or ())):
+            if order is not None:
+                self._picture.saw_order(order, time.monotonic())

@@ -1,0 +1,57 @@
+"""`millrace up`: the services alone, on a given Redis or an embedded one, as their configurations say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from millrace_bus import EmbeddedServer
+from millrace_cli.addresses import free_port
+from millrace_cli.demo import ServiceEnded
+from millrace_cli.processes import Processes, Service
+
+AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR"}
+"""The services, and the agent id that each has when it is told no other."""
+
+
+async def run(
+    redis_url: str | None,
+    data_dir: Path,
+    redis_port: int,
+    agents: dict[str, str],
+    say: Callable[[str], None],
+    stop: asyncio.Event,
+) -> None:
+    """Run the services until `stop` is set.
+
+    Raises:
+        ServiceEnded: a service ended by itself.
+    """
+    async with _redis(redis_url, data_dir, redis_port) as url:
+        processes = Processes(log_dir=None)
+        try:
+            for kind, agent in agents.items():
+                await processes.start(
+                    Service(kind, f"millrace_{kind}", ("--agent-id", agent), {"MILLRACE_REDIS_URL": url})
+                )
+            say("The services run; Ctrl-C ends them.")
+            end, stopped = asyncio.create_task(processes.first_end()), asyncio.create_task(stop.wait())
+            await asyncio.wait({end, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if end.done() and not stop.is_set():
+                raise ServiceEnded(f"{end.result().name} ended by itself (code {end.result().returncode})")
+            end.cancel()
+        finally:
+            await processes.stop()
+
+
+@asynccontextmanager
+async def _redis(url: str | None, data_dir: Path, port: int) -> AsyncIterator[str]:
+    if url is not None:
+        yield url
+        return
+    server = await EmbeddedServer.start(data_dir / "valkey", port=free_port(port))
+    try:
+        yield server.url
+    finally:
+        await server.stop()

@@ -1,0 +1,160 @@
+"""The whole platform as real processes on this machine, with the means to break it."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import redis.asyncio as redis_asyncio
+
+from millrace_bus import EmbeddedServer
+from millrace_cli import configs
+from millrace_cli.addresses import free_port, listening
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("gatherer", "magicbox", "executor")
+DEMO_KEY = "demo-key"
+DEMO_SECRET = b"demo-secret"
+_POLL_S = 0.02
+
+
+class Platform:
+    """A Valkey, a simulated exchange and services, each a process that a test may kill."""
+
+    def __init__(self, folder: Path, server: EmbeddedServer, simulator_port: int) -> None:
+        self.folder = folder
+        self.server = server
+        self.exchange_url = f"http://127.0.0.1:{simulator_port}"
+        self.redis: Any = redis_asyncio.Redis.from_url(server.url, decode_responses=True)
+        self.http = aiohttp.ClientSession(self.exchange_url)
+        self.configs: dict[str, dict[str, Any]] = {}
+        self.processes: dict[str, asyncio.subprocess.Process] = {}
+
+    async def configure(self, kind: str, config: dict[str, Any]) -> None:
+        """Put a service's configuration as a person would: by a plain SET."""
+        self.configs[kind] = config
+        await self.redis.set(f"stream.config.{config['agent']['id']}", json.dumps(config))
+
+    async def start(self, name: str, *arguments: str) -> None:
+        """Start a service, or the simulator."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", f"millrace_{name}", *arguments, "--die-with-parent",
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "MILLRACE_REDIS_URL": self.server.url,
+                    "MILLRACE_PLUGIN_DIR": str(ROOT / "examples" / "strategies"),
+                    "MILLRACE_DATA_DIR": str(self.folder),
+                },
+                stdout=log, stderr=log,
+            )  # fmt: skip
+
+    async def start_service(self, kind: str) -> None:
+        """Start the service of a kind under the agent id of its configuration."""
+        await self.start(kind, "--agent-id", self.configs[kind]["agent"]["id"])
+
+    async def kill(self, name: str) -> None:
+        """Kill a process with -9 and wait until it is gone."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async def close(self) -> None:
+        """End everything."""
+        for process in self.processes.values():
+            if process.returncode is None:
+                process.terminate()
+        await asyncio.gather(*(process.wait() for process in self.processes.values()))
+        await self.http.close()
+        await self.redis.aclose()
+        await self.server.stop()
+
+    async def get(self, path: str, **parameters: Any) -> Any:
+        """Ask the exchange."""
+        async with self.http.get(path, params=parameters) as response:
+            response.raise_for_status()
+            return await response.json()
+
+    async def get_signed(self, path: str, **parameters: Any) -> Any:
+        """Ask the exchange as the demo account, signed the way Binance wants it."""
+        query = urlencode(parameters | {"timestamp": int(time.time() * 1000)})
+        signature = hmac.new(DEMO_SECRET, query.encode(), hashlib.sha256).hexdigest()
+        async with self.http.get(
+            f"{path}?{query}&signature={signature}", headers={"X-MBX-APIKEY": DEMO_KEY}
+        ) as response:
+            response.raise_for_status()
+            return await response.json()
+
+    async def heartbeat(self, kind: str) -> dict[str, Any] | None:
+        """Give what a service says of itself."""
+        text = await self.redis.get(f"agent.{self.configs[kind]['agent']['id']}")
+        return json.loads(text) if text else None
+
+    def log(self, name: str) -> str:
+        """Give what a process has logged."""
+        return (self.folder / f"{name}.log").read_text()
+
+
+async def until(
+    condition: Callable[[], Awaitable[Any]], what: str, timeout: float = 20.0, platform: Platform | None = None
+) -> Any:
+    """Wait until a condition that only polling can see holds; give its value.
+
+    Raises:
+        AssertionError: it did not in time; says what, and how the platform's processes stand.
+    """
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if value := await condition():
+            return value
+        await asyncio.sleep(_POLL_S)
+    logs = {name: platform.log(name)[-2_000:] for name in platform.processes} if platform else {}
+    raise AssertionError(
+        f"not within {timeout} s: {what}\n" + "\n".join(f"--- {n}\n{text}" for n, text in logs.items())
+    )
+
+
+def example(kind: str, exchange_url: str) -> dict[str, Any]:
+    """Give the example configuration of a service, pointed at an exchange."""
+    text = (ROOT / "examples" / f"{kind}.json").read_text().replace(configs.EXAMPLE_SIMULATOR, exchange_url)
+    config: dict[str, Any] = json.loads(text)
+    return config
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    kinds: tuple[str, ...] = KINDS,
+    *,
+    simulator: dict[str, Any] | None = None,
+    change: Callable[[str, dict[str, Any]], None] = lambda _kind, _config: None,
+) -> AsyncIterator[Platform]:
+    """Run the platform on the example configurations, `change`d in place by the test.
+
+    `simulator` is laid over the simulator's own default configuration.
+    """
+    port = free_port(0)
+    server = await EmbeddedServer.start(folder / "valkey")
+    platform = Platform(folder, server, port)
+    try:
+        settings = folder / "simulator.json"
+        settings.write_text(json.dumps(simulator or {}))
+        await platform.start("simulator", "--port", str(port), "--config", str(settings))
+        for kind in kinds:
+            config = example(kind, platform.exchange_url)
+            change(kind, config)
+            await platform.configure(kind, config)
+            await platform.start_service(kind)
+        await listening(port, 20)
+        yield platform
+    finally:
+        await platform.close()
