@@ -8,7 +8,7 @@ from millrace_simulator.binance.streams.kline_feed import KlineFeed
 from millrace_simulator.binance.streams.names import ALL_MINI_TICKERS, ALL_TICKERS, SymbolStreams
 from millrace_simulator.binance.streams.ticker_feed import TickerFeed, publish_all
 from millrace_simulator.binance.streams.trade_feed import TradeFeed
-from millrace_simulator.venue import BookChange, Instrument, Listener, PublicTrade, Venue
+from millrace_simulator.venue import AggregateTrade, BookChange, Instrument, Listener, PublicTrade, Venue
 
 _SECOND_US = 1_000_000
 
@@ -37,8 +37,9 @@ class MarketFeed(Listener):
         self._hub = hub
         self._symbols = {symbol: _SymbolFeed(hub, each) for symbol, each in venue.instruments.items()}
         self._interval_us = max(1, depth_interval_ms * 1000)
-        self._interval = 0
-        self._second = 0
+        now_us = venue.clock.now_us()
+        self._interval = now_us // self._interval_us
+        self._second = now_us // _SECOND_US
 
     def on_trade(self, trade: PublicTrade) -> None:
         """Publish a trade."""
@@ -46,11 +47,14 @@ class MarketFeed(Listener):
         symbol.tickers.traded = True
         symbol.trades.trade(trade)
 
+    def on_aggregate(self, aggregate: AggregateTrade) -> None:
+        """Publish an aggregate of trades."""
+        self._symbols[aggregate.symbol].trades.aggregate(aggregate)
+
     def on_book(self, change: BookChange) -> None:
-        """Gather a change, and publish the aggregate of the trades that made it."""
+        """Gather a change."""
         symbol = self._symbols[change.symbol]
         symbol.tickers.book_changed = True
-        symbol.trades.end_of_action()
         symbol.book.change(change)
 
     def on_step(self, now_us: int) -> None:

@@ -129,7 +129,7 @@ class ApiSession:
         return account if counted else None, result
 
     def _usage(self, account: Account | None) -> list[dict[str, Any]]:
-        orders = [] if account is None else self._exchange.limits.order_usage(account.api_key)
+        orders = [] if account is None else self._exchange.limits.order_usage(str(account.account_id))
         return orders + self._exchange.limits.request_usage(self._address)
 
     def _with_retry_time(self, error: BinanceError) -> BinanceError:

@@ -1,0 +1,132 @@
+"""The paths that open market streams, and the requests on them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from millrace_simulator.binance.streams import ConnectionRules
+
+if TYPE_CHECKING:
+    from .conftest import Stand
+
+TRADES, DEPTH = "btcusdt@trade", "btcusdt@depth@100ms"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (f"/ws/{TRADES}", [TRADES]),
+        (f"/ws/{TRADES}/{DEPTH}", [TRADES, DEPTH]),
+        ("/ws", []),
+        ("/ws/", []),
+        ("/ws/0", []),
+        ("/ws/stream", []),
+        (f"/stream?streams={TRADES}/{DEPTH}", [TRADES, DEPTH]),
+        ("/stream", []),
+        ("/stream/", []),
+        ("/stream/3", []),
+    ],
+)
+async def test_a_path_opens_the_streams_that_it_names(stand: Stand, path: str, expected: list[str]) -> None:
+    """Streams in the path or query are sent from the start; what is no stream name is tolerated."""
+    client = await stand.connect(path)
+    assert await client.request("LIST_SUBSCRIPTIONS") == {"result": expected, "id": 1}
+
+
+async def test_what_is_subscribed_is_sent_and_what_is_left_is_not(stand: Stand) -> None:
+    """Subscribing twice delivers once; leaving a stream that was never joined is harmless."""
+    client = await stand.connect("/ws")
+    for _ in range(2):
+        assert await client.request("SUBSCRIBE", DEPTH, request_id=0) == {"result": None, "id": 0}
+    stand.pass_time(100)
+    assert [event["e"] for event in await client.events()] == ["depthUpdate"]
+    assert await client.request("UNSUBSCRIBE", DEPTH, "never@joined", request_id="x") == {"result": None, "id": "x"}
+    stand.pass_time(100)
+    assert await client.events() == []
+
+
+async def test_combined_connections_wrap_events_but_not_answers(stand: Stand) -> None:
+    """On /stream every event comes as `{stream, data}`."""
+    client = await stand.connect(f"/stream?streams={DEPTH}")
+    assert await client.request("GET_PROPERTY", "combined") == {"result": True, "id": 1}
+    stand.pass_time(100)
+    (event,) = await client.events()
+    assert event["stream"] == DEPTH
+    assert event["data"]["s"] == "BTCUSDT"
+
+
+async def test_wrapping_can_be_switched(stand: Stand) -> None:
+    """SET_PROPERTY makes a raw connection a combined one and back."""
+    client = await stand.connect(f"/ws/{DEPTH}")
+    for combined in (True, False):
+        assert await client.request("SET_PROPERTY", "combined", combined) == {"result": None, "id": 1}
+        stand.pass_time(100)
+        (event,) = await client.events()
+        assert ("stream" in event) is combined
+
+
+async def test_a_bad_request_is_refused_and_the_connection_lives_on(stand: Stand) -> None:
+    """The refusal names what is wrong; the streams go on."""
+    client = await stand.connect(f"/ws/{DEPTH}")
+    await client.socket.send_str("{")
+    assert (await client.socket.receive_json())["error"]["code"] == 3
+    assert (await client.request("SUBSCRIBE", 7))["error"] == {"code": 2, "msg": "Invalid request: invalid stream"}
+    stand.pass_time(100)
+    assert len(await client.events()) == 1
+
+
+async def test_unknown_streams_are_accepted_and_silent(stand: Stand) -> None:
+    """As at Binance, nobody is told that a stream does not exist."""
+    client = await stand.connect("/ws")
+    assert await client.request("SUBSCRIBE", "nosuch@trade", "btcusdt@nothing") == {"result": None, "id": 1}
+    stand.pass_time(2_000)
+    assert await client.events() == []
+
+
+async def test_microseconds_are_sent_to_who_asks_for_them(stand: Stand) -> None:
+    """`timeUnit=MICROSECOND` in the address changes all times."""
+    client = await stand.connect(f"/ws/{DEPTH}?timeUnit=MICROSECOND")
+    stand.pass_time(100)
+    (event,) = await client.events()
+    assert event["E"] == stand.clock.now_us()
+
+
+async def test_a_client_that_leaves_is_forgotten(stand: Stand) -> None:
+    """Events go on to the others when one of the listeners is gone."""
+    leaving, staying = await stand.connect(f"/ws/{DEPTH}"), await stand.connect(f"/ws/{DEPTH}")
+    await leaving.socket.close()
+    stand.pass_time(100)
+    assert len(await staying.events()) == 1
+
+
+class TestFewStreams:
+    """With a bound of two streams a connection."""
+
+    @pytest.fixture
+    def rules(self) -> ConnectionRules:
+        """Give rules with a low bound."""
+        return ConnectionRules(max_streams=2)
+
+    async def test_a_connection_listens_to_no_more_streams_than_it_may(self, stand: Stand) -> None:
+        """A request beyond the bound changes nothing; an address beyond it opens nothing."""
+        client = await stand.connect("/ws/a@trade")
+        assert (await client.request("SUBSCRIBE", "b@trade", "c@trade"))["error"]["code"] == 2
+        assert (await client.request("LIST_SUBSCRIPTIONS"))["result"] == ["a@trade"]
+        assert (await client.request("SUBSCRIBE", "a@trade", "b@trade"))["result"] is None
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await stand.connect("/ws/a@trade/b@trade/c@trade")
+
+
+async def test_at_the_end_every_client_is_told_and_closed(stand: Stand) -> None:
+    """Each client hears `serverShutdown`, then its connection is closed in order with 1001."""
+    clients = [await stand.connect(path) for path in ("/ws", "/stream")]
+    ending = asyncio.create_task(stand.shut_down())
+    for client in clients:
+        assert await client.socket.receive_json() == {"e": "serverShutdown", "E": stand.clock.now_us() // 1000}
+        message = await client.socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+    await ending

@@ -1,0 +1,154 @@
+"""User data events over the WebSocket API."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from millrace_simulator.server import Server
+
+if TYPE_CHECKING:
+    from .conftest import ApiClient, Connect, Signer
+
+RESTING: dict[str, Any] = {
+    "symbol": "KCSUSDT",
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "price": "5",
+    "quantity": "2",
+}
+MARKET: dict[str, Any] = {"symbol": "KCSUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
+
+
+def _kinds(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["event"].get("x") or message["event"]["e"] for message in messages]
+
+
+async def test_an_order_is_reported_and_its_balances_follow(client: ApiClient, sign: Signer) -> None:
+    """Each change of an order comes as a report, and after every change of a balance the balance."""
+    assert await client.result("userDataStream.subscribe.signature", **sign()) == {"subscriptionId": 0}
+    placed = await client.result("order.place", **sign(**RESTING, newClientOrderId="mine"))
+    report, position = await client.told()
+    assert report["subscriptionId"] == position["subscriptionId"] == 0
+    event = report["event"]
+    assert (event["x"], event["X"], event["i"], event["c"], event["w"]) == (
+        "NEW",
+        "NEW",
+        placed["orderId"],
+        "mine",
+        True,
+    )
+    assert position["event"]["B"] == [{"a": "USDT", "f": "999990.00000000", "l": "10.00000000"}]
+    await client.result("order.cancel", **sign(symbol="KCSUSDT", orderId=placed["orderId"], newClientOrderId="cancel"))
+    report, position = await client.told()
+    assert (report["event"]["x"], report["event"]["c"], report["event"]["C"]) == ("CANCELED", "cancel", "mine")
+    assert position["event"]["B"] == [{"a": "USDT", "f": "1000000.00000000", "l": "0.00000000"}]
+
+
+async def test_fills_are_reported_with_the_public_trade_id(server: Server, client: ApiClient, sign: Signer) -> None:
+    """A taker's report names the trade that everybody sees, and its commission is taken from what it received."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    placed = await client.result("order.place", **sign(**MARKET))
+    told = await client.told()
+    assert _kinds(told) == ["NEW", *["TRADE"] * len(placed["fills"]), "outboundAccountPosition"]
+    last = told[-2]["event"]
+    (public,) = server.venue.instrument("KCSUSDT").tape.recent(1)
+    assert (last["t"], last["X"], last["z"], last["N"]) == (public.trade_id, "FILLED", "1.00000000", "KCS")
+    balances = {balance["a"]: balance["f"] for balance in told[-1]["event"]["B"]}
+    assert balances["KCS"] == "1000.99900000"
+    assert Decimal(balances["USDT"]) == 1_000_000 - Decimal(last["Z"])
+
+
+async def test_an_answer_comes_before_the_reports_of_what_it_did(client: ApiClient, sign: Signer) -> None:
+    """On the connection that placed an order its answer is first; the order of the reports is the engine's."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    await client.result("order.place", **sign(**MARKET))
+    assert client.events == []
+
+
+async def test_a_session_subscribes_without_signature(client: ApiClient, sign: Signer, sign_ed25519: Signer) -> None:
+    """Only a logged-on session can; `session.status` tells whether anything is subscribed."""
+    assert await client.refusal("userDataStream.subscribe") == -2015
+    await client.result("session.logon", **sign_ed25519())
+    assert await client.result("userDataStream.subscribe") == {"subscriptionId": 0}
+    assert await client.refusal("userDataStream.subscribe") == -2035
+    assert await client.result("userDataStream.subscribe.signature", **sign()) == {"subscriptionId": 1}
+    assert (await client.result("session.status"))["userDataStream"] is True
+    assert await client.result("session.subscriptions") == [{"subscriptionId": 0}, {"subscriptionId": 1}]
+
+
+async def test_events_name_the_subscription_of_their_account(
+    client: ApiClient, sign: Signer, sign_ed25519: Signer
+) -> None:
+    """Two accounts on one connection are told apart."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    await client.result("userDataStream.subscribe.signature", **sign_ed25519())
+    await client.result("order.place", **sign_ed25519(**RESTING))
+    assert {message["subscriptionId"] for message in await client.told()} == {1}
+
+
+async def test_unsubscribing_ends_with_a_last_event(client: ApiClient, sign: Signer) -> None:
+    """`eventStreamTerminated` closes a subscription; nothing follows it, and another can be opened."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    assert await client.refusal("userDataStream.unsubscribe", subscriptionId=7) == -2036
+    assert await client.result("userDataStream.unsubscribe", subscriptionId=0) == {}
+    await client.result("order.place", **sign(**RESTING))
+    assert _kinds(await client.told()) == ["eventStreamTerminated"]
+    assert await client.refusal("userDataStream.unsubscribe") == -2036
+    assert await client.result("userDataStream.subscribe.signature", **sign()) == {"subscriptionId": 1}
+
+
+async def test_logging_out_ends_what_the_session_subscribed(
+    client: ApiClient, sign: Signer, sign_ed25519: Signer
+) -> None:
+    """A subscription with a signature of its own outlives the session."""
+    await client.result("session.logon", **sign_ed25519())
+    await client.result("userDataStream.subscribe")
+    await client.result("userDataStream.subscribe.signature", **sign())
+    await client.result("session.logout")
+    (ended,) = await client.told()
+    assert (ended["subscriptionId"], ended["event"]["e"]) == (0, "eventStreamTerminated")
+    assert await client.result("session.subscriptions") == [{"subscriptionId": 1}]
+
+
+async def test_a_deposit_is_told_as_difference_and_as_total(server: Server, client: ApiClient, sign: Signer) -> None:
+    """What comes from outside is no order's doing: `balanceUpdate` says how much."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    server.venue.deposit(server.venue.account_by_key("hmac-key"), "BTC", Decimal("0.5"))
+    update, position = [message["event"] for message in await client.told()]
+    assert (update["e"], update["a"], update["d"]) == ("balanceUpdate", "BTC", "0.50000000")
+    assert position["B"] == [{"a": "BTC", "f": "100.50000000", "l": "0.00000000"}]
+
+
+async def test_every_connection_of_an_account_hears_of_it(connect: Connect, sign: Signer) -> None:
+    """An order placed on one connection is reported on all that subscribed, in the unit each asked for."""
+    one, other = await connect(), await connect("?timeUnit=MICROSECOND")
+    for client in (one, other):
+        await client.result("userDataStream.subscribe.signature", **sign())
+    await one.result("order.place", **sign(**RESTING))
+    coarse, fine = await one.told(), await other.told()
+    assert _kinds(coarse) == _kinds(fine) == ["NEW", "outboundAccountPosition"]
+    assert fine[0]["event"]["T"] // 1000 == coarse[0]["event"]["T"]
+
+
+async def test_a_connection_that_is_gone_is_forgotten(connect: Connect, client: ApiClient, sign: Signer) -> None:
+    """Events go on to the others."""
+    leaving = await connect()
+    for each in (leaving, client):
+        await each.result("userDataStream.subscribe.signature", **sign())
+    await leaving.socket.close()
+    await client.result("order.place", **sign(**RESTING))
+    assert len(await client.told()) == 2
+
+
+async def test_at_the_end_every_client_is_told_and_closed(server: Server, client: ApiClient) -> None:
+    """`serverShutdown` comes before the connection is closed in order."""
+    ending = asyncio.create_task(server.close())
+    assert (await client.socket.receive_json())["event"]["e"] == "serverShutdown"
+    message = await client.socket.receive()
+    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
+    await ending
