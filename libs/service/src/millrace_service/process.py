@@ -54,8 +54,8 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     os.environ.update(settings.options)
     configure_logging(settings.log_level, settings.log_format, about={"service": kind, "agent": settings.agent_id})
     sys.excepthook = _log_failure
-    if settings.die_with_parent:
-        end_with_parent()
+    if settings.parent is not None:
+        end_with_parent(settings.parent)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_live(make_agent(), settings))
     sys.exit(0)
@@ -100,12 +100,16 @@ def _service_name() -> str:
     return str(module).removeprefix("millrace_")
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """Have this process end, as by SIGTERM, when the one that started it is gone, however that ended.
 
-    Only Linux can do it; elsewhere it is logged that it was asked for in vain.
+    `parent` is that one's process id, or 0 where it is not known: only with it can be seen that it ended before this
+    was called. Only Linux can do it; elsewhere it is logged that it was asked for in vain.
     """
     if not sys.platform.startswith("linux"):
         log.warning("--die-with-parent works on Linux only")
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if parent and os.getppid() != parent:
+        log.warning("the parent has ended already", parent=parent)
+        sys.exit(0)

@@ -33,8 +33,8 @@ class Settings:
     """32 bytes that decrypt `enc:…` texts; None when nobody gave them."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Where a service may keep files."""
-    die_with_parent: bool = False
-    """End when the process that started this one is gone."""
+    parent: int | None = None
+    """End when the process that started this one is gone: its id, 0 where that is not known; None for no such wish."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The service's own options, by environment variable, that were given on the command line."""
 
@@ -50,17 +50,33 @@ def read_settings(
     """
     options = options or {}
     given = vars(_parser(kind, options).parse_args(argv))
-    values = {name: value for name in given if (value := given[name] or environ.get(_variable(name)))}
+    values = {name: text for name in given if (text := given[name] or environ.get(_variable(name)))}
     return Settings(
         agent_id=_agent_id(kind, values.get("agent_id")),
         redis_url=values.get("redis_url", DEFAULT_REDIS_URL),
         log_level=cast("LogLevel", _one_of(LogLevel, "log_level", values.get("log_level", "info"))),
         log_format=cast("LogFormat", _one_of(LogFormat, "log_format", values.get("log_format", "auto"))),
-        secret_key=_secret_key(environ.get("MILLRACE_SECRET_KEY"), values.get("secret_key_file")),
+        secret_key=read_secret_key(environ, values.get("secret_key_file")),
         data_dir=Path(values.get("data_dir", DEFAULT_DATA_DIR)),
-        die_with_parent=given["die_with_parent"],
+        parent=given["die_with_parent"],
         options={_variable(name): text for name in map(_attribute, options) if (text := given[name])},
     )
+
+
+def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
+    """Give the key of `enc:…` secrets from MILLRACE_SECRET_KEY, or `file`, or MILLRACE_SECRET_KEY_FILE; None for none.
+
+    Raises:
+        SettingsInvalid: it is no key, or the file cannot be read.
+    """
+    if text := environ.get("MILLRACE_SECRET_KEY"):
+        return _named("MILLRACE_SECRET_KEY", text)
+    if not (path := file or environ.get("MILLRACE_SECRET_KEY_FILE")):
+        return None
+    try:
+        return _named(f"MILLRACE_SECRET_KEY_FILE ({path})", Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"MILLRACE_SECRET_KEY_FILE: {path} cannot be read: {error}") from error
 
 
 def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -79,7 +95,14 @@ def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
     }
     for name, text in (ours | dict(options)).items():
         parser.add_argument(f"--{name}", help=f"{text} [{_variable(_attribute(name))}]")
-    parser.add_argument("--die-with-parent", action="store_true", help="end when the starting process is gone")
+    parser.add_argument(
+        "--die-with-parent",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="PID",
+        help="end when the process that started this one is gone; its id makes it sure from the first moment on",
+    )
     return parser
 
 
@@ -109,17 +132,6 @@ def _one_of(allowed: object, attribute: str, text: str) -> str:
     if text.lower() not in choices:
         raise SettingsInvalid(f"{_variable(attribute)} is {text!r}; it must be one of {', '.join(choices)}")
     return text.lower()
-
-
-def _secret_key(text: str | None, file: str | None) -> bytes | None:
-    if text:
-        return _named("MILLRACE_SECRET_KEY", text)
-    if not file:
-        return None
-    try:
-        return _named(f"MILLRACE_SECRET_KEY_FILE ({file})", Path(file).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"MILLRACE_SECRET_KEY_FILE: {file} cannot be read: {error}") from error
 
 
 def _named(where: str, text: str) -> bytes:
