@@ -57,10 +57,9 @@ class Parameters:
         Raises:
             BinanceError: as `text`, or it was not sent (-1102).
         """
-        if not self.values.get(name):
+        value = self.text(name, legal) if self.values.get(name) else None
+        if value is None:
             raise errors.mandatory(name)
-        value = self.text(name, legal)
-        assert value is not None  # noqa: S101 - narrows for the type checker: absence was refused above
         return value
 
     def decimal(self, name: str) -> Decimal | None:

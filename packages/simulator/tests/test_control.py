@@ -1,0 +1,105 @@
+"""The control plane: status, recorded books, all trades, pause and resume."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from msgspec.structs import replace
+
+from millrace_simulator.config import default_config
+from millrace_simulator.server import Server, serve
+
+SMALL = replace(default_config(), symbols=default_config().symbols[:1])
+"""BTCUSDT alone: an exchange that starts at once."""
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """A simulator that records; its market stands until it is stepped."""
+    async with await serve(replace(SMALL, record=True), drive_market=False) as running:
+        yield running
+
+
+@pytest.fixture
+async def session(server: Server) -> AsyncIterator[ClientSession]:
+    """A client of it."""
+    async with ClientSession(server.url) as session:
+        yield session
+
+
+async def get(session: ClientSession, path: str, **params: Any) -> Any:
+    """A decoded answer that must be a success."""
+    async with session.get(path, params=params) as response:
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+
+def step(server: Server, seconds: float) -> None:
+    """Let the market go on for so long at once."""
+    server.market.step(server.venue.clock.now_us() + int(seconds * 1_000_000))
+
+
+async def test_a_past_book_is_answered_exactly(server: Server, session: ClientSession) -> None:
+    """The book as of an update id is the book that REST gave at that id, however much happened since."""
+    then = await get(session, "/api/v3/depth", symbol="BTCUSDT", limit=5000)
+    step(server, 5)
+    now = await get(session, "/simulator/book", symbol="BTCUSDT")
+    assert now["lastUpdateId"] > then["lastUpdateId"]
+    assert await get(session, "/simulator/book", symbol="BTCUSDT", updateId=then["lastUpdateId"]) == then
+    assert await get(session, "/simulator/book", symbol="BTCUSDT", updateId=now["lastUpdateId"]) == now
+
+
+async def test_all_trades_are_given(server: Server, session: ClientSession) -> None:
+    """Every trade from an id on, in order, without the limit that Binance's own paths have."""
+    step(server, 60)
+    trades = await get(session, "/simulator/trades", symbol="BTCUSDT", fromId=0)
+    ids = [trade["id"] for trade in trades]
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    assert (await get(session, "/simulator/trades", symbol="BTCUSDT", fromId=ids[-1]))[0] == trades[-1]
+
+
+async def test_paused_participants_do_nothing(server: Server, session: ClientSession) -> None:
+    """Between pause and resume no book changes."""
+    async with session.post("/simulator/pause") as response:
+        assert await response.json() == {"paused": True}
+    before = await get(session, "/simulator/status")
+    step(server, 5)
+    assert (await get(session, "/simulator/status"))["events"] == before["events"]
+    async with session.post("/simulator/resume") as response:
+        assert await response.json() == {"paused": False}
+    step(server, 10)
+    assert (await get(session, "/simulator/status"))["events"] > before["events"]
+
+
+async def test_status_tells_what_runs(session: ClientSession) -> None:
+    """Seed, pace, symbols."""
+    status = await get(session, "/simulator/status")
+    assert (status["seed"], status["paused"], status["recording"]) == (default_config().seed, False, True)
+    assert list(status["symbols"]) == ["BTCUSDT"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/simulator/book?symbol=NOSUCH", 404),
+        ("/simulator/book?symbol=BTCUSDT&updateId=999999999999", 404),
+        ("/simulator/book?symbol=BTCUSDT&updateId=last", 400),
+        ("/simulator/trades", 404),
+    ],
+)
+async def test_what_is_not_there_is_said_so(session: ClientSession, path: str, status: int) -> None:
+    """Refusals are JSON and say why."""
+    async with session.get(path) as response:
+        assert response.status == status
+        assert (await response.json())["error"]
+
+
+async def test_without_recording_there_is_no_past() -> None:
+    """A simulator that does not record says so."""
+    async with (
+        await serve(SMALL, drive_market=False) as server,
+        ClientSession(server.url) as session,
+        session.get("/simulator/book?symbol=BTCUSDT&updateId=1") as response,
+    ):
+        assert response.status == 409
