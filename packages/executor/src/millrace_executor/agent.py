@@ -1,0 +1,111 @@
+"""The executor as a service: which units its configuration asks for, and what they share."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from millrace_bus import Bus
+from millrace_core.config import ExecutorConfig, RiskLimits
+from millrace_core.names import AgentId, Tenant
+from millrace_executor.account import AccountUnit, trade
+from millrace_executor.answers import Answers
+from millrace_executor.controls import Controls
+from millrace_executor.desks import AccountKey, Desks
+from millrace_executor.reception import Reception
+from millrace_executor.risk import not_enforced
+from millrace_service import Agent, UnitHealthReporter, UnitKey
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptionUnit:
+    """One tenant's requests to read; nothing else of the configuration concerns it, so nothing else restarts it."""
+
+    tenant: Tenant
+    consumer: AgentId
+
+
+@dataclass(frozen=True, slots=True)
+class RiskUnit:
+    """One tenant's limits; apart from its accounts, so that they change without a break in trading."""
+
+    tenant: Tenant
+    limits: RiskLimits
+
+
+UnitConfig = ReceptionUnit | RiskUnit | AccountUnit
+
+
+class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
+    """Carries out requests to trade."""
+
+    kind = "executor"
+    config_model = ExecutorConfig
+
+    def __init__(self) -> None:
+        self._desks = Desks()
+        self._controls: dict[Tenant, Controls] = {}
+
+    def units(self, config: ExecutorConfig) -> Mapping[UnitKey, UnitConfig]:
+        """Give a reception and the limits of each tenant, and a desk for each account."""
+        units: dict[UnitKey, UnitConfig] = {}
+        for tenant, accounts in config.exchanges.items():
+            units[f"{tenant}.requests"] = ReceptionUnit(tenant, config.agent.id)
+            units[f"{tenant}.risk"] = RiskUnit(tenant, config.risk.get(tenant, RiskLimits()))
+            for exchange, credentials in accounts.items():
+                account = AccountKey(tenant, exchange)
+                units[str(account)] = AccountUnit(account, credentials)
+        return units
+
+    def warnings(self, config: ExecutorConfig) -> Sequence[str]:
+        """Name limits that protect from nothing: not enforced yet, or of a tenant without accounts."""
+        found = [
+            f"risk.{tenant}.{name} is NOT ENFORCED by this version: orders beyond it are sent"
+            for tenant, limits in config.risk.items()
+            for name in not_enforced(limits)
+        ]
+        homeless = config.risk.keys() - config.exchanges.keys()
+        return found + [f"risk.{tenant} limits nobody: exchanges has no {tenant}" for tenant in sorted(homeless)]
+
+    async def started(self, bus: Bus) -> None:
+        """Take hold of what all units share."""
+        self._bus = bus
+        self._answers = Answers(bus)
+
+    async def stopped(self) -> None:
+        """Leave what is unfinished to whoever runs next, and close the answers."""
+        self._desks.shut()
+        await self._answers.close()
+
+    async def run_unit(self, key: UnitKey, unit_config: UnitConfig, health: UnitHealthReporter) -> None:
+        """Do one unit's work until cancelled."""
+        match unit_config:
+            case ReceptionUnit(tenant=tenant, consumer=consumer):
+                reception = Reception(
+                    tenant,
+                    consumer,
+                    bus=self._bus,
+                    answers=self._answers,
+                    controls=self._controls_of(tenant),
+                    desks=self._desks,
+                    health=health,
+                )
+                await reception.run()
+            case RiskUnit(tenant=tenant, limits=limits):
+                await self._keep_limits(tenant, limits, health)
+            case AccountUnit(account=account):
+                await trade(
+                    unit_config,
+                    bus=self._bus,
+                    answers=self._answers,
+                    controls=self._controls_of(account.tenant),
+                    desks=self._desks,
+                    health=health,
+                )
+
+    async def _keep_limits(self, tenant: Tenant, limits: RiskLimits, health: UnitHealthReporter) -> None:
+        self._controls_of(tenant).set_limits(limits)
+        health.state("live")
+        await asyncio.get_running_loop().create_future()
+
+    def _controls_of(self, tenant: Tenant) -> Controls:
+        return self._controls.setdefault(tenant, Controls())

@@ -1,0 +1,111 @@
+"""Risk: whether an order may go to the exchange at all.
+
+Here stand the limits that need only the request and what was sent lately. Those that need books, open orders
+or positions are named by `not_enforced`, so that nobody takes them for a protection that they are not yet.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from millrace_core.config import RiskLimits
+from millrace_core.orders import Order
+from millrace_core.requests import CreateOrder, EditOrder
+
+NewTerms = CreateOrder | EditOrder
+"""A request that puts terms on the exchange; cancels are never refused."""
+
+_NOT_YET = ("max_open_orders", "max_position", "price_collar_percent", "max_book_age_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """An order that may be sent. Only `check` makes one, and only an `Approved` can be sent."""
+
+    request: NewTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An order that must not be sent, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradingState:
+    """What is known of a tenant's trading at the moment of a decision."""
+
+    now_ms: int
+    sent_ms: Sequence[int] = ()
+    """When its latest orders and edits were let through, oldest first."""
+    edited: Order | None = None
+    """The order that an edit is about, as far as it is known."""
+
+
+def check(order: NewTerms, limits: RiskLimits, state: TradingState) -> Approved | Refused:
+    """Decide whether an order, or an order's new terms, may go to the exchange.
+
+    A limit that is set but cannot be computed refuses: what cannot be checked is not let through.
+    """
+    reasons = (_symbol_reason(order, limits), _notional_reason(order, limits, state), _rate_reason(limits, state))
+    found = [reason for reason in reasons if reason is not None]
+    return Refused("; ".join(found)) if found else Approved(order)
+
+
+def not_enforced(limits: RiskLimits) -> list[str]:
+    """Name the limits that are set but that `check` does not enforce, as the configuration spells them."""
+    fields = type(limits).model_fields
+    return [fields[name].alias or name for name in _NOT_YET if getattr(limits, name) not in (None, {})]
+
+
+def rate_window(orders_per_second: float) -> tuple[int, float]:
+    """Give how many orders a limit allows within how many ms: 2.5 a second is 2 in 800 ms, 0.5 is 1 in 2 s."""
+    count = max(1, math.floor(orders_per_second))
+    return count, 1000 * count / orders_per_second
+
+
+def _symbol_reason(order: NewTerms, limits: RiskLimits) -> str | None:
+    if limits.symbols is None or order.payload.symbol in limits.symbols:
+        return None
+    return f"symbols allows {', '.join(limits.symbols) or 'nothing'}, not {order.payload.symbol}"
+
+
+def _notional_reason(order: NewTerms, limits: RiskLimits, state: TradingState) -> str | None:
+    limit = limits.max_order_notional
+    if limit is None:
+        return None
+    notional = _notional(order, state.edited)
+    if notional is None:
+        return f"maxOrderNotional is {limit}, and without an amount and a price the order cannot be measured by it"
+    if notional > limit:
+        return f"maxOrderNotional is {limit}, and this order's is {notional}"
+    return None
+
+
+def _notional(order: NewTerms, edited: Order | None) -> Decimal | None:
+    payload = order.payload
+    prices: list[Decimal | None] = [payload.price, payload.trigger_price]
+    amount = payload.amount_base
+    if isinstance(order, CreateOrder) and order.payload.amount_quote is not None:
+        return order.payload.amount_quote
+    if edited is not None:
+        # Of terms that an edit leaves alone, those of the order count.
+        prices = [payload.price or edited.price, payload.trigger_price or edited.trigger_price]
+        amount = amount or edited.amount
+    known = [price for price in prices if price is not None]
+    # An order with a trigger and a limit may fill at either: the larger is what is at stake.
+    return None if amount is None or not known else amount * max(known)
+
+
+def _rate_reason(limits: RiskLimits, state: TradingState) -> str | None:
+    if limits.max_orders_per_second is None:
+        return None
+    count, window_ms = rate_window(limits.max_orders_per_second)
+    lately = sum(1 for sent in state.sent_ms if sent > state.now_ms - window_ms)
+    if lately < count:
+        return None
+    return (
+        f"maxOrdersPerSecond is {limits.max_orders_per_second:g}, and {lately} were sent in the last {window_ms:g} ms"
+    )

@@ -1,0 +1,42 @@
+import asyncio
+
+import pytest
+
+from millrace_executor.running import Running
+
+
+async def test_the_first_crash_of_a_task_ends_the_whole() -> None:
+    """What runs beside the tasks is ended when one of them fails, with what that raised."""
+    running, never = Running(), asyncio.Event()
+
+    async def fail() -> None:
+        raise ValueError("broken")
+
+    async def main() -> None:
+        running.start(fail())
+        await never.wait()
+
+    with pytest.raises(ValueError, match="broken"):
+        await running.until_crash(main())
+    await running.drain(0)
+
+
+async def test_tasks_may_end_before_the_whole_does() -> None:
+    """Draining waits for what ends in time and cancels what does not."""
+    running, ended, go = Running(), [], asyncio.Event()
+
+    async def quick() -> None:
+        await go.wait()
+        ended.append("quick")
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("slow was cancelled")
+
+    running.start(quick())
+    running.start(slow())
+    asyncio.get_running_loop().call_soon(go.set)
+    await running.drain(0.05)
+    assert ended == ["quick", "slow was cancelled"]
