@@ -1,18 +1,18 @@
 """A service's process: settings, logging, signals, the event loop, the exit code.
 
-Exit codes: 0 ended in order; 1 failed, and the log says why; 2 the settings do not let it start;
-3 it had to be cut off because it did not end within 5 s. A second signal kills at once, by its default action.
+Exit codes: 0 ended in order; 2 the settings do not let it start; 1 failed, and the log says why, or did not end
+within 5 s of a signal, and a dump of its threads says where it hung. A second signal kills at once.
 """
 
 import asyncio
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -26,9 +26,7 @@ from millrace_service.settings import Settings, read_settings
 
 END_LIMIT_S: Final = 4.8
 """After this much of the 5 s in which a process must end, it is cut off."""
-FAILED: Final = 1
 UNUSABLE_SETTINGS: Final = 2
-CUT_OFF: Final = 3
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG: Final = 1
@@ -64,28 +62,27 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
 async def _live(agent: Agent[Any, Any], settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def told(signum: int, _frame: FrameType | None) -> None:
+        # Not the loop's own signal handlers: they would wait for ever on a loop that a unit holds up.
+        _limit_the_end()
+        loop.call_soon_threadsafe(_end, signal.Signals(signum).name, stop)
+
     for signum in _SIGNALS:
-        loop.add_signal_handler(signum, _end, signum, stop, loop)
+        signal.signal(signum, told)
     await run_agent(agent, settings, stop=stop)
 
 
-def _end(signum: signal.Signals, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-    log.info("told to end", signal=signum.name)
+def _limit_the_end() -> None:
+    # Neither of the two needs Python to run any more, so that they end even a process that hangs.
+    faulthandler.dump_traceback_later(END_LIMIT_S, exit=True)
+    for signum in _SIGNALS:
+        signal.signal(signum, signal.SIG_DFL)
+
+
+def _end(signum: str, stop: asyncio.Event) -> None:
+    log.info("told to end", signal=signum)
     stop.set()
-    for each in _SIGNALS:
-        loop.remove_signal_handler(each)
-        # The default action needs no Python to run: a second signal ends even a process that hangs.
-        signal.signal(each, signal.SIG_DFL)
-    # A thread, because what keeps the process from ending may be the event loop itself.
-    guard = threading.Timer(END_LIMIT_S, _cut_off)
-    guard.daemon = True
-    guard.start()
-
-
-def _cut_off() -> None:
-    log.error("did not end in time and is cut off", limit_s=END_LIMIT_S)
-    sys.stderr.flush()
-    os._exit(CUT_OFF)
 
 
 def _log_failure(kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:

@@ -1,0 +1,155 @@
+"""A service's process: signals, exit codes, what it says at the end."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace_bus import Bus, EmbeddedServer
+from millrace_core.clock import now_ms
+from millrace_core.names import AgentId
+
+SCRIPT = Path(__file__).with_name("tiny_agent.py")
+ID = AgentId("TINY")
+PATIENCE_S = 20
+
+Process = asyncio.subprocess.Process
+Start = Callable[..., Awaitable[Process]]
+
+
+@pytest.fixture
+async def start(server: EmbeddedServer) -> AsyncIterator[Start]:
+    """Starts the tiny agent as a process; kills what is left of it after the test."""
+    started: list[Process] = []
+
+    async def run(*arguments: str, **environ: str) -> Process:
+        started.append(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(SCRIPT),
+                *(arguments or ("--agent-id", ID)),
+                env=os.environ | {"MILLRACE_REDIS_URL": server.url} | environ,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        )
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def configure(bus: Bus, **units: str) -> None:
+    """Say what the units do."""
+    await bus.put_config(ID, json.dumps({"agent": {"id": "TINY"}, "units": units}))
+
+
+async def heartbeats(bus: Bus, condition: Callable[[int], bool]) -> None:
+    """Wait until the number of live units in the agent's heartbeat, -1 for none at all, meets a condition."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            beats = await bus.heartbeats()
+            live = sum(unit.state == "live" for unit in beats[0].units) if beats else -1
+            if condition(live):
+                return
+            await asyncio.sleep(0.02)  # Redis announces no contents, so that there is nothing to wait for
+
+
+async def ended(process: Process) -> tuple[int | None, list[dict[str, Any]]]:
+    """Wait for the end; give exit code and log."""
+    async with asyncio.timeout(PATIENCE_S):
+        _, logged = await process.communicate()
+    return process.returncode, [json.loads(line) for line in logged.splitlines() if line.startswith(b"{")]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_everything_in_order(start: Start, bus: Bus, signum: signal.Signals) -> None:
+    """SIGTERM and SIGINT end units, agent and heartbeat, and the exit code is 0."""
+    await configure(bus, a="live")
+    process = await start()
+    await heartbeats(bus, lambda live: live == 1)
+    process.send_signal(signum)
+    code, log = await ended(process)
+    assert code == 0
+    assert [line["event"] for line in log][-2:] == ["told to end", "agent ended"]
+    assert log[-2]["signal"] == signum.name
+    assert {line["agent"] for line in log} == {"TINY"}
+    assert await bus.heartbeats() == []
+
+
+async def test_a_service_is_up_within_three_seconds(start: Start, bus: Bus) -> None:
+    """From the start of the process to its units' being live, in the heartbeat, less than 3 s pass."""
+    await configure(bus, a="live")
+    began = now_ms()
+    await start()
+    await heartbeats(bus, lambda live: live == 1)
+    assert now_ms() - began < 3_000
+
+
+async def test_a_second_signal_ends_at_once(start: Start, bus: Bus) -> None:
+    """Who does not want to wait for a unit's clean-up sends the signal again."""
+    await configure(bus, a="stubborn")
+    process = await start()
+    await heartbeats(bus, lambda live: live == 1)
+    process.terminate()
+    assert process.stderr is not None
+    async with asyncio.timeout(PATIENCE_S):
+        while b"told to end" not in await process.stderr.readline():
+            continue
+        process.terminate()
+        await process.wait()
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("unit", ["stubborn", "blocking"])
+async def test_a_process_that_does_not_end_is_cut_off(start: Start, bus: Bus, unit: str) -> None:
+    """Whatever a unit does, after 5 s the process is gone, and says where it hung."""
+    await configure(bus, a=unit)
+    process = await start()
+    await heartbeats(bus, lambda live: live == 1)
+    began = now_ms()
+    process.terminate()
+    async with asyncio.timeout(PATIENCE_S):
+        _, said = await process.communicate()
+    assert now_ms() - began < 6_000
+    assert process.returncode == 1
+    assert b"tiny_agent.py" in said or b"process.py" in said
+
+
+async def test_without_an_agent_id_it_says_what_to_do(start: Start) -> None:
+    """The process ends with 2 and one line that names option, variable and key."""
+    process = await start("--log-level", "info")
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert b"MILLRACE_AGENT_ID" in said
+    assert b"Traceback" not in said
+
+
+async def test_a_failure_is_logged_without_secrets(start: Start) -> None:
+    """What ends the process is one line of its log, with the cause and without secrets; the exit code is 1."""
+    process = await start(TINY_FAILS="GET https://x/api?signature=abcdef012345")
+    code, log = await ended(process)
+    assert code == 1
+    assert log[-1]["level"] == "critical"
+    assert log[-1]["cause"] == "OSError"
+    assert "abcdef012345" not in json.dumps(log)
+
+
+async def test_it_ends_with_its_parent(start: Start, bus: Bus, server: EmbeddedServer) -> None:
+    """A service started with `--die-with-parent` ends in order when the starting process is killed -9."""
+    await configure(bus, a="live")
+    command = [sys.executable, str(SCRIPT), "--agent-id", ID, "--redis-url", server.url, "--die-with-parent"]
+    code = f"import subprocess; subprocess.run({command!r})"
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stderr=asyncio.subprocess.DEVNULL)
+    await heartbeats(bus, lambda live: live == 1)
+    parent.kill()
+    await parent.wait()
+    await heartbeats(bus, lambda live: live == -1)

@@ -1,0 +1,224 @@
+"""An agent's whole life, on a real server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from millrace_bus import Bus, EmbeddedServer
+from millrace_core.config.common import BaseConfig
+from millrace_core.heartbeat import Heartbeat, UnitHealth
+from millrace_core.names import AgentId, config_key
+from millrace_service import Agent, Settings, UnitHealthReporter, run_agent
+
+ID = AgentId("TINY")
+PATIENCE_S = 10
+
+
+class TinyConfig(BaseConfig):
+    """Units by name with a number each; a negative one fails."""
+
+    units: dict[str, int] = {}
+
+
+class TinyAgent(Agent[TinyConfig, int]):
+    """Remembers what happened to it."""
+
+    kind = "tiny"
+    config_model = TinyConfig
+
+    def __init__(self) -> None:
+        self.happened: list[str] = []
+        self.fails: Exception | None = None
+
+    def units(self, config: TinyConfig) -> Mapping[str, int]:
+        """Give the units; a configuration of `environment` defect meets a defect of this agent."""
+        if config.environment == "defect":
+            raise KeyError("forgotten")
+        return config.units
+
+    async def started(self, bus: Bus) -> None:
+        """Note it, or fail."""
+        self.happened.append("started")
+        if self.fails:
+            raise self.fails
+
+    async def stopped(self) -> None:
+        """Note it."""
+        self.happened.append("stopped")
+
+    async def run_unit(self, key: str, unit_config: int, health: UnitHealthReporter) -> None:
+        """Live until cancelled."""
+        self.happened.append(f"+{key}{unit_config}")
+        if unit_config < 0:
+            raise OSError("no route")
+        health.state("live")
+        health.latency("received→published", 60_000)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.happened.append(f"-{key}{unit_config}")
+
+
+class Life:
+    """An agent that runs, and a look at what Redis knows of it."""
+
+    def __init__(self, bus: Bus, server: EmbeddedServer) -> None:
+        self.agent = TinyAgent()
+        self.stop = asyncio.Event()
+        self._bus = bus
+        settings = Settings(agent_id=ID, redis_url=server.url)
+        self.task = asyncio.create_task(run_agent(self.agent, settings, stop=self.stop))
+
+    async def configure(self, units: dict[str, int], **more: Any) -> None:
+        """Write a configuration."""
+        await self._bus.put_config(ID, json.dumps({"agent": {"id": "TINY"}, "units": units} | more))
+
+    async def shows(self, condition: Callable[[Heartbeat], bool]) -> Heartbeat:
+        """Wait until the heartbeat meets a condition."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                for heartbeat in await self._bus.heartbeats():
+                    if condition(heartbeat):
+                        return heartbeat
+                await asyncio.sleep(0.02)  # Redis announces no contents, so that there is nothing to wait for
+
+    async def shows_live(self, *names: str) -> Heartbeat:
+        """Wait until exactly these units are live."""
+        return await self.shows(
+            lambda beat: {unit.name: unit.state for unit in beat.units} == dict.fromkeys(names, "live")
+        )
+
+
+@pytest.fixture
+async def life(bus: Bus, server: EmbeddedServer) -> AsyncIterator[Life]:
+    """A running agent; ended after the test."""
+    life = Life(bus, server)
+    yield life
+    life.stop.set()
+    await asyncio.wait([life.task])
+
+
+async def test_without_a_configuration_the_agent_waits(life: Life) -> None:
+    """No configuration is no error: the heartbeat says `waiting`, and work begins as soon as there is one."""
+    await life.shows(lambda beat: beat.state == "waiting")
+    await life.configure({"a": 1})
+    beat = await life.shows_live("a")
+    assert (beat.state, beat.kind, beat.id) == ("running", "tiny", "TINY")
+    assert beat.config_revision
+
+
+async def test_a_change_restarts_only_what_it_touches(life: Life) -> None:
+    """A unit added, one changed, one removed; the fourth never notices."""
+    await life.configure({"a": 1, "b": 1, "c": 1})
+    await life.shows_live("a", "b", "c")
+    del life.agent.happened[:]
+    await life.configure({"a": 1, "b": 2, "d": 1})
+    await life.shows_live("a", "b", "d")
+    assert sorted(life.agent.happened) == ["+b2", "+d1", "-b1", "-c1"]
+
+
+async def test_an_invalid_configuration_changes_nothing(life: Life) -> None:
+    """Its every error is in the heartbeat with its path; the last good one stays in force; mending it clears them."""
+    await life.configure({"a": 1})
+    good = await life.shows_live("a")
+    await life.configure({"a": 2}, unknown=1, agent={"id": "TINY", "status": "paused"})
+    beat = await life.shows(lambda beat: bool(beat.config_errors))
+    assert sorted(problem.path for problem in beat.config_errors) == ["$.agent.status", "$.unknown"]
+    assert beat.config_revision == good.config_revision
+    assert life.agent.happened == ["started", "+a1"]
+    await life.configure({"a": 2})
+    await life.shows(lambda beat: not beat.config_errors)
+    assert life.agent.happened[-1] == "+a2"
+
+
+async def test_a_defect_of_the_agent_in_reading_changes_nothing(life: Life) -> None:
+    """An agent that stumbles over a configuration keeps its work, and says that it could not read it."""
+    await life.configure({"a": 1})
+    await life.shows_live("a")
+    await life.configure({"a": 2}, environment="defect")
+    beat = await life.shows(lambda beat: bool(beat.config_errors))
+    assert "KeyError" in beat.config_errors[0].message
+    assert life.agent.happened == ["started", "+a1"]
+
+
+async def test_stopped_stops_the_work_and_not_the_process(life: Life) -> None:
+    """`agent.status: stopped` ends all units; `started` begins them again."""
+    await life.configure({"a": 1})
+    await life.shows_live("a")
+    await life.configure({"a": 1}, agent={"id": "TINY", "status": "stopped"})
+    await life.shows(lambda beat: beat.state == "stopped" and not beat.units)
+    assert not life.task.done()
+    await life.configure({"a": 1})
+    await life.shows_live("a")
+
+
+async def test_a_configuration_that_is_gone_stays_in_force(life: Life, server: EmbeddedServer) -> None:
+    """Deleting the key stops nothing; the heartbeat says that it is gone."""
+    await life.configure({"a": 1})
+    await life.shows_live("a")
+    async with Redis.from_url(server.url) as redis:
+        await redis.delete(config_key(ID))
+    beat = await life.shows(lambda beat: bool(beat.config_errors))
+    assert "gone" in beat.config_errors[0].message
+    assert life.agent.happened == ["started", "+a1"]
+
+
+async def test_a_failed_unit_disturbs_no_other(life: Life) -> None:
+    """One unit fails and shows why; its neighbour is live."""
+    await life.configure({"a": 1, "b": -1})
+
+    def told(beat: Heartbeat) -> bool:
+        units: dict[str, UnitHealth] = {unit.name: unit for unit in beat.units}
+        return len(units) == 2 and units["a"].state == "live" and units["b"].detail == "OSError: no route"
+
+    beat = await life.shows(told)
+    assert beat.last_errors[0].where == "b"
+    assert beat.latencies["received→published"]["count"] == 1
+
+
+async def test_the_agent_lives_through_the_death_of_redis(life: Life, server: EmbeddedServer) -> None:
+    """Units run on through kill -9 of the server; heartbeat and changes of configuration work again afterwards."""
+    await life.configure({"a": 1})
+    before = await life.shows_live("a")
+    await server.kill()
+    await server.restart()
+    await life.shows(lambda beat: beat.sent_at > before.sent_at)
+    assert life.agent.happened == ["started", "+a1"]
+    await life.configure({"a": 1, "b": 1})
+    await life.shows_live("a", "b")
+    assert life.agent.happened == ["started", "+a1", "+b1"]
+
+
+async def test_the_end_comes_in_order(life: Life, bus: Bus) -> None:
+    """Told to stop, the units end first, then what they share, then the heartbeat is taken away."""
+    await life.configure({"a": 1})
+    await life.shows_live("a")
+    life.stop.set()
+    async with asyncio.timeout(PATIENCE_S):
+        await life.task
+    assert life.agent.happened == ["started", "+a1", "-a1", "stopped"]
+    assert await bus.heartbeats() == []
+
+
+async def test_a_failed_start_is_raised_after_cleaning_up(bus: Bus, server: EmbeddedServer) -> None:
+    """What `started` raised ends the agent; `stopped` was called first."""
+    life = Life(bus, server)
+    life.agent.fails = OSError("no disk")
+    with pytest.raises(OSError, match="no disk"):
+        await life.task
+    assert life.agent.happened == ["started", "stopped"]
+
+
+async def test_an_agent_without_redis_ends_when_told(bus: Bus, server: EmbeddedServer) -> None:
+    """An agent that could never reach Redis still ends in good time."""
+    await server.stop()
+    life = Life(bus, server)
+    await asyncio.sleep(0.05)
+    life.stop.set()
+    async with asyncio.timeout(3):
+        await life.task
+    assert life.agent.happened == ["started", "stopped"]

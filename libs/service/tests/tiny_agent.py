@@ -1,0 +1,49 @@
+"""An agent of the tests' own, run as a process. What its units do is told by their configuration."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+
+from millrace_bus import Bus
+from millrace_core.config.common import BaseConfig
+from millrace_service import Agent, UnitHealthReporter, main
+
+
+class TinyConfig(BaseConfig):
+    """Units by name, with what they do: live, stubborn, blocking."""
+
+    units: dict[str, str] = {}
+
+
+class TinyAgent(Agent[TinyConfig, str]):
+    """Runs what its configuration names."""
+
+    kind = "tiny"
+    config_model = TinyConfig
+
+    def units(self, config: TinyConfig) -> Mapping[str, str]:
+        """Give the units."""
+        return config.units
+
+    async def started(self, bus: Bus) -> None:
+        """Fail when the environment says so."""
+        if reason := os.environ.get("TINY_FAILS"):
+            raise OSError(reason)
+
+    async def run_unit(self, key: str, unit_config: str, health: UnitHealthReporter) -> None:
+        """Live; or do not end when told to; or hold up the whole process."""
+        health.state("live")
+        if unit_config == "blocking":
+            await asyncio.sleep(0.3)  # so that the heartbeat gets out
+            time.sleep(3600)  # noqa: ASYNC251 - the fault under test
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if unit_config != "stubborn":
+                    raise
+
+
+if __name__ == "__main__":
+    main(TinyAgent)
