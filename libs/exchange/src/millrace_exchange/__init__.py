@@ -1,23 +1,29 @@
 """ccxt behind one interface of our own: opening exchanges, trading, recorded feeds, what errors mean.
 
-exchange = await open_exchange("binance", credentials)
-await exchange.prepare()
-placed = await exchange.account.create_order(payload, client_order_id("binance", request_id))
-await exchange.close()
+An exchange is opened by `open_exchange`; `exchange.account` trades, `exchange.feed` tells what it sends.
+Importing this puts ccxt's packages in place without running them, so that no exchange is imported before it
+is opened: import it before anything of ccxt.
 """
+
+from millrace_exchange.loading import CCXT_VERSION  # isort: split
 
 from millrace_exchange.account import Account, CanceledAll, Placed
 from millrace_exchange.client_ids import client_order_id
 from millrace_exchange.connection import Exchange, open_exchange
 from millrace_exchange.errors import ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable, UnknownExchange
+from millrace_exchange.feed import Feed
 from millrace_exchange.meaning import classify
+from millrace_exchange.recording.listeners import Event
 
 __all__ = [
+    "CCXT_VERSION",
     "Account",
     "CanceledAll",
+    "Event",
     "Exchange",
     "ExchangeError",
     "Fatal",
+    "Feed",
     "OutcomeUnknown",
     "Placed",
     "Rejected",

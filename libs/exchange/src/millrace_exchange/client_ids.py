@@ -19,6 +19,15 @@ def client_order_id(exchange_id: str, request_id: RequestId) -> str:
     return request_id
 
 
+def client_order_id_params(exchange_id: str, client_id: str) -> dict[str, str]:
+    """Give ccxt's parameters that carry our id of an order."""
+    if exchange_id in _SNAKE_CASE:
+        return {"clientOrderId": client_id, "client_order_id": client_id}
+    return {"clientOrderId": client_id}
+
+
+_SNAKE_CASE = frozenset({"coinbase", "hitbtc"})
+"""Where ccxt does not translate the unified parameter."""
 _GATE = frozenset({"gate", "gateio"})
 
 

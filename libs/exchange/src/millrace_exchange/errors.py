@@ -6,7 +6,8 @@ MillraceError
 │   ├── Rejected             reason                   nothing was done, nor will it be if sent again as it is
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
 │   └── Fatal                                         the account cannot trade: stop it and tell people
-└── UnknownExchange          exchange                 ccxt has no exchange of that id, or none with streams
+├── UnknownExchange          exchange                 ccxt has no exchange of that id, or none with streams
+└── UnsupportedCcxt          found, wanted            the ccxt that is installed is not the one built upon
 """
 
 from millrace_core.errors import MillraceError
@@ -16,8 +17,17 @@ class UnknownExchange(MillraceError):
     """No exchange of this id can be opened."""
 
     def __init__(self, exchange: str) -> None:
-        super().__init__(f"ccxt {exchange!r} is not an exchange with streams; ids look like binance, kucoin")
+        super().__init__(f"ccxt has no exchange {exchange!r} with streams; ids look like binance, kucoin")
         self.exchange = exchange
+
+
+class UnsupportedCcxt(MillraceError):
+    """Another version of ccxt is installed than the one whose inner workings are built upon."""
+
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(f"ccxt {found} is installed, but {wanted} is needed: install what requirements.lock pins")
+        self.found = found
+        self.wanted = wanted
 
 
 class ExchangeError(MillraceError):

@@ -1,0 +1,94 @@
+"""ccxt's dictionaries as the platform's own structures; the exchange's raw payload (`info`) stays behind.
+
+Numbers keep the digits that they print with: floats in market data, decimals in orders.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from millrace_core.market import Balance, Balances, Fee, Trade
+from millrace_core.messages import decimal_of
+from millrace_core.orders import Order, OrderFee
+
+CcxtDict = Mapping[str, Any]
+
+
+def trade_of(trade: CcxtDict) -> Trade:
+    """Give a trade, public or our own."""
+    fee = trade.get("fee")
+    return Trade(
+        id=trade["id"],
+        timestamp=trade["timestamp"],
+        symbol=trade["symbol"],
+        side=trade["side"],
+        price=trade["price"],
+        amount=trade["amount"],
+        cost=trade.get("cost"),
+        datetime=trade.get("datetime"),
+        order=trade.get("order"),
+        type=trade.get("type"),
+        taker_or_maker=trade.get("takerOrMaker"),
+        fee=Fee(fee.get("currency"), fee.get("cost"), fee.get("rate")) if fee and fee.get("cost") is not None else None,
+    )
+
+
+def order_of(order: CcxtDict) -> Order:
+    """Give an order; it must have an id."""
+    return Order(
+        id=str(order["id"]),
+        symbol=order.get("symbol"),
+        client_order_id=order.get("clientOrderId"),
+        timestamp=order.get("timestamp"),
+        datetime=order.get("datetime"),
+        type=order.get("type"),
+        side=order.get("side"),
+        time_in_force=order.get("timeInForce"),
+        post_only=order.get("postOnly"),
+        reduce_only=order.get("reduceOnly"),
+        price=decimal_of(order.get("price")),
+        trigger_price=decimal_of(order.get("triggerPrice")),
+        amount=decimal_of(order.get("amount")),
+        status=order.get("status"),
+        filled=decimal_of(order.get("filled")),
+        remaining=decimal_of(order.get("remaining")),
+        average=decimal_of(order.get("average")),
+        cost=decimal_of(order.get("cost")),
+        fees=_fees(order),
+        last_trade_timestamp=order.get("lastTradeTimestamp"),
+        last_update_timestamp=order.get("lastUpdateTimestamp"),
+    )
+
+
+def _fees(order: CcxtDict) -> list[OrderFee]:
+    fees = order.get("fees") or ([order["fee"]] if order.get("fee") else [])
+    return [
+        OrderFee(currency=fee.get("currency"), cost=decimal_of(fee["cost"]), rate=decimal_of(fee.get("rate")))
+        for fee in fees
+        if fee.get("cost") is not None
+    ]
+
+
+def balances_of(balance: CcxtDict) -> Balances:
+    """Give the balances by currency code; those of which the exchange told only a part are left out."""
+    return {
+        code: Balance(free=held["free"], used=held["used"], total=held["total"])
+        for code, held in balance.items()
+        if code not in _NO_CURRENCIES and isinstance(held, dict) and None not in (held.get(n) for n in _PARTS)
+    }
+
+
+_NO_CURRENCIES = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
+_PARTS = ("free", "used", "total")
+
+
+def ticker_of(ticker: CcxtDict) -> dict[str, Any]:
+    """Give the fields of a ticker that have a value."""
+    return {name: value for name, value in ticker.items() if name != "info" and value is not None}
+
+
+def levels_of(side: Iterable[Any]) -> list[tuple[float, float]]:
+    """Give a book side's levels as pairs; orders at the same price, where ccxt keeps them apart, are summed."""
+    amounts: dict[float, float] = {}
+    for price, amount, *_ in side:
+        amounts[price] = amounts.get(price, 0.0) + amount
+    return list(amounts.items())

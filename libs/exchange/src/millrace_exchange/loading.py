@@ -1,0 +1,97 @@
+"""ccxt without the exchanges that nobody asked for.
+
+`import ccxt.pro` runs three package files that import every exchange there is: 8 s and 119 MB. Here those three
+packages are put in place without running their files; what they would have bound is found when it is asked for.
+The modules below them are ccxt's own, unchanged. Importing this module does it.
+"""
+
+import importlib
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from millrace_exchange.errors import UnknownExchange, UnsupportedCcxt
+
+CCXT_VERSION = "4.5.90"
+"""What the recorder and the table of meanings were checked against."""
+
+_PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
+_EXCHANGE_BASES = {
+    "ccxt": "ccxt.base.exchange",
+    "ccxt.async_support": "ccxt.async_support.base.exchange",
+    "ccxt.pro": "ccxt.async_support.base.exchange",
+}
+_SHARED = ("ccxt.base.errors", "ccxt.base.decimal_to_precision", "ccxt.base.precise", "ccxt.base.types")
+
+
+class LazyPackage(ModuleType):
+    """One of ccxt's packages, whose names are imported when somebody asks for them."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        value = self._find(name)
+        setattr(self, name, value)
+        return value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Python binds a submodule to its package once it is loaded, but ccxt's packages hold the exchange's class
+        # under that name: `ccxt.async_support.binance` is what the streaming class inherits from.
+        if isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}":
+            value = vars(value).get(name, value)
+        super().__setattr__(name, value)
+
+    def _find(self, name: str) -> Any:
+        if name == "Exchange":
+            return importlib.import_module(_EXCHANGE_BASES[self.__name__]).Exchange
+        if name == "exchanges":
+            return sorted(path.stem for path in Path(self.__path__[0]).glob("[a-z]*.py"))
+        if (Path(self.__path__[0]) / f"{name}.py").exists():
+            return vars(importlib.import_module(f"{self.__name__}.{name}"))[name]
+        for module in map(importlib.import_module, _SHARED):
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise AttributeError(f"{self.__name__} has no {name}")
+
+
+def load_exchange(exchange_id: str) -> type[Any]:
+    """Give ccxt's streaming class of an exchange, importing that exchange alone.
+
+    Takes about a second for the first; blocks, so that a running event loop calls it in a thread.
+
+    Raises:
+        UnknownExchange: ccxt has none of that id, or none with streams.
+        UnsupportedCcxt: another version of ccxt is installed.
+    """
+    version = importlib.import_module("ccxt.base.exchange").__version__
+    if version != CCXT_VERSION:
+        raise UnsupportedCcxt(version, CCXT_VERSION)
+    try:
+        loaded = getattr(sys.modules["ccxt.pro"], exchange_id)
+    except AttributeError as error:
+        raise UnknownExchange(exchange_id) from error
+    if not isinstance(loaded, type):
+        raise UnknownExchange(exchange_id)
+    return loaded
+
+
+def _put_in_place(name: str) -> None:
+    parent, _, child = name.rpartition(".")
+    spec = PathFinder.find_spec(name, sys.modules[parent].__path__ if parent else None)
+    if spec is None:
+        raise ModuleNotFoundError(f"{name} is not installed", name=name)
+    package = module_from_spec(spec)
+    package.__class__ = LazyPackage
+    sys.modules[name] = package
+    if parent:
+        setattr(sys.modules[parent], child, package)
+
+
+# Somebody may have imported ccxt already: then it stays as it is.
+if "ccxt" not in sys.modules:
+    for _name in _PACKAGES:
+        _put_in_place(_name)
+importlib.import_module("ccxt.pro")

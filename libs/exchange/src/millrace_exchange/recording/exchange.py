@@ -1,0 +1,87 @@
+"""A ccxt class whose instances record: what its sockets bring goes through a `Recorder`."""
+
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+from millrace_core.clock import now_ns
+from millrace_exchange.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
+from millrace_exchange.recording.recorder import Recorder
+
+
+class Sending:
+    """When the request at hand was handed to a socket."""
+
+    def __init__(self) -> None:
+        self.at_ns: int | None = None
+        """Wall clock; None as long as nothing has left."""
+
+
+sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
+"""The request that this task is making, of which somebody wants to know when it left."""
+
+
+def _stamp() -> None:
+    if (current := sending.get()) is not None:
+        current.at_ns = now_ns()
+
+
+class RecordedExchange:
+    """What is laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
+
+    clients: dict[str, Any]
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)  # type: ignore[call-arg]
+        self.recorder = Recorder(self)
+
+    def order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
+        """Give a book that records."""
+        return RecordedBook(snapshot, depth)
+
+    def counted_order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
+        """Give a book that records."""
+        return RecordedCountedBook(snapshot, depth)
+
+    def indexed_order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
+        """Give a book that records."""
+        return RecordedIndexedBook(snapshot, depth)
+
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        """Make a REST call."""
+        _stamp()
+        return await super().fetch(url, method, headers, body)  # type: ignore[misc]
+
+    def client(self, url: str) -> Any:
+        """Give the connection to a URL, listening in on a new one."""
+        is_new = url not in (self.clients or {})
+        client = super().client(url)  # type: ignore[misc]
+        if is_new:
+            self._listen_in(client)
+        return client
+
+    def _listen_in(self, client: Any) -> None:
+        recorder, handle, resolve, send = self.recorder, client.handle_message, client.resolve, client.send
+
+        def handle_message(message: Any) -> None:
+            recorder.received_ns = now_ns()
+            handle(message)
+            recorder.received_ns = 0
+
+        def resolve_answers_only(result: Any, message_hash: str) -> Any:
+            # What a stream brings has been told: its future stays pending, so that whoever awaits it learns of
+            # the stream's end, and nobody is woken for every message.
+            return result if recorder.tell(result) else resolve(result, message_hash)
+
+        async def send_stamped(message: Any) -> Any:
+            if not client.closed():
+                _stamp()
+            return await send(message)
+
+        client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
+
+
+@cache
+def recorded(loaded: Any) -> Any:
+    """Give a class like ccxt's `loaded`, whose instances record."""
+    return type(f"Recorded{loaded.__name__.title()}", (RecordedExchange, loaded), {})

@@ -1,0 +1,65 @@
+"""Who is told what an exchange sent."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from millrace_core.market import Balances, Candle, Level, Ticker, Trade
+from millrace_core.orders import Order
+
+
+class Event(NamedTuple):
+    """When something happened, and when we learnt of it."""
+
+    timestamp: int | None
+    """The exchange's own time of the event, ms; None where it gives none."""
+    received_ns: int
+    """The frame was read, wall clock."""
+
+
+class BookListener(Protocol):
+    """Told of one symbol's order book. Called synchronously, in the order in which ccxt applied things."""
+
+    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+        """Take the whole book: what was known before is void."""
+
+    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+        """Take the levels that one message set, in its order; amount 0 removes the level."""
+
+
+class TradesListener(Protocol):
+    """Told of trades, public ones or our own."""
+
+    def traded(self, trades: list[Trade], event: Event) -> None:
+        """Take new trades, oldest first."""
+
+
+class OrdersListener(Protocol):
+    """Told of our own orders in one symbol."""
+
+    def orders_changed(self, orders: list[Order], event: Event) -> None:
+        """Take orders as they are now, each whole."""
+
+
+class BalanceListener(Protocol):
+    """Told of the account's balances."""
+
+    def balance_changed(self, balances: Balances, event: Event) -> None:
+        """Take the balances that the exchange has told of; others are not included."""
+
+
+class TickerListener(Protocol):
+    """Told of one symbol's ticker."""
+
+    def ticker_changed(self, ticker: Ticker, event: Event) -> None:
+        """Take the whole ticker."""
+
+
+class CandlesListener(Protocol):
+    """Told of one symbol's candles of one timeframe."""
+
+    def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
+        """Take new and changed candles, oldest first."""
+
+
+Listener = Any
+"""One of the above, by the kind of stream that it was registered for."""
