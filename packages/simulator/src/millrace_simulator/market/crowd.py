@@ -24,8 +24,13 @@ _WIDE = 4
 _TAKERS = 0.1
 _SWEEPS = 0.03
 """The share of takers that take ten times as much."""
-_DEPTH_SCALE = 28.0
-"""How far from the best prices new orders lie on average, in grains."""
+_EAGERNESS = 0.7
+"""How often a spread that is too wide is mended before anything else happens."""
+_NEAR_SCALE = 15.0
+"""How far from the best price the nearer half of new orders lies on average, in grains."""
+_TARGET_LEVELS = 150
+_MOST_ORDERS = 800
+"""So many orders of a side are remembered before the filled ones among them are forgotten."""
 
 
 class Crowd:
@@ -41,8 +46,8 @@ class Crowd:
         self._engine = instrument.engine
         self._rng = rng
         self._grain = max(1, round(instrument.last_price * 0.00002))
-        self._orders: list[tuple[int, int]] = []  # (id, price); may hold orders that are filled already
-        self._target = 0
+        # (id, price); filled orders stay until they are come across.
+        self._orders: dict[Side, list[tuple[int, int]]] = {Side.BUY: [], Side.SELL: []}
 
     def open(self) -> None:
         """Fill the book around the fair value."""
@@ -50,29 +55,28 @@ class Crowd:
         for step in steps:
             for side in Side:
                 self._quote(side, step)
-        self._target = len(self._orders)
 
     def act(self) -> None:
         """Let one participant do one thing."""
         rng = self._rng
-        if self._mend_overtaken():
+        if self._mend_overtaken() or (rng.random() < _EAGERNESS and self._mend_wide()):
             return
         if rng.random() < _TAKERS:
             self._take()
             return
         side = Side.BUY if rng.random() < 0.5 else Side.SELL
-        # The more orders stand, the likelier one is canceled: their number hovers about the opening's.
-        if rng.random() * 2 * self._target < len(self._orders):
-            self._think_again()
+        # The more stands, the likelier an order is canceled: the book stays about as deep as at the opening.
+        orders, levels = len(self._orders[side]), len(self._engine.side(side))
+        if rng.random() * 2 < max(levels / _TARGET_LEVELS, orders / _MOST_ORDERS):
+            self._think_again(side)
         else:
-            self._quote(side, self._step(side))
+            self._quote(side, self._step())
 
-    def _step(self, side: Side) -> int:
-        """How far from the best possible price a new order is put: near where the book is thin."""
-        best = self._engine.side(side).best()
-        if best is None or abs(best.price - self.fair) > _WIDE * self._grain:
-            return self._rng.randrange(3)
-        return int(self._rng.expovariate(1 / _DEPTH_SCALE))
+    def _step(self) -> int:
+        """How far from the best possible price a new order is put: every second one near it, the rest anywhere."""
+        if self._rng.random() < 0.5:
+            return int(self._rng.expovariate(1 / _NEAR_SCALE))
+        return self._rng.randrange(LEVELS)
 
     def _quote(self, side: Side, step: int) -> None:
         """Put a maker's order; one that would take is moved behind the other side's best."""
@@ -88,7 +92,7 @@ class Crowd:
                 price = max(price, facing.price + 1)
         if price > 0:
             lots = self._lots(1.0 + min(step, 60) / 20)
-            self._orders.append((self._venue.crowd_submit(self._instrument, side, lots, price), price))
+            self._orders[side].append((self._venue.crowd_submit(self._instrument, side, lots, price), price))
 
     def _take(self) -> None:
         """Trade at the market: small as a rule, through several levels now and then."""
@@ -98,16 +102,17 @@ class Crowd:
             lots = self._lots(10.0 if rng.random() < _SWEEPS else 0.8)
             self._venue.crowd_submit(self._instrument, side, lots, None)
 
-    def _think_again(self) -> None:
+    def _think_again(self, side: Side) -> None:
         """Cancel the farther one of two orders."""
-        for _ in range(8):
-            if not self._orders:
-                return
-            places = (self._rng.randrange(len(self._orders)), self._rng.randrange(len(self._orders)))
-            place = max(places, key=lambda place: abs(self._orders[place][1] - self.fair))
-            order_id, _ = self._orders[place]
-            self._orders[place] = self._orders[-1]
-            self._orders.pop()
+        orders = self._orders[side]
+        if len(orders) > _MOST_ORDERS:
+            orders[:] = [entry for entry in orders if entry[0] in self._engine]
+        while orders:
+            places = (self._rng.randrange(len(orders)), self._rng.randrange(len(orders)))
+            place = max(places, key=lambda place: abs(orders[place][1] - self.fair))
+            order_id, _ = orders[place]
+            orders[place] = orders[-1]
+            orders.pop()
             if self._venue.crowd_cancel(self._instrument, order_id):
                 return
 
@@ -120,6 +125,15 @@ class Crowd:
         if ask is not None and ask.price < self.fair - self._grain:
             self._venue.crowd_submit(self._instrument, Side.BUY, min(ask.total, self._lots(2.0)), ask.price)
             return True
+        return False
+
+    def _mend_wide(self) -> bool:
+        """Improve a best price that lies too far from the fair value."""
+        for side in Side:
+            best = self._engine.side(side).best()
+            if best is None or abs(best.price - self.fair) > _WIDE * self._grain:
+                self._quote(side, self._rng.randrange(2))
+                return True
         return False
 
     def _lots(self, scale: float) -> int:

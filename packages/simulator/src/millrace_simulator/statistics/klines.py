@@ -90,9 +90,23 @@ class Series:
         self.closed: list[Kline] = []
         self._running = self._bar(interval.open_of(time_ms), price)
 
+    @classmethod
+    def of_past(cls, interval: Interval, whole: list[Kline], parts: list[Kline]) -> Series:
+        """Klines that are there already, then such as are put together from the finer parts that follow them."""
+        first = (whole or parts)[0]
+        series = cls(interval, first.open_ms, first.open)
+        if whole:
+            series.closed = whole[:-1]
+            series._running = series._bar(whole[-1].open_ms, whole[-1].open)
+            series._running.merge(whole[-1])
+        for part in parts:
+            series.absorb(part)
+        return series
+
     def absorb(self, part: Kline) -> None:
         """Take in a part that lies within one interval; parts come in order of time."""
-        self.roll(part.open_ms)
+        if part.open_ms >= self._running.next_ms:
+            self.roll(part.open_ms)
         self._running.merge(part)
 
     def roll(self, now_ms: int) -> None:

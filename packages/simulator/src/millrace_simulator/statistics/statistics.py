@@ -193,11 +193,8 @@ def _past_series(tiers: dict[Interval, list[Kline]]) -> dict[Interval, Series]:
     """Every interval's klines up to the opening."""
     all_series: dict[Interval, Series] = {}
     for interval, source in _SOURCES.items():
-        finer = all_series[source] if source is not None else None
-        parts = [*tiers.get(interval, ()), *_whole(finer, interval)] if finer else tiers[interval]
-        series = all_series[interval] = Series(interval, parts[0].open_ms, parts[0].open)
-        for part in parts:
-            series.absorb(part)
+        parts = _whole(all_series[source], interval) if source is not None else []
+        all_series[interval] = Series.of_past(interval, tiers.get(interval, []), parts)
     return all_series
 
 
