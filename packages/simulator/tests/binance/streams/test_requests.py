@@ -48,6 +48,7 @@ def test_a_missing_id_is_answered_with_null() -> None:
     ("text", "code", "message", "request_id"),
     [
         ("{", 3, "Invalid JSON", None),
+        ("[" * 100_000, 3, "Invalid JSON", None),
         ("[]", 2, "Invalid request", None),
         ('{"id":1}', 2, "missing field `method`", 1),
         ('{"method":"SUBSCRIBED","id":"x"}', 2, "unknown variant `SUBSCRIBED`, expected one of `SUBSCRIBE`", "x"),
@@ -64,6 +65,7 @@ def test_a_missing_id_is_answered_with_null() -> None:
         ('{"method":"SET_PROPERTY","params":["combined"],"id":1}', 1, "expected Boolean", 1),
         ('{"method":"SET_PROPERTY","params":["combined",true,1],"id":1}', 2, "too many parameters", 1),
     ],
+    ids=range(17),
 )
 def test_a_bad_request_is_refused_in_binances_words(
     text: str, code: int, message: str, request_id: int | str | None

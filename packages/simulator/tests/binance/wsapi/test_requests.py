@@ -60,7 +60,9 @@ def test_an_id_is_echoed_with_its_type(request_id: int | str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "7", '{"id":1}', '{"id":1,"method":3}', '{"id":1,"method":"a","params":[]}']
+    "text",
+    ["", "{", "[]", "7", '{"id":1}', '{"id":1,"method":3}', '{"id":1,"method":"a","params":[]}', "[" * 100_000],
+    ids=range(8),
 )
 def test_what_is_no_request_is_refused(text: str) -> None:
     """Anything but an object with a method and named parameters is invalid JSON to Binance."""

@@ -80,7 +80,7 @@ def parse_request(text: str) -> Request:
     """
     try:
         document = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadRequestError(3, f"Invalid JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadRequestError(2, "Invalid request: expected an object")

@@ -64,7 +64,7 @@ def parse_request(text: str) -> ApiRequest:
     """
     try:
         envelope = _envelopes.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BinanceError(-1135, f"Invalid JSON Request: {error}") from error
     values = {name: _as_text(bytes(raw)) for name, raw in (envelope.params or {}).items()}
     present = {name: value for name, value in values.items() if value is not None}
@@ -75,7 +75,7 @@ def readable_id(text: str) -> RequestId:
     """Give the id of a message that is no request, so that the refusal can be told apart; null without one."""
     try:
         return _ids.decode(text).id
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
