@@ -171,5 +171,9 @@ class _Guard:
 def _is_own_cancellation(error: BaseException) -> bool:
     if not isinstance(error, asyncio.CancelledError):
         return False
-    task = asyncio.current_task()
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        # No loop runs, as in a backtest: nobody could have cancelled anything.
+        return False
     return task is not None and task.cancelling() > 0

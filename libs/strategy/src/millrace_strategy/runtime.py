@@ -30,7 +30,7 @@ from millrace_strategy.events import (
     TradesEvent,
 )
 from millrace_strategy.host import Host
-from millrace_strategy.orders import Orders
+from millrace_strategy.orders import OrderChange, Orders
 from millrace_strategy.strategy import Context, Strategy
 from millrace_strategy.timers import Timer, Timers
 from millrace_strategy.trader import OrderRequest, Trader
@@ -91,8 +91,6 @@ class Runtime:
         """An order book changed to this, which is proven right."""
         local = self.books[exchange, symbol]
         local.show(book, timestamp)
-        # Good again: the next gap is news.
-        self._status.pop((exchange, ORDER_BOOK, symbol), None)
         self._dispatcher.offer(
             BookEvent(exchange=exchange, symbol=symbol, book=local, timestamp=timestamp, trace=trace)
         )
@@ -132,19 +130,9 @@ class Runtime:
 
     def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
         """Somebody tells of an order; asks the host when nobody has said yet whose it is."""
-        change = self.orders.learn(record)
+        change = self._learn(record)
         if change is not None:
-            event = OrderEvent(
-                exchange=ExchangeId(change.record.exchange),
-                order=change.record.order,
-                previous=change.previous,
-                request_id=change.record.request_id,
-                timestamp=timestamp,
-                trace=trace,
-            )
-            self._dispatcher.offer(event)
-        elif self.orders.is_undecided(record.order.id):
-            self._host.look_up(ExchangeId(record.exchange), record.order.id)
+            self._tell(change, timestamp, trace)
 
     def account_balances(
         self,
@@ -171,15 +159,20 @@ class Runtime:
     ) -> None:
         """A request of the tenant was answered; others' answers matter only for what they did to our orders."""
         pending = self.trader.answer(response)
+        changes = [
+            change
+            for record in self._records(exchange, action, response)
+            if (change := self._learn(record)) is not None
+        ]
+        if pending is not None and pending.is_final:
+            self.orders.settle(response.request_id)
         if pending is not None or response.order_source == self.name:
             event = ResponseEvent(
                 exchange=exchange, action=action, symbol=symbol, response=response, timestamp=timestamp, trace=trace
             )
             self._dispatcher.offer(event)
-        for record in self._records(exchange, action, response):
-            self.order_found(record, timestamp=timestamp, trace=trace)
-        if pending is not None and pending.is_final:
-            self.orders.settle(response.request_id)
+        for change in changes:
+            self._tell(change, timestamp, trace)
 
     def status(
         self, exchange: ExchangeId, action: Action, symbol: Symbol | None, status: str, reason: str | None = None
@@ -218,6 +211,23 @@ class Runtime:
                 trace=trace,
             )
         )
+
+    def _learn(self, record: OrderRecord) -> OrderChange | None:
+        change = self.orders.learn(record)
+        if change is None and self.orders.is_undecided(record.order.id):
+            self._host.look_up(ExchangeId(record.exchange), record.order.id)
+        return change
+
+    def _tell(self, change: OrderChange, timestamp: int | None, trace: Trace) -> None:
+        event = OrderEvent(
+            exchange=ExchangeId(change.record.exchange),
+            order=change.record.order,
+            previous=change.previous,
+            request_id=change.record.request_id,
+            timestamp=timestamp,
+            trace=trace,
+        )
+        self._dispatcher.offer(event)
 
     def _records(self, exchange: ExchangeId, action: Action, response: Response) -> list[OrderRecord]:
         records = [self._record(exchange, order) for order in response.orders or ()]

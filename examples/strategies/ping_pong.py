@@ -1,0 +1,191 @@
+"""PingPong: a buy, then a sell, in the middle of the spread, for ever. See examples/Examples.PingPong.md."""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from millrace_core.orders import Order
+from millrace_strategy import (
+    BookEvent,
+    Context,
+    LocalBook,
+    OrderEvent,
+    PendingRequest,
+    ResponseEvent,
+    StartEvent,
+    StopEvent,
+    Strategy,
+    StrategyConfiguration,
+)
+
+MAX_BACKOFF_MS = 30_000
+LEVELS_THAT_SHOW_THE_TICK = 10
+
+
+class PingPongConfiguration(StrategyConfiguration):
+    """What PingPong may be told."""
+
+    amount: Decimal = Field(gt=0)
+    """How much each buy is for, in base currency."""
+    maximum_threshold_ms: int = Field(default=2_000, gt=0)
+    """How long an order may rest before it is cancelled and placed again."""
+    exchange_id: str | None = None
+    """Where it trades; needed only when it is subscribed to more than one order book."""
+    symbol: str | None = None
+    """What it trades; likewise."""
+    tick_size: Decimal | None = Field(default=None, gt=0)
+    """The smallest step of a price; seen from the book's prices where it is not given."""
+    backoff_ms: int = Field(default=250, gt=0)
+    """The pause after a refusal; doubled with each that follows, up to 30 s."""
+
+
+class PingPong(Strategy):
+    """Buys `amount`, then sells what it bought, one order at a time, each in the middle of the spread."""
+
+    Configuration = PingPongConfiguration
+    configuration: PingPongConfiguration
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._book = self._only_book()
+        self._bought = Decimal(0)
+        """What was bought and is not sold again yet."""
+        self._request: PendingRequest | None = None
+        """The order on its way to the exchange."""
+        self._refusals = 0
+        self._is_backing_off = False
+        self._buys_next = False
+        """Buy although something is left to sell: it was too little to be sold."""
+
+    def on_start(self, event: StartEvent) -> None:
+        """Take over what an earlier life left: its stock is sold, its open orders are cancelled."""
+        for order in sorted(self.orders.values(), key=lambda order: order.timestamp or 0):
+            if self._is_on_our_book(order):
+                # Older orders may be forgotten: a sell whose buy is unknown must not count below nothing.
+                self._bought = max(Decimal(0), self._bought + _signed(order, order.filled or Decimal(0)))
+        for order in self.orders.open:
+            self._cancel(order)
+
+    def on_order_book(self, event: BookEvent) -> None:
+        """Place an order when none is out."""
+        if event.book is self._book:
+            self._quote()
+
+    def on_response(self, event: ResponseEvent) -> None:
+        """Back off when refused; an `unknown` outcome is waited for: its order may be there."""
+        response = event.response
+        if self._request is None or response.request_id != self._request.request_id or not self._request.is_final:
+            return
+        refused_sell = self._is_sell(self._request)
+        self._request = None
+        if response.status == "done":
+            self._refusals = 0
+            self._buys_next = False
+            return
+        kind = response.error.kind if response.error else response.status
+        self._buys_next = refused_sell and kind == "InvalidOrder" and self._bought < self.configuration.amount
+        self._back_off(kind)
+
+    def on_order(self, event: OrderEvent) -> None:
+        """Count the fills, end what rests too long, and go on when an order has ended."""
+        order = event.order
+        if not self._is_on_our_book(order):
+            return
+        before = event.previous.filled if event.previous else None
+        self._bought += _signed(order, (order.filled or Decimal(0)) - (before or Decimal(0)))
+        if order.is_final:
+            self._quote()
+        elif event.previous is None:
+            self.after(self.configuration.maximum_threshold_ms, lambda: self._cancel(order), name="maximumThresholdMs")
+
+    def on_stop(self, event: StopEvent) -> None:
+        """Leave nothing on the exchange."""
+        for order in self.orders.open:
+            self._request_cancel(order)
+
+    def _quote(self) -> None:
+        if self._request is not None or self._is_backing_off or self.open_order_ids or not self._book.trusted:
+            return
+        side: Literal["buy", "sell"] = "sell" if self._bought > 0 and not self._buys_next else "buy"
+        price = middle(self._book, side, self.configuration.tick_size)
+        if price is None:
+            return
+        self._request = self.trader.create_order(
+            exchange=self._book.exchange,
+            symbol=self._book.symbol,
+            side=side,
+            type="limit",
+            amount=self._bought if side == "sell" else self.configuration.amount,
+            price=price,
+            post_only=True,
+        )
+
+    def _cancel(self, order: Order) -> None:
+        """Cancel until it has ended: a request may expire, and a cancelled order may have filled before."""
+        if order.id not in self.open_order_ids:
+            return
+        self._request_cancel(order)
+        self.after(self.configuration.maximum_threshold_ms, lambda: self._cancel(order), name="cancel again")
+
+    def _request_cancel(self, order: Order) -> None:
+        exchange = self.orders.record(order.id).exchange
+        self.trader.cancel_order(order.id, exchange=exchange, symbol=order.symbol or self._book.symbol)
+
+    def _back_off(self, reason: str) -> None:
+        pause_ms = min(self.configuration.backoff_ms * 2**self._refusals, MAX_BACKOFF_MS)
+        self._refusals += 1
+        self._is_backing_off = True
+        self.log.warning("order refused", reason=reason, pause_ms=pause_ms)
+        self.after(pause_ms, self._go_on, name="backoff")
+
+    def _go_on(self) -> None:
+        self._is_backing_off = False
+        self._quote()
+
+    def _is_on_our_book(self, order: Order) -> bool:
+        exchange = self.orders.record(order.id).exchange
+        return (exchange, order.symbol) == (self._book.exchange, self._book.symbol)
+
+    @staticmethod
+    def _is_sell(pending: PendingRequest) -> bool:
+        return getattr(pending.request.payload, "side", None) == "sell"
+
+    def _only_book(self) -> LocalBook:
+        wanted = self.configuration
+        books = [
+            book
+            for book in self.books.values()
+            if wanted.exchange_id in (None, book.exchange) and wanted.symbol in (None, book.symbol)
+        ]
+        if len(books) != 1:
+            found = ", ".join(f"{book.exchange} {book.symbol}" for book in self.books.values()) or "none"
+            raise ValueError(
+                "PingPong trades on one order book: name it by exchangeId and symbol; subscribed to " + found
+            )
+        return books[0]
+
+
+def middle(book: LocalBook, side: Literal["buy", "sell"], tick_size: Decimal | None) -> Decimal | None:
+    """Give the price nearest to the middle of the spread at which an order rests; None when a side is empty.
+
+    A buy is rounded down and a sell up, so neither reaches the other side, however narrow the spread.
+    """
+    bid, ask = book.best_bid, book.best_ask
+    if bid is None or ask is None:
+        return None
+    tick = tick_size or seen_tick(book)
+    exact = (Decimal(str(bid[0])) + Decimal(str(ask[0]))) / 2
+    rounding = ROUND_FLOOR if side == "buy" else ROUND_CEILING
+    return (exact / tick).to_integral_value(rounding) * tick
+
+
+def seen_tick(book: LocalBook) -> Decimal:
+    """Give the smallest step that the best levels' prices show."""
+    levels = book.bids(LEVELS_THAT_SHOW_THE_TICK) + book.asks(LEVELS_THAT_SHOW_THE_TICK)
+    exponents = (Decimal(str(price)).as_tuple().exponent for price, _ in levels)
+    return Decimal(1).scaleb(min((exponent for exponent in exponents if isinstance(exponent, int)), default=0))
+
+
+def _signed(order: Order, amount: Decimal) -> Decimal:
+    return amount if order.side == "buy" else -amount

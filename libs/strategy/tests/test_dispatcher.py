@@ -1,0 +1,249 @@
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from millrace_core.book import OrderBook
+from millrace_core.market import Trade
+from millrace_strategy import (
+    BookEvent,
+    Context,
+    Event,
+    HookResult,
+    StartEvent,
+    StopEvent,
+    Strategy,
+    StrategyFaulty,
+    TradesEvent,
+)
+from millrace_strategy.testing import StrategyHarness
+
+EXCHANGE, SYMBOL = "binance", "KCS/USDT"
+
+
+class _Recorder(Strategy):
+    """Notes which of its hooks were called, with what."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.calls: list[tuple[str, Event]] = []
+
+    def handle(self, event: Event) -> HookResult:
+        self.calls.append(("handle", event))
+        return None
+
+    def on_order_book(self, event: BookEvent) -> HookResult:
+        self.calls.append(("on_order_book", event))
+        return None
+
+
+class _Slow(Strategy):
+    """Waits in its book hook until it is let go on, and notes what it saw."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.go_on = asyncio.Event()
+        self.seen: list[Any] = []
+
+    async def on_order_book(self, event: BookEvent) -> None:
+        self.seen.append(("book", event.book.best_bid, event.changes))
+        await self.go_on.wait()
+
+    def on_trades(self, event: TradesEvent) -> None:
+        self.seen.append(("trades", [trade.id for trade in event.trades]))
+
+    def on_stop(self, event: StopEvent) -> None:
+        self.seen.append("stop")
+
+
+def failing(error: Callable[[], BaseException]) -> type[Strategy]:
+    class Failing(Strategy):
+        """Raises at each trade whose id is not `good`."""
+
+        tolerated_errors = 3
+        stopped = False
+
+        def on_trades(self, event: TradesEvent) -> None:
+            if event.trades[0].id != "good":
+                raise error()
+
+        def on_stop(self, event: StopEvent) -> None:
+            self.stopped = True
+
+    return Failing
+
+
+def trade(trade_id: str) -> Trade:
+    return Trade(trade_id, 1, SYMBOL, "buy", 10.0, 1.0)
+
+
+def started(strategy: type[Strategy], **options: Any) -> StrategyHarness:
+    harness = StrategyHarness(strategy, books=[(EXCHANGE, SYMBOL)], **options)
+    harness.start()
+    return harness
+
+
+def feed(harness: StrategyHarness, bid: float) -> None:
+    harness.feed_book(EXCHANGE, SYMBOL, bids=[(bid, 1.0)], asks=[(100.0, 1.0)])
+
+
+def test_handle_is_called_with_every_event_and_before_the_hook() -> None:
+    """Start, book and stop all reach `handle`; the book reaches its hook too, afterwards."""
+    harness = started(_Recorder)
+    feed(harness, 10.0)
+    harness.stop()
+    calls = [(name, type(event)) for name, event in harness.strategy.calls]
+    assert calls == [
+        ("handle", StartEvent),
+        ("handle", BookEvent),
+        ("on_order_book", BookEvent),
+        ("handle", StopEvent),
+    ]
+
+
+def test_an_idle_strategy_is_called_within_the_call_that_brings_the_event() -> None:
+    """No turn of the loop passes between the message and the hook: there is no loop here at all."""
+    harness = started(_Recorder)
+    harness.host.run()
+    harness.runtime.trades(EXCHANGE, SYMBOL, [trade("1")], timestamp=1)  # type: ignore[arg-type]
+    assert isinstance(harness.strategy.calls[-1][1], TradesEvent)
+
+
+def test_a_chunk_of_changes_read_in_one_turn_does_not_call_a_slow_hook_for_each() -> None:
+    """After the first, the changes of one turn become one event with the newest book."""
+    harness = started(_Recorder)
+    harness.host.run()
+    book_events = harness.strategy.calls
+    book_events.clear()
+    book = OrderBook()
+    for bid in (10.0, 11.0, 12.0, 13.0):
+        book.replace([(bid, 1.0)], [(100.0, 1.0)], None)
+        harness.runtime.book(EXCHANGE, SYMBOL, book, timestamp=1)  # type: ignore[arg-type]
+    harness.host.run()
+    assert [event.changes for name, event in book_events if name == "on_order_book"] == [1, 3]
+    assert harness.strategy.books[EXCHANGE, SYMBOL].best_bid == (13.0, 1.0)
+
+
+async def test_a_slow_strategy_sees_the_newest_book_and_every_trade() -> None:
+    """Meanwhile books become one event, trades are told one by one, and the book itself stays live."""
+    harness = started(_Slow)
+    feed(harness, 10.0)
+    await harness.settle()
+    for number in range(11, 15):
+        feed(harness, float(number))
+        harness.feed_trades(EXCHANGE, SYMBOL, [trade(str(number))])
+    assert harness.strategy.books[EXCHANGE, SYMBOL].best_bid == (14.0, 1.0)
+    harness.strategy.go_on.set()
+    await harness.settle()
+    assert harness.strategy.seen == [
+        ("book", (10.0, 1.0), 1),
+        ("book", (14.0, 1.0), 4),
+        ("trades", ["11"]),
+        ("trades", ["12"]),
+        ("trades", ["13"]),
+        ("trades", ["14"]),
+    ]
+
+
+async def test_stopping_waits_for_the_hook_that_runs_and_drops_what_waits() -> None:
+    """`on_stop` is the last hook, called after the running one and before nothing else."""
+    harness = started(_Slow)
+    feed(harness, 10.0)
+    await harness.settle()
+    harness.feed_trades(EXCHANGE, SYMBOL, [trade("1")])
+    harness.stop()
+    assert not harness.host.is_ended
+    harness.strategy.go_on.set()
+    await harness.settle()
+    assert harness.strategy.seen == [("book", (10.0, 1.0), 1), "stop"]
+    assert harness.host.is_ended
+
+
+def test_a_strategy_that_was_never_started_is_not_told_of_its_end() -> None:
+    """Stopping before the start ends it without any hook."""
+    harness = StrategyHarness(_Recorder, name="Recorder")
+    harness.stop()
+    assert harness.host.is_ended
+    assert harness.strategy.calls == []
+
+
+@pytest.mark.parametrize("error", [lambda: ValueError("mine"), asyncio.CancelledError, lambda: SystemExit(1)])
+def test_a_hook_that_raises_does_not_end_the_strategy(error: Callable[[], BaseException]) -> None:
+    """The error is reported and the next event handled, even if the author's code wants to end the process."""
+    harness = started(failing(error), tolerate_errors=True)
+    for name in ("bad", "bad", "good", "bad", "bad"):
+        harness.feed_trades(EXCHANGE, SYMBOL, [trade(name)])
+    assert len(harness.errors) == 4
+    assert harness.host.given_up is None
+
+
+def test_a_strategy_is_given_up_after_too_many_errors_in_a_row() -> None:
+    """The limit is its own; `on_stop` is called, further events are not, and the last error is the cause."""
+    harness = started(failing(lambda: ValueError("mine")), tolerate_errors=True)
+    for _ in range(5):
+        harness.feed_trades(EXCHANGE, SYMBOL, [trade("bad")])
+    assert len(harness.errors) == 3
+    assert isinstance(harness.host.given_up, StrategyFaulty)
+    assert "3 errors in a row" in str(harness.host.given_up)
+    assert harness.strategy.stopped
+    assert harness.host.is_ended
+
+
+async def test_an_asynchronous_hook_that_raises_does_not_end_the_strategy() -> None:
+    """What it raises after having waited is reported too, and the next event is handled."""
+
+    class Failing(Strategy):
+        async def on_trades(self, event: TradesEvent) -> None:
+            await asyncio.sleep(0)
+            raise ValueError(event.trades[0].id)
+
+    harness = started(Failing, tolerate_errors=True)
+    for name in ("1", "2"):
+        harness.feed_trades(EXCHANGE, SYMBOL, [trade(name)])
+    await harness.settle()
+    assert [str(error) for error in harness.errors] == ["1", "2"]
+
+
+def test_the_harness_raises_what_a_hook_raised() -> None:
+    """A test of a strategy fails where its hook failed."""
+    harness = started(failing(lambda: ValueError("mine")))
+    with pytest.raises(ValueError, match="mine"):
+        harness.feed_trades(EXCHANGE, SYMBOL, [trade("bad")])
+
+
+def test_events_caused_by_a_hook_wait_until_it_has_returned() -> None:
+    """Hooks are never called in the midst of another, even if the answer comes within the request."""
+
+    class Nested(Strategy):
+        depth = deepest = 0
+
+        def handle(self, event: Event) -> None:
+            self.depth += 1
+            self.deepest = max(self.deepest, self.depth)
+            if isinstance(event, TradesEvent) and event.trades[0].id == "1":
+                harness.runtime.trades(EXCHANGE, SYMBOL, [trade("2")], timestamp=1)  # type: ignore[arg-type]
+            self.depth -= 1
+
+    harness = started(Nested)
+    harness.feed_trades(EXCHANGE, SYMBOL, [trade("1")])
+    assert harness.strategy.deepest == 1
+    assert harness.runtime.is_idle
+
+
+def test_hooks_that_are_not_overridden_cost_nothing() -> None:
+    """A strategy that only listens to trades is not called for books."""
+
+    class OnlyTrades(Strategy):
+        def on_trades(self, event: TradesEvent) -> None:
+            pass
+
+    harness = started(OnlyTrades)
+    profile: list[str] = []
+    sys.setprofile(lambda frame, kind, _: profile.append(frame.f_code.co_qualname) if kind == "call" else None)
+    try:
+        feed(harness, 1.0)
+    finally:
+        sys.setprofile(None)
+    assert not [name for name in profile if name.startswith(("Strategy.on_", "Strategy.handle"))]

@@ -1,0 +1,141 @@
+from decimal import Decimal
+
+import pytest
+
+from millrace_core.market import Balance
+from millrace_core.messages import Response
+from millrace_core.names import Action, ExchangeId, Symbol
+from millrace_core.orders import Order, OrderRecord
+from millrace_strategy import Context, Event, OrderEvent, ResponseEvent, StatusEvent, Strategy
+from millrace_strategy.testing import StrategyHarness
+
+EXCHANGE, SYMBOL = ExchangeId("binance"), Symbol("KCS/USDT")
+
+
+class _Recorder(Strategy):
+    """Notes every event with the ids open at that moment."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.events: list[Event] = []
+        self.open_then: list[list[str]] = []
+
+    def handle(self, event: Event) -> None:
+        self.events.append(event)
+        self.open_then.append(self.open_order_ids)
+
+
+@pytest.fixture
+def harness() -> StrategyHarness:
+    harness = StrategyHarness(_Recorder, name="Recorder", books=[(EXCHANGE, SYMBOL)])
+    harness.start()
+    return harness
+
+
+def buy(harness: StrategyHarness) -> str:
+    pending = harness.strategy.trader.create_order(
+        exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="limit", amount=2, price=10
+    )
+    return str(pending.request_id)
+
+
+def order(status: str = "open", filled: int = 0, order_id: str = "7") -> Order:
+    return Order(id=order_id, symbol=SYMBOL, side="buy", amount=Decimal(2), status=status, filled=Decimal(filled))
+
+
+def kinds(harness: StrategyHarness) -> list[type]:
+    return [type(event) for event in harness.strategy.events[1:]]
+
+
+def test_the_order_is_known_when_the_answer_is_told(harness: StrategyHarness) -> None:
+    """State comes first: `on_response` finds the order among the open ones; then the order's own event comes."""
+    buy(harness)
+    placed = harness.accept(harness.requests[0])
+    assert kinds(harness) == [ResponseEvent, OrderEvent]
+    assert harness.strategy.open_then[1] == [placed.id]
+    assert harness.strategy.orders.of_request(harness.requests[0].request_id) == placed
+
+
+def test_a_fill_that_comes_before_the_answer_is_not_lost(harness: StrategyHarness) -> None:
+    """The update of an unknown order is looked up; the answer then shows the order with its fill."""
+    buy(harness)
+    harness.feed_order(EXCHANGE, order(filled=1))
+    assert harness.host.looked_up == ["7"]
+    assert kinds(harness) == []
+    harness.answer(harness.requests[0], "done", order=order())
+    assert harness.strategy.orders["7"].filled == Decimal(1)
+    assert harness.strategy.open_order_ids == ["7"]
+
+
+def test_what_redis_says_of_an_unknown_order_decides(harness: StrategyHarness) -> None:
+    """Its hash names the source: ours becomes an order, another's is forgotten."""
+    for order_id, source in (("7", "Recorder"), ("8", "James")):
+        harness.feed_order(EXCHANGE, order(order_id=order_id))
+        found = OrderRecord(order=order(order_id=order_id), exchange=EXCHANGE, updated=1, order_source=source)
+        harness.runtime.order_found(found)
+    assert harness.strategy.open_order_ids == ["7"]
+
+
+def test_orders_of_an_earlier_life_are_known_at_the_start() -> None:
+    """`on_start` finds them, and no event tells of what is no news."""
+    harness = StrategyHarness(_Recorder, name="Recorder")
+    ours = OrderRecord(order=order(), exchange=EXCHANGE, updated=1, order_source="Recorder", request_id="a" * 32)
+    others = OrderRecord(order=order(order_id="8"), exchange=EXCHANGE, updated=1, order_source="James")
+    harness.start([ours, others])
+    assert harness.strategy.open_then == [["7"]]
+    assert kinds(harness) == []
+
+
+def test_an_answer_to_a_request_of_an_earlier_life_is_ours_by_its_source(harness: StrategyHarness) -> None:
+    """A strategy that was killed while its request was on the way learns of the order."""
+    response = Response(request_id="b" * 32, status="done", order=order(), order_source="Recorder")
+    harness.runtime.response(EXCHANGE, Action("createOrder"), SYMBOL, response)
+    harness.host.run()
+    assert kinds(harness) == [ResponseEvent, OrderEvent]
+    assert harness.strategy.open_order_ids == ["7"]
+
+
+def test_answers_to_others_are_not_told(harness: StrategyHarness) -> None:
+    """Another source's order on the same account is none of the strategy's business."""
+    response = Response(request_id="b" * 32, status="done", order=order(), order_source="James")
+    harness.runtime.response(EXCHANGE, Action("createOrder"), SYMBOL, response)
+    harness.host.run()
+    assert kinds(harness) == []
+    assert len(harness.strategy.orders) == 0
+
+
+def test_our_order_cancelled_by_another_is_told_and_stays_ours(harness: StrategyHarness) -> None:
+    """Who cancels an order does not become its owner, and gets no answer of ours told."""
+    buy(harness)
+    harness.answer(harness.requests[0], "done", order=order())
+    response = Response(request_id="b" * 32, status="done", order=order("canceled"), order_source="James")
+    harness.runtime.response(EXCHANGE, Action("cancelOrder"), SYMBOL, response)
+    harness.host.run()
+    assert kinds(harness) == [ResponseEvent, OrderEvent, OrderEvent]
+    assert harness.strategy.orders["7"].status == "canceled"
+    assert harness.strategy.orders.record("7").order_source == "Recorder"
+
+
+def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> None:
+    """The account's open orders do not list one that we hold open: what became of it is asked."""
+    buy(harness)
+    harness.answer(harness.requests[0], "done", order=order())
+    harness.runtime.open_orders(EXCHANGE, SYMBOL, [order()])
+    assert harness.host.looked_up == []
+    harness.runtime.open_orders(EXCHANGE, SYMBOL, [])
+    assert harness.host.looked_up == ["7"]
+
+
+def test_a_stream_tells_its_status_only_when_it_changes(harness: StrategyHarness) -> None:
+    """Writers repeat their status every 5 s; a strategy hears of it once."""
+    for status in ("live", "stale", "stale", "live", "live", "untrusted"):
+        harness.feed_status(EXCHANGE, "watchOrderBook", SYMBOL, status)
+    told = [event.status for event in harness.strategy.events if isinstance(event, StatusEvent)]
+    assert told == ["stale", "live", "untrusted"]
+
+
+def test_balances_are_live_and_by_exchange(harness: StrategyHarness) -> None:
+    """An account that told nothing yet has no balances, which is no error."""
+    assert dict(harness.strategy.balances["kucoin"]) == {}
+    harness.feed_balances(EXCHANGE, {"KCS": Balance(free=5.0)})
+    assert harness.strategy.balances[EXCHANGE]["KCS"].free == 5.0

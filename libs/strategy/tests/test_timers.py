@@ -1,0 +1,84 @@
+import pytest
+
+from millrace_strategy import Strategy
+from millrace_strategy.events import TimerEvent
+from millrace_strategy.testing import StrategyHarness
+
+
+class _Ticking(Strategy):
+    """Notes when its timers fire."""
+
+    def __init__(self, context) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(context)
+        self.fired: list[tuple[str, int]] = []
+
+    def on_timer(self, event: TimerEvent) -> None:
+        self.fired.append((event.name, event.due_ms - self.started))
+
+    def on_start(self, event: object) -> None:
+        self.started = self.clock.now_ms()
+
+
+def started() -> StrategyHarness:
+    harness = StrategyHarness(_Ticking)
+    harness.start()
+    return harness
+
+
+def test_a_timer_fires_once_and_one_that_repeats_keeps_its_rhythm() -> None:
+    """Each fires at its time, in order; the hook is told when it was due."""
+    harness = started()
+    harness.strategy.every(100, name="beat")
+    harness.strategy.after(250, name="once")
+    harness.advance(1_000)
+    assert harness.strategy.fired[:4] == [("beat", 100), ("beat", 200), ("once", 250), ("beat", 300)]
+    assert len(harness.strategy.fired) == 11
+
+
+def test_a_timer_calls_its_callback_after_the_hooks() -> None:
+    """The callback sees what the hook did."""
+    harness = started()
+    seen: list[int] = []
+    harness.strategy.after(10, lambda: seen.append(len(harness.strategy.fired)))
+    harness.advance(10)
+    assert seen == [1]
+
+
+def test_a_cancelled_timer_does_not_fire() -> None:
+    """Neither hook nor callback is called, also when it repeats and cancels itself."""
+    harness = started()
+    harness.strategy.after(10).cancel()
+    beat = harness.strategy.every(10, lambda: beat.cancel())
+    harness.advance(100)
+    assert harness.strategy.fired == [("timer-2", 10)]
+
+
+def test_a_timer_needs_time() -> None:
+    """To repeat without pause is a mistake, told at once."""
+    harness = started()
+    with pytest.raises(ValueError, match="more than 0 ms"):
+        harness.strategy.every(0)
+
+
+def test_no_timer_fires_after_the_end() -> None:
+    """Stopping calls all timers off."""
+    harness = started()
+    harness.strategy.every(10)
+    harness.stop()
+    harness.advance(100)
+    assert harness.strategy.fired == []
+    assert harness.host.is_ended
+
+
+async def test_beats_do_not_pile_up_behind_a_slow_hook() -> None:
+    """While the event of one beat waits, further beats of the same timer are skipped."""
+    harness = started()
+    harness.strategy.after(5, lambda: harness.strategy.clock.sleep(100), name="slow")
+    harness.strategy.every(10, name="beat")
+    harness.advance(6)
+    await harness.settle()
+    harness.advance(94)
+    assert [name for name, _ in harness.strategy.fired] == ["slow"]
+    harness.advance(10)
+    await harness.settle()
+    assert [name for name, _ in harness.strategy.fired].count("beat") <= 2

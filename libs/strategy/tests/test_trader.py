@@ -1,0 +1,123 @@
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from millrace_core.ids import is_request_id
+from millrace_core.messages import encode
+from millrace_core.orders import Order
+from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, parse_request
+from millrace_core.trace import Trace
+from millrace_strategy import BookEvent, Strategy, StrategyStopped
+from millrace_strategy.testing import StrategyHarness
+from millrace_strategy.virtual_host import START_MS
+
+EXCHANGE, SYMBOL = "binance", "KCS/USDT"
+
+
+def started(strategy: type[Strategy] = Strategy) -> StrategyHarness:
+    harness = StrategyHarness(strategy, books=[(EXCHANGE, SYMBOL)], name="James")
+    harness.start()
+    return harness
+
+
+def buy(harness: StrategyHarness, **options: object):  # type: ignore[no-untyped-def]
+    return harness.strategy.trader.create_order(
+        exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="limit", amount="1", price=10.1, **options
+    )
+
+
+def test_every_request_is_one_that_an_executor_accepts() -> None:
+    """All four go out at once, name their source, carry an id of their own, and parse as the protocol says."""
+    harness = started()
+    trader = harness.strategy.trader
+    buy(harness, post_only=True, params={"a": 1})
+    trader.cancel_order("7", exchange=EXCHANGE, symbol=SYMBOL)
+    trader.edit_order("7", exchange=EXCHANGE, symbol=SYMBOL, price=Decimal("9.9"))
+    trader.cancel_all_orders(exchange=EXCHANGE, symbol=SYMBOL)
+    parsed = [parse_request(encode(request)) for request in harness.requests]
+    assert [type(request) for request in parsed] == [CreateOrder, CancelOrder, EditOrder, CancelAllOrders]
+    assert all(is_request_id(request.request_id or "") for request in parsed)
+    assert len({request.request_id for request in parsed}) == 4
+    assert all(getattr(request.payload, "order_source", None) == "James" for request in parsed)
+    assert all(request.requested_at == START_MS for request in parsed)
+
+
+def test_a_float_means_the_digits_that_it_prints() -> None:
+    """10.1 is ten and a tenth, not its binary neighbour."""
+    harness = started()
+    buy(harness)
+    request = harness.requests[0]
+    assert isinstance(request, CreateOrder)
+    assert (request.payload.price, request.payload.amount_base) == (Decimal("10.1"), Decimal(1))
+
+
+def test_a_request_carries_the_trace_of_the_event_that_caused_it() -> None:
+    """The hops of the book's message are on the request, and the moment of the decision."""
+
+    class Buying(Strategy):
+        def on_order_book(self, event: BookEvent) -> None:
+            self.trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="market", cost=5)
+
+    harness = started(Buying)
+    trace = Trace(exchange=1, received=2, published=3, delivered=4)
+    harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)], asks=[(2.0, 1.0)], trace=trace)
+    assert harness.requests[0].trace == trace.at(decided=START_MS * 1_000_000)
+
+
+async def test_awaiting_gives_the_final_answer_and_the_provisional_one_is_there_too() -> None:
+    """`unknown` wakes `first` alone; the order's answer settles it."""
+    harness = started()
+    pending = buy(harness)
+    first, final = asyncio.create_task(pending.first()), asyncio.ensure_future(pending.final())
+    await asyncio.sleep(0)
+    harness.answer(pending.request, "unknown")
+    assert (await first).status == "unknown"
+    assert pending.is_unknown
+    assert harness.strategy.trader.pending == [pending]
+    order = Order(id="1", status="open")
+    harness.answer(pending.request, "done", order=order)
+    assert (await final).order == order
+    assert (await pending).status == "done"
+    assert harness.strategy.trader.pending == []
+
+
+async def test_a_final_answer_is_never_taken_back() -> None:
+    """A late `unknown` does not make a settled request pending again."""
+    harness = started()
+    pending = buy(harness)
+    harness.reject(pending.request)
+    harness.answer(pending.request, "unknown")
+    assert pending.is_final
+    assert (await pending).status == "rejected"
+
+
+async def test_waiting_ends_with_the_strategy() -> None:
+    """Who waits for an answer that nobody will hear is told so; and nothing is sent any more."""
+    harness = started()
+    waiting = asyncio.ensure_future(buy(harness).final())
+    await asyncio.sleep(0)
+    harness.stop()
+    with pytest.raises(StrategyStopped):
+        await waiting
+    with pytest.raises(StrategyStopped):
+        buy(harness)
+    assert len(harness.requests) == 1
+
+
+async def test_a_hook_may_wait_for_its_answer() -> None:
+    """While it waits the answer arrives, and its orders are up to date when it goes on."""
+
+    class Waiting(Strategy):
+        async def on_order_book(self, event: BookEvent) -> None:
+            response = await self.trader.create_order(
+                exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="limit", amount=1, price=1
+            )
+            self.seen = (response.status, list(self.open_order_ids))
+
+    harness = started(Waiting)
+    harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)], asks=[(2.0, 1.0)])
+    await harness.settle()
+    order = harness.accept(harness.requests[0])
+    await harness.settle()
+    assert harness.strategy.seen == ("done", [order.id])

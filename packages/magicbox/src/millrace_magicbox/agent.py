@@ -1,0 +1,35 @@
+"""Magicbox as a service: each strategy is a unit, started, restarted and stopped apart from all others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from millrace_bus import Bus
+from millrace_core.config import MagicboxConfig
+from millrace_magicbox.plan import StrategyPlan, plans
+from millrace_magicbox.strategy_run import StrategyRun
+from millrace_service import Agent, UnitHealthReporter, UnitKey
+
+
+class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
+    """Runs strategies, found by name as installed plugins or in files of the plugin folder."""
+
+    kind = "magicbox"
+    config_model = MagicboxConfig
+
+    def __init__(self, plugin_folder: Path | None) -> None:
+        self._plugin_folder = plugin_folder
+        self._bus: Bus | None = None
+
+    def units(self, config: MagicboxConfig) -> Mapping[UnitKey, StrategyPlan]:
+        """Give the strategies that the configuration asks for."""
+        return plans(config)
+
+    async def started(self, bus: Bus) -> None:
+        """Take the bus that all strategies share."""
+        self._bus = bus
+
+    async def run_unit(self, key: UnitKey, unit_config: StrategyPlan, health: UnitHealthReporter) -> None:
+        """Run one strategy; its file is read anew each time."""
+        if self._bus is None:
+            raise RuntimeError("run_unit before started")
+        await StrategyRun(unit_config, self._bus, health, self._plugin_folder).run()

@@ -1,0 +1,38 @@
+"""Why a strategy does not run.
+
+MillraceError
+├── ConfigInvalid    problems     (core) its configuration has mistakes
+├── PluginNotFound   name         nothing of this name is installed or in the plugin folder
+├── PluginAmbiguous  name         several files of the plugin folder hold a class of this name
+└── PluginBroken     name         it was found, but cannot be imported, or is no strategy
+"""
+
+from pathlib import Path
+
+from millrace_core.errors import MillraceError
+
+
+class PluginNotFound(MillraceError):
+    """Nothing of this name is installed or in the plugin folder; the text says where it was looked for."""
+
+    def __init__(self, name: str, folder: Path | None, unreadable: list[str]) -> None:
+        place = f"the plugin folder {folder}" if folder else "a plugin folder (none is set: MILLRACE_PLUGIN_DIR)"
+        text = f"no strategy is called {name}: neither an installed plugin nor a class in {place}"
+        super().__init__("; ".join([text, *unreadable]))
+        self.name = name
+
+
+class PluginAmbiguous(MillraceError):
+    """Several files of the plugin folder hold a class of this name."""
+
+    def __init__(self, name: str, files: list[Path]) -> None:
+        super().__init__(f"several files hold a class {name}: {', '.join(map(str, files))}; rename all but one")
+        self.name = name
+
+
+class PluginBroken(MillraceError):
+    """A plugin was found, but cannot be imported, or is no strategy."""
+
+    def __init__(self, name: str, where: str, why: str) -> None:
+        super().__init__(f"strategy {name} of {where} {why}")
+        self.name = name

@@ -1,0 +1,105 @@
+"""Where a strategy runs live: on this process's event loop and the wall clock."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from millrace_core.clock import now_ns
+from millrace_core.names import ExchangeId
+from millrace_service import UnitHealthReporter
+from millrace_strategy import Alarm, Event, OrderRequest, StrategyFaulty
+
+LOG_EVERY_NS = 1_000_000_000
+MAX_EVENT_TEXT = 300
+_log = structlog.get_logger("millrace.magicbox")
+
+
+class LiveHost:
+    """What `millrace_strategy.Host` asks for. `send` and `look_up` are given by who knows the bus."""
+
+    def __init__(
+        self,
+        health: UnitHealthReporter,
+        *,
+        send: Callable[[OrderRequest], None],
+        look_up: Callable[[str], None],
+    ) -> None:
+        self._health = health
+        self._send = send
+        self._look_up = look_up
+        self._hook: asyncio.Task[None] | None = None
+        self._next_log_ns = 0
+        self._unlogged = 0
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        self.faulty: StrategyFaulty | None = None
+        """Why the strategy was given up; None while it was not."""
+
+    def now_ns(self) -> int:
+        """Give the wall clock."""
+        return now_ns()
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the next turn of the loop."""
+        self._loop.call_soon(callback)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
+        """Call back after a while."""
+        return self._loop.call_later(seconds, callback)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run the rest of an asynchronous hook."""
+        self._hook = self._loop.create_task(work)
+
+    def send(self, request: OrderRequest) -> None:
+        """Send a request with this turn of the loop."""
+        self._health.count("requests")
+        trace = request.trace
+        if trace.delivered is not None and trace.decided is not None:
+            self._health.latency("delivered→decided", trace.decided - trace.delivered)
+        self._send(request)
+
+    def look_up(self, exchange: ExchangeId, order_id: str) -> None:
+        """Ask Redis for an order."""
+        self._look_up(order_id)
+
+    def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
+        """Log the error with its event, at most one a second; all are counted."""
+        self._health.count("hookErrors")
+        now = now_ns()
+        if now < self._next_log_ns:
+            self._unlogged += 1
+            return
+        self._health.error(error)
+        text = repr(event)[:MAX_EVENT_TEXT]
+        _log.error("a hook raised", on=text, in_a_row=in_a_row, not_logged_before=self._unlogged, exc_info=error)
+        self._next_log_ns, self._unlogged = now + LOG_EVERY_NS, 0
+
+    def backlog(self, waiting: int) -> None:
+        """Raise the alarm: events that may not be dropped pile up."""
+        self._health.gauge("backlog", waiting)
+        self._health.error(f"{waiting} events wait: the strategy is slower than its trades, orders and answers")
+        _log.error("the strategy is too slow", waiting=waiting)
+
+    def gave_up(self, error: StrategyFaulty) -> None:
+        """Report that the strategy is being stopped; it stays so until its configuration changes."""
+        self.faulty = error
+        self._health.error(error)
+        self._health.state("failed", str(error))
+        _log.error("strategy stopped", reason=str(error))
+
+    def ended(self) -> None:
+        """Let those go on who wait for the end."""
+        self._over.set()
+
+    async def over(self) -> None:
+        """Wait until the strategy's last hook has returned."""
+        await self._over.wait()
+
+    async def cut_short(self) -> None:
+        """End a hook that does not return by itself."""
+        if self._hook is not None and not self._hook.done():
+            self._hook.cancel()
+            await asyncio.wait([self._hook])

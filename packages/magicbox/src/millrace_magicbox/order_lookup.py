@@ -1,0 +1,45 @@
+"""Finding out whose an order is that an account's stream told of before anybody named its source."""
+
+import asyncio
+from collections.abc import Callable
+
+from millrace_bus import Bus
+from millrace_core.names import Tenant
+from millrace_strategy import Runtime
+
+PAUSES_S = (0.0, 0.05, 0.25, 1.0, 5.0)
+"""The executor names the source when the exchange has answered it: most often within the first pauses."""
+
+
+class OrderLookup:
+    """Reads orders' hashes for one strategy, several times while they do not name a source."""
+
+    def __init__(self, bus: Bus, tenant: Tenant, runtime: Callable[[], Runtime]) -> None:
+        self._bus = bus
+        self._tenant = tenant
+        self._runtime = runtime
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    def ask(self, order_id: str) -> None:
+        """Tell the strategy's runtime what Redis holds of an order; asking twice at once is asking once."""
+        if order_id not in self._asking:
+            task = self._asking[order_id] = asyncio.create_task(self._ask(order_id))
+            task.add_done_callback(lambda _: self._asking.pop(order_id, None))
+
+    async def close(self) -> None:
+        """Ask no more."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _ask(self, order_id: str) -> None:
+        for pause_s in PAUSES_S:
+            await asyncio.sleep(pause_s)
+            record = await self._bus.orders.get(self._tenant, order_id)
+            runtime = self._runtime()
+            if record is not None:
+                runtime.order_found(record)
+            if not runtime.orders.is_undecided(order_id):
+                return

@@ -1,0 +1,114 @@
+"""Finding a strategy's class by its name: an installed plugin, or a class in a file of the plugin folder.
+
+Files are read, not imported, to see which one holds the class: a broken file disturbs only its own strategy.
+What is found is imported afresh each time, so a strategy that restarts runs what its file says now.
+"""
+
+import ast
+import os
+import sys
+from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from traceback import extract_tb
+from types import CodeType
+
+from millrace_magicbox.errors import PluginAmbiguous, PluginBroken, PluginNotFound
+from millrace_strategy import Strategy
+
+ENTRY_POINTS = "millrace.strategies"
+DEFAULT_FOLDERS = (Path("strategies"), Path("examples/strategies"))
+
+
+def plugin_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Give the plugin folder: MILLRACE_PLUGIN_DIR, else the first of `DEFAULT_FOLDERS` that exists here, else None."""
+    if named := environ.get("MILLRACE_PLUGIN_DIR"):
+        return Path(named)
+    return next((folder for folder in DEFAULT_FOLDERS if folder.is_dir()), None)
+
+
+def load_strategy(name: str, folder: Path | None) -> type[Strategy]:
+    """Give a strategy's class; an installed plugin comes before a file.
+
+    Raises:
+        PluginNotFound: there is none of this name.
+        PluginAmbiguous: several files hold one.
+        PluginBroken: it cannot be imported, or is no `Strategy`.
+    """
+    installed = entry_points(group=ENTRY_POINTS, name=name)
+    if installed:
+        return _load_installed(next(iter(installed)))
+    files, unreadable = _files_with_class(name, folder)
+    if not files:
+        raise PluginNotFound(name, folder, unreadable)
+    if len(files) > 1:
+        raise PluginAmbiguous(name, files)
+    return _load_file(name, files[0])
+
+
+def _load_installed(entry: EntryPoint) -> type[Strategy]:
+    where = f"the installed plugin {entry.value}"
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise PluginBroken(entry.name, where, f"cannot be imported: {_describe(error)}") from error
+    return _checked(entry.name, where, found)
+
+
+def _files_with_class(name: str, folder: Path | None) -> tuple[list[Path], list[str]]:
+    files, unreadable = [], []
+    for path in sorted(folder.glob("*.py")) if folder else ():
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError, OSError) as error:
+            unreadable.append(f"{path} cannot be read: {_describe(error)}")
+            continue
+        if any(isinstance(node, ast.ClassDef) and node.name == name for node in tree.body):
+            files.append(path)
+    return files, unreadable
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compiles the source each time: a cached compilation of a file saved twice in one second would be stale."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
+def _load_file(name: str, path: Path) -> type[Strategy]:
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        # Last, so that a plugin's file may import its neighbours but hides nothing that is installed.
+        sys.path.append(folder)
+    module_name = f"millrace_plugin_{path.stem}"
+    spec = spec_from_file_location(module_name, path, loader=_FreshLoader(module_name, str(path)))
+    if spec is None or spec.loader is None:
+        raise PluginBroken(name, str(path), "cannot be imported: it is no Python file")
+    module = module_from_spec(spec)
+    # Dataclasses and pydantic look a class's module up here.
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise PluginBroken(name, str(path), f"cannot be imported: {_describe(error)}{_line(error, path)}") from error
+    return _checked(name, str(path), getattr(module, name))
+
+
+def _checked(name: str, where: str, found: object) -> type[Strategy]:
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise PluginBroken(name, where, "is not a class derived from millrace_strategy.Strategy")
+    return found
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _line(error: Exception, path: Path) -> str:
+    lines = [frame.lineno for frame in extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" (line {lines[-1]})" if lines else ""

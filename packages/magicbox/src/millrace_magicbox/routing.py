@@ -1,0 +1,164 @@
+"""What each message of a stream means to a strategy: the listeners that turn updates into news for its runtime."""
+
+from collections.abc import Callable
+from typing import cast
+
+import msgspec
+
+from millrace_bus import Update
+from millrace_core.market import Trade
+from millrace_core.messages import Response, Status
+from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
+from millrace_service import UnitHealthReporter
+from millrace_strategy import Feed, Runtime
+
+Listener = Callable[[Update], None]
+
+
+def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> Listener:
+    """Give the listener of a subscribed stream."""
+    tell = _teller(feed, runtime)
+
+    def listen(update: Update) -> None:
+        health.count("messages")
+        trace = update.trace
+        if trace.delivered is not None and trace.published is not None:
+            health.latency("published→delivered", trace.delivered - trace.published)
+        if update.kind == "delta":
+            tell(update)
+        elif update.kind == "untrusted":
+            health.count("gaps")
+            runtime.status(feed.exchange, feed.action, feed.symbol, "untrusted")
+        else:
+            _tell_status(feed, runtime, update)
+            if update.kind == "snapshot":
+                tell(update)
+
+    return listen
+
+
+def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> Listener:
+    """Give the listener of all streams of answers."""
+
+    def listen(update: Update) -> None:
+        if update.kind != "response":
+            return
+        try:
+            response = msgspec.convert(update.data, Response)
+        except msgspec.ValidationError as error:
+            health.error(f"{update.name} {update.id} is no answer: {error}")
+            return
+        name, trace = update.name, update.trace
+        if response.order_source == runtime.name:
+            health.count(f"answers.{response.status}")
+            if trace.sent is not None and trace.received is not None:
+                health.latency("received→sent", trace.sent - trace.received)
+        runtime.response(
+            name.exchange, name.action, name.symbol, response, timestamp=update.timestamp, trace=update.trace
+        )
+        health.gauge("openOrders", len(runtime.orders.open_ids))
+
+    return listen
+
+
+def _tell_status(feed: Feed, runtime: Runtime, update: Update) -> None:
+    # Untrusted counts for more than what the writer says; the snapshot that ends it brings the status too.
+    if update.trusted:
+        status = "live" if update.status == "unknown" else update.status
+        reason = update.data.reason if isinstance(update.data, Status) else None
+        runtime.status(feed.exchange, feed.action, feed.symbol, status, reason)
+
+
+def _teller(feed: Feed, runtime: Runtime) -> Listener:
+    match feed.action:
+        case "watchOrderBook":
+            return _book_teller(feed, runtime)
+        case "watchTrades":
+            return _TradesTeller(feed, runtime)
+        case "watchOrders":
+            return _orders_teller(feed, runtime)
+        case "watchBalance":
+            return _balance_teller(feed, runtime)
+    return _stream_teller(feed, runtime)
+
+
+def _book_teller(feed: Feed, runtime: Runtime) -> Listener:
+    exchange, symbol = feed.exchange, feed.symbol
+    if symbol is None:
+        raise ValueError("an order book is that of a symbol")
+
+    def tell(update: Update) -> None:
+        if update.trusted:
+            book = cast("BookState", update.state).book
+            runtime.book(exchange, symbol, book, timestamp=update.timestamp, trace=update.trace)
+
+    return tell
+
+
+class _TradesTeller:
+    """Hands trades over once each: what a snapshot took in whole while a gap was repaired is told too."""
+
+    def __init__(self, feed: Feed, runtime: Runtime) -> None:
+        if feed.symbol is None:
+            raise ValueError("trades are those of a symbol")
+        self._exchange, self._symbol, self._runtime = feed.exchange, feed.symbol, runtime
+        self._last: Trade | None = None
+        self._is_following = False
+
+    def __call__(self, update: Update) -> None:
+        if update.kind == "delta":
+            trades: list[Trade] = update.data.trades
+        else:
+            kept = list(cast("TradesState", update.state).trades)
+            trades = unseen(kept, self._last) if self._is_following else []
+            self._last = kept[-1] if kept else self._last
+            self._is_following = True
+        if trades:
+            self._last = trades[-1]
+            self._runtime.trades(self._exchange, self._symbol, trades, timestamp=update.timestamp, trace=update.trace)
+
+
+def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:
+    """Give those of the newest trades, oldest first, that came after the last one seen."""
+    if last is None:
+        return trades
+    for index in range(len(trades) - 1, -1, -1):
+        if trades[index] == last or (last.id is not None and trades[index].id == last.id):
+            return trades[index + 1 :]
+    # So many were missed that the last one seen is not among them: time tells, and a tie counts as new.
+    return [trade for trade in trades if (trade.timestamp or 0) >= (last.timestamp or 0)]
+
+
+def _orders_teller(feed: Feed, runtime: Runtime) -> Listener:
+    def tell(update: Update) -> None:
+        if update.kind == "delta":
+            runtime.account_orders(feed.exchange, update.data.orders, timestamp=update.timestamp, trace=update.trace)
+        else:
+            orders = list(cast("OrdersState", update.state).open.values())
+            runtime.open_orders(feed.exchange, feed.symbol, orders)
+
+    return tell
+
+
+def _balance_teller(feed: Feed, runtime: Runtime) -> Listener:
+    def tell(update: Update) -> None:
+        balances = cast("BalanceState", update.state).balances
+        changed = balances if update.data is None else update.data
+        runtime.account_balances(feed.exchange, balances, changed, timestamp=update.timestamp, trace=update.trace)
+
+    return tell
+
+
+def _stream_teller(feed: Feed, runtime: Runtime) -> Listener:
+    def tell(update: Update) -> None:
+        runtime.stream(
+            feed.exchange,
+            feed.action,
+            feed.symbol,
+            update.data,
+            update.state,
+            timestamp=update.timestamp,
+            trace=update.trace,
+        )
+
+    return tell

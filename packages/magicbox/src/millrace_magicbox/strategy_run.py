@@ -1,0 +1,109 @@
+"""One strategy's life: found, checked, its orders read, its streams followed, and at the end told so."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from millrace_bus import Bus
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol
+from millrace_core.orders import OrderRecord
+from millrace_magicbox.answers import Answers
+from millrace_magicbox.live_host import LiveHost
+from millrace_magicbox.order_lookup import OrderLookup
+from millrace_magicbox.plan import StrategyPlan
+from millrace_magicbox.plugins import load_strategy
+from millrace_magicbox.routing import answer_listener, feed_listener
+from millrace_service import UnitHealthReporter
+from millrace_strategy import Feed, OrderRequest, Runtime, read_configuration
+
+WATCH_ORDERS = Action("watchOrders")
+RECENT_ORDERS = 1_000
+"""How many of each symbol's orders of before a strategy is told of; open ones are all told."""
+LAST_HOOK_LIMIT_S = 2.0
+
+
+class StrategyRun:
+    """Runs one strategy until it is cancelled.
+
+    `run` raises what keeps the strategy from starting: `ConfigInvalid`, `PluginNotFound`, `PluginAmbiguous`,
+    `PluginBroken`, or what its own constructor raised. A strategy that is given up for its errors stays
+    stopped, in state `failed`.
+    """
+
+    def __init__(self, plan: StrategyPlan, bus: Bus, health: UnitHealthReporter, plugin_folder: Path | None) -> None:
+        self._plan = plan
+        self._bus = bus
+        self._health = health
+        strategy = load_strategy(plan.plugin_name, plugin_folder)
+        configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
+        self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime)
+        self._host = LiveHost(health, send=self._send, look_up=self._lookup.ask)
+        self._runtime = Runtime(
+            strategy, name=plan.name, configuration=configuration, feeds=plan.feeds, host=self._host
+        )
+        self._answers = Answers(bus, plan.tenant, answer_listener(self._runtime, health), self._follow_orders)
+        self._followed: set[StreamName] = set()
+        self._open = AsyncExitStack()
+
+    async def run(self) -> NoReturn:
+        """Run until cancelled."""
+        async with self._open:
+            self._open.push_async_callback(self._lookup.close)
+            self._open.push_async_callback(self._answers.close)
+            try:
+                await self._start()
+                await asyncio.Event().wait()
+            finally:
+                await self._stop()
+        raise AssertionError("nothing sets the event")
+
+    async def _start(self) -> None:
+        pairs = sorted({(feed.exchange, feed.symbol) for feed in self._plan.feeds if feed.symbol is not None})
+        # Answers and updates first, Redis's orders after: what happens between the two is then told twice,
+        # which the join makes one, and never not at all.
+        await asyncio.gather(*(self._answers.follow(exchange, symbol) for exchange, symbol in pairs))
+        for exchange, symbol in pairs:
+            self._follow_orders(exchange, symbol)
+        found = await asyncio.gather(*(self._orders_of_before(exchange, symbol) for exchange, symbol in pairs))
+        self._runtime.start([record for records in found for record in records])
+        for feed in self._plan.feeds:
+            self._follow(feed)
+        if self._host.faulty is None:
+            self._health.state("live")
+        log = structlog.get_logger("millrace.magicbox")
+        log.info("strategy started", feeds=len(self._plan.feeds), open_orders=len(self._runtime.orders.open_ids))
+
+    async def _stop(self) -> None:
+        self._runtime.stop()
+        try:
+            async with asyncio.timeout(LAST_HOOK_LIMIT_S):
+                await self._host.over()
+        except TimeoutError:
+            self._health.error(f"on_stop, or the hook before it, did not return within {LAST_HOOK_LIMIT_S} s")
+            await self._host.cut_short()
+
+    async def _orders_of_before(self, exchange: ExchangeId, symbol: Symbol) -> list[OrderRecord]:
+        tenant = self._plan.tenant
+        recent = await self._bus.orders.recent(tenant, exchange, symbol, RECENT_ORDERS)
+        open_ids = await self._bus.orders.open_ids(tenant, exchange, symbol)
+        missing = sorted(open_ids - {record.order.id for record in recent})
+        found = [await self._bus.orders.get(tenant, order_id) for order_id in missing]
+        return [record for record in (*reversed(recent), *found) if record is not None]
+
+    def _follow_orders(self, exchange: ExchangeId, symbol: Symbol | None) -> None:
+        """Follow what the gatherer says of the orders on a symbol that is traded, subscribed to or not."""
+        if symbol is not None:
+            self._follow(Feed(exchange, symbol, WATCH_ORDERS))
+
+    def _follow(self, feed: Feed) -> None:
+        name = self._plan.stream(feed)
+        if name not in self._followed:
+            self._followed.add(name)
+            follower = self._bus.follow(name, feed_listener(feed, self._runtime, self._health))
+            self._open.push_async_callback(follower.close)
+
+    def _send(self, request: OrderRequest) -> None:
+        self._answers.send(request)
