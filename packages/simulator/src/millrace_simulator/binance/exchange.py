@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace_simulator.binance import errors, signing
+from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.limits import BINANCE_LIMITS, RateLimit, RateLimits
 from millrace_simulator.binance.parameters import SYMBOL, Parameters
+from millrace_simulator.binance.unfilled import UnfilledOrders
 from millrace_simulator.venue import Account, Instrument, Venue
 from millrace_simulator.venue.errors import UnknownApiKey
 
@@ -52,6 +54,7 @@ class Exchange:
     ) -> None:
         self.venue = venue
         self.limits = RateLimits(rules, self.now_ms, enforced=enforce_limits)
+        venue.listen(UnfilledOrders(self.limits))
 
     def now_ms(self) -> int:
         """The exchange's own time, ms."""
@@ -119,6 +122,12 @@ class Exchange:
             return operation.run(self, parameters)
         if account is None:
             raise errors.bad_key_format()
-        if operation.orders:
-            self.limits.charge_orders(str(account.account_id), operation.orders)
-        return operation.run(self, account, parameters)
+        user = str(account.account_id)
+        self.limits.charge_orders(user, operation.orders)
+        try:
+            return operation.run(self, account, parameters)
+        except BinanceError as refusal:
+            # Only what the engine was given counts, and a cancel-replace counts even where it placed nothing.
+            if refusal.data is None:
+                self.limits.give_back_orders(user, operation.orders)
+            raise

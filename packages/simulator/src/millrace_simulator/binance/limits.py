@@ -74,7 +74,7 @@ class _Counter:
         if window != self._window:
             self._window = window
             self._spent.clear()
-        spent = self._spent.get(user, 0) + amount
+        spent = max(0, self._spent.get(user, 0) + amount)
         if amount:
             self._spent[user] = spent
         return spent
@@ -124,6 +124,8 @@ class RateLimits:
         Raises:
             TooManyRequestsError: 429 with -1015, without a Retry-After as at Binance.
         """
+        if not count:
+            return
         now_ms = self._now_ms()
         for counter in self._orders:
             if counter.add(account, 0, now_ms) + count > counter.rule.limit and self._enforced:
@@ -134,6 +136,12 @@ class RateLimits:
                 )
         for counter in self._orders:
             counter.add(account, count, now_ms)
+
+    def give_back_orders(self, account: str, count: int) -> None:
+        """Take orders of `account` off its count, which never falls below 0."""
+        now_ms = self._now_ms()
+        for counter in self._orders:
+            counter.add(account, -count, now_ms)
 
     def request_headers(self, address: str) -> Mapping[str, str]:
         """`X-MBX-USED-WEIGHT` and `X-MBX-USED-WEIGHT-1M`: what `address` has used by now."""
