@@ -9,5 +9,6 @@ One way in for every request, whether it came by REST or by the WebSocket API:
 - `operations`  one function an operation, `(Exchange, Caller, Parameters) -> JSON-able answer`, and `Operation`,
                 which says what it costs and who may call it. It knows no HTTP.
 - `errors`      `BinanceError(code, message, status)`, which every one of them raises; `rejections` has the venue's.
-- `rest`        the HTTP face: which path is which operation; `wallet` has the /sapi paths. `wsapi` is the other face, `streams` the market data.
+- `rest`        the HTTP face: which path is which operation; `wallet` has the /sapi paths. `wsapi` is the other
+                face, `streams` the market data.
 """
