@@ -1,0 +1,1 @@
+"""Database and live streams to REST and WebSocket."""

@@ -1,0 +1,1 @@
+"""Journals to the database, exactly once."""
