@@ -52,8 +52,7 @@ class Market:
     """Moves the venue's books; fully determined by the seed and the steps."""
 
     def __init__(self, venue: Venue, *, seed: int, events_per_second: float) -> None:
-        self.paused = False
-        """While True the participants do nothing; time and steps go on."""
+        self._paused = False
         self.now_us = venue.clock.now_us()
         """How far the market has come."""
         self._venue = venue
@@ -62,6 +61,17 @@ class Market:
         self._symbols = [_Symbol(venue, instrument, seed) for instrument in venue.instruments.values()]
         bases = dict.fromkeys(symbol.instrument.rules.base for symbol in self._symbols)
         self._fair = FairValues(seed, bases)
+
+    @property
+    def paused(self) -> bool:
+        """While True the participants do nothing; time and steps go on. What would have been due never comes."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        if self._paused and not paused:
+            self._schedule()
+        self._paused = paused
 
     @property
     def events_per_second(self) -> float:
@@ -92,7 +102,7 @@ class Market:
 
     def _advance(self, until_us: int) -> None:
         self.now_us = until_us
-        if self.paused:
+        if self._paused:
             return
         until = (until_us - self._begin_us) / 1_000_000
         for symbol in self._symbols:
@@ -100,7 +110,7 @@ class Market:
 
     def _move_values(self) -> None:
         """Move what things are worth, and what the crowds think of it."""
-        if self.paused:
+        if self._paused:
             return
         slowest, fastest = _SWIFTNESS
         self._fair.move(min(fastest, max(slowest, self._events_per_second / _USUAL_EVENTS_PER_SECOND)))

@@ -26,7 +26,7 @@ _TRADES_PER_SECOND = 0.4
 
 
 def prehistory(rng: Random, opening: int, typical_lots: int, now_ms: int) -> dict[Interval, list[Kline]]:
-    """The past of each tier, oldest first, up to the second before `now_ms`; trade ids count from 1."""
+    """The past by tiers, the coarsest and oldest first, up to the second before `now_ms`; trade ids count from 1."""
     tiers: dict[Interval, list[Kline]] = {}
     end_ms, price = Interval.S1.open_of(now_ms), opening
     for step, boundary, count in _TIERS:

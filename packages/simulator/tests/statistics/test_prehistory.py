@@ -1,0 +1,29 @@
+import itertools
+from random import Random
+
+from millrace_simulator.statistics.prehistory import prehistory
+
+NOW_MS = 1_750_000_123_456
+
+
+def test_tiers_join_in_time_and_price() -> None:
+    """Where a fine tier begins, the coarser one ends: at the same time, at the same price, with the next trade id."""
+    tiers = prehistory(Random(1), 12_500, 4_000, NOW_MS)  # noqa: S311
+    klines = [kline for tier in tiers.values() for kline in tier]
+    for earlier, later in itertools.pairwise(klines):
+        assert (later.open_ms, later.open) == (earlier.close_ms + 1, earlier.close)
+    assert klines[-1].close == 12_500
+    assert klines[-1].close_ms < NOW_MS
+
+
+def test_the_same_seed_gives_the_same_past() -> None:
+    """The past is decided by its seed alone, and another seed gives another."""
+    past = prehistory(Random(1), 12_500, 4_000, NOW_MS)  # noqa: S311
+    assert prehistory(Random(1), 12_500, 4_000, NOW_MS) == past  # noqa: S311
+    assert prehistory(Random(2), 12_500, 4_000, NOW_MS) != past  # noqa: S311
+
+
+def test_prices_stay_above_zero() -> None:
+    """A price of a few ticks has a past of at least one tick."""
+    tiers = prehistory(Random(1), 2, 10, NOW_MS)  # noqa: S311
+    assert all(kline.low >= 1 for tier in tiers.values() for kline in tier)
