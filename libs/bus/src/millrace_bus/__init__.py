@@ -14,11 +14,12 @@ from millrace_bus.errors import BusError, Disconnected, ServerFailed, Unreachabl
 from millrace_bus.follower import Follower
 from millrace_bus.halts import HaltNote, Halts, HaltScope
 from millrace_bus.ledger import Intents
+from millrace_bus.numbered import WriterCounters
 from millrace_bus.orders import Orders
 from millrace_bus.request_reader import Arrived, RequestReader
 from millrace_bus.requests import Requests
 from millrace_bus.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
-from millrace_bus.writer import StreamWriter, WriterCounters, WriterState
+from millrace_bus.writer import StreamWriter, WriterState
 
 __all__ = [
     "Arrived",

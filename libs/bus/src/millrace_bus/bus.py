@@ -1,41 +1,78 @@
 """The bus: everything that a package does with Redis, over connections that always come back."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
+from millrace_bus.address import Address
+from millrace_bus.agents import Agents
+from millrace_bus.control import Control, control_client
 from millrace_bus.follower import Follower
+from millrace_bus.following import Following, Listener
 from millrace_bus.halts import Halts
 from millrace_bus.ledger import Intents
+from millrace_bus.link import Link
 from millrace_bus.orders import Orders
+from millrace_bus.outbox import Outbox
 from millrace_bus.request_reader import RequestReader
 from millrace_bus.requests import Requests
-from millrace_bus.updates import Update
+from millrace_bus.subscriptions import Subscriptions
+from millrace_bus.wire import Wire
 from millrace_bus.writer import StreamWriter, WriterState
+from millrace_core.errors import InvalidName
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
-from millrace_core.names import AgentId, StreamName, Tenant
+from millrace_core.names import AgentId, StreamName, Tenant, is_snapshot
+
+_LEAVE_TIMEOUT_S = 1.0
 
 
 class Bus:
-    """Everything that a package does with Redis; made by `connect`."""
+    """Everything that a package does with Redis; made by `connect`.
 
-    requests: Requests
-    orders: Orders
-    intents: Intents
-    halts: Halts
+    One connection writes, one hears, one reads journals, and a few are for the rest; each is made when first needed.
+    """
+
+    def __init__(self, address: Address, name: str, redis: Control) -> None:
+        self._address, self._name, self._redis = address, name, redis
+        self._outbox = Outbox()
+        self._publishing = Link(address, f"{name}.publish", on_up=self._meet, on_down=self._outbox.detach)
+        self._reading = Link(address, f"{name}.read")
+        self._subscriptions = Subscriptions(address, f"{name}.subscribe")
+        self._followings: dict[StreamName, Following] = {}
+        self._apart: set[Following] = set()
+        self._agents = Agents(redis, self._subscriptions)
+        self.requests = Requests(self._outbox)
+        """Requests to trade, to be published."""
+        self.orders = Orders(redis)
+        """Orders, each the join of what is known of it."""
+        self.intents = Intents(redis)
+        """The executor's ledger."""
+        self.halts = Halts(redis)
+        """What is halted."""
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, *, name: str = "millrace") -> AsyncIterator["Bus"]:
+    async def connect(cls, url: str, *, name: str = "millrace") -> AsyncGenerator["Bus", None]:
         """Give the bus of a Redis server: `redis://` or `rediss://[user:password@]host[:port][/db]`.
 
         Returns at once, whether or not the server can be reached: connections are made, and made again after
         any outage, in the background. `name` is what `CLIENT LIST` shows. On leaving, what was handed in is
         still sent where that is possible at once.
+
+        Raises:
+            InvalidName: the URL has another form.
         """
-        raise NotImplementedError
-        yield
+        address = Address.parse(url)
+        redis = control_client(address, f"{name}.control")
+        bus = cls(address, name, redis)
+        bus._publishing.start()
+        try:
+            yield bus
+        finally:
+            await bus._leave()
 
     async def ready(self, timeout_s: float | None = None) -> None:
         """Wait until Redis answers.
@@ -43,7 +80,7 @@ class Bus:
         Raises:
             Unreachable: it did not within `timeout_s`; the text says why (refused, wrong password, …).
         """
-        raise NotImplementedError
+        await self._publishing.up(timeout_s)
 
     def writer(
         self,
@@ -60,16 +97,33 @@ class Bus:
         the id that it is handed: everything up to that message and nothing later; None for a stream of answers.
         `on_state` is told each change of the writer's state.
         """
-        raise NotImplementedError
+        return StreamWriter(
+            name,
+            take_snapshot,
+            self._publishing,
+            self._outbox,
+            retention=retention,
+            snapshot_interval_s=snapshot_interval_s,
+            on_state=on_state,
+        )
 
-    def follow(self, name: StreamName, listener: Callable[[Update], None], *, from_start: bool = False) -> Follower:
+    def follow(self, name: StreamName, listener: Listener, *, from_start: bool = False) -> Follower:
         """Follow a stream; the listener is called synchronously, in order, from the event loop.
 
         Starts at the newest snapshot; a stream of answers at its newest entry, or at its oldest with `from_start`.
         A stream that does not exist yet is waited for. A listener that raises is reported to the loop's exception
         handler and not called again.
         """
-        raise NotImplementedError
+        if from_start:
+            # What was long ago concerns this listener alone.
+            following = Following(name, self._subscriptions, self._reading, from_start=True)
+            self._apart.add(following)
+        elif (present := self._followings.get(name)) is not None:
+            following = present
+        else:
+            following = Following(name, self._subscriptions, self._reading, from_start=False)
+            self._followings[name] = following
+        return Follower(following, listener, self._release)
 
     def request_reader(
         self, tenants: Collection[Tenant], *, consumer: str, claim_idle_ms: int = 30_000
@@ -78,32 +132,67 @@ class Bus:
 
         Entries that another consumer has left pending for `claim_idle_ms` are taken over.
         """
-        raise NotImplementedError
+        # A connection of its own, because it blocks there.
+        link = Link(self._address, f"{self._name}.requests")
+        return RequestReader(tenants, consumer, claim_idle_ms, link, self._subscriptions, self._redis)
 
     def watch_config(self, agent: AgentId) -> AsyncIterator[bytes | None]:
         """Give an agent's configuration now and at each change; None while there is none. Survives outages."""
-        raise NotImplementedError
+        return self._agents.watch_config(agent)
 
     async def put_config(self, agent: AgentId, text: str | bytes) -> None:
         """Write an agent's configuration."""
-        raise NotImplementedError
+        await self._agents.put_config(agent, text)
 
     async def get_config(self, agent: AgentId) -> bytes | None:
         """Give an agent's configuration; None where there is none."""
-        raise NotImplementedError
+        return await self._agents.get_config(agent)
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
         """Leave an agent's heartbeat for 15 s. During an outage it waits for Redis."""
-        raise NotImplementedError
+        await self._agents.heartbeat(heartbeat)
 
     async def end_heartbeat(self, agent: AgentId) -> None:
         """Remove an agent's heartbeat: it ended on purpose."""
-        raise NotImplementedError
+        await self._agents.end_heartbeat(agent)
 
     async def heartbeats(self) -> list[Heartbeat]:
         """Give the heartbeat of every agent that is alive, by id."""
-        raise NotImplementedError
+        return await self._agents.heartbeats()
 
     async def scan_streams(self, pattern: str = "stream.*") -> list[StreamName]:
         """Give the streams whose name matches a glob pattern, sorted; snapshots are not listed beside them."""
-        raise NotImplementedError
+        keys = [key.decode() async for key in self._redis.scan_iter(match=pattern, count=1_000, _type="STREAM")]
+        return sorted({name for key in keys if (name := _stream(key)) is not None}, key=str)
+
+    async def _meet(self, wire: Wire) -> None:
+        """Go on where the last connection left off; the writers do so each for itself."""
+        lost = await self.requests.meet(wire)
+        self._outbox.attach(wire)
+        self.requests.again(lost)
+
+    async def _release(self, following: Following) -> None:
+        self._apart.discard(following)
+        if self._followings.get(following.name) is following:
+            del self._followings[following.name]
+        await following.close()
+
+    async def _leave(self) -> None:
+        for following in (*self._followings.values(), *self._apart):
+            await following.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
+                await self.requests.settled()
+        self._outbox.flush()
+        for link in (self._subscriptions, self._reading, self._publishing):
+            await link.close()
+        await self._redis.aclose()
+
+
+def _stream(key: str) -> StreamName | None:
+    if is_snapshot(key):
+        return None
+    try:
+        return StreamName.parse(key)
+    except InvalidName:
+        return None

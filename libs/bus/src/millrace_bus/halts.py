@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from millrace_core.names import ExchangeId, Tenant
+from millrace_bus.control import Control
+from millrace_core.names import ExchangeId, Tenant, halt_key
 
 
 class HaltScope(NamedTuple):
@@ -36,17 +37,32 @@ class HaltNote(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str | None = None
 
 
+_NOTE = msgspec.json.Decoder(HaltNote)
+
+
 class Halts:
     """The halts of every tenant; reached as `bus.halts`. Every call waits out an outage of Redis."""
 
+    def __init__(self, redis: Control) -> None:
+        self._redis = redis
+
     async def set(self, tenant: Tenant, scope: HaltScope, note: HaltNote) -> None:
         """Halt; a halt that is there already takes the new note."""
-        raise NotImplementedError
+        await self._redis.hset(halt_key(tenant), str(scope), msgspec.json.encode(note))
 
     async def clear(self, tenant: Tenant, scope: HaltScope) -> bool:
         """Lift a halt of exactly this scope; tell whether there was one."""
-        raise NotImplementedError
+        return bool(await self._redis.hdel(halt_key(tenant), str(scope)))
 
     async def get(self, tenant: Tenant) -> dict[HaltScope, HaltNote]:
-        """Give everything that is halted."""
-        raise NotImplementedError
+        """Give everything that is halted; a note that nobody can read halts all the same."""
+        found = await self._redis.hgetall(halt_key(tenant))
+        return {HaltScope.parse(field.decode()): _note(value) for field, value in found.items()}
+
+
+def _note(value: bytes) -> HaltNote:
+    try:
+        return _NOTE.decode(value)
+    except msgspec.MsgspecError:
+        # Written by hand: what matters is that somebody wants it halted.
+        return HaltNote(since=0, reason=value.decode(errors="replace"))

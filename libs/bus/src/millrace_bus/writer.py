@@ -1,72 +1,123 @@
-"""The one writer of a stream. See docs/protocol.md, "The message" and "Writers"."""
+"""The one writer of a stream. See docs/protocol.md, "The message" and "Writers after an outage"."""
 
+import asyncio
+import logging
+import time
+from collections.abc import Callable
 from typing import Any, Literal
 
-import msgspec
-
+from millrace_bus.errors import BusError, Disconnected, Refused, WriterFenced
+from millrace_bus.faces import entry_message_id
+from millrace_bus.link import Link
+from millrace_bus.numbered import NO_TRACE, NumberedStream, TakeSnapshot, WriterCounters
+from millrace_bus.outbox import Outbox
+from millrace_bus.resumption import Fenced, NewEpoch, Resend, decide, epoch_of
+from millrace_bus.wire import Wire, into
 from millrace_core.ids import MessageId
-from millrace_core.messages import StreamStatus
+from millrace_core.messages import Status, StreamStatus
 from millrace_core.names import StreamName
 from millrace_core.trace import Trace
 
 WriterState = Literal["closed", "live", "standby", "disconnected"]
 """`standby`: a newer writer has the stream. `disconnected`: messages are kept until Redis is back."""
 
+STATUS_REPEAT_S = 5.0
+"""A stream is never silent for longer: readers call it dead after twice that."""
+STANDBY_SILENCE_S = 10.0
+"""A fenced writer opens the stream again when nobody wrote there for so long."""
+_TICK_S = 0.5
+_CLOSE_TIMEOUT_S = 1.0
+_RETRY_S = 1.0
 
-class WriterCounters(msgspec.Struct):
-    """Running totals of one writer."""
-
-    messages: int = 0
-    snapshots: int = 0
-    resent: int = 0
-    """Messages written again after an outage."""
-    epochs: int = 0
-    """Epochs opened; more than one means that an outage outlasted what was kept, or a fence."""
-    fenced: int = 0
-    """Times that a newer writer took over."""
-    dropped: int = 0
-    """Messages that no reader will see one by one: the snapshot of the next epoch holds what they did."""
+_log = logging.getLogger("millrace.bus")
 
 
 class StreamWriter:
     """The one writer of a stream; made by `Bus.writer`."""
 
-    name: StreamName
-    counters: WriterCounters
+    def __init__(
+        self,
+        name: StreamName,
+        take_snapshot: TakeSnapshot | None,
+        link: Link,
+        outbox: Outbox,
+        *,
+        retention: int = 10_000,
+        snapshot_interval_s: float = 60.0,
+        on_state: Callable[[WriterState], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._link, self._on_state = link, on_state
+        self._snapshot_interval_s = snapshot_interval_s
+        self._stream = NumberedStream(name, outbox, take_snapshot, retention)
+        self._state: WriterState = "closed"
+        self._claimed = False
+        """Whether Redis has taken the first entry of our epoch."""
+        self._keeper: asyncio.Task[None] | None = None
+        self._opened = asyncio.Event()
 
     @property
     def state(self) -> WriterState:
         """Tell whether messages reach Redis now."""
-        raise NotImplementedError
+        # The keeper learns of an outage one turn of the event loop after the wire does.
+        return "disconnected" if self._state == "live" and not self._stream.in_session else self._state
+
+    @property
+    def counters(self) -> WriterCounters:
+        """Give the running totals."""
+        return self._stream.counters
 
     @property
     def last(self) -> MessageId | None:
         """Give the id of the last message; None before `open`."""
-        raise NotImplementedError
+        return self._stream.last if self._opened.is_set() else None
 
     async def open(self, status: StreamStatus = "live", reason: str | None = None) -> None:
-        """Pick the epoch, write the first snapshot and then the status; wait for Redis as long as it takes."""
-        raise NotImplementedError
+        """Pick the epoch, write the first snapshot and then the status; wait for Redis as long as it takes.
 
-    def delta(self, data: Any, *, timestamp: int | None = None, trace: Trace = Trace()) -> MessageId:
+        What `take_snapshot` raises is raised here, or, later, handed to the loop's exception handler.
+        """
+        self._stream.status = Status(status, reason)
+        self._become("disconnected")
+        self._keeper = asyncio.create_task(self._keep(), name=f"writer {self.name}")
+        opened = asyncio.ensure_future(self._opened.wait())
+        try:
+            await asyncio.wait([opened, self._keeper], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            opened.cancel()
+        if self._keeper.done():
+            self._keeper.result()
+
+    def delta(self, data: Any, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
         """Publish what changed, with `trace.published` stamped; give its id.
 
         Never blocks and never raises for an outage: it goes out with all that this turn of the event loop
         produced, or is kept until Redis is back. In standby it is dropped and counted.
-        """
-        raise NotImplementedError
+        Change what `take_snapshot` reads in the same turn: a snapshot is taken between turns.
 
-    def response(self, data: Any, *, timestamp: int | None = None, trace: Trace = Trace()) -> MessageId:
+        Raises:
+            BusError: the writer was never opened.
+        """
+        if self._state in ("closed", "standby"):
+            return self._drop()
+        return self._stream.write("delta", data, timestamp, trace)
+
+    def response(self, data: Any, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
         """Publish an answer; otherwise as `delta`."""
-        raise NotImplementedError
+        if self._state in ("closed", "standby"):
+            return self._drop()
+        return self._stream.write("response", data, timestamp, trace)
 
     def status(self, status: StreamStatus, reason: str | None = None) -> MessageId:
         """Publish whether what was last published still holds; repeated when nothing else is sent for 5 s."""
-        raise NotImplementedError
+        self._stream.status = Status(status, reason)
+        if self._state in ("closed", "standby"):
+            return self._stream.last
+        return self._stream.write_status()
 
     def snapshot(self) -> None:
-        """Write a snapshot now, beside those that are written anyway."""
-        raise NotImplementedError
+        """Write a snapshot now, beside those that are written anyway; nothing happens during an outage."""
+        self._stream.write_snapshot()
 
     async def drained(self) -> None:
         """Wait until Redis has acknowledged all that was handed in so far.
@@ -74,8 +125,142 @@ class StreamWriter:
         Raises:
             WriterFenced: a newer writer has the stream; this one's messages were refused.
         """
-        raise NotImplementedError
+        if self._state == "standby":
+            raise WriterFenced(str(self.name))
+        await self._stream.acknowledged.wait_for(self._stream.last.seq)
 
     async def close(self, reason: str | None = None) -> None:
         """Publish `closed` (where Redis can be reached at once) and stop. Closing twice is harmless."""
-        raise NotImplementedError
+        keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
+        if self._state == "live":
+            self.status("closed", reason)
+            try:
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self.drained()
+            except (TimeoutError, WriterFenced):
+                _log.warning("%s: closed without Redis having taken its end", self.name)
+        keeper.cancel()
+        await asyncio.wait([keeper])
+        self._stream.end_session()
+        self._become("closed")
+
+    def _drop(self) -> MessageId:
+        if self._keeper is None:
+            raise BusError(f"{self.name}: the writer is not open")
+        self.counters.dropped += 1
+        return self._stream.last
+
+    async def _keep(self) -> None:
+        """Meet the stream again after each outage and refusal, for ever."""
+        while True:
+            wire = await self._link.up()
+            trouble: Refused | None = None
+            try:
+                await self._meet(wire)
+                trouble = await self._serve(wire)
+            except Refused as refused:
+                trouble = refused
+            except Disconnected:
+                pass
+            self._stream.end_session()
+            self._become("disconnected")
+            if trouble is not None and "equal or smaller" not in str(trouble):
+                # Not a fence but a Redis that cannot write (out of memory, read only): it may recover.
+                _log.error("%s: Redis refuses to write: %s", self.name, trouble)
+                await asyncio.sleep(_RETRY_S)
+
+    async def _meet(self, wire: Wire) -> None:
+        """Bring the stream to where we are, and go live; return however late another writer leaves it.
+
+        Raises:
+            Disconnected, Refused: the connection or Redis failed meanwhile; then meet again.
+        """
+        newest, newest_snapshot = await self._newest(wire)
+        stream = self._stream
+        if not self._claimed:
+            await self._open_epoch(wire, max(epoch_of(newest), epoch_of(newest_snapshot)), 0)
+            return
+        match decide(stream.last, stream.ring.first, newest, newest_snapshot):
+            case Resend(after):
+                self.counters.resent += stream.last.seq - after
+                self._go_live(wire, after)
+                stream.write_snapshot()
+            case NewEpoch(above, held):
+                await self._open_epoch(wire, above, held)
+            case Fenced(_):
+                self._stand_by()
+                await self._open_epoch(wire, await self._silence(wire), stream.acknowledged.seq)
+
+    async def _open_epoch(self, wire: Wire, above: int, held: int) -> None:
+        self._claimed = False
+        claim = self._stream.begin(above, held)
+        await _written(wire, claim)
+        self._claimed = True
+        self.counters.epochs += 1
+        self._go_live(wire, 0 if self._stream.has_snapshots else 1)
+
+    def _go_live(self, wire: Wire, after: int) -> None:
+        self._stream.go_on(wire, after)
+        # A reader that follows the channel learns from this message that there is something to recover.
+        self._stream.write_status()
+        self._become("live")
+        self._opened.set()
+
+    def _stand_by(self) -> None:
+        self.counters.fenced += 1
+        self._become("standby")
+        self._stream.acknowledged.fail(WriterFenced(str(self.name)))
+        _log.warning("%s: a newer writer has the stream; standing by", self.name)
+
+    async def _silence(self, wire: Wire) -> int:
+        """Wait until nobody has written for 10 s; give the newest epoch there."""
+        heard, since = await self._newest(wire), time.monotonic()
+        while time.monotonic() - since < STANDBY_SILENCE_S:
+            await asyncio.sleep(_TICK_S)
+            newest = await self._newest(wire)
+            if newest != heard:
+                heard, since = newest, time.monotonic()
+        return max(map(epoch_of, heard))
+
+    async def _serve(self, wire: Wire) -> Refused | None:
+        """Repeat the status and write snapshots when due, until the wire is lost (None) or Redis refuses."""
+        stream, refusal = self._stream, self._stream.refusal
+        while True:
+            await asyncio.wait((wire.lost, refusal), timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
+            if refusal.done():
+                return refusal.result()
+            if wire.lost.done():
+                return None
+            now = time.monotonic()
+            if now - stream.sent_at >= STATUS_REPEAT_S - _TICK_S:
+                stream.write_status()
+            if now - stream.snapshot_at >= self._snapshot_interval_s:
+                stream.write_snapshot()
+
+    async def _newest(self, wire: Wire) -> tuple[MessageId | None, MessageId | None]:
+        """Give the ids of the newest entry of the journal, and of the snapshots."""
+        found = await asyncio.gather(
+            wire.call("XREVRANGE", str(self.name), "+", "-", "COUNT", 1),
+            wire.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1),
+        )
+        journal, snapshots = (entry_message_id(entries[0][0]) if entries else None for entries in found)
+        return journal, snapshots
+
+    def _become(self, state: WriterState) -> None:
+        if state != self._state:
+            self._state = state
+            if self._on_state is not None:
+                self._on_state(state)
+
+
+async def _written(wire: Wire, commands: bytes) -> None:
+    """Send an XADD and its PUBLISH; wait until the first is acknowledged.
+
+    Raises:
+        Disconnected, Refused: it may not be, or is not, in the journal.
+    """
+    taken: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    wire.send(commands, (into(taken), None))
+    await taken

@@ -65,6 +65,11 @@ class StreamName(NamedTuple):
         """The name on which this stream's snapshots travel."""
         return _SNAPSHOT + self._tail()
 
+    @property
+    def has_snapshots(self) -> bool:
+        """Tell whether snapshots stand beside it: so it is of what is watched, and not of answers to requests."""
+        return self.action.startswith("watch")
+
     def _tail(self) -> str:
         parts = self if self.symbol is not None else self[:3]
         return ".".join(part for part in parts if part is not None)

@@ -1,0 +1,146 @@
+"""The control plane's connection: redis-py, set to wait out any outage."""
+
+from collections.abc import AsyncIterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Protocol, Self, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import WatchError
+
+from millrace_bus.address import Address
+
+_CONNECT_TIMEOUT_S = 2.0
+_ANSWER_TIMEOUT_S = 5.0
+_FIRST_RETRY_S = 0.02
+_LONGEST_RETRY_S = 0.5
+_DOUBLINGS = 10
+
+Value = bytes | str | int
+
+
+class Control(Protocol):
+    """What we use of redis-py, typed as it answers us: in bytes.
+
+    Every call tries again for ever while Redis cannot be reached, so a command whose answer was lost may be carried
+    out twice: only such as may be are used.
+    """
+
+    async def get(self, name: str) -> bytes | None:
+        """Give a string."""
+
+    async def mget(self, keys: list[bytes]) -> list[bytes | None]:
+        """Give strings."""
+
+    async def set(self, name: str, value: Value, ex: int | None = None) -> object:
+        """Set a string, for `ex` seconds where given."""
+
+    async def delete(self, *names: str) -> int:
+        """Remove keys."""
+
+    async def hget(self, name: str, key: str) -> bytes | None:
+        """Give a field of a hash."""
+
+    async def hgetall(self, name: str) -> dict[bytes, bytes]:
+        """Give a hash."""
+
+    async def hset(self, name: str, key: str, value: Value) -> int:
+        """Set a field of a hash."""
+
+    async def hsetnx(self, name: str, key: str, value: Value) -> int:
+        """Set a field of a hash that has none; tell whether that was so."""
+
+    async def hdel(self, name: str, *keys: str) -> int:
+        """Remove fields of a hash; give how many there were."""
+
+    async def smembers(self, name: str) -> "AbstractSet[bytes]":
+        """Give a set."""
+
+    async def zrevrange(self, name: str, start: int, end: int) -> list[bytes]:
+        """Give members of a sorted set, the greatest score first."""
+
+    async def xack(self, name: str, groupname: str, *ids: str) -> int:
+        """Acknowledge entries of a group."""
+
+    def scan_iter(
+        self, match: str | None = None, count: int | None = None, _type: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """Give the keys that match, some perhaps twice."""
+
+    def pipeline(self, transaction: bool = True) -> "Commands":
+        """Give a pipeline, to be used with `async with`."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+class Commands(Protocol):
+    """Commands that go out together; those of a watched transaction answer at once until `multi`."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def watch(self, *names: str) -> object:
+        """Make `execute` fail with `WatchError` once one of these has changed."""
+
+    def multi(self) -> None:
+        """Collect from now on."""
+
+    def hgetall(self, name: str) -> Any:
+        """Give a hash (watched: to be awaited)."""
+
+    def hset(self, name: str, *, mapping: Mapping[str, Value]) -> object:
+        """Set fields of a hash."""
+
+    def expire(self, name: str, time: int) -> object:
+        """Remove a key after some seconds."""
+
+    def zadd(self, name: str, mapping: Mapping[str, float]) -> object:
+        """Add members with their scores."""
+
+    def zremrangebyrank(self, name: str, min: int, max: int) -> object:  # noqa: A002 (as redis-py has it)
+        """Remove members by rank."""
+
+    def sadd(self, name: str, *values: str) -> object:
+        """Add members."""
+
+    def srem(self, name: str, *values: str) -> object:
+        """Remove members."""
+
+    async def execute(self) -> list[Any]:
+        """Send what was collected and give the answers.
+
+        Raises:
+            WatchError: something watched has changed, or the connection was lost: nothing was done.
+        """
+
+
+class _Backoff(ExponentialWithJitterBackoff):
+    """Doubles a bounded number of times: the original's power overflows after about 1,000 failures in a row."""
+
+    def compute(self, failures: int) -> float:
+        """Give the delay before the next try, s."""
+        return float(super().compute(min(failures, _DOUBLINGS)))
+
+
+def control_client(address: Address, name: str) -> Control:
+    """Give a client whose every call waits out an outage."""
+    client = Redis(
+        host=address.host,
+        port=address.port,
+        db=address.db,
+        username=address.user,
+        password=address.password,
+        ssl=address.tls,
+        protocol=3,
+        client_name=name.replace(" ", "-"),
+        socket_connect_timeout=_CONNECT_TIMEOUT_S,
+        socket_timeout=_ANSWER_TIMEOUT_S,
+        retry=Retry(_Backoff(base=_FIRST_RETRY_S, cap=_LONGEST_RETRY_S), -1),
+    )
+    return cast(Control, client)
+
+
+__all__ = ["Commands", "Control", "Value", "WatchError", "control_client"]

@@ -1,0 +1,42 @@
+"""Who listens on a TCP port of this machine."""
+
+import socket
+from pathlib import Path
+
+_LISTEN = "0A"
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Tell whether a server could listen there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def owner_of(port: int) -> str:
+    """Name the process that listens on a port, such as `redis-server (process 812)`, as far as we may see."""
+    sockets = {f"socket:[{inode}]" for inode in _listening(port)}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            held = {str(link.readlink()) for link in (process / "fd").iterdir()}
+            if sockets & held:
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+        except OSError:
+            # Another user's process, or one that has just ended.
+            continue
+    return "another process"
+
+
+def _listening(port: int) -> set[str]:
+    """Give the inodes of the sockets that listen on a port."""
+    inodes = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        lines = table.read_text().splitlines()[1:] if table.exists() else []
+        for fields in (line.split() for line in lines):
+            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(fields[9])
+    return inodes
