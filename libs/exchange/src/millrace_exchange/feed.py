@@ -29,7 +29,7 @@ from millrace_exchange.recording.listeners import (
 if TYPE_CHECKING:
     from millrace_exchange.connection import Exchange
 
-_UNSUBSCRIBE_TIMEOUT_S: Final = 2.0
+_UNSUBSCRIBE_TIMEOUT_S: Final = 1.0
 TRADES_LIMIT: Final = 1000
 
 
@@ -92,6 +92,10 @@ class Feed:
     async def fetch_open_orders(self, symbol: str) -> list[Order]:
         """Ask for the account's open orders in a symbol."""
         return [order_of(o) for o in await self._ask("fetchOpenOrders", self._exchange.ccxt.fetch_open_orders, symbol)]
+
+    async def fetch_order(self, symbol: str, order_id: str) -> Order | None:
+        """Ask for one order; None where the exchange knows none of that id."""
+        return await self._exchange.account.fetch_order(symbol, order_id=order_id)
 
     async def fetch_balance(self) -> Balances:
         """Ask for all balances of the account that are not zero."""

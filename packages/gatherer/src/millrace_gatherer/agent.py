@@ -1,0 +1,45 @@
+"""The gatherer as an agent: which streams a configuration asks for, and how one is run."""
+
+from collections.abc import Mapping, Sequence
+
+from millrace_bus import Bus
+from millrace_core.config import GathererConfig
+from millrace_gatherer.exchanges import SharedExchanges
+from millrace_gatherer.streams import run_stream, stream_of
+from millrace_gatherer.units import StreamUnit, stream_units
+from millrace_service import Agent, UnitHealthReporter
+
+
+class GathererAgent(Agent[GathererConfig, StreamUnit]):
+    """Takes streams from exchanges; each is a unit, so that a change restarts what it touches only."""
+
+    kind = "gatherer"
+    config_model = GathererConfig
+
+    def __init__(self) -> None:
+        self._exchanges = SharedExchanges()
+        self._bus: Bus | None = None
+
+    def units(self, config: GathererConfig) -> Mapping[str, StreamUnit]:
+        """Give the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
+        return stream_units(config)
+
+    def warnings(self, config: GathererConfig) -> Sequence[str]:
+        """Tell of settings that have no effect."""
+        return [
+            f"$.workplans[{index}].includeInfo: raw payloads are not published yet"
+            for index, plan in enumerate(config.workplans)
+            if plan.include_info
+        ]
+
+    async def started(self, bus: Bus) -> None:
+        """Publish on this bus."""
+        self._bus = bus
+
+    async def run_unit(self, key: str, unit_config: StreamUnit, health: UnitHealthReporter) -> None:
+        """Keep one stream until cancelled."""
+        if self._bus is None:
+            raise RuntimeError("the agent has not started")
+        name = unit_config.name
+        async with self._exchanges.use(name.tenant, name.exchange, unit_config.credentials) as exchange:
+            await run_stream(stream_of(unit_config, self._bus, health), exchange)

@@ -1,0 +1,57 @@
+"""An account's balances: what the exchange tells, reconciled with what it answers when asked."""
+
+from typing import Any, NoReturn
+
+from millrace_bus import Bus
+from millrace_core.clock import now_ns
+from millrace_core.market import Balance, Balances
+from millrace_exchange import Event, Feed
+from millrace_gatherer.streams.reconciling import RECONCILE_S, reconcile
+from millrace_gatherer.streams.stream import Stream
+from millrace_gatherer.streams.together import together
+from millrace_gatherer.units import StreamUnit
+from millrace_service import UnitHealthReporter
+
+NOTHING = Balance(free=0.0, used=0.0, total=0.0)
+
+
+class BalanceStream(Stream):
+    """The balances of one account."""
+
+    reconcile_s = RECONCILE_S
+
+    def __init__(self, unit: StreamUnit, bus: Bus, health: UnitHealthReporter) -> None:
+        self._balances: Balances = {}
+        self._told = 0
+        super().__init__(unit, bus, health)
+
+    async def follow(self, feed: Feed) -> NoReturn:
+        """Follow the stream and ask for all balances on a timer."""
+        await together(feed.balance(self), reconcile(lambda: self._reconcile(feed), self.health, self.reconcile_s))
+
+    def take_snapshot(self, as_of: str) -> dict[str, Any]:
+        """Give all balances."""
+        return {**self._balances, "asOf": as_of}
+
+    def balance_changed(self, balances: Balances, event: Event) -> None:
+        """Publish what differs from what was published."""
+        self.heard()
+        self._told += 1
+        self._take(balances, event, is_live=True)
+
+    async def _reconcile(self, feed: Feed) -> None:
+        while True:
+            told = self._told
+            balances = await feed.fetch_balance()
+            # An answer that the stream overtook may be older than what it told: ask again.
+            if told == self._told:
+                break
+        gone = {code: NOTHING for code in self._balances if code not in balances}
+        self._take({**gone, **balances}, Event(None, now_ns()), is_live=False)
+        self.live()
+
+    def _take(self, balances: Balances, event: Event, *, is_live: bool) -> None:
+        changed = {code: held for code, held in balances.items() if self._balances.get(code) != held}
+        if changed:
+            self._balances.update(changed)
+            self.publish(changed, event, is_live=is_live)

@@ -1,0 +1,66 @@
+"""Candles of one symbol, of as many timeframes as are wanted."""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from millrace_bus import Bus
+from millrace_core.clock import now_ns
+from millrace_core.market import Candle, CandlesDelta, CandlesSnapshot
+from millrace_core.names import Symbol
+from millrace_core.states import KEPT_CANDLES
+from millrace_exchange import Event, Feed
+from millrace_gatherer.streams.stream import Stream
+from millrace_gatherer.streams.together import together
+from millrace_gatherer.units import StreamUnit
+from millrace_service import UnitHealthReporter
+
+
+class _Timeframe:
+    """One timeframe's candles, told of by the exchange."""
+
+    def __init__(self, stream: "CandlesStream", name: str) -> None:
+        self._stream = stream
+        self._name = name
+
+    def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
+        self._stream.take(self._name, candles, event)
+
+
+class CandlesStream(Stream):
+    """The candles of one symbol; after each connect the newest are asked for, so that none is missing."""
+
+    def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
+        self._symbol = symbol
+        self._candles: dict[str, dict[int, Candle]] = {name: {} for name, _ in unit.timeframes}
+        super().__init__(unit, bus, health)
+
+    async def follow(self, feed: Feed) -> NoReturn:
+        """Follow ccxt's candles of every timeframe."""
+        streams = [feed.candles(self._symbol, name, _Timeframe(self, name)) for name, _ in self.unit.timeframes]
+        await together(*streams, self._begin(feed))
+
+    async def _begin(self, feed: Feed) -> None:
+        for name, limit in self.unit.timeframes:
+            candles = await feed.fetch_candles(self._symbol, name, limit)
+            told = self._candles[name]
+            # The stream's word on a candle that is still open is newer than the answer's.
+            older = [candle for candle in candles if not told or candle[0] < max(told)]
+            self.take(name, older, Event(None, now_ns()), is_live=False)
+        self.live()
+
+    def take_snapshot(self, as_of: str) -> CandlesSnapshot:
+        """Give the newest candles of each timeframe."""
+        timeframes = {name: [candles[opened] for opened in sorted(candles)] for name, candles in self._candles.items()}
+        return CandlesSnapshot(timeframes=timeframes, as_of=as_of)
+
+    def take(self, timeframe: str, candles: Sequence[Candle], event: Event, *, is_live: bool = True) -> None:
+        """Publish the candles that are new or changed."""
+        self.heard()
+        known = self._candles[timeframe]
+        changed = [candle for candle in candles if known.get(candle[0]) != candle]
+        if not changed:
+            return
+        known.update((candle[0], candle) for candle in changed)
+        while len(known) > KEPT_CANDLES:
+            del known[min(known)]
+        self.publish(CandlesDelta(timeframe=timeframe, candles=changed), event, is_live=is_live)

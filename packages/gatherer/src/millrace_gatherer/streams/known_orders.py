@@ -1,0 +1,48 @@
+"""The orders of one symbol as they were last published. Pure."""
+
+from collections.abc import Iterable
+
+from millrace_core.orders import Order, OrderRecord, join
+
+REMEMBERED = 1_000
+"""How many final orders are known again, so that a late message about one changes nothing."""
+_TOLD_OF = ("status", "filled", "amount", "remaining", "price", "average")
+
+
+class KnownOrders:
+    """Tells which orders changed, and holds the open ones."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, OrderRecord] = {}
+
+    @property
+    def open(self) -> list[Order]:
+        """Give the open orders."""
+        return [record.order for record in self._records.values() if not record.order.is_final]
+
+    def take(self, records: Iterable[OrderRecord]) -> list[Order]:
+        """Join what is told with what is known; give the orders of which something that matters changed."""
+        changed: dict[str, Order] = {}
+        for record in records:
+            known = self._records.pop(record.order.id, None)
+            joined = record if known is None else join(known, record)
+            self._records[record.order.id] = joined
+            if known is None or any(getattr(joined.order, n) != getattr(known.order, n) for n in _TOLD_OF):
+                changed[joined.order.id] = joined.order
+        self._forget()
+        return list(changed.values())
+
+    def open_but_missing(self, orders: Iterable[Order], asked_at: int) -> list[Order]:
+        """Give the open orders that an answer does not list although they were known before it was asked for."""
+        listed = {order.id for order in orders}
+        return [
+            record.order
+            for record in self._records.values()
+            if not record.order.is_final and record.order.id not in listed and record.updated < asked_at
+        ]
+
+    def _forget(self) -> None:
+        excess = len(self._records) - REMEMBERED
+        final = (order_id for order_id, record in self._records.items() if record.order.is_final)
+        for order_id in [order_id for order_id, _ in zip(final, range(excess), strict=False)]:
+            del self._records[order_id]

@@ -1,0 +1,72 @@
+"""The order book exactly as it was published. Pure."""
+
+from collections.abc import Sequence
+
+from millrace_core.book import OrderBook
+from millrace_core.market import BookDelta, BookSnapshot, Level
+
+
+class BookMirror:
+    """Turns what the exchange says of a book into deltas, and is at any time what those add up to.
+
+    It never becomes crossed: a change or a whole book that would make it so is refused.
+    """
+
+    def __init__(self, checksum_every: int) -> None:
+        self.book = OrderBook()
+        self._checksum_every = checksum_every
+        self._since_checksum = 0
+
+    def change(self, bids: list[Level], asks: list[Level], nonce: int | None) -> BookDelta | None:
+        """Give the delta that sets these levels; None, and no change, if the book would be crossed."""
+        undo = self._undo(bids, asks) if self._may_cross(bids, asks) else None
+        former = self.book.nonce
+        self.book.apply(bids, asks, nonce)
+        if undo is not None and self.book.is_crossed:
+            self.book.apply(*undo, former)
+            return None
+        return self._delta(bids, asks, nonce)
+
+    def become(self, bids: Sequence[Level], asks: Sequence[Level], nonce: int | None) -> BookDelta | None:
+        """Give the delta that makes the published book one of these levels; None if those are crossed."""
+        wanted = OrderBook()
+        wanted.replace(bids, asks, nonce)
+        if wanted.is_crossed:
+            return None
+        bid_changes, ask_changes = self.book.difference(bids, asks)
+        self.book = wanted
+        return self._delta(bid_changes, ask_changes, nonce)
+
+    def snapshot(self, as_of: str) -> BookSnapshot:
+        """Give the whole book."""
+        book = self.book
+        return BookSnapshot(
+            bids=book.bids.levels(),
+            asks=book.asks.levels(),
+            as_of=as_of,
+            checksum=book.checksum(),
+            nonce=book.nonce,
+        )
+
+    def _delta(self, bids: list[Level], asks: list[Level], nonce: int | None) -> BookDelta:
+        self._since_checksum += 1
+        if self._since_checksum < self._checksum_every:
+            return BookDelta(bids=bids, asks=asks, nonce=nonce)
+        self._since_checksum = 0
+        return BookDelta(bids=bids, asks=asks, nonce=nonce, checksum=self.book.checksum())
+
+    def _may_cross(self, bids: list[Level], asks: list[Level]) -> bool:
+        # Asked of every message, so it looks no further than it must: most touch neither best price.
+        best_bid, best_ask = self.book.bids.best(), self.book.asks.best()
+        bid = max((price for price, amount in bids if amount), default=best_bid and best_bid[0])
+        ask = min((price for price, amount in asks if amount), default=best_ask and best_ask[0])
+        highest = max((price for price in (bid, best_bid and best_bid[0]) if price is not None), default=None)
+        lowest = min((price for price in (ask, best_ask and best_ask[0]) if price is not None), default=None)
+        return highest is not None and lowest is not None and highest >= lowest
+
+    def _undo(self, bids: list[Level], asks: list[Level]) -> tuple[list[Level], list[Level]]:
+        book = self.book
+        return (
+            [(price, book.bids.amount_at(price)) for price, _ in bids],
+            [(price, book.asks.amount_at(price)) for price, _ in asks],
+        )

@@ -1,0 +1,72 @@
+"""Our own orders: what the exchange tells, reconciled with what it answers when asked, joined in Redis."""
+
+import asyncio
+from typing import NoReturn
+
+from millrace_bus import Bus
+from millrace_core.clock import now_ms, now_ns
+from millrace_core.names import Symbol
+from millrace_core.orders import Order, OrderRecord, OrdersDelta, OrdersSnapshot
+from millrace_exchange import Event, Feed
+from millrace_gatherer.streams.known_orders import KnownOrders
+from millrace_gatherer.streams.reconciling import RECONCILE_S, reconcile
+from millrace_gatherer.streams.stream import Stream
+from millrace_gatherer.streams.together import together
+from millrace_gatherer.units import StreamUnit
+from millrace_service import UnitHealthReporter
+
+
+class OrdersStream(Stream):
+    """The account's orders in one symbol. An order is joined in Redis before it is published here."""
+
+    reconcile_s = RECONCILE_S
+
+    def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
+        self._symbol = symbol
+        self._bus = bus
+        self._known = KnownOrders()
+        self._changed: asyncio.Queue[tuple[list[OrderRecord], Event, bool]] = asyncio.Queue()
+        super().__init__(unit, bus, health)
+
+    async def follow(self, feed: Feed) -> NoReturn:
+        """Follow the stream and ask for the open orders on a timer."""
+        await together(
+            feed.orders(self._symbol, self),
+            reconcile(lambda: self._reconcile(feed), self.health, self.reconcile_s),
+        )
+
+    async def work(self) -> NoReturn:
+        """Join what was learnt of orders in Redis, then publish it."""
+        while True:
+            records, event, is_live = await self._changed.get()
+            try:
+                tenant = self.unit.name.tenant
+                merged = [await self._bus.orders.merge(tenant, record) for record in records]
+                if changed := self._known.take(merged):
+                    self.publish(OrdersDelta(orders=changed), event, is_live=is_live)
+            finally:
+                self._changed.task_done()
+
+    def take_snapshot(self, as_of: str) -> OrdersSnapshot:
+        """Give the open orders."""
+        return OrdersSnapshot(orders=self._known.open, as_of=as_of)
+
+    def orders_changed(self, orders: list[Order], event: Event) -> None:
+        """Take orders that the exchange told of."""
+        self.heard()
+        self._changed.put_nowait(([self._record(order) for order in orders], event, True))
+
+    async def _reconcile(self, feed: Feed) -> None:
+        asked_at = now_ms()
+        orders = await feed.fetch_open_orders(self._symbol)
+        await self._changed.join()
+        for missing in self._known.open_but_missing(orders, asked_at):
+            if (order := await feed.fetch_order(self._symbol, missing.id)) is not None:
+                orders.append(order)
+        event = Event(None, now_ns())
+        self._changed.put_nowait(([self._record(order) for order in orders], event, False))
+        await self._changed.join()
+        self.live()
+
+    def _record(self, order: Order) -> OrderRecord:
+        return OrderRecord(order=order, exchange=self.unit.name.exchange, updated=now_ms())

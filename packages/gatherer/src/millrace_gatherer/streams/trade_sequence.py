@@ -1,0 +1,63 @@
+"""Which trades have been published: each once, and whether some are missing between two. Pure."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from millrace_core.market import Trade
+from millrace_core.states import KEPT_TRADES
+
+REMEMBERED = 10 * KEPT_TRADES
+"""How many ids are known again where their order says nothing."""
+
+
+class TradeSequence:
+    """The trades of one stream in order, the newest of them, and what has been seen.
+
+    Where an exchange numbers a symbol's trades consecutively, a hole is proven by the ids; elsewhere ids are
+    only compared.
+    """
+
+    def __init__(self, *, consecutive: bool) -> None:
+        self.newest: deque[Trade] = deque(maxlen=KEPT_TRADES)
+        self._consecutive = consecutive
+        self._seen: dict[str, None] = {}
+        self._last_number: int | None = None
+
+    @property
+    def last(self) -> Trade | None:
+        """Give the newest trade."""
+        return self.newest[-1] if self.newest else None
+
+    def unseen(self, trades: Iterable[Trade]) -> list[Trade]:
+        """Give those that are new, each once, in order."""
+        if self._consecutive:
+            last = -1 if self._last_number is None else self._last_number
+            numbered = {number: trade for trade in trades if (number := _number(trade)) > last}
+            return [numbered[number] for number in sorted(numbered)]
+        new: dict[str | int, Trade] = {}
+        for place, trade in enumerate(trades):
+            if trade.id is None or trade.id not in self._seen:
+                new.setdefault(place if trade.id is None else trade.id, trade)
+        return sorted(new.values(), key=lambda trade: trade.timestamp or 0)
+
+    def missing_before(self, trades: list[Trade]) -> int:
+        """Give how many trades are missing between the newest and these, as far as ids tell."""
+        if not (self._consecutive and trades) or self._last_number is None:
+            return 0
+        return _number(trades[0]) - self._last_number - 1
+
+    def add(self, trades: list[Trade]) -> None:
+        """Count trades, which `unseen` gave, as published."""
+        self.newest.extend(trades)
+        if self._consecutive:
+            self._last_number = _number(trades[-1])
+            return
+        self._seen.update((trade.id, None) for trade in trades if trade.id is not None)
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+
+
+def _number(trade: Trade) -> int:
+    if trade.id is None:
+        raise ValueError("a trade of a numbered stream has no id")
+    return int(trade.id)

@@ -1,0 +1,153 @@
+"""Trades, public ones and our own: each exactly once, holes filled by asking."""
+
+import asyncio
+from abc import abstractmethod
+from typing import Final, NoReturn
+
+import structlog
+
+from millrace_bus import Bus
+from millrace_core.clock import now_ns
+from millrace_core.market import Trade, TradesDelta, TradesSnapshot
+from millrace_core.names import Symbol
+from millrace_exchange import Event, ExchangeError, Fatal, Feed
+from millrace_gatherer.streams.stream import Stream
+from millrace_gatherer.streams.together import together
+from millrace_gatherer.streams.trade_sequence import TradeSequence
+from millrace_gatherer.units import StreamUnit
+from millrace_service import UnitHealthReporter
+
+log = structlog.get_logger()
+
+NUMBERED: Final = frozenset({"binance"})
+"""Exchanges that number each symbol's public trades consecutively."""
+SUBSCRIBING_S: Final = 1.0
+"""How long the first trade of a new subscription is waited for before asking for what it may have missed."""
+MOST_TIMES_IN_VAIN: Final = 5
+"""How often a hole is asked for without any answer filling more of it, before it is given up."""
+IN_VAIN_PAUSE_S: Final = 0.2
+
+
+class TradesStream(Stream):
+    """Trades of one symbol. While a hole is being filled, what arrives is held back, so that order is kept."""
+
+    poll_s: float | None = None
+    """How often to ask even without a hole; None where holes show themselves."""
+
+    def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
+        self.symbol = symbol
+        self._sequence = TradeSequence(consecutive=self._is_numbered(unit))
+        self._held: list[Trade] = []
+        self._filling = True
+        self._wanted = asyncio.Event()
+        super().__init__(unit, bus, health)
+
+    @abstractmethod
+    async def subscribe(self, feed: Feed) -> NoReturn:
+        """Follow the exchange's own stream."""
+
+    @abstractmethod
+    async def ask(self, feed: Feed, after: Trade | None) -> list[Trade]:
+        """Ask for the trades after one, or the newest."""
+
+    def _is_numbered(self, unit: StreamUnit) -> bool:
+        return False
+
+    async def follow(self, feed: Feed) -> NoReturn:
+        """Follow the stream, and ask for whatever it did not bring."""
+        self._filling = True
+        self._held.clear()
+        self._wanted.clear()
+        await together(self.subscribe(feed), self._fill_holes(feed))
+
+    def take_snapshot(self, as_of: str) -> TradesSnapshot:
+        """Give the newest trades."""
+        return TradesSnapshot(trades=list(self._sequence.newest), as_of=as_of)
+
+    def traded(self, trades: list[Trade], event: Event) -> None:
+        """Publish new trades, or hold them back behind a hole."""
+        self.heard()
+        if self._filling:
+            self._held += trades
+        elif fresh := self._sequence.unseen(trades):
+            if not self._sequence.missing_before(fresh):
+                self._add(fresh, event)
+                return
+            self._filling = True
+            self._held = fresh
+        self._wanted.set()
+
+    def _add(self, trades: list[Trade], event: Event, *, is_live: bool = True) -> None:
+        self._sequence.add(trades)
+        self.publish(TradesDelta(trades=trades), event, is_live=is_live)
+
+    async def _fill_holes(self, feed: Feed) -> NoReturn:
+        wait_s: float | None = SUBSCRIBING_S
+        while True:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wanted.wait()
+            except TimeoutError:
+                self._filling = True
+            self._wanted.clear()
+            wait_s = self.poll_s if await self._fill(feed) else SUBSCRIBING_S
+
+    async def _fill(self, feed: Feed) -> bool:
+        """Ask until nothing is missing before what is held back, and let that go; False if the asking failed."""
+        in_vain = 0
+        try:
+            while in_vain < MOST_TIMES_IN_VAIN:
+                asked = self._sequence.unseen(await self.ask(feed, self._sequence.last))
+                self._publish(asked)
+                if not self._sequence.missing_before(self._sequence.unseen(self._held)):
+                    break
+                # What the stream told already may take a moment until it can be asked for.
+                in_vain = 0 if asked else in_vain + 1
+                await asyncio.sleep(0 if asked else IN_VAIN_PAUSE_S)
+        except Fatal:
+            raise
+        except ExchangeError as error:
+            self.health.error(error)
+            return False
+        self._publish(self._sequence.unseen(self._held))
+        self._held = []
+        self._filling = False
+        self.live()
+        return True
+
+    def _publish(self, trades: list[Trade]) -> None:
+        if not trades:
+            return
+        if missing := self._sequence.missing_before(trades):
+            self.health.count("lost", missing)
+            log.error("trades were lost: the exchange does not give them any more", missing=missing)
+        self._add(trades, Event(trades[-1].timestamp, now_ns()), is_live=False)
+
+
+class PublicTradesStream(TradesStream):
+    """The trades of a market."""
+
+    def _is_numbered(self, unit: StreamUnit) -> bool:
+        return unit.name.exchange in NUMBERED
+
+    async def subscribe(self, feed: Feed) -> NoReturn:
+        """Follow ccxt's trades of the symbol."""
+        await feed.trades(self.symbol, self)
+
+    async def ask(self, feed: Feed, after: Trade | None) -> list[Trade]:
+        """Ask for a thousand trades."""
+        return await feed.fetch_trades(self.symbol, after)
+
+
+class MyTradesStream(TradesStream):
+    """The account's own trades in a market."""
+
+    poll_s = 30.0
+
+    async def subscribe(self, feed: Feed) -> NoReturn:
+        """Follow ccxt's own trades in the symbol."""
+        await feed.my_trades(self.symbol, self)
+
+    async def ask(self, feed: Feed, after: Trade | None) -> list[Trade]:
+        """Ask for the newest, or for those since the newest known."""
+        return await feed.fetch_my_trades(self.symbol, None if after is None else after.timestamp)

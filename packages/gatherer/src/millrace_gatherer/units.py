@@ -1,0 +1,83 @@
+"""Which streams a configuration asks for. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from millrace_core.config.common import Credentials
+from millrace_core.config.gatherer import ACCOUNT_WIDE_ACTIONS, DataPoint, GathererConfig, GathererWorkplan
+from millrace_core.errors import ConfigInvalid, Problem
+from millrace_core.names import Action, StreamName, Symbol
+
+DEFAULT_TIMEFRAME = "1m"
+DEFAULT_CANDLES = 500
+
+
+@dataclass(frozen=True)
+class StreamUnit:
+    """One stream to take, and all that it depends on."""
+
+    name: StreamName
+    credentials: Credentials
+    retention: int
+    snapshot_interval_s: float
+    checksum_every: int
+    depth: int | None = None
+    """Of an order book: how many levels to ask for; None for ccxt's default."""
+    timeframes: tuple[tuple[str, int], ...] = ()
+    """Of candles: each timeframe, and how many candles of it to begin with."""
+
+    @property
+    def key(self) -> str:
+        """Give the name by which people know the unit, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
+        return str(self.name).removeprefix("stream.")
+
+
+def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
+    """Give the streams that a configuration asks for, by key; candles of several timeframes are one stream.
+
+    Raises:
+        ConfigInvalid: a stream is asked for twice with different settings, or nothing gathers that kind yet.
+    """
+    units: dict[str, StreamUnit] = {}
+    problems: list[Problem] = []
+    for index, plan in enumerate(config.workplans):
+        credentials = config.exchanges[plan.tenant][plan.exchange_id]
+        for place, point in enumerate(plan.data_points):
+            where = f"$.workplans[{index}].dataPoints[{place}]"
+            if point.action == "watchPositions":
+                problems.append(Problem(where, "watchPositions is not gathered yet"))
+                continue
+            for unit in _units_of(plan, point, credentials):
+                if (merged := _merged(units.get(unit.key), unit)) is None:
+                    problems.append(Problem(where, f"{unit.key} is asked for elsewhere with other settings"))
+                else:
+                    units[unit.key] = merged
+    if problems:
+        raise ConfigInvalid(tuple(problems))
+    return units
+
+
+def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials) -> Iterator[StreamUnit]:
+    symbols: tuple[Symbol | None, ...] = (None,) if point.action in ACCOUNT_WIDE_ACTIONS else plan.asset_pairs
+    is_candles = point.action == "watchOHLCV"
+    for symbol in symbols:
+        yield StreamUnit(
+            name=StreamName(plan.tenant, plan.exchange_id, Action(point.action), symbol),
+            credentials=credentials,
+            retention=plan.retention,
+            snapshot_interval_s=plan.snapshot_interval,
+            checksum_every=plan.checksum_every,
+            depth=point.limit if point.action == "watchOrderBook" else None,
+            timeframes=((point.timeframe or DEFAULT_TIMEFRAME, point.limit or DEFAULT_CANDLES),) if is_candles else (),
+        )
+
+
+def _merged(known: StreamUnit | None, unit: StreamUnit) -> StreamUnit | None:
+    if known is None or known == unit:
+        return unit
+    if replace(known, timeframes=()) != replace(unit, timeframes=()):
+        return None
+    timeframes = dict(known.timeframes)
+    for timeframe, limit in unit.timeframes:
+        timeframes[timeframe] = max(limit, timeframes.get(timeframe, 0))
+    return replace(known, timeframes=tuple(timeframes.items()))
