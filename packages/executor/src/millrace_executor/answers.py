@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from millrace_bus import Bus, StreamWriter, Update, WriterFenced
@@ -64,8 +65,10 @@ class Answers:
         found: dict[str, ResponseStatus] = {}
 
         def note(update: Update) -> None:
-            if isinstance(update.data, Response) and (provisional or update.data.status != "unknown"):
-                found[update.data.request_id] = update.data.status
+            if update.kind == "response":
+                response = msgspec.convert(update.data, Response)
+                if provisional or response.status != "unknown":
+                    found[response.request_id] = response.status
 
         follower = self._bus.follow(name, note, from_start=True)
         try:

@@ -12,6 +12,7 @@ from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
 from millrace_exchange import Exchange, client_order_id
+from millrace_exchange.fitting import misfits
 from millrace_executor.answering import Answering
 from millrace_executor.answers import Answers
 from millrace_executor.controls import Controls
@@ -43,6 +44,7 @@ class Desk:
         self.ledger = Ledger(bus.intents, account.tenant, account.exchange)
         self.running = Running()
         self._account = account
+        self._exchange = exchange
         self._bus = bus
         self._answers = answers
         self._controls = controls
@@ -119,6 +121,8 @@ class Desk:
             return request
         if not isinstance(request, CreateOrder | EditOrder):
             raise TypeError("halts are taken at the reception")
+        if misfit := misfits(self._exchange, request.payload):
+            return job.work.refuse("rejected", "InvalidOrder", "; ".join(misfit))
         edited = await self._edited(request.payload) if isinstance(request, EditOrder) else None
         decision = self._controls.decide(request, edited, now_ms())
         if isinstance(decision, Refused):

@@ -1,0 +1,75 @@
+"""The configuration: what it asks for, and how it changes while orders go on."""
+
+from typing import Any
+
+import msgspec
+
+from millrace_core.config import ExecutorConfig, parse_config
+from millrace_executor.agent import ExecutorAgent
+
+ORDER = {
+    "action": "createOrder",
+    "exchangeId": "binance",
+    "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "limit", "amountBase": 1, "price": 8.5},
+}
+
+
+def config(**changes: Any) -> ExecutorConfig:
+    value = {"agent": {"id": "EXECUTOR"}, "exchanges": {"A": {"binance": {}}, "B": {"binance": {}}}} | changes
+    return parse_config(ExecutorConfig, msgspec.json.encode(value))
+
+
+def test_each_tenant_has_a_reception_limits_and_its_accounts() -> None:
+    """The units are named so that a person recognises them."""
+    wanted = {"A.requests", "A.risk", "A.binance", "B.requests", "B.risk", "B.binance"}
+    assert ExecutorAgent().units(config()).keys() == wanted
+
+
+def test_a_change_concerns_just_what_it_touches() -> None:
+    """Other limits, or a further account, leave every other unit as it was."""
+    agent = ExecutorAgent()
+    before = agent.units(config())
+    limits = agent.units(config(risk={"A": {"maxOrdersPerSecond": 5}}))
+    assert {key for key in before if before[key] != limits[key]} == {"A.risk"}
+    more = agent.units(config(exchanges={"A": {"binance": {}, "kucoin": {}}, "B": {"binance": {}}}))
+    assert {key: more[key] for key in before} == before
+    assert more.keys() - before.keys() == {"A.kucoin"}
+
+
+def test_limits_that_protect_from_nothing_are_warned_of() -> None:
+    """A limit that is not enforced, and limits of a tenant without accounts, are told to people."""
+    warnings = ExecutorAgent().warnings(config(risk={"A": {"maxOpenOrders": 5}, "C": {"maxOrderNotional": 5}}))
+    assert len(warnings) == 2
+    assert "risk.A.maxOpenOrders is NOT ENFORCED" in warnings[0]
+    assert "risk.C" in warnings[1]
+
+
+async def test_limits_and_accounts_change_while_it_trades(floor: Any) -> None:
+    """New limits hold from the next order on, a new account trades, and the others go on without a break."""
+    await floor.start()
+    answers = await floor.answers()
+    await floor.publish(ORDER)
+    assert (await answers.number(1)).response.status == "done"
+    second = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": floor.simulator.url}}
+    await floor.bus.put_config("EXECUTOR", floor.config(risk={"symbols": ["ETH/USDT"]}, binanceus=second))
+    await floor.unit_is("StrankaXY.binanceus", "live")
+    await floor.publish(ORDER)
+    assert (await answers.number(2)).response.error.kind == "RiskRefused"
+    heartbeat = await floor.heartbeat_where(lambda beat: True)
+    since = {unit.name: unit.since for unit in heartbeat.units}
+    assert since["StrankaXY.binance"] < since["StrankaXY.binanceus"]
+
+
+async def test_the_heartbeat_shows_what_orders_took(floor: Any) -> None:
+    """Counters by status and the latency of the executor's own hops are in the heartbeat."""
+    await floor.start()
+    answers = await floor.answers()
+    await floor.publish(ORDER)
+    await answers.number(1)
+    # A change is told at once, where figures wait for the next regular heartbeat.
+    await floor.bus.put_config("EXECUTOR", floor.config(risk={"maxOpenOrders": 5}))
+    heartbeat = await floor.heartbeat_where(lambda beat: beat.warnings and beat.latencies)
+    assert any("NOT ENFORCED" in warning for warning in heartbeat.warnings)
+    assert heartbeat.latencies.keys() >= {"accepted→sent", "sent→acknowledged"}
+    (account,) = [unit for unit in heartbeat.units if unit.name == "StrankaXY.binance"]
+    assert (account.counters["requests"], account.counters["done"]) == (1, 1)

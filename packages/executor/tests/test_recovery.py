@@ -1,0 +1,130 @@
+"""What is certain when an answer is lost, or the executor itself."""
+
+from decimal import Decimal
+from typing import Any
+
+from millrace_core.clock import now_ms
+from millrace_core.config import Credentials
+from millrace_core.ids import new_request_id
+from millrace_core.messages import Response
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.requests import CreateOrder, CreatePayload
+from millrace_core.trace import Trace
+from millrace_exchange import open_exchange
+from millrace_executor.evidence import SETTLING_MS
+from millrace_executor.intake import Work
+from millrace_executor.intents import decode_intent, encode_intent, intent_of, marked_unknown
+
+TENANT = Tenant("StrankaXY")
+BINANCE = ExchangeId("binance")
+NAME = StreamName(TENANT, BINANCE, Action("createOrder"), Symbol("KCS/USDT"))
+PAYLOAD = CreatePayload(
+    symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(1), price=Decimal("8.5"), order_source="PingPong"
+)
+
+
+def work() -> Work:
+    """A request as an executor had it in hand when it ended."""
+    request_id = new_request_id()
+    request = CreateOrder(exchange_id="binance", request_id=request_id, requested_at=now_ms(), payload=PAYLOAD)
+    return Work(request, request_id, NAME, now_ms() + 5_000)
+
+
+async def state_of(floor: Any, request_id: str) -> str | None:
+    raw = await floor.bus.intents.get(TENANT, BINANCE, request_id)
+    intent = None if raw is None else decode_intent(raw)
+    return None if intent is None else intent.state
+
+
+async def test_a_lost_answer_is_unknown_and_then_found(floor: Any) -> None:
+    """When the exchange's answer is lost the request is `unknown`, is not sent again, and is `done` once found."""
+    await floor.start()
+    answers = await floor.answers()
+    floor.wire.lose_answers()
+    await floor.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD))
+    await floor.wire.swallowed.wait()
+    assert (await answers.number(1)).response.status == "unknown"
+    assert len(floor.orders()) == 1
+    floor.wire.mend()
+    settled = (await answers.number(2)).response
+    assert settled.status == "done"
+    assert settled.order_source == "PingPong"
+    assert len(floor.orders()) == 1
+    record = await floor.bus.orders.get(TENANT, settled.order.id)
+    assert record.order_source == "PingPong"
+
+
+async def test_an_exchange_out_of_reach_is_certainly_not_traded_on(floor: Any) -> None:
+    """What never left is `failed` once its validity does not allow another try, and nothing was placed."""
+    await floor.start()
+    answers = await floor.answers()
+    floor.wire.refuse()
+    await floor.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD, valid_for=500))
+    assert (await answers.number(1)).response.status in ("failed", "expired")
+    assert floor.orders() == []
+
+
+async def test_an_order_placed_before_a_crash_is_found_after_it(floor: Any) -> None:
+    """A pending intent whose order is there is answered `done` on the next start, and settled in the ledger."""
+    before = work()
+    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": floor.simulator.url})
+    exchange = await open_exchange("binance", credentials)
+    await exchange.prepare()
+    await exchange.account.create_order(PAYLOAD, before.request_id)
+    await exchange.close()
+    intent = intent_of(before, now_ms(), accepted_ns=1, client_order_id=before.request_id)
+    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, encode_intent(intent))
+    answers = await floor.answers()
+    await floor.start()
+    answer = (await answers.number(1)).response
+    assert (answer.status, answer.request_id) == ("done", before.request_id)
+    assert len(floor.orders()) == 1
+    await floor.stop()
+    assert await state_of(floor, before.request_id) == "settled"
+
+
+async def test_an_order_never_placed_before_a_crash_is_never_placed(floor: Any) -> None:
+    """A pending intent without an order is `unknown` on the next start; then work goes on."""
+    before = work()
+    intent = intent_of(before, now_ms(), accepted_ns=1, client_order_id=before.request_id)
+    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, encode_intent(intent))
+    answers = await floor.answers()
+    await floor.start()
+    assert (await answers.number(1)).response.status == "unknown"
+    assert await state_of(floor, before.request_id) == "unknown"
+    await floor.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD))
+    assert (await answers.number(2)).response.status == "done"
+    assert len(floor.orders()) == 1
+
+
+async def test_absence_is_proven_by_time(floor: Any) -> None:
+    """An unknown intent whose order is still not there when everything must have settled is `failed`."""
+    before = work()
+    long_ago = now_ms() - SETTLING_MS - 1
+    intent = intent_of(before, long_ago, accepted_ns=1, client_order_id=before.request_id)
+    raw = encode_intent(marked_unknown(intent, long_ago))
+    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, raw)
+    answers = await floor.answers()
+    await floor.start()
+    answer = (await answers.number(1)).response
+    assert (answer.status, answer.error.kind) == ("failed", "OrderNotFound")
+    assert floor.orders() == []
+
+
+async def test_an_answer_given_before_a_crash_is_not_given_again(floor: Any) -> None:
+    """When only the ledger had not heard of the answer, the ledger learns it and nobody else hears anything."""
+    before = work()
+    intent = intent_of(before, now_ms(), accepted_ns=1, client_order_id=before.request_id)
+    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, encode_intent(intent))
+    writer = floor.bus.writer(NAME, None)
+    await writer.open()
+    writer.response(Response(before.request_id, "done", order_source="PingPong"), trace=Trace())
+    await writer.drained()
+    await writer.close()
+    answers = await floor.answers()
+    await floor.start()
+    assert await state_of(floor, before.request_id) == "settled"
+    await floor.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD))
+    second = (await answers.number(2)).response
+    assert second.request_id != before.request_id
+    assert second.status == "done"
