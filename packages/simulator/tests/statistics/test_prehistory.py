@@ -9,7 +9,7 @@ NOW_MS = 1_750_000_123_456
 def test_tiers_join_in_time_and_price() -> None:
     """Where a fine tier begins, the coarser one ends: at the same time, at the same price, with the next trade id."""
     tiers = prehistory(Random(1), 12_500, 4_000, NOW_MS)  # noqa: S311
-    klines = [kline for tier in tiers.values() for kline in tier]
+    klines = [kline for tier in reversed(tiers.values()) for kline in tier]
     for earlier, later in itertools.pairwise(klines):
         assert (later.open_ms, later.open) == (earlier.close_ms + 1, earlier.close)
     assert klines[-1].close == 12_500

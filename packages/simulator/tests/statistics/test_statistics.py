@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from millrace_simulator.statistics import Interval, Statistics
+from millrace_simulator.statistics import LAST_TRADE_ID, Interval, Statistics
 
 START_MS = 1_750_000_123_456
 
@@ -54,12 +54,12 @@ def test_trade_ids_of_the_past_are_consecutive(statistics: Statistics) -> None:
     klines = [kline for kline in statistics.klines(Interval.M1, limit=5_000) if kline.trades]
     for earlier, later in itertools.pairwise(klines):
         assert later.first_trade_id == earlier.last_trade_id + 1
-    assert klines[-1].last_trade_id == statistics.prehistoric_trades
+    assert klines[-1].last_trade_id == LAST_TRADE_ID
 
 
 def test_a_trade_is_in_every_interval_at_once(statistics: Statistics, now: _Now) -> None:
     """Right after a trade each running kline closes at its price."""
-    statistics.add_trade(now.ms, 12_600, 5, statistics.prehistoric_trades + 1, buyer_is_maker=False)
+    statistics.add_trade(now.ms, 12_600, 5, LAST_TRADE_ID + 1, buyer_is_maker=False)
     assert {statistics.kline(interval).close for interval in Interval} == {12_600}
     second = statistics.kline(Interval.S1)
     assert (second.volume, second.trades, second.taker_buy_volume) == (5, 1, 5)
@@ -80,7 +80,7 @@ def test_the_ticker_is_the_sum_of_its_minutes(statistics: Statistics, now: _Now)
     """The day's ticker says what the newest 1,440 one-minute klines say."""
     for step in range(200):
         now.ms += 1_700
-        statistics.add_trade(now.ms, 12_500 + step, 3, statistics.prehistoric_trades + 1 + step, buyer_is_maker=True)
+        statistics.add_trade(now.ms, 12_500 + step, 3, LAST_TRADE_ID + 1 + step, buyer_is_maker=True)
         ticker = statistics.ticker()
         day = statistics.klines(Interval.M1, limit=1_440)
         assert (ticker.open, ticker.last) == (day[0].open, 12_500 + step)

@@ -45,7 +45,7 @@ def requests(draw: st.DrawFn) -> OrderRequest:
 ACTIONS = st.lists(st.tuples(st.integers(0, 2), st.one_of(requests(), st.integers(1, 30))), min_size=1, max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(ACTIONS)
 def test_nothing_is_made_or_lost(actions: list[tuple[int, OrderRequest | int]]) -> None:
     """Balances and commission of all accounts add up to what they began with; locked is what open orders hold."""

@@ -65,8 +65,10 @@ class Bar:
         if self.trades == 0:
             self.first = part.first_trade_id
         self.last = part.last_trade_id
-        self.high = max(self.high, part.high)
-        self.low = min(self.low, part.low)
+        if part.high > self.high:
+            self.high = part.high
+        if part.low < self.low:
+            self.low = part.low
         self.close = part.close
         self.volume += part.volume
         self.quote += part.quote_volume

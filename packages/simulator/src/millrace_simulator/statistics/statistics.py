@@ -93,8 +93,6 @@ class Statistics:
         self._series = _past_series(prehistory(rng, opening, typical_lots, self._last_trade_ms))
         self._pending: Bar | None = None
         self._day: tuple[int, Kline, int] | None = None
-        self.prehistoric_trades = max((kline.last_trade_id for kline in self._series[Interval.D1].closed), default=0)
-        self.prehistoric_trades = max(self.prehistoric_trades, self._series[Interval.D1].running.last_trade_id, 0)
 
     def add_trade(self, time_ms: int, price: int, quantity: int, trade_id: int, buyer_is_maker: bool) -> None:
         """Count a trade; trades come in order of time."""

@@ -7,7 +7,7 @@ from random import Random
 from msgspec import Struct
 
 from millrace_matching import Engine, Side
-from millrace_simulator.statistics import Statistics
+from millrace_simulator.statistics import LAST_TRADE_ID, Statistics
 from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.rules import SymbolRules
 from millrace_simulator.venue.tape import Tape
@@ -56,7 +56,7 @@ class Instrument:
             rng=rng,
             now_ms=lambda: clock.now_us() // 1000,
         )
-        self.engine = Engine(last_price=opening, last_trade_id=self.statistics.prehistoric_trades)
+        self.engine = Engine(last_price=opening, last_trade_id=LAST_TRADE_ID)
         self.tape = Tape(rules.symbol, keep=None if keep_all_trades else _KEPT_TRADES)
         self._opening = opening
         self._last_order_id = 0
