@@ -88,6 +88,18 @@ def test_a_writer_s_word_is_told_when_it_changes() -> None:
     assert not harness.strategy.books[BOOK].trusted
 
 
+def test_a_stream_that_was_dead_lives_again_by_its_next_message() -> None:
+    """Silence makes the book untrusted; a delta after it, with no word on the status, makes it trusted again."""
+    harness, _, listen = started(BOOK)
+    state = BookState()
+    state.book.replace([(1.0, 1.0)], [(2.0, 1.0)], None)
+    listen(update(BOOK, "snapshot", state))
+    listen(msgspec.structs.replace(update(BOOK, "status", state, Status("stale", "silence")), status="dead"))
+    assert not harness.strategy.books[BOOK].trusted
+    listen(update(BOOK, "delta", state))
+    assert harness.strategy.books[BOOK].trusted
+
+
 def test_trades_that_a_snapshot_took_in_are_told_once() -> None:
     """The first snapshot is history; a later one, after a gap, brings those that nobody was told."""
     harness, _, listen = started(TRADES)

@@ -5,7 +5,7 @@ from typing import cast
 
 import msgspec
 
-from millrace_bus import Update
+from millrace_bus import FollowerStatus, Update
 from millrace_core.market import Trade
 from millrace_core.messages import Response, Status
 from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
@@ -18,21 +18,25 @@ Listener = Callable[[Update], None]
 def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> Listener:
     """Give the listener of a subscribed stream."""
     tell = _teller(feed, runtime)
+    heard: FollowerStatus = "unknown"
 
     def listen(update: Update) -> None:
+        nonlocal heard
         health.count("messages")
         trace = update.trace
         if trace.delivered is not None and trace.published is not None:
             health.latency("published→delivered", trace.delivered - trace.published)
-        if update.kind == "delta":
-            tell(update)
-        elif update.kind == "untrusted":
+        if update.kind == "untrusted":
             health.count("gaps")
+            heard = "unknown"
             runtime.status(feed.exchange, feed.action, feed.symbol, "untrusted")
-        else:
+            return
+        if update.trusted and (update.status != heard or update.kind == "snapshot"):
+            # Not only with a status message: a stream that was dead lives again by its next delta.
+            heard = update.status
             _tell_status(feed, runtime, update)
-            if update.kind == "snapshot":
-                tell(update)
+        if update.kind != "status":
+            tell(update)
 
     return listen
 
@@ -62,11 +66,9 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> Listener:
 
 
 def _tell_status(feed: Feed, runtime: Runtime, update: Update) -> None:
-    # Untrusted counts for more than what the writer says; the snapshot that ends it brings the status too.
-    if update.trusted:
-        status = "live" if update.status == "unknown" else update.status
-        reason = update.data.reason if isinstance(update.data, Status) else None
-        runtime.status(feed.exchange, feed.action, feed.symbol, status, reason)
+    status = "live" if update.status == "unknown" else update.status
+    reason = update.data.reason if isinstance(update.data, Status) else None
+    runtime.status(feed.exchange, feed.action, feed.symbol, status, reason)
 
 
 def _teller(feed: Feed, runtime: Runtime) -> Listener:

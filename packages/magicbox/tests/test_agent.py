@@ -1,0 +1,261 @@
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace_bus import Bus, EmbeddedServer
+from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.requests import CancelOrder, CreateOrder
+from millrace_strategy import Strategy
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "strategies"
+TENANT, EXCHANGE, SYMBOL = Tenant("StrankaXY"), ExchangeId("binance"), Symbol("KCS/USDT")
+PING_PONG = {"pluginName": "PingPong", "configuration": {"amount": 2, "maximumThresholdMs": 300, "backoffMs": 20}}
+
+SPY = '''
+import asyncio
+from millrace_strategy import BookEvent, Strategy, TimerEvent
+
+
+class Spy(Strategy):
+    """Buys when told to, and notes everything."""
+
+    newest = None
+
+    def __init__(self, context):
+        super().__init__(context)
+        Spy.newest = self
+        self.events = []
+        self.news = asyncio.Event()
+
+    def handle(self, event):
+        self.events.append(event)
+        self.news.set()
+
+    def buy(self, symbol="KCS/USDT"):
+        return self.trader.create_order(
+            exchange="binance", symbol=symbol, side="buy", type="limit", amount=2, price=10
+        )
+
+
+class Quick(Spy):
+    """Buys at its first book."""
+
+    def on_order_book(self, event):
+        if event.book.mid is not None and not self.trader.pending and not self.orders:
+            self.buy()
+
+
+class Faulty(Strategy):
+    """Raises at every book."""
+
+    tolerated_errors = 2
+
+    def on_order_book(self, event):
+        raise ValueError("mine")
+'''
+
+
+@pytest.fixture
+def spies(magicbox: Any) -> Callable[[], Any]:
+    """Put the spy into the plugin folder; give what gives the one that runs."""
+    (magicbox.folder / "spy.py").write_text(SPY)
+    return lambda: vars(sys.modules["millrace_plugin_spy"])["Spy"].newest
+
+
+async def saw(strategy: Any, condition: Callable[[Strategy], Any]) -> Any:
+    """Wait, event by event, until a condition holds for a strategy; give what it gave."""
+    async with asyncio.timeout(10):
+        while not (result := condition(strategy)):
+            strategy.news.clear()
+            await strategy.news.wait()
+    return result
+
+
+async def test_the_whole_way_of_an_order(magicbox: Any, venue: Any, bus: Bus, spies: Any) -> None:
+    """A book leads to a request with its trace; answer and later fill make the order that the strategy sees."""
+    await magicbox.start({"pluginName": "Quick"})
+    await magicbox.unit_in_state("Quick", "live")
+    venue.tell_book(9.98, 10.03)
+    request = await venue.next_request()
+    assert isinstance(request, CreateOrder)
+    assert request.payload.order_source == "Quick"
+    hops = request.trace
+    assert hops.exchange == 1
+    assert (hops.published or 0) <= (hops.delivered or 0) <= (hops.decided or 0)
+    order = venue.order_of(request, "77")
+    await venue.answer(request, order)
+    spy = spies()
+    await saw(spy, lambda spy: spy.open_order_ids == ["77"])
+    await venue.tell_order(order, filled=Decimal(1))
+    await saw(spy, lambda spy: spy.orders["77"].filled == 1)
+    assert spy.open_order_ids == ["77"]
+    await venue.tell_order(order, filled=Decimal(2), status="closed")
+    await saw(spy, lambda spy: spy.open_order_ids == [])
+    record = await bus.orders.get(TENANT, "77")
+    assert record is not None
+    assert (record.order_source, record.request_id, record.order.filled) == ("Quick", request.request_id, 2)
+
+
+async def test_an_update_that_overtakes_the_answer(magicbox: Any, venue: Any, spies: Any) -> None:
+    """The gatherer tells of a filled order first; when the answer names its source the fill is there."""
+    await magicbox.start({"pluginName": "Quick"})
+    await magicbox.unit_in_state("Quick", "live")
+    venue.tell_book(9.98, 10.03)
+    request = await venue.next_request()
+    order = venue.order_of(request, "77")
+    await venue.tell_order(order, filled=Decimal(2), status="closed")
+    await venue.answer(request, order)
+    spy = spies()
+    await saw(spy, lambda spy: "77" in spy.orders)
+    assert (spy.orders["77"].status, spy.orders["77"].filled) == ("closed", 2)
+    assert spy.open_order_ids == []
+
+
+async def test_a_symbol_that_nobody_subscribed_to_can_be_traded(magicbox: Any, venue: Any, spies: Any) -> None:
+    """The request goes out once its answer cannot be missed, and the answer arrives."""
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    pending = spies().buy("ETH/USDT")
+    request = await venue.next_request()
+    assert request.request_id == pending.request_id
+    await venue.answer(request, venue.order_of(request, "78"))
+    async with asyncio.timeout(10):
+        assert (await pending).status == "done"
+    assert spies().open_order_ids == ["78"]
+
+
+async def test_a_restart_finds_the_orders_of_before(magicbox: Any, venue: Any, spies: Any) -> None:
+    """A strategy that was stopped and configured again knows its open orders from Redis, at its start."""
+    await magicbox.start({"pluginName": "Quick"})
+    await magicbox.unit_in_state("Quick", "live")
+    venue.tell_book(9.98, 10.03)
+    request = await venue.next_request()
+    await venue.answer(request, venue.order_of(request, "77"))
+    before = spies()
+    await saw(before, lambda spy: spy.open_order_ids == ["77"])
+    await magicbox.configure()
+    await saw(before, lambda spy: type(spy.events[-1]).__name__ == "StopEvent")
+    await magicbox.no_units()
+    await magicbox.configure({"pluginName": "Quick"})
+    await magicbox.unit_in_state("Quick", "live")
+    assert spies() is not before
+    assert spies().open_order_ids == ["77"]
+    assert not [event for event in spies().events if type(event).__name__ == "OrderEvent"]
+
+
+async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox: Any, venue: Any, spies: Any) -> None:
+    """What is wrong with each stands in the heartbeat, with its path or file; the others live."""
+    (magicbox.folder / "broken.py").write_text("class Broken(:\n")
+    await magicbox.start(
+        {"pluginName": "Broken"},
+        {"pluginName": "Faulty"},
+        {"pluginName": "Spy", "configuration": {"speed": 1}, "name": "Misconfigured"},
+        {"pluginName": "Spy"},
+    )
+    await magicbox.unit_in_state("Spy", "live")
+    await magicbox.unit_in_state("Faulty", "live")
+    for number in range(3):
+        venue.tell_book(9.98, 10.03 + number)
+        await saw(spies(), lambda spy, n=number: spy.books["binance", "KCS/USDT"].best_ask == (10.03 + n, 5.0))
+    faulty = await magicbox.unit_in_state("Faulty", "failed")
+    assert "2 errors in a row" in faulty.detail
+    assert "broken.py cannot be read: SyntaxError" in (await magicbox.unit_in_state("Broken", "failed")).detail
+    wrong = await magicbox.unit_in_state("Misconfigured", "failed")
+    assert "$.workplans[0].plugins[2].configuration.speed" in wrong.detail
+    assert (await magicbox.unit_in_state("Spy", "live")).counters["messages"] >= 3
+
+
+async def test_an_outage_of_redis_is_survived(magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any) -> None:
+    """The book is not trusted while the stream is cut off, is right again afterwards, and trading goes on."""
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    venue.tell_book(9.98, 10.03)
+    book = spies().books["binance", "KCS/USDT"]
+    await saw(spies(), lambda _: book.trusted and book.best_ask == (10.03, 5.0))
+    await server.kill()
+    await saw(spies(), lambda _: not book.trusted)
+    venue.tell_book(9.97, 10.05)
+    await server.restart()
+    await saw(spies(), lambda _: book.trusted and book.best_ask == (10.05, 5.0))
+    pending = spies().buy()
+    request = await venue.next_request()
+    await venue.answer(request, venue.order_of(request, "79"))
+    async with asyncio.timeout(10):
+        assert (await pending).status == "done"
+
+
+async def test_ping_pong_trades_both_ways(magicbox: Any, venue: Any) -> None:
+    """A buy, a sell and a buy: each when the one before has filled; the last, which does not, is cancelled."""
+    magicbox.folder = EXAMPLES
+    await magicbox.start(PING_PONG)
+    await magicbox.unit_in_state("PingPong", "live")
+    venue.tell_book(9.98, 10.03)
+    sides = []
+    for number in range(3):
+        request = await venue.next_request()
+        assert isinstance(request, CreateOrder)
+        sides.append((request.payload.side, request.payload.price))
+        order = venue.order_of(request, str(number))
+        await venue.answer(request, order)
+        if number < 2:
+            await venue.tell_order(order, filled=Decimal(2), status="closed")
+    assert sides == [("buy", 10), ("sell", Decimal("10.01")), ("buy", 10)]
+    cancel = await venue.next_request()
+    assert isinstance(cancel, CancelOrder)
+    assert cancel.payload.order_id == "2"
+
+
+class _Process:
+    """A magicbox as its own process, which can be killed."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._url = server.url
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        arguments = ("--agent-id", "MAGICBOX", "--redis-url", self._url, "--plugin-dir", str(EXAMPLES))
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "millrace_magicbox", *arguments, "--die-with-parent", env=dict(os.environ)
+        )
+
+    async def end(self, by: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(by)
+        return await self._process.wait()
+
+
+@pytest.fixture
+async def process(server: EmbeddedServer) -> AsyncIterator[_Process]:
+    """Give the process, still to be started."""
+    process = _Process(server)
+    yield process
+    if process._process is not None and process._process.returncode is None:
+        await process.end(signal.SIGKILL)
+
+
+async def test_a_killed_magicbox_leaves_no_second_order(magicbox: Any, venue: Any, process: _Process) -> None:
+    """Its request is answered while it is dead; back again it cancels that order before it places another."""
+    await magicbox.configure(PING_PONG)
+    await process.start()
+    venue.tell_book(9.98, 10.03)
+    request = await venue.next_request()
+    await process.end(signal.SIGKILL)
+    order = venue.order_of(request, "77")
+    await venue.answer(request, order)
+    await venue.tell_order(order, filled=Decimal(1))
+    await process.start()
+    cancel = await venue.next_request()
+    assert isinstance(cancel, CancelOrder)
+    assert cancel.payload.order_id == "77"
+    await venue.tell_order(order, filled=Decimal(1), status="canceled")
+    sell = await venue.next_request()
+    assert isinstance(sell, CreateOrder)
+    assert (sell.payload.side, sell.payload.amount_base) == ("sell", 1)
+    assert await process.end(signal.SIGTERM) == 0
