@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace_service.health import KEPT_ERRORS, MAX_ERROR_TEXT, ErrorLog, UnitHealthReporter, describe
+from millrace_service.health import KEPT_ERRORS, MAX_ERROR_TEXT, ErrorLog, UnitHealthReporter
 
 
 class Told:
@@ -87,8 +87,3 @@ def test_only_the_newest_errors_are_kept(errors: ErrorLog) -> None:
         str(n) for n in range(2 * KEPT_ERRORS, 3 * KEPT_ERRORS)
     ]
     assert all(len(report.message) <= MAX_ERROR_TEXT for report in reports)
-
-
-def test_an_error_without_text_still_says_its_class() -> None:
-    """Errors such as TimeoutError often have no text of their own."""
-    assert describe(TimeoutError()) == "TimeoutError"

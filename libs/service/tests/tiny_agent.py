@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Mapping
 
@@ -35,7 +36,8 @@ class TinyAgent(Agent[TinyConfig, str]):
         """Live; or do not end when told to; or hold up the whole process."""
         health.state("live")
         if unit_config == "blocking":
-            await asyncio.sleep(0.3)  # so that the heartbeat gets out
+            sys.stderr.write("blocking\n")
+            sys.stderr.flush()
             time.sleep(3600)  # noqa: ASYNC251 - the fault under test
         while True:
             try:

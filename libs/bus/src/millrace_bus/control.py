@@ -1,5 +1,7 @@
 """The control plane's connection: redis-py, set to wait out any outage."""
 
+import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Protocol, Self, cast
@@ -12,7 +14,12 @@ from redis.exceptions import WatchError
 from millrace_bus.address import Address
 
 _CONNECT_TIMEOUT_S = 2.0
-_ANSWER_TIMEOUT_S = 5.0
+_KEEPALIVE: dict[int, int] = (
+    {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 2, socket.TCP_KEEPCNT: 2, socket.TCP_USER_TIMEOUT: 8_000}
+    if sys.platform == "linux"
+    else {}
+)
+"""A peer that is gone without a word is noticed within about 9 s."""
 _FIRST_RETRY_S = 0.02
 _LONGEST_RETRY_S = 0.5
 _DOUBLINGS = 10
@@ -137,7 +144,11 @@ def control_client(address: Address, name: str) -> Control:
         protocol=3,
         client_name=name.replace(" ", "-"),
         socket_connect_timeout=_CONNECT_TIMEOUT_S,
-        socket_timeout=_ANSWER_TIMEOUT_S,
+        # Not socket_timeout: with it redis-py sends by asyncio.wait_for, which before Python 3.12 swallows a
+        # cancellation that comes while the write is done; the task that was cancelled then lives on.
+        socket_timeout=None,
+        socket_keepalive=True,
+        socket_keepalive_options=_KEEPALIVE,
         retry=Retry(_Backoff(base=_FIRST_RETRY_S, cap=_LONGEST_RETRY_S), -1),
     )
     return cast(Control, client)

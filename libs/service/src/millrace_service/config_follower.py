@@ -10,7 +10,7 @@ from millrace_core.names import AgentId, config_key
 from millrace_service import redaction
 from millrace_service.agent import Agent
 from millrace_service.configuration import Plan, plan_of
-from millrace_service.health import describe
+from millrace_service.errors import describe
 from millrace_service.status import AgentStatus
 from millrace_service.supervisor import Supervisor
 

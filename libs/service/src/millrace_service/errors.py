@@ -20,3 +20,17 @@ class SecretUnreadable(MillraceError):
 
 class UnitEnded(MillraceError):
     """A unit's work came to an end by itself; units run until they are cancelled."""
+
+
+def describe(error: BaseException) -> str:
+    """Give an error in one line, with its class: many say nothing else."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def traceback_of(error: BaseException) -> BaseException | None:
+    """Give what a log line shall show the traceback of.
+
+    Our own errors say all in their text; where they were raised helps nobody who reads the log.
+    """
+    return None if isinstance(error, MillraceError) else error

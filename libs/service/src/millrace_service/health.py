@@ -11,6 +11,7 @@ from typing import Final
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import ErrorReport, UnitHealth, UnitState
 from millrace_core.latency import Histogram
+from millrace_service.errors import describe
 from millrace_service.redaction import clean_text
 
 KEPT_ERRORS: Final = 20
@@ -113,9 +114,3 @@ def summaries(histograms: Mapping[str, Histogram]) -> dict[str, dict[str, float]
         for hop, histogram in sorted(histograms.items())
         if histogram.count
     }
-
-
-def describe(error: BaseException) -> str:
-    """Give an error in one line, with its class: many say nothing else."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

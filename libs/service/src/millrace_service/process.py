@@ -19,7 +19,7 @@ import structlog
 import uvloop
 
 from millrace_service.agent import Agent
-from millrace_service.errors import SettingsInvalid
+from millrace_service.errors import SettingsInvalid, describe, traceback_of
 from millrace_service.logs import configure_logging
 from millrace_service.runner import run_agent
 from millrace_service.settings import Settings, read_settings
@@ -85,9 +85,9 @@ def _end(signum: str, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _log_failure(kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
+def _log_failure(_kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
     # Instead of Python's own traceback, which would not be cleaned of secrets.
-    log.critical("failed and ends", cause=kind.__name__, exc_info=error)
+    log.critical("failed and ends", cause=describe(error), exc_info=traceback_of(error))
 
 
 def _service_name() -> str:

@@ -9,7 +9,8 @@ import structlog
 from millrace_bus import Bus, BusError
 from millrace_service.agent import Agent, ConfigT, UnitConfigT
 from millrace_service.config_follower import ConfigFollower
-from millrace_service.health import ErrorLog, describe
+from millrace_service.errors import describe
+from millrace_service.health import ErrorLog
 from millrace_service.pulse import Pulse
 from millrace_service.settings import Settings
 from millrace_service.status import AgentStatus

@@ -6,10 +6,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from millrace_core.errors import MillraceError
 from millrace_service.backoff import Backoff
-from millrace_service.errors import UnitEnded
-from millrace_service.health import UnitHealthReporter, describe
+from millrace_service.errors import UnitEnded, describe, traceback_of
+from millrace_service.health import UnitHealthReporter
 
 STOP_LIMIT_S: Final = 3.0
 """How long a cancelled unit may take to clean up; then its successor starts without it."""
@@ -96,7 +95,7 @@ class Unit(Generic[UnitConfigT]):
             log.error("unit does not end; it is left behind", limit_s=self._stop_limit_s)
         elif not work.cancelled() and (error := work.exception()):
             self.health.error(error)
-            log.error("unit failed while it ended", cause=describe(error), exc_info=_traceback(error))
+            log.error("unit failed while it ended", cause=describe(error), exc_info=traceback_of(error))
 
     def _failed(self, work: "asyncio.Future[None]") -> float:
         error = _why(work)
@@ -108,7 +107,7 @@ class Unit(Generic[UnitConfigT]):
         # A cause that goes on is in the heartbeat; the log says it once.
         tell = log.debug if cause == self._cause else log.error
         self._cause = cause
-        tell("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=_traceback(error))
+        tell("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=traceback_of(error))
         return pause_s
 
     def _recovered(self) -> None:
@@ -121,8 +120,3 @@ def _why(work: "asyncio.Future[None]") -> BaseException:
     if work.cancelled():
         return UnitEnded("something within it cancelled its work")
     return work.exception() or UnitEnded("its work returned although nobody had told it to end")
-
-
-def _traceback(error: BaseException) -> BaseException | None:
-    # Our own errors say all in their text; where they were raised helps nobody who reads the log.
-    return None if isinstance(error, MillraceError) else error
