@@ -24,6 +24,8 @@ TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")
 AGENT = AgentId("EXECUTOR")
 KCS = Symbol("KCS/USDT")
+LISTED = tuple(rules for rules in SimulatorConfig().symbols if rules.symbol == "KCSUSDT")
+"""One symbol is enough, and opens faster than all."""
 
 
 class Wire:
@@ -153,12 +155,12 @@ class Floor:
         }
         return msgspec.json.encode(value).decode()
 
-    async def start(self) -> None:
-        """Run an executor until `stop`; return when its account trades."""
+    async def start(self, account_state: str = "live") -> None:
+        """Run an executor until `stop`; return when its account trades, or is in another state."""
         self._stop = asyncio.Event()
         settings = Settings(agent_id=AGENT, redis_url=self.redis.url)
         self._running = asyncio.create_task(run_agent(ExecutorAgent(), settings, stop=self._stop))
-        await self.unit_is("StrankaXY.binance", "live")
+        await self.unit_is("StrankaXY.binance", account_state)
         await self.unit_is("StrankaXY.requests", "live")
 
     async def stop(self) -> None:
@@ -227,7 +229,7 @@ async def floor(tmp_path: Path) -> AsyncIterator[Floor]:
     """Give Redis, a simulator whose market stands still, a wire between, and an executor's configuration."""
     async with (
         await EmbeddedServer.start(tmp_path / "redis") as redis,
-        await serve(SimulatorConfig(seed=7), drive_market=False) as simulator,
+        await serve(SimulatorConfig(seed=7, symbols=LISTED), drive_market=False) as simulator,
         Bus.connect(redis.url, name="tests") as bus,
     ):
         wire = Wire(simulator.port)

@@ -73,3 +73,33 @@ async def test_the_heartbeat_shows_what_orders_took(floor: Any) -> None:
     assert heartbeat.latencies.keys() >= {"accepted→sent", "sent→acknowledged"}
     (account,) = [unit for unit in heartbeat.units if unit.name == "StrankaXY.binance"]
     assert (account.counters["requests"], account.counters["done"]) == (1, 1)
+
+
+async def test_requests_under_way_survive_a_change_of_their_account(floor: Any) -> None:
+    """While an account's unit restarts with other settings, every request is carried out, once."""
+    await floor.start()
+    answers = await floor.answers()
+    for _ in range(5):
+        await floor.publish(ORDER)
+    changed = msgspec.json.decode(floor.config())
+    changed["exchanges"]["StrankaXY"]["binance"]["options"] = {"recvWindow": 4_000}
+    await floor.bus.put_config("EXECUTOR", msgspec.json.encode(changed))
+    for _ in range(5):
+        await floor.publish(ORDER | {"validFor": 20_000})
+    assert await answers.statuses(10) == ["done"] * 10
+    assert len({each.response.request_id for each in answers.all}) == 10
+    assert len(floor.orders()) == 10
+
+
+async def test_an_account_that_cannot_be_opened_says_why(floor: Any) -> None:
+    """With a wrong secret the unit shows as failed with the reason, and requests expire instead of being lost."""
+    wrong = msgspec.json.decode(floor.config())
+    wrong["exchanges"]["StrankaXY"]["binance"]["secret"] = "wrong"
+    await floor.bus.put_config("EXECUTOR", msgspec.json.encode(wrong))
+    await floor.start("failed")
+    answers = await floor.answers()
+    await floor.publish(ORDER | {"validFor": 100})
+    answer = (await answers.number(1)).response
+    assert answer.status == "expired"
+    assert "not ready" in answer.error.message
+    assert floor.orders() == []

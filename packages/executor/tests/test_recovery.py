@@ -1,5 +1,6 @@
 """What is certain when an answer is lost, or the executor itself."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -128,3 +129,21 @@ async def test_an_answer_given_before_a_crash_is_not_given_again(floor: Any) -> 
     second = (await answers.number(2)).response
     assert second.request_id != before.request_id
     assert second.status == "done"
+
+
+async def test_an_outage_of_redis_is_waited_out(floor: Any) -> None:
+    """Requests made while Redis is dead, and after its return, are carried out once each."""
+    await floor.start()
+    answers = await floor.answers()
+    order = CreateOrder(exchange_id="binance", payload=PAYLOAD, valid_for=60_000)
+    ids = {await floor.bus.requests.send(TENANT, order)}
+    await answers.number(1)
+    await floor.redis.kill()
+    ids.add(floor.bus.requests.publish(TENANT, order))
+    await floor.redis.restart()
+    ids.add(await floor.bus.requests.send(TENANT, order))
+    async with asyncio.timeout(20):
+        while {each.response.request_id for each in answers.all} != ids:
+            await answers.number(len(answers.all) + 1)
+    assert [each.response.status for each in answers.all] == ["done"] * 3
+    assert len(floor.orders()) == 3
