@@ -1,5 +1,6 @@
 """Who listens on a TCP port of this machine."""
 
+import contextlib
 import socket
 from pathlib import Path
 
@@ -21,13 +22,8 @@ def owner_of(port: int) -> str:
     """Name the process that listens on a port, such as `redis-server (process 812)`, as far as we may see."""
     sockets = {f"socket:[{inode}]" for inode in _listening(port)}
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            held = {str(link.readlink()) for link in (process / "fd").iterdir()}
-            if sockets & held:
-                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
-        except OSError:
-            # Another user's process, or one that has just ended.
-            continue
+        if sockets & _held(process):
+            return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return "another process"
 
 
@@ -40,3 +36,14 @@ def _listening(port: int) -> set[str]:
             if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
                 inodes.add(fields[9])
     return inodes
+
+
+def _held(process: Path) -> set[str]:
+    """Give what a process has open; nothing of another user's, or of one that has just ended."""
+    held = set()
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            # One may be closed between being listed and being looked at.
+            with contextlib.suppress(FileNotFoundError):
+                held.add(str(descriptor.readlink()))
+    return held
