@@ -27,6 +27,7 @@ class _Steps(Listener):
 async def test_the_market_follows_the_wall_clock(open_market: Opener) -> None:
     """Steps come about every 10 ms, and market time passes as fast as the wall's."""
     venue, market = open_market("KCSUSDT")
+    venue.instrument("KCSUSDT").statistics.prepare()
     steps = _Steps(20)
     venue.listen(steps)
     begun_us, loop = market.now_us, asyncio.get_running_loop()

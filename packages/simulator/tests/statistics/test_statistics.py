@@ -99,3 +99,20 @@ def test_the_average_price_weighs_by_volume(statistics: Statistics, now: _Now) -
     statistics.add_trade(now.ms, 20_000, 1, 2, buyer_is_maker=False)
     average = statistics.average_price()
     assert (average.price, average.close_ms, average.minutes) == (Decimal("12.5"), now.ms, 5)
+
+
+def test_when_the_past_is_worked_out_changes_nothing(now: _Now) -> None:
+    """Asked at once or only after many trades, klines are the same."""
+    early, late = (
+        Statistics(opening=12_500, typical_lots=4_000, tick=Decimal("0.001"), rng=Random(1), now_ms=now)  # noqa: S311
+        for _ in range(2)
+    )
+    early.prepare()
+    for step in range(700):
+        now.ms += 900
+        for statistics in (early, late):
+            statistics.add_trade(now.ms, 12_500 + step % 7, 3, LAST_TRADE_ID + 1 + step, buyer_is_maker=False)
+        if step % 10 == 0:
+            early.prepare()
+    for interval in Interval:
+        assert late.klines(interval, limit=5_000) == early.klines(interval, limit=5_000)

@@ -14,6 +14,10 @@ _MOST_US = 250_000
 
 async def run(market: Market, *, step_ms: int = STEP_MS) -> None:
     """Step the market along the wall clock until cancelled."""
+    for instrument in market.venue.instruments.values():
+        # Now, one symbol at a time, and not amid somebody's first order.
+        instrument.statistics.prepare()
+        await asyncio.sleep(0)
     last_ns = time.monotonic_ns()
     while True:
         await asyncio.sleep(step_ms / 1000)

@@ -55,7 +55,7 @@ class Market:
         self._paused = False
         self.now_us = venue.clock.now_us()
         """How far the market has come."""
-        self._venue = venue
+        self.venue = venue
         self._events_per_second = events_per_second
         self._begin_us = self.now_us
         self._symbols = [_Symbol(venue, instrument, seed) for instrument in venue.instruments.values()]
@@ -88,17 +88,17 @@ class Market:
         for symbol in self._symbols:
             symbol.crowd.open()
         self._schedule()
-        self._venue.end_step()
+        self.venue.end_step()
 
     def step(self, until_us: int) -> None:
         """Let everything happen that is due by `until_us`, in one burst, then tell listeners `on_step`."""
-        self._venue.clock.reach(until_us)
+        self.venue.clock.reach(until_us)
         while self.now_us < until_us:
             grid_us = self.now_us - (self.now_us - self._begin_us) % _GRID_US + _GRID_US
             self._advance(min(grid_us, until_us))
             if self.now_us == grid_us:
                 self._move_values()
-        self._venue.end_step()
+        self.venue.end_step()
 
     def _advance(self, until_us: int) -> None:
         self.now_us = until_us

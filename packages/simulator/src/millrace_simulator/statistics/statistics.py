@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cached_property
 from random import Random
 
 from msgspec import Struct
@@ -15,6 +16,8 @@ from millrace_simulator.statistics.prehistory import prehistory
 _DAY_MINUTES = 1440
 _AVERAGE_MINUTES = 5
 _PLACES = Decimal("1e-8")
+_MOST_PARTS = 600
+"""So many seconds are put aside at most."""
 
 _SOURCES = {
     Interval.S1: None,
@@ -79,8 +82,9 @@ class AveragePrice(Struct, frozen=True):
 class Statistics:
     """Klines, ticker and average price of a symbol, always as of the venue's clock.
 
-    Trades gather in one bar a second and reach the klines when that second is over or somebody asks, so that a
-    trade costs the same however many intervals there are.
+    Trades gather in one bar a second and reach the klines when somebody asks, so that a trade costs the same however
+    many intervals there are. The past before the opening, too, is worked out only then (about 50 ms), or by `prepare`;
+    when that happens makes no difference to what it is.
     """
 
     def __init__(
@@ -90,15 +94,30 @@ class Statistics:
         self._tick = tick
         self._last_quantity = typical_lots
         self._last_trade_ms = now_ms()
-        self._series = _past_series(prehistory(rng, opening, typical_lots, self._last_trade_ms))
+        self._past = (rng, opening, typical_lots, self._last_trade_ms)
         self._pending: Bar | None = None
+        self._parts: list[Kline] = []
         self._day: tuple[int, Kline, int] | None = None
+
+    @cached_property
+    def _series(self) -> dict[Interval, Series]:
+        return _past_series(prehistory(*self._past))
+
+    def prepare(self) -> None:
+        """Work out what would otherwise be worked out by the next question."""
+        self._flush()
+        for series in self._series.values():
+            for part in self._parts:
+                series.absorb(part)
+        self._parts.clear()
 
     def add_trade(self, time_ms: int, price: int, quantity: int, trade_id: int, buyer_is_maker: bool) -> None:
         """Count a trade; trades come in order of time."""
         pending = self._pending
         if pending is None or time_ms >= pending.next_ms:
             self._flush()
+            if len(self._parts) >= _MOST_PARTS:
+                self.prepare()
             open_ms = Interval.S1.open_of(time_ms)
             pending = self._pending = Bar(open_ms, open_ms + 1000, price)
         pending.merge(Kline.of_trade(time_ms, price, quantity, trade_id, buyer_is_maker))
@@ -172,19 +191,16 @@ class Statistics:
         return self._day[1], self._day[2]
 
     def _current(self, interval: Interval) -> Series:
-        self._flush()
+        self.prepare()
         series = self._series[interval]
         series.roll(self._now_ms())
         return series
 
     def _flush(self) -> None:
-        if self._pending is None:
-            return
-        part = self._pending.frozen()
-        # What follows in the same second joins as another part.
-        self._pending = None
-        for series in self._series.values():
-            series.absorb(part)
+        """Put the running second aside; what follows in the same second becomes another part."""
+        if self._pending is not None:
+            self._parts.append(self._pending.frozen())
+            self._pending = None
 
 
 def _past_series(tiers: dict[Interval, list[Kline]]) -> dict[Interval, Series]:
