@@ -166,7 +166,10 @@ class Magicbox:
     async def no_units(self) -> None:
         """Wait until it runs nothing any more."""
         async with asyncio.timeout(10):
-            while (beat := await self.heartbeat()) is None or beat.units:
+            while True:
+                beat = await self.heartbeat()
+                if beat is not None and not beat.units:
+                    return
                 await asyncio.sleep(0.02)
 
     async def stop(self) -> None:

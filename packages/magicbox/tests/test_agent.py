@@ -20,7 +20,7 @@ PING_PONG = {"pluginName": "PingPong", "configuration": {"amount": 2, "maximumTh
 
 SPY = '''
 import asyncio
-from millrace_strategy import BookEvent, Strategy, TimerEvent
+from millrace_strategy import Strategy
 
 
 class Spy(Strategy):
@@ -50,6 +50,10 @@ class Quick(Spy):
     def on_order_book(self, event):
         if event.book.mid is not None and not self.trader.pending and not self.orders:
             self.buy()
+'''
+
+FAULTY = '''
+from millrace_strategy import Strategy
 
 
 class Faulty(Strategy):
@@ -153,10 +157,12 @@ async def test_a_restart_finds_the_orders_of_before(magicbox: Any, venue: Any, s
 async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox: Any, venue: Any, spies: Any) -> None:
     """What is wrong with each stands in the heartbeat, with its path or file; the others live."""
     (magicbox.folder / "broken.py").write_text("class Broken(:\n")
+    (magicbox.folder / "faulty.py").write_text(FAULTY)
+    (magicbox.folder / "strict.py").write_text(FAULTY.replace("Faulty", "Strict"))
     await magicbox.start(
         {"pluginName": "Broken"},
         {"pluginName": "Faulty"},
-        {"pluginName": "Spy", "configuration": {"speed": 1}, "name": "Misconfigured"},
+        {"pluginName": "Strict", "configuration": {"speed": 1}},
         {"pluginName": "Spy"},
     )
     await magicbox.unit_in_state("Spy", "live")
@@ -167,7 +173,7 @@ async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox:
     faulty = await magicbox.unit_in_state("Faulty", "failed")
     assert "2 errors in a row" in faulty.detail
     assert "broken.py cannot be read: SyntaxError" in (await magicbox.unit_in_state("Broken", "failed")).detail
-    wrong = await magicbox.unit_in_state("Misconfigured", "failed")
+    wrong = await magicbox.unit_in_state("Strict", "failed")
     assert "$.workplans[0].plugins[2].configuration.speed" in wrong.detail
     assert (await magicbox.unit_in_state("Spy", "live")).counters["messages"] >= 3
 

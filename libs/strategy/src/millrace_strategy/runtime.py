@@ -7,6 +7,8 @@ hook runs; the event that tells of it waits for its turn.
 from collections.abc import Iterable
 from typing import Any
 
+import structlog
+
 from millrace_core.book import OrderBook
 from millrace_core.market import Balances, Trade
 from millrace_core.messages import Response
@@ -45,7 +47,14 @@ class Runtime:
     """
 
     def __init__(
-        self, strategy: type[Strategy], *, name: str, configuration: Any, feeds: tuple[Feed, ...], host: Host
+        self,
+        strategy: type[Strategy],
+        *,
+        name: str,
+        configuration: Any,
+        feeds: tuple[Feed, ...],
+        host: Host,
+        log: Any = None,
     ) -> None:
         self.name = name
         self.books = Books(feeds)
@@ -66,6 +75,7 @@ class Runtime:
                 trader=self.trader,
                 timers=self._timers,
                 clock=StrategyClock(host.now_ns, host.call_later),
+                log=structlog.get_logger(name).bind(strategy=name) if log is None else log,
             )
         )
         self._dispatcher = Dispatcher(self.strategy, self.trader, host, self._ended)

@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import structlog
-
 from millrace_strategy.balances import AccountBalances
 from millrace_strategy.books import Books, Feed
 from millrace_strategy.clock import StrategyClock
@@ -44,6 +42,7 @@ class Context:
     trader: Trader
     timers: Timers
     clock: StrategyClock
+    log: Any
 
 
 class Strategy:
@@ -78,7 +77,8 @@ class Strategy:
         self.trader = context.trader
         """Places, cancels and edits orders."""
         self.clock = context.clock
-        self.log = structlog.get_logger(self.name).bind(strategy=self.name)
+        self.log = context.log
+        """A structlog logger that says whose line it is."""
         self._timers = context.timers
 
     @property

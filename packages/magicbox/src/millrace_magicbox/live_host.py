@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import structlog
-
 from millrace_core.clock import now_ns
 from millrace_core.names import ExchangeId
 from millrace_service import UnitHealthReporter
@@ -13,7 +11,6 @@ from millrace_strategy import Alarm, Event, OrderRequest, StrategyFaulty
 
 LOG_EVERY_NS = 1_000_000_000
 MAX_EVENT_TEXT = 300
-_log = structlog.get_logger("millrace.magicbox")
 
 
 class LiveHost:
@@ -22,11 +19,13 @@ class LiveHost:
     def __init__(
         self,
         health: UnitHealthReporter,
+        log: Any,
         *,
         send: Callable[[OrderRequest], None],
         look_up: Callable[[str], None],
     ) -> None:
         self._health = health
+        self._log = log
         self._send = send
         self._look_up = look_up
         self._hook: asyncio.Task[None] | None = None
@@ -74,21 +73,21 @@ class LiveHost:
             return
         self._health.error(error)
         text = repr(event)[:MAX_EVENT_TEXT]
-        _log.error("a hook raised", on=text, in_a_row=in_a_row, not_logged_before=self._unlogged, exc_info=error)
+        self._log.error("a hook raised", on=text, in_a_row=in_a_row, not_logged_before=self._unlogged, exc_info=error)
         self._next_log_ns, self._unlogged = now + LOG_EVERY_NS, 0
 
     def backlog(self, waiting: int) -> None:
         """Raise the alarm: events that may not be dropped pile up."""
         self._health.gauge("backlog", waiting)
         self._health.error(f"{waiting} events wait: the strategy is slower than its trades, orders and answers")
-        _log.error("the strategy is too slow", waiting=waiting)
+        self._log.error("the strategy is too slow", waiting=waiting)
 
     def gave_up(self, error: StrategyFaulty) -> None:
         """Report that the strategy is being stopped; it stays so until its configuration changes."""
         self.faulty = error
         self._health.error(error)
         self._health.state("failed", str(error))
-        _log.error("strategy stopped", reason=str(error))
+        self._log.error("strategy stopped", reason=str(error))
 
     def ended(self) -> None:
         """Let those go on who wait for the end."""

@@ -40,9 +40,16 @@ class StrategyRun:
         strategy = load_strategy(plan.plugin_name, plugin_folder)
         configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
         self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime)
-        self._host = LiveHost(health, send=self._send, look_up=self._lookup.ask)
+        # Named outright: hooks are called from the connection's task, whose context is another strategy's.
+        self._log = structlog.get_logger("millrace.magicbox").bind(unit=f"{plan.tenant}.{plan.name}")
+        self._host = LiveHost(health, self._log, send=self._send, look_up=self._lookup.ask)
         self._runtime = Runtime(
-            strategy, name=plan.name, configuration=configuration, feeds=plan.feeds, host=self._host
+            strategy,
+            name=plan.name,
+            configuration=configuration,
+            feeds=plan.feeds,
+            host=self._host,
+            log=self._log,
         )
         self._answers = Answers(bus, plan.tenant, answer_listener(self._runtime, health), self._follow_orders)
         self._followed: set[StreamName] = set()
@@ -73,8 +80,7 @@ class StrategyRun:
             self._follow(feed)
         if self._host.faulty is None:
             self._health.state("live")
-        log = structlog.get_logger("millrace.magicbox")
-        log.info("strategy started", feeds=len(self._plan.feeds), open_orders=len(self._runtime.orders.open_ids))
+        self._log.info("strategy started", feeds=len(self._plan.feeds), open_orders=len(self._runtime.orders.open_ids))
 
     async def _stop(self) -> None:
         self._runtime.stop()
