@@ -35,6 +35,7 @@ FAILURES: Final = (
 )
 _OVER_WEBSOCKET: Final = frozenset({"binance"})
 """Where an order over WebSocket is faster than one over REST, and its answer as good."""
+_CLOSE_TIMEOUT_S: Final = 1.0
 _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
 """ccxt itself waits for ever for an answer over WebSocket. A REST call reports its own timeout before this."""
 
@@ -125,8 +126,16 @@ class Exchange:
         return int(value) * 1000 if value.isdecimal() else None
 
     async def close(self) -> None:
-        """Close every connection; idempotent."""
-        await self.ccxt.close()
+        """Close every connection, within a second even where the exchange does not answer; idempotent."""
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self.ccxt.close()
+        except TimeoutError:
+            # Without the session the sockets are cut, and what still waits for a good-bye on them ends.
+            session, self.ccxt.session = self.ccxt.session, None
+            if session is not None:
+                await session.close()
+            await self.ccxt.close_connector()
 
 
 async def open_exchange(exchange_id: str, credentials: Credentials) -> Exchange:

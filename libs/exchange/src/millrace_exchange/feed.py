@@ -29,7 +29,7 @@ from millrace_exchange.recording.listeners import (
 if TYPE_CHECKING:
     from millrace_exchange.connection import Exchange
 
-_UNSUBSCRIBE_TIMEOUT_S: Final = 1.0
+_UNSUBSCRIBE_TIMEOUT_S: Final = 0.5
 TRADES_LIMIT: Final = 1000
 
 

@@ -42,6 +42,7 @@ class Stream(ABC):
         self.broken: asyncio.Future[str] | None = None
         """Resolved, with the reason, when what the exchange sends can no longer be followed."""
         self._whole = asyncio.Event()
+        self._is_open = False
         self._status: StreamStatus = "stale"
         self._reason: str | None = "starting"
 
@@ -60,10 +61,9 @@ class Stream(ABC):
     async def open(self) -> None:
         """Open the writer as soon as there is a state to write; what readers have until then stays theirs."""
         await self._whole.wait()
-        opened_with = self._status, self._reason
-        await self.writer.open(*opened_with)
-        if opened_with != (self._status, self._reason):
-            self.writer.status(self._status, self._reason)
+        # From the call on, not from its return: the first snapshot is taken somewhere in between.
+        self._is_open = True
+        await self.writer.open(self._status, self._reason)
 
     def live(self) -> None:
         """Say that the state is whole and as the exchange has it."""
@@ -89,7 +89,7 @@ class Stream(ABC):
         exchange_ns = None if event.timestamp is None or not is_live else event.timestamp * _NS_PER_MS
         if exchange_ns is not None:
             self.health.latency("exchange→received", event.received_ns - exchange_ns)
-        if self.writer.last is None:
+        if not self._is_open:
             return
         trace = Trace(exchange=exchange_ns, received=event.received_ns)
         self.writer.delta(data, timestamp=event.timestamp, trace=trace)
@@ -102,7 +102,7 @@ class Stream(ABC):
         if (status, reason) == (self._status, self._reason):
             return
         self._status, self._reason = status, reason
-        if self.writer.last is not None:
+        if self._is_open:
             self.writer.status(status, reason)
         self._report()
 
