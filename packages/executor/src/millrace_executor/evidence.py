@@ -1,7 +1,7 @@
 """What an exchange's answers prove about a request whose outcome is not known. Pure.
 
 Finding an order proves that it is there. Not finding it proves nothing until the exchange can no longer be
-working on it: see `SETTLING_MS`.
+working on it: see `millrace_exchange.settling`.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload, Request
 from millrace_executor.intake import order_source, refusal
 
-RECV_WINDOW_MS = 5_000
-"""How long after its timestamp Binance takes a request at most, as we set it."""
-SETTLING_MS = RECV_WINDOW_MS + 10_000
-"""After this long since sending, "not found" proves absence: Binance's backend gives up after 10 s."""
+_LONG_AFTER = "it can no longer be working on the request, so it was not done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,7 @@ class Evidence:
     """What the exchange said when asked about a request."""
 
     settled: bool
-    """Whether `SETTLING_MS` had passed since the sending when it was asked."""
+    """Whether, when it was asked, the exchange could no longer be working on the request."""
     order: Order | None = None
     """The order that the request was to make, change or cancel; None where it knows none."""
     still_open: tuple[Order, ...] = ()
@@ -65,14 +62,11 @@ def _equal(a: Decimal, b: Decimal | None) -> bool:
 
 
 def _absence(request: Request, evidence: Evidence) -> tuple[str, str]:
-    after = f"{SETTLING_MS / 1000:g} s after it was sent"
     match request:
         case CancelAllOrders():
-            return "OperationFailed", f"{len(evidence.still_open)} orders are still open {after}"
-        case CreateOrder():
-            return "OrderNotFound", f"the exchange knows no such order {after}: it was not placed"
+            return "OperationFailed", f"{len(evidence.still_open)} orders are still open: {_LONG_AFTER}"
         case CancelOrder() if evidence.order is not None:
-            return "OperationFailed", f"the order is still open {after}"
+            return "OperationFailed", f"the order is still open: {_LONG_AFTER}"
         case EditOrder() if evidence.order is not None:
-            return "OperationFailed", f"the order still has its former terms {after}"
-    return "OrderNotFound", f"the exchange knows no such order {after}"
+            return "OperationFailed", f"the order has its former terms: {_LONG_AFTER}"
+    return "OrderNotFound", f"the exchange knows no such order: {_LONG_AFTER}"

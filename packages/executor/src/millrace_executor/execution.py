@@ -41,7 +41,7 @@ class Execution:
         self.trouble: str | None = None
         """Why the account cannot trade any more, once the exchange said so."""
         self._sender = Sender(exchange.account, sequence)
-        self._resolver = Resolver(exchange.account, self._met)
+        self._resolver = Resolver(exchange, self._met)
         self._sequence = sequence
         self._answering = answering
         self._health = health

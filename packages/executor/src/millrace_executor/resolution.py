@@ -8,8 +8,9 @@ from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
-from millrace_exchange import Account, ExchangeError, Retryable
-from millrace_executor.evidence import SETTLING_MS, Evidence, conclude, meets
+from millrace_exchange import Exchange, ExchangeError, Retryable
+from millrace_exchange.settling import settling_ms
+from millrace_executor.evidence import Evidence, conclude, meets
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0
@@ -20,8 +21,9 @@ CLOCK_SLACK_MS = 60_000
 class Resolver:
     """Asks one account about its requests."""
 
-    def __init__(self, account: Account, on_trouble: Callable[[ExchangeError], None]) -> None:
-        self._account = account
+    def __init__(self, exchange: Exchange, on_trouble: Callable[[ExchangeError], None]) -> None:
+        self._account = exchange.account
+        self._settling_ms = settling_ms(exchange)
         self._on_trouble = on_trouble
 
     async def resolve(self, request_id: RequestId, request: Request, client_order_id: str, sent_ms: int) -> Response:
@@ -47,7 +49,7 @@ class Resolver:
             ExchangeError: it could not be asked.
         """
         # Read before asking: the answer must be of a time when everything had settled.
-        settled = now_ms() > sent_ms + SETTLING_MS
+        settled = now_ms() > sent_ms + self._settling_ms
         if isinstance(request, CancelAllOrders):
             still_open = await self._account.fetch_open_orders(request.payload.symbol)
             return conclude(request_id, request, Evidence(settled, still_open=tuple(still_open)))
