@@ -53,6 +53,7 @@ class PingPong(Strategy):
         """What was bought and is not sold again yet."""
         self._request: PendingRequest | None = None
         """The order on its way to the exchange."""
+        self._tick: Decimal | None = None
         self._refusals = 0
         self._is_backing_off = False
         self._buys_next = False
@@ -105,10 +106,13 @@ class PingPong(Strategy):
             self._request_cancel(order)
 
     def _quote(self) -> None:
-        if self._request is not None or self._is_backing_off or self.open_order_ids or not self._book.trusted:
+        if self._request is not None or self._is_backing_off or self.open_order_ids:
+            return
+        if not self._book.trusted or self._book.mid is None:
             return
         side: Literal["buy", "sell"] = "sell" if self._bought > 0 and not self._buys_next else "buy"
-        price = middle(self._book, side, self.configuration.tick_size)
+        self._tick = self.configuration.tick_size or seen_tick(self._book, self._tick)
+        price = middle(self._book, side, self._tick)
         if price is None:
             return
         self._request = self.trader.create_order(
@@ -166,7 +170,7 @@ class PingPong(Strategy):
         return books[0]
 
 
-def middle(book: LocalBook, side: Literal["buy", "sell"], tick_size: Decimal | None) -> Decimal | None:
+def middle(book: LocalBook, side: Literal["buy", "sell"], tick: Decimal) -> Decimal | None:
     """Give the price nearest to the middle of the spread at which an order rests; None when a side is empty.
 
     A buy is rounded down and a sell up, so neither reaches the other side, however narrow the spread.
@@ -174,17 +178,17 @@ def middle(book: LocalBook, side: Literal["buy", "sell"], tick_size: Decimal | N
     bid, ask = book.best_bid, book.best_ask
     if bid is None or ask is None:
         return None
-    tick = tick_size or seen_tick(book)
     exact = (Decimal(str(bid[0])) + Decimal(str(ask[0]))) / 2
     rounding = ROUND_FLOOR if side == "buy" else ROUND_CEILING
     return (exact / tick).to_integral_value(rounding) * tick
 
 
-def seen_tick(book: LocalBook) -> Decimal:
-    """Give the smallest step that the best levels' prices show."""
-    levels = book.bids(LEVELS_THAT_SHOW_THE_TICK) + book.asks(LEVELS_THAT_SHOW_THE_TICK)
-    exponents = (Decimal(str(price)).as_tuple().exponent for price, _ in levels)
-    return Decimal(1).scaleb(min((exponent for exponent in exponents if isinstance(exponent, int)), default=0))
+def seen_tick(book: LocalBook, so_far: Decimal | None) -> Decimal:
+    """Give the smallest step that prices have shown: at first those of several levels, then of the best."""
+    depth = LEVELS_THAT_SHOW_THE_TICK if so_far is None else 1
+    exponents = (Decimal(str(price)).as_tuple().exponent for price, _ in book.bids(depth) + book.asks(depth))
+    tick = Decimal(1).scaleb(min((exponent for exponent in exponents if isinstance(exponent, int)), default=0))
+    return tick if so_far is None else min(tick, so_far)
 
 
 def _signed(order: Order, amount: Decimal) -> Decimal:
