@@ -148,7 +148,7 @@ async def _processes(folder: Path, redis_url: str, exchange: Exchange) -> AsyncI
     await redis.aclose()
     far = {market: str((exchange.price(market) / 2).quantize(Decimal("0.01"))) for market in (OURS, PEERS)}
     commands = [
-        [f"millrace_{name}", "--agent-id", name.upper(), "--redis-url", redis_url, "--die-with-parent"]
+        [f"millrace_{name}", "--agent-id", name.upper(), "--redis-url", redis_url, f"--die-with-parent={os.getpid()}"]
         for name in ("gatherer", "magicbox", "executor")
     ] + [
         ["benchmarks.peers.stack", part, redis_url, exchange.server.url, PEERS, far[PEERS]]

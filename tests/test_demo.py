@@ -2,47 +2,62 @@
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.processes import family, resident_mb
 from tests.support.platform import ROOT, until
 
+PROCESSES = 6
+"""The demo itself, Valkey, the simulated exchange and three services."""
 
-async def demo(folder: Path, *arguments: str) -> asyncio.subprocess.Process:
-    """Start the demo on ports that nobody else uses."""
-    return await asyncio.create_subprocess_exec(
+
+@asynccontextmanager
+async def demo(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run the demo on ports that nobody else uses; it is gone afterwards in any case."""
+    process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "millrace_cli.main", "demo", "--data-dir", str(folder / "data"),
         "--redis-port", "0", "--simulator-port", "0", *arguments,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | {"MILLRACE_TEST_MARK": str(folder)},
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
-def marked(folder: Path) -> list[int]:
-    """Give the processes that the demo of this test started, directly or not."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            mark = f"MILLRACE_TEST_MARK={folder}".encode()
-            if mark in entry.read_bytes():
-                found.append(int(entry.parent.name))
-        except OSError:
-            continue  # it ended meanwhile
-    return found
+async def all_running(process: asyncio.subprocess.Process) -> list[int]:
+    """Wait until all of the demo's processes run, and give their ids."""
+
+    async def whole_family() -> list[int] | None:
+        members = family(process.pid)
+        return members if len(members) >= PROCESSES else None
+
+    members: list[int] = await until(whole_family, f"the demo's {PROCESSES} processes run")
+    return members
+
+
+def alive(pids: list[int]) -> list[int]:
+    """Give those that still run."""
+    return [pid for pid in pids if resident_mb(pid) > 0]
 
 
 @pytest.mark.system
 async def test_the_demo_shows_live_books_and_filled_orders(tmp_path: Path) -> None:
     """Twenty seconds are enough for books, orders, fills and latencies, without a gap or an error."""
-    process = await demo(tmp_path, "--for", "20", "--report", str(tmp_path / "report.json"))
-    output, _ = await process.communicate()
+    async with demo(tmp_path, "--for", "20", "--report", str(tmp_path / "report.json")) as process:
+        members = await all_running(process)
+        output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
-    assert marked(tmp_path) == []
+    assert alive(members) == []
     report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
     assert report["liveBooksAfterSeconds"] < 20
     assert report["filledOrderAfterSeconds"] < 20
@@ -57,32 +72,24 @@ async def test_the_demo_shows_live_books_and_filled_orders(tmp_path: Path) -> No
 @pytest.mark.system
 async def test_ctrl_c_ends_everything_within_five_seconds(tmp_path: Path) -> None:
     """Nothing is left running."""
-    process = await demo(tmp_path, "--quiet")
-
-    async def all_run() -> bool:
-        return len(marked(tmp_path)) >= 6
-
-    await until(all_run, "the demo's six processes run")
-    process.send_signal(signal.SIGINT)
-    started = time.monotonic()
-    await process.communicate()
-    assert time.monotonic() - started < 5
-    assert marked(tmp_path) == []
+    async with demo(tmp_path, "--quiet") as process:
+        members = await all_running(process)
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+        assert time.monotonic() - started < 5
+        assert alive(members) == []
 
 
 @pytest.mark.system
 async def test_a_killed_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     """Even kill -9 of the demo itself ends its services and its server."""
-    process = await demo(tmp_path, "--quiet")
+    async with demo(tmp_path, "--quiet") as process:
+        members = await all_running(process)
+        process.kill()
+        await process.communicate()
 
-    async def all_run() -> bool:
-        return len(marked(tmp_path)) >= 6
+        async def all_gone() -> bool:
+            return alive(members) == []
 
-    await until(all_run, "the demo's six processes run")
-    process.kill()
-    await process.communicate()
-
-    async def all_gone() -> bool:
-        return marked(tmp_path) == []
-
-    await until(all_gone, "every process is gone", timeout=5)
+        await until(all_gone, "every process is gone", timeout=5)

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT"]
 SECONDS = 60.0
-BUSY = {"eventsPerSecond": 1500, "depthIntervalMs": 20, "record": True, "limits": {"enforce": False}}
+BUSY = {"eventsPerSecond": 3000, "depthIntervalMs": 10, "record": True, "limits": {"enforce": False}}
 
 
 def only_public_feeds(_kind: str, config: dict[str, Any]) -> None:
@@ -53,7 +53,8 @@ class Comparison:
         if ours == sides:
             self.equal += 1
         else:
-            self.different.append(f"{book.name} at {theirs['lastUpdateId']}")
+            levels = [sorted(set(one.items()) ^ set(other.items()))[:4] for one, other in zip(ours, sides, strict=True)]
+            self.different.append(f"{book.name} at {theirs['lastUpdateId']}: {levels}")
 
 
 def market(name: str) -> str:
@@ -80,8 +81,9 @@ async def test_a_plain_client_rebuilds_every_book_and_gets_every_trade_once(tmp_
         assert not following.done(), following.exception()
         assert not comparing.done(), comparing.exception()
         seconds = time.monotonic() - started
-        following.cancel()
-        comparing.cancel()
+        for task in (following, comparing):
+            task.cancel()
+        await asyncio.wait([following, comparing])
         messages = sum(book.messages for book in books) + await entries(platform, trades) - before
         log.info(
             "%d equal, %d different, %.0f messages/s", comparison.equal, len(comparison.different), messages / seconds

@@ -84,9 +84,11 @@ def position(text: str) -> tuple[int, int]:
 
 async def follow(url: str, books: list[PlainBook], ready: asyncio.Event) -> None:
     """Subscribe first, then start each book, then take what comes, for ever."""
-    redis: Any = redis_asyncio.Redis.from_url(url, decode_responses=True)
     by_name = {book.name: book for book in books}
-    async with redis.pubsub(ignore_subscribe_messages=True) as channel:
+    async with (
+        redis_asyncio.Redis.from_url(url, decode_responses=True) as redis,
+        redis.pubsub(ignore_subscribe_messages=True) as channel,
+    ):
         await channel.subscribe(*by_name)
         for book in books:
             await book.start(redis)

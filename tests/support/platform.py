@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 import signal
 import sys
 import time
@@ -48,7 +49,7 @@ class Platform:
         """Start a service, or the simulator."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", f"millrace_{name}", *arguments, "--die-with-parent",
+                sys.executable, "-m", f"millrace_{name}", *arguments, f"--die-with-parent={os.getpid()}",
                 env={
                     "PATH": "/usr/bin:/bin",
                     "MILLRACE_REDIS_URL": self.server.url,

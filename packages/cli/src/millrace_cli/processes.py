@@ -46,7 +46,7 @@ class Processes:
             "-m",
             service.module,
             *service.arguments,
-            "--die-with-parent",
+            f"--die-with-parent={os.getpid()}",
             env={**os.environ, **service.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._log(service.name),

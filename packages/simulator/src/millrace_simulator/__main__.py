@@ -26,8 +26,8 @@ PR_SET_PDEATHSIG = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM; gives the process's exit code."""
     options = _parser().parse_args(arguments)
-    if options.die_with_parent:
-        _die_with_parent()
+    if options.die_with_parent is not None:
+        _die_with_parent(options.die_with_parent)
     _set_up_logging()
     try:
         config = _configure(options)
@@ -65,7 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--events-per-second", type=float, metavar="N", help="changes of order books, over all symbols")
     parser.add_argument("--depth-interval-ms", type=int, metavar="N", help="how long @depth@100ms gathers changes")
     parser.add_argument("--record", action="store_true", default=None, help="keep every change of every book")
-    parser.add_argument("--die-with-parent", action="store_true", help="end when the process that started this ends")
+    parser.add_argument(
+        "--die-with-parent",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="PID",
+        help="end when the process that started this ends; its id makes it sure from the first moment on",
+    )
     return parser
 
 
@@ -76,9 +83,12 @@ def _configure(options: argparse.Namespace) -> SimulatorConfig:
     return msgspec.structs.replace(config, **given)
 
 
-def _die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however that happens (Linux)."""
-    parent = os.getppid()
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that happens (Linux).
+
+    `parent` is the parent's process id, 0 where it is not known: then only an end from now on is noticed.
+    """
+    parent = parent or os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         # It ended before the kernel was told.
