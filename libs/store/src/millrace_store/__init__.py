@@ -1,1 +1,36 @@
-"""The database: schema, migrations, writer and queries."""
+"""The database: schema, migrations, writer and queries, on SQLite and PostgreSQL alike.
+
+    async with Store.open("sqlite:///millrace.db") as store:
+        async with store.batch() as batch:                     # one transaction: rows and stream positions
+            batch.trades(place, trades)
+        page = await store.market.trades(Scope(tenant, exchange=kucoin, symbol=pair), limit=1_000)
+        book = await store.market.book(name, at_ms=moment)
+
+See docs/database.md for the tables and what is promised of them.
+"""
+
+from millrace_store.batch import Batch, Place
+from millrace_store.errors import (
+    BadCursor,
+    BookUnknown,
+    Conflict,
+    DatabaseUnavailable,
+    StoreError,
+    UnsupportedDatabase,
+)
+from millrace_store.scope import Page, Scope
+from millrace_store.store import Store
+
+__all__ = [
+    "BadCursor",
+    "Batch",
+    "BookUnknown",
+    "Conflict",
+    "DatabaseUnavailable",
+    "Page",
+    "Place",
+    "Scope",
+    "Store",
+    "StoreError",
+    "UnsupportedDatabase",
+]
