@@ -215,9 +215,16 @@ def _edit_problems(payload: EditPayload) -> list[Problem]:
 
 
 def _positive(payload: CreatePayload | EditPayload, names: tuple[str, ...]) -> list[Problem]:
-    wire = {field.name: field.encode_name for field in msgspec.structs.fields(payload)}
-    return [
-        Problem(f"$.payload.{wire[name]}", "must be a finite number above 0")
+    wrong = {
+        name
         for name in names
         if (value := getattr(payload, name)) is not None and not (value.is_finite() and value > 0)
+    }
+    if not wrong:
+        # The usual case, on the way of every order: looking the fields up takes 50 µs.
+        return []
+    return [
+        Problem(f"$.payload.{field.encode_name}", "must be a finite number above 0")
+        for field in msgspec.structs.fields(payload)
+        if field.name in wrong
     ]
