@@ -8,7 +8,7 @@ from millrace_core.messages import encode
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, parse_request
 from millrace_core.trace import Trace
-from millrace_strategy import BookEvent, Strategy, StrategyStopped
+from millrace_strategy import BookEvent, ResponseEvent, Strategy, StrategyStopped
 from millrace_strategy.testing import StrategyHarness
 from millrace_strategy.virtual_host import START_MS
 
@@ -63,6 +63,19 @@ def test_a_request_carries_the_trace_of_the_event_that_caused_it() -> None:
     trace = Trace(exchange=1, received=2, published=3, delivered=4)
     harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)], asks=[(2.0, 1.0)], trace=trace)
     assert harness.requests[0].trace == trace.at(decided=START_MS * 1_000_000)
+
+
+def test_what_an_answer_causes_does_not_carry_the_answered_request_s_way() -> None:
+    """A request made on an answer starts a trace of its own: the hops of the one before are none of its."""
+
+    class Again(Strategy):
+        def on_response(self, event: ResponseEvent) -> None:
+            self.trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="market", cost=5)
+
+    harness = started(Again)
+    buy(harness)
+    harness.reject(harness.requests[0])
+    assert harness.requests[1].trace == Trace(decided=START_MS * 1_000_000)
 
 
 async def test_awaiting_gives_the_final_answer_and_the_provisional_one_is_there_too() -> None:

@@ -97,6 +97,8 @@ async def test_the_whole_way_of_an_order(magicbox: Any, venue: Any, bus: Bus, sp
     await venue.answer(request, order)
     spy = spies()
     await saw(spy, lambda spy: spy.open_order_ids == ["77"])
+    answer = await saw(spy, lambda spy: [e for e in spy.events if type(e).__name__ == "ResponseEvent"])
+    assert answer[0].trace == request.trace
     await venue.tell_order(order, filled=Decimal(1))
     await saw(spy, lambda spy: spy.orders["77"].filled == 1)
     assert spy.open_order_ids == ["77"]

@@ -153,7 +153,8 @@ class Following:
     def _update(self, kind: UpdateKind, identity: MessageId | None, data: Any, message: Message | None) -> Update:
         recovery = self.recovery
         timestamp, trace = (None, _NO_TRACE) if message is None else (message.timestamp, message.trace)
-        if message is not None:
+        # An answer carries its request's way: `delivered` there is when the strategy read its cause.
+        if message is not None and message.type != "response":
             trace = trace.at(delivered=now_ns())
         return Update(self.name, identity, kind, data, recovery.state, recovery.trusted, self.status, timestamp, trace)
 

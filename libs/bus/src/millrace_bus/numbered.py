@@ -80,7 +80,9 @@ class NumberedStream:
         epoch, seq = self.last
         self.last = last = MessageId(epoch, seq + 1)
         entry_id = f"{epoch}-{seq + 1}"
-        message = encode(Outgoing(entry_id, kind, timestamp, trace.at(published=at_ns), data))
+        # An answer carries its request's way: `published` there is when the tick that caused it was.
+        trace = trace if kind == "response" else trace.at(published=at_ns)
+        message = encode(Outgoing(entry_id, kind, timestamp, trace, data))
         if not self.ring.append(seq + 1, at_ns, message, self.acknowledged.seq):
             self.counters.dropped += 1
         self.counters.messages += 1

@@ -36,7 +36,7 @@ class Update(msgspec.Struct, frozen=True):
     timestamp: int | None = None
     """The exchange's own time of the event, ms."""
     trace: Trace = Trace()
-    """With `delivered` stamped."""
+    """With `delivered` stamped; that of an answer is its request's, as it came."""
 
 
 class FollowerCounters(msgspec.Struct):

@@ -11,13 +11,15 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import Literal
 
+from millrace_core.trace import Trace
 from millrace_strategy.errors import StrategyFaulty
-from millrace_strategy.events import Event, StopEvent, TimerEvent
+from millrace_strategy.events import Event, ResponseEvent, StopEvent, TimerEvent
 from millrace_strategy.host import Host
 from millrace_strategy.inbox import Inbox
 from millrace_strategy.strategy import Hook, HookResult, Strategy, hooks_of
 from millrace_strategy.trader import Trader
 
+_NO_TRACE = Trace()
 TURN_NS = 1_000_000
 """How long the strategy may keep the loop before what has arrived meanwhile is read; a hook is never interrupted."""
 
@@ -105,7 +107,8 @@ class Dispatcher:
 
     def _call(self, hooks: Iterator[Hook], event: Event) -> HookResult:
         """Call hooks until one turns out to be asynchronous; give what is to be awaited."""
-        self._trader.cause = event.trace
+        # An answer's trace is the way of the request it answers, not that of what it may cause.
+        self._trader.cause = _NO_TRACE if isinstance(event, ResponseEvent) else event.trace
         for hook in hooks:
             with self._guard:
                 if (pending := hook(event)) is not None:

@@ -182,7 +182,7 @@ class Runtime:
             )
             self._dispatcher.offer(event)
         for change in changes:
-            self._tell(change, timestamp, trace)
+            self._tell(change, timestamp, NO_TRACE)
 
     def status(
         self, exchange: ExchangeId, action: Action, symbol: Symbol | None, status: str, reason: str | None = None
