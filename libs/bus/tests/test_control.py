@@ -4,7 +4,7 @@ import asyncio
 
 from millrace_bus import EmbeddedServer
 from millrace_bus.address import Address
-from millrace_bus.control import Control, control_client
+from millrace_bus.control import Control, _Backoff, control_client
 
 
 async def ends_by_cancellation(client: Control, turns: int) -> bool:
@@ -23,3 +23,9 @@ async def test_a_cancellation_is_never_swallowed(server: EmbeddedServer) -> None
         client = control_client(Address.parse(server.url), "test")
         assert await ends_by_cancellation(client, turns), turns
         await client.aclose()
+
+
+def test_the_delay_stays_bounded_for_ever() -> None:
+    """After thousands of failures in a row it is still at most the cap, and no number overflows."""
+    backoff = _Backoff(base=0.02, cap=0.5)
+    assert all(0 <= backoff.compute(failures) <= 0.5 for failures in (0, 1, 10, 1_100, 1_000_000))

@@ -43,6 +43,8 @@ class Bus:
         self._subscriptions = Subscriptions(address, f"{name}.subscribe")
         self._followings: dict[StreamName, Following] = {}
         self._apart: set[Following] = set()
+        self._made: list[StreamWriter | RequestReader] = []
+        """What is closed on leaving, unless its owner has done so."""
         self._agents = Agents(redis, self._subscriptions)
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
@@ -97,7 +99,7 @@ class Bus:
         the id that it is handed: everything up to that message and nothing later; None for a stream of answers.
         `on_state` is told each change of the writer's state.
         """
-        return StreamWriter(
+        writer = StreamWriter(
             name,
             take_snapshot,
             self._publishing,
@@ -106,6 +108,8 @@ class Bus:
             snapshot_interval_s=snapshot_interval_s,
             on_state=on_state,
         )
+        self._keep(writer)
+        return writer
 
     def follow(self, name: StreamName, listener: Listener, *, from_start: bool = False) -> Follower:
         """Follow a stream; the listener is called synchronously, in order, from the event loop.
@@ -134,7 +138,9 @@ class Bus:
         """
         # A connection of its own, because it blocks there.
         link = Link(self._address, f"{self._name}.requests")
-        return RequestReader(tenants, consumer, claim_idle_ms, link, self._subscriptions, self._redis)
+        reader = RequestReader(tenants, consumer, claim_idle_ms, link, self._subscriptions, self._redis)
+        self._keep(reader)
+        return reader
 
     def watch_config(self, agent: AgentId) -> AsyncIterator[bytes | None]:
         """Give an agent's configuration now and at each change; None while there is none. Survives outages."""
@@ -177,7 +183,12 @@ class Bus:
             del self._followings[following.name]
         await following.close()
 
+    def _keep(self, made: StreamWriter | RequestReader) -> None:
+        self._made = [other for other in self._made if not other.is_closed]
+        self._made.append(made)
+
     async def _leave(self) -> None:
+        await asyncio.gather(*(made.close() for made in self._made))
         for following in (*self._followings.values(), *self._apart):
             await following.close()
         with contextlib.suppress(TimeoutError):

@@ -17,6 +17,7 @@ PULSE_S = 2.0
 """A server that says nothing for so long is asked, and given up when it says nothing for as long again."""
 FIRST_RETRY_S = 0.02
 LONGEST_RETRY_S = 0.5
+_WORTH_A_LINE = 10
 
 _log = logging.getLogger("millrace.bus")
 
@@ -44,6 +45,7 @@ class Link:
         self._name = name
         self._on_push, self._on_up, self._on_down = on_push, on_up, on_down
         self._is_up = asyncio.Event()
+        self._was_up = False
         self._keeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -95,15 +97,16 @@ class Link:
                 await asyncio.sleep(_delay(failures))
                 failures += 1
                 continue
-            if failures:
+            if failures or self._was_up:
                 _log.info("%s: connected after %.1f s", self._name, time.monotonic() - down_since)
+            self._was_up = True
             self.trouble = await self._use(wire)
             failures, down_since = 0, time.monotonic()
             _log.warning("%s: connection to Redis at %s lost: %s", self._name, self.address, self.trouble)
 
     def _fail(self, trouble: str, failures: int) -> None:
-        # One line for each kind of trouble, not one for each try.
-        if failures == 0 or trouble != self.trouble:
+        # Not one line for each try: the first when there never was a connection, then one when it takes long.
+        if failures == (_WORTH_A_LINE if self._was_up else 0):
             _log.warning("%s: no connection to Redis at %s: %s", self._name, self.address, trouble)
         self.trouble = trouble
 

@@ -79,6 +79,11 @@ class RequestReader:
         ]
         self._task = asyncio.create_task(self._read(), name=f"requests {consumer}")
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether it reads no more."""
+        return self._task.done()
+
     def __aiter__(self) -> Self:
         return self
 

@@ -25,7 +25,7 @@ STATUS_REPEAT_S = 5.0
 """A stream is never silent for longer: readers call it dead after twice that."""
 STANDBY_SILENCE_S = 10.0
 """A fenced writer opens the stream again when nobody wrote there for so long."""
-_TICK_S = 0.5
+_TICK_S = 1.0
 _CLOSE_TIMEOUT_S = 1.0
 _RETRY_S = 1.0
 
@@ -55,12 +55,18 @@ class StreamWriter:
         """Whether Redis has taken the first entry of our epoch."""
         self._keeper: asyncio.Task[None] | None = None
         self._opened = asyncio.Event()
+        self._was_opened = False
 
     @property
     def state(self) -> WriterState:
         """Tell whether messages reach Redis now."""
         # The keeper learns of an outage one turn of the event loop after the wire does.
         return "disconnected" if self._state == "live" and not self._stream.in_session else self._state
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether it was opened and is closed for good."""
+        return self._was_opened and self._keeper is None
 
     @property
     def counters(self) -> WriterCounters:
@@ -76,17 +82,28 @@ class StreamWriter:
         """Pick the epoch, write the first snapshot and then the status; wait for Redis as long as it takes.
 
         What `take_snapshot` raises is raised here, or, later, handed to the loop's exception handler.
+
+        Raises:
+            BusError: it was opened before. A writer opens once.
         """
+        if self._was_opened:
+            raise BusError(f"{self.name}: a writer opens once; make another")
+        self._was_opened = True
         self._stream.status = Status(status, reason)
         self._become("disconnected")
         self._keeper = asyncio.create_task(self._keep(), name=f"writer {self.name}")
         opened = asyncio.ensure_future(self._opened.wait())
         try:
             await asyncio.wait([opened, self._keeper], return_when=asyncio.FIRST_COMPLETED)
+            if self._keeper.done():
+                self._keeper.result()
+            self._keeper.add_done_callback(self._report)
         finally:
             opened.cancel()
-        if self._keeper.done():
-            self._keeper.result()
+            if not self._opened.is_set():
+                # Nobody waits for it any more.
+                self._keeper.cancel()
+                self._become("closed")
 
     def delta(self, data: Any, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
         """Publish what changed, with `trace.published` stamped; give its id.
@@ -145,6 +162,15 @@ class StreamWriter:
         await asyncio.wait([keeper])
         self._stream.end_session()
         self._become("closed")
+
+    def _report(self, keeper: "asyncio.Task[None]") -> None:
+        """Say that the writer has ended by a mistake in what it was given."""
+        if keeper.cancelled() or (error := keeper.exception()) is None:
+            return
+        self._stream.end_session()
+        self._become("closed")
+        context = {"message": f"the writer of {self.name} has ended", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
 
     def _drop(self) -> MessageId:
         if self._keeper is None:
