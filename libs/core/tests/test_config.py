@@ -110,3 +110,10 @@ def test_keys_are_not_shown() -> None:
 def test_a_revision_names_one_text() -> None:
     """The same text has the same revision, another has another."""
     assert revision(b"a") == revision(b"a") != revision(b"b")
+
+
+def test_a_dbsync_stores_a_tenants_own_streams_only() -> None:
+    """A pattern that could match another tenant's streams is refused, with its place."""
+    plans = [{"tenant": "StrankaXY", "assets": ["stream.StrankaXY.*", "stream.*", "stream.Other.binance.*"]}]
+    found = problems(DbsyncConfig, {"agent": {"id": "DBSYNC"}, "workplans": plans})
+    assert set(found) == {"$.workplans[0].assets[1]", "$.workplans[0].assets[2]"}

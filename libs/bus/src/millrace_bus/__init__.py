@@ -13,6 +13,7 @@ from millrace_bus.embedded import EmbeddedServer
 from millrace_bus.errors import BusError, Disconnected, ServerFailed, Unreachable, WriterFenced
 from millrace_bus.follower import Follower
 from millrace_bus.halts import HaltNote, Halts, HaltScope
+from millrace_bus.journals import BEGINNING, Extent, JournalEntry, Journals
 from millrace_bus.ledger import Intents
 from millrace_bus.numbered import WriterCounters
 from millrace_bus.orders import Orders
@@ -22,11 +23,13 @@ from millrace_bus.updates import FollowerCounters, FollowerStatus, Update, Updat
 from millrace_bus.writer import StreamWriter, WriterState
 
 __all__ = [
+    "BEGINNING",
     "Arrived",
     "Bus",
     "BusError",
     "Disconnected",
     "EmbeddedServer",
+    "Extent",
     "Follower",
     "FollowerCounters",
     "FollowerStatus",
@@ -34,6 +37,8 @@ __all__ = [
     "HaltScope",
     "Halts",
     "Intents",
+    "JournalEntry",
+    "Journals",
     "Orders",
     "RequestReader",
     "Requests",

@@ -8,10 +8,12 @@ from typing import Any
 
 from millrace_bus.address import Address
 from millrace_bus.agents import Agents
+from millrace_bus.config_texts import config_changes
 from millrace_bus.control import Control, control_client
 from millrace_bus.follower import Follower
 from millrace_bus.following import Following, Listener
 from millrace_bus.halts import Halts
+from millrace_bus.journals import Journals
 from millrace_bus.ledger import Intents
 from millrace_bus.link import Link
 from millrace_bus.orders import Orders
@@ -141,6 +143,14 @@ class Bus:
         reader = RequestReader(tenants, consumer, claim_idle_ms, link, self._subscriptions, self._redis)
         self._keep(reader)
         return reader
+
+    def journals(self) -> Journals:
+        """Read journals from known positions, over a connection of their own; to be used with `async with`."""
+        return Journals(Link(self._address, f"{self._name}.journals"), self._redis)
+
+    def config_changes(self) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
+        """Give each agent's configuration now and at each change; None once it is removed. Survives outages."""
+        return config_changes(self._redis, self._subscriptions)
 
     def watch_config(self, agent: AgentId) -> AsyncIterator[bytes | None]:
         """Give an agent's configuration now and at each change; None while there is none. Survives outages."""

@@ -1,6 +1,6 @@
 """Dbsync's configuration: which journals to store."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from millrace_core.config.common import TENANT, BaseConfig, ConfigModel, TenantField
 
@@ -10,10 +10,45 @@ class DbsyncWorkplan(ConfigModel):
 
     tenant: TenantField = Field(validation_alias=TENANT)
     assets: tuple[str, ...] = Field(min_length=1)
-    """Names of streams; `*` stands for any run of characters."""
+    """Names of the tenant's streams; `*` stands for any run of characters. Snapshots go with their stream."""
+    requests: bool = True
+    """Store what is asked on `{tenant}.traderActions` too; of several dbsyncs of a tenant, one is enough."""
+
+
+class DbsyncRetention(ConfigModel):
+    """For how many days each kind of history is kept in the database; None keeps it for ever."""
+
+    book_days: int | None = Field(default=None, ge=1)
+    """Order books: deltas, snapshots and checkpoints."""
+    trades_days: int | None = Field(default=None, ge=1)
+    """Trades of the market; candles stay."""
+    other_days: int | None = Field(default=None, ge=1)
+    """Everything else that grows."""
 
 
 class DbsyncConfig(BaseConfig):
     """The whole configuration of a dbsync."""
 
     workplans: tuple[DbsyncWorkplan, ...] = ()
+    agents: bool = True
+    """Store the states and configuration changes of all agents; of several dbsyncs, one is enough."""
+    retention: DbsyncRetention = DbsyncRetention()
+    """When several dbsyncs share a database, give all the same."""
+    batch_interval: float = Field(default=0.15, ge=0.01, le=5.0)
+    """Seconds that messages are collected before they are committed together; under load batches are larger."""
+    batch_messages: int = Field(default=20_000, ge=100, le=200_000)
+    """Most messages of one batch, and so of memory."""
+    warn_at_percent: int = Field(default=50, ge=1, le=99)
+    """How much of what a journal keeps may wait to be stored before that is an alarm."""
+
+    @model_validator(mode="after")
+    def _stays_within_tenants(self) -> "DbsyncConfig":
+        problems = [
+            f"workplans[{index}].assets[{number}]: must begin with stream.{plan.tenant}. as every stream of that tenant"
+            for index, plan in enumerate(self.workplans)
+            for number, asset in enumerate(plan.assets)
+            if not asset.startswith(f"stream.{plan.tenant}.")
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self

@@ -1,0 +1,144 @@
+"""Reading journals from known positions, many at once: what a database needs. See docs/protocol.md, "Names"."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Self
+
+from millrace_bus.control import Control
+from millrace_bus.errors import Disconnected, Refused
+from millrace_bus.faces import entry_body
+from millrace_bus.link import Link
+from millrace_bus.wire import Part
+from millrace_core.ids import MessageId
+
+BEGINNING = MessageId(0, 0)
+"""Before every entry."""
+_LONGEST_WAIT_S = 1.0
+"""Shorter than the link's pulse, which waits behind it."""
+_RETRY_S = 0.2
+_PASSING = ("LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+"""Errors of a server that will answer soon."""
+
+_log = logging.getLogger("millrace.bus")
+
+
+class JournalEntry(NamedTuple):
+    """One entry of a journal: in streams the id is the message's own, in requests to trade it is Redis's."""
+
+    id: MessageId
+    body: bytes | None
+    """The message as it was written; None where the entry has no field `data`."""
+
+
+class Extent(NamedTuple):
+    """From where to where a journal reaches."""
+
+    oldest: MessageId | None
+    """The first entry that is still there; None when it is empty."""
+    newest: MessageId
+    """The last id that was ever written; it may have been deleted since."""
+    length: int
+    """Entries that are there."""
+    added: int
+    """Entries that were ever written since the key exists; more than `length` once it was trimmed."""
+
+
+class Journals:
+    """Reads journals over a connection of its own; made by `Bus.journals`. Every call waits out any outage."""
+
+    def __init__(self, link: Link, redis: Control) -> None:
+        self._link, self._redis = link, redis
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._link.close()
+
+    async def names(self) -> set[str]:
+        """Give the names of all journals there are: streams, their snapshots, requests to trade."""
+        return {_text(key) async for key in self._redis.scan_iter(count=1_000, _type="STREAM")}
+
+    async def read(
+        self, positions: Mapping[str, MessageId], *, most: int, wait_s: float = 0.0
+    ) -> dict[str, list[JournalEntry]]:
+        """Give what comes after each position, oldest first, `most` entries of each journal; only those with entries.
+
+        Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again.
+
+        Raises:
+            Refused: Redis does not read, as when a key is no stream.
+        """
+        if not positions:
+            await asyncio.sleep(wait_s)
+            return {}
+        block = ("BLOCK", int(min(wait_s, _LONGEST_WAIT_S) * 1_000)) if wait_s > 0 else ()
+        after = (str(position) for position in positions.values())
+        found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *positions, *after)
+        return {_text(name): _entries(entries) for name, entries in (found or {}).items()}
+
+    async def between(self, name: str, first: MessageId, last: MessageId) -> list[JournalEntry]:
+        """Give the entries from one id to another, both included."""
+        return _entries(await self._call("XRANGE", name, str(first), str(last)))
+
+    async def last_before(self, name: str, position: MessageId) -> MessageId | None:
+        """Give the id of the last entry before an id; None where there is none."""
+        found = _entries(await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1))
+        return found[0].id if found else None
+
+    async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
+        """Give how far journals reach; those that do not exist are left out."""
+        wanted = tuple(names)
+        found = await asyncio.gather(*map(self._extent, wanted))
+        return {name: extent for name, extent in zip(wanted, found, strict=True) if extent is not None}
+
+    async def _extent(self, name: str) -> Extent | None:
+        try:
+            info = await self._call("XINFO", "STREAM", name)
+        except Refused as refused:
+            if "no such key" in str(refused):
+                return None
+            raise
+        first = info[b"first-entry"]
+        return Extent(
+            oldest=None if first is None else _id(first[0]),
+            newest=_id(info[b"last-generated-id"]),
+            length=info[b"length"],
+            added=info[b"entries-added"],
+        )
+
+    async def _call(self, *parts: Part) -> Any:
+        """Send a command that only reads, until it is answered."""
+        while True:
+            try:
+                return await self._link.call(*parts)
+            except Disconnected:
+                continue
+            except Refused as refused:
+                if refused.code not in _PASSING:
+                    raise
+                _log.debug("Redis answers later: %s", refused)
+                await asyncio.sleep(_RETRY_S)
+
+
+def _entries(found: list[Any] | None) -> list[JournalEntry]:
+    return [JournalEntry(_id(entry_id), _body(fields)) for entry_id, fields in found or ()]
+
+
+def _body(fields: list[Any]) -> bytes | None:
+    # What we write has the one field: this is the hot path of storing.
+    if len(fields) == 2 and fields[0] == b"data":
+        body: bytes = fields[1]
+        return body
+    return entry_body(fields)
+
+
+def _id(entry_id: bytes) -> MessageId:
+    epoch, _, seq = entry_id.partition(b"-")
+    return MessageId(int(epoch), int(seq))
+
+
+def _text(key: bytes) -> str:
+    # A name that is no UTF-8 is nobody's; it must not stop those that are.
+    return key.decode(errors="replace")
