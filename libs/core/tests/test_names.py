@@ -45,3 +45,9 @@ def test_what_is_no_stream_name_is_refused(text: str) -> None:
     """A name with parts missing or empty is an error that says what was wanted."""
     with pytest.raises(InvalidName, match=r"stream\.|a tenant"):
         StreamName.parse(text)
+
+
+def test_what_is_watched_has_snapshots_and_answers_have_none() -> None:
+    """The action tells the one kind of stream from the other."""
+    assert StreamName.parse("stream.PUBLIC.binance.watchTrades.ETH/BTC").has_snapshots
+    assert not StreamName.parse("stream.PUBLIC.binance.createOrder.ETH/BTC").has_snapshots
