@@ -1,0 +1,179 @@
+"""A gatherer on real servers: Redis, the simulator, and between it and the gatherer a line that can be disturbed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from millrace_bus import Bus, EmbeddedServer, Follower, Update
+from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_gatherer.agent import GathererAgent
+from millrace_service import Settings, run_agent
+from millrace_simulator.config import SimulatorConfig
+from millrace_simulator.server import Server, serve
+
+AGENT = AgentId("GATHERER")
+_END_TO_END_HEADERS = ("X-MBX-APIKEY", "Content-Type")
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A Redis server."""
+    async with await EmbeddedServer.start(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+async def bus(redis: EmbeddedServer) -> AsyncIterator[Bus]:
+    """The bus of whoever reads."""
+    async with Bus.connect(redis.url, name="test") as bus:
+        yield bus
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Server]:
+    """A busy exchange."""
+    config = SimulatorConfig(events_per_second=800, depth_interval_ms=20, record=True)
+    async with await serve(config) as server:
+        yield server
+
+
+class Line:
+    """The line to the exchange: passes everything on, until a test wants otherwise."""
+
+    def __init__(self, target: str) -> None:
+        self.url = ""
+        self.treat: Callable[[str], str | None] = lambda frame: frame
+        """What becomes of a frame from the exchange; None loses it."""
+        self.sockets = 0
+        """How many were ever opened."""
+        self._target = target
+        self._open: set[web.WebSocketResponse] = set()
+
+    async def cut(self) -> None:
+        """Break every socket."""
+        await asyncio.gather(*(socket.close(code=1012) for socket in list(self._open)))
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Pass a request on, of either kind."""
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._relay(request)
+        headers = {name: request.headers[name] for name in _END_TO_END_HEADERS if name in request.headers}
+        async with (
+            aiohttp.ClientSession(self._target) as session,
+            session.request(request.method, request.rel_url, headers=headers, data=await request.read()) as response,
+        ):
+            content_type = response.headers.get("Content-Type", "application/json").split(";")[0]
+            return web.Response(status=response.status, body=await response.read(), content_type=content_type)
+
+    async def _relay(self, request: web.Request) -> web.WebSocketResponse:
+        ours = web.WebSocketResponse(compress=False)
+        await ours.prepare(request)
+        self.sockets += 1
+        self._open.add(ours)
+        async with aiohttp.ClientSession(self._target) as session, session.ws_connect(request.rel_url) as theirs:
+            down = asyncio.create_task(self._pass_down(theirs, ours))
+            async for message in ours:
+                await theirs.send_str(message.data)
+            down.cancel()
+            await asyncio.wait({down})
+        self._open.discard(ours)
+        return ours
+
+    async def _pass_down(self, theirs: aiohttp.ClientWebSocketResponse, ours: web.WebSocketResponse) -> None:
+        async for message in theirs:
+            if (frame := self.treat(message.data)) is not None and not ours.closed:
+                await ours.send_str(frame)
+
+
+@pytest.fixture
+async def line(simulator: Server) -> AsyncIterator[Line]:
+    """The line between the gatherer and the simulator."""
+    line = Line(simulator.url)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", line.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    line.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield line
+    await line.cut()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def gatherer(redis: EmbeddedServer) -> AsyncIterator[None]:
+    """A running gatherer, not yet configured."""
+    stop = asyncio.Event()
+    settings = Settings(agent_id=AGENT, redis_url=redis.url)
+    running = asyncio.create_task(run_agent(GathererAgent(), settings, stop=stop))
+    yield
+    stop.set()
+    await running
+
+
+class Reader:
+    """Reads one stream, and keeps what it saw."""
+
+    def __init__(self, bus: Bus, name: StreamName) -> None:
+        self.updates: list[Update] = []
+        self._arrived = asyncio.Event()
+        self.follower: Follower = bus.follow(name, self._take)
+
+    @property
+    def state(self) -> Any:
+        """What the stream's messages add up to."""
+        return self.follower.state
+
+    def deltas(self) -> list[Any]:
+        """The data of the deltas, in order."""
+        return [update.data for update in self.updates if update.kind == "delta"]
+
+    def statuses(self) -> list[tuple[str, str | None]]:
+        """What the writer said of the stream, in order."""
+        return [(update.data.status, update.data.reason) for update in self.updates if update.kind == "status"]
+
+    async def until(self, holds: Callable[["Reader"], Any]) -> None:
+        """Wait until something that was read makes it true."""
+        async with asyncio.timeout(15):
+            while not holds(self):
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    def _take(self, update: Update) -> None:
+        self.updates.append(update)
+        self._arrived.set()
+
+
+@pytest.fixture
+async def read(bus: Bus) -> AsyncIterator[Callable[..., Reader]]:
+    """Gives a reader of a stream: `read("watchTrades", "ETH/BTC")`."""
+    readers: list[Reader] = []
+
+    def read(action: str, symbol: str | None = None, tenant: str = "T") -> Reader:
+        name = StreamName(Tenant(tenant), ExchangeId("binance"), Action(action), symbol and Symbol(symbol))
+        readers.append(Reader(bus, name))
+        return readers[-1]
+
+    yield read
+    for reader in readers:
+        await reader.follower.close()
+
+
+@pytest.fixture
+def configure(bus: Bus, line: Line) -> Callable[..., Any]:
+    """Writes the gatherer's configuration: symbols and data points of the tenant T."""
+
+    async def configure(symbols: list[str], points: list[Any], **plan: Any) -> None:
+        account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": line.url}}
+        workplan = {"tenant": "T", "exchangeId": "binance", "assetPairs": symbols, "dataPoints": points, **plan}
+        config = {"agent": {"id": AGENT}, "exchanges": {"T": {"binance": account}}, "workplans": [workplan]}
+        await bus.put_config(AGENT, json.dumps(config))
+
+    return configure

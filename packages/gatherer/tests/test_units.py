@@ -1,0 +1,51 @@
+from typing import Any
+
+import pytest
+
+from millrace_core.config import GathererConfig
+from millrace_core.errors import ConfigInvalid
+from millrace_gatherer.units import stream_units
+
+
+def config(*workplans: dict[str, Any]) -> GathererConfig:
+    """A configuration of one account."""
+    account = {"apiKey": "k", "secret": "s"}
+    plans = [{"tenant": "T", "exchangeId": "binance", **plan} for plan in workplans]
+    return GathererConfig.model_validate(
+        {"agent": {"id": "G"}, "exchanges": {"T": {"binance": account}}, "workplans": plans}
+    )
+
+
+def test_each_symbol_of_each_data_point_is_a_unit() -> None:
+    """Account-wide streams are one, whatever the symbols."""
+    units = stream_units(config({"assetPairs": ["A/B", "C/D"], "dataPoints": ["watchTrades", "watchBalance"]}))
+    assert set(units) == {"T.binance.watchTrades.A/B", "T.binance.watchTrades.C/D", "T.binance.watchBalance"}
+
+
+def test_a_symbol_added_leaves_the_other_units_equal() -> None:
+    """Equal units keep running, so an addition must change none."""
+    before = stream_units(config({"assetPairs": ["A/B"], "dataPoints": ["watchTrades"]}))
+    after = stream_units(config({"assetPairs": ["A/B", "C/D"], "dataPoints": ["watchTrades"]}))
+    assert after.items() > before.items()
+
+
+def test_timeframes_of_a_symbol_are_one_stream() -> None:
+    """Candles of all timeframes share their name, so they share their writer."""
+    points = [{"action": "watchOHLCV", "timeframe": "1m"}, {"action": "watchOHLCV", "timeframe": "1h", "limit": 10}]
+    (unit,) = stream_units(config({"assetPairs": ["A/B"], "dataPoints": points})).values()
+    assert unit.timeframes == (("1m", 500), ("1h", 10))
+
+
+def test_the_same_stream_asked_for_twice_is_one_unless_settings_differ() -> None:
+    """One stream has one writer; which settings should it have?"""
+    plan = {"assetPairs": ["A/B"], "dataPoints": ["watchTrades"]}
+    assert len(stream_units(config(plan, plan))) == 1
+    with pytest.raises(ConfigInvalid) as invalid:
+        stream_units(config(plan, {**plan, "retention": 500}))
+    assert invalid.value.problems[0].path == "$.workplans[1].dataPoints[0]"
+
+
+def test_what_is_not_gathered_is_said() -> None:
+    """A data point that nothing serves is a mistake of the configuration, not a silence."""
+    with pytest.raises(ConfigInvalid, match="watchPositions"):
+        stream_units(config({"assetPairs": ["A/B"], "dataPoints": ["watchPositions"]}))
