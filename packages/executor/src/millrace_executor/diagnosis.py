@@ -42,7 +42,8 @@ def _shape_problems(fields: dict[str, msgspec.Raw]) -> Iterator[Problem]:
 
 def _struct_problems(kind: type[msgspec.Struct], fields: dict[str, msgspec.Raw], path: str) -> Iterator[Problem]:
     known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    for name in fields.keys() - known.keys():
+    unknown = fields.keys() - known.keys() if kind.__struct_config__.forbid_unknown_fields else ()
+    for name in sorted(unknown):
         yield Problem(f"{path}.{name}", f"is not known here; {_among(known)}")
     for name, field in known.items():
         if name not in fields:

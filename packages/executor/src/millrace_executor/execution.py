@@ -29,6 +29,9 @@ from millrace_service import UnitHealthReporter
 OUR_HOPS = ("accepted", "sent", "acknowledged")
 """The hops that end in the executor: their latencies are its own."""
 
+SHORTEST_PAUSE_MS = 250
+"""Before what was not done is tried again, also where the exchange would take it at once."""
+
 log = structlog.get_logger()
 
 
@@ -124,9 +127,10 @@ class Execution:
 
     async def _before_another_try(self, job: Job, error: Retryable) -> Response | None:
         self._met(error)
-        if now_ms() + error.retry_after_ms > job.work.valid_until_ms:
+        pause_ms = max(error.retry_after_ms, SHORTEST_PAUSE_MS)
+        if now_ms() + pause_ms > job.work.valid_until_ms:
             return job.work.refuse("failed", error.kind, str(error))
-        await sleep(error.retry_after_ms / 1000)
+        await sleep(pause_ms / 1000)
         return None
 
     def _stop(self, error: Fatal) -> None:

@@ -77,6 +77,8 @@ class Reception:
             self._health.count("malformed")
             intent = intent_of_unfit(work, now_ms())
             self._running.start(self._answer(RequestId(work.request_id), intent, work.answer, done))
+        elif self._ledger.knows(work.request_id):
+            await done()
         elif isinstance(work.request, Halt | Resume):
             # Not beside the others: what comes after a halt must find it in force.
             await self._answer_halt(work, work.request, arrived.received_ns, done)
@@ -85,9 +87,6 @@ class Reception:
             self._desks.route(Job(work, account, arrived.received_ns, done, self._no_account))
 
     async def _answer_halt(self, work: Work, request: Halt | Resume, accepted_ns: int, done: Done) -> None:
-        if self._ledger.knows(work.request_id):
-            await done()
-            return
         answer = await self._carry_out(work, request)
         intent = intent_of(work, now_ms(), accepted_ns=accepted_ns, verdict=answer)
         await self._answer(work.request_id, intent, answer, done)
