@@ -127,6 +127,8 @@ async def _log_in(wire: Wire, address: Address, name: str) -> None:
     await wire.call("HELLO", 3, *login, "SETNAME", name.replace(" ", "-"))
     if address.db:
         await wire.call("SELECT", address.db)
+    # A server that is still loading its data greets already, but does nothing else yet.
+    await wire.call("PING")
 
 
 def into(answer: "asyncio.Future[Any]") -> Sink:
