@@ -8,7 +8,7 @@ from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
-from millrace_exchange import Exchange, ExchangeError, Retryable
+from millrace_exchange import Account, Exchange, ExchangeError, Retryable
 from millrace_exchange.settling import settling_ms
 from millrace_executor.evidence import Evidence, conclude, meets
 
@@ -55,7 +55,8 @@ class Resolver:
             return conclude(request_id, request, Evidence(settled, still_open=tuple(still_open)))
         order = await self._find(request, client_order_id)
         if order is None and settled and isinstance(request, CreateOrder):
-            order = await self._among_own_trades(request.payload, client_order_id, sent_ms)
+            since_ms = sent_ms - CLOCK_SLACK_MS
+            order = await order_of_own_trades(self._account, request.payload, client_order_id, since_ms)
         return conclude(request_id, request, Evidence(settled, order=order))
 
     async def _find(self, request: Request, client_order_id: str) -> Order | None:
@@ -82,11 +83,17 @@ class Resolver:
         still_open = await self._account.fetch_open_orders(symbol)
         return next((each for each in still_open if each.client_order_id == client_order_id), None)
 
-    async def _among_own_trades(self, payload: CreatePayload, client_order_id: str, sent_ms: int) -> Order | None:
-        # KuCoin finds an order by our id only while it is open: one that was filled shows by its trades alone.
-        trades = await self._account.fetch_my_trades(payload.symbol, sent_ms - CLOCK_SLACK_MS)
-        for order_id in dict.fromkeys(trade.order for trade in trades if trade.order and trade.side == payload.side):
-            order = await self._account.fetch_order(payload.symbol, order_id=order_id)
-            if order is not None and order.client_order_id == client_order_id:
-                return order
-        return None
+
+async def order_of_own_trades(
+    account: Account, payload: CreatePayload, client_order_id: str, since_ms: int
+) -> Order | None:
+    """Find an order by the trades that it made, asking for each order behind them; None if none is under our id.
+
+    KuCoin finds an order by our id only while it is open: one that was filled shows by its trades alone.
+    """
+    trades = await account.fetch_my_trades(payload.symbol, since_ms)
+    for order_id in dict.fromkeys(trade.order for trade in trades if trade.order and trade.side == payload.side):
+        order = await account.fetch_order(payload.symbol, order_id=order_id)
+        if order is not None and order.client_order_id == client_order_id:
+            return order
+    return None
