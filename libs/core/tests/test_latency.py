@@ -29,3 +29,13 @@ def test_merged_histograms_count_together() -> None:
     merged = first.merge([second])
     assert (merged.count, first.count) == (2, 1)
     assert merged.percentile(100) > 900
+
+
+def test_a_histogram_survives_being_stored() -> None:
+    """The buckets alone make the same histogram again."""
+    histogram = Histogram()
+    for ns in (5, 1_000, 1_000_000):
+        histogram.record(ns)
+    again = Histogram.of_buckets(histogram.buckets)
+    assert again.count == 3
+    assert again.percentile(50) == histogram.percentile(50)

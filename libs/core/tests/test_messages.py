@@ -40,7 +40,8 @@ def test_money_keeps_its_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"[]", b'{"id":1}', b'{"id":"1-1","type":"other","timestamp":1,"trace":{},"data":1}']
+    "raw",
+    [b"", b"[]", b'{"id":1}', b'{"id":"\xff"}', b'{"id":"1-1","type":"other","timestamp":1,"trace":{},"data":1}'],
 )
 def test_what_is_no_message_says_where_it_goes_wrong(raw: bytes) -> None:
     """Every decoding error is ours and names a JSON path."""

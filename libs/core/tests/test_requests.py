@@ -57,6 +57,7 @@ def test_a_request_is_read_back_from_what_we_write() -> None:
         (raw(validFor=0), "$.validFor"),
         (raw(exchangeId=None), "$.exchangeId"),
         (raw(action="buy"), "$.action"),
+        (b'{"action":"createOrder","exchangeId":"\xff"}', "$"),
         (b'{"action":"cancelOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT"}}', "$.payload.orderID"),
         (b'{"action":"editOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT","orderID":"1"}}', "$.payload"),
     ],

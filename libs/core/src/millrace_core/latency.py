@@ -1,7 +1,7 @@
 """Latency histograms: how long hops take, kept in little memory whatever the number of messages."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _PER_DOUBLING = 16
 """Buckets for each doubling of the value: a percentile is off by 4.4 % at most."""
@@ -22,6 +22,19 @@ class Histogram:
         bucket = int(math.log2(ns) * _PER_DOUBLING) if ns > 0 else 0
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
         self.count += 1
+
+    @property
+    def buckets(self) -> dict[int, int]:
+        """The counts by bucket: what `of_buckets` makes the same histogram of."""
+        return dict(self._buckets)
+
+    @classmethod
+    def of_buckets(cls, buckets: Mapping[int, int]) -> "Histogram":
+        """Give the histogram that had these buckets."""
+        histogram = cls()
+        histogram._buckets = dict(buckets)
+        histogram.count = sum(buckets.values())
+        return histogram
 
     def percentile(self, percent: float) -> float:
         """Give the duration in ns that `percent` of the counted ones do not exceed; NaN when empty."""

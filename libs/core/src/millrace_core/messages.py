@@ -84,11 +84,11 @@ def decode(raw: bytes) -> Message:
     """
     try:
         return _decoder.decode(raw)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidMessage((problem_of(error),)) from error
 
 
-def problem_of(error: msgspec.MsgspecError) -> Problem:
+def problem_of(error: msgspec.MsgspecError | UnicodeDecodeError) -> Problem:
     """Say what a JSON decoder found wrong, and where."""
     text, _, path = str(error).partition(" - at `")
     return Problem(path.rstrip("`") or "$", text)

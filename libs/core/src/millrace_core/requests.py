@@ -155,7 +155,7 @@ def parse_request(raw: bytes) -> Request:
     """
     try:
         request = _decoder.decode(raw)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MalformedRequest((problem_of(error),)) from error
     if problems := tuple(_problems(request)):
         raise MalformedRequest(problems)
