@@ -49,7 +49,8 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     except SettingsInvalid as error:
         sys.stderr.write(f"millrace {kind}: {error}\n")
         sys.exit(UNUSABLE_SETTINGS)
-    os.environ.update(settings.options)
+    # A service that keeps files finds here where it may, whichever way that was said.
+    os.environ.update({**settings.options, "MILLRACE_DATA_DIR": str(settings.data_dir)})
     configure_logging(settings.log_level, settings.log_format, about={"service": kind, "agent": settings.agent_id})
     sys.excepthook = _log_failure
     if settings.parent is not None:

@@ -1,1 +1,5 @@
-"""Journals to the database, exactly once."""
+"""From the journals to the database: every message once, and every loss known."""
+
+from millrace_dbsync.agent import DbsyncAgent
+
+__all__ = ["DbsyncAgent"]

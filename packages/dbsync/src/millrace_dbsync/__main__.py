@@ -1,0 +1,11 @@
+"""`python -m millrace_dbsync --agent-id DBSYNC`."""
+
+from millrace_dbsync.agent import DbsyncAgent
+from millrace_dbsync.database import database_url
+from millrace_service import main
+
+if __name__ == "__main__":
+    main(
+        lambda: DbsyncAgent(database_url()),
+        options={"database-url": "sqlite:///path or postgresql://… (default millrace.db in the data folder)"},
+    )

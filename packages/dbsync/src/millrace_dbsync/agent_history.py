@@ -1,0 +1,61 @@
+"""The unit that stores what agents say of themselves, and every configuration that they are given."""
+
+import asyncio
+from functools import partial
+from typing import Final, NoReturn
+
+from millrace_bus import Bus
+from millrace_core.clock import now_ms
+from millrace_core.config import revision
+from millrace_core.heartbeat import Heartbeat
+from millrace_core.names import AgentId
+from millrace_dbsync.concurrently import first_failure
+from millrace_dbsync.database import Database
+from millrace_dbsync.heartbeats import HeartbeatSieve
+from millrace_service import UnitHealthReporter
+from millrace_store import Batch
+
+EVERY_S: Final = 2.0
+"""Agents speak every 5 s, and at once when something changes."""
+
+
+class AgentHistory:
+    """Stores heartbeats and configurations of all agents, until cancelled."""
+
+    def __init__(self, bus: Bus, database: Database, health: UnitHealthReporter) -> None:
+        self._bus, self._database, self._health = bus, database, health
+
+    async def run(self) -> None:
+        """Watch both.
+
+        Raises:
+            StoreError: the database refuses.
+        """
+        await self._database.opened()
+        self._health.state("live")
+        await first_failure(self._watch_heartbeats(), self._watch_configs())
+
+    async def _watch_heartbeats(self) -> NoReturn:
+        sieve = HeartbeatSieve()
+        while True:
+            if chosen := sieve.worth_keeping(await self._bus.heartbeats()):
+                await self._database.commit(partial(_put, heartbeats=chosen), self._health)
+                self._health.count("heartbeats", len(chosen))
+            await asyncio.sleep(EVERY_S)
+
+    async def _watch_configs(self) -> None:
+        async for agent, text in self._bus.config_changes():
+            if text is not None:
+                await self._store_config(agent, text)
+
+    async def _store_config(self, agent: AgentId, raw: bytes) -> None:
+        # What is no text cannot be a configuration; that the agent refused it is in its heartbeat.
+        text = raw.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        at_ms = now_ms()
+        await self._database.commit(lambda batch: batch.config(agent, revision(raw), at_ms, text), self._health)
+        self._health.count("configurations")
+
+
+def _put(batch: Batch, heartbeats: list[Heartbeat]) -> None:
+    for heartbeat in heartbeats:
+        batch.agent(heartbeat)

@@ -1,0 +1,97 @@
+"""The database that all units share: opened as soon as it answers, and waited for whenever it does not."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from millrace_service import UnitHealthReporter
+from millrace_service.backoff import Backoff, BackoffPolicy
+from millrace_service.settings import DEFAULT_DATA_DIR
+from millrace_store import Batch, DatabaseUnavailable, Store
+
+_RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
+_ResultT = TypeVar("_ResultT")
+
+log = structlog.get_logger()
+
+
+def database_url(environ: Mapping[str, str] = os.environ) -> str:
+    """Give where the database is: `MILLRACE_DATABASE_URL`, or a file in the data directory."""
+    data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
+    return environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+
+
+class Database:
+    """Opens the store in the background and keeps it open; a database that comes later than we do is waited for."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opened: asyncio.Future[Store] = asyncio.get_running_loop().create_future()
+        self._closing = asyncio.Event()
+        self._keeper = asyncio.create_task(self._keep(), name="database")
+        self._keeper.add_done_callback(self._ended)
+
+    async def opened(self) -> Store:
+        """Wait until the database has been opened, and give it.
+
+        Raises:
+            StoreError: it never can be: the address is no database's, or the database refuses us.
+        """
+        return await asyncio.shield(self._opened)
+
+    async def commit(self, put: Callable[[Batch], _ResultT], health: UnitHealthReporter) -> _ResultT:
+        """Commit what `put` adds to a batch, and give what it gave; `put` is called again at each new try.
+
+        While the database does not answer it is tried again for as long as it takes, and `health` says so.
+
+        Raises:
+            StoreError: the database refuses something of it; never because it is unavailable.
+        """
+        store = await self.opened()
+        backoff = Backoff(_RETRIES)
+        while True:
+            try:
+                async with store.batch() as batch:
+                    result = put(batch)
+            except DatabaseUnavailable as error:
+                health.state("stale", f"waiting for the database: {error}")
+                if not backoff.failures:
+                    log.warning("the database does not answer; going on when it does", reason=str(error))
+                await asyncio.sleep(backoff.failed())
+            else:
+                if backoff.failures:
+                    log.info("the database answers again")
+                    health.state("live")
+                return result
+
+    async def close(self) -> None:
+        """Close the store; all that was committed is there."""
+        self._closing.set()
+        if not self._opened.done():
+            self._keeper.cancel()
+        await asyncio.wait([self._keeper])
+
+    async def _keep(self) -> None:
+        backoff = Backoff(_RETRIES)
+        while not self._opened.done():
+            try:
+                async with Store.open(self._url) as store:
+                    self._opened.set_result(store)
+                    await self._closing.wait()
+            except DatabaseUnavailable as error:
+                if not backoff.failures:
+                    log.warning("the database does not answer; it is waited for", reason=str(error))
+                await asyncio.sleep(backoff.failed())
+
+    def _ended(self, keeper: "asyncio.Task[None]") -> None:
+        """Hand on to whoever waits why there will be no database."""
+        if self._opened.done():
+            return
+        if keeper.cancelled():
+            self._opened.cancel()
+        elif (error := keeper.exception()) is not None:
+            self._opened.set_exception(error)

@@ -1,0 +1,89 @@
+"""What a configuration asks for, as units of work. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from millrace_core.config import DbsyncConfig
+from millrace_core.errors import InvalidName
+from millrace_core.names import StreamName, Tenant, is_snapshot, trader_actions
+
+STORED_SNAPSHOTS = frozenset({"watchOrderBook", "watchTicker", "watchBalance", "watchPositions", "watchOrders"})
+"""Where the state at a moment cannot be had from messages alone. Trades and candles each stand for themselves."""
+AGENTS = "agents"
+"""The unit that stores what agents say and how they are configured."""
+UPKEEP = "upkeep"
+"""The unit that keeps the database in shape."""
+
+
+@dataclass(frozen=True)
+class TenantPlan:
+    """Which journals of one tenant to store, and how."""
+
+    tenant: Tenant
+    assets: tuple[str, ...]
+    requests: bool
+    batch_interval_s: float
+    batch_messages: int
+    warn_at_percent: int
+
+    def wants(self, name: str) -> bool:
+        """Tell whether a journal of this name is to be stored."""
+        if name == trader_actions(self.tenant):
+            return self.requests
+        try:
+            stream = StreamName.parse(name)
+        except InvalidName:
+            return False
+        if is_snapshot(name) and stream.action not in STORED_SNAPSHOTS:
+            return False
+        return self._pattern.fullmatch(str(stream)) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(".*".join(map(re.escape, asset.split("*"))) for asset in self.assets))
+
+
+@dataclass(frozen=True)
+class AgentsPlan:
+    """Store what agents say of themselves and how they are configured."""
+
+
+@dataclass(frozen=True)
+class UpkeepPlan:
+    """Keep the database in shape, and no larger than wanted; days, None for ever."""
+
+    book_days: int | None
+    trades_days: int | None
+    other_days: int | None
+
+
+Plan = TenantPlan | AgentsPlan | UpkeepPlan
+
+
+def plans(config: DbsyncConfig) -> Mapping[str, Plan]:
+    """Give the units by name: one a tenant, by the tenant's name in `journals.{tenant}`, and those of the database."""
+    units: dict[str, Plan] = {f"journals.{tenant}": _tenant_plan(config, tenant) for tenant in _tenants(config)}
+    if config.agents:
+        units[AGENTS] = AgentsPlan()
+    kept = config.retention
+    units[UPKEEP] = UpkeepPlan(kept.book_days, kept.trades_days, kept.other_days)
+    return units
+
+
+def _tenants(config: DbsyncConfig) -> set[Tenant]:
+    return {workplan.tenant for workplan in config.workplans}
+
+
+def _tenant_plan(config: DbsyncConfig, tenant: Tenant) -> TenantPlan:
+    """Give one plan of all the workplans of a tenant: a journal named twice is stored once."""
+    ours = [workplan for workplan in config.workplans if workplan.tenant == tenant]
+    return TenantPlan(
+        tenant=tenant,
+        assets=tuple(sorted({asset for workplan in ours for asset in workplan.assets})),
+        requests=any(workplan.requests for workplan in ours),
+        batch_interval_s=config.batch_interval,
+        batch_messages=config.batch_messages,
+        warn_at_percent=config.warn_at_percent,
+    )

@@ -1,0 +1,58 @@
+"""The unit that stores the journals of one tenant: reading ahead of storing by one haul, never more."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import NoReturn
+
+from millrace_bus import Bus
+from millrace_dbsync.concurrently import first_failure
+from millrace_dbsync.database import Database
+from millrace_dbsync.intake import Haul, Intake
+from millrace_dbsync.known_journals import KnownJournals
+from millrace_dbsync.lag_watch import LagWatch
+from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.storing import Storing
+from millrace_service import UnitHealthReporter
+
+
+class TenantJournals:
+    """Stores what one tenant's journals hold, and goes on with what comes, until cancelled."""
+
+    def __init__(
+        self, plan: TenantPlan, bus: Bus, known: KnownJournals, database: Database, health: UnitHealthReporter
+    ) -> None:
+        self._plan, self._bus, self._known = plan, bus, known
+        self._database, self._health = database, health
+        self._hauls: asyncio.Queue[Haul] = asyncio.Queue(maxsize=1)
+
+    async def run(self) -> None:
+        """Resume from the positions in the database; read, store and watch the lag.
+
+        Raises:
+            StoreError, BusError: the database or Redis refuses; what is stored is stored.
+        """
+        store = await self._database.opened()
+        stored = await store.operations.positions()
+        async with AsyncExitStack() as stack:
+            journals = await stack.enter_async_context(self._bus.journals())
+            # Not the same connection: there a look would wait behind a read that waits for news.
+            looking = await stack.enter_async_context(self._bus.journals())
+            intake = Intake(self._plan, journals, self._known.names, stored)
+            storing = Storing(self._database, self._health, stored)
+            watch = LagWatch(self._plan, looking, storing.positions, self._health)
+            self._health.state("live")
+            await first_failure(self._read(intake), self._store(storing), watch.run(intake.positions.keys()))
+
+    async def _read(self, intake: Intake) -> NoReturn:
+        while True:
+            haul = await intake.next()
+            if not haul.count:
+                continue
+            await self._hauls.put(haul)
+            if haul.count < self._plan.batch_messages:
+                # The journal collects meanwhile; where more waits than a batch holds, there is no time to lose.
+                await asyncio.sleep(self._plan.batch_interval_s)
+
+    async def _store(self, storing: Storing) -> NoReturn:
+        while True:
+            await storing.store(await self._hauls.get())

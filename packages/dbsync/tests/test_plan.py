@@ -1,0 +1,74 @@
+import json
+
+from millrace_core.config import DbsyncConfig, parse_config
+from millrace_dbsync.plan import AgentsPlan, TenantPlan, UpkeepPlan, plans
+
+
+def configured(*workplans: object, **rest: object) -> DbsyncConfig:
+    return parse_config(DbsyncConfig, json.dumps({"agent": {"id": "DBSYNC"}, "workplans": workplans, **rest}))
+
+
+def tenant_plan(*assets: str, **fields: object) -> TenantPlan:
+    units = plans(configured({"tenant": "Ann", "assets": assets, **fields}))
+    plan = units["journals.Ann"]
+    assert isinstance(plan, TenantPlan)
+    return plan
+
+
+def test_a_pattern_matches_any_run_of_characters_and_nothing_else_is_special() -> None:
+    """`*` stands for any run, dots included; every other character for itself."""
+    plan = tenant_plan("stream.Ann.binance.watchTrades.*", "stream.Ann.kucoin.watchOrderBook.A?C/USDT")
+    assert plan.wants("stream.Ann.binance.watchTrades.BTC/USDT")
+    assert plan.wants("stream.Ann.binance.watchTrades.A.B/USDT:USDT")
+    assert not plan.wants("stream.Ann.binance.watchTicker.BTC/USDT")
+    assert not plan.wants("stream.Ann.kucoin.watchOrderBook.ABC/USDT")
+
+
+def test_snapshots_go_with_their_stream_where_they_are_of_use() -> None:
+    """A stream's snapshots are read with it when they hold what messages alone do not."""
+    plan = tenant_plan("stream.Ann.*")
+    assert plan.wants("stream.snapshot.Ann.binance.watchOrderBook.BTC/USDT")
+    assert not plan.wants("stream.snapshot.Ann.binance.watchTrades.BTC/USDT")
+    assert not plan.wants("stream.snapshot.Bob.binance.watchOrderBook.BTC/USDT")
+
+
+def test_requests_are_stored_unless_told_otherwise() -> None:
+    """A tenant's requests to trade belong to its plan; nobody else's do."""
+    assert tenant_plan("stream.Ann.*").wants("Ann.traderActions")
+    assert not tenant_plan("stream.Ann.*").wants("Bob.traderActions")
+    assert not tenant_plan("stream.Ann.*", requests=False).wants("Ann.traderActions")
+
+
+def test_what_is_no_stream_is_left_alone() -> None:
+    """A key of a stream's type whose name the protocol does not know is not read."""
+    assert not tenant_plan("stream.Ann.*").wants("stream.Ann.oops")
+    assert not tenant_plan("stream.Ann.*").wants("stream.config.DBSYNC")
+
+
+def test_workplans_of_one_tenant_are_one_unit() -> None:
+    """Journals of one tenant named in two workplans are read by one unit, each once."""
+    one = {"tenant": "Ann", "assets": ["stream.Ann.a.*"], "requests": False}
+    two = {"tenantId": "Ann", "assets": ["stream.Ann.b.*", "stream.Ann.a.*"]}
+    units = plans(configured(one, two))
+    assert set(units) == {"journals.Ann", "agents", "upkeep"}
+    plan = units["journals.Ann"]
+    assert isinstance(plan, TenantPlan)
+    assert plan.assets == ("stream.Ann.a.*", "stream.Ann.b.*")
+    assert plan.requests
+
+
+def test_a_change_of_one_tenant_leaves_the_others_units_as_they_are() -> None:
+    """Units of tenants that did not change compare equal, so that they go on undisturbed."""
+    ann = {"tenant": "Ann", "assets": ["stream.Ann.*"]}
+    before = plans(configured(ann, {"tenant": "Bob", "assets": ["stream.Bob.a.*"]}))
+    after = plans(configured(ann, {"tenant": "Bob", "assets": ["stream.Bob.b.*"]}, agents=False))
+    assert before["journals.Ann"] == after["journals.Ann"]
+    assert before["journals.Bob"] != after["journals.Bob"]
+    assert before["agents"] == AgentsPlan()
+    assert "agents" not in after
+
+
+def test_the_retention_is_what_the_configuration_says() -> None:
+    """What is not limited is kept for ever."""
+    units = plans(configured(retention={"bookDays": 7}))
+    assert units["upkeep"] == UpkeepPlan(book_days=7, trades_days=None, other_days=None)

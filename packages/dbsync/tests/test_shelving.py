@@ -1,0 +1,115 @@
+import json
+from typing import Any
+
+import pytest
+
+from millrace_bus import JournalEntry
+from millrace_core.ids import MessageId
+from millrace_dbsync.shelving import shelf_of
+from millrace_store import Batch
+
+PREFIX = "stream.Ann.binance."
+ID = MessageId(1763800000000, 42)
+ORDER = {"id": "7", "symbol": "KCS/USDT", "status": "open", "filled": 0, "amount": 1}
+TRADE = {"id": "1", "timestamp": 1763800000123, "symbol": "KCS/USDT", "side": "buy", "price": 1.5, "amount": 2}
+BOOK = {"bids": [[10.0, 3.5]], "asks": [], "nonce": 7}
+KINDS: list[tuple[str, str, Any, str]] = [
+    ("watchOrderBook.KCS/USDT", "delta", BOOK, "book_deltas"),
+    ("watchTrades.KCS/USDT", "delta", {"trades": [TRADE]}, "trades"),
+    ("watchMyTrades.KCS/USDT", "delta", {"trades": [TRADE]}, "own_trades"),
+    ("watchTicker.KCS/USDT", "delta", {"last": 1.5}, "tickers"),
+    ("watchOrders.KCS/USDT", "delta", {"orders": [ORDER]}, "order_events"),
+    ("watchBalance", "delta", {"KCS": {"free": 1, "used": 0, "total": 1}}, "balances"),
+    ("watchPositions", "delta", {"positions": []}, "events"),
+    ("watchTrades.KCS/USDT", "status", {"status": "live"}, "statuses"),
+    ("createOrder.KCS/USDT", "response", {"requestId": "a" * 32, "status": "done", "order": ORDER}, "responses"),
+]
+
+
+def body(kind: str, data: Any, **fields: Any) -> bytes:
+    message = {"id": str(ID), "type": kind, "timestamp": None, "trace": {"received": 1, "published": 2}, "data": data}
+    return json.dumps(message | fields).encode()
+
+
+def tables(batch: Batch) -> set[str]:
+    return {table.name for table in batch.rows}
+
+
+@pytest.mark.parametrize(("stream", "kind", "data", "table"), KINDS)
+def test_each_kind_of_message_has_its_table(stream: str, kind: str, data: Any, table: str) -> None:
+    """A message goes where messages of its stream and type belong, with its trace."""
+    batch = Batch()
+    stored = shelf_of(PREFIX + stream)(batch, JournalEntry(ID, body(kind, data)))
+    assert stored.dead is None
+    assert stored.trace is not None
+    assert table in tables(batch)
+
+
+def test_candles_are_stored() -> None:
+    """A message of candles leaves one for each."""
+    batch = Batch()
+    data = {"timeframe": "1m", "candles": [[1763800000000, 1, 2, 0.5, 1.5, 10]]}
+    assert shelf_of(PREFIX + "watchOHLCV.KCS/USDT")(batch, JournalEntry(ID, body("delta", data))).dead is None
+    assert len(batch.candle_rows) == 1
+
+
+def test_snapshots_are_stored_with_what_they_include() -> None:
+    """A snapshot keeps the id up to which it holds everything."""
+    batch = Batch()
+    data = {"bids": [], "asks": [], "asOf": "1763800000000-0", "checksum": 0}
+    name = "stream.snapshot.Ann.binance.watchOrderBook.KCS/USDT"
+    assert shelf_of(name)(batch, JournalEntry(ID, body("snapshot", data))).dead is None
+    assert tables(batch) == {"snapshots"}
+
+
+@pytest.mark.parametrize("status", ["rejected", "failed", "expired", "unknown"])
+def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
+    """Whatever was not done is a row with the reason in words."""
+    batch = Batch()
+    error = {"kind": "RiskRefused", "message": "above the limit of 100 USDT"}
+    data = {"requestId": "a" * 32, "status": status, "error": error}
+    shelf = shelf_of(PREFIX + "createOrder.KCS/USDT")
+    assert shelf(batch, JournalEntry(ID, body("response", data))).failed
+    assert "failed_executions" in tables(batch)
+
+
+@pytest.mark.parametrize("request_", [{"action": "createOrder", "exchangeId": "kucoin"}, {"action": 7}, {}])
+def test_a_request_is_stored_as_it_was_made_however_malformed(request_: dict[str, Any]) -> None:
+    """What somebody asked for is kept although the executor refuses it."""
+    batch = Batch()
+    entry = JournalEntry(ID, json.dumps(request_).encode())
+    assert shelf_of("Ann.traderActions")(batch, entry).dead is None
+    assert tables(batch) == {"requests"}
+
+
+POISON: list[tuple[str, str, bytes | None]] = [
+    ("no field", "watchTrades.KCS/USDT", None),
+    ("no JSON", "watchTrades.KCS/USDT", b"{"),
+    ("no message", "watchTrades.KCS/USDT", b'{"a":1}'),
+    ("not UTF-8", "watchTrades.KCS/USDT", b'{"id":"\xff"}'),
+    ("another's id", "watchTrades.KCS/USDT", body("delta", {"trades": []}, id="1-1")),
+    ("an unknown type", "watchTrades.KCS/USDT", body("surprise", {})),
+    ("a snapshot among deltas", "watchTrades.KCS/USDT", body("snapshot", {"trades": [], "asOf": "1-0"})),
+    ("an answer among deltas", "watchTrades.KCS/USDT", body("response", {})),
+    ("a delta among answers", "createOrder.KCS/USDT", body("delta", {})),
+    ("trades that are none", "watchTrades.KCS/USDT", body("delta", {"trades": [{"price": "much"}]})),
+    ("levels that are none", "watchOrderBook.KCS/USDT", body("delta", {"bids": [["a", 1]], "asks": []})),
+    ("a ticker that is a list", "watchTicker.KCS/USDT", body("delta", [])),
+    ("a status that is none", "watchTrades.KCS/USDT", body("status", {"status": "dancing"})),
+]
+
+
+@pytest.mark.parametrize(("what", "stream", "raw"), POISON, ids=[what for what, *_ in POISON])
+def test_what_cannot_be_understood_is_a_dead_letter(what: str, stream: str, raw: bytes | None) -> None:
+    """Poison is kept as it came, with the reason, and counts as stored."""
+    batch = Batch()
+    stored = shelf_of(PREFIX + stream)(batch, JournalEntry(ID, raw))
+    assert stored.dead, what
+    assert tables(batch) == {"dead_letters"}
+    assert batch.messages == 1
+
+
+def test_a_request_that_is_no_object_is_a_dead_letter() -> None:
+    """A request to trade is at least a JSON object."""
+    batch = Batch()
+    assert shelf_of("Ann.traderActions")(batch, JournalEntry(ID, b"[1]")).dead
