@@ -18,6 +18,7 @@ from millrace_store.errors import (
     StoreError,
     UnsupportedDatabase,
 )
+from millrace_store.maintenance import Retention
 from millrace_store.scope import Page, Scope
 from millrace_store.store import Store
 
@@ -29,6 +30,7 @@ __all__ = [
     "DatabaseUnavailable",
     "Page",
     "Place",
+    "Retention",
     "Scope",
     "Store",
     "StoreError",

@@ -1,12 +1,16 @@
 """What the API keeps: tokens, the audit trail, idempotency keys."""
 
 from millrace_core.names import Tenant
+from millrace_store.database import Database
 from millrace_store.records import AuditRecord, IdempotentAnswer, TokenRecord
 from millrace_store.scope import DEFAULT_LIMIT, Page
 
 
 class Access:
     """Who may do what, and who did."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def add_token(self, token: TokenRecord) -> None:
         """Add a token.

@@ -1,5 +1,6 @@
 """Queries of what a tenant owns and did: orders, own trades, balances, requests, answers."""
 
+from millrace_store.database import Database
 from millrace_store.records import (
     BalanceRecord,
     FailedExecution,
@@ -14,6 +15,9 @@ from millrace_store.scope import DEFAULT_LIMIT, Page, Scope
 
 class Account:
     """What a tenant did. Pages run newest first, or oldest first with `descending=False`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def orders(
         self,

@@ -1,16 +1,30 @@
-"""What one transaction writes: messages, and with them how far their streams are stored."""
+"""What one transaction writes: messages, and with them how far their streams are stored.
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+Pure: rows are gathered here and committed by `millrace_store.committing`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.market import Balances, Candle, Trade
-from millrace_core.messages import Response, Status
-from millrace_core.names import AgentId
-from millrace_core.orders import Order
+from millrace_core.messages import Response, Status, encode
+from millrace_core.names import AgentId, StreamName
+from millrace_core.orders import Order, OrderRecord
 from millrace_core.trace import Trace
+from millrace_store import schema
+from millrace_store.schema import Table
+from millrace_store.streams import stream_id
+
+NOWHERE: Final = MessageId(0, 0)
+"""Before the first message of any stream."""
+_MINUTE_MS: Final = 60_000
+_AHEAD_MS: Final = 86_400_000
+_INT64: Final = 2**63
 
 
 class Place(NamedTuple):
@@ -25,6 +39,40 @@ class Place(NamedTuple):
     """The exchange's own time, where it gave one."""
 
 
+class Written(msgspec.Struct):
+    """The messages that a batch has of one stream."""
+
+    name: str
+    ids: list[MessageId] = []
+    """Ascending."""
+    position: MessageId | None = None
+    """How far the stream is dealt with, where nothing was stored for the rest of the way."""
+
+    @property
+    def reaches(self) -> MessageId:
+        """How far this batch brings the stream."""
+        last = self.ids[-1] if self.ids else NOWHERE
+        return last if self.position is None else max(self.position, last)
+
+
+class Sighting(NamedTuple):
+    """What one message said of an order."""
+
+    stream: int
+    id: MessageId
+    tenant: str
+    record: OrderRecord
+
+
+class LatencyAddition(NamedTuple):
+    """Durations of one hop within one minute."""
+
+    stream: int
+    hop: str
+    minute_ms: int
+    histogram: Histogram
+
+
 class Batch:
     """Rows that are committed together; each method adds one message.
 
@@ -33,79 +81,227 @@ class Batch:
     stream's position to the message by itself.
     """
 
+    def __init__(self) -> None:
+        self.rows: dict[Table, list[tuple[Any, ...]]] = {}
+        """What messages leave, by table; each row begins with stream_id, at_ms, epoch, seq."""
+        self.written: dict[str, Written] = {}
+        """By Redis name."""
+        self.candle_rows: dict[tuple[int, str, int], tuple[Any, ...]] = {}
+        """The newest of each interval, by stream, timeframe and opening time."""
+        self.minutes: set[tuple[int, int]] = set()
+        """Stream and opening time of each minute in which it traded."""
+        self.sightings: list[Sighting] = []
+        self.gap_rows: list[tuple[Any, ...]] = []
+        self.latencies: list[LatencyAddition] = []
+        self.agent_rows: list[tuple[Any, ...]] = []
+        self.config_rows: list[tuple[Any, ...]] = []
+        self.duplicates = 0
+        """Messages skipped because they were stored before; complete once the batch is committed."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages were added."""
+        return sum(len(written.ids) for written in self.written.values())
+
     def book_delta(self, place: Place, data: bytes, nonce: int | None) -> None:
         """Add what changed in an order book, as it travelled."""
-        raise NotImplementedError
+        name, id_, at_ms, event_ms = place
+        if self._admits(name, id_):
+            row = (stream_id(name), at_ms, *id_, _int64(event_ms), _int64(nonce), str(data, "utf-8"))
+            self._add(schema.book_deltas, row)
 
     def snapshot(
         self, place: Place, as_of: MessageId, data: bytes, *, nonce: int | None = None, checksum: int | None = None
     ) -> None:
         """Add a snapshot of any stream as it travelled; `place.name` is the snapshot's name."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            self._add(
+                schema.snapshots, (*_identity(place), *as_of, _int64(nonce), _int64(checksum), str(data, "utf-8"))
+            )
 
     def trades(self, place: Place, trades: Sequence[Trade]) -> None:
         """Add trades of the market: one row each."""
-        raise NotImplementedError
+        name, id_, published, _ = place
+        if not self._admits(name, id_):
+            return
+        stream, (epoch, seq) = stream_id(name), id_
+        rows = self.rows.setdefault(schema.trades, [])
+        for n, trade in enumerate(trades):
+            at_ms = _traded_at(trade, published)
+            rows.append(
+                (stream, at_ms, epoch, seq, n, _text(trade.id), trade.side, repr(trade.price), repr(trade.amount))
+            )
+            self.minutes.add((stream, at_ms - at_ms % _MINUTE_MS))
 
     def own_trades(self, place: Place, trades: Sequence[Trade]) -> None:
-        """Add the tenant's own trades: one row each; one that came before under another message is kept once."""
-        raise NotImplementedError
+        """Add the tenant's own trades: one row each; queries give one that comes again only once."""
+        if not self._admits(place.name, place.id):
+            return
+        stream = stream_id(place.name)
+        for n, trade in enumerate(trades):
+            fee = trade.fee
+            self._add(
+                schema.own_trades,
+                (
+                    *(stream, _traded_at(trade, place.at_ms), *place.id, n),
+                    *(_text(trade.id), _text(trade.order), _text(trade.side), repr(trade.price), repr(trade.amount)),
+                    _text(trade.taker_or_maker),
+                    *((_digits(fee.cost), _text(fee.currency)) if fee is not None else (None, None)),
+                ),
+            )
 
     def candles(self, place: Place, timeframe: str, candles: Sequence[Candle]) -> None:
         """Add candles as the exchange gave them; of two for one interval the newer message's stays."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            stream = stream_id(place.name)
+            for at_ms, *numbers in candles:
+                digits = (repr(number) for number in numbers)
+                self.candle_rows[stream, timeframe, at_ms] = (stream, timeframe, at_ms, *place.id, *digits)
 
     def ticker(self, place: Place, data: bytes) -> None:
         """Add the fields of a ticker that changed, as they travelled."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            self._add(schema.tickers, (*_identity(place), _int64(place.event_ms), str(data, "utf-8")))
 
     def orders(self, place: Place, orders: Sequence[Order]) -> None:
         """Add what a message said of orders: an event each, joined into the current order."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            self._see(place, orders)
 
     def balances(self, place: Place, balances: Balances) -> None:
         """Add the balances that changed."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            for n, (currency, held) in enumerate(balances.items()):
+                amounts = (_digits(held.free), _digits(held.used), _digits(held.total))
+                self._add(schema.balances, (*_identity(place), n, _text(currency), *amounts))
 
     def event(self, place: Place, data: bytes) -> None:
         """Add a message of a stream without a table of its own (positions, funding rates), as it travelled."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            self._add(schema.events, (*_identity(place), _int64(place.event_ms), str(data, "utf-8")))
 
     def status(self, place: Place, status: Status) -> None:
         """Add what a writer said of its stream."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            self._add(schema.statuses, (*_identity(place), status.status, _text(status.reason)))
 
-    def request(self, place: Place, request: Mapping[str, object]) -> None:
+    def request(self, place: Place, request: Mapping[str, Any]) -> None:
         """Add a request to trade: its JSON object, of whatever form; what it names of the protocol is indexed."""
-        raise NotImplementedError
+        if not self._admits(place.name, place.id):
+            return
+        payload = request.get("payload")
+        said = payload if isinstance(payload, dict) else {}
+        named = (request.get("requestId"), request.get("action"), request.get("exchangeId"))
+        of_payload = (said.get("symbol"), said.get("orderSource"))
+        texts = (_text(value) if isinstance(value, str) else None for value in (*named, *of_payload))
+        self._add(schema.requests, (*_identity(place), *texts, encode(request).decode()))
 
     def response(self, place: Place, response: Response, trace: Trace) -> None:
         """Add an executor's answer; its orders are joined into the current ones, and one not done has failed."""
-        raise NotImplementedError
+        if not self._admits(place.name, place.id):
+            return
+        order, error, source = response.order, response.error, _text(response.order_source)
+        request = _text(response.request_id) or ""
+        kind, reason = ("", "") if error is None else (_text(error.kind) or "", _text(error.message) or "")
+        self._add(
+            schema.responses,
+            (
+                *(*_identity(place), request, response.status, None if order is None else _text(order.id), source),
+                *((None, None) if error is None else (kind, reason)),
+                encode(trace).decode(),
+            ),
+        )
+        if response.status != "done":
+            failed = (request, response.status, kind or "Unknown", reason or "no reason was given", source)
+            self._add(schema.failed_executions, (*_identity(place), *failed))
+        known = ([] if order is None else [order]) + (response.orders or [])
+        # Orders that cancelAllOrders canceled are not this request's own.
+        self._see(place, known[:1] if order is not None else [], response)
+        self._see(place, response.orders or [], first=0 if order is None else 1)
 
     def dead_letter(self, place: Place, reason: str, raw: bytes) -> None:
         """Add a message that cannot be understood: it counts as stored."""
-        raise NotImplementedError
+        if self._admits(place.name, place.id):
+            self._add(schema.dead_letters, (*_identity(place), _text(reason), bytes(raw)))
 
     def gap(self, name: str, epoch: int, first_seq: int, last_seq: int, found_ms: int, reason: str) -> None:
         """Add a hole: these messages, both ends included, can never be stored. The same hole is kept once."""
-        raise NotImplementedError
+        self._of(name)
+        missing = last_seq - first_seq + 1
+        self.gap_rows.append((stream_id(name), epoch, first_seq, last_seq, missing, found_ms, _text(reason)))
 
     def latency(self, name: str, hop: str, minute_ms: int, histogram: Histogram) -> None:
         """Add durations of one hop within one minute to what is stored of them.
 
         They are left out when any message of this stream in the batch turns out to have been stored before.
         """
-        raise NotImplementedError
+        self._of(name)
+        self.latencies.append(LatencyAddition(stream_id(name), hop, minute_ms, histogram))
 
     def agent(self, heartbeat: Heartbeat) -> None:
         """Add what an agent said of itself at `heartbeat.sent_at`; the same moment is kept once."""
-        raise NotImplementedError
+        said = (heartbeat.id, heartbeat.sent_at, heartbeat.kind, heartbeat.state, encode(heartbeat).decode())
+        self.agent_rows.append(said)
 
     def config(self, agent: AgentId, revision: str, at_ms: int, text: str, author: str | None = None) -> None:
         """Add a configuration that an agent has from now on; the one that it has already is not added again."""
-        raise NotImplementedError
+        self.config_rows.append((str(agent), at_ms, revision, text, author))
 
     def position(self, name: str, at: MessageId) -> None:
         """Say how far a stream is dealt with, where that is further than its last message in this batch."""
-        raise NotImplementedError
+        written = self._of(name)
+        written.position = at if written.position is None else max(at, written.position)
+
+    def _of(self, name: str) -> Written:
+        written = self.written.get(name)
+        if written is None:
+            written = self.written[name] = Written(name)
+        return written
+
+    def _admits(self, name: str, id_: MessageId) -> bool:
+        written = self.written.get(name)
+        if written is None:
+            written = self._of(name)
+        ids = written.ids
+        if ids and id_ <= ids[-1]:
+            self.duplicates += 1
+            return False
+        ids.append(id_)
+        return True
+
+    def _add(self, table: Table, row: tuple[Any, ...]) -> None:
+        self.rows.setdefault(table, []).append(row)
+
+    def _see(self, place: Place, orders: Iterable[Order], response: Response | None = None, first: int = 0) -> None:
+        name = StreamName.parse(place.name)
+        source = None if response is None else response.order_source
+        request = None if response is None else response.request_id
+        for n, order in enumerate(orders, first):
+            said = (_text(order.id), _text(order.status), order.filled, encode(order).decode())
+            self._add(schema.order_events, (*_identity(place), n, *said))
+            record = OrderRecord(order, name.exchange, place.at_ms, source, request)
+            self.sightings.append(Sighting(stream_id(place.name), place.id, name.tenant, record))
+
+
+def _identity(place: Place) -> tuple[int, int, int, int]:
+    return stream_id(place.name), place.at_ms, *place.id
+
+
+def _traded_at(trade: Trade, published_ms: int) -> int:
+    """Give when a trade was made; an exchange's time that is absent or absurd gives way to ours."""
+    at = trade.timestamp
+    return at if at is not None and 0 <= at <= published_ms + _AHEAD_MS else published_ms
+
+
+def _int64(value: int | None) -> int | None:
+    """Give a number as both databases can hold it."""
+    return value if value is not None and -_INT64 <= value < _INT64 else None
+
+
+def _text(value: str | None) -> str | None:
+    """Give a text as both databases can hold it: PostgreSQL refuses NUL."""
+    return value.replace("\x00", "\ufffd") if value is not None and "\x00" in value else value
+
+
+def _digits(number: float | None) -> str | None:
+    return None if number is None else repr(number)

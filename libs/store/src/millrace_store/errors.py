@@ -4,6 +4,7 @@ MillraceError
 └── StoreError
     ├── UnsupportedDatabase  url      the address names neither SQLite nor PostgreSQL
     ├── DatabaseUnavailable           it does not answer, or is shutting down: try again later
+    ├── AlreadyThere                  a row of that key is there; inside the store only
     ├── Conflict                      another holds this already: an idempotency key, a token's name
     ├── BadCursor                     a cursor that no page of this query gave
     └── BookUnknown          reason   no snapshot reaches that moment, or messages before it were lost
@@ -48,3 +49,7 @@ class BookUnknown(StoreError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class AlreadyThere(StoreError):
+    """A row of the same key is there already; nothing of the transaction was kept."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
 
+from millrace_store.database import Database
 from millrace_store.scope import Scope
 
 Kind = Literal[
@@ -28,6 +29,9 @@ Format = Literal["parquet", "csv"]
 
 class Exports:
     """Writes histories out, ordered by stream and time. Decimals are text in both: no digit is lost."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def count(self, kind: Kind, scope: Scope) -> int:
         """Give how many rows an export will have: for a progress bar."""

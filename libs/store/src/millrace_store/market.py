@@ -2,12 +2,16 @@
 
 from millrace_core.ids import MessageId
 from millrace_core.names import StreamName
+from millrace_store.database import Database
 from millrace_store.records import BookRecord, CandleRecord, EventRecord, TickerRecord, TradeRecord
 from millrace_store.scope import DEFAULT_LIMIT, Page, Scope
 
 
 class Market:
     """What markets did. Pages run oldest first, or newest first with `descending`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def trades(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = False

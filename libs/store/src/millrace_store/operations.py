@@ -2,6 +2,7 @@
 
 from millrace_core.ids import MessageId
 from millrace_core.names import AgentId
+from millrace_store.database import Database
 from millrace_store.records import (
     AgentRecord,
     ConfigRecord,
@@ -16,6 +17,9 @@ from millrace_store.scope import DEFAULT_LIMIT, Page, Scope
 
 class Operations:
     """How the platform does."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def positions(self) -> dict[str, MessageId]:
         """Give how far every journal is stored, by its Redis name."""

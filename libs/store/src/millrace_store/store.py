@@ -1,63 +1,89 @@
 """The database as the platform sees it."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import NamedTuple
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
 
 from millrace_store.access import Access
 from millrace_store.account import Account
 from millrace_store.batch import Batch
+from millrace_store.committing import commit
+from millrace_store.database import Database
+from millrace_store.errors import UnsupportedDatabase
 from millrace_store.exports import Exports
+from millrace_store.maintenance import Retention, maintain
 from millrace_store.market import Market
 from millrace_store.operations import Operations
+from millrace_store.postgres import PostgresDatabase
+from millrace_store.sqlite import SqliteDatabase
 
-
-class Retention(NamedTuple):
-    """For how many days each kind of history is kept; None keeps it for ever."""
-
-    book_days: int | None = None
-    trades_days: int | None = None
-    other_days: int | None = None
+_SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 class Store:
     """A database, open."""
 
-    market: Market
-    account: Account
-    operations: Operations
-    access: Access
-    exports: Exports
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.market = Market(database)
+        self.account = Account(database)
+        self.operations = Operations(database)
+        self.access = Access(database)
+        self.exports = Exports(database)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, migrate: bool = True) -> AsyncIterator["Store"]:
         """Open `sqlite:///path` or `postgresql://…`, bringing the schema up to date first.
 
-        Any number of processes may open it at once.
+        A SQLite path is relative unless it begins with a further slash. Any number of processes may open one database
+        at once.
 
         Raises:
             UnsupportedDatabase: the address is neither.
             DatabaseUnavailable: it does not answer.
         """
-        raise NotImplementedError
-        yield
+        database = await _connect(url)
+        try:
+            if migrate:
+                await database.migrate()
+            yield cls(database)
+        finally:
+            await database.close()
 
-    def batch(self) -> AbstractAsyncContextManager[Batch]:
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[Batch]:
         """Open a batch: committed as a whole when the block ends, forgotten when it raises.
 
         Raises:
             DatabaseUnavailable: on leaving the block; the batch may be given again whole.
         """
-        raise NotImplementedError
+        batch = Batch()
+        yield batch
+        await self.commit(batch)
 
-    async def maintain(self, retention: Retention = Retention()) -> None:  # noqa: B008
+    async def commit(self, batch: Batch) -> None:
+        """Commit a batch that was made by hand, so that it can be tried again.
+
+        Raises:
+            DatabaseUnavailable: the same batch may be committed again.
+        """
+        await commit(self._database, batch)
+
+    async def maintain(self, retention: Retention = Retention()) -> None:  # noqa: B008 - a frozen default
         """Do what keeps queries quick and the disk bounded; call it every minute, from one process or several.
 
         Builds candles of finished minutes and book checkpoints where snapshots are sparse, makes partitions ahead,
         and drops what is older than the retention.
+
+        Raises:
+            DatabaseUnavailable: what was done until then stays done.
         """
-        raise NotImplementedError
+        await maintain(self._database, retention)
 
     async def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -65,4 +91,13 @@ class Store:
         Raises:
             DatabaseUnavailable: there is none.
         """
-        raise NotImplementedError
+        async with self._database.reading() as reader:
+            await reader.fetch(sa.text("SELECT 1"))
+
+
+async def _connect(url: str) -> Database:
+    if url.startswith(_SQLITE):
+        return SqliteDatabase(Path(url.removeprefix(_SQLITE)))
+    if url.startswith(_POSTGRES):
+        return await PostgresDatabase.connect(url)
+    raise UnsupportedDatabase(url)

@@ -1,0 +1,167 @@
+"""Commits a batch: which of it is new is decided under the streams' locks, then all of it is written, or nothing."""
+
+import json
+import secrets
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from millrace_core.clock import now_ms
+from millrace_core.ids import MessageId
+from millrace_store import schema
+from millrace_store.batch import NOWHERE, Batch
+from millrace_store.current_orders import join_orders
+from millrace_store.database import Database, Writer
+from millrace_store.errors import AlreadyThere
+from millrace_store.sql import locked
+from millrace_store.streams import parts_of, stream_id
+
+
+class Floor(NamedTuple):
+    """How far a stream was stored before this batch."""
+
+    position: MessageId
+    messages: int
+
+
+async def commit(database: Database, batch: Batch) -> None:
+    """Write a batch in one transaction.
+
+    Raises:
+        DatabaseUnavailable: the batch may be committed again whole.
+    """
+    skipped = batch.duplicates
+    try:
+        await _commit(database, batch, careful=False)
+    except AlreadyThere:
+        # Rows are there that the positions deny: somebody put them in, or positions back, by hand.
+        batch.duplicates = skipped
+        await _commit(database, batch, careful=True)
+
+
+async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
+    async with database.writing(careful=careful) as writer:
+        floors = await _lock(writer, database, batch)
+        overlapping = {
+            stream_id(name): floors[name].position
+            for name, written in batch.written.items()
+            if written.ids and written.ids[0] <= floors[name].position
+        }
+        for table, rows in batch.rows.items():
+            if new := _above(rows, overlapping):
+                # Bytes have no plain form in a bulk copy, and dead letters are few.
+                await (writer.insert_missing if table is schema.dead_letters else writer.insert)(table, new)
+        await _merge(writer, database, batch, overlapping)
+        await _advance(writer, batch, floors)
+
+
+async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, Floor]:
+    """Hold the batch's streams, in one order everywhere so that two writers never wait for each other."""
+    names = sorted(batch.written, key=stream_id)
+    if not names:
+        return {}
+    fresh = [(stream_id(name), name, *parts_of(name), 0, 0, 0, now_ms()) for name in names]
+    table = schema.streams.c
+    wanted = (
+        sa.select(table.name, table.position_epoch, table.position_seq, table.messages)
+        .where(table.id.in_([stream_id(name) for name in names]))
+        .order_by(table.id)
+    )
+    found = await writer.fetch(locked(wanted, database.dialect))
+    if len(found) < len(names):
+        await writer.insert_missing(schema.streams, fresh)
+        found = await writer.fetch(locked(wanted, database.dialect))
+    return {name: Floor(MessageId(epoch, seq), messages) for name, epoch, seq, messages in found}
+
+
+def _above(rows: list[tuple[Any, ...]], floors: dict[int, MessageId]) -> Sequence[tuple[Any, ...]]:
+    """Leave out rows of messages that are stored already."""
+    if not floors:
+        return rows
+    return [row for row in rows if (row[2], row[3]) > floors.get(row[0], NOWHERE)]
+
+
+async def _merge(writer: Writer, database: Database, batch: Batch, overlapping: dict[int, MessageId]) -> None:
+    """Write what is joined with what is there."""
+    candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
+    if candles:
+        await writer.replace(schema.candles, candles)
+    if batch.minutes:
+        # Any new mark tells whoever is building the minute meanwhile that it must be built again.
+        mark = secrets.randbits(62)
+        await writer.replace(schema.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
+    if seen := [one for one in batch.sightings if one.id > overlapping.get(one.stream, NOWHERE)]:
+        await join_orders(writer, database.dialect, seen)
+    if batch.gap_rows:
+        await writer.insert_missing(schema.gaps, batch.gap_rows)
+    if batch.agent_rows:
+        await writer.insert_missing(schema.agent_states, batch.agent_rows)
+    if batch.config_rows:
+        await _add_configs(writer, batch.config_rows)
+    await _add_latencies(writer, batch, overlapping)
+
+
+async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
+    table = schema.configs.c
+    for row in rows:
+        newest = sa.select(table.revision).where(table.agent_id == row[0]).order_by(table.at_ms.desc()).limit(1)
+        if await writer.fetch(newest) != [(row[2],)]:
+            await writer.insert_missing(schema.configs, [row])
+
+
+async def _add_latencies(writer: Writer, batch: Batch, overlapping: dict[int, MessageId]) -> None:
+    totals: dict[tuple[int, str, int], dict[int, int]] = {}
+    for stream, hop, minute_ms, histogram in batch.latencies:
+        if stream not in overlapping:
+            _count(totals.setdefault((stream, hop, minute_ms), {}), histogram.buckets)
+    if not totals:
+        return
+    table = schema.latencies.c
+    known = sa.select(table.stream_id, table.hop, table.at_ms, table.buckets).where(
+        table.stream_id.in_({key[0] for key in totals}), table.at_ms.in_({key[2] for key in totals})
+    )
+    for stream, hop, minute_ms, buckets in await writer.fetch(known):
+        if (total := totals.get((stream, hop, minute_ms))) is not None:
+            _count(total, {int(bucket): count for bucket, count in json.loads(buckets).items()})
+    rows = [(*key, sum(total.values()), json.dumps(total)) for key, total in totals.items()]
+    await writer.replace(schema.latencies, rows)
+
+
+def _count(total: dict[int, int], buckets: Iterable[tuple[int, int]] | dict[int, int]) -> None:
+    for bucket, count in dict(buckets).items():
+        total[bucket] = total.get(bucket, 0) + count
+
+
+async def _advance(writer: Writer, batch: Batch, floors: dict[str, Floor]) -> None:
+    """Move the positions, and count what came, epoch by epoch."""
+    streams, counts = [], []
+    for name, written in batch.written.items():
+        floor = floors[name]
+        new = written.ids[bisect_right(written.ids, floor.position) :]
+        batch.duplicates += len(written.ids) - len(new)
+        reached = max(floor.position, written.reaches)
+        if reached > floor.position:
+            messages = floor.messages + len(new)
+            streams.append((stream_id(name), name, *parts_of(name), *reached, messages, now_ms()))
+        for epoch, ids in groupby(new, key=lambda id_: id_.epoch):
+            seqs = [id_.seq for id_ in ids]
+            counts.append((stream_id(name), epoch, seqs[0], seqs[-1], len(seqs)))
+    if streams:
+        await writer.replace(schema.streams, streams)
+    if counts:
+        await writer.replace(schema.stream_epochs, await _with_known(writer, counts))
+
+
+async def _with_known(writer: Writer, counts: list[tuple[int, int, int, int, int]]) -> list[tuple[Any, ...]]:
+    table = schema.stream_epochs.c
+    columns = (table.stream_id, table.epoch, table.first_seq, table.messages)
+    known = sa.select(*columns).where(table.stream_id.in_({count[0] for count in counts}))
+    before = {(stream, epoch): (first, messages) for stream, epoch, first, messages in await writer.fetch(known)}
+    rows: list[tuple[Any, ...]] = []
+    for stream, epoch, first, last, messages in counts:
+        earlier, so_far = before.get((stream, epoch), (first, 0))
+        rows.append((stream, epoch, min(first, earlier), last, messages + so_far))
+    return rows

@@ -1,0 +1,53 @@
+"""Orders as they are now: the join of everything that any message said of them."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from millrace_core.messages import encode
+from millrace_core.orders import OrderRecord, join
+from millrace_store import schema
+from millrace_store.batch import Sighting
+from millrace_store.database import Writer
+from millrace_store.sql import POSTGRES
+from millrace_store.streams import stream_id
+
+_DECODER: Final = msgspec.json.Decoder(OrderRecord)
+decode_order = _DECODER.decode
+"""Read the column `data` of `orders`."""
+
+
+async def join_orders(writer: Writer, dialect: Dialect, sightings: Iterable[Sighting]) -> None:
+    """Join what messages said of orders into `orders`.
+
+    Two writers may meet in one order over different streams: a tenant's orders are joined by one at a time.
+    """
+    sightings = list(sightings)
+    if dialect is POSTGRES:
+        for tenant in sorted({one.tenant for one in sightings}):
+            await writer.fetch(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(stream_id(tenant), sa.BigInteger()))))
+    joined: dict[tuple[str, str, str], OrderRecord] = {}
+    for one in sightings:
+        key = (one.tenant, one.record.exchange, one.record.order.id)
+        joined[key] = join(joined[key], one.record) if key in joined else one.record
+    keys = sorted(joined)
+    table = schema.orders.c
+    identity = sa.tuple_(table.tenant, table.exchange, table.order_id)
+    for at in range(0, len(keys), 500):
+        part = keys[at : at + 500]
+        known = sa.select(table.tenant, table.exchange, table.order_id, table.data).where(identity.in_(part))
+        for tenant, exchange, order_id, data in await writer.fetch(known):
+            joined[tenant, exchange, order_id] = join(joined[tenant, exchange, order_id], decode_order(data))
+        await writer.replace(schema.orders, [_order_row(key, joined[key]) for key in part])
+
+
+def _order_row(key: tuple[str, str, str], record: OrderRecord) -> tuple[Any, ...]:
+    order = record.order
+    created = order.timestamp if order.timestamp is not None else record.updated
+    return (
+        *(*key, order.symbol, record.order_source, record.request_id, order.side, order.type, order.status),
+        *(order.price, order.amount, order.filled, order.average, created, record.updated, encode(record).decode()),
+    )

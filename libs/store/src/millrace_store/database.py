@@ -1,0 +1,69 @@
+"""What the two databases have in common: consistent reading, transactions, histories in pieces."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from sqlalchemy.engine import Dialect
+
+from millrace_store.schema import Table
+from millrace_store.sql import Row, Statement
+
+
+class Reader(Protocol):
+    """A view of the database at one moment."""
+
+    async def fetch(self, statement: Statement) -> Sequence[Row]:
+        """Give the rows of a query."""
+
+
+class Writer(Reader, Protocol):
+    """A transaction: everything of it is committed, or nothing."""
+
+    async def execute(self, statement: Statement) -> int:
+        """Carry a change out; give how many rows it touched."""
+
+    async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add many rows in the table's column order, the fastest way that the database has."""
+
+    async def insert_missing(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add those rows whose key is not there yet."""
+
+    async def replace(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows, each in place of the one of its key."""
+
+
+class Database(Protocol):
+    """A SQLite file or a PostgreSQL server.
+
+    Everything here raises `DatabaseUnavailable` when it does not answer.
+    """
+
+    dialect: Dialect
+
+    def reading(self) -> AbstractAsyncContextManager[Reader]:
+        """Open a view of the database as it is now; what others commit meanwhile is not seen in it."""
+
+    def writing(self, *, careful: bool = False) -> AbstractAsyncContextManager[Writer]:
+        """Open a transaction, committed when the block ends and undone when it raises.
+
+        Bulk inserts meet rows of the same key only if `careful`: then they are left as they are.
+
+        Raises:
+            AlreadyThere: a row of the same key was there, and this was not `careful`.
+        """
+
+    def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
+        """Give a query's rows in pieces of at most so many, without ever holding more."""
+
+    async def drop_before(self, table: Table, at_ms: int) -> None:
+        """Drop a message table's rows older than a moment: by whole days where the database keeps days apart."""
+
+    async def prepare(self, tables: Sequence[Table], at_ms: int) -> None:
+        """Make ready for the rows of a day, where the database keeps days apart."""
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date, whoever else may be doing the same."""
+
+    async def close(self) -> None:
+        """Let go of it."""

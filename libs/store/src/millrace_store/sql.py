@@ -1,0 +1,67 @@
+"""Statements as text, for drivers that are spoken to directly."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
+from sqlalchemy.engine import Dialect
+
+from millrace_store.schema import Table, key_of
+
+Row = Sequence[Any]
+"""A row as a driver gives it."""
+Statement = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Update | sa.Delete | sa.Insert | sa.TextClause
+
+
+class _Compilable(Protocol):
+    def compile(self, *, dialect: Dialect, compile_kwargs: Mapping[str, Any]) -> Any: ...
+
+
+class Compiled(NamedTuple):
+    """A statement's text, and the values for its places in order."""
+
+    text: str
+    values: tuple[Any, ...]
+
+
+SQLITE: Final[Dialect] = sqlite.dialect(paramstyle="qmark")
+POSTGRES: Final[Dialect] = asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+
+def compiled(statement: _Compilable, dialect: Dialect) -> Compiled:
+    """Give a statement as one of the two databases wants it."""
+    made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    parameters = made.construct_params()
+    return Compiled(str(made), tuple(parameters[name] for name in made.positiontup or ()))
+
+
+def places(dialect: Dialect, count: int) -> str:
+    """Give `count` places for values, separated by commas."""
+    if dialect is SQLITE:
+        return ",".join("?" * count)
+    return ",".join(f"${number}" for number in range(1, count + 1))
+
+
+def insert_missing(table: Table, dialect: Dialect) -> str:
+    """Give the statement that adds a row unless one of its key is there."""
+    names = [column.name for column in table.columns]
+    return f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({places(dialect, len(names))}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+def replace(table: Table, dialect: Dialect) -> str:
+    """Give the statement that adds a row or takes the place of the one of its key."""
+    names = [column.name for column in table.columns]
+    key = key_of(table)
+    changes = ",".join(f"{name}=excluded.{name}" for name in names if name not in key)
+    values = places(dialect, len(names))
+    return (
+        f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({values}) "  # noqa: S608
+        f"ON CONFLICT ({','.join(key)}) DO UPDATE SET {changes}"
+    )
+
+
+def locked(statement: sa.Select[Any], dialect: Dialect) -> sa.Select[Any]:
+    """Give a select that holds its rows until the transaction ends; SQLite has one writer at a time anyway."""
+    return statement.with_for_update() if dialect is POSTGRES else statement
