@@ -14,6 +14,7 @@ import redis.asyncio as redis_asyncio
 
 from benchmarks.figures import Figure, interleaved
 from millrace_bus import Bus, EmbeddedServer, StreamWriter, Update
+from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, BookSnapshot
 from millrace_core.messages import Message, Outgoing, encode
 from millrace_core.names import StreamName
@@ -24,6 +25,8 @@ BATCHES = {1: 1_000, 16: 400}
 READ = 30_000
 RETENTION = 10_000
 _DELTA = BookDelta([(10.0 - i / 100, 1.5 + i) for i in range(8)], [(10.01 + i / 100, 2.5) for i in range(4)], 918273)
+_BOOK = OrderBook()
+_BOOK.replace(_DELTA.bids, _DELTA.asks, _DELTA.nonce)
 _TRACE = Trace(exchange=1763800000123000000, received=1763800000125400000)
 _NAME = StreamName.parse("stream.BENCH.binance.watchOrderBook.BTC/USDT")
 
@@ -44,7 +47,7 @@ async def _clients(url: str) -> AsyncIterator[tuple[Bus, Any]]:
 
 
 def _snapshot(as_of: object) -> BookSnapshot:
-    return BookSnapshot(_DELTA.bids, _DELTA.asks, str(as_of), 0, _DELTA.nonce)
+    return BookSnapshot(_DELTA.bids, _DELTA.asks, str(as_of), _BOOK.checksum(), _DELTA.nonce)
 
 
 async def _writing(bus: Bus, redis: Any) -> list[Figure]:

@@ -30,7 +30,7 @@ class Reflex(Strategy):
             symbol=self.configuration.symbol,
             side="buy",
             type="limit",
-            amount=Decimal(str(best.amount)),
+            amount=Decimal(str(best[1])),
             price=self.configuration.price,
             time_in_force="IOC",
         )

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from millrace_core.clock import now_ns
+from millrace_exchange.pacing import pace
 from millrace_exchange.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.recording.recorder import Recorder
 
@@ -58,6 +59,7 @@ class RecordedExchange:
         client = super().client(url)  # type: ignore[misc]
         if is_new:
             self._listen_in(client)
+            pace(url, client)
         return client
 
     def _listen_in(self, client: Any) -> None:
