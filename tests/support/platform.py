@@ -22,6 +22,7 @@ from millrace_cli import configs
 from millrace_cli.addresses import free_port, listening
 
 ROOT = Path(__file__).resolve().parents[2]
+STRATEGIES = ROOT / "examples" / "strategies"
 KINDS = ("gatherer", "magicbox", "executor")
 DEMO_KEY = "demo-key"
 DEMO_SECRET = b"demo-secret"
@@ -45,23 +46,29 @@ class Platform:
         self.configs[kind] = config
         await self.redis.set(f"stream.config.{config['agent']['id']}", json.dumps(config))
 
-    async def start(self, name: str, *arguments: str) -> None:
-        """Start a service, or the simulator."""
+    async def start(self, name: str, *arguments: str, plugins: Path = STRATEGIES) -> None:
+        """Start a service, or the simulator; strategies are looked for in `plugins`."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", f"millrace_{name}", *arguments, f"--die-with-parent={os.getpid()}",
                 env={
                     "PATH": "/usr/bin:/bin",
                     "MILLRACE_REDIS_URL": self.server.url,
-                    "MILLRACE_PLUGIN_DIR": str(ROOT / "examples" / "strategies"),
+                    "MILLRACE_PLUGIN_DIR": str(plugins),
                     "MILLRACE_DATA_DIR": str(self.folder),
                 },
                 stdout=log, stderr=log,
             )  # fmt: skip
 
-    async def start_service(self, kind: str) -> None:
+    async def start_service(self, kind: str, plugins: Path = STRATEGIES) -> None:
         """Start the service of a kind under the agent id of its configuration."""
-        await self.start(kind, "--agent-id", self.configs[kind]["agent"]["id"])
+        await self.start(kind, "--agent-id", self.configs[kind]["agent"]["id"], plugins=plugins)
+
+    def example(self, kind: str) -> dict[str, Any]:
+        """Give the example configuration of a service, pointed at this platform's exchange."""
+        text = (ROOT / "examples" / f"{kind}.json").read_text()
+        config: dict[str, Any] = json.loads(text.replace(configs.EXAMPLE_SIMULATOR, self.exchange_url))
+        return config
 
     async def kill(self, name: str) -> None:
         """Kill a process with -9 and wait until it is gone."""
@@ -124,13 +131,6 @@ async def until(
     )
 
 
-def example(kind: str, exchange_url: str) -> dict[str, Any]:
-    """Give the example configuration of a service, pointed at an exchange."""
-    text = (ROOT / "examples" / f"{kind}.json").read_text().replace(configs.EXAMPLE_SIMULATOR, exchange_url)
-    config: dict[str, Any] = json.loads(text)
-    return config
-
-
 @asynccontextmanager
 async def running(
     folder: Path,
@@ -151,7 +151,7 @@ async def running(
         settings.write_text(json.dumps(simulator or {}))
         await platform.start("simulator", "--port", str(port), "--config", str(settings))
         for kind in kinds:
-            config = example(kind, platform.exchange_url)
+            config = platform.example(kind)
             change(kind, config)
             await platform.configure(kind, config)
             await platform.start_service(kind)
