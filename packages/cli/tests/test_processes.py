@@ -1,0 +1,46 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from millrace_cli.processes import Processes, Service
+
+OBEDIENT = "import signal, time\nprint('up', flush=True)\nsignal.pause()\n"
+STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{OBEDIENT}"
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Services of the test's own, to be started as `python -m`."""
+    (tmp_path / "obedient.py").write_text(OBEDIENT)
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    (tmp_path / "failing.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+async def is_up(log: Path) -> None:
+    async with asyncio.timeout(10):
+        while "up" not in (log.read_text() if log.exists() else ""):
+            await asyncio.sleep(0.01)
+
+
+async def test_services_end_when_told_and_the_stubborn_are_killed(modules: Path) -> None:
+    """Whoever does not end in time is named, and is gone all the same."""
+    processes = Processes(modules)
+    for name in ("obedient", "stubborn"):
+        await processes.start(Service(name, name))
+        await is_up(modules / f"{name}.log")
+    assert set(processes.pids()) == {"obedient", "stubborn"}
+    assert await processes.stop(timeout=0.5) == ["stubborn"]
+    assert processes.pids() == {}
+
+
+async def test_a_service_that_ends_by_itself_is_named(modules: Path) -> None:
+    """With its exit code."""
+    processes = Processes(modules)
+    await processes.start(Service("obedient", "obedient"))
+    await processes.start(Service("failing", "failing"))
+    ended = await processes.first_end()
+    assert (ended.name, ended.returncode) == ("failing", 3)
+    await processes.stop()
