@@ -1,0 +1,113 @@
+"""The gate as every HTTP request passes it: before any route is even looked for."""
+
+import time
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from millrace_api.access.audit import NOBODY
+from millrace_api.access.gate import SAFE
+from millrace_api.access.principal import Principal
+from millrace_api.problems import Refusal
+
+if TYPE_CHECKING:
+    from millrace_api.services import Services
+
+OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session")})
+"""What is served to anybody; the session's beginning takes a token itself."""
+_DENIED = (401, 403)
+
+
+class GateMiddleware:
+    """Admits requests, counts them, and records changes and denials."""
+
+    def __init__(self, app: ASGIApp, services: "Services") -> None:
+        self._app = app
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request, passage = Request(scope, receive), _Passage(send)
+        begun_s = time.perf_counter()
+        try:
+            await self._serve(request, receive, passage)
+        finally:
+            self._count(scope, passage.status, time.perf_counter() - begun_s)
+        await self._record(request, passage.status)
+
+    async def _serve(self, request: Request, receive: Receive, passage: "_Passage") -> None:
+        try:
+            if (request.method, request.url.path) not in OPEN:
+                gate = self._services.gate
+                request.state.principal = await gate.admit(request.headers, request.cookies, request.method)
+        except Refusal as refusal:
+            await self._turn_away(request, refusal)(request.scope, receive, passage)
+        else:
+            await self._app(request.scope, receive, passage)
+
+    def _turn_away(self, request: Request, refusal: Refusal) -> ASGIApp:
+        request.state.reason = str(refusal)
+        if refusal.status in _DENIED:
+            try:
+                self._services.gate.failed(address_of(request))
+            except Refusal as too_many:
+                return too_many.response()
+        return refusal.response()
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        # The template, not the path: an id in a label would make a series of its own.
+        route = getattr(scope.get("route"), "path", "-")
+        self._services.metrics.requests.labels(scope["method"], route, str(status)).inc()
+        self._services.metrics.seconds.labels(scope["method"], route).observe(seconds)
+
+    async def _record(self, request: Request, status: int) -> None:
+        route = getattr(request.scope.get("route"), "path", None)
+        is_denial = status in _DENIED or (status == 404 and route is not None)
+        if not is_denial and (request.method in SAFE or status == 429):
+            return
+        principal: Principal | None = getattr(request.state, "principal", None)
+        detail = {"status": status, "reason": getattr(request.state, "reason", None)}
+        await self._services.gate.audit.record(
+            action=f"{request.method} {route or request.url.path[:128]}",
+            outcome="denied" if is_denial else _outcome(status),
+            tenant=principal.tenant if principal else NOBODY,
+            actor=principal.token_id if principal else NOBODY,
+            target=_target(request),
+            address=address_of(request),
+            detail={name: value for name, value in detail.items() if value is not None}
+            | getattr(request.state, "audited", {}),
+        )
+
+
+class _Passage:
+    """Passes an answer on and remembers its status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 499
+        """That of a client that left before it was answered."""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
+def address_of(request: Request) -> str:
+    """Give the address from which a request came."""
+    return request.client.host if request.client else NOBODY
+
+
+def _outcome(status: int) -> str:
+    if status < 400:
+        return "done"
+    return "refused" if status < 500 else "failed"
+
+
+def _target(request: Request) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path

@@ -1,0 +1,42 @@
+"""How often somebody may ask: a bucket of allowances for each, refilled steadily."""
+
+import time
+from collections.abc import Callable
+
+_MOST = 10_000
+
+
+class Rates:
+    """Buckets by key: each holds `burst` allowances and regains `per_second`."""
+
+    def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """How many allowances were left, and when."""
+
+    def set(self, per_second: float, burst: int) -> None:
+        """Apply other limits from the next request on."""
+        self._per_second, self._burst = per_second, burst
+
+    def take(self, key: str) -> float:
+        """Take an allowance; give 0, or when there is none, in how many seconds there will be one."""
+        now_s = self._clock()
+        left = self._left(key, now_s)
+        if left < 1:
+            return (1 - left) / self._per_second
+        if len(self._buckets) >= _MOST:
+            self._drop_full(now_s)
+        self._buckets[key] = (left - 1, now_s)
+        return 0.0
+
+    def _left(self, key: str, now_s: float) -> float:
+        left, since_s = self._buckets.get(key, (float(self._burst), now_s))
+        return min(self._burst, left + (now_s - since_s) * self._per_second)
+
+    def _drop_full(self, now_s: float) -> None:
+        # A full bucket is as good as none.
+        self._buckets = {
+            key: bucket for key, bucket in self._buckets.items() if self._left(key, now_s) < self._burst - 1e-9
+        }

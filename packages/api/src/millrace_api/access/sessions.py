@@ -1,0 +1,82 @@
+"""Browser sessions: a cookie that scripts cannot read, and a second secret that only our own pages know.
+
+They live in this process alone: a restart logs browsers out.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from millrace_api.access.principal import Principal
+from millrace_api.access.verifier import with_csrf
+
+COOKIE = "millrace_session"
+CSRF_HEADER = "X-CSRF-Token"
+LIFETIME_S = 12 * 3600
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    principal: Principal
+    ends_s: float
+
+
+class Sessions:
+    """The sessions of this process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._by_digest: dict[str, _Session] = {}
+
+    def begin(self, principal: Principal) -> tuple[str, Principal]:
+        """Begin a session: give the cookie's value, and the principal with its CSRF secret."""
+        if len(self._by_digest) >= _MOST:
+            self._drop_ended()
+        cookie = secrets.token_urlsafe(32)
+        known = with_csrf(principal, secrets.token_urlsafe(32))
+        self._by_digest[_digest(cookie)] = _Session(known, self._clock() + LIFETIME_S)
+        return cookie, known
+
+    def principal(self, cookie: str) -> Principal | None:
+        """Give whose session a cookie is; None when there is none, or it has ended."""
+        session = self._by_digest.get(_digest(cookie))
+        if session is None or session.ends_s <= self._clock():
+            return None
+        return session.principal
+
+    def end(self, cookie: str) -> None:
+        """End a session."""
+        self._by_digest.pop(_digest(cookie), None)
+
+    def end_all(self, token_id: str) -> None:
+        """End every session that a token began."""
+        self._by_digest = {
+            digest: session for digest, session in self._by_digest.items() if session.principal.token_id != token_id
+        }
+
+    def _drop_ended(self) -> None:
+        now_s = self._clock()
+        self._by_digest = {digest: each for digest, each in self._by_digest.items() if each.ends_s > now_s}
+        while len(self._by_digest) >= _MOST:
+            del self._by_digest[next(iter(self._by_digest))]
+
+
+def is_own_origin(origin: str | None, host: str | None, allowed: tuple[str, ...] = ()) -> bool:
+    """Tell whether a browser's page at `origin` may act for its user here: it is ours, or one that is allowed."""
+    if origin is None:
+        return False
+    return origin in allowed or (host is not None and urlsplit(origin).netloc.lower() == host.lower())
+
+
+def is_csrf_of(principal: Principal, given: str | None) -> bool:
+    """Tell whether the second secret of a session was sent along."""
+    return principal.csrf is not None and hmac.compare_digest(principal.csrf.encode(), (given or "").encode())
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode(errors="replace")).hexdigest()

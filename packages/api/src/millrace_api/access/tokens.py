@@ -1,0 +1,69 @@
+"""API tokens: `mr_{id}_{secret}`. The secret is shown once; what is stored of it is its argon2 hash."""
+
+import secrets
+from typing import NamedTuple
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from millrace_api.access.principal import Role
+from millrace_core.names import Tenant
+from millrace_store.records import TokenRecord
+
+_PREFIX = "mr"
+_ID_BYTES = 6
+_SECRET_BYTES = 24
+# What OWASP asks of passwords at least; the secret is 192 random bits, which no hash needs to slow down further.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class TokenText(NamedTuple):
+    """A token taken apart."""
+
+    id: str
+    secret: str
+
+    def __str__(self) -> str:
+        return f"{_PREFIX}_{self.id}_{self.secret}"
+
+    @classmethod
+    def parse(cls, text: str) -> "TokenText | None":
+        """Read a token; None where the text has another form."""
+        prefix, _, rest = text.partition("_")
+        token_id, _, secret = rest.partition("_")
+        if prefix != _PREFIX or not secret or len(text) > 128:
+            return None
+        is_id = len(token_id) == 2 * _ID_BYTES and all(digit in "0123456789abcdef" for digit in token_id)
+        return cls(token_id, secret) if is_id else None
+
+
+def new_token(
+    tenant: Tenant, name: str, role: Role, now_ms: int, expires_ms: int | None = None
+) -> tuple[TokenText, TokenRecord]:
+    """Make a token: what its owner gets, and what is stored of it."""
+    token = TokenText(secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES))
+    record = TokenRecord(
+        id=token.id,
+        tenant=tenant,
+        name=name,
+        role=role,
+        secret_hash=_hasher.hash(token.secret),
+        created_ms=now_ms,
+        expires_ms=expires_ms,
+        revoked_ms=None,
+        last_used_ms=None,
+    )
+    return token, record
+
+
+def is_secret_of(secret: str, record: TokenRecord) -> bool:
+    """Tell whether a secret is that of a token; takes about 20 ms of CPU."""
+    try:
+        return _hasher.verify(record.secret_hash, secret)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def is_in_force(record: TokenRecord, now_ms: int) -> bool:
+    """Tell whether a token was neither revoked nor has expired."""
+    return record.revoked_ms is None and (record.expires_ms is None or record.expires_ms > now_ms)

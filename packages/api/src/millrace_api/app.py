@@ -1,0 +1,124 @@
+"""The application: every route, behind the gate, with errors that say what to do."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from millrace_api.access.middleware import GateMiddleware
+from millrace_api.access.sessions import COOKIE
+from millrace_api.documents import answer, components, refused
+from millrace_api.problems import Refusal, unavailable
+from millrace_api.routes import (
+    account,
+    agents,
+    configs,
+    exports,
+    halts,
+    health,
+    market,
+    operations,
+    orders,
+    session,
+    tokens,
+)
+from millrace_api.services import Services
+from millrace_core.errors import Problem
+from millrace_store import BadCursor, DatabaseUnavailable
+
+PREFIX = "/api/v1"
+_ROUTERS = (market, account, operations, orders, halts, agents, configs, exports, tokens, session)
+_ANY_ROUTE: dict[int | str, dict[str, Any]] = {
+    401: refused("No token, or none that is in force."),
+    403: refused("The token's role does not allow it, or another tenant's data was asked for."),
+    404: refused("There is no such thing, for this tenant."),
+    422: refused("The request has mistakes; `problems` names each."),
+    429: refused("Too many requests; Retry-After says when to come back."),
+    503: refused("The database or Redis does not answer; nothing was done."),
+}
+_ABOUT = (
+    "History, live streams, trading and configuration of millrace. The tenant comes from the token. See docs/api.md."
+)
+_SECURITY = {
+    "token": {"type": "http", "scheme": "bearer", "description": "`mr_…`, made by `millrace tokens create`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A browser's session."},
+}
+
+log = structlog.get_logger()
+
+
+def make_app(services: Services) -> FastAPI:
+    """Give the application that serves these."""
+    app = FastAPI(title="millrace", version=version("millrace-api"), openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.services = services
+    everything = APIRouter(prefix=PREFIX)
+    for module in _ROUTERS:
+        everything.include_router(module.router)
+    everything.add_api_route("/openapi.json", lambda: answer(_openapi(app)), include_in_schema=False)
+    app.include_router(everything, responses=_ANY_ROUTE)
+    app.include_router(health.router, responses=_ANY_ROUTE)
+    app.add_middleware(GateMiddleware, services=services)
+    _add_handlers(app)
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=_ABOUT,
+            routes=app.routes,
+            separate_input_output_schemas=False,
+        )
+        parts = document.setdefault("components", {})
+        parts["schemas"] = components()
+        parts["securitySchemes"] = _SECURITY
+        document["security"] = [{name: []} for name in _SECURITY]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _add_handlers(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refuse(request: Request, error: Refusal) -> Response:
+        request.state.reason = str(error)
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def name_mistakes(request: Request, error: RequestValidationError) -> Response:
+        return Refusal(422, "the request has mistakes; nothing was done", problems=_mistakes(error.errors())).response()
+
+    @app.exception_handler(HTTPException)
+    async def restate(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        text = f"there is no {request.method} {request.url.path} here: GET {PREFIX}/openapi.json tells what there is"
+        detail = text if error.status_code in (404, 405) else str(error.detail)
+        return Refusal(error.status_code, detail, headers=headers).response()
+
+    @app.exception_handler(BadCursor)
+    async def refuse_cursor(request: Request, error: BadCursor) -> Response:
+        return Refusal(422, str(error), problems=[Problem("query.cursor", str(error))]).response()
+
+    @app.exception_handler(DatabaseUnavailable)
+    async def wait_for_database(request: Request, error: DatabaseUnavailable) -> Response:
+        return unavailable("the database").response()
+
+    @app.exception_handler(Exception)
+    async def confess(request: Request, error: Exception) -> Response:
+        log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+        return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our mistake; the log says more").response()
+
+
+def _mistakes(errors: Sequence[Any]) -> list[Problem]:
+    return [
+        Problem(".".join(str(part) for part in each["loc"]), str(each["msg"]).removeprefix("Value error, "))
+        for each in errors
+    ]

@@ -1,0 +1,26 @@
+"""Which model a configuration must meet, by the kind of its agent."""
+
+from millrace_api.config import ApiConfig
+from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig, parse_config
+from millrace_core.config.common import BaseConfig
+from millrace_core.errors import ConfigInvalid, Problem
+from millrace_core.names import AgentId
+
+MODELS: dict[str, type[BaseConfig]] = {
+    "gatherer": GathererConfig,
+    "magicbox": MagicboxConfig,
+    "executor": ExecutorConfig,
+    "dbsync": DbsyncConfig,
+    "api": ApiConfig,
+}
+
+
+def mistakes(kind: str, agent: AgentId, text: bytes) -> tuple[Problem, ...]:
+    """Give everything that is wrong with a configuration as far as its form tells; the agent itself checks the rest."""
+    try:
+        config = parse_config(MODELS[kind], text)
+    except ConfigInvalid as error:
+        return error.problems
+    if config.agent.id != agent:
+        return (Problem("$.agent.id", f"is {config.agent.id}, but this is the configuration of {agent}"),)
+    return ()

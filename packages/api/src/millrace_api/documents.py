@@ -1,0 +1,108 @@
+"""What goes in and out as JSON, and how OpenAPI tells of it: msgspec structs are the one source of both."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from millrace_api.problems import MEDIA_TYPE, ProblemDetails, Refusal
+from millrace_core.messages import problem_of
+from millrace_store import Page
+
+T = TypeVar("T")
+
+MAX_BODY = 1_000_000
+"""Bytes of a request; the largest configurations are a tenth of it."""
+_encode = msgspec.json.Encoder().encode
+_documented: dict[str, type] = {}
+"""Every type that a route takes or gives, by the name under which OpenAPI has it."""
+REF = "#/components/schemas/{name}"
+
+
+class PageOf(msgspec.Struct, Generic[T], frozen=True):
+    """Some of a query's rows, in order."""
+
+    items: list[T]
+    next_cursor: str | None
+    """Give it as `cursor` to the same query for the rows that follow; null after the last."""
+
+
+class ListOf(msgspec.Struct, Generic[T], frozen=True):
+    """All there is, in order."""
+
+    items: list[T]
+
+
+def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Give a value as JSON; decimals become strings, so that no digit is lost."""
+    return Response(_encode(value), status_code=status, headers=dict(headers or {}), media_type="application/json")
+
+
+def page(found: Page[Any]) -> Response:
+    """Give a page of the database's."""
+    return answer(PageOf(found.rows, found.next_cursor))
+
+
+def gives(model: Any, *, status: int = 200, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
+    """Tell OpenAPI what a route answers: `model` with `status`, and refusals beyond those that any route may give."""
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"description": "Done.", "content": {"application/json": {"schema": _schema(model)}}}
+    }
+    return responses | {code: refused(text) for code, text in (also or {}).items()}
+
+
+def refused(description: str) -> dict[str, Any]:
+    """Tell OpenAPI of a refusal."""
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": _schema(ProblemDetails)}}}
+
+
+def takes(model: Any) -> dict[str, Any]:
+    """Tell OpenAPI what a route takes."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema(model)}}}}
+
+
+def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
+    """Give the dependency that reads a request's body as a struct."""
+    decoder = msgspec.json.Decoder(model)
+
+    async def read(request: Request) -> T:
+        try:
+            return decoder.decode(await raw_body(request))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            problem = problem_of(error) if isinstance(error, msgspec.MsgspecError) else None
+            text = f"the body is not what is asked for: {problem or error}"
+            raise Refusal(422, text, problems=[problem] if problem else ()) from error
+
+    return read
+
+
+async def raw_body(request: Request) -> bytes:
+    """Give a request's body.
+
+    Raises:
+        Refusal: it is larger than any request needs to be.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY:
+            raise Refusal(413, f"the body is longer than {MAX_BODY:,} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def components() -> dict[str, Any]:
+    """Give the schemas of everything that routes take and give."""
+    _, found = msgspec.json.schema_components(list(_documented.values()), ref_template=REF)
+    return found
+
+
+@cache
+def _schema(model: Any) -> dict[str, Any]:
+    (schema,), found = msgspec.json.schema_components([model], ref_template=REF)
+    for name in found:
+        _documented.setdefault(name, model)
+    return schema

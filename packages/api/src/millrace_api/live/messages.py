@@ -1,0 +1,107 @@
+"""What clients say over a WebSocket, and what they are told. See docs/api.md, "Live"."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from millrace_core.ids import MessageId
+from millrace_core.market import BookSnapshot, CandlesSnapshot, TradesSnapshot
+from millrace_core.messages import Outgoing, encode
+from millrace_core.names import StreamName
+from millrace_core.orders import OrdersSnapshot
+from millrace_core.states import (
+    BalanceState,
+    BookState,
+    CandlesState,
+    OrdersState,
+    StreamState,
+    TickerState,
+    TradesState,
+)
+from millrace_core.trace import Trace
+
+
+class _Command(msgspec.Struct, frozen=True, tag_field="op", forbid_unknown_fields=True):
+    """What every command says."""
+
+    stream: Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class Subscribe(_Command, frozen=True, tag="subscribe"):
+    """Send me this stream."""
+
+    since: str | None = None
+    """The id of the last message that I have: go on from there."""
+
+
+class Unsubscribe(_Command, frozen=True, tag="unsubscribe"):
+    """Send me this stream no longer."""
+
+
+Command = Subscribe | Unsubscribe
+NoteType = Literal["live", "resumed", "untrusted", "skipped", "unsubscribed", "error"]
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is told of a stream beside its own messages."""
+
+    type: NoteType
+    stream: str | None = None
+    id: str | None = None
+    messages: int | None = None
+    """How many messages a slow client did not get one by one."""
+    detail: str | None = None
+
+
+_COMMAND: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+_NO_TRACE = Trace()
+
+
+def read_command(text: bytes) -> Command:
+    """Read what a client says.
+
+    Raises:
+        msgspec.MsgspecError: it is no command.
+    """
+    return _COMMAND.decode(text)
+
+
+def note(
+    kind: NoteType,
+    name: StreamName | str | None = None,
+    at: MessageId | None = None,
+    *,
+    messages: int | None = None,
+    detail: str | None = None,
+) -> bytes:
+    """Encode a note."""
+    stream = None if name is None else str(name)
+    return encode(Note(kind, stream, None if at is None else str(at), messages, detail))
+
+
+def framed(name: StreamName, message: bytes) -> bytes:
+    """Give a message as it travels, with its stream's name in front."""
+    return b'{"stream":%b,%b' % (msgspec.json.encode(str(name)), message[1:])
+
+
+def snapshot(name: StreamName, at: MessageId, state: StreamState) -> bytes:
+    """Encode the whole state of a stream, in the form of its snapshots on the bus."""
+    return framed(name, encode(Outgoing(str(at), "snapshot", None, _NO_TRACE, snapshot_data(state, str(at)))))
+
+
+def snapshot_data(state: StreamState, as_of: str) -> Any:
+    """Give the data of a snapshot that holds a state."""
+    match state:
+        case BookState(book=book):
+            return BookSnapshot(book.bids.levels(), book.asks.levels(), as_of, book.checksum(), book.nonce)
+        case TradesState(trades=trades):
+            return TradesSnapshot(list(trades), as_of)
+        case OrdersState(open=orders):
+            return OrdersSnapshot(list(orders.values()), as_of)
+        case CandlesState(timeframes=timeframes):
+            return CandlesSnapshot({name: list(candles.values()) for name, candles in timeframes.items()}, as_of)
+        case BalanceState(balances=balances):
+            return {**balances, "asOf": as_of}
+        case TickerState(ticker=ticker):
+            return {**ticker, "asOf": as_of}
+    return {"asOf": as_of}

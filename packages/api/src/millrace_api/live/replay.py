@@ -1,0 +1,64 @@
+"""Resuming a stream further back than memory reaches: from its journal, until live messages join on."""
+
+import asyncio
+
+from millrace_api.live import messages
+from millrace_api.live.client import Client
+from millrace_api.live.subscription import Subscription
+from millrace_bus import JournalEntry, Journals
+from millrace_bus.errors import Refused
+from millrace_core.ids import MessageId
+
+PAGE = 500
+_PATIENCE_S = 10.0
+_POLL_S = 0.02
+
+
+async def replay(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> None:
+    """Send everything after `since` and go live; where the journal has a hole, begin with the whole state instead."""
+    subscription.replay()
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await subscription.topic.ready()
+        is_resumed = await _bridge(journals, client, subscription, since)
+    except (TimeoutError, Refused):
+        is_resumed = False
+    if not is_resumed:
+        subscription.give_up_replay()
+
+
+async def _bridge(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> bool:
+    """Send what the journal holds until memory reaches; tell whether no message was missing."""
+    name, last = subscription.topic.name, since
+    while subscription.is_open and not subscription.resume(last):
+        if last > (subscription.topic.last or last):
+            if last == since:
+                return False
+            # The journal is ahead of the channel for a moment.
+            await asyncio.sleep(_POLL_S)
+            continue
+        entries = (await journals.read({str(name): last}, most=PAGE)).get(str(name), [])
+        if not entries or not _joins_on(last, entries):
+            return False
+        for entry in entries:
+            client.send(messages.framed(name, entry.body or b""))
+        last = entries[-1].id
+        await _writable(client)
+    return True
+
+
+async def _writable(client: Client) -> None:
+    """Wait until no more waits for a client than may."""
+    if client.is_full and not client.is_closed:
+        reads_again = asyncio.Event()
+        client.on_writable.append(reads_again.set)
+        await reads_again.wait()
+
+
+def _joins_on(last: MessageId, entries: list[JournalEntry]) -> bool:
+    """Tell whether no message is missing from `last` through the entries."""
+    for entry in entries:
+        if not entry.id.follows(last) or entry.body is None:
+            return False
+        last = entry.id
+    return True

@@ -1,0 +1,127 @@
+"""History of what a tenant did: orders with their whole story, own trades, balances, failed executions."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+
+from millrace_api.access.principal import Caller
+from millrace_api.documents import PageOf, answer, gives, page
+from millrace_api.problems import not_found
+from millrace_api.scoping import AccountScope, ExchangeQuery, PageWanted, TenantQuery, tenant_of
+from millrace_api.services import Held
+from millrace_core.names import ExchangeId
+from millrace_store import Scope
+from millrace_store.records import (
+    BalanceRecord,
+    FailedExecution,
+    OrderRecord,
+    OrderStory,
+    RequestRecord,
+    ResponseRecord,
+    TradeRecord,
+)
+
+router = APIRouter(tags=["history"])
+
+Descending = Annotated[bool, Query(description="Newest first.")]
+OrderId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
+_NOT_THERE: dict[int, str] = {404: "Nothing of this id, for this tenant."}
+
+
+def _pages(model: Any) -> dict[int | str, dict[str, Any]]:
+    return gives(PageOf[model])
+
+
+@router.get("/orders", operation_id="list_orders", responses=_pages(OrderRecord))
+async def list_orders(
+    held: Held,
+    scope: AccountScope,
+    paging: PageWanted,
+    status: Annotated[str | None, Query(pattern="^[a-z]{1,32}$", examples=["open"])] = None,
+    descending: Descending = True,
+) -> Response:
+    """Give orders by when they were created."""
+    found = await held.store.account.orders(
+        scope, status=status, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page(found)
+
+
+@router.get("/orders/{order_id}", operation_id="get_order", responses=gives(OrderStory, also=_NOT_THERE))
+async def get_order(
+    held: Held, caller: Caller, order_id: OrderId, tenant: TenantQuery = None, exchange: ExchangeQuery = None
+) -> Response:
+    """Give everything known of an order: requests, answers with latencies, events, fills."""
+    scope = Scope(tenant_of(caller, tenant, public=False), exchange=None if exchange is None else ExchangeId(exchange))
+    story = await held.store.account.story(scope, order_id=order_id)
+    if story is None:
+        raise not_found("order of this id")
+    return answer(story)
+
+
+@router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
+async def list_requests(held: Held, scope: AccountScope, paging: PageWanted, descending: Descending = True) -> Response:
+    """Give requests to trade."""
+    found = await held.store.account.requests(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
+    return page(found)
+
+
+@router.get("/requests/{request_id}", operation_id="get_request", responses=gives(OrderStory, also=_NOT_THERE))
+async def get_request(
+    held: Held,
+    caller: Caller,
+    request_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
+    tenant: TenantQuery = None,
+) -> Response:
+    """Give everything known of a request: what became of it, its order, its fills."""
+    scope = Scope(tenant_of(caller, tenant, public=False))
+    story = await held.store.account.story(scope, request_id=request_id)
+    if story is None:
+        raise not_found("request of this id (one made a moment ago is stored within a second)")
+    return answer(story)
+
+
+@router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))
+async def list_answers(held: Held, scope: AccountScope, paging: PageWanted, descending: Descending = True) -> Response:
+    """Give the executor's answers to requests, with the latency of each hop in ns."""
+    found = await held.store.account.responses(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
+    return page(found)
+
+
+@router.get("/own-trades", operation_id="list_own_trades", responses=_pages(TradeRecord))
+async def list_own_trades(
+    held: Held, scope: AccountScope, paging: PageWanted, descending: Descending = True
+) -> Response:
+    """Give the tenant's own trades by their time."""
+    found = await held.store.account.own_trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
+    return page(found)
+
+
+@router.get("/balances", operation_id="list_balances", responses=_pages(BalanceRecord))
+async def list_balances(
+    held: Held,
+    scope: AccountScope,
+    paging: PageWanted,
+    currency: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["USDT"])] = None,
+    descending: Descending = True,
+) -> Response:
+    """Give each change of a balance."""
+    found = await held.store.account.balances(
+        scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page(found)
+
+
+@router.get("/failed-executions", operation_id="list_failed_executions", responses=_pages(FailedExecution))
+async def list_failed_executions(
+    held: Held,
+    scope: AccountScope,
+    paging: PageWanted,
+    kind: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["RiskRefused"])] = None,
+    descending: Descending = True,
+) -> Response:
+    """Give every request that was not done, with the reason in words, and how unknown ones ended."""
+    found = await held.store.account.failed_executions(
+        scope, kind=kind, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page(found)

@@ -1,0 +1,148 @@
+"""Agents' configurations: read, validate, compare, put, look back, roll back."""
+
+from itertools import count
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from millrace_api.access.principal import Caller, needs
+from millrace_api.configs.comparing import ConfigChange
+from millrace_api.configs.desk import ConfigDesk, ConfigVersion, ConfigView, version_of
+from millrace_api.documents import ListOf, answer, body_of, gives, takes
+from millrace_api.problems import not_found
+from millrace_api.scoping import TenantQuery, tenant_of
+from millrace_api.services import Held
+from millrace_core.names import AgentId
+
+router = APIRouter(prefix="/agents/{agent_id}/config", tags=["configuration"])
+
+Kind = Annotated[
+    Literal["gatherer", "magicbox", "executor", "dbsync", "api"] | None,
+    Query(description="What the agent is; needed only while no such agent was ever seen."),
+]
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", max_length=64, description="The ETag of the configuration that you change.")
+]
+Document = Annotated[dict[str, Any], Depends(body_of(dict[str, Any]))]
+_NOT_THERE: dict[int, str] = {404: "No configuration of this agent that this token may see."}
+_PUT: dict[int, str] = {
+    **_NOT_THERE,
+    412: "It was changed meanwhile.",
+    428: "If-Match is missing.",
+}
+_MOST_VERSIONS = 1_000
+
+
+class Valid(msgspec.Struct, frozen=True):
+    """A configuration without mistakes."""
+
+    valid: Literal[True] = True
+
+
+class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which configuration of the past to put in force again."""
+
+    revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
+
+
+def _desk(
+    held: Held,
+    caller: Caller,
+    agent_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")],
+    tenant: TenantQuery = None,
+) -> ConfigDesk:
+    tenant_of(caller, tenant)
+    return ConfigDesk(held, caller, AgentId(agent_id))
+
+
+Desk = Annotated[ConfigDesk, Depends(_desk)]
+
+
+@router.get("", operation_id="get_config", responses=gives(ConfigView, also=_NOT_THERE))
+async def get_config(desk: Desk) -> Response:
+    """Give the configuration in force, secrets hidden; its ETag is what a change must name."""
+    return _with_tag(await desk.view())
+
+
+@router.post(
+    "/validate",
+    operation_id="validate_config",
+    responses=gives(Valid, also=_NOT_THERE),
+    openapi_extra=takes(dict[str, Any]),
+)
+async def validate_config(desk: Desk, new: Document, kind: Kind = None) -> Response:
+    """Check a configuration without putting it in force; every mistake is named with its place."""
+    await desk.checked(new, kind)
+    return answer(Valid())
+
+
+@router.post(
+    "/diff",
+    operation_id="diff_config",
+    responses=gives(ListOf[ConfigChange], also=_NOT_THERE),
+    openapi_extra=takes(dict[str, Any]),
+)
+async def diff_config(desk: Desk, new: Document) -> Response:
+    """Say what a configuration would change of the one in force."""
+    return answer(ListOf(await desk.difference(new)))
+
+
+@router.put(
+    "",
+    operation_id="put_config",
+    responses=gives(ConfigView, also=_PUT),
+    openapi_extra=takes(dict[str, Any]),
+    dependencies=[Depends(needs("admin"))],
+)
+async def put_config(
+    request: Request, desk: Desk, new: Document, kind: Kind = None, if_match: IfMatch = None
+) -> Response:
+    """Put a configuration in force; the agent takes it over within moments, and restarts only what it touches."""
+    view = await desk.put(new, kind, _revision(if_match))
+    request.state.audited = {"revision": view.revision}
+    return _with_tag(view)
+
+
+@router.get("/history", operation_id="list_config_history", responses=gives(ListOf[ConfigVersion]))
+async def list_config_history(desk: Desk, limit: Annotated[int, Query(ge=1, le=_MOST_VERSIONS)] = 50) -> Response:
+    """Give the configurations that the agent had, newest first, secrets hidden."""
+    versions = []
+    async for record, config in desk.versions():
+        versions.append(version_of(record, config))
+        if len(versions) == limit:
+            break
+    return answer(ListOf(versions))
+
+
+@router.post(
+    "/rollback",
+    operation_id="roll_back_config",
+    responses=gives(ConfigView, also=_PUT),
+    openapi_extra=takes(RollBack),
+    dependencies=[Depends(needs("admin"))],
+)
+async def roll_back_config(
+    request: Request,
+    desk: Desk,
+    wanted: Annotated[RollBack, Depends(body_of(RollBack))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Put a configuration of the past in force again, with the secrets that it had."""
+    numbers = count()
+    async for record, config in desk.versions():
+        if record.revision == wanted.revision:
+            view = await desk.put(config, None, _revision(if_match))
+            request.state.audited = {"revision": view.revision, "rolledBackTo": wanted.revision}
+            return _with_tag(view)
+        if next(numbers) > _MOST_VERSIONS:
+            break
+    raise not_found("configuration of this revision in the agent's history")
+
+
+def _with_tag(view: ConfigView) -> Response:
+    return answer(view, headers={"ETag": f'"{view.revision}"'})
+
+
+def _revision(if_match: str | None) -> str | None:
+    return None if if_match is None else if_match.strip().removeprefix("W/").strip('"')

@@ -1,0 +1,39 @@
+"""Exports: any history by time range, streamed as Parquet or CSV."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import StreamingResponse
+
+from millrace_api.scoping import MarketScope
+from millrace_api.services import Held
+from millrace_store.exports import Format, Kind
+
+router = APIRouter(prefix="/exports", tags=["exports"])
+
+MEDIA_TYPES: dict[str, str] = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
+KINDS: tuple[str, ...] = get_args(Kind)
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file. Decimals are text in it, so that no digit is lost.",
+        "content": {
+            MEDIA_TYPES["parquet"]: {"schema": {"type": "string", "format": "binary"}},
+            "text/csv": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.get("/{kind}", operation_id="export", responses=_FILES, response_class=StreamingResponse)
+async def export(
+    held: Held,
+    scope: MarketScope,
+    kind: Annotated[Kind, Path()],
+    form: Annotated[Format, Query(alias="format")] = "parquet",
+) -> StreamingResponse:
+    """Export a history; it is streamed, whatever its size."""
+    pieces: AsyncIterator[bytes] = held.store.exports.stream(kind, scope, form)
+    name = f"{scope.tenant}-{kind}.{form}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)

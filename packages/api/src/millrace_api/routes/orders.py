@@ -1,0 +1,140 @@
+"""Actions on orders: create, edit, cancel, as requests on the bus."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from millrace_api.access.principal import Caller, needs
+from millrace_api.documents import body_of, gives, refused, takes
+from millrace_api.problems import not_found
+from millrace_api.scoping import TenantQuery, tenant_of
+from millrace_api.services import Held, redis
+from millrace_api.trading.desk import Accepted, Desk, Trade
+from millrace_core.messages import Response as Answer
+from millrace_core.requests import (
+    DEFAULT_VALID_FOR_MS,
+    CancelAllOrders,
+    CancelAllPayload,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    CreatePayload,
+    EditOrder,
+    EditPayload,
+)
+
+router = APIRouter(tags=["trading"], dependencies=[Depends(needs("trade"))])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="Repeat a request with the same key as often as you like: it is carried out once. "
+        "Without one, every request is one of its own.",
+    ),
+]
+Exchange = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="ccxt's id of the exchange.")]
+_SYMBOL = r"^[^\s*?\[\]\x00]{1,64}$"
+_ORDER_ID = r"^[^\x00]{1,128}$"
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    **gives(Answer, also={404: "No order of this id is known."}),
+    202: gives(Accepted, status=202)[202] | {"description": "Sent; no final answer yet."},
+    422: refused("It has mistakes, or the executor said no: then `answer` is its answer."),
+}
+
+
+class NewOrder(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """An order to place; its payload is that of protocol.md, "Requests to trade"."""
+
+    exchange_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")]
+    payload: CreatePayload
+    valid_for: int = DEFAULT_VALID_FOR_MS
+    """ms; the executor does not start on it later."""
+
+
+class OrderChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """What an open order shall become; what is absent stays."""
+
+    exchange_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")]
+    payload: EditPayload
+    valid_for: int = DEFAULT_VALID_FOR_MS
+
+
+@router.post("/orders", operation_id="create_order", responses=_ANSWERS, openapi_extra=takes(NewOrder))
+async def create_order(
+    request: Request,
+    held: Held,
+    caller: Caller,
+    new: Annotated[NewOrder, Depends(body_of(NewOrder))],
+    key: IdempotencyKey = None,
+    tenant: TenantQuery = None,
+) -> Response:
+    """Place an order; without `orderSource` the token's name is it."""
+    tenant_of(caller, tenant, public=False)
+    payload = msgspec.structs.replace(new.payload, order_source=new.payload.order_source or caller.name)
+    order = CreateOrder(exchange_id=new.exchange_id, valid_for=new.valid_for, payload=payload)
+    return await _carried(request, Desk(held, caller), order, key)
+
+
+@router.patch("/orders/{order_id}", operation_id="edit_order", responses=_ANSWERS, openapi_extra=takes(OrderChange))
+async def edit_order(
+    request: Request,
+    held: Held,
+    caller: Caller,
+    order_id: Annotated[str, Path(pattern=_ORDER_ID)],
+    change: Annotated[OrderChange, Depends(body_of(OrderChange))],
+    key: IdempotencyKey = None,
+    tenant: TenantQuery = None,
+) -> Response:
+    """Change an open order."""
+    tenant_of(caller, tenant, public=False)
+    source = change.payload.order_source or caller.name
+    payload = msgspec.structs.replace(change.payload, order_id=order_id, client_order_id=None, order_source=source)
+    edit = EditOrder(exchange_id=change.exchange_id, valid_for=change.valid_for, payload=payload)
+    return await _carried(request, Desk(held, caller), edit, key)
+
+
+@router.delete("/orders/{order_id}", operation_id="cancel_order", responses=_ANSWERS)
+async def cancel_order(
+    request: Request,
+    held: Held,
+    caller: Caller,
+    order_id: Annotated[str, Path(pattern=_ORDER_ID)],
+    exchange: Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,32}$")] = None,
+    symbol: Annotated[str | None, Query(pattern=_SYMBOL)] = None,
+    key: IdempotencyKey = None,
+    tenant: TenantQuery = None,
+) -> Response:
+    """Cancel an order; where it trades is looked up when it is not said."""
+    of = tenant_of(caller, tenant, public=False)
+    if exchange is None or symbol is None:
+        known = await redis(held.bus.orders.get(of, order_id))
+        if known is None or known.order.symbol is None:
+            raise not_found("order of this id (give exchange and symbol to have it canceled all the same)")
+        exchange, symbol = exchange or known.exchange, symbol or known.order.symbol
+    payload = CancelPayload(symbol=symbol, order_id=order_id, order_source=caller.name)
+    return await _carried(request, Desk(held, caller), CancelOrder(exchange_id=exchange, payload=payload), key)
+
+
+@router.delete("/orders", operation_id="cancel_all_orders", responses=_ANSWERS)
+async def cancel_all_orders(
+    request: Request,
+    held: Held,
+    caller: Caller,
+    exchange: Exchange,
+    symbol: Annotated[str | None, Query(pattern=_SYMBOL)] = None,
+    key: IdempotencyKey = None,
+    tenant: TenantQuery = None,
+) -> Response:
+    """Cancel every open order of an account, or of one symbol."""
+    tenant_of(caller, tenant, public=False)
+    payload = CancelAllPayload(symbol=symbol, order_source=caller.name)
+    return await _carried(request, Desk(held, caller), CancelAllOrders(exchange_id=exchange, payload=payload), key)
+
+
+async def _carried(request: Request, desk: Desk, trade: Trade, key: str | None) -> Response:
+    # What was asked for stands in the audit trail whatever becomes of it.
+    request.state.audited = {"request": msgspec.to_builtins(trade, str_keys=True), "idempotencyKey": key}
+    return await desk.carry(trade, key)

@@ -1,0 +1,134 @@
+"""A tenant's tokens: made, listed and revoked by its admins; and its audit trail."""
+
+import asyncio
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from millrace_api.access.principal import Caller, needs
+from millrace_api.access.tokens import new_token
+from millrace_api.documents import ListOf, PageOf, answer, body_of, gives, page, takes
+from millrace_api.moments import LATEST_MS, Moment
+from millrace_api.problems import Refusal, not_found
+from millrace_api.scoping import PageWanted, TenantQuery, tenant_of
+from millrace_api.services import Held
+from millrace_core.clock import now_ms
+from millrace_store import Conflict
+from millrace_store.records import AuditRecord, TokenRecord
+
+router = APIRouter(tags=["access"], dependencies=[Depends(needs("admin"))])
+
+
+class TokenView(msgspec.Struct, frozen=True, rename="camel"):
+    """A token without its secret, which nobody knows but its owner."""
+
+    id: str
+    name: str
+    role: str
+    created_ms: int
+    expires_ms: int | None
+    revoked_ms: int | None
+    last_used_ms: int | None
+
+
+class NewToken(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """A token to make, of your own tenant."""
+
+    name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9 ._@-]{1,64}$")]
+    role: Literal["read", "trade", "admin"]
+    expires_ms: Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)] | None = None
+
+
+class MadeToken(msgspec.Struct, frozen=True, rename="camel"):
+    """A token as it was made."""
+
+    token: str
+    """Shown this once: keep it safe."""
+    id: str
+    name: str
+    role: str
+    expires_ms: int | None
+
+
+@router.get("/tokens", operation_id="list_tokens", responses=gives(ListOf[TokenView]))
+async def list_tokens(held: Held, caller: Caller, tenant: TenantQuery = None) -> Response:
+    """Give the tenant's tokens, revoked ones too."""
+    found = await held.store.access.tokens(tenant_of(caller, tenant, public=False))
+    return answer(ListOf([view(record) for record in found]))
+
+
+@router.post(
+    "/tokens",
+    operation_id="create_token",
+    responses=gives(MadeToken, status=201, also={409: "The tenant has a token of this name."}),
+    openapi_extra=takes(NewToken),
+    status_code=201,
+)
+async def create_token(
+    request: Request,
+    held: Held,
+    caller: Caller,
+    new: Annotated[NewToken, Depends(body_of(NewToken))],
+    tenant: TenantQuery = None,
+) -> Response:
+    """Make a token; its text is shown this once."""
+    of = tenant_of(caller, tenant, public=False)
+    token, record = await asyncio.to_thread(new_token, of, new.name, new.role, now_ms(), new.expires_ms)
+    try:
+        await held.store.access.add_token(record)
+    except Conflict as error:
+        raise Refusal(409, f"this tenant has a token named {new.name} already: take another name") from error
+    request.state.audited = {"token": record.id, "name": new.name, "role": new.role}
+    return answer(MadeToken(str(token), record.id, record.name, record.role, record.expires_ms), 201)
+
+
+@router.delete(
+    "/tokens/{token_id}",
+    operation_id="revoke_token",
+    responses=gives(TokenView, also={404: "No token of this id is in force."}),
+)
+async def revoke_token(
+    held: Held,
+    caller: Caller,
+    token_id: Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")],
+    tenant: TenantQuery = None,
+) -> Response:
+    """Revoke a token: it stops working at once here, and within 5 s in other processes."""
+    of = tenant_of(caller, tenant, public=False)
+    if not await held.store.access.revoke_token(of, token_id, now_ms()):
+        raise not_found("token of this id in force")
+    held.gate.verifier.forget(token_id)
+    held.gate.sessions.end_all(token_id)
+    record = await held.store.access.token(token_id)
+    if record is None:
+        raise not_found("token of this id")
+    return answer(view(record))
+
+
+@router.get("/audit", operation_id="list_audit", responses=gives(PageOf[AuditRecord]))
+async def list_audit(
+    held: Held,
+    caller: Caller,
+    paging: PageWanted,
+    tenant: TenantQuery = None,
+    since: Annotated[Moment | None, Query()] = None,
+    until: Annotated[Moment | None, Query()] = None,
+) -> Response:
+    """Give what the tenant's tokens did, or were denied, newest first."""
+    of = tenant_of(caller, tenant, public=False)
+    found = await held.store.access.audit(of, since_ms=since, until_ms=until, limit=paging.limit, cursor=paging.cursor)
+    return page(found)
+
+
+def view(record: TokenRecord) -> TokenView:
+    """Give a token as it may be shown."""
+    return TokenView(
+        id=record.id,
+        name=record.name,
+        role=record.role,
+        created_ms=record.created_ms,
+        expires_ms=record.expires_ms,
+        revoked_ms=record.revoked_ms,
+        last_used_ms=record.last_used_ms,
+    )

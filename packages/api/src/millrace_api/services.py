@@ -1,0 +1,83 @@
+"""What every route works with."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar, cast
+
+from fastapi import Depends, Request
+
+from millrace_api.access.gate import Gate
+from millrace_api.agents import AgentsFeed
+from millrace_api.config import ApiConfig
+from millrace_api.live.hub import Hub
+from millrace_api.metrics import Metrics
+from millrace_api.problems import unavailable
+from millrace_api.trading.answers import Answers
+from millrace_bus import Bus
+from millrace_core.config import AgentSection
+from millrace_core.names import AgentId
+from millrace_store import Store
+
+REDIS_PATIENCE_S = 2.0
+"""How long Redis may take; it is waited for without end by others, but not by somebody who asks us."""
+
+DEFAULTS = ApiConfig(agent=AgentSection(id=AgentId("API")))
+"""The limits until there is a configuration."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Services:
+    """The database, the bus and what is built upon them; one for the process."""
+
+    store: Store
+    bus: Bus
+    gate: Gate
+    hub: Hub
+    answers: Answers
+    agents: AgentsFeed
+    metrics: Metrics
+    config: ApiConfig
+
+    @classmethod
+    def make(cls, store: Store, bus: Bus, config: ApiConfig = DEFAULTS) -> "Services":
+        """Build everything upon a database and a bus."""
+        metrics = Metrics()
+        gate = Gate(store, config)
+        hub = Hub(bus, metrics, gate.denied, config.live_connections, config.live_connections_per_token)
+        return cls(store, bus, gate, hub, Answers(bus), AgentsFeed(bus), metrics, config)
+
+    def configure(self, config: ApiConfig) -> None:
+        """Put other limits in force."""
+        self.config = config
+        self.gate.set(config)
+        self.hub.set(config.live_connections, config.live_connections_per_token)
+
+    async def close(self) -> None:
+        """Let go of every stream."""
+        await self.hub.close()
+        await self.agents.close()
+        await self.answers.close()
+
+
+async def redis(call: Awaitable[T]) -> T:
+    """Give what Redis answers.
+
+    Raises:
+        Refusal: it does not within 2 s.
+    """
+    try:
+        async with asyncio.timeout(REDIS_PATIENCE_S):
+            return await call
+    except TimeoutError as error:
+        raise unavailable("Redis") from error
+
+
+def _services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+Held = Annotated[Services, Depends(_services)]
+"""What every route works with."""
