@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from millrace_bus.control import Control
+from millrace_bus.control import Control, WatchError
 from millrace_bus.subscriptions import Subscriptions
 from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
 from millrace_core.names import AgentId, agent_key, config_key, keyspace_channel
@@ -50,6 +50,24 @@ class Agents:
     async def put_config(self, agent: AgentId, text: str | bytes) -> None:
         """Write an agent's configuration."""
         await self._redis.set(config_key(agent), text)
+
+    async def replace_config(self, agent: AgentId, expected: bytes | None, text: bytes) -> bool:
+        """Write an agent's configuration if it is still what is expected; tell whether it is written now."""
+        key = config_key(agent)
+        while True:
+            async with self._redis.pipeline(transaction=True) as transaction:
+                await transaction.watch(key)
+                present = await transaction.get(key)
+                if present != expected:
+                    # Ours, should an outage have taken the answer to an earlier try.
+                    return bool(present == text)
+                transaction.multi()
+                transaction.set(key, text)
+                try:
+                    await transaction.execute()
+                except WatchError:
+                    continue
+                return True
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
         """Leave a heartbeat for 15 s."""

@@ -160,6 +160,10 @@ class Bus:
         """Write an agent's configuration."""
         await self._agents.put_config(agent, text)
 
+    async def replace_config(self, agent: AgentId, expected: bytes | None, text: bytes) -> bool:
+        """Write an agent's configuration if it is still what is expected; tell whether it is written now."""
+        return await self._agents.replace_config(agent, expected, text)
+
     async def get_config(self, agent: AgentId) -> bytes | None:
         """Give an agent's configuration; None where there is none."""
         return await self._agents.get_config(agent)

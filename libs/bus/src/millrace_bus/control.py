@@ -95,6 +95,12 @@ class Commands(Protocol):
     def multi(self) -> None:
         """Collect from now on."""
 
+    def get(self, name: str) -> Any:
+        """Give a string (watched: to be awaited)."""
+
+    def set(self, name: str, value: Value) -> object:
+        """Set a string."""
+
     def hgetall(self, name: str) -> Any:
         """Give a hash (watched: to be awaited)."""
 
