@@ -1,9 +1,18 @@
 """What the API keeps: tokens, the audit trail, idempotency keys."""
 
+import msgspec
+import sqlalchemy as sa
+
 from millrace_core.names import Tenant
+from millrace_store import schema
 from millrace_store.database import Database
+from millrace_store.errors import AlreadyThere, Conflict
+from millrace_store.paging import newest, within
 from millrace_store.records import AuditRecord, IdempotentAnswer, TokenRecord
-from millrace_store.scope import DEFAULT_LIMIT, Page
+from millrace_store.scope import DEFAULT_LIMIT, Page, Scope
+from millrace_store.sql import Row
+
+_TOKEN_FIELDS = TokenRecord.__struct_fields__
 
 
 class Access:
@@ -18,23 +27,38 @@ class Access:
         Raises:
             Conflict: the tenant has a token of this name, or the id is taken.
         """
-        raise NotImplementedError
+        row = msgspec.structs.astuple(token)
+        try:
+            async with self._database.writing() as writer:
+                await writer.execute(sa.insert(schema.tokens).values(dict(zip(_TOKEN_FIELDS, row, strict=True))))
+        except AlreadyThere as error:
+            raise Conflict(f"the tenant {token.tenant} has a token named {token.name!r} already") from error
 
     async def token(self, token_id: str) -> TokenRecord | None:
         """Give a token by its id, revoked or expired ones too."""
-        raise NotImplementedError
+        found = await self._tokens(schema.tokens.c.id == token_id)
+        return found[0] if found else None
 
     async def tokens(self, tenant: Tenant | None = None) -> list[TokenRecord]:
         """Give a tenant's tokens, or all."""
-        raise NotImplementedError
+        return await self._tokens(sa.true() if tenant is None else schema.tokens.c.tenant == tenant)
 
     async def revoke_token(self, tenant: Tenant, token_id: str, at_ms: int) -> bool:
         """Revoke a tenant's token; tell whether there was one in force."""
-        raise NotImplementedError
+        table = schema.tokens.c
+        revoked = (
+            sa.update(schema.tokens)
+            .where(table.tenant == tenant, table.id == token_id, table.revoked_ms.is_(None))
+            .values(revoked_ms=sa.literal(at_ms, sa.BigInteger()))
+        )
+        async with self._database.writing() as writer:
+            return await writer.execute(revoked) == 1
 
     async def token_used(self, token_id: str, at_ms: int) -> None:
         """Remember when a token was last used."""
-        raise NotImplementedError
+        used = sa.update(schema.tokens).where(schema.tokens.c.id == token_id)
+        async with self._database.writing() as writer:
+            await writer.execute(used.values(last_used_ms=sa.literal(at_ms, sa.BigInteger())))
 
     async def record(
         self,
@@ -49,7 +73,11 @@ class Access:
         detail: object = None,
     ) -> None:
         """Add to the audit trail."""
-        raise NotImplementedError
+        said = {"tenant": tenant, "actor": actor, "action": action, "outcome": outcome, "target": target}
+        text = msgspec.json.encode(detail).decode()
+        row = sa.insert(schema.audit).values({"at_ms": at_ms, **said, "address": address, "detail": text})
+        async with self._database.writing() as writer:
+            await writer.execute(row)
 
     async def audit(
         self,
@@ -60,17 +88,66 @@ class Access:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[AuditRecord]:
-        """Give the audit trail, newest first."""
-        raise NotImplementedError
+        """Give the audit trail, newest first.
+
+        Raises:
+            BadCursor: `cursor` is none of this query's.
+        """
+        table = schema.audit.c
+        scope = Scope(tenant, since_ms=since_ms, until_ms=until_ms)
+        wanted = sa.select(*table).where(table.tenant == tenant, *within(scope, table.at_ms))
+        rows, after = await newest(self._database, wanted, [table.id], (int,), limit, cursor, lambda row: (row[0],))
+        return Page([_audit(row) for row in rows], after)
 
     async def claim(self, tenant: Tenant, key: str, digest: str, at_ms: int) -> IdempotentAnswer | None:
         """Take an idempotency key, atomically: None when it is ours now, else what is kept under it."""
-        raise NotImplementedError
+        table = schema.idempotency_keys.c
+        kept = sa.select(table.digest, table.status, table.body, table.created_ms).where(
+            table.tenant == tenant, table.key == key
+        )
+        async with self._database.writing() as writer:
+            if found := await writer.fetch(kept):
+                digest_there, status, body, created = found[0]
+                return IdempotentAnswer(digest=digest_there, status=status, body=body, created_ms=created)
+            try:
+                values = {"tenant": tenant, "key": key, "digest": digest, "created_ms": at_ms}
+                await writer.execute(sa.insert(schema.idempotency_keys).values(values))
+            except AlreadyThere:
+                pass
+            else:
+                return None
+        # Another took it between our two statements; it has committed, or we would have waited.
+        return await self.claim(tenant, key, digest, at_ms)
 
     async def answered(self, tenant: Tenant, key: str, status: int, body: str) -> None:
         """Keep what was answered under a claimed key."""
-        raise NotImplementedError
+        table = schema.idempotency_keys.c
+        kept = sa.update(schema.idempotency_keys).where(table.tenant == tenant, table.key == key)
+        async with self._database.writing() as writer:
+            await writer.execute(kept.values(status=status, body=body))
+
+    async def release(self, tenant: Tenant, key: str) -> None:
+        """Give a claimed key back, where nothing was done under it."""
+        table = schema.idempotency_keys.c
+        claimed = sa.delete(schema.idempotency_keys).where(table.tenant == tenant, table.key == key)
+        async with self._database.writing() as writer:
+            await writer.execute(claimed.where(table.status.is_(None)))
 
     async def forget_keys(self, before_ms: int) -> int:
         """Forget idempotency keys claimed before a moment; give how many."""
-        raise NotImplementedError
+        old = schema.idempotency_keys.c.created_ms < sa.literal(before_ms, sa.BigInteger())
+        async with self._database.writing() as writer:
+            return await writer.execute(sa.delete(schema.idempotency_keys).where(old))
+
+    async def _tokens(self, which: sa.ColumnElement[bool]) -> list[TokenRecord]:
+        table = schema.tokens.c
+        wanted = sa.select(*(table[name] for name in _TOKEN_FIELDS)).where(which).order_by(table.created_ms, table.id)
+        async with self._database.reading() as reader:
+            rows = await reader.fetch(wanted)
+        return [TokenRecord(**dict(zip(_TOKEN_FIELDS, row, strict=True))) for row in rows]
+
+
+def _audit(row: Row) -> AuditRecord:
+    *fields, detail = row
+    names = AuditRecord.__struct_fields__[:-1]
+    return AuditRecord(**dict(zip(names, fields, strict=True)), detail=msgspec.json.decode(detail))

@@ -1,6 +1,15 @@
 """Queries of what a tenant owns and did: orders, own trades, balances, requests, answers."""
 
-from millrace_store.database import Database
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from millrace_store import account_records as make
+from millrace_store import schema, stories
+from millrace_store.current_orders import order_of
+from millrace_store.database import Database, Reader
+from millrace_store.paging import Found, Listing, newest, page_of, page_rows, streams_of, within
 from millrace_store.records import (
     BalanceRecord,
     FailedExecution,
@@ -12,9 +21,15 @@ from millrace_store.records import (
 )
 from millrace_store.scope import DEFAULT_LIMIT, Page, Scope
 
+_ANSWERS: Final = ("createOrder", "cancelOrder", "editOrder", "cancelAllOrders")
+_FINAL: Final = ("done", "rejected", "failed", "expired")
+
 
 class Account:
-    """What a tenant did. Pages run newest first, or oldest first with `descending=False`."""
+    """What a tenant did. Pages run newest first, or oldest first with `descending=False`.
+
+    All of them raise `BadCursor` when a cursor is none of the query's.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,7 +44,24 @@ class Account:
         descending: bool = True,
     ) -> Page[OrderRecord]:
         """Give orders by when they were created; `status` is ccxt's, such as `open`."""
-        raise NotImplementedError
+        table = schema.orders.c
+        filters = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source, "status": status}
+        wanted = sa.select(table.created_ms, table.exchange, table.order_id, table.data).where(
+            table.tenant == scope.tenant,
+            *(table[name] == value for name, value in filters.items() if value is not None),
+            *within(scope, table.created_ms),
+        )
+        rows, after = await newest(
+            self._database,
+            wanted,
+            [table.created_ms, table.exchange, table.order_id],
+            (int, str, str),
+            limit,
+            cursor,
+            lambda row: (row[0], row[1], row[2]),
+            descending=descending,
+        )
+        return Page([order_of(row[3]) for row in rows], after)
 
     async def story(
         self, scope: Scope, *, order_id: str | None = None, request_id: str | None = None
@@ -38,13 +70,16 @@ class Account:
 
         One of the two ids must be given. `scope` needs a tenant only; an exchange makes an order's id unambiguous.
         """
-        raise NotImplementedError
+        async with self._database.reading() as reader:
+            return await stories.tell(reader, scope, order_id, request_id)
 
     async def own_trades(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[TradeRecord]:
-        """Give the tenant's own trades by their time."""
-        raise NotImplementedError
+        """Give the tenant's own trades by their time, each once."""
+        once = (make.first_of_its_id(),)
+        listing = Listing(schema.own_trades, make.OWN_TRADE, limit, cursor, descending, once)
+        return await page_of(self._database, scope, ("watchMyTrades",), listing, make.own_trade)
 
     async def balances(
         self,
@@ -56,19 +91,29 @@ class Account:
         descending: bool = True,
     ) -> Page[BalanceRecord]:
         """Give each change of a balance."""
-        raise NotImplementedError
+        which = () if currency is None else (schema.balances.c.currency == currency,)
+        listing = Listing(schema.balances, make.BALANCE, limit, cursor, descending, which)
+        return await page_of(self._database, scope, ("watchBalance",), listing, make.balance)
 
     async def requests(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[RequestRecord]:
         """Give requests to trade."""
-        raise NotImplementedError
+        table = schema.requests.c
+        # All of a tenant's requests travel on one name: the exchange and the symbol are what they say themselves.
+        said = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source}
+        which = tuple(table[name] == value for name, value in said.items() if value is not None)
+        listing = Listing(schema.requests, make.REQUEST, limit, cursor, descending, which)
+        whole = scope._replace(exchange=None, symbol=None)
+        return await page_of(self._database, whole, ("traderActions",), listing, make.request, face="requests")
 
     async def responses(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[ResponseRecord]:
         """Give the executor's answers."""
-        raise NotImplementedError
+        which = _by_source(schema.responses.c, scope)
+        listing = Listing(schema.responses, make.RESPONSE, limit, cursor, descending, which)
+        return await page_of(self._database, scope, _ANSWERS, listing, make.response)
 
     async def failed_executions(
         self,
@@ -80,4 +125,31 @@ class Account:
         descending: bool = True,
     ) -> Page[FailedExecution]:
         """Give every answer that was not `done`, and how the unknown ones ended."""
-        raise NotImplementedError
+        table = schema.failed_executions.c
+        which = (*_by_source(table, scope), *(() if kind is None else (table.kind == kind,)))
+        listing = Listing(schema.failed_executions, make.FAILED, limit, cursor, descending, which)
+        async with self._database.reading() as reader:
+            streams = await streams_of(reader, scope, *_ANSWERS)
+            found, after = await page_rows(reader, scope, streams, listing)
+            settled = await _settled(reader, found)
+        return Page([make.failed_execution(one, settled.get((one.row[0], one.values[0]))) for one in found], after)
+
+
+def _by_source(table: Any, scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
+    return () if scope.source is None else (table.order_source == scope.source,)
+
+
+async def _settled(reader: Reader, found: Sequence[Found]) -> dict[tuple[int, str], str]:
+    """Give the final status of each unknown request that has one, by stream and request."""
+    unknown = [one.values[0] for one in found if one.values[1] == "unknown"]
+    table, settled = schema.responses.c, {}
+    for at in range(0, len(unknown), 500):
+        wanted = sa.select(table.stream_id, table.request_id, table.status).where(
+            table.request_id.in_(unknown[at : at + 500]), table.status.in_(_FINAL)
+        )
+        settled.update({(stream, request): status for stream, request, status in await reader.fetch(wanted)})
+    return {
+        (one.row[0], one.values[0]): settled[one.row[0], one.values[0]]
+        for one in found
+        if one.values[1] == "unknown" and (one.row[0], one.values[0]) in settled
+    }

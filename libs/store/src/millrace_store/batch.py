@@ -214,10 +214,11 @@ class Batch:
         if response.status != "done":
             failed = (request, response.status, kind or "Unknown", reason or "no reason was given", source)
             self._add(schema.failed_executions, (*_identity(place), *failed))
-        known = ([] if order is None else [order]) + (response.orders or [])
-        # Orders that cancelAllOrders canceled are not this request's own.
-        self._see(place, known[:1] if order is not None else [], response)
-        self._see(place, response.orders or [], first=0 if order is None else 1)
+        # Only an order that this request made is the request's; what it canceled or edited was another's.
+        made = response if StreamName.parse(place.name).action == "createOrder" else None
+        own = [] if order is None else [order]
+        self._see(place, own, made)
+        self._see(place, response.orders or [], first=len(own))
 
     def dead_letter(self, place: Place, reason: str, raw: bytes) -> None:
         """Add a message that cannot be understood: it counts as stored."""

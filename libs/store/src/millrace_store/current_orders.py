@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 
 from millrace_core.messages import encode
 from millrace_core.orders import OrderRecord, join
-from millrace_store import schema
+from millrace_store import records, schema
 from millrace_store.batch import Sighting
 from millrace_store.database import Writer
 from millrace_store.sql import POSTGRES
@@ -50,4 +50,18 @@ def _order_row(key: tuple[str, str, str], record: OrderRecord) -> tuple[Any, ...
     return (
         *(*key, order.symbol, record.order_source, record.request_id, order.side, order.type, order.status),
         *(order.price, order.amount, order.filled, order.average, created, record.updated, encode(record).decode()),
+    )
+
+
+def order_of(data: str) -> records.OrderRecord:
+    """Make a record of the column `data` of `orders`."""
+    known = decode_order(data)
+    return records.OrderRecord(
+        exchange=known.exchange,
+        symbol=known.order.symbol,
+        order=known.order,
+        order_source=known.order_source,
+        request_id=known.request_id,
+        created_ms=known.order.timestamp,
+        updated_ms=known.updated,
     )

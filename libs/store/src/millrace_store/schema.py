@@ -47,7 +47,7 @@ stream_epochs = _table("stream_epochs", stream_id="int", epoch="int", first_seq=
 book_deltas = _messages("book_deltas", event_ms="int", nonce="int", data="text")
 snapshots = _messages("snapshots", as_of_epoch="int", as_of_seq="int", nonce="int", checksum="int", data="text")
 book_checkpoints = _messages("book_checkpoints", nonce="int", checked="int", data="text")
-checkpoint_progress = _table("checkpoint_progress", stream_id="int", at_ms="int", epoch="int", seq="int")
+checkpoint_progress = _table("checkpoint_progress", stream_id="int", epoch="int", seq="int")
 statuses = _messages("statuses", status="text", reason="text")
 trades = _messages("trades", n="int", trade_id="text", side="text", price="money", amount="money")
 tickers = _messages("tickers", event_ms="int", data="text")

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from millrace_store.errors import DatabaseUnavailable
+from millrace_store.errors import AlreadyThere, DatabaseUnavailable
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.schema import Table
 from millrace_store.sql import SQLITE, Row, Statement, compiled, insert_missing, replace
@@ -235,5 +235,7 @@ def _migrate(raw: sqlite3.Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except sqlite3.IntegrityError as error:
+        raise AlreadyThere(str(error)) from error
     except sqlite3.OperationalError as error:
         raise DatabaseUnavailable(f"SQLite: {error}") from error

@@ -121,7 +121,7 @@ def _market() -> None:
     _table(
         "checkpoint_progress",
         ("stream_id",),
-        *(_column(name, _INT) for name in ("stream_id", "at_ms", "epoch", "seq")),
+        *(_column(name, _INT) for name in ("stream_id", "epoch", "seq")),
     )
     _messages(
         "trades",
