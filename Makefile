@@ -27,8 +27,13 @@ $(READY): requirements.lock $(MEMBERS) VERSION
 demo: $(READY) ## run the whole platform on embedded parts: make demo ARGS="--for 20"
 	@$(BIN)/millrace demo $(ARGS)
 
-test: $(READY) ## run the tests: make test ARGS="-k book"
+test: $(READY) ## run the tests: all, or make test ARGS="-k book"
+ifeq ($(ARGS),)
+	@echo "pytest: the members' tests, on all cores …" && $(BIN)/python -m pytest -q -n auto -m "not system"
+	@echo "pytest: the whole platform, one test at a time …" && $(BIN)/python -m pytest -q -m system
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 lint: $(READY)
 	@echo "ruff …" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check --quiet $(CODE)

@@ -56,7 +56,7 @@ def test_without_a_key_the_message_says_what_to_set() -> None:
         decrypt(MINE, encrypt(MINE, "secret", KEY), None)
 
 
-@pytest.mark.parametrize("form", [KEY.hex(), KEY.hex().upper(), new_key() + "\n"])
+@pytest.mark.parametrize("form", [KEY.hex(), KEY.hex().upper(), new_key() + "\n"], ids=["hex", "HEX", "base64"])
 def test_a_key_may_be_base64_or_hex(form: str) -> None:
     """The forms that common tools print are read, with the newline that files end in."""
     assert len(parse_key(form)) == 32
