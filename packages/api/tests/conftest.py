@@ -1,0 +1,279 @@
+"""The API as it is served: a real Valkey, a real database, a real socket; and a gatherer and an executor in small."""
+
+import asyncio
+import itertools
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import picows
+import pytest
+import pytest_asyncio
+
+from millrace_api.access.principal import Role
+from millrace_api.access.tokens import new_token
+from millrace_api.server import Server, listen
+from millrace_api.services import DEFAULTS, Services
+from millrace_bus import Bus, EmbeddedServer, StreamWriter
+from millrace_core.book import OrderBook
+from millrace_core.clock import now_ms
+from millrace_core.ids import MessageId
+from millrace_core.market import BookDelta, BookSnapshot, Trade
+from millrace_core.messages import RequestError, Response
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.orders import Order
+from millrace_core.requests import action_of, parse_request
+from millrace_store import Place, Store
+
+_tenants = itertools.count()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServer]:
+    """A Valkey for all tests."""
+    async with await EmbeddedServer.start(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+async def bus(redis: EmbeddedServer) -> AsyncIterator[Bus]:
+    """The bus of other services."""
+    async with Bus.connect(redis.url, name="test") as bus:
+        yield bus
+
+
+@dataclass
+class Api:
+    """The API of one test."""
+
+    services: Services
+    server: Server
+
+    @property
+    def store(self) -> Store:
+        """Give the database."""
+        return self.services.store
+
+    @property
+    def url(self) -> str:
+        """Give where it is served."""
+        return f"http://127.0.0.1:{self.server.port}"
+
+    async def token(self, tenant: Tenant, role: Role = "admin", name: str | None = None) -> str:
+        """Make a token."""
+        text, record = new_token(tenant, name or f"{role}-{next(_tenants)}", role, now_ms())
+        await self.store.access.add_token(record)
+        return str(text)
+
+    @asynccontextmanager
+    async def client(self, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        """Give an HTTP client that sends a token along."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20) as client:
+            yield client
+
+    async def audit(self, tenant: str) -> list[dict[str, Any]]:
+        """Give the trail of a tenant, oldest first."""
+        found = await self.store.access.audit(Tenant(tenant))
+        return [msgspec.to_builtins(row) for row in reversed(found.rows)]
+
+
+@pytest.fixture
+async def api(redis: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Api]:
+    """The API, served on a free port, with limits that no test reaches by chance."""
+    config = DEFAULTS.model_copy(update={"requests_per_second": 10_000.0, "burst": 10_000, "failures_burst": 10_000})
+    async with (
+        Store.open(f"sqlite:///{tmp_path / 'test.db'}") as store,
+        Bus.connect(redis.url, name="api") as bus,
+    ):
+        services = Services.make(store, bus, config)
+        server = await Server.start(services, listen("127.0.0.1", 0))
+        try:
+            yield Api(services, server)
+        finally:
+            await server.stop()
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    """A tenant that no other test has."""
+    return Tenant(f"T{os.getpid()}-{next(_tenants)}")
+
+
+@pytest.fixture
+def other() -> Tenant:
+    """Another tenant."""
+    return Tenant(f"T{os.getpid()}-{next(_tenants)}")
+
+
+@pytest.fixture
+async def admin(api: Api, tenant: Tenant) -> AsyncIterator[httpx.AsyncClient]:
+    """The tenant's admin."""
+    async with api.client(await api.token(tenant)) as client:
+        yield client
+
+
+@pytest.fixture
+def place() -> Callable[..., Place]:
+    """Name a message of a stream, its numbers counted here."""
+    counts: dict[str, int] = {}
+
+    def next_place(name: StreamName | str, at_ms: int) -> Place:
+        counts[str(name)] = counts.get(str(name), 0) + 1
+        return Place(str(name), MessageId(1_700_000_000_000, counts[str(name)]), at_ms, at_ms)
+
+    return next_place
+
+
+class PublishedBook:
+    """A gatherer in small: a book, and the writer that publishes its changes."""
+
+    def __init__(self, bus: Bus, name: StreamName) -> None:
+        self.name = name
+        self.book = OrderBook()
+        self.writer: StreamWriter = bus.writer(name, self._snapshot)
+
+    def _snapshot(self, as_of: MessageId) -> BookSnapshot:
+        return BookSnapshot(self.book.bids.levels(), self.book.asks.levels(), str(as_of), self.book.checksum())
+
+    def bid(self, price: float, amount: float) -> MessageId:
+        """Change a level and publish that, with its proof."""
+        self.book.apply([(price, amount)], [], None)
+        return self.writer.delta(BookDelta([(price, amount)], [], checksum=self.book.checksum()))
+
+
+@pytest.fixture
+async def book(bus: Bus, tenant: Tenant) -> AsyncIterator[PublishedBook]:
+    """A book that is published, with one bid."""
+    name = StreamName(tenant, ExchangeId("kucoin"), Action("watchOrderBook"), Symbol("KCS/USDT"))
+    published = PublishedBook(bus, name)
+    published.book.apply([(10.0, 1.0)], [(11.0, 1.0)], None)
+    await published.writer.open()
+    yield published
+    await published.writer.close()
+
+
+class Executor:
+    """An executor in small: answers each request once, as it is told to."""
+
+    def __init__(self, bus: Bus, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self.requests: list[Any] = []
+        self.status: Any = "done"
+        self._bus = bus
+        self._writers: dict[StreamName, StreamWriter] = {}
+        self._answered: set[str] = set()
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        async with self._bus.request_reader([self.tenant], consumer="test") as reader:
+            async for arrived in reader:
+                request = parse_request(arrived.raw)
+                self.requests.append(request)
+                if request.request_id not in self._answered:
+                    self._answered.add(str(request.request_id))
+                    await self._answer(request)
+                await reader.done(arrived)
+
+    async def _answer(self, request: Any) -> None:
+        action, symbol = action_of(request), request.payload.symbol
+        name = StreamName(
+            self.tenant,
+            ExchangeId(request.exchange_id or "all"),
+            Action(action),
+            None if symbol is None else Symbol(symbol),
+        )
+        if name not in self._writers:
+            self._writers[name] = self._bus.writer(name, None)
+            await self._writers[name].open()
+        error = None if self.status == "done" else RequestError("RiskRefused", "more than the risk limits allow")
+        order = Order(id=f"o-{len(self.requests)}", symbol=symbol, status="open") if error is None else None
+        self._writers[name].response(Response(str(request.request_id), self.status, order, error=error))
+
+
+@pytest.fixture
+async def executor(bus: Bus, tenant: Tenant) -> AsyncIterator[Executor]:
+    """The tenant's executor."""
+    executor = Executor(bus, tenant)
+    task = asyncio.create_task(executor.run())
+    yield executor
+    task.cancel()
+    await asyncio.wait({task})
+
+
+class Socket(picows.WSListener):
+    """A WebSocket client that remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self.transport: picows.WSTransport | None = None
+        self.closed: tuple[int, str] | None = None
+        self._more = asyncio.Event()
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        """Remember the way back."""
+        self.transport = transport
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        """Remember a message."""
+        if frame.msg_type == picows.WSMsgType.TEXT:
+            self.heard.append(json.loads(frame.get_payload_as_bytes()))
+        elif frame.msg_type == picows.WSMsgType.CLOSE:
+            self.closed = (int(frame.get_close_code()), frame.get_close_reason())
+            transport.disconnect()
+        self._more.set()
+
+    def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
+        """Remember that it is over."""
+        self.closed = self.closed or (0, "")
+        self._more.set()
+
+    def say(self, **command: Any) -> None:
+        """Send a command."""
+        assert self.transport is not None
+        self.transport.send(picows.WSMsgType.TEXT, json.dumps(command).encode())
+
+    async def until(self, reached: Callable[[], object]) -> None:
+        """Wait for messages until a condition holds."""
+        async with asyncio.timeout(15):
+            while not reached():
+                self._more.clear()
+                await self._more.wait()
+
+    def of_type(self, *kinds: str) -> list[dict[str, Any]]:
+        """Give what was heard of some types."""
+        return [each for each in self.heard if each["type"] in kinds]
+
+
+@pytest.fixture
+async def connect(api: Api) -> AsyncIterator[Callable[..., Any]]:
+    """Connect WebSockets."""
+    opened: list[Socket] = []
+
+    async def connect(token: str, **headers: str) -> Socket:
+        url = f"ws://127.0.0.1:{api.server.port}/api/v1/live"
+        _, socket = await picows.ws_connect(Socket, url, extra_headers={"Authorization": f"Bearer {token}", **headers})
+        opened.append(socket)
+        return socket
+
+    yield connect
+    for socket in opened:
+        assert socket.transport is not None
+        socket.transport.disconnect()
+    await asyncio.gather(*(socket.transport.wait_disconnected() for socket in opened), return_exceptions=True)
+
+
+@pytest.fixture
+def trade() -> Callable[..., Trade]:
+    """Make trades."""
+
+    def make(number: int, at_ms: int, symbol: str = "KCS/USDT") -> Trade:
+        return Trade(id=str(number), timestamp=at_ms, symbol=symbol, side="buy", price=10.5, amount=0.1)
+
+    return make

@@ -1,0 +1,102 @@
+"""Live streams as clients get them over a real WebSocket."""
+
+from typing import Any
+
+import picows
+import pytest
+
+from millrace_core.ids import MessageId
+from millrace_core.names import PUBLIC
+
+
+async def test_a_client_gets_the_whole_book_first_and_then_each_change(
+    api: Any, tenant: Any, book: Any, connect: Any
+) -> None:
+    """A snapshot as of a message, then every message after it, none left out."""
+    socket = await connect(await api.token(tenant, "read"))
+    socket.say(op="subscribe", stream=str(book.name))
+    await socket.until(lambda: socket.of_type("snapshot"))
+    last = [book.bid(9.0, float(amount)) for amount in range(1, 6)][-1]
+    await socket.until(lambda: any(each["id"] == str(last) for each in socket.of_type("delta")))
+    snapshot, deltas = socket.of_type("snapshot")[0], socket.of_type("delta")
+    assert snapshot["data"]["bids"][0] == [10.0, 1.0]
+    assert snapshot["stream"] == str(book.name)
+    ids = [MessageId.parse(each["id"]) for each in deltas]
+    assert ids[0].follows(MessageId.parse(snapshot["data"]["asOf"]))
+    assert all(later.follows(earlier) for earlier, later in zip(ids, ids[1:], strict=False))
+    assert deltas[-1]["data"]["bids"] == [[9.0, 5.0]]
+
+
+@pytest.mark.parametrize("is_followed", [True, False], ids=["from memory", "from the journal"])
+async def test_a_client_resumes_after_the_last_message_that_it_has(
+    is_followed: bool, api: Any, tenant: Any, book: Any, connect: Any, bus: Any
+) -> None:
+    """With `since` no snapshot comes but exactly the messages after it, and then live ones."""
+    ids = [book.bid(9.0, float(amount)) for amount in range(1, 2_000)]
+    token = await api.token(tenant, "read")
+    if is_followed:
+        other = await connect(token)
+        other.say(op="subscribe", stream=str(book.name))
+        await other.until(lambda: other.of_type("snapshot"))
+        ids += [book.bid(8.0, float(amount)) for amount in range(1, 10)]
+        await other.until(lambda: len(other.of_type("delta")) >= 9)
+    since = ids[-5] if is_followed else ids[100]
+    socket = await connect(token)
+    socket.say(op="subscribe", stream=str(book.name), since=str(since))
+    await socket.until(lambda: socket.of_type("resumed"))
+    ids.append(book.bid(7.0, 1.0))
+    await socket.until(lambda: socket.heard[-1]["id"] == str(ids[-1]) and socket.heard[-1]["type"] == "delta")
+    wanted = [str(each) for each in ids if each > since]
+    assert [each["id"] for each in socket.of_type("delta")] == wanted
+    assert not socket.of_type("snapshot")
+
+
+async def test_who_was_away_for_too_long_begins_with_the_whole_state(
+    api: Any, tenant: Any, book: Any, connect: Any
+) -> None:
+    """A `since` that the journal does not know gives a snapshot instead of a gap."""
+    socket = await connect(await api.token(tenant, "read"))
+    socket.say(op="subscribe", stream=str(book.name), since="1-1")
+    await socket.until(lambda: socket.of_type("snapshot"))
+    assert not socket.of_type("resumed", "delta")
+
+
+async def test_public_feeds_are_everybodys_and_other_tenants_streams_are_nobodys(
+    api: Any, tenant: Any, other: Any, connect: Any
+) -> None:
+    """A tenant may follow PUBLIC; what is another's is denied, and the attempt is recorded."""
+    socket = await connect(await api.token(tenant, "read"))
+    socket.say(op="subscribe", stream=f"stream.{other}.kucoin.watchBalance")
+    await socket.until(lambda: socket.of_type("error"))
+    socket.say(op="subscribe", stream=f"stream.{PUBLIC}.kucoin.createOrder.KCS/USDT")
+    await socket.until(lambda: socket.of_type("live"))
+    assert [row["target"] for row in await api.audit(tenant)] == [f"stream.{other}.kucoin.watchBalance"]
+
+
+async def test_what_is_no_command_is_answered_by_what_would_be_one(api: Any, tenant: Any, connect: Any) -> None:
+    """A mistake ends nothing: it is told, and the next command is carried out."""
+    socket = await connect(await api.token(tenant, "read"))
+    for text in (b"\xff", b"{}", b'{"op":"subscribe","stream":"nonsense"}', b"[" * 3_000):
+        socket.transport.send(picows.WSMsgType.TEXT, text)
+    socket.say(op="subscribe", stream=f"stream.snapshot.{tenant}.kucoin.watchTicker.KCS/USDT")
+    socket.say(op="unsubscribe", stream=f"stream.{tenant}.kucoin.watchTicker.KCS/USDT")
+    await socket.until(lambda: socket.of_type("unsubscribed"))
+    assert len(socket.of_type("error")) == 5
+
+
+async def test_nobody_connects_without_a_token(api: Any, tenant: Any, connect: Any) -> None:
+    """The handshake itself is refused, in words, and recorded."""
+    with pytest.raises(picows.WSHandshakeError) as refused:
+        await connect("mr_0123456789ab_guessed")
+    assert refused.value.response is not None
+    assert refused.value.response.status == 401
+    assert (await api.audit("-"))[-1]["outcome"] == "denied"
+
+
+async def test_a_revoked_token_ends_its_live_clients(api: Any, tenant: Any, connect: Any) -> None:
+    """Who was connected with it is told to go."""
+    token = await api.token(tenant, "read")
+    socket = await connect(token)
+    await api.store.access.revoke_token(tenant, token.split("_")[1], 1)
+    await socket.until(lambda: socket.closed)
+    assert socket.closed == (1008, "this token is no longer in force")
