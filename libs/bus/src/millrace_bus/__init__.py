@@ -17,6 +17,7 @@ from millrace_bus.journals import BEGINNING, Extent, JournalEntry, Journals
 from millrace_bus.ledger import Intents
 from millrace_bus.numbered import WriterCounters
 from millrace_bus.orders import Orders
+from millrace_bus.published import Published
 from millrace_bus.request_reader import Arrived, RequestReader
 from millrace_bus.requests import Requests
 from millrace_bus.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
@@ -40,6 +41,7 @@ __all__ = [
     "JournalEntry",
     "Journals",
     "Orders",
+    "Published",
     "RequestReader",
     "Requests",
     "ServerFailed",

@@ -18,6 +18,7 @@ from millrace_bus.ledger import Intents
 from millrace_bus.link import Link
 from millrace_bus.orders import Orders
 from millrace_bus.outbox import Outbox
+from millrace_bus.published import Resume
 from millrace_bus.request_reader import RequestReader
 from millrace_bus.requests import Requests
 from millrace_bus.subscriptions import Subscriptions
@@ -94,12 +95,15 @@ class Bus:
         retention: int = 10_000,
         snapshot_interval_s: float = 60.0,
         on_state: Callable[[WriterState], None] | None = None,
+        resume: Resume | None = None,
     ) -> StreamWriter:
         """Give the writer of a stream, still to be opened.
 
         `take_snapshot` gives the snapshot's data (a struct of `millrace_core.market`, or a dict with `asOf`) as of
         the id that it is handed: everything up to that message and nothing later; None for a stream of answers.
         `on_state` is told each change of the writer's state.
+        `resume`, for streams with snapshots, is told before each epoch what all writers have published so far, so that
+        the epoch's messages go on from there and none is published twice or left out.
         """
         writer = StreamWriter(
             name,
@@ -109,6 +113,7 @@ class Bus:
             retention=retention,
             snapshot_interval_s=snapshot_interval_s,
             on_state=on_state,
+            resume=resume,
         )
         self._keep(writer)
         return writer

@@ -123,6 +123,23 @@ class NumberedStream:
             self._renumber(kept)
         return claim
 
+    def begin_resumed(self, above: int) -> tuple[bytes, bytes]:
+        """Begin a new epoch as `begin` does, with a snapshot of what was published before.
+
+        Give the commands that claim it, and those of its first message, a status. What was kept is forgotten: whoever
+        resumed from what was published hands in again what that lacks.
+        """
+        self.end_session()
+        self.ring.clear()
+        self.last = MessageId(max(now_ms(), above + 1), 0)
+        self._snapshots = 0
+        self.acknowledged.restart(self.last, last=1)
+        if self._take_snapshot is None:
+            raise ValueError("a stream without snapshots has nothing to resume from")
+        claim = self._snapshot(self._take_snapshot)
+        first = self.write_status()
+        return claim, self._faces.write(str(first), self.ring.after(0)[0][1])
+
     def go_on(self, wire: Wire, after: int) -> None:
         """Begin a session in which Redis holds everything up to `after`: send what is kept beyond."""
         self.acknowledged.restart(MessageId(self.last.epoch, after), last=self.last.seq)

@@ -11,6 +11,7 @@ from millrace_bus.faces import entry_message_id
 from millrace_bus.link import Link
 from millrace_bus.numbered import NO_TRACE, NumberedStream, TakeSnapshot, WriterCounters
 from millrace_bus.outbox import Outbox
+from millrace_bus.published import PublishedReading, Resume
 from millrace_bus.resumption import Fenced, NewEpoch, Resend, decide, epoch_of
 from millrace_bus.wire import Wire, into
 from millrace_core.ids import MessageId
@@ -45,9 +46,10 @@ class StreamWriter:
         retention: int = 10_000,
         snapshot_interval_s: float = 60.0,
         on_state: Callable[[WriterState], None] | None = None,
+        resume: Resume | None = None,
     ) -> None:
         self.name = name
-        self._link, self._on_state = link, on_state
+        self._link, self._on_state, self._resume = link, on_state, resume
         self._snapshot_interval_s = snapshot_interval_s
         self._stream = NumberedStream(name, outbox, take_snapshot, retention)
         self._state: WriterState = "closed"
@@ -217,15 +219,41 @@ class StreamWriter:
                 await self._open_epoch(wire, above, held)
             case Fenced(_):
                 self._stand_by()
-                await self._open_epoch(wire, await self._silence(wire), stream.acknowledged.seq)
+                above = await self._silence(wire)
+                # From here on what is handed in is kept: it may come after the first snapshot was taken.
+                self._become("disconnected")
+                await self._open_epoch(wire, above, stream.acknowledged.seq)
 
     async def _open_epoch(self, wire: Wire, above: int, held: int) -> None:
         self._claimed = False
+        if self._resume is not None:
+            await self._open_resumed(wire, above, self._resume)
+            return
         claim = self._stream.begin(above, held)
         await _written(wire, claim)
         self._claimed = True
         self.counters.epochs += 1
         self._go_live(wire, 0 if self._stream.has_snapshots else 1)
+
+    async def _open_resumed(self, wire: Wire, above: int, resume: Resume) -> None:
+        """Open an epoch that goes on from what was published, by whomever, up to its first entry."""
+        stream, reading = self._stream, PublishedReading(wire, self.name)
+        await reading.snapshot()
+        while True:
+            published = await reading.journal()
+            if (resumed := resume(published)) is not None:
+                await resumed
+            claim, first = stream.begin_resumed(max(above, epoch_of(reading.newest)))
+            above = stream.last.epoch
+            await _written(wire, claim)
+            await _written(wire, first)
+            # Behind our first entry nobody else writes; what the writer before us wrote since we read is before it.
+            if await reading.is_complete(MessageId(above, 1)):
+                break
+            _log.info("%s: another writer was still at work; going on from what it wrote", self.name)
+        self._claimed = True
+        self.counters.epochs += 1
+        self._go_live(wire, 1)
 
     def _go_live(self, wire: Wire, after: int) -> None:
         self._stream.go_on(wire, after)
