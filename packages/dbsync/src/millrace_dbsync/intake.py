@@ -57,13 +57,15 @@ class Intake:
         await self._look()
         haul = Haul()
         wanted, wait_s = self.positions, _WAIT_S
-        while wanted and haul.count < self._plan.batch_messages:
-            most = max(_FEWEST, min(_CALL, self._plan.batch_messages - haul.count) // len(wanted))
+        while haul.count < self._plan.batch_messages:
+            most = max(_FEWEST, min(_CALL, self._plan.batch_messages - haul.count) // max(1, len(wanted)))
             found = await self._journals.read(wanted, most=most, wait_s=wait_s)
             for name, page in found.items():
                 await self._take(haul, name, page)
             wanted = {name: self.positions[name] for name, page in found.items() if len(page) == most}
             wait_s = 0.0
+            if not wanted:
+                break
         return haul
 
     async def _look(self) -> None:

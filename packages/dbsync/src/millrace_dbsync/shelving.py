@@ -17,6 +17,7 @@ from millrace_core.trace import Trace
 from millrace_store import Batch, Place
 
 _NS_PER_MS = 1_000_000
+_DAY_MS = 86_400_000
 _ModelT = TypeVar("_ModelT")
 
 
@@ -107,8 +108,13 @@ def _envelope(entry: JournalEntry) -> Message:
 
 def _place(name: str, message_id: MessageId, message: Message) -> Place:
     published = message.trace.published
-    at_ms = published // _NS_PER_MS if published is not None else message.timestamp or message_id.epoch
-    return Place(name, message_id, at_ms, message.timestamp)
+    at_ms = message_id.epoch if published is None else published // _NS_PER_MS
+    return Place(name, message_id, _credible(at_ms), message.timestamp)
+
+
+def _credible(at_ms: int) -> int:
+    """Give a time as it is, or the present where it is none: rows are kept by their time, so an absurd one hurts."""
+    return at_ms if 0 <= at_ms <= (now := now_ms()) + _DAY_MS else now
 
 
 def _book(batch: Batch, place: Place, message: Message) -> None:
@@ -173,16 +179,17 @@ def _snapshot(batch: Batch, name: str, action: str, entry: JournalEntry) -> Stor
 
 def _request(batch: Batch, name: str, entry: JournalEntry) -> Stored:
     text = _text_of(entry)
-    batch.request(Place(name, entry.id, _asked_at(entry.id, text)), _read(_OBJECT, text))
+    request = _read(_OBJECT, text)
+    batch.request(Place(name, entry.id, _asked_at(entry.id, text)), request)
     return Stored(None)
 
 
 def _asked_at(entry_id: MessageId, text: bytes) -> int:
     """Give a request's own time, or where it says none when Redis had it: its entry's id tells."""
     try:
-        return _ASKED_AT.decode(text).requested_at or entry_id.epoch
+        return _credible(_ASKED_AT.decode(text).requested_at or entry_id.epoch)
     except msgspec.MsgspecError:
-        return entry_id.epoch
+        return _credible(entry_id.epoch)
 
 
 def _invalid(text: str) -> InvalidMessage:

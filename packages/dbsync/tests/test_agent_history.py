@@ -1,0 +1,39 @@
+import asyncio
+import json
+from typing import Any
+
+from millrace_bus import Bus
+from millrace_core.names import AgentId
+
+
+async def until_rows(dbsync: Any, query: str, count: int) -> list[tuple[Any, ...]]:
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                found: list[tuple[Any, ...]] = await dbsync.rows.fetch(query)
+            except Exception:  # noqa: BLE001 - the tables may not be there yet, each database says so in its own way
+                found = []
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def test_every_configuration_is_kept_once(dbsync: Any, bus: Bus) -> None:
+    """Each change is a row; what is the same as before is none, also after a restart."""
+    other = AgentId("OTHER")
+    await dbsync.start()
+    query = "SELECT data FROM configs WHERE agent_id = 'OTHER' ORDER BY at_ms"
+    for number in range(3):
+        await bus.put_config(other, json.dumps({"n": number}))
+        await until_rows(dbsync, query, number + 1)
+    await dbsync.stop()
+    await dbsync.start()
+    await until_rows(dbsync, "SELECT 1 FROM agent_states WHERE agent_id = 'DBSYNC' AND state = 'running'", 2)
+    assert await dbsync.rows.fetch(query) == [(json.dumps({"n": number}),) for number in range(3)]
+
+
+async def test_what_agents_say_is_kept(dbsync: Any) -> None:
+    """An agent's state is there soon after it changed."""
+    await dbsync.start()
+    found = await until_rows(dbsync, "SELECT kind, state FROM agent_states WHERE state = 'running'", 1)
+    assert found[0] == ("dbsync", "running")
