@@ -8,6 +8,7 @@ from typing import Any
 
 from millrace_bus.address import Address
 from millrace_bus.agents import Agents
+from millrace_bus.calls import Calls
 from millrace_bus.config_texts import config_changes
 from millrace_bus.control import Control, control_client
 from millrace_bus.follower import Follower
@@ -42,6 +43,7 @@ class Bus:
         self._address, self._name, self._redis = address, name, redis
         self._outbox = Outbox()
         self._publishing = Link(address, f"{name}.publish", on_up=self._meet, on_down=self._outbox.detach)
+        self._calls = Calls(self._publishing, self._outbox)
         self._reading = Link(address, f"{name}.read")
         self._subscriptions = Subscriptions(address, f"{name}.subscribe")
         self._followings: dict[StreamName, Following] = {}
@@ -53,7 +55,7 @@ class Bus:
         """Requests to trade, to be published."""
         self.orders = Orders(redis)
         """Orders, each the join of what is known of it."""
-        self.intents = Intents(redis)
+        self.intents = Intents(self._calls)
         """The executor's ledger."""
         self.halts = Halts(redis)
         """What is halted."""
@@ -145,7 +147,7 @@ class Bus:
         """
         # A connection of its own, because it blocks there.
         link = Link(self._address, f"{self._name}.requests")
-        reader = RequestReader(tenants, consumer, claim_idle_ms, link, self._subscriptions, self._redis)
+        reader = RequestReader(tenants, consumer, claim_idle_ms, link, self._subscriptions, self._calls)
         self._keep(reader)
         return reader
 

@@ -1,12 +1,12 @@
 """Reading journals from known positions, many at once: what a database needs. See docs/protocol.md, "Names"."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
+from millrace_bus.calls import until_answered
 from millrace_bus.control import Control
-from millrace_bus.errors import Disconnected, Refused
+from millrace_bus.errors import Refused
 from millrace_bus.faces import entry_body
 from millrace_bus.link import Link
 from millrace_bus.wire import Part
@@ -16,11 +16,6 @@ BEGINNING = MessageId(0, 0)
 """Before every entry."""
 _LONGEST_WAIT_S = 1.0
 """Shorter than the link's pulse, which waits behind it."""
-_RETRY_S = 0.2
-_PASSING = ("LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
-"""Errors of a server that will answer soon."""
-
-_log = logging.getLogger("millrace.bus")
 
 
 class JournalEntry(NamedTuple):
@@ -110,16 +105,7 @@ class Journals:
 
     async def _call(self, *parts: Part) -> Any:
         """Send a command that only reads, until it is answered."""
-        while True:
-            try:
-                return await self._link.call(*parts)
-            except Disconnected:
-                continue
-            except Refused as refused:
-                if refused.code not in _PASSING:
-                    raise
-                _log.debug("Redis answers later: %s", refused)
-                await asyncio.sleep(_RETRY_S)
+        return await until_answered(lambda: self._link.call(*parts))
 
 
 def _entries(found: list[Any] | None) -> list[JournalEntry]:

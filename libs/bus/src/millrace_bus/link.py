@@ -67,6 +67,8 @@ class Link:
         Raises:
             Unreachable: there was none within `timeout_s`.
         """
+        if self.wire is not None:
+            return self.wire
         self.start()
         try:
             async with asyncio.timeout(timeout_s):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from millrace_bus.control import Control
+from millrace_bus.calls import Calls
 from millrace_bus.errors import Disconnected, Refused
 from millrace_bus.faces import entry_body
 from millrace_bus.link import Link
@@ -64,11 +64,11 @@ class RequestReader:
         claim_idle_ms: int,
         link: Link,
         subscriptions: Subscriptions,
-        redis: Control,
+        calls: Calls,
     ) -> None:
         self._tenants = {trader_actions(tenant).encode(): tenant for tenant in tenants}
         self._consumer, self._claim_idle_ms = consumer, claim_idle_ms
-        self._link, self._subscriptions, self._redis = link, subscriptions, redis
+        self._link, self._subscriptions, self._calls = link, subscriptions, calls
         self._arrived: asyncio.Queue[Arrived | None] = asyncio.Queue()
         self._room = asyncio.Event()
         self._in_hand: set[tuple[bytes, str]] = set()
@@ -101,7 +101,7 @@ class RequestReader:
         if arrived.entry_id is None:
             return
         key = trader_actions(arrived.tenant)
-        await self._redis.xack(key, GROUP, arrived.entry_id)
+        await self._calls.call("XACK", key, GROUP, arrived.entry_id)
         self._in_hand.discard((key.encode(), arrived.entry_id))
 
     async def close(self) -> None:
