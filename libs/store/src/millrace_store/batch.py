@@ -4,6 +4,7 @@ Pure: rows are gathered here and committed by `millrace_store.committing`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -278,7 +279,7 @@ class Batch:
         source = None if response is None else response.order_source
         request = None if response is None else response.request_id
         for n, order in enumerate(orders, first):
-            said = (_text(order.id), _text(order.status), order.filled, encode(order).decode())
+            said = (_text(order.id), _text(order.status), _exact(order.filled), encode(order).decode())
             self._add(schema.order_events, (*_identity(place), n, *said))
             record = OrderRecord(order, name.exchange, place.at_ms, source, request)
             self.sightings.append(Sighting(stream_id(place.name), place.id, name.tenant, record))
@@ -302,6 +303,10 @@ def _int64(value: int | None) -> int | None:
 def _text(value: str | None) -> str | None:
     """Give a text as both databases can hold it: PostgreSQL refuses NUL."""
     return value.replace("\x00", "\ufffd") if value is not None and "\x00" in value else value
+
+
+def _exact(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def _digits(number: float | None) -> str | None:
