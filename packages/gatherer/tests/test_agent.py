@@ -217,7 +217,7 @@ async def test_an_exchange_out_of_reach_is_told_in_the_heartbeat(bus: Bus) -> No
     }
     await bus.put_config(AgentId("GATHERER"), json.dumps(config))
     async with asyncio.timeout(10):
-        while not (errors := [e for beat in await bus.heartbeats() for e in beat.last_errors]):  # noqa: ASYNC110
+        while not (errors := [e for beat in await bus.heartbeats() for e in beat.last_errors]):
             # A heartbeat is a key that tells nobody of its change.
             await asyncio.sleep(0.05)
     assert "binance" in errors[0].message

@@ -1,10 +1,11 @@
 """An account's balances: what the exchange tells, reconciled with what it answers when asked."""
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
-from millrace_bus import Bus
+from millrace_bus import Bus, Published
 from millrace_core.clock import now_ns
 from millrace_core.market import Balance, Balances
+from millrace_core.states import BalanceState
 from millrace_exchange import Event, Feed
 from millrace_gatherer.streams.reconciling import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
@@ -18,6 +19,7 @@ NOTHING = Balance(free=0.0, used=0.0, total=0.0)
 class BalanceStream(Stream):
     """The balances of one account."""
 
+    resumes = True
     reconcile_s = RECONCILE_S
 
     def __init__(self, unit: StreamUnit, bus: Bus, health: UnitHealthReporter) -> None:
@@ -27,11 +29,16 @@ class BalanceStream(Stream):
 
     async def follow(self, feed: Feed) -> NoReturn:
         """Follow the stream and ask for all balances on a timer."""
-        await together(feed.balance(self), reconcile(lambda: self._reconcile(feed), self.health, self.reconcile_s))
+        reconciling = reconcile(lambda: self._reconcile(feed), self.health, self.reconcile_s, self.wake)
+        await together(feed.balance(self), reconciling)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
         """Give all balances."""
         return {**self._balances, "asOf": as_of}
+
+    def resume(self, published: Published) -> None:
+        """Hold the balances that were published last; what differs from them by now is asked for."""
+        self._balances = dict(cast(BalanceState, published.state).balances)
 
     def balance_changed(self, balances: Balances, event: Event) -> None:
         """Publish what differs from what was published."""
@@ -40,6 +47,7 @@ class BalanceStream(Stream):
         self._take(balances, event, is_live=True)
 
     async def _reconcile(self, feed: Feed) -> None:
+        await self.known.wait()
         while True:
             told = self._told
             balances = await feed.fetch_balance()

@@ -20,6 +20,11 @@ class KnownOrders:
         """Give the open orders."""
         return [record.order for record in self._records.values() if not record.order.is_final]
 
+    def restart(self, records: Iterable[OrderRecord]) -> None:
+        """Know these orders, as they were published, and no others."""
+        self._records.clear()
+        self.take(records)
+
     def take(self, records: Iterable[OrderRecord]) -> list[Order]:
         """Join what is told with what is known; give the orders of which something that matters changed."""
         changed: dict[str, Order] = {}

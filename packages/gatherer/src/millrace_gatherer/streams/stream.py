@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from millrace_bus import Bus, StreamWriter, WriterState
+from millrace_bus import Bus, Published, StreamWriter, WriterState
 from millrace_core.clock import now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
@@ -26,6 +26,8 @@ class Stream(ABC):
 
     silence_limit_s: float | None = None
     """Whether so long a silence proves that something is wrong; None where silence is ordinary."""
+    resumes: bool = False
+    """Whether it goes on from what was published before, so that nothing is missing between two epochs."""
 
     def __init__(self, unit: StreamUnit, bus: Bus, health: UnitHealthReporter) -> None:
         self.unit = unit
@@ -36,11 +38,16 @@ class Stream(ABC):
             retention=unit.retention,
             snapshot_interval_s=unit.snapshot_interval_s,
             on_state=self._writer_is,
+            resume=self._go_on if self.resumes else None,
         )
         self.heard: Callable[[], None] = lambda: None
         """Called at each message; set by who watches for silence."""
         self.broken: asyncio.Future[str] | None = None
         """Resolved, with the reason, when what the exchange sends can no longer be followed."""
+        self.known = asyncio.Event()
+        """Set once it is known what was published before; of streams that resume."""
+        self.wake = asyncio.Event()
+        """Set when the state became that of what was published once more: what it lacks is to be asked for."""
         self._whole = asyncio.Event()
         self._is_open = False
         self._status: StreamStatus = "stale"
@@ -58,11 +65,16 @@ class Stream(ABC):
     def take_snapshot(self, as_of: str) -> Any:
         """Give the whole state as a snapshot's data."""
 
+    def resume(self, published: Published) -> None:
+        """Become what was published; what the exchange has beyond it is told of, or asked for, afterwards."""
+        raise NotImplementedError
+
     async def open(self) -> None:
         """Open the writer as soon as there is a state to write; what readers have until then stays theirs."""
-        await self._whole.wait()
-        # From the call on, not from its return: the first snapshot is taken somewhere in between.
-        self._is_open = True
+        if not self.resumes:
+            await self._whole.wait()
+            # From the call on, not from its return: the first snapshot is taken somewhere in between.
+            self._is_open = True
         await self.writer.open(self._status, self._reason)
 
     def live(self) -> None:
@@ -94,6 +106,20 @@ class Stream(ABC):
         trace = Trace(exchange=exchange_ns, received=event.received_ns)
         self.writer.delta(data, timestamp=event.timestamp, trace=trace)
         self.health.latency("received→published", now_ns() - event.received_ns)
+
+    async def _go_on(self, published: Published | None) -> None:
+        if published is None:
+            self.known.set()
+            await self._whole.wait()
+        else:
+            self.stale("what was missed is asked for")
+            self.resume(published)
+            if self.known.is_set():
+                self.wake.set()
+            self.known.set()
+        self._is_open = True
+        # What was said before went nowhere.
+        self.writer.status(self._status, self._reason)
 
     def _snapshot(self, as_of: MessageId) -> Any:
         return self.take_snapshot(str(as_of))

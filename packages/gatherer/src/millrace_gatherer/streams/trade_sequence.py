@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import takewhile
 
 from millrace_core.market import Trade
 from millrace_core.states import KEPT_TRADES
@@ -28,6 +29,15 @@ class TradeSequence:
         """Give the newest trade."""
         return self.newest[-1] if self.newest else None
 
+    def restart(self, newest: Iterable[Trade], earlier: Iterable[Trade]) -> None:
+        """Count these as published, and no others; of the earlier ones only the ids matter."""
+        trades = list(newest)
+        self.newest.clear()
+        self._seen = {trade.id: None for trade in earlier if trade.id is not None}
+        self._last_number = None
+        if trades:
+            self.add(trades)
+
     def unseen(self, trades: Iterable[Trade]) -> list[Trade]:
         """Give those that are new, each once, in order."""
         if self._consecutive:
@@ -38,13 +48,30 @@ class TradeSequence:
         for place, trade in enumerate(trades):
             if trade.id is None or trade.id not in self._seen:
                 new.setdefault(place if trade.id is None else trade.id, trade)
-        return sorted(new.values(), key=lambda trade: trade.timestamp or 0)
+        return sorted(new.values(), key=_time)
 
     def missing_before(self, trades: list[Trade]) -> int:
         """Give how many trades are missing between the newest and these, as far as ids tell."""
         if not (self._consecutive and trades) or self._last_number is None:
             return 0
         return _number(trades[0]) - self._last_number - 1
+
+    def run(self, trades: list[Trade]) -> list[Trade]:
+        """Give the leading ones of these between which none is missing, as far as ids tell."""
+        if not self._consecutive:
+            return trades
+        first = _number(trades[0]) if trades else 0
+        numbered = enumerate(trades, first)
+        return [trade for _, trade in takewhile(lambda pair: _number(pair[1]) == pair[0], numbered)]
+
+    def may_miss_before(self, asked: list[Trade]) -> bool:
+        """Tell whether the newest that an exchange gives do not reach back to what was published.
+
+        Where ids are not consecutive nothing proves it: but nothing that was published is among them.
+        """
+        if self._consecutive or not asked or self.last is None:
+            return False
+        return all(trade.id not in self._seen for trade in asked) and _time(asked[0]) > _time(self.last)
 
     def add(self, trades: list[Trade]) -> None:
         """Count trades, which `unseen` gave, as published."""
@@ -55,6 +82,10 @@ class TradeSequence:
         self._seen.update((trade.id, None) for trade in trades if trade.id is not None)
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
+
+
+def _time(trade: Trade) -> int:
+    return trade.timestamp or 0
 
 
 def _number(trade: Trade) -> int:

@@ -2,14 +2,15 @@
 
 import asyncio
 from abc import abstractmethod
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
 
 import structlog
 
-from millrace_bus import Bus
+from millrace_bus import Bus, Published
 from millrace_core.clock import now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.names import Symbol
+from millrace_core.states import TradesState
 from millrace_exchange import Event, ExchangeError, Fatal, Feed
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.together import together
@@ -26,13 +27,18 @@ SUBSCRIBING_S: Final = 1.0
 MOST_TIMES_IN_VAIN: Final = 5
 """How often a hole is asked for without any answer filling more of it, before it is given up."""
 IN_VAIN_PAUSE_S: Final = 0.2
+FULL_PAGE: Final = 100
+"""So many trades in one answer may not be all: exchanges give 100 to 1,000 at a time."""
 
 
 class TradesStream(Stream):
     """Trades of one symbol. While a hole is being filled, what arrives is held back, so that order is kept."""
 
+    resumes = True
     poll_s: float | None = None
     """How often to ask even without a hole; None where holes show themselves."""
+    pages = False
+    """Whether asking for what comes after a trade gives the oldest first, so that it is asked for page by page."""
 
     def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
         self.symbol = symbol
@@ -40,6 +46,8 @@ class TradesStream(Stream):
         self._held: list[Trade] = []
         self._filling = True
         self._wanted = asyncio.Event()
+        self._resumed = 0
+        """How often the sequence became that of what was published."""
         super().__init__(unit, bus, health)
 
     @abstractmethod
@@ -64,6 +72,16 @@ class TradesStream(Stream):
         """Give the newest trades."""
         return TradesSnapshot(trades=list(self._sequence.newest), as_of=as_of)
 
+    def resume(self, published: Published) -> None:
+        """Count as published what was; trades beyond it that are still held here need not be asked for."""
+        self._held = [*self._sequence.newest, *self._held]
+        earlier = [trade for delta in published.deltas for trade in cast(TradesDelta, delta).trades]
+        self._sequence.restart(cast(TradesState, published.state).trades, earlier)
+        self._filling = True
+        self._resumed += 1
+        if self.known.is_set():
+            self._wanted.set()
+
     def traded(self, trades: list[Trade], event: Event) -> None:
         """Publish new trades, or hold them back behind a hole."""
         self.heard()
@@ -83,6 +101,7 @@ class TradesStream(Stream):
 
     async def _fill_holes(self, feed: Feed) -> NoReturn:
         wait_s: float | None = SUBSCRIBING_S
+        await self.known.wait()
         while True:
             try:
                 async with asyncio.timeout(wait_s):
@@ -93,35 +112,50 @@ class TradesStream(Stream):
             wait_s = self.poll_s if await self._fill(feed) else SUBSCRIBING_S
 
     async def _fill(self, feed: Feed) -> bool:
-        """Ask until nothing is missing before what is held back, and let that go; False if the asking failed."""
-        in_vain = 0
+        """Ask until nothing is missing up to what is held back, and let that go; False if the asking failed."""
+        in_vain, fresh = 0, list[Trade]()
         try:
             while in_vain < MOST_TIMES_IN_VAIN:
-                asked = self._sequence.unseen(await self.ask(feed, self._sequence.last))
-                self._publish(asked)
-                if not self._sequence.missing_before(self._sequence.unseen(self._held)):
+                resumed, last = self._resumed, self._sequence.last
+                asked = await self.ask(feed, last)
+                if resumed != self._resumed:
+                    # What was asked for is not what is missing now.
+                    continue
+                self._suspect(asked)
+                fresh = self._sequence.unseen([*asked, *self._held])
+                run = [] if self._sequence.missing_before(fresh) else self._sequence.run(fresh)
+                self._publish(run)
+                fresh = fresh[len(run) :]
+                if not fresh and not (self.pages and len(asked) >= FULL_PAGE and run):
                     break
                 # What the stream told already may take a moment until it can be asked for.
-                in_vain = 0 if asked else in_vain + 1
-                await asyncio.sleep(0 if asked else IN_VAIN_PAUSE_S)
+                in_vain = 0 if run else in_vain + 1
+                await asyncio.sleep(0 if run else IN_VAIN_PAUSE_S)
         except Fatal:
             raise
         except ExchangeError as error:
             self.health.error(error)
             return False
-        self._publish(self._sequence.unseen(self._held))
+        self._publish(self._sequence.unseen([*fresh, *self._held]))
         self._held = []
         self._filling = False
         self.live()
         return True
 
     def _publish(self, trades: list[Trade]) -> None:
-        if not trades:
-            return
-        if missing := self._sequence.missing_before(trades):
-            self.health.count("lost", missing)
-            log.error("trades were lost: the exchange does not give them any more", missing=missing)
-        self._add(trades, Event(trades[-1].timestamp, now_ns()), is_live=False)
+        """Publish trades, of which some may be missing before or between."""
+        while trades:
+            if missing := self._sequence.missing_before(trades):
+                self.health.count("lost", missing)
+                log.error("trades were lost: the exchange does not give them any more", missing=missing)
+            run = self._sequence.run(trades)
+            self._add(run, Event(run[-1].timestamp, now_ns()), is_live=False)
+            trades = trades[len(run) :]
+
+    def _suspect(self, asked: list[Trade]) -> None:
+        if self._sequence.may_miss_before(asked):
+            self.health.count("lost")
+            log.error("trades were lost, nobody knows how many: the exchange does not give them any more")
 
 
 class PublicTradesStream(TradesStream):
@@ -143,6 +177,7 @@ class MyTradesStream(TradesStream):
     """The account's own trades in a market."""
 
     poll_s = 30.0
+    pages = True
 
     async def subscribe(self, feed: Feed) -> NoReturn:
         """Follow ccxt's own trades in the symbol."""

@@ -1,0 +1,150 @@
+"""What happened while no gatherer ran stands in the journals all the same, once, in its place."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from millrace_bus import BEGINNING, Bus, EmbeddedServer
+from millrace_core.clock import now_ms
+from millrace_core.config.common import Credentials
+from millrace_core.messages import Message, decode
+from millrace_core.names import Tenant
+from millrace_core.orders import OrderRecord
+from millrace_core.requests import CreatePayload
+from millrace_core.states import state_of
+from millrace_exchange import Exchange, open_exchange
+from millrace_simulator.server import Server
+
+SYMBOL, OWN = "ETH/BTC", "KCS/USDT"
+
+
+class GathererProcess:
+    """A gatherer as a process, which can be killed."""
+
+    def __init__(self, redis_url: str, log: Path) -> None:
+        self._environ = {**os.environ, "MILLRACE_REDIS_URL": redis_url}
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it."""
+        command = (sys.executable, "-m", "millrace_gatherer", "--agent-id", "GATHERER")
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, "--die-with-parent", str(os.getpid()), env=self._environ, stdout=log, stderr=log
+            )
+
+    async def kill(self) -> None:
+        """Kill it with -9."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+
+@pytest.fixture
+async def process(redis: EmbeddedServer, tmp_path: Path) -> AsyncIterator[GathererProcess]:
+    """A gatherer, not yet running."""
+    process = GathererProcess(redis.url, tmp_path / "gatherer.log")
+    yield process
+    await process.kill()
+
+
+@pytest.fixture
+async def account(simulator: Server) -> AsyncIterator[Exchange]:
+    """The account that the gatherer watches, as the executor trades with it."""
+    keys = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": simulator.url})
+    opened = await open_exchange("binance", keys)
+    await opened.prepare()
+    yield opened
+    await opened.close()
+
+
+async def journal(bus: Bus, name: Any) -> list[Message]:
+    """Every message of a journal, over all epochs."""
+    async with bus.journals() as journals:
+        found = await journals.read({str(name): BEGINNING}, most=100_000)
+    return [decode(entry.body or b"") for entry in found.get(str(name), [])]
+
+
+async def deltas(bus: Bus, name: Any) -> list[Any]:
+    """The data of every delta of a journal, over all epochs."""
+    state = state_of(name.action)
+    return [state.apply(message.data) for message in await journal(bus, name) if message.type == "delta"]
+
+
+async def venue_trades(simulator: Server, first: int, last: int) -> list[tuple[int, float, float]]:
+    """The exchange's own record of its trades."""
+    query = {"symbol": SYMBOL.replace("/", ""), "fromId": str(first)}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{simulator.url}/simulator/trades", params=query) as answer,
+    ):
+        trades = await answer.json()
+    return [(t["id"], float(t["price"]), float(t["qty"])) for t in trades if t["id"] <= last]
+
+
+async def test_trades_made_while_nobody_watched_stand_in_the_journal(
+    configure: Any, read: Any, bus: Bus, simulator: Server, process: GathererProcess
+) -> None:
+    """Killed again and again with the market going on: over all epochs each trade is there once, in order."""
+    await configure([SYMBOL], ["watchTrades"])
+    reader = read("watchTrades", SYMBOL)
+    tape = simulator.venue.instruments[SYMBOL.replace("/", "")].tape
+    for _ in range(2):
+        seen = len(reader.deltas())
+        await process.start()
+        await reader.until(lambda r, n=seen: len(r.deltas()) > n + 10 and r.follower.status == "live")
+        await process.kill()
+        made = tape.since(0)[-1].trade_id
+        async with asyncio.timeout(15):
+            while tape.since(0)[-1].trade_id < made + 20:
+                await asyncio.sleep(0.02)
+    trades = [trade for delta in await deltas(bus, reader.follower.name) for trade in delta.trades]
+    assert len({message.message_id.epoch for message in await journal(bus, reader.follower.name)}) == 2
+    published = [(int(trade.id), trade.price, trade.amount) for trade in trades]
+    assert published == await venue_trades(simulator, published[0][0], published[-1][0])
+
+
+async def _bought(bus: Bus, account: Exchange) -> tuple[str, str]:
+    """Buy, and note in Redis as much as an executor would: that the order was taken. Give its id and its trade's."""
+    payload = CreatePayload(symbol=OWN, side="buy", type="market", amount_base=Decimal(2))
+    placed = await account.account.create_order(payload, "while-away")
+    order = placed.order
+    await bus.orders.merge(Tenant("T"), OrderRecord(order, "binance", now_ms(), "James", "0" * 32))
+    (trade,) = [t for t in await account.feed.fetch_my_trades(OWN) if t.order == order.id][-1:]
+    return order.id, trade.id or ""
+
+
+async def test_what_became_of_the_account_meanwhile_is_published(
+    configure: Any, read: Any, bus: Bus, account: Exchange, process: GathererProcess
+) -> None:
+    """An open order that ended, one that came and went, its trade and what is left: all of it as deltas."""
+    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
+    orders, trades, balance = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
+    await process.start()
+    readers = (orders, trades, balance)
+    for reader in readers:
+        await reader.until(lambda r: r.follower.status == "live")
+    payload = CreatePayload(symbol=OWN, side="buy", type="limit", amount_base=Decimal(1), price=Decimal(5))
+    resting = (await account.account.create_order(payload, "resting")).order.id
+    await orders.until(lambda r: resting in r.state.open)
+    await process.kill()
+    await account.ccxt.cancel_order(resting, OWN)
+    bought, trade_id = await _bought(bus, account)
+    await process.start()
+    await orders.until(lambda r: r.state.open == {} and r.follower.status == "live")
+    await trades.until(lambda r: r.state.trades and r.follower.status == "live")
+    await balance.until(lambda r: (held := r.state.balances.get("KCS")) and held.total > 100_000)
+    told = [order for delta in await deltas(bus, orders.follower.name) for order in delta.orders]
+    assert {order.id: order.status for order in told} == {resting: "canceled", bought: "closed"}
+    assert [t.id for delta in await deltas(bus, trades.follower.name) for t in delta.trades].count(trade_id) == 1
+    assert "KCS" in (await deltas(bus, balance.follower.name))[-1]
