@@ -207,11 +207,20 @@ async def executor(bus: Bus, tenant: Tenant) -> AsyncIterator[Executor]:
     await asyncio.wait({task})
 
 
+class Head(msgspec.Struct):
+    """What tells messages apart."""
+
+    type: str
+    id: str | None = None
+
+
 class Socket(picows.WSListener):
     """A WebSocket client that remembers what it is told."""
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
+        self.is_whole = True
+        """Whether messages are remembered with their data."""
         self.transport: picows.WSTransport | None = None
         self.closed: tuple[int, str] | None = None
         self._more = asyncio.Event()
@@ -223,7 +232,8 @@ class Socket(picows.WSListener):
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Remember a message."""
         if frame.msg_type == picows.WSMsgType.TEXT:
-            self.heard.append(json.loads(frame.get_payload_as_bytes()))
+            model = Any if self.is_whole else Head
+            self.heard.append(msgspec.to_builtins(msgspec.json.decode(frame.get_payload_as_bytes(), type=model)))
         elif frame.msg_type == picows.WSMsgType.CLOSE:
             self.closed = (int(frame.get_close_code()), frame.get_close_reason())
             transport.disconnect()

@@ -1,5 +1,6 @@
 """Live streams as clients get them over a real WebSocket."""
 
+import itertools
 from typing import Any
 
 import picows
@@ -23,7 +24,7 @@ async def test_a_client_gets_the_whole_book_first_and_then_each_change(
     assert snapshot["stream"] == str(book.name)
     ids = [MessageId.parse(each["id"]) for each in deltas]
     assert ids[0].follows(MessageId.parse(snapshot["data"]["asOf"]))
-    assert all(later.follows(earlier) for earlier, later in zip(ids, ids[1:], strict=False))
+    assert all(later.follows(earlier) for earlier, later in itertools.pairwise(ids))
     assert deltas[-1]["data"]["bids"] == [[9.0, 5.0]]
 
 

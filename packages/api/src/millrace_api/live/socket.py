@@ -6,6 +6,7 @@ written 200 times. So uvicorn's own hook for WebSocket protocols leads here, and
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, ClassVar, cast
@@ -23,6 +24,7 @@ from millrace_api.services import Services
 
 PATH = "/api/v1/live"
 MAX_COMMAND = 64_000
+KERNEL_BYTES = 128_000
 _PING_S = 20.0
 _log = logging.getLogger("millrace.live")
 
@@ -39,6 +41,9 @@ class LiveListener(WSListener):
         """The client may speak."""
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=FULL_BYTES, low=FULL_BYTES // 4)
+        # The kernel's own buffer would grow to megabytes for each client that does not read, and what is in it is old.
+        connection = transport.underlying_transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         self._hub.join(self._client)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
