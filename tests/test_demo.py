@@ -92,4 +92,5 @@ async def test_a_killed_demo_leaves_nothing_behind(tmp_path: Path) -> None:
         async def all_gone() -> bool:
             return alive(members) == []
 
-        await until(all_gone, "every process is gone", timeout=5)
+        names = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in alive(members)}
+        await until(all_gone, f"every process is gone: {names}", timeout=5)

@@ -12,6 +12,11 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
+def bound_to_us(*command: str) -> list[str]:
+    """Give the command that runs another one, as one process, which ends with this one from its first moment on."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
 def main(parent: int, program: list[str]) -> None:
     """State the wish, then become the program."""
     if sys.platform == "linux":

@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import fcntl
-import os
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import IO, Self
 from urllib.parse import quote
 
-from millrace_bus import die_with_parent
 from millrace_bus.address import Address
 from millrace_bus.binary import find_server
+from millrace_bus.die_with_parent import bound_to_us
 from millrace_bus.errors import BusError, ServerFailed
 from millrace_bus.ports import owner_of, port_is_free
 from millrace_bus.wire import connect
@@ -108,7 +106,7 @@ class EmbeddedServer:
         lock = await _lock(self.data_dir)
         with lock:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid()), str(self._binary), "-"),
+                *bound_to_us(str(self._binary), "-"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from millrace_bus.die_with_parent import bound_to_us
+
 STOP_TIMEOUT_S = 4.0
 """How long services have to end in order before they are killed; with it Ctrl-C is done within 5 s."""
 
@@ -42,11 +44,7 @@ class Processes:
     async def start(self, service: Service) -> int:
         """Start a service, which dies with this process whatever happens; give its process id."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            service.module,
-            *service.arguments,
-            f"--die-with-parent={os.getpid()}",
+            *bound_to_us(sys.executable, "-m", service.module, *service.arguments),
             env={**os.environ, **service.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._log(service.name),
