@@ -1,6 +1,7 @@
 """What happened while no gatherer ran stands in the journals all the same, once, in its place."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -15,8 +16,9 @@ import pytest
 from millrace_bus import BEGINNING, Bus, EmbeddedServer
 from millrace_core.clock import now_ms
 from millrace_core.config.common import Credentials
+from millrace_core.market import Trade, TradesSnapshot
 from millrace_core.messages import Message, decode
-from millrace_core.names import Tenant
+from millrace_core.names import AgentId, Tenant
 from millrace_core.orders import OrderRecord
 from millrace_core.requests import CreatePayload
 from millrace_core.states import state_of
@@ -148,3 +150,28 @@ async def test_what_became_of_the_account_meanwhile_is_published(
     assert {order.id: order.status for order in told} == {resting: "canceled", bought: "closed"}
     assert [t.id for delta in await deltas(bus, trades.follower.name) for t in delta.trades].count(trade_id) == 1
     assert "KCS" in (await deltas(bus, balance.follower.name))[-1]
+
+
+@pytest.mark.usefixtures("gatherer")
+async def test_what_the_exchange_no_longer_gives_is_counted_as_lost(read: Any, bus: Bus, simulator: Server) -> None:
+    """Without a key the exchange gives its newest thousand trades only: how many are missing before is told."""
+    tape = simulator.venue.instruments[SYMBOL.replace("/", "")].tape
+    while len(tape.since(0)) < 1_300:
+        simulator.market.step(simulator.market.now_us + 400_000)
+    reader = read("watchTrades", SYMBOL)
+    last = tape.since(0)[-1].trade_id - 1_200
+    known = [Trade(id=str(last), timestamp=1, symbol=SYMBOL, side="buy", price=1.0, amount=1.0)]
+    before = bus.writer(reader.follower.name, lambda as_of: TradesSnapshot(known, str(as_of)))
+    await before.open()
+    await before.close()
+    plan = {"tenant": "T", "exchangeId": "binance", "assetPairs": [SYMBOL], "dataPoints": ["watchTrades"]}
+    exchanges = {"T": {"binance": {"urls": {"base": simulator.url}}}}
+    config = {"agent": {"id": "GATHERER"}, "exchanges": exchanges, "workplans": [plan]}
+    await bus.put_config(AgentId("GATHERER"), json.dumps(config))
+    await reader.until(lambda r: len(r.deltas()) > 1 and r.follower.status == "live")
+    first = int(reader.deltas()[0].trades[0].id)
+    assert first - last - 1 >= 200
+    async with asyncio.timeout(15):
+        while first - last - 1 not in [u.counters.get("lost") for b in await bus.heartbeats() for u in b.units]:
+            # A heartbeat is a key that tells nobody of its change.
+            await asyncio.sleep(0.05)

@@ -44,3 +44,13 @@ def test_open_orders_are_never_forgotten() -> None:
     assert [order.id for order in known.open] == ["open"]
     assert known.take([record("0", status="closed")]) != []
     assert known.take([record(str(REMEMBERED), status="closed")]) == []
+
+
+def test_orders_that_were_published_by_another_are_no_news() -> None:
+    """After going on from them only what changed since is told, and those that are open can be found missing."""
+    known = KnownOrders()
+    known.take([record("0")])
+    known.restart([record("1", filled=2), record("2", status="closed")])
+    assert [order.id for order in known.open] == ["1"]
+    assert known.take([record("1", filled=2, updated=9), record("2", status="closed", updated=9)]) == []
+    assert [order.id for order in known.open_but_missing([], asked_at=10)] == ["1"]

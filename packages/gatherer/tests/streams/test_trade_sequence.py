@@ -52,3 +52,33 @@ def test_only_the_newest_thousand_are_held() -> None:
     sequence = TradeSequence(consecutive=True)
     sequence.add(trades(range(1, 1501)))
     assert ids(sequence.newest) == list(range(501, 1501))
+
+
+@given(batches=BATCHES, consecutive=st.booleans())
+def test_a_sequence_that_goes_on_gives_no_trade_again(batches: list[list[int]], consecutive: bool) -> None:
+    """What was published by somebody else counts as if it had been published here."""
+    published = [trade for batch in batches for trade in trades(batch)]
+    sequence, numbers = TradeSequence(consecutive=consecutive), sorted(set(ids(published)))
+    sequence.restart(trades(numbers), earlier=published)
+    assert ids(sequence.newest) == numbers
+    assert sequence.unseen(published) == []
+    assert ids(sequence.unseen(trades([*numbers, 41]))) == [41]
+
+
+def test_a_run_ends_before_a_hole() -> None:
+    """Only what follows without a hole is a run; without numbers nothing proves a hole."""
+    assert ids(TradeSequence(consecutive=True).run(trades([4, 5, 7, 8]))) == [4, 5]
+    assert TradeSequence(consecutive=True).run([]) == []
+    assert ids(TradeSequence(consecutive=False).run(trades([4, 5, 7, 8]))) == [4, 5, 7, 8]
+
+
+def test_an_answer_that_reaches_not_back_is_suspicious() -> None:
+    """Where nothing that was published is among the newest trades, some may have been missed."""
+    other, numbered = TradeSequence(consecutive=False), TradeSequence(consecutive=True)
+    assert not other.may_miss_before(trades([9]))
+    for sequence in (other, numbered):
+        sequence.add(trades([3, 4]))
+    assert other.may_miss_before(trades([6, 7]))
+    assert not other.may_miss_before(trades([4, 5]))
+    assert not other.may_miss_before([])
+    assert not numbered.may_miss_before(trades([6, 7]))
