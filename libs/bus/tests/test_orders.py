@@ -3,22 +3,30 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
 import redis.asyncio
 
 from millrace_bus import Bus, EmbeddedServer
-from millrace_core.names import ExchangeId, Symbol, Tenant, order_key
-from millrace_core.orders import Order, OrderRecord
+from millrace_bus.errors import Refused
+from millrace_core.names import ExchangeId, Symbol, Tenant, full_order_key, order_key
+from millrace_core.orders import Order, OrderRecord, join
 
-KUCOIN, KCS = ExchangeId("kucoin"), Symbol("KCS/USDT")
+KUCOIN, BINANCE = ExchangeId("kucoin"), ExchangeId("binance")
+KCS, BTC, ETH = Symbol("KCS/USDT"), Symbol("BTC/USDT"), Symbol("ETH/USDT")
 
 
 def _record(
-    order_id: str = "1", status: str = "open", filled: int = 0, source: str | None = None, symbol: str | None = KCS
+    order_id: str = "1",
+    status: str = "open",
+    filled: int = 0,
+    source: str | None = None,
+    symbol: str | None = KCS,
+    exchange: str = KUCOIN,
 ) -> OrderRecord:
     order = Order(
         order_id, symbol, timestamp=int(order_id), status=status, amount=Decimal("10"), filled=Decimal(filled)
     )
-    return OrderRecord(order, "kucoin", updated=1_000, order_source=source)
+    return OrderRecord(order, exchange, updated=1_000, order_source=source)
 
 
 async def test_what_is_merged_can_be_read(bus: Bus, tenant: Tenant) -> None:
@@ -86,3 +94,81 @@ async def test_a_merge_waits_for_redis(killable: EmbeddedServer, bus: Bus, tenan
     await killable.restart()
     async with asyncio.timeout(10):
         assert (await merging).order.filled == Decimal(5)
+
+
+async def test_the_ordinary_order_stands_under_its_plain_id(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """The key that people use holds it, and no other key does."""
+    await bus.orders.merge(tenant, _record(source="James"))
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        assert await client.hget(order_key(tenant, "1"), "orderSource") == b"James"
+        assert not await client.exists(full_order_key(tenant, KUCOIN, KCS, "1"))
+
+
+async def test_orders_of_one_id_are_never_joined(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """Where exchanges, or symbols of one, use the same id, each order is kept and found by itself."""
+    places = [(BINANCE, BTC), (BINANCE, ETH), (KUCOIN, BTC)]
+    records = {
+        (exchange, symbol): _record("7", filled=number, symbol=symbol, exchange=exchange, source=f"{exchange} {symbol}")
+        for number, (exchange, symbol) in enumerate(places)
+    }
+    await asyncio.gather(*(side.orders.merge(tenant, each) for side in (bus, other) for each in records.values()))
+    for (exchange, symbol), given in records.items():
+        record = join(given, given)
+        assert await bus.orders.get(tenant, "7", exchange=exchange, symbol=symbol) == record
+        assert await bus.orders.recent(tenant, exchange, symbol) == [record]
+        assert await bus.orders.open_ids(tenant, exchange, symbol) == {"7"}
+    assert await bus.orders.get(tenant, "7") in [join(given, given) for given in records.values()]
+
+
+async def test_the_second_of_an_id_keeps_its_key(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """Also when the first is forgotten: what is learnt later is joined with what is known."""
+    await bus.orders.merge(tenant, _record(symbol=BTC, exchange=BINANCE))
+    await bus.orders.merge(tenant, _record(symbol=ETH, exchange=BINANCE, source="James"))
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        assert await client.hget(full_order_key(tenant, BINANCE, ETH, "1"), "orderSource") == b"James"
+        await client.delete(order_key(tenant, "1"))
+    merged = await bus.orders.merge(tenant, _record(symbol=ETH, exchange=BINANCE, status="closed", filled=10))
+    assert (merged.order_source, merged.order.filled) == ("James", Decimal(10))
+    assert await bus.orders.get(tenant, "1", exchange=BINANCE, symbol=ETH) == merged
+    assert await bus.orders.get(tenant, "1", exchange=BINANCE, symbol=BTC) is None
+
+
+async def test_another_exchange_is_told_apart_without_a_symbol(bus: Bus, tenant: Tenant) -> None:
+    """An acknowledgement that does not name its symbol is not joined with another exchange's order."""
+    await bus.orders.merge(tenant, _record())
+    await bus.orders.merge(tenant, _record(symbol=None, exchange=BINANCE, filled=9))
+    assert await bus.orders.get(tenant, "1", exchange=KUCOIN) == _record()
+    assert await bus.orders.get(tenant, "1", exchange=BINANCE) == _record(symbol=None, exchange=BINANCE, filled=9)
+
+
+async def test_an_order_that_cannot_be_merged_holds_up_no_other(
+    bus: Bus, server: EmbeddedServer, tenant: Tenant
+) -> None:
+    """Its own caller learns why; those merged at the same time, and later, are."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(order_key(tenant, "2"), "no hash")
+        await client.hset(order_key(tenant, "3"), "order", "{}")
+    one, two, three = await asyncio.gather(
+        *(bus.orders.merge(tenant, _record(order_id)) for order_id in ("1", "2", "3")), return_exceptions=True
+    )
+    assert one == _record("1")
+    assert isinstance(two, Refused)
+    assert isinstance(three, ValueError | LookupError)
+    with pytest.raises(Refused, match="WRONGTYPE"):
+        await bus.orders.merge(tenant, _record("2"))
+    assert await bus.orders.merge(tenant, _record("4")) == _record("4")
+
+
+async def test_more_orders_than_one_transaction_takes(bus: Bus, tenant: Tenant) -> None:
+    """However many come at once, each is there in the end, with its own result."""
+    records = [_record(str(number)) for number in range(200)]
+    assert await asyncio.gather(*(bus.orders.merge(tenant, record) for record in records)) == records
+    assert len(await bus.orders.recent(tenant, KUCOIN, KCS, limit=1_000)) == 200
+
+
+async def test_a_merge_that_is_cancelled_holds_up_no_other(bus: Bus, tenant: Tenant) -> None:
+    """Who waits for another order gets its result."""
+    one, two = (asyncio.create_task(bus.orders.merge(tenant, _record(order_id))) for order_id in ("1", "2"))
+    await asyncio.sleep(0)
+    one.cancel()
+    assert await two == _record("2")

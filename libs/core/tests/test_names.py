@@ -29,6 +29,8 @@ def test_the_names_are_those_of_the_protocol() -> None:
     assert names.trader_actions(name.tenant) == "StrankaXY.traderActions"
     assert names.config_key(names.agent_id("GATHERER")) == "stream.config.GATHERER"
     assert names.order_key(name.tenant, "7") == "order.StrankaXY.7"
+    assert names.full_order_key(name.tenant, "binance", "BTC/USDT", "7") == "order.StrankaXY.binance:BTC/USDT:7"
+    assert names.full_order_key(name.tenant, "binance", None, "7") == "order.StrankaXY.binance::7"
 
 
 @pytest.mark.parametrize("text", ["", "config", "snapshot", "a.b", "a b", "x" * 65, "é"])

@@ -17,6 +17,7 @@ from millrace_bus.halts import Halts
 from millrace_bus.journals import Journals
 from millrace_bus.ledger import Intents
 from millrace_bus.link import Link
+from millrace_bus.merging import Merging
 from millrace_bus.orders import Orders
 from millrace_bus.outbox import Outbox
 from millrace_bus.published import Resume
@@ -36,7 +37,8 @@ _LEAVE_TIMEOUT_S = 1.0
 class Bus:
     """Everything that a package does with Redis; made by `connect`.
 
-    One connection writes, one hears, one reads journals, and a few are for the rest; each is made when first needed.
+    One connection writes, one hears, one reads journals, one merges orders, and a few are for the rest; each is
+    made when first needed.
     """
 
     def __init__(self, address: Address, name: str, redis: Control) -> None:
@@ -53,7 +55,8 @@ class Bus:
         self._agents = Agents(redis, self._subscriptions)
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
-        self.orders = Orders(redis)
+        self._merging = Merging(Link(address, f"{name}.orders"))
+        self.orders = Orders(self._merging, self._calls)
         """Orders, each the join of what is known of it."""
         self.intents = Intents(self._calls)
         """The executor's ledger."""
@@ -215,6 +218,7 @@ class Bus:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_TIMEOUT_S):
                 await self.requests.settled()
+        await self._merging.close()
         self._outbox.flush()
         for link in (self._subscriptions, self._reading, self._publishing):
             await link.close()

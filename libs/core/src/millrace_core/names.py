@@ -117,6 +117,14 @@ def order_key(of: Tenant, order_id: str) -> str:
     return f"order.{of}.{order_id}"
 
 
+def full_order_key(of: Tenant, exchange: str, symbol: str | None, order_id: str) -> str:
+    """Give the key of the hash that holds an order whose id alone already names another one.
+
+    Ids are unique on one exchange only, on some (Binance) in one symbol only.
+    """
+    return order_key(of, f"{exchange}:{symbol or ''}:{order_id}")
+
+
 def orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
     """Give the key of the sorted set of a symbol's recent order ids."""
     return f"orders.{of}.{exchange}.{symbol}"

@@ -8,7 +8,7 @@ from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
-from millrace_core.names import ExchangeId, Tenant
+from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
@@ -57,5 +57,7 @@ class Answering:
         former = edit.payload.order_id
         if former is None or former == order.id:
             return None, None
-        known = await self._bus.orders.get(self._tenant, former)
+        known = await self._bus.orders.get(
+            self._tenant, former, exchange=self._exchange, symbol=Symbol(edit.payload.symbol)
+        )
         return (known.order_source if known else edit.payload.order_source), edit.request_id

@@ -9,6 +9,7 @@ import asyncio
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
+from millrace_core.names import Symbol
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
 from millrace_exchange import Exchange, client_order_id
@@ -151,5 +152,7 @@ class Desk:
         complete = payload.amount_base is not None and payload.price is not None
         if complete or payload.order_id is None or self._controls.limits.max_order_notional is None:
             return None
-        known = await self._bus.orders.get(self._account.tenant, payload.order_id)
+        known = await self._bus.orders.get(
+            self._account.tenant, payload.order_id, exchange=self._account.exchange, symbol=Symbol(payload.symbol)
+        )
         return known.order if known else None

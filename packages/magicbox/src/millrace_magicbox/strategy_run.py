@@ -96,7 +96,7 @@ class StrategyRun:
         recent = await self._bus.orders.recent(tenant, exchange, symbol, RECENT_ORDERS)
         open_ids = await self._bus.orders.open_ids(tenant, exchange, symbol)
         missing = sorted(open_ids - {record.order.id for record in recent})
-        found = [await self._bus.orders.get(tenant, order_id) for order_id in missing]
+        found = [await self._bus.orders.get(tenant, each, exchange=exchange, symbol=symbol) for each in missing]
         return [record for record in (*reversed(recent), *found) if record is not None]
 
     def _follow_orders(self, exchange: ExchangeId, symbol: Symbol | None) -> None:
