@@ -85,8 +85,10 @@ class Api:
 
 
 @pytest.fixture
-async def api(redis: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Api]:
-    """The API, served on a free port, with limits that no test reaches by chance."""
+async def api(redis: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """The API, served on a free port, with limits that no test reaches by chance; it looks at tokens often."""
+    monkeypatch.setattr("millrace_api.live.hub.SWEEP_S", 0.2)
+    monkeypatch.setattr("millrace_api.access.verifier.RECHECK_S", 0.2)
     config = DEFAULTS.model_copy(update={"requests_per_second": 10_000.0, "burst": 10_000, "failures_burst": 10_000})
     async with (
         Store.open(f"sqlite:///{tmp_path / 'test.db'}") as store,

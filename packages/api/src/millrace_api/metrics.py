@@ -11,12 +11,12 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
-            "millrace_api_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+            "millrace_api_requests", "Requests answered.", ("operation", "status"), registry=self.registry
         )
         self.seconds = Histogram(
             "millrace_api_request_seconds",
             "Time until the last byte of an answer.",
-            ("method", "route"),
+            ("operation",),
             buckets=_BUCKETS,
             registry=self.registry,
         )

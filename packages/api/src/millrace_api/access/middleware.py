@@ -1,6 +1,7 @@
 """The gate as every HTTP request passes it: before any route is even looked for."""
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -31,13 +32,13 @@ class GateMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request, passage = Request(scope, receive), _Passage(send)
+        request = Request(scope, receive)
+        passage = _Passage(send, lambda status: self._record(request, status))
         begun_s = time.perf_counter()
         try:
             await self._serve(request, receive, passage)
         finally:
             self._count(scope, passage.status, time.perf_counter() - begun_s)
-        await self._record(request, passage.status)
 
     async def _serve(self, request: Request, receive: Receive, passage: "_Passage") -> None:
         try:
@@ -59,20 +60,20 @@ class GateMiddleware:
         return refusal.response()
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        # The template, not the path: an id in a label would make a series of its own.
-        route = getattr(scope.get("route"), "path", "-")
-        self._services.metrics.requests.labels(scope["method"], route, str(status)).inc()
-        self._services.metrics.seconds.labels(scope["method"], route).observe(seconds)
+        # Never the path: an id in a label would make a series of its own.
+        operation = _operation(scope) or "-"
+        self._services.metrics.requests.labels(operation, str(status)).inc()
+        self._services.metrics.seconds.labels(operation).observe(seconds)
 
     async def _record(self, request: Request, status: int) -> None:
-        route = getattr(request.scope.get("route"), "path", None)
-        is_denial = status in _DENIED or (status == 404 and route is not None)
+        operation = _operation(request.scope)
+        is_denial = status in _DENIED or (status == 404 and operation is not None)
         if not is_denial and (request.method in SAFE or status == 429):
             return
         principal: Principal | None = getattr(request.state, "principal", None)
         detail = {"status": status, "reason": getattr(request.state, "reason", None)}
         await self._services.gate.audit.record(
-            action=f"{request.method} {route or request.url.path[:128]}",
+            action=operation or f"{request.method} {request.url.path[:128]}",
             outcome="denied" if is_denial else _outcome(status),
             tenant=principal.tenant if principal else NOBODY,
             actor=principal.token_id if principal else NOBODY,
@@ -84,17 +85,24 @@ class GateMiddleware:
 
 
 class _Passage:
-    """Passes an answer on and remembers its status."""
+    """Passes an answer on once it is recorded, and remembers its status."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, record: Callable[[int], Awaitable[None]]) -> None:
+        self._send, self._record = send, record
         self.status = 499
         """That of a client that left before it was answered."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            await self._record(self.status)
         await self._send(message)
+
+
+def _operation(scope: Scope) -> str | None:
+    """Give the name that OpenAPI has for what was asked for; None where no route was found, or looked for."""
+    name: str | None = getattr(scope.get("route"), "operation_id", None)
+    return name
 
 
 def address_of(request: Request) -> str:

@@ -8,7 +8,8 @@ from fastapi.responses import StreamingResponse
 
 from millrace_api.scoping import MarketScope
 from millrace_api.services import Held
-from millrace_store.exports import Format, Kind
+from millrace_store.exports import Format
+from millrace_store.histories import Kind
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 
