@@ -50,6 +50,8 @@ class Line:
         self.url = ""
         self.treat: Callable[[str], str | None] = lambda frame: frame
         """What becomes of a frame from the exchange; None loses it."""
+        self.refusals = 0
+        """So many requests are still cut off instead of answered, as if nobody listened there yet."""
         self.sockets = 0
         """How many were ever opened."""
         self._target = target
@@ -61,6 +63,10 @@ class Line:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on, of either kind."""
+        if self.refusals and request.transport is not None:
+            self.refusals -= 1
+            request.transport.abort()
+            return web.Response()
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._relay(request)
         headers = {name: request.headers[name] for name in _END_TO_END_HEADERS if name in request.headers}

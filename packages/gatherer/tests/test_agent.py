@@ -11,6 +11,7 @@ from millrace_core.config.common import Credentials
 from millrace_core.names import AgentId, Tenant
 from millrace_core.requests import CreatePayload
 from millrace_exchange import open_exchange
+from millrace_gatherer.exchanges import EAGER_S
 from millrace_gatherer.streams.order_book import CROSSED
 from millrace_simulator.server import Server
 
@@ -208,8 +209,23 @@ async def test_tickers_and_candles_are_published(configure: Any, read: Any) -> N
     assert len(candles.state.timeframes["5m"]) > 10
 
 
-async def test_an_exchange_out_of_reach_is_told_in_the_heartbeat(bus: Bus) -> None:
+async def test_an_exchange_that_is_just_starting_is_tried_quickly(
+    configure: Any, read: Any, bus: Bus, line: Any
+) -> None:
+    """Services and exchange may start at the same time: the first answers that fail cost little, and no error."""
+    line.refusals = 3
+    await configure([SYMBOL], [BOOK])
+    book = read(BOOK, SYMBOL)
+    started = asyncio.get_running_loop().time()
+    await book.until(lambda r: r.follower.status == "live")
+    assert line.refusals == 0
+    assert asyncio.get_running_loop().time() - started < EAGER_S
+    assert [error for beat in await bus.heartbeats() for error in beat.last_errors] == []
+
+
+async def test_an_exchange_out_of_reach_is_told_in_the_heartbeat(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     """The unit says what is wrong, and goes on trying."""
+    monkeypatch.setattr("millrace_gatherer.exchanges.EAGER_S", 0.2)
     config = {
         "agent": {"id": "GATHERER"},
         "exchanges": {"T": {"binance": {"urls": {"base": "http://127.0.0.1:9"}}}},

@@ -3,14 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import structlog
 
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId, Tenant
-from millrace_exchange import Exchange, open_exchange
+from millrace_exchange import Exchange, Retryable, open_exchange
+from millrace_exchange.meaning import UNREACHABLE_RETRY_AFTER_MS
+from millrace_service.backoff import Backoff, BackoffPolicy
 
 log = structlog.get_logger()
+
+EAGER_S: Final = 4.0
+"""For so long an exchange that cannot be reached at first is tried quickly: it may just be starting, as we are."""
+EAGER: Final = BackoffPolicy(first_s=0.1, limit_s=0.3)
 
 _Key = tuple[Tenant, ExchangeId, str]
 
@@ -21,6 +28,7 @@ class _Shared:
     def __init__(self) -> None:
         self.users = 0
         self.opening = asyncio.Lock()
+        self.eager_until = _now() + EAGER_S
         self.exchange: Exchange | None = None
 
 
@@ -59,5 +67,24 @@ class SharedExchanges:
         async with shared.opening:
             if shared.exchange is None:
                 shared.exchange = await open_exchange(exchange_id, credentials)
-            await shared.exchange.prepare()
+            await _prepared(shared.exchange, shared.eager_until)
             return shared.exchange
+
+
+async def _prepared(exchange: Exchange, eager_until: float) -> None:
+    """Prepare an exchange; until a time, again and again as long as it cannot be reached."""
+    backoff = Backoff(EAGER)
+    while True:
+        try:
+            await exchange.prepare()
+        except Retryable as error:
+            pause_s = backoff.failed()
+            if error.retry_after_ms > UNREACHABLE_RETRY_AFTER_MS or _now() + pause_s > eager_until:
+                raise
+            await asyncio.sleep(pause_s)
+        else:
+            return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
