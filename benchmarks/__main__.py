@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure; all when not given")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=130)
     figures = uvloop.run(measure(arguments.parts or list(PARTS), console))
     show(figures, console)
     if arguments.json:

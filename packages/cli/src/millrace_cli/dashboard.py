@@ -13,6 +13,7 @@ from millrace_cli.picture import Picture, StreamView
 from millrace_core.states import BookState
 
 _SHOWN_ERRORS = 5
+_GAP = Text()
 _GOOD = {"live", "running", "done", "closed"}
 _BAD = {"failed", "dead", "rejected", "expired"}
 
@@ -22,9 +23,13 @@ def render(picture: Picture, now_s: float, headline: str) -> RenderableType:
     return Group(
         Text(headline, style="bold"),
         summary(picture, now_s),
-        Columns([_books(picture), _orders(picture)], padding=(0, 1)),
-        Columns([_latencies(picture), _agents(picture)], padding=(0, 1)),
+        _GAP,
+        Columns([_books(picture), _orders(picture)], padding=(0, 4)),
+        _GAP,
+        Columns([_latencies(picture), _agents(picture)], padding=(0, 4)),
+        _GAP,
         _streams(picture),
+        _GAP,
         _errors(picture),
     )
 
@@ -117,4 +122,4 @@ def _coloured(word: str) -> str:
 
 def closing_words(picture: Picture) -> RenderableType:
     """Give what a run has shown, when it is over."""
-    return Group(_orders(picture), Text(), _latencies(picture), Text(), _errors(picture))
+    return Group(_orders(picture), _GAP, _latencies(picture), _GAP, _errors(picture))

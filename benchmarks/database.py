@@ -1,0 +1,218 @@
+"""From the journal to committed rows: a whole dbsync against the bare writer of each database."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import redis.asyncio as redis_asyncio
+
+from benchmarks.figures import Figure, interleaved
+from millrace_bus import Bus, EmbeddedServer
+from millrace_core.config import DbsyncConfig
+from millrace_core.market import BookDelta, Trade, TradesDelta
+from millrace_core.messages import Outgoing, encode
+from millrace_core.names import StreamName, Tenant
+from millrace_core.trace import Trace
+from millrace_dbsync.database import Database
+from millrace_dbsync.known_journals import KnownJournals
+from millrace_dbsync.plan import TenantPlan, plans
+from millrace_dbsync.tenant_journals import TenantJournals
+from millrace_service.health import ErrorLog, UnitHealthReporter
+from millrace_store.testing import PostgresServer
+
+ROUNDS = 3
+MESSAGES = 40_000
+TRADES_A_MESSAGE = 4
+BATCH = 20_000
+"""Rows of one transaction of the bare writers: as many as a batch of dbsync may have messages."""
+_EPOCH = 1_763_800_000_000
+_TENANT = Tenant("BENCH")
+_KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}
+
+
+async def run(folder: Path) -> list[Figure]:
+    """Measure trades and book deltas into SQLite and into PostgreSQL."""
+    figures = []
+    async with (
+        await EmbeddedServer.start(folder / "bus") as redis,
+        await PostgresServer.start(folder / "postgres") as postgres,
+    ):
+        for table, action in _KINDS.items():
+            await _fill(redis.url, action)
+            figures.append(await _sqlite(folder, redis.url, table))
+            figures.append(await _postgres(postgres, redis.url, table))
+    return figures
+
+
+async def _sqlite(folder: Path, redis_url: str, table: str) -> Figure:
+    paths = (folder / f"{table}-{number}.db" for number in range(100))
+
+    async def ours() -> float:
+        return await _dbsync(redis_url, f"sqlite:///{next(paths)}", table)
+
+    async def bare() -> float:
+        path = next(paths)
+        await _make_tables(f"sqlite:///{path}")
+        return await asyncio.to_thread(_bare_sqlite, path, table)
+
+    return Figure(
+        f"journal to SQLite, {table.replace('_', ' ')}",
+        "rows/s",
+        *await interleaved(ROUNDS, ours, bare),
+        "bare executemany",
+        0.6,
+    )
+
+
+async def _postgres(postgres: PostgresServer, redis_url: str, table: str) -> Figure:
+    names = (f"{table}{number}" for number in range(100))
+
+    async def ours() -> float:
+        return await _dbsync(redis_url, await postgres.database(next(names)), table)
+
+    async def bare() -> float:
+        url = await postgres.database(next(names))
+        await _make_tables(url)
+        return await _bare_postgres(url, table)
+
+    return Figure(
+        f"journal to PostgreSQL, {table.replace('_', ' ')}",
+        "rows/s",
+        *await interleaved(ROUNDS, ours, bare),
+        "bare COPY",
+        0.6,
+    )
+
+
+async def _fill(url: str, action: str) -> None:
+    """Write the journal that all rounds read."""
+    redis: Any = redis_asyncio.Redis.from_url(url)
+    name = f"stream.{_TENANT}.binance.{action}.BTC/USDT"
+    for start in range(1, MESSAGES + 1, 1_000):
+        pipeline = redis.pipeline(transaction=False)
+        for seq in range(start, start + 1_000):
+            pipeline.xadd(name, {"data": _message(action, seq)}, id=f"{_EPOCH}-{seq}")
+        await pipeline.execute()
+    await redis.aclose()
+
+
+def _message(action: str, seq: int) -> bytes:
+    at_ms = _EPOCH + seq
+    trace = Trace(
+        exchange=at_ms * 1_000_000, received=at_ms * 1_000_000 + 2_400_000, published=at_ms * 1_000_000 + 2_500_000
+    )
+    data: TradesDelta | BookDelta
+    if action == "watchTrades":
+        first = seq * TRADES_A_MESSAGE
+        data = TradesDelta([_trade(first + n, at_ms) for n in range(TRADES_A_MESSAGE)])
+    else:
+        data = BookDelta(
+            [(10.0 - i / 100, 1.5 + seq) for i in range(8)], [(10.01 + i / 100, 2.5) for i in range(4)], seq
+        )
+    return encode(Outgoing(f"{_EPOCH}-{seq}", "delta", at_ms, trace, data))
+
+
+def _trade(number: int, at_ms: int) -> Trade:
+    return Trade(str(number), at_ms, "BTC/USDT", "buy", 40_000 + number / 100, 0.25)
+
+
+async def _dbsync(redis_url: str, url: str, table: str) -> float:
+    """Store the whole journal by a dbsync's own unit; give rows a second from its first look to the last commit."""
+    name = StreamName.parse(f"stream.{_TENANT}.binance.{_KINDS[table]}.BTC/USDT")
+    health = UnitHealthReporter("bench", changed=lambda: None, errors=ErrorLog())
+    async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database:
+        await bus.ready()
+        unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, health)
+        started = time.perf_counter()
+        running = asyncio.create_task(unit.run())
+        while health.report().counters.get("messages", 0) < MESSAGES:
+            if running.done():
+                running.result()
+            await asyncio.sleep(0.002)
+        seconds = time.perf_counter() - started
+        running.cancel()
+        await asyncio.wait([running])
+    return _rows(table) / seconds
+
+
+def _plan(asset: str) -> TenantPlan:
+    workplan = {"tenant": _TENANT, "assets": [asset]}
+    config = DbsyncConfig.model_validate({"agent": {"id": "DBSYNC"}, "workplans": [workplan]})
+    plan = plans(config)[f"journals.{_TENANT}"]
+    assert isinstance(plan, TenantPlan)
+    return plan
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    await database.opened()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _make_tables(url: str) -> None:
+    """Make the tables with their keys and indexes: the bare writer stands where ours does."""
+    async with _opened(url):
+        pass
+
+
+def _bare_sqlite(path: Path, table: str) -> float:
+    rows = _ready(table, repr)
+    columns = _COLUMNS[table]
+    statement = f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})"  # noqa: S608
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    started = time.perf_counter()
+    for at in range(0, len(rows), BATCH):
+        connection.execute("BEGIN")
+        connection.executemany(statement, rows[at : at + BATCH])
+        connection.execute("COMMIT")
+    seconds = time.perf_counter() - started
+    connection.close()
+    return len(rows) / seconds
+
+
+async def _bare_postgres(url: str, table: str) -> float:
+    rows = _ready(table, lambda number: Decimal(repr(number)))
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE TABLE bare (LIKE {table} INCLUDING ALL)")
+    started = time.perf_counter()
+    for at in range(0, len(rows), BATCH):
+        await connection.copy_records_to_table("bare", records=rows[at : at + BATCH], columns=_COLUMNS[table])
+    seconds = time.perf_counter() - started
+    await connection.close()
+    return len(rows) / seconds
+
+
+def _rows(table: str) -> int:
+    return MESSAGES * TRADES_A_MESSAGE if table == "trades" else MESSAGES
+
+
+def _ready(table: str, number: Callable[[float], Any]) -> list[tuple[Any, ...]]:
+    """Give the rows that dbsync makes of the journal, as the driver takes them."""
+    if table == "trades":
+        return [
+            (1, _EPOCH + seq, _EPOCH, seq, n, str(seq * TRADES_A_MESSAGE + n), "buy", number(40_000.25), number(0.25))
+            for seq in range(1, MESSAGES + 1)
+            for n in range(TRADES_A_MESSAGE)
+        ]
+    data = encode(
+        BookDelta([(10.0 - i / 100, 2.5) for i in range(8)], [(10.01 + i / 100, 2.5) for i in range(4)], 1)
+    ).decode()
+    return [(1, _EPOCH + seq, _EPOCH, seq, _EPOCH + seq, seq, data) for seq in range(1, MESSAGES + 1)]
+
+
+_COLUMNS = {
+    "trades": ("stream_id", "at_ms", "epoch", "seq", "n", "trade_id", "side", "price", "amount"),
+    "book_deltas": ("stream_id", "at_ms", "epoch", "seq", "event_ms", "nonce", "data"),
+}
