@@ -1,9 +1,11 @@
 import asyncio
 from decimal import Decimal
 
+import pytest
+
 from millrace_core.config.common import Credentials
 from millrace_core.requests import CreatePayload
-from millrace_exchange import open_exchange
+from millrace_exchange import open_exchange, pacing
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.server import serve
 
@@ -25,3 +27,33 @@ async def test_no_order_is_held_back_by_the_pace_of_subscriptions() -> None:
             for number in range(ORDERS):
                 await exchange.account.create_order(payload, f"paced-{number}")
         await exchange.close()
+
+
+class Client:
+    """What a socket of ccxt's shows of itself here."""
+
+    throttle: pacing._Window | None = None
+
+
+async def test_what_the_exchange_would_refuse_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more go out within the window than it allows, however many come at once."""
+    monkeypatch.setattr(pacing, "_MOST", 3)
+    monkeypatch.setattr(pacing, "_WINDOW_S", 0.05)
+    client, loop = Client(), asyncio.get_running_loop()
+    pacing.pace("wss://ws-api.binance.com/ws-api/v3", client)
+    assert client.throttle is not None
+    passed: list[float] = []
+
+    async def send(through: pacing._Window) -> None:
+        await through(1.0)
+        passed.append(loop.time())
+
+    await asyncio.gather(*(send(client.throttle) for _ in range(7)))
+    assert all(later - earlier > 0.049 for earlier, later in zip(passed, passed[3:], strict=False))
+
+
+def test_other_sockets_keep_their_pace() -> None:
+    """Subscriptions are limited as ccxt does it."""
+    client = Client()
+    pacing.pace("wss://stream.binance.com/ws", client)
+    assert client.throttle is None
