@@ -1,31 +1,31 @@
 """Both databases, real: each test has one of its own, and what is promised is asked of each."""
 
-import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
 
+import asyncpg
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 
 from millrace_core.book import OrderBook
 from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot, Trade
 from millrace_core.messages import encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_store import Place, Store
+from millrace_store import Place, Store, schema
 from millrace_store.testing import PostgresServer
 
 START_MS = 1_760_000_040_000
 """A whole minute."""
-_numbers = itertools.count()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostgresServer]:
-    """A server for all tests that do it no harm, with a migrated database to copy."""
+    """A server for all tests that do it no harm; its first database is up to date."""
     async with await PostgresServer.start(tmp_path_factory.mktemp("postgres") / "data") as server:
-        async with Store.open(await server.database("millrace_template")):
+        async with Store.open(server.url):
             pass
         yield server
 
@@ -41,7 +41,13 @@ def server(request: pytest.FixtureRequest) -> PostgresServer | None:
 async def url(server: PostgresServer | None, tmp_path: Path) -> str:
     """The address of an empty database, up to date, one of each kind in turn."""
     if server is not None:
-        return await server.database(f"test{next(_numbers)}", template="millrace_template")
+        # To empty a database takes a tenth of the time that a new one takes.
+        connection = await asyncpg.connect(server.url)
+        for table in vars(schema).values():
+            if isinstance(table, sa.TableClause):
+                await connection.execute(f"DELETE FROM {table.name}")
+        await connection.close()
+        return server.url
     return f"sqlite:///{tmp_path / 'store.db'}"
 
 
@@ -100,6 +106,7 @@ class BookHistory:
     def __init__(self, store: Store, epoch: int = START_MS, seed: int = 1) -> None:
         self.name = name_of("watchOrderBook")
         self.book = OrderBook()
+        self.book.nonce = 0
         self.states: list[tuple[Place, int, list[tuple[float, float]], list[tuple[float, float]]]] = []
         self._store, self._random = store, Random(seed)
         self._deltas, self._snapshots = Journal(self.name, epoch), Journal(self.name.snapshot, epoch)

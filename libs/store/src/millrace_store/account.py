@@ -132,24 +132,20 @@ class Account:
             streams = await streams_of(reader, scope, *_ANSWERS)
             found, after = await page_rows(reader, scope, streams, listing)
             settled = await _settled(reader, found)
-        return Page([make.failed_execution(one, settled.get((one.row[0], one.values[0]))) for one in found], after)
+        return Page([make.failed_execution(one, settled.get(one)) for one in found], after)
 
 
 def _by_source(table: Any, scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
     return () if scope.source is None else (table.order_source == scope.source,)
 
 
-async def _settled(reader: Reader, found: Sequence[Found]) -> dict[tuple[int, str], str]:
-    """Give the final status of each unknown request that has one, by stream and request."""
-    unknown = [one.values[0] for one in found if one.values[1] == "unknown"]
-    table, settled = schema.responses.c, {}
+async def _settled(reader: Reader, found: Sequence[Found]) -> dict[Found, str]:
+    """Give the final status of each unknown answer whose request has one by now."""
+    unknown = [one for one in found if one.values[1] == "unknown"]
+    table, ends = schema.responses.c, {}
     for at in range(0, len(unknown), 500):
         wanted = sa.select(table.stream_id, table.request_id, table.status).where(
-            table.request_id.in_(unknown[at : at + 500]), table.status.in_(_FINAL)
+            table.request_id.in_({one.values[0] for one in unknown[at : at + 500]}), table.status.in_(_FINAL)
         )
-        settled.update({(stream, request): status for stream, request, status in await reader.fetch(wanted)})
-    return {
-        (one.row[0], one.values[0]): settled[one.row[0], one.values[0]]
-        for one in found
-        if one.values[1] == "unknown" and (one.row[0], one.values[0]) in settled
-    }
+        ends.update({(stream, request): status for stream, request, status in await reader.fetch(wanted)})
+    return {one: ends[key] for one in unknown if (key := (one.stream.id, one.values[0])) in ends}

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 import asyncpg  # type: ignore[import-untyped]
@@ -131,7 +131,7 @@ class PostgresDatabase:
             try:
                 yield _Reader(connection)
             finally:
-                await _end(connection, "ROLLBACK")
+                await _end(connection)
 
     @asynccontextmanager
     async def writing(self, *, careful: bool = False) -> AsyncIterator[_Writer]:
@@ -144,7 +144,7 @@ class PostgresDatabase:
                 with _translated():
                     await connection.execute("COMMIT")
             finally:
-                await _end(connection, "ROLLBACK")
+                await _end(connection)
 
     async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
         """Give a query's rows through a cursor of the server."""
@@ -161,7 +161,7 @@ class PostgresDatabase:
                         return
                     yield [tuple(record) for record in piece]
             finally:
-                await _end(connection, "ROLLBACK")
+                await _end(connection)
 
     async def drop_before(self, table: Table, at_ms: int) -> None:
         """Drop whole days where a table has partitions, delete rows elsewhere."""
@@ -215,11 +215,11 @@ class PostgresDatabase:
                 await asyncio.shield(self._pool.release(connection))
 
 
-async def _end(connection: Connection, how: str) -> None:
-    """End the transaction if one is open and the connection still stands."""
-    if not connection.is_closed() and connection.is_in_transaction():
-        with _translated():
-            await connection.execute(how)
+async def _end(connection: Connection) -> None:
+    """Undo the transaction if one is open; one whose connection is gone is undone already."""
+    with suppress(*_GONE):
+        if connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
 
 
 async def _revision(connection: Connection) -> str | None:

@@ -87,5 +87,5 @@ async def _read(
     key = (table.stream_id, table.at_ms, table.epoch, table.seq, n)
     wanted = sa.select(*key, *(table[name] for name in chapter.columns))
     of_tenant = table.stream_id.in_(streams)
-    rows = await reader.fetch(wanted.where(chapter.where, of_tenant).order_by(*key[1:4]))
+    rows = await reader.fetch(wanted.where(chapter.where, of_tenant).order_by(*key[1:4], table.stream_id))
     return [record(Found(streams[row[0]], row)) for row in rows]

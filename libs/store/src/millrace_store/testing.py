@@ -49,11 +49,11 @@ class PostgresServer:
         await server.restart()
         return server
 
-    async def database(self, name: str, template: str = "template1") -> str:
-        """Make a database, empty or a copy of another that nobody is connected to; give its address."""
+    async def database(self, name: str) -> str:
+        """Make an empty database; give its address."""
         connection = await asyncpg.connect(self.url)
         try:
-            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            await connection.execute(f'CREATE DATABASE "{name}"')
         finally:
             await connection.close()
         return f"postgresql://postgres@{_HOST}:{self.port}/{name}"

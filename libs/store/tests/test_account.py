@@ -1,0 +1,172 @@
+"""What a tenant did: orders with their whole story, failures with their reasons."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from millrace_core.market import Balance, Fee, Trade
+from millrace_core.messages import RequestError, Response
+from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.orders import Order
+from millrace_core.trace import Trace
+from millrace_store import Scope, Store
+
+SCOPE = Scope(Tenant("T"))
+REQUEST = "a" * 32
+
+
+def order(id_: str, **fields: Any) -> Order:
+    return Order(id_, "KCS/USDT", side="buy", type="limit", price=Decimal("1.10"), amount=Decimal(5), **fields)
+
+
+@pytest.fixture
+async def traded(store: Store, journal: Any, name: Callable[..., StreamName]) -> Store:
+    """A store in which one order was requested, placed, filled in two steps, and another tenant has the same id."""
+    requests, answers = journal("T.traderActions"), journal(name("createOrder"))
+    pushes, fills = journal(name("watchOrders")), journal(name("watchMyTrades"))
+    payload = {"symbol": "KCS/USDT", "orderSource": "James", "amountBase": 5}
+    async with store.batch() as batch:
+        batch.request(
+            requests.next(),
+            {"action": "createOrder", "requestId": REQUEST, "exchangeId": "kucoin", "payload": payload},
+        )
+        opened = order("7", status="open", filled=Decimal(0), timestamp=1_000)
+        trace = Trace(decided=100, accepted=150, sent=175, acknowledged=300)
+        batch.response(answers.next(), Response(REQUEST, "done", opened, "James"), trace)
+        for filled, status in ((2, "open"), (5, "closed")):
+            batch.orders(
+                pushes.next(pushes.epoch + 1_000 * filled),
+                [order("7", status=status, filled=Decimal(filled), timestamp=1_000)],
+            )
+        for number, amount in enumerate((2.0, 3.0, 3.0)):
+            fee = Fee("USDT", 0.001)
+            id_ = f"t{min(number, 1)}"
+            batch.own_trades(fills.next(), [Trade(id_, 5_000, "KCS/USDT", "buy", 1.1, amount, order="7", fee=fee)])
+        batch.orders(journal(name("watchOrders", tenant="OTHER")).next(), [order("7", status="open")])
+    return store
+
+
+@pytest.mark.parametrize("ids", [{"order_id": "7"}, {"request_id": REQUEST}])
+async def test_an_order_has_its_whole_story(traded: Store, ids: dict[str, str]) -> None:
+    """By the order's id or the request's: what was asked, answered, happened and traded, and how long each hop took."""
+    story = await traded.account.story(SCOPE, **ids)
+    assert story is not None
+    assert story.order is not None
+    assert (story.order.order.status, story.order.order_source, story.order.request_id) == ("closed", "James", REQUEST)
+    assert [request.request["payload"]["orderSource"] for request in story.requests] == ["James"]
+    (answer,) = story.responses
+    assert answer.latencies == {"decided→accepted": 50, "accepted→sent": 25, "sent→acknowledged": 125}
+    assert [event.order.filled for event in story.events] == [0, 2, 5]
+    assert [(fill.id, fill.amount, fill.fee_cost) for fill in story.fills] == [
+        ("t0", 2, Decimal("0.001")),
+        ("t1", 3, Decimal("0.001")),
+    ]
+
+
+async def test_a_cancellation_is_part_of_the_story(
+    traded: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """A request that names the order by its answer belongs to the story, and the order stays its maker's."""
+    async with traded.batch() as batch:
+        batch.request(journal("T.traderActions", 1_760_000_050_000).next(), {"requestId": "c" * 32, "payload": {}})
+        canceled = Response("c" * 32, "done", order("7", status="closed"), "Ann")
+        batch.response(journal(name("cancelOrder")).next(), canceled, Trace())
+    story = await traded.account.story(SCOPE, order_id="7")
+    assert story is not None
+    assert [request.request_id for request in story.requests] == [REQUEST, "c" * 32]
+    assert story.order is not None
+    assert (story.order.request_id, story.order.order_source) == (REQUEST, "James")
+
+
+async def test_another_tenant_knows_nothing(traded: Store) -> None:
+    """The same order id of another tenant has another story; of an unknown order there is none."""
+    other = await traded.account.story(Scope(Tenant("OTHER")), order_id="7")
+    assert other is not None
+    assert (len(other.events), other.requests, other.responses, other.fills) == (1, [], [], [])
+    assert await traded.account.story(Scope(Tenant("OTHER")), request_id=REQUEST) is None
+    assert await traded.account.story(SCOPE, order_id="8") is None
+    with pytest.raises(ValueError, match="ids"):
+        await traded.account.story(SCOPE)
+
+
+async def test_an_own_trade_that_comes_again_is_given_once(traded: Store) -> None:
+    """A trade repeated under another message is one trade."""
+    page = await traded.account.own_trades(SCOPE, descending=False)
+    assert [(trade.id, trade.order) for trade in page.rows] == [("t0", "7"), ("t1", "7")]
+
+
+async def test_orders_are_found_by_what_they_are(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
+    """Filters by exchange, symbol, status, source and time, and pages, newest first."""
+    answers = journal(name("createOrder"))
+    async with store.batch() as batch:
+        for number in range(6):
+            status, source = ("open", "closed")[number % 2], ("James", "Ann")[number // 3]
+            placed = order(str(number), status=status, timestamp=1_000 * number)
+            batch.response(answers.next(), Response(f"r{number}", "done", placed, source), Trace())
+
+    async def ids(scope: Scope = SCOPE, **question: Any) -> list[str]:
+        return [row.order.id for row in (await store.account.orders(scope, **question)).rows]
+
+    assert await ids() == ["5", "4", "3", "2", "1", "0"]
+    assert await ids(status="open") == ["4", "2", "0"]
+    assert await ids(SCOPE._replace(source="Ann"), descending=False) == ["3", "4", "5"]
+    assert await ids(SCOPE._replace(since_ms=1_000, until_ms=3_000)) == ["2", "1"]
+    assert await ids(SCOPE._replace(exchange=ExchangeId("binance"))) == []
+    assert await ids(SCOPE._replace(symbol=Symbol("KCS/USDT"))) == await ids()
+    page = await store.account.orders(SCOPE, limit=4)
+    assert await ids(cursor=page.next_cursor) == ["1", "0"]
+
+
+async def test_failures_say_why_and_how_they_ended(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
+    """Every answer that was not done is a row with its kind and reason; an unknown one says how it was settled."""
+    answers = journal(name("createOrder"))
+    refused = [
+        ("rejected", "RiskRefused", "above maxOrderNotional"),
+        ("rejected", "InsufficientFunds", "balance"),
+        ("expired", "Expired", "too old"),
+        ("failed", "Malformed", "$.payload.side: missing"),
+        ("unknown", "RequestTimeout", "no answer within 5 s"),
+        ("failed", "OrderNotFound", "it never arrived"),
+    ]
+    async with store.batch() as batch:
+        batch.response(answers.next(), Response("fine", "done", order("1"), "James"), Trace())
+        for number, (status, kind, reason) in enumerate(refused):
+            answer = Response(f"r{min(number, 4)}", status, None, "James", RequestError(kind, reason))  # type: ignore[arg-type]
+            batch.response(answers.next(), answer, Trace())
+    rows = (await store.account.failed_executions(SCOPE, descending=False)).rows
+    assert [(row.status, row.kind, row.reason) for row in rows] == refused
+    assert [row.settled for row in rows] == [None, None, None, None, "failed", None]
+    (found,) = (await store.account.failed_executions(SCOPE, kind="Expired")).rows
+    assert (found.request_id, found.order_source, found.action) == ("r2", "James", "createOrder")
+    assert (await store.account.failed_executions(SCOPE._replace(source="Ann"))).rows == []
+
+
+async def test_balances_over_time(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
+    """Each change of each currency is a row, exact, found by currency and time."""
+    stream = journal(name("watchBalance", None))
+    async with store.batch() as batch:
+        batch.balances(stream.next(), {"KCS": Balance(0.1, 0.2, 0.3), "USDT": Balance(5.0, None, None)})
+        batch.balances(stream.next(), {"KCS": Balance(0.3, 0.0, 0.3)})
+    rows = (await store.account.balances(SCOPE, currency="KCS")).rows
+    assert [(row.free, row.used, row.total) for row in rows] == [
+        (Decimal("0.3"), 0, Decimal("0.3")),
+        (Decimal("0.1"), Decimal("0.2"), Decimal("0.3")),
+    ]
+    assert len((await store.account.balances(SCOPE)).rows) == 3
+
+
+async def test_requests_of_any_form_are_kept(store: Store, journal: Any) -> None:
+    """A request that makes no sense is stored as it came, with what of it can be named."""
+    stream = journal("T.traderActions")
+    strange: list[dict[str, Any]] = [{}, {"payload": [1]}, {"action": 7, "payload": {"symbol": "A/B", "price": 1.10}}]
+    async with store.batch() as batch:
+        for request in strange:
+            batch.request(stream.next(), request)
+    rows = (await store.account.requests(SCOPE, descending=False)).rows
+    assert [row.request for row in rows] == strange
+    assert [(row.action, row.symbol) for row in rows] == [(None, None), (None, None), (None, "A/B")]
+    named = (await store.account.requests(SCOPE._replace(symbol=Symbol("A/B")))).rows
+    assert [row.message_id for row in named] == [rows[2].message_id]
+    assert (await store.account.responses(SCOPE)).rows == []

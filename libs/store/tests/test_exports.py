@@ -1,0 +1,92 @@
+"""Histories as files: complete, exact, and given up without a trace."""
+
+import asyncio
+import io
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from millrace_core.market import Trade
+from millrace_core.names import StreamName, Symbol, Tenant
+from millrace_store import Scope, Store, exports
+from millrace_store.histories import KINDS
+
+SCOPE = Scope(Tenant("T"))
+
+
+@pytest.fixture
+async def traded(
+    store: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
+) -> Store:
+    """A store with 900 trades of two markets."""
+    async with store.batch() as batch:
+        for symbol in ("KCS/USDT", "BTC/USDT"):
+            stream = journal(name("watchTrades", symbol))
+            for step in range(150):
+                batch.trades(stream.next(), trades(stream.epoch + step, (1.10, 1e-8), (0.3, 2.0), (7.0, 0.1)))
+    return store
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So few rows a piece that every export has several."""
+    monkeypatch.setattr(exports, "_ROWS_A_PIECE", 100)
+
+
+async def file_of(store: Store, scope: Scope, form: Any, kind: Any = "trades") -> bytes:
+    return b"".join([piece async for piece in store.exports.stream(kind, scope, form)])
+
+
+async def test_both_forms_hold_every_row(traded: Store) -> None:
+    """Parquet and CSV have the same rows, by stream and time, every digit of them."""
+    parquet = pl.read_parquet(io.BytesIO(await file_of(traded, SCOPE, "parquet")))
+    csv = pl.read_csv(io.BytesIO(await file_of(traded, SCOPE, "csv")), infer_schema=False)
+    assert parquet.height == csv.height == await traded.exports.count("trades", SCOPE) == 900
+    assert parquet.columns == csv.columns
+    assert parquet.cast(pl.String).equals(csv)
+    assert set(parquet["price"]) <= {"1.1", "0.3", "7.0", "7"}
+    kcs = parquet.filter(pl.col("symbol") == "KCS/USDT")
+    assert kcs.height == 450
+    assert kcs["at_ms"].is_sorted()
+
+
+async def test_a_range_of_one_symbol(traded: Store) -> None:
+    """Only rows of the scope are written."""
+    scope = SCOPE._replace(symbol=Symbol("BTC/USDT"), since_ms=1_760_000_040_010, until_ms=1_760_000_040_020)
+    frame = pl.read_parquet(io.BytesIO(await file_of(traded, scope, "parquet")))
+    assert (frame.height, set(frame["symbol"])) == (30, {"BTC/USDT"})
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+async def test_nothing_makes_a_file_without_rows(store: Store, form: Any) -> None:
+    """Every kind has a file with its columns even when there is nothing to write."""
+    for kind in KINDS:
+        content = io.BytesIO(await file_of(store, SCOPE, form, kind))
+        frame = pl.read_parquet(content) if form == "parquet" else pl.read_csv(content)
+        assert frame.height == 0
+        assert frame.columns
+        assert await store.exports.count(kind, SCOPE) == 0
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+async def test_an_export_given_up_ends(traded: Store, form: Any) -> None:
+    """Closing it early ends its query and its thread, and the store goes on."""
+    before = threading.active_count()
+    for _ in range(12):
+        stream = traded.exports.stream("trades", SCOPE, form)
+        await anext(stream)
+        await stream.aclose()
+    assert await traded.exports.count("trades", SCOPE) == 900
+    assert threading.active_count() <= before + 6
+
+
+async def test_a_file_is_written_with_progress(traded: Store, tmp_path: Path) -> None:
+    """The number of rows grows up to the count."""
+    seen = [rows async for rows in traded.exports.write("trades", SCOPE, "parquet", tmp_path / "trades.parquet")]
+    assert seen == sorted(seen)
+    assert seen[-1] == 900
+    assert await asyncio.to_thread(lambda: pl.read_parquet(tmp_path / "trades.parquet").height) == 900
