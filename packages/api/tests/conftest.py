@@ -174,14 +174,14 @@ class Executor:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        async with self._bus.request_reader([self.tenant], consumer="test") as reader:
-            async for arrived in reader:
-                request = parse_request(arrived.raw)
-                self.requests.append(request)
-                if request.request_id not in self._answered:
-                    self._answered.add(str(request.request_id))
-                    await self._answer(request)
-                await reader.done(arrived)
+        reader = self._bus.request_reader([self.tenant], consumer="test")
+        async for arrived in reader:
+            request = parse_request(arrived.raw)
+            self.requests.append(request)
+            if request.request_id not in self._answered:
+                self._answered.add(str(request.request_id))
+                await self._answer(request)
+            await reader.done(arrived)
 
     async def _answer(self, request: Any) -> None:
         action, symbol = action_of(request), request.payload.symbol

@@ -126,13 +126,14 @@ async def roll_back_config(
     request: Request,
     desk: Desk,
     wanted: Annotated[RollBack, Depends(body_of(RollBack))],
+    kind: Kind = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Put a configuration of the past in force again, with the secrets that it had."""
     numbers = count()
     async for record, config in desk.versions():
         if record.revision == wanted.revision:
-            view = await desk.put(config, None, _revision(if_match))
+            view = await desk.put(config, kind, _revision(if_match))
             request.state.audited = {"revision": view.revision, "rolledBackTo": wanted.revision}
             return _with_tag(view)
         if next(numbers) > _MOST_VERSIONS:

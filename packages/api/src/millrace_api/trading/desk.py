@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 from starlette.responses import Response as HttpResponse
@@ -15,13 +17,17 @@ from millrace_api.trading.idempotency import digest_of, request_id_of
 from millrace_bus import Unreachable
 from millrace_core.clock import now_ms
 from millrace_core.errors import MalformedRequest
-from millrace_core.messages import Response, encode
+from millrace_core.messages import RequestError, Response, ResponseStatus, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, action_of, parse_request
+from millrace_store import Scope
+from millrace_store.records import OrderStory
 
 Trade = CreateOrder | EditOrder | CancelOrder | CancelAllOrders
 
 _REDIS_PATIENCE_S = 1.0
+_LOOK_S = 0.1
+_DONE = 200
 
 
 class Accepted(msgspec.Struct, frozen=True, rename="camel"):
@@ -46,28 +52,41 @@ class Desk:
             Refusal: it is malformed, was used for something else, or the executor said no.
         """
         tenant = self.caller.tenant
-        digest = digest_of(request)
         whole = _checked(msgspec.structs.replace(request, request_id=request_id_of(tenant, key)))
-        is_first = True
-        if key is not None:
-            known = await self.services.store.access.claim(tenant, key, digest, now_ms())
-            if known is not None and known.digest != digest:
-                raise Refusal(422, "this Idempotency-Key was used for another request: take a new one for this")
-            if known is not None and known.status is not None:
-                return _as_http(msgspec.json.decode(known.body or "", type=Response))
-            is_first = known is None
-        final = await self._exchange(whole, send=is_first)
-        if final is None:
-            return _not_yet(str(whole.request_id))
-        if key is not None:
-            await self.services.store.access.answered(tenant, key, 200, encode(final).decode())
-        return _as_http(final)
+        if key is None:
+            final = await self._exchange(whole)
+        else:
+            final = await self._once(whole, key, digest_of(request))
+        return _not_yet(str(whole.request_id)) if final is None else _as_http(final)
 
-    async def _exchange(self, request: Trade, *, send: bool) -> Response | None:
-        """Send a request and give its final answer; None when it did not come in time.
+    async def _once(self, request: Trade, key: str, digest: str) -> Response | None:
+        """Send a request unless its key was used; give its final answer, or None when it did not come in time."""
+        access, tenant = self.services.store.access, self.caller.tenant
+        known = await access.claim(tenant, key, digest, now_ms())
+        if known is not None and known.digest != digest:
+            raise Refusal(422, "this Idempotency-Key was used for another request: take a new one for this")
+        final = await (self._exchange(request) if known is None else self._known_answer(request, key, digest))
+        if final is not None:
+            await access.answered(tenant, key, _DONE, encode(final).decode())
+        return final
 
-        One that was sent before is not sent again: whoever comes late waits for the same answer.
-        """
+    async def _known_answer(self, request: Trade, key: str, digest: str) -> Response | None:
+        """Wait for the answer to a request that was sent before: whoever sent it keeps it, and so does dbsync."""
+        store, tenant = self.services.store, self.caller.tenant
+        ends_s = time.monotonic() + self.services.config.answer_timeout_ms / 1_000
+        while True:
+            known = await store.access.claim(tenant, key, digest, now_ms())
+            if known is not None and known.body is not None:
+                return msgspec.json.decode(known.body, type=Response)
+            story = await store.account.story(Scope(tenant), request_id=str(request.request_id))
+            if story is not None and (final := final_answer(story)) is not None:
+                return final
+            if time.monotonic() >= ends_s:
+                return None
+            await asyncio.sleep(_LOOK_S)
+
+    async def _exchange(self, request: Trade) -> Response | None:
+        """Send a request and give its final answer; None when it did not come in time."""
         services = self.services
         try:
             await services.bus.ready(_REDIS_PATIENCE_S)
@@ -75,8 +94,7 @@ class Desk:
             raise unavailable("Redis") from error
         stream, request_id = _answers_to(self.caller, request), str(request.request_id)
         async with services.answers.expected(stream, request_id) as due:
-            if send:
-                services.bus.requests.publish(self.caller.tenant, request)
+            services.bus.requests.publish(self.caller.tenant, request)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(services.config.answer_timeout_ms / 1_000):
                     return await asyncio.shield(due)
@@ -94,6 +112,17 @@ def _checked(request: Trade) -> Trade:
     except MalformedRequest as error:
         raise Refusal(422, "this request has mistakes; nothing was sent", problems=error.problems) from error
     return request
+
+
+def final_answer(story: OrderStory) -> Response | None:
+    """Give the final answer of a request as it is stored; None while there is none."""
+    for record in reversed(story.responses):
+        if record.status != "unknown":
+            error = RequestError(record.error_kind, record.error_message or "") if record.error_kind else None
+            order = None if story.order is None else story.order.order
+            status = cast(ResponseStatus, record.status)
+            return Response(record.request_id, status, order, record.order_source, error)
+    return None
 
 
 def _answers_to(caller: Principal, request: Trade) -> StreamName:

@@ -1,0 +1,128 @@
+"""Agents' configurations by the API, on a real bus and a real database."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from millrace_core.names import PUBLIC, AgentId
+
+SECRET = "s3cr3t-of-the-account"
+
+
+@pytest.fixture
+def config(tenant: Any) -> dict[str, Any]:
+    """An executor's configuration of this tenant alone."""
+    keys = {"apiKey": "the-key-of-it", "secret": SECRET, "password": "enc:AAAA"}
+    return {
+        "agent": {"id": f"EXECUTOR-{tenant}", "name": "Executor"},
+        "exchanges": {tenant: {"kucoin": keys}},
+        "risk": {tenant: {"maxOpenOrders": 5}},
+    }
+
+
+@pytest.fixture
+async def path(bus: Any, config: Any) -> str:
+    """The configuration is in force; give its path."""
+    agent = config["agent"]["id"]
+    await bus.put_config(AgentId(agent), json.dumps(config))
+    return f"/api/v1/agents/{agent}/config"
+
+
+async def test_secrets_are_never_shown_and_kept_when_sent_back_hidden(
+    admin: Any, path: str, config: Any, bus: Any
+) -> None:
+    """GET, change a limit, PUT: the account's secrets are what they were, and nobody saw them."""
+    found = await admin.get(path)
+    assert SECRET not in found.text
+    assert "enc:" not in found.text
+    assert found.json()["config"]["agent"]["name"] == "Executor"
+    changed = found.json()["config"]
+    changed["risk"] = {next(iter(changed["risk"])): {"maxOpenOrders": 7}}
+    headers = {"If-Match": found.headers["etag"]}
+    put = await admin.put(path, json=changed, headers=headers, params={"kind": "executor"})
+    assert put.status_code == 200, put.text
+    assert SECRET not in put.text
+    text = await bus.get_config(AgentId(config["agent"]["id"]))
+    written = json.loads(text)
+    assert written["exchanges"] == config["exchanges"]
+    assert next(iter(written["risk"].values())) == {"maxOpenOrders": 7}
+
+
+async def test_of_two_who_change_at_once_one_is_told(admin: Any, path: str) -> None:
+    """A change names what it was made from; who names nothing, or what is gone, changes nothing."""
+    found = await admin.get(path)
+    config, params = found.json()["config"], {"kind": "executor"}
+    assert (await admin.put(path, json=config, params=params)).status_code == 428
+    changes = [config | {"environment": f"e{number}"} for number in range(5)]
+    headers = {"If-Match": found.headers["etag"]}
+    answers = await asyncio.gather(*(admin.put(path, json=each, headers=headers, params=params) for each in changes))
+    assert sorted(each.status_code for each in answers) == [200, 412, 412, 412, 412]
+
+
+async def test_mistakes_are_all_named_and_nothing_changes(admin: Any, path: str, tenant: Any, bus: Any) -> None:
+    """Validation says each mistake with its place, a hidden secret that hides nothing among them."""
+    new = {
+        "agent": {"id": "ANOTHER"},
+        "risk": {tenant: {"maxOpenOrders": "many"}},
+        "exchanges": {tenant: {"binance": {"secret": "***"}}},
+    }
+    found = await admin.post(f"{path}/validate", json=new, params={"kind": "executor"})
+    assert found.status_code == 422
+    paths = {each["path"] for each in found.json()["problems"]}
+    assert paths == {f"$.risk.{tenant}.maxOpenOrders", f"$.exchanges.{tenant}.binance.secret"}
+
+
+async def test_a_difference_shows_places_and_hides_secrets(admin: Any, path: str, config: Any, tenant: Any) -> None:
+    """What changes is told by place; of a secret only that it changes."""
+    new = json.loads(json.dumps(config))
+    new["exchanges"][tenant]["kucoin"]["secret"] = "another-secret-of-it"
+    new["risk"][tenant]["maxOrderNotional"] = 100
+    found = await admin.post(f"{path}/diff", json=new)
+    assert found.json()["items"] == [
+        {"path": f"$.exchanges.{tenant}.kucoin.secret", "kind": "changed", "before": "***", "after": "***"},
+        {"path": f"$.risk.{tenant}.maxOrderNotional", "kind": "added", "before": None, "after": 100},
+    ]
+
+
+async def test_a_configuration_is_rolled_back_with_its_secrets(admin: Any, path: str, bus: Any, config: Any) -> None:
+    """The history names who put what; what was in force before is put in force again, secrets and all."""
+    params = {"kind": "executor"}
+    first = await admin.get(path)
+    one = await _put(admin, path, first.json()["config"] | {"environment": "one"}, first.headers["etag"], params)
+    two = await _put(admin, path, one.json()["config"] | {"environment": "two"}, one.headers["etag"], params)
+    history = (await admin.get(f"{path}/history")).json()["items"]
+    assert [each["config"]["environment"] for each in history] == ["two", "one"]
+    assert history[0]["author"].partition("/")[0] == next(iter(config["risk"]))
+    wanted = {"revision": one.json()["revision"]}
+    back = await admin.post(f"{path}/rollback", json=wanted, headers={"If-Match": two.headers["etag"]}, params=params)
+    assert back.status_code == 200, back.text
+    written = json.loads(await bus.get_config(AgentId(config["agent"]["id"])))
+    assert written["environment"] == "one"
+    assert written["exchanges"] == config["exchanges"]
+
+
+async def test_what_tenants_share_is_the_operators(
+    api: Any, admin: Any, tenant: Any, other: Any, bus: Any, config: Any, path: str
+) -> None:
+    """A configuration that names another tenant is not there; one that PUBLIC shares is seen, and the operator's."""
+    shared = config | {"risk": {tenant: {}, other: {}}}
+    await bus.put_config(AgentId(config["agent"]["id"]), json.dumps(shared))
+    assert (await admin.get(path)).status_code == 404
+    public = config | {"exchanges": {**config["exchanges"], PUBLIC: {"binance": {}}}}
+    await bus.put_config(AgentId(config["agent"]["id"]), json.dumps(public))
+    found = await admin.get(path)
+    assert found.status_code == 200
+    headers = {"If-Match": found.headers["etag"]}
+    denied = await admin.put(path, json=found.json()["config"], headers=headers, params={"kind": "executor"})
+    assert denied.status_code == 403
+    async with api.client(await api.token(PUBLIC)) as operator:
+        put = await operator.put(path, json=found.json()["config"], headers=headers, params={"kind": "executor"})
+        assert put.status_code == 200, put.text
+
+
+async def _put(admin: Any, path: str, config: Any, tag: str, params: Any) -> Any:
+    found = await admin.put(path, json=config, headers={"If-Match": tag}, params=params)
+    assert found.status_code == 200, found.text
+    return found

@@ -1,0 +1,97 @@
+"""Orders by the API, with a real bus and an executor in small."""
+
+import asyncio
+from typing import Any
+
+NEW = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
+
+
+async def test_an_order_is_placed_and_its_answer_given(admin: Any, executor: Any) -> None:
+    """The executor's final answer is the HTTP answer; the token's name is the order's source."""
+    found = await admin.post("/api/v1/orders", json=NEW)
+    assert found.status_code == 200, found.text
+    assert found.json()["status"] == "done"
+    assert found.json()["order"]["id"] == "o-1"
+    assert executor.requests[0].payload.order_source.startswith("admin-")
+
+
+async def test_one_idempotency_key_is_one_order(admin: Any, executor: Any) -> None:
+    """Twenty requests of one key at once are one request on the bus, and all get the one answer."""
+    headers = {"Idempotency-Key": "once"}
+    found = await asyncio.gather(*(admin.post("/api/v1/orders", json=NEW, headers=headers) for _ in range(20)))
+    assert {each.status_code for each in found} == {200}
+    assert len({each.json()["requestId"] for each in found}) == 1
+    assert len(executor.requests) == 1
+    again = await admin.post("/api/v1/orders", json=NEW, headers=headers)
+    assert again.json() == found[0].json()
+    assert len(executor.requests) == 1
+
+
+async def test_a_key_is_not_used_for_another_request(admin: Any, executor: Any) -> None:
+    """The same key with another order is a mistake, and nothing is sent."""
+    headers = {"Idempotency-Key": "once"}
+    await admin.post("/api/v1/orders", json=NEW, headers=headers)
+    other = NEW | {"exchangeId": "binance"}
+    found = await admin.post("/api/v1/orders", json=other, headers=headers)
+    assert found.status_code == 422
+    assert "take a new one" in found.json()["detail"]
+    assert len(executor.requests) == 1
+
+
+async def test_what_risk_refuses_is_told_in_words(admin: Any, executor: Any) -> None:
+    """A refusal is no success: 422 with the reason, and the answer itself."""
+    executor.status = "rejected"
+    found = await admin.post("/api/v1/orders", json=NEW)
+    assert found.status_code == 422
+    assert found.json()["detail"] == "rejected: RiskRefused: more than the risk limits allow"
+    assert found.json()["answer"]["status"] == "rejected"
+
+
+async def test_without_an_answer_in_time_the_request_id_is_given(api: Any, admin: Any) -> None:
+    """Nobody answers: 202, and where to ask later."""
+    api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 50}))
+    found = await admin.post("/api/v1/orders", json=NEW)
+    assert found.status_code == 202
+    assert found.headers["location"] == f"/api/v1/requests/{found.json()['requestId']}"
+
+
+async def test_a_malformed_order_is_not_sent(admin: Any, executor: Any) -> None:
+    """Every mistake is named with its place."""
+    payload = {"symbol": "KCS/USDT", "side": "buy", "type": "limit", "amountBase": -1}
+    found = await admin.post("/api/v1/orders", json={"exchangeId": "kucoin", "payload": payload})
+    assert found.status_code == 422
+    assert {each["path"] for each in found.json()["problems"]} == {"$.payload.price", "$.payload.amountBase"}
+    assert not executor.requests
+
+
+async def test_orders_are_edited_and_canceled(admin: Any, executor: Any, tenant: Any) -> None:
+    """Each is a request of its kind; the whole of it stands in the audit trail."""
+    where = {"exchange": "kucoin", "symbol": "KCS/USDT"}
+    edit = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "price": "10.50"}}
+    assert (await admin.patch("/api/v1/orders/o-9", json=edit)).status_code == 200
+    assert (await admin.delete("/api/v1/orders/o-9", params=where)).status_code == 200
+    assert (await admin.delete("/api/v1/orders", params=where)).status_code == 200
+    assert (await admin.delete("/api/v1/orders/o-9")).status_code == 404
+    kinds = [type(request).__name__ for request in executor.requests]
+    assert kinds == ["EditOrder", "CancelOrder", "CancelAllOrders"]
+    assert executor.requests[0].payload.order_id == "o-9"
+    trail = (await admin.get("/api/v1/audit")).json()["items"]
+    assert [row["action"] for row in reversed(trail)] == [
+        "edit_order",
+        "cancel_order",
+        "cancel_all_orders",
+        "cancel_order",
+    ]
+    assert trail[-1]["detail"]["request"]["payload"]["price"] == "10.50"
+
+
+async def test_halts_hold_without_an_executor(admin: Any, bus: Any, tenant: Any) -> None:
+    """A halt is in Redis when the answer comes; exactly it is lifted again."""
+    halted = await admin.post("/api/v1/halts", json={"exchange": "kucoin", "reason": "maintenance"})
+    assert halted.status_code == 200
+    assert halted.json()["items"][0]["reason"] == "maintenance"
+    assert [str(scope) for scope in await bus.halts.get(tenant)] == ["kucoin/*"]
+    assert (await admin.delete("/api/v1/halts")).status_code == 404
+    lifted = await admin.delete("/api/v1/halts", params={"exchange": "kucoin"})
+    assert lifted.json() == {"items": []}
+    assert not await bus.halts.get(tenant)
