@@ -1,0 +1,89 @@
+"""Tokens, browser sessions and limits, over real HTTP."""
+
+from typing import Any
+
+from millrace_core.clock import now_ms
+
+
+async def test_a_token_made_by_an_admin_works_until_it_is_revoked(api: Any, admin: Any, tenant: Any) -> None:
+    """Its text is shown once; revoked it is refused at once."""
+    made = (await admin.post("/api/v1/tokens", json={"name": "Robot", "role": "trade"})).json()
+    async with api.client(made["token"]) as robot:
+        session = (await robot.get("/api/v1/session")).json()
+        assert (session["tenant"], session["role"]) == (tenant, "trade")
+        listed = await admin.get("/api/v1/tokens")
+        assert made["token"].split("_", 2)[2] not in listed.text
+        assert (await admin.post("/api/v1/tokens", json={"name": "Robot", "role": "read"})).status_code == 409
+        assert (await admin.delete(f"/api/v1/tokens/{made['id']}")).status_code == 200
+        assert (await robot.get("/api/v1/session")).status_code == 401
+
+
+async def test_a_token_ends_when_it_expires(api: Any, admin: Any) -> None:
+    """One whose time is over is nobody's."""
+    new = {"name": "Late", "role": "read", "expiresMs": now_ms() - 1}
+    made = (await admin.post("/api/v1/tokens", json=new)).json()
+    async with api.client(made["token"]) as late:
+        assert (await late.get("/api/v1/session")).status_code == 401
+
+
+async def test_a_browser_changes_nothing_without_its_second_secret(api: Any, tenant: Any) -> None:
+    """The cookie alone reads; a change needs the CSRF secret, and a page of ours."""
+    token = await api.token(tenant)
+    async with api.client() as browser:
+        logged_in = await browser.post("/api/v1/session", json={"token": token})
+        assert "httponly" in logged_in.headers["set-cookie"].lower()
+        assert "samesite=strict" in logged_in.headers["set-cookie"].lower()
+        assert (await browser.get("/api/v1/tokens")).status_code == 200
+        halt: dict[str, Any] = {"reason": "lunch"}
+        assert (await browser.post("/api/v1/halts", json=halt)).status_code == 403
+        secret = {"X-CSRF-Token": logged_in.json()["csrf"]}
+        foreign = secret | {"Origin": "https://evil.example"}
+        assert (await browser.post("/api/v1/halts", json=halt, headers=foreign)).status_code == 403
+        assert (await browser.post("/api/v1/halts", json=halt, headers=secret)).status_code == 200
+        own = secret | {"Origin": api.url}
+        assert (await browser.delete("/api/v1/session", headers=own)).status_code == 200
+        assert (await browser.get("/api/v1/tokens")).status_code == 401
+
+
+async def test_a_revoked_token_ends_its_sessions(api: Any, tenant: Any) -> None:
+    """A browser that logged in with it is out, even when it was revoked elsewhere."""
+    token = await api.token(tenant)
+    async with api.client() as browser:
+        await browser.post("/api/v1/session", json={"token": token})
+        await api.store.access.revoke_token(tenant, token.split("_")[1], now_ms())
+        assert (await browser.get("/api/v1/session")).status_code == 401
+
+
+async def test_a_foreign_page_cannot_open_a_live_connection(api: Any, tenant: Any) -> None:
+    """A session's WebSocket comes from our own pages only."""
+    token = await api.token(tenant)
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    async with api.client() as browser:
+        await browser.post("/api/v1/session", json={"token": token})
+        for headers in ({"Origin": "https://evil.example"}, {}):
+            found = await browser.get("/api/v1/live", headers=upgrade | headers)
+            assert found.status_code == 403
+
+
+async def test_one_request_too_many_is_told_when_to_come_back(api: Any, tenant: Any) -> None:
+    """Beyond the limit of a token 429 with Retry-After; other tokens are not concerned."""
+    api.services.configure(api.services.config.model_copy(update={"requests_per_second": 1.0, "burst": 3}))
+    async with api.client(await api.token(tenant)) as hasty, api.client(await api.token(tenant)) as patient:
+        found = [await hasty.get("/api/v1/session") for _ in range(4)]
+        assert [each.status_code for each in found] == [200, 200, 200, 429]
+        assert int(found[-1].headers["retry-after"]) >= 1
+        assert (await patient.get("/api/v1/session")).status_code == 200
+
+
+async def test_strangers_do_not_fill_the_audit_trail(api: Any) -> None:
+    """Failures of one address beyond a limit are turned away unrecorded."""
+    api.services.configure(api.services.config.model_copy(update={"failures_per_minute": 1.0, "failures_burst": 5}))
+    async with api.client() as stranger:
+        found = [(await stranger.get("/api/v1/trades")).status_code for _ in range(8)]
+    assert found == [401] * 5 + [429] * 3
+    assert len(await api.audit("-")) == 5
