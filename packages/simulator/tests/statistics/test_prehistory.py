@@ -8,7 +8,7 @@ NOW_MS = 1_750_000_123_456
 
 def test_tiers_join_in_time_and_price() -> None:
     """Where a fine tier begins, the coarser one ends: at the same time, at the same price, with the next trade id."""
-    tiers = prehistory(Random(1), 12_500, 4_000, NOW_MS)  # noqa: S311
+    tiers = prehistory(Random(1), 12_500, 4_000, NOW_MS)
     klines = [kline for tier in reversed(tiers.values()) for kline in tier]
     for earlier, later in itertools.pairwise(klines):
         assert (later.open_ms, later.open) == (earlier.close_ms + 1, earlier.close)
@@ -18,12 +18,12 @@ def test_tiers_join_in_time_and_price() -> None:
 
 def test_the_same_seed_gives_the_same_past() -> None:
     """The past is decided by its seed alone, and another seed gives another."""
-    past = prehistory(Random(1), 12_500, 4_000, NOW_MS)  # noqa: S311
-    assert prehistory(Random(1), 12_500, 4_000, NOW_MS) == past  # noqa: S311
-    assert prehistory(Random(2), 12_500, 4_000, NOW_MS) != past  # noqa: S311
+    past = prehistory(Random(1), 12_500, 4_000, NOW_MS)
+    assert prehistory(Random(1), 12_500, 4_000, NOW_MS) == past
+    assert prehistory(Random(2), 12_500, 4_000, NOW_MS) != past
 
 
 def test_prices_stay_above_zero() -> None:
     """A price of a few ticks has a past of at least one tick."""
-    tiers = prehistory(Random(1), 2, 10, NOW_MS)  # noqa: S311
+    tiers = prehistory(Random(1), 2, 10, NOW_MS)
     assert all(kline.low >= 1 for tier in tiers.values() for kline in tier)

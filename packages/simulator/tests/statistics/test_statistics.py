@@ -29,7 +29,7 @@ def now() -> _Now:
 @pytest.fixture
 def statistics(now: _Now) -> Statistics:
     """Statistics that open at 12.500."""
-    return Statistics(opening=12_500, typical_lots=4_000, tick=Decimal("0.001"), rng=Random(1), now_ms=now)  # noqa: S311
+    return Statistics(opening=12_500, typical_lots=4_000, tick=Decimal("0.001"), rng=Random(1), now_ms=now)
 
 
 @pytest.mark.parametrize("interval", Interval)
@@ -104,7 +104,7 @@ def test_the_average_price_weighs_by_volume(statistics: Statistics, now: _Now) -
 def test_when_the_past_is_worked_out_changes_nothing(now: _Now) -> None:
     """Asked at once or only after many trades, klines are the same."""
     early, late = (
-        Statistics(opening=12_500, typical_lots=4_000, tick=Decimal("0.001"), rng=Random(1), now_ms=now)  # noqa: S311
+        Statistics(opening=12_500, typical_lots=4_000, tick=Decimal("0.001"), rng=Random(1), now_ms=now)
         for _ in range(2)
     )
     early.prepare()

@@ -10,7 +10,7 @@ from millrace_simulator.venue.errors import UnknownSymbol
 def test_every_past_book_comes_back_exactly(venue: Venue, kcs: Instrument) -> None:
     """Across checkpoints, the book as of each update is the book that was."""
     assert venue.history is not None
-    rng, seen = Random(1), {}  # noqa: S311
+    rng, seen = Random(1), {}
     for _ in range(9_000):
         price = rng.randrange(12_300, 12_700)
         venue.crowd_submit(kcs, rng.choice(list(Side)), rng.randrange(1, 500), price)
