@@ -13,6 +13,7 @@ from rich.console import Console
 
 from millrace_cli import configs, demo, up
 from millrace_cli.dashboard import closing_words
+from millrace_cli.stored import add_verbs
 from millrace_core.errors import MillraceError
 
 app = typer.Typer(
@@ -103,6 +104,8 @@ async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> 
         loop.add_signal_handler(number, stop.set)
     await work(stop)
 
+
+add_verbs(app, _run)
 
 if __name__ == "__main__":
     app()

@@ -1,0 +1,73 @@
+"""Export and tokens at the terminal, on a real database."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+from typer.testing import CliRunner
+
+from millrace_cli.main import app
+from millrace_core.ids import MessageId
+from millrace_core.market import Trade
+from millrace_store import Place, Store
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database of this test."""
+    return f"sqlite:///{tmp_path / 'millrace.db'}"
+
+
+def _millrace(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+async def _store_trades(url: str) -> None:
+    async with Store.open(url) as store, store.batch() as batch:
+        for number in range(1, 6):
+            at_ms = 1_769_860_800_000 + number
+            place = Place("stream.A.kucoin.watchTrades.KCS/USDT", MessageId(1, number), at_ms, at_ms)
+            batch.trades(place, [Trade(str(number), at_ms, "KCS/USDT", "buy", 10.5, 1.0)])
+
+
+def test_a_history_is_exported_into_a_file(url: str, tmp_path: Path) -> None:
+    """The file holds exactly the rows of the time range."""
+    asyncio.run(_store_trades(url))
+    file = tmp_path / "trades.parquet"
+    found = _millrace(
+        "export", "trades", "--tenant", "A", "-o", str(file), "--since", "1769860800002", "--database-url", url
+    )
+    assert found.exit_code == 0, found.output
+    assert "4 rows" in found.output
+    assert len(polars.read_parquet(file)) == 4
+
+
+def test_what_cannot_be_exported_is_answered_by_what_can(url: str) -> None:
+    """A wrong name is told in one line that names the right ones."""
+    asyncio.run(_store_trades(url))
+    found = _millrace("export", "dreams", "--tenant", "A", "--database-url", url)
+    assert found.exit_code == 1
+    assert "ownTrades" in found.output
+
+
+def test_a_token_is_made_shown_once_and_revoked(url: str) -> None:
+    """What is printed is the token alone; the list never shows its secret; revoking twice is told."""
+    made = _millrace("tokens", "create", "--tenant", "A", "--name", "Robot", "--role", "trade", "--database-url", url)
+    assert made.exit_code == 0, made.output
+    token = made.stdout.strip()
+    _, token_id, secret = token.split("_", 2)
+    listed = _millrace("tokens", "list", "--database-url", url)
+    assert token_id in listed.stdout
+    assert secret not in listed.stdout
+    revoke = ("tokens", "revoke", token_id, "--tenant", "A", "--database-url", url)
+    assert _millrace(*revoke).exit_code == 0
+    assert _millrace(*revoke).exit_code == 1
+
+
+def test_a_role_that_is_none_makes_no_token(url: str) -> None:
+    """The roles that there are stand in the answer."""
+    found = _millrace("tokens", "create", "--tenant", "A", "--name", "X", "--role", "god", "--database-url", url)
+    assert found.exit_code == 1
+    assert "read, trade and admin" in found.output
