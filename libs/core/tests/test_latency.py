@@ -39,3 +39,14 @@ def test_a_histogram_survives_being_stored() -> None:
     again = Histogram.of_buckets(histogram.buckets)
     assert again.count == 3
     assert again.percentile(50) == histogram.percentile(50)
+
+
+@given(st.lists(st.integers(-(2**40), 2**63), max_size=50))
+def test_many_durations_at_once_count_as_each_alone(durations: list[int]) -> None:
+    """Recording all together makes the histogram that recording one after the other makes."""
+    one_by_one, together = Histogram(), Histogram()
+    for ns in durations:
+        one_by_one.record(ns)
+    together.record_all(durations)
+    assert together.buckets == one_by_one.buckets
+    assert together.count == one_by_one.count

@@ -32,6 +32,7 @@ def test_a_journal_that_was_never_trimmed_is_far_from_losing_anything() -> None:
     """Its length says nothing of its limit, so the usual limit is taken."""
     lag = lag_of(BEGINNING, extent(MessageId(5, 1), MessageId(5, 3), 3, 3))
     assert lag == (3, 3 / USUAL_RETENTION)
+    assert lag_of(BEGINNING, extent(MessageId(5, 1), MessageId(5, 50_000), 50_000, 50_000)).share == 0.5
 
 
 def test_nothing_is_behind_an_empty_journal() -> None:

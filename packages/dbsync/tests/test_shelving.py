@@ -5,7 +5,7 @@ import pytest
 
 from millrace_bus import JournalEntry
 from millrace_core.ids import MessageId
-from millrace_dbsync.shelving import shelf_of
+from millrace_dbsync.shelving import Shelved, shelf_of
 from millrace_store import Batch
 
 PREFIX = "stream.Ann.binance."
@@ -35,13 +35,18 @@ def tables(batch: Batch) -> set[str]:
     return {table.name for table in batch.rows}
 
 
+def shelve(batch: Batch, name: str, *raws: bytes | None) -> Shelved:
+    shelved = Shelved()
+    page = [JournalEntry(MessageId(ID.epoch, ID.seq + n), raw) for n, raw in enumerate(raws)]
+    shelf_of(name).put(batch, page, shelved)
+    return shelved
+
+
 @pytest.mark.parametrize(("stream", "kind", "data", "table"), KINDS)
 def test_each_kind_of_message_has_its_table(stream: str, kind: str, data: Any, table: str) -> None:
     """A message goes where messages of its stream and type belong, with its trace."""
     batch = Batch()
-    stored = shelf_of(PREFIX + stream)(batch, JournalEntry(ID, body(kind, data)))
-    assert stored.dead is None
-    assert stored.trace is not None
+    assert not shelve(batch, PREFIX + stream, body(kind, data)).dead
     assert table in tables(batch)
 
 
@@ -49,7 +54,7 @@ def test_candles_are_stored() -> None:
     """A message of candles leaves one for each."""
     batch = Batch()
     data = {"timeframe": "1m", "candles": [[1763800000000, 1, 2, 0.5, 1.5, 10]]}
-    assert shelf_of(PREFIX + "watchOHLCV.KCS/USDT")(batch, JournalEntry(ID, body("delta", data))).dead is None
+    assert not shelve(batch, PREFIX + "watchOHLCV.KCS/USDT", body("delta", data)).dead
     assert len(batch.candle_rows) == 1
 
 
@@ -58,7 +63,7 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
     batch = Batch()
     data = {"bids": [], "asks": [], "asOf": "1763800000000-0", "checksum": 0}
     name = "stream.snapshot.Ann.binance.watchOrderBook.KCS/USDT"
-    assert shelf_of(name)(batch, JournalEntry(ID, body("snapshot", data))).dead is None
+    assert not shelve(batch, name, body("snapshot", data)).dead
     assert tables(batch) == {"snapshots"}
 
 
@@ -68,8 +73,7 @@ def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
     batch = Batch()
     error = {"kind": "RiskRefused", "message": "above the limit of 100 USDT"}
     data = {"requestId": "a" * 32, "status": status, "error": error}
-    shelf = shelf_of(PREFIX + "createOrder.KCS/USDT")
-    assert shelf(batch, JournalEntry(ID, body("response", data))).failed
+    assert shelve(batch, PREFIX + "createOrder.KCS/USDT", body("response", data)).failed == 1
     assert "failed_executions" in tables(batch)
 
 
@@ -77,8 +81,7 @@ def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
 def test_a_request_is_stored_as_it_was_made_however_malformed(request_: dict[str, Any]) -> None:
     """What somebody asked for is kept although the executor refuses it."""
     batch = Batch()
-    entry = JournalEntry(ID, json.dumps(request_).encode())
-    assert shelf_of("Ann.traderActions")(batch, entry).dead is None
+    assert not shelve(batch, "Ann.traderActions", json.dumps(request_).encode()).dead
     assert tables(batch) == {"requests"}
 
 
@@ -103,8 +106,8 @@ POISON: list[tuple[str, str, bytes | None]] = [
 def test_what_cannot_be_understood_is_a_dead_letter(what: str, stream: str, raw: bytes | None) -> None:
     """Poison is kept as it came, with the reason, and counts as stored."""
     batch = Batch()
-    stored = shelf_of(PREFIX + stream)(batch, JournalEntry(ID, raw))
-    assert stored.dead, what
+    (dead,) = shelve(batch, PREFIX + stream, raw).dead
+    assert dead.id == ID, what
     assert tables(batch) == {"dead_letters"}
     assert batch.messages == 1
 
@@ -112,4 +115,4 @@ def test_what_cannot_be_understood_is_a_dead_letter(what: str, stream: str, raw:
 def test_a_request_that_is_no_object_is_a_dead_letter() -> None:
     """A request to trade is at least a JSON object."""
     batch = Batch()
-    assert shelf_of("Ann.traderActions")(batch, JournalEntry(ID, b"[1]")).dead
+    assert shelve(batch, "Ann.traderActions", b"[1]").dead

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 from millrace_bus.calls import until_answered
 from millrace_bus.control import Control
 from millrace_bus.errors import Refused
-from millrace_bus.faces import entry_body
+from millrace_bus.faces import FIELD, entry_body
 from millrace_bus.link import Link
 from millrace_bus.wire import Part
 from millrace_core.ids import MessageId
@@ -109,15 +109,16 @@ class Journals:
 
 
 def _entries(found: list[Any] | None) -> list[JournalEntry]:
-    return [JournalEntry(_id(entry_id), _body(fields)) for entry_id, fields in found or ()]
-
-
-def _body(fields: list[Any]) -> bytes | None:
-    # What we write has the one field: this is the hot path of storing.
-    if len(fields) == 2 and fields[0] == b"data":
-        body: bytes = fields[1]
-        return body
-    return entry_body(fields)
+    # The hot path of storing: what we write has the one field, and thousands of entries have one epoch.
+    entries = []
+    epoch_text, epoch = b"", 0
+    for entry_id, fields in found or ():
+        text, _, seq = entry_id.partition(b"-")
+        if text != epoch_text:
+            epoch_text, epoch = text, int(text)
+        body = fields[1] if len(fields) == 2 and fields[0] == FIELD else entry_body(fields)
+        entries.append(JournalEntry(MessageId(epoch, int(seq)), body))
+    return entries
 
 
 def _id(entry_id: bytes) -> MessageId:

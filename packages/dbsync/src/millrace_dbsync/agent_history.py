@@ -1,7 +1,6 @@
 """The unit that stores what agents say of themselves, and every configuration that they are given."""
 
 import asyncio
-from functools import partial
 from typing import Final, NoReturn
 
 from millrace_bus import Bus
@@ -39,7 +38,7 @@ class AgentHistory:
         sieve = HeartbeatSieve()
         while True:
             if chosen := sieve.worth_keeping(await self._bus.heartbeats()):
-                await self._database.commit(partial(_put, heartbeats=chosen), self._health)
+                await self._database.commit(_batch_of(chosen), self._health)
                 self._health.count("heartbeats", len(chosen))
             await asyncio.sleep(EVERY_S)
 
@@ -51,11 +50,14 @@ class AgentHistory:
     async def _store_config(self, agent: AgentId, raw: bytes) -> None:
         # What is no text cannot be a configuration; that the agent refused it is in its heartbeat.
         text = raw.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-        at_ms = now_ms()
-        await self._database.commit(lambda batch: batch.config(agent, revision(raw), at_ms, text), self._health)
+        batch = Batch()
+        batch.config(agent, revision(raw), now_ms(), text)
+        await self._database.commit(batch, self._health)
         self._health.count("configurations")
 
 
-def _put(batch: Batch, heartbeats: list[Heartbeat]) -> None:
+def _batch_of(heartbeats: list[Heartbeat]) -> Batch:
+    batch = Batch()
     for heartbeat in heartbeats:
         batch.agent(heartbeat)
+    return batch

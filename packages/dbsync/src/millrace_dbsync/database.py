@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 
@@ -14,7 +13,6 @@ from millrace_service.settings import DEFAULT_DATA_DIR
 from millrace_store import Batch, DatabaseUnavailable, Store
 
 _RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
-_ResultT = TypeVar("_ResultT")
 
 log = structlog.get_logger()
 
@@ -43,10 +41,8 @@ class Database:
         """
         return await asyncio.shield(self._opened)
 
-    async def commit(self, put: Callable[[Batch], _ResultT], health: UnitHealthReporter) -> _ResultT:
-        """Commit what `put` adds to a batch, and give what it gave; `put` is called again at each new try.
-
-        While the database does not answer it is tried again for as long as it takes, and `health` says so.
+    async def commit(self, batch: Batch, health: UnitHealthReporter) -> None:
+        """Commit a batch. While the database does not answer it is tried again, and `health` says so.
 
         Raises:
             StoreError: the database refuses something of it; never because it is unavailable.
@@ -55,8 +51,7 @@ class Database:
         backoff = Backoff(_RETRIES)
         while True:
             try:
-                async with store.batch() as batch:
-                    result = put(batch)
+                await store.commit(batch)
             except DatabaseUnavailable as error:
                 health.state("stale", f"waiting for the database: {error}")
                 if not backoff.failures:
@@ -66,7 +61,7 @@ class Database:
                 if backoff.failures:
                     log.info("the database answers again")
                     health.state("live")
-                return result
+                return
 
     async def close(self) -> None:
         """Close the store; all that was committed is there."""

@@ -1,5 +1,7 @@
 """How long messages took from hop to hop, gathered for each stream and minute of one batch."""
 
+from collections.abc import Iterable
+
 from millrace_core.latency import Histogram
 from millrace_core.trace import Trace
 from millrace_store import Batch
@@ -9,24 +11,41 @@ _MINUTE_MS = 60_000
 
 
 class HopTimes:
-    """Histograms of the latencies of the messages of one batch."""
+    """Durations of the messages of one batch, each in the minute in which its message was published."""
 
     def __init__(self) -> None:
-        self._histograms: dict[tuple[str, str, int], Histogram] = {}
+        self._durations: dict[tuple[str, str, int], list[int]] = {}
 
     def note(self, name: str, trace: Trace) -> None:
-        """Count a message's latencies in the minute in which it was published; one that was not says nothing."""
-        if trace.published is None:
-            return
-        minute = trace.published // _MINUTE_NS
-        for hop, ns in trace.latencies().items():
-            key = (name, hop, minute)
-            histogram = self._histograms.get(key)
-            if histogram is None:
-                histogram = self._histograms[key] = Histogram()
-            histogram.record(ns)
+        """Take a message's latencies; one that was not published says nothing."""
+        if trace.published is not None:
+            minute = trace.published // _MINUTE_NS
+            for hop, ns in trace.latencies().items():
+                self._of(name, hop, minute).append(ns)
+
+    def note_feed(self, name: str, traces: Iterable[Trace]) -> None:
+        """Take the latencies of a page of market data: of thousands a second, so without asking for further hops."""
+        minute = -1
+        feeding: list[int] = []
+        publishing: list[int] = []
+        for trace in traces:
+            exchange, received, published = trace.exchange, trace.received, trace.published
+            if exchange is None or received is None or published is None:
+                self.note(name, trace)
+                continue
+            if published // _MINUTE_NS != minute:
+                minute = published // _MINUTE_NS
+                feeding = self._of(name, "exchange→received", minute)
+                publishing = self._of(name, "received→published", minute)
+            feeding.append(received - exchange)
+            publishing.append(published - received)
 
     def put(self, batch: Batch) -> None:
         """Add everything to a batch."""
-        for (name, hop, minute), histogram in self._histograms.items():
+        for (name, hop, minute), durations in self._durations.items():
+            histogram = Histogram()
+            histogram.record_all(durations)
             batch.latency(name, hop, minute * _MINUTE_MS, histogram)
+
+    def _of(self, name: str, hop: str, minute: int) -> list[int]:
+        return self._durations.setdefault((name, hop, minute), [])

@@ -25,7 +25,8 @@ def lag_of(stored: MessageId, extent: Extent, *, by_time: bool = False) -> Lag:
     `by_time` is for journals whose ids are times (requests to trade): there it is an estimate.
     """
     behind = _behind(stored, extent, by_time=by_time)
-    keeps = extent.length if extent.added > extent.length else max(extent.length, USUAL_RETENTION)
+    # One that was never trimmed may keep more than it holds; twice that at least, or it would soon be.
+    keeps = extent.length if extent.added > extent.length else max(2 * extent.length, USUAL_RETENTION)
     return Lag(behind, behind / keeps if keeps else 0.0)
 
 

@@ -54,7 +54,7 @@ class LagWatch:
         self._warn_of_lag(lags)
 
     def _warn_of_lag(self, lags: dict[str, Lag]) -> None:
-        late = {name: lag for name, lag in lags.items() if lag.share >= self._limit}
+        late = {name: lag for name, lag in lags.items() if lag.share > self._limit}
         for name in late.keys() - self._late:
             lag = late[name]
             words = f"{name}: {lag.behind} messages wait, {lag.share:.0%} of what its journal keeps"
