@@ -12,11 +12,14 @@ from millrace_api.options import Options
 from millrace_api.server import Server, listen
 from millrace_api.services import Services
 from millrace_bus import Bus
+from millrace_core.clock import now_ms
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 from millrace_store import DatabaseUnavailable, Store
 
 RETRY_S: Final = 1.0
 _GAUGES_EVERY_S: Final = 1.0
+_KEYS_KEPT_MS: Final = 7 * 86_400_000
+_FORGET_EVERY_S: Final = 3_600.0
 
 log = structlog.get_logger()
 
@@ -56,11 +59,16 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
             raise RuntimeError("run_unit before started")
         self._services.configure(unit_config)
         health.state("live", f"http://{self._options.host}:{self._server.port}")
-        telling = asyncio.create_task(self._tell(self._services, health))
+        beside = [
+            asyncio.create_task(_tell(self._services, health)),
+            asyncio.create_task(_forget_keys(self._services.store)),
+        ]
         try:
             await self._server.ended()
         finally:
-            telling.cancel()
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
 
     async def _store(self) -> Store:
         is_told = False
@@ -73,8 +81,19 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
                 is_told = True
                 await asyncio.sleep(RETRY_S)
 
-    async def _tell(self, services: Services, health: UnitHealthReporter) -> None:
-        while True:
-            for name, value in services.metrics.gauges().items():
-                health.gauge(name, value)
-            await asyncio.sleep(_GAUGES_EVERY_S)
+
+async def _tell(services: Services, health: UnitHealthReporter) -> None:
+    while True:
+        for name, value in services.metrics.gauges().items():
+            health.gauge(name, value)
+        await asyncio.sleep(_GAUGES_EVERY_S)
+
+
+async def _forget_keys(store: Store) -> None:
+    """Forget idempotency keys that nobody can mean any more."""
+    while True:
+        try:
+            await store.access.forget_keys(now_ms() - _KEYS_KEPT_MS)
+        except DatabaseUnavailable:
+            log.debug("the database is away; old idempotency keys are forgotten later")
+        await asyncio.sleep(_FORGET_EVERY_S)

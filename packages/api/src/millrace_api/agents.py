@@ -41,8 +41,9 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
 def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
     """Give an agent as somebody may see it: of other tenants' work nothing, not even that it is there."""
     own = (principal.tenant, PUBLIC)
-    sees_all = principal.is_operator or all(_tenant(unit.name) in own for unit in heartbeat.units)
-    units = heartbeat.units if sees_all else [unit for unit in heartbeat.units if _tenant(unit.name) in own]
+    units = [unit for unit in heartbeat.units if principal.is_operator or _tenant(unit.name) in own]
+    # An agent without units may have the configuration of anybody.
+    sees_all = principal.is_operator or (bool(units) and len(units) == len(heartbeat.units))
     errors = [error for error in heartbeat.last_errors if sees_all or _tenant(error.where) in own]
     return AgentView(
         id=heartbeat.id,

@@ -1,0 +1,43 @@
+"""Hiding secrets and putting them back, and differences, for any document."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_api.configs.comparing import changes
+from millrace_api.configs.secrecy import hidden, restored, still_hidden
+
+_KEYS = st.sampled_from(["agent", "exchanges", "risk", "secret", "apiKey", "password", "A", "kucoin", "name", "urls"])
+_LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.just("enc:abc")
+_DOCUMENTS = st.dictionaries(
+    _KEYS,
+    st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4)),
+    max_size=5,
+)
+
+
+@given(_DOCUMENTS)
+def test_what_is_sent_back_as_shown_is_what_it_was(config: Any) -> None:
+    """Hiding loses nothing that restoring does not find again."""
+    assert restored(hidden(config), config) == config
+
+
+@given(_DOCUMENTS, _DOCUMENTS)
+def test_equal_documents_have_no_changes_and_others_have(before: Any, after: Any) -> None:
+    """A difference is empty exactly for equals."""
+    assert not changes(before, before)
+    assert bool(changes(before, after)) == (before != after)
+
+
+def test_a_tenant_may_be_called_like_a_secret() -> None:
+    """Names of tenants are no fields: what is below them is shown, their secrets are not."""
+    config = {"exchanges": {"token-fund": {"kucoin": {"apiKey": "abcdef", "test": True}}}}
+    assert hidden(config) == {"exchanges": {"token-fund": {"kucoin": {"apiKey": "***", "test": True}}}}
+
+
+def test_a_secret_that_hides_nothing_known_is_a_mistake() -> None:
+    """It is named by its place."""
+    assert [problem.path for problem in still_hidden({"exchanges": {"A": {"k": {"secret": "***"}}}})] == [
+        "$.exchanges.A.k.secret"
+    ]

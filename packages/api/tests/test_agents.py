@@ -1,0 +1,80 @@
+"""What agents say of themselves, over real HTTP and as server-sent events."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from millrace_api.access.principal import Principal
+from millrace_api.agents import seen_by
+from millrace_core.clock import now_ms
+from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth
+from millrace_core.names import PUBLIC, AgentId
+
+
+@pytest.fixture
+def heartbeat(tenant: Any, other: Any) -> Callable[..., Heartbeat]:
+    """Make heartbeats of an agent that works for two tenants and PUBLIC."""
+
+    def make(**changes: Any) -> Heartbeat:
+        units = [UnitHealth(f"{of}.kucoin.watchTrades.KCS/USDT", "live", 1) for of in (tenant, other, PUBLIC)]
+        known: dict[str, Any] = {
+            "id": f"GATHERER-{tenant}",
+            "kind": "gatherer",
+            "state": "running",
+            "pid": 1,
+            "started_at": 1,
+            "sent_at": now_ms(),
+            "version": "1",
+            "units": units,
+            "warnings": [f"$.exchanges.{other}.kucoin.secret is in plain text"],
+            "last_errors": [ErrorReport(1, f"{other}.kucoin.watchTrades.KCS/USDT", "lost")],
+        }
+        return Heartbeat(**(known | changes))
+
+    return make
+
+
+def test_of_other_tenants_work_nothing_is_seen(heartbeat: Any, tenant: Any, other: Any) -> None:
+    """Their units, errors and what is said of their configuration are left out; the operator sees all."""
+    seen = seen_by(Principal(tenant, "admin", "1", "x"), heartbeat())
+    assert {unit.name.partition(".")[0] for unit in seen.units} == {tenant, PUBLIC}
+    assert other not in repr(seen)
+    idle = seen_by(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
+    assert other not in repr(idle)
+    assert len(seen_by(Principal(PUBLIC, "admin", "1", "x"), heartbeat()).units) == 3
+
+
+async def test_agents_that_are_alive_are_listed(admin: Any, bus: Any, heartbeat: Any, other: Any) -> None:
+    """Each agent is there with what concerns the tenant."""
+    await bus.heartbeat(heartbeat())
+    found = await admin.get("/api/v1/agents")
+    assert heartbeat().id in [agent["id"] for agent in found.json()["items"]]
+    assert other not in found.text
+
+
+async def test_changes_are_told_as_they_happen(
+    admin: Any, bus: Any, heartbeat: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All agents first, then each change, then that one is gone; the stream ends when it was asked to."""
+    monkeypatch.setattr("millrace_api.agents.LOOK_S", 0.05)
+    mine = heartbeat().id
+    await bus.heartbeat(heartbeat())
+    told: list[tuple[str, str | None]] = []
+    async with asyncio.timeout(15), admin.stream("GET", "/api/v1/agents/events", params={"seconds": 10}) as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
+        kind = ""
+        async for line in events.aiter_lines():
+            if line.startswith("event: "):
+                kind = line.removeprefix("event: ")
+            elif line.startswith("data: ") and (said := json.loads(line.removeprefix("data: ")))["id"] == mine:
+                told.append((kind, said.get("state")))
+                if len(told) == 1:
+                    await bus.heartbeat(heartbeat(state="stopped", sent_at=now_ms() + 1))
+                elif len(told) == 2:
+                    await bus.end_heartbeat(AgentId(mine))
+                else:
+                    break
+    assert told == [("agent", "running"), ("agent", "stopped"), ("gone", None)]

@@ -1,0 +1,39 @@
+"""Moments and intervals as people write them."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_api.intervals import parse_interval
+from millrace_api.moments import LATEST_MS, parse_moment
+
+
+@given(st.integers(0, LATEST_MS))
+def test_both_forms_of_a_moment_mean_the_same(ms: int) -> None:
+    """ISO-8601 and ms of one moment are one number."""
+    iso = datetime.fromtimestamp(ms // 1_000, UTC).replace(microsecond=ms % 1_000 * 1_000).isoformat()
+    assert parse_moment(iso) == parse_moment(str(ms)) == ms
+
+
+@given(st.text())
+def test_any_text_is_a_moment_or_a_value_error(text: str) -> None:
+    """Nothing else is ever raised."""
+    try:
+        assert 0 <= parse_moment(text) <= LATEST_MS
+    except ValueError as error:
+        assert "must" in str(error)
+
+
+@pytest.mark.parametrize(("text", "ms"), [("90s", 90_000), ("5m", 300_000), ("1d", 86_400_000), ("250", 250)])
+def test_intervals_have_units(text: str, ms: int) -> None:
+    """A number alone is ms."""
+    assert parse_interval(text) == ms
+
+
+@pytest.mark.parametrize("text", ["", "0", "5y", "-1m", "367d", "1.5h"])
+def test_what_is_no_interval_is_refused(text: str) -> None:
+    """Of another form, none at all, or longer than a year."""
+    with pytest.raises(ValueError, match="must"):
+        parse_interval(text)
