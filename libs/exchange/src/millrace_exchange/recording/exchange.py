@@ -6,8 +6,10 @@ from typing import Any
 
 from millrace_core.clock import now_ns
 from millrace_exchange.pacing import pace
+from millrace_exchange.recording.answered import forget_answered
 from millrace_exchange.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.recording.recorder import Recorder
+from millrace_exchange.recording.shortcuts import Shortcuts
 
 
 class Sending:
@@ -27,7 +29,7 @@ def _stamp() -> None:
         current.at_ns = now_ns()
 
 
-class RecordedExchange:
+class RecordedExchange(Shortcuts):
     """What is laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     clients: dict[str, Any]
@@ -60,6 +62,7 @@ class RecordedExchange:
         if is_new:
             self._listen_in(client)
             pace(url, client)
+            forget_answered(url, client)
         return client
 
     def _listen_in(self, client: Any) -> None:
