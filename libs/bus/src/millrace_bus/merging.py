@@ -14,15 +14,16 @@ from typing import Any, Final
 import msgspec
 
 from millrace_bus.calls import until_answered
-from millrace_bus.errors import Refused
+from millrace_bus.errors import BusError, Refused
 from millrace_bus.link import Link
 from millrace_bus.order_hash import Keys, keys_of, place, read_record, storing
-from millrace_bus.wire import Wire, into, pack
+from millrace_bus.wire import Wire, pack
 from millrace_core.names import Tenant
 from millrace_core.orders import OrderRecord, join
 
 MOST_AT_ONCE: Final = 64
 """Orders of one transaction: it is tried again as a whole when somebody else changed one of them."""
+_MULTI, _EXEC = pack("MULTI"), pack("EXEC")
 _UNREADABLE: Final = (msgspec.MsgspecError, LookupError, ValueError)
 """What reading a hash raises that somebody else has written."""
 
@@ -127,8 +128,7 @@ class Merging:
 async def _watched(wire: Wire, keys: set[str]) -> dict[str, OrderRecord | None]:
     """Watch orders' hashes and read them, in one pipeline."""
     ordered = list(keys)
-    commands = [pack("WATCH", *ordered), *(pack("HGETALL", key) for key in ordered)]
-    _, *hashes = await _replies(wire, commands, range(len(commands)))
+    _, *hashes = await _replies(wire, [pack("WATCH", *ordered), *(pack("HGETALL", key) for key in ordered)])
     return {key: read_record(fields) for key, fields in zip(ordered, hashes, strict=True)}
 
 
@@ -137,24 +137,34 @@ async def _committed(wire: Wire, commands: list[bytes]) -> bool:
     if not commands:
         wire.send(pack("UNWATCH"), [None])
         return True
-    transaction = [pack("MULTI"), *commands, pack("EXEC")]
-    (carried_out,) = await _replies(wire, transaction, [len(transaction) - 1])
-    for reply in carried_out or ():
-        if isinstance(reply, Refused):
-            raise reply
-    return carried_out is not None
+    carried_out = (await _replies(wire, [_MULTI, *commands, _EXEC]))[-1]
+    if carried_out is None:
+        return False
+    _raise_first(carried_out)
+    return True
 
 
-async def _replies(wire: Wire, commands: Sequence[bytes], wanted: Sequence[int]) -> list[Any]:
-    """Send commands as one pipeline; give the replies of those that are wanted.
+async def _replies(wire: Wire, commands: Sequence[bytes]) -> list[Any]:
+    """Send commands as one pipeline; give their replies.
 
     Raises:
         Disconnected, Refused: one of them failed.
     """
-    loop = asyncio.get_running_loop()
-    answers: dict[int, asyncio.Future[Any]] = {index: loop.create_future() for index in wanted}
-    wire.send(
-        b"".join(commands),
-        [into(answers[index]) if index in answers else None for index in range(len(commands))],
-    )
-    return list(await asyncio.gather(*answers.values()))
+    all_there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    replies: list[Any] = []
+
+    def take(reply: Any) -> None:
+        replies.append(reply)
+        if len(replies) == len(commands) and not all_there.done():
+            all_there.set_result(None)
+
+    wire.send(b"".join(commands), [take] * len(commands))
+    await all_there
+    _raise_first(replies)
+    return replies
+
+
+def _raise_first(replies: Sequence[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, BusError):
+            raise reply
