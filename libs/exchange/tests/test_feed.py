@@ -25,6 +25,7 @@ class Ear:
     def __init__(self) -> None:
         self.book = OrderBook()
         self.resets = 0
+        self.breaks: list[str] = []
         self.trades: list[Trade] = []
         self.orders: list[Order] = []
         self.balances: Balances = {}
@@ -43,6 +44,11 @@ class Ear:
         """Hear of changed levels."""
         self.book.apply(bids, asks, nonce)
         self._note(event)
+
+    def book_broken(self, reason: str) -> None:
+        """Hear that the book is wrong."""
+        self.breaks.append(reason)
+        self._heard.set()
 
     def traded(self, trades: list[Trade], event: Event) -> None:
         """Hear of trades."""

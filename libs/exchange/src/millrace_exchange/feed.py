@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from ccxt.base.errors import NetworkError
+
 from millrace_core.market import Balances, Candle, Trade
 from millrace_core.orders import Order
 from millrace_exchange.cancellation import was_cancelled
@@ -124,6 +126,8 @@ class Feed:
     ) -> NoReturn:
         recorder, action = self._exchange.ccxt.recorder, kind.split()[0]
         await self._exchange.call("loadMarkets", self._exchange.ccxt.load_markets)
+        if action == "watchOrderBook" and symbol is not None:
+            recorder.begin_book(symbol)
         recorder.add(kind, symbol, listener)
         self._catch_up(action, symbol)
         try:
@@ -132,6 +136,8 @@ class Feed:
             recorder.remove(kind, symbol, listener)
             if was_cancelled():
                 await self._unsubscribe(kind, symbol)
+            if symbol is not None and action == "watchOrderBook":
+                self._drop_void(symbol)
 
     def _catch_up(self, action: str, symbol: str | None) -> None:
         # A subscription that outlived its last listener, where the exchange cannot end one, sends no first state.
@@ -139,6 +145,15 @@ class Feed:
         if isinstance(book, RecordedBook) and book["nonce"] is not None:
             book.replaced = True
             self._exchange.ccxt.recorder.tell(book)
+
+    def _drop_void(self, symbol: str) -> None:
+        """Make sure that a book which misses something is not gone on with."""
+        ccxt = self._exchange.ccxt
+        if (client := ccxt.recorder.take_void(symbol)) is None or symbol not in ccxt.orderbooks:
+            return
+        # The subscription could not be ended, and without a new one there is no new book.
+        del ccxt.orderbooks[symbol]
+        client.on_error(NetworkError("a book over it misses something, and its subscription does not end"))
 
     async def _unsubscribe(self, kind: str, symbol: str | None) -> None:
         action, _, timeframe = kind.partition(" ")

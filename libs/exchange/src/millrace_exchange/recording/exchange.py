@@ -9,6 +9,7 @@ from millrace_exchange.pacing import pace
 from millrace_exchange.recording.answered import forget_answered
 from millrace_exchange.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.recording.recorder import Recorder
+from millrace_exchange.recording.sequences import sequence_check
 from millrace_exchange.recording.shortcuts import Shortcuts
 
 
@@ -32,6 +33,7 @@ def _stamp() -> None:
 class RecordedExchange(Shortcuts):
     """What is laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
+    id: str
     clients: dict[str, Any]
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -61,6 +63,7 @@ class RecordedExchange(Shortcuts):
         client = super().client(url)  # type: ignore[misc]
         if is_new:
             self._listen_in(client)
+            self._check_frames(client)
             pace(url, client)
             forget_answered(url, client)
         return client
@@ -84,6 +87,21 @@ class RecordedExchange(Shortcuts):
             return await send(message)
 
         client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
+
+    def _check_frames(self, client: Any) -> None:
+        check, recorder, take = sequence_check(self.id), self.recorder, client.on_message_callback
+        if check is None:
+            return
+        recorder.checks.add(check)
+
+        def take_checked(source: Any, frame: Any) -> None:
+            # Before ccxt applies it: whoever listens must not take what it makes of it for right.
+            if isinstance(frame, dict):
+                for gap in check.gaps(frame):
+                    recorder.broken(gap, client)
+            take(source, frame)
+
+        client.on_message_callback = take_checked
 
 
 @cache

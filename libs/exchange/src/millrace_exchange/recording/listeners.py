@@ -25,6 +25,9 @@ class BookListener(Protocol):
     def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
         """Take the levels that one message set, in its order; amount 0 removes the level."""
 
+    def book_broken(self, reason: str) -> None:
+        """Learn that a message is missing: what is told from here on is wrong until the book is followed again."""
+
 
 class TradesListener(Protocol):
     """Told of trades, public ones or our own."""

@@ -6,6 +6,7 @@ where this listens: synchronous, after the change and before the next one.
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
@@ -13,6 +14,7 @@ from millrace_core.clock import now_ns
 from millrace_exchange.conversion import balances_of, order_of, ticker_of, trade_of
 from millrace_exchange.recording.books import RecordedBook
 from millrace_exchange.recording.listeners import Event, Listener
+from millrace_exchange.recording.sequences import Gap, SequenceCheck
 
 StreamKey = tuple[str, str | None]
 """The kind of stream (`watchOrderBook`, …; of candles with the timeframe: `watchOHLCV 1m`) and the symbol."""
@@ -24,8 +26,12 @@ class Recorder:
     def __init__(self, ccxt: Any) -> None:
         self._ccxt = ccxt
         self._listeners: dict[StreamKey, Listener] = {}
+        self.checks: WeakSet[SequenceCheck] = WeakSet()
+        """Those of all connections that are open."""
         self.received_ns = 0
         """When the frame at hand was read, wall clock."""
+        self._void: dict[str, Any] = {}
+        """Books that miss something, by symbol, each with the connection over which it came."""
         self._tellers: tuple[tuple[type[Any], Callable[[Any], bool]], ...] = (
             (RecordedBook, self._book),
             (ArrayCache, self._cache),
@@ -42,6 +48,23 @@ class Recorder:
         """Tell it no more."""
         if self._listeners.get((kind, symbol)) is listener:
             del self._listeners[kind, symbol]
+
+    def broken(self, gap: Gap, client: Any) -> None:
+        """Tell whoever follows a book that something of it is missing."""
+        for symbol in self._concerned(gap):
+            if listener := self._listeners.get(("watchOrderBook", symbol)):
+                self._void[symbol] = client
+                listener.book_broken(str(gap))
+
+    def begin_book(self, symbol: str) -> None:
+        """Take the next frame of a book for its first: it is about to be subscribed."""
+        if (market := self._ccxt.markets.get(symbol)) is not None:
+            for check in self.checks:
+                check.forget(market["id"])
+
+    def take_void(self, symbol: str) -> Any:
+        """Give, once, the connection over which a book came that misses something; None where it does not."""
+        return self._void.pop(symbol, None)
 
     def tell(self, result: Any) -> bool:
         """Tell whom it concerns what ccxt resolves a future with; False where that is no stream's state."""
@@ -66,6 +89,12 @@ class Recorder:
                 listener.book_changed(bids, asks, nonce, self._event(book["timestamp"]))
         book.told_nonce = nonce
         return True
+
+    def _concerned(self, gap: Gap) -> list[str]:
+        if gap.market_id is None:
+            return [symbol for kind, symbol in self._listeners if kind == "watchOrderBook" and symbol is not None]
+        # A spot market and a future may share a name: then both are subscribed again.
+        return [market["symbol"] for market in self._ccxt.markets_by_id.get(gap.market_id, ())]
 
     def _symbol_of(self, book: RecordedBook) -> str | None:
         return next((symbol for symbol, known in self._ccxt.orderbooks.items() if known is book), None)

@@ -58,8 +58,16 @@ class OrderBookStream(Stream):
         else:
             self.publish(delta, event)
 
+    def book_broken(self, reason: str) -> None:
+        """Publish no more of it until the exchange has sent the whole book again."""
+        self.health.count("gaps")
+        self._give_up(reason)
+
     def _refuse(self) -> None:
-        self._follows = False
         self.health.count("crossed")
-        self.stale(CROSSED)
-        self.fail(CROSSED)
+        self._give_up(CROSSED)
+
+    def _give_up(self, reason: str) -> None:
+        self._follows = False
+        self.stale(reason)
+        self.fail(reason)
