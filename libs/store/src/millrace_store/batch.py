@@ -5,7 +5,8 @@ Pure: rows are gathered here and committed by `millrace_store.committing`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from operator import lt
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -26,6 +27,8 @@ NOWHERE: Final = MessageId(0, 0)
 _MINUTE_MS: Final = 60_000
 _AHEAD_MS: Final = 86_400_000
 _INT64: Final = 2**63
+
+_MessageT = TypeVar("_MessageT", bound=tuple[Any, ...])
 
 
 class Place(NamedTuple):
@@ -107,9 +110,19 @@ class Batch:
     def book_delta(self, place: Place, data: bytes, nonce: int | None) -> None:
         """Add what changed in an order book, as it travelled."""
         name, id_, at_ms, event_ms = place
-        if self._admits(name, id_):
-            row = (stream_id(name), at_ms, *id_, _int64(event_ms), _int64(nonce), str(data, "utf-8"))
-            self._add(schema.book_deltas, row)
+        self.book_deltas(name, [(id_, at_ms, _int64(event_ms), nonce, data)])
+
+    def book_deltas(self, name: str, messages: Sequence[tuple[MessageId, int, int | None, int | None, bytes]]) -> None:
+        """Add a page of one order book's journal: id, at_ms, event_ms, nonce and data of each message, in order.
+
+        The same as `book_delta` for each, several times quicker.
+        """
+        stream = stream_id(name)
+        add = self.rows.setdefault(schema.book_deltas, []).append
+        for (epoch, seq), at_ms, event_ms, nonce, data in self._admitted(name, messages):
+            if nonce is not None:
+                nonce = _int64(nonce)
+            add((stream, at_ms, epoch, seq, event_ms, nonce, str(data, "utf-8")))
 
     def snapshot(
         self, place: Place, as_of: MessageId, data: bytes, *, nonce: int | None = None, checksum: int | None = None
@@ -122,17 +135,27 @@ class Batch:
 
     def trades(self, place: Place, trades: Sequence[Trade]) -> None:
         """Add trades of the market: one row each."""
-        name, id_, published, _ = place
-        if not self._admits(name, id_):
-            return
-        stream, (epoch, seq) = stream_id(name), id_
-        rows = self.rows.setdefault(schema.trades, [])
-        for n, trade in enumerate(trades):
-            at_ms = _traded_at(trade, published)
-            rows.append(
-                (stream, at_ms, epoch, seq, n, _text(trade.id), trade.side, repr(trade.price), repr(trade.amount))
-            )
-            self.minutes.add((stream, at_ms - at_ms % _MINUTE_MS))
+        self.market_trades(place.name, [(place.id, place.at_ms, trades)])
+
+    def market_trades(self, name: str, messages: Sequence[tuple[MessageId, int, Sequence[Trade]]]) -> None:
+        """Add a page of one market's journal: id, at_ms and trades of each message, in order.
+
+        The same as `trades` for each, several times quicker.
+        """
+        stream, minutes = stream_id(name), set()
+        add = self.rows.setdefault(schema.trades, []).append
+        for (epoch, seq), published, trades in self._admitted(name, messages):
+            latest = published + _AHEAD_MS
+            for n, trade in enumerate(trades):
+                at_ms, id_ = trade.timestamp, trade.id
+                if at_ms is None or not 0 <= at_ms <= latest:
+                    # An exchange's time that is absent or absurd gives way to ours.
+                    at_ms = published
+                if id_ is not None and "\x00" in id_:
+                    id_ = _text(id_)
+                add((stream, at_ms, epoch, seq, n, id_, trade.side, repr(trade.price), repr(trade.amount)))
+                minutes.add(at_ms // _MINUTE_MS)
+        self.minutes.update((stream, minute * _MINUTE_MS) for minute in minutes)
 
     def own_trades(self, place: Place, trades: Sequence[Trade]) -> None:
         """Add the tenant's own trades: one row each; queries give one that comes again only once."""
@@ -261,15 +284,25 @@ class Batch:
         return written
 
     def _admits(self, name: str, id_: MessageId) -> bool:
-        written = self.written.get(name)
-        if written is None:
-            written = self._of(name)
-        ids = written.ids
-        if ids and id_ <= ids[-1]:
-            self.duplicates += 1
-            return False
-        ids.append(id_)
-        return True
+        return bool(self._admitted(name, [(id_,)]))
+
+    def _admitted(self, name: str, messages: Sequence[_MessageT]) -> Sequence[_MessageT]:
+        """Leave out the messages, each of which begins with its id, that are not above the stream's last; count all."""
+        ids = self._of(name).ids
+        last = ids[-1] if ids else NOWHERE
+        new = [message[0] for message in messages]
+        if new and last < new[0] and all(map(lt, new, new[1:])):
+            ids += new
+            return messages
+        # Seldom: something comes twice.
+        admitted = []
+        for message in messages:
+            if message[0] > last:
+                last = message[0]
+                ids.append(last)
+                admitted.append(message)
+        self.duplicates += len(messages) - len(admitted)
+        return admitted
 
     def _add(self, table: Table, row: tuple[Any, ...]) -> None:
         self.rows.setdefault(table, []).append(row)

@@ -2,9 +2,8 @@
 
 import json
 import secrets
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -146,13 +145,21 @@ async def _advance(writer: Writer, batch: Batch, floors: dict[str, Floor]) -> No
         if reached > floor.position:
             messages = floor.messages + len(new)
             streams.append((stream_id(name), name, *parts_of(name), *reached, messages, now_ms()))
-        for epoch, ids in groupby(new, key=lambda id_: id_.epoch):
-            seqs = [id_.seq for id_ in ids]
-            counts.append((stream_id(name), epoch, seqs[0], seqs[-1], len(seqs)))
+        counts += [(stream_id(name), *epoch) for epoch in _epochs(new)]
     if streams:
         await writer.replace(schema.streams, streams)
     if counts:
         await writer.replace(schema.stream_epochs, await _with_known(writer, counts))
+
+
+def _epochs(ids: Sequence[MessageId]) -> Iterable[tuple[int, int, int, int]]:
+    """Give epoch, first and last number, and how many there are, of each epoch in ascending ids."""
+    start = 0
+    while start < len(ids):
+        epoch = ids[start].epoch
+        end = bisect_left(ids, MessageId(epoch + 1, 0), start)
+        yield epoch, ids[start].seq, ids[end - 1].seq, end - start
+        start = end
 
 
 async def _with_known(writer: Writer, counts: list[tuple[int, int, int, int, int]]) -> list[tuple[Any, ...]]:

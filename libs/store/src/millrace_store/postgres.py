@@ -12,7 +12,7 @@ import asyncpg  # type: ignore[import-untyped]
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.partitions import DAY_MS, Connection, Partitions
-from millrace_store.schema import PARTITIONED, Table
+from millrace_store.schema import MONEY, PARTITIONED, Table
 from millrace_store.sql import POSTGRES, Row, Statement, compiled, insert_missing, replace
 
 _CONNECTIONS: Final = 10
@@ -86,11 +86,13 @@ class _Writer(_Reader):
         )
 
     async def _copy(self, into: str, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        # As text, not binary: the csv module and the server's parser together cost less than encoding each value,
-        # and decimals pass as the digits they are.
+        names = [column.name for column in table.columns]
+        if not _has_money(table):
+            await self._connection.copy_records_to_table(into, records=rows, columns=names)
+            return
+        # Decimals pass as the digits they are: to encode each in PostgreSQL's binary form costs more than all the rest.
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows(rows)
-        names = [column.name for column in table.columns]
         source = io.BytesIO(lines.getvalue().encode())
         await self._connection.copy_to_table(into, source=source, columns=names, format="csv")
 
@@ -213,6 +215,10 @@ class PostgresDatabase:
         finally:
             with _translated():
                 await asyncio.shield(self._pool.release(connection))
+
+
+def _has_money(table: Table) -> bool:
+    return any(column.type is MONEY for column in table.columns)
 
 
 async def _end(connection: Connection) -> None:

@@ -18,7 +18,7 @@ from millrace_store.sql import SQLITE, Row, Statement, compiled, insert_missing,
 
 _READERS: Final = 4
 _BUSY_TIMEOUT_S: Final = 10.0
-_VALUES_A_STATEMENT: Final = 4_000
+_VALUES_A_STATEMENT: Final = 16_000
 _PAGES_A_CACHE_KIB: Final = 65_536
 
 T = TypeVar("T")
