@@ -27,7 +27,7 @@ from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_store.testing import PostgresServer
 
 ROUNDS = 3
-MESSAGES = 40_000
+MESSAGES = 100_000
 TRADES_A_MESSAGE = 4
 BATCH = 20_000
 """Rows of one transaction of the bare writers: as many as a batch of dbsync may have messages."""

@@ -63,7 +63,7 @@ async def _demo_mb(folder: Path) -> float:
     """Give the resident memory of the demo and all its processes once it has settled, the market hardly moving."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "millrace_cli.main", "demo", "--quiet", "--data-dir", str(folder / "demo")),
-        *("--redis-port", "0", "--simulator-port", "0", "--events-per-second", "10"),
+        *("--redis-port", "0", "--simulator-port", "0", "--api-port", "0", "--events-per-second", "10"),
         cwd=ROOT,
     )
     await asyncio.sleep(SETTLE_S)

@@ -14,8 +14,8 @@ import pytest
 from benchmarks.processes import family, resident_mb
 from tests.support.platform import ROOT, until
 
-PROCESSES = 6
-"""The demo itself, Valkey, the simulated exchange and three services."""
+PROCESSES = 8
+"""The demo itself, Valkey, the simulated exchange and five services."""
 
 
 @asynccontextmanager
@@ -23,7 +23,7 @@ async def demo(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subproces
     """Run the demo on ports that nobody else uses; it is gone afterwards in any case."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "millrace_cli.main", "demo", "--data-dir", str(folder / "data"),
-        "--redis-port", "0", "--simulator-port", "0", *arguments,
+        "--redis-port", "0", "--simulator-port", "0", "--api-port", "0", *arguments,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:

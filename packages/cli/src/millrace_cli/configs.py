@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace_core.config import ExecutorConfig, GathererConfig, MagicboxConfig, parse_config
+from millrace_api.config import ApiConfig
+from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig, parse_config
 from millrace_core.config.common import BaseConfig
 from millrace_core.errors import ConfigInvalid, MillraceError, Problem
 from millrace_core.names import AgentId
@@ -15,6 +16,8 @@ _MODELS: dict[str, type[BaseConfig]] = {
     "gatherer": GathererConfig,
     "magicbox": MagicboxConfig,
     "executor": ExecutorConfig,
+    "dbsync": DbsyncConfig,
+    "api": ApiConfig,
 }
 
 

@@ -13,13 +13,18 @@ from rich.console import Console
 from millrace_bus import Bus, EmbeddedServer
 from millrace_cli import configs
 from millrace_cli.addresses import free_port, listening
+from millrace_cli.databases import url_of
 from millrace_cli.observer import Observer
 from millrace_cli.picture import Picture
 from millrace_cli.processes import Ended, Processes, Service
 from millrace_cli.watching import show
+from millrace_core.clock import now_ms
 from millrace_core.errors import MillraceError
+from millrace_core.names import tenant
 
 SIMULATOR_TIMEOUT_S = 20.0
+TENANT = tenant("StrankaXY")
+"""Whose strategy and account the examples are."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class DemoOptions:
     report: Path | None = None
     redis_port: int = 6379
     simulator_port: int = 9080
+    api_port: int = 8081
     seed: int = 1
     events_per_second: float | None = None
     quiet: bool = False
@@ -75,7 +81,7 @@ class _Platform:
 async def _platform(options: DemoOptions, say: Callable[[str], None]) -> AsyncIterator[_Platform]:
     logs = options.data_dir / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    simulator_port = free_port(options.simulator_port)
+    simulator_port, api_port = free_port(options.simulator_port), free_port(options.api_port)
     agents = configs.load(options.examples, f"http://127.0.0.1:{simulator_port}")
     say("Starting Valkey …")
     server = await EmbeddedServer.start(options.data_dir / "valkey", port=free_port(options.redis_port))
@@ -86,10 +92,12 @@ async def _platform(options: DemoOptions, say: Callable[[str], None]) -> AsyncIt
         async with Bus.connect(server.url, name="demo-setup") as bus:
             for agent in agents:
                 await bus.put_config(agent.agent, agent.text)
-                await processes.start(_service(agent, server.url, options))
+                await processes.start(_service(agent, server.url, api_port, options))
         await _simulator_ready(simulator_port, logs)
+        token = await _new_token(options)
         headline = (
-            f"Redis 127.0.0.1:{server.port}   exchange http://127.0.0.1:{simulator_port}   logs {logs}   Ctrl-C ends it"
+            f"Redis 127.0.0.1:{server.port}   exchange http://127.0.0.1:{simulator_port}   logs {logs}\n"
+            f"API http://127.0.0.1:{api_port}/api/v1   token {token}   Ctrl-C ends it"
         )
         yield _Platform(server.url, headline, processes, logs)
     finally:
@@ -134,7 +142,7 @@ def _simulator(options: DemoOptions, port: int) -> Service:
     return Service("simulator", "millrace_simulator", tuple(arguments))
 
 
-def _service(agent: configs.AgentFile, redis_url: str, options: DemoOptions) -> Service:
+def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: DemoOptions) -> Service:
     return Service(
         agent.kind,
         f"millrace_{agent.kind}",
@@ -142,9 +150,19 @@ def _service(agent: configs.AgentFile, redis_url: str, options: DemoOptions) -> 
         {
             "MILLRACE_REDIS_URL": redis_url,
             "MILLRACE_DATA_DIR": str(options.data_dir),
+            "MILLRACE_DATABASE_URL": url_of(None, options.data_dir),
             "MILLRACE_PLUGIN_DIR": str(options.examples / "strategies"),
+            "MILLRACE_PORT": str(api_port),
         },
     )
+
+
+async def _new_token(options: DemoOptions) -> str:
+    """Make a token that may do everything of the example tenant's; each run has one of its own."""
+    # What writes to a database takes a while to import: the services start meanwhile.
+    from millrace_cli import tokens
+
+    return await tokens.create(url_of(None, options.data_dir), TENANT, f"demo {now_ms()}", "admin", days=1)
 
 
 async def _simulator_ready(port: int, logs: Path) -> None:

@@ -26,6 +26,7 @@ app = typer.Typer(
 DataDir = Annotated[Path, typer.Option(help="Where data and logs are kept.")]
 RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; another is taken when it is busy.")]
 SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; another is taken when it is busy.")]
+ApiPort = Annotated[int, typer.Option(help="Port of the API; another is taken when it is busy.")]
 
 
 @app.command("demo")
@@ -35,6 +36,7 @@ def demo_command(
     data_dir: DataDir = Path(".millrace/demo"),
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
+    api_port: ApiPort = 8081,
     seed: Annotated[int, typer.Option(help="Decides what the simulated market does.")] = 1,
     events_per_second: Annotated[float | None, typer.Option(min=0.0, help="How busy the simulated market is.")] = None,
     examples: Annotated[Path | None, typer.Option(help="Folder of the agents' configurations.")] = None,
@@ -48,6 +50,7 @@ def demo_command(
         report=report,
         redis_port=redis_port,
         simulator_port=simulator_port,
+        api_port=api_port,
         seed=seed,
         events_per_second=events_per_second,
         quiet=quiet,
@@ -72,9 +75,11 @@ def up_command(
     gatherer: Annotated[str, typer.Option(help="The gatherer's agent id.")] = up.AGENTS["gatherer"],
     magicbox: Annotated[str, typer.Option(help="Magicbox's agent id.")] = up.AGENTS["magicbox"],
     executor: Annotated[str, typer.Option(help="The executor's agent id.")] = up.AGENTS["executor"],
+    dbsync: Annotated[str, typer.Option(help="The database writer's agent id.")] = up.AGENTS["dbsync"],
+    api: Annotated[str, typer.Option(help="The API's agent id.")] = up.AGENTS["api"],
 ) -> None:
     """Run the services alone, against whatever exchanges their configurations name."""
-    agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor}
+    agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
     say = Console(stderr=True).print
     _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
 

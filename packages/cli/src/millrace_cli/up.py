@@ -10,7 +10,7 @@ from millrace_cli.addresses import free_port
 from millrace_cli.demo import ServiceEnded
 from millrace_cli.processes import Processes, Service
 
-AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR"}
+AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
 """The services, and the agent id that each has when it is told no other."""
 
 
