@@ -2,8 +2,7 @@
 
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import AsyncIterator
 from typing import Any, Protocol, Self, cast
 
 from redis.asyncio import Redis
@@ -46,29 +45,14 @@ class Control(Protocol):
     async def delete(self, *names: str) -> int:
         """Remove keys."""
 
-    async def hget(self, name: str, key: str) -> bytes | None:
-        """Give a field of a hash."""
-
     async def hgetall(self, name: str) -> dict[bytes, bytes]:
         """Give a hash."""
 
     async def hset(self, name: str, key: str, value: Value) -> int:
         """Set a field of a hash."""
 
-    async def hsetnx(self, name: str, key: str, value: Value) -> int:
-        """Set a field of a hash that has none; tell whether that was so."""
-
     async def hdel(self, name: str, *keys: str) -> int:
         """Remove fields of a hash; give how many there were."""
-
-    async def smembers(self, name: str) -> "AbstractSet[bytes]":
-        """Give a set."""
-
-    async def zrevrange(self, name: str, start: int, end: int) -> list[bytes]:
-        """Give members of a sorted set, the greatest score first."""
-
-    async def xack(self, name: str, groupname: str, *ids: str) -> int:
-        """Acknowledge entries of a group."""
 
     def scan_iter(
         self, match: str | None = None, count: int | None = None, _type: str | None = None
@@ -100,27 +84,6 @@ class Commands(Protocol):
 
     def set(self, name: str, value: Value) -> object:
         """Set a string."""
-
-    def hgetall(self, name: str) -> Any:
-        """Give a hash (watched: to be awaited)."""
-
-    def hset(self, name: str, *, mapping: Mapping[str, Value]) -> object:
-        """Set fields of a hash."""
-
-    def expire(self, name: str, time: int) -> object:
-        """Remove a key after some seconds."""
-
-    def zadd(self, name: str, mapping: Mapping[str, float]) -> object:
-        """Add members with their scores."""
-
-    def zremrangebyrank(self, name: str, min: int, max: int) -> object:  # noqa: A002 (as redis-py has it)
-        """Remove members by rank."""
-
-    def sadd(self, name: str, *values: str) -> object:
-        """Add members."""
-
-    def srem(self, name: str, *values: str) -> object:
-        """Remove members."""
 
     async def execute(self) -> list[Any]:
         """Send what was collected and give the answers.
