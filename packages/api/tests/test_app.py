@@ -147,7 +147,7 @@ def _try_everything(document: Any, url: str, token: str) -> None:
 
 def _try(operation: Any, url: str, token: str, checks: list[Any]) -> None:
     @given(case=operation.as_strategy())
-    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True)
     def attempt(case: Any) -> None:
         if operation.path.endswith("/agents/events"):
             case.query = {**(case.query or {}), "seconds": 0}

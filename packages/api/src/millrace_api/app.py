@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -58,11 +58,9 @@ def make_app(services: Services) -> FastAPI:
     """Give the application that serves these."""
     app = FastAPI(title="millrace", version=version("millrace-api"), openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
-    everything = APIRouter(prefix=PREFIX)
     for module in _ROUTERS:
-        everything.include_router(module.router)
-    everything.add_api_route("/openapi.json", lambda: answer(_openapi(app)), include_in_schema=False)
-    app.include_router(everything, responses=_ANY_ROUTE)
+        app.include_router(module.router, prefix=PREFIX, responses=_ANY_ROUTE)
+    app.add_api_route(f"{PREFIX}/openapi.json", lambda: answer(_openapi(app)), include_in_schema=False)
     app.include_router(health.router, responses=_ANY_ROUTE)
     app.add_middleware(GateMiddleware, services=services)
     _add_handlers(app)
