@@ -21,6 +21,7 @@ from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
 from millrace_dbsync.database import Database
 from millrace_dbsync.known_journals import KnownJournals
+from millrace_dbsync.memory import collect_seldom
 from millrace_dbsync.plan import TenantPlan, plans
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter
@@ -39,6 +40,7 @@ _KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}
 async def run(folder: Path) -> list[Figure]:
     """Measure trades and book deltas into SQLite and into PostgreSQL."""
     figures = []
+    collect_seldom()
     async with (
         await EmbeddedServer.start(folder / "bus") as redis,
         await PostgresServer.start(folder / "postgres") as postgres,

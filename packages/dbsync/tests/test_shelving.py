@@ -5,7 +5,8 @@ import pytest
 
 from millrace_bus import JournalEntry
 from millrace_core.ids import MessageId
-from millrace_dbsync.shelving import Shelved, shelf_of
+from millrace_dbsync.shelved import Shelved
+from millrace_dbsync.shelving import shelf_of
 from millrace_store import Batch
 
 PREFIX = "stream.Ann.binance."

@@ -11,8 +11,8 @@ from millrace_core.ids import MessageId
 from millrace_core.messages import Message, decode, problem_of
 from millrace_store import Place
 
-_NS_PER_MS = 1_000_000
-_DAY_MS = 86_400_000
+NS_PER_MS = 1_000_000
+DAY_MS = 86_400_000
 _ModelT = TypeVar("_ModelT")
 
 
@@ -46,13 +46,13 @@ def text_of(entry: JournalEntry) -> bytes:
 def place_of(name: str, message_id: MessageId, message: Message) -> Place:
     """Give where a message belongs: by the time at which it was published."""
     published = message.trace.published
-    at_ms = message_id.epoch if published is None else published // _NS_PER_MS
+    at_ms = message_id.epoch if published is None else published // NS_PER_MS
     return Place(name, message_id, credible(at_ms), message.timestamp)
 
 
 def credible(at_ms: int) -> int:
     """Give a time as it is, or the present where it is none: rows are kept by their time, so an absurd one hurts."""
-    return at_ms if 0 <= at_ms <= (now := now_ms()) + _DAY_MS else now
+    return at_ms if 0 <= at_ms <= (now := now_ms()) + DAY_MS else now
 
 
 def read(decoder: "msgspec.json.Decoder[_ModelT]", data: msgspec.Raw | bytes) -> _ModelT:

@@ -1,48 +1,22 @@
 """Where each message goes in the database, by the stream on which it travelled."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from millrace_bus import JournalEntry
-from millrace_core.clock import now_ms
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.market import BookSnapshot
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
 from millrace_core.trace import Trace
+from millrace_dbsync.busy_feeds import busy_books, busy_trades
 from millrace_dbsync.deltas import Put, put_delta_of, put_status
 from millrace_dbsync.envelopes import credible, envelope, invalid, place_of, read, text_of
-from millrace_dbsync.hop_times import HopTimes
+from millrace_dbsync.shelved import Shelf, Shelved, bury
 from millrace_store import Batch, Place
-
-
-class Dead(NamedTuple):
-    """A message that could not be understood."""
-
-    name: str
-    id: MessageId
-    reason: str
-
-
-@dataclass
-class Shelved:
-    """What was learnt of messages on the way to their places."""
-
-    times: HopTimes = field(default_factory=HopTimes)
-    dead: list[Dead] = field(default_factory=list)
-    failed: int = 0
-    """Answers to requests that were not done."""
-
-
-class Shelf(Protocol):
-    """Adds entries of one journal to a batch, in order; one that cannot be understood goes to dead letters."""
-
-    def put(self, batch: Batch, page: Sequence[JournalEntry], shelved: Shelved) -> None:
-        """Add a page."""
 
 
 def shelf_of(name: str) -> Shelf:
@@ -52,13 +26,11 @@ def shelf_of(name: str) -> Shelf:
     stream = StreamName.parse(name)
     if is_snapshot(name):
         return _Snapshots(name, is_book=stream.action == "watchOrderBook")
-    return _Feed(name, stream) if stream.has_snapshots else _Answers(name)
-
-
-def bury(batch: Batch, name: str, entry: JournalEntry, reason: str, shelved: Shelved) -> None:
-    """Add an entry to those that cannot be stored as what they are."""
-    batch.dead_letter(Place(name, entry.id, now_ms()), reason, entry.body or b"")
-    shelved.dead.append(Dead(name, entry.id, reason))
+    if not stream.has_snapshots:
+        return _Answers(name)
+    feed = _Feed(name, stream)
+    busy = _BUSY.get(stream.action)
+    return feed if busy is None else busy(name, feed)
 
 
 class _Feed:
@@ -69,7 +41,7 @@ class _Feed:
         self._puts: Mapping[str, Put] = {"delta": put_delta_of(stream.action), "status": put_status}
 
     def put(self, batch: Batch, page: Sequence[JournalEntry], shelved: Shelved) -> None:
-        """Add a page: the hot path."""
+        """Add a page."""
         name, puts = self._name, self._puts
         traces: list[Trace] = []
         for entry in page:
@@ -178,3 +150,4 @@ _AS_OF = msgspec.json.Decoder(_AsOf)
 _ASKED_AT = msgspec.json.Decoder(_AskedAt)
 _RESPONSE = msgspec.json.Decoder(Response)
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+_BUSY: dict[str, Callable[[str, Shelf], Shelf]] = {"watchOrderBook": busy_books, "watchTrades": busy_trades}

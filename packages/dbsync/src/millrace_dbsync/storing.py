@@ -11,7 +11,8 @@ from millrace_core.ids import MessageId
 from millrace_dbsync.continuity import Hole
 from millrace_dbsync.database import Database
 from millrace_dbsync.intake import Haul
-from millrace_dbsync.shelving import Shelf, Shelved, bury, shelf_of
+from millrace_dbsync.shelved import Shelf, Shelved, bury
+from millrace_dbsync.shelving import shelf_of
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError
 
