@@ -5,9 +5,11 @@ import itertools
 import json
 import os
 import shutil
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,20 @@ from millrace_api.services import DEFAULTS, Services
 from millrace_bus import Bus, EmbeddedServer, StreamWriter
 from millrace_core.book import OrderBook
 from millrace_core.clock import now_ms
+from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
-from millrace_core.market import BookDelta, BookSnapshot, Trade
+from millrace_core.latency import Histogram
+from millrace_core.market import Balance, BookDelta, BookSnapshot, Trade
 from millrace_core.messages import RequestError, Response
-from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, trader_actions
 from millrace_core.orders import Order
 from millrace_core.requests import action_of, parse_request
+from millrace_core.trace import Trace
 from millrace_store import Place, Store
 
 _tenants = itertools.count()
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Without the authorities, whose reading takes longer than many a test."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -84,7 +91,7 @@ class Api:
     async def client(self, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
         """Give an HTTP client that sends a token along."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, verify=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, verify=_NO_TLS) as client:
             yield client
 
     async def audit(self, tenant: str) -> list[dict[str, Any]]:
@@ -291,6 +298,38 @@ async def connect(api: Api) -> AsyncIterator[Callable[..., Any]]:
         assert socket.transport is not None
         socket.transport.disconnect()
     await asyncio.gather(*(socket.transport.wait_disconnected() for socket in opened), return_exceptions=True)
+
+
+@pytest.fixture
+async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
+    """Something of everything in the database; give the ids of an order and its request."""
+    at_ms, request_id, exchange = now_ms() - 120_000, "ab" * 16, ExchangeId("kucoin")
+
+    def at(action: str, seq: int = 1) -> Place:
+        return Place(str(StreamName(tenant, exchange, Action(action), Symbol("KCS/USDT"))), MessageId(1, seq), at_ms)
+
+    order = Order(id="o-1", symbol="KCS/USDT", status="open", amount=Decimal(1), filled=Decimal(0), timestamp=at_ms)
+    trade = Trade("1", at_ms, "KCS/USDT", "buy", 10.5, 0.1, order="o-1")
+    error = RequestError("RiskRefused", "too much")
+    heartbeat = Heartbeat(f"X-{tenant}", "gatherer", "running", 1, at_ms, at_ms, "1")
+    histogram = Histogram()
+    histogram.record(1_000)
+    async with api.store.batch() as batch:
+        batch.trades(at("watchTrades"), [trade])
+        batch.own_trades(at("watchMyTrades"), [trade])
+        batch.orders(at("watchOrders"), [order])
+        batch.candles(at("watchOHLCV"), "1m", [(at_ms // 60_000 * 60_000, 1.0, 2.0, 0.5, 1.5, 10.0)])
+        batch.ticker(at("watchTicker"), b'{"last":10.5}')
+        batch.balances(at("watchBalance"), {"USDT": Balance(1.0, 0.0, 1.0)})
+        batch.request(Place(trader_actions(tenant), MessageId(1, 1), at_ms), {"requestId": request_id})
+        batch.response(at("createOrder"), Response(request_id, "done", order), Trace(accepted=1, sent=2))
+        batch.response(at("createOrder", 2), Response("cd" * 16, "rejected", error=error), Trace())
+        batch.dead_letter(at("watchTrades", 2), "no JSON", b"\xff")
+        batch.gap(at("watchTrades").name, 1, 5, 9, at_ms, "trimmed")
+        batch.latency(at("watchTrades").name, "received→published", at_ms // 60_000 * 60_000, histogram)
+        batch.agent(heartbeat)
+    await bus.heartbeat(heartbeat)
+    return {"order_id": "o-1", "request_id": request_id, "agent_id": heartbeat.id}
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ PARTS = {
 }
 QUERY = {"at": "2026-01-01", "timeframe": "1m", "exchange": "kucoin", "symbol": "KCS/USDT", "seconds": "0"}
 BODY = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
+HISTORIES = {
+    *("trades", "candles", "tickers", "orders", "requests", "answers", "own-trades", "balances", "failed-executions"),
+    *("latencies", "gaps", "dead-letters", "streams", "tokens", "agents"),
+}
+"""What holds something once `stored` is."""
 SECRET = "the-victims-own-words"
 
 
@@ -130,6 +135,22 @@ async def test_whatever_is_sent_the_answer_is_one_that_openapi_tells_of(
     api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 0}))
     token = await api.token(tenant)
     await asyncio.to_thread(_try_everything, document, api.url, token)
+
+
+async def test_rows_are_as_openapi_tells(api: Any, tenant: Any, document: Any, admin: Any, stored: Any) -> None:
+    """Every history gives what is stored of it, each row of the form that OpenAPI has for it."""
+    schema = schemathesis.openapi.from_dict(document)
+    listed = []
+    for operation in (found.ok() for found in schema.get_all_operations()):
+        if operation.method != "get" or operation.path.endswith(("/openapi.json", "/events")):
+            continue
+        path = operation.path.format(**PARTS | stored)
+        found = await admin.get(path, params={"timeframe": "1m"} if path.endswith("/candles") else {})
+        if found.status_code == 200 and found.headers["content-type"] == "application/json":
+            case = operation.Case(path_parameters=PARTS | stored)
+            await asyncio.to_thread(case.validate_response, found, checks=[response_schema_conformance])
+            listed += [path.rpartition("/")[2]] if found.json().get("items") else []
+    assert set(listed) >= HISTORIES
 
 
 def _try_everything(document: Any, url: str, token: str) -> None:
