@@ -31,6 +31,16 @@ async def test_a_configuration_is_followed(bus: Bus, server: EmbeddedServer, ten
     assert await bus.get_config(agent) == b"two"
 
 
+async def test_of_two_who_replace_a_configuration_one_is_told(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """It is written only over what was expected, also where nothing was; both at once never succeed."""
+    agent = AgentId(tenant)
+    assert await bus.replace_config(agent, None, b"one")
+    assert not await bus.replace_config(agent, None, b"two")
+    tries = (each.replace_config(agent, b"one", text) for each, text in ((bus, b"mine"), (other, b"theirs")))
+    assert sorted(await asyncio.gather(*tries)) == [False, True]
+    assert await bus.get_config(agent) in (b"mine", b"theirs")
+
+
 async def test_a_change_during_an_outage_is_noticed(killable: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
     """Whoever watches learns of what was written while it was cut off."""
     agent = AgentId(tenant)
