@@ -5,7 +5,7 @@ from its trades, for the query at hand or, by `rebuild_stale`, to be kept. So th
 a trade that comes late still counts.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -24,6 +24,7 @@ MINUTE_MS: Final = 60_000
 _FOREVER_MS: Final = 2**62
 _MINUTES_A_PIECE: Final = 5_000
 _TRADES_A_PIECE: Final = 20_000
+_NEAR_MS: Final = 15 * MINUTE_MS
 _SETTLED_AFTER_MS: Final = 2 * MINUTE_MS
 """A minute is kept once it has been over for so long: building the present one again and again helps nobody."""
 
@@ -64,6 +65,9 @@ def merge(candles: Sequence[Built], interval_ms: int) -> list[Built]:
     made = []
     for at_ms, group in groupby(candles, key=lambda candle: candle.at_ms - candle.at_ms % interval_ms):
         part = list(group)
+        if len(part) == 1 and part[0].at_ms == at_ms:
+            made.append(part[0])
+            continue
         made.append(
             Built(
                 at_ms,
@@ -95,7 +99,8 @@ async def from_trades(
             exact = interval_ms % MINUTE_MS == 0
             pieces = _minutes(reader, streams[0].id, start, end) if exact else _raw(reader, streams[0].id, start, end)
             async for piece in pieces:
-                made = merge([*made, *piece], interval_ms)
+                # The last so far may go on in this piece.
+                made[-1:] = merge([*made[-1:], *piece], interval_ms)
                 if len(made) > limit + 1:
                     break
     records = [record_of(scope.exchange, scope.symbol, one.at_ms, one[1:6], one.trades) for one in made[:limit]]
@@ -141,17 +146,8 @@ async def rebuild_stale(database: Database) -> int:
             if rows:
                 await writer.replace(schema.minute_candles, rows)
             # A minute that was marked again meanwhile has another mark, and stays stale.
-            await _unmark(writer, marks)
+            await writer.remove(schema.stale_minutes, [tuple(mark) for mark in marks])
         count += len(marks)
-
-
-async def _unmark(writer: Any, marks: Sequence[Sequence[Any]]) -> None:
-    table = schema.stale_minutes.c
-    for at in range(0, len(marks), 1_000):
-        seen = [tuple(mark) for mark in marks[at : at + 1_000]]
-        await writer.execute(
-            sa.delete(schema.stale_minutes).where(sa.tuple_(table.stream_id, table.at_ms, table.mark).in_(seen))
-        )
 
 
 async def _minutes(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
@@ -191,17 +187,27 @@ def _range(wanted: sa.Select[Any], table: Any, stream: int, start: int, end: int
 
 
 async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int]) -> AsyncIterator[Built]:
-    """Build minutes from their trades; neighbours are read together."""
-    for _, run in groupby(enumerate(minutes), key=lambda item: item[1] - item[0] * MINUTE_MS):
-        together = [at_ms for _, at_ms in run]
+    """Build minutes from their trades; those near one another are read together."""
+    wanted = set(minutes)
+    for first, last in _runs(minutes):
         unfinished: list[Built] = []
-        async for trades in _trades(reader, stream, together[0], together[-1] + MINUTE_MS):
+        async for trades in _trades(reader, stream, first, last + MINUTE_MS):
             unfinished = merge([*unfinished, *build(trades, MINUTE_MS)], MINUTE_MS)
             for candle in unfinished[:-1]:
-                yield candle
+                if candle.at_ms in wanted:
+                    yield candle
             unfinished = unfinished[-1:]
         for candle in unfinished:
             yield candle
+
+
+def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Give first and last of each run of minutes that are so near that one query for all is cheaper."""
+    start = 0
+    for at in range(1, len(minutes) + 1):
+        if at == len(minutes) or minutes[at] - minutes[at - 1] > _NEAR_MS:
+            yield minutes[start], minutes[at - 1]
+            start = at
 
 
 async def _raw(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:

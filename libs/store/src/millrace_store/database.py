@@ -32,6 +32,9 @@ class Writer(Reader, Protocol):
     async def replace(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows, each in place of the one of its key."""
 
+    async def remove(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Delete those rows that are still exactly so; none of their values may be None."""
+
 
 class Database(Protocol):
     """A SQLite file or a PostgreSQL server.

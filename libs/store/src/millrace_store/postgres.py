@@ -13,7 +13,7 @@ from millrace_store.errors import AlreadyThere, DatabaseUnavailable
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.partitions import DAY_MS, Connection, Partitions
 from millrace_store.schema import MONEY, PARTITIONED, Table
-from millrace_store.sql import POSTGRES, Row, Statement, compiled, insert_missing, replace
+from millrace_store.sql import POSTGRES, Row, Statement, compiled, insert_missing, remove, replace
 
 _CONNECTIONS: Final = 10
 _CONNECT_TIMEOUT_S: Final = 10.0
@@ -73,6 +73,10 @@ class _Writer(_Reader):
     async def replace(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         with _translated():
             await self._connection.executemany(replace(table, POSTGRES), rows)
+
+    async def remove(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        with _translated():
+            await self._connection.executemany(remove(table, POSTGRES), rows)
 
     async def _merge(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Copy into a staging table first, since COPY itself cannot pass over rows that are there."""

@@ -62,6 +62,15 @@ def replace(table: Table, dialect: Dialect) -> str:
     )
 
 
+def remove(table: Table, dialect: Dialect) -> str:
+    """Give the statement that deletes the row that is exactly so; none of its values may be null."""
+    names = [column.name for column in table.columns]
+    same = " AND ".join(
+        f"{name} = {place}" for name, place in zip(names, places(dialect, len(names)).split(","), strict=True)
+    )
+    return f"DELETE FROM {table.name} WHERE {same}"  # noqa: S608
+
+
 def locked(statement: sa.Select[Any], dialect: Dialect) -> sa.Select[Any]:
     """Give a select that holds its rows until the transaction ends; SQLite has one writer at a time anyway."""
     return statement.with_for_update() if dialect is POSTGRES else statement

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.schema import Table
-from millrace_store.sql import SQLITE, Row, Statement, compiled, insert_missing, replace
+from millrace_store.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
 
 _READERS: Final = 4
 _BUSY_TIMEOUT_S: Final = 10.0
@@ -76,6 +76,9 @@ class _Writer(_Reader):
 
     async def replace(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         await self._many(replace(table, SQLITE), rows)
+
+    async def remove(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        await self._many(remove(table, SQLITE), rows)
 
     async def _many(self, text: str, rows: Sequence[tuple[Any, ...]]) -> None:
         plain = [_plain(row) for row in rows]
