@@ -5,7 +5,6 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from millrace_core.ids import MessageId
 from millrace_store import schema
 from millrace_store.cursors import Key, beyond, decode_cursor, encode_cursor
 from millrace_store.database import Database, Reader
@@ -41,7 +40,7 @@ class Found(NamedTuple):
     @property
     def message_id(self) -> str:
         """The message that left it."""
-        return str(MessageId(self.row[2], self.row[3]))
+        return f"{self.row[2]}-{self.row[3]}"
 
     @property
     def values(self) -> Row:

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from millrace_core.errors import InvalidName
-from millrace_core.names import StreamName, Tenant, is_snapshot, trader_actions
+from millrace_core.names import StreamName, is_snapshot, tenant, trader_actions
 
 
 @lru_cache(maxsize=65_536)
@@ -30,10 +30,10 @@ class StreamParts(NamedTuple):
 
 def parts_of(name: str) -> StreamParts:
     """Take a Redis name apart; a name of no known form belongs to no tenant."""
-    tenant = name.partition(".")[0]
-    if name == trader_actions(Tenant(tenant)):
-        return StreamParts(tenant, None, "traderActions", None, "requests")
     try:
+        of = tenant(name.partition(".")[0])
+        if name == trader_actions(of):
+            return StreamParts(of, None, "traderActions", None, "requests")
         parsed = StreamName.parse(name)
     except InvalidName:
         return StreamParts(None, None, None, None, "other")
