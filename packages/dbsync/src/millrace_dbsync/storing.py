@@ -16,7 +16,7 @@ from millrace_dbsync.shelving import shelf_of
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError
 
-_AT_ONCE = 1_000
+_AT_ONCE = 500
 """Entries that are shelved before others of this process have their turn."""
 _TOLD = 20
 """Dead letters of one haul that are logged one by one."""
