@@ -100,7 +100,7 @@ async def _order(http: aiohttp.ClientSession, market: str, request: dict[str, An
 
 async def main(part: str, redis_url: str, exchange: str, market: str, price: str) -> None:
     """Be one of the three processes."""
-    redis: Any = redis_asyncio.Redis.from_url(redis_url, protocol=3)
+    redis: Any = redis_asyncio.Redis.from_url(redis_url, protocol=3, max_connections=1_000)
     parts = {
         "feed": lambda: feed(redis, exchange, market),
         "strategy": lambda: strategy(redis, price),

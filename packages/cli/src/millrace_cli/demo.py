@@ -20,7 +20,7 @@ from millrace_cli.processes import Ended, Processes, Service
 from millrace_cli.watching import show
 from millrace_core.clock import now_ms
 from millrace_core.errors import MillraceError
-from millrace_core.names import tenant
+from millrace_core.names import PUBLIC, Tenant, tenant
 
 SIMULATOR_TIMEOUT_S = 20.0
 TENANT = tenant("StrankaXY")
@@ -94,10 +94,11 @@ async def _platform(options: DemoOptions, say: Callable[[str], None]) -> AsyncIt
                 await bus.put_config(agent.agent, agent.text)
                 await processes.start(_service(agent, server.url, api_port, options))
         await _simulator_ready(simulator_port, logs)
-        token = await _new_token(options)
+        token, operator = [await _new_token(options, whose) for whose in (TENANT, PUBLIC)]
         headline = (
             f"Redis 127.0.0.1:{server.port}   exchange http://127.0.0.1:{simulator_port}   logs {logs}\n"
-            f"API http://127.0.0.1:{api_port}/api/v1   token {token}   Ctrl-C ends it"
+            f"API http://127.0.0.1:{api_port}/api/v1   Ctrl-C ends it\n"
+            f"token of {TENANT}: {token}   of the operator, for configurations: {operator}"
         )
         yield _Platform(server.url, headline, processes, logs)
     finally:
@@ -157,12 +158,12 @@ def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: D
     )
 
 
-async def _new_token(options: DemoOptions) -> str:
-    """Make a token that may do everything of the example tenant's; each run has one of its own."""
+async def _new_token(options: DemoOptions, whose: Tenant) -> str:
+    """Make a token that may do everything of a tenant's; each run has its own."""
     # What writes to a database takes a while to import: the services start meanwhile.
     from millrace_cli import tokens
 
-    return await tokens.create(url_of(None, options.data_dir), TENANT, f"demo {now_ms()}", "admin", days=1)
+    return await tokens.create(url_of(None, options.data_dir), whose, f"demo {now_ms()}", "admin", days=1)
 
 
 async def _simulator_ready(port: int, logs: Path) -> None:
