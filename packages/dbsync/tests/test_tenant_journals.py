@@ -192,13 +192,3 @@ async def test_latencies_are_counted_once(dbsync: Any, feed: Any) -> None:
         "WHERE s.action = 'watchTrades' AND s.face = 'deltas' GROUP BY hop ORDER BY hop"
     )
     assert [(hop, int(count)) for hop, count in counted] == [("exchange→received", 30), ("received→published", 30)]
-
-
-async def test_the_lag_is_in_the_heartbeat(dbsync: Any, feed: Any) -> None:
-    """Streams, entries behind, and the share of what the journals keep can be seen from outside."""
-    await dbsync.start()
-    await dbsync.reached(feed.trades.name, feed.write(20))
-    unit = await dbsync.unit_with("behind")
-    assert unit.state == "live"
-    assert unit.counters["streams"] == 2
-    assert unit.counters["retentionUsedPercent"] < 1

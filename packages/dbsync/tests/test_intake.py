@@ -1,0 +1,61 @@
+from typing import Any
+
+from millrace_bus import Bus
+from millrace_core.ids import MessageId
+from millrace_core.names import Tenant
+from millrace_dbsync.intake import Intake
+from millrace_dbsync.known_journals import KnownJournals
+from millrace_dbsync.plan import TenantPlan
+
+
+def plan(batch_messages: int = 10_000) -> TenantPlan:
+    return TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 0.05, batch_messages, 50)
+
+
+async def test_a_haul_is_no_larger_than_a_batch(bus: Bus, feed: Any) -> None:
+    """However much waits, what is read together is bounded, and nothing is left out or read twice."""
+    feed.write(3_000)
+    await feed.drained()
+    read: list[MessageId] = []
+    async with bus.journals() as journals:
+        intake = Intake(plan(batch_messages=500), journals, KnownJournals(journals).names, {})
+        while len(read) < feed.trades.last.seq:
+            haul = await intake.next()
+            assert 0 < haul.count <= 500 + 8 * len(haul.pages)
+            assert haul.count == sum(map(len, haul.pages.values()))
+            read += [entry.id for entry in haul.pages.get(str(feed.trades_name), [])]
+    assert read == [MessageId(feed.trades.last.epoch, seq) for seq in range(1, feed.trades.last.seq + 1)]
+
+
+async def test_reading_goes_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
+    """Positions of the database are where reading begins."""
+    feed.write(100)
+    await feed.drained()
+    last = feed.trades.last
+    stored = {str(feed.trades_name): MessageId(last.epoch, last.seq - 3)}
+    async with bus.journals() as journals:
+        haul = await Intake(plan(), journals, KnownJournals(journals).names, stored).next()
+    assert [entry.id.seq for entry in haul.pages[str(feed.trades_name)]] == [last.seq - 2, last.seq - 1, last.seq]
+    assert haul.holes == []
+
+
+async def test_without_journals_reading_waits(bus: Bus) -> None:
+    """A tenant of whom nothing is written yet costs nothing: an empty haul after a wait."""
+    async with bus.journals() as journals:
+        intake = Intake(plan(), journals, KnownJournals(journals).names, {})
+        assert (await intake.next()).count == 0
+        assert intake.positions == {}
+
+
+async def test_a_quiet_stream_beside_a_busy_one_is_read_as_soon(bus: Bus, feed: Any, make_feed: Any) -> None:
+    """One page of every journal comes before a second page of any."""
+    quiet = make_feed(bus, "ETH/USDT")
+    await quiet.open()
+    feed.write(5_000)
+    quiet.write(1)
+    await feed.drained()
+    await quiet.drained()
+    async with bus.journals() as journals:
+        haul = await Intake(plan(batch_messages=1_000), journals, KnownJournals(journals).names, {}).next()
+    assert str(quiet.trades_name) in haul.pages
+    await quiet.close()

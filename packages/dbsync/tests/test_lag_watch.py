@@ -1,0 +1,78 @@
+import json
+from typing import Any
+
+from millrace_bus import Bus
+from millrace_core.config import DbsyncConfig, parse_config
+from millrace_core.ids import MessageId
+from millrace_core.names import trader_actions
+from millrace_core.requests import Halt
+from millrace_dbsync.lag_watch import LagWatch
+from millrace_dbsync.plan import TenantPlan, plans
+from millrace_service.health import ErrorLog, UnitHealthReporter
+
+
+def reporter() -> tuple[UnitHealthReporter, ErrorLog]:
+    errors = ErrorLog()
+    health = UnitHealthReporter("journals.Ann", changed=lambda: None, errors=errors)
+    health.state("live")
+    return health, errors
+
+
+def plan() -> TenantPlan:
+    workplan = {"tenant": "Ann", "assets": ["stream.Ann.*"]}
+    text = json.dumps({"agent": {"id": "DBSYNC"}, "workplans": [workplan], "warnAtPercent": 50})
+    found = plans(parse_config(DbsyncConfig, text))["journals.Ann"]
+    assert isinstance(found, TenantPlan)
+    return found
+
+
+async def test_a_lag_beyond_the_limit_is_an_alarm_until_it_is_over(bus: Bus, make_feed: Any) -> None:
+    """The warning comes while everything can still be stored, once, and ends when storing has caught up."""
+    feed = make_feed(bus, retention=100)
+    await feed.open()
+    feed.write(1_000)
+    await feed.drained()
+    name, last = str(feed.trades_name), feed.trades.last
+    stored = {name: MessageId(last.epoch, last.seq - 10)}
+    health, errors = reporter()
+    async with bus.journals() as journals:
+        watch = LagWatch(plan(), journals, stored, health)
+        await watch.look([name])
+        assert (health.current_state, errors.reports()) == ("live", [])
+        stored[name] = MessageId(last.epoch, last.seq - 90)
+        await watch.look([name])
+        await watch.look([name])
+        assert health.current_state == "stale"
+        (error,) = errors.reports()
+        assert name in error.message
+        counters = health.report().counters
+        assert (counters["behind"], counters["streams"]) == (90, 1)
+        assert 50 < counters["retentionUsedPercent"] < 100
+        stored[name] = last
+        await watch.look([name])
+    assert health.current_state == "live"
+    await feed.close()
+
+
+async def test_a_journal_written_below_what_is_stored_is_told_once(bus: Bus) -> None:
+    """A writer whose clock went back after Redis lost the journal is named, with what to do."""
+    name = "stream.Ann.binance.watchTrades.KCS/USDT"
+    health, errors = reporter()
+    async with bus.journals() as journals:
+        watch = LagWatch(plan(), journals, {name: MessageId(9, 5)}, health)
+        for seq in (1, 2, 3):
+            await bus._publishing.call("XADD", name, f"8-{seq}", "data", "x")
+            await watch.look([name])
+    (error,) = errors.reports()
+    assert "clock" in error.message
+
+
+async def test_a_lag_in_requests_is_seen(bus: Bus, make_feed: Any) -> None:
+    """Requests that wait to be stored count, although their ids are times."""
+    name = trader_actions(plan().tenant)
+    for _ in range(3):
+        await bus.requests.send(plan().tenant, Halt())
+    health, _ = reporter()
+    async with bus.journals() as journals:
+        await LagWatch(plan(), journals, {}, health).look([name, "stream.Ann.binance.watchTrades.NONE"])
+    assert health.report().counters["behind"] == 3
