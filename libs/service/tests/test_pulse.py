@@ -49,7 +49,7 @@ async def beating(bus: Bus) -> AsyncIterator[Beating]:
 async def logged(lines: Sequence[Any], number: int) -> None:
     """Wait until so many lines were logged."""
     async with asyncio.timeout(PATIENCE_S):
-        while len(lines) < number:  # noqa: ASYNC110 - a log can only be looked at
+        while len(lines) < number:
             await asyncio.sleep(0.02)
 
 

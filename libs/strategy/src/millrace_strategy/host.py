@@ -6,7 +6,7 @@ Magicbox is the live one; the test harness and the backtest have theirs. Nothing
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from millrace_core.names import ExchangeId
+from millrace_core.names import ExchangeId, Symbol
 from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.events import Event
 from millrace_strategy.timers import Alarm
@@ -31,8 +31,8 @@ class Host(Protocol):
     def send(self, request: OrderRequest) -> None:
         """Send a request to trade, at once and without waiting."""
 
-    def look_up(self, exchange: ExchangeId, order_id: str) -> None:
-        """Find out what is known of an order, and tell it by `Runtime.order_found`."""
+    def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
+        """Find out what is known of an order, and tell it by `Runtime.order_found`; ids repeat between symbols."""
 
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
         """Take note that a hook raised; the strategy goes on."""

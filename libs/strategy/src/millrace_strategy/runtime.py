@@ -136,7 +136,7 @@ class Runtime:
                 and symbol in (None, order.symbol)
                 and self.orders.record(order.id).exchange == exchange
             ):
-                self._host.look_up(exchange, order.id)
+                self._host.look_up(exchange, _symbol_of(order), order.id)
 
     def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
         """Somebody tells of an order; asks the host when nobody has said yet whose it is."""
@@ -225,7 +225,7 @@ class Runtime:
     def _learn(self, record: OrderRecord) -> OrderChange | None:
         change = self.orders.learn(record)
         if change is None and self.orders.is_undecided(record.order.id):
-            self._host.look_up(ExchangeId(record.exchange), record.order.id)
+            self._host.look_up(ExchangeId(record.exchange), _symbol_of(record.order), record.order.id)
         return change
 
     def _tell(self, change: OrderChange, timestamp: int | None, trace: Trace) -> None:
@@ -272,3 +272,7 @@ class Runtime:
 
     def _now_ms(self) -> int:
         return self._host.now_ns() // 1_000_000
+
+
+def _symbol_of(order: Order) -> Symbol | None:
+    return None if order.symbol is None else Symbol(order.symbol)

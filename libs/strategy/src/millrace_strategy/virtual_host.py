@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
-from millrace_core.names import ExchangeId
+from millrace_core.names import ExchangeId, Symbol
 from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.events import Event
 from millrace_strategy.trader import OrderRequest
@@ -65,7 +65,7 @@ class VirtualHost:
         """Note a request."""
         self.requests.append(request)
 
-    def look_up(self, exchange: ExchangeId, order_id: str) -> None:
+    def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
         """Note that the strategy's runtime wants to know of an order."""
         self.looked_up.append(order_id)
 

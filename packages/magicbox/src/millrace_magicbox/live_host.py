@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from millrace_core.clock import now_ns
-from millrace_core.names import ExchangeId
+from millrace_core.names import ExchangeId, Symbol
 from millrace_service import UnitHealthReporter
 from millrace_strategy import Alarm, Event, OrderRequest, StrategyFaulty
 
@@ -22,7 +22,7 @@ class LiveHost:
         log: Any,
         *,
         send: Callable[[OrderRequest], None],
-        look_up: Callable[[str], None],
+        look_up: Callable[[ExchangeId, Symbol | None, str], None],
     ) -> None:
         self._health = health
         self._log = log
@@ -60,9 +60,9 @@ class LiveHost:
             self._health.latency("delivered→decided", trace.decided - trace.delivered)
         self._send(request)
 
-    def look_up(self, exchange: ExchangeId, order_id: str) -> None:
+    def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
         """Ask Redis for an order."""
-        self._look_up(order_id)
+        self._look_up(exchange, symbol, order_id)
 
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
         """Log the error with its event, at most one a second; all are counted."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from millrace_bus import Bus
-from millrace_core.names import Tenant
+from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_strategy import Runtime
 
 PAUSES_S = (0.0, 0.05, 0.25, 1.0, 5.0)
@@ -18,13 +18,14 @@ class OrderLookup:
         self._bus = bus
         self._tenant = tenant
         self._runtime = runtime
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asking: dict[tuple[ExchangeId, Symbol | None, str], asyncio.Task[None]] = {}
 
-    def ask(self, order_id: str) -> None:
+    def ask(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
         """Tell the strategy's runtime what Redis holds of an order; asking twice at once is asking once."""
-        if order_id not in self._asking:
-            task = self._asking[order_id] = asyncio.create_task(self._ask(order_id))
-            task.add_done_callback(lambda _: self._asking.pop(order_id, None))
+        which = exchange, symbol, order_id
+        if which not in self._asking:
+            task = self._asking[which] = asyncio.create_task(self._ask(*which))
+            task.add_done_callback(lambda _: self._asking.pop(which, None))
 
     async def close(self) -> None:
         """Ask no more."""
@@ -34,10 +35,10 @@ class OrderLookup:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _ask(self, order_id: str) -> None:
+    async def _ask(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
         for pause_s in PAUSES_S:
             await asyncio.sleep(pause_s)
-            record = await self._bus.orders.get(self._tenant, order_id)
+            record = await self._bus.orders.get(self._tenant, order_id, exchange=exchange, symbol=symbol)
             runtime = self._runtime()
             if record is not None:
                 runtime.order_found(record)

@@ -12,6 +12,7 @@ from millrace_api.scoping import TenantQuery, tenant_of
 from millrace_api.services import Held, redis
 from millrace_api.trading.desk import Accepted, Desk, Trade
 from millrace_core.messages import Response as Answer
+from millrace_core.names import ExchangeId
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
     CancelAllOrders,
@@ -110,7 +111,7 @@ async def cancel_order(
     """Cancel an order; where it trades is looked up when it is not said."""
     of = tenant_of(caller, tenant, public=False)
     if exchange is None or symbol is None:
-        known = await redis(held.bus.orders.get(of, order_id))
+        known = await redis(held.bus.orders.get(of, order_id, exchange=ExchangeId(exchange) if exchange else None))
         if known is None or known.order.symbol is None:
             raise not_found("order of this id (give exchange and symbol to have it canceled all the same)")
         exchange, symbol = exchange or known.exchange, symbol or known.order.symbol
