@@ -8,10 +8,16 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from benchmarks import bus, feed, footprint, tick_to_trade
+from benchmarks import bus, database, feed, footprint, tick_to_trade
 from benchmarks.figures import Figure, as_json, show
 
-PARTS = {"bus": bus.run, "feed": feed.run, "tick-to-trade": tick_to_trade.run, "footprint": footprint.run}
+PARTS = {
+    "bus": bus.run,
+    "feed": feed.run,
+    "tick-to-trade": tick_to_trade.run,
+    "database": database.run,
+    "footprint": footprint.run,
+}
 
 
 async def measure(names: list[str], console: Console) -> list[Figure]:
