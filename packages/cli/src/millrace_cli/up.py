@@ -31,10 +31,10 @@ async def run(
         processes = Processes(log_dir=None)
         try:
             for kind, agent in agents.items():
-                await processes.start(
-                    Service(kind, f"millrace_{kind}", ("--agent-id", agent), {"MILLRACE_REDIS_URL": url})
-                )
-            say("The services run; Ctrl-C ends them.")
+                environment = {"MILLRACE_REDIS_URL": url, "MILLRACE_DATA_DIR": str(data_dir)}
+                await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment))
+            # A given address may hold a password.
+            say(f"The services run on {'the Redis given' if redis_url else url}; Ctrl-C ends them.")
             end, stopped = asyncio.create_task(processes.first_end()), asyncio.create_task(stop.wait())
             await asyncio.wait({end, stopped}, return_when=asyncio.FIRST_COMPLETED)
             stopped.cancel()
