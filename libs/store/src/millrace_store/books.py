@@ -16,7 +16,7 @@ from millrace_store.streams import stream_id
 
 _SLACK_MS: Final = 10_000
 """By so much a gatherer's clock may be set back without a message being missed."""
-_DELTAS_A_PIECE: Final = 1_000
+_DELTAS_A_PIECE: Final = 500
 
 
 class Moment(NamedTuple):
@@ -62,7 +62,9 @@ async def rebuild(reader: Reader, name: StreamName, goal: Goal) -> Rebuilt:
     if base is None:
         raise BookUnknown("no snapshot that old is stored")
     book = Rebuilt(base)
-    async for deltas in following(reader, stream_id(str(name)), book.last, base.at_ms):
+    # Much of a piece would be read for nothing beyond the moment; a clock set back by the slack is still followed.
+    until = goal.at_ms + _SLACK_MS if isinstance(goal, Moment) else None
+    async for deltas in following(reader, stream_id(str(name)), book.last, base.at_ms, until):
         # Up to the first that is too far, whatever the clocks of later ones say.
         first = next((at for at, delta in enumerate(deltas) if goal.reached(delta)), len(deltas))
         book.apply(deltas[:first])
