@@ -1,4 +1,4 @@
-"""The unit that stores the journals of one tenant: what is read is made ready while what is ready is committed."""
+"""The unit that stores the journals of one tenant: one haul is committed while the next is made ready, a third read."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -7,7 +7,7 @@ from typing import NoReturn
 from millrace_bus import Bus
 from millrace_dbsync.concurrently import first_failure
 from millrace_dbsync.database import Database
-from millrace_dbsync.intake import Intake
+from millrace_dbsync.intake import Haul, Intake
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.lag_watch import LagWatch
 from millrace_dbsync.plan import TenantPlan
@@ -23,8 +23,9 @@ class TenantJournals:
     ) -> None:
         self._plan, self._bus, self._known = plan, bus, known
         self._database, self._health = database, health
+        self._read_hauls: asyncio.Queue[Haul] = asyncio.Queue(maxsize=1)
         self._ready: asyncio.Queue[Ready] = asyncio.Queue(maxsize=1)
-        """So three hauls are in memory at most: one to be read, one that waits, one that is committed."""
+        """Five hauls are in memory at most: one in each of three hands, and one that waits between each two."""
 
     async def run(self) -> None:
         """Resume from the positions in the database; read, store and watch the lag.
@@ -42,17 +43,23 @@ class TenantJournals:
             storing = Storing(self._database, self._health, stored)
             watch = LagWatch(self._plan, looking, storing.positions, self._health)
             self._health.state("live")
-            await first_failure(self._read(intake, storing), self._store(storing), watch.run(intake.positions.keys()))
+            await first_failure(
+                self._read(intake), self._prepare(storing), self._store(storing), watch.run(intake.positions.keys())
+            )
 
-    async def _read(self, intake: Intake, storing: Storing) -> NoReturn:
+    async def _read(self, intake: Intake) -> NoReturn:
         while True:
             haul = await intake.next()
             if not haul.count:
                 continue
-            await self._ready.put(await storing.prepare(haul))
+            await self._read_hauls.put(haul)
             if haul.count < self._plan.batch_messages:
                 # The journal collects meanwhile; where more waits than a batch holds, there is no time to lose.
                 await asyncio.sleep(self._plan.batch_interval_s)
+
+    async def _prepare(self, storing: Storing) -> NoReturn:
+        while True:
+            await self._ready.put(await storing.prepare(await self._read_hauls.get()))
 
     async def _store(self, storing: Storing) -> NoReturn:
         while True:
