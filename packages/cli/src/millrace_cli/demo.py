@@ -98,7 +98,8 @@ async def _platform(options: DemoOptions, say: Callable[[str], None]) -> AsyncIt
         headline = (
             f"Redis 127.0.0.1:{server.port}   exchange http://127.0.0.1:{simulator_port}   logs {logs}\n"
             f"API http://127.0.0.1:{api_port}/api/v1   Ctrl-C ends it\n"
-            f"token of {TENANT}: {token}   of the operator, for configurations: {operator}"
+            f"  token of {TENANT}: {token}\n"
+            f"  token of the operator: {operator}"
         )
         yield _Platform(server.url, headline, processes, logs)
     finally:
