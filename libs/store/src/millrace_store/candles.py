@@ -8,6 +8,7 @@ a trade that comes late still counts.
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -27,6 +28,10 @@ _TRADES_A_PIECE: Final = 20_000
 _NEAR_MS: Final = 15 * MINUTE_MS
 _SETTLED_AFTER_MS: Final = 2 * MINUTE_MS
 """A minute is kept once it has been over for so long: building the present one again and again helps nobody."""
+
+
+_HIGH, _LOW, _VOLUME, _TRADES = itemgetter(2), itemgetter(3), itemgetter(5), itemgetter(6)
+"""Of a `Built`: a month has 43,200, so it matters how they are read."""
 
 
 class Traded(NamedTuple):
@@ -52,7 +57,7 @@ class Built(NamedTuple):
 def build(trades: Iterable[Traded], interval_ms: int) -> list[Built]:
     """Give the candles of trades, which must come oldest first."""
     made = []
-    for at_ms, group in groupby(trades, key=lambda trade: trade.at_ms - trade.at_ms % interval_ms):
+    for at_ms, group in groupby(trades, key=lambda trade: trade[0] - trade[0] % interval_ms):
         part = list(group)
         prices = [trade.price for trade in part]
         volume = sum((trade.amount for trade in part), Decimal(0))
@@ -63,21 +68,14 @@ def build(trades: Iterable[Traded], interval_ms: int) -> list[Built]:
 def merge(candles: Sequence[Built], interval_ms: int) -> list[Built]:
     """Give the candles of a longer interval; `candles` must come oldest first, and may hold parts of one interval."""
     made = []
-    for at_ms, group in groupby(candles, key=lambda candle: candle.at_ms - candle.at_ms % interval_ms):
+    for at_ms, group in groupby(candles, key=lambda candle: candle[0] - candle[0] % interval_ms):
         part = list(group)
         if len(part) == 1 and part[0].at_ms == at_ms:
             made.append(part[0])
             continue
+        high, low = max(map(_HIGH, part)), min(map(_LOW, part))
         made.append(
-            Built(
-                at_ms,
-                part[0].open,
-                max(candle.high for candle in part),
-                min(candle.low for candle in part),
-                part[-1].close,
-                sum((candle.volume for candle in part), Decimal(0)),
-                sum(candle.trades for candle in part),
-            )
+            Built(at_ms, part[0].open, high, low, part[-1].close, sum(map(_VOLUME, part)), sum(map(_TRADES, part)))
         )
     return made
 
@@ -103,7 +101,20 @@ async def from_trades(
                 made[-1:] = merge([*made[-1:], *piece], interval_ms)
                 if len(made) > limit + 1:
                     break
-    records = [record_of(scope.exchange, scope.symbol, one.at_ms, one[1:6], one.trades) for one in made[:limit]]
+    records = [
+        CandleRecord(
+            exchange=scope.exchange,
+            symbol=scope.symbol,
+            at_ms=one.at_ms,
+            open=one.open,
+            high=one.high,
+            low=one.low,
+            close=one.close,
+            volume=one.volume,
+            trades=one.trades,
+        )
+        for one in made[:limit]
+    ]
     return Page(records, encode_cursor((made[limit].at_ms,)) if len(made) > limit else None)
 
 
@@ -164,13 +175,12 @@ async def _minutes(reader: Reader, stream: int, start: int, end: int) -> AsyncIt
         )
         minutes = [at_ms for (at_ms,) in stale_rows if at_ms < reached]
         anew = set(minutes)
-        piece = [
-            Built._make((row[0], *(Decimal(number) for number in row[1:6]), row[6]))
-            for row in kept_rows
-            if row[0] < reached and row[0] not in anew
-        ]
+        columns_read = list(zip(*kept_rows, strict=True)) or [()] * 7
+        decimals = (map(Decimal, column) for column in columns_read[1:6])
+        built = map(Built._make, zip(columns_read[0], *decimals, columns_read[6], strict=True))
+        piece = [candle for candle in built if candle.at_ms < reached and candle.at_ms not in anew]
         piece += [candle async for candle in _rebuilt(reader, stream, minutes)]
-        yield sorted(piece, key=lambda candle: candle.at_ms)
+        yield sorted(piece, key=itemgetter(0)) if minutes else piece
         start = reached
 
 

@@ -5,12 +5,14 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import schema
 from millrace_store.cursors import Key, beyond, decode_cursor, encode_cursor
 from millrace_store.database import Database, Reader
 from millrace_store.schema import Table
 from millrace_store.scope import MAX_LIMIT, Page, RowT, Scope
 from millrace_store.sql import Row
+from millrace_store.streams import stream_id
 
 _STREAMS_A_STATEMENT: Final = 100
 
@@ -60,7 +62,13 @@ class Listing(NamedTuple):
 
 
 async def streams_of(reader: Reader, scope: Scope, *actions: str, face: str = "deltas") -> list[Stream]:
-    """Give a tenant's streams of these actions (all, where none is given) that the scope lets pass."""
+    """Give a tenant's streams of these actions (all, where none is given) that the scope lets pass.
+
+    Some of them may have no rows.
+    """
+    if actions and face == "deltas" and scope.exchange is not None and scope.symbol is not None:
+        # Their names are known, and so their numbers: nothing need be asked.
+        return [_named(scope.tenant, scope.exchange, action, scope.symbol) for action in actions]
     table = schema.streams.c
     wanted = sa.select(table.id, table.name, table.exchange, table.action, table.symbol).where(
         table.tenant == scope.tenant, table.face == face
@@ -72,6 +80,11 @@ async def streams_of(reader: Reader, scope: Scope, *actions: str, face: str = "d
     if scope.symbol is not None:
         wanted = wanted.where(table.symbol == scope.symbol)
     return [Stream(*row) for row in await reader.fetch(wanted.order_by(table.id))]
+
+
+def _named(of: Tenant, exchange: ExchangeId, action: str, symbol: Symbol) -> Stream:
+    name = str(StreamName(of, exchange, Action(action), symbol))
+    return Stream(stream_id(name), name, exchange, action, symbol)
 
 
 async def page_of(

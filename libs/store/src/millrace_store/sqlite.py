@@ -60,7 +60,7 @@ class _Reader:
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         text, values = compiled(statement, SQLITE)
-        return await self._connection.run(lambda raw: raw.execute(text, _plain(values)).fetchall())
+        return await self._connection.run(lambda raw: _fetch(raw, text, values))
 
 
 class _Writer(_Reader):
@@ -104,7 +104,6 @@ class SqliteDatabase:
         """Open a view of the file as it is now."""
         connection = await self._idle.get()
         try:
-            await connection.run(lambda raw: raw.execute("BEGIN"))
             yield _Reader(connection)
         finally:
             await asyncio.shield(connection.run(_rollback))
@@ -203,6 +202,13 @@ def _insert(raw: sqlite3.Connection, table: Table, rows: Sequence[tuple[Any, ...
         part = rows[at : at + step]
         text = f"{start}{','.join([group] * len(part))} ON CONFLICT DO NOTHING"
         raw.execute(text, tuple(chain.from_iterable(part)))
+
+
+def _fetch(raw: sqlite3.Connection, text: str, values: Sequence[Any]) -> list[Row]:
+    if not raw.in_transaction:
+        # The first query of a view: from here on it sees the file as it is now.
+        raw.execute("BEGIN")
+    return raw.execute(text, _plain(values)).fetchall()
 
 
 def _plain(values: Sequence[Any]) -> tuple[Any, ...]:
