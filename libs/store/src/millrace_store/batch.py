@@ -82,7 +82,8 @@ class Batch:
 
     A message is stored once: one at or below its stream's stored position is skipped, whoever stored it. So the
     messages of one stream must be added in order, and a batch that failed may be given again whole. Adding moves the
-    stream's position to the message by itself.
+    stream's position to the message by itself. What is added must be valid (decoded by the types given here, names of
+    the protocol, texts in UTF-8): a batch of which a method raised is to be thrown away.
     """
 
     def __init__(self) -> None:
