@@ -26,9 +26,12 @@ async def test_every_configuration_is_kept_once(dbsync: Any, bus: Bus) -> None:
     for number in range(3):
         await bus.put_config(other, json.dumps({"n": number}))
         await until_rows(dbsync, query, number + 1)
+    lives = "SELECT 1 FROM agent_states WHERE agent_id = 'DBSYNC' AND state = 'running'"
+    # The first life must have been seen before it ends: agents are looked at every 2 s only.
+    await until_rows(dbsync, lives, 1)
     await dbsync.stop()
     await dbsync.start()
-    await until_rows(dbsync, "SELECT 1 FROM agent_states WHERE agent_id = 'DBSYNC' AND state = 'running'", 2)
+    await until_rows(dbsync, lives, 2)
     assert await dbsync.rows.fetch(query) == [(json.dumps({"n": number}),) for number in range(3)]
 
 
