@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from millrace_strategy import BookEvent, Event, Strategy
 
+SYMBOL = "KCS/USDT"
+
 
 class WitnessConfiguration(BaseModel):
     """Where it writes."""
@@ -34,9 +36,10 @@ class Witness(Strategy):
             diary.write(json.dumps(line) + "\n")
 
     def on_order_book(self, event: BookEvent) -> None:
-        """Place the order at the first change of the book; the snapshot before it was caused by no tick."""
+        """Place the order at the first change of its book; the snapshot before it was caused by no tick."""
         best = event.book.best_bid
-        if self.asked is None and event.trace.received is not None and best is not None:
+        is_tick = event.symbol == SYMBOL and event.trace.received is not None
+        if self.asked is None and is_tick and best is not None:
             pending = self.trader.create_order(
                 exchange=event.exchange,
                 symbol=event.symbol,

@@ -1,6 +1,7 @@
 """The demo: the whole platform on embedded parts, watched in the terminal, ended without a trace."""
 
 import asyncio
+import importlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -57,14 +58,49 @@ async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Pi
     """
     picture = Picture(time.monotonic())
     say = _silent if options.quiet else console.print
-    async with _platform(options, say) as platform:
-        say(platform.headline)
-        async with Bus.connect(platform.redis_url, name="demo") as bus:
-            await _watch(platform, bus, picture, options, console, stop)
+    try:
+        async with _stoppable(stop) as started, _platform(options, say) as platform:
+            started.set()
+            say(platform.headline)
+            async with Bus.connect(platform.redis_url, name="demo") as bus:
+                await _watch(platform, bus, picture, options, console, stop)
+    except _StoppedEarly:
+        return picture
     if options.report:
         options.report.write_text(json.dumps(picture.report(time.monotonic()), indent=2) + "\n")
         say(f"Report: {options.report}")
     return picture
+
+
+class _StoppedEarly(Exception):
+    """Somebody stopped the demo while it was still starting."""
+
+
+@asynccontextmanager
+async def _stoppable(stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """Break off what is within as soon as `stop` is set, unless the event that this gives was set before.
+
+    Raises:
+        _StoppedEarly: it was broken off; everything within has been cleaned up.
+    """
+    started, ours = asyncio.Event(), asyncio.current_task()
+    broken_off = False
+
+    async def watch() -> None:
+        nonlocal broken_off
+        await stop.wait()
+        if not started.is_set() and ours is not None:
+            broken_off = ours.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield started
+    except asyncio.CancelledError:
+        if broken_off and ours is not None and ours.uncancel() == 0:
+            raise _StoppedEarly from None
+        raise
+    finally:
+        watching.cancel()
 
 
 @dataclass(frozen=True)
@@ -161,10 +197,10 @@ def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: D
 
 async def _new_token(options: DemoOptions, whose: Tenant) -> str:
     """Make a token that may do everything of a tenant's; each run has its own."""
-    # What writes to a database takes a while to import: the services start meanwhile.
-    from millrace_cli import tokens
-
-    return await tokens.create(url_of(None, options.data_dir), whose, f"demo {now_ms()}", "admin", days=1)
+    # What writes to a database takes a while to import: the services start meanwhile, and Ctrl-C is heard.
+    tokens = await asyncio.to_thread(importlib.import_module, "millrace_cli.tokens")
+    token: str = await tokens.create(url_of(None, options.data_dir), whose, f"demo {now_ms()}", "admin", days=1)
+    return token
 
 
 async def _simulator_ready(port: int, logs: Path) -> None:
