@@ -12,9 +12,7 @@ def run(*arguments: str, key: str = "", secret: str = "") -> subprocess.Complete
     """Run the command with a key in its environment and a secret on its standard input."""
     command = [sys.executable, "-m", "millrace_service", *arguments]
     environ = os.environ | {"MILLRACE_SECRET_KEY": key}
-    return subprocess.run(
-        command, input=secret, env=environ, capture_output=True, text=True, timeout=30, check=False
-    )
+    return subprocess.run(command, input=secret, env=environ, capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_a_new_key_encrypts_what_it_decrypts() -> None:
