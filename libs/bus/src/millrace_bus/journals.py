@@ -73,10 +73,6 @@ class Journals:
         found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *positions, *after)
         return {_text(name): _entries(entries) for name, entries in (found or {}).items()}
 
-    async def between(self, name: str, first: MessageId, last: MessageId) -> list[JournalEntry]:
-        """Give the entries from one id to another, both included."""
-        return _entries(await self._call("XRANGE", name, str(first), str(last)))
-
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
         """Give the id of the last entry before an id; None where there is none."""
         found = _entries(await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1))

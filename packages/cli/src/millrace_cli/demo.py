@@ -17,10 +17,9 @@ from millrace_cli.addresses import free_port, listening
 from millrace_cli.databases import url_of
 from millrace_cli.observer import Observer
 from millrace_cli.picture import Picture
-from millrace_cli.processes import Ended, Processes, Service
+from millrace_cli.processes import Processes, Service, ServiceEnded
 from millrace_cli.watching import show
 from millrace_core.clock import now_ms
-from millrace_core.errors import MillraceError
 from millrace_core.names import PUBLIC, Tenant, tenant
 
 SIMULATOR_TIMEOUT_S = 20.0
@@ -43,10 +42,6 @@ class DemoOptions:
     seed: int = 1
     events_per_second: float | None = None
     quiet: bool = False
-
-
-class ServiceEnded(MillraceError):
-    """A part of the platform ended by itself."""
 
 
 async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Picture:
@@ -151,7 +146,7 @@ async def _watch(
     async with asyncio.TaskGroup() as group:
         observing = group.create_task(observer.run())
         showing = group.create_task(show(picture, console, platform.headline, quiet=options.quiet))
-        ended = await _until_over(platform.processes, options.seconds, stop)
+        ended = await platform.processes.end_before(stop, options.seconds)
         observer.sample()
         observing.cancel()
         showing.cancel()
@@ -159,18 +154,6 @@ async def _watch(
         raise ServiceEnded(
             f"{ended.name} ended by itself (code {ended.returncode}); see {platform.logs / ended.name}.log"
         )
-
-
-async def _until_over(processes: Processes, seconds: float | None, stop: asyncio.Event) -> Ended | None:
-    """Wait until the time is over, somebody stops the demo, or a service ends, which is given."""
-    end = asyncio.create_task(processes.first_end())
-    stopped = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({end, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return end.result() if end.done() and not stop.is_set() else None
-    finally:
-        end.cancel()
-        stopped.cancel()
 
 
 def _simulator(options: DemoOptions, port: int) -> Service:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from millrace_bus.die_with_parent import bound_to_us
+from millrace_core.errors import MillraceError
 
 STOP_TIMEOUT_S = 4.0
 """How long services have to end in order before they are killed; with it Ctrl-C is done within 5 s."""
@@ -31,6 +32,10 @@ class Ended:
 
     name: str
     returncode: int
+
+
+class ServiceEnded(MillraceError):
+    """A part of the platform ended by itself, or never came up."""
 
 
 class Processes:
@@ -69,6 +74,17 @@ class Processes:
                 wait.cancel()
         ended = next(iter(done))
         return Ended(waits[ended], ended.result())
+
+    async def end_before(self, stop: asyncio.Event, seconds: float | None = None) -> Ended | None:
+        """Wait until `stop` is set, the time is over, or a service ends by itself, which is given."""
+        end = asyncio.create_task(self.first_end())
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({end, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return end.result() if end.done() and not stop.is_set() else None
+        finally:
+            end.cancel()
+            stopped.cancel()
 
     async def stop(self, timeout: float = STOP_TIMEOUT_S) -> list[str]:
         """End every service in order; give the names of those that had to be killed."""

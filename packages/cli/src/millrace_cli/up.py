@@ -7,8 +7,7 @@ from pathlib import Path
 
 from millrace_bus import EmbeddedServer
 from millrace_cli.addresses import free_port
-from millrace_cli.demo import ServiceEnded
-from millrace_cli.processes import Processes, Service
+from millrace_cli.processes import Processes, Service, ServiceEnded
 
 AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
 """The services, and the agent id that each has when it is told no other."""
@@ -35,12 +34,8 @@ async def run(
                 await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment))
             # A given address may hold a password.
             say(f"The services run on {'the Redis given' if redis_url else url}; Ctrl-C ends them.")
-            end, stopped = asyncio.create_task(processes.first_end()), asyncio.create_task(stop.wait())
-            await asyncio.wait({end, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            if end.done() and not stop.is_set():
-                raise ServiceEnded(f"{end.result().name} ended by itself (code {end.result().returncode})")
-            end.cancel()
+            if (ended := await processes.end_before(stop)) is not None:
+                raise ServiceEnded(f"{ended.name} ended by itself (code {ended.returncode})")
         finally:
             await processes.stop()
 
