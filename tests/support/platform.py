@@ -16,6 +16,9 @@ from urllib.parse import urlencode
 
 import aiohttp
 import redis.asyncio as redis_asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from tests.support.databases import Database
 
 from millrace_bus import EmbeddedServer
 from millrace_cli import configs
@@ -24,6 +27,8 @@ from millrace_cli.addresses import free_port, listening
 ROOT = Path(__file__).resolve().parents[2]
 STRATEGIES = ROOT / "examples" / "strategies"
 KINDS = ("gatherer", "magicbox", "executor")
+STORED_KINDS = (*KINDS, "dbsync", "api")
+"""The whole of it, for which there must be a database."""
 DEMO_KEY = "demo-key"
 DEMO_SECRET = b"demo-secret"
 _POLL_S = 0.02
@@ -32,11 +37,17 @@ _POLL_S = 0.02
 class Platform:
     """A Valkey, a simulated exchange and services, each a process that a test may kill."""
 
-    def __init__(self, folder: Path, server: EmbeddedServer, simulator_port: int) -> None:
+    def __init__(
+        self, folder: Path, server: EmbeddedServer, simulator_port: int, database: Database | None = None
+    ) -> None:
         self.folder = folder
         self.server = server
         self.exchange_url = f"http://127.0.0.1:{simulator_port}"
-        self.redis: Any = redis_asyncio.Redis.from_url(server.url, decode_responses=True)
+        self.api_port = free_port(0)
+        self.database = database
+        # Who kills Redis asks it again as soon as it is back.
+        patience = Retry(ConstantBackoff(0.1), 50)
+        self.redis: Any = redis_asyncio.Redis.from_url(server.url, decode_responses=True, retry=patience)
         self.http = aiohttp.ClientSession(self.exchange_url)
         self.configs: dict[str, dict[str, Any]] = {}
         self.processes: dict[str, asyncio.subprocess.Process] = {}
@@ -56,6 +67,8 @@ class Platform:
                     "MILLRACE_REDIS_URL": self.server.url,
                     "MILLRACE_PLUGIN_DIR": str(plugins),
                     "MILLRACE_DATA_DIR": str(self.folder),
+                    "MILLRACE_PORT": str(self.api_port),
+                    **({"MILLRACE_DATABASE_URL": self.database.url} if self.database else {}),
                 },
                 stdout=log, stderr=log,
             )  # fmt: skip
@@ -74,6 +87,12 @@ class Platform:
         """Kill a process with -9 and wait until it is gone."""
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async def end(self, name: str) -> None:
+        """End a process in order, and wait until it is gone."""
+        process = self.processes.pop(name)
+        process.terminate()
         await process.wait()
 
     async def close(self) -> None:
@@ -138,14 +157,15 @@ async def running(
     *,
     simulator: dict[str, Any] | None = None,
     change: Callable[[str, dict[str, Any]], None] = lambda _kind, _config: None,
+    database: Database | None = None,
 ) -> AsyncIterator[Platform]:
     """Run the platform on the example configurations, `change`d in place by the test.
 
-    `simulator` is laid over the simulator's own default configuration.
+    `simulator` is laid over the simulator's own default configuration; `database` is for dbsync and the API.
     """
     port = free_port(0)
     server = await EmbeddedServer.start(folder / "valkey")
-    platform = Platform(folder, server, port)
+    platform = Platform(folder, server, port, database)
     try:
         settings = folder / "simulator.json"
         settings.write_text(json.dumps(simulator or {}))

@@ -1,0 +1,117 @@
+"""The platform's database in a test's hands: read by plain SQL, and broken as rudely as its kind can be."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import asyncpg
+
+from millrace_store.testing import PostgresServer
+
+_LOCK_WITHIN_S = 60.0
+
+AWAY = (OSError, sqlite3.OperationalError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a query may meet while the database is away, or not made yet."""
+
+
+class Database(Protocol):
+    """A database that a test reads and breaks."""
+
+    kind: str
+    url: str
+
+    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
+        """Give a query's rows."""
+
+    async def kill(self) -> None:
+        """Make it unavailable."""
+
+    async def restart(self) -> None:
+        """Make it available again; harmless while it is."""
+
+
+class SqliteDatabase:
+    """A file. It has no server to kill: somebody else's lock keeps it from taking anything."""
+
+    kind = "SQLite"
+
+    def __init__(self, path: Path) -> None:
+        self.url = f"sqlite:///{path}"
+        self._path = path
+        self._lock: sqlite3.Connection | None = None
+
+    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
+        """Give a query's rows."""
+        return await asyncio.to_thread(self._fetch, query)
+
+    async def kill(self) -> None:
+        """Hold its write lock."""
+        self._lock = await asyncio.to_thread(self._locked)
+
+    async def restart(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _fetch(self, query: str) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=_LOCK_WITHIN_S)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def _locked(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=_LOCK_WITHIN_S, check_same_thread=False)
+        connection.execute("BEGIN IMMEDIATE")
+        return connection
+
+
+class PostgresDatabase:
+    """A database of its own on a server that is killed with -9."""
+
+    kind = "PostgreSQL"
+
+    def __init__(self, server: PostgresServer, url: str) -> None:
+        self._server, self.url = server, url
+
+    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
+        """Give a query's rows."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            return [tuple(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    async def kill(self) -> None:
+        """Kill the server with -9."""
+        await self._server.kill()
+
+    async def restart(self) -> None:
+        """Start the server again; it recovers by itself."""
+        if not self._server.pid:
+            await self._server.restart()
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncIterator[Database]:
+    """Give a database in a file."""
+    database = SqliteDatabase(folder / "millrace.db")
+    try:
+        yield database
+    finally:
+        await database.restart()
+
+
+@asynccontextmanager
+async def postgres(server: PostgresServer) -> AsyncIterator[Database]:
+    """Give an empty database of a server, which runs afterwards whatever was done to it."""
+    database = PostgresDatabase(server, await server.database(f"t{os.urandom(6).hex()}"))
+    try:
+        yield database
+    finally:
+        await database.restart()
