@@ -3,41 +3,53 @@
 import argparse
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 
-from benchmarks import bus, database, feed, footprint, tick_to_trade
+from benchmarks import bus, database, feed, footprint, history, tick_to_trade
 from benchmarks.figures import Figure, as_json, show
 
-PARTS = {
+Part = Callable[[Path], Awaitable[list[Figure]]]
+
+PARTS: dict[str, Part] = {
     "bus": bus.run,
     "feed": feed.run,
     "tick-to-trade": tick_to_trade.run,
     "database": database.run,
     "footprint": footprint.run,
+    "history": history.run,
 }
+LONG = {"history"}
+"""Measured only when it is named."""
 
 
-async def measure(names: list[str], console: Console) -> list[Figure]:
-    """Run the named parts one after the other, each on a server of its own."""
+async def measure(parts: Mapping[str, Part], console: Console) -> list[Figure]:
+    """Run parts one after the other, each on a server of its own."""
     figures = []
-    for name in names:
+    for name, part in parts.items():
         console.print(f"measuring {name} …")
         with tempfile.TemporaryDirectory() as folder:
-            figures += await PARTS[name](Path(folder))
+            figures += await part(Path(folder))
     return figures
 
 
 def main() -> int:
     """Measure, show, and fail when a target is missed."""
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure; all when not given")
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, []], help="what to measure; all but history when not given"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--trades", type=int, default=history.TRADES, help="how many trades history is asked of")
     arguments = parser.parse_args()
     console = Console(width=130)
-    figures = uvloop.run(measure(arguments.parts or list(PARTS), console))
+    parts = PARTS | {"history": partial(history.run, trades=arguments.trades)}
+    names = arguments.parts or [name for name in PARTS if name not in LONG]
+    figures = uvloop.run(measure({name: parts[name] for name in names}, console))
     show(figures, console)
     if arguments.json:
         arguments.json.write_text(as_json(figures) + "\n")

@@ -21,6 +21,15 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def peak_mb(pid: int) -> float:
+    """Give the most memory that a process ever held, in MB; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1_024 / 1e6 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
 def family(pid: int) -> list[int]:
     """Give a process and all that it started, directly or not."""
     parents: dict[int, int] = {}
