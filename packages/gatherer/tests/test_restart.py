@@ -153,6 +153,21 @@ async def test_what_became_of_the_account_meanwhile_is_published(
 
 
 @pytest.mark.usefixtures("gatherer")
+async def test_what_was_before_the_first_gatherer_is_published_as_deltas(
+    configure: Any, read: Any, bus: Bus, account: Exchange
+) -> None:
+    """The very first snapshot of own trades and of candles is empty: what the exchange knows follows, each once."""
+    _, trade_id = await _bought(bus, account)
+    await configure([OWN], ["watchMyTrades", {"action": "watchOHLCV", "timeframe": "1m", "limit": 50}])
+    trades, candles = read("watchMyTrades", OWN), read("watchOHLCV", OWN)
+    for reader in (trades, candles):
+        await reader.until(lambda r: r.follower.trusted and r.follower.status == "live")
+    assert [t.id for delta in await deltas(bus, trades.follower.name) for t in delta.trades] == [trade_id]
+    opened = [candle[0] for delta in await deltas(bus, candles.follower.name) for candle in delta.candles]
+    assert len(set(opened)) >= 50
+
+
+@pytest.mark.usefixtures("gatherer")
 async def test_what_the_exchange_no_longer_gives_is_counted_as_lost(read: Any, bus: Bus, simulator: Server) -> None:
     """Without a key the exchange gives its newest thousand trades only: how many are missing before is told."""
     tape = simulator.venue.instruments[SYMBOL.replace("/", "")].tape

@@ -30,6 +30,8 @@ class CandlesStream(Stream):
     """The candles of one symbol; after each connect the newest are asked for, so that none is missing."""
 
     resumes = True
+    # Snapshots of candles are stored nowhere, and those that the exchange gives at the start are history too.
+    begins_empty = True
 
     def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
         self._symbol = symbol

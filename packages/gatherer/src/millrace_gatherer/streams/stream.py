@@ -9,6 +9,7 @@ from millrace_bus import Bus, Published, StreamWriter, WriterState
 from millrace_core.clock import now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
+from millrace_core.states import state_of
 from millrace_core.trace import Trace
 from millrace_exchange import Event, Feed
 from millrace_gatherer.units import StreamUnit
@@ -28,6 +29,8 @@ class Stream(ABC):
     """Whether so long a silence proves that something is wrong; None where silence is ordinary."""
     resumes: bool = False
     """Whether it goes on from what was published before, so that nothing is missing between two epochs."""
+    begins_empty: bool = False
+    """Whether it does so too where nothing was published yet: then all that the exchange tells is a delta once."""
 
     def __init__(self, unit: StreamUnit, bus: Bus, health: UnitHealthReporter) -> None:
         self.unit = unit
@@ -108,6 +111,8 @@ class Stream(ABC):
         self.health.latency("received→published", now_ns() - event.received_ns)
 
     async def _go_on(self, published: Published | None) -> None:
+        if published is None and self.begins_empty:
+            published = Published(state_of(self.unit.name.action), [], 0)
         if published is None:
             self.known.set()
             await self._whole.wait()

@@ -176,6 +176,8 @@ class PublicTradesStream(TradesStream):
 class MyTradesStream(TradesStream):
     """The account's own trades in a market."""
 
+    # Snapshots of trades are stored nowhere, and none of the account's may be missing in its history.
+    begins_empty = True
     poll_s = 30.0
     pages = True
 
