@@ -44,9 +44,13 @@ def text_of(entry: JournalEntry) -> bytes:
 
 
 def place_of(name: str, message_id: MessageId, message: Message) -> Place:
-    """Give where a message belongs: by the time at which it was published."""
-    published = message.trace.published
-    at_ms = message_id.epoch if published is None else published // NS_PER_MS
+    """Give where a message belongs: by the time at which it was published.
+
+    An answer carries the trace of what caused it, if anything of ours did: the last that the executor did counts.
+    """
+    trace = message.trace
+    at_ns = trace.acknowledged or trace.sent or trace.accepted or trace.published
+    at_ms = message_id.epoch if at_ns is None else at_ns // NS_PER_MS
     return Place(name, message_id, credible(at_ms), message.timestamp)
 
 
