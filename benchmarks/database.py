@@ -20,9 +20,10 @@ from millrace_core.messages import Outgoing, encode
 from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
 from millrace_dbsync.database import Database
+from millrace_dbsync.interpreter import suit_bulk
 from millrace_dbsync.known_journals import KnownJournals
-from millrace_dbsync.memory import collect_seldom
 from millrace_dbsync.plan import TenantPlan, plans
+from millrace_dbsync.shelving_process import ShelvingProcess
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_store.testing import PostgresServer
@@ -40,7 +41,7 @@ _KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}
 async def run(folder: Path) -> list[Figure]:
     """Measure trades and book deltas into SQLite and into PostgreSQL."""
     figures = []
-    collect_seldom()
+    suit_bulk()
     async with (
         await EmbeddedServer.start(folder / "bus") as redis,
         await PostgresServer.start(folder / "postgres") as postgres,
@@ -109,15 +110,15 @@ def _message(action: str, seq: int) -> bytes:
     trace = Trace(
         exchange=at_ms * 1_000_000, received=at_ms * 1_000_000 + 2_400_000, published=at_ms * 1_000_000 + 2_500_000
     )
-    data: TradesDelta | BookDelta
+    return encode(Outgoing(f"{_EPOCH}-{seq}", "delta", at_ms, trace, _data(action, seq)))
+
+
+def _data(action: str, seq: int) -> Any:
     if action == "watchTrades":
         first = seq * TRADES_A_MESSAGE
-        data = TradesDelta([_trade(first + n, at_ms) for n in range(TRADES_A_MESSAGE)])
-    else:
-        data = BookDelta(
-            [(10.0 - i / 100, 1.5 + seq) for i in range(8)], [(10.01 + i / 100, 2.5) for i in range(4)], seq
-        )
-    return encode(Outgoing(f"{_EPOCH}-{seq}", "delta", at_ms, trace, data))
+        return TradesDelta([_trade(first + n, _EPOCH + seq) for n in range(TRADES_A_MESSAGE)])
+    bids = [(10.0 - i / 100, 1.5 + seq) for i in range(8)]
+    return BookDelta(bids, [(10.01 + i / 100, 2.5) for i in range(4)], seq)
 
 
 def _trade(number: int, at_ms: int) -> Trade:
@@ -128,9 +129,9 @@ async def _dbsync(redis_url: str, url: str, table: str) -> float:
     """Store the whole journal by a dbsync's own unit; give rows a second from its first look to the last commit."""
     name = StreamName.parse(f"stream.{_TENANT}.binance.{_KINDS[table]}.BTC/USDT")
     health = UnitHealthReporter("bench", changed=lambda: None, errors=ErrorLog())
-    async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database:
+    async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _aside() as aside:
         await bus.ready()
-        unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, health)
+        unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, aside, health)
         started = time.perf_counter()
         running = asyncio.create_task(unit.run())
         while health.report().counters.get("messages", 0) < MESSAGES:
@@ -159,6 +160,17 @@ async def _opened(url: str) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _aside() -> AsyncIterator[ShelvingProcess]:
+    """Start what decodes large batches: a dbsync that has been at work has it."""
+    aside = ShelvingProcess()
+    await aside.start()
+    try:
+        yield aside
+    finally:
+        await aside.close()
 
 
 async def _make_tables(url: str) -> None:
@@ -202,16 +214,14 @@ def _rows(table: str) -> int:
 
 def _ready(table: str, number: Callable[[float], Any]) -> list[tuple[Any, ...]]:
     """Give the rows that dbsync makes of the journal, as the driver takes them."""
+    messages = ((seq, _EPOCH + seq, _data(_KINDS[table], seq)) for seq in range(1, MESSAGES + 1))
     if table == "trades":
         return [
-            (1, _EPOCH + seq, _EPOCH, seq, n, str(seq * TRADES_A_MESSAGE + n), "buy", number(40_000.25), number(0.25))
-            for seq in range(1, MESSAGES + 1)
-            for n in range(TRADES_A_MESSAGE)
+            (1, at_ms, _EPOCH, seq, n, trade.id, trade.side, number(trade.price), number(trade.amount))
+            for seq, at_ms, data in messages
+            for n, trade in enumerate(data.trades)
         ]
-    data = encode(
-        BookDelta([(10.0 - i / 100, 2.5) for i in range(8)], [(10.01 + i / 100, 2.5) for i in range(4)], 1)
-    ).decode()
-    return [(1, _EPOCH + seq, _EPOCH, seq, _EPOCH + seq, seq, data) for seq in range(1, MESSAGES + 1)]
+    return [(1, at_ms, _EPOCH, seq, at_ms, data.nonce, encode(data).decode()) for seq, at_ms, data in messages]
 
 
 _COLUMNS = {

@@ -77,7 +77,7 @@ async def test_an_entry_without_a_message_is_given_as_such(bus: Bus, tenant: Ten
     await bus._publishing.call("XADD", name, "1-2", "data", "x", "more", "y")
     async with bus.journals() as journals:
         found = await journals.read({name: BEGINNING}, most=10)
-    assert found[name] == [JournalEntry(MessageId(1, 1), None), JournalEntry(MessageId(1, 2), b"x")]
+    assert list(found[name]) == [JournalEntry(MessageId(1, 1), None), JournalEntry(MessageId(1, 2), b"x")]
 
 
 async def test_reading_waits_out_an_outage(

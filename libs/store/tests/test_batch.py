@@ -9,7 +9,6 @@ from millrace_core.names import StreamName
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 from millrace_store import Batch, Place, schema
-from millrace_store.batch import NOWHERE, Written
 
 NAME = "stream.T.kucoin.watchTrades.KCS/USDT"
 
@@ -20,13 +19,6 @@ def test_a_message_given_twice_counts_once(trades: Callable[..., list[Trade]]) -
     for seq in (1, 2, 2, 1, 3):
         batch.trades(Place(NAME, MessageId(7, seq), 1_000), trades(1_000, (1.0, 2.0)))
     assert (batch.messages, batch.duplicates, len(batch.rows[schema.trades])) == (3, 2, 3)
-
-
-def test_a_stream_reaches_as_far_as_its_last_message_or_position() -> None:
-    """Whichever is further counts; without either a stream stays where it is."""
-    assert Written("x").reaches == NOWHERE
-    assert Written("x", [MessageId(1, 5)], MessageId(1, 3)).reaches == (1, 5)
-    assert Written("x", [MessageId(1, 5)], MessageId(1, 9)).reaches == (1, 9)
 
 
 def test_an_absurd_time_of_a_trade_gives_way_to_when_it_was_published(trades: Callable[..., list[Trade]]) -> None:

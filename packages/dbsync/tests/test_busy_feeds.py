@@ -1,11 +1,10 @@
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_bus import JournalEntry
+from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
 from millrace_dbsync.busy_feeds import busy_books
 from millrace_dbsync.shelved import Shelved, bury
@@ -21,6 +20,10 @@ def body(seq: int, **changes: Any) -> bytes:
     trace = {"exchange": EPOCH * 10**6, "received": EPOCH * 10**6 + 5, "published": EPOCH * 10**6 + 9}
     message = {"id": f"{EPOCH}-{seq}", "type": "delta", "timestamp": EPOCH, "trace": trace, "data": BOOK}
     return json.dumps(message | changes, ensure_ascii=False).encode()
+
+
+def page_of(bodies: list[bytes | None]) -> JournalPage:
+    return JournalPage([MessageId(EPOCH, seq) for seq in range(1, len(bodies) + 1)], bodies)
 
 
 FORMS = {
@@ -43,7 +46,7 @@ class Remembering:
     def __init__(self) -> None:
         self.ids: list[MessageId] = []
 
-    def put(self, batch: Batch, page: Sequence[JournalEntry], shelved: Shelved) -> None:
+    def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
         """Take a page."""
         for entry in page:
             self.ids.append(entry.id)
@@ -53,12 +56,12 @@ class Remembering:
 @given(st.lists(st.sampled_from(sorted(FORMS)), min_size=1, max_size=120))
 def test_whatever_a_page_holds_every_entry_is_added_once_and_in_order(forms: list[str]) -> None:
     """Each entry leaves one row, of the kind that it leaves when it comes alone."""
-    page = [JournalEntry(MessageId(EPOCH, seq), FORMS[form](seq)) for seq, form in enumerate(forms, 1)]
+    page = page_of([FORMS[form](seq) for seq, form in enumerate(forms, 1)])
     together, alone = Batch(), Batch()
     shelf_of(NAME).put(together, page, Shelved())
-    for entry in page:
-        shelf_of(NAME).put(alone, [entry], Shelved())
-    assert together.written[NAME].ids == [entry.id for entry in page]
+    for at in range(len(page)):
+        shelf_of(NAME).put(alone, page[at : at + 1], Shelved())
+    assert together.written[NAME].runs == [(EPOCH, 1, len(page))]
     assert together.duplicates == 0
     for table in {*together.rows, *alone.rows} - {schema.dead_letters}:
         assert together.rows.get(table) == alone.rows.get(table)
@@ -68,17 +71,17 @@ def test_whatever_a_page_holds_every_entry_is_added_once_and_in_order(forms: lis
 def test_plain_pages_do_not_go_the_common_way() -> None:
     """Of many plain messages with one that is not, only few go the slow way."""
     rest, shelved = Remembering(), Shelved()
-    page = [JournalEntry(MessageId(EPOCH, seq), body(seq)) for seq in range(1, 1_001)]
-    page[500] = JournalEntry(page[500].id, b"{")
+    page = page_of([body(seq) for seq in range(1, 1_001)])
+    page.bodies[500] = b"{"
     busy_books(NAME, rest).put(Batch(), page, shelved)
-    assert page[500].id in rest.ids
+    assert page.ids[500] in rest.ids
     assert len(rest.ids) <= 16
 
 
 def test_latencies_are_noted() -> None:
     """What was added a page at a time counts in the latencies as well."""
     batch, shelved = Batch(), Shelved()
-    page = [JournalEntry(MessageId(EPOCH, seq), body(seq)) for seq in range(1, 11)]
+    page = page_of([body(seq) for seq in range(1, 11)])
     shelf_of(NAME).put(batch, page, shelved)
     shelved.times.put(batch)
     assert {(one.hop, one.histogram.count) for one in batch.latencies} == {

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from millrace_bus import JournalEntry
+from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
 from millrace_dbsync.shelved import Shelved
 from millrace_dbsync.shelving import shelf_of
@@ -38,7 +38,7 @@ def tables(batch: Batch) -> set[str]:
 
 def shelve(batch: Batch, name: str, *raws: bytes | None) -> Shelved:
     shelved = Shelved()
-    page = [JournalEntry(MessageId(ID.epoch, ID.seq + n), raw) for n, raw in enumerate(raws)]
+    page = JournalPage([MessageId(ID.epoch, ID.seq + n) for n in range(len(raws))], list(raws))
     shelf_of(name).put(batch, page, shelved)
     return shelved
 

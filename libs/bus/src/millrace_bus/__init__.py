@@ -13,7 +13,8 @@ from millrace_bus.embedded import EmbeddedServer
 from millrace_bus.errors import BusError, Disconnected, ServerFailed, Unreachable, WriterFenced
 from millrace_bus.follower import Follower
 from millrace_bus.halts import HaltNote, Halts, HaltScope
-from millrace_bus.journals import BEGINNING, Extent, JournalEntry, Journals
+from millrace_bus.journal_page import JournalEntry, JournalPage
+from millrace_bus.journals import BEGINNING, Extent, Journals
 from millrace_bus.ledger import Intents
 from millrace_bus.numbered import WriterCounters
 from millrace_bus.orders import Orders
@@ -39,6 +40,7 @@ __all__ = [
     "Halts",
     "Intents",
     "JournalEntry",
+    "JournalPage",
     "Journals",
     "Orders",
     "Published",

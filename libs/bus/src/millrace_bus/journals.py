@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 from millrace_bus.calls import until_answered
 from millrace_bus.control import Control
 from millrace_bus.errors import Refused
-from millrace_bus.faces import FIELD, entry_body
+from millrace_bus.journal_page import JournalPage
 from millrace_bus.link import Link
 from millrace_bus.wire import Part
 from millrace_core.ids import MessageId
@@ -16,14 +16,6 @@ BEGINNING = MessageId(0, 0)
 """Before every entry."""
 _LONGEST_WAIT_S = 1.0
 """Shorter than the link's pulse, which waits behind it."""
-
-
-class JournalEntry(NamedTuple):
-    """One entry of a journal: in streams the id is the message's own, in requests to trade it is Redis's."""
-
-    id: MessageId
-    body: bytes | None
-    """The message as it was written; None where the entry has no field `data`."""
 
 
 class Extent(NamedTuple):
@@ -57,7 +49,7 @@ class Journals:
 
     async def read(
         self, positions: Mapping[str, MessageId], *, most: int, wait_s: float = 0.0
-    ) -> dict[str, list[JournalEntry]]:
+    ) -> dict[str, JournalPage]:
         """Give what comes after each position, oldest first, `most` entries of each journal; only those with entries.
 
         Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again.
@@ -71,12 +63,12 @@ class Journals:
         block = ("BLOCK", int(min(wait_s, _LONGEST_WAIT_S) * 1_000)) if wait_s > 0 else ()
         after = (str(position) for position in positions.values())
         found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *positions, *after)
-        return {_text(name): _entries(entries) for name, entries in (found or {}).items()}
+        return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
 
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
         """Give the id of the last entry before an id; None where there is none."""
-        found = _entries(await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1))
-        return found[0].id if found else None
+        found = await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1)
+        return _id(found[0][0]) if found else None
 
     async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
         """Give how far journals reach; those that do not exist are left out."""
@@ -102,19 +94,6 @@ class Journals:
     async def _call(self, *parts: Part) -> Any:
         """Send a command that only reads, until it is answered."""
         return await until_answered(lambda: self._link.call(*parts))
-
-
-def _entries(found: list[Any] | None) -> list[JournalEntry]:
-    # The hot path of storing: what we write has the one field, and thousands of entries have one epoch.
-    entries = []
-    epoch_text, epoch = b"", 0
-    for entry_id, fields in found or ():
-        text, _, seq = entry_id.partition(b"-")
-        if text != epoch_text:
-            epoch_text, epoch = text, int(text)
-        body = fields[1] if len(fields) == 2 and fields[0] == FIELD else entry_body(fields)
-        entries.append(JournalEntry(MessageId(epoch, int(seq)), body))
-    return entries
 
 
 def _id(entry_id: bytes) -> MessageId:

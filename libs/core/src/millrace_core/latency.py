@@ -1,11 +1,25 @@
 """Latency histograms: how long hops take, kept in little memory whatever the number of messages."""
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 _PER_DOUBLING = 16
 """Buckets for each doubling of the value: a percentile is off by 4.4 % at most."""
+
+
+def _bucket(ns: int) -> int:
+    return int(math.log2(ns) * _PER_DOUBLING) if ns > 0 else 0
+
+
+@lru_cache(maxsize=2_048)
+def _end(bucket: int) -> int:
+    """Give the smallest duration beyond a bucket."""
+    end = max(1, int(2 ** ((bucket + 1) / _PER_DOUBLING)) - 1)
+    while _bucket(end) <= bucket:
+        end += 1
+    return end
 
 
 class Histogram:
@@ -20,16 +34,20 @@ class Histogram:
 
     def record(self, ns: int) -> None:
         """Count one duration."""
-        bucket = int(math.log2(ns) * _PER_DOUBLING) if ns > 0 else 0
+        bucket = _bucket(ns)
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
         self.count += 1
 
-    def record_all(self, durations: Sequence[int]) -> None:
+    def record_all(self, durations: Iterable[int]) -> None:
         """Count many durations: several times quicker than one by one."""
-        logarithms = map(math.log2, [ns if ns > 0 else 1 for ns in durations])
-        for bucket, count in Counter([int(logarithm * _PER_DOUBLING) for logarithm in logarithms]).items():
-            self._buckets[bucket] = self._buckets.get(bucket, 0) + count
-        self.count += len(durations)
+        ascending = sorted(durations)
+        start = 0
+        while start < len(ascending):
+            bucket = _bucket(ascending[start])
+            end = bisect_left(ascending, _end(bucket), start)
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + end - start
+            start = end
+        self.count += len(ascending)
 
     @property
     def buckets(self) -> dict[int, int]:

@@ -5,10 +5,8 @@ Pure: rows are gathered here and committed by `millrace_store.committing`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from operator import lt
-from typing import Any, Final, NamedTuple, TypeVar
-
-import msgspec
+from itertools import compress, repeat
+from typing import Any, Final, NamedTuple
 
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
@@ -21,14 +19,11 @@ from millrace_core.trace import Trace
 from millrace_store import schema
 from millrace_store.schema import Table
 from millrace_store.streams import stream_id
+from millrace_store.trade_rows import MarketTrade, trade_rows, traded_at
+from millrace_store.written import Written
 
-NOWHERE: Final = MessageId(0, 0)
-"""Before the first message of any stream."""
 _MINUTE_MS: Final = 60_000
-_AHEAD_MS: Final = 86_400_000
 _INT64: Final = 2**63
-
-_MessageT = TypeVar("_MessageT", bound=tuple[Any, ...])
 
 
 class Place(NamedTuple):
@@ -41,22 +36,6 @@ class Place(NamedTuple):
     """When it was published, by its trace; a request's own time."""
     event_ms: int | None = None
     """The exchange's own time, where it gave one."""
-
-
-class Written(msgspec.Struct):
-    """The messages that a batch has of one stream."""
-
-    name: str
-    ids: list[MessageId] = []
-    """Ascending."""
-    position: MessageId | None = None
-    """How far the stream is dealt with, where nothing was stored for the rest of the way."""
-
-    @property
-    def reaches(self) -> MessageId:
-        """How far this batch brings the stream."""
-        last = self.ids[-1] if self.ids else NOWHERE
-        return last if self.position is None else max(self.position, last)
 
 
 class Sighting(NamedTuple):
@@ -106,24 +85,31 @@ class Batch:
     @property
     def messages(self) -> int:
         """How many messages were added."""
-        return sum(len(written.ids) for written in self.written.values())
+        return sum(written.messages for written in self.written.values())
 
     def book_delta(self, place: Place, data: bytes, nonce: int | None) -> None:
         """Add what changed in an order book, as it travelled."""
         name, id_, at_ms, event_ms = place
-        self.book_deltas(name, [(id_, at_ms, _int64(event_ms), nonce, data)])
+        self.book_deltas(name, [id_], [at_ms], [_int64(event_ms)], [nonce], [str(data, "utf-8")])
 
-    def book_deltas(self, name: str, messages: Sequence[tuple[MessageId, int, int | None, int | None, bytes]]) -> None:
-        """Add a page of one order book's journal: id, at_ms, event_ms, nonce and data of each message, in order.
+    def book_deltas(
+        self,
+        name: str,
+        ids: Sequence[MessageId],
+        at_ms: Sequence[int],
+        event_ms: Sequence[int | None],
+        nonces: Sequence[int | None],
+        texts: Sequence[str],
+    ) -> None:
+        """Add a page of one order book's journal, in order: of each message its id, times, nonce and data.
 
         The same as `book_delta` for each, several times quicker.
         """
-        stream = stream_id(name)
-        add = self.rows.setdefault(schema.book_deltas, []).append
-        for (epoch, seq), at_ms, event_ms, nonce, data in self._admitted(name, messages):
-            if nonce is not None:
-                nonce = _int64(nonce)
-            add((stream, at_ms, epoch, seq, event_ms, nonce, str(data, "utf-8")))
+        epochs, seqs = zip(*ids, strict=True)
+        kept = [nonce if nonce is None or -_INT64 <= nonce < _INT64 else None for nonce in nonces]
+        rows = zip(repeat(stream_id(name)), at_ms, epochs, seqs, event_ms, kept, texts)
+        new = self._new(name, ids)
+        self.rows.setdefault(schema.book_deltas, []).extend(rows if new is None else compress(rows, new))
 
     def snapshot(
         self, place: Place, as_of: MessageId, data: bytes, *, nonce: int | None = None, checksum: int | None = None
@@ -134,29 +120,24 @@ class Batch:
                 schema.snapshots, (*_identity(place), *as_of, _int64(nonce), _int64(checksum), str(data, "utf-8"))
             )
 
-    def trades(self, place: Place, trades: Sequence[Trade]) -> None:
+    def trades(self, place: Place, trades: Sequence[MarketTrade]) -> None:
         """Add trades of the market: one row each."""
-        self.market_trades(place.name, [(place.id, place.at_ms, trades)])
+        self.market_trades(place.name, [place.id], [place.at_ms], [trades])
 
-    def market_trades(self, name: str, messages: Sequence[tuple[MessageId, int, Sequence[Trade]]]) -> None:
-        """Add a page of one market's journal: id, at_ms and trades of each message, in order.
+    def market_trades(
+        self, name: str, ids: Sequence[MessageId], at_ms: Sequence[int], trades: Sequence[Sequence[MarketTrade]]
+    ) -> None:
+        """Add a page of one market's journal, in order: of each message its id, time and trades.
 
         The same as `trades` for each, several times quicker.
         """
-        stream, minutes = stream_id(name), set()
-        add = self.rows.setdefault(schema.trades, []).append
-        for (epoch, seq), published, trades in self._admitted(name, messages):
-            latest = published + _AHEAD_MS
-            for n, trade in enumerate(trades):
-                at_ms, id_ = trade.timestamp, trade.id
-                if at_ms is None or not 0 <= at_ms <= latest:
-                    # An exchange's time that is absent or absurd gives way to ours.
-                    at_ms = published
-                if id_ is not None and "\x00" in id_:
-                    id_ = _text(id_)
-                add((stream, at_ms, epoch, seq, n, id_, trade.side, repr(trade.price), repr(trade.amount)))
-                minutes.add(at_ms // _MINUTE_MS)
-        self.minutes.update((stream, minute * _MINUTE_MS) for minute in minutes)
+        new = self._new(name, ids)
+        if new is not None:
+            ids, at_ms, trades = list(compress(ids, new)), list(compress(at_ms, new)), list(compress(trades, new))
+        stream = stream_id(name)
+        rows = trade_rows(stream, ids, at_ms, trades)
+        self.rows.setdefault(schema.trades, []).extend(rows)
+        self.minutes.update((stream, minute * _MINUTE_MS) for minute in {row[1] // _MINUTE_MS for row in rows})
 
     def own_trades(self, place: Place, trades: Sequence[Trade]) -> None:
         """Add the tenant's own trades: one row each; queries give one that comes again only once."""
@@ -168,7 +149,7 @@ class Batch:
             self._add(
                 schema.own_trades,
                 (
-                    *(stream, _traded_at(trade, place.at_ms), *place.id, n),
+                    *(stream, traded_at(trade, place.at_ms), *place.id, n),
                     *(_text(trade.id), _text(trade.order), _text(trade.side), repr(trade.price), repr(trade.amount)),
                     _text(trade.taker_or_maker),
                     *((_digits(fee.cost), _text(fee.currency)) if fee is not None else (None, None)),
@@ -285,25 +266,14 @@ class Batch:
         return written
 
     def _admits(self, name: str, id_: MessageId) -> bool:
-        return bool(self._admitted(name, [(id_,)]))
+        return self._new(name, [id_]) is None
 
-    def _admitted(self, name: str, messages: Sequence[_MessageT]) -> Sequence[_MessageT]:
-        """Leave out the messages, each of which begins with its id, that are not above the stream's last; count all."""
-        ids = self._of(name).ids
-        last = ids[-1] if ids else NOWHERE
-        new = [message[0] for message in messages]
-        if new and last < new[0] and all(map(lt, new, new[1:])):
-            ids += new
-            return messages
-        # Seldom: something comes twice.
-        admitted = []
-        for message in messages:
-            if message[0] > last:
-                last = message[0]
-                ids.append(last)
-                admitted.append(message)
-        self.duplicates += len(messages) - len(admitted)
-        return admitted
+    def _new(self, name: str, ids: Sequence[MessageId]) -> list[bool] | None:
+        """Count messages in; None when all are new, else which are."""
+        new = self._of(name).add(ids)
+        if new is not None:
+            self.duplicates += new.count(False)
+        return new
 
     def _add(self, table: Table, row: tuple[Any, ...]) -> None:
         self.rows.setdefault(table, []).append(row)
@@ -321,12 +291,6 @@ class Batch:
 
 def _identity(place: Place) -> tuple[int, int, int, int]:
     return stream_id(place.name), place.at_ms, *place.id
-
-
-def _traded_at(trade: Trade, published_ms: int) -> int:
-    """Give when a trade was made; an exchange's time that is absent or absurd gives way to ours."""
-    at = trade.timestamp
-    return at if at is not None and 0 <= at <= published_ms + _AHEAD_MS else published_ms
 
 
 def _int64(value: int | None) -> int | None:

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,12 +10,13 @@ import sqlalchemy as sa
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_store import schema
-from millrace_store.batch import NOWHERE, Batch
+from millrace_store.batch import Batch
 from millrace_store.current_orders import join_orders
 from millrace_store.database import Database, Writer
 from millrace_store.errors import AlreadyThere
 from millrace_store.sql import locked
 from millrace_store.streams import parts_of, stream_id
+from millrace_store.written import NOWHERE
 
 
 class Floor(NamedTuple):
@@ -47,7 +47,7 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
         overlapping = {
             stream_id(name): floors[name].position
             for name, written in batch.written.items()
-            if written.ids and written.ids[0] <= floors[name].position
+            if not written.is_above(floors[name].position)
         }
         for table, rows in batch.rows.items():
             if new := _above(rows, overlapping):
@@ -139,27 +139,18 @@ async def _advance(writer: Writer, batch: Batch, floors: dict[str, Floor]) -> No
     streams, counts = [], []
     for name, written in batch.written.items():
         floor = floors[name]
-        new = written.ids[bisect_right(written.ids, floor.position) :]
-        batch.duplicates += len(written.ids) - len(new)
+        new = list(written.above(floor.position))
+        messages = sum(epoch.messages for epoch in new)
+        batch.duplicates += written.messages - messages
         reached = max(floor.position, written.reaches)
         if reached > floor.position:
-            messages = floor.messages + len(new)
-            streams.append((stream_id(name), name, *parts_of(name), *reached, messages, now_ms()))
-        counts += [(stream_id(name), *epoch) for epoch in _epochs(new)]
+            so_far = floor.messages + messages
+            streams.append((stream_id(name), name, *parts_of(name), *reached, so_far, now_ms()))
+        counts += [(stream_id(name), *epoch) for epoch in new]
     if streams:
         await writer.replace(schema.streams, streams)
     if counts:
         await writer.replace(schema.stream_epochs, await _with_known(writer, counts))
-
-
-def _epochs(ids: Sequence[MessageId]) -> Iterable[tuple[int, int, int, int]]:
-    """Give epoch, first and last number, and how many there are, of each epoch in ascending ids."""
-    start = 0
-    while start < len(ids):
-        epoch = ids[start].epoch
-        end = bisect_left(ids, MessageId(epoch + 1, 0), start)
-        yield epoch, ids[start].seq, ids[end - 1].seq, end - start
-        start = end
 
 
 async def _with_known(writer: Writer, counts: list[tuple[int, int, int, int, int]]) -> list[tuple[Any, ...]]:

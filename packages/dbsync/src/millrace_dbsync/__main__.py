@@ -2,11 +2,11 @@
 
 from millrace_dbsync.agent import DbsyncAgent
 from millrace_dbsync.database import database_url
-from millrace_dbsync.memory import collect_seldom
+from millrace_dbsync.interpreter import suit_bulk
 from millrace_service import main
 
 if __name__ == "__main__":
-    collect_seldom()
+    suit_bulk()
     main(
         lambda: DbsyncAgent(database_url()),
         options={"database-url": "sqlite:///path or postgresql://… (default millrace.db in the data folder)"},

@@ -5,22 +5,33 @@ in it is halved, until what is not plain is among few; those go the common way, 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
-from millrace_bus import JournalEntry
+from millrace_bus import JournalPage
 from millrace_core.clock import now_ms
-from millrace_core.market import BookDelta, TradesDelta
-from millrace_core.messages import Message
+from millrace_core.market import BookDelta
+from millrace_core.trace import Trace
+from millrace_dbsync.deltas import MarketTrades
 from millrace_dbsync.envelopes import DAY_MS, NS_PER_MS
 from millrace_dbsync.shelved import Shelf, Shelved
 from millrace_store import Batch
 
 _FEW = 16
 
-Page = Sequence[JournalEntry]
-AddAll = Callable[[Batch, str, Page, list[Message]], None]
+AddAll = Callable[[Batch, str, JournalPage, "list[_Delta]"], None]
 """Adds plain messages, each with its entry; raises MsgspecError, and adds none, where the data of one is of no use."""
+
+
+class _Delta(msgspec.Struct):
+    """A plain delta."""
+
+    id: str
+    type: Literal["delta"]
+    timestamp: int | None
+    trace: Trace
+    data: msgspec.Raw
 
 
 class BusyFeed:
@@ -29,11 +40,11 @@ class BusyFeed:
     def __init__(self, name: str, add_all: AddAll, rest: Shelf) -> None:
         self._name, self._add_all, self._rest = name, add_all, rest
 
-    def put(self, batch: Batch, page: Page, shelved: Shelved) -> None:
+    def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
         """Add a page."""
-        messages = _plain(page)
-        if messages is not None and self._add(batch, page, messages):
-            shelved.times.note_feed(self._name, [message.trace for message in messages])
+        deltas = _plain(page)
+        if deltas is not None and self._add(batch, page, deltas):
+            shelved.times.note_feed(self._name, [delta.trace for delta in deltas])
         elif len(page) <= _FEW:
             self._rest.put(batch, page, shelved)
         else:
@@ -41,9 +52,9 @@ class BusyFeed:
             self.put(batch, page[:middle], shelved)
             self.put(batch, page[middle:], shelved)
 
-    def _add(self, batch: Batch, page: Page, messages: list[Message]) -> bool:
+    def _add(self, batch: Batch, page: JournalPage, deltas: list[_Delta]) -> bool:
         try:
-            self._add_all(batch, self._name, page, messages)
+            self._add_all(batch, self._name, page, deltas)
         except msgspec.MsgspecError:
             return False
         return True
@@ -59,55 +70,52 @@ def busy_trades(name: str, rest: Shelf) -> Shelf:
     return BusyFeed(name, _add_trades, rest)
 
 
-def _plain(page: Page) -> list[Message] | None:
+def _plain(page: JournalPage) -> list[_Delta] | None:
     """Read a page at once; None where anything in it is not plain."""
-    bodies = [entry.body for entry in page if entry.body is not None]
+    bodies = [body for body in page.bodies if body is not None]
     text = _array(bodies)
     if len(bodies) < len(page) or not text.isascii():
         return None
     try:
-        messages = _MESSAGES.decode(text)
+        deltas = _DELTAS.decode(text)
     except msgspec.MsgspecError:
         return None
     # Also what no body is by itself might be JSON together with its neighbours: but not with everybody's right id.
-    if [message.id for message in messages] != [f"{epoch}-{seq}" for (epoch, seq), _ in page]:
+    if [delta.id for delta in deltas] != [f"{epoch}-{seq}" for epoch, seq in page.ids]:
         return None
     latest_ms = now_ms() + DAY_MS
-    latest_ns = latest_ms * NS_PER_MS
-    for message in messages:
-        published, event_ms = message.trace.published, message.timestamp
-        if message.type != "delta" or published is None or not 0 <= published <= latest_ns:
-            return None
-        if event_ms is not None and not 0 <= event_ms <= latest_ms:
-            return None
-    return messages
+    published = [delta.trace.published for delta in deltas]
+    told = [delta.timestamp for delta in deltas if delta.timestamp is not None]
+    return deltas if _all_within(published, latest_ms * NS_PER_MS) and _all_within(told, latest_ms) else None
 
 
-def _add_books(batch: Batch, name: str, page: Page, messages: list[Message]) -> None:
-    texts = [bytes(message.data) for message in messages]
+def _all_within(times: Sequence[int | None], latest: int) -> bool:
+    """Tell whether all times are there, and neither negative nor later than `latest`."""
+    known = [time for time in times if time is not None]
+    return len(known) == len(times) and (not known or (min(known) >= 0 and max(known) <= latest))
+
+
+def _add_books(batch: Batch, name: str, page: JournalPage, deltas: list[_Delta]) -> None:
+    texts = [str(delta.data, "ascii") for delta in deltas]
     # Decoded whole, although only their numbers are wanted apart: a level that is none must be found here. And each by
     # itself, so that the many levels of one are gone before the next ones come.
     nonces = [_BOOK.decode(text).nonce for text in texts]
-    rows = [
-        (entry.id, (message.trace.published or 0) // NS_PER_MS, message.timestamp, nonce, text)
-        for entry, message, nonce, text in zip(page, messages, nonces, texts, strict=True)
-    ]
-    batch.book_deltas(name, rows)
+    batch.book_deltas(name, page.ids, _published_ms(deltas), [delta.timestamp for delta in deltas], nonces, texts)
 
 
-def _add_trades(batch: Batch, name: str, page: Page, messages: list[Message]) -> None:
-    deltas = _TRADES.decode(_array([bytes(message.data) for message in messages]))
-    rows = [
-        (entry.id, (message.trace.published or 0) // NS_PER_MS, delta.trades)
-        for entry, message, delta in zip(page, messages, deltas, strict=True)
-    ]
-    batch.market_trades(name, rows)
+def _add_trades(batch: Batch, name: str, page: JournalPage, deltas: list[_Delta]) -> None:
+    made = _TRADES.decode(_array([bytes(delta.data) for delta in deltas]))
+    batch.market_trades(name, page.ids, _published_ms(deltas), [delta.trades for delta in made])
+
+
+def _published_ms(deltas: list[_Delta]) -> list[int]:
+    return [(delta.trace.published or 0) // NS_PER_MS for delta in deltas]
 
 
 def _array(texts: list[bytes]) -> bytes:
     return b"[%b]" % b",".join(texts)
 
 
-_MESSAGES = msgspec.json.Decoder(list[Message])
+_DELTAS = msgspec.json.Decoder(list[_Delta])
 _BOOK = msgspec.json.Decoder(BookDelta)
-_TRADES = msgspec.json.Decoder(list[TradesDelta])
+_TRADES = msgspec.json.Decoder(list[MarketTrades])

@@ -16,6 +16,22 @@ Put = Callable[[Batch, Place, msgspec.Raw], None]
 """Adds one message's data; raises InvalidMessage where it is none of its kind."""
 
 
+class MarketTrade(msgspec.Struct):
+    """What is stored of a market's trade; whatever else it says is not looked at."""
+
+    id: str | None
+    timestamp: int | None
+    side: str | None
+    price: float
+    amount: float
+
+
+class MarketTrades(msgspec.Struct):
+    """What is stored of a message with a market's trades."""
+
+    trades: list[MarketTrade]
+
+
 def put_delta_of(action: Action) -> Put:
     """Give what adds the deltas of a stream; those without a table of their own are kept as they travelled."""
     return _PUTS.get(action, _event)
@@ -33,11 +49,11 @@ def _book(batch: Batch, place: Place, data: msgspec.Raw) -> None:
 
 
 def _trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    batch.trades(place, read(_TRADES, data).trades)
+    batch.trades(place, read(_MARKET_TRADES, data).trades)
 
 
 def _own_trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    batch.own_trades(place, read(_TRADES, data).trades)
+    batch.own_trades(place, read(_OWN_TRADES, data).trades)
 
 
 def _candles(batch: Batch, place: Place, data: msgspec.Raw) -> None:
@@ -63,7 +79,8 @@ def _event(batch: Batch, place: Place, data: msgspec.Raw) -> None:
 
 
 _BOOK = msgspec.json.Decoder(BookDelta)
-_TRADES = msgspec.json.Decoder(TradesDelta)
+_MARKET_TRADES = msgspec.json.Decoder(MarketTrades)
+_OWN_TRADES = msgspec.json.Decoder(TradesDelta)
 _CANDLES = msgspec.json.Decoder(CandlesDelta)
 _ORDERS = msgspec.json.Decoder(OrdersDelta)
 _BALANCES = msgspec.json.Decoder(dict[str, Balance])

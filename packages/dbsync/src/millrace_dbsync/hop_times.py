@@ -1,6 +1,8 @@
 """How long messages took from hop to hop, gathered for each stream and minute of one batch."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import groupby
+from operator import sub
 
 from millrace_core.latency import Histogram
 from millrace_core.trace import Trace
@@ -23,22 +25,18 @@ class HopTimes:
             for hop, ns in trace.latencies().items():
                 self._of(name, hop, minute).append(ns)
 
-    def note_feed(self, name: str, traces: Iterable[Trace]) -> None:
+    def note_feed(self, name: str, traces: Sequence[Trace]) -> None:
         """Take the latencies of a page of market data: of thousands a second, so without asking for further hops."""
-        minute = -1
-        feeding: list[int] = []
-        publishing: list[int] = []
-        for trace in traces:
-            exchange, received, published = trace.exchange, trace.received, trace.published
-            if exchange is None or received is None or published is None:
+        times = [(trace.exchange, trace.received, trace.published) for trace in traces]
+        whole = [(e, r, p) for e, r, p in times if e is not None and r is not None and p is not None]
+        if len(whole) < len(times):
+            for trace in traces:
                 self.note(name, trace)
-                continue
-            if published // _MINUTE_NS != minute:
-                minute = published // _MINUTE_NS
-                feeding = self._of(name, "exchange→received", minute)
-                publishing = self._of(name, "received→published", minute)
-            feeding.append(received - exchange)
-            publishing.append(published - received)
+            return
+        for minute, group in groupby(whole, key=lambda time: time[2] // _MINUTE_NS):
+            exchange, received, published = zip(*group, strict=True)
+            self._of(name, "exchange→received", minute).extend(map(sub, received, exchange))
+            self._of(name, "received→published", minute).extend(map(sub, published, received))
 
     def put(self, batch: Batch) -> None:
         """Add everything to a batch."""

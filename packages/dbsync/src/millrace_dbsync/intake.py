@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from millrace_bus import BEGINNING, JournalEntry, Journals
+from millrace_bus import BEGINNING, JournalPage, Journals
 from millrace_core.ids import MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
@@ -23,7 +23,7 @@ _LOOK_EVERY_S = 1.0
 class Haul:
     """What was read together and is to be stored together."""
 
-    pages: dict[str, list[JournalEntry]] = field(default_factory=dict)
+    pages: dict[str, JournalPage] = field(default_factory=dict)
     """By journal, each oldest first."""
     holes: list[Hole] = field(default_factory=list)
     count: int = 0
@@ -78,22 +78,22 @@ class Intake:
             if name not in self.positions and self._plan.wants(name):
                 self.positions[name] = self._stored.get(name, BEGINNING)
 
-    async def _take(self, haul: Haul, name: str, page: list[JournalEntry]) -> None:
+    async def _take(self, haul: Haul, name: str, page: JournalPage) -> None:
         """Add a page to the haul, with the losses that it shows, and move on behind it."""
         position = self.positions[name]
         if not is_snapshot(name):
             # Of snapshots the newest is enough: one that was trimmed unread is no loss.
             haul.holes += await self._holes(name, position, page)
-        haul.pages.setdefault(name, []).extend(page)
+        haul.pages.setdefault(name, JournalPage()).extend(page)
         haul.count += len(page)
-        self.positions[name] = page[-1].id
+        self.positions[name] = page.ids[-1]
 
-    async def _holes(self, name: str, position: MessageId, page: list[JournalEntry]) -> list[Hole]:
-        first = page[0].id
+    async def _holes(self, name: str, position: MessageId, page: JournalPage) -> list[Hole]:
+        first = page.ids[0]
         if name == self._requests:
             before = await self._before(name, first)
             return end_unknown(name, position, before)
-        holes = holes_within(name, [entry.id for entry in page])
+        holes = holes_within(name, page.ids)
         if not follows(position, first):
             holes = holes_before(name, position, first, await self._before(name, first)) + holes
         return holes

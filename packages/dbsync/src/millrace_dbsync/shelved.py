@@ -1,10 +1,9 @@
 """What adds journals' entries to a batch, and what is learnt on the way."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from millrace_bus import JournalEntry
+from millrace_bus import JournalEntry, JournalPage
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_dbsync.hop_times import HopTimes
@@ -32,7 +31,7 @@ class Shelved:
 class Shelf(Protocol):
     """Adds entries of one journal to a batch, in order; one that cannot be understood goes to dead letters."""
 
-    def put(self, batch: Batch, page: Sequence[JournalEntry], shelved: Shelved) -> None:
+    def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
         """Add a page."""
 
 

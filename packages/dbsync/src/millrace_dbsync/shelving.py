@@ -1,11 +1,11 @@
 """Where each message goes in the database, by the stream on which it travelled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from millrace_bus import JournalEntry
+from millrace_bus import JournalEntry, JournalPage
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.market import BookSnapshot
@@ -40,7 +40,7 @@ class _Feed:
         self._name = name
         self._puts: Mapping[str, Put] = {"delta": put_delta_of(stream.action), "status": put_status}
 
-    def put(self, batch: Batch, page: Sequence[JournalEntry], shelved: Shelved) -> None:
+    def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
         """Add a page."""
         name, puts = self._name, self._puts
         traces: list[Trace] = []
@@ -63,7 +63,7 @@ class _OneByOne:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def put(self, batch: Batch, page: Sequence[JournalEntry], shelved: Shelved) -> None:
+    def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
         """Add a page."""
         for entry in page:
             try:

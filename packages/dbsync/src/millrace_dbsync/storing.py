@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from itertools import chain
 
 import structlog
 
@@ -11,13 +10,12 @@ from millrace_core.ids import MessageId
 from millrace_dbsync.continuity import Hole
 from millrace_dbsync.database import Database
 from millrace_dbsync.intake import Haul
-from millrace_dbsync.shelved import Shelf, Shelved, bury
-from millrace_dbsync.shelving import shelf_of
+from millrace_dbsync.shelved import Shelved, bury
+from millrace_dbsync.shelves import Shelves
+from millrace_dbsync.shelving_process import ShelvingProcess
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError
 
-_AT_ONCE = 500
-"""Entries that are shelved before others of this process have their turn."""
 _TOLD = 20
 """Dead letters of one haul that are logged one by one."""
 
@@ -36,23 +34,32 @@ class Ready:
 class Storing:
     """Stores hauls one after the other; `positions` says up to where each journal is in the database."""
 
-    def __init__(self, database: Database, health: UnitHealthReporter, positions: dict[str, MessageId]) -> None:
-        self._database, self._health = database, health
+    def __init__(
+        self,
+        database: Database,
+        aside: ShelvingProcess,
+        health: UnitHealthReporter,
+        positions: dict[str, MessageId],
+    ) -> None:
+        self._database, self._aside, self._health = database, aside, health
         self.positions = positions
-        self._shelves: dict[str, Shelf] = {}
+        self._shelves = Shelves()
 
     async def prepare(self, haul: Haul) -> Ready:
         """Decode a haul into a batch; what cannot be understood becomes dead letters."""
-        ready = Ready(haul, Batch(), Shelved())
-        for name, page in haul.pages.items():
-            shelf = self._shelves.get(name) or self._shelves.setdefault(name, shelf_of(name))
-            for at in range(0, len(page), _AT_ONCE):
-                shelf.put(ready.batch, page[at : at + _AT_ONCE], ready.shelved)
-                await asyncio.sleep(0)
-        ready.shelved.times.put(ready.batch)
+        batch, shelved = await self._aside.shelve(haul.pages) or await self._shelve(haul)
         for hole in haul.holes:
-            ready.batch.gap(hole.name, hole.epoch, hole.first_seq, hole.last_seq, now_ms(), hole.reason)
-        return ready
+            batch.gap(hole.name, hole.epoch, hole.first_seq, hole.last_seq, now_ms(), hole.reason)
+        return Ready(haul, batch, shelved)
+
+    async def _shelve(self, haul: Haul) -> tuple[Batch, Shelved]:
+        batch, shelved = Batch(), Shelved()
+        for name, page in haul.pages.items():
+            for _ in self._shelves.put(batch, name, page, shelved):
+                # Others of this process have their turn.
+                await asyncio.sleep(0)
+        shelved.times.put(batch)
+        return batch, shelved
 
     async def store(self, ready: Ready) -> None:
         """Commit a haul; when the database is gone, wait for it as long as it takes.
@@ -75,7 +82,7 @@ class Storing:
 
     async def _commit(self, ready: Ready) -> None:
         await self._database.commit(ready.batch, self._health)
-        self.positions.update({name: page[-1].id for name, page in ready.haul.pages.items()})
+        self.positions.update({name: page.ids[-1] for name, page in ready.haul.pages.items()})
         self._tell(ready.haul, ready.shelved)
 
     def _tell(self, haul: Haul, shelved: Shelved) -> None:
@@ -110,11 +117,12 @@ def _buried(haul: Haul, reason: str) -> Ready:
 
 def _halves(haul: Haul) -> tuple[Haul, Haul]:
     """Cut a haul in two, each journal's order kept; its losses go with the first half."""
-    entries = list(chain.from_iterable(((name, entry) for entry in page) for name, page in haul.pages.items()))
-    middle = len(entries) // 2
     first, second = Haul(holes=haul.holes), Haul()
-    for part, chosen in ((first, entries[:middle]), (second, entries[middle:])):
-        for name, entry in chosen:
-            part.pages.setdefault(name, []).append(entry)
-            part.count += 1
+    room = haul.count // 2
+    for name, page in haul.pages.items():
+        for part, piece in ((first, page[:room]), (second, page[room:])):
+            if piece:
+                part.pages[name] = piece
+                part.count += len(piece)
+        room -= min(room, len(page))
     return first, second

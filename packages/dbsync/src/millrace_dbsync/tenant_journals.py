@@ -11,6 +11,7 @@ from millrace_dbsync.intake import Haul, Intake
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.lag_watch import LagWatch
 from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.shelving_process import ShelvingProcess
 from millrace_dbsync.storing import Ready, Storing
 from millrace_service import UnitHealthReporter
 
@@ -19,10 +20,16 @@ class TenantJournals:
     """Stores what one tenant's journals hold, and goes on with what comes, until cancelled."""
 
     def __init__(
-        self, plan: TenantPlan, bus: Bus, known: KnownJournals, database: Database, health: UnitHealthReporter
+        self,
+        plan: TenantPlan,
+        bus: Bus,
+        known: KnownJournals,
+        database: Database,
+        aside: ShelvingProcess,
+        health: UnitHealthReporter,
     ) -> None:
         self._plan, self._bus, self._known = plan, bus, known
-        self._database, self._health = database, health
+        self._database, self._aside, self._health = database, aside, health
         self._read_hauls: asyncio.Queue[Haul] = asyncio.Queue(maxsize=1)
         self._ready: asyncio.Queue[Ready] = asyncio.Queue(maxsize=1)
         """Five hauls are in memory at most: one in each of three hands, and one that waits between each two."""
@@ -40,7 +47,7 @@ class TenantJournals:
             # Not the same connection: there a look would wait behind a read that waits for news.
             looking = await stack.enter_async_context(self._bus.journals())
             intake = Intake(self._plan, journals, self._known.names, stored)
-            storing = Storing(self._database, self._health, stored)
+            storing = Storing(self._database, self._aside, self._health, stored)
             watch = LagWatch(self._plan, looking, storing.positions, self._health)
             self._health.state("live")
             await first_failure(

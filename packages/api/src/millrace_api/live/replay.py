@@ -5,7 +5,7 @@ import asyncio
 from millrace_api.live import messages
 from millrace_api.live.client import Client
 from millrace_api.live.subscription import Subscription
-from millrace_bus import JournalEntry, Journals
+from millrace_bus import JournalPage, Journals
 from millrace_bus.errors import Refused
 from millrace_core.ids import MessageId
 
@@ -37,7 +37,7 @@ async def _bridge(journals: Journals, client: Client, subscription: Subscription
             # The journal is ahead of the channel for a moment.
             await asyncio.sleep(_POLL_S)
             continue
-        entries = (await journals.read({str(name): last}, most=PAGE)).get(str(name), [])
+        entries = (await journals.read({str(name): last}, most=PAGE)).get(str(name))
         if not entries or not _joins_on(last, entries):
             return False
         for entry in entries:
@@ -55,7 +55,7 @@ async def _writable(client: Client) -> None:
         await reads_again.wait()
 
 
-def _joins_on(last: MessageId, entries: list[JournalEntry]) -> bool:
+def _joins_on(last: MessageId, entries: JournalPage) -> bool:
     """Tell whether no message is missing from `last` through the entries."""
     for entry in entries:
         if not entry.id.follows(last) or entry.body is None:

@@ -1,0 +1,95 @@
+"""Which messages of a stream a batch has: runs of ids without a hole, for ids have none. Pure."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import lt
+from typing import Final, NamedTuple
+
+import msgspec
+
+from millrace_core.ids import MessageId
+
+NOWHERE: Final = MessageId(0, 0)
+"""Before the first message of any stream."""
+
+
+class Run(NamedTuple):
+    """Messages of one epoch that follow one another, both ends included."""
+
+    epoch: int
+    first: int
+    last: int
+
+    @property
+    def messages(self) -> int:
+        """How many messages."""
+        return self.last - self.first + 1
+
+
+class EpochCount(NamedTuple):
+    """What there is of one epoch."""
+
+    epoch: int
+    first: int
+    last: int
+    messages: int
+
+
+class Written(msgspec.Struct):
+    """The messages that a batch has of one stream."""
+
+    name: str
+    runs: list[Run] = []
+    """Ascending."""
+    position: MessageId | None = None
+    """How far the stream is dealt with, where nothing was stored for the rest of the way."""
+
+    @property
+    def last(self) -> MessageId:
+        """The newest message."""
+        return MessageId(self.runs[-1].epoch, self.runs[-1].last) if self.runs else NOWHERE
+
+    @property
+    def reaches(self) -> MessageId:
+        """How far this batch brings the stream."""
+        return self.last if self.position is None else max(self.position, self.last)
+
+    @property
+    def messages(self) -> int:
+        """How many there are."""
+        return sum(run.messages for run in self.runs)
+
+    def add(self, ids: Sequence[MessageId]) -> list[bool] | None:
+        """Add messages. None when all are new, else for each whether it is above those before it: others are not."""
+        first, last = ids[0], ids[-1]
+        is_run = first.epoch == last.epoch and last.seq - first.seq + 1 == len(ids)
+        if is_run and first > self.last and all(map(lt, ids, ids[1:])):
+            self._append(Run(first.epoch, first.seq, last.seq))
+            return None
+        added = []
+        for one in ids:
+            added.append(one > self.last)
+            if added[-1]:
+                self._append(Run(one.epoch, one.seq, one.seq))
+        return None if all(added) else added
+
+    def is_above(self, position: MessageId) -> bool:
+        """Tell whether no message is at or below a position."""
+        return not self.runs or position < (self.runs[0].epoch, self.runs[0].first)
+
+    def above(self, position: MessageId) -> Iterator[EpochCount]:
+        """Give what is above a position, epoch by epoch."""
+        new = (_cut(run, position) for run in self.runs if (run.epoch, run.last) > position)
+        for epoch, group in groupby(new, key=lambda run: run.epoch):
+            runs = list(group)
+            yield EpochCount(epoch, runs[0].first, runs[-1].last, sum(run.messages for run in runs))
+
+    def _append(self, run: Run) -> None:
+        if self.runs and MessageId(run.epoch, run.first).follows(self.last):
+            run = Run(run.epoch, self.runs.pop().first, run.last)
+        self.runs.append(run)
+
+
+def _cut(run: Run, position: MessageId) -> Run:
+    """Leave out what is at or below a position."""
+    return run._replace(first=max(run.first, position.seq + 1)) if run.epoch == position.epoch else run
