@@ -97,6 +97,15 @@ async def test_an_own_trade_that_comes_again_is_given_once(traded: Store) -> Non
     assert [(trade.id, trade.order) for trade in page.rows] == [("t0", "7"), ("t1", "7")]
 
 
+async def test_what_came_of_a_sources_orders_is_found(traded: Store) -> None:
+    """Own trades and what happened to orders are of the source whose order it is, in exports too."""
+    for source, trades, events in (("James", 2, 3), ("Ann", 0, 0)):
+        scope = SCOPE._replace(source=source)
+        assert len((await traded.account.own_trades(scope)).rows) == trades
+        assert await traded.exports.count("ownTrades", scope) == trades
+        assert await traded.exports.count("orderEvents", scope) == events
+
+
 async def test_orders_are_found_by_what_they_are(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
     """Filters by exchange, symbol, status, source and time, and pages, newest first."""
     answers = journal(name("createOrder"))

@@ -100,17 +100,12 @@ class Api:
         return [msgspec.to_builtins(row) for row in reversed(found.rows)]
 
 
-@pytest.fixture
-async def api(
-    redis: EmbeddedServer, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Api]:
-    """The API, served on a free port, with limits that no test reaches by chance; it looks at tokens often."""
-    monkeypatch.setattr("millrace_api.live.hub.SWEEP_S", 0.2)
-    monkeypatch.setattr("millrace_api.access.verifier.RECHECK_S", 0.2)
+@asynccontextmanager
+async def serving(redis: EmbeddedServer, database: Path) -> AsyncIterator[Api]:
+    """Serve the API on a free port, with limits that no test reaches by chance."""
     config = DEFAULTS.model_copy(update={"requests_per_second": 10_000.0, "burst": 10_000, "failures_burst": 10_000})
-    shutil.copy(empty, tmp_path / "test.db")
     async with (
-        Store.open(f"sqlite:///{tmp_path / 'test.db'}", migrate=False) as store,
+        Store.open(f"sqlite:///{database}", migrate=False) as store,
         Bus.connect(redis.url, name="api") as bus,
     ):
         services = Services.make(store, bus, config)
@@ -119,6 +114,29 @@ async def api(
             yield Api(services, server)
         finally:
             await server.stop()
+
+
+@pytest.fixture
+def database(empty: Path, tmp_path: Path) -> Path:
+    """The database of one test."""
+    shutil.copy(empty, tmp_path / "test.db")
+    return tmp_path / "test.db"
+
+
+@pytest.fixture
+async def api(redis: EmbeddedServer, database: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """The API; it looks at tokens often."""
+    monkeypatch.setattr("millrace_api.live.hub.SWEEP_S", 0.2)
+    monkeypatch.setattr("millrace_api.access.verifier.RECHECK_S", 0.2)
+    async with serving(redis, database) as api:
+        yield api
+
+
+@pytest.fixture
+async def mortal(database: Path, tmp_path: Path) -> AsyncIterator[tuple[Api, EmbeddedServer]]:
+    """An API with a Valkey of its own, which a test may kill."""
+    async with await EmbeddedServer.start(tmp_path / "redis") as redis, serving(redis, database) as api:
+        yield api, redis
 
 
 @pytest.fixture

@@ -76,9 +76,11 @@ class Account:
     async def own_trades(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[TradeRecord]:
-        """Give the tenant's own trades by their time, each once."""
-        once = (make.first_of_its_id(),)
-        listing = Listing(schema.own_trades, make.OWN_TRADE, limit, cursor, descending, once)
+        """Give the tenant's own trades by their time, each once; those of a source where the scope names one."""
+        which: tuple[sa.ColumnElement[bool], ...] = (make.first_of_its_id(),)
+        if scope.source is not None:
+            which += (make.of_source(schema.own_trades.c, scope.tenant, scope.source),)
+        listing = Listing(schema.own_trades, make.OWN_TRADE, limit, cursor, descending, which)
         return await page_of(self._database, scope, ("watchMyTrades",), listing, make.own_trade)
 
     async def balances(

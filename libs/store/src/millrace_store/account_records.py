@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from millrace_core.names import Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 from millrace_store import schema
@@ -39,6 +40,18 @@ def first_of_its_id() -> sa.ColumnElement[bool]:
     before = sa.tuple_(earlier.epoch, earlier.seq, earlier.n) < sa.tuple_(row.epoch, row.seq, row.n)
     same = (earlier.stream_id == row.stream_id) & (earlier.trade_id == row.trade_id)
     return ~sa.exists(sa.select(sa.literal(1)).where(same, before))
+
+
+def of_source(row: Any, tenant: Tenant, source: str) -> sa.ColumnElement[bool]:
+    """Give the condition that a row's order, which the row names by `order_id`, is one of a source."""
+    order, stream = schema.orders.c, schema.streams.c
+    its_order = (order.tenant == tenant) & (order.exchange == stream.exchange) & (order.order_id == row.order_id)
+    return sa.exists(
+        sa.select(sa.literal(1))
+        .select_from(schema.streams)
+        .join(schema.orders, its_order)
+        .where(stream.id == row.stream_id, order.order_source == source)
+    )
 
 
 def own_trade(found: Found) -> TradeRecord:

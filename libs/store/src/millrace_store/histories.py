@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 import sqlalchemy as sa
 
 from millrace_store import schema
-from millrace_store.account_records import first_of_its_id
+from millrace_store.account_records import first_of_its_id, of_source
 from millrace_store.database import Reader
 from millrace_store.paging import Stream, streams_of, within
 from millrace_store.schema import MONEY, Table
@@ -51,6 +51,13 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _FACES: Final = {"snapshots": "snapshots", "requests": "requests"}
 _SAID_BY_ROWS: Final = ("requests", "orders")
 """Histories whose rows name their exchange and symbol themselves."""
+_OF_ORDERS: Final = ("ownTrades", "orderEvents")
+"""Histories whose rows name an order."""
+
+
+def has_source(kind: Kind) -> bool:
+    """Tell whether a history can be exported of one order source."""
+    return kind in _OF_ORDERS or "order_source" in _TABLES[kind].c
 
 
 class Column(NamedTuple):
@@ -87,6 +94,8 @@ async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
     at = table.found_ms if kind == "gaps" else table.at_ms
     key = [table[name] for name in ("timeframe", "at_ms", "found_ms", "epoch", "seq", "n") if name in table]
     said = _said(table, scope) if kind in _SAID_BY_ROWS else _by_source(table, scope)
+    if kind in _OF_ORDERS and scope.source is not None:
+        said = (of_source(table, scope.tenant, scope.source),)
     once = (first_of_its_id(),) if kind == "ownTrades" else ()
 
     def part(stream: Stream) -> Part:

@@ -21,7 +21,7 @@ class Scope(NamedTuple):
     until_ms: int | None = None
     """Exclusive."""
     source: str | None = None
-    """An `orderSource`; only orders, requests, answers and failed executions have one."""
+    """An `orderSource`: of orders and whatever came of them; balances and market data have none."""
 
 
 class Page(NamedTuple, Generic[RowT]):

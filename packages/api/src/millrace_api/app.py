@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -15,6 +15,7 @@ from starlette.responses import Response
 from millrace_api.access.middleware import GateMiddleware
 from millrace_api.access.sessions import COOKIE
 from millrace_api.documents import answer, components, refused
+from millrace_api.parameters import only_known
 from millrace_api.problems import Refusal, unavailable
 from millrace_api.routes import (
     account,
@@ -58,10 +59,11 @@ def make_app(services: Services) -> FastAPI:
     """Give the application that serves these."""
     app = FastAPI(title="millrace", version=version("millrace-api"), openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
+    checked = [Depends(only_known(lambda: _openapi(app)))]
     for module in _ROUTERS:
-        app.include_router(module.router, prefix=PREFIX, responses=_ANY_ROUTE)
+        app.include_router(module.router, prefix=PREFIX, responses=_ANY_ROUTE, dependencies=checked)
     app.add_api_route(f"{PREFIX}/openapi.json", lambda: answer(_openapi(app)), include_in_schema=False)
-    app.include_router(health.router, responses=_ANY_ROUTE)
+    app.include_router(health.router, responses=_ANY_ROUTE, dependencies=checked)
     app.add_middleware(GateMiddleware, services=services)
     _add_handlers(app)
     return app

@@ -97,7 +97,21 @@ async def raw_body(request: Request) -> bytes:
 def components() -> dict[str, Any]:
     """Give the schemas of everything that routes take and give."""
     _, found = msgspec.json.schema_components(list(_documented.values()), ref_template=REF)
-    return found
+    return {name: _plain(schema) for name, schema in found.items()}
+
+
+def _plain(schema: Any) -> Any:
+    """Give a schema with pairs of numbers as arrays of two: makers of clients do not read `prefixItems`."""
+    if isinstance(schema, list):
+        return [_plain(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _plain(part) for name, part in schema.items()}
+    parts = plain.get("prefixItems")
+    if isinstance(parts, list) and all(part == parts[0] for part in parts):
+        del plain["prefixItems"]
+        plain["items"] = parts[0]
+    return plain
 
 
 @cache

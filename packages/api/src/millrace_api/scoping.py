@@ -17,6 +17,9 @@ ExchangeQuery = Annotated[
 SymbolQuery = Annotated[
     str | None, Query(pattern=r"^[^\s*?\[\]\x00]{1,64}$", description="ccxt's symbol", examples=["ETH/BTC"])
 ]
+SourceQuery = Annotated[
+    str | None, Query(max_length=128, pattern=r"^[^\x00]*$", description="Only of orders of this `orderSource`.")
+]
 TenantQuery = Annotated[
     str | None,
     Query(max_length=64, description="Your own (so when not given), or PUBLIC; any other is denied and logged."),
@@ -51,7 +54,7 @@ def _market_scope(
     since: Annotated[Moment | None, Query(description="From then on, inclusive.")] = None,
     until: Annotated[Moment | None, Query(description="Until then, exclusive.")] = None,
 ) -> Scope:
-    return _scope(tenant_of(caller, tenant), exchange, symbol, since, until, None)
+    return _scope(tenant_of(caller, tenant), exchange, symbol, since, until)
 
 
 def _account_scope(
@@ -61,21 +64,17 @@ def _account_scope(
     symbol: SymbolQuery = None,
     since: Annotated[Moment | None, Query(description="From then on, inclusive.")] = None,
     until: Annotated[Moment | None, Query(description="Until then, exclusive.")] = None,
-    source: Annotated[str | None, Query(max_length=128, pattern=r"^[^\x00]*$", description="`orderSource`.")] = None,
 ) -> Scope:
-    return _scope(tenant_of(caller, tenant, public=False), exchange, symbol, since, until, source)
+    return _scope(tenant_of(caller, tenant, public=False), exchange, symbol, since, until)
 
 
-def _scope(
-    of: Tenant, exchange: str | None, symbol: str | None, since: int | None, until: int | None, source: str | None
-) -> Scope:
+def _scope(of: Tenant, exchange: str | None, symbol: str | None, since: int | None, until: int | None) -> Scope:
     return Scope(
         of,
         exchange=None if exchange is None else ExchangeId(exchange),
         symbol=None if symbol is None else Symbol(symbol),
         since_ms=since,
         until_ms=until,
-        source=source,
     )
 
 
@@ -90,4 +89,12 @@ MarketScope = Annotated[Scope, Depends(_market_scope)]
 """Data of markets: the tenant's own feeds, or the public ones."""
 AccountScope = Annotated[Scope, Depends(_account_scope)]
 """What is the tenant's alone."""
+
+
+def _sourced_scope(scope: AccountScope, source: SourceQuery = None) -> Scope:
+    return scope._replace(source=source)
+
+
+SourcedScope = Annotated[Scope, Depends(_sourced_scope)]
+"""What came of the tenant's orders."""
 PageWanted = Annotated[Paging, Depends(_paging)]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from millrace_api.access.tokens import new_token
 from millrace_core.clock import now_ms
 
 
@@ -18,12 +19,16 @@ async def test_a_token_made_by_an_admin_works_until_it_is_revoked(api: Any, admi
         assert (await robot.get("/api/v1/session")).status_code == 401
 
 
-async def test_a_token_ends_when_it_expires(api: Any, admin: Any) -> None:
-    """One whose time is over is nobody's."""
-    new = {"name": "Late", "role": "read", "expiresMs": now_ms() - 1}
-    made = (await admin.post("/api/v1/tokens", json=new)).json()
-    async with api.client(made["token"]) as late:
+async def test_a_token_ends_when_it_expires(api: Any, admin: Any, tenant: Any) -> None:
+    """One whose time is over is nobody's, and none is made that would be from the start."""
+    token, record = new_token(tenant, "Late", "read", now_ms() - 2, now_ms() - 1)
+    await api.store.access.add_token(record)
+    async with api.client(str(token)) as late:
         assert (await late.get("/api/v1/session")).status_code == 401
+    seconds = {"name": "Hasty", "role": "read", "expiresMs": now_ms() // 1_000}
+    refused = await admin.post("/api/v1/tokens", json=seconds)
+    assert refused.status_code == 422
+    assert "ms since 1970" in refused.json()["problems"][0]["message"]
 
 
 async def test_a_browser_changes_nothing_without_its_second_secret(api: Any, tenant: Any) -> None:
@@ -39,7 +44,9 @@ async def test_a_browser_changes_nothing_without_its_second_secret(api: Any, ten
         secret = {"X-CSRF-Token": logged_in.json()["csrf"]}
         foreign = secret | {"Origin": "https://evil.example"}
         assert (await browser.post("/api/v1/halts", json=halt, headers=foreign)).status_code == 403
+        assert [row["outcome"] for row in await api.audit(tenant)][-2:] == ["denied", "denied"]
         assert (await browser.post("/api/v1/halts", json=halt, headers=secret)).status_code == 200
+        assert (await api.audit(tenant))[-1]["detail"]["halt"]["reason"] == "lunch"
         own = secret | {"Origin": api.url}
         assert (await browser.delete("/api/v1/session", headers=own)).status_code == 200
         assert (await browser.get("/api/v1/tokens")).status_code == 401

@@ -98,6 +98,7 @@ async def test_a_configuration_is_rolled_back_with_its_secrets(admin: Any, path:
     wanted = {"revision": one.json()["revision"]}
     back = await admin.post(f"{path}/rollback", json=wanted, headers={"If-Match": two.headers["etag"]}, params=params)
     assert back.status_code == 200, back.text
+    assert back.json()["revision"] == one.json()["revision"]
     written = json.loads(await bus.get_config(AgentId(config["agent"]["id"])))
     assert written["environment"] == "one"
     assert written["exchanges"] == config["exchanges"]

@@ -134,6 +134,17 @@ async def test_an_export_is_every_row_in_both_forms(admin: Any, trades: int) -> 
     assert "attachment" in binary.headers["content-disposition"]
 
 
+async def test_an_export_is_of_a_source_where_it_can_be(admin: Any, stored: Any) -> None:
+    """Orders and what came of them are; of trades of the market none can be asked for."""
+    for source, rows in (("nobody", 0), (None, 1)):
+        params = {"format": "csv"} | ({} if source is None else {"source": source})
+        found = await admin.get("/api/v1/exports/ownTrades", params=params)
+        assert len(found.text.splitlines()) == 1 + rows
+    refused = await admin.get("/api/v1/exports/trades", params={"source": "nobody"})
+    assert refused.status_code == 422
+    assert "leave `source` out" in refused.json()["detail"]
+
+
 async def test_a_cursor_of_nothing_is_refused_in_words(admin: Any) -> None:
     """One that no page gave is a mistake of the client's, named as such."""
     found = await admin.get("/api/v1/trades", params={"cursor": "nonsense"})

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+from millrace_bus import Bus
+from millrace_core.requests import parse_request
+
 NEW = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
 
 
@@ -36,6 +39,22 @@ async def test_a_key_is_not_used_for_another_request(admin: Any, executor: Any) 
     assert found.status_code == 422
     assert "take a new one" in found.json()["detail"]
     assert len(executor.requests) == 1
+
+
+async def test_a_key_is_free_again_when_nothing_could_be_sent(mortal: Any, tenant: Any) -> None:
+    """Redis is away: 503, and the same key sends the order once it is back."""
+    api, redis = mortal
+    headers = {"Idempotency-Key": "again"}
+    api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 50}))
+    async with api.client(await api.token(tenant)) as admin:
+        await redis.kill()
+        assert (await admin.post("/api/v1/orders", json=NEW, headers=headers)).status_code == 503
+        await redis.restart()
+        await api.services.bus.ready(10)
+        assert (await admin.post("/api/v1/orders", json=NEW, headers=headers)).status_code == 202
+    async with Bus.connect(redis.url, name="test") as bus:
+        arrived = await anext(aiter(bus.request_reader([tenant], consumer="test")))
+        assert parse_request(arrived.raw).payload.symbol == "KCS/USDT"
 
 
 async def test_what_risk_refuses_is_told_in_words(admin: Any, executor: Any) -> None:

@@ -31,20 +31,31 @@ class Gate:
         self._failing.set(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
 
-    async def admit(
-        self, headers: Mapping[str, str], cookies: Mapping[str, str], method: str, *, is_socket: bool = False
-    ) -> Principal:
+    async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal:
         """Give who asks.
 
         Raises:
-            Refusal: nobody whom we know, a forged request of a browser's, or one too many.
+            Refusal: nobody whom we know.
         """
-        principal = await self._known(headers, cookies)
+        if (authorization := headers.get("authorization")) is not None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() != "bearer":
+                raise _nobody("the header is `Authorization: Bearer mr_…`")
+            return await self._by_token(token.strip())
+        if (cookie := cookies.get(COOKIE)) is not None:
+            return await self._by_cookie(cookie)
+        raise _nobody("send `Authorization: Bearer mr_…`; `millrace tokens create` makes a token")
+
+    def admit(self, principal: Principal, headers: Mapping[str, str], method: str, *, is_socket: bool = False) -> None:
+        """Let somebody whom we know pass.
+
+        Raises:
+            Refusal: the request was forged by another page of the browser's, or is one too many.
+        """
         if principal.csrf is not None:
             self._check_browser(principal, headers, method, is_socket=is_socket)
         if wait_s := self._asking.take(principal.token_id):
             raise too_many(wait_s)
-        return principal
 
     async def log_in(self, token: str, headers: Mapping[str, str]) -> tuple[str, Principal]:
         """Begin a browser's session with a token; give the cookie's value and who it is.
@@ -83,16 +94,6 @@ class Gate:
         """
         if wait_s := self._failing.take(address):
             raise too_many(wait_s)
-
-    async def _known(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal:
-        if (authorization := headers.get("authorization")) is not None:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer":
-                raise _nobody("the header is `Authorization: Bearer mr_…`")
-            return await self._by_token(token.strip())
-        if (cookie := cookies.get(COOKIE)) is not None:
-            return await self._by_cookie(cookie)
-        raise _nobody("send `Authorization: Bearer mr_…`; `millrace tokens create` makes a token")
 
     async def _by_token(self, token: str) -> Principal:
         try:

@@ -44,7 +44,8 @@ class GateMiddleware:
         try:
             if (request.method, request.url.path) not in OPEN:
                 gate = self._services.gate
-                request.state.principal = await gate.admit(request.headers, request.cookies, request.method)
+                request.state.principal = await gate.identify(request.headers, request.cookies)
+                gate.admit(request.state.principal, request.headers, request.method)
         except Refusal as refusal:
             await self._turn_away(request, refusal)(request.scope, receive, passage)
         else:

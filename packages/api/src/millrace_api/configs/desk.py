@@ -90,8 +90,10 @@ class ConfigDesk:
         _, current = await self.current()
         return changes(current, restored(new, current))
 
-    async def put(self, new: Any, kind: str | None, expected: str | None) -> ConfigView:
+    async def put(self, new: Any, kind: str | None, expected: str | None, as_it_was: bytes | None = None) -> ConfigView:
         """Put a configuration in force in place of the revision that the caller saw; None where it saw none.
+
+        `as_it_was` is the text of one of the past, which so gets its revision again.
 
         Raises:
             Refusal: it has mistakes, is not the caller's to change, or another was put meanwhile.
@@ -99,6 +101,7 @@ class ConfigDesk:
         text = await redis(self.services.bus.get_config(self.agent))
         self._may_replace(text, expected)
         written, whole = await self.checked(new, kind)
+        written = as_it_was or written
         if not may_change(self.caller, whole):
             raise Refusal(403, f"only one that names {self.caller.tenant} alone is yours to put; ask an operator")
         if not await redis(self.services.bus.replace_config(self.agent, text, written)):

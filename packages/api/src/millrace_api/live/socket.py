@@ -115,11 +115,13 @@ class SocketProtocol(asyncio.Protocol):
             return
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in request.headers}
         address = (transport.get_extra_info("peername") or (NOBODY,))[0]
+        gate, principal = self.services.gate, None
         try:
-            principal = await self.services.gate.admit(headers, _cookies(headers), "GET", is_socket=True)
+            principal = await gate.identify(headers, _cookies(headers))
+            gate.admit(principal, headers, "GET", is_socket=True)
             self.services.hub.check_room(principal)
         except Refusal as refusal:
-            await self._turn_away(transport, refusal, address)
+            await self._turn_away(transport, refusal, principal, address)
             return
         _hand_over(transport, data, lambda _: LiveListener(self.services, principal, address))
 
@@ -135,12 +137,19 @@ class SocketProtocol(asyncio.Protocol):
         transport.set_protocol(protocol)
         transport.resume_reading()
 
-    async def _turn_away(self, transport: asyncio.Transport, refusal: Refusal, address: str) -> None:
+    async def _turn_away(
+        self, transport: asyncio.Transport, refusal: Refusal, principal: Principal | None, address: str
+    ) -> None:
         gate = self.services.gate
         try:
             gate.failed(address)
             await gate.audit.record(
-                action=f"GET {PATH}", outcome="denied", address=address, detail={"reason": str(refusal)}
+                action=f"GET {PATH}",
+                outcome="denied",
+                tenant=principal.tenant if principal else NOBODY,
+                actor=principal.token_id if principal else NOBODY,
+                address=address,
+                detail={"reason": str(refusal)},
             )
         except Refusal as too_many:
             refusal = too_many

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from millrace_api.access.principal import Caller
 from millrace_api.documents import PageOf, answer, gives, page
 from millrace_api.problems import not_found
-from millrace_api.scoping import AccountScope, ExchangeQuery, PageWanted, TenantQuery, tenant_of
+from millrace_api.scoping import AccountScope, ExchangeQuery, PageWanted, SourcedScope, TenantQuery, tenant_of
 from millrace_api.services import Held
 from millrace_core.names import ExchangeId
 from millrace_store import Scope
@@ -35,7 +35,7 @@ def _pages(model: Any) -> dict[int | str, dict[str, Any]]:
 @router.get("/orders", operation_id="list_orders", responses=_pages(OrderRecord))
 async def list_orders(
     held: Held,
-    scope: AccountScope,
+    scope: SourcedScope,
     paging: PageWanted,
     status: Annotated[str | None, Query(pattern="^[a-z]{1,32}$", examples=["open"])] = None,
     descending: Descending = True,
@@ -60,7 +60,7 @@ async def get_order(
 
 
 @router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
-async def list_requests(held: Held, scope: AccountScope, paging: PageWanted, descending: Descending = True) -> Response:
+async def list_requests(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
     """Give requests to trade."""
     found = await held.store.account.requests(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
     return page(found)
@@ -82,7 +82,7 @@ async def get_request(
 
 
 @router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))
-async def list_answers(held: Held, scope: AccountScope, paging: PageWanted, descending: Descending = True) -> Response:
+async def list_answers(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
     """Give the executor's answers to requests, with the latency of each hop in ns."""
     found = await held.store.account.responses(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
     return page(found)
@@ -90,7 +90,7 @@ async def list_answers(held: Held, scope: AccountScope, paging: PageWanted, desc
 
 @router.get("/own-trades", operation_id="list_own_trades", responses=_pages(TradeRecord))
 async def list_own_trades(
-    held: Held, scope: AccountScope, paging: PageWanted, descending: Descending = True
+    held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
     """Give the tenant's own trades by their time."""
     found = await held.store.account.own_trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
@@ -115,7 +115,7 @@ async def list_balances(
 @router.get("/failed-executions", operation_id="list_failed_executions", responses=_pages(FailedExecution))
 async def list_failed_executions(
     held: Held,
-    scope: AccountScope,
+    scope: SourcedScope,
     paging: PageWanted,
     kind: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["RiskRefused"])] = None,
     descending: Descending = True,

@@ -37,7 +37,7 @@ _MOST_VERSIONS = 1_000
 class Valid(msgspec.Struct, frozen=True):
     """A configuration without mistakes."""
 
-    valid: Literal[True] = True
+    valid: bool = True
 
 
 class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,7 +133,7 @@ async def roll_back_config(
     numbers = count()
     async for record, config in desk.versions():
         if record.revision == wanted.revision:
-            view = await desk.put(config, kind, _revision(if_match))
+            view = await desk.put(config, kind, _revision(if_match), record.text.encode())
             request.state.audited = {"revision": view.revision, "rolledBackTo": wanted.revision}
             return _with_tag(view)
         if next(numbers) > _MOST_VERSIONS:

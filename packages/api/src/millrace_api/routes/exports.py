@@ -6,10 +6,11 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
-from millrace_api.scoping import MarketScope
+from millrace_api.problems import Refusal
+from millrace_api.scoping import MarketScope, SourceQuery
 from millrace_api.services import Held
 from millrace_store.exports import Format
-from millrace_store.histories import Kind
+from millrace_store.histories import Kind, has_source
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 
@@ -32,9 +33,14 @@ async def export(
     scope: MarketScope,
     kind: Annotated[Kind, Path()],
     form: Annotated[Format, Query(alias="format")] = "parquet",
+    source: SourceQuery = None,
 ) -> StreamingResponse:
     """Export a history; it is streamed, whatever its size."""
-    pieces: AsyncIterator[bytes] = held.store.exports.stream(kind, scope, form)
+    if source is not None and not has_source(kind):
+        raise Refusal(422, f"{kind} are of no order source: leave `source` out")
+    # Once the file has begun, nothing else can be answered any more.
+    await held.store.ping()
+    pieces: AsyncIterator[bytes] = held.store.exports.stream(kind, scope._replace(source=source), form)
     name = f"{scope.tenant}-{kind}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)

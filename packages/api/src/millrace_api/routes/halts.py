@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
 from millrace_api.documents import ListOf, answer, body_of, gives, takes
@@ -53,10 +53,15 @@ async def list_halts(held: Held, caller: Caller, tenant: TenantQuery = None) -> 
     dependencies=[Depends(needs("trade"))],
 )
 async def halt(
-    held: Held, caller: Caller, new: Annotated[NewHalt, Depends(body_of(NewHalt))], tenant: TenantQuery = None
+    request: Request,
+    held: Held,
+    caller: Caller,
+    new: Annotated[NewHalt, Depends(body_of(NewHalt))],
+    tenant: TenantQuery = None,
 ) -> Response:
     """Halt trading at once, whether or not an executor runs; give all that is halted then."""
     of = tenant_of(caller, tenant, public=False)
+    request.state.audited = {"halt": msgspec.to_builtins(new)}
     exchange = None if new.exchange is None else ExchangeId(new.exchange)
     note = HaltNote(since=now_ms(), reason=new.reason, by=caller.name)
     # The note holds without an executor and is read by one within a second; the request makes it work at once.

@@ -13,7 +13,7 @@ from millrace_api.scoping import MarketScope, PageWanted, TenantQuery, tenant_of
 from millrace_api.services import Held
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
-from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BookUnknown
 from millrace_store.records import BookRecord, CandleRecord, EventRecord, TickerRecord, TradeRecord
 
@@ -94,7 +94,10 @@ async def get_order_book(
     try:
         return answer(await held.store.market.book(name, at_ms=at, message_id=wanted, nonce=nonce, depth=depth))
     except BookUnknown as unknown:
-        raise Refusal(404, f"this book cannot be rebuilt: {unknown.reason}") from unknown
+        hint = "" if name.tenant == PUBLIC else f" of {name.tenant} (the feeds that all share: tenant=PUBLIC)"
+        raise Refusal(
+            404, f"this book{hint} cannot be rebuilt: {unknown.reason}; GET /api/v1/streams tells what is stored"
+        ) from unknown
 
 
 def _book_name(tenant: Tenant, exchange: str, symbol: str) -> StreamName:

@@ -11,7 +11,7 @@ from millrace_api.problems import not_found
 from millrace_api.scoping import TenantQuery, tenant_of
 from millrace_api.services import Held, redis
 from millrace_api.trading.desk import Accepted, Desk, Trade
-from millrace_core.messages import Response as Answer
+from millrace_core import messages
 from millrace_core.names import ExchangeId
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
@@ -39,6 +39,12 @@ IdempotencyKey = Annotated[
 Exchange = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="ccxt's id of the exchange.")]
 _SYMBOL = r"^[^\s*?\[\]\x00]{1,64}$"
 _ORDER_ID = r"^[^\x00]{1,128}$"
+
+
+class Answer(messages.Response, frozen=True):
+    """The executor's answer; by this name, since a `Response` is something else in every HTTP client."""
+
+
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **gives(Answer, also={404: "No order of this id is known."}),
     202: gives(Accepted, status=202)[202] | {"description": "Sent; no final answer yet."},

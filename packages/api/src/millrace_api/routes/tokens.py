@@ -14,6 +14,7 @@ from millrace_api.problems import Refusal, not_found
 from millrace_api.scoping import PageWanted, TenantQuery, tenant_of
 from millrace_api.services import Held
 from millrace_core.clock import now_ms
+from millrace_core.errors import Problem
 from millrace_store import Conflict
 from millrace_store.records import AuditRecord, TokenRecord
 
@@ -74,6 +75,9 @@ async def create_token(
 ) -> Response:
     """Make a token; its text is shown this once."""
     of = tenant_of(caller, tenant, public=False)
+    if new.expires_ms is not None and new.expires_ms <= now_ms():
+        past = Problem("$.expiresMs", "lies in the past; it is ms since 1970")
+        raise Refusal(422, "this token would never work; nothing was made", problems=[past])
     token, record = await asyncio.to_thread(new_token, of, new.name, new.role, now_ms(), new.expires_ms)
     try:
         await held.store.access.add_token(record)

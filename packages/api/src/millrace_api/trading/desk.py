@@ -65,10 +65,18 @@ class Desk:
         known = await access.claim(tenant, key, digest, now_ms())
         if known is not None and known.digest != digest:
             raise Refusal(422, "this Idempotency-Key was used for another request: take a new one for this")
-        final = await (self._exchange(request) if known is None else self._known_answer(request, key, digest))
+        final = await (self._first(request, key) if known is None else self._known_answer(request, key, digest))
         if final is not None:
             await access.answered(tenant, key, _DONE, encode(final).decode())
         return final
+
+    async def _first(self, request: Trade, key: str) -> Response | None:
+        """Send a request whose key was never used; the key is free again where nothing could be sent."""
+        try:
+            return await self._exchange(request)
+        except Refusal:
+            await self.services.store.access.release(self.caller.tenant, key)
+            raise
 
     async def _known_answer(self, request: Trade, key: str, digest: str) -> Response | None:
         """Wait for the answer to a request that was sent before: whoever sent it keeps it, and so does dbsync."""
@@ -76,7 +84,10 @@ class Desk:
         ends_s = time.monotonic() + self.services.config.answer_timeout_ms / 1_000
         while True:
             known = await store.access.claim(tenant, key, digest, now_ms())
-            if known is not None and known.body is not None:
+            if known is None:
+                # Whoever had the key could not send, and gave it back.
+                return await self._first(request, key)
+            if known.body is not None:
                 return msgspec.json.decode(known.body, type=Response)
             story = await store.account.story(Scope(tenant), request_id=str(request.request_id))
             if story is not None and (final := final_answer(story)) is not None:
@@ -86,7 +97,11 @@ class Desk:
             await asyncio.sleep(_LOOK_S)
 
     async def _exchange(self, request: Trade) -> Response | None:
-        """Send a request and give its final answer; None when it did not come in time."""
+        """Send a request and give its final answer; None when it did not come in time.
+
+        Raises:
+            Refusal: Redis does not answer; nothing was sent.
+        """
         services = self.services
         try:
             await services.bus.ready(_REDIS_PATIENCE_S)
