@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +38,39 @@ from millrace_core.requests import action_of, parse_request
 from millrace_core.trace import Trace
 from millrace_store import Place, Store
 
+in_session = partial(pytest_asyncio.fixture, loop_scope="session")
+"""Make a fixture that lives in the tests' one event loop."""
+ROOMY = DEFAULTS.model_copy(update={"requests_per_second": 10_000.0, "burst": 10_000, "failures_burst": 10_000})
 _tenants = itertools.count()
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Without the authorities, whose reading takes longer than many a test."""
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all tests of this folder in one event loop, in which the API is served."""
+    for item in items:
+        if pytest_asyncio.is_async_test(item) and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@in_session(scope="session")
 async def redis(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServer]:
     """A Valkey for all tests."""
     async with await EmbeddedServer.start(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@in_session(scope="session")
 async def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database, to be copied: making its tables takes most of a short test's time."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
     async with Store.open(f"sqlite:///{path}"):
-        return path
+        pass
+    shutil.copy(path, path.with_name("shared.db"))
+    return path
 
 
-@pytest.fixture
+@in_session()
 async def bus(redis: EmbeddedServer) -> AsyncIterator[Bus]:
     """The bus of other services."""
     async with Bus.connect(redis.url, name="test") as bus:
@@ -102,13 +115,12 @@ class Api:
 
 @asynccontextmanager
 async def serving(redis: EmbeddedServer, database: Path) -> AsyncIterator[Api]:
-    """Serve the API on a free port, with limits that no test reaches by chance."""
-    config = DEFAULTS.model_copy(update={"requests_per_second": 10_000.0, "burst": 10_000, "failures_burst": 10_000})
+    """Serve the API on a free port."""
     async with (
         Store.open(f"sqlite:///{database}", migrate=False) as store,
         Bus.connect(redis.url, name="api") as bus,
     ):
-        services = Services.make(store, bus, config)
+        services = Services.make(store, bus, ROOMY)
         server = await Server.start(services, listen("127.0.0.1", 0))
         try:
             yield Api(services, server)
@@ -116,27 +128,37 @@ async def serving(redis: EmbeddedServer, database: Path) -> AsyncIterator[Api]:
             await server.stop()
 
 
-@pytest.fixture
-def database(empty: Path, tmp_path: Path) -> Path:
-    """The database of one test."""
+@in_session(scope="session")
+async def shared(redis: EmbeddedServer, empty: Path) -> AsyncIterator[Api]:
+    """One API for all tests: to make one takes longer than many a test. It looks at tokens often."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("millrace_api.live.hub.SWEEP_S", 0.2)
+        patched.setattr("millrace_api.access.verifier.RECHECK_S", 0.2)
+        async with serving(redis, empty.with_name("shared.db")) as api:
+            yield api
+
+
+@in_session()
+async def api(shared: Api) -> AsyncIterator[Api]:
+    """The API, with limits that no test reaches by chance; what is a tenant's tells tests apart."""
+    yield shared
+    shared.services.configure(ROOMY)
+
+
+@in_session()
+async def mortal(empty: Path, tmp_path: Path) -> AsyncIterator[tuple[Api, EmbeddedServer]]:
+    """An API of its own, with a Valkey of its own, which a test may kill."""
     shutil.copy(empty, tmp_path / "test.db")
-    return tmp_path / "test.db"
-
-
-@pytest.fixture
-async def api(redis: EmbeddedServer, database: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
-    """The API; it looks at tokens often."""
-    monkeypatch.setattr("millrace_api.live.hub.SWEEP_S", 0.2)
-    monkeypatch.setattr("millrace_api.access.verifier.RECHECK_S", 0.2)
-    async with serving(redis, database) as api:
-        yield api
-
-
-@pytest.fixture
-async def mortal(database: Path, tmp_path: Path) -> AsyncIterator[tuple[Api, EmbeddedServer]]:
-    """An API with a Valkey of its own, which a test may kill."""
-    async with await EmbeddedServer.start(tmp_path / "redis") as redis, serving(redis, database) as api:
+    async with await EmbeddedServer.start(tmp_path / "redis") as redis, serving(redis, tmp_path / "test.db") as api:
         yield api, redis
+
+
+@in_session()
+async def fresh(redis: EmbeddedServer, empty: Path, tmp_path: Path) -> AsyncIterator[Api]:
+    """An API that nobody asked anything yet, for tests of what it counts of strangers."""
+    shutil.copy(empty, tmp_path / "test.db")
+    async with serving(redis, tmp_path / "test.db") as api:
+        yield api
 
 
 @pytest.fixture
@@ -151,7 +173,7 @@ def other() -> Tenant:
     return Tenant(f"T{os.getpid()}-{next(_tenants)}")
 
 
-@pytest.fixture
+@in_session()
 async def admin(api: Api, tenant: Tenant) -> AsyncIterator[httpx.AsyncClient]:
     """The tenant's admin."""
     async with api.client(await api.token(tenant)) as client:
@@ -187,7 +209,7 @@ class PublishedBook:
         return self.writer.delta(BookDelta([(price, amount)], [], checksum=self.book.checksum()))
 
 
-@pytest.fixture
+@in_session()
 async def book(bus: Bus, tenant: Tenant) -> AsyncIterator[PublishedBook]:
     """A book that is published, with one bid."""
     name = StreamName(tenant, ExchangeId("kucoin"), Action("watchOrderBook"), Symbol("KCS/USDT"))
@@ -236,7 +258,7 @@ class Executor:
         self._writers[name].response(Response(str(request.request_id), self.status, order, error=error))
 
 
-@pytest.fixture
+@in_session()
 async def executor(bus: Bus, tenant: Tenant) -> AsyncIterator[Executor]:
     """The tenant's executor."""
     executor = Executor(bus, tenant)
@@ -300,7 +322,7 @@ class Socket(picows.WSListener):
         return [each for each in self.heard if each["type"] in kinds]
 
 
-@pytest.fixture
+@in_session()
 async def connect(api: Api) -> AsyncIterator[Callable[..., Any]]:
     """Connect WebSockets."""
     opened: list[Socket] = []
@@ -318,7 +340,7 @@ async def connect(api: Api) -> AsyncIterator[Callable[..., Any]]:
     await asyncio.gather(*(socket.transport.wait_disconnected() for socket in opened), return_exceptions=True)
 
 
-@pytest.fixture
+@in_session()
 async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
     """Something of everything in the database; give the ids of an order and its request."""
     at_ms, request_id, exchange = now_ms() - 120_000, "ab" * 16, ExchangeId("kucoin")

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
@@ -49,7 +50,7 @@ HISTORIES = {
 SECRET = "the-victims-own-words"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def document(admin: httpx.AsyncClient) -> Any:
     """What the API tells of itself."""
     return (await admin.get("/api/v1/openapi.json")).json()
@@ -65,7 +66,7 @@ def _calls(document: Any) -> list[tuple[str, str, str]]:
     ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def victim(api: Any, other: Any, bus: Any) -> Any:
     """A tenant with data of every kind that can be had without an executor."""
     config = {"agent": {"id": "VICTIM", "name": SECRET}, "risk": {other: {"symbols": ["KCS/USDT"]}}, "exchanges": {}}
@@ -83,12 +84,12 @@ async def test_openapi_tells_of_every_route(api: Any, document: Any) -> None:
     assert beside == ["/api/v1/openapi.json"]
 
 
-async def test_nothing_but_health_is_served_without_a_token(api: Any, document: Any) -> None:
+async def test_nothing_but_health_is_served_without_a_token(fresh: Any, document: Any) -> None:
     """Every endpoint, without a token and with a guessed one: 401 in words, recorded, and no data."""
     calls = [call for call in _calls(document) if (call[0], call[2]) not in OPEN]
     calls += [("GET", "/api/v1/openapi.json", ""), ("GET", "/api/v1/nowhere", "")]
     guesses = ({}, {"Authorization": "Bearer mr_0123456789ab_guess"}, {"Cookie": "millrace_session=x"})
-    async with api.client() as nobody:
+    async with fresh.client() as nobody:
 
         async def ask(call: tuple[str, str, str], headers: dict[str, str]) -> None:
             found = await nobody.request(*call[:2], params=QUERY, json=BODY, headers=headers)
@@ -97,7 +98,7 @@ async def test_nothing_but_health_is_served_without_a_token(api: Any, document: 
 
         await asyncio.gather(*(ask(call, headers) for call in calls for headers in guesses))
         assert (await nobody.get("/health")).status_code == 200
-    denied = Counter(row["action"] for row in await api.audit("-") if row["outcome"] == "denied")
+    denied = Counter(row["action"] for row in await fresh.audit("-") if row["outcome"] == "denied")
     assert denied == {f"{method} {path}": len(guesses) for method, path, _ in calls}
 
 

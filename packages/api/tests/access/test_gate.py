@@ -87,10 +87,10 @@ async def test_one_request_too_many_is_told_when_to_come_back(api: Any, tenant: 
         assert (await patient.get("/api/v1/session")).status_code == 200
 
 
-async def test_strangers_do_not_fill_the_audit_trail(api: Any) -> None:
+async def test_strangers_do_not_fill_the_audit_trail(fresh: Any) -> None:
     """Failures of one address beyond a limit are turned away unrecorded."""
-    api.services.configure(api.services.config.model_copy(update={"failures_per_minute": 1.0, "failures_burst": 5}))
-    async with api.client() as stranger:
+    fresh.services.configure(fresh.services.config.model_copy(update={"failures_per_minute": 1.0, "failures_burst": 5}))
+    async with fresh.client() as stranger:
         found = [(await stranger.get("/api/v1/trades")).status_code for _ in range(8)]
     assert found == [401] * 5 + [429] * 3
-    assert len(await api.audit("-")) == 5
+    assert len(await fresh.audit("-")) == 5

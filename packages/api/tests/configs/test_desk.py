@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from millrace_core.names import PUBLIC, AgentId
 
@@ -22,7 +23,7 @@ def config(tenant: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def path(bus: Any, config: Any) -> str:
     """The configuration is in force; give its path."""
     agent = config["agent"]["id"]

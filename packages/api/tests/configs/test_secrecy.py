@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace_api.configs.comparing import changes
@@ -15,14 +15,18 @@ _DOCUMENTS = st.dictionaries(
     st.recursive(_LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4)),
     max_size=5,
 )
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine makes no test fail."""
 
 
+@BUSY
 @given(_DOCUMENTS)
 def test_what_is_sent_back_as_shown_is_what_it_was(config: Any) -> None:
     """Hiding loses nothing that restoring does not find again."""
     assert restored(hidden(config), config) == config
 
 
+@BUSY
 @given(_DOCUMENTS, _DOCUMENTS)
 def test_equal_documents_have_no_changes_and_others_have(before: Any, after: Any) -> None:
     """A difference is empty exactly for equals."""

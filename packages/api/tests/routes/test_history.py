@@ -6,6 +6,7 @@ from typing import Any
 
 import polars
 import pytest
+import pytest_asyncio
 
 from millrace_core.book import OrderBook
 from millrace_core.ids import MessageId
@@ -22,7 +23,7 @@ def _name(tenant: Tenant, action: str) -> StreamName:
     return StreamName(tenant, ExchangeId("kucoin"), Action(action), Symbol("KCS/USDT"))
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def trades(api: Any, tenant: Any, place: Any, trade: Any) -> int:
     """Store 95 trades, one a second; and one of PUBLIC."""
     async with api.store.batch() as batch:
