@@ -44,6 +44,8 @@ def test_of_other_tenants_work_nothing_is_seen(heartbeat: Any, tenant: Any, othe
     assert other not in repr(seen)
     idle = seen_by(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
     assert other not in repr(idle)
+    namesake = heartbeat(units=[UnitHealth(str(tenant), "live", 1)])
+    assert not seen_by(Principal(tenant, "admin", "1", "x"), namesake).units
     assert len(seen_by(Principal(PUBLIC, "admin", "1", "x"), heartbeat()).units) == 3
 
 

@@ -61,8 +61,10 @@ def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
     )
 
 
-def _tenant(unit: str) -> str:
-    return unit.partition(".")[0]
+def _tenant(unit: str) -> str | None:
+    """Give whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `upkeep`."""
+    tenant, dot, _ = unit.partition(".")
+    return tenant if dot else None
 
 
 class AgentsFeed:
