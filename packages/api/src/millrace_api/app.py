@@ -66,6 +66,7 @@ def make_app(services: Services) -> FastAPI:
     app.include_router(health.router, responses=_ANY_ROUTE, dependencies=checked)
     app.add_middleware(GateMiddleware, services=services)
     _add_handlers(app)
+    _openapi(app)  # the first to ask would wait for it, and everybody beside that one
     return app
 
 
