@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.ids import MessageId
+from millrace_core.message_ids import MessageIds
 from millrace_store.written import NOWHERE, Run, Written
 
 IDS = st.builds(MessageId, st.integers(1, 3), st.integers(1, 12))
@@ -24,7 +25,7 @@ def test_messages_that_follow_one_another_are_one_run() -> None:
     """However they come; a hole or a new epoch begins another."""
     written = Written("x")
     for ids in ([MessageId(1, 1)], [MessageId(1, 2), MessageId(1, 3)], [MessageId(1, 5)], [MessageId(2, 6)]):
-        assert written.add(ids) is None
+        assert written.add(MessageIds.of(ids)) is None
     assert written.runs == [Run(1, 1, 3), Run(1, 5, 5), Run(2, 6, 6)]
 
 
@@ -33,7 +34,7 @@ def test_each_message_counts_once_and_only_upwards(pages: list[list[MessageId]])
     """What is added is what is above all before it, in whatever pages it comes."""
     written, kept, last = Written("x"), [], NOWHERE
     for page in pages:
-        new = written.add(page) or [True] * len(page)
+        new = written.add(MessageIds.of(page)) or [True] * len(page)
         for one, is_new in zip(page, new, strict=True):
             assert is_new == (one > last)
             if is_new:
@@ -49,7 +50,7 @@ def test_what_is_above_a_position_is_counted_epoch_by_epoch(ids: set[MessageId],
     """First, last and number of each epoch are those of the ids above the position."""
     written = Written("x")
     if ids:
-        written.add(sorted(ids))
+        written.add(MessageIds.of(sorted(ids)))
     above = [one for one in sorted(ids) if one > position]
     assert written.is_above(position) == (len(above) == len(ids))
     assert list(written.above(position)) == [

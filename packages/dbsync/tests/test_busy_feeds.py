@@ -23,7 +23,7 @@ def body(seq: int, **changes: Any) -> bytes:
 
 
 def page_of(bodies: list[bytes | None]) -> JournalPage:
-    return JournalPage([MessageId(EPOCH, seq) for seq in range(1, len(bodies) + 1)], bodies)
+    return JournalPage([b"%d-%d" % (EPOCH, seq) for seq in range(1, len(bodies) + 1)], bodies)
 
 
 FORMS = {

@@ -38,7 +38,7 @@ def tables(batch: Batch) -> set[str]:
 
 def shelve(batch: Batch, name: str, *raws: bytes | None) -> Shelved:
     shelved = Shelved()
-    page = JournalPage([MessageId(ID.epoch, ID.seq + n) for n in range(len(raws))], list(raws))
+    page = JournalPage([b"%d-%d" % (ID.epoch, ID.seq + n) for n in range(len(raws))], list(raws))
     shelf_of(name).put(batch, page, shelved)
     return shelved
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from millrace_bus import JournalPage
-from millrace_core.ids import MessageId
 from millrace_dbsync.shelved import Shelved
 from millrace_dbsync.shelves import Shelves
 from millrace_dbsync.shelving_process import WORTHWHILE, ShelvingProcess
@@ -35,8 +34,8 @@ async def aside() -> AsyncIterator[ShelvingProcess]:
 def page(name: str, count: int) -> JournalPage:
     trace = {"exchange": EPOCH * 10**6, "received": EPOCH * 10**6 + 5, "published": EPOCH * 10**6 + 9}
     message = {"type": "delta", "timestamp": EPOCH, "trace": trace, "data": DATA[name]}
-    ids = [MessageId(EPOCH, seq) for seq in range(1, count + 1)]
-    return JournalPage(ids, [json.dumps({"id": str(one)} | message).encode() for one in ids])
+    ids = [f"{EPOCH}-{seq}" for seq in range(1, count + 1)]
+    return JournalPage([one.encode() for one in ids], [json.dumps({"id": one} | message).encode() for one in ids])
 
 
 def large() -> dict[str, JournalPage]:

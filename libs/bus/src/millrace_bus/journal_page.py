@@ -1,14 +1,11 @@
 """Entries of a journal as they were read together: thousands at a time, so kept column by column."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from itertools import repeat
 from typing import Any, NamedTuple, Self, overload
-
-import msgspec
 
 from millrace_bus.faces import FIELD, entry_body
 from millrace_core.ids import MessageId
+from millrace_core.message_ids import MessageIds
 
 
 class JournalEntry(NamedTuple):
@@ -22,20 +19,20 @@ class JournalEntry(NamedTuple):
 class JournalPage(Sequence[JournalEntry]):
     """Entries of one journal, oldest first."""
 
-    __slots__ = ("bodies", "ids")
+    __slots__ = ("bodies", "texts")
 
-    def __init__(self, ids: list[MessageId] | None = None, bodies: list[bytes | None] | None = None) -> None:
-        self.ids: list[MessageId] = [] if ids is None else ids
-        """Of each entry."""
+    def __init__(self, texts: list[bytes] | None = None, bodies: list[bytes | None] | None = None) -> None:
+        self.texts: list[bytes] = [] if texts is None else texts
+        """Of each entry its id, as Redis writes it."""
         self.bodies: list[bytes | None] = [] if bodies is None else bodies
-        """Of each entry, its message."""
+        """Of each entry its message."""
 
     @classmethod
     def of(cls, entries: Iterable[JournalEntry]) -> Self:
         """Give a page of single entries."""
         page = cls()
         for entry_id, body in entries:
-            page.ids.append(entry_id)
+            page.texts.append(str(entry_id).encode())
             page.bodies.append(body)
         return page
 
@@ -43,11 +40,21 @@ class JournalPage(Sequence[JournalEntry]):
     def read(cls, found: Sequence[Sequence[Any]]) -> Self:
         """Give a page of what Redis answers: entry ids, each with a list of its fields and values."""
         bodies = [fields[1] if len(fields) == 2 and fields[0] == FIELD else entry_body(fields) for _, fields in found]
-        return cls(_ids([entry_id for entry_id, _ in found]), bodies)
+        return cls([entry_id for entry_id, _ in found], bodies)
+
+    @property
+    def ids(self) -> MessageIds:
+        """The id of each entry; read anew each time."""
+        return MessageIds.parse(self.texts)
+
+    @property
+    def last(self) -> MessageId:
+        """The id of the newest entry."""
+        return self[-1].id
 
     def extend(self, page: "JournalPage") -> None:
         """Add what follows."""
-        self.ids += page.ids
+        self.texts += page.texts
         self.bodies += page.bodies
 
     @overload
@@ -56,27 +63,11 @@ class JournalPage(Sequence[JournalEntry]):
     def __getitem__(self, at: slice) -> Self: ...
     def __getitem__(self, at: int | slice) -> JournalEntry | Self:
         if isinstance(at, slice):
-            return type(self)(self.ids[at], self.bodies[at])
-        return JournalEntry(self.ids[at], self.bodies[at])
+            return type(self)(self.texts[at], self.bodies[at])
+        return JournalEntry(MessageId.parse(self.texts[at].decode()), self.bodies[at])
 
     def __iter__(self) -> Iterator[JournalEntry]:
         return map(JournalEntry, self.ids, self.bodies)
 
     def __len__(self) -> int:
-        return len(self.ids)
-
-
-def _ids(texts: list[bytes]) -> list[MessageId]:
-    """Read the ids of entries: all at once where they are of one epoch, which nearly all are."""
-    if not texts:
-        return []
-    epoch, dash, _ = texts[0].partition(b"-")
-    seqs = (b"," + b",".join(texts)).replace(b"," + epoch + dash, b",")
-    if b"-" in seqs:
-        return [MessageId(int(epoch), int(seq)) for epoch, _, seq in (text.partition(b"-") for text in texts)]
-    return list(map(_message_id, zip(repeat(int(epoch)), _NUMBERS.decode(b"[%b]" % seqs[1:]))))
-
-
-_message_id = partial(tuple.__new__, MessageId)
-"""Make an id of a pair, without a step through Python for each."""
-_NUMBERS = msgspec.json.Decoder(list[int])
+        return len(self.texts)

@@ -12,6 +12,7 @@ from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.market import Balances, Candle, Trade
+from millrace_core.message_ids import MessageIds
 from millrace_core.messages import Response, Status, encode
 from millrace_core.names import AgentId, StreamName
 from millrace_core.orders import Order, OrderRecord
@@ -90,12 +91,12 @@ class Batch:
     def book_delta(self, place: Place, data: bytes, nonce: int | None) -> None:
         """Add what changed in an order book, as it travelled."""
         name, id_, at_ms, event_ms = place
-        self.book_deltas(name, [id_], [at_ms], [_int64(event_ms)], [nonce], [str(data, "utf-8")])
+        self.book_deltas(name, MessageIds.of([id_]), [at_ms], [_int64(event_ms)], [nonce], [str(data, "utf-8")])
 
     def book_deltas(
         self,
         name: str,
-        ids: Sequence[MessageId],
+        ids: MessageIds,
         at_ms: Sequence[int],
         event_ms: Sequence[int | None],
         nonces: Sequence[int | None],
@@ -105,9 +106,8 @@ class Batch:
 
         The same as `book_delta` for each, several times quicker.
         """
-        epochs, seqs = zip(*ids, strict=True)
         kept = [nonce if nonce is None or -_INT64 <= nonce < _INT64 else None for nonce in nonces]
-        rows = zip(repeat(stream_id(name)), at_ms, epochs, seqs, event_ms, kept, texts)
+        rows = zip(repeat(stream_id(name)), at_ms, ids.epochs, ids.seqs, event_ms, kept, texts)
         new = self._new(name, ids)
         self.rows.setdefault(schema.book_deltas, []).extend(rows if new is None else compress(rows, new))
 
@@ -122,10 +122,10 @@ class Batch:
 
     def trades(self, place: Place, trades: Sequence[MarketTrade]) -> None:
         """Add trades of the market: one row each."""
-        self.market_trades(place.name, [place.id], [place.at_ms], [trades])
+        self.market_trades(place.name, MessageIds.of([place.id]), [place.at_ms], [trades])
 
     def market_trades(
-        self, name: str, ids: Sequence[MessageId], at_ms: Sequence[int], trades: Sequence[Sequence[MarketTrade]]
+        self, name: str, ids: MessageIds, at_ms: Sequence[int], trades: Sequence[Sequence[MarketTrade]]
     ) -> None:
         """Add a page of one market's journal, in order: of each message its id, time and trades.
 
@@ -133,7 +133,11 @@ class Batch:
         """
         new = self._new(name, ids)
         if new is not None:
-            ids, at_ms, trades = list(compress(ids, new)), list(compress(at_ms, new)), list(compress(trades, new))
+            ids, at_ms, trades = (
+                MessageIds.of(compress(ids, new)),
+                list(compress(at_ms, new)),
+                list(compress(trades, new)),
+            )
         stream = stream_id(name)
         rows = trade_rows(stream, ids, at_ms, trades)
         self.rows.setdefault(schema.trades, []).extend(rows)
@@ -266,9 +270,9 @@ class Batch:
         return written
 
     def _admits(self, name: str, id_: MessageId) -> bool:
-        return self._new(name, [id_]) is None
+        return self._new(name, MessageIds.of([id_])) is None
 
-    def _new(self, name: str, ids: Sequence[MessageId]) -> list[bool] | None:
+    def _new(self, name: str, ids: MessageIds) -> list[bool] | None:
         """Count messages in; None when all are new, else which are."""
         new = self._of(name).add(ids)
         if new is not None:

@@ -1,13 +1,13 @@
 """Which messages of a stream a batch has: runs of ids without a hole, for ids have none. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
-from operator import lt
 from typing import Final, NamedTuple
 
 import msgspec
 
 from millrace_core.ids import MessageId
+from millrace_core.message_ids import MessageIds
 
 NOWHERE: Final = MessageId(0, 0)
 """Before the first message of any stream."""
@@ -59,11 +59,10 @@ class Written(msgspec.Struct):
         """How many there are."""
         return sum(run.messages for run in self.runs)
 
-    def add(self, ids: Sequence[MessageId]) -> list[bool] | None:
+    def add(self, ids: MessageIds) -> list[bool] | None:
         """Add messages. None when all are new, else for each whether it is above those before it: others are not."""
         first, last = ids[0], ids[-1]
-        is_run = first.epoch == last.epoch and last.seq - first.seq + 1 == len(ids)
-        if is_run and first > self.last and all(map(lt, ids, ids[1:])):
+        if first > self.last and ids.is_run:
             self._append(Run(first.epoch, first.seq, last.seq))
             return None
         added = []

@@ -81,7 +81,7 @@ def _plain(page: JournalPage) -> list[_Delta] | None:
     except msgspec.MsgspecError:
         return None
     # Also what no body is by itself might be JSON together with its neighbours: but not with everybody's right id.
-    if [delta.id for delta in deltas] != [f"{epoch}-{seq}" for epoch, seq in page.ids]:
+    if ",".join([delta.id for delta in deltas]).encode() != b",".join(page.texts):
         return None
     latest_ms = now_ms() + DAY_MS
     published = [delta.trace.published for delta in deltas]

@@ -69,13 +69,14 @@ def end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
 
 def holes_within(name: str, ids: Sequence[MessageId]) -> list[Hole]:
     """Give the losses between the entries of a page."""
-    if ids[-1] == MessageId(ids[0].epoch, ids[0].seq + len(ids) - 1):
+    first, last = ids[0], ids[-1]
+    if first.epoch == last.epoch and last.seq - first.seq + 1 == len(ids):
         # Ids only grow: a page whose ends are as far apart as it is long has no hole.
         return []
     holes = []
-    for last, entry_id in pairwise(ids):
-        if not entry_id.follows(last):
-            after = last.seq + 1 if entry_id.epoch == last.epoch else 1
+    for before, entry_id in pairwise(ids):
+        if not entry_id.follows(before):
+            after = before.seq + 1 if entry_id.epoch == before.epoch else 1
             if entry_id.seq > after:
                 holes.append(Hole(name, entry_id.epoch, after, entry_id.seq - 1, _DELETED))
     return holes

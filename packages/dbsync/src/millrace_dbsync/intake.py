@@ -86,10 +86,10 @@ class Intake:
             haul.holes += await self._holes(name, position, page)
         haul.pages.setdefault(name, JournalPage()).extend(page)
         haul.count += len(page)
-        self.positions[name] = page.ids[-1]
+        self.positions[name] = page.last
 
     async def _holes(self, name: str, position: MessageId, page: JournalPage) -> list[Hole]:
-        first = page.ids[0]
+        first = page[0].id
         if name == self._requests:
             before = await self._before(name, first)
             return end_unknown(name, position, before)

@@ -82,7 +82,7 @@ class Storing:
 
     async def _commit(self, ready: Ready) -> None:
         await self._database.commit(ready.batch, self._health)
-        self.positions.update({name: page.ids[-1] for name, page in ready.haul.pages.items()})
+        self.positions.update({name: page.last for name, page in ready.haul.pages.items()})
         self._tell(ready.haul, ready.shelved)
 
     def _tell(self, haul: Haul, shelved: Shelved) -> None:

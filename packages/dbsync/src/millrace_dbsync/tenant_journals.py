@@ -31,7 +31,7 @@ class TenantJournals:
         self._plan, self._bus, self._known = plan, bus, known
         self._database, self._aside, self._health = database, aside, health
         self._read_hauls: asyncio.Queue[Haul] = asyncio.Queue(maxsize=1)
-        self._ready: asyncio.Queue[Ready] = asyncio.Queue(maxsize=1)
+        self._ready: asyncio.Queue[asyncio.Task[Ready]] = asyncio.Queue(maxsize=1)
         """Five hauls are in memory at most: one in each of three hands, and one that waits between each two."""
 
     async def run(self) -> None:
@@ -65,9 +65,13 @@ class TenantJournals:
                 await asyncio.sleep(self._plan.batch_interval_s)
 
     async def _prepare(self, storing: Storing) -> NoReturn:
-        while True:
-            await self._ready.put(await storing.prepare(await self._read_hauls.get()))
+        async with asyncio.TaskGroup() as preparing:
+            while True:
+                haul = await self._read_hauls.get()
+                # Stored in this order, and the next one is begun while this one is still being made ready.
+                await self._ready.put(preparing.create_task(storing.prepare(haul)))
+        raise AssertionError("a group of tasks never ends by itself")
 
     async def _store(self, storing: Storing) -> NoReturn:
         while True:
-            await storing.store(await self._ready.get())
+            await storing.store(await (await self._ready.get()))
