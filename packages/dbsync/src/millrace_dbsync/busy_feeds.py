@@ -11,7 +11,6 @@ import msgspec
 
 from millrace_bus import JournalPage
 from millrace_core.clock import now_ms
-from millrace_core.market import BookDelta
 from millrace_core.trace import Trace
 from millrace_dbsync.deltas import MarketTrades
 from millrace_dbsync.envelopes import DAY_MS, NS_PER_MS
@@ -32,6 +31,22 @@ class _Delta(msgspec.Struct):
     timestamp: int | None
     trace: Trace
     data: msgspec.Raw
+
+
+class _Level(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
+    """A price and the amount there; as a pair of its own kind made quicker than a tuple."""
+
+    price: float
+    amount: float
+
+
+class _Book(msgspec.Struct, gc=False):
+    """What a book's delta must be: `millrace_core.market.BookDelta`, to look at its number alone."""
+
+    bids: list[_Level]
+    asks: list[_Level]
+    nonce: int | None = None
+    checksum: int | None = None
 
 
 class BusyFeed:
@@ -117,5 +132,5 @@ def _array(texts: list[bytes]) -> bytes:
 
 
 _DELTAS = msgspec.json.Decoder(list[_Delta])
-_BOOK = msgspec.json.Decoder(BookDelta)
+_BOOK = msgspec.json.Decoder(_Book)
 _TRADES = msgspec.json.Decoder(list[MarketTrades])
