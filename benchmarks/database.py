@@ -147,7 +147,7 @@ async def _dbsync(redis_url: str, url: str, table: str) -> float:
 def _plan(asset: str) -> TenantPlan:
     workplan = {"tenant": _TENANT, "assets": [asset]}
     config = DbsyncConfig.model_validate({"agent": {"id": "DBSYNC"}, "workplans": [workplan]})
-    plan = plans(config)[f"journals.{_TENANT}"]
+    plan = plans(config)[f"{_TENANT}.journals"]
     assert isinstance(plan, TenantPlan)
     return plan
 

@@ -40,7 +40,7 @@ BOOK = StreamName(PUBLIC, EXCHANGE, Action("watchOrderBook"), Symbol("BTC/USDT")
 
 def chance(seed: int) -> Random:
     """Give numbers that look random, and are the same in every run."""
-    return Random(seed)  # noqa: S311 - a market, no secret
+    return Random(seed)
 
 
 def trades_of(symbol: str) -> StreamName:

@@ -36,6 +36,24 @@ async def test_services_end_when_told_and_the_stubborn_are_killed(modules: Path)
     assert processes.pids() == {}
 
 
+async def test_services_end_wave_by_wave_and_nobody_waits_for_the_stubborn(modules: Path) -> None:
+    """The second wave is told when the first has ended, or when its share of the time is over."""
+    (modules / "noting.py").write_text(
+        "import signal, time\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+        "print('up', flush=True)\n"
+        "signal.sigwait([signal.SIGTERM])\n"
+        "print(time.monotonic_ns(), flush=True)\n"
+    )
+    processes = Processes(modules)
+    for name, module, ends in (("last", "noting", 2), ("first", "noting", 0), ("stubborn", "stubborn", 1)):
+        await processes.start(Service(name, module, ends=ends))
+        await is_up(modules / f"{name}.log")
+    assert await processes.stop(timeout=0.6) == ["stubborn"]
+    first, last = (int((modules / f"{name}.log").read_text().split()[-1]) for name in ("first", "last"))
+    assert first < last
+
+
 async def test_a_service_that_ends_by_itself_is_named(modules: Path) -> None:
     """With its exit code."""
     processes = Processes(modules)

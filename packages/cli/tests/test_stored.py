@@ -50,6 +50,9 @@ def test_what_cannot_be_exported_is_answered_by_what_can(url: str) -> None:
     found = _millrace("export", "dreams", "--tenant", "A", "--database-url", url)
     assert found.exit_code == 1
     assert "ownTrades" in found.output
+    found = _millrace("export", "trades", "--tenant", "A", "--source", "James", "--database-url", url)
+    assert found.exit_code == 1
+    assert "leave --source out" in found.output
 
 
 def test_a_token_is_made_shown_once_and_revoked(url: str) -> None:

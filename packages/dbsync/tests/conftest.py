@@ -231,7 +231,7 @@ class Dbsync:
             process.send_signal(signal.SIGKILL)
             await process.wait()
 
-    async def unit(self, name: str = f"journals.{TENANT}") -> UnitHealth | None:
+    async def unit(self, name: str = f"{TENANT}.journals") -> UnitHealth | None:
         """Give what a unit says of itself in the heartbeat."""
         beat = await self.heartbeat()
         return next((unit for unit in beat.units if unit.name == name), None) if beat else None

@@ -21,7 +21,7 @@ def test_a_heartbeat_that_tells_nothing_new_is_kept_once_a_minute() -> None:
 def test_each_change_is_kept() -> None:
     """A new state, of the agent or of a unit, a new configuration or a new error is worth a row at once."""
     sieve = HeartbeatSieve()
-    unit = UnitHealth("journals.Ann", "live", since=0)
+    unit = UnitHealth("Ann.journals", "live", since=0)
     changes: list[dict[str, Any]] = [
         {},
         {"state": "stopped"},

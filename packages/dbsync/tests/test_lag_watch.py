@@ -13,7 +13,7 @@ from millrace_service.health import ErrorLog, UnitHealthReporter
 
 def reporter() -> tuple[UnitHealthReporter, ErrorLog]:
     errors = ErrorLog()
-    health = UnitHealthReporter("journals.Ann", changed=lambda: None, errors=errors)
+    health = UnitHealthReporter("Ann.journals", changed=lambda: None, errors=errors)
     health.state("live")
     return health, errors
 
@@ -21,7 +21,7 @@ def reporter() -> tuple[UnitHealthReporter, ErrorLog]:
 def plan() -> TenantPlan:
     workplan = {"tenant": "Ann", "assets": ["stream.Ann.*"]}
     text = json.dumps({"agent": {"id": "DBSYNC"}, "workplans": [workplan], "warnAtPercent": 50})
-    found = plans(parse_config(DbsyncConfig, text))["journals.Ann"]
+    found = plans(parse_config(DbsyncConfig, text))["Ann.journals"]
     assert isinstance(found, TenantPlan)
     return found
 

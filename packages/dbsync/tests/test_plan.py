@@ -10,7 +10,7 @@ def configured(*workplans: object, **rest: object) -> DbsyncConfig:
 
 def tenant_plan(*assets: str, **fields: object) -> TenantPlan:
     units = plans(configured({"tenant": "Ann", "assets": assets, **fields}))
-    plan = units["journals.Ann"]
+    plan = units["Ann.journals"]
     assert isinstance(plan, TenantPlan)
     return plan
 
@@ -50,8 +50,8 @@ def test_workplans_of_one_tenant_are_one_unit() -> None:
     one = {"tenant": "Ann", "assets": ["stream.Ann.a.*"], "requests": False}
     two = {"tenantId": "Ann", "assets": ["stream.Ann.b.*", "stream.Ann.a.*"]}
     units = plans(configured(one, two))
-    assert set(units) == {"journals.Ann", "agents", "upkeep"}
-    plan = units["journals.Ann"]
+    assert set(units) == {"Ann.journals", "agents", "upkeep"}
+    plan = units["Ann.journals"]
     assert isinstance(plan, TenantPlan)
     assert plan.assets == ("stream.Ann.a.*", "stream.Ann.b.*")
     assert plan.requests
@@ -62,8 +62,8 @@ def test_a_change_of_one_tenant_leaves_the_others_units_as_they_are() -> None:
     ann = {"tenant": "Ann", "assets": ["stream.Ann.*"]}
     before = plans(configured(ann, {"tenant": "Bob", "assets": ["stream.Bob.a.*"]}))
     after = plans(configured(ann, {"tenant": "Bob", "assets": ["stream.Bob.b.*"]}, agents=False))
-    assert before["journals.Ann"] == after["journals.Ann"]
-    assert before["journals.Bob"] != after["journals.Bob"]
+    assert before["Ann.journals"] == after["Ann.journals"]
+    assert before["Bob.journals"] != after["Bob.journals"]
     assert before["agents"] == AgentsPlan()
     assert "agents" not in after
 

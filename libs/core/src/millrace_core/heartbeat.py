@@ -33,6 +33,7 @@ class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
     """How one unit of an agent's work does: a stream, a plugin, an account."""
 
     name: str
+    """A tenant's own begins with `{tenant}.`: that tenant's people see it, and nobody else's."""
     state: UnitState
     since: int
     """ms"""

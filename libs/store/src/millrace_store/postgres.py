@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable
 from millrace_store.migrating import HEAD, VERSION_TABLE, script

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 
 _HOST: Final = "127.0.0.1"
 _START_TIMEOUT_S: Final = 30.0

@@ -18,6 +18,7 @@ from millrace_cli.databases import url_of
 from millrace_cli.observer import Observer
 from millrace_cli.picture import Picture
 from millrace_cli.processes import Processes, Service, ServiceEnded
+from millrace_cli.up import ENDS
 from millrace_cli.watching import show
 from millrace_core.clock import now_ms
 from millrace_core.names import PUBLIC, Tenant, tenant
@@ -160,7 +161,7 @@ def _simulator(options: DemoOptions, port: int) -> Service:
     arguments = ["--port", str(port), "--seed", str(options.seed)]
     if options.events_per_second is not None:
         arguments += ["--events-per-second", str(options.events_per_second)]
-    return Service("simulator", "millrace_simulator", tuple(arguments))
+    return Service("simulator", "millrace_simulator", tuple(arguments), ends=max(ENDS.values()) + 1)
 
 
 def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: DemoOptions) -> Service:
@@ -175,6 +176,7 @@ def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: D
             "MILLRACE_PLUGIN_DIR": str(options.examples / "strategies"),
             "MILLRACE_PORT": str(api_port),
         },
+        ENDS[agent.kind],
     )
 
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from millrace_core.errors import MillraceError
 from millrace_store import Scope, Store
 from millrace_store.exports import Format
-from millrace_store.histories import Kind
+from millrace_store.histories import Kind, has_source
 
 KINDS: tuple[str, ...] = get_args(Kind)
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -57,7 +57,10 @@ def _checked(options: ExportOptions) -> tuple[Kind, Format]:
         raise NotExportable(f"{options.kind} cannot be exported; these can: {', '.join(KINDS)}")
     if options.form not in FORMATS:
         raise NotExportable(f"{options.form} is no form of a file here: {' or '.join(FORMATS)}")
-    return cast(Kind, options.kind), cast(Format, options.form)
+    kind, form = cast(Kind, options.kind), cast(Format, options.form)
+    if options.scope.source is not None and not has_source(kind):
+        raise NotExportable(f"{kind} are of no order source: leave --source out")
+    return kind, form
 
 
 def _bar(console: Console) -> Progress:

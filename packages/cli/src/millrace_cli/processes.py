@@ -24,6 +24,8 @@ class Service:
     module: str
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    ends: int = 0
+    """Services of a lower number end first: what they still ask for on their way out is done by the others."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Processes:
     def __init__(self, log_dir: Path | None) -> None:
         self._log_dir = log_dir
         self._running: dict[str, Process] = {}
+        self._waves: dict[str, int] = {}
         self._logs: list[IO[bytes]] = []
 
     async def start(self, service: Service) -> int:
@@ -58,6 +61,7 @@ class Processes:
             process_group=0,
         )
         self._running[service.name] = process
+        self._waves[service.name] = service.ends
         return process.pid
 
     def pids(self) -> dict[str, int]:
@@ -87,18 +91,25 @@ class Processes:
             stopped.cancel()
 
     async def stop(self, timeout: float = STOP_TIMEOUT_S) -> list[str]:
-        """End every service in order; give the names of those that had to be killed."""
+        """End every service in order; give the names of those that had to be killed.
+
+        Each wave has its share of the time, and what the waves before it left. Who is late then keeps nobody waiting,
+        and is killed when all time is over.
+        """
         running = {name: process for name, process in self._running.items() if process.returncode is None}
-        for process in running.values():
-            process.send_signal(signal.SIGTERM)
-        waits = {asyncio.ensure_future(process.wait()): name for name, process in running.items()}
-        late: list[str] = []
-        if waits:
-            _, pending = await asyncio.wait(waits, timeout=timeout)
-            late = [waits[wait] for wait in pending]
-            for name in late:
-                running[name].kill()
-            await asyncio.gather(*pending)
+        waits = {name: asyncio.ensure_future(process.wait()) for name, process in running.items()}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        waves = sorted({self._waves[name] for name in running})
+        for left, wave in zip(range(len(waves), 0, -1), waves, strict=True):
+            names = [name for name in running if self._waves[name] == wave]
+            for name in names:
+                running[name].send_signal(signal.SIGTERM)
+            await asyncio.wait([waits[name] for name in names], timeout=(deadline - loop.time()) / left)
+        late = [name for name, wait in waits.items() if not wait.done()]
+        for name in late:
+            running[name].kill()
+        await asyncio.gather(*waits.values())
         for log in self._logs:
             log.close()
         self._running.clear()

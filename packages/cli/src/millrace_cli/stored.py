@@ -39,6 +39,7 @@ def _add_export(app: typer.Typer, run: Run) -> None:
         form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
         exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
         symbol: Annotated[str | None, typer.Option(help="Only of this symbol.")] = None,
+        source: Annotated[str | None, typer.Option(help="Only of this orderSource.")] = None,
         since: Annotated[str | None, typer.Option(help="From then on: ISO-8601 or ms.")] = None,
         until: Annotated[str | None, typer.Option(help="Until then, exclusive.")] = None,
         database_url: DatabaseUrl = None,
@@ -54,6 +55,7 @@ def _add_export(app: typer.Typer, run: Run) -> None:
             symbol=None if symbol is None else names.Symbol(symbol),
             since_ms=_moment(since),
             until_ms=_moment(until),
+            source=source,
         )
         options = exporting.ExportOptions(kind, scope, form, out or Path(f"{tenant}-{kind}.{form}"))
         console = Console(stderr=True)

@@ -11,6 +11,8 @@ from millrace_cli.processes import Processes, Service, ServiceEnded
 
 AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
 """The services, and the agent id that each has when it is told no other."""
+ENDS = {"magicbox": 0, "executor": 1, "gatherer": 2, "api": 2, "dbsync": 3}
+"""The order in which they end: strategies may cancel their orders on the way out, and all of it is stored."""
 
 
 async def run(
@@ -31,7 +33,7 @@ async def run(
         try:
             for kind, agent in agents.items():
                 environment = {"MILLRACE_REDIS_URL": url, "MILLRACE_DATA_DIR": str(data_dir)}
-                await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment))
+                await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment, ENDS[kind]))
             # A given address may hold a password.
             say(f"The services run on {'the Redis given' if redis_url else url}; Ctrl-C ends them.")
             if (ended := await processes.end_before(stop)) is not None:

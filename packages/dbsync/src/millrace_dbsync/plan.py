@@ -63,8 +63,8 @@ Plan = TenantPlan | AgentsPlan | UpkeepPlan
 
 
 def plans(config: DbsyncConfig) -> Mapping[str, Plan]:
-    """Give the units by name: one a tenant, by the tenant's name in `journals.{tenant}`, and those of the database."""
-    units: dict[str, Plan] = {f"journals.{tenant}": _tenant_plan(config, tenant) for tenant in _tenants(config)}
+    """Give the units by name: one a tenant, by the tenant's name in `{tenant}.journals`, and those of the database."""
+    units: dict[str, Plan] = {f"{tenant}.journals": _tenant_plan(config, tenant) for tenant in _tenants(config)}
     if config.agents:
         units[AGENTS] = AgentsPlan()
     kept = config.retention
