@@ -96,7 +96,6 @@ async def test_every_failed_execution_is_found_with_its_reason(tmp_path: Path, d
 
 
 @pytest.mark.system
-@pytest.mark.xfail(strict=True, reason="the store looks for failed executions of four actions alone")
 async def test_failures_that_concern_no_order_are_found_too(tmp_path: Path, database: Database) -> None:
     """A request for an action that there is not, and a resumption of what is not halted: each is told."""
     async with running(tmp_path, ("dbsync", "api"), database=database) as platform, api_of(platform) as api:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from millrace_core.market import Balance, Fee, Trade
-from millrace_core.messages import RequestError, Response
+from millrace_core.messages import RequestError, Response, Status
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
@@ -150,6 +150,22 @@ async def test_failures_say_why_and_how_they_ended(store: Store, journal: Any, n
     (found,) = (await store.account.failed_executions(SCOPE, kind="Expired")).rows
     assert (found.request_id, found.order_source, found.action) == ("r2", "James", "createOrder")
     assert (await store.account.failed_executions(SCOPE._replace(source="Ann"))).rows == []
+
+
+@pytest.mark.parametrize("action", ["halt", "resume", "cancelAllOrders", "unknown", "burnOrder"])
+async def test_answers_to_whatever_was_asked_are_found(
+    store: Store, journal: Any, name: Callable[..., StreamName], action: str
+) -> None:
+    """Also those that concern no order, all exchanges, or an action that there is not; what is watched is none."""
+    halts, orders = journal(name(action, None, exchange="all")), journal(name(action))
+    async with store.batch() as batch:
+        batch.status(journal(name("watchTicker")).next(), Status("live"))
+        for stream in (halts, orders):
+            batch.response(stream.next(), Response("r", "rejected", error=RequestError("BadRequest", "no")), Trace())
+    for ask in (store.account.failed_executions, store.account.responses):
+        assert {(row.exchange, row.action) for row in (await ask(SCOPE)).rows} == {("all", action), ("kucoin", action)}
+        of_symbol = SCOPE._replace(exchange=ExchangeId("kucoin"), symbol=Symbol("KCS/USDT"))
+        assert [row.exchange for row in (await ask(of_symbol)).rows] == ["kucoin"]
 
 
 async def test_balances_over_time(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:

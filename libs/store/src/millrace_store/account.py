@@ -9,7 +9,7 @@ from millrace_store import account_records as make
 from millrace_store import schema, stories
 from millrace_store.current_orders import order_of
 from millrace_store.database import Database, Reader
-from millrace_store.paging import Found, Listing, newest, page_of, page_rows, streams_of, within
+from millrace_store.paging import Found, Listing, answers_of, newest, page_of, page_rows, within
 from millrace_store.records import (
     BalanceRecord,
     FailedExecution,
@@ -21,7 +21,6 @@ from millrace_store.records import (
 )
 from millrace_store.scope import DEFAULT_LIMIT, Page, Scope
 
-_ANSWERS: Final = ("createOrder", "cancelOrder", "editOrder", "cancelAllOrders")
 _FINAL: Final = ("done", "rejected", "failed", "expired")
 
 
@@ -112,10 +111,12 @@ class Account:
     async def responses(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[ResponseRecord]:
-        """Give the executor's answers."""
+        """Give the executor's answers, whatever was asked of it."""
         which = _by_source(schema.responses.c, scope)
         listing = Listing(schema.responses, make.RESPONSE, limit, cursor, descending, which)
-        return await page_of(self._database, scope, _ANSWERS, listing, make.response)
+        async with self._database.reading() as reader:
+            found, after = await page_rows(reader, scope, await answers_of(reader, scope), listing)
+        return Page([make.response(one) for one in found], after)
 
     async def failed_executions(
         self,
@@ -131,8 +132,7 @@ class Account:
         which = (*_by_source(table, scope), *(() if kind is None else (table.kind == kind,)))
         listing = Listing(schema.failed_executions, make.FAILED, limit, cursor, descending, which)
         async with self._database.reading() as reader:
-            streams = await streams_of(reader, scope, *_ANSWERS)
-            found, after = await page_rows(reader, scope, streams, listing)
+            found, after = await page_rows(reader, scope, await answers_of(reader, scope), listing)
             settled = await _settled(reader, found)
         return Page([make.failed_execution(one, settled.get(one)) for one in found], after)
 

@@ -82,6 +82,12 @@ async def streams_of(reader: Reader, scope: Scope, *actions: str, face: str = "d
     return [Stream(*row) for row in await reader.fetch(wanted.order_by(table.id))]
 
 
+async def answers_of(reader: Reader, scope: Scope) -> list[Stream]:
+    """Give the tenant's streams of answers, also to requests that concern no order or name an action that is none."""
+    streams = await streams_of(reader, scope)
+    return [stream for stream in streams if not StreamName.parse(stream.name).has_snapshots]
+
+
 def _named(of: Tenant, exchange: ExchangeId, action: str, symbol: Symbol) -> Stream:
     name = str(StreamName(of, exchange, Action(action), symbol))
     return Stream(stream_id(name), name, exchange, action, symbol)
