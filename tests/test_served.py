@@ -173,7 +173,6 @@ async def apply(platform: Platform, book: dict[str, dict[float, float]], data: d
 
 
 @pytest.mark.system
-@pytest.mark.xfail(strict=True, reason="the store knows an order by its exchange and number alone")
 async def test_orders_of_two_symbols_that_have_one_number_are_two(tmp_path: Path, database: Database) -> None:
     """Binance numbers each symbol's orders for itself: the API mixes no two that share a number."""
     kinds, silent = ("executor", "dbsync", "api"), {"eventsPerSecond": 0}
@@ -191,7 +190,14 @@ async def test_orders_of_two_symbols_that_have_one_number_are_two(tmp_path: Path
 
         await until(both, "both answers are stored", platform=platform)
         orders = [row["order"] for row in await api.all("/orders")]
-        assert sorted((order["symbol"], order["price"]) for order in orders) == sorted(prices.items())
+        told = sorted((order["symbol"], Decimal(order["price"])) for order in orders)
+        assert told == sorted((symbol, Decimal(price)) for symbol, price in prices.items())
+        path = f"/orders/{placed[0]}"
+        assert (await api.ask("GET", path)).status == 422
+        for symbol in prices:
+            story = await api.get(path, symbol=symbol)
+            assert {answer["symbol"] for answer in story["responses"]} == {symbol}
+            assert {event["order"]["symbol"] for event in story["events"]} == {symbol}
 
 
 async def account_trades(platform: Platform) -> bool:

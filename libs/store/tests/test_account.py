@@ -11,7 +11,7 @@ from millrace_core.messages import RequestError, Response, Status
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import Scope, Store
+from millrace_store import AmbiguousOrder, Scope, Store
 
 SCOPE = Scope(Tenant("T"))
 REQUEST = "a" * 32
@@ -78,6 +78,85 @@ async def test_a_cancellation_is_part_of_the_story(
     assert [request.request_id for request in story.requests] == [REQUEST, "c" * 32]
     assert story.order is not None
     assert (story.order.request_id, story.order.order_source) == (REQUEST, "James")
+
+
+@pytest.fixture
+async def twins(store: Store, journal: Any, name: Callable[..., StreamName]) -> Store:
+    """A store in which two symbols of one exchange, and another exchange, have an order 7, each with its own story."""
+    async with store.batch() as batch:
+        for exchange, symbol in (("binance", "A/B"), ("binance", "C/D"), ("kucoin", "A/B")):
+            of, request = f"{exchange} {symbol}", f"r {exchange} {symbol}"
+            requests = journal("T.traderActions", 1_760_000_050_000 + len(batch.written))
+            batch.request(requests.next(), {"requestId": request, "exchangeId": exchange})
+            answers, pushes = (journal(name(one, symbol, exchange=exchange)) for one in ("createOrder", "watchOrders"))
+            batch.response(answers.next(), Response(request, "done", Order("7", symbol), of), Trace())
+            # Of the stream's symbol, though it names none.
+            batch.orders(pushes.next(), [Order("7", status="open", client_order_id=of)])
+            fills = journal(name("watchMyTrades", symbol, exchange=exchange))
+            batch.own_trades(fills.next(), [Trade("t", 5, symbol, "buy", 1.0, 1.0, order="7")])
+        whole = journal(name("cancelAllOrders", None, exchange="binance"))
+        canceled = [Order("7", symbol, status="canceled", client_order_id="all") for symbol in ("A/B", "C/D")]
+        batch.response(whole.next(), Response("x", "done", orders=canceled), Trace())
+        batch.response(whole.next(), Response("y", "done", orders=[Order("7", status="canceled")]), Trace())
+    return store
+
+
+async def test_orders_that_share_a_number_are_apart(twins: Store) -> None:
+    """Each has its own row, its own story and its own fills; one of which no symbol is known is none of them."""
+    rows = (await twins.account.orders(SCOPE)).rows
+    assert {(row.exchange, row.symbol, row.order_source) for row in rows} == {
+        ("binance", "A/B", "binance A/B"),
+        ("binance", "C/D", "binance C/D"),
+        ("binance", None, None),
+        ("kucoin", "A/B", "kucoin A/B"),
+    }
+    pages, cursor = [], None
+    while len(pages) < len(rows):
+        page = await twins.account.orders(SCOPE, limit=1, cursor=cursor)
+        pages, cursor = pages + page.rows, page.next_cursor
+    assert pages == rows
+    for symbol in ("A/B", "C/D"):
+        of = SCOPE._replace(exchange=ExchangeId("binance"), symbol=Symbol(symbol))
+        by_request = await twins.account.story(SCOPE, request_id=f"r binance {symbol}")
+        story = await twins.account.story(of, order_id="7")
+        assert story is not None
+        assert by_request == story
+        assert story.order is not None
+        assert (story.order.symbol, story.order.order.status) == (symbol, "canceled")
+        assert [request.request_id for request in story.requests] == [f"r binance {symbol}"]
+        assert [answer.order_source for answer in story.responses] == [f"binance {symbol}"]
+        events = [event.order.client_order_id for event in story.events]
+        assert (len(events), set(events)) == (3, {None, f"binance {symbol}", "all"})
+        assert [(fill.exchange, fill.symbol) for fill in story.fills] == [("binance", symbol)]
+        own = await twins.account.own_trades(SCOPE._replace(source=f"binance {symbol}"))
+        assert [(fill.exchange, fill.symbol) for fill in own.rows] == [("binance", symbol)]
+
+
+async def test_a_number_of_several_orders_is_ambiguous(twins: Store) -> None:
+    """Without its symbol none of them is given; where exchange or symbol leave one, that one is."""
+    for scope in (SCOPE, SCOPE._replace(exchange=ExchangeId("binance")), SCOPE._replace(symbol=Symbol("A/B"))):
+        with pytest.raises(AmbiguousOrder, match="A/B on binance"):
+            await twins.account.story(scope, order_id="7")
+    story = await twins.account.story(SCOPE._replace(exchange=ExchangeId("kucoin")), order_id="7")
+    assert story is not None
+    assert story.order is not None
+    assert story.order.exchange == "kucoin"
+    assert await twins.account.story(SCOPE._replace(symbol=Symbol("E/F")), order_id="7") is None
+
+
+async def test_fills_alone_make_a_number_ambiguous_too(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """Of orders that are known by what they traded alone, one is never given with the fills of another."""
+    async with store.batch() as batch:
+        for symbol in ("A/B", "C/D"):
+            fills = journal(name("watchMyTrades", symbol))
+            batch.own_trades(fills.next(), [Trade("t", 5, symbol, "buy", 1.0, 1.0, order="7")])
+    with pytest.raises(AmbiguousOrder):
+        await store.account.story(SCOPE, order_id="7")
+    story = await store.account.story(SCOPE._replace(symbol=Symbol("C/D")), order_id="7")
+    assert story is not None
+    assert [fill.symbol for fill in story.fills] == ["C/D"]
 
 
 async def test_another_tenant_knows_nothing(traded: Store) -> None:

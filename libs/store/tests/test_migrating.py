@@ -1,16 +1,22 @@
 """The schema: complete, the same in code and database, and safe to bring up from many sides at once."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
+import asyncpg
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import millrace_store
-from millrace_store import Store, schema
+from millrace_core.messages import encode
+from millrace_core.names import Tenant
+from millrace_core.orders import Order, OrderRecord
+from millrace_store import Scope, Store, schema
 from millrace_store.migrating import HEAD, script
 from millrace_store.testing import PostgresServer
 
@@ -48,6 +54,47 @@ async def test_many_openers_at_once_find_one_schema(server: PostgresServer | Non
     assert [opener.returncode for opener in openers] == [0] * 4, outcomes
     async with Store.open(url) as store, store._database.reading() as reader:
         assert await reader.fetch(sa.text("SELECT version_num FROM alembic_version")) == [(HEAD,)]
+
+
+async def run(url: str, script: str) -> None:
+    """Carry statements out by hand."""
+    if url.startswith("sqlite"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
+            file.executescript(script)
+        file.close()
+    else:
+        connection = await asyncpg.connect(url)
+        await connection.execute(script)
+        await connection.close()
+
+
+async def test_orders_from_before_symbols_were_part_of_the_key_are_kept(
+    server: PostgresServer | None, tmp_path: Path
+) -> None:
+    """A database of the first schema is brought up with its orders, those of no known symbol too."""
+    url = await server.database("upgraded") if server is not None else f"sqlite:///{tmp_path / 'old.db'}"
+    await run(url, script("sqlite" if server is None else "postgresql", None, to="0001"))
+    for number, symbol in (("1", "KCS/USDT"), ("2", None)):
+        record = OrderRecord(Order(number, symbol, price=Decimal("1.10")), "binance", 9, "James", "r" * 32)
+        shown = "NULL" if symbol is None else f"'{symbol}'"
+        await run(
+            url,
+            "INSERT INTO orders (tenant, exchange, order_id, symbol, price, created_ms, updated_ms, data) "
+            f"VALUES ('T', 'binance', '{number}', {shown}, '1.10', {number}, 9, '{encode(record).decode()}')",
+        )
+    async with Store.open(url) as store:
+        rows = (await store.account.orders(Scope(Tenant("T")), descending=False)).rows
+        assert [(row.order.id, row.symbol, row.order.price) for row in rows] == [
+            ("1", "KCS/USDT", Decimal("1.10")),
+            ("2", None, Decimal("1.10")),
+        ]
+        async with store._database.reading() as reader:
+            assert await reader.fetch(sa.text("SELECT version_num FROM alembic_version")) == [(HEAD,)]
+            kept = await reader.fetch(sa.select(*schema.orders.c[3:4], schema.orders.c.price).order_by("symbol"))
+        assert [(symbol, Decimal(price)) for symbol, price in kept] == [
+            ("", Decimal("1.10")),
+            ("KCS/USDT", Decimal("1.10")),
+        ]
 
 
 def test_timescale_gets_hypertables_in_place_of_partitions() -> None:

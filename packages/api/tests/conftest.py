@@ -372,6 +372,16 @@ async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
     return {"order_id": "o-1", "request_id": request_id, "agent_id": heartbeat.id}
 
 
+@in_session()
+async def twins(api: Api, tenant: Tenant) -> str:
+    """Two orders of one exchange that have one number, each of a symbol of its own; give the number."""
+    async with api.store.batch() as batch:
+        for symbol in ("ETH/USDT", "XRP/USDT"):
+            name = StreamName(tenant, ExchangeId("binance"), Action("watchOrders"), Symbol(symbol))
+            batch.orders(Place(str(name), MessageId(1, 1), now_ms()), [Order(id="341", symbol=symbol, status="open")])
+    return "341"
+
+
 @pytest.fixture
 def trade() -> Callable[..., Trade]:
     """Make trades."""

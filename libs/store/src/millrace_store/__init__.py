@@ -11,6 +11,7 @@ See docs/database.md for the tables and what is promised of them.
 
 from millrace_store.batch import Batch, Place
 from millrace_store.errors import (
+    AmbiguousOrder,
     BadCursor,
     BookUnknown,
     Conflict,
@@ -23,6 +24,7 @@ from millrace_store.scope import Page, Scope
 from millrace_store.store import Store
 
 __all__ = [
+    "AmbiguousOrder",
     "BadCursor",
     "Batch",
     "BookUnknown",

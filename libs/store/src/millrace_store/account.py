@@ -45,7 +45,8 @@ class Account:
         """Give orders by when they were created; `status` is ccxt's, such as `open`."""
         table = schema.orders.c
         filters = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source, "status": status}
-        wanted = sa.select(table.created_ms, table.exchange, table.order_id, table.data).where(
+        key = [table.created_ms, table.exchange, table.order_id, table.symbol]
+        wanted = sa.select(*key, table.data).where(
             table.tenant == scope.tenant,
             *(table[name] == value for name, value in filters.items() if value is not None),
             *within(scope, table.created_ms),
@@ -53,21 +54,34 @@ class Account:
         rows, after = await newest(
             self._database,
             wanted,
-            [table.created_ms, table.exchange, table.order_id],
-            (int, str, str),
+            key,
+            (int, str, str, str),
             limit,
             cursor,
-            lambda row: (row[0], row[1], row[2]),
+            lambda row: (row[0], row[1], row[2], row[3]),
             descending=descending,
         )
-        return Page([order_of(row[3]) for row in rows], after)
+        return Page([order_of(row[4]) for row in rows], after)
+
+    async def order(self, scope: Scope, order_id: str) -> OrderRecord | None:
+        """Give one order as it is now; exchange and symbol of the scope say which of several of one number is meant.
+
+        Raises:
+            AmbiguousOrder: several orders have that number, and the scope fits more than one.
+        """
+        async with self._database.reading() as reader:
+            return await stories.find(reader, scope, order_id)
 
     async def story(
         self, scope: Scope, *, order_id: str | None = None, request_id: str | None = None
     ) -> OrderStory | None:
         """Give everything known of one order or of one request; None when nothing is.
 
-        One of the two ids must be given. `scope` needs a tenant only; an exchange makes an order's id unambiguous.
+        One of the two ids must be given. `scope` needs a tenant; exchange and symbol say which of several orders of one
+        number is meant.
+
+        Raises:
+            AmbiguousOrder: several orders have that number, and the scope fits more than one.
         """
         async with self._database.reading() as reader:
             return await stories.tell(reader, scope, order_id, request_id)

@@ -45,7 +45,9 @@ def first_of_its_id() -> sa.ColumnElement[bool]:
 def of_source(row: Any, tenant: Tenant, source: str) -> sa.ColumnElement[bool]:
     """Give the condition that a row's order, which the row names by `order_id`, is one of a source."""
     order, stream = schema.orders.c, schema.streams.c
-    its_order = (order.tenant == tenant) & (order.exchange == stream.exchange) & (order.order_id == row.order_id)
+    of_symbol = stream.symbol.is_(None) | (order.symbol == stream.symbol)
+    named = (order.tenant == tenant) & (order.order_id == row.order_id)
+    its_order = named & (order.exchange == stream.exchange) & of_symbol
     return sa.exists(
         sa.select(sa.literal(1))
         .select_from(schema.streams)

@@ -8,6 +8,8 @@ from decimal import Decimal
 from itertools import compress, repeat
 from typing import Any, Final, NamedTuple
 
+from msgspec import structs
+
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
@@ -19,7 +21,7 @@ from millrace_core.orders import Order, OrderRecord
 from millrace_core.trace import Trace
 from millrace_store import schema
 from millrace_store.schema import Table
-from millrace_store.streams import stream_id
+from millrace_store.streams import stream_id, symbol_of
 from millrace_store.trade_rows import MarketTrade, trade_rows, traded_at
 from millrace_store.written import Written
 
@@ -289,7 +291,8 @@ class Batch:
         for n, order in enumerate(orders, first):
             said = (_text(order.id), _text(order.status), _exact(order.filled), encode(order).decode())
             self._add(schema.order_events, (*_identity(place), n, *said))
-            record = OrderRecord(order, name.exchange, place.at_ms, source, request)
+            known = structs.replace(order, symbol=symbol_of(order, name) or None)
+            record = OrderRecord(known, name.exchange, place.at_ms, source, request)
             self.sightings.append(Sighting(stream_id(place.name), place.id, name.tenant, record))
 
 

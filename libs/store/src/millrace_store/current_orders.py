@@ -15,6 +15,9 @@ from millrace_store.database import Writer
 from millrace_store.sql import POSTGRES
 from millrace_store.streams import stream_id
 
+_Key = tuple[str, str, str, str]
+"""Tenant, exchange, number, and the symbol, which is empty where nobody said it."""
+
 _DECODER: Final = msgspec.json.Decoder(OrderRecord)
 decode_order = _DECODER.decode
 """Read the column `data` of `orders`."""
@@ -29,26 +32,27 @@ async def join_orders(writer: Writer, dialect: Dialect, sightings: Iterable[Sigh
     if dialect is POSTGRES:
         for tenant in sorted({one.tenant for one in sightings}):
             await writer.fetch(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(stream_id(tenant), sa.BigInteger()))))
-    joined: dict[tuple[str, str, str], OrderRecord] = {}
+    joined: dict[_Key, OrderRecord] = {}
     for one in sightings:
-        key = (one.tenant, one.record.exchange, one.record.order.id)
+        key = (one.tenant, one.record.exchange, one.record.order.id, one.record.order.symbol or "")
         joined[key] = join(joined[key], one.record) if key in joined else one.record
     keys = sorted(joined)
     table = schema.orders.c
-    identity = sa.tuple_(table.tenant, table.exchange, table.order_id)
+    identity = (table.tenant, table.exchange, table.order_id, table.symbol)
     for at in range(0, len(keys), 500):
         part = keys[at : at + 500]
-        known = sa.select(table.tenant, table.exchange, table.order_id, table.data).where(identity.in_(part))
-        for tenant, exchange, order_id, data in await writer.fetch(known):
-            joined[tenant, exchange, order_id] = join(joined[tenant, exchange, order_id], decode_order(data))
+        known = sa.select(*identity, table.data).where(sa.tuple_(*identity).in_(part))
+        for tenant, exchange, order_id, symbol, data in await writer.fetch(known):
+            key = (tenant, exchange, order_id, symbol)
+            joined[key] = join(joined[key], decode_order(data))
         await writer.replace(schema.orders, [_order_row(key, joined[key]) for key in part])
 
 
-def _order_row(key: tuple[str, str, str], record: OrderRecord) -> tuple[Any, ...]:
+def _order_row(key: _Key, record: OrderRecord) -> tuple[Any, ...]:
     order = record.order
     created = order.timestamp if order.timestamp is not None else record.updated
     return (
-        *(*key, order.symbol, record.order_source, record.request_id, order.side, order.type, order.status),
+        *(*key, record.order_source, record.request_id, order.side, order.type, order.status),
         *(order.price, order.amount, order.filled, order.average, created, record.updated, encode(record).decode()),
     )
 

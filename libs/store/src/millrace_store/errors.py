@@ -7,8 +7,11 @@ MillraceError
     ├── AlreadyThere                  a row of that key is there; inside the store only
     ├── Conflict                      another holds this already: an idempotency key, a token's name
     ├── BadCursor                     a cursor that no page of this query gave
+    ├── AmbiguousOrder  candidates    several orders have that number
     └── BookUnknown          reason   no snapshot reaches that moment, or messages before it were lost
 """
+
+from collections.abc import Sequence
 
 from millrace_core.errors import MillraceError
 
@@ -41,6 +44,18 @@ class BadCursor(StoreError):
 
     def __init__(self) -> None:
         super().__init__("the cursor is not one that a page of this query gave; start without one")
+
+
+class AmbiguousOrder(StoreError):
+    """Several orders have this number: exchanges number them each for itself, some even those of each symbol.
+
+    `candidates` are their exchanges and symbols.
+    """
+
+    def __init__(self, order_id: str, candidates: Sequence[tuple[str, str]]) -> None:
+        there = "; ".join(f"{symbol or 'no known symbol'} on {exchange}" for exchange, symbol in candidates)
+        super().__init__(f"several orders have the number {order_id}: {there}")
+        self.candidates = candidates
 
 
 class BookUnknown(StoreError):

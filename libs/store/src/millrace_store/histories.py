@@ -88,8 +88,8 @@ async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
     columns = [_exact(column) for column in _own(kind)]
     if kind == "orders":
         of_tenant = sa.select(*columns).where(table.tenant == scope.tenant, *_said(table, scope))
-        ordered = of_tenant.where(*within(scope, table.created_ms)).order_by(table.created_ms, table.order_id)
-        return [Part(None, None, ordered)]
+        order = (table.created_ms, table.exchange, table.order_id, table.symbol)
+        return [Part(None, None, of_tenant.where(*within(scope, table.created_ms)).order_by(*order))]
     wide = scope._replace(exchange=None, symbol=None) if kind in _SAID_BY_ROWS else scope
     at = table.found_ms if kind == "gaps" else table.at_ms
     key = [table[name] for name in ("timeframe", "at_ms", "found_ms", "epoch", "seq", "n") if name in table]

@@ -8,13 +8,13 @@ import io
 from pathlib import Path
 from typing import Final
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest revision; a database that stands there needs no alembic, which takes half a second to import."""
 VERSION_TABLE: Final = "alembic_version"
 
 
-def script(dialect: str, current: str | None, *, timescale: bool = False) -> str:
-    """Give the SQL statements from a database's revision (None: empty) to `HEAD`.
+def script(dialect: str, current: str | None, *, to: str = HEAD, timescale: bool = False) -> str:
+    """Give the SQL statements from a database's revision (None: empty) to another.
 
     `dialect` is SQLAlchemy's name of it; with `timescale` the large tables of a new database become hypertables.
     """
@@ -26,5 +26,5 @@ def script(dialect: str, current: str | None, *, timescale: bool = False) -> str
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("dialect", dialect)
     config.attributes["timescale"] = timescale
-    command.upgrade(config, f"{current or 'base'}:{HEAD}", sql=True)
+    command.upgrade(config, f"{current or 'base'}:{to}", sql=True)
     return output.getvalue()

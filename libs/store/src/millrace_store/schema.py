@@ -186,7 +186,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "candles": ("stream_id", "timeframe", "at_ms"),
     "minute_candles": ("stream_id", "at_ms"),
     "stale_minutes": ("stream_id", "at_ms"),
-    "orders": ("tenant", "exchange", "order_id"),
+    "orders": ("tenant", "order_id", "exchange", "symbol"),
     "gaps": ("stream_id", "epoch", "first_seq"),
     "latencies": ("stream_id", "hop", "at_ms"),
     "agent_states": ("agent_id", "at_ms"),

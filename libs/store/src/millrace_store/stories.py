@@ -1,18 +1,21 @@
 """The whole story of one order: what was asked, what was answered, what happened to it, what it traded."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from millrace_core.names import StreamName
 from millrace_store import account_records as make
 from millrace_store import schema
 from millrace_store.current_orders import order_of
 from millrace_store.database import Reader
+from millrace_store.errors import AmbiguousOrder
 from millrace_store.paging import Found, Stream, streams_of
-from millrace_store.records import OrderRecord, OrderStory
+from millrace_store.records import OrderEvent, OrderRecord, OrderStory
 from millrace_store.schema import Table
 from millrace_store.scope import RowT, Scope
+from millrace_store.streams import symbol_of
 
 
 class _Chapter(NamedTuple):
@@ -23,59 +26,111 @@ class _Chapter(NamedTuple):
     where: sa.ColumnElement[bool]
 
 
+class _Key(NamedTuple):
+    """Which order of a tenant."""
+
+    exchange: str
+    symbol: str
+    """Empty where nobody said it."""
+    order_id: str
+
+
 async def tell(reader: Reader, scope: Scope, order_id: str | None, request_id: str | None) -> OrderStory | None:
     """See `Account.story`."""
     if order_id is None and request_id is None:
         raise ValueError("a story is of an order or of a request: give one of the ids")
-    streams = {stream.id: stream for face in ("deltas", "requests") for stream in await _streams(reader, scope, face)}
-    order = await _order(reader, scope, order_id, request_id)
-    orders = {found for found in (order_id, order.order.id if order else None) if found is not None}
+    streams = await _streams(reader, scope)
+    if order_id is not None:
+        key = await _of_number(reader, streams, scope, order_id)
+    else:
+        key = await _made_by(reader, scope, request_id or "")
+    order = None if key is None else await _current(reader, scope, key)
     asked = {found for found in (request_id, order.request_id if order else None) if found is not None}
 
-    answered = schema.responses.c
-    named = answered.order_id.in_(orders) | answered.request_id.in_(asked)
+    named = schema.responses.c.request_id.in_(asked) | _names(schema.responses, streams, key)
     responses = await _read(reader, streams, _Chapter(schema.responses, make.RESPONSE, named), make.response)
     # A request to cancel or edit names the order, not the request that made it; its answer tells which it was.
     asked |= {response.request_id for response in responses}
-    orders |= {response.order_id for response in responses if response.order_id is not None and request_id is not None}
+    if key is None and (answered := [response for response in responses if response.order_id is not None]):
+        key = _Key(answered[0].exchange, answered[0].symbol or "", answered[0].order_id or "")
+        order = await _current(reader, scope, key)
 
     by_request = _Chapter(schema.requests, make.REQUEST, schema.requests.c.request_id.in_(asked))
-    by_order = _Chapter(schema.order_events, make.ORDER_EVENT, schema.order_events.c.order_id.in_(orders))
-    filled = schema.own_trades.c.order_id.in_(orders) & make.first_of_its_id()
+    filled = _names(schema.own_trades, streams, key) & make.first_of_its_id()
     fills = _Chapter(schema.own_trades, make.OWN_TRADE, filled)
     story = OrderStory(
-        order=order if order is not None else await _order_among(reader, scope, orders),
+        order=order,
         requests=await _read(reader, streams, by_request, make.request),
         responses=responses,
-        events=await _read(reader, streams, by_order, make.order_event),
+        events=[] if key is None else await _events(reader, streams, key),
         fills=await _read(reader, streams, fills, make.own_trade),
     )
     return story if any((story.order, story.requests, story.responses, story.events, story.fills)) else None
 
 
-async def _streams(reader: Reader, scope: Scope, face: str) -> list[Stream]:
+async def find(reader: Reader, scope: Scope, order_id: str) -> OrderRecord | None:
+    """See `Account.order`."""
+    key = await _of_number(reader, await _streams(reader, scope), scope, order_id)
+    return None if key is None else await _current(reader, scope, key)
+
+
+async def _streams(reader: Reader, scope: Scope) -> dict[int, Stream]:
+    of_exchange = await streams_of(reader, scope._replace(symbol=None))
     # Requests travel on one name for all exchanges.
-    wide = scope._replace(symbol=None, exchange=scope.exchange if face == "deltas" else None)
-    return await streams_of(reader, wide, face=face)
+    requests = await streams_of(reader, scope._replace(symbol=None, exchange=None), face="requests")
+    return {stream.id: stream for stream in (*of_exchange, *requests)}
 
 
-async def _order(reader: Reader, scope: Scope, order_id: str | None, request_id: str | None) -> OrderRecord | None:
+async def _of_number(reader: Reader, streams: dict[int, Stream], scope: Scope, order_id: str) -> _Key | None:
+    """Give the one order that has a number, as far as the scope says which; None where there is none.
+
+    Raises:
+        AmbiguousOrder: there are several.
+    """
+    table, fills = schema.orders.c, schema.own_trades.c
+    placed = sa.select(table.exchange, table.symbol).where(table.tenant == scope.tenant, table.order_id == order_id)
+    filled = sa.select(fills.stream_id).distinct().where(fills.order_id == order_id, fills.stream_id.in_(streams))
+    found = {(exchange, symbol) for exchange, symbol in await reader.fetch(placed)}
+    found |= {(streams[id_].exchange, streams[id_].symbol or "") for (id_,) in await reader.fetch(filled)}
+    found = {(exchange, symbol) for exchange, symbol in found if scope.exchange in (None, exchange)}
+    known = {exchange for exchange, symbol in found if symbol}
+    # What is said of a number alone must not hide the order itself.
+    fit = [one for one in sorted(found) if scope.symbol in (None, one[1]) and (one[1] or one[0] not in known)]
+    if len(fit) > 1:
+        raise AmbiguousOrder(order_id, fit)
+    return _Key(*fit[0], order_id) if fit else None
+
+
+async def _made_by(reader: Reader, scope: Scope, request_id: str) -> _Key | None:
     table = schema.orders.c
-    which = table.order_id == order_id if order_id is not None else table.request_id == request_id
-    return await _current(reader, scope, which)
-
-
-async def _order_among(reader: Reader, scope: Scope, orders: Iterable[str]) -> OrderRecord | None:
-    return await _current(reader, scope, schema.orders.c.order_id.in_(orders))
-
-
-async def _current(reader: Reader, scope: Scope, which: sa.ColumnElement[bool]) -> OrderRecord | None:
-    table = schema.orders.c
-    wanted = sa.select(table.data).where(table.tenant == scope.tenant, which)
-    if scope.exchange is not None:
-        wanted = wanted.where(table.exchange == scope.exchange)
+    wanted = sa.select(table.exchange, table.symbol, table.order_id).where(
+        table.tenant == scope.tenant, table.request_id == request_id
+    )
     rows = await reader.fetch(wanted.order_by(table.created_ms.desc()).limit(1))
+    return _Key(*rows[0]) if rows else None
+
+
+async def _current(reader: Reader, scope: Scope, key: _Key) -> OrderRecord | None:
+    table = schema.orders.c
+    identity = sa.tuple_(table.tenant, table.exchange, table.symbol, table.order_id)
+    rows = await reader.fetch(sa.select(table.data).where(identity == (scope.tenant, *key)))
     return order_of(rows[0][0]) if rows else None
+
+
+def _names(table: Table, streams: dict[int, Stream], key: _Key | None) -> sa.ColumnElement[bool]:
+    """Give the condition that a row is of an order: of its number, on a stream of its exchange and symbol."""
+    if key is None:
+        return sa.false()
+    own = [one.id for one in streams.values() if (one.exchange, one.symbol or "") == key[:2]]
+    return (table.c.order_id == key.order_id) & table.c.stream_id.in_(own)
+
+
+async def _events(reader: Reader, streams: dict[int, Stream], key: _Key) -> list[OrderEvent]:
+    """Give what happened to an order; streams of a whole account tell of orders of every symbol."""
+    chapter = _Chapter(schema.order_events, make.ORDER_EVENT, schema.order_events.c.order_id == key.order_id)
+    of_exchange = {id_: stream for id_, stream in streams.items() if stream.exchange == key.exchange}
+    events = await _read(reader, of_exchange, chapter, make.order_event)
+    return [event for event in events if symbol_of(event.order, StreamName.parse(event.stream)) == key.symbol]
 
 
 async def _read(

@@ -1,4 +1,4 @@
-"""Which stream a row belongs to: a number made of the stream's name, the same in every database."""
+"""What a stream's name says of its rows: a number in place of the name, the same in every database; whose; of what."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from millrace_core.errors import InvalidName
 from millrace_core.names import StreamName, is_snapshot, tenant, trader_actions
+from millrace_core.orders import Order
 
 
 @lru_cache(maxsize=65_536)
@@ -15,6 +16,15 @@ def stream_id(name: str) -> int:
     Two names of one number would be refused when the second is added; among 10,000 names the odds are 1 to 5 million.
     """
     return int.from_bytes(blake2b(name.encode(), digest_size=6).digest(), "big")
+
+
+def symbol_of(order: Order, stream: StreamName) -> str:
+    """Give the symbol of an order that a message names: its own, else the stream's; empty where neither says one.
+
+    Exchanges may number the orders of each symbol for itself, so an order of no known symbol is never taken for another
+    of its number: it stands by itself.
+    """
+    return order.symbol or stream.symbol or ""
 
 
 class StreamParts(NamedTuple):

@@ -32,7 +32,7 @@ from millrace_api.routes import (
 )
 from millrace_api.services import Services
 from millrace_core.errors import Problem
-from millrace_store import BadCursor, DatabaseUnavailable
+from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
 
 PREFIX = "/api/v1"
 _ROUTERS = (market, account, operations, orders, halts, agents, configs, exports, tokens, session)
@@ -107,6 +107,11 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(BadCursor)
     async def refuse_cursor(request: Request, error: BadCursor) -> Response:
         return Refusal(422, str(error), problems=[Problem("query.cursor", str(error))]).response()
+
+    @app.exception_handler(AmbiguousOrder)
+    async def ask_which(request: Request, error: AmbiguousOrder) -> Response:
+        text = f"{error}: give `symbol` and `exchange` of the one that is meant"
+        return Refusal(422, text, problems=[Problem("query.symbol", "say of which symbol")]).response()
 
     @app.exception_handler(DatabaseUnavailable)
     async def wait_for_database(request: Request, error: DatabaseUnavailable) -> Response:

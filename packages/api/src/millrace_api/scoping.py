@@ -54,7 +54,7 @@ def _market_scope(
     since: Annotated[Moment | None, Query(description="From then on, inclusive.")] = None,
     until: Annotated[Moment | None, Query(description="Until then, exclusive.")] = None,
 ) -> Scope:
-    return _scope(tenant_of(caller, tenant), exchange, symbol, since, until)
+    return scope_of(tenant_of(caller, tenant), exchange, symbol, since, until)
 
 
 def _account_scope(
@@ -65,10 +65,13 @@ def _account_scope(
     since: Annotated[Moment | None, Query(description="From then on, inclusive.")] = None,
     until: Annotated[Moment | None, Query(description="Until then, exclusive.")] = None,
 ) -> Scope:
-    return _scope(tenant_of(caller, tenant, public=False), exchange, symbol, since, until)
+    return scope_of(tenant_of(caller, tenant, public=False), exchange, symbol, since, until)
 
 
-def _scope(of: Tenant, exchange: str | None, symbol: str | None, since: int | None, until: int | None) -> Scope:
+def scope_of(
+    of: Tenant, exchange: str | None, symbol: str | None, since: int | None = None, until: int | None = None
+) -> Scope:
+    """Give the scope that parameters name, checked by their patterns."""
     return Scope(
         of,
         exchange=None if exchange is None else ExchangeId(exchange),

@@ -124,6 +124,20 @@ async def test_failed_executions_are_found_with_their_reason(
     assert story["order"] is None
 
 
+async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, twins: str) -> None:
+    """Without one the answer says what to give, and never tells of another order."""
+    path = f"/api/v1/orders/{twins}"
+    for params in ({}, {"exchange": "binance"}):
+        refused = await admin.get(path, params=params)
+        assert refused.status_code == 422
+        assert "ETH/USDT on binance; XRP/USDT on binance: give `symbol`" in refused.json()["detail"]
+        assert refused.json()["problems"][0]["path"] == "query.symbol"
+    for symbol in ("ETH/USDT", "XRP/USDT"):
+        found = (await admin.get(path, params={"symbol": symbol})).json()
+        assert (found["order"]["symbol"], len(found["events"])) == (symbol, 1)
+    assert (await admin.get(path, params={"symbol": "KCS/USDT"})).status_code == 404
+
+
 async def test_an_export_is_every_row_in_both_forms(admin: Any, trades: int) -> None:
     """CSV and Parquet hold the same rows, digit for digit."""
     text = await admin.get("/api/v1/exports/trades", params={"format": "csv"})

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from millrace_bus import Bus
+from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import parse_request
 
 NEW = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
@@ -81,6 +82,20 @@ async def test_a_malformed_order_is_not_sent(admin: Any, executor: Any) -> None:
     assert found.status_code == 422
     assert {each["path"] for each in found.json()["problems"]} == {"$.payload.price", "$.payload.amountBase"}
     assert not executor.requests
+
+
+async def test_a_number_of_several_orders_cancels_none(
+    admin: Any, executor: Any, bus: Bus, tenant: Any, twins: str
+) -> None:
+    """Without its symbol no order is guessed at, though Redis knows one of them; with it that one is canceled."""
+    await bus.orders.merge(tenant, OrderRecord(Order(id=twins, symbol="ETH/USDT"), "binance", 1))
+    refused = await admin.delete(f"/api/v1/orders/{twins}", params={"exchange": "binance"})
+    assert refused.status_code == 422
+    assert "give `symbol`" in refused.json()["detail"]
+    assert not executor.requests
+    assert (await admin.delete(f"/api/v1/orders/{twins}", params={"symbol": "XRP/USDT"})).status_code == 200
+    (sent,) = executor.requests
+    assert (sent.exchange_id, sent.payload.symbol) == ("binance", "XRP/USDT")
 
 
 async def test_orders_are_edited_and_canceled(admin: Any, executor: Any, tenant: Any) -> None:

@@ -7,9 +7,17 @@ from fastapi import APIRouter, Path, Query, Response
 from millrace_api.access.principal import Caller
 from millrace_api.documents import PageOf, answer, gives, page
 from millrace_api.problems import not_found
-from millrace_api.scoping import AccountScope, ExchangeQuery, PageWanted, SourcedScope, TenantQuery, tenant_of
+from millrace_api.scoping import (
+    AccountScope,
+    ExchangeQuery,
+    PageWanted,
+    SourcedScope,
+    SymbolQuery,
+    TenantQuery,
+    scope_of,
+    tenant_of,
+)
 from millrace_api.services import Held
-from millrace_core.names import ExchangeId
 from millrace_store import Scope
 from millrace_store.records import (
     BalanceRecord,
@@ -49,10 +57,18 @@ async def list_orders(
 
 @router.get("/orders/{order_id}", operation_id="get_order", responses=gives(OrderStory, also=_NOT_THERE))
 async def get_order(
-    held: Held, caller: Caller, order_id: OrderId, tenant: TenantQuery = None, exchange: ExchangeQuery = None
+    held: Held,
+    caller: Caller,
+    order_id: OrderId,
+    tenant: TenantQuery = None,
+    exchange: ExchangeQuery = None,
+    symbol: SymbolQuery = None,
 ) -> Response:
-    """Give everything known of an order: requests, answers with latencies, events, fills."""
-    scope = Scope(tenant_of(caller, tenant, public=False), exchange=None if exchange is None else ExchangeId(exchange))
+    """Give everything known of an order: requests, answers with latencies, events, fills.
+
+    Where several orders have that number, exchange and symbol say which is meant.
+    """
+    scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
     story = await held.store.account.story(scope, order_id=order_id)
     if story is None:
         raise not_found("order of this id")

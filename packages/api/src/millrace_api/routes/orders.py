@@ -8,11 +8,10 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from millrace_api.access.principal import Caller, needs
 from millrace_api.documents import body_of, gives, refused, takes
 from millrace_api.problems import not_found
-from millrace_api.scoping import TenantQuery, tenant_of
-from millrace_api.services import Held, redis
+from millrace_api.scoping import TenantQuery, scope_of, tenant_of
+from millrace_api.services import Held, Services, redis
 from millrace_api.trading.desk import Accepted, Desk, Trade
 from millrace_core import messages
-from millrace_core.names import ExchangeId
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
     CancelAllOrders,
@@ -24,6 +23,7 @@ from millrace_core.requests import (
     EditOrder,
     EditPayload,
 )
+from millrace_store import AmbiguousOrder, Scope
 
 router = APIRouter(tags=["trading"], dependencies=[Depends(needs("trade"))])
 
@@ -114,13 +114,10 @@ async def cancel_order(
     key: IdempotencyKey = None,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Cancel an order; where it trades is looked up when it is not said."""
+    """Cancel an order; where it trades is looked up when it is not said, and several of that number are none."""
     of = tenant_of(caller, tenant, public=False)
     if exchange is None or symbol is None:
-        known = await redis(held.bus.orders.get(of, order_id, exchange=ExchangeId(exchange) if exchange else None))
-        if known is None or known.order.symbol is None:
-            raise not_found("order of this id (give exchange and symbol to have it canceled all the same)")
-        exchange, symbol = exchange or known.exchange, symbol or known.order.symbol
+        exchange, symbol = await _traded_at(held, scope_of(of, exchange, symbol), order_id)
     payload = CancelPayload(symbol=symbol, order_id=order_id, order_source=caller.name)
     return await _carried(request, Desk(held, caller), CancelOrder(exchange_id=exchange, payload=payload), key)
 
@@ -139,6 +136,29 @@ async def cancel_all_orders(
     tenant_of(caller, tenant, public=False)
     payload = CancelAllPayload(symbol=symbol, order_source=caller.name)
     return await _carried(request, Desk(held, caller), CancelAllOrders(exchange_id=exchange, payload=payload), key)
+
+
+async def _traded_at(held: Services, scope: Scope, order_id: str) -> tuple[str, str]:
+    """Give the exchange and the symbol of an order. Redis knows the newest ones, the database all that share a number.
+
+    Raises:
+        Refusal: nothing is known of it.
+        AmbiguousOrder: several orders have that number, and the scope fits more than one.
+    """
+    stored = await held.store.account.order(scope, order_id)
+    known = await redis(held.bus.orders.get(scope.tenant, order_id, exchange=scope.exchange, symbol=scope.symbol))
+    found = set() if stored is None else {(stored.exchange, stored.symbol)}
+    found |= set() if known is None else {(known.exchange, known.order.symbol)}
+    fit = {
+        (exchange, symbol)
+        for exchange, symbol in found
+        if symbol and scope.exchange in (None, exchange) and scope.symbol in (None, symbol)
+    }
+    if not fit:
+        raise not_found("order of this id (give exchange and symbol to have it canceled all the same)")
+    if len(fit) > 1:
+        raise AmbiguousOrder(order_id, sorted(fit))
+    return fit.pop()
 
 
 async def _carried(request: Request, desk: Desk, trade: Trade, key: str | None) -> Response:
