@@ -68,6 +68,16 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
     assert tables(batch) == {"snapshots"}
 
 
+@pytest.mark.parametrize("as_of", ["", "1", "x-1", f"1-{'9' * 5_000}"])
+def test_a_snapshot_that_does_not_say_what_it_includes_is_a_dead_letter(as_of: str) -> None:
+    """What a snapshot adds up to must be an id."""
+    for stream, data in (("watchTicker.A/B", {}), ("watchOrderBook.A/B", {"bids": [], "asks": [], "checksum": 0})):
+        batch = Batch()
+        name = f"stream.snapshot.Ann.binance.{stream}"
+        assert shelve(batch, name, body("snapshot", {**data, "asOf": as_of})).dead
+        assert tables(batch) == {"dead_letters"}
+
+
 @pytest.mark.parametrize("status", ["rejected", "failed", "expired", "unknown"])
 def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
     """Whatever was not done is a row with the reason in words."""

@@ -68,10 +68,16 @@ class _OneByOne:
         for entry in page:
             try:
                 self._put(batch, entry, shelved)
-            except (InvalidMessage, InvalidName) as error:
+            except InvalidMessage as error:
                 bury(batch, self._name, entry, str(error), shelved)
 
     def _put(self, batch: Batch, entry: JournalEntry, shelved: Shelved) -> None:
+        """Add an entry.
+
+        Raises:
+            InvalidMessage: it is none of this journal's. Raised before the batch is touched, which is of no use after an
+                error of its own: any other goes up to whoever made the batch.
+        """
         raise NotImplementedError
 
 
@@ -106,10 +112,10 @@ class _Snapshots(_OneByOne):
         place, data = place_of(self._name, entry.id, message), message.data
         if self._is_book:
             book = read(_BOOK, data)
-            as_of = MessageId.parse(book.as_of)
+            as_of = _included(book.as_of)
             batch.snapshot(place, as_of, bytes(data), nonce=book.nonce, checksum=book.checksum)
         else:
-            batch.snapshot(place, MessageId.parse(read(_AS_OF, data).as_of), bytes(data))
+            batch.snapshot(place, _included(read(_AS_OF, data).as_of), bytes(data))
 
 
 class _Requests(_OneByOne):
@@ -127,6 +133,18 @@ def _asked_at(entry_id: MessageId, text: bytes) -> int:
         return credible(_ASKED_AT.decode(text).requested_at or entry_id.epoch)
     except msgspec.MsgspecError:
         return credible(entry_id.epoch)
+
+
+def _included(as_of: str) -> MessageId:
+    """Read up to which message a snapshot includes everything.
+
+    Raises:
+        InvalidMessage: that is no id of a message.
+    """
+    try:
+        return MessageId.parse(as_of)
+    except (InvalidName, ValueError) as error:
+        raise invalid(str(error)) from error
 
 
 def _misplaced(kind: str) -> InvalidMessage:
