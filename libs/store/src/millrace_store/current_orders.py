@@ -1,6 +1,7 @@
 """Orders as they are now: the join of everything that any message said of them."""
 
 from collections.abc import Iterable
+from decimal import InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from millrace_core.orders import OrderRecord, join
 from millrace_store import records, schema
 from millrace_store.batch import Sighting
 from millrace_store.database import Writer
+from millrace_store.errors import ValueRefused
 from millrace_store.sql import POSTGRES
 from millrace_store.streams import stream_id
 
@@ -35,7 +37,7 @@ async def join_orders(writer: Writer, dialect: Dialect, sightings: Iterable[Sigh
     joined: dict[_Key, OrderRecord] = {}
     for one in sightings:
         key = (one.tenant, one.record.exchange, one.record.order.id, one.record.order.symbol or "")
-        joined[key] = join(joined[key], one.record) if key in joined else one.record
+        joined[key] = _joined(joined[key], one.record) if key in joined else one.record
     keys = sorted(joined)
     table = schema.orders.c
     identity = (table.tenant, table.exchange, table.order_id, table.symbol)
@@ -44,8 +46,15 @@ async def join_orders(writer: Writer, dialect: Dialect, sightings: Iterable[Sigh
         known = sa.select(*identity, table.data).where(sa.tuple_(*identity).in_(part))
         for tenant, exchange, order_id, symbol, data in await writer.fetch(known):
             key = (tenant, exchange, order_id, symbol)
-            joined[key] = join(joined[key], decode_order(data))
+            joined[key] = _joined(joined[key], decode_order(data))
         await writer.replace(schema.orders, [_order_row(key, joined[key]) for key in part])
+
+
+def _joined(a: OrderRecord, b: OrderRecord) -> OrderRecord:
+    try:
+        return join(a, b)
+    except InvalidOperation as error:
+        raise ValueRefused(f"order {a.order.id} has a number that is none, and compares with no other") from error
 
 
 def _order_row(key: _Key, record: OrderRecord) -> tuple[Any, ...]:

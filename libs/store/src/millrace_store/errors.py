@@ -4,6 +4,7 @@ MillraceError
 └── StoreError
     ├── UnsupportedDatabase  url      the address names neither SQLite nor PostgreSQL
     ├── DatabaseUnavailable           it does not answer, or is shutting down: try again later
+    ├── ValueRefused                  it cannot hold something that it was given: the same again is refused again
     ├── AlreadyThere                  a row of that key is there; inside the store only
     ├── Conflict                      another holds this already: an idempotency key, a token's name
     ├── BadCursor                     a cursor that no page of this query gave
@@ -33,6 +34,10 @@ class DatabaseUnavailable(StoreError):
 
     A batch may always be tried again whole: what was stored already is skipped.
     """
+
+
+class ValueRefused(StoreError):
+    """The database cannot hold something that it was given; nothing of the transaction was kept."""
 
 
 class Conflict(StoreError):

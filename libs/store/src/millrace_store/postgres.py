@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from millrace_store.errors import AlreadyThere, DatabaseUnavailable
+from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.partitions import DAY_MS, Connection, Partitions
 from millrace_store.schema import MONEY, PARTITIONED, Table
@@ -249,5 +249,10 @@ def _translated() -> Iterator[None]:
         yield
     except asyncpg.UniqueViolationError as error:
         raise AlreadyThere(str(error)) from error
+    except (ValueError, OverflowError) as error:
+        # The driver's own, before anything is sent. Some of them count as errors of the connection, too.
+        raise ValueRefused(f"PostgreSQL: {error}") from error
     except _GONE as error:
         raise DatabaseUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+    except asyncpg.PostgresError as error:
+        raise ValueRefused(f"PostgreSQL: {error}") from error

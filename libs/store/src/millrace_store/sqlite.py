@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from millrace_store.errors import AlreadyThere, DatabaseUnavailable
+from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.schema import Table
 from millrace_store.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
@@ -22,6 +22,7 @@ _VALUES_A_STATEMENT: Final = 16_000
 _PAGES_A_CACHE_KIB: Final = 65_536
 _PAGES_A_CHECKPOINT: Final = 10_000
 """How much of the log, 40 MB, is collected before it goes to the file: a page that changes often goes there once."""
+_SAME_KEY: Final = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
 
 T = TypeVar("T")
 
@@ -248,6 +249,10 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise AlreadyThere(str(error)) from error
+        if error.sqlite_errorcode in _SAME_KEY:
+            raise AlreadyThere(str(error)) from error
+        raise ValueRefused(f"SQLite: {error}") from error
     except sqlite3.OperationalError as error:
         raise DatabaseUnavailable(f"SQLite: {error}") from error
+    except (sqlite3.Error, ValueError, OverflowError) as error:
+        raise ValueRefused(f"SQLite: {error}") from error

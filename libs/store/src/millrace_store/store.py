@@ -71,6 +71,7 @@ class Store:
 
         Raises:
             DatabaseUnavailable: the same batch may be committed again.
+            ValueRefused: something in it cannot be stored; nothing of it was.
         """
         await commit(self._database, batch)
 

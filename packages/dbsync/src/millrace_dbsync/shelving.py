@@ -75,8 +75,8 @@ class _OneByOne:
         """Add an entry.
 
         Raises:
-            InvalidMessage: it is none of this journal's. Raised before the batch is touched, which is of no use after an
-                error of its own: any other goes up to whoever made the batch.
+            InvalidMessage: it is none of this journal's, and the batch is as it was. Whatever else is raised came from
+                the batch, which is of no use then: it goes up to whoever made it.
         """
         raise NotImplementedError
 
