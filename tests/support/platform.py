@@ -31,6 +31,8 @@ STORED_KINDS = (*KINDS, "dbsync", "api")
 """The whole of it, for which there must be a database."""
 DEMO_KEY = "demo-key"
 DEMO_SECRET = b"demo-secret"
+PATIENCE = aiohttp.ClientTimeout(total=30)
+"""Whoever does not answer within it never will: the test says so, rather than that its own time was over."""
 _POLL_S = 0.02
 
 
@@ -48,7 +50,7 @@ class Platform:
         # Who kills Redis asks it again as soon as it is back.
         patience = Retry(ConstantBackoff(0.1), 50)
         self.redis: Any = redis_asyncio.Redis.from_url(server.url, decode_responses=True, retry=patience)
-        self.http = aiohttp.ClientSession(self.exchange_url)
+        self.http = aiohttp.ClientSession(self.exchange_url, timeout=PATIENCE)
         self.configs: dict[str, dict[str, Any]] = {}
         self.processes: dict[str, asyncio.subprocess.Process] = {}
 

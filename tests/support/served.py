@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import aiohttp
-from tests.support.platform import Platform, until
+from tests.support.platform import PATIENCE, Platform, until
 
 from millrace_cli import tokens
 from millrace_core.names import tenant
@@ -65,7 +65,7 @@ async def api_of(platform: Platform) -> AsyncIterator[Api]:
     assert platform.database is not None
     token = await tokens.create(platform.database.url, TENANT, f"test {os.urandom(4).hex()}", "trade", days=1)
     address, headers = f"http://127.0.0.1:{platform.api_port}", {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(address, headers=headers) as http:
+    async with aiohttp.ClientSession(address, headers=headers, timeout=PATIENCE) as http:
 
         async def is_ready() -> bool:
             try:
