@@ -4,10 +4,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from millrace_core.market import Balance, Fee, Trade
-from millrace_core.messages import RequestError, Response, Status
+from millrace_core.messages import RequestError, Response, Status, encode
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
@@ -28,10 +29,8 @@ async def traded(store: Store, journal: Any, name: Callable[..., StreamName]) ->
     pushes, fills = journal(name("watchOrders")), journal(name("watchMyTrades"))
     payload = {"symbol": "KCS/USDT", "orderSource": "James", "amountBase": 5}
     async with store.batch() as batch:
-        batch.request(
-            requests.next(),
-            {"action": "createOrder", "requestId": REQUEST, "exchangeId": "kucoin", "payload": payload},
-        )
+        made = {"action": "createOrder", "requestId": REQUEST, "exchangeId": "kucoin", "payload": payload}
+        batch.request(requests.next(), encode(made), made)
         opened = order("7", status="open", filled=Decimal(0), timestamp=1_000)
         trace = Trace(decided=100, accepted=150, sent=175, acknowledged=300)
         batch.response(answers.next(), Response(REQUEST, "done", opened, "James"), trace)
@@ -55,7 +54,7 @@ async def test_an_order_has_its_whole_story(traded: Store, ids: dict[str, str]) 
     assert story is not None
     assert story.order is not None
     assert (story.order.order.status, story.order.order_source, story.order.request_id) == ("closed", "James", REQUEST)
-    assert [request.request["payload"]["orderSource"] for request in story.requests] == ["James"]
+    assert [request.order_source for request in story.requests] == ["James"]
     (answer,) = story.responses
     assert answer.latencies == {"decided→accepted": 50, "accepted→sent": 25, "sent→acknowledged": 125}
     assert [event.order.filled for event in story.events] == [0, 2, 5]
@@ -70,7 +69,8 @@ async def test_a_cancellation_is_part_of_the_story(
 ) -> None:
     """A request that names the order by its answer belongs to the story, and the order stays its maker's."""
     async with traded.batch() as batch:
-        batch.request(journal("T.traderActions", 1_760_000_050_000).next(), {"requestId": "c" * 32, "payload": {}})
+        cancel = {"requestId": "c" * 32, "payload": {}}
+        batch.request(journal("T.traderActions", 1_760_000_050_000).next(), encode(cancel), cancel)
         canceled = Response("c" * 32, "done", order("7", status="closed"), "Ann")
         batch.response(journal(name("cancelOrder")).next(), canceled, Trace())
     story = await traded.account.story(SCOPE, order_id="7")
@@ -87,7 +87,7 @@ async def twins(store: Store, journal: Any, name: Callable[..., StreamName]) -> 
         for exchange, symbol in (("binance", "A/B"), ("binance", "C/D"), ("kucoin", "A/B")):
             of, request = f"{exchange} {symbol}", f"r {exchange} {symbol}"
             requests = journal("T.traderActions", 1_760_000_050_000 + len(batch.written))
-            batch.request(requests.next(), {"requestId": request, "exchangeId": exchange})
+            batch.request(requests.next(), b"{}", {"requestId": request, "exchangeId": exchange})
             answers, pushes = (journal(name(one, symbol, exchange=exchange)) for one in ("createOrder", "watchOrders"))
             batch.response(answers.next(), Response(request, "done", Order("7", symbol), of), Trace())
             # Of the stream's symbol, though it names none.
@@ -267,10 +267,20 @@ async def test_requests_of_any_form_are_kept(store: Store, journal: Any) -> None
     strange: list[dict[str, Any]] = [{}, {"payload": [1]}, {"action": 7, "payload": {"symbol": "A/B", "price": 1.10}}]
     async with store.batch() as batch:
         for request in strange:
-            batch.request(stream.next(), request)
+            batch.request(stream.next(), encode(request), request)
     rows = (await store.account.requests(SCOPE, descending=False)).rows
-    assert [row.request for row in rows] == strange
+    assert [msgspec.json.decode(row.request) for row in rows] == strange
     assert [(row.action, row.symbol) for row in rows] == [(None, None), (None, None), (None, "A/B")]
     named = (await store.account.requests(SCOPE._replace(symbol=Symbol("A/B")))).rows
     assert [row.message_id for row in named] == [rows[2].message_id]
     assert (await store.account.responses(SCOPE)).rows == []
+
+
+async def test_a_request_keeps_every_character(store: Store, journal: Any) -> None:
+    """It is given as it travelled: digits beyond what a float holds, spaces, escapes, other alphabets."""
+    said = r'{ "payload": {"amountBase": 12345678.123456789012, "price": 1.10}, "by": "a\u0000b ж🙂" }'
+    async with store.batch() as batch:
+        batch.request(journal("T.traderActions").next(), said.encode(), msgspec.json.decode(said))
+    (row,) = (await store.account.requests(SCOPE)).rows
+    assert bytes(row.request).decode() == said
+    assert said in encode(row).decode()

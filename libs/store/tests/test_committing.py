@@ -44,7 +44,7 @@ def give(batch: Batch, name: Callable[..., StreamName], first: int = 1, last: in
         batch.balances(at("watchBalance", None), {"KCS": Balance(0.1, 0.2, 0.3)})
         batch.event(at("watchPositions", None), b'{"positions":[]}')
         batch.status(at("fetchNothing"), Status("live"))
-        batch.request(at("traderActions")._replace(name="T.traderActions"), {"action": "createOrder", "payload": {}})
+        batch.request(at("traderActions")._replace(name="T.traderActions"), b'{"payload":{}}', {"payload": {}})
         batch.response(at("createOrder"), Response(f"r{seq}", "rejected", None, "James"), Trace(sent=1))
         batch.dead_letter(at("watchLiquidations"), "not JSON", b"\xff\x00")
         batch.latency(str(name("watchTrades")), "received→published", 1_760_000_040_000, _histogram())

@@ -7,7 +7,7 @@ from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
 from millrace_dbsync.shelved import Shelved
 from millrace_dbsync.shelving import shelf_of
-from millrace_store import Batch
+from millrace_store import Batch, schema
 
 PREFIX = "stream.Ann.binance."
 ID = MessageId(1763800000000, 42)
@@ -94,6 +94,14 @@ def test_a_request_is_stored_as_it_was_made_however_malformed(request_: dict[str
     batch = Batch()
     assert not shelve(batch, "Ann.traderActions", json.dumps(request_).encode()).dead
     assert tables(batch) == {"requests"}
+
+
+def test_a_request_keeps_every_digit() -> None:
+    """What is stored is the text that travelled, not what a float makes of it."""
+    batch, text = Batch(), b'{"payload": {"amountBase": 12345678.123456789012, "symbol": "A/B"}}'
+    shelve(batch, "Ann.traderActions", text)
+    ((*_, symbol, _, stored),) = batch.rows[schema.requests]
+    assert (symbol, stored) == ("A/B", text.decode())
 
 
 POISON: list[tuple[str, str, bytes | None]] = [

@@ -96,7 +96,7 @@ def request(found: Found) -> RequestRecord:
         exchange=exchange,
         symbol=symbol,
         order_source=order_source,
-        request=msgspec.json.decode(data),
+        request=msgspec.Raw(data.encode()),
     )
 
 

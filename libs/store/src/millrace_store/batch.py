@@ -197,8 +197,8 @@ class Batch:
         if self._admits(place.name, place.id):
             self._add(schema.statuses, (*_identity(place), status.status, _text(status.reason)))
 
-    def request(self, place: Place, request: Mapping[str, Any]) -> None:
-        """Add a request to trade: its JSON object, of whatever form; what it names of the protocol is indexed."""
+    def request(self, place: Place, data: bytes, request: Mapping[str, Any]) -> None:
+        """Add a request to trade as it travelled, of whatever form; what it names of the protocol is indexed."""
         if not self._admits(place.name, place.id):
             return
         payload = request.get("payload")
@@ -206,7 +206,7 @@ class Batch:
         named = (request.get("requestId"), request.get("action"), request.get("exchangeId"))
         of_payload = (said.get("symbol"), said.get("orderSource"))
         texts = (_text(value) if isinstance(value, str) else None for value in (*named, *of_payload))
-        self._add(schema.requests, (*_identity(place), *texts, encode(request).decode()))
+        self._add(schema.requests, (*_identity(place), *texts, str(data, "utf-8")))
 
     def response(self, place: Place, response: Response, trace: Trace) -> None:
         """Add an executor's answer; its orders are joined into the current ones, and one not done has failed."""

@@ -110,8 +110,8 @@ class RequestRecord(_Record, frozen=True, kw_only=True):
     exchange: str | None
     symbol: str | None
     order_source: str | None
-    request: Any
-    """The whole request, JSON."""
+    request: msgspec.Raw
+    """The whole request as it travelled, every digit of it: JSON."""
 
 
 class ResponseRecord(_Record, frozen=True, kw_only=True):

@@ -138,6 +138,12 @@ async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, 
     assert (await admin.get(path, params={"symbol": "KCS/USDT"})).status_code == 404
 
 
+async def test_a_request_is_told_digit_for_digit(admin: Any, stored: Any) -> None:
+    """What somebody asked for is given as it travelled, not as a float has it."""
+    for path in ("/api/v1/requests", f"/api/v1/requests/{stored['request_id']}"):
+        assert '"amountBase":12345678.123456789012}' in (await admin.get(path)).text
+
+
 async def test_an_export_is_every_row_in_both_forms(admin: Any, trades: int) -> None:
     """CSV and Parquet hold the same rows, digit for digit."""
     text = await admin.get("/api/v1/exports/trades", params={"format": "csv"})

@@ -123,8 +123,8 @@ class _Requests(_OneByOne):
 
     def _put(self, batch: Batch, entry: JournalEntry, shelved: Shelved) -> None:
         text = text_of(entry)
-        request = read(_OBJECT, text)
-        batch.request(Place(self._name, entry.id, _asked_at(entry.id, text)), request)
+        named = read(_OBJECT, text)
+        batch.request(Place(self._name, entry.id, _asked_at(entry.id, text)), text, named)
 
 
 def _asked_at(entry_id: MessageId, text: bytes) -> int:
