@@ -50,6 +50,7 @@ async def test_the_api_tells_what_the_exchange_says(tmp_path: Path, database: Da
         await platform.end("magicbox")
         await check_orders(platform, api)
         await check_story(platform, api)
+        await check_balances(platform, api)
         await check_trades(platform, api)
         assert await api.all("/gaps") == []
         hops = {row["hop"] for row in (await api.get("/latencies"))["items"]}
@@ -114,6 +115,20 @@ async def check_story(platform: Platform, api: Api) -> None:
     fills = sum(Decimal(fill["amount"]) for fill in story["fills"])
     assert fills == Decimal(story["order"]["order"]["filled"]) > 0
     log.info("the way of order %s, ns: %s", newest["order"]["id"], answer["latencies"])
+
+
+async def check_balances(platform: Platform, api: Api) -> None:
+    """Hold the newest of each balance against the exchange's own, those that never changed too."""
+    account = await platform.get_signed("/api/v3/account")
+    theirs = {one["asset"]: Decimal(one["free"]) for one in account["balances"] if Decimal(one["free"])}
+
+    async def all_told() -> bool:
+        rows = await api.all("/balances", exchange="binance", descending="false")
+        ours = {row["currency"]: Decimal(row["free"]) for row in rows}
+        return theirs.items() <= ours.items()
+
+    await until(all_told, "every balance is the exchange's", platform=platform)
+    log.info("%d balances are the exchange's own", len(theirs))
 
 
 async def check_trades(platform: Platform, api: Api) -> None:

@@ -53,6 +53,7 @@ def rows_of(name: str, journal: Journal) -> Counter[Row]:
     if name.endswith(".traderActions"):
         return Counter(_freeze(row) for id_, body in journal.items() for row in _request(id_, body))
     is_snapshot = name.startswith("stream.snapshot.")
+    first_of = dict(sorted(journal, reverse=True))
     put = _PUTS.get(_action(name), _answer if not _action(name).startswith("watch") else _event)
     rows: Counter[Row] = Counter()
     for said in map(_said, journal.values()):
@@ -60,6 +61,10 @@ def rows_of(name: str, journal: Journal) -> Counter[Row]:
             rows.update([_freeze(("statuses", (*said.id, said.data["status"], said.data["reason"])))])
         else:
             rows.update(map(_freeze, _snapshot(said) if is_snapshot else put(said)))
+            if is_snapshot and _action(name) == "watchBalance" and said.id.seq == first_of[said.id.epoch]:
+                # What holds when an epoch begins no delta tells.
+                held = {currency: amounts for currency, amounts in said.data.items() if currency != "asOf"}
+                rows.update(map(_freeze, _balances(said._replace(data=held))))
     return rows
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from millrace_core.ids import MessageId
 from millrace_core.market import Balance, Fee, Trade
 from millrace_core.messages import RequestError, Response, Status, encode
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import AmbiguousOrder, Scope, Store
+from millrace_store import AmbiguousOrder, Place, Scope, Store
 
 SCOPE = Scope(Tenant("T"))
 REQUEST = "a" * 32
@@ -259,6 +260,54 @@ async def test_balances_over_time(store: Store, journal: Any, name: Callable[...
         (Decimal("0.1"), Decimal("0.2"), Decimal("0.3")),
     ]
     assert len((await store.account.balances(SCOPE)).rows) == 3
+
+
+async def test_what_was_held_before_anybody_watched_is_known(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """The first snapshot of each epoch tells of every balance, once, whichever batches it and the later ones are in."""
+    stream = name("watchBalance", None)
+
+    async def commit(epoch: int, *numbers: int) -> None:
+        async with store.batch() as batch:
+            for number in numbers:
+                place = Place(stream.snapshot, MessageId(epoch, number), 1_000 * epoch + number)
+                held = {"KCS": Balance(0.1, 0.2, 0.3), "USDT": Balance(float(number))}
+                batch.balances_snapshot(place, MessageId(epoch, 0), encode(held), held)
+
+    for epoch, numbers in ((1, (7, 8)), (1, (7, 8, 9)), (1, (10,)), (2, (1, 2)), (2, (1, 2))):
+        await commit(epoch, *numbers)
+    async with store.batch() as batch:
+        batch.balances(Place(str(stream), MessageId(2, 1), 2_005), {"KCS": Balance(0.5)})
+    rows = (await store.account.balances(SCOPE, descending=False)).rows
+    assert [(row.at_ms, row.currency, row.free) for row in rows] == [
+        (1_007, "KCS", Decimal("0.1")),
+        (1_007, "USDT", 7),
+        (2_001, "KCS", Decimal("0.1")),
+        (2_001, "USDT", 1),
+        (2_005, "KCS", Decimal("0.5")),
+    ]
+    assert await store.exports.count("balances", SCOPE) == len(rows)
+    assert await store.exports.count("snapshots", SCOPE) == 6
+
+
+async def test_orders_from_before_anybody_watched_are_known(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """An open order that only a snapshot tells of is there, and joined with what deltas say of it."""
+    stream = name("watchOrders")
+    for number in (1, 2):
+        async with store.batch() as batch:
+            place = Place(stream.snapshot, MessageId(7, number), 1_000 * number)
+            orders = [order("old", status="open", filled=Decimal(number)), order(f"new {number}", status="open")]
+            batch.orders_snapshot(place, MessageId(7, 0), b"{}", orders)
+    async with store.batch() as batch:
+        batch.orders(journal(stream).next(), [order("old", status="closed", filled=Decimal(5))])
+    rows = {row.order.id: row for row in (await store.account.orders(SCOPE)).rows}
+    assert {number: row.order.status for number, row in rows.items()} == {"old": "closed", "new 1": "open"}
+    story = await store.account.story(SCOPE, order_id="old")
+    assert story is not None
+    assert [event.order.status for event in story.events] == ["closed"]
 
 
 async def test_requests_of_any_form_are_kept(store: Store, journal: Any) -> None:

@@ -68,6 +68,22 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
     assert tables(batch) == {"snapshots"}
 
 
+def test_the_first_snapshots_of_an_account_tell_what_no_delta_did() -> None:
+    """What was held and open before anybody watched is in the tables; the next snapshots are only kept."""
+    held = {"KCS": {"free": 1, "used": 0, "total": 1}, "USDT": {"free": 2}, "asOf": "1-0"}
+    batch = Batch()
+    for stream, data in (("watchBalance", held), ("watchOrders.KCS/USDT", {"orders": [ORDER], "asOf": "1-0"})):
+        bodies = [body("snapshot", data, id=f"{ID.epoch}-{ID.seq + n}") for n in range(2)]
+        assert not shelve(batch, f"stream.snapshot.Ann.binance.{stream}", *bodies).dead
+    assert [(*row[3:6], row[-1]) for row in batch.rows[schema.balances]] == [
+        (ID.seq, 0, "KCS", "1.0"),
+        (ID.seq, 1, "USDT", None),
+    ]
+    assert [(sighting.id, sighting.record.order.id) for sighting in batch.sightings] == [(ID, "7")]
+    assert len(batch.rows[schema.snapshots]) == 4
+    assert tables(batch) == {"snapshots", "balances"}
+
+
 @pytest.mark.parametrize("as_of", ["", "1", "x-1", f"1-{'9' * 5_000}"])
 def test_a_snapshot_that_does_not_say_what_it_includes_is_a_dead_letter(as_of: str) -> None:
     """What a snapshot adds up to must be an id."""

@@ -9,7 +9,7 @@ from millrace_store import account_records as make
 from millrace_store import schema, stories
 from millrace_store.current_orders import order_of
 from millrace_store.database import Database, Reader
-from millrace_store.paging import Found, Listing, answers_of, newest, page_of, page_rows, within
+from millrace_store.paging import Found, Listing, answers_of, newest, page_of, page_rows, streams_of, within
 from millrace_store.records import (
     BalanceRecord,
     FailedExecution,
@@ -105,10 +105,13 @@ class Account:
         cursor: str | None = None,
         descending: bool = True,
     ) -> Page[BalanceRecord]:
-        """Give each change of a balance."""
+        """Give each change of a balance, and what was held when an epoch of its stream began."""
         which = () if currency is None else (schema.balances.c.currency == currency,)
         listing = Listing(schema.balances, make.BALANCE, limit, cursor, descending, which)
-        return await page_of(self._database, scope, ("watchBalance",), listing, make.balance)
+        async with self._database.reading() as reader:
+            faces = [await streams_of(reader, scope, "watchBalance", face=face) for face in ("deltas", "snapshots")]
+            found, after = await page_rows(reader, scope, [*faces[0], *faces[1]], listing)
+        return Page([make.balance(one) for one in found], after)
 
     async def requests(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True

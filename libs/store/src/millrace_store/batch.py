@@ -3,7 +3,7 @@
 Pure: rows are gathered here and committed by `millrace_store.committing`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import compress, repeat
 from typing import Any, Final, NamedTuple
@@ -122,6 +122,23 @@ class Batch:
                 schema.snapshots, (*_identity(place), *as_of, _int64(nonce), _int64(checksum), str(data, "utf-8"))
             )
 
+    def balances_snapshot(self, place: Place, as_of: MessageId, data: bytes, balances: Balances) -> None:
+        """Add a snapshot of an account's balances; the first of an epoch that is stored tells of each balance in it.
+
+        What an account held before anybody watched, and what changed while nobody could say so, no delta tells.
+        """
+        begins = self._begins(place)
+        self.snapshot(place, as_of, data)
+        if begins:
+            self._hold(place, balances)
+
+    def orders_snapshot(self, place: Place, as_of: MessageId, data: bytes, orders: Sequence[Order]) -> None:
+        """Add a snapshot of the open orders; the first of an epoch that is stored is joined into the current orders."""
+        begins = self._begins(place)
+        self.snapshot(place, as_of, data)
+        if begins:
+            self._sight(place, orders)
+
     def trades(self, place: Place, trades: Sequence[MarketTrade]) -> None:
         """Add trades of the market: one row each."""
         self.market_trades(place.name, MessageIds.of([place.id]), [place.at_ms], [trades])
@@ -183,9 +200,7 @@ class Batch:
     def balances(self, place: Place, balances: Balances) -> None:
         """Add the balances that changed."""
         if self._admits(place.name, place.id):
-            for n, (currency, held) in enumerate(balances.items()):
-                amounts = (_digits(held.free), _digits(held.used), _digits(held.total))
-                self._add(schema.balances, (*_identity(place), n, _text(currency), *amounts))
+            self._hold(place, balances)
 
     def event(self, place: Place, data: bytes) -> None:
         """Add a message of a stream without a table of its own (positions, funding rates), as it travelled."""
@@ -281,16 +296,29 @@ class Batch:
             self.duplicates += new.count(False)
         return new
 
+    def _begins(self, place: Place) -> bool:
+        """Tell whether no message of this epoch is in the batch; whether one is stored is seen when it is committed."""
+        return place.id.epoch > self._of(place.name).last.epoch
+
     def _add(self, table: Table, row: tuple[Any, ...]) -> None:
         self.rows.setdefault(table, []).append(row)
 
-    def _see(self, place: Place, orders: Iterable[Order], response: Response | None = None, first: int = 0) -> None:
-        name = StreamName.parse(place.name)
-        source = None if response is None else response.order_source
-        request = None if response is None else response.request_id
+    def _hold(self, place: Place, balances: Balances) -> None:
+        for n, (currency, held) in enumerate(balances.items()):
+            amounts = (_digits(held.free), _digits(held.used), _digits(held.total))
+            self._add(schema.balances, (*_identity(place), n, _text(currency), *amounts))
+
+    def _see(self, place: Place, orders: Sequence[Order], response: Response | None = None, first: int = 0) -> None:
         for n, order in enumerate(orders, first):
             said = (_text(order.id), _text(order.status), _exact(order.filled), encode(order).decode())
             self._add(schema.order_events, (*_identity(place), n, *said))
+        self._sight(place, orders, response)
+
+    def _sight(self, place: Place, orders: Sequence[Order], response: Response | None = None) -> None:
+        name = StreamName.parse(place.name)
+        source = None if response is None else response.order_source
+        request = None if response is None else response.request_id
+        for order in orders:
             known = structs.replace(order, symbol=symbol_of(order, name) or None)
             record = OrderRecord(known, name.exchange, place.at_ms, source, request)
             self.sightings.append(Sighting(stream_id(place.name), place.id, name.tenant, record))

@@ -3,12 +3,13 @@
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
+from millrace_core.names import is_snapshot
 from millrace_store import schema
 from millrace_store.batch import Batch
 from millrace_store.current_orders import join_orders
@@ -17,6 +18,9 @@ from millrace_store.errors import AlreadyThere
 from millrace_store.sql import locked
 from millrace_store.streams import parts_of, stream_id
 from millrace_store.written import NOWHERE
+
+_NEVER: Final = 2**64
+"""Beyond the last message of any epoch."""
 
 
 class Floor(NamedTuple):
@@ -49,11 +53,12 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
             for name, written in batch.written.items()
             if not written.is_above(floors[name].position)
         }
+        begun = overlapping | _begun(floors)
         for table, rows in batch.rows.items():
-            if new := _above(rows, overlapping):
+            if new := _above(rows, begun if table is schema.balances else overlapping):
                 # Bytes have no plain form in a bulk copy, and dead letters are few.
                 await (writer.insert_missing if table is schema.dead_letters else writer.insert)(table, new)
-        await _merge(writer, database, batch, overlapping)
+        await _merge(writer, database, batch, overlapping, begun)
         await _advance(writer, batch, floors)
 
 
@@ -83,7 +88,20 @@ def _above(rows: list[tuple[Any, ...]], floors: dict[int, MessageId]) -> Sequenc
     return [row for row in rows if (row[2], row[3]) > floors.get(row[0], NOWHERE)]
 
 
-async def _merge(writer: Writer, database: Database, batch: Batch, overlapping: dict[int, MessageId]) -> None:
+def _begun(floors: dict[str, Floor]) -> dict[int, MessageId]:
+    """Give for each stream of snapshots the end of its newest epoch that has begun: what held then was told already."""
+    return {
+        stream_id(name): MessageId(floor.position.epoch, _NEVER) for name, floor in floors.items() if is_snapshot(name)
+    }
+
+
+async def _merge(
+    writer: Writer,
+    database: Database,
+    batch: Batch,
+    overlapping: dict[int, MessageId],
+    begun: dict[int, MessageId],
+) -> None:
     """Write what is joined with what is there."""
     candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
     if candles:
@@ -92,7 +110,7 @@ async def _merge(writer: Writer, database: Database, batch: Batch, overlapping: 
         # Any new mark tells whoever is building the minute meanwhile that it must be built again.
         mark = secrets.randbits(62)
         await writer.replace(schema.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
-    if seen := [one for one in batch.sightings if one.id > overlapping.get(one.stream, NOWHERE)]:
+    if seen := [one for one in batch.sightings if one.id > begun.get(one.stream, NOWHERE)]:
         await join_orders(writer, database.dialect, seen)
     if batch.gap_rows:
         await writer.insert_missing(schema.gaps, batch.gap_rows)

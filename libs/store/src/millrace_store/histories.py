@@ -48,7 +48,13 @@ _TABLES: Final[dict[Kind, Table]] = {
     "gaps": schema.gaps,
 }
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-_FACES: Final = {"snapshots": "snapshots", "requests": "requests"}
+_FACES: Final[dict[Kind, tuple[str, ...]]] = {
+    "snapshots": ("snapshots",),
+    "requests": ("requests",),
+    "balances": ("deltas", "snapshots"),
+    "gaps": ("deltas", "snapshots", "requests"),
+}
+"""Which names they travelled on; else on that of deltas."""
 _SAID_BY_ROWS: Final = ("requests", "orders")
 """Histories whose rows name their exchange and symbol themselves."""
 _OF_ORDERS: Final = ("ownTrades", "orderEvents")
@@ -103,8 +109,9 @@ async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
         rows = sa.select(*columns).where(mine, *said, *once, *within(scope, at)).order_by(*key)
         return Part(stream.exchange, stream.symbol, rows)
 
-    faces = ("deltas", "snapshots", "requests") if kind == "gaps" else (_FACES.get(kind, "deltas"),)
-    return [part(stream) for face in faces for stream in await streams_of(reader, wide, face=face)]
+    return [
+        part(stream) for face in _FACES.get(kind, ("deltas",)) for stream in await streams_of(reader, wide, face=face)
+    ]
 
 
 def _own(kind: Kind) -> list[sa.ColumnClause[Any]]:

@@ -6,9 +6,8 @@ from typing import Any
 import msgspec
 
 from millrace_bus import JournalEntry, JournalPage
-from millrace_core.errors import InvalidMessage, InvalidName
+from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
-from millrace_core.market import BookSnapshot
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
 from millrace_core.trace import Trace
@@ -16,6 +15,7 @@ from millrace_dbsync.busy_feeds import busy_books, busy_trades
 from millrace_dbsync.deltas import Put, put_delta_of, put_status
 from millrace_dbsync.envelopes import credible, envelope, invalid, place_of, read, text_of
 from millrace_dbsync.shelved import Shelf, Shelved, bury
+from millrace_dbsync.snapshots import put_snapshot_of
 from millrace_store import Batch, Place
 
 
@@ -25,7 +25,7 @@ def shelf_of(name: str) -> Shelf:
         return _Requests(name)
     stream = StreamName.parse(name)
     if is_snapshot(name):
-        return _Snapshots(name, is_book=stream.action == "watchOrderBook")
+        return _Snapshots(name, stream)
     if not stream.has_snapshots:
         return _Answers(name)
     feed = _Feed(name, stream)
@@ -101,21 +101,15 @@ class _Answers(_OneByOne):
 class _Snapshots(_OneByOne):
     """Whole states of one stream."""
 
-    def __init__(self, name: str, *, is_book: bool) -> None:
+    def __init__(self, name: str, stream: StreamName) -> None:
         super().__init__(name)
-        self._is_book = is_book
+        self._put_snapshot = put_snapshot_of(stream.action)
 
     def _put(self, batch: Batch, entry: JournalEntry, shelved: Shelved) -> None:
         message = envelope(entry)
         if message.type != "snapshot":
             raise _misplaced(message.type)
-        place, data = place_of(self._name, entry.id, message), message.data
-        if self._is_book:
-            book = read(_BOOK, data)
-            as_of = _included(book.as_of)
-            batch.snapshot(place, as_of, bytes(data), nonce=book.nonce, checksum=book.checksum)
-        else:
-            batch.snapshot(place, _included(read(_AS_OF, data).as_of), bytes(data))
+        self._put_snapshot(batch, place_of(self._name, entry.id, message), message.data)
 
 
 class _Requests(_OneByOne):
@@ -135,26 +129,8 @@ def _asked_at(entry_id: MessageId, text: bytes) -> int:
         return credible(entry_id.epoch)
 
 
-def _included(as_of: str) -> MessageId:
-    """Read up to which message a snapshot includes everything.
-
-    Raises:
-        InvalidMessage: that is no id of a message.
-    """
-    try:
-        return MessageId.parse(as_of)
-    except (InvalidName, ValueError) as error:
-        raise invalid(str(error)) from error
-
-
 def _misplaced(kind: str) -> InvalidMessage:
     return invalid(f"a {kind} does not belong on this stream")
-
-
-class _AsOf(msgspec.Struct, rename="camel"):
-    """What every snapshot says."""
-
-    as_of: str
 
 
 class _AskedAt(msgspec.Struct, rename="camel"):
@@ -163,8 +139,6 @@ class _AskedAt(msgspec.Struct, rename="camel"):
     requested_at: int | None = None
 
 
-_BOOK = msgspec.json.Decoder(BookSnapshot)
-_AS_OF = msgspec.json.Decoder(_AsOf)
 _ASKED_AT = msgspec.json.Decoder(_AskedAt)
 _RESPONSE = msgspec.json.Decoder(Response)
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])

@@ -121,7 +121,7 @@ async def list_balances(
     currency: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["USDT"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Give each change of a balance."""
+    """Give each change of a balance, and what was held when its stream began or began anew."""
     found = await held.store.account.balances(
         scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
