@@ -27,14 +27,15 @@ class Recording:
         self.journals: dict[str, Journal] = {}
         self._redis: Any = redis_asyncio.Redis.from_url(url)
         self._read_to: dict[str, MessageId] = {}
+        self._is_over = False
 
     async def follow(self) -> None:
-        """Read for ever, through any outage of Redis."""
-        while True:
+        """Read until it is over, through any outage of Redis."""
+        while not self._is_over:
             try:
                 await self._look()
                 looked_at = time.monotonic()
-                while time.monotonic() - looked_at < _LOOK_EVERY_S:
+                while not self._is_over and time.monotonic() - looked_at < _LOOK_EVERY_S:
                     await self._read()
             except (RedisError, OSError):
                 await asyncio.sleep(0.02)
@@ -47,6 +48,10 @@ class Recording:
             held[name] = {_id(entry): fields.get(b"data", b"") for entry, fields in entries}
             self.journals.setdefault(name, {}).update(held[name])
         return held
+
+    def end(self) -> None:
+        """Have `follow` end with the read that it is at."""
+        self._is_over = True
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -86,6 +91,7 @@ async def recording(url: str) -> AsyncIterator[Recording]:
         # What broke the recording would show as rows that nobody wrote.
         assert not following.done(), following.exception()
     finally:
-        following.cancel()
+        # Not cancelled: redis-py now and then swallows that, and would read on for ever.
+        recorded.end()
         await asyncio.wait([following])
         await recorded.close()
