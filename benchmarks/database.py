@@ -29,7 +29,7 @@ from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_store.testing import PostgresServer
 
-ROUNDS = 3
+ROUNDS = 5
 MESSAGES = 100_000
 TRADES_A_MESSAGE = 4
 BATCH = 20_000
