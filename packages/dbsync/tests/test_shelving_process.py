@@ -55,15 +55,13 @@ async def test_a_large_haul_comes_back_as_if_it_had_been_decoded_here(aside: She
     found = await aside.shelve(pages)
     assert found is not None
     here, shelved = Batch(), Shelved()
-    for name, one in pages.items():
-        for _ in Shelves().put(here, name, one, shelved):
-            pass
+    for _ in Shelves().put(here, pages, shelved):
+        pass
     batch, told = found
     dead = [table for table in here.rows if table.name == "dead_letters"]
     assert [len(batch.rows.pop(table)) for table in dead] == [len(here.rows.pop(table)) for table in dead] == [2]
     assert (batch.rows, batch.written, batch.minutes) == (here.rows, here.written, here.minutes)
     assert told.dead == shelved.dead
-    shelved.times.put(here)
     assert histograms(batch) == histograms(here) != []
 
 

@@ -1,6 +1,6 @@
 """Entries of a journal as they were read together: thousands at a time, so kept column by column."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self, overload
 
 from millrace_bus.faces import FIELD, entry_body
@@ -26,15 +26,6 @@ class JournalPage(Sequence[JournalEntry]):
         """Of each entry its id, as Redis writes it."""
         self.bodies: list[bytes | None] = [] if bodies is None else bodies
         """Of each entry its message."""
-
-    @classmethod
-    def of(cls, entries: Iterable[JournalEntry]) -> Self:
-        """Give a page of single entries."""
-        page = cls()
-        for entry_id, body in entries:
-            page.texts.append(str(entry_id).encode())
-            page.bodies.append(body)
-        return page
 
     @classmethod
     def read(cls, found: Sequence[Sequence[Any]]) -> Self:

@@ -1,6 +1,6 @@
 """The shelves of all journals that have come so far."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from millrace_bus import JournalPage
@@ -18,9 +18,14 @@ class Shelves:
     def __init__(self) -> None:
         self._shelves: dict[str, Shelf] = {}
 
-    def put(self, batch: Batch, name: str, page: JournalPage, shelved: Shelved) -> Iterator[None]:
-        """Add a page piece by piece; whoever iterates may do something else between two pieces."""
-        shelf = self._shelves.get(name) or self._shelves.setdefault(name, shelf_of(name))
-        for at in range(0, len(page), _AT_ONCE):
-            shelf.put(batch, page[at : at + _AT_ONCE], shelved)
-            yield
+    def put(self, batch: Batch, pages: Mapping[str, JournalPage], shelved: Shelved) -> Iterator[None]:
+        """Add pages by journal, and at the end their latencies, piece by piece.
+
+        Whoever iterates, to the end, may do something else between two pieces.
+        """
+        for name, page in pages.items():
+            shelf = self._shelves.get(name) or self._shelves.setdefault(name, shelf_of(name))
+            for at in range(0, len(page), _AT_ONCE):
+                shelf.put(batch, page[at : at + _AT_ONCE], shelved)
+                yield
+        shelved.times.put(batch)

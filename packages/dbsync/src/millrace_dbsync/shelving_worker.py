@@ -24,10 +24,8 @@ def main(slots: Sequence[tuple[Passage, Passage]], asked: BinaryIO, answered: Bi
         slot, size = word_of(text)
         there, back = slots[slot]
         batch, shelved = Batch(), Shelved()
-        for name, page in pages_of(there.take(size)).items():
-            for _ in shelves.put(batch, name, page, shelved):
-                pass
-        shelved.times.put(batch)
+        for _ in shelves.put(batch, pages_of(there.take(size)), shelved):
+            pass
         answered.write(word(slot, back.put(packed_shelved(batch, shelved))))
         answered.flush()
 

@@ -54,11 +54,9 @@ class Storing:
 
     async def _shelve(self, haul: Haul) -> tuple[Batch, Shelved]:
         batch, shelved = Batch(), Shelved()
-        for name, page in haul.pages.items():
-            for _ in self._shelves.put(batch, name, page, shelved):
-                # Others of this process have their turn.
-                await asyncio.sleep(0)
-        shelved.times.put(batch)
+        for _ in self._shelves.put(batch, haul.pages, shelved):
+            # Others of this process have their turn.
+            await asyncio.sleep(0)
         return batch, shelved
 
     async def store(self, ready: Ready) -> None:
