@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from millrace_store.testing import PostgresServer
+from millrace_store.testing import KillablePostgres, PostgresServer
 
 _LOCK_WITHIN_S = 60.0
 
@@ -71,30 +71,10 @@ class SqliteDatabase:
         return connection
 
 
-class PostgresDatabase:
+class PostgresDatabase(KillablePostgres):
     """A database of its own on a server that is killed with -9."""
 
     kind = "PostgreSQL"
-
-    def __init__(self, server: PostgresServer, url: str) -> None:
-        self._server, self.url = server, url
-
-    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        """Give a query's rows."""
-        connection = await asyncpg.connect(self.url)
-        try:
-            return [tuple(row) for row in await connection.fetch(query)]
-        finally:
-            await connection.close()
-
-    async def kill(self) -> None:
-        """Kill the server with -9."""
-        await self._server.kill()
-
-    async def restart(self) -> None:
-        """Start the server again; it recovers by itself."""
-        if not self._server.pid:
-            await self._server.restart()
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from millrace_core.names import AgentId, StreamName, Symbol, Tenant
 from millrace_core.trace import Trace
 from millrace_dbsync import DbsyncAgent
 from millrace_service import Settings, run_agent
-from millrace_store.testing import PostgresServer
+from millrace_store.testing import KillablePostgres, PostgresServer
 
 AGENT = AgentId("DBSYNC")
 TENANT = Tenant("Ann")
@@ -77,30 +77,6 @@ class SqliteRows:
             self._lock = None
 
 
-class PostgresRows:
-    """A database of a PostgreSQL server that may be killed."""
-
-    def __init__(self, server: PostgresServer, url: str) -> None:
-        self._server, self.url = server, url
-
-    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        """Give a query's rows."""
-        connection = await asyncpg.connect(self.url)
-        try:
-            return [tuple(row) for row in await connection.fetch(query)]
-        finally:
-            await connection.close()
-
-    async def kill(self) -> None:
-        """Kill the server with -9."""
-        await self._server.kill()
-
-    async def restart(self) -> None:
-        """Start it again; it recovers by itself."""
-        if not self._server.pid:
-            await self._server.restart()
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres() -> AsyncIterator[PostgresServer]:
     """A PostgreSQL server for all tests."""
@@ -122,7 +98,7 @@ async def rows(database_server: PostgresServer | None, tmp_path: Path) -> AsyncI
     """An empty database: each test runs on both kinds."""
     database: Rows = SqliteRows(tmp_path / "millrace.db")
     if database_server is not None:
-        database = PostgresRows(database_server, await database_server.database(f"t{os.urandom(6).hex()}"))
+        database = KillablePostgres(database_server, await database_server.database(f"t{os.urandom(6).hex()}"))
     yield database
     await database.restart()
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import asyncpg
 
@@ -133,6 +133,30 @@ class PostgresServer:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline and _attached(shared_memory):
             time.sleep(0.01)
+
+
+class KillablePostgres:
+    """A database on a server that a test kills, read by plain SQL."""
+
+    def __init__(self, server: PostgresServer, url: str) -> None:
+        self._server, self.url = server, url
+
+    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
+        """Give a query's rows."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            return [tuple(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    async def kill(self) -> None:
+        """Kill the server with -9."""
+        await self._server.kill()
+
+    async def restart(self) -> None:
+        """Start the server again, unless it runs; it recovers by itself."""
+        if not self._server.pid:
+            await self._server.restart()
 
 
 def _attached(shared_memory: int) -> bool:
