@@ -16,7 +16,7 @@ from millrace_store.packing import pack, unpack
 def test_everything_of_a_batch_comes_out_again(
     name: Callable[..., StreamName], trades: Callable[..., list[Trade]]
 ) -> None:
-    """Rows of every kind, positions, gaps, latencies, orders to be joined, bytes that are no text."""
+    """Rows of every kind, positions, gaps, latencies, orders to be joined, bytes that are no text; what travels beside it."""
     batch = Batch()
 
     def place(action: str) -> Place:
@@ -36,7 +36,8 @@ def test_everything_of_a_batch_comes_out_again(
     histogram = Histogram()
     histogram.record(1_000)
     batch.latency("x", "sent→answered", 60_000, histogram)
-    copied = unpack(pack(batch))
+    copied, beside = unpack(pack(batch, {"more": [1, b"\xff"]}))
+    assert beside == {"more": [1, b"\xff"]}
     assert copied.rows == batch.rows
     for part in ("written", "candle_rows", "minutes", "sightings", "gap_rows", "agent_rows", "config_rows"):
         assert getattr(copied, part) == getattr(batch, part)

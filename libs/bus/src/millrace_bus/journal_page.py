@@ -21,10 +21,10 @@ class JournalPage(Sequence[JournalEntry]):
 
     __slots__ = ("bodies", "texts")
 
-    def __init__(self, texts: list[bytes] | None = None, bodies: list[bytes | None] | None = None) -> None:
-        self.texts: list[bytes] = [] if texts is None else texts
+    def __init__(self, texts: list[bytes], bodies: list[bytes | None]) -> None:
+        self.texts = texts
         """Of each entry its id, as Redis writes it."""
-        self.bodies: list[bytes | None] = [] if bodies is None else bodies
+        self.bodies = bodies
         """Of each entry its message."""
 
     @classmethod
@@ -42,11 +42,6 @@ class JournalPage(Sequence[JournalEntry]):
     def last(self) -> MessageId:
         """The id of the newest entry."""
         return self[-1].id
-
-    def extend(self, page: "JournalPage") -> None:
-        """Add what follows."""
-        self.texts += page.texts
-        self.bodies += page.bodies
 
     @overload
     def __getitem__(self, at: int) -> JournalEntry: ...

@@ -19,6 +19,7 @@ from millrace_store.errors import (
     StoreError,
     UnsupportedDatabase,
 )
+from millrace_store.joining import joined
 from millrace_store.maintenance import Retention
 from millrace_store.scope import Page, Scope
 from millrace_store.store import Store
@@ -37,4 +38,5 @@ __all__ = [
     "Store",
     "StoreError",
     "UnsupportedDatabase",
+    "joined",
 ]

@@ -2,25 +2,22 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
-from millrace_core.names import is_snapshot
 from millrace_store import schema
 from millrace_store.batch import Batch
 from millrace_store.current_orders import join_orders
 from millrace_store.database import Database, Writer
 from millrace_store.errors import AlreadyThere
+from millrace_store.floors import Floors, begun, rows_above, sightings_above
 from millrace_store.sql import locked
 from millrace_store.streams import parts_of, stream_id
 from millrace_store.written import NOWHERE
-
-_NEVER: Final = 2**64
-"""Beyond the last message of any epoch."""
 
 
 class Floor(NamedTuple):
@@ -53,12 +50,12 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
             for name, written in batch.written.items()
             if not written.is_above(floors[name].position)
         }
-        begun = overlapping | _begun(floors)
+        told = overlapping | begun({name: floor.position for name, floor in floors.items()})
         for table, rows in batch.rows.items():
-            if new := _above(rows, begun if table is schema.balances else overlapping):
+            if new := rows_above(told if table is schema.balances else overlapping, rows):
                 # Bytes have no plain form in a bulk copy, and dead letters are few.
                 await (writer.insert_missing if table is schema.dead_letters else writer.insert)(table, new)
-        await _merge(writer, database, batch, overlapping, begun)
+        await _merge(writer, database, batch, overlapping, told)
         await _advance(writer, batch, floors)
 
 
@@ -81,26 +78,12 @@ async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, F
     return {name: Floor(MessageId(epoch, seq), messages) for name, epoch, seq, messages in found}
 
 
-def _above(rows: list[tuple[Any, ...]], floors: dict[int, MessageId]) -> Sequence[tuple[Any, ...]]:
-    """Leave out rows of messages that are stored already."""
-    if not floors:
-        return rows
-    return [row for row in rows if (row[2], row[3]) > floors.get(row[0], NOWHERE)]
-
-
-def _begun(floors: dict[str, Floor]) -> dict[int, MessageId]:
-    """Give for each stream of snapshots the end of its newest epoch that has begun: what held then was told already."""
-    return {
-        stream_id(name): MessageId(floor.position.epoch, _NEVER) for name, floor in floors.items() if is_snapshot(name)
-    }
-
-
 async def _merge(
     writer: Writer,
     database: Database,
     batch: Batch,
-    overlapping: dict[int, MessageId],
-    begun: dict[int, MessageId],
+    overlapping: Floors,
+    told: Floors,
 ) -> None:
     """Write what is joined with what is there."""
     candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
@@ -110,7 +93,7 @@ async def _merge(
         # Any new mark tells whoever is building the minute meanwhile that it must be built again.
         mark = secrets.randbits(62)
         await writer.replace(schema.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
-    if seen := [one for one in batch.sightings if one.id > begun.get(one.stream, NOWHERE)]:
+    if seen := sightings_above(told, batch.sightings):
         await join_orders(writer, database.dialect, seen)
     if batch.gap_rows:
         await writer.insert_missing(schema.gaps, batch.gap_rows)
@@ -129,7 +112,7 @@ async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
             await writer.insert_missing(schema.configs, [row])
 
 
-async def _add_latencies(writer: Writer, batch: Batch, overlapping: dict[int, MessageId]) -> None:
+async def _add_latencies(writer: Writer, batch: Batch, overlapping: Floors) -> None:
     totals: dict[tuple[int, str, int], dict[int, int]] = {}
     for stream, hop, minute_ms, histogram in batch.latencies:
         if stream not in overlapping:

@@ -9,24 +9,28 @@ from millrace_store import schema
 from millrace_store.batch import Batch
 from millrace_store.schema import Table
 
-_ROWS: Final = msgspec.msgpack.Decoder(dict[str, list[tuple[Any, ...]]])
+_PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[tuple[Any, ...]]], bytes])
 
 
-def pack(batch: Batch) -> bytes:
-    """Give a batch as bytes that `unpack` makes the same batch of, in the same version of the code."""
-    rows = msgspec.msgpack.encode({table.name: rows for table, rows in batch.rows.items()})
+def pack(batch: Batch, beside: object = None) -> bytes:
+    """Give a batch, and what else is to travel with it, as bytes of which `unpack` makes both in this version."""
     # Rows are nearly all of it, and pickle would take ten times as long for them.
     rest = {name: value for name, value in vars(batch).items() if name != "rows"}
-    return pickle.dumps((rows, rest), pickle.HIGHEST_PROTOCOL)
+    rows = {table.name: rows for table, rows in batch.rows.items()}
+    return msgspec.msgpack.encode((rows, pickle.dumps((rest, beside), pickle.HIGHEST_PROTOCOL)))
 
 
-def unpack(packed: bytes) -> Batch:
-    """Give the batch that was packed. Only for bytes of a process of our own: they are trusted."""
-    rows, rest = pickle.loads(packed)  # noqa: S301 - see above
+def unpack(packed: bytes | memoryview) -> tuple[Batch, Any]:
+    """Give the batch that was packed, and what was beside it.
+
+    Only for bytes of a process of our own: they are trusted.
+    """
+    rows, pickled = _PACKED.decode(packed)
+    rest, beside = pickle.loads(pickled)  # noqa: S301 - see above
     batch = Batch()
     vars(batch).update(rest)
-    batch.rows = {_table(name): of_table for name, of_table in _ROWS.decode(rows).items()}
-    return batch
+    batch.rows = {_table(name): of_table for name, of_table in rows.items()}
+    return batch, beside
 
 
 def _table(name: str) -> Table:

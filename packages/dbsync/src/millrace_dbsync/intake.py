@@ -10,7 +10,7 @@ from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
 from millrace_dbsync.plan import TenantPlan
 
-_CALL = 2_000
+CALL = 2_000
 """Most entries that one call asks for: Redis serves nobody else meanwhile, and a strategy may be waiting."""
 _FEWEST = 8
 """Of each journal, however many there are."""
@@ -28,6 +28,8 @@ class Haul:
     holes: list[Hole] = field(default_factory=list)
     count: int = 0
     """Entries in all pages."""
+    has_more: bool = False
+    """Whether journals had more than was read of them: then what follows comes at once, if only an empty haul."""
 
 
 class Intake:
@@ -46,27 +48,36 @@ class Intake:
         self._plan, self._journals, self._all_names, self._stored = plan, journals, all_names, stored
         self._requests = trader_actions(plan.tenant)
         self._looked_at = float("-inf")
+        self._unfinished: list[str] = []
+        """Journals that had more than was read of them."""
+        self._since_all = 0
+        """Entries read since all journals were asked."""
         self.positions: dict[str, MessageId] = {}
         """Up to where each journal was read."""
 
     async def next(self) -> Haul:
-        """Read what is new: one page of every journal, and of those with more as much as a batch holds.
+        """Read what is new, one call's worth: of every journal, and while some have more, a batch's worth of those.
 
         Waits up to half a second for something; gives an empty haul then. Waits out any outage of Redis.
         """
         await self._look()
+        wanted = {name: self.positions[name] for name in self._unfinished or self.positions}
+        most = max(_FEWEST, min(CALL, self._plan.batch_messages) // max(1, len(wanted)))
+        found = await self._journals.read(wanted, most=most, wait_s=0.0 if self._unfinished else _WAIT_S)
         haul = Haul()
-        wanted, wait_s = self.positions, _WAIT_S
-        while haul.count < self._plan.batch_messages:
-            most = max(_FEWEST, min(_CALL, self._plan.batch_messages - haul.count) // max(1, len(wanted)))
-            found = await self._journals.read(wanted, most=most, wait_s=wait_s)
-            for name, page in found.items():
-                await self._take(haul, name, page)
-            wanted = {name: self.positions[name] for name, page in found.items() if len(page) == most}
-            wait_s = 0.0
-            if not wanted:
-                break
+        for name, page in found.items():
+            await self._take(haul, name, page)
+        self._go_on(haul, most)
         return haul
+
+    def _go_on(self, haul: Haul, most: int) -> None:
+        """Choose what is read next: those with more, but before long all of them again."""
+        full = [name for name, page in haul.pages.items() if len(page) == most]
+        haul.has_more = bool(full)
+        self._since_all += haul.count
+        if self._since_all >= self._plan.batch_messages or not full:
+            full, self._since_all = [], 0
+        self._unfinished = full
 
     async def _look(self) -> None:
         """Find journals that are new, once a second."""
@@ -84,7 +95,7 @@ class Intake:
         if not is_snapshot(name):
             # Of snapshots the newest is enough: one that was trimmed unread is no loss.
             haul.holes += await self._holes(name, position, page)
-        haul.pages.setdefault(name, JournalPage()).extend(page)
+        haul.pages[name] = page
         haul.count += len(page)
         self.positions[name] = page.last
 

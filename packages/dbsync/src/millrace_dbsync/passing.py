@@ -1,15 +1,17 @@
-"""Megabytes from one process to another: through a file in memory, in one step each, and a word that they are there.
+"""Megabytes from one process to another: through memory that both see, and a word that they are there.
 
 A pipe takes 64 KB at a time, and each time whoever writes must have its turn again; for a busy process that adds up
-to more than the work that is asked for.
+to more than the work that is asked for. Nor is anything copied here but once, by whoever puts it in.
 """
 
+import mmap
 import os
 import tempfile
 from typing import Final
 
 WORD_BYTES: Final = 9
 """Of the word that something is there: in which slot, and its size."""
+_LEAST: Final = 1 << 20
 
 
 def word(slot: int, size: int) -> bytes:
@@ -23,14 +25,15 @@ def word_of(text: bytes) -> tuple[int, int]:
 
 
 class Passage:
-    """A file that two processes hold: one puts something in, tells the other how long it is, and that one takes it."""
+    """Memory that two processes see: one puts something in, tells the other how long it is, and that one reads it."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self._memory: mmap.mmap | None = None
 
     @classmethod
     def make(cls) -> "Passage":
-        """Make one: in memory where the system can, else a file without a name."""
+        """Make one: in memory where the system can, else as a file without a name."""
         if hasattr(os, "memfd_create"):
             return cls(os.memfd_create("millrace"))
         with tempfile.TemporaryFile() as file:
@@ -38,21 +41,23 @@ class Passage:
 
     def put(self, content: bytes) -> int:
         """Replace what is in it; give the size."""
-        left, at = memoryview(content), 0
-        while left:
-            written = os.pwrite(self.descriptor, left, at)
-            left, at = left[written:], at + written
-        return len(content)
+        size = len(content)
+        if self._memory is None or len(self._memory) < size:
+            os.ftruncate(self.descriptor, max(_LEAST, 1 << size.bit_length()))
+        self._seen(size)[:size] = content
+        return size
 
-    def take(self, size: int) -> bytes:
-        """Give what is in it."""
-        found = os.pread(self.descriptor, size, 0)
-        while len(found) < size:
-            if not (more := os.pread(self.descriptor, size - len(found), len(found))):
-                raise EOFError(f"{size} bytes were announced, and there are {len(found)}")
-            found += more
-        return found
+    def take(self, size: int) -> memoryview:
+        """Give what is in it: to be read before the other is told that it may put something else in."""
+        return memoryview(self._seen(size))[:size]
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give it back."""
+        self._memory = None
         os.close(self.descriptor)
+
+    def _seen(self, size: int) -> mmap.mmap:
+        """Give the memory as it is now; the other may have made it larger."""
+        if self._memory is None or len(self._memory) < size:
+            self._memory = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
+        return self._memory

@@ -18,7 +18,7 @@ from millrace_dbsync.worker import Worker, WorkerEnded
 from millrace_service.backoff import Backoff, BackoffPolicy
 from millrace_store import Batch
 
-WORTHWHILE: Final = 2_000
+WORTHWHILE: Final = 1_000
 """Messages from which on a haul is worth the way to another process and back."""
 _RETRIES: Final = BackoffPolicy(first_s=1.0, limit_s=60.0)
 
@@ -48,17 +48,17 @@ class ShelvingProcess:
             return None
         worker = await self._started()
         try:
-            answer = await worker.ask(packed_pages(pages))
+            answer = await worker.ask(packed_pages(pages), shelved_of)
         except WorkerEnded:
             await self._failed(worker)
             return None
         self._backoff.recovered()
-        return shelved_of(answer)
+        return answer
 
     async def start(self) -> None:
         """Have the process ready now, instead of with the first large haul."""
         worker = await self._started()
-        await worker.ask(packed_pages({}))
+        await worker.ask(packed_pages({}), shelved_of)
 
     async def close(self) -> None:
         """End the process."""

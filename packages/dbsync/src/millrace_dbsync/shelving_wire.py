@@ -1,6 +1,5 @@
 """What travels between dbsync and the process that decodes for it: pages there, batches back."""
 
-import pickle
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,17 +19,17 @@ def packed_pages(pages: Mapping[str, JournalPage]) -> bytes:
     return msgspec.msgpack.encode([(name, page.texts, page.bodies) for name, page in pages.items()])
 
 
-def pages_of(packed: bytes) -> dict[str, JournalPage]:
+def pages_of(packed: memoryview) -> dict[str, JournalPage]:
     """Give the pages that were packed."""
     return {name: JournalPage(texts, bodies) for name, texts, bodies in _PAGES.decode(packed)}
 
 
 def packed_shelved(batch: Batch, shelved: Shelved) -> bytes:
     """Give decoded messages as bytes."""
-    return pickle.dumps((pack(batch), shelved.dead, shelved.failed), pickle.HIGHEST_PROTOCOL)
+    return pack(batch, (shelved.dead, shelved.failed))
 
 
-def shelved_of(packed: bytes) -> tuple[Batch, Shelved]:
+def shelved_of(packed: memoryview) -> tuple[Batch, Shelved]:
     """Give the decoded messages that were packed by our own process; their latencies are in the batch."""
-    batch, dead, failed = pickle.loads(packed)  # noqa: S301 - our own process's
-    return unpack(batch), Shelved(dead=dead, failed=failed)
+    batch, (dead, failed) = unpack(packed)
+    return batch, Shelved(dead=dead, failed=failed)

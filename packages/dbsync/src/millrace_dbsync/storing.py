@@ -1,6 +1,7 @@
 """Committing what was read: whole hauls, through any outage of the database, around what it will not take."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -14,7 +15,7 @@ from millrace_dbsync.shelved import Shelved, bury
 from millrace_dbsync.shelves import Shelves
 from millrace_dbsync.shelving_process import ShelvingProcess
 from millrace_service import UnitHealthReporter
-from millrace_store import Batch, StoreError
+from millrace_store import Batch, StoreError, joined
 
 _TOLD = 20
 """Dead letters of one haul that are logged one by one."""
@@ -29,6 +30,8 @@ class Ready:
     haul: Haul
     batch: Batch
     shelved: Shelved
+    is_buried: bool = False
+    """Whether it is one message, and that a dead letter."""
 
 
 class Storing:
@@ -44,6 +47,7 @@ class Storing:
         self._database, self._aside, self._health = database, aside, health
         self.positions = positions
         self._shelves = Shelves()
+        self._shelving = asyncio.Lock()
 
     async def prepare(self, haul: Haul) -> Ready:
         """Decode a haul into a batch; what cannot be understood becomes dead letters."""
@@ -54,39 +58,52 @@ class Storing:
 
     async def _shelve(self, haul: Haul) -> tuple[Batch, Shelved]:
         batch, shelved = Batch(), Shelved()
-        for _ in self._shelves.put(batch, haul.pages, shelved):
-            # Others of this process have their turn.
-            await asyncio.sleep(0)
+        # The one that was read first is wanted first.
+        async with self._shelving:
+            for _ in self._shelves.put(batch, haul.pages, shelved):
+                # Others of this process have their turn.
+                await asyncio.sleep(0)
         return batch, shelved
 
-    async def store(self, ready: Ready) -> None:
-        """Commit a haul; when the database is gone, wait for it as long as it takes.
+    async def store(self, hauls: Sequence[Ready]) -> None:
+        """Commit hauls that follow one another together; when the database is gone, wait as long as it takes.
 
-        What the database refuses by itself goes to dead letters, and the rest of the haul is stored.
+        What the database refuses by itself goes to dead letters, and all the rest is stored.
 
         Raises:
             StoreError: the database refuses even a dead letter: no message is to blame.
         """
-        haul = ready.haul
         try:
-            await self._commit(ready)
+            await self._commit(hauls)
         except StoreError as error:
-            if haul.count == 1:
-                await self._commit(_buried(haul, str(error)))
-            else:
-                # One message among many: it is found by halving, and its neighbours are stored on the way.
-                for part in _halves(haul):
-                    await self.store(await self.prepare(part))
+            for part in await self._parts(hauls, error):
+                await self.store([part])
 
-    async def _commit(self, ready: Ready) -> None:
-        await self._database.commit(ready.batch, self._health)
-        self.positions.update({name: page.last for name, page in ready.haul.pages.items()})
-        self._tell(ready.haul, ready.shelved)
+    async def _parts(self, hauls: Sequence[Ready], error: StoreError) -> list[Ready]:
+        """Divide what the database refuses: one message among many is found so, and its neighbours are stored.
+
+        Raises:
+            StoreError: it cannot be divided further.
+        """
+        if len(hauls) > 1:
+            return list(hauls)
+        haul = hauls[0].haul
+        if haul.count > 1:
+            return [await self.prepare(half) for half in _halves(haul)]
+        if hauls[0].is_buried or not haul.count:
+            raise error
+        return [_buried(haul, str(error))]
+
+    async def _commit(self, hauls: Sequence[Ready]) -> None:
+        await self._database.commit(joined([ready.batch for ready in hauls]), self._health)
+        self._health.count("batches")
+        for ready in hauls:
+            self.positions.update({name: page.last for name, page in ready.haul.pages.items()})
+            self._tell(ready.haul, ready.shelved)
 
     def _tell(self, haul: Haul, shelved: Shelved) -> None:
         health = self._health
         health.count("messages", haul.count)
-        health.count("batches")
         health.count("failedExecutions", shelved.failed)
         health.count("deadLetters", len(shelved.dead))
         for hole in haul.holes:
@@ -108,7 +125,7 @@ class Storing:
 def _buried(haul: Haul, reason: str) -> Ready:
     """Give a haul of one message, that message a dead letter."""
     ((name, (entry,)),) = haul.pages.items()
-    ready = Ready(haul, Batch(), Shelved())
+    ready = Ready(haul, Batch(), Shelved(), is_buried=True)
     bury(ready.batch, name, entry, f"the database refuses it: {reason}", ready.shelved)
     return ready
 

@@ -1,4 +1,7 @@
-"""The unit that stores the journals of one tenant: one haul is committed while the next is made ready, a third read."""
+"""The unit that stores the journals of one tenant: hauls are read, made ready and committed at the same time.
+
+What is ready is committed together: one haul on a quiet day; while more is on its way, as many as a batch holds.
+"""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -7,7 +10,7 @@ from typing import NoReturn
 from millrace_bus import Bus
 from millrace_dbsync.concurrently import first_failure
 from millrace_dbsync.database import Database
-from millrace_dbsync.intake import Haul, Intake
+from millrace_dbsync.intake import CALL, Intake
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.lag_watch import LagWatch
 from millrace_dbsync.plan import TenantPlan
@@ -30,9 +33,8 @@ class TenantJournals:
     ) -> None:
         self._plan, self._bus, self._known = plan, bus, known
         self._database, self._aside, self._health = database, aside, health
-        self._read_hauls: asyncio.Queue[Haul] = asyncio.Queue(maxsize=1)
-        self._ready: asyncio.Queue[asyncio.Task[Ready]] = asyncio.Queue(maxsize=1)
-        """Five hauls are in memory at most: one in each of three hands, and one that waits between each two."""
+        self._ready: asyncio.Queue[asyncio.Task[Ready]] = asyncio.Queue(max(2, plan.batch_messages // CALL))
+        """In the order in which they were read; with a batch that is being committed, two batches in memory."""
 
     async def run(self) -> None:
         """Resume from the positions in the database; read, store and watch the lag.
@@ -51,27 +53,33 @@ class TenantJournals:
             watch = LagWatch(self._plan, looking, storing.positions, self._health)
             self._health.state("live")
             await first_failure(
-                self._read(intake), self._prepare(storing), self._store(storing), watch.run(intake.positions.keys())
+                self._read(intake, storing), self._store(storing), watch.run(intake.positions.keys())
             )
 
-    async def _read(self, intake: Intake) -> NoReturn:
-        while True:
-            haul = await intake.next()
-            if not haul.count:
-                continue
-            await self._read_hauls.put(haul)
-            if haul.count < self._plan.batch_messages:
-                # The journal collects meanwhile; where more waits than a batch holds, there is no time to lose.
-                await asyncio.sleep(self._plan.batch_interval_s)
-
-    async def _prepare(self, storing: Storing) -> NoReturn:
+    async def _read(self, intake: Intake, storing: Storing) -> NoReturn:
+        """Read hauls, and have each made ready while the next ones are read."""
         async with asyncio.TaskGroup() as preparing:
+            is_awaited = False
             while True:
-                haul = await self._read_hauls.get()
-                # Stored in this order, and the next one is begun while this one is still being made ready.
-                await self._ready.put(preparing.create_task(storing.prepare(haul)))
+                haul = await intake.next()
+                if haul.count or is_awaited:
+                    await self._ready.put(preparing.create_task(storing.prepare(haul)))
+                is_awaited = haul.has_more
+                if haul.count and not haul.has_more:
+                    # The journal collects meanwhile; where more waits than was read, there is no time to lose.
+                    await asyncio.sleep(self._plan.batch_interval_s)
         raise AssertionError("a group of tasks never ends by itself")
 
     async def _store(self, storing: Storing) -> NoReturn:
         while True:
-            await storing.store(await (await self._ready.get()))
+            await storing.store(await self._together())
+
+    async def _together(self) -> list[Ready]:
+        """Wait for a haul, and for those that come with it, up to a batch."""
+        ready: list[Ready] = []
+        count = 0
+        while True:
+            ready.append(await (await self._ready.get()))
+            count += ready[-1].haul.count
+            if count >= self._plan.batch_messages or not ready[-1].haul.has_more:
+                return ready

@@ -1,15 +1,19 @@
-"""The process that decodes large hauls, from the outside: two questions at a time, answered in their order."""
+"""The process that decodes large hauls, from the outside: a few questions at a time, answered in their order."""
 
 import asyncio
 import sys
 from collections import deque
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
 
 from millrace_dbsync.passing import WORD_BYTES, Passage, word, word_of
 
-QUESTIONS: Final = 2
-"""At a time: while one is answered the next is there already."""
+QUESTIONS: Final = 4
+"""At a time: while one is answered the next ones are there already."""
 _END_S: Final = 2.0
+
+
+T = TypeVar("T")
 
 
 class WorkerEnded(Exception):
@@ -22,6 +26,12 @@ class _Slot(NamedTuple):
     back: Passage
 
 
+class _Asked(NamedTuple):
+    slot: _Slot
+    answer: "asyncio.Future[Any]"
+    read: Callable[[memoryview], Any]
+
+
 class Worker:
     """A running process of `millrace_dbsync.shelving_worker`."""
 
@@ -30,7 +40,7 @@ class Worker:
         self._free: asyncio.Queue[_Slot] = asyncio.Queue()
         for slot in slots:
             self._free.put_nowait(slot)
-        self._asked: deque[tuple[_Slot, asyncio.Future[bytes]]] = deque()
+        self._asked: deque[_Asked] = deque()
         self._reading = asyncio.create_task(self._read(), name="answers of the decoding process")
 
     @classmethod
@@ -52,8 +62,8 @@ class Worker:
         """The process's."""
         return self._process.pid
 
-    async def ask(self, question: bytes) -> bytes:
-        """Give the answer. Whoever no longer waits for his is no trouble to others.
+    async def ask(self, question: bytes, read: Callable[[memoryview], T]) -> T:
+        """Give what `read` makes of the answer. Whoever no longer waits for his is no trouble to others.
 
         Raises:
             WorkerEnded: there will be none.
@@ -62,8 +72,8 @@ class Worker:
         if self._reading.done() or self._process.stdin is None:
             self._free.put_nowait(slot)
             raise WorkerEnded
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._asked.append((slot, answer))
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._asked.append(_Asked(slot, answer, read))
         self._process.stdin.write(word(slot.number, slot.there.put(question)))
         return await answer
 
@@ -91,12 +101,12 @@ class Worker:
                 number, size = word_of(await self._process.stdout.readexactly(WORD_BYTES))
             except (OSError, asyncio.IncompleteReadError):
                 break
-            slot, answer = self._asked.popleft()
-            if not answer.done():
-                answer.set_result(self._slots[number].back.take(size))
-            self._free.put_nowait(slot)
-        for slot, answer in self._asked:
-            if not answer.done():
-                answer.set_exception(WorkerEnded())
-            self._free.put_nowait(slot)
+            asked = self._asked.popleft()
+            if not asked.answer.done():
+                asked.answer.set_result(asked.read(self._slots[number].back.take(size)))
+            self._free.put_nowait(asked.slot)
+        for asked in self._asked:
+            if not asked.answer.done():
+                asked.answer.set_exception(WorkerEnded())
+            self._free.put_nowait(asked.slot)
         self._asked.clear()
