@@ -34,10 +34,12 @@ class MessageIds(Sequence[MessageId]):
             return cls([], [])
         epoch = texts[0].partition(b"-")[0]
         joined, prefix = b"," + b",".join(texts), b",%b-" % epoch
-        if joined.count(b"-") != joined.count(prefix) or joined.count(prefix) != len(texts) or not epoch.isdigit():
+        seqs = joined.replace(prefix, b",")
+        are_of_one_epoch = len(joined) - len(seqs) == len(texts) * (len(prefix) - 1) and b"-" not in seqs
+        if not are_of_one_epoch or not epoch.isdigit():
             return cls.of(MessageId.parse(text.decode()) for text in texts)
         try:
-            return cls([int(epoch)] * len(texts), _NUMBERS.decode(b"[%b]" % joined.replace(prefix, b",")[1:]))
+            return cls([int(epoch)] * len(texts), _NUMBERS.decode(b"[%b]" % seqs[1:]))
         except msgspec.MsgspecError as error:
             raise InvalidName(b",".join(texts).decode(errors="replace"), "message ids: {epoch}-{seq}") from error
 

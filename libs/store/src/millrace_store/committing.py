@@ -15,7 +15,7 @@ from millrace_store.current_orders import join_orders
 from millrace_store.database import Database, Writer
 from millrace_store.errors import AlreadyThere
 from millrace_store.floors import Floors, begun, rows_above, sightings_above
-from millrace_store.sql import locked
+from millrace_store.sql import matching
 from millrace_store.streams import parts_of, stream_id
 from millrace_store.written import NOWHERE
 
@@ -56,7 +56,7 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
                 # Bytes have no plain form in a bulk copy, and dead letters are few.
                 await (writer.insert_missing if table is schema.dead_letters else writer.insert)(table, new)
         await _merge(writer, database, batch, overlapping, told)
-        await _advance(writer, batch, floors)
+        await _advance(writer, database, batch, floors)
 
 
 async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, Floor]:
@@ -65,16 +65,13 @@ async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, F
     if not names:
         return {}
     fresh = [(stream_id(name), name, *parts_of(name), 0, 0, 0, now_ms()) for name in names]
-    table = schema.streams.c
-    wanted = (
-        sa.select(table.name, table.position_epoch, table.position_seq, table.messages)
-        .where(table.id.in_([stream_id(name) for name in names]))
-        .order_by(table.id)
-    )
-    found = await writer.fetch(locked(wanted, database.dialect))
+    columns = ("name", "position_epoch", "position_seq", "messages")
+    wanted = {"id": [stream_id(name) for name in names]}
+    known = matching(schema.streams, columns, wanted, database.dialect, lock=True)
+    found = await writer.fetch(known)
     if len(found) < len(names):
         await writer.insert_missing(schema.streams, fresh)
-        found = await writer.fetch(locked(wanted, database.dialect))
+        found = await writer.fetch(known)
     return {name: Floor(MessageId(epoch, seq), messages) for name, epoch, seq, messages in found}
 
 
@@ -101,7 +98,7 @@ async def _merge(
         await writer.insert_missing(schema.agent_states, batch.agent_rows)
     if batch.config_rows:
         await _add_configs(writer, batch.config_rows)
-    await _add_latencies(writer, batch, overlapping)
+    await _add_latencies(writer, database, batch, overlapping)
 
 
 async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -112,17 +109,16 @@ async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
             await writer.insert_missing(schema.configs, [row])
 
 
-async def _add_latencies(writer: Writer, batch: Batch, overlapping: Floors) -> None:
+async def _add_latencies(writer: Writer, database: Database, batch: Batch, overlapping: Floors) -> None:
     totals: dict[tuple[int, str, int], dict[int, int]] = {}
     for stream, hop, minute_ms, histogram in batch.latencies:
         if stream not in overlapping:
             _count(totals.setdefault((stream, hop, minute_ms), {}), histogram.buckets)
     if not totals:
         return
-    table = schema.latencies.c
-    known = sa.select(table.stream_id, table.hop, table.at_ms, table.buckets).where(
-        table.stream_id.in_({key[0] for key in totals}), table.at_ms.in_({key[2] for key in totals})
-    )
+    columns = ("stream_id", "hop", "at_ms", "buckets")
+    wanted = {"stream_id": {key[0] for key in totals}, "at_ms": {key[2] for key in totals}}
+    known = matching(schema.latencies, columns, wanted, database.dialect)
     for stream, hop, minute_ms, buckets in await writer.fetch(known):
         if (total := totals.get((stream, hop, minute_ms))) is not None:
             _count(total, {int(bucket): count for bucket, count in json.loads(buckets).items()})
@@ -135,7 +131,7 @@ def _count(total: dict[int, int], buckets: Iterable[tuple[int, int]] | dict[int,
         total[bucket] = total.get(bucket, 0) + count
 
 
-async def _advance(writer: Writer, batch: Batch, floors: dict[str, Floor]) -> None:
+async def _advance(writer: Writer, database: Database, batch: Batch, floors: dict[str, Floor]) -> None:
     """Move the positions, and count what came, epoch by epoch."""
     streams, counts = [], []
     for name, written in batch.written.items():
@@ -151,13 +147,14 @@ async def _advance(writer: Writer, batch: Batch, floors: dict[str, Floor]) -> No
     if streams:
         await writer.replace(schema.streams, streams)
     if counts:
-        await writer.replace(schema.stream_epochs, await _with_known(writer, counts))
+        await writer.replace(schema.stream_epochs, await _with_known(writer, database, counts))
 
 
-async def _with_known(writer: Writer, counts: list[tuple[int, int, int, int, int]]) -> list[tuple[Any, ...]]:
-    table = schema.stream_epochs.c
-    columns = (table.stream_id, table.epoch, table.first_seq, table.messages)
-    known = sa.select(*columns).where(table.stream_id.in_({count[0] for count in counts}))
+async def _with_known(
+    writer: Writer, database: Database, counts: list[tuple[int, int, int, int, int]]
+) -> list[tuple[Any, ...]]:
+    columns = ("stream_id", "epoch", "first_seq", "messages")
+    known = matching(schema.stream_epochs, columns, {"stream_id": {count[0] for count in counts}}, database.dialect)
     before = {(stream, epoch): (first, messages) for stream, epoch, first, messages in await writer.fetch(known)}
     rows: list[tuple[Any, ...]] = []
     for stream, epoch, first, last, messages in counts:

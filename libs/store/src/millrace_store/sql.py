@@ -1,6 +1,7 @@
 """Statements as text, for drivers that are spoken to directly."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 import sqlalchemy as sa
@@ -12,11 +13,6 @@ from millrace_store.schema import Table, key_of
 
 Row = Sequence[Any]
 """A row as a driver gives it."""
-Statement = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Update | sa.Delete | sa.Insert | sa.TextClause
-
-
-class _Compilable(Protocol):
-    def compile(self, *, dialect: Dialect, compile_kwargs: Mapping[str, Any]) -> Any: ...
 
 
 class Compiled(NamedTuple):
@@ -26,12 +22,21 @@ class Compiled(NamedTuple):
     values: tuple[Any, ...]
 
 
+Statement = sa.Select[Any] | sa.CompoundSelect[Any] | sa.Update | sa.Delete | sa.Insert | sa.TextClause | Compiled
+
+
+class _Compilable(Protocol):
+    def compile(self, *, dialect: Dialect, compile_kwargs: Mapping[str, Any]) -> Any: ...
+
+
 SQLITE: Final[Dialect] = sqlite.dialect(paramstyle="qmark")
 POSTGRES: Final[Dialect] = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
-def compiled(statement: _Compilable, dialect: Dialect) -> Compiled:
+def compiled(statement: _Compilable | Compiled, dialect: Dialect) -> Compiled:
     """Give a statement as one of the two databases wants it."""
+    if isinstance(statement, Compiled):
+        return statement
     made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     parameters = made.construct_params()
     return Compiled(str(made), tuple(parameters[name] for name in made.positiontup or ()))
@@ -42,6 +47,24 @@ def places(dialect: Dialect, count: int) -> str:
     if dialect is SQLITE:
         return ",".join("?" * count)
     return ",".join(f"${number}" for number in range(1, count + 1))
+
+
+def matching(
+    table: Table, columns: Sequence[str], wanted: Mapping[str, Collection[Any]], dialect: Dialect, *, lock: bool = False
+) -> Compiled:
+    """Give the query for those rows whose columns have one of the wanted values each, in the order of the first.
+
+    With `lock` nobody else changes them until the transaction ends; SQLite has one writer at a time anyway. Written
+    out, because SQLAlchemy takes a fifth of a millisecond for it, and every commit asks several.
+    """
+    values = tuple(value for among in wanted.values() for value in among)
+    free = iter(places(dialect, len(values)).split(","))
+    conditions = (f"{name} IN ({','.join(islice(free, len(among)))})" for name, among in wanted.items())
+    text = (
+        f"SELECT {','.join(columns)} FROM {table.name} "  # noqa: S608
+        f"WHERE {' AND '.join(conditions)} ORDER BY {next(iter(wanted))}"
+    )
+    return Compiled(f"{text} FOR UPDATE" if lock and dialect is POSTGRES else text, values)
 
 
 def insert_missing(table: Table, dialect: Dialect) -> str:
@@ -69,8 +92,3 @@ def remove(table: Table, dialect: Dialect) -> str:
         f"{name} = {place}" for name, place in zip(names, places(dialect, len(names)).split(","), strict=True)
     )
     return f"DELETE FROM {table.name} WHERE {same}"  # noqa: S608
-
-
-def locked(statement: sa.Select[Any], dialect: Dialect) -> sa.Select[Any]:
-    """Give a select that holds its rows until the transaction ends; SQLite has one writer at a time anyway."""
-    return statement.with_for_update() if dialect is POSTGRES else statement

@@ -120,8 +120,9 @@ class SqliteDatabase:
                 await self._writer.run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
                 yield _Writer(self._writer)
                 await self._writer.run(lambda raw: raw.execute("COMMIT"))
-            finally:
+            except BaseException:
                 await asyncio.shield(self._writer.run(_rollback))
+                raise
 
     async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
         """Give a query's rows in pieces, over a connection of their own: an export may take minutes."""

@@ -5,13 +5,13 @@ in it is halved, until what is not plain is among few; those go the common way, 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from millrace_bus import JournalPage
 from millrace_core.clock import now_ms
-from millrace_core.trace import Trace
+from millrace_core.message_ids import MessageIds
 from millrace_dbsync.deltas import MarketTrades
 from millrace_dbsync.envelopes import DAY_MS, NS_PER_MS
 from millrace_dbsync.shelved import Shelf, Shelved
@@ -19,18 +19,40 @@ from millrace_store import Batch
 
 _FEW = 16
 
-AddAll = Callable[[Batch, str, JournalPage, "list[_Delta]"], None]
-"""Adds plain messages, each with its entry; raises MsgspecError, and adds none, where the data of one is of no use."""
+AddAll = Callable[[Batch, str, MessageIds, "_Plain"], None]
+"""Adds plain messages; raises MsgspecError, and adds none, where the data of one is of no use."""
 
 
-class _Delta(msgspec.Struct):
+class _Trace(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The hops of market data: `millrace_core.trace.Trace` as far as it has come here."""
+
+    exchange: int | None = None
+    received: int | None = None
+    published: int | None = None
+
+
+class _Delta(msgspec.Struct, gc=False):
     """A plain delta."""
 
     id: str
     type: Literal["delta"]
     timestamp: int | None
-    trace: Trace
+    trace: _Trace
     data: msgspec.Raw
+
+
+class _Plain(NamedTuple):
+    """Plain deltas, column by column."""
+
+    event_ms: list[int | None]
+    exchange: list[int | None]
+    received: list[int | None]
+    published: list[int]
+    data: list[msgspec.Raw]
+
+    @property
+    def published_ms(self) -> list[int]:
+        return [at // NS_PER_MS for at in self.published]
 
 
 class _Level(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -59,7 +81,7 @@ class BusyFeed:
         """Add a page."""
         deltas = _plain(page)
         if deltas is not None and self._add(batch, page, deltas):
-            shelved.times.note_feed(self._name, [delta.trace for delta in deltas])
+            shelved.times.note_feed(self._name, deltas.exchange, deltas.received, deltas.published)
         elif len(page) <= _FEW:
             self._rest.put(batch, page, shelved)
         else:
@@ -67,9 +89,9 @@ class BusyFeed:
             self.put(batch, page[:middle], shelved)
             self.put(batch, page[middle:], shelved)
 
-    def _add(self, batch: Batch, page: JournalPage, deltas: list[_Delta]) -> bool:
+    def _add(self, batch: Batch, page: JournalPage, deltas: _Plain) -> bool:
         try:
-            self._add_all(batch, self._name, page, deltas)
+            self._add_all(batch, self._name, page.ids, deltas)
         except msgspec.MsgspecError:
             return False
         return True
@@ -85,7 +107,7 @@ def busy_trades(name: str, rest: Shelf) -> Shelf:
     return BusyFeed(name, _add_trades, rest)
 
 
-def _plain(page: JournalPage) -> list[_Delta] | None:
+def _plain(page: JournalPage) -> _Plain | None:
     """Read a page at once; None where anything in it is not plain."""
     bodies = [body for body in page.bodies if body is not None]
     text = _array(bodies)
@@ -98,36 +120,37 @@ def _plain(page: JournalPage) -> list[_Delta] | None:
     # Also what no body is by itself might be JSON together with its neighbours: but not with everybody's right id.
     if ",".join([delta.id for delta in deltas]).encode() != b",".join(page.texts):
         return None
+    traces = [delta.trace for delta in deltas]
+    published = [trace.published for trace in traces if trace.published is not None]
+    event_ms = [delta.timestamp for delta in deltas]
+    told = [at for at in event_ms if at is not None]
     latest_ms = now_ms() + DAY_MS
-    published = [delta.trace.published for delta in deltas]
-    told = [delta.timestamp for delta in deltas if delta.timestamp is not None]
-    return deltas if _all_within(published, latest_ms * NS_PER_MS) and _all_within(told, latest_ms) else None
+    are_credible = _all_within(published, latest_ms * NS_PER_MS) and _all_within(told, latest_ms)
+    if len(published) < len(deltas) or not are_credible:
+        return None
+    exchange, received = [trace.exchange for trace in traces], [trace.received for trace in traces]
+    return _Plain(event_ms, exchange, received, published, [delta.data for delta in deltas])
 
 
-def _all_within(times: Sequence[int | None], latest: int) -> bool:
-    """Tell whether all times are there, and neither negative nor later than `latest`."""
-    known = [time for time in times if time is not None]
-    return len(known) == len(times) and (not known or (min(known) >= 0 and max(known) <= latest))
+def _all_within(times: Sequence[int], latest: int) -> bool:
+    """Tell whether no time is negative, or later than `latest`."""
+    return not times or (min(times) >= 0 and max(times) <= latest)
 
 
-def _add_books(batch: Batch, name: str, page: JournalPage, deltas: list[_Delta]) -> None:
-    texts = [str(delta.data, "ascii") for delta in deltas]
+def _add_books(batch: Batch, name: str, ids: MessageIds, deltas: _Plain) -> None:
+    texts = [str(data, "ascii") for data in deltas.data]
     # Decoded whole, although only their numbers are wanted apart: a level that is none must be found here. And each by
     # itself, so that the many levels of one are gone before the next ones come.
     nonces = [_BOOK.decode(text).nonce for text in texts]
-    batch.book_deltas(name, page.ids, _published_ms(deltas), [delta.timestamp for delta in deltas], nonces, texts)
+    batch.book_deltas(name, ids, deltas.published_ms, deltas.event_ms, nonces, texts)
 
 
-def _add_trades(batch: Batch, name: str, page: JournalPage, deltas: list[_Delta]) -> None:
-    made = _TRADES.decode(_array([bytes(delta.data) for delta in deltas]))
-    batch.market_trades(name, page.ids, _published_ms(deltas), [delta.trades for delta in made])
+def _add_trades(batch: Batch, name: str, ids: MessageIds, deltas: _Plain) -> None:
+    made = _TRADES.decode(_array(deltas.data))
+    batch.market_trades(name, ids, deltas.published_ms, [delta.trades for delta in made])
 
 
-def _published_ms(deltas: list[_Delta]) -> list[int]:
-    return [(delta.trace.published or 0) // NS_PER_MS for delta in deltas]
-
-
-def _array(texts: list[bytes]) -> bytes:
+def _array(texts: Sequence[bytes | msgspec.Raw]) -> bytes:
     return b"[%b]" % b",".join(texts)
 
 

@@ -9,6 +9,8 @@ from millrace_store import Batch
 
 _MINUTE_NS = 60_000_000_000
 _MINUTE_MS = 60_000
+_Hop = Sequence[int | None]
+"""Of each message when it passed, ns; None where that is not known."""
 
 
 class HopTimes:
@@ -24,20 +26,19 @@ class HopTimes:
             for hop, ns in trace.latencies().items():
                 self._of(name, hop, minute).append(ns)
 
-    def note_feed(self, name: str, traces: Sequence[Trace]) -> None:
-        """Take the latencies of a page of market data: of thousands a second, so column by column."""
-        published = [trace.published for trace in traces if trace.published is not None]
-        received = [trace.received for trace in traces if trace.received is not None]
-        exchange = [trace.exchange for trace in traces if trace.exchange is not None]
-        are_whole = len(published) == len(received) == len(exchange) == len(traces)
-        if not are_whole or not traces or min(published) // _MINUTE_NS != max(published) // _MINUTE_NS:
-            # Seldom: some hops are not known, or a minute ends within the page.
-            for trace in traces:
-                self.note(name, trace)
+    def note_feed(self, name: str, exchange: _Hop, received: _Hop, published: Sequence[int]) -> None:
+        """Take the hops of a page of market data: of thousands a second, so column by column."""
+        if not published:
             return
-        minute = published[0] // _MINUTE_NS
-        self._of(name, "exchange→received", minute).extend(map(sub, received, exchange))
-        self._of(name, "received→published", minute).extend(map(sub, published, received))
+        minute = min(published) // _MINUTE_NS
+        arriving, passing = _between(exchange, received), _between(received, published)
+        if arriving is None or passing is None or max(published) // _MINUTE_NS > minute:
+            # Seldom: some hops are not known, or a minute ends within the page.
+            for hops in zip(exchange, received, published, strict=True):
+                self.note(name, Trace(*hops))
+            return
+        self._of(name, "exchange→received", minute).extend(arriving)
+        self._of(name, "received→published", minute).extend(passing)
 
     def put(self, batch: Batch) -> None:
         """Add everything to a batch."""
@@ -48,3 +49,11 @@ class HopTimes:
 
     def _of(self, name: str, hop: str, minute: int) -> list[int]:
         return self._durations.setdefault((name, hop, minute), [])
+
+
+def _between(start: _Hop, end: _Hop) -> list[int] | None:
+    """Give the time from hop to hop of each; None where a hop of any is not known."""
+    try:
+        return list(map(sub, end, start))
+    except TypeError:
+        return None

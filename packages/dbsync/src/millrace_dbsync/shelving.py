@@ -10,7 +10,6 @@ from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
-from millrace_core.trace import Trace
 from millrace_dbsync.busy_feeds import busy_books, busy_trades
 from millrace_dbsync.deltas import Put, put_delta_of, put_status
 from millrace_dbsync.envelopes import credible, envelope, invalid, place_of, read, text_of
@@ -43,7 +42,6 @@ class _Feed:
     def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
         """Add a page."""
         name, puts = self._name, self._puts
-        traces: list[Trace] = []
         for entry in page:
             try:
                 message = envelope(entry)
@@ -51,10 +49,9 @@ class _Feed:
                 if put is None:
                     raise _misplaced(message.type)
                 put(batch, place_of(name, entry.id, message), message.data)
-                traces.append(message.trace)
+                shelved.times.note(name, message.trace)
             except InvalidMessage as error:
                 bury(batch, name, entry, str(error), shelved)
-        shelved.times.note_feed(name, traces)
 
 
 class _OneByOne:

@@ -52,9 +52,7 @@ class TenantJournals:
             storing = Storing(self._database, self._aside, self._health, stored)
             watch = LagWatch(self._plan, looking, storing.positions, self._health)
             self._health.state("live")
-            await first_failure(
-                self._read(intake, storing), self._store(storing), watch.run(intake.positions.keys())
-            )
+            await first_failure(self._read(intake, storing), self._store(storing), watch.run(intake.positions.keys()))
 
     async def _read(self, intake: Intake, storing: Storing) -> NoReturn:
         """Read hauls, and have each made ready while the next ones are read."""
