@@ -24,7 +24,7 @@ from millrace_dbsync.database import Database
 from millrace_dbsync.interpreter import suit_bulk
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan, plans
-from millrace_dbsync.shelving_process import ShelvingProcess
+from millrace_dbsync.readers import Readers
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_store.testing import PostgresServer
@@ -130,9 +130,9 @@ async def _dbsync(redis_url: str, url: str, table: str) -> float:
     """Store the whole journal by a dbsync's own unit; give rows a second from its first look to the last commit."""
     name = StreamName.parse(f"stream.{_TENANT}.binance.{_KINDS[table]}.BTC/USDT")
     health = UnitHealthReporter("bench", changed=lambda: None, errors=ErrorLog())
-    async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _aside() as aside:
+    async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _readers() as readers:
         await bus.ready()
-        unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, aside, health)
+        unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, readers, health)
         started = time.perf_counter()
         running = asyncio.create_task(unit.run())
         while health.report().counters.get("messages", 0) < MESSAGES:
@@ -164,14 +164,15 @@ async def _opened(url: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def _aside() -> AsyncIterator[ShelvingProcess]:
-    """Start what decodes large batches: a dbsync that has been at work has it."""
-    aside = ShelvingProcess()
-    await aside.start()
+async def _readers() -> AsyncIterator[Readers]:
+    """Have the process ready that reads for a dbsync with much to store: one that has been at work has it."""
+    readers = Readers()
+    readers.prepare()
+    await readers.prepared()
     try:
-        yield aside
+        yield readers
     finally:
-        await aside.close()
+        await readers.close()
 
 
 async def _make_tables(url: str) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
-from millrace_dbsync.busy_feeds import busy_books
+from millrace_dbsync.busy_feeds import BusyBook
 from millrace_dbsync.shelved import Shelved, bury
 from millrace_dbsync.shelving import shelf_of
 from millrace_store import Batch, schema
@@ -73,7 +73,7 @@ def test_plain_pages_do_not_go_the_common_way() -> None:
     rest, shelved = Remembering(), Shelved()
     page = page_of([body(seq) for seq in range(1, 1_001)])
     page.bodies[500] = b"{"
-    busy_books(NAME, rest).put(Batch(), page, shelved)
+    BusyBook(NAME, rest).put(Batch(), page, shelved)
     assert page.ids[500] in rest.ids
     assert len(rest.ids) <= 16
 

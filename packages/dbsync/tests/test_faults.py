@@ -73,25 +73,25 @@ async def test_whoever_is_killed_nothing_is_lost_or_stored_twice(
     await Ordeal(server, dbsync, feed).endure(dbsync=3, database=1, redis=1)
 
 
-async def test_a_killed_decoding_process_costs_nothing(dbsync: Any, feed: Any) -> None:
-    """While a backlog is stored the process that decodes it dies: every message is stored once all the same."""
+async def test_a_killed_reading_process_costs_nothing(dbsync: Any, feed: Any) -> None:
+    """While a backlog is stored the process that reads it dies: every message is stored once all the same."""
     last = feed.write(30_000)
     await feed.drained()
     await dbsync.start()
-    os.kill(await decoding_process(), signal.SIGKILL)
+    os.kill(await reading_process(), signal.SIGKILL)
     await dbsync.reached(feed.trades.name, last)
     await dbsync.all_stored(feed.trades, feed.book)
     assert await dbsync.gaps() == []
 
 
-async def decoding_process() -> int:
+async def reading_process() -> int:
     """Wait until this process has one, and give it."""
     async with asyncio.timeout(20):
         while True:
             for entry in Path("/proc").glob("[0-9]*"):
                 try:
                     parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
-                    if parent == os.getpid() and b"shelving_worker" in (entry / "cmdline").read_bytes():
+                    if parent == os.getpid() and b"millrace_dbsync.reader" in (entry / "cmdline").read_bytes():
                         return int(entry.name)
                 except OSError:
                     continue  # it ended meanwhile

@@ -41,7 +41,9 @@ class Bus:
     made when first needed.
     """
 
-    def __init__(self, address: Address, name: str, redis: Control) -> None:
+    def __init__(self, url: str, address: Address, name: str, redis: Control) -> None:
+        self.url = url
+        """Of the server, password and all: for a process of our own that is to connect there too."""
         self._address, self._name, self._redis = address, name, redis
         self._outbox = Outbox()
         self._publishing = Link(address, f"{name}.publish", on_up=self._meet, on_down=self._outbox.detach)
@@ -77,7 +79,7 @@ class Bus:
         """
         address = Address.parse(url)
         redis = control_client(address, f"{name}.control")
-        bus = cls(address, name, redis)
+        bus = cls(url, address, name, redis)
         bus._publishing.start()
         try:
             yield bus

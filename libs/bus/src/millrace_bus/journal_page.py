@@ -19,13 +19,14 @@ class JournalEntry(NamedTuple):
 class JournalPage(Sequence[JournalEntry]):
     """Entries of one journal, oldest first."""
 
-    __slots__ = ("bodies", "texts")
+    __slots__ = ("_ids", "bodies", "texts")
 
     def __init__(self, texts: list[bytes], bodies: list[bytes | None]) -> None:
         self.texts = texts
         """Of each entry its id, as Redis writes it."""
         self.bodies = bodies
         """Of each entry its message."""
+        self._ids: MessageIds | None = None
 
     @classmethod
     def read(cls, found: Sequence[Sequence[Any]]) -> Self:
@@ -35,8 +36,10 @@ class JournalPage(Sequence[JournalEntry]):
 
     @property
     def ids(self) -> MessageIds:
-        """The id of each entry; read anew each time."""
-        return MessageIds.parse(self.texts)
+        """The id of each entry."""
+        if self._ids is None:
+            self._ids = MessageIds.parse(self.texts)
+        return self._ids
 
     @property
     def last(self) -> MessageId:
@@ -49,7 +52,9 @@ class JournalPage(Sequence[JournalEntry]):
     def __getitem__(self, at: slice) -> Self: ...
     def __getitem__(self, at: int | slice) -> JournalEntry | Self:
         if isinstance(at, slice):
-            return type(self)(self.texts[at], self.bodies[at])
+            part = type(self)(self.texts[at], self.bodies[at])
+            part._ids = None if self._ids is None else self._ids[at]
+            return part
         return JournalEntry(MessageId.parse(self.texts[at].decode()), self.bodies[at])
 
     def __iter__(self) -> Iterator[JournalEntry]:

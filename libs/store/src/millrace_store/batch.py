@@ -108,8 +108,7 @@ class Batch:
 
         The same as `book_delta` for each, several times quicker.
         """
-        kept = [nonce if nonce is None or -_INT64 <= nonce < _INT64 else None for nonce in nonces]
-        rows = zip(repeat(stream_id(name)), at_ms, ids.epochs, ids.seqs, event_ms, kept, texts)
+        rows = zip(repeat(stream_id(name)), at_ms, ids.epochs, ids.seqs, event_ms, _all_int64(nonces), texts)
         new = self._new(name, ids)
         self.rows.setdefault(schema.book_deltas, []).extend(rows if new is None else compress(rows, new))
 
@@ -331,6 +330,17 @@ def _identity(place: Place) -> tuple[int, int, int, int]:
 def _int64(value: int | None) -> int | None:
     """Give a number as both databases can hold it."""
     return value if value is not None and -_INT64 <= value < _INT64 else None
+
+
+def _all_int64(values: Sequence[int | None]) -> Sequence[int | None]:
+    """Give numbers as both databases can hold them."""
+    every: Sequence[Any] = values
+    try:
+        if every and min(every) >= -_INT64 and max(every) < _INT64:
+            return values
+    except TypeError:
+        pass  # some are None
+    return [_int64(value) for value in values]
 
 
 def _text(value: str | None) -> str | None:

@@ -9,7 +9,7 @@ from millrace_dbsync.agent_history import AgentHistory
 from millrace_dbsync.database import Database
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import AgentsPlan, Plan, TenantPlan, UpkeepPlan, plans
-from millrace_dbsync.shelving_process import ShelvingProcess
+from millrace_dbsync.readers import Readers
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_dbsync.upkeep import keep_up
 from millrace_service import Agent, UnitHealthReporter, UnitKey
@@ -21,7 +21,7 @@ class _Shared(NamedTuple):
     bus: Bus
     database: Database
     known: KnownJournals
-    aside: ShelvingProcess
+    readers: Readers
 
 
 class DbsyncAgent(Agent[DbsyncConfig, Plan]):
@@ -44,22 +44,22 @@ class DbsyncAgent(Agent[DbsyncConfig, Plan]):
 
     async def started(self, bus: Bus) -> None:
         """Begin to open the database; it may come later."""
-        self._shared = _Shared(bus, Database(self._url), KnownJournals(bus.journals()), ShelvingProcess())
+        self._shared = _Shared(bus, Database(self._url), KnownJournals(bus.journals()), Readers())
 
     async def stopped(self) -> None:
-        """Close the database, and end what decodes for it."""
+        """Close the database, and end what would read for it."""
         if self._shared is not None:
-            await self._shared.aside.close()
+            await self._shared.readers.close()
             await self._shared.database.close()
 
     async def run_unit(self, key: UnitKey, unit_config: Plan, health: UnitHealthReporter) -> None:
         """Run one unit."""
         if self._shared is None:
             raise RuntimeError("run_unit before started")
-        bus, database, known, aside = self._shared
+        bus, database, known, readers = self._shared
         match unit_config:
             case TenantPlan():
-                await TenantJournals(unit_config, bus, known, database, aside, health).run()
+                await TenantJournals(unit_config, bus, known, database, readers, health).run()
             case AgentsPlan():
                 await AgentHistory(bus, database, health).run()
             case UpkeepPlan():

@@ -10,7 +10,7 @@ from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
 from millrace_dbsync.plan import TenantPlan
 
-CALL = 2_000
+CALL = 1_000
 """Most entries that one call asks for: Redis serves nobody else meanwhile, and a strategy may be waiting."""
 _FEWEST = 8
 """Of each journal, however many there are."""

@@ -1,7 +1,7 @@
 """Telling in time that a journal will be trimmed before it is stored."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, NoReturn
 
 import structlog
@@ -31,14 +31,18 @@ class LagWatch:
         self._late: set[str] = set()
         self._below: set[str] = set()
 
-    async def run(self, names: Collection[str]) -> NoReturn:
-        """Look every 2 s at the journals that `names` holds by then, until cancelled."""
+    async def run(self, names: Callable[[], Awaitable[Collection[str]]]) -> NoReturn:
+        """Look every 2 s at the journals that `names` gives, until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
-            await self.look([name for name in names if not is_snapshot(name)])
+            await self.look(await names())
 
-    async def look(self, names: list[str]) -> None:
-        """Compare once; warn of each journal of which more waits than the limit allows, once each time."""
+    async def look(self, journals: Collection[str]) -> int:
+        """Compare once; give how many messages wait in all.
+
+        Warns of each journal of which more waits than the limit allows, once each time. Snapshots do not count.
+        """
+        names = [name for name in journals if not is_snapshot(name)]
         extents = await self._journals.extents(names)
         lags: dict[str, Lag] = {}
         for name, extent in extents.items():
@@ -48,10 +52,12 @@ class LagWatch:
                 self._warn_of_epoch(name, stored, extent.newest)
             self._newest[name] = extent.newest
         self._health.gauge("streams", len(names))
-        self._health.gauge("behind", sum(lag.behind for lag in lags.values()))
+        behind = sum(lag.behind for lag in lags.values())
+        self._health.gauge("behind", behind)
         worst = max((lag.share for lag in lags.values()), default=0.0)
         self._health.gauge("retentionUsedPercent", round(100 * worst, 1))
         self._warn_of_lag(lags)
+        return behind
 
     def _warn_of_lag(self, lags: dict[str, Lag]) -> None:
         late = {name: lag for name, lag in lags.items() if lag.share > self._limit}

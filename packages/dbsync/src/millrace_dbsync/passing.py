@@ -6,22 +6,14 @@ to more than the work that is asked for. Nor is anything copied here but once, b
 
 import mmap
 import os
+import struct
 import tempfile
+from collections.abc import Sequence
 from typing import Final
 
-WORD_BYTES: Final = 9
-"""Of the word that something is there: in which slot, and its size."""
-_LEAST: Final = 1 << 20
-
-
-def word(slot: int, size: int) -> bytes:
-    """Give the word that something is there."""
-    return slot.to_bytes(1, "big") + size.to_bytes(WORD_BYTES - 1, "big")
-
-
-def word_of(text: bytes) -> tuple[int, int]:
-    """Give slot and size."""
-    return text[0], int.from_bytes(text[1:], "big")
+WORD: Final = struct.Struct(">BQQ")
+"""Says that something is there: in which slot, and the sizes of its two parts."""
+_LEAST: Final = 1 << 18
 
 
 class Passage:
@@ -39,17 +31,19 @@ class Passage:
         with tempfile.TemporaryFile() as file:
             return cls(os.dup(file.fileno()))
 
-    def put(self, content: bytes) -> int:
-        """Replace what is in it; give the size."""
-        size = len(content)
+    def put(self, parts: Sequence[bytes]) -> None:
+        """Replace what is in it by these parts, one behind the other."""
+        size = sum(map(len, parts))
         if self._memory is None or len(self._memory) < size:
             os.ftruncate(self.descriptor, max(_LEAST, 1 << size.bit_length()))
-        self._seen(size)[:size] = content
-        return size
+        memory, at = self._seen(size), 0
+        for part in parts:
+            memory[at : at + len(part)] = part
+            at += len(part)
 
-    def take(self, size: int) -> memoryview:
-        """Give what is in it: to be read before the other is told that it may put something else in."""
-        return memoryview(self._seen(size))[:size]
+    def take(self, start: int, size: int) -> memoryview:
+        """Give what is in it there: to be read before the other is told that it may put something else in."""
+        return memoryview(self._seen(start + size))[start : start + size]
 
     def close(self) -> None:
         """Give it back."""

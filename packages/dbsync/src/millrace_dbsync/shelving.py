@@ -10,7 +10,7 @@ from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
-from millrace_dbsync.busy_feeds import busy_books, busy_trades
+from millrace_dbsync.busy_feeds import BusyBook, BusyTrades
 from millrace_dbsync.deltas import Put, put_delta_of, put_status
 from millrace_dbsync.envelopes import credible, envelope, invalid, place_of, read, text_of
 from millrace_dbsync.shelved import Shelf, Shelved, bury
@@ -139,4 +139,4 @@ class _AskedAt(msgspec.Struct, rename="camel"):
 _ASKED_AT = msgspec.json.Decoder(_AskedAt)
 _RESPONSE = msgspec.json.Decoder(Response)
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
-_BUSY: dict[str, Callable[[str, Shelf], Shelf]] = {"watchOrderBook": busy_books, "watchTrades": busy_trades}
+_BUSY: dict[str, Callable[[str, Shelf], Shelf]] = {"watchOrderBook": BusyBook, "watchTrades": BusyTrades}

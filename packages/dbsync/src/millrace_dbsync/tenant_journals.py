@@ -1,21 +1,21 @@
-"""The unit that stores the journals of one tenant: hauls are read, made ready and committed at the same time.
+"""The unit that stores the journals of one tenant: they are read here, or in a process of their own when that is much.
 
-What is ready is committed together: one haul on a quiet day; while more is on its way, as many as a batch holds.
+What has become ready is committed together while the next is read: on a quiet day that is one haul, under load a batch.
 """
 
-import asyncio
-from contextlib import AsyncExitStack
 from typing import NoReturn
 
 from millrace_bus import Bus
 from millrace_dbsync.concurrently import first_failure
 from millrace_dbsync.database import Database
-from millrace_dbsync.intake import CALL, Intake
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.lag_watch import LagWatch
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.shelving_process import ShelvingProcess
-from millrace_dbsync.storing import Ready, Storing
+from millrace_dbsync.reader_process import ReaderProcess
+from millrace_dbsync.readers import Readers
+from millrace_dbsync.reading_here import Here, read_here
+from millrace_dbsync.ready import Arrived, Ready
+from millrace_dbsync.storing import Storing
 from millrace_service import UnitHealthReporter
 
 
@@ -28,13 +28,13 @@ class TenantJournals:
         bus: Bus,
         known: KnownJournals,
         database: Database,
-        aside: ShelvingProcess,
+        readers: Readers,
         health: UnitHealthReporter,
     ) -> None:
         self._plan, self._bus, self._known = plan, bus, known
-        self._database, self._aside, self._health = database, aside, health
-        self._ready: asyncio.Queue[asyncio.Task[Ready]] = asyncio.Queue(max(2, plan.batch_messages // CALL))
-        """In the order in which they were read; with a batch that is being committed, two batches in memory."""
+        self._database, self._readers, self._health = database, readers, health
+        self._is_busy = False
+        """Whether more came at a time than a batch holds: then reading deserves a process of its own."""
 
     async def run(self) -> None:
         """Resume from the positions in the database; read, store and watch the lag.
@@ -43,41 +43,60 @@ class TenantJournals:
             StoreError, BusError: the database or Redis refuses; what is stored is stored.
         """
         store = await self._database.opened()
-        stored = await store.operations.positions()
-        async with AsyncExitStack() as stack:
-            journals = await stack.enter_async_context(self._bus.journals())
-            # Not the same connection: there a look would wait behind a read that waits for news.
-            looking = await stack.enter_async_context(self._bus.journals())
-            intake = Intake(self._plan, journals, self._known.names, stored)
-            storing = Storing(self._database, self._aside, self._health, stored)
+        storing = Storing(self._database, self._health, await store.operations.positions())
+        async with self._bus.journals() as looking:
             watch = LagWatch(self._plan, looking, storing.positions, self._health)
             self._health.state("live")
-            await first_failure(self._read(intake, storing), self._store(storing), watch.run(intake.positions.keys()))
+            self._is_busy = await watch.look(await self._names()) > self._plan.batch_messages
+            await first_failure(self._store(storing), watch.run(self._names))
 
-    async def _read(self, intake: Intake, storing: Storing) -> NoReturn:
-        """Read hauls, and have each made ready while the next ones are read."""
-        async with asyncio.TaskGroup() as preparing:
-            is_awaited = False
-            while True:
-                haul = await intake.next()
-                if haul.count or is_awaited:
-                    await self._ready.put(preparing.create_task(storing.prepare(haul)))
-                is_awaited = haul.has_more
-                if haul.count and not haul.has_more:
-                    # The journal collects meanwhile; where more waits than was read, there is no time to lose.
-                    await asyncio.sleep(self._plan.batch_interval_s)
-        raise AssertionError("a group of tasks never ends by itself")
+    async def _names(self) -> list[str]:
+        return [name for name in await self._known.names() if self._plan.wants(name)]
 
     async def _store(self, storing: Storing) -> NoReturn:
+        """Store what is read in one way as long as that serves, then in the other."""
         while True:
-            await storing.store(await self._together())
+            if self._is_busy and (reader := self._readers.take()) is not None:
+                await self._store_from(reader, storing)
+            else:
+                await self._store_from_here(storing)
 
-    async def _together(self) -> list[Ready]:
-        """Wait for a haul, and for those that come with it, up to a batch."""
+    async def _store_from(self, reader: ReaderProcess, storing: Storing) -> None:
+        async with reader.read(self._bus.url, self._plan, storing.positions) as source:
+            while together := await self._together(source.arrived):
+                await storing.store(together)
+                _release(together)
+        self._readers.failed()
+
+    async def _store_from_here(self, storing: Storing) -> None:
+        async with read_here(self._plan, self._bus, self._known, storing.positions) as source:
+            while together := await self._together(source.arrived):
+                await storing.store(together)
+                _release(together)
+                self._relieve(source, sum(ready.told.count for ready in together))
+
+    def _relieve(self, source: Here, stored: int) -> None:
+        """Once there is much, have another process read, and end reading here as soon as it can."""
+        self._is_busy = self._is_busy or stored >= self._plan.batch_messages
+        if self._is_busy:
+            self._readers.prepare()
+            if self._readers.has_spare:
+                source.end()
+
+    async def _together(self, arrived: Arrived) -> list[Ready]:
+        """Wait for a haul, and add those that are ready too, up to a batch; nothing when there are no more."""
         ready: list[Ready] = []
         count = 0
-        while True:
-            ready.append(await (await self._ready.get()))
-            count += ready[-1].haul.count
-            if count >= self._plan.batch_messages or not ready[-1].haul.has_more:
+        while (haul := await arrived.get()) is not None:
+            ready.append(haul)
+            count += haul.told.count
+            if count >= self._plan.batch_messages or arrived.empty():
                 return ready
+        if ready:
+            arrived.put_nowait(None)
+        return ready
+
+
+def _release(hauls: list[Ready]) -> None:
+    for haul in hauls:
+        haul.release()

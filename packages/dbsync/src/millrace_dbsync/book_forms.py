@@ -1,0 +1,93 @@
+"""Proving that messages are changes of an order book without making anything of their numbers, of which they are full.
+
+What is left of a JSON text without its digits is its form: which fields it has, where there are lists, and what stands
+in them. A number leaves nothing, or a point and a sign. So of each form, of which there are few, one text is read in
+full, and the others are known to be like it.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from millrace_core.market import Level
+
+_DIGITS: Final = b"0123456789"
+_ANY_DIGIT: Final = bytes.maketrans(_DIGITS, b"0" * len(_DIGITS))
+_EMPTY: Final = b"[]"
+_NAME: Final = b'"data":'
+_NAMES: Final = (_NAME, b'"bids"', b'"asks"', b'"nonce"', b'"checksum"')
+_PLAIN: Final = frozenset(b"{}[],:.-null")
+"""What a form may consist of beside names: no spaces, which an empty list may have as one with a number, and no
+exponents, with which a number of few digits may be beyond what a float can hold."""
+_LONGEST: Final = 300
+"""Digits of a number that is surely not beyond it."""
+_MOST_FORMS: Final = 20_000
+
+
+class _Book(msgspec.Struct, gc=False):
+    """What the data must be: as `millrace_core.market.BookDelta`."""
+
+    bids: list[Level]
+    asks: list[Level]
+    nonce: int | None = None
+    checksum: int | None = None
+
+
+prove_book = msgspec.json.Decoder(_Book).decode
+"""Read a text in full; raises MsgspecError where it is no change of a book."""
+
+
+class BookForms:
+    """The forms that were found to be a book's."""
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+        self._with_empty: set[bytes] = set()
+        """Those in which a list is empty: a list of one number, which is no level, leaves the same."""
+
+    def data_of(self, bodies: Sequence[bytes]) -> list[str]:
+        """Give the text of the data of each message, proved to be a change of a book.
+
+        The messages must be JSON in ASCII, of which is known that they and their data have no unknown fields. As the
+        bus writes them, data stands last and holds no object: so it begins with the last brace that is opened.
+
+        Raises:
+            MsgspecError: one is no change of a book, or not written so.
+        """
+        named = [body[body.rfind(b"{") - len(_NAME) : -1] for body in bodies]
+        joined = b"\n".join(named)
+        forms = joined.translate(None, _DIGITS).split(b"\n")
+        if len(forms) != len(named) or _has_long_number(named, joined):
+            for text in named:
+                _prove(text)
+        elif not self._known.issuperset(forms):
+            for text, form in zip(named, forms, strict=True):
+                if form not in self._known:
+                    self._learn(text, form)
+        return [text[len(_NAME) :].decode() for text in named]
+
+    def _learn(self, text: bytes, form: bytes) -> None:
+        if form in self._with_empty and text.count(_EMPTY) == form.count(_EMPTY):
+            return
+        _prove(text)
+        rest = form
+        for name in _NAMES:
+            rest = rest.replace(name, b"")
+        if _PLAIN.issuperset(rest):
+            known = self._with_empty if _EMPTY in form else self._known
+            if len(known) > _MOST_FORMS:
+                known.clear()
+            known.add(form)
+
+
+def _prove(named: bytes) -> None:
+    """Read a text in full, the name before it too."""
+    if not named.startswith(_NAME):
+        raise msgspec.ValidationError("the data does not stand last")
+    prove_book(named[len(_NAME) :])
+
+
+def _has_long_number(texts: Sequence[bytes], joined: bytes) -> bool:
+    """Tell whether a number may be beyond what a float can hold."""
+    return max(map(len, texts)) > _LONGEST and b"0" * _LONGEST in joined.translate(_ANY_DIGIT)

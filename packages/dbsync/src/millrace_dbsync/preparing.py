@@ -1,0 +1,54 @@
+"""Reading hauls and putting them in batches, one after the other; the next one is read meanwhile."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from millrace_dbsync.intake import Haul, Intake
+from millrace_dbsync.ready import Ready
+from millrace_dbsync.shelved import Shelved
+from millrace_dbsync.shelves import Shelves
+from millrace_store import Batch
+
+
+class Preparing:
+    """Gives what journals hold and what comes, haul by haul."""
+
+    def __init__(self, intake: Intake, interval_s: float) -> None:
+        self._intake, self._interval_s = intake, interval_s
+        self._shelves = Shelves()
+        self._is_ending = False
+
+    def end(self) -> None:
+        """Read no more; what was read already is still given."""
+        self._is_ending = True
+
+    async def hauls(self) -> AsyncGenerator[Ready, None]:
+        """Give them in order, until told to end; to be closed when left earlier."""
+        reading = asyncio.create_task(self._read(pause_s=0.0))
+        try:
+            while not self._is_ending:
+                haul = await reading
+                # The journal collects meanwhile; where more waits than was read, there is no time to lose.
+                reading = asyncio.create_task(self._read(pause_s=0.0 if haul.has_more else self._interval_s))
+                yield await self._prepare(haul)
+            if (haul := await reading).count:
+                yield await self._prepare(haul)
+        finally:
+            reading.cancel()
+
+    async def _read(self, pause_s: float) -> Haul:
+        """Wait for a haul with something in it; an empty one when told to end."""
+        await asyncio.sleep(pause_s)
+        while True:
+            haul = Haul() if self._is_ending else await self._intake.next()
+            if haul.count or self._is_ending:
+                return haul
+
+    async def _prepare(self, haul: Haul) -> Ready:
+        batch, shelved = Batch(), Shelved()
+        # The next haul is asked for, and so comes meanwhile.
+        await asyncio.sleep(0)
+        for _ in self._shelves.put(batch, haul.pages, shelved):
+            # Others of this process have their turn.
+            await asyncio.sleep(0)
+        return Ready.of(haul, batch, shelved)
