@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from millrace_core.market import BookDelta
 from millrace_dbsync.book_forms import BookForms
 
-LEVEL = '{"id":"1-1","type":"delta","timestamp":1,"trace":{},"data":'
+HEAD = '{"id":"1-1","type":"delta","timestamp":1,"trace":{},"data":'
 READ = msgspec.json.Decoder(BookDelta).decode
 
 numbers = st.one_of(
@@ -35,7 +35,7 @@ def is_book(text: str) -> bool:
 
 
 def written(data: str) -> bytes:
-    return f"{LEVEL}{data}}}".encode()
+    return f"{HEAD}{data}}}".encode()
 
 
 @given(st.lists(books, min_size=1, max_size=8), st.sampled_from([(",", ":"), (", ", ": ")]))

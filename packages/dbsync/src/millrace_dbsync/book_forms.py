@@ -15,8 +15,7 @@ from millrace_core.market import Level
 _DIGITS: Final = b"0123456789"
 _ANY_DIGIT: Final = bytes.maketrans(_DIGITS, b"0" * len(_DIGITS))
 _EMPTY: Final = b"[]"
-_NAME: Final = b'"data":'
-_NAMES: Final = (_NAME, b'"bids"', b'"asks"', b'"nonce"', b'"checksum"')
+_NAMES: Final = (b'"bids"', b'"asks"', b'"nonce"', b'"checksum"')
 _PLAIN: Final = frozenset(b"{}[],:.-null")
 """What a form may consist of beside names: no spaces, which an empty list may have as one with a number, and no
 exponents, with which a number of few digits may be beyond what a float can hold."""
@@ -49,28 +48,29 @@ class BookForms:
     def data_of(self, bodies: Sequence[bytes]) -> list[str]:
         """Give the text of the data of each message, proved to be a change of a book.
 
-        The messages must be JSON in ASCII, of which is known that they and their data have no unknown fields. As the
-        bus writes them, data stands last and holds no object: so it begins with the last brace that is opened.
+        The messages must be JSON in ASCII, of which is known that they, their traces and their data have no unknown
+        fields. As the bus writes them data stands last and holds no object: it begins with the last brace that is
+        opened. (What begins there in another message is no book: a trace, or more than the data.)
 
         Raises:
             MsgspecError: one is no change of a book, or not written so.
         """
-        named = [body[body.rfind(b"{") - len(_NAME) : -1] for body in bodies]
-        joined = b"\n".join(named)
+        texts = [body[body.rfind(b"{") : -1] for body in bodies]
+        joined = b"\n".join(texts)
         forms = joined.translate(None, _DIGITS).split(b"\n")
-        if len(forms) != len(named) or _has_long_number(named, joined):
-            for text in named:
-                _prove(text)
+        if len(forms) != len(texts) or _has_long_number(texts, joined):
+            for text in texts:
+                prove_book(text)
         elif not self._known.issuperset(forms):
-            for text, form in zip(named, forms, strict=True):
+            for text, form in zip(texts, forms, strict=True):
                 if form not in self._known:
                     self._learn(text, form)
-        return [text[len(_NAME) :].decode() for text in named]
+        return [text.decode() for text in texts]
 
     def _learn(self, text: bytes, form: bytes) -> None:
         if form in self._with_empty and text.count(_EMPTY) == form.count(_EMPTY):
             return
-        _prove(text)
+        prove_book(text)
         rest = form
         for name in _NAMES:
             rest = rest.replace(name, b"")
@@ -79,13 +79,6 @@ class BookForms:
             if len(known) > _MOST_FORMS:
                 known.clear()
             known.add(form)
-
-
-def _prove(named: bytes) -> None:
-    """Read a text in full, the name before it too."""
-    if not named.startswith(_NAME):
-        raise msgspec.ValidationError("the data does not stand last")
-    prove_book(named[len(_NAME) :])
 
 
 def _has_long_number(texts: Sequence[bytes], joined: bytes) -> bool:
