@@ -182,6 +182,7 @@ async def test_a_stream_can_be_followed_again(exchange: Exchange, step: Any) -> 
         ear = Ear()
         async with following(exchange.feed.order_book(SYMBOL, ear)):
             await ear.until(lambda ear=ear: ear.resets == 1)
+            await asyncio.sleep(DEPTH_INTERVAL_S)
             step()
             await ear.until(lambda ear=ear: len(ear.events) > 1)
 

@@ -29,7 +29,7 @@ class Haul:
     count: int = 0
     """Entries in all pages."""
     has_more: bool = False
-    """Whether journals had more than was read of them: then what follows comes at once, if only an empty haul."""
+    """Whether journals had more than was read of them: then reading goes on at once."""
 
 
 class Intake:

@@ -26,6 +26,8 @@ class Told:
     last: dict[str, MessageId]
     """By journal the newest entry."""
     holes: list[Hole]
+    has_more: bool
+    """Whether more waited in the journals than was read of them."""
     dead: list[Dead] = field(default_factory=list)
     failed: int = 0
     """Answers to requests that were not done."""
@@ -50,7 +52,7 @@ class Ready:
         for hole in haul.holes:
             batch.gap(hole.name, hole.epoch, hole.first_seq, hole.last_seq, now_ms(), hole.reason)
         last = {name: page.last for name, page in haul.pages.items()}
-        told = Told(haul.count, last, haul.holes, shelved.dead, shelved.failed)
+        told = Told(haul.count, last, haul.holes, haul.has_more, shelved.dead, shelved.failed)
         return cls(told, batch, lambda: haul.pages)
 
 

@@ -116,4 +116,4 @@ def _halves(ready: Ready) -> tuple[Haul, Haul]:
 
 
 def _haul_of(ready: Ready) -> Haul:
-    return Haul(dict(ready.pages()), ready.told.holes, ready.told.count)
+    return Haul(dict(ready.pages()), ready.told.holes, ready.told.count, ready.told.has_more)

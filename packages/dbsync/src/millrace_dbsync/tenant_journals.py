@@ -3,7 +3,7 @@
 What has become ready is committed together while the next is read: on a quiet day that is one haul, under load a batch.
 """
 
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from millrace_bus import Bus
 from millrace_dbsync.concurrently import first_failure
@@ -17,6 +17,9 @@ from millrace_dbsync.reading_here import Here, read_here
 from millrace_dbsync.ready import Arrived, Ready
 from millrace_dbsync.storing import Storing
 from millrace_service import UnitHealthReporter
+
+MUCH: Final = 20_000
+"""Messages without catching up once: from there on reading deserves a process of its own."""
 
 
 class TenantJournals:
@@ -33,8 +36,8 @@ class TenantJournals:
     ) -> None:
         self._plan, self._bus, self._known = plan, bus, known
         self._database, self._readers, self._health = database, readers, health
-        self._is_busy = False
-        """Whether more came at a time than a batch holds: then reading deserves a process of its own."""
+        self._unbroken = 0
+        """Messages that wait, or were read, since reading last caught up with the journals."""
 
     async def run(self) -> None:
         """Resume from the positions in the database; read, store and watch the lag.
@@ -47,7 +50,7 @@ class TenantJournals:
         async with self._bus.journals() as looking:
             watch = LagWatch(self._plan, looking, storing.positions, self._health)
             self._health.state("live")
-            self._is_busy = await watch.look(await self._names()) > self._plan.batch_messages
+            self._unbroken = await watch.look(await self._names())
             await first_failure(self._store(storing), watch.run(self._names))
 
     async def _names(self) -> list[str]:
@@ -56,7 +59,8 @@ class TenantJournals:
     async def _store(self, storing: Storing) -> NoReturn:
         """Store what is read in one way as long as that serves, then in the other."""
         while True:
-            if self._is_busy and (reader := self._readers.take()) is not None:
+            reader = self._readers.take() if self._unbroken >= MUCH else None
+            if reader is not None:
                 await self._store_from(reader, storing)
             else:
                 await self._store_from_here(storing)
@@ -73,12 +77,13 @@ class TenantJournals:
             while together := await self._together(source.arrived):
                 await storing.store(together)
                 _release(together)
-                self._relieve(source, sum(ready.told.count for ready in together))
+                self._relieve(source, together)
 
-    def _relieve(self, source: Here, stored: int) -> None:
+    def _relieve(self, source: Here, stored: list[Ready]) -> None:
         """Once there is much, have another process read, and end reading here as soon as it can."""
-        self._is_busy = self._is_busy or stored >= self._plan.batch_messages
-        if self._is_busy:
+        for ready in stored:
+            self._unbroken = self._unbroken + ready.told.count if ready.told.has_more else 0
+        if self._unbroken >= MUCH:
             self._readers.prepare()
             if self._readers.has_spare:
                 source.end()
