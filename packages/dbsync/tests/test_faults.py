@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from millrace_bus import EmbeddedServer
+from millrace_bus import Bus, EmbeddedServer
 from millrace_core.ids import MessageId
 
 
@@ -73,29 +73,69 @@ async def test_whoever_is_killed_nothing_is_lost_or_stored_twice(
     await Ordeal(server, dbsync, feed).endure(dbsync=3, database=1, redis=1)
 
 
-async def test_a_killed_reading_process_costs_nothing(dbsync: Any, feed: Any) -> None:
-    """While a backlog is stored the process that reads it dies: every message is stored once all the same."""
-    last = feed.write(30_000)
-    await feed.drained()
+async def test_a_killed_reading_process_costs_nothing(dbsync: Any, bus: Bus, make_feed: Any) -> None:
+    """While another process reads for dbsync it dies: every message is stored once all the same, by another one."""
+    feed = make_feed(bus, retention=1_000_000)
+    await feed.open()
     await dbsync.start()
-    os.kill(await reading_process(), signal.SIGKILL)
-    await dbsync.reached(feed.trades.name, last)
+    for _ in range(2):
+        await overwhelm(feed, bus)
+        os.kill(reading_process(), signal.SIGKILL)
+        feed.write(1_000)
     await dbsync.all_stored(feed.trades, feed.book)
     assert await dbsync.gaps() == []
+    assert await dbsync.rows.fetch("SELECT reason FROM dead_letters") == []
+    await feed.close()
 
 
-async def reading_process() -> int:
-    """Wait until this process has one, and give it."""
-    async with asyncio.timeout(20):
-        while True:
-            for entry in Path("/proc").glob("[0-9]*"):
-                try:
-                    parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
-                    if parent == os.getpid() and b"millrace_dbsync.reader" in (entry / "cmdline").read_bytes():
-                        return int(entry.name)
-                except OSError:
-                    continue  # it ended meanwhile
-            await asyncio.sleep(0.005)
+async def test_whoever_is_killed_while_another_process_reads_nothing_is_lost(
+    server: EmbeddedServer, dbsync: Any, bus: Bus, make_feed: Any
+) -> None:
+    """The same at full speed: dbsync, its database and Redis die, one after the other."""
+    feed = make_feed(bus, retention=1_000_000)
+    await feed.open()
+    await dbsync.configure()
+    await dbsync.spawn()
+    await overwhelm(feed, bus)
+    await dbsync.rows.kill()
+    feed.write(1_000)
+    await dbsync.rows.restart()
+    await dbsync.kill()
+    await is_read_aside(bus, wanted=False)
+    await dbsync.spawn()
+    await overwhelm(feed, bus)
+    await server.kill()
+    await server.restart()
+    feed.write(1_000)
+    await dbsync.all_stored(feed.trades, feed.book)
+    assert await dbsync.gaps() == []
+    assert await dbsync.rows.fetch("SELECT reason FROM dead_letters") == []
+    await feed.close()
+
+
+async def overwhelm(feed: Any, bus: Bus) -> None:
+    """Write so much that dbsync has another process read."""
+    await is_read_aside(bus, wanted=True, meanwhile=lambda: feed.write(1_000))
+
+
+async def is_read_aside(bus: Bus, *, wanted: bool, meanwhile: Callable[[], Any] = lambda: None) -> None:
+    """Wait until a process that reads for dbsync is connected to Redis, or none is any more."""
+    async with asyncio.timeout(60):
+        while (b"name=dbsync.reader.journals" in await bus._publishing.call("CLIENT", "LIST")) != wanted:
+            meanwhile()
+            await asyncio.sleep(0)
+
+
+def reading_process() -> int:
+    """Give the process that reads for a dbsync in this one."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
+            if parent == os.getpid() and b"millrace_dbsync.reader" in (entry / "cmdline").read_bytes():
+                return int(entry.name)
+        except OSError:
+            continue  # it ended meanwhile
+    raise AssertionError("there is none")
 
 
 async def test_what_redis_lost_and_its_writer_sent_again_is_stored_once(

@@ -59,11 +59,18 @@ class TenantJournals:
     async def _store(self, storing: Storing) -> NoReturn:
         """Store what is read in one way as long as that serves, then in the other."""
         while True:
-            reader = self._readers.take() if self._unbroken >= MUCH else None
-            if reader is not None:
+            if (reader := self._reader()) is not None:
                 await self._store_from(reader, storing)
             else:
                 await self._store_from_here(storing)
+
+    def _reader(self) -> ReaderProcess | None:
+        """Give a process to read where there is much; when none is ready yet, have one started."""
+        if self._unbroken < MUCH:
+            return None
+        if (reader := self._readers.take()) is None:
+            self._readers.prepare()
+        return reader
 
     async def _store_from(self, reader: ReaderProcess, storing: Storing) -> None:
         async with reader.read(self._bus.url, self._plan, storing.positions) as source:
