@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -118,8 +119,14 @@ def _data(action: str, seq: int) -> Any:
     if action == "watchTrades":
         first = seq * TRADES_A_MESSAGE
         return TradesDelta([_trade(first + n, _EPOCH + seq) for n in range(TRADES_A_MESSAGE)])
-    bids = [(10.0 - i / 100, 1.5 + seq) for i in range(8)]
-    return BookDelta(bids, [(10.01 + i / 100, 2.5) for i in range(4)], seq)
+    # As books change: now many levels and now few, often of one side alone.
+    random = Random(seq)
+    bids = [(round(10.0 - i / 100, 2), _amount(random)) for i in range(random.randint(0, 16))]
+    return BookDelta(bids, [(round(10.01 + i / 100, 2), _amount(random)) for i in range(random.randint(0, 8))], seq)
+
+
+def _amount(random: Random) -> float:
+    return round(random.expovariate(0.5), 4)
 
 
 def _trade(number: int, at_ms: int) -> Trade:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -89,9 +90,8 @@ class ReaderProcess:
         try:
             while self._process.stdout is not None:
                 slot, batch, pages = WORD.unpack(await self._process.stdout.readexactly(WORD.size))
-                word = slot.to_bytes(1, "big")
-                ready = taken(self._slots[slot], batch, pages, lambda freed=word: self._tell(freed))  # type: ignore[misc]
-                self.arrived.put_nowait(ready)
+                release = partial(self._tell, slot.to_bytes(1, "big"))
+                self.arrived.put_nowait(taken(self._slots[slot], batch, pages, release))
         except (OSError, asyncio.IncompleteReadError):
             log.warning("the process that reads the journals ended; they are read here meanwhile")
         finally:

@@ -43,7 +43,8 @@ class Readers:
     def take(self) -> ReaderProcess | None:
         """Give the one that waits; None when there is none."""
         spare, self._spare = self._spare, None
-        self._taken_at = _now()
+        if spare is not None:
+            self._taken_at = _now()
         return spare
 
     def failed(self) -> None:
