@@ -132,6 +132,17 @@ def test_self_trades_are_prevented_as_the_taker_asks(
     assert (2 in engine, 9 in engine) == (maker_stays, taker_stays)
 
 
+@pytest.mark.parametrize("mode", list(SelfTradePrevention))
+def test_an_order_that_is_filled_prevents_nothing_behind_it(mode: SelfTradePrevention) -> None:
+    """An own order of the same price that the filled taker never reached stays, and the taker is complete."""
+    engine = _book((Side.BUY, 1, 95))
+    engine.submit(NewOrder(2, Side.BUY, quantity=1, price=95, owner=7))
+    events = engine.submit(NewOrder(9, Side.SELL, quantity=1, price=95, owner=7, self_trade_prevention=mode))
+    assert _fills(events) == [(1, 95, 1)]
+    assert events[-1] == Completed(9)
+    assert engine.levels(Side.BUY) == [(95, 1)]
+
+
 def test_fill_or_kill_does_not_count_own_orders() -> None:
     """A FOK order that could be whole only against its owner's orders is not filled."""
     engine = _book((Side.SELL, 3, 100))

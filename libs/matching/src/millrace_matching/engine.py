@@ -210,13 +210,13 @@ class Engine:
         side = self.side(level.side)
         total, last_trade_id = level.total, self.last_trade_id
         while level.orders and not taker.prevented:
+            wanted = taker.wants(level.price)
+            if wanted == 0:
+                break
             maker = level.first()
             if self._is_prevented(taker.order, maker):
                 self._prevent(taker, maker, side, events)
                 continue
-            wanted = taker.wants(level.price)
-            if wanted == 0:
-                break
             quantity = maker.remaining if wanted is None else min(wanted, maker.remaining)
             taker.take(quantity, level.price)
             self._fill(maker, quantity, side)
