@@ -13,7 +13,6 @@ import msgspec
 from millrace_core.market import Level
 
 _DIGITS: Final = b"0123456789"
-_ANY_DIGIT: Final = bytes.maketrans(_DIGITS, b"0" * len(_DIGITS))
 _EMPTY: Final = b"[]"
 _NAMES: Final = (b'"bids"', b'"asks"', b'"nonce"', b'"checksum"')
 _PLAIN: Final = frozenset(b"{}[],:.-null")
@@ -42,8 +41,8 @@ class BookForms:
 
     def __init__(self) -> None:
         self._known: set[bytes] = set()
-        self._with_empty: set[bytes] = set()
-        """Those in which a list is empty: a list of one number, which is no level, leaves the same."""
+        self._with_empty: dict[bytes, int] = {}
+        """Those in which lists are empty, and how many: a list of one number, which is no level, leaves the same."""
 
     def data_of(self, bodies: Sequence[bytes]) -> list[str]:
         """Give the text of the data of each message, proved to be a change of a book.
@@ -56,9 +55,8 @@ class BookForms:
             MsgspecError: one is no change of a book, or not written so.
         """
         texts = [body[body.rfind(b"{") : -1] for body in bodies]
-        joined = b"\n".join(texts)
-        forms = joined.translate(None, _DIGITS).split(b"\n")
-        if len(forms) != len(texts) or _has_long_number(texts, joined):
+        forms = b"\n".join(texts).translate(None, _DIGITS).split(b"\n")
+        if len(forms) != len(texts) or _has_long_number(texts):
             for text in texts:
                 prove_book(text)
         elif not self._known.issuperset(forms):
@@ -68,19 +66,32 @@ class BookForms:
         return [text.decode() for text in texts]
 
     def _learn(self, text: bytes, form: bytes) -> None:
-        if form in self._with_empty and text.count(_EMPTY) == form.count(_EMPTY):
+        empty = self._with_empty.get(form)
+        if empty is not None and text.count(_EMPTY) == empty:
             return
         prove_book(text)
         rest = form
         for name in _NAMES:
             rest = rest.replace(name, b"")
-        if _PLAIN.issuperset(rest):
-            known = self._with_empty if _EMPTY in form else self._known
-            if len(known) > _MOST_FORMS:
-                known.clear()
-            known.add(form)
+        if not _PLAIN.issuperset(rest):
+            return
+        if len(self._known) + len(self._with_empty) > _MOST_FORMS:
+            self._known.clear()
+            self._with_empty.clear()
+        if empty := form.count(_EMPTY):
+            self._with_empty[form] = empty
+        else:
+            self._known.add(form)
 
 
-def _has_long_number(texts: Sequence[bytes], joined: bytes) -> bool:
+def _has_long_number(texts: Sequence[bytes]) -> bool:
     """Tell whether a number may be beyond what a float can hold."""
-    return max(map(len, texts)) > _LONGEST and b"0" * _LONGEST in joined.translate(_ANY_DIGIT)
+    if max(map(len, texts)) <= _LONGEST:
+        return False
+    return any(_has_long_run(text) for text in texts if len(text) > _LONGEST)
+
+
+def _has_long_run(text: bytes) -> bool:
+    # So many digits fill one of these pieces whole, wherever they begin.
+    piece = _LONGEST // 2
+    return any(text[at : at + piece].isdigit() for at in range(0, len(text), piece))
