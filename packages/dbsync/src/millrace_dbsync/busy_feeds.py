@@ -10,7 +10,7 @@ import msgspec
 
 from millrace_bus import JournalPage
 from millrace_dbsync.book_forms import BookForms, prove_book
-from millrace_dbsync.deltas import MarketTrade
+from millrace_dbsync.deltas import MarketTrades
 from millrace_dbsync.plain import PlainDelta, Times, read_page, times_of
 from millrace_dbsync.shelved import Shelf, Shelved
 from millrace_store import Batch
@@ -92,16 +92,10 @@ class _Data(msgspec.Struct, gc=False):
     data: msgspec.Raw
 
 
-class _MarketTrades(msgspec.Struct, gc=False):
-    """What is stored of a message with a market's trades."""
-
-    trades: list[MarketTrade]
-
-
 class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
     """Trades that were made on a market."""
 
-    data: _MarketTrades
+    data: MarketTrades
 
 
 class BusyTrades(BusyFeed):
