@@ -30,9 +30,9 @@ class Preparing:
                 haul = await reading
                 # The journal collects meanwhile; where more waits than was read, there is no time to lose.
                 reading = asyncio.create_task(self._read(pause_s=0.0 if haul.has_more else self._interval_s))
-                yield await self._prepare(haul)
+                yield await prepare(self._shelves, haul)
             if (haul := await reading).count:
-                yield await self._prepare(haul)
+                yield await prepare(self._shelves, haul)
         finally:
             reading.cancel()
 
@@ -44,11 +44,11 @@ class Preparing:
             if haul.count or self._is_ending:
                 return haul
 
-    async def _prepare(self, haul: Haul) -> Ready:
-        batch, shelved = Batch(), Shelved()
-        # The next haul is asked for, and so comes meanwhile.
+
+async def prepare(shelves: Shelves, haul: Haul) -> Ready:
+    """Put a haul in a batch, leaving others of this process their turn: so the next haul is asked for at once."""
+    batch, shelved = Batch(), Shelved()
+    await asyncio.sleep(0)
+    for _ in shelves.put(batch, haul.pages, shelved):
         await asyncio.sleep(0)
-        for _ in self._shelves.put(batch, haul.pages, shelved):
-            # Others of this process have their turn.
-            await asyncio.sleep(0)
-        return Ready.of(haul, batch, shelved)
+    return Ready.of(haul, batch, shelved)

@@ -9,6 +9,7 @@ from millrace_core.ids import MessageId
 from millrace_dbsync.continuity import Hole
 from millrace_dbsync.database import Database
 from millrace_dbsync.intake import Haul
+from millrace_dbsync.preparing import prepare
 from millrace_dbsync.ready import Ready, Told
 from millrace_dbsync.shelved import Shelved, bury
 from millrace_dbsync.shelves import Shelves
@@ -40,10 +41,10 @@ class Storing:
         try:
             await self._commit(hauls)
         except StoreError as error:
-            for part in self._parts(hauls, error):
+            for part in await self._parts(hauls, error):
                 await self.store([part])
 
-    def _parts(self, hauls: Sequence[Ready], error: StoreError) -> list[Ready]:
+    async def _parts(self, hauls: Sequence[Ready], error: StoreError) -> list[Ready]:
         """Divide what the database refuses: one message among many is found so, and its neighbours are stored.
 
         Raises:
@@ -53,16 +54,10 @@ class Storing:
             return list(hauls)
         (ready,) = hauls
         if ready.told.count > 1:
-            return [self._shelve(half) for half in _halves(ready)]
+            return [await prepare(self._shelves, half) for half in _halves(ready)]
         if ready.is_buried:
             raise error
         return [_buried(ready, str(error))]
-
-    def _shelve(self, haul: Haul) -> Ready:
-        batch, shelved = Batch(), Shelved()
-        for _ in self._shelves.put(batch, haul.pages, shelved):
-            pass
-        return Ready.of(haul, batch, shelved)
 
     async def _commit(self, hauls: Sequence[Ready]) -> None:
         await self._database.commit(joined([ready.batch for ready in hauls]), self._health)
