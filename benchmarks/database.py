@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -16,6 +15,7 @@ import redis.asyncio as redis_asyncio
 
 from benchmarks.figures import Figure, interleaved
 from millrace_bus import Bus, EmbeddedServer
+from millrace_core.clock import now_ms
 from millrace_core.config import DbsyncConfig
 from millrace_core.market import BookDelta, Trade, TradesDelta
 from millrace_core.messages import Outgoing, encode
@@ -28,6 +28,7 @@ from millrace_dbsync.plan import TenantPlan, plans
 from millrace_dbsync.readers import Readers
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter
+from millrace_store import Retention
 from millrace_store.testing import PostgresServer
 
 ROUNDS = 5
@@ -35,7 +36,9 @@ MESSAGES = 100_000
 TRADES_A_MESSAGE = 4
 BATCH = 20_000
 """Rows of one transaction of the bare writers: large, so that commits cost them next to nothing."""
-_EPOCH = 1_763_800_000_000
+_DAY_MS = 86_400_000
+_EPOCH = now_ms() // _DAY_MS * _DAY_MS
+"""Today: what keeps a database in shape makes each day ready before it comes."""
 _TENANT = Tenant("BENCH")
 _KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}
 
@@ -163,7 +166,7 @@ def _plan(asset: str) -> TenantPlan:
 @asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[Database]:
     database = Database(url)
-    await database.opened()
+    await (await database.opened()).maintain(Retention())
     try:
         yield database
     finally:
@@ -183,7 +186,7 @@ async def _readers() -> AsyncIterator[Readers]:
 
 
 async def _make_tables(url: str) -> None:
-    """Make the tables with their keys and indexes: the bare writer stands where ours does."""
+    """Make the tables with their keys, indexes and partitions: the bare writer stands where ours does."""
     async with _opened(url):
         pass
 
@@ -208,12 +211,6 @@ def _bare_sqlite(path: Path, table: str) -> float:
 async def _bare_postgres(url: str, table: str) -> float:
     rows = _ready(table, lambda number: Decimal(repr(number)))
     connection = await asyncpg.connect(url)
-    # What dbsync itself would have made with the first row: the day's partition.
-    day = datetime.fromtimestamp(_EPOCH / 1_000, UTC).date()
-    first = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1_000)
-    await connection.execute(
-        f"CREATE TABLE {table}_today PARTITION OF {table} FOR VALUES FROM ({first}) TO ({first + 86_400_000})"
-    )
     started = time.perf_counter()
     for at in range(0, len(rows), BATCH):
         await connection.copy_records_to_table(table, records=rows[at : at + BATCH], columns=_COLUMNS[table])

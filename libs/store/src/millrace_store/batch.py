@@ -20,6 +20,7 @@ from millrace_core.names import AgentId, StreamName
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.trace import Trace
 from millrace_store import schema
+from millrace_store.columns import Columns
 from millrace_store.schema import Table
 from millrace_store.streams import stream_id, symbol_of
 from millrace_store.trade_rows import MarketTrade, trade_rows, traded_at
@@ -69,7 +70,7 @@ class Batch:
     """
 
     def __init__(self) -> None:
-        self.rows: dict[Table, list[tuple[Any, ...]]] = {}
+        self.rows: dict[Table, Columns] = {}
         """What messages leave, by table; each row begins with stream_id, at_ms, epoch, seq."""
         self.written: dict[str, Written] = {}
         """By Redis name."""
@@ -108,9 +109,11 @@ class Batch:
 
         The same as `book_delta` for each, several times quicker.
         """
-        rows = zip(repeat(stream_id(name)), at_ms, ids.epochs, ids.seqs, event_ms, _all_int64(nonces), texts)
+        stream = repeat(stream_id(name), len(ids))
+        columns = (stream, at_ms, ids.epochs, ids.seqs, event_ms, _all_int64(nonces), texts)
         new = self._new(name, ids)
-        self.rows.setdefault(schema.book_deltas, []).extend(rows if new is None else compress(rows, new))
+        of_new = columns if new is None else [compress(values, new) for values in columns]
+        self._of_table(schema.book_deltas).extend(of_new)
 
     def snapshot(
         self, place: Place, as_of: MessageId, data: bytes, *, nonce: int | None = None, checksum: int | None = None
@@ -158,8 +161,8 @@ class Batch:
             )
         stream = stream_id(name)
         rows = trade_rows(stream, ids, at_ms, trades)
-        self.rows.setdefault(schema.trades, []).extend(rows)
-        self.minutes.update((stream, minute * _MINUTE_MS) for minute in {row[1] // _MINUTE_MS for row in rows})
+        self._of_table(schema.trades).extend(rows.lists)
+        self.minutes.update((stream, minute * _MINUTE_MS) for minute in {at // _MINUTE_MS for at in rows.lists[1]})
 
     def own_trades(self, place: Place, trades: Sequence[Trade]) -> None:
         """Add the tenant's own trades: one row each; queries give one that comes again only once."""
@@ -300,7 +303,13 @@ class Batch:
         return place.id.epoch > self._of(place.name).last.epoch
 
     def _add(self, table: Table, row: tuple[Any, ...]) -> None:
-        self.rows.setdefault(table, []).append(row)
+        self._of_table(table).append(row)
+
+    def _of_table(self, table: Table) -> Columns:
+        rows = self.rows.get(table)
+        if rows is None:
+            rows = self.rows[table] = Columns.empty(len(table.columns))
+        return rows
 
     def _hold(self, place: Place, balances: Balances) -> None:
         for n, (currency, held) in enumerate(balances.items()):

@@ -8,6 +8,7 @@ from millrace_core.ids import MessageId
 from millrace_core.names import StreamName
 from millrace_store import schema
 from millrace_store.books import After, base_of, following
+from millrace_store.columns import Columns
 from millrace_store.database import Database, Reader
 from millrace_store.errors import BookUnknown
 from millrace_store.replay import Base, Delta, Rebuilt
@@ -100,7 +101,7 @@ async def _keep(database: Database, name: StreamName, book: Rebuilt) -> None:
     base: Base = book.as_base()
     row: tuple[Any, ...] = (stream_id(str(name)), base.at_ms, *base.as_of, base.nonce, int(base.checked), base.data)
     async with database.writing(careful=True) as writer:
-        await writer.insert(schema.book_checkpoints, [row])
+        await writer.insert(schema.book_checkpoints, Columns.of([row]))
 
 
 async def _remember(database: Database, name: StreamName, here: MessageId) -> None:

@@ -54,7 +54,10 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
         for table, rows in batch.rows.items():
             if new := rows_above(told if table is schema.balances else overlapping, rows):
                 # Bytes have no plain form in a bulk copy, and dead letters are few.
-                await (writer.insert_missing if table is schema.dead_letters else writer.insert)(table, new)
+                if table is schema.dead_letters:
+                    await writer.insert_missing(table, list(new))
+                else:
+                    await writer.insert(table, new)
         await _merge(writer, database, batch, overlapping, told)
         await _advance(writer, database, batch, floors)
 

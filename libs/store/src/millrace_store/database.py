@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.engine import Dialect
 
+from millrace_store.columns import Columns
 from millrace_store.schema import Table
 from millrace_store.sql import Row, Statement
 
@@ -23,8 +24,8 @@ class Writer(Reader, Protocol):
     async def execute(self, statement: Statement) -> int:
         """Carry a change out; give how many rows it touched."""
 
-    async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add many rows in the table's column order, the fastest way that the database has."""
+    async def insert(self, table: Table, rows: Columns) -> None:
+        """Add many rows, the fastest way that the database has."""
 
     async def insert_missing(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add those rows whose key is not there yet."""

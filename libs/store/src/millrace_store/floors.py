@@ -1,11 +1,12 @@
 """Which rows are new: those of messages above the floor of their stream, which is how far it was told before. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from millrace_core.ids import MessageId
 from millrace_core.names import is_snapshot
 from millrace_store.batch import Sighting
+from millrace_store.columns import Columns
 from millrace_store.streams import stream_id
 from millrace_store.written import NOWHERE
 
@@ -15,11 +16,15 @@ _NEVER: Final = 2**64
 """Beyond the last message of any epoch."""
 
 
-def rows_above(floors: Floors, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+def rows_above(floors: Floors, rows: Columns) -> Columns:
     """Leave out the rows of messages that are not new; each row begins with stream_id, at_ms, epoch, seq."""
     if not floors:
         return rows
-    return [row for row in rows if (row[2], row[3]) > floors.get(row[0], NOWHERE)]
+    streams, _, epochs, seqs = rows.lists[:4]
+    above = (
+        (epoch, seq) > floors.get(stream, NOWHERE) for stream, epoch, seq in zip(streams, epochs, seqs, strict=True)
+    )
+    return rows.where(list(above))
 
 
 def sightings_above(floors: Floors, sightings: Sequence[Sighting]) -> Sequence[Sighting]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from millrace_store import schema
 from millrace_store.batch import Batch
+from millrace_store.columns import Columns
 from millrace_store.floors import begun, rows_above, sightings_above
 from millrace_store.written import Written
 
@@ -26,7 +27,10 @@ def _add(whole: Batch, later: Batch) -> None:
     told = begun({name: written.last for name, written in whole.written.items()})
     for table, rows in later.rows.items():
         new = rows_above(told, rows) if table is schema.balances else rows
-        whole.rows.setdefault(table, []).extend(new)
+        if table in whole.rows:
+            whole.rows[table].extend(new.lists)
+        else:
+            whole.rows[table] = Columns([list(values) for values in new.lists])
     whole.sightings += sightings_above(told, later.sightings)
     for name, written in later.written.items():
         whole.written.setdefault(name, Written(name)).append(written)

@@ -7,16 +7,17 @@ import msgspec
 
 from millrace_store import schema
 from millrace_store.batch import Batch
+from millrace_store.columns import Columns
 from millrace_store.schema import Table
 
-_PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[tuple[Any, ...]]], bytes])
+_PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[list[Any]]], bytes])
 
 
 def pack(batch: Batch, beside: object = None) -> bytes:
     """Give a batch, and what else is to travel with it, as bytes of which `unpack` makes both in this version."""
     # Rows are nearly all of it, and pickle would take ten times as long for them.
     rest = {name: value for name, value in vars(batch).items() if name != "rows"}
-    rows = {table.name: rows for table, rows in batch.rows.items()}
+    rows = {table.name: columns.lists for table, columns in batch.rows.items()}
     return msgspec.msgpack.encode((rows, pickle.dumps((rest, beside), pickle.HIGHEST_PROTOCOL)))
 
 
@@ -29,7 +30,7 @@ def unpack(packed: bytes | memoryview) -> tuple[Batch, Any]:
     rest, beside = pickle.loads(pickled)  # noqa: S301 - see above
     batch = Batch()
     vars(batch).update(rest)
-    batch.rows = {_table(name): of_table for name, of_table in rows.items()}
+    batch.rows = {_table(name): Columns(lists) for name, lists in rows.items()}
     return batch, beside
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from millrace_store.columns import Columns
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.partitions import DAY_MS, Connection, Partitions
@@ -57,9 +58,9 @@ class _Writer(_Reader):
         count = done.rpartition(" ")[2]
         return int(count) if count.isdecimal() else 0
 
-    async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    async def insert(self, table: Table, rows: Columns) -> None:
         if table.name in PARTITIONED:
-            await self._database.make_days(table.name, {row[1] // DAY_MS for row in rows})
+            await self._database.make_days(table.name, _days(rows.lists[1]))
         with _translated():
             if self._careful:
                 await self._merge(table, rows)
@@ -78,7 +79,7 @@ class _Writer(_Reader):
         with _translated():
             await self._connection.executemany(remove(table, POSTGRES), rows)
 
-    async def _merge(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    async def _merge(self, table: Table, rows: Columns) -> None:
         """Copy into a staging table first, since COPY itself cannot pass over rows that are there."""
         staging = f"staged_{table.name}"
         await self._connection.execute(
@@ -89,7 +90,7 @@ class _Writer(_Reader):
             f"INSERT INTO {table.name} SELECT * FROM {staging} ON CONFLICT DO NOTHING"  # noqa: S608
         )
 
-    async def _copy(self, into: str, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    async def _copy(self, into: str, table: Table, rows: Columns) -> None:
         names = [column.name for column in table.columns]
         if not _has_money(table):
             await self._connection.copy_records_to_table(into, records=rows, columns=names)
@@ -219,6 +220,12 @@ class PostgresDatabase:
         finally:
             with _translated():
                 await asyncio.shield(self._pool.release(connection))
+
+
+def _days(at_ms: Sequence[int]) -> set[int]:
+    """Give the days of these times, numbered since 1970."""
+    first, last = min(at_ms) // DAY_MS, max(at_ms) // DAY_MS
+    return {first} if first == last else {at // DAY_MS for at in at_ms}
 
 
 def _has_money(table: Table) -> bool:

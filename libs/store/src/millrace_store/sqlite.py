@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from millrace_store.columns import Columns
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.schema import Table
@@ -71,7 +71,7 @@ class _Writer(_Reader):
         text, values = compiled(statement, SQLITE)
         return await self._connection.run(lambda raw: raw.execute(text, _plain(values)).rowcount)
 
-    async def insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    async def insert(self, table: Table, rows: Columns) -> None:
         await self._connection.run(lambda raw: _insert(raw, table, rows))
 
     async def insert_missing(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -192,21 +192,23 @@ def _become_wal(raw: sqlite3.Connection) -> None:
             return
 
 
-def _insert(raw: sqlite3.Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+def _insert(raw: sqlite3.Connection, table: Table, rows: Columns) -> None:
     """Add rows, many a statement.
 
     executemany gives the interpreter's lock away and takes it back for every row, and beside a busy event loop each
     taking back may cost 5 ms; here that happens once in several hundred rows.
     """
-    width = len(rows[0])
+    width = len(rows.lists)
     names = ",".join(column.name for column in table.columns)
     start = f"INSERT INTO {table.name} ({names}) VALUES "  # noqa: S608
     group = f"({','.join('?' * width)})"
     step = max(1, _VALUES_A_STATEMENT // width)
     for at in range(0, len(rows), step):
-        part = rows[at : at + step]
-        text = f"{start}{','.join([group] * len(part))} ON CONFLICT DO NOTHING"
-        raw.execute(text, tuple(chain.from_iterable(part)))
+        count = min(step, len(rows) - at)
+        values: list[Any] = [None] * (count * width)
+        for place, column in enumerate(rows.lists):
+            values[place::width] = column[at : at + count]
+        raw.execute(f"{start}{','.join([group] * count)} ON CONFLICT DO NOTHING", values)
 
 
 def _fetch(raw: sqlite3.Connection, text: str, values: Sequence[Any]) -> list[Row]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from millrace_core.message_ids import MessageIds
+from millrace_store.columns import Columns
 
 _AHEAD_MS: Final = 86_400_000
 
@@ -43,29 +44,27 @@ def traded_at(trade: MarketTrade, published_ms: int) -> int:
 
 def digits(numbers: Sequence[float]) -> list[str]:
     """Give the shortest digits that mean each number exactly; several times quicker than `repr` of each."""
-    return msgspec.json.encode(numbers)[1:-1].decode().split(",")
+    return msgspec.json.encode(numbers)[1:-1].decode().split(",") if numbers else []
 
 
 def trade_rows(
     stream: int, ids: MessageIds, published_ms: Sequence[int], trades: Sequence[Sequence[MarketTrade]]
-) -> list[tuple[Any, ...]]:
+) -> Columns:
     """Give a row for each trade of each message."""
     counts = [len(made) for made in trades]
     flat = list(chain.from_iterable(trades))
-    if not flat:
-        return []
-    return list(
-        zip(
-            repeat(stream),
+    return Columns(
+        [
+            [stream] * len(flat),
             _times(flat, _spread(published_ms, counts)),
-            _spread(ids.epochs, counts),
-            _spread(ids.seqs, counts),
-            chain.from_iterable(map(range, counts)),
+            list(_spread(ids.epochs, counts)),
+            list(_spread(ids.seqs, counts)),
+            list(chain.from_iterable(map(range, counts))),
             _ids(flat),
             [trade.side for trade in flat],
             digits([trade.price for trade in flat]),
             digits([trade.amount for trade in flat]),
-        )
+        ]
     )
 
 

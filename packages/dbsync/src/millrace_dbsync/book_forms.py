@@ -1,21 +1,22 @@
 """Proving that messages are changes of an order book without making anything of their numbers, of which they are full.
 
-What is left of a JSON text without its digits is its form: which fields it has, where there are lists, and what stands
-in them. A number leaves nothing, or a point and a sign. So of each form, of which there are few, one text is read in
+What is left of a JSON text without its digits, points and signs is its form: which fields it has, where there are
+lists, and what stands in them. A number leaves nothing. So of each form, of which there are few, one text is read in
 full, and the others are known to be like it.
 """
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Final
 
 import msgspec
 
 from millrace_core.market import Level
 
-_DIGITS: Final = b"0123456789"
+_DIGITS: Final = b"0123456789.-"
 _EMPTY: Final = b"[]"
 _NAMES: Final = (b'"bids"', b'"asks"', b'"nonce"', b'"checksum"')
-_PLAIN: Final = frozenset(b"{}[],:.-null")
+_PLAIN: Final = frozenset(b"{}[],:null")
 """What a form may consist of beside names: no spaces, which an empty list may have as one with a number, and no
 exponents, with which a number of few digits may be beyond what a float can hold."""
 _LONGEST: Final = 300
@@ -32,63 +33,60 @@ class _Book(msgspec.Struct, gc=False):
     checksum: int | None = None
 
 
-prove_book = msgspec.json.Decoder(_Book).decode
-"""Read a text in full; raises MsgspecError where it is no change of a book."""
+_read: Final = msgspec.json.Decoder(_Book).decode
 
 
 class BookForms:
     """The forms that were found to be a book's."""
 
     def __init__(self) -> None:
-        self._known: set[bytes] = set()
-        self._with_empty: dict[bytes, int] = {}
-        """Those in which lists are empty, and how many: a list of one number, which is no level, leaves the same."""
+        self._empty: dict[bytes, int] = {}
+        """By form, how many empty lists a text of it has: a list of one number, which is no level, leaves the same."""
 
-    def data_of(self, bodies: Sequence[bytes]) -> list[str]:
-        """Give the text of the data of each message, proved to be a change of a book.
+    def are_books(self, texts: Sequence[bytes]) -> bool:
+        """Tell whether each text, known to be JSON in ASCII without unknown fields, is a change of a book."""
+        try:
+            self._prove(texts)
+        except msgspec.MsgspecError:
+            return False
+        return True
 
-        The messages must be JSON in ASCII, of which is known that they, their traces and their data have no unknown
-        fields. As the bus writes them data stands last and holds no object: it begins with the last brace that is
-        opened. (What begins there in another message is no book: a trace, or more than the data.)
-
-        Raises:
-            MsgspecError: one is no change of a book, or not written so.
-        """
-        texts = [body[body.rfind(b"{") : -1] for body in bodies]
+    def _prove(self, texts: Sequence[bytes]) -> None:
         forms = b"\n".join(texts).translate(None, _DIGITS).split(b"\n")
-        if len(forms) != len(texts) or _has_long_number(texts):
+        if len(forms) != len(texts) or _has_long_number(texts, forms):
             for text in texts:
-                prove_book(text)
-        elif not self._known.issuperset(forms):
+                _read(text)
+        elif not self._knows(texts, forms):
             for text, form in zip(texts, forms, strict=True):
-                if form not in self._known:
+                if self._empty.get(form) != text.count(_EMPTY):
                     self._learn(text, form)
-        return [text.decode() for text in texts]
+
+    def _knows(self, texts: Sequence[bytes], forms: Sequence[bytes]) -> bool:
+        """Tell whether all are known, and have as many empty lists as texts of their forms: none can have more."""
+        try:
+            empty = list(map(self._empty.__getitem__, forms))
+        except KeyError:
+            return False
+        return b"\n".join(compress(texts, empty)).count(_EMPTY) == sum(empty)
 
     def _learn(self, text: bytes, form: bytes) -> None:
-        empty = self._with_empty.get(form)
-        if empty is not None and text.count(_EMPTY) == empty:
-            return
-        prove_book(text)
+        _read(text)
         rest = form
         for name in _NAMES:
             rest = rest.replace(name, b"")
         if not _PLAIN.issuperset(rest):
             return
-        if len(self._known) + len(self._with_empty) > _MOST_FORMS:
-            self._known.clear()
-            self._with_empty.clear()
-        if empty := form.count(_EMPTY):
-            self._with_empty[form] = empty
-        else:
-            self._known.add(form)
+        if len(self._empty) > _MOST_FORMS:
+            self._empty.clear()
+        self._empty[form] = form.count(_EMPTY)
 
 
-def _has_long_number(texts: Sequence[bytes]) -> bool:
+def _has_long_number(texts: Sequence[bytes], forms: Sequence[bytes]) -> bool:
     """Tell whether a number may be beyond what a float can hold."""
-    if max(map(len, texts)) <= _LONGEST:
+    if max(map(len, texts)) < _LONGEST:
         return False
-    return any(_has_long_run(text) for text in texts if len(text) > _LONGEST)
+    pairs = zip(texts, forms, strict=True)
+    return any(_has_long_run(text) for text, form in pairs if len(text) - len(form) >= _LONGEST)
 
 
 def _has_long_run(text: bytes) -> bool:

@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from millrace_bus import JournalPage
-from millrace_dbsync.book_forms import BookForms, prove_book
+from millrace_dbsync.book_forms import BookForms
 from millrace_dbsync.deltas import MarketTrades
-from millrace_dbsync.plain import PlainDelta, Times, read_page, times_of
+from millrace_dbsync.plain import PlainDelta, Times, read_messages, times_of
 from millrace_dbsync.shelved import Shelf, Shelved
 from millrace_store import Batch
 
@@ -64,32 +64,19 @@ class BusyBook(BusyFeed):
         self._forms = BookForms()
 
     def _put_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        deltas = read_page(_BOOKS, page)
+        bodies = [body for body in page.bodies if body]
+        deltas = read_messages(_BOOKS, page.texts, bodies)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
-        try:
-            texts = self._data_of([body for body in page.bodies if body is not None])
-        except msgspec.MsgspecError:
+        # As the bus writes them data stands last and holds no object, so it begins with the last brace that is opened.
+        # (What begins there in another message is no book: a trace, or more than the data.)
+        data = [body[body.rfind(b"{") : -1] for body in bodies]
+        if not self._forms.are_books(data):
             return None
         nonces = [delta.data.nonce for delta in deltas]
+        texts = [text.decode() for text in data]
         batch.book_deltas(self._name, page.ids, times.published_ms, times.event_ms, nonces, texts)
         return times
-
-    def _data_of(self, bodies: list[bytes]) -> list[str]:
-        try:
-            return self._forms.data_of(bodies)
-        except msgspec.MsgspecError:
-            # Written in another way than the bus does it, or no book's.
-            texts = [str(_DATA.decode(body).data, "utf-8") for body in bodies]
-            for text in texts:
-                prove_book(text)
-            return texts
-
-
-class _Data(msgspec.Struct, gc=False):
-    """The data of a message, as it travelled."""
-
-    data: msgspec.Raw
 
 
 class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
@@ -102,13 +89,13 @@ class BusyTrades(BusyFeed):
     """A market's trades."""
 
     def _put_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        deltas = read_page(_TRADES, page)
+        bodies = [body for body in page.bodies if body]
+        deltas = read_messages(_TRADES, page.texts, bodies)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
         batch.market_trades(self._name, page.ids, times.published_ms, [delta.data.trades for delta in deltas])
         return times
 
 
-_DATA = msgspec.json.Decoder(_Data)
 _BOOKS = msgspec.json.Decoder(list[_BookDelta])
 _TRADES = msgspec.json.Decoder(list[_TradesDelta])

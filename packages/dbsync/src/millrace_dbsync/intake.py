@@ -29,7 +29,7 @@ class Haul:
     count: int = 0
     """Entries in all pages."""
     has_more: bool = False
-    """Whether journals had more than was read of them: then reading goes on at once."""
+    """Whether journals gave as much as was asked for: there is more, unless that was just all."""
 
 
 class Intake:
@@ -50,6 +50,8 @@ class Intake:
         self._looked_at = float("-inf")
         self._unfinished: list[str] = []
         """Journals that had more than was read of them."""
+        self._goes_on = False
+        """Whether there should be something at once."""
         self._since_all = 0
         """Entries read since all journals were asked."""
         self.positions: dict[str, MessageId] = {}
@@ -58,12 +60,13 @@ class Intake:
     async def next(self) -> Haul:
         """Read what is new, one call's worth: of every journal, and while some have more, a batch's worth of those.
 
-        Waits up to half a second for something; gives an empty haul then. Waits out any outage of Redis.
+        Waits up to half a second for something, unless there should be more at once; gives an empty haul then. Waits
+        out any outage of Redis.
         """
         await self._look()
         wanted = {name: self.positions[name] for name in self._unfinished or self.positions}
         most = max(_FEWEST, min(CALL, self._plan.batch_messages) // max(1, len(wanted)))
-        found = await self._journals.read(wanted, most=most, wait_s=0.0 if self._unfinished else _WAIT_S)
+        found = await self._journals.read(wanted, most=most, wait_s=0.0 if self._goes_on else _WAIT_S)
         haul = Haul()
         for name, page in found.items():
             await self._take(haul, name, page)
@@ -73,7 +76,7 @@ class Intake:
     def _go_on(self, haul: Haul, most: int) -> None:
         """Choose what is read next: those with more, but before long all of them again."""
         full = [name for name, page in haul.pages.items() if len(page) == most]
-        haul.has_more = bool(full)
+        haul.has_more = self._goes_on = bool(full)
         self._since_all += haul.count
         if self._since_all >= self._plan.batch_messages or not full:
             full, self._since_all = [], 0

@@ -8,11 +8,10 @@ import mmap
 import os
 import struct
 import tempfile
-from collections.abc import Sequence
 from typing import Final
 
-WORD: Final = struct.Struct(">BQQ")
-"""Says that something is there: in which slot, and the sizes of its two parts."""
+WORD: Final = struct.Struct(">BQ")
+"""Says that something is there: in which slot, and its size."""
 _LEAST: Final = 1 << 18
 
 
@@ -31,19 +30,16 @@ class Passage:
         with tempfile.TemporaryFile() as file:
             return cls(os.dup(file.fileno()))
 
-    def put(self, parts: Sequence[bytes]) -> None:
-        """Replace what is in it by these parts, one behind the other."""
-        size = sum(map(len, parts))
+    def put(self, content: bytes) -> None:
+        """Replace what is in it."""
+        size = len(content)
         if self._memory is None or len(self._memory) < size:
             os.ftruncate(self.descriptor, max(_LEAST, 1 << size.bit_length()))
-        memory, at = self._seen(size), 0
-        for part in parts:
-            memory[at : at + len(part)] = part
-            at += len(part)
+        self._seen(size)[:size] = content
 
-    def take(self, start: int, size: int) -> memoryview:
-        """Give what is in it there: to be read before the other is told that it may put something else in."""
-        return memoryview(self._seen(start + size))[start : start + size]
+    def take(self, size: int) -> memoryview:
+        """Give what is in it: to be read before the other is told that it may put something else in."""
+        return memoryview(self._seen(size))[:size]
 
     def close(self) -> None:
         """Give it back."""

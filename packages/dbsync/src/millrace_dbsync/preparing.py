@@ -23,26 +23,32 @@ class Preparing:
         self._is_ending = True
 
     async def hauls(self) -> AsyncGenerator[Ready, None]:
-        """Give them in order, until told to end; to be closed when left earlier."""
-        reading = asyncio.create_task(self._read(pause_s=0.0))
+        """Give them in order, until told to end; to be closed when left earlier.
+
+        One is empty only where the one before it said that there is more, and there was not.
+        """
+        reading = asyncio.create_task(self._read(0.0))
         try:
             while not self._is_ending:
                 haul = await reading
                 # The journal collects meanwhile; where more waits than was read, there is no time to lose.
-                reading = asyncio.create_task(self._read(pause_s=0.0 if haul.has_more else self._interval_s))
+                reading = asyncio.create_task(self._read_on() if haul.has_more else self._read(self._interval_s))
                 yield await prepare(self._shelves, haul)
             if (haul := await reading).count:
                 yield await prepare(self._shelves, haul)
         finally:
             reading.cancel()
 
+    async def _read_on(self) -> Haul:
+        """Read what there should be at once; an empty haul where there is nothing, or when told to end."""
+        return Haul() if self._is_ending else await self._intake.next()
+
     async def _read(self, pause_s: float) -> Haul:
         """Wait for a haul with something in it; an empty one when told to end."""
         await asyncio.sleep(pause_s)
-        while True:
-            haul = Haul() if self._is_ending else await self._intake.next()
-            if haul.count or self._is_ending:
-                return haul
+        while not (haul := await self._read_on()).count and not self._is_ending:
+            pass
+        return haul
 
 
 async def prepare(shelves: Shelves, haul: Haul) -> Ready:

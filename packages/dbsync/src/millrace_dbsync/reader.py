@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from typing import TypeAlias
 
 import uvloop
 
@@ -22,6 +23,9 @@ from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.passing import Passage
 from millrace_dbsync.preparing import Preparing
 from millrace_dbsync.reader_wire import GREETING, SIZE_BYTES, Order, order_of, put
+
+Slots: TypeAlias = "asyncio.LifoQueue[int]"
+"""Those that are free: what was used last is still in the processor's cache."""
 
 
 async def main(slots: Sequence[Passage]) -> None:
@@ -36,13 +40,13 @@ async def main(slots: Sequence[Passage]) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin.buffer)
     _say(GREETING)
     order = order_of(await asked.readexactly(int.from_bytes(await asked.readexactly(SIZE_BYTES), "big")))
-    free: asyncio.Queue[int] = asyncio.Queue()
+    free: Slots = asyncio.LifoQueue()
     for slot in range(len(slots)):
         free.put_nowait(slot)
     await first_failure(_read(order, slots, free), _free(asked, free))
 
 
-async def _read(order: Order, slots: Sequence[Passage], free: "asyncio.Queue[int]") -> None:
+async def _read(order: Order, slots: Sequence[Passage], free: Slots) -> None:
     async with Bus.connect(order.redis_url, name="dbsync.reader") as bus, bus.journals() as journals:
         intake = Intake(order.plan, journals, KnownJournals(bus.journals()).names, order.stored)
         async with aclosing(Preparing(intake, order.plan.batch_interval_s).hauls()) as hauls:
@@ -51,7 +55,7 @@ async def _read(order: Order, slots: Sequence[Passage], free: "asyncio.Queue[int
                 _say(put(slot, slots[slot], ready))
 
 
-async def _free(asked: asyncio.StreamReader, free: "asyncio.Queue[int]") -> None:
+async def _free(asked: asyncio.StreamReader, free: Slots) -> None:
     while True:
         free.put_nowait((await asked.readexactly(1))[0])
 

@@ -89,9 +89,9 @@ class ReaderProcess:
         """Take the hauls that are ready as they come."""
         try:
             while self._process.stdout is not None:
-                slot, batch, pages = WORD.unpack(await self._process.stdout.readexactly(WORD.size))
+                slot, size = WORD.unpack(await self._process.stdout.readexactly(WORD.size))
                 release = partial(self._tell, slot.to_bytes(1, "big"))
-                self.arrived.put_nowait(taken(self._slots[slot], batch, pages, release))
+                self.arrived.put_nowait(taken(self._slots[slot], size, release))
         except (OSError, asyncio.IncompleteReadError):
             log.warning("the process that reads the journals ended; they are read here meanwhile")
         finally:

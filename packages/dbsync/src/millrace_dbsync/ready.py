@@ -1,11 +1,10 @@
 """What was read together, in a batch: ready to be committed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from millrace_bus import JournalPage
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_dbsync.continuity import Hole
@@ -39,10 +38,10 @@ class Ready:
 
     told: Told
     batch: Batch
-    pages: Callable[[], Mapping[str, JournalPage]]
-    """Gives what was read, by journal: for whoever must divide it. Not to be called after `release`."""
+    haul: Haul | None
+    """What was read, for whoever must divide it; None where another process has read it."""
     release: Callable[[], None] = lambda: None
-    """To be called when it is committed: what it stands in may be used for something else."""
+    """To be called when it is committed: there is room for another one."""
     is_buried: bool = False
     """Whether it is one message, and that a dead letter."""
 
@@ -53,7 +52,7 @@ class Ready:
             batch.gap(hole.name, hole.epoch, hole.first_seq, hole.last_seq, now_ms(), hole.reason)
         last = {name: page.last for name, page in haul.pages.items()}
         told = Told(haul.count, last, haul.holes, haul.has_more, shelved.dead, shelved.failed)
-        return cls(told, batch, lambda: haul.pages)
+        return cls(told, batch, haul)
 
 
 Arrived: TypeAlias = "asyncio.Queue[Ready | None]"

@@ -16,6 +16,11 @@ from millrace_dbsync.shelves import Shelves
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError, joined
 
+
+class Indivisible(Exception):
+    """The database refuses a haul that another process has read: whoever reads it again can divide it."""
+
+
 _TOLD = 20
 """Dead letters of one haul that are logged one by one."""
 
@@ -37,6 +42,7 @@ class Storing:
 
         Raises:
             StoreError: the database refuses even a dead letter: no message is to blame.
+            Indivisible: it refuses something of a haul of which only the batch is here; what came before is stored.
         """
         try:
             await self._commit(hauls)
@@ -49,15 +55,18 @@ class Storing:
 
         Raises:
             StoreError: it cannot be divided further.
+            Indivisible: it cannot be divided here.
         """
         if len(hauls) > 1:
             return list(hauls)
         (ready,) = hauls
-        if ready.told.count > 1:
-            return [await prepare(self._shelves, half) for half in _halves(ready)]
+        if ready.haul is None:
+            raise Indivisible(str(error)) from error
+        if ready.haul.count > 1:
+            return [await prepare(self._shelves, half) for half in _halves(ready.haul)]
         if ready.is_buried:
             raise error
-        return [_buried(ready, str(error))]
+        return [_buried(ready.haul, str(error))]
 
     async def _commit(self, hauls: Sequence[Ready]) -> None:
         await self._database.commit(joined([ready.batch for ready in hauls]), self._health)
@@ -87,18 +96,17 @@ class Storing:
         self._health.error(f"{hole.name}: {hole.missing} messages lost from {first} on: {hole.reason}")
 
 
-def _buried(ready: Ready, reason: str) -> Ready:
+def _buried(haul: Haul, reason: str) -> Ready:
     """Give a haul of one message, that message a dead letter."""
-    haul, shelved = _haul_of(ready), Shelved()
+    shelved = Shelved()
     ((name, (entry,)),) = haul.pages.items()
     batch = Batch()
     bury(batch, name, entry, f"the database refuses it: {reason}", shelved)
     return replace(Ready.of(haul, batch, shelved), is_buried=True)
 
 
-def _halves(ready: Ready) -> tuple[Haul, Haul]:
+def _halves(haul: Haul) -> tuple[Haul, Haul]:
     """Cut a haul in two, each journal's order kept; its losses go with the first half."""
-    haul = _haul_of(ready)
     first, second = Haul(holes=haul.holes), Haul()
     room = haul.count // 2
     for name, page in haul.pages.items():
@@ -108,7 +116,3 @@ def _halves(ready: Ready) -> tuple[Haul, Haul]:
                 part.count += len(piece)
         room -= min(room, len(page))
     return first, second
-
-
-def _haul_of(ready: Ready) -> Haul:
-    return Haul(dict(ready.pages()), ready.told.holes, ready.told.count, ready.told.has_more)
