@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -209,7 +210,7 @@ def _bare_sqlite(path: Path, table: str) -> float:
 
 
 async def _bare_postgres(url: str, table: str) -> float:
-    rows = _ready(table, lambda number: Decimal(repr(number)))
+    rows = _ready(table, _decimal)
     connection = await asyncpg.connect(url)
     started = time.perf_counter()
     for at in range(0, len(rows), BATCH):
@@ -219,12 +220,20 @@ async def _bare_postgres(url: str, table: str) -> float:
     return len(rows) / seconds
 
 
+def _decimal(number: float) -> Decimal:
+    return Decimal(repr(number))
+
+
 def _rows(table: str) -> int:
     return MESSAGES * TRADES_A_MESSAGE if table == "trades" else MESSAGES
 
 
+@cache
 def _ready(table: str, number: Callable[[float], Any]) -> list[tuple[Any, ...]]:
-    """Give the rows that dbsync makes of the journal, as the driver takes them."""
+    """Give the rows that dbsync makes of the journal, as the driver takes them.
+
+    Made once: a pause before each of its rounds would let the database write what the round before it has left.
+    """
     messages = ((seq, _EPOCH + seq, _data(_KINDS[table], seq)) for seq in range(1, MESSAGES + 1))
     if table == "trades":
         return [

@@ -1,8 +1,6 @@
 """PostgreSQL: a pool of connections, bulk rows by COPY, a partition for each day of the large tables."""
 
 import asyncio
-import csv
-import io
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -10,6 +8,7 @@ from typing import Any, Final
 import asyncpg
 
 from millrace_store.columns import Columns
+from millrace_store.csv_lines import NULL, csv_lines
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
 from millrace_store.migrating import HEAD, VERSION_TABLE, script
 from millrace_store.partitions import DAY_MS, Connection, Partitions
@@ -96,10 +95,8 @@ class _Writer(_Reader):
             await self._connection.copy_records_to_table(into, records=rows, columns=names)
             return
         # Decimals pass as the digits they are: to encode each in PostgreSQL's binary form costs more than all the rest.
-        lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows(rows)
-        source = io.BytesIO(lines.getvalue().encode())
-        await self._connection.copy_to_table(into, source=source, columns=names, format="csv")
+        lines = csv_lines(rows)
+        await self._connection.copy_to_table(into, source=memoryview(lines), columns=names, format="csv", null=NULL)
 
 
 class PostgresDatabase:

@@ -7,6 +7,7 @@ full, and the others are known to be like it.
 
 from collections.abc import Sequence
 from itertools import compress
+from operator import sub
 from typing import Final
 
 import msgspec
@@ -85,8 +86,8 @@ def _has_long_number(texts: Sequence[bytes], forms: Sequence[bytes]) -> bool:
     """Tell whether a number may be beyond what a float can hold."""
     if max(map(len, texts)) < _LONGEST:
         return False
-    pairs = zip(texts, forms, strict=True)
-    return any(_has_long_run(text) for text, form in pairs if len(text) - len(form) >= _LONGEST)
+    digits = list(map(sub, map(len, texts), map(len, forms)))
+    return max(digits) >= _LONGEST and any(map(_has_long_run, compress(texts, map(_LONGEST.__le__, digits))))
 
 
 def _has_long_run(text: bytes) -> bool:
