@@ -140,20 +140,37 @@ def _trade(number: int, at_ms: int) -> Trade:
 async def _dbsync(redis_url: str, url: str, table: str) -> float:
     """Store the whole journal by a dbsync's own unit; give rows a second from its first look to the last commit."""
     name = StreamName.parse(f"stream.{_TENANT}.binance.{_KINDS[table]}.BTC/USDT")
-    health = UnitHealthReporter("bench", changed=lambda: None, errors=ErrorLog())
+    health = _AllStored("bench", changed=lambda: None, errors=ErrorLog())
     async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _readers() as readers:
         await bus.ready()
         unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, readers, health)
         started = time.perf_counter()
         running = asyncio.create_task(unit.run())
-        while health.report().counters.get("messages", 0) < MESSAGES:
-            if running.done():
-                running.result()
-            await asyncio.sleep(0.002)
+        stored = asyncio.create_task(health.stored.wait())
+        await asyncio.wait([running, stored], return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
         seconds = time.perf_counter() - started
         running.cancel()
         await asyncio.wait([running])
     return _rows(table) / seconds
+
+
+class _AllStored(UnitHealthReporter):
+    """Tells when all messages are stored."""
+
+    def __init__(self, name: str, *, changed: Callable[[], None], errors: ErrorLog) -> None:
+        super().__init__(name, changed=changed, errors=errors)
+        self._missing = MESSAGES
+        self.stored = asyncio.Event()
+
+    def count(self, counter: str, by: int | float = 1) -> None:
+        """Add to a running total."""
+        super().count(counter, by)
+        if counter == "messages":
+            self._missing -= int(by)
+            if self._missing <= 0:
+                self.stored.set()
 
 
 def _plan(asset: str) -> TenantPlan:

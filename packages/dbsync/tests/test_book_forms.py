@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from millrace_core.market import BookDelta
 from millrace_dbsync.book_forms import BookForms
 
-HEAD = '{"id":"1-1","type":"delta","timestamp":1,"trace":{},"data":'
 READ = msgspec.json.Decoder(BookDelta).decode
 
 numbers = st.one_of(
@@ -34,21 +33,13 @@ def is_book(text: str) -> bool:
     return True
 
 
-def written(data: str) -> bytes:
-    return f"{HEAD}{data}}}".encode()
-
-
 @given(st.lists(books, min_size=1, max_size=8), st.sampled_from([(",", ":"), (", ", ": ")]))
 def test_a_text_is_proved_if_and_only_if_it_can_be_read(found: list[dict[str, Any]], separators: Any) -> None:
-    """Whatever forms are known from those before, a text that is no book is found, and one that is comes back."""
+    """Whatever forms are known from those before."""
     forms = BookForms()
     for book in found:
         text = json.dumps(book, separators=separators)
-        if is_book(text):
-            assert forms.data_of([written(text)]) == [text]
-        else:
-            with pytest.raises(msgspec.MsgspecError):
-                forms.data_of([written(text)])
+        assert forms.are_books([text.encode()]) == is_book(text)
 
 
 @given(st.lists(books, min_size=1, max_size=8))
@@ -56,12 +47,8 @@ def test_many_are_proved_together_if_each_is(found: list[dict[str, Any]]) -> Non
     """One that is none is found among others of known forms."""
     forms, texts = BookForms(), [json.dumps(book, separators=(",", ":")) for book in found]
     for text in filter(is_book, texts):
-        forms.data_of([written(text)])
-    if all(map(is_book, texts)):
-        assert forms.data_of(list(map(written, texts))) == texts
-    else:
-        with pytest.raises(msgspec.MsgspecError):
-            forms.data_of(list(map(written, texts)))
+        assert forms.are_books([text.encode()])
+    assert forms.are_books([text.encode() for text in texts]) == all(map(is_book, texts))
 
 
 @pytest.mark.parametrize(
@@ -72,19 +59,11 @@ def test_many_are_proved_together_if_each_is(found: list[dict[str, Any]]) -> Non
         ('{"bids":[ ],"asks":[]}', '{"bids":[ 7],"asks":[]}'),
         ('{"bids":[[1.5,2.5]],"asks":[]}', f'{{"bids":[[1.5,{"9" * 400}.5]],"asks":[]}}'),
         ('{"bids":[[1e9,2.5]],"asks":[]}', '{"bids":[[1e999,2.5]],"asks":[]}'),
+        ('{"bids":[[1.5,2.5]],"asks":[]}', '{"bids":[[1.5,2.5]],"asks":[],"note":1}'),
     ],
 )
 def test_what_leaves_the_same_without_its_digits_is_told_apart(known: str, other: str) -> None:
     """A list of one number is no empty list, and a number may be too large."""
     forms = BookForms()
-    assert forms.data_of([written(known)]) == [known]
-    with pytest.raises(msgspec.MsgspecError):
-        forms.data_of([written(other)])
-    assert forms.data_of([written(known)]) == [known]
-
-
-def test_data_that_does_not_stand_last_is_not_taken_for_more_than_it_is() -> None:
-    """Whoever writes messages in another order is read in another way."""
-    body = b'{"data":{"bids":[],"asks":[]},"id":"1-1","type":"delta","timestamp":1}'
-    with pytest.raises(msgspec.MsgspecError):
-        BookForms().data_of([body])
+    for text, is_one in ((known, True), (other, False), (known, True)):
+        assert forms.are_books([text.encode()]) == is_one

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import random
 import signal
@@ -110,6 +111,29 @@ async def test_whoever_is_killed_while_another_process_reads_nothing_is_lost(
     await dbsync.all_stored(feed.trades, feed.book)
     assert await dbsync.gaps() == []
     assert await dbsync.rows.fetch("SELECT reason FROM dead_letters") == []
+    await feed.close()
+
+
+async def test_what_the_database_refuses_is_found_also_when_another_process_reads(
+    dbsync: Any, bus: Bus, make_feed: Any
+) -> None:
+    """It goes to dead letters, its neighbours and everything around are stored."""
+    feed, name = make_feed(bus, retention=1_000_000), "stream.Ann.binance.watchOrders.KCS/USDT"
+    await feed.open()
+    await dbsync.start()
+    await overwhelm(feed, bus)
+    for number in (1, 2, 3):
+        order = {"id": "7", "symbol": "KCS/USDT", "filled": "NaN" if number == 2 else number}
+        message = {"id": f"1-{number}", "type": "delta", "timestamp": 1, "trace": {}, "data": {"orders": [order]}}
+        await bus._publishing.call("XADD", name, f"1-{number}", "data", json.dumps(message))
+        feed.write(1_000)
+    await dbsync.reached(name, MessageId(1, 3))
+    assert await dbsync.stored(name, "order_events") == [MessageId(1, 1), MessageId(1, 3)]
+    assert await dbsync.stored(name, "dead_letters") == [MessageId(1, 2)]
+    await overwhelm(feed, bus)
+    await dbsync.all_stored(feed.trades, feed.book)
+    assert await dbsync.gaps() == []
+    assert len(await dbsync.rows.fetch("SELECT reason FROM dead_letters")) == 1
     await feed.close()
 
 

@@ -85,19 +85,6 @@ async def test_it_reads_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
     assert [hole for haul in hauls for hole in haul.told.holes if hole.name == name] == []
 
 
-async def test_what_was_read_is_there_to_be_divided_until_it_is_released(bus: Bus, feed: Any) -> None:
-    """The entries as they stood in the journals come with the haul."""
-    feed.write(5)
-    await feed.drained()
-    process = await reader()
-    async with process.read(bus.url, PLAN, {}):
-        ready = await process.arrived.get()
-        assert ready is not None
-        pages = ready.pages()
-        assert {name: page.last for name, page in pages.items()} == ready.told.last
-        assert all(body.startswith(b'{"id":') for page in pages.values() for body in page.bodies if body is not None)
-
-
 async def test_it_reads_no_further_than_there_is_room(bus: Bus, feed: Any) -> None:
     """Hauls that nobody commits are bounded; each that is released makes room for one more."""
     feed.write(2_000)
@@ -125,7 +112,6 @@ async def test_when_it_dies_what_had_arrived_is_given_and_then_nothing(bus: Bus,
             ready.release()
         assert first is not None
         first.release()
-        assert first.pages()
 
 
 async def test_it_ends_with_the_process_that_asked() -> None:

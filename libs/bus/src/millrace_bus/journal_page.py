@@ -38,8 +38,17 @@ class JournalPage(Sequence[JournalEntry]):
     def ids(self) -> MessageIds:
         """The id of each entry."""
         if self._ids is None:
-            self._ids = MessageIds.parse(self.texts)
+            self._ids = self._run() or MessageIds.parse(self.texts)
         return self._ids
+
+    def _run(self) -> MessageIds | None:
+        """Give the ids when they follow one another: Redis' ids only grow, so that both ends tell, and nobody else."""
+        if not self.texts:
+            return None
+        first, last = _id(self.texts[0]), _id(self.texts[-1])
+        if first.epoch != last.epoch or last.seq - first.seq != len(self) - 1:
+            return None
+        return MessageIds.run(first, len(self))
 
     @property
     def last(self) -> MessageId:
@@ -55,10 +64,14 @@ class JournalPage(Sequence[JournalEntry]):
             part = type(self)(self.texts[at], self.bodies[at])
             part._ids = None if self._ids is None else self._ids[at]
             return part
-        return JournalEntry(MessageId.parse(self.texts[at].decode()), self.bodies[at])
+        return JournalEntry(_id(self.texts[at]), self.bodies[at])
 
     def __iter__(self) -> Iterator[JournalEntry]:
         return map(JournalEntry, self.ids, self.bodies)
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+def _id(text: bytes) -> MessageId:
+    return MessageId.parse(text.decode())

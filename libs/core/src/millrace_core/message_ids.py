@@ -24,6 +24,11 @@ class MessageIds(Sequence[MessageId]):
         return cls([epoch for epoch, _ in pairs], [seq for _, seq in pairs])
 
     @classmethod
+    def run(cls, first: MessageId, length: int) -> Self:
+        """Give so many ids of one epoch that follow one another."""
+        return cls([first.epoch] * length, range(first.seq, first.seq + length))
+
+    @classmethod
     def parse(cls, texts: Sequence[bytes]) -> Self:
         """Read ids; those of one epoch are read together, several times quicker than each by itself.
 
@@ -48,8 +53,10 @@ class MessageIds(Sequence[MessageId]):
         """Tell whether each follows the one before it, with no hole between."""
         if not self.seqs:
             return True
-        one_epoch = self.epochs.count(self.epochs[0]) == len(self.epochs)
-        return one_epoch and list(self.seqs) == list(range(self.seqs[0], self.seqs[0] + len(self.seqs)))
+        if self.epochs.count(self.epochs[0]) < len(self.epochs):
+            return False
+        run = range(self.seqs[0], self.seqs[0] + len(self.seqs))
+        return self.seqs == run or list(self.seqs) == list(run)
 
     @overload
     def __getitem__(self, at: int) -> MessageId: ...

@@ -25,7 +25,7 @@ _LONGEST: Final = 300
 _MOST_FORMS: Final = 20_000
 
 
-class _Book(msgspec.Struct, gc=False):
+class _Book(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """What the data must be: as `millrace_core.market.BookDelta`."""
 
     bids: list[Level]
@@ -45,7 +45,10 @@ class BookForms:
         """By form, how many empty lists a text of it has: a list of one number, which is no level, leaves the same."""
 
     def are_books(self, texts: Sequence[bytes]) -> bool:
-        """Tell whether each text, known to be JSON in ASCII without unknown fields, is a change of a book."""
+        """Tell whether each text, known to be JSON in ASCII, is a change of a book and nothing else.
+
+        Not looked at is whether `nonce` and `checksum` are whole numbers.
+        """
         try:
             self._prove(texts)
         except msgspec.MsgspecError:

@@ -41,11 +41,9 @@ class BusyFeed(ABC):
         """Add a page whose messages are all plain; else add none and give None."""
 
 
-class _Sides(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """What changed in an order book: `millrace_core.market.BookDelta`, its levels still to be proved."""
+class _Book(msgspec.Struct, gc=False):
+    """What changed in an order book, without its levels: which fields there are beside these its form tells."""
 
-    bids: msgspec.Raw
-    asks: msgspec.Raw
     nonce: int | None = None
     checksum: int | None = None
 
@@ -53,7 +51,7 @@ class _Sides(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class _BookDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
     """A message with what changed in an order book."""
 
-    data: _Sides
+    data: _Book
 
 
 class BusyBook(BusyFeed):

@@ -3,13 +3,12 @@
 What has become ready is committed together while the next is read: on a quiet day that is one haul, under load a batch.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Final, NoReturn
 
 import structlog
 
 from millrace_bus import Bus
+from millrace_dbsync.collecting import together
 from millrace_dbsync.concurrently import first_failure
 from millrace_dbsync.database import Database
 from millrace_dbsync.known_journals import KnownJournals
@@ -18,12 +17,10 @@ from millrace_dbsync.plan import TenantPlan
 from millrace_dbsync.reader_process import ReaderProcess
 from millrace_dbsync.readers import Readers
 from millrace_dbsync.reading_here import Here, read_here
-from millrace_dbsync.ready import Arrived, Ready
+from millrace_dbsync.ready import Ready
 from millrace_dbsync.storing import Indivisible, Storing
 from millrace_service import UnitHealthReporter
 
-ENOUGH: Final = 5_000
-"""Messages that are worth a commit of their own: beside what it costs for each it costs as much as a thousand."""
 MUCH: Final = 20_000
 """Messages without catching up once: from there on reading deserves a process of its own."""
 
@@ -82,22 +79,22 @@ class TenantJournals:
 
     async def _store_from(self, reader: ReaderProcess, storing: Storing) -> None:
         async with reader.read(self._bus.url, self._plan, storing.positions) as source:
-            while together := await self._together(source.arrived):
+            while hauls := await together(source.arrived, self._plan):
                 try:
-                    await storing.store(together)
+                    await storing.store(hauls)
                 except Indivisible as refused:
                     log.warning("the database refuses something; what that is will be found here", reason=str(refused))
                     self._unbroken = 0
                     return
-                _release(together)
+                _release(hauls)
         self._readers.failed()
 
     async def _store_from_here(self, storing: Storing) -> None:
         async with read_here(self._plan, self._bus, self._known, storing.positions) as source:
-            while together := await self._together(source.arrived):
-                await storing.store(together)
-                _release(together)
-                self._relieve(source, together)
+            while hauls := await together(source.arrived, self._plan):
+                await storing.store(hauls)
+                _release(hauls)
+                self._relieve(source, hauls)
 
     def _relieve(self, source: Here, stored: list[Ready]) -> None:
         """Once there is much, have another process read, and end reading here as soon as it can."""
@@ -107,27 +104,6 @@ class TenantJournals:
             self._readers.prepare()
             if self._readers.has_spare:
                 source.end()
-
-    async def _together(self, arrived: Arrived) -> list[Ready]:
-        """Wait for a haul, and add those that are ready too, up to a batch; nothing when there are no more.
-
-        While more waits in the journals, others are waited for until they are worth a commit or the interval is over.
-        """
-        ready: list[Ready] = []
-        count = 0
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None) as patience:
-                while (haul := await arrived.get()) is not None:
-                    if not ready:
-                        patience.reschedule(asyncio.get_running_loop().time() + self._plan.batch_interval_s)
-                    ready.append(haul)
-                    count += haul.told.count
-                    is_worth_it = count >= ENOUGH or not haul.told.has_more
-                    if count >= self._plan.batch_messages or (is_worth_it and arrived.empty()):
-                        return ready
-                if ready:
-                    arrived.put_nowait(None)
-        return ready
 
 
 def _release(hauls: list[Ready]) -> None:
