@@ -33,7 +33,8 @@ from millrace_store import Retention
 from millrace_store.testing import PostgresServer
 
 ROUNDS = 5
-MESSAGES = 100_000
+ROWS = 400_000
+"""Of each kind: a second or two, beside which it counts little how one begins and ends."""
 TRADES_A_MESSAGE = 4
 BATCH = 20_000
 """Rows of one transaction of the bare writers: large, so that commits cost them next to nothing."""
@@ -53,7 +54,7 @@ async def run(folder: Path) -> list[Figure]:
         await PostgresServer.start(folder / "postgres") as postgres,
     ):
         for table, action in _KINDS.items():
-            await _fill(redis.url, action)
+            await _fill(redis.url, action, _messages(table))
             figures.append(await _sqlite(folder, redis.url, table))
             figures.append(await _postgres(postgres, redis.url, table))
     return figures
@@ -99,11 +100,11 @@ async def _postgres(postgres: PostgresServer, redis_url: str, table: str) -> Fig
     )
 
 
-async def _fill(url: str, action: str) -> None:
+async def _fill(url: str, action: str, messages: int) -> None:
     """Write the journal that all rounds read."""
     redis: Any = redis_asyncio.Redis.from_url(url)
     name = f"stream.{_TENANT}.binance.{action}.BTC/USDT"
-    for start in range(1, MESSAGES + 1, 1_000):
+    for start in range(1, messages + 1, 1_000):
         pipeline = redis.pipeline(transaction=False)
         for seq in range(start, start + 1_000):
             pipeline.xadd(name, {"data": _message(action, seq)}, id=f"{_EPOCH}-{seq}")
@@ -140,7 +141,7 @@ def _trade(number: int, at_ms: int) -> Trade:
 async def _dbsync(redis_url: str, url: str, table: str) -> float:
     """Store the whole journal by a dbsync's own unit; give rows a second from its first look to the last commit."""
     name = StreamName.parse(f"stream.{_TENANT}.binance.{_KINDS[table]}.BTC/USDT")
-    health = _AllStored("bench", changed=lambda: None, errors=ErrorLog())
+    health = _AllStored(_messages(table))
     async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _readers() as readers:
         await bus.ready()
         unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, readers, health)
@@ -153,15 +154,15 @@ async def _dbsync(redis_url: str, url: str, table: str) -> float:
         seconds = time.perf_counter() - started
         running.cancel()
         await asyncio.wait([running])
-    return _rows(table) / seconds
+    return ROWS / seconds
 
 
 class _AllStored(UnitHealthReporter):
     """Tells when all messages are stored."""
 
-    def __init__(self, name: str, *, changed: Callable[[], None], errors: ErrorLog) -> None:
-        super().__init__(name, changed=changed, errors=errors)
-        self._missing = MESSAGES
+    def __init__(self, messages: int) -> None:
+        super().__init__("bench", changed=lambda: None, errors=ErrorLog())
+        self._missing = messages
         self.stored = asyncio.Event()
 
     def count(self, counter: str, by: int | float = 1) -> None:
@@ -241,8 +242,9 @@ def _decimal(number: float) -> Decimal:
     return Decimal(repr(number))
 
 
-def _rows(table: str) -> int:
-    return MESSAGES * TRADES_A_MESSAGE if table == "trades" else MESSAGES
+def _messages(table: str) -> int:
+    """Give how many messages leave so many rows."""
+    return ROWS // TRADES_A_MESSAGE if table == "trades" else ROWS
 
 
 @cache
@@ -251,7 +253,7 @@ def _ready(table: str, number: Callable[[float], Any]) -> list[tuple[Any, ...]]:
 
     Made once: a pause before each of its rounds would let the database write what the round before it has left.
     """
-    messages = ((seq, _EPOCH + seq, _data(_KINDS[table], seq)) for seq in range(1, MESSAGES + 1))
+    messages = ((seq, _EPOCH + seq, _data(_KINDS[table], seq)) for seq in range(1, _messages(table) + 1))
     if table == "trades":
         return [
             (1, at_ms, _EPOCH, seq, n, trade.id, trade.side, number(trade.price), number(trade.amount))
