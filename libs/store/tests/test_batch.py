@@ -40,7 +40,7 @@ def test_numbers_beyond_64_bits_are_left_out() -> None:
     """A nonce that no column can hold is stored as none; the message itself is kept as it travelled."""
     batch = Batch()
     batch.book_delta(Place(NAME, MessageId(7, 1), 1_000), b'{"bids":[],"asks":[],"nonce":%d}' % 2**70, 2**70)
-    (row,) = batch.rows[schema.book_deltas]
+    (row,) = batch.all_rows()[schema.book_deltas]
     assert row[5] is None
     assert str(2**70) in row[6]
 

@@ -174,7 +174,7 @@ async def test_a_careful_commit_is_the_same(store: Store, name: Callable[..., St
     give(batch, name)
     async with store._database.writing(careful=True) as writer:
         for table in (schema.trades, schema.book_deltas):
-            await writer.insert(table, batch.rows[table])
+            await writer.insert(table, batch.all_rows()[table])
     direct = {table: await rows_of(store, table) for table in (schema.trades, schema.book_deltas)}
     await commit(store._database, batch)
     assert {table: await rows_of(store, table) for table in direct} == direct

@@ -67,3 +67,8 @@ def test_what_leaves_the_same_without_its_digits_is_told_apart(known: str, other
     forms = BookForms()
     for text, is_one in ((known, True), (other, False), (known, True)):
         assert forms.are_books([text.encode()]) == is_one
+
+
+def test_a_text_of_several_lines_is_left_to_others() -> None:
+    """Though it may be a book."""
+    assert not BookForms().are_books([b'{"bids":[],\n"asks":[]}'])

@@ -44,7 +44,7 @@ def said(hauls: list[Ready], names: dict[str, MessageId]) -> dict[str, Any]:
         counts[one.stream, one.hop] = counts.get((one.stream, one.hop), 0) + one.histogram.count
     return {
         "runs": {name: batch.written[name].runs for name in names},
-        "rows": {table: batch.rows[table] for table in (schema.trades, schema.book_deltas)},
+        "rows": {table: batch.all_rows()[table] for table in (schema.trades, schema.book_deltas)},
         "hops": counts,
         "dead": [dead.id for haul in hauls for dead in haul.told.dead],
     }

@@ -33,7 +33,7 @@ def body(kind: str, data: Any, **fields: Any) -> bytes:
 
 
 def tables(batch: Batch) -> set[str]:
-    return {table.name for table in batch.rows}
+    return {table.name for table in batch.all_rows()}
 
 
 def shelve(batch: Batch, name: str, *raws: bytes | None) -> Shelved:

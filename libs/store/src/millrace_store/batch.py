@@ -5,7 +5,7 @@ Pure: rows are gathered here and committed by `millrace_store.committing`.
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import compress, repeat
+from itertools import compress
 from typing import Any, Final, NamedTuple
 
 from msgspec import structs
@@ -20,6 +20,7 @@ from millrace_core.names import AgentId, StreamName
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.trace import Trace
 from millrace_store import schema
+from millrace_store.book_pages import BookPage, book_rows
 from millrace_store.columns import Columns
 from millrace_store.schema import Table
 from millrace_store.streams import stream_id, symbol_of
@@ -72,6 +73,8 @@ class Batch:
     def __init__(self) -> None:
         self.rows: dict[Table, Columns] = {}
         """What messages leave, by table; each row begins with stream_id, at_ms, epoch, seq."""
+        self.book_pages: list[BookPage] = []
+        """More rows of order-book deltas, page by page."""
         self.written: dict[str, Written] = {}
         """By Redis name."""
         self.candle_rows: dict[tuple[int, str, int], tuple[Any, ...]] = {}
@@ -94,7 +97,9 @@ class Batch:
     def book_delta(self, place: Place, data: bytes, nonce: int | None) -> None:
         """Add what changed in an order book, as it travelled."""
         name, id_, at_ms, event_ms = place
-        self.book_deltas(name, MessageIds.of([id_]), [at_ms], [_int64(event_ms)], [nonce], [str(data, "utf-8")])
+        if self._admits(name, id_):
+            row = (stream_id(name), at_ms, *id_, _int64(event_ms), _int64(nonce), str(data, "utf-8"))
+            self._add(schema.book_deltas, row)
 
     def book_deltas(
         self,
@@ -103,17 +108,21 @@ class Batch:
         at_ms: Sequence[int],
         event_ms: Sequence[int | None],
         nonces: Sequence[int | None],
-        texts: Sequence[str],
+        texts: Sequence[bytes],
     ) -> None:
         """Add a page of one order book's journal, in order: of each message its id, times, nonce and data.
 
-        The same as `book_delta` for each, several times quicker.
+        The same as `book_delta` for each, several times quicker. Times must be within 64 bits, and JSON in one line.
         """
-        stream = repeat(stream_id(name), len(ids))
-        columns = (stream, at_ms, ids.epochs, ids.seqs, event_ms, _all_int64(nonces), texts)
+        lines = b"\n".join(texts)
+        if lines.count(b"\n") != len(texts) - 1:
+            raise ValueError(f"{name}: the data of a message has several lines")
+        page = BookPage(stream_id(name), at_ms, ids.epochs, ids.seqs, event_ms, _all_int64(nonces), lines)
         new = self._new(name, ids)
-        of_new = columns if new is None else [compress(values, new) for values in columns]
-        self._of_table(schema.book_deltas).extend(of_new)
+        if new is None:
+            self.book_pages.append(page)
+        else:
+            self._of_table(schema.book_deltas).extend([compress(values, new) for values in page.columns()])
 
     def snapshot(
         self, place: Place, as_of: MessageId, data: bytes, *, nonce: int | None = None, checksum: int | None = None
@@ -276,6 +285,15 @@ class Batch:
     def config(self, agent: AgentId, revision: str, at_ms: int, text: str, author: str | None = None) -> None:
         """Add a configuration that an agent has from now on; the one that it has already is not added again."""
         self.config_rows.append((str(agent), at_ms, revision, text, author))
+
+    def all_rows(self) -> dict[Table, Columns]:
+        """Give what all messages leave, by table."""
+        if not self.book_pages:
+            return self.rows
+        books = book_rows(self.book_pages)
+        if (others := self.rows.get(schema.book_deltas)) is not None:
+            books.extend(others.lists)
+        return self.rows | {schema.book_deltas: books}
 
     def position(self, name: str, at: MessageId) -> None:
         """Say how far a stream is dealt with, where that is further than its last message in this batch."""

@@ -51,7 +51,7 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
             if not written.is_above(floors[name].position)
         }
         told = overlapping | begun({name: floor.position for name, floor in floors.items()})
-        for table, rows in batch.rows.items():
+        for table, rows in batch.all_rows().items():
             if new := rows_above(told if table is schema.balances else overlapping, rows):
                 # Bytes have no plain form in a bulk copy, and dead letters are few.
                 if table is schema.dead_letters:

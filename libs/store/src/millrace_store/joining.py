@@ -31,6 +31,7 @@ def _add(whole: Batch, later: Batch) -> None:
             whole.rows[table].extend(new.lists)
         else:
             whole.rows[table] = Columns([list(values) for values in new.lists])
+    whole.book_pages += later.book_pages
     whole.sightings += sightings_above(told, later.sightings)
     for name, written in later.written.items():
         whole.written.setdefault(name, Written(name)).append(written)

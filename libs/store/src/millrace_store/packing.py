@@ -7,18 +7,20 @@ import msgspec
 
 from millrace_store import schema
 from millrace_store.batch import Batch
+from millrace_store.book_pages import BookPage
 from millrace_store.columns import Columns
 from millrace_store.schema import Table
 
-_PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[list[Any]]], bytes])
+_PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[list[Any]]], list[BookPage], bytes])
 
 
 def pack(batch: Batch, beside: object = None) -> bytes:
     """Give a batch, and what else is to travel with it, as bytes of which `unpack` makes both in this version."""
     # Rows are nearly all of it, and pickle would take ten times as long for them.
-    rest = {name: value for name, value in vars(batch).items() if name != "rows"}
+    rest = {name: value for name, value in vars(batch).items() if name not in ("rows", "book_pages")}
     rows = {table.name: columns.lists for table, columns in batch.rows.items()}
-    return msgspec.msgpack.encode((rows, pickle.dumps((rest, beside), pickle.HIGHEST_PROTOCOL)))
+    pages = [page._replace(seqs=list(page.seqs)) for page in batch.book_pages]
+    return msgspec.msgpack.encode((rows, pages, pickle.dumps((rest, beside), pickle.HIGHEST_PROTOCOL)))
 
 
 def unpack(packed: bytes | memoryview) -> tuple[Batch, Any]:
@@ -26,10 +28,11 @@ def unpack(packed: bytes | memoryview) -> tuple[Batch, Any]:
 
     Only for bytes of a process of our own: they are trusted.
     """
-    rows, pickled = _PACKED.decode(packed)
+    rows, pages, pickled = _PACKED.decode(packed)
     rest, beside = pickle.loads(pickled)  # noqa: S301 - see above
     batch = Batch()
     vars(batch).update(rest)
+    batch.book_pages = pages
     batch.rows = {_table(name): Columns(lists) for name, lists in rows.items()}
     return batch, beside
 

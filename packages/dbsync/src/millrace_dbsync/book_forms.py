@@ -45,19 +45,21 @@ class BookForms:
         """By form, how many empty lists a text of it has: a list of one number, which is no level, leaves the same."""
 
     def are_books(self, texts: Sequence[bytes]) -> bool:
-        """Tell whether each text, known to be JSON in ASCII, is a change of a book and nothing else.
+        """Tell whether each text, known to be JSON in ASCII, is a change of a book and nothing else, in one line.
 
         Not looked at is whether `nonce` and `checksum` are whole numbers.
         """
+        forms = b"\n".join(texts).translate(None, _DIGITS).split(b"\n")
+        if len(forms) != len(texts):
+            return False
         try:
-            self._prove(texts)
+            self._prove(texts, forms)
         except msgspec.MsgspecError:
             return False
         return True
 
-    def _prove(self, texts: Sequence[bytes]) -> None:
-        forms = b"\n".join(texts).translate(None, _DIGITS).split(b"\n")
-        if len(forms) != len(texts) or _has_long_number(texts, forms):
+    def _prove(self, texts: Sequence[bytes], forms: Sequence[bytes]) -> None:
+        if _has_long_number(texts, forms):
             for text in texts:
                 _read(text)
         elif not self._knows(texts, forms):

@@ -72,8 +72,7 @@ class BusyBook(BusyFeed):
         if not self._forms.are_books(data):
             return None
         nonces = [delta.data.nonce for delta in deltas]
-        texts = [text.decode() for text in data]
-        batch.book_deltas(self._name, page.ids, times.published_ms, times.event_ms, nonces, texts)
+        batch.book_deltas(self._name, page.ids, times.published_ms, times.event_ms, nonces, data)
         return times
 
 

@@ -1,4 +1,4 @@
-"""What is committed together: under load much, for each commit costs something by itself; on a quiet day all at once."""
+"""What is committed together: under load much, for each commit costs something by itself; on a quiet day at once."""
 
 import asyncio
 from contextlib import suppress
