@@ -2,12 +2,12 @@ import asyncio
 from dataclasses import replace
 
 from millrace_core.names import Tenant
-from millrace_dbsync.collecting import ENOUGH, together
+from millrace_dbsync.collecting import together
 from millrace_dbsync.plan import TenantPlan
 from millrace_dbsync.ready import Arrived, Ready, Told
 from millrace_store import Batch
 
-PATIENT = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 3_600.0, 2 * ENOUGH, 50)
+PATIENT = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 3_600.0, 10_000, 50)
 
 
 def arrived(*hauls: tuple[int, bool], ended: bool = False) -> Arrived:
@@ -31,7 +31,7 @@ async def test_what_is_all_there_is_goes_at_once() -> None:
     assert await counts(arrived((3, False), (4, False))) == [3, 4]
 
 
-async def test_while_more_waits_a_commit_is_worth_it() -> None:
+async def test_while_more_waits_a_batch_is_waited_for() -> None:
     """Others are waited for; when there is no more after all, that is told."""
     queue = arrived((1_000, True))
     collecting = asyncio.create_task(counts(queue))
@@ -39,13 +39,12 @@ async def test_while_more_waits_a_commit_is_worth_it() -> None:
     assert not collecting.done()
     queue.put_nowait(Ready(Told(0, {}, [], has_more=False), Batch(), None))
     assert await collecting == [1_000, 0]
-    half = ENOUGH // 2
-    assert await counts(arrived((half, True), (half, True))) == [half, half]
+    assert await counts(arrived((5_000, True), (5_000, True))) == [5_000, 5_000]
 
 
 async def test_no_more_than_a_batch_goes_together() -> None:
     """However many are ready."""
-    queue = arrived(*[(ENOUGH, True)] * 5)
+    queue = arrived(*[(5_000, True)] * 5)
     assert [len(await counts(queue)) for _ in range(2)] == [2, 2]
 
 

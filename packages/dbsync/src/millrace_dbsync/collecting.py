@@ -2,19 +2,15 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Final
 
 from millrace_dbsync.plan import TenantPlan
 from millrace_dbsync.ready import Arrived, Ready
-
-ENOUGH: Final = 10_000
-"""Messages that are worth a commit: what it costs beside its rows is as much as a thousand of them cost."""
 
 
 async def together(arrived: Arrived, plan: TenantPlan) -> list[Ready]:
     """Wait for a haul, and add those that are ready too, up to a batch; nothing when there are no more.
 
-    While more waits in the journals, others are waited for: until they are worth a commit, or the interval is over.
+    While more waits in the journals, others are waited for: until it is a batch, or the interval is over.
     """
     hauls: list[Ready] = []
     count = 0
@@ -25,8 +21,7 @@ async def together(arrived: Arrived, plan: TenantPlan) -> list[Ready]:
                     patience.reschedule(asyncio.get_running_loop().time() + plan.batch_interval_s)
                 hauls.append(haul)
                 count += haul.told.count
-                is_enough = count >= ENOUGH or not haul.told.has_more
-                if count >= plan.batch_messages or (is_enough and arrived.empty()):
+                if count >= plan.batch_messages or (arrived.empty() and not haul.told.has_more):
                     return hauls
             if hauls:
                 arrived.put_nowait(None)

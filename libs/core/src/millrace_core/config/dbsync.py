@@ -35,9 +35,9 @@ class DbsyncConfig(BaseConfig):
     retention: DbsyncRetention = DbsyncRetention()
     """When several dbsyncs share a database, give all the same."""
     batch_interval: float = Field(default=0.15, ge=0.01, le=5.0)
-    """Seconds that messages are collected before they are committed together; under load batches are larger."""
-    batch_messages: int = Field(default=20_000, ge=100, le=200_000)
-    """Most messages of one batch; 32,000 are in memory at most."""
+    """Seconds that messages are collected at most before they are committed together."""
+    batch_messages: int = Field(default=10_000, ge=100, le=200_000)
+    """Messages that are committed together under load; 32,000 are in memory at most."""
     warn_at_percent: int = Field(default=50, ge=1, le=99)
     """How much of what a journal keeps may wait to be stored before that is an alarm."""
 
