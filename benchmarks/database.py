@@ -47,16 +47,14 @@ _KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}
 
 async def run(folder: Path) -> list[Figure]:
     """Measure trades and book deltas into SQLite and into PostgreSQL."""
-    figures = []
     suit_bulk()
-    async with (
-        await EmbeddedServer.start(folder / "bus") as redis,
-        await PostgresServer.start(folder / "postgres") as postgres,
-    ):
+    async with await EmbeddedServer.start(folder / "bus") as redis:
         for table, action in _KINDS.items():
             await _fill(redis.url, action, _messages(table))
-            figures.append(await _sqlite(folder, redis.url, table))
-            figures.append(await _postgres(postgres, redis.url, table))
+        figures = [await _sqlite(folder, redis.url, table) for table in _KINDS]
+        # Not started before: what it was given it goes on writing long after.
+        async with await PostgresServer.start(folder / "postgres") as postgres:
+            figures += [await _postgres(postgres, redis.url, table) for table in _KINDS]
     return figures
 
 
