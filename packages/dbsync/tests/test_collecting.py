@@ -4,7 +4,7 @@ from dataclasses import replace
 from millrace_core.names import Tenant
 from millrace_dbsync.collecting import together
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.ready import Arrived, Ready, Told
+from millrace_dbsync.ready import ROOM, Arrived, Ready, Told
 from millrace_store import Batch
 
 PATIENT = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 3_600.0, 10_000, 50)
@@ -46,6 +46,11 @@ async def test_no_more_than_a_batch_goes_together() -> None:
     """However many are ready."""
     queue = arrived(*[(5_000, True)] * 5)
     assert [len(await counts(queue)) for _ in range(2)] == [2, 2]
+
+
+async def test_nobody_waits_for_what_there_is_no_room_for() -> None:
+    """Nothing more is read until these are stored, however small they are."""
+    assert await counts(arrived(*[(1, True)] * ROOM)) == [1] * ROOM
 
 
 async def test_nobody_waits_longer_than_the_interval() -> None:

@@ -4,13 +4,14 @@ import asyncio
 from contextlib import suppress
 
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.ready import Arrived, Ready
+from millrace_dbsync.ready import ROOM, Arrived, Ready
 
 
 async def together(arrived: Arrived, plan: TenantPlan) -> list[Ready]:
     """Wait for a haul, and add those that are ready too, up to a batch; nothing when there are no more.
 
-    While more waits in the journals, others are waited for: until it is a batch, or the interval is over.
+    While more waits in the journals, others are waited for: until it is a batch, or the interval is over, or there is
+    room for no more.
     """
     hauls: list[Ready] = []
     count = 0
@@ -21,7 +22,8 @@ async def together(arrived: Arrived, plan: TenantPlan) -> list[Ready]:
                     patience.reschedule(asyncio.get_running_loop().time() + plan.batch_interval_s)
                 hauls.append(haul)
                 count += haul.told.count
-                if count >= plan.batch_messages or (arrived.empty() and not haul.told.has_more):
+                is_all = arrived.empty() and not haul.told.has_more
+                if is_all or count >= plan.batch_messages or len(hauls) == ROOM:
                     return hauls
             if hauls:
                 arrived.put_nowait(None)

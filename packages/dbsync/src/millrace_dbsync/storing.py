@@ -16,15 +16,14 @@ from millrace_dbsync.shelves import Shelves
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError, joined
 
-
-class Indivisible(Exception):
-    """The database refuses a haul that another process has read: whoever reads it again can divide it."""
-
-
 _TOLD = 20
 """Dead letters of one haul that are logged one by one."""
 
 log = structlog.get_logger()
+
+
+class Indivisible(Exception):
+    """The database refuses a haul that another process has read: whoever reads it again can divide it."""
 
 
 class Storing:
