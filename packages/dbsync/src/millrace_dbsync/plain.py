@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, TypeVar
 
 import msgspec
 
+from millrace_bus import JournalPage
 from millrace_core.clock import now_ms
 from millrace_dbsync.envelopes import DAY_MS, NS_PER_MS
 
@@ -47,19 +48,18 @@ class Times(NamedTuple):
 DeltaT = TypeVar("DeltaT", bound=PlainDelta)
 
 
-def read_messages(
-    decoder: "msgspec.json.Decoder[list[DeltaT]]", ids: Sequence[bytes], bodies: Sequence[bytes]
-) -> list[DeltaT] | None:
-    """Read messages, which must have these ids, at once; None where any is not plain."""
+def read_page(decoder: "msgspec.json.Decoder[list[DeltaT]]", page: JournalPage) -> list[DeltaT] | None:
+    """Read a page at once; None where anything in it is not plain."""
+    bodies = [body for body in page.bodies if body is not None]
     text = b"[%b]" % b",".join(bodies)
-    if not text.isascii():
+    if len(bodies) < len(page) or not text.isascii():
         return None
     try:
         deltas = decoder.decode(text)
     except msgspec.MsgspecError:
         return None
     # Also what no body is by itself might be JSON together with its neighbours: but not with everybody's right id.
-    return deltas if ",".join([delta.id for delta in deltas]).encode() == b",".join(ids) else None
+    return deltas if ",".join([delta.id for delta in deltas]).encode() == b",".join(page.texts) else None
 
 
 def times_of(deltas: Sequence[PlainDelta]) -> Times | None:

@@ -99,7 +99,9 @@ class TenantJournals:
     def _relieve(self, source: Here, stored: list[Ready]) -> None:
         """Once there is much, have another process read, and end reading here as soon as it can."""
         for ready in stored:
-            self._unbroken = self._unbroken + ready.told.count if ready.told.has_more else 0
+            # An empty one ends no rush: what was asked for was there, and nothing more just then.
+            if ready.told.count:
+                self._unbroken = self._unbroken + ready.told.count if ready.told.has_more else 0
         if self._unbroken >= MUCH:
             self._readers.prepare()
             if self._readers.has_spare:
