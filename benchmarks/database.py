@@ -23,6 +23,7 @@ from millrace_core.messages import Outgoing, encode
 from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
 from millrace_dbsync.database import Database
+from millrace_dbsync.envelopes import DAY_MS
 from millrace_dbsync.interpreter import suit_bulk
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan, plans
@@ -38,8 +39,7 @@ ROWS = 400_000
 TRADES_A_MESSAGE = 4
 BATCH = 20_000
 """Rows of one transaction of the bare writers: large, so that commits cost them next to nothing."""
-_DAY_MS = 86_400_000
-_EPOCH = now_ms() // _DAY_MS * _DAY_MS
+_EPOCH = now_ms() // DAY_MS * DAY_MS
 """Today: what keeps a database in shape makes each day ready before it comes."""
 _TENANT = Tenant("BENCH")
 _KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade
+from millrace_core.message_ids import MessageIds
 from millrace_core.messages import Response, Status
 from millrace_core.names import StreamName
 from millrace_core.orders import Order
@@ -43,6 +46,14 @@ def test_numbers_beyond_64_bits_are_left_out() -> None:
     (row,) = batch.all_rows()[schema.book_deltas]
     assert row[5] is None
     assert str(2**70) in row[6]
+
+
+def test_a_page_of_a_book_needs_a_line_for_each_message() -> None:
+    """Data of several lines would be taken for several messages'; it is refused, and the batch is as it was."""
+    batch, ids = Batch(), MessageIds.run(MessageId(7, 1), 2)
+    with pytest.raises(ValueError, match="several lines"):
+        batch.book_deltas(NAME, ids, [1, 2], [1, 2], [None, None], [b'{"bids":[],\n"asks":[]}', b"{}"])
+    assert (batch.messages, batch.all_rows()) == (0, {})
 
 
 def test_an_order_belongs_to_the_request_that_made_it_alone(name: Callable[..., StreamName]) -> None:

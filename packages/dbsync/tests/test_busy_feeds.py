@@ -70,6 +70,21 @@ def test_whatever_a_page_holds_every_entry_is_added_once_and_in_order(forms: lis
     assert len(rows_together.get(schema.dead_letters, [])) == len(rows_alone.get(schema.dead_letters, []))
 
 
+def test_data_that_does_not_stand_last_is_not_taken_for_more_than_it_is() -> None:
+    """Messages in another order, or over several lines, are read in another way; so is what is no book."""
+    message = json.loads(body(1))
+    first = json.dumps({"data": message.pop("data"), **message}).encode()
+    indented = json.dumps(json.loads(body(2)), indent=1).encode()
+    page = page_of([first, indented, body(3, data={**BOOK, "nonce": 1.5})])
+    rest = Remembering()
+    shelf = BusyBook(NAME, rest)
+    shelf.put(Batch(), page_of([body(1, data={**BOOK, "nonce": 15})]), Shelved())
+    assert rest.ids == []
+    for at in range(len(page)):
+        shelf.put(Batch(), page[at : at + 1], Shelved())
+    assert rest.ids == list(page.ids)
+
+
 def test_plain_pages_do_not_go_the_common_way() -> None:
     """Of many plain messages with one that is not, only few go the slow way."""
     rest, shelved = Remembering(), Shelved()

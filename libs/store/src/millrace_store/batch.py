@@ -96,9 +96,8 @@ class Batch:
 
     def book_delta(self, place: Place, data: bytes, nonce: int | None) -> None:
         """Add what changed in an order book, as it travelled."""
-        name, id_, at_ms, event_ms = place
-        if self._admits(name, id_):
-            row = (stream_id(name), at_ms, *id_, _int64(event_ms), _int64(nonce), str(data, "utf-8"))
+        if self._admits(place.name, place.id):
+            row = (*_identity(place), _int64(place.event_ms), _int64(nonce), str(data, "utf-8"))
             self._add(schema.book_deltas, row)
 
     def book_deltas(
@@ -122,7 +121,7 @@ class Batch:
         if new is None:
             self.book_pages.append(page)
         else:
-            self._of_table(schema.book_deltas).extend([compress(values, new) for values in page.columns()])
+            self.add_rows(schema.book_deltas, book_rows([page]).where(new))
 
     def snapshot(
         self, place: Place, as_of: MessageId, data: bytes, *, nonce: int | None = None, checksum: int | None = None
@@ -170,7 +169,7 @@ class Batch:
             )
         stream = stream_id(name)
         rows = trade_rows(stream, ids, at_ms, trades)
-        self._of_table(schema.trades).extend(rows.lists)
+        self.add_rows(schema.trades, rows)
         self.minutes.update((stream, minute * _MINUTE_MS) for minute in {at // _MINUTE_MS for at in rows.lists[1]})
 
     def own_trades(self, place: Place, trades: Sequence[Trade]) -> None:
@@ -285,6 +284,10 @@ class Batch:
     def config(self, agent: AgentId, revision: str, at_ms: int, text: str, author: str | None = None) -> None:
         """Add a configuration that an agent has from now on; the one that it has already is not added again."""
         self.config_rows.append((str(agent), at_ms, revision, text, author))
+
+    def add_rows(self, table: Table, rows: Columns) -> None:
+        """Add rows that messages leave; the messages themselves are not counted in by this."""
+        self._of_table(table).extend(rows.lists)
 
     def all_rows(self) -> dict[Table, Columns]:
         """Give what all messages leave, by table."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from millrace_store import schema
 from millrace_store.batch import Batch
-from millrace_store.columns import Columns
 from millrace_store.floors import begun, rows_above, sightings_above
 from millrace_store.written import Written
 
@@ -26,11 +25,7 @@ def _add(whole: Batch, later: Batch) -> None:
     # Of each epoch the first snapshot tells what held as it began, and it may be in an earlier batch.
     told = begun({name: written.last for name, written in whole.written.items()})
     for table, rows in later.rows.items():
-        new = rows_above(told, rows) if table is schema.balances else rows
-        if table in whole.rows:
-            whole.rows[table].extend(new.lists)
-        else:
-            whole.rows[table] = Columns([list(values) for values in new.lists])
+        whole.add_rows(table, rows_above(told, rows) if table is schema.balances else rows)
     whole.book_pages += later.book_pages
     whole.sightings += sightings_above(told, later.sightings)
     for name, written in later.written.items():

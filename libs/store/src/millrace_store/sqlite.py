@@ -19,6 +19,7 @@ from millrace_store.sql import SQLITE, Row, Statement, compiled, insert_missing,
 _READERS: Final = 4
 _BUSY_TIMEOUT_S: Final = 10.0
 _VALUES_A_STATEMENT: Final = 3_500
+"""Some hundred rows: SQLite's program grows with the statement, and far larger ones cost more a row."""
 _PAGES_A_CACHE_KIB: Final = 65_536
 _PAGES_A_CHECKPOINT: Final = 10_000
 """How much of the log, 40 MB, is collected before it goes to the file: a page that changes often goes there once."""

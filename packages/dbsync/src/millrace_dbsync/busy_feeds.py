@@ -11,7 +11,7 @@ import msgspec
 from millrace_bus import JournalPage
 from millrace_dbsync.book_forms import BookForms
 from millrace_dbsync.deltas import MarketTrades
-from millrace_dbsync.plain import PlainDelta, Times, read_messages, times_of
+from millrace_dbsync.plain import PlainDelta, Times, read_page, times_of
 from millrace_dbsync.shelved import Shelf, Shelved
 from millrace_store import Batch
 
@@ -62,13 +62,12 @@ class BusyBook(BusyFeed):
         self._forms = BookForms()
 
     def _put_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        bodies = [body for body in page.bodies if body]
-        deltas = read_messages(_BOOKS, page.texts, bodies)
+        deltas = read_page(_BOOKS, page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
         # As the bus writes them data stands last and holds no object, so it begins with the last brace that is opened.
         # (What begins there in another message is no book: a trace, or more than the data.)
-        data = [body[body.rfind(b"{") : -1] for body in bodies]
+        data = [body[body.rfind(b"{") : -1] for body in page.bodies if body]
         if not self._forms.are_books(data):
             return None
         nonces = [delta.data.nonce for delta in deltas]
@@ -86,8 +85,7 @@ class BusyTrades(BusyFeed):
     """A market's trades."""
 
     def _put_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        bodies = [body for body in page.bodies if body]
-        deltas = read_messages(_TRADES, page.texts, bodies)
+        deltas = read_page(_TRADES, page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
         batch.market_trades(self._name, page.ids, times.published_ms, [delta.data.trades for delta in deltas])
