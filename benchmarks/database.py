@@ -241,13 +241,13 @@ def _decimal(number: float) -> Decimal:
 
 
 def _messages(table: str) -> int:
-    """Give how many messages leave so many rows."""
+    """Return how many messages leave so many rows."""
     return ROWS // TRADES_A_MESSAGE if table == "trades" else ROWS
 
 
 @cache
 def _ready(table: str, number: Callable[[float], Any]) -> list[tuple[Any, ...]]:
-    """Give the rows that dbsync makes of the journal, as the driver takes them.
+    """Return the rows that dbsync makes of the journal, as the driver takes them.
 
     Made once: a pause before each of its rounds would let the database write what the round before it has left.
     """

@@ -52,7 +52,7 @@ async def run(folder: Path) -> list[Figure]:
 
 
 async def _gatherer(redis_url: str, exchange: str) -> float:
-    """Give the µs of CPU that our gatherer takes for each message that it publishes."""
+    """Return the µs of CPU that our gatherer takes for each message that it publishes."""
     redis: Any = redis_asyncio.Redis.from_url(redis_url, decode_responses=True)
     await redis.flushall()
     await redis.set("stream.config.GATHERER", json.dumps(_config(exchange)))
@@ -78,7 +78,7 @@ async def _published(redis: Any) -> int:
 
 
 async def _peer(name: str, exchange: str) -> float:
-    """Give the µs of CPU that a peer takes for each message; it measures itself when told to."""
+    """Return the µs of CPU that a peer takes for each message; it measures itself when told to."""
     process = await _start(f"benchmarks.peers.{name}", exchange, ",".join(SYMBOLS))
     assert process.stdout is not None
     async with asyncio.timeout(60):

@@ -62,5 +62,5 @@ def show(figures: list[Figure], console: Console) -> None:
 
 
 def as_json(figures: list[Figure]) -> str:
-    """Give the figures for a program."""
+    """Return the figures for a program."""
     return json.dumps([asdict(figure) | {"ratio": figure.ratio, "met": figure.met} for figure in figures], indent=2)

@@ -38,7 +38,7 @@ async def run(folder: Path) -> list[Figure]:
 
 
 async def _start_s(redis_url: str, kind: str) -> float:
-    """Give the seconds from the command until the heartbeat says that the service runs."""
+    """Return the seconds from the command until the heartbeat says that the service runs."""
     redis: Any = redis_asyncio.Redis.from_url(redis_url, decode_responses=True)
     agent = kind.upper()
     await redis.set(f"stream.config.{agent}", f'{{"agent":{{"id":"{agent}"}}}}')
@@ -60,7 +60,7 @@ async def _start_s(redis_url: str, kind: str) -> float:
 
 
 async def _demo_mb(folder: Path) -> float:
-    """Give the resident memory of the demo and all its processes once it has settled, the market hardly moving."""
+    """Return the resident memory of the demo and all its processes once it has settled, the market hardly moving."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "millrace_cli.main", "demo", "--quiet", "--data-dir", str(folder / "demo")),
         *("--redis-port", "0", "--simulator-port", "0", "--api-port", "0", "--events-per-second", "10"),

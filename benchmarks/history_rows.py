@@ -39,17 +39,17 @@ BOOK = StreamName(PUBLIC, EXCHANGE, Action("watchOrderBook"), Symbol("BTC/USDT")
 
 
 def chance(seed: int) -> Random:
-    """Give numbers that look random, and are the same in every run."""
+    """Return numbers that look random, and are the same in every run."""
     return Random(seed)
 
 
 def trades_of(symbol: str) -> StreamName:
-    """Give the name of a symbol's trades."""
+    """Return the name of a symbol's trades."""
     return StreamName(PUBLIC, EXCHANGE, Action("watchTrades"), Symbol(symbol))
 
 
 def delta_times() -> list[int]:
-    """Give when each message of the book was published."""
+    """Return when each message of the book was published."""
     random = chance(1)
     quiet = [random.randrange(DAY_MS) for _ in range(DELTAS // 2)]
     busy = [DAY_MS // 2 + random.randrange(BUSY_MS) for _ in range(DELTAS - len(quiet))]
@@ -69,7 +69,7 @@ class BookDay:
         self._book.replace([self._level(-level) for level in levels], [self._level(level) for level in levels], 0)
 
     def batches(self) -> Iterator[tuple[Batch, int]]:
-        """Give the day in order, and how many messages each batch has."""
+        """Return the day in order, and how many messages each batch has."""
         batch = Batch()
         for seq, at_ms in enumerate(delta_times(), 1):
             if at_ms >= self._next_snapshot_ms:
@@ -110,7 +110,7 @@ class BookDay:
 
 
 def trade_batches(symbol: str, trades: int) -> Iterator[tuple[Batch, int]]:
-    """Give a symbol's trades of all days, and how many each batch has."""
+    """Return a symbol's trades of all days, and how many each batch has."""
     random, price, name = chance(3), 40_000.0, str(trades_of(symbol))
     step_ms = DAYS * DAY_MS * TRADES_A_MESSAGE / trades
     batch, size = Batch(), 0

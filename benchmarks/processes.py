@@ -7,13 +7,13 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_s(pid: int) -> float:
-    """Give the CPU time that a process has used, user and system, in s."""
+    """Return the CPU time that a process has used, user and system, in s."""
     user, system = _stat(pid)[11:13]
     return (int(user) + int(system)) / _TICKS_PER_S
 
 
 def resident_mb(pid: int) -> float:
-    """Give the memory that a process holds, in MB; 0 when it has ended."""
+    """Return the memory that a process holds, in MB; 0 when it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError:
@@ -22,7 +22,7 @@ def resident_mb(pid: int) -> float:
 
 
 def peak_mb(pid: int) -> float:
-    """Give the most memory that a process ever held, in MB; 0 when it has ended."""
+    """Return the most memory that a process ever held, in MB; 0 when it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -31,7 +31,7 @@ def peak_mb(pid: int) -> float:
 
 
 def family(pid: int) -> list[int]:
-    """Give a process and all that it started, directly or not."""
+    """Return a process and all that it started, directly or not."""
     parents: dict[int, int] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -45,5 +45,5 @@ def family(pid: int) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """Give the fields of /proc/…/stat after the name, which may hold spaces."""
+    """Return the fields of /proc/…/stat after the name, which may hold spaces."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

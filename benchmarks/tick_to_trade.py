@@ -76,7 +76,7 @@ class Exchange(Listener):
         self.venue.end_step()
 
     def price(self, market: str) -> Decimal:
-        """Give the price of the ticks: always the best, never crossing."""
+        """Return the price of the ticks: always the best, never crossing."""
         if market not in self._prices:
             instrument = self.venue.instrument(market)
             best = instrument.depth(1).bids[0][0]

@@ -46,7 +46,7 @@ async def all_running(process: asyncio.subprocess.Process) -> list[int]:
 
 
 def alive(pids: list[int]) -> list[int]:
-    """Give those that still run."""
+    """Return those that still run."""
     return [pid for pid in pids if resident_mb(pid) > 0]
 
 

@@ -35,7 +35,7 @@ class Failing(NamedTuple):
 
 
 def create(**changed: Any) -> dict[str, Any]:
-    """Give a request to place an order that would rest, but for what is changed."""
+    """Return a request to place an order that would rest, but for what is changed."""
     return {"action": "createOrder", "exchangeId": "binance", "payload": LIMIT | changed}
 
 

@@ -50,7 +50,7 @@ class Asked:
 
 
 def past_of(recorded: Recording, name: str) -> list[Past]:
-    """Give the past of a book as it was published, oldest first."""
+    """Return the past of a book as it was published, oldest first."""
     past = []
     for id_, body in recorded.journals[f"stream.{name}"].items():
         message = json.loads(body)

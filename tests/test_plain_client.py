@@ -60,7 +60,7 @@ class Comparison:
 
 
 def market(name: str) -> str:
-    """Give the exchange's own spelling of a stream's symbol."""
+    """Return the exchange's own spelling of a stream's symbol."""
     return name.rsplit(".", 1)[1].replace("/", "")
 
 

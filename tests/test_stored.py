@@ -71,6 +71,6 @@ async def test_every_hole_is_one_gap_with_the_exact_count(tmp_path: Path, databa
 
 
 async def told(api: Api) -> list[Gap]:
-    """Give the gaps of which the API tells the tenant, its own and those of the public feeds."""
+    """Return the gaps of which the API tells the tenant, its own and those of the public feeds."""
     rows = [row for tenant in (TENANT, "PUBLIC") for row in await api.all("/gaps", tenant=tenant)]
     return sorted(Gap(*(row[field] for field in ("stream", "epoch", "firstSeq", "lastSeq", "missing"))) for row in rows)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def third_party() -> list[str]:
-    """Give what the members ask for, without the members themselves, sorted."""
+    """Return what the members ask for, without the members themselves, sorted."""
     wanted = set()
     for file in ROOT.glob("*/*/pyproject.toml"):
         wanted.update(tomllib.loads(file.read_text())["project"]["dependencies"])

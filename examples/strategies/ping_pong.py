@@ -171,7 +171,7 @@ class PingPong(Strategy):
 
 
 def middle(book: LocalBook, side: Literal["buy", "sell"], tick: Decimal) -> Decimal | None:
-    """Give the price nearest to the middle of the spread at which an order rests; None when a side is empty.
+    """Return the price nearest to the middle of the spread at which an order rests; None when a side is empty.
 
     A buy is rounded down and a sell up, so neither reaches the other side, however narrow the spread.
     """
@@ -184,7 +184,7 @@ def middle(book: LocalBook, side: Literal["buy", "sell"], tick: Decimal) -> Deci
 
 
 def seen_tick(book: LocalBook, so_far: Decimal | None) -> Decimal:
-    """Give the smallest step that prices have shown: at first those of several levels, then of the best."""
+    """Return the smallest step that prices have shown: at first those of several levels, then of the best."""
     depth = LEVELS_THAT_SHOW_THE_TICK if so_far is None else 1
     exponents = (Decimal(str(price)).as_tuple().exponent for price, _ in book.bids(depth) + book.asks(depth))
     tick = Decimal(1).scaleb(min((exponent for exponent in exponents if isinstance(exponent, int)), default=0))

@@ -105,7 +105,7 @@ def _compare(result: Comparison, name: str, seen: Journal, held: Journal, stored
 
 
 def _epochs(ids: Iterable[MessageId]) -> dict[int, tuple[int, int, int]]:
-    """Give the first and last number of each epoch, and how many there are."""
+    """Return the first and last number of each epoch, and how many there are."""
     numbers: dict[int, list[int]] = defaultdict(list)
     for epoch, seq in ids:
         numbers[epoch].append(seq)

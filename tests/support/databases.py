@@ -25,7 +25,7 @@ class Database(Protocol):
     url: str
 
     async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        """Give a query's rows."""
+        """Return a query's rows."""
 
     async def kill(self) -> None:
         """Make it unavailable."""
@@ -45,7 +45,7 @@ class SqliteDatabase:
         self._lock: sqlite3.Connection | None = None
 
     async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        """Give a query's rows."""
+        """Return a query's rows."""
         return await asyncio.to_thread(self._fetch, query)
 
     async def kill(self) -> None:
@@ -79,7 +79,7 @@ class PostgresDatabase(KillablePostgres):
 
 @asynccontextmanager
 async def sqlite(folder: Path) -> AsyncIterator[Database]:
-    """Give a database in a file."""
+    """Return a database in a file."""
     database = SqliteDatabase(folder / "millrace.db")
     try:
         yield database
@@ -89,7 +89,7 @@ async def sqlite(folder: Path) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def postgres(server: PostgresServer) -> AsyncIterator[Database]:
-    """Give an empty database of a server, which runs afterwards whatever was done to it."""
+    """Return an empty database of a server, which runs afterwards whatever was done to it."""
     database = PostgresDatabase(server, await server.database(f"t{os.urandom(6).hex()}"))
     try:
         yield database

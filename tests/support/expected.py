@@ -49,7 +49,7 @@ class Said(NamedTuple):
 
 
 def rows_of(name: str, journal: Journal) -> Counter[Row]:
-    """Give the rows that a journal's messages must leave, each as often as it must be there."""
+    """Return the rows that a journal's messages must leave, each as often as it must be there."""
     if name.endswith(".traderActions"):
         return Counter(_freeze(row) for id_, body in journal.items() for row in _request(id_, body))
     is_snapshot = name.startswith("stream.snapshot.")
@@ -69,7 +69,7 @@ def rows_of(name: str, journal: Journal) -> Counter[Row]:
 
 
 def candles_of(journal: Journal) -> dict[tuple[str, int], tuple[Any, ...]]:
-    """Give the newest of each candle that a journal tells of: the one table that keeps no history."""
+    """Return the newest of each candle that a journal tells of: the one table that keeps no history."""
     newest: dict[tuple[str, int], tuple[Any, ...]] = {}
     for id_ in sorted(journal):
         said = _said(journal[id_])
@@ -86,7 +86,7 @@ def is_kept(name: str) -> bool:
 
 
 def from_database(table: str, row: tuple[Any, ...]) -> Row:
-    """Give a row of the database in the form in which rows are compared."""
+    """Return a row of the database in the form in which rows are compared."""
     columns = COLUMNS[table].split(", ")
     return _freeze((table, tuple(_read(column, value) for column, value in zip(columns, row, strict=True))))
 

@@ -34,7 +34,7 @@ MOMENTS = int(os.environ.get("MILLRACE_TEST_MOMENTS", "60"))
 
 
 def seeded() -> Random:
-    """Give the source of all that a test does at random; the log has the seed with which it does the same again."""
+    """Return the source of all that a test does at random; the log has the seed with which it does the same again."""
     seed = int(os.environ.get("MILLRACE_TEST_SEED", int.from_bytes(os.urandom(4), "big")))
     log.info("MILLRACE_TEST_SEED=%d", seed)
     return Random(seed)

@@ -80,7 +80,7 @@ class Platform:
         await self.start(kind, "--agent-id", self.configs[kind]["agent"]["id"], plugins=plugins)
 
     def example(self, kind: str) -> dict[str, Any]:
-        """Give the example configuration of a service, pointed at this platform's exchange."""
+        """Return the example configuration of a service, pointed at this platform's exchange."""
         text = (ROOT / "examples" / f"{kind}.json").read_text()
         config: dict[str, Any] = json.loads(text.replace(configs.EXAMPLE_SIMULATOR, self.exchange_url))
         return config
@@ -124,12 +124,12 @@ class Platform:
             return await response.json()
 
     async def heartbeat(self, kind: str) -> dict[str, Any] | None:
-        """Give what a service says of itself."""
+        """Return what a service says of itself."""
         text = await self.redis.get(f"agent.{self.configs[kind]['agent']['id']}")
         return json.loads(text) if text else None
 
     def log(self, name: str) -> str:
-        """Give what a process has logged."""
+        """Return what a process has logged."""
         return (self.folder / f"{name}.log").read_text()
 
 

@@ -41,7 +41,7 @@ class Recording:
                 await asyncio.sleep(0.02)
 
     async def now(self) -> dict[str, Journal]:
-        """Give what Redis holds now, and take it in: where nobody writes any more, nothing is missing then."""
+        """Return what Redis holds now, and take it in: where nobody writes any more, nothing is missing then."""
         held = {}
         for name in await self._names():
             entries = await self._redis.xrange(name)

@@ -33,7 +33,7 @@ class Api:
             return Answer(response.status, await response.json(content_type=None))
 
     async def get(self, path: str, **parameters: Any) -> Any:
-        """Give what is there.
+        """Return what is there.
 
         Raises:
             AssertionError: the API did not give it; says why.
@@ -43,7 +43,7 @@ class Api:
         return answer.body
 
     async def all(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Give all rows of a history, page by page."""
+        """Return all rows of a history, page by page."""
         rows: list[dict[str, Any]] = []
         page = await self.get(path, **parameters)
         while True:
@@ -53,7 +53,7 @@ class Api:
             page = await self.get(path, **parameters, cursor=page["next_cursor"])
 
     async def text(self, path: str, **parameters: Any) -> str:
-        """Give a file."""
+        """Return a file."""
         async with self.http.get(f"/api/v1{path}", params=parameters) as response:
             response.raise_for_status()
             return await response.text()
@@ -61,7 +61,7 @@ class Api:
 
 @asynccontextmanager
 async def api_of(platform: Platform) -> AsyncIterator[Api]:
-    """Give the API of a platform, once it is ready, with a new token that may trade."""
+    """Return the API of a platform, once it is ready, with a new token that may trade."""
     assert platform.database is not None
     token = await tokens.create(platform.database.url, TENANT, f"test {os.urandom(4).hex()}", "trade", days=1)
     address, headers = f"http://127.0.0.1:{platform.api_port}", {"Authorization": f"Bearer {token}"}

@@ -83,7 +83,7 @@ class PublishedBook:
         )
 
     def snapshot(self, as_of: MessageId) -> BookSnapshot:
-        """Give the whole book."""
+        """Return the whole book."""
         return BookSnapshot(self.book.bids.levels(), self.book.asks.levels(), str(as_of), self.book.checksum())
 
     def bid(self, price: float, amount: float) -> MessageId:
@@ -123,7 +123,7 @@ class Heard:
 
     @property
     def kinds(self) -> list[str]:
-        """Give the kinds of what was heard, in order."""
+        """Return the kinds of what was heard, in order."""
         return [update.kind for update in self.updates]
 
 

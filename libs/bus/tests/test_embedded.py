@@ -22,7 +22,7 @@ async def _write(server: EmbeddedServer) -> None:
 
 
 def _command_line(pid: int) -> str:
-    """Give how a process was called; nothing once it has ended, though nobody has asked for its end yet."""
+    """Return how a process was called; nothing once it has ended, though nobody has asked for its end yet."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except FileNotFoundError:

@@ -26,7 +26,7 @@ class PublishedTrades:
         self.writer: StreamWriter = bus.writer(name, self.snapshot, resume=self.resume)
 
     def snapshot(self, as_of: MessageId) -> TradesSnapshot:
-        """Give all trades."""
+        """Return all trades."""
         return TradesSnapshot([_trade(number) for number in self.ids], str(as_of))
 
     def resume(self, published: Published | None) -> None:

@@ -25,7 +25,7 @@ class Accounts(Agent[GathererConfig, Credentials]):
     config_model = GathererConfig
 
     def units(self, config: GathererConfig) -> Mapping[str, Credentials]:
-        """Give the accounts; one named `refused` is a mistake that only the agent sees."""
+        """Return the accounts; one named `refused` is a mistake that only the agent sees."""
         accounts = {f"{t}.{e}": c for t, exchanges in config.exchanges.items() for e, c in exchanges.items()}
         if config.environment == "refused":
             raise ConfigInvalid((Problem("$.environment", "is not for this agent"),))

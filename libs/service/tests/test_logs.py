@@ -48,7 +48,7 @@ def configure() -> Iterator[Configure]:
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
-    """Give what was logged as JSON."""
+    """Return what was logged as JSON."""
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 

@@ -35,7 +35,7 @@ class TinyAgent(Agent[TinyConfig, int]):
         self.fails: Exception | None = None
 
     def units(self, config: TinyConfig) -> Mapping[str, int]:
-        """Give the units; a configuration of `environment` defect meets a defect of this agent."""
+        """Return the units; a configuration of `environment` defect meets a defect of this agent."""
         if config.environment == "defect":
             raise KeyError("forgotten")
         return config.units

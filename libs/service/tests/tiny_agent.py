@@ -24,7 +24,7 @@ class TinyAgent(Agent[TinyConfig, str]):
     config_model = TinyConfig
 
     def units(self, config: TinyConfig) -> Mapping[str, str]:
-        """Give the units."""
+        """Return the units."""
         return config.units
 
     async def started(self, bus: Bus) -> None:

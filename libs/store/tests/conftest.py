@@ -75,7 +75,7 @@ class Journal:
         self.name, self.epoch, self.seq = str(name), epoch, 0
 
     def next(self, at_ms: int | None = None) -> Place:
-        """Give the place of the next message."""
+        """Return the place of the next message."""
         self.seq += 1
         published = self.epoch + 10 * self.seq if at_ms is None else at_ms
         return Place(self.name, MessageId(self.epoch, self.seq), published, published)

@@ -58,7 +58,7 @@ def _histogram() -> Histogram:
 
 
 async def everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
-    """Give every row of every table that a replay must leave as it was."""
+    """Return every row of every table that a replay must leave as it was."""
     tables = [table for table in vars(schema).values() if isinstance(table, sa.TableClause)]
     moving = ("stale_minutes",)
     return {table.name: sorted(await rows_of(store, table), key=repr) for table in tables if table.name not in moving}

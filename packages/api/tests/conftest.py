@@ -86,12 +86,12 @@ class Api:
 
     @property
     def store(self) -> Store:
-        """Give the database."""
+        """Return the database."""
         return self.services.store
 
     @property
     def url(self) -> str:
-        """Give where it is served."""
+        """Return where it is served."""
         return f"http://127.0.0.1:{self.server.port}"
 
     async def token(self, tenant: Tenant, role: Role = "admin", name: str | None = None) -> str:
@@ -102,13 +102,13 @@ class Api:
 
     @asynccontextmanager
     async def client(self, token: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
-        """Give an HTTP client that sends a token along."""
+        """Return an HTTP client that sends a token along."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20, verify=_NO_TLS) as client:
             yield client
 
     async def audit(self, tenant: str) -> list[dict[str, Any]]:
-        """Give the trail of a tenant, oldest first."""
+        """Return the trail of a tenant, oldest first."""
         found = await self.store.access.audit(Tenant(tenant))
         return [msgspec.to_builtins(row) for row in reversed(found.rows)]
 
@@ -318,7 +318,7 @@ class Socket(picows.WSListener):
                 await self._more.wait()
 
     def of_type(self, *kinds: str) -> list[dict[str, Any]]:
-        """Give what was heard of some types."""
+        """Return what was heard of some types."""
         return [each for each in self.heard if each["type"] in kinds]
 
 

@@ -57,7 +57,7 @@ async def document(admin: httpx.AsyncClient) -> Any:
 
 
 def _calls(document: Any) -> list[tuple[str, str, str]]:
-    """Give every endpoint: method, path with its parts filled in, and the path as OpenAPI has it."""
+    """Return every endpoint: method, path with its parts filled in, and the path as OpenAPI has it."""
     return [
         (method.upper(), path.format(**PARTS), path)
         for path, item in document["paths"].items()
@@ -149,7 +149,7 @@ async def _denied(api: Any, tenant: Any) -> Counter[str]:
 
 
 def _query(document: Any, method: str, template: str) -> dict[str, str]:
-    """Give parameters that an endpoint has."""
+    """Return parameters that an endpoint has."""
     told = document["paths"][template][method.lower()].get("parameters", ())
     return {each["name"]: QUERY[each["name"]] for each in told if each["in"] == "query" and each["name"] in QUERY}
 

@@ -40,7 +40,7 @@ class Rows(Protocol):
     url: str
 
     async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        """Give a query's rows."""
+        """Return a query's rows."""
 
     async def kill(self) -> None:
         """Make it unavailable, as rudely as that database can be."""
@@ -58,7 +58,7 @@ class SqliteRows:
         self._lock: sqlite3.Connection | None = None
 
     async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        """Give a query's rows."""
+        """Return a query's rows."""
         connection = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
         try:
             return connection.execute(query).fetchall()
@@ -208,7 +208,7 @@ class Dbsync:
             await process.wait()
 
     async def unit(self, name: str = f"{TENANT}.journals") -> UnitHealth | None:
-        """Give what a unit says of itself in the heartbeat."""
+        """Return what a unit says of itself in the heartbeat."""
         beat = await self.heartbeat()
         return next((unit for unit in beat.units if unit.name == name), None) if beat else None
 
@@ -220,17 +220,17 @@ class Dbsync:
         return unit
 
     async def heartbeat(self) -> Heartbeat | None:
-        """Give its heartbeat."""
+        """Return its heartbeat."""
         return next((beat for beat in await self._bus.heartbeats() if beat.id == AGENT), None)
 
     async def journal(self, name: str) -> list[MessageId]:
-        """Give the ids of everything that a journal holds."""
+        """Return the ids of everything that a journal holds."""
         async with self._bus.journals() as journals:
             found = await journals.read({name: BEGINNING}, most=1_000_000)
         return [entry.id for entry in found.get(name, [])]
 
     async def stored(self, name: str, *tables: str) -> list[MessageId]:
-        """Give the ids of the messages of a journal that left rows, sorted; one that is there twice is twice."""
+        """Return the ids of the messages of a journal that left rows, sorted; one that is there twice is twice."""
         union = " UNION ALL ".join(
             f"SELECT stream_id, epoch, seq{', n' if table in _SEVERAL else ', 0 AS n'} FROM {table}"
             for table in tables or _MESSAGE_TABLES
@@ -239,14 +239,14 @@ class Dbsync:
         return sorted(MessageId(epoch, seq) for epoch, seq, n in await self.rows.fetch(query) if n == 0)
 
     async def gaps(self) -> list[tuple[Any, ...]]:
-        """Give the gaps: stream, epoch, first, last, how many, why."""
+        """Return the gaps: stream, epoch, first, last, how many, why."""
         return await self.rows.fetch(
             "SELECT s.name, g.epoch, g.first_seq, g.last_seq, g.missing, g.reason FROM gaps g "
             "JOIN streams s ON s.id = g.stream_id ORDER BY s.name, g.epoch, g.first_seq"
         )
 
     async def position(self, name: str) -> MessageId | None:
-        """Give up to where a journal is stored; None while it is not, or the database does not answer."""
+        """Return up to where a journal is stored; None while it is not, or the database does not answer."""
         try:
             found = await self.rows.fetch(f"SELECT position_epoch, position_seq FROM streams WHERE name = '{name}'")
         except (OSError, sqlite3.Error, asyncpg.PostgresError):

@@ -11,7 +11,7 @@ PATIENT = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 3_600.0, 10_000, 50
 
 
 def arrived(*hauls: tuple[int, bool], ended: bool = False) -> Arrived:
-    """Give hauls: of each the number of messages, and whether more waits."""
+    """Return hauls: of each the number of messages, and whether more waits."""
     queue: Arrived = asyncio.Queue()
     for count, has_more in hauls:
         queue.put_nowait(Ready(Told(count, {}, [], has_more), Batch(), None))

@@ -151,7 +151,7 @@ async def is_read_aside(bus: Bus, *, wanted: bool, meanwhile: Callable[[], Any] 
 
 
 def reading_process() -> int:
-    """Give the process that reads for a dbsync in this one."""
+    """Return the process that reads for a dbsync in this one."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])

@@ -37,7 +37,7 @@ async def until(arrived: Arrived, last: dict[str, MessageId]) -> list[Ready]:
 
 
 def said(hauls: list[Ready], names: dict[str, MessageId]) -> dict[str, Any]:
-    """Give all that hauls say of some journals, wherever one haul ends and the next begins."""
+    """Return all that hauls say of some journals, wherever one haul ends and the next begins."""
     batch = joined([haul.batch for haul in hauls])
     counts: dict[tuple[int, str], int] = {}
     for one in batch.latencies:

@@ -146,7 +146,7 @@ class Floor:
         self._running: asyncio.Task[None] | None = None
 
     def config(self, risk: dict[str, Any] | None = None, **exchanges: dict[str, Any]) -> str:
-        """Give a configuration with an account on the simulator, and whatever else is given."""
+        """Return a configuration with an account on the simulator, and whatever else is given."""
         account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self._address}}
         value = {
             "agent": {"id": AGENT},
@@ -201,7 +201,7 @@ class Floor:
     async def answers(
         self, action: str = "createOrder", symbol: Symbol | None = KCS, exchange: ExchangeId = BINANCE
     ) -> Answers:
-        """Give the answers on one stream, those to come too."""
+        """Return the answers on one stream, those to come too."""
         name = StreamName(TENANT, exchange, Action(action), symbol)
         if name not in self._answers:
             noted: list[Callable[[Update], None]] = []
@@ -213,7 +213,7 @@ class Floor:
         return self._answers[name]
 
     def orders(self) -> list[Any]:
-        """Give every order that the exchange has of the account, whatever became of it."""
+        """Return every order that the exchange has of the account, whatever became of it."""
         venue = self.simulator.venue
         return list(venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT"))
 
@@ -226,7 +226,7 @@ class Floor:
 
 @pytest.fixture
 async def floor(tmp_path: Path) -> AsyncIterator[Floor]:
-    """Give Redis, a simulator whose market stands still, a wire between, and an executor's configuration."""
+    """Return Redis, a simulator whose market stands still, a wire between, and an executor's configuration."""
     async with (
         await EmbeddedServer.start(tmp_path / "redis") as redis,
         await serve(SimulatorConfig(seed=7, symbols=LISTED), drive_market=False) as simulator,

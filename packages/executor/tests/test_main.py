@@ -23,7 +23,7 @@ ORDER = CreateOrder(
 
 @pytest.fixture
 async def start(floor: Any) -> Any:
-    """Give a function that starts the process and returns once its account trades."""
+    """Return a function that starts the process and returns once its account trades."""
     started: list[Process] = []
 
     async def start() -> Process:

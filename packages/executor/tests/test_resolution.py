@@ -16,7 +16,7 @@ BUY = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=De
 
 @pytest.fixture
 async def exchange(floor: Any) -> AsyncIterator[Exchange]:
-    """Give the simulator as the executor's account sees it."""
+    """Return the simulator as the executor's account sees it."""
     credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": floor.simulator.url})
     exchange = await open_exchange("binance", credentials)
     await exchange.prepare()

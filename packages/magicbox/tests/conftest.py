@@ -70,7 +70,7 @@ class Venue:
         return parse_request(arrived.raw)
 
     def order_of(self, request: Request, order_id: str) -> Order:
-        """Give the order that a request makes on the exchange."""
+        """Return the order that a request makes on the exchange."""
         assert isinstance(request, CreateOrder)
         payload = request.payload
         return Order(
@@ -150,7 +150,7 @@ class Magicbox:
         await self._bus.put_config(AGENT, json.dumps(config))
 
     async def heartbeat(self) -> Heartbeat | None:
-        """Give its heartbeat."""
+        """Return its heartbeat."""
         return next((beat for beat in await self._bus.heartbeats() if beat.id == AGENT), None)
 
     async def unit_in_state(self, name: str, *states: str) -> UnitHealth:
@@ -181,21 +181,21 @@ class Magicbox:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    """Give a Redis server that a test may kill and restart."""
+    """Return a Redis server that a test may kill and restart."""
     async with await EmbeddedServer.start(tmp_path / "redis") as server:
         yield server
 
 
 @pytest.fixture
 async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """Give a bus beside magicbox's own."""
+    """Return a bus beside magicbox's own."""
     async with Bus.connect(server.url, name="test") as bus:
         yield bus
 
 
 @pytest.fixture
 async def venue(bus: Bus) -> AsyncIterator[Venue]:
-    """Give the gatherer and executor that the test plays."""
+    """Return the gatherer and executor that the test plays."""
     venue = Venue(bus)
     await venue.open()
     yield venue
@@ -204,7 +204,7 @@ async def venue(bus: Bus) -> AsyncIterator[Venue]:
 
 @pytest.fixture
 async def magicbox(server: EmbeddedServer, bus: Bus, tmp_path: Path) -> AsyncIterator[Magicbox]:
-    """Give a magicbox with an empty plugin folder, still to be started."""
+    """Return a magicbox with an empty plugin folder, still to be started."""
     folder = tmp_path / "strategies"
     folder.mkdir()
     magicbox = Magicbox(server, bus, folder)

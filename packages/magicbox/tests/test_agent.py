@@ -241,7 +241,7 @@ class _Process:
 
 @pytest.fixture
 async def process(server: EmbeddedServer) -> AsyncIterator[_Process]:
-    """Give the process, still to be started."""
+    """Return the process, still to be started."""
     process = _Process(server)
     yield process
     if process._process is not None and process._process.returncode is None:

@@ -35,7 +35,7 @@ def feed(harness: StrategyHarness, bid: float = 9.98, ask: float = 10.03) -> Non
 
 
 def created(harness: StrategyHarness) -> list[tuple[str, Decimal | None, Decimal | None]]:
-    """Give side, price and amount of each order that it wanted."""
+    """Return side, price and amount of each order that it wanted."""
     payloads = [request.payload for request in harness.requests if isinstance(request, CreateOrder)]
     assert all(payload.post_only and payload.type == "limit" for payload in payloads)
     return [(payload.side, payload.price, payload.amount_base) for payload in payloads]

@@ -12,7 +12,7 @@ STRATEGY = "from millrace_strategy import Strategy\n\n\nclass Mine(Strategy):\n 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a plugin folder with one good strategy, and one file that is no Python."""
+    """Return a plugin folder with one good strategy, and one file that is no Python."""
     (tmp_path / "mine.py").write_text(STRATEGY.format(version=1))
     (tmp_path / "rubbish.py").write_text("class Rubbish(:\n")
     return tmp_path

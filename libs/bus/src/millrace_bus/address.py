@@ -20,12 +20,12 @@ class Address(NamedTuple):
     tls: bool = False
 
     def __str__(self) -> str:
-        """Give it for people: without the password."""
+        """Return it for people, without the password."""
         scheme = "rediss" if self.tls else "redis"
         return f"{scheme}://{self.host}:{self.port}/{self.db}"
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """Give what `rediss` connects with: the system's authorities, host names checked."""
+        """Return what `rediss` connects with: the system's authorities, host names checked."""
         return ssl.create_default_context() if self.tls else None
 
     @classmethod

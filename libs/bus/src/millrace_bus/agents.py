@@ -25,7 +25,7 @@ class Agents:
         self._subscriptions = subscriptions
 
     async def watch_config(self, agent: AgentId) -> AsyncIterator[bytes | None]:
-        """Give an agent's configuration now and at each change; None while there is none."""
+        """Return an agent's configuration now and at each change; None while there is none."""
         changed = asyncio.Event()
         pattern = keyspace_channel(config_key(agent))
         subscription = self._subscriptions.add_pattern(pattern, changed.set)
@@ -44,7 +44,7 @@ class Agents:
             self._subscriptions.remove(subscription)
 
     async def get_config(self, agent: AgentId) -> bytes | None:
-        """Give an agent's configuration; None where there is none."""
+        """Return an agent's configuration; None where there is none."""
         return await self._redis.get(config_key(agent))
 
     async def put_config(self, agent: AgentId, text: str | bytes) -> None:
@@ -78,7 +78,7 @@ class Agents:
         await self._redis.delete(agent_key(agent))
 
     async def heartbeats(self) -> list[Heartbeat]:
-        """Give the heartbeat of every agent that is alive, by id; what is no heartbeat is passed over."""
+        """Return the heartbeat of every agent that is alive, by id; what is no heartbeat is passed over."""
         keys = [key async for key in self._redis.scan_iter(match=agent_key(AgentId("*")), count=1_000)]
         texts = await self._redis.mget(sorted(keys)) if keys else []
         return [heartbeat for text in texts if text is not None and (heartbeat := _heartbeat(text)) is not None]

@@ -15,7 +15,7 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def find_server() -> Path:
-    """Give the server to run: the bundled one, or one on PATH where that is newer.
+    """Return the server to run: the bundled one, or one on PATH where that is newer.
 
     Raises:
         ServerFailed: there is none, or only one that is too old.
@@ -47,7 +47,7 @@ def _on_path() -> list[Path]:
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
-    """Give a server's version; None where it does not say, or is too old to use.
+    """Return a server's version; None where it does not say, or is too old to use.
 
     Valkey 8 and later rank above every Redis: they are what the platform is tested with.
     """

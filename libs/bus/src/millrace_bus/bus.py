@@ -68,7 +68,7 @@ class Bus:
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str, *, name: str = "millrace") -> AsyncGenerator["Bus", None]:
-        """Give the bus of a Redis server: `redis://` or `rediss://[user:password@]host[:port][/db]`.
+        """Return the bus of a Redis server: `redis://` or `rediss://[user:password@]host[:port][/db]`.
 
         Returns at once, whether or not the server can be reached: connections are made, and made again after
         any outage, in the background. `name` is what `CLIENT LIST` shows. On leaving, what was handed in is
@@ -104,7 +104,7 @@ class Bus:
         on_state: Callable[[WriterState], None] | None = None,
         resume: Resume | None = None,
     ) -> StreamWriter:
-        """Give the writer of a stream, still to be opened.
+        """Return the writer of a stream, still to be opened.
 
         `take_snapshot` gives the snapshot's data (a struct of `millrace_core.market`, or a dict with `asOf`) as of
         the id that it is handed: everything up to that message and nothing later; None for a stream of answers.
@@ -161,11 +161,11 @@ class Bus:
         return Journals(Link(self._address, f"{self._name}.journals"), self._redis)
 
     def config_changes(self) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
-        """Give each agent's configuration now and at each change; None once it is removed. Survives outages."""
+        """Return each agent's configuration now and at each change; None once it is removed. Survives outages."""
         return config_changes(self._redis, self._subscriptions)
 
     def watch_config(self, agent: AgentId) -> AsyncIterator[bytes | None]:
-        """Give an agent's configuration now and at each change; None while there is none. Survives outages."""
+        """Return an agent's configuration now and at each change; None while there is none. Survives outages."""
         return self._agents.watch_config(agent)
 
     async def put_config(self, agent: AgentId, text: str | bytes) -> None:
@@ -177,7 +177,7 @@ class Bus:
         return await self._agents.replace_config(agent, expected, text)
 
     async def get_config(self, agent: AgentId) -> bytes | None:
-        """Give an agent's configuration; None where there is none."""
+        """Return an agent's configuration; None where there is none."""
         return await self._agents.get_config(agent)
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
@@ -189,11 +189,11 @@ class Bus:
         await self._agents.end_heartbeat(agent)
 
     async def heartbeats(self) -> list[Heartbeat]:
-        """Give the heartbeat of every agent that is alive, by id."""
+        """Return the heartbeat of every agent that is alive, by id."""
         return await self._agents.heartbeats()
 
     async def scan_streams(self, pattern: str = "stream.*") -> list[StreamName]:
-        """Give the streams whose name matches a glob pattern, sorted; snapshots are not listed beside them."""
+        """Return the streams whose name matches a glob pattern, sorted; snapshots are not listed beside them."""
         keys = [key.decode() async for key in self._redis.scan_iter(match=pattern, count=1_000, _type="STREAM")]
         return sorted({name for key in keys if (name := _stream(key)) is not None}, key=str)
 

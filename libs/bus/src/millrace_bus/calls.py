@@ -25,7 +25,7 @@ class Calls:
         self._link, self._outbox = link, outbox
 
     async def call(self, *parts: Part) -> Any:
-        """Give a command's reply, however long Redis is away.
+        """Return a command's reply, however long Redis is away.
 
         A command whose reply was lost is sent again, so that it may be carried out twice: only for such as may be.
 

@@ -17,7 +17,7 @@ _PREFIX = config_key(AgentId(""))
 async def config_changes(
     redis: Control, subscriptions: Subscriptions
 ) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
-    """Give each agent's configuration now, and again whenever it changes; None once it is removed.
+    """Return each agent's configuration now, and again whenever it changes; None once it is removed.
 
     Two changes within the few ms that reading takes are told as one: Redis keeps only the newest.
     """

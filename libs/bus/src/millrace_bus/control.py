@@ -34,10 +34,10 @@ class Control(Protocol):
     """
 
     async def get(self, name: str) -> bytes | None:
-        """Give a string."""
+        """Return a string."""
 
     async def mget(self, keys: list[bytes]) -> list[bytes | None]:
-        """Give strings."""
+        """Return strings."""
 
     async def set(self, name: str, value: Value, ex: int | None = None) -> object:
         """Set a string, for `ex` seconds where given."""
@@ -46,7 +46,7 @@ class Control(Protocol):
         """Remove keys."""
 
     async def hgetall(self, name: str) -> dict[bytes, bytes]:
-        """Give a hash."""
+        """Return a hash."""
 
     async def hset(self, name: str, key: str, value: Value) -> int:
         """Set a field of a hash."""
@@ -57,10 +57,10 @@ class Control(Protocol):
     def scan_iter(
         self, match: str | None = None, count: int | None = None, _type: str | None = None
     ) -> AsyncIterator[bytes]:
-        """Give the keys that match, some perhaps twice."""
+        """Return the keys that match, some perhaps twice."""
 
     def pipeline(self, transaction: bool = True) -> "Commands":
-        """Give a pipeline, to be used with `async with`."""
+        """Return a pipeline, to be used with `async with`."""
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -80,7 +80,7 @@ class Commands(Protocol):
         """Collect from now on."""
 
     def get(self, name: str) -> Any:
-        """Give a string (watched: to be awaited)."""
+        """Return a string (watched: to be awaited)."""
 
     def set(self, name: str, value: Value) -> object:
         """Set a string."""
@@ -97,12 +97,12 @@ class _Backoff(ExponentialWithJitterBackoff):
     """Doubles a bounded number of times: the original's power overflows after about 1,000 failures in a row."""
 
     def compute(self, failures: int) -> float:
-        """Give the delay before the next try, s."""
+        """Return the delay before the next try, s."""
         return float(super().compute(min(failures, _DOUBLINGS)))
 
 
 def control_client(address: Address, name: str) -> Control:
-    """Give a client whose every call waits out an outage."""
+    """Return a client whose every call waits out an outage."""
     client = Redis(
         host=address.host,
         port=address.port,

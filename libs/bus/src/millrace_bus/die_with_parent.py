@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def bound_to_us(*command: str) -> list[str]:
-    """Give the command that runs another one, as one process, which ends with this one from its first moment on."""
+    """Return the command that runs another one, as one process, which ends with this one from its first moment on."""
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 

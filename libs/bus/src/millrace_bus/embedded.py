@@ -35,18 +35,18 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Give the URL that `Bus.connect` takes."""
+        """Return the URL that `Bus.connect` takes."""
         login = f":{quote(self._password, safe='')}@" if self._password else ""
         return f"redis://{login}{HOST}:{self.port}/0"
 
     @property
     def pid(self) -> int:
-        """Give the server's process id; 0 while it does not run."""
+        """Return the server's process id; 0 while it does not run."""
         return self._process.pid if self._process is not None else 0
 
     @property
     def log_path(self) -> Path:
-        """Give the file in which the server writes what happens."""
+        """Return the file in which the server writes what happens."""
         return self.data_dir / "server.log"
 
     @classmethod
@@ -203,7 +203,7 @@ def _free_port() -> int:
 
 
 def _usable(data_dir: Path) -> Path:
-    """Give the directory as an absolute path, made where it was missing."""
+    """Return the directory as an absolute path, made where it was missing."""
     _lock_file(data_dir).close()
     return data_dir.absolute()
 

@@ -21,7 +21,7 @@ class Faces:
         self._publish = pack("PUBLISH", name, "").removesuffix(b"$0\r\n\r\n")
 
     def write(self, entry_id: str, message: bytes) -> bytes:
-        """Give the two commands; `entry_id` may be `*`."""
+        """Return the two commands; `entry_id` may be `*`."""
         size, entry = len(message), entry_id.encode()
         return b"%b$%d\r\n%b\r\n$4\r\ndata\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n" % (
             self._xadd, len(entry), entry, size, message,
@@ -38,7 +38,7 @@ def entry_message_id(entry_id: bytes) -> MessageId | None:
 
 
 def entry_body(fields: object) -> bytes | None:
-    """Give the message of a journal's entry as Redis returns its fields; None where it has none."""
+    """Return the message of a journal's entry as Redis returns its fields; None where it has none."""
     if not isinstance(fields, list):
         return None
     pairs = dict(zip(fields[::2], fields[1::2], strict=False))

@@ -21,7 +21,7 @@ class Follower:
 
     @property
     def name(self) -> StreamName:
-        """Give the stream's name."""
+        """Return the stream's name."""
         return self._following.name
 
     @property
@@ -31,22 +31,22 @@ class Follower:
 
     @property
     def state(self) -> StreamState:
-        """Give what the messages add up to; untrusted, what was known when that came to light."""
+        """Return what the messages add up to; untrusted, what was known when that came to light."""
         return self._following.recovery.state
 
     @property
     def status(self) -> FollowerStatus:
-        """Give what the writer says of its stream, or `dead` after 10 s of silence."""
+        """Return what the writer says of its stream, or `dead` after 10 s of silence."""
         return self._following.status
 
     @property
     def last(self) -> MessageId | None:
-        """Give the id of the last message that was taken in; None before any was."""
+        """Return the id of the last message that was taken in; None before any was."""
         return self._following.recovery.last
 
     @property
     def counters(self) -> FollowerCounters:
-        """Give the running totals, shared by all followers of the stream."""
+        """Return the running totals, shared by all followers of the stream."""
         return self._following.recovery.counters
 
     async def ready(self) -> None:

@@ -52,7 +52,7 @@ class Following:
 
     @property
     def status(self) -> FollowerStatus:
-        """Give what the writer says, or `dead`."""
+        """Return what the writer says, or `dead`."""
         return "dead" if self.is_dead else self.recovery.said
 
     def add(self, listener: Listener) -> None:

@@ -55,7 +55,7 @@ class Halts:
         return bool(await self._redis.hdel(halt_key(tenant), str(scope)))
 
     async def get(self, tenant: Tenant) -> dict[HaltScope, HaltNote]:
-        """Give everything that is halted; a note that nobody can read halts all the same."""
+        """Return everything that is halted; a note that nobody can read halts all the same."""
         found = await self._redis.hgetall(halt_key(tenant))
         return {HaltScope.parse(field.decode()): _note(value) for field, value in found.items()}
 

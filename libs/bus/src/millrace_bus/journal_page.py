@@ -30,7 +30,7 @@ class JournalPage(Sequence[JournalEntry]):
 
     @classmethod
     def read(cls, found: Sequence[Sequence[Any]]) -> Self:
-        """Give a page of what Redis answers: entry ids, each with a list of its fields and values."""
+        """Return a page of what Redis answers: entry ids, each with a list of its fields and values."""
         bodies = [fields[1] if len(fields) == 2 and fields[0] == FIELD else entry_body(fields) for _, fields in found]
         return cls([entry_id for entry_id, _ in found], bodies)
 
@@ -42,7 +42,7 @@ class JournalPage(Sequence[JournalEntry]):
         return self._ids
 
     def _run(self) -> MessageIds | None:
-        """Give the ids when they follow one another: Redis' ids only grow, so that both ends tell, and nobody else."""
+        """Return the ids when they are consecutive; ids only grow, so the two ends prove it. None otherwise."""
         if not self.texts:
             return None
         first, last = _id(self.texts[0]), _id(self.texts[-1])

@@ -44,13 +44,13 @@ class Journals:
         await self._link.close()
 
     async def names(self) -> set[str]:
-        """Give the names of all journals there are: streams, their snapshots, requests to trade."""
+        """Return the names of all journals there are: streams, their snapshots, requests to trade."""
         return {_text(key) async for key in self._redis.scan_iter(count=1_000, _type="STREAM")}
 
     async def read(
         self, positions: Mapping[str, MessageId], *, most: int, wait_s: float = 0.0
     ) -> dict[str, JournalPage]:
-        """Give what comes after each position, oldest first, `most` entries of each journal; only those with entries.
+        """Return what comes after each position, oldest first, `most` entries of each journal; only those with entries.
 
         Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again.
 
@@ -66,12 +66,12 @@ class Journals:
         return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
 
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
-        """Give the id of the last entry before an id; None where there is none."""
+        """Return the id of the last entry before an id; None where there is none."""
         found = await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1)
         return _id(found[0][0]) if found else None
 
     async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
-        """Give how far journals reach; those that do not exist are left out."""
+        """Return how far journals reach; those that do not exist are left out."""
         wanted = tuple(names)
         found = await asyncio.gather(*map(self._extent, wanted))
         return {name: extent for name, extent in zip(wanted, found, strict=True) if extent is not None}

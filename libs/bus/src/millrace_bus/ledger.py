@@ -31,12 +31,12 @@ class Intents:
         await self._call("HSET", intents_key(tenant, exchange), request_id, intent)
 
     async def get(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId) -> bytes | None:
-        """Give what is written for a request; None where nothing is."""
+        """Return what is written for a request; None where nothing is."""
         intent: bytes | None = await self._call("HGET", intents_key(tenant, exchange), request_id)
         return intent
 
     async def all(self, tenant: Tenant, exchange: ExchangeId) -> dict[RequestId, bytes]:
-        """Give everything that is written for an account."""
+        """Return everything that is written for an account."""
         found: dict[bytes, bytes] = await self._call("HGETALL", intents_key(tenant, exchange))
         return {RequestId(request_id.decode()): intent for request_id, intent in found.items()}
 

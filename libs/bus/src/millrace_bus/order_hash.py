@@ -38,7 +38,7 @@ class Keys(NamedTuple):
 
 
 def keys_of(tenant: Tenant, exchange: str, symbol: str | None, order_id: str) -> Keys:
-    """Give where an order may stand."""
+    """Return where an order may stand."""
     return Keys(order_key(tenant, order_id), full_order_key(tenant, exchange, symbol, order_id))
 
 
@@ -50,7 +50,7 @@ def is_of(record: OrderRecord, exchange: str, symbol: str | None) -> bool:
 def place(
     keys: Keys, plain: OrderRecord | None, full: OrderRecord | None, exchange: str, symbol: str | None
 ) -> tuple[str, OrderRecord | None]:
-    """Give the key that is an order's, and what stands there, from what stands under both.
+    """Return the key that is an order's, and what stands there, from what stands under both.
 
     Once under its full key an order stays there, also when the other one that had its id is forgotten.
     """
@@ -76,7 +76,7 @@ def read_record(fields: Mapping[bytes, bytes]) -> OrderRecord | None:
 
 
 def storing(tenant: Tenant, key: str, record: OrderRecord) -> list[bytes]:
-    """Give the packed commands that make Redis hold a record, and its indexes."""
+    """Return the packed commands that make Redis hold a record, and its indexes."""
     order = record.order
     fields: list[Part] = ["order", encode(order), "exchange", record.exchange, "updated", record.updated]
     if record.order_source is not None:

@@ -25,7 +25,7 @@ class Orders:
     async def get(
         self, tenant: Tenant, order_id: str, *, exchange: ExchangeId | None = None, symbol: Symbol | None = None
     ) -> OrderRecord | None:
-        """Give an order; None where Redis knows none, or no longer (7 days after it was final).
+        """Return an order; None where Redis knows none, or no longer (7 days after it was final).
 
         An id may be that of several orders, on other exchanges or in other symbols: `exchange` and `symbol` name
         the one that is meant. With neither it is the one that was there first.
@@ -37,12 +37,12 @@ class Orders:
         return place(keys, plain, full, exchange, symbol)[1]
 
     async def open_ids(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol) -> set[str]:
-        """Give the ids of the open orders."""
+        """Return the ids of the open orders."""
         found: set[bytes] = await self._call("SMEMBERS", open_orders_key(tenant, exchange, symbol))
         return {order_id.decode() for order_id in found}
 
     async def recent(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol, limit: int = 100) -> list[OrderRecord]:
-        """Give the newest orders by creation time, newest first."""
+        """Return the newest orders by creation time, newest first."""
         found: list[bytes] = await self._call("ZREVRANGE", orders_key(tenant, exchange, symbol), 0, limit - 1)
         records = await asyncio.gather(*(self._of(tenant, exchange, symbol, each.decode()) for each in found))
         return [record for record in records if record is not None]

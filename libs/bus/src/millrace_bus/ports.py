@@ -28,7 +28,7 @@ def owner_of(port: int) -> str:
 
 
 def _listening(port: int) -> set[str]:
-    """Give the inodes of the sockets that listen on a port."""
+    """Return the inodes of the sockets that listen on a port."""
     inodes = set()
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         lines = table.read_text().splitlines()[1:] if table.exists() else []
@@ -39,7 +39,7 @@ def _listening(port: int) -> set[str]:
 
 
 def _held(process: Path) -> set[str]:
-    """Give what a process has open; nothing of another user's, or of one that has just ended."""
+    """Return what a process has open; nothing of another user's, or of one that has just ended."""
     held = set()
     with contextlib.suppress(OSError):
         for descriptor in (process / "fd").iterdir():

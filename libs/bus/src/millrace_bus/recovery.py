@@ -64,7 +64,7 @@ class Recovery:
 
     @property
     def last(self) -> MessageId | None:
-        """Give the id of the last message that was taken in; None before any was."""
+        """Return the id of the last message that was taken in; None before any was."""
         return self._at if self._at > START else None
 
     def subscribed(self) -> None:

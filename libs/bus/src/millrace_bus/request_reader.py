@@ -88,7 +88,7 @@ class RequestReader:
         return self
 
     async def __anext__(self) -> Arrived:
-        """Give the next request; ends after `close`."""
+        """Return the next request; ends after `close`."""
         arrived = await self._arrived.get()
         self._room.set()
         if arrived is None:

@@ -51,7 +51,7 @@ class _Tenant:
             sent.popleft()
 
     async def lost(self, wire: Wire) -> list[_Sent]:
-        """Give what the journal lacks of what is kept, in order.
+        """Return what the journal lacks of what is kept, in order.
 
         Raises:
             Disconnected: the connection ended first.

@@ -43,5 +43,5 @@ def decide(
 
 
 def epoch_of(newest: MessageId | None) -> int:
-    """Give the epoch of a stream's newest entry; 0 of an empty one."""
+    """Return the epoch of a stream's newest entry; 0 of an empty one."""
     return 0 if newest is None else newest.epoch

@@ -31,11 +31,11 @@ class Ring:
 
     @property
     def first(self) -> int | None:
-        """Give the number of the oldest message that is kept; None where none is."""
+        """Return the number of the oldest message that is kept; None where none is."""
         return self._entries[0][0] if self._entries else None
 
     def after(self, seq: int) -> list[tuple[int, bytes]]:
-        """Give what is kept beyond a number, in order."""
+        """Return what is kept beyond a number, in order."""
         return [(number, message) for number, _, message in self._entries if number > seq]
 
     def clear(self) -> None:

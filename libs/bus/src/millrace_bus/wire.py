@@ -98,7 +98,7 @@ class Wire(asyncio.Protocol):
 
 
 def pack(*parts: Part) -> bytes:
-    """Give a command's bytes on the wire."""
+    """Return a command's bytes on the wire."""
     return bytes(pack_command(parts))
 
 
@@ -132,7 +132,7 @@ async def _log_in(wire: Wire, address: Address, name: str) -> None:
 
 
 def into(answer: "asyncio.Future[Any]") -> Sink:
-    """Give a sink that settles a future with its reply."""
+    """Return a sink that settles a future with its reply."""
 
     def settle(reply: Any) -> None:
         if answer.done():

@@ -72,12 +72,12 @@ class StreamWriter:
 
     @property
     def counters(self) -> WriterCounters:
-        """Give the running totals."""
+        """Return the running totals."""
         return self._stream.counters
 
     @property
     def last(self) -> MessageId | None:
-        """Give the id of the last message; None before `open`."""
+        """Return the id of the last message; None before `open`."""
         return self._stream.last if self._opened.is_set() else None
 
     async def open(self, status: StreamStatus = "live", reason: str | None = None) -> None:
@@ -294,7 +294,7 @@ class StreamWriter:
                 stream.write_snapshot()
 
     async def _newest(self, wire: Wire) -> tuple[MessageId | None, MessageId | None]:
-        """Give the ids of the newest entry of the journal, and of the snapshots."""
+        """Return the ids of the newest entry of the journal, and of the snapshots."""
         found = await asyncio.gather(
             wire.call("XREVRANGE", str(self.name), "+", "-", "COUNT", 1),
             wire.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1),

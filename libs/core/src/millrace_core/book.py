@@ -46,18 +46,18 @@ class BookSide:
         self._keys = sorted(self._amounts)
 
     def best(self) -> Level | None:
-        """Give the best level; None when the side is empty."""
+        """Return the best level; None when the side is empty."""
         if not self._keys:
             return None
         key = self._keys[0]
         return self._sign * key, self._amounts[key]
 
     def amount_at(self, price: float) -> float:
-        """Give the amount at a price, 0 where there is none."""
+        """Return the amount at a price, 0 where there is none."""
         return self._amounts.get(self._sign * price, 0.0)
 
     def levels(self, depth: int | None = None) -> list[Level]:
-        """Give the best `depth` levels, or all, best first."""
+        """Return the best `depth` levels, or all, best first."""
         sign, amounts = self._sign, self._amounts
         return [(sign * key, amounts[key]) for key in islice(self._keys, depth)]
 
@@ -93,17 +93,17 @@ class OrderBook:
 
     @property
     def mid(self) -> float | None:
-        """Give the price half-way between the best bid and ask; None when a side is empty."""
+        """Return the price half-way between the best bid and ask; None when a side is empty."""
         bid, ask = self.bids.best(), self.asks.best()
         return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
 
     def checksum(self) -> int:
-        """Give CRC-32 over price, amount, … of the best 25 bids, then asks, as big-endian IEEE-754 doubles."""
+        """Return CRC-32 over price, amount, … of the best 25 bids, then asks, as big-endian IEEE-754 doubles."""
         levels = self.bids.levels(CHECKSUM_DEPTH) + self.asks.levels(CHECKSUM_DEPTH)
         return zlib.crc32(struct.pack(f">{2 * len(levels)}d", *(number for level in levels for number in level)))
 
     def difference(self, bids: Iterable[Level], asks: Iterable[Level]) -> tuple[list[Level], list[Level]]:
-        """Give the deltas that would turn this book into one of these levels."""
+        """Return the deltas that would turn this book into one of these levels."""
         return _difference(self.bids, bids), _difference(self.asks, asks)
 
 

@@ -8,10 +8,10 @@ Clock = Callable[[], int]
 
 
 def now_ns() -> int:
-    """Give the wall clock in nanoseconds: the unit of traces."""
+    """Return the wall clock in nanoseconds: the unit of traces."""
     return time.time_ns()
 
 
 def now_ms() -> int:
-    """Give the wall clock in milliseconds: the unit of timestamps and epochs."""
+    """Return the wall clock in milliseconds: the unit of timestamps and epochs."""
     return time.time_ns() // 1_000_000

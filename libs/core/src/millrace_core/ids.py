@@ -42,7 +42,7 @@ class MessageId(NamedTuple):
 
 
 def new_request_id() -> RequestId:
-    """Give a request id that nobody has used: 128 random bits."""
+    """Return a request id that nobody has used: 128 random bits."""
     return RequestId(secrets.token_hex(16))
 
 

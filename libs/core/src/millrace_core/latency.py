@@ -15,7 +15,7 @@ def _bucket(ns: int) -> int:
 
 @lru_cache(maxsize=2_048)
 def _end(bucket: int) -> int:
-    """Give the smallest duration beyond a bucket."""
+    """Return the smallest duration beyond a bucket."""
     end = max(1, int(2 ** ((bucket + 1) / _PER_DOUBLING)) - 1)
     while _bucket(end) <= bucket:
         end += 1
@@ -56,14 +56,14 @@ class Histogram:
 
     @classmethod
     def of_buckets(cls, buckets: Mapping[int, int]) -> "Histogram":
-        """Give the histogram that had these buckets."""
+        """Return the histogram that had these buckets."""
         histogram = cls()
         histogram._buckets = dict(buckets)
         histogram.count = sum(buckets.values())
         return histogram
 
     def percentile(self, percent: float) -> float:
-        """Give the duration in ns that `percent` of the counted ones do not exceed; NaN when empty."""
+        """Return the duration in ns that `percent` of the counted ones do not exceed; NaN when empty."""
         if not self.count:
             return math.nan
         rank = max(1, math.ceil(self.count * percent / 100))
@@ -74,7 +74,7 @@ class Histogram:
         raise AssertionError("the buckets hold what was counted")
 
     def merge(self, others: Iterable["Histogram"]) -> "Histogram":
-        """Give one histogram of these counts and the others' together."""
+        """Return one histogram of these counts and the others' together."""
         total = Histogram()
         for histogram in (self, *others):
             total.count += histogram.count

@@ -19,13 +19,13 @@ class MessageIds(Sequence[MessageId]):
 
     @classmethod
     def of(cls, ids: Iterable[MessageId]) -> Self:
-        """Give ids as columns."""
+        """Return ids as columns."""
         pairs = list(ids)
         return cls([epoch for epoch, _ in pairs], [seq for _, seq in pairs])
 
     @classmethod
     def run(cls, first: MessageId, length: int) -> Self:
-        """Give so many ids of one epoch that follow one another."""
+        """Return so many ids of one epoch that follow one another."""
         return cls([first.epoch] * length, range(first.seq, first.seq + length))
 
     @classmethod

@@ -30,7 +30,7 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def message_id(self) -> MessageId:
-        """Give the place in the stream."""
+        """Return the place in the stream."""
         return MessageId.parse(self.id)
 
 
@@ -73,7 +73,7 @@ class Response(msgspec.Struct, frozen=True, rename="camel"):
 
 _decoder = msgspec.json.Decoder(Message)
 encode = _encoder.encode
-"""Give the JSON bytes of any message or part of one; decimals become JSON numbers, digit for digit."""
+"""Return the JSON bytes of any message or part of one; decimals become JSON numbers, digit for digit."""
 
 
 def decode(raw: bytes) -> Message:
@@ -95,5 +95,5 @@ def problem_of(error: msgspec.MsgspecError | UnicodeDecodeError) -> Problem:
 
 
 def decimal_of(value: float | str | Decimal | None) -> Decimal | None:
-    """Give a number as the decimal whose digits it prints; None stays None."""
+    """Return a number as the decimal whose digits it prints; None stays None."""
     return None if value is None else Decimal(str(value))

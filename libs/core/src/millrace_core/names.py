@@ -98,27 +98,27 @@ def is_snapshot(name: str) -> bool:
 
 
 def config_key(agent: AgentId) -> str:
-    """Give the key of an agent's configuration."""
+    """Return the key of an agent's configuration."""
     return f"{_STREAM}config.{agent}"
 
 
 def agent_key(agent: AgentId) -> str:
-    """Give the key of an agent's heartbeat."""
+    """Return the key of an agent's heartbeat."""
     return f"agent.{agent}"
 
 
 def trader_actions(of: Tenant) -> str:
-    """Give the name on which a tenant's requests to trade travel."""
+    """Return the name on which a tenant's requests to trade travel."""
     return f"{of}.traderActions"
 
 
 def order_key(of: Tenant, order_id: str) -> str:
-    """Give the key of the hash that holds one order."""
+    """Return the key of the hash that holds one order."""
     return f"order.{of}.{order_id}"
 
 
 def full_order_key(of: Tenant, exchange: str, symbol: str | None, order_id: str) -> str:
-    """Give the key of the hash that holds an order whose id alone already names another one.
+    """Return the key of the hash that holds an order whose id alone already names another one.
 
     Ids are unique on one exchange only, on some (Binance) in one symbol only.
     """
@@ -126,32 +126,32 @@ def full_order_key(of: Tenant, exchange: str, symbol: str | None, order_id: str)
 
 
 def orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
-    """Give the key of the sorted set of a symbol's recent order ids."""
+    """Return the key of the sorted set of a symbol's recent order ids."""
     return f"orders.{of}.{exchange}.{symbol}"
 
 
 def open_orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
-    """Give the key of the set of a symbol's open order ids."""
+    """Return the key of the set of a symbol's open order ids."""
     return f"openOrders.{of}.{exchange}.{symbol}"
 
 
 def intents_key(of: Tenant, exchange: ExchangeId) -> str:
-    """Give the key of the executor's ledger for one account."""
+    """Return the key of the executor's ledger for one account."""
     return f"intents.{of}.{exchange}"
 
 
 def lease_key(of: Tenant, exchange: ExchangeId) -> str:
-    """Give the key of the lease that says who acts for one account."""
+    """Return the key of the lease that says who acts for one account."""
     return f"lease.{of}.{exchange}"
 
 
 def halt_key(of: Tenant) -> str:
-    """Give the key of what is halted for a tenant."""
+    """Return the key of what is halted for a tenant."""
     return f"halt.{of}"
 
 
 def keyspace_channel(key: str) -> str:
-    """Give the pattern of the channel on which the server announces changes of a key, in whatever database.
+    """Return the pattern of the channel on which the server announces changes of a key, in whatever database.
 
     Keys may hold glob characters only where names allow them; agents' keys never do.
     """

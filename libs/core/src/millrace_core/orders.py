@@ -89,7 +89,7 @@ _FILLS = ("filled", "cost", "average", "fees", "last_trade_timestamp")
 
 
 def join(a: OrderRecord, b: OrderRecord) -> OrderRecord:
-    """Give what is known of an order once both records are taken into account.
+    """Return what is known of an order once both records are taken into account.
 
     Commutative, associative and idempotent. `filled` never falls, a final status never reopens, and neither
     `order_source` nor `request_id` is erased.
@@ -119,7 +119,7 @@ def _join_orders(a: Order, b: Order) -> Order:
 
 
 def _known(a: Any, b: Any) -> Any:
-    """Give the one that is known; of two that differ, the same one whichever comes first."""
+    """Return the one that is known; of two that differ, the same one whichever comes first."""
     if a is None or b is None:
         return b if a is None else a
     return max(a, b)
@@ -145,7 +145,7 @@ def _fills_rank(order: Order) -> tuple[Any, ...]:
 
 
 def _rank(value: Any) -> tuple[Any, ...]:
-    """Give a key under which unknown comes below known, and equal values are equal."""
+    """Return a key under which unknown comes below known, and equal values are equal."""
     if value is None or value == []:
         return (False,)
     if isinstance(value, list):

@@ -163,7 +163,7 @@ def parse_request(raw: bytes) -> Request:
 
 
 def action_of(request: Request) -> str:
-    """Give the name of what a request asks for, such as `createOrder`."""
+    """Return the name of what a request asks for, such as `createOrder`."""
     return str(type(request).__struct_config__.tag)
 
 

@@ -247,7 +247,7 @@ _STATES: dict[str, type[StreamState]] = {
 
 
 def state_of(action: Action) -> StreamState:
-    """Give the empty state of a stream of this action."""
+    """Return the empty state of a stream of this action."""
     return _STATES.get(action, EventsState)()
 
 

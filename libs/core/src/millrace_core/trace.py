@@ -33,10 +33,10 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """The exchange's answer was read."""
 
     def at(self, **hops: int) -> "Trace":
-        """Give this trace with further hops stamped."""
+        """Return this trace with further hops stamped."""
         return msgspec.structs.replace(self, **hops)
 
     def latencies(self) -> dict[str, int]:
-        """Give the ns between each two hops that follow one another here, as `received→published`."""
+        """Return the ns between each two hops that follow one another here, as `received→published`."""
         passed = [(hop, at) for hop in HOPS if (at := getattr(self, hop)) is not None]
         return {f"{a}→{b}": end - start for (a, start), (b, end) in pairwise(passed)}

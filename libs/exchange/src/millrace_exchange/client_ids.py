@@ -8,7 +8,7 @@ _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 def client_order_id(exchange_id: str, request_id: RequestId) -> str:
-    """Give the client order id of a request, in the form that the exchange allows; the same at every call.
+    """Return the client order id of a request, in the form that the exchange allows; the same at every call.
 
     32 hex digits fit everywhere (Binance and Bybit allow 36 characters, KuCoin 40, OKX 32 alphanumeric ones,
     Kraken takes 32 hex digits, HitBTC 32) but on Gate, which allows 28 after its prefix `t-`: there it is the
@@ -20,7 +20,7 @@ def client_order_id(exchange_id: str, request_id: RequestId) -> str:
 
 
 def client_order_id_params(exchange_id: str, client_id: str) -> dict[str, str]:
-    """Give ccxt's parameters that carry our id of an order."""
+    """Return ccxt's parameters that carry our id of an order."""
     if exchange_id in _SNAKE_CASE:
         return {"clientOrderId": client_id, "client_order_id": client_id}
     return {"clientOrderId": client_id}

@@ -139,7 +139,7 @@ class Exchange:
 
 
 async def open_exchange(exchange_id: str, credentials: Credentials) -> Exchange:
-    """Give an exchange with its settings applied; nothing is sent to it yet.
+    """Return an exchange with its settings applied; nothing is sent to it yet.
 
     The first of an exchange's id takes about half a second to import, in a thread.
 

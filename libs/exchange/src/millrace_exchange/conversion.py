@@ -14,7 +14,7 @@ CcxtDict = Mapping[str, Any]
 
 
 def trade_of(trade: CcxtDict) -> Trade:
-    """Give a trade, public or our own."""
+    """Return a trade, public or our own."""
     fee = trade.get("fee")
     return Trade(
         id=trade["id"],
@@ -33,7 +33,7 @@ def trade_of(trade: CcxtDict) -> Trade:
 
 
 def order_of(order: CcxtDict) -> Order:
-    """Give an order; it must have an id."""
+    """Return an order; it must have an id."""
     return Order(
         id=str(order["id"]),
         symbol=order.get("symbol"),
@@ -69,7 +69,7 @@ def _fees(order: CcxtDict) -> list[OrderFee]:
 
 
 def balances_of(balance: CcxtDict) -> Balances:
-    """Give the balances by currency code; those of which the exchange told only a part are left out."""
+    """Return the balances by currency code; those of which the exchange told only a part are left out."""
     return {
         code: Balance(free=held["free"], used=held["used"], total=held["total"])
         for code, held in balance.items()
@@ -82,12 +82,12 @@ _PARTS = ("free", "used", "total")
 
 
 def ticker_of(ticker: CcxtDict) -> dict[str, Any]:
-    """Give the fields of a ticker that have a value."""
+    """Return the fields of a ticker that have a value."""
     return {name: value for name, value in ticker.items() if name != "info" and value is not None}
 
 
 def levels_of(side: Iterable[Any]) -> list[tuple[float, float]]:
-    """Give a book side's levels as pairs; orders at the same price, where ccxt keeps them apart, are summed."""
+    """Return a book side's levels as pairs; orders at the same price, where ccxt keeps them apart, are summed."""
     amounts: dict[float, float] = {}
     for price, amount, *_ in side:
         amounts[price] = amounts.get(price, 0.0) + amount

@@ -58,7 +58,7 @@ class LazyPackage(ModuleType):
 
 
 def load_exchange(exchange_id: str) -> type[Any]:
-    """Give ccxt's streaming class of an exchange, importing that exchange alone.
+    """Return ccxt's streaming class of an exchange, importing that exchange alone.
 
     Takes about a second for the first; blocks, so that a running event loop calls it in a thread.
 

@@ -45,7 +45,7 @@ _SECRETS = re.compile(r"(?i)\b(signature|apikey|api_key|listenkey|token|secret|p
 
 
 def classify(exchange_id: str, action: str, outcome: Outcome) -> ExchangeError | None:
-    """Give what an exception, or the order that ccxt returned, means; None when that order is a real one."""
+    """Return what an exception, or the order that ccxt returned, means; None when that order is a real one."""
     if isinstance(outcome, BaseException):
         return meaning_of(exchange_id, action, outcome)
     if outcome.get("id"):
@@ -56,7 +56,7 @@ def classify(exchange_id: str, action: str, outcome: Outcome) -> ExchangeError |
 def meaning_of(
     exchange_id: str, action: str, error: BaseException, *, sent: bool = True, retry_after_ms: int | None = None
 ) -> ExchangeError:
-    """Give what an exception out of ccxt means.
+    """Return what an exception out of ccxt means.
 
     `sent` says whether anything had left us; `retry_after_ms` is what the exchange said of when to come back.
     A question (`fetch…`, `load…`, `watch…`) leaves nothing behind, so it is never `OutcomeUnknown`.
@@ -73,7 +73,7 @@ def meaning_of(
 
 
 def redacted(text: str) -> str:
-    """Give a text without the signatures and keys that ccxt prints in the URLs of failed requests."""
+    """Return a text without the signatures and keys that ccxt prints in the URLs of failed requests."""
     return _SECRETS.sub(r"\1\2…", text)
 
 

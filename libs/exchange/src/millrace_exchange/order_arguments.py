@@ -21,7 +21,7 @@ class OrderArguments(NamedTuple):
 def create_arguments(
     exchange_id: str, payload: CreatePayload, client_id: str, *, market_buy_requires_price: bool
 ) -> OrderArguments:
-    """Give the arguments that place an order.
+    """Return the arguments that place an order.
 
     A market order's price is only what its sender expects: given to ccxt, it would turn the amount into a cost
     on Binance. Some exchanges take a market buy's cost instead of its amount; there ccxt wants the price for it.
@@ -49,7 +49,7 @@ def create_arguments(
 
 
 def edit_params(exchange_id: str, payload: EditPayload, client_id: str) -> dict[str, Any]:
-    """Give the parameters of a change; where the exchange replaces the order, the new one carries `client_id`."""
+    """Return the parameters of a change; where the exchange replaces the order, the new one carries `client_id`."""
     params: dict[str, Any] = {**payload.params, **client_order_id_params(exchange_id, client_id)}
     if payload.trigger_price is not None:
         params["triggerPrice"] = float(payload.trigger_price)

@@ -18,7 +18,7 @@ Tree = dict[str, Any]
 
 
 def constructor_settings(credentials: Credentials) -> Tree:
-    """Give what ccxt's constructor takes: keys, limits that wait no longer than they must, no silent retries."""
+    """Return what ccxt's constructor takes: keys, limits that wait no longer than they must, no silent retries."""
     keys = {
         "apiKey": credentials.api_key,
         "secret": credentials.secret,
@@ -53,7 +53,7 @@ def _options(credentials: Credentials) -> Tree:
 
 
 def overridden_urls(urls: Tree, overrides: Tree) -> Tree:
-    """Give an exchange's `urls` with an account's merged over them.
+    """Return an exchange's `urls` with an account's merged over them.
 
     `{"base": "http://127.0.0.1:8080"}` points all of `urls["api"]` at one address: REST URLs at itself,
     WebSocket URLs at `ws://127.0.0.1:8080`, each with the path that it has at the exchange. Whatever else is
@@ -75,7 +75,7 @@ def _moved(tree: Any, scheme: str, netloc: str) -> Any:
 
 
 def merged(tree: Tree, overrides: Tree) -> Tree:
-    """Give a tree of settings with another laid over it: mappings key by key, anything else replaced."""
+    """Return a tree of settings with another laid over it: mappings key by key, anything else replaced."""
     result = dict(tree)
     for name, value in overrides.items():
         below = result.get(name)

@@ -10,7 +10,7 @@ BACKEND_MS: Final = 10_000
 
 
 def settling_ms(exchange: Exchange) -> int:
-    """Give the ms after sending, by the exchange's clock, from which "no such order" proves that there will be none.
+    """Return the ms after sending, by the exchange's clock, from which "no such order" proves that there will be none.
 
     A request is taken for `recvWindow` after its timestamp, and may be worked on for 10 s then: see "General
     information on endpoints" and error -1007 in Binance's documentation. Other exchanges promise no more.

@@ -29,7 +29,7 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
 
     @abstractmethod
     def units(self, config: ConfigT) -> Mapping[UnitKey, UnitConfigT]:
-        """Give the work that a configuration asks for.
+        """Return the work that a configuration asks for.
 
         Pure. Secrets are decrypted already. Units are compared by `==`: one whose `UnitConfig` equals
         the running one's is left running, so put everything into it that the unit depends on, and nothing else.
@@ -49,7 +49,7 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         """
 
     def warnings(self, config: ConfigT) -> Sequence[str]:
-        """Give what a person should know of this configuration although it is valid. Pure."""
+        """Return what a person should know of this configuration although it is valid. Pure."""
         return ()
 
     async def started(self, bus: Bus) -> None:

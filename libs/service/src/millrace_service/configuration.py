@@ -65,7 +65,7 @@ def _accounts(config: BaseConfig) -> Exchanges:
 
 
 def _fields(config: BaseConfig) -> Iterator[tuple[Tenant, str, str, str]]:
-    """Give tenant, JSON path, field and text of everything that may be encrypted."""
+    """Return tenant, JSON path, field and text of everything that may be encrypted."""
     for tenant, exchanges in _accounts(config).items():
         for exchange, credentials in exchanges.items():
             for name, spelling in _ENCRYPTABLE.items():

@@ -21,7 +21,7 @@ _NONCE_BYTES: Final = 12
 
 
 def new_key() -> str:
-    """Give a fresh key in the form that `MILLRACE_SECRET_KEY` takes."""
+    """Return a fresh key in the form that `MILLRACE_SECRET_KEY` takes."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
@@ -50,14 +50,14 @@ def is_encrypted(text: str) -> bool:
 
 
 def encrypt(tenant: Tenant, text: str, key: bytes) -> str:
-    """Give the `enc:…` form of a secret; another one at each call."""
+    """Return the `enc:…` form of a secret; another one at each call."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     sealed = _cipher(key).encrypt(nonce, text.encode(), tenant.encode())
     return PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
 
 def decrypt(tenant: Tenant, text: str, key: bytes | None) -> str:
-    """Give the secret that an `enc:…` text holds.
+    """Return the secret that an `enc:…` text holds.
 
     Raises:
         SecretUnreadable: there is no key, it is another key or tenant, or the text was damaged.

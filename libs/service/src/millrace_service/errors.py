@@ -23,13 +23,13 @@ class UnitEnded(MillraceError):
 
 
 def describe(error: BaseException) -> str:
-    """Give an error in one line, with its class: many say nothing else."""
+    """Return an error in one line, with its class: many say nothing else."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def traceback_of(error: BaseException) -> BaseException | None:
-    """Give what a log line shall show the traceback of.
+    """Return what a log line shall show the traceback of.
 
     Our own errors say all in their text; where they were raised helps nobody who reads the log.
     """

@@ -29,7 +29,7 @@ class ErrorLog:
         self._errors.append(ErrorReport(at=now_ms(), where=where, message=clean_text(message)[:MAX_ERROR_TEXT]))
 
     def reports(self) -> list[ErrorReport]:
-        """Give them all."""
+        """Return them all."""
         return list(self._errors)
 
 
@@ -92,7 +92,7 @@ class UnitHealthReporter:
         return self._histograms
 
     def report(self) -> UnitHealth:
-        """Give what the heartbeat says of this unit."""
+        """Return what the heartbeat says of this unit."""
         return UnitHealth(
             name=self.name,
             state=self._state,
@@ -104,7 +104,7 @@ class UnitHealthReporter:
 
 
 def summaries(histograms: Mapping[str, Histogram]) -> dict[str, dict[str, float]]:
-    """Give count, and p50 and p99 in ms, of each hop that was ever measured."""
+    """Return count, and p50 and p99 in ms, of each hop that was ever measured."""
     return {
         hop: {
             "count": histogram.count,

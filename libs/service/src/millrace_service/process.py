@@ -92,7 +92,7 @@ def _log_failure(_kind: type[BaseException], error: BaseException, _traceback: T
 
 
 def _service_name() -> str:
-    """Give what runs: `gatherer` of `python -m millrace_gatherer`."""
+    """Return what runs: `gatherer` of `python -m millrace_gatherer`."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     module = spec.parent or spec.name if spec else Path(sys.argv[0]).stem
     return str(module).removeprefix("millrace_")

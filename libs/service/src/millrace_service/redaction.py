@@ -46,7 +46,7 @@ def learn(secrets: Iterable[str]) -> None:
 
 
 def clean_text(text: str) -> str:
-    """Give a text with `***` in place of every secret that can be recognised in it."""
+    """Return a text with `***` in place of every secret that can be recognised in it."""
     for secret in _learned:
         text = text.replace(secret, HIDDEN)
     text = _PEM.sub(HIDDEN, text)
@@ -56,7 +56,7 @@ def clean_text(text: str) -> str:
 
 
 def clean(value: Any) -> Any:
-    """Give a value fit for a log: its texts cleaned, secret fields hidden, other objects as their text."""
+    """Return a value fit for a log: its texts cleaned, secret fields hidden, other objects as their text."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):
@@ -71,7 +71,7 @@ def clean(value: Any) -> Any:
 
 
 def clean_field(name: str, value: Any) -> Any:
-    """Give a field's value, hidden altogether when its name says that it is secret."""
+    """Return a field's value, hidden altogether when its name says that it is secret."""
     if value and not isinstance(value, bool) and _FIELD.search(name):
         return HIDDEN
     return clean(value)

@@ -64,7 +64,7 @@ def read_settings(
 
 
 def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
-    """Give the key of `enc:…` secrets from MILLRACE_SECRET_KEY, or `file`, or MILLRACE_SECRET_KEY_FILE; None for none.
+    """Return the key of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
 
     Raises:
         SettingsInvalid: it is no key, or the file cannot be read.

@@ -53,7 +53,7 @@ class AgentStatus:
         self._changed()
 
     def heartbeat(self, units: list[UnitHealth], latencies: dict[str, Histogram]) -> Heartbeat:
-        """Give the whole heartbeat."""
+        """Return the whole heartbeat."""
         return Heartbeat(
             id=self._id,
             kind=self._kind,

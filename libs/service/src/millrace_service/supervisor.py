@@ -48,7 +48,7 @@ class Supervisor(Generic[UnitConfigT]):
             await asyncio.wait(tasks)
 
     def reporters(self) -> list[UnitHealthReporter]:
-        """Give the reporters of all units that have not ended, by name."""
+        """Return the reporters of all units that have not ended, by name."""
         return [self._units[key].health for key in sorted(self._units)]
 
     def _start(self, key: str, config: UnitConfigT) -> None:

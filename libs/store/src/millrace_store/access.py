@@ -35,12 +35,12 @@ class Access:
             raise Conflict(f"the tenant {token.tenant} has a token named {token.name!r} already") from error
 
     async def token(self, token_id: str) -> TokenRecord | None:
-        """Give a token by its id, revoked or expired ones too."""
+        """Return a token by its id, revoked or expired ones too."""
         found = await self._tokens(schema.tokens.c.id == token_id)
         return found[0] if found else None
 
     async def tokens(self, tenant: Tenant | None = None) -> list[TokenRecord]:
-        """Give a tenant's tokens, or all."""
+        """Return a tenant's tokens, or all."""
         return await self._tokens(sa.true() if tenant is None else schema.tokens.c.tenant == tenant)
 
     async def revoke_token(self, tenant: Tenant, token_id: str, at_ms: int) -> bool:
@@ -88,7 +88,7 @@ class Access:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[AuditRecord]:
-        """Give the audit trail, newest first.
+        """Return the audit trail, newest first.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -127,7 +127,7 @@ class Access:
             await writer.execute(kept.values(status=status, body=body))
 
     async def release(self, tenant: Tenant, key: str) -> None:
-        """Give a claimed key back, where nothing was done under it."""
+        """Return a claimed key back, where nothing was done under it."""
         table = schema.idempotency_keys.c
         claimed = sa.delete(schema.idempotency_keys).where(table.tenant == tenant, table.key == key)
         async with self._database.writing() as writer:

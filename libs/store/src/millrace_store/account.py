@@ -42,7 +42,7 @@ class Account:
         cursor: str | None = None,
         descending: bool = True,
     ) -> Page[OrderRecord]:
-        """Give orders by when they were created; `status` is ccxt's, such as `open`."""
+        """Return orders by when they were created; `status` is ccxt's, such as `open`."""
         table = schema.orders.c
         filters = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source, "status": status}
         key = [table.created_ms, table.exchange, table.order_id, table.symbol]
@@ -64,7 +64,7 @@ class Account:
         return Page([order_of(row[4]) for row in rows], after)
 
     async def order(self, scope: Scope, order_id: str) -> OrderRecord | None:
-        """Give one order as it is now; exchange and symbol of the scope say which of several of one number is meant.
+        """Return one order as it is now; exchange and symbol of the scope say which of several of one number is meant.
 
         Raises:
             AmbiguousOrder: several orders have that number, and the scope fits more than one.
@@ -75,7 +75,7 @@ class Account:
     async def story(
         self, scope: Scope, *, order_id: str | None = None, request_id: str | None = None
     ) -> OrderStory | None:
-        """Give everything known of one order or of one request; None when nothing is.
+        """Return everything known of one order or of one request; None when nothing is.
 
         One of the two ids must be given. `scope` needs a tenant; exchange and symbol say which of several orders of one
         number is meant.
@@ -89,7 +89,7 @@ class Account:
     async def own_trades(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[TradeRecord]:
-        """Give the tenant's own trades by their time, each once; those of a source where the scope names one."""
+        """Return the tenant's own trades by their time, each once; those of a source where the scope names one."""
         which: tuple[sa.ColumnElement[bool], ...] = (make.first_of_its_id(),)
         if scope.source is not None:
             which += (make.of_source(schema.own_trades.c, scope.tenant, scope.source),)
@@ -105,7 +105,7 @@ class Account:
         cursor: str | None = None,
         descending: bool = True,
     ) -> Page[BalanceRecord]:
-        """Give each change of a balance, and what was held when an epoch of its stream began."""
+        """Return each change of a balance, and what was held when an epoch of its stream began."""
         which = () if currency is None else (schema.balances.c.currency == currency,)
         listing = Listing(schema.balances, make.BALANCE, limit, cursor, descending, which)
         async with self._database.reading() as reader:
@@ -116,7 +116,7 @@ class Account:
     async def requests(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[RequestRecord]:
-        """Give requests to trade."""
+        """Return requests to trade."""
         table = schema.requests.c
         # All of a tenant's requests travel on one name: the exchange and the symbol are what they say themselves.
         said = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source}
@@ -128,7 +128,7 @@ class Account:
     async def responses(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[ResponseRecord]:
-        """Give the executor's answers, whatever was asked of it."""
+        """Return the executor's answers, whatever was asked of it."""
         which = _by_source(schema.responses.c, scope)
         listing = Listing(schema.responses, make.RESPONSE, limit, cursor, descending, which)
         async with self._database.reading() as reader:
@@ -144,7 +144,7 @@ class Account:
         cursor: str | None = None,
         descending: bool = True,
     ) -> Page[FailedExecution]:
-        """Give every answer that was not `done`, and how the unknown ones ended."""
+        """Return every answer that was not `done`, and how the unknown ones ended."""
         table = schema.failed_executions.c
         which = (*_by_source(table, scope), *(() if kind is None else (table.kind == kind,)))
         listing = Listing(schema.failed_executions, make.FAILED, limit, cursor, descending, which)
@@ -159,7 +159,7 @@ def _by_source(table: Any, scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 async def _settled(reader: Reader, found: Sequence[Found]) -> dict[Found, str]:
-    """Give the final status of each unknown answer whose request has one by now."""
+    """Return the final status of each unknown answer whose request has one by now."""
     unknown = [one for one in found if one.values[1] == "unknown"]
     table, ends = schema.responses.c, {}
     for at in range(0, len(unknown), 500):

@@ -35,7 +35,7 @@ _TRACE: Final = msgspec.json.Decoder(Trace)
 
 
 def first_of_its_id() -> sa.ColumnElement[bool]:
-    """Give the condition that an own trade did not come before, under another message."""
+    """Return the condition that an own trade did not come before, under another message."""
     row, earlier = schema.own_trades.c, schema.own_trades.alias("earlier").c
     before = sa.tuple_(earlier.epoch, earlier.seq, earlier.n) < sa.tuple_(row.epoch, row.seq, row.n)
     same = (earlier.stream_id == row.stream_id) & (earlier.trade_id == row.trade_id)
@@ -43,7 +43,7 @@ def first_of_its_id() -> sa.ColumnElement[bool]:
 
 
 def of_source(row: Any, tenant: Tenant, source: str) -> sa.ColumnElement[bool]:
-    """Give the condition that a row's order, which the row names by `order_id`, is one of a source."""
+    """Return the condition that a row's order, which the row names by `order_id`, is one of a source."""
     order, stream = schema.orders.c, schema.streams.c
     of_symbol = stream.symbol.is_(None) | (order.symbol == stream.symbol)
     named = (order.tenant == tenant) & (order.order_id == row.order_id)

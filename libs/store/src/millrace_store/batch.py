@@ -290,7 +290,7 @@ class Batch:
         self._of_table(table).extend(rows.lists)
 
     def all_rows(self) -> dict[Table, Columns]:
-        """Give what all messages leave, by table."""
+        """Return what all messages leave, by table."""
         if not self.book_pages:
             return self.rows
         books = book_rows(self.book_pages)
@@ -358,12 +358,12 @@ def _identity(place: Place) -> tuple[int, int, int, int]:
 
 
 def _int64(value: int | None) -> int | None:
-    """Give a number as both databases can hold it."""
+    """Return a number as both databases can hold it."""
     return value if value is not None and -_INT64 <= value < _INT64 else None
 
 
 def _all_int64(values: Sequence[int | None]) -> Sequence[int | None]:
-    """Give numbers as both databases can hold them."""
+    """Return numbers as both databases can hold them."""
     every: Sequence[Any] = values
     try:
         if every and min(every) >= -_INT64 and max(every) < _INT64:
@@ -374,7 +374,7 @@ def _all_int64(values: Sequence[int | None]) -> Sequence[int | None]:
 
 
 def _text(value: str | None) -> str | None:
-    """Give a text as both databases can hold it: PostgreSQL refuses NUL."""
+    """Return a text as both databases can hold it: PostgreSQL refuses NUL."""
     return value.replace("\x00", "\ufffd") if value is not None and "\x00" in value else value
 
 

@@ -20,14 +20,14 @@ class BookPage(NamedTuple):
     """The data of all, a line each: thousands of texts are one object until somebody needs them."""
 
     def columns(self) -> tuple[Iterable[Any], ...]:
-        """Give the values of each of the table's columns."""
+        """Return the values of each of the table's columns."""
         texts = self.lines.decode().split("\n")
         stream = repeat(self.stream, len(texts))
         return stream, self.at_ms, self.epochs, self.seqs, self.event_ms, self.nonces, texts
 
 
 def book_rows(pages: Sequence[BookPage]) -> Columns:
-    """Give the rows of pages."""
+    """Return the rows of pages."""
     rows = Columns.empty(len(BookPage._fields))
     for page in pages:
         rows.extend(page.columns())

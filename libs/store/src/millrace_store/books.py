@@ -77,7 +77,7 @@ async def rebuild(reader: Reader, name: StreamName, goal: Goal) -> Rebuilt:
 async def following(
     reader: Reader, stream: int, after: MessageId, at_ms: int, until_ms: int | None = None
 ) -> AsyncIterator[list[Delta]]:
-    """Give the messages of an epoch after one of them, in order, piece by piece."""
+    """Return the messages of an epoch after one of them, in order, piece by piece."""
     last, since = after, at_ms - _SLACK_MS
     while True:
         rows = await reader.fetch(_deltas(stream, last, since, until_ms))

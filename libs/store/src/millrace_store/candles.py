@@ -55,7 +55,7 @@ class Built(NamedTuple):
 
 
 def build(trades: Iterable[Traded], interval_ms: int) -> list[Built]:
-    """Give the candles of trades, which must come oldest first."""
+    """Return the candles of trades, which must come oldest first."""
     made = []
     for at_ms, group in groupby(trades, key=lambda trade: trade[0] - trade[0] % interval_ms):
         part = list(group)
@@ -66,7 +66,7 @@ def build(trades: Iterable[Traded], interval_ms: int) -> list[Built]:
 
 
 def merge(candles: Sequence[Built], interval_ms: int) -> list[Built]:
-    """Give the candles of a longer interval; `candles` must come oldest first, and may hold parts of one interval."""
+    """Return the candles of a longer interval; `candles` must come oldest first, and may hold parts of one interval."""
     made = []
     for at_ms, group in groupby(candles, key=lambda candle: candle[0] - candle[0] % interval_ms):
         part = list(group)
@@ -162,7 +162,7 @@ async def rebuild_stale(database: Database) -> int:
 
 
 async def _minutes(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
-    """Give a stream's minutes piece by piece, the stale ones built anew."""
+    """Return a stream's minutes piece by piece, the stale ones built anew."""
     kept, stale = schema.minute_candles.c, schema.stale_minutes.c
     while start < end:
         stale_rows = await reader.fetch(_range(sa.select(stale.at_ms), stale, stream, start, end))
@@ -212,7 +212,7 @@ async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int]) -> Async
 
 
 def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Give first and last of each run of minutes that are so near that one query for all is cheaper."""
+    """Return first and last of each run of minutes that are so near that one query for all is cheaper."""
     start = 0
     for at in range(1, len(minutes) + 1):
         if at == len(minutes) or minutes[at] - minutes[at - 1] > _NEAR_MS:
@@ -221,13 +221,13 @@ def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 async def _raw(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
-    """Give single trades as candles of 1 ms: for intervals that are no whole minutes."""
+    """Return single trades as candles of 1 ms: for intervals that are no whole minutes."""
     async for trades in _trades(reader, stream, start, end):
         yield build(trades, 1)
 
 
 async def _trades(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Traded]]:
-    """Give a stream's trades oldest first, piece by piece."""
+    """Return a stream's trades oldest first, piece by piece."""
     table = schema.trades.c
     key = [table.at_ms, table.epoch, table.seq, table.n]
     text = [sa.cast(column, sa.Text()) for column in (table.price, table.amount)]

@@ -52,7 +52,7 @@ async def _extend(database: Database, name: StreamName) -> int:
 
 
 async def _roll(reader: Reader, name: StreamName, here: MessageId) -> Rebuilt | None:
-    """Give the book `EVERY` messages further; None where there are not so many, or one is missing or wrong."""
+    """Return the book `EVERY` messages further; None where there are not so many, or one is missing or wrong."""
     base = await base_of(reader, name, After(here))
     if base is None or base.as_of != here:
         return None
@@ -80,7 +80,7 @@ async def _start(reader: Reader, name: StreamName) -> MessageId | None:
 
 
 async def _snapshot(reader: Reader, name: StreamName, after: MessageId, within: int | None = None) -> MessageId | None:
-    """Give the next of the gatherer's snapshots; with `within`, the farthest that is not more messages away."""
+    """Return the next of the gatherer's snapshots; with `within`, the farthest that is not more messages away."""
     table = schema.snapshots.c
     epoch, seq = sa.literal(after.epoch, _BIG), sa.literal(after.seq, _BIG)
     wanted = sa.select(table.as_of_epoch, table.as_of_seq).where(

@@ -16,12 +16,12 @@ class Columns:
 
     @classmethod
     def empty(cls, width: int) -> Self:
-        """Give no rows, of so many values each."""
+        """Return no rows, of so many values each."""
         return cls([[] for _ in range(width)])
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[Any]]) -> Self:
-        """Give rows, of which there must be one, as columns."""
+        """Return rows, of which there must be one, as columns."""
         return cls([list(values) for values in zip(*rows, strict=True)])
 
     def append(self, row: Sequence[Any]) -> None:
@@ -35,7 +35,7 @@ class Columns:
             values.extend(more)
 
     def where(self, wanted: Sequence[bool]) -> "Columns":
-        """Give those rows of which it is said so."""
+        """Return those rows of which it is said so."""
         return Columns([list(compress(values, wanted)) for values in self.lists])
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ _JSON: Final = msgspec.json.Encoder()
 
 
 def csv_lines(rows: Columns) -> bytes:
-    """Give a line for each row of integers, texts and None.
+    """Return a line for each row of integers, texts and None.
 
     JSON's lists are the same lines, in brackets, and made six times quicker than Python's csv makes them, as long as
     no text has anything that JSON escapes.

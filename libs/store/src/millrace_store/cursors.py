@@ -13,7 +13,7 @@ Key = tuple[int | str, ...]
 
 
 def encode_cursor(key: Key) -> str:
-    """Give the cursor after the row of this key."""
+    """Return the cursor after the row of this key."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).rstrip(b"=").decode()
 
 
@@ -37,7 +37,7 @@ def decode_cursor(cursor: str, kinds: tuple[type, ...]) -> Key:
 
 
 def beyond(columns: list[sa.ColumnClause[Any]], key: Key, *, descending: bool) -> sa.ColumnElement[bool]:
-    """Give the condition that a row comes after a key, in the order of these columns."""
+    """Return the condition that a row comes after a key, in the order of these columns."""
     values = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(key, columns, strict=True)))
     row = sa.tuple_(*columns)
     return row < values if descending else row > values

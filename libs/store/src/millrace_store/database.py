@@ -15,7 +15,7 @@ class Reader(Protocol):
     """A view of the database at one moment."""
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
-        """Give the rows of a query."""
+        """Return the rows of a query."""
 
 
 class Writer(Reader, Protocol):
@@ -58,7 +58,7 @@ class Database(Protocol):
         """
 
     def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
-        """Give a query's rows in pieces of at most so many, without ever holding more."""
+        """Return a query's rows in pieces of at most so many, without ever holding more."""
 
     async def drop_before(self, table: Table, at_ms: int) -> None:
         """Drop a message table's rows older than a moment: by whole days where the database keeps days apart."""

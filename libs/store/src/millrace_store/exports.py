@@ -28,7 +28,7 @@ class Exports:
         self._database = database
 
     async def count(self, kind: Kind, scope: Scope) -> int:
-        """Give how many rows an export will have: for a progress bar."""
+        """Return how many rows an export will have: for a progress bar."""
         total = 0
         async with self._database.reading() as reader:
             for part in await parts_of(reader, kind, scope):
@@ -37,7 +37,7 @@ class Exports:
         return total
 
     async def stream(self, kind: Kind, scope: Scope, form: Format) -> AsyncIterator[bytes]:
-        """Give the file's bytes piece by piece; closing the iterator early ends the query."""
+        """Return the file's bytes piece by piece; closing the iterator early ends the query."""
         async for piece, _ in self._pieces(kind, scope, form):
             yield piece
 

@@ -33,5 +33,5 @@ def sightings_above(floors: Floors, sightings: Sequence[Sighting]) -> Sequence[S
 
 
 def begun(positions: Mapping[str, MessageId]) -> dict[int, MessageId]:
-    """Give for each stream of snapshots, by its name, the end of its newest epoch: what held as it began is told."""
+    """Return for each stream of snapshots, by its name, the end of its newest epoch: what held as it began is told."""
     return {stream_id(name): MessageId(at.epoch, _NEVER) for name, at in positions.items() if is_snapshot(name)}

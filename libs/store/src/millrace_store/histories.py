@@ -83,13 +83,13 @@ class Part(NamedTuple):
 
 
 def columns_of(kind: Kind) -> list[Column]:
-    """Give an exported file's columns: exchange, symbol, then the table's own."""
+    """Return an exported file's columns: exchange, symbol, then the table's own."""
     named = [] if kind in _SAID_BY_ROWS else [Column("exchange", False), Column("symbol", False)]
     return named + [Column(column.name, isinstance(column.type, sa.BigInteger)) for column in _own(kind)]
 
 
 async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
-    """Give an export's queries, one a stream, each ordered by time."""
+    """Return an export's queries, one a stream, each ordered by time."""
     table: Any = _TABLES[kind].c
     columns = [_exact(column) for column in _own(kind)]
     if kind == "orders":

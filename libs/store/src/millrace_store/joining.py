@@ -9,7 +9,7 @@ from millrace_store.written import Written
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
-    """Give one batch of several, the same as if all had been added to it.
+    """Return one batch of several, the same as if all had been added to it.
 
     Each must hold only messages that follow those of the same streams before it; none of them is changed.
     """

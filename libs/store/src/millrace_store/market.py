@@ -25,7 +25,7 @@ class Market:
     async def trades(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = False
     ) -> Page[TradeRecord]:
-        """Give trades by their time.
+        """Return trades by their time.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -36,7 +36,7 @@ class Market:
     async def candles(
         self, scope: Scope, timeframe: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[CandleRecord]:
-        """Give candles of one timeframe (`1m`) as the exchange gave them, by time and stream.
+        """Return candles of one timeframe (`1m`) as the exchange gave them, by time and stream.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -63,7 +63,7 @@ class Market:
     async def candles_from_trades(
         self, scope: Scope, interval_ms: int, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[CandleRecord]:
-        """Give candles of any interval, built exactly from stored trades; an interval without trades has none.
+        """Return candles of any interval, built exactly from stored trades; an interval without trades has none.
 
         `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC; those
         that `since_ms` and `until_ms` cut are given whole.
@@ -77,7 +77,7 @@ class Market:
     async def tickers(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[TickerRecord]:
-        """Give the whole ticker after each message.
+        """Return the whole ticker after each message.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -93,7 +93,7 @@ class Market:
         nonce: int | None = None,
         depth: int | None = None,
     ) -> BookRecord:
-        """Give the order book as it was: at a moment, after a message, or at the exchange's own number of it.
+        """Return the order book as it was: at a moment, after a message, or at the exchange's own number of it.
 
         Exactly one of the three must be given. Between two numbers the book is that of the lower. A moment is one of
         the gatherer's clock: when the book's changes were published.
@@ -119,7 +119,7 @@ class Market:
     async def events(
         self, scope: Scope, action: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[EventRecord]:
-        """Give messages of streams without a table of their own, such as `watchPositions`.
+        """Return messages of streams without a table of their own, such as `watchPositions`.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -127,7 +127,7 @@ class Market:
         return await page_of(self._database, scope, (action,), Listing(schema.events, ("data",), limit, cursor), _event)
 
     async def streams(self, scope: Scope) -> list[StreamName]:
-        """Give the streams of which anything is stored."""
+        """Return the streams of which anything is stored."""
         async with self._database.reading() as reader:
             return [StreamName.parse(stream.name) for stream in await streams_of(reader, scope)]
 

@@ -14,7 +14,7 @@ VERSION_TABLE: Final = "alembic_version"
 
 
 def script(dialect: str, current: str | None, *, to: str = HEAD, timescale: bool = False) -> str:
-    """Give the SQL statements from a database's revision (None: empty) to another.
+    """Return the SQL statements from a database's revision (None: empty) to another.
 
     `dialect` is SQLAlchemy's name of it; with `timescale` the large tables of a new database become hypertables.
     """

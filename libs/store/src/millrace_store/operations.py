@@ -34,14 +34,14 @@ class Operations:
         self._database = database
 
     async def positions(self) -> dict[str, MessageId]:
-        """Give how far every journal is stored, by its Redis name; those of which nothing is stored are left out."""
+        """Return how far every journal is stored, by its Redis name; those of which nothing is stored are left out."""
         table = schema.streams.c
         async with self._database.reading() as reader:
             rows = await reader.fetch(sa.select(table.name, table.position_epoch, table.position_seq))
         return {name: MessageId(epoch, seq) for name, epoch, seq in rows if (epoch, seq) != (0, 0)}
 
     async def streams(self, scope: Scope) -> list[StreamRecord]:
-        """Give how far a tenant's journals are stored, and how many messages."""
+        """Return how far a tenant's journals are stored, and how many messages."""
         table = schema.streams.c
         wanted = sa.select(table.name, table.position_epoch, table.position_seq, table.updated_ms, table.messages)
         wanted = wanted.where(table.tenant == scope.tenant).order_by(table.name)
@@ -57,7 +57,7 @@ class Operations:
         ]
 
     async def epochs(self, name: str) -> list[EpochRecord]:
-        """Give what is stored of each epoch of one journal, so that its messages can be counted one for one."""
+        """Return what is stored of each epoch of one journal, so that its messages can be counted one for one."""
         table = schema.stream_epochs.c
         wanted = (
             sa.select(table.epoch, table.first_seq, table.last_seq, table.messages)
@@ -72,7 +72,7 @@ class Operations:
         ]
 
     async def gaps(self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[GapRecord]:
-        """Give the losses, newest first.
+        """Return the losses, newest first.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -96,7 +96,7 @@ class Operations:
         return Page([GapRecord(**dict(zip(fields, (row[0], *row[2:]), strict=True))) for row in rows], after)
 
     async def latencies(self, scope: Scope, *, interval_ms: int = 60_000) -> list[LatencyRecord]:
-        """Give percentiles by stream, hop and interval, oldest first; intervals are whole minutes."""
+        """Return percentiles by stream, hop and interval, oldest first; intervals are whole minutes."""
         table = schema.latencies.c
         interval_ms = max(60_000, interval_ms - interval_ms % 60_000)
         async with self._database.reading() as reader:
@@ -115,7 +115,7 @@ class Operations:
         return [_latency(*key, totals[key]) for key in sorted(totals)]
 
     async def agents(self) -> list[AgentRecord]:
-        """Give the newest that each agent said of itself."""
+        """Return the newest that each agent said of itself."""
         table = schema.agent_states.c
         last = sa.select(table.agent_id, sa.func.max(table.at_ms).label("at_ms")).group_by(table.agent_id).subquery()
         wanted = (
@@ -129,7 +129,7 @@ class Operations:
     async def agent_history(
         self, agent: AgentId, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[AgentRecord]:
-        """Give what an agent said of itself, newest first.
+        """Return what an agent said of itself, newest first.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -143,7 +143,7 @@ class Operations:
     async def configs(
         self, agent: AgentId, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[ConfigRecord]:
-        """Give an agent's configurations, newest first.
+        """Return an agent's configurations, newest first.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -166,7 +166,7 @@ class Operations:
     async def dead_letters(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[DeadLetter]:
-        """Give messages that could not be understood, newest first.
+        """Return messages that could not be understood, newest first.
 
         Raises:
             BadCursor: `cursor` is none of this query's.

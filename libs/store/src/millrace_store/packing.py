@@ -15,7 +15,7 @@ _PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[list[Any]]], list[
 
 
 def pack(batch: Batch, beside: object = None) -> bytes:
-    """Give a batch, and what else is to travel with it, as bytes of which `unpack` makes both in this version."""
+    """Return a batch, and what else is to travel with it, as bytes of which `unpack` makes both in this version."""
     # Rows are nearly all of it, and pickle would take ten times as long for them.
     rest = {name: value for name, value in vars(batch).items() if name not in ("rows", "book_pages")}
     rows = {table.name: columns.lists for table, columns in batch.rows.items()}
@@ -24,7 +24,7 @@ def pack(batch: Batch, beside: object = None) -> bytes:
 
 
 def unpack(packed: bytes | memoryview) -> tuple[Batch, Any]:
-    """Give the batch that was packed, and what was beside it.
+    """Return the batch that was packed, and what was beside it.
 
     Only for bytes of a process of our own: they are trusted.
     """

@@ -62,7 +62,7 @@ class Listing(NamedTuple):
 
 
 async def streams_of(reader: Reader, scope: Scope, *actions: str, face: str = "deltas") -> list[Stream]:
-    """Give a tenant's streams of these actions (all, where none is given) that the scope lets pass.
+    """Return a tenant's streams of these actions (all, where none is given) that the scope lets pass.
 
     Some of them may have no rows.
     """
@@ -83,7 +83,7 @@ async def streams_of(reader: Reader, scope: Scope, *actions: str, face: str = "d
 
 
 async def answers_of(reader: Reader, scope: Scope) -> list[Stream]:
-    """Give the tenant's streams of answers, also to requests that concern no order or name an action that is none."""
+    """Return the tenant's streams of answers, also to requests that concern no order or name an action that is none."""
     streams = await streams_of(reader, scope)
     return [stream for stream in streams if not StreamName.parse(stream.name).has_snapshots]
 
@@ -102,7 +102,7 @@ async def page_of(
     *,
     face: str = "deltas",
 ) -> Page[RowT]:
-    """Give one page of a table, made into records.
+    """Return one page of a table, made into records.
 
     Raises:
         BadCursor: the listing's cursor is none of such a page.
@@ -116,7 +116,7 @@ async def page_of(
 async def page_rows(
     reader: Reader, scope: Scope, streams: Sequence[Stream], listing: Listing
 ) -> tuple[list[Found], str | None]:
-    """Give one page's rows by time, stream and message, and the cursor to the next."""
+    """Return one page's rows by time, stream and message, and the cursor to the next."""
     listing = listing._replace(limit=bounded(listing.limit))
     after = decode_cursor(listing.cursor, (int,) * 5) if listing.cursor is not None else None
     by_id = {stream.id: stream for stream in streams}
@@ -141,7 +141,7 @@ async def newest(
     *,
     descending: bool = True,
 ) -> tuple[Sequence[Row], str | None]:
-    """Give a page of any query by a key, greatest first, and the cursor to the next.
+    """Return a page of any query by a key, greatest first, and the cursor to the next.
 
     `kinds` are the types of the key's values, and `key_of` takes them from a row.
 
@@ -158,12 +158,12 @@ async def newest(
 
 
 def bounded(limit: int) -> int:
-    """Give a page's size within what is allowed."""
+    """Return a page's size within what is allowed."""
     return max(1, min(limit, MAX_LIMIT))
 
 
 def within(scope: Scope, at_ms: sa.ColumnClause[Any]) -> list[sa.ColumnElement[bool]]:
-    """Give the conditions of a scope's time."""
+    """Return the conditions of a scope's time."""
     conditions = []
     if scope.since_ms is not None:
         conditions.append(at_ms >= sa.literal(scope.since_ms, at_ms.type))
@@ -193,7 +193,7 @@ def _one_stream(stream: Stream, scope: Scope, listing: Listing, after: Key | Non
 
 
 def _after(stream: int, order: list[sa.ColumnClause[Any]], after: Key, *, descending: bool) -> sa.ColumnElement[bool]:
-    """Give the condition that one stream's rows come after a row of any stream; streams of one time go by their id."""
+    """Return the condition that rows of a stream come after a row of any stream; equal times are ordered by id."""
     at_ms, last_stream, *message = after
     if stream == last_stream:
         return beyond(order, (at_ms, *message)[: len(order)], descending=descending)

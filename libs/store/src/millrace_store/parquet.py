@@ -38,7 +38,7 @@ class _Bridge(io.RawIOBase):
         return len(piece)
 
     def source(self, *_: object) -> Iterator[pl.DataFrame]:
-        """Give the frames to polars."""
+        """Return the frames to polars."""
         while (frame := self._wait(anext(self._frames, None))) is not None:
             yield frame
 
@@ -61,7 +61,7 @@ class _Bridge(io.RawIOBase):
 async def parquet(
     frames: AsyncIterator[pl.DataFrame], schema: Mapping[str, Any], rows_a_group: int
 ) -> AsyncIterator[bytes]:
-    """Give a Parquet file of these frames piece by piece.
+    """Return a Parquet file of these frames piece by piece.
 
     Raises:
         MillraceError: what the frames raised.

@@ -24,7 +24,7 @@ class Partitions:
         self._hypertables: set[str] | None = None
 
     def missing(self, table: str, days: Iterable[int]) -> list[int]:
-        """Give those days, numbered since 1970, that may have no partition yet."""
+        """Return those days, numbered since 1970, that may have no partition yet."""
         return [day for day in sorted(days) if (table, day) not in self._made and _FIRST_MS <= day * DAY_MS < _LAST_MS]
 
     async def make(self, connection: Connection, table: str, days: Iterable[int]) -> None:

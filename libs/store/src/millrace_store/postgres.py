@@ -151,7 +151,7 @@ class PostgresDatabase:
                 await _end(connection)
 
     async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
-        """Give a query's rows through a cursor of the server."""
+        """Return a query's rows through a cursor of the server."""
         text, values = compiled(statement, POSTGRES)
         async with self._connection() as connection:
             with _translated():
@@ -220,7 +220,7 @@ class PostgresDatabase:
 
 
 def _days(at_ms: Sequence[int]) -> set[int]:
-    """Give the days of these times, numbered since 1970."""
+    """Return the days of these times, numbered since 1970."""
     first, last = min(at_ms) // DAY_MS, max(at_ms) // DAY_MS
     return {first} if first == last else {at // DAY_MS for at in at_ms}
 

@@ -73,7 +73,7 @@ class Rebuilt:
             self.last, self.at_ms = delta.id, delta.at_ms
 
     def proved(self) -> "Rebuilt":
-        """Give it again, once nothing proves it wrong.
+        """Return it again, once nothing proves it wrong.
 
         Raises:
             BookUnknown: the book is crossed.
@@ -82,7 +82,7 @@ class Rebuilt:
         return self
 
     def as_base(self) -> Base:
-        """Give it as something to rebuild others from."""
+        """Return it as something to rebuild others from."""
         book = self._state.book
         whole = BookSnapshot(book.bids.levels(), book.asks.levels(), str(self.last), book.checksum(), book.nonce)
         return Base(self.last, self.at_ms, book.nonce, self.checked, encode(whole).decode())
@@ -103,5 +103,5 @@ class Rebuilt:
 
 
 def in_order(deltas: Sequence[Delta], after: MessageId) -> list[Delta]:
-    """Give those of one epoch that come after a message, by number."""
+    """Return those of one epoch that come after a message, by number."""
     return sorted(delta for delta in deltas if delta.id.epoch == after.epoch and delta.id > after)

@@ -198,7 +198,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def key_of(table: Table) -> tuple[str, ...]:
-    """Give a table's primary key; a message's rows are told apart by `n` where it may have several."""
+    """Return a table's primary key; a message's rows are told apart by `n` where it may have several."""
     if (key := KEYS.get(table.name)) is not None:
         return key
     return ("stream_id", "at_ms", "epoch", "seq", *(["n"] if "n" in table.c else []))

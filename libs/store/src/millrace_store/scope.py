@@ -29,5 +29,5 @@ class Page(NamedTuple, Generic[RowT]):
 
     rows: list[RowT]
     next_cursor: str | None
-    """Give it to the same query for the rows that follow; None after the last. Rows written meanwhile disturb nothing:
+    """Pass it to the same query for the rows that follow; None after the last. Rows written meanwhile disturb nothing:
     none comes twice, and none that was there at the start is left out."""

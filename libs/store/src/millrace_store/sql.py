@@ -34,7 +34,7 @@ POSTGRES: Final[Dialect] = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 def compiled(statement: _Compilable | Compiled, dialect: Dialect) -> Compiled:
-    """Give a statement as one of the two databases wants it."""
+    """Return a statement as one of the two databases wants it."""
     if isinstance(statement, Compiled):
         return statement
     made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
@@ -43,7 +43,7 @@ def compiled(statement: _Compilable | Compiled, dialect: Dialect) -> Compiled:
 
 
 def places(dialect: Dialect, count: int) -> str:
-    """Give `count` places for values, separated by commas."""
+    """Return `count` places for values, separated by commas."""
     if dialect is SQLITE:
         return ",".join("?" * count)
     return ",".join(f"${number}" for number in range(1, count + 1))
@@ -52,7 +52,7 @@ def places(dialect: Dialect, count: int) -> str:
 def matching(
     table: Table, columns: Sequence[str], wanted: Mapping[str, Collection[Any]], dialect: Dialect, *, lock: bool = False
 ) -> Compiled:
-    """Give the query for those rows whose columns have one of the wanted values each, in the order of the first.
+    """Return the query for those rows whose columns have one of the wanted values each, in the order of the first.
 
     With `lock` nobody else changes them until the transaction ends; SQLite has one writer at a time anyway. Written
     out, because SQLAlchemy takes a fifth of a millisecond for it, and every commit asks several.
@@ -68,13 +68,13 @@ def matching(
 
 
 def insert_missing(table: Table, dialect: Dialect) -> str:
-    """Give the statement that adds a row unless one of its key is there."""
+    """Return the statement that adds a row unless one of its key is there."""
     names = [column.name for column in table.columns]
     return f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({places(dialect, len(names))}) ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 def replace(table: Table, dialect: Dialect) -> str:
-    """Give the statement that adds a row or takes the place of the one of its key."""
+    """Return the statement that adds a row or takes the place of the one of its key."""
     names = [column.name for column in table.columns]
     key = key_of(table)
     changes = ",".join(f"{name}=excluded.{name}" for name in names if name not in key)
@@ -86,7 +86,7 @@ def replace(table: Table, dialect: Dialect) -> str:
 
 
 def remove(table: Table, dialect: Dialect) -> str:
-    """Give the statement that deletes the row that is exactly so; none of its values may be null."""
+    """Return the statement that deletes the row that is exactly so; none of its values may be null."""
     names = [column.name for column in table.columns]
     same = " AND ".join(
         f"{name} = {place}" for name, place in zip(names, places(dialect, len(names)).split(","), strict=True)

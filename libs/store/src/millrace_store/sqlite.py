@@ -126,7 +126,7 @@ class SqliteDatabase:
                 raise
 
     async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
-        """Give a query's rows in pieces, over a connection of their own: an export may take minutes."""
+        """Return a query's rows in pieces, over a connection of their own: an export may take minutes."""
         text, values = compiled(statement, SQLITE)
         connection = _Connection(self._path, "sqlite-export", reads_only=True)
         try:
@@ -220,7 +220,7 @@ def _fetch(raw: sqlite3.Connection, text: str, values: Sequence[Any]) -> list[Ro
 
 
 def _plain(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Give values as SQLite takes them: decimals as their text."""
+    """Return values as SQLite takes them: decimals as their text."""
     return tuple(str(value) if isinstance(value, Decimal) else value for value in values)
 
 

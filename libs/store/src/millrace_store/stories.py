@@ -82,7 +82,7 @@ async def _streams(reader: Reader, scope: Scope) -> dict[int, Stream]:
 
 
 async def _of_number(reader: Reader, streams: dict[int, Stream], scope: Scope, order_id: str) -> _Key | None:
-    """Give the one order that has a number, as far as the scope says which; None where there is none.
+    """Return the one order that has a number, as far as the scope says which; None where there is none.
 
     Raises:
         AmbiguousOrder: there are several.
@@ -118,7 +118,7 @@ async def _current(reader: Reader, scope: Scope, key: _Key) -> OrderRecord | Non
 
 
 def _names(table: Table, streams: dict[int, Stream], key: _Key | None) -> sa.ColumnElement[bool]:
-    """Give the condition that a row is of an order: of its number, on a stream of its exchange and symbol."""
+    """Return the condition that a row is of an order: of its number, on a stream of its exchange and symbol."""
     if key is None:
         return sa.false()
     own = [one.id for one in streams.values() if (one.exchange, one.symbol or "") == key[:2]]
@@ -126,7 +126,7 @@ def _names(table: Table, streams: dict[int, Stream], key: _Key | None) -> sa.Col
 
 
 async def _events(reader: Reader, streams: dict[int, Stream], key: _Key) -> list[OrderEvent]:
-    """Give what happened to an order; streams of a whole account tell of orders of every symbol."""
+    """Return what happened to an order; streams of a whole account tell of orders of every symbol."""
     chapter = _Chapter(schema.order_events, make.ORDER_EVENT, schema.order_events.c.order_id == key.order_id)
     of_exchange = {id_: stream for id_, stream in streams.items() if stream.exchange == key.exchange}
     events = await _read(reader, of_exchange, chapter, make.order_event)
@@ -136,7 +136,7 @@ async def _events(reader: Reader, streams: dict[int, Stream], key: _Key) -> list
 async def _read(
     reader: Reader, streams: dict[int, Stream], chapter: _Chapter, record: Callable[[Found], RowT]
 ) -> list[RowT]:
-    """Give a chapter's rows of these streams, oldest first."""
+    """Return a chapter's rows of these streams, oldest first."""
     table: Any = chapter.table.c
     n = table.n if "n" in table else sa.literal_column("0")
     key = (table.stream_id, table.at_ms, table.epoch, table.seq, n)

@@ -11,7 +11,7 @@ from millrace_core.orders import Order
 
 @lru_cache(maxsize=65_536)
 def stream_id(name: str) -> int:
-    """Give the number of a Redis name: 48 bits of a hash, so that rows are built without asking the database.
+    """Return the number of a Redis name: 48 bits of a hash, so that rows are built without asking the database.
 
     Two names of one number would be refused when the second is added; among 10,000 names the odds are 1 to 5 million.
     """
@@ -19,7 +19,7 @@ def stream_id(name: str) -> int:
 
 
 def symbol_of(order: Order, stream: StreamName) -> str:
-    """Give the symbol of an order that a message names: its own, else the stream's; empty where neither says one.
+    """Return the symbol of an order that a message names: its own, else the stream's; empty where neither says one.
 
     Exchanges may number the orders of each symbol for itself, so an order of no known symbol is never taken for another
     of its number: it stands by itself.

@@ -29,12 +29,12 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """Give the address of its database `postgres`."""
+        """Return the address of its database `postgres`."""
         return f"postgresql://postgres@{_HOST}:{self.port}/postgres"
 
     @property
     def pid(self) -> int:
-        """Give the server's process id; 0 while it does not run."""
+        """Return the server's process id; 0 while it does not run."""
         return self._process.pid if self._process is not None else 0
 
     @classmethod
@@ -142,7 +142,7 @@ class KillablePostgres:
         self._server, self.url = server, url
 
     async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        """Give a query's rows."""
+        """Return a query's rows."""
         connection = await asyncpg.connect(self.url)
         try:
             return [tuple(row) for row in await connection.fetch(query)]
@@ -180,12 +180,12 @@ def _find_binaries() -> Path:
 
 
 def _other_user() -> str | None:
-    """Give the user to run as: PostgreSQL refuses root."""
+    """Return the user to run as: PostgreSQL refuses root."""
     return "nobody" if os.geteuid() == 0 else None
 
 
 def _end_with_parent() -> list[str]:
-    """Give the command that makes another end with its parent, even when that is killed; empty where there is none."""
+    """Return the command that makes a program end with its parent, even after kill -9; empty where there is none."""
     if (setpriv := shutil.which("setpriv")) is None:
         return []
     user = [] if (name := _other_user()) is None else [f"--reuid={name}", "--clear-groups"]

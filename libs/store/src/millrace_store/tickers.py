@@ -41,7 +41,7 @@ async def page(database: Database, scope: Scope, limit: int, cursor: str | None)
 
 
 async def _before(reader: Reader, first: Found) -> dict[str, Any]:
-    """Give the ticker before a message, as far as it is stored: the newest snapshot and what came after it."""
+    """Return the ticker before a message, as far as it is stored: the newest snapshot and what came after it."""
     _, at_ms, epoch, seq, *_ = first.row
     table = schema.snapshots.c
     wanted = (

@@ -37,20 +37,20 @@ class MarketTrade(Protocol):
 
 
 def traded_at(trade: MarketTrade, published_ms: int) -> int:
-    """Give when a trade was made; an exchange's time that is absent or absurd gives way to ours."""
+    """Return when a trade was made; an exchange's time that is absent or absurd gives way to ours."""
     at_ms = trade.timestamp
     return at_ms if at_ms is not None and 0 <= at_ms <= published_ms + _AHEAD_MS else published_ms
 
 
 def digits(numbers: Sequence[float]) -> list[str]:
-    """Give the shortest digits that mean each number exactly; several times quicker than `repr` of each."""
+    """Return the shortest digits that mean each number exactly; several times quicker than `repr` of each."""
     return msgspec.json.encode(numbers)[1:-1].decode().split(",") if numbers else []
 
 
 def trade_rows(
     stream: int, ids: MessageIds, published_ms: Sequence[int], trades: Sequence[Sequence[MarketTrade]]
 ) -> Columns:
-    """Give a row for each trade of each message."""
+    """Return a row for each trade of each message."""
     counts = [len(made) for made in trades]
     flat = list(chain.from_iterable(trades))
     return Columns(
@@ -69,12 +69,12 @@ def trade_rows(
 
 
 def _spread(values: Sequence[int], counts: Sequence[int]) -> "chain[int]":
-    """Give each value as often as its message has trades."""
+    """Return each value as often as its message has trades."""
     return chain.from_iterable(map(repeat, values, counts))
 
 
 def _times(trades: Sequence[MarketTrade], published_ms: Iterable[int]) -> list[int]:
-    """Give `traded_at` of each, written out: a call for each would cost as much as all the rest."""
+    """Return `traded_at` of each, written out: a call for each would cost as much as all the rest."""
     return [
         at if (at := trade.timestamp) is not None and 0 <= at <= published + _AHEAD_MS else published
         for trade, published in zip(trades, published_ms, strict=True)
@@ -82,6 +82,6 @@ def _times(trades: Sequence[MarketTrade], published_ms: Iterable[int]) -> list[i
 
 
 def _ids(trades: Sequence[MarketTrade]) -> list[str | None]:
-    """Give trades' ids as both databases can hold them: PostgreSQL refuses NUL."""
+    """Return trades' ids as both databases can hold them: PostgreSQL refuses NUL."""
     ids = [trade.id for trade in trades]
     return [one if one is None or "\x00" not in one else one.replace("\x00", "\ufffd") for one in ids]

@@ -84,7 +84,7 @@ class Written(msgspec.Struct):
         return not self.runs or position < (self.runs[0].epoch, self.runs[0].first)
 
     def above(self, position: MessageId) -> Iterator[EpochCount]:
-        """Give what is above a position, epoch by epoch."""
+        """Return what is above a position, epoch by epoch."""
         new = (_cut(run, position) for run in self.runs if (run.epoch, run.last) > position)
         for epoch, group in groupby(new, key=lambda run: run.epoch):
             runs = list(group)

@@ -50,36 +50,36 @@ class LocalBook:
 
     @property
     def best_bid(self) -> Level | None:
-        """Give price and amount of the best bid; None when there is none."""
+        """Return price and amount of the best bid; None when there is none."""
         return self._book.bids.best()
 
     @property
     def best_ask(self) -> Level | None:
-        """Give price and amount of the best ask; None when there is none."""
+        """Return price and amount of the best ask; None when there is none."""
         return self._book.asks.best()
 
     @property
     def mid(self) -> float | None:
-        """Give the price half-way between best bid and ask; None when a side is empty."""
+        """Return the price half-way between best bid and ask; None when a side is empty."""
         return self._book.mid
 
     @property
     def spread(self) -> float | None:
-        """Give the best ask less the best bid; None when a side is empty."""
+        """Return the best ask less the best bid; None when a side is empty."""
         bid, ask = self.best_bid, self.best_ask
         return None if bid is None or ask is None else ask[0] - bid[0]
 
     @property
     def nonce(self) -> int | None:
-        """Give the exchange's own number of this state, where it gives one."""
+        """Return the exchange's own number of this state, where it gives one."""
         return self._book.nonce
 
     def bids(self, depth: int | None = None) -> list[Level]:
-        """Give a copy of the best `depth` bids, or of all, best first."""
+        """Return a copy of the best `depth` bids, or of all, best first."""
         return self._book.bids.levels(depth)
 
     def asks(self, depth: int | None = None) -> list[Level]:
-        """Give a copy of the best `depth` asks, or of all, best first."""
+        """Return a copy of the best `depth` asks, or of all, best first."""
         return self._book.asks.levels(depth)
 
     def show(self, book: OrderBook, timestamp: int | None) -> None:

@@ -14,11 +14,11 @@ class StrategyClock:
         self._call_later = call_later
 
     def now_ns(self) -> int:
-        """Give the time since the Unix epoch in ns."""
+        """Return the time since the Unix epoch in ns."""
         return self._now_ns()
 
     def now_ms(self) -> int:
-        """Give the time since the Unix epoch in ms."""
+        """Return the time since the Unix epoch in ms."""
         return self._now_ns() // 1_000_000
 
     async def sleep(self, ms: float) -> None:

@@ -17,7 +17,7 @@ class StrategyConfiguration(ConfigModel):
 
 
 def read_configuration(model: type[Any], values: dict[str, Any], *, path: str = "$") -> Any:
-    """Give a strategy's settings, checked; `path` is where they stand in the agent's configuration.
+    """Return a strategy's settings, checked; `path` is where they stand in the agent's configuration.
 
     Raises:
         ConfigInvalid: they break the model's rules; every mistake is named with its path.

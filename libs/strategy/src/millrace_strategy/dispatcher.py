@@ -164,7 +164,7 @@ class _Guard:
         return True
 
     def caught(self) -> list[BaseException]:
-        """Give what was caught since the last call."""
+        """Return what was caught since the last call."""
         if not self._errors:
             return []
         errors, self._errors = self._errors, []

@@ -17,7 +17,7 @@ class Host(Protocol):
     """Where a strategy runs."""
 
     def now_ns(self) -> int:
-        """Give the time since the Unix epoch in ns."""
+        """Return the time since the Unix epoch in ns."""
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop, after what has arrived by then was read."""

@@ -49,16 +49,16 @@ class Orders(Mapping[str, Order]):
 
     @property
     def open_ids(self) -> list[str]:
-        """Give the ids of the open ones, oldest known first."""
+        """Return the ids of the open ones, oldest known first."""
         return list(self._open)
 
     @property
     def open(self) -> list[Order]:
-        """Give the open ones, oldest known first."""
+        """Return the open ones, oldest known first."""
         return [self._records[order_id].order for order_id in self._open]
 
     def record(self, order_id: str) -> OrderRecord:
-        """Give an order with its exchange and request.
+        """Return an order with its exchange and request.
 
         Raises:
             KeyError: it is not known, or not the strategy's.
@@ -66,7 +66,7 @@ class Orders(Mapping[str, Order]):
         return self._records[order_id]
 
     def of_request(self, request_id: str) -> Order | None:
-        """Give the order that a request made; None when there is none, or none is known yet."""
+        """Return the order that a request made; None when there is none, or none is known yet."""
         order_id = self._by_request.get(request_id)
         return None if order_id is None else self._records[order_id].order
 

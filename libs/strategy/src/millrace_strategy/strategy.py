@@ -83,7 +83,7 @@ class Strategy:
 
     @property
     def open_order_ids(self) -> list[str]:
-        """Give the ids of its open orders, oldest known first."""
+        """Return the ids of its open orders, oldest known first."""
         return self.orders.open_ids
 
     def after(self, ms: int, callback: Callback | None = None, *, name: str | None = None) -> Timer:
@@ -149,7 +149,7 @@ _HOOKS: dict[type[Any], str] = {
 
 
 def hooks_of(strategy: Strategy) -> dict[type[Any], tuple[Hook, ...]]:
-    """Give what to call for each kind of event: only what the strategy overrides."""
+    """Return what to call for each kind of event: only what the strategy overrides."""
 
     def overridden(name: str) -> bool:
         return getattr(type(strategy), name) is not getattr(Strategy, name)

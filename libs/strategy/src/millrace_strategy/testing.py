@@ -65,17 +65,17 @@ class StrategyHarness:
 
     @property
     def strategy(self) -> Any:
-        """Give the strategy itself."""
+        """Return the strategy itself."""
         return self.runtime.strategy
 
     @property
     def requests(self) -> list[OrderRequest]:
-        """Give all that it has requested, oldest first."""
+        """Return all that it has requested, oldest first."""
         return self.host.requests
 
     @property
     def errors(self) -> list[BaseException]:
-        """Give what its hooks have raised."""
+        """Return what its hooks have raised."""
         return self.host.errors
 
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:

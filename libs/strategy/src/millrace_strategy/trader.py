@@ -49,7 +49,7 @@ class Trader:
 
     @property
     def pending(self) -> list[PendingRequest]:
-        """Give the requests without a final answer, oldest first."""
+        """Return the requests without a final answer, oldest first."""
         return list(self._pending.values())
 
     def create_order(

@@ -41,7 +41,7 @@ class VirtualHost:
         self.is_ended = False
 
     def now_ns(self) -> int:
-        """Give the virtual time."""
+        """Return the virtual time."""
         return self._now_ns
 
     def call_soon(self, callback: Callable[[], None]) -> None:

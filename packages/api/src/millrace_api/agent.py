@@ -37,7 +37,7 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
         self._server: Server | None = None
 
     def units(self, config: ApiConfig) -> Mapping[UnitKey, ApiConfig]:
-        """Give the one unit: the server, and its limits."""
+        """Return the one unit: the server, and its limits."""
         return {"http": config}
 
     async def started(self, bus: Bus) -> None:

@@ -39,7 +39,7 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
-    """Give an agent as somebody may see it: of other tenants' work nothing, not even that it is there."""
+    """Return an agent as somebody may see it: of other tenants' work nothing, not even that it is there."""
     own = (principal.tenant, PUBLIC)
     units = [unit for unit in heartbeat.units if principal.is_operator or _tenant(unit.name) in own]
     # An agent without units may have the configuration of anybody.
@@ -62,7 +62,7 @@ def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
 
 
 def _tenant(unit: str) -> str | None:
-    """Give whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `upkeep`."""
+    """Return whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `upkeep`."""
     tenant, dot, _ = unit.partition(".")
     return tenant if dot else None
 
@@ -83,7 +83,7 @@ class AgentsFeed:
         return self._clients < MOST_CLIENTS
 
     async def events(self, principal: Principal, seconds: float) -> AsyncIterator[bytes]:
-        """Give server-sent events for so long: every agent at first, then each that changed or is gone."""
+        """Return server-sent events for so long: every agent at first, then each that changed or is gone."""
         self._clients += 1
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
@@ -135,7 +135,7 @@ class AgentsFeed:
 
 
 def _news(principal: Principal, alive: dict[str, Heartbeat], known: dict[str, int]) -> list[bytes]:
-    """Give the events that bring somebody who knows `known` up to date."""
+    """Return the events that bring somebody who knows `known` up to date."""
     news = []
     for agent in sorted(known.keys() - alive.keys()):
         del known[agent]

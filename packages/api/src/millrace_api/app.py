@@ -56,7 +56,7 @@ log = structlog.get_logger()
 
 
 def make_app(services: Services) -> FastAPI:
-    """Give the application that serves these."""
+    """Return the application that serves these."""
     app = FastAPI(title="millrace", version=version("millrace-api"), openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
     checked = [Depends(only_known(lambda: _openapi(app)))]

@@ -27,7 +27,7 @@ class PageOf(msgspec.Struct, Generic[T], frozen=True):
 
     items: list[T]
     next_cursor: str | None
-    """Give it as `cursor` to the same query for the rows that follow; null after the last."""
+    """Pass it as `cursor` to the same query for the rows that follow; null after the last."""
 
 
 class ListOf(msgspec.Struct, Generic[T], frozen=True):
@@ -37,12 +37,12 @@ class ListOf(msgspec.Struct, Generic[T], frozen=True):
 
 
 def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Give a value as JSON; decimals become strings, so that no digit is lost."""
+    """Return a value as JSON; decimals become strings, so that no digit is lost."""
     return Response(_encode(value), status_code=status, headers=dict(headers or {}), media_type="application/json")
 
 
 def page(found: Page[Any]) -> Response:
-    """Give a page of the database's."""
+    """Return a page of the database's."""
     return answer(PageOf(found.rows, found.next_cursor))
 
 
@@ -65,7 +65,7 @@ def takes(model: Any) -> dict[str, Any]:
 
 
 def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
-    """Give the dependency that reads a request's body as a struct."""
+    """Return the dependency that reads a request's body as a struct."""
     decoder = msgspec.json.Decoder(model)
 
     async def read(request: Request) -> T:
@@ -80,7 +80,7 @@ def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
 
 
 async def raw_body(request: Request) -> bytes:
-    """Give a request's body.
+    """Return a request's body.
 
     Raises:
         Refusal: it is larger than any request needs to be.
@@ -95,13 +95,13 @@ async def raw_body(request: Request) -> bytes:
 
 
 def components() -> dict[str, Any]:
-    """Give the schemas of everything that routes take and give."""
+    """Return the schemas of everything that routes take and give."""
     _, found = msgspec.json.schema_components(list(_documented.values()), ref_template=REF)
     return {name: _plain(schema) for name, schema in found.items()}
 
 
 def _plain(schema: Any) -> Any:
-    """Give a schema with pairs of numbers as arrays of two: makers of clients do not read `prefixItems`."""
+    """Return a schema with pairs of numbers as arrays of two: makers of clients do not read `prefixItems`."""
     if isinstance(schema, list):
         return [_plain(part) for part in schema]
     if not isinstance(schema, dict):

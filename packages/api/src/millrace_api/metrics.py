@@ -35,7 +35,7 @@ class Metrics:
         )
 
     def gauges(self) -> dict[str, float]:
-        """Give what the heartbeat tells."""
+        """Return what the heartbeat tells."""
         names = {
             "liveClients": "millrace_api_live_clients",
             "liveStreams": "millrace_api_live_streams",
@@ -46,5 +46,5 @@ class Metrics:
         return {name: self.registry.get_sample_value(sample) or 0.0 for name, sample in names.items()}
 
     def text(self) -> bytes:
-        """Give everything in Prometheus's text form."""
+        """Return everything in Prometheus's text form."""
         return generate_latest(self.registry)

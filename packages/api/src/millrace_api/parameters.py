@@ -11,7 +11,7 @@ from millrace_core.errors import Problem
 
 
 def only_known(document: Callable[[], dict[str, Any]]) -> Callable[[Request], None]:
-    """Give the dependency that refuses parameters of which OpenAPI's `document` does not tell."""
+    """Return the dependency that refuses parameters of which OpenAPI's `document` does not tell."""
 
     @cache
     def known() -> dict[str, list[str]]:

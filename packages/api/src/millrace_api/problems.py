@@ -73,17 +73,17 @@ class Refusal(Exception):
         self.headers = headers or {}
 
     def response(self) -> Response:
-        """Give it as an answer."""
+        """Return the problem as a response."""
         return Response(
             msgspec.json.encode(self.details), status_code=self.status, headers=self.headers, media_type=MEDIA_TYPE
         )
 
 
 def unavailable(what: str) -> Refusal:
-    """Give the refusal for when the database or Redis does not answer."""
+    """Return the refusal for when the database or Redis does not answer."""
     return Refusal(503, f"{what} does not answer; nothing was done: try again", headers={"Retry-After": "2"})
 
 
 def not_found(what: str) -> Refusal:
-    """Give the refusal for what does not exist, or is another tenant's: the two look the same."""
+    """Return the refusal for what does not exist, or is another tenant's: the two look the same."""
     return Refusal(404, f"there is no {what} for this tenant")

@@ -34,7 +34,7 @@ class Paging(NamedTuple):
 
 
 def tenant_of(principal: Principal, wanted: str | None, *, public: bool = True) -> Tenant:
-    """Give the tenant whose data is meant: the token's own, or the one of the feeds that all share.
+    """Return the tenant whose data is meant: the token's own, or the one of the feeds that all share.
 
     Raises:
         Refusal: it is another's.
@@ -71,7 +71,7 @@ def _account_scope(
 def scope_of(
     of: Tenant, exchange: str | None, symbol: str | None, since: int | None = None, until: int | None = None
 ) -> Scope:
-    """Give the scope that parameters name, checked by their patterns."""
+    """Return the scope that parameters name, checked by their patterns."""
     return Scope(
         of,
         exchange=None if exchange is None else ExchangeId(exchange),

@@ -56,7 +56,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """Give the port."""
+        """Return the port."""
         return int(self._socket.getsockname()[1])
 
     @classmethod

@@ -63,7 +63,7 @@ class Services:
 
 
 async def redis(call: Awaitable[T]) -> T:
-    """Give what Redis answers.
+    """Return what Redis answers.
 
     Raises:
         Refusal: it does not within 2 s.

@@ -8,7 +8,7 @@ _RETRY_S = 0.02
 
 
 def free_port(preferred: int) -> int:
-    """Give `preferred` when nobody listens there, else a port that the system picks."""
+    """Return `preferred` when nobody listens there, else a port that the system picks."""
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -35,7 +35,7 @@ class AgentFile:
 
 
 def examples_folder() -> Path:
-    """Give the folder of examples: that of the working directory, else the one beside the sources."""
+    """Return the folder of examples: that of the working directory, else the one beside the sources."""
     here = Path("examples")
     return here if here.is_dir() else Path(__file__).resolve().parents[4] / "examples"
 

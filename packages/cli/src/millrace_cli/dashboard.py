@@ -19,7 +19,7 @@ _BAD = {"failed", "dead", "rejected", "expired"}
 
 
 def render(picture: Picture, now_s: float, headline: str) -> RenderableType:
-    """Give the whole picture; `headline` says where things run and how to end them."""
+    """Return the whole picture; `headline` says where things run and how to end them."""
     return Group(
         Text(headline, style="bold"),
         summary(picture, now_s),
@@ -35,7 +35,7 @@ def render(picture: Picture, now_s: float, headline: str) -> RenderableType:
 
 
 def summary(picture: Picture, now_s: float) -> Text:
-    """Give the whole run in one line."""
+    """Return the whole run in one line."""
     rate = sum(view.rate() for view in picture.streams.values())
     total = sum(view.messages for view in picture.streams.values())
     gaps = sum(view.gaps for view in picture.streams.values())
@@ -108,7 +108,7 @@ def _views(picture: Picture) -> list[StreamView]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    """Give an empty table; a column whose name starts with > is flush right."""
+    """Return an empty table; a column whose name starts with > is flush right."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left", no_wrap=True)
@@ -121,5 +121,5 @@ def _coloured(word: str) -> str:
 
 
 def closing_words(picture: Picture) -> RenderableType:
-    """Give what a run has shown, when it is over."""
+    """Return what a run has shown, when it is over."""
     return Group(_orders(picture), _GAP, _latencies(picture), _GAP, _errors(picture))

@@ -19,5 +19,5 @@ DEFAULT_DIR = Path(".millrace")
 
 
 def url_of(database_url: str | None, data_dir: Path) -> str:
-    """Give the address of the database."""
+    """Return the address of the database."""
     return database_url or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"

@@ -35,7 +35,7 @@ class StreamView:
     """Times in s and message counts, over the window of the rate."""
 
     def rate(self) -> float:
-        """Give the messages a second over the last few seconds."""
+        """Return the messages a second over the last few seconds."""
         if len(self.samples) < 2:
             return 0.0
         (start, before), (end, after) = self.samples[0], self.samples[-1]
@@ -114,7 +114,7 @@ class Picture:
         self.error_count += 1
 
     def latency_ms(self) -> dict[str, dict[str, float]]:
-        """Give count, p50 and p99 (ms) of each hop, in the order in which an order passes them."""
+        """Return count, p50 and p99 (ms) of each hop, in the order in which an order passes them."""
         ordered = sorted(self.hops.items(), key=lambda item: HOPS.index(item[0].partition("→")[0]))
         return {
             hop: {
@@ -126,7 +126,7 @@ class Picture:
         }
 
     def report(self, now_s: float) -> dict[str, Any]:
-        """Give what a program would want to know of the run, as JSON-able values."""
+        """Return what a program would want to know of the run, as JSON-able values."""
         streams = self.streams.values()
         seconds = now_s - self.started_s
         messages = sum(view.messages for view in streams)

@@ -65,7 +65,7 @@ class Processes:
         return process.pid
 
     def pids(self) -> dict[str, int]:
-        """Give the process id of each service that runs."""
+        """Return the process id of each service that runs."""
         return {name: process.pid for name, process in self._running.items() if process.returncode is None}
 
     async def first_end(self) -> Ended:

@@ -39,7 +39,7 @@ async def create(url: str, tenant: Tenant, name: str, role: str, days: float | N
 
 
 async def listed(url: str, tenant: Tenant | None) -> list[TokenRecord]:
-    """Give a tenant's tokens, or all; no secrets are in them."""
+    """Return a tenant's tokens, or all; no secrets are in them."""
     async with Store.open(url) as store:
         return await store.access.tokens(tenant)
 

@@ -35,7 +35,7 @@ class DbsyncAgent(Agent[DbsyncConfig, Plan]):
         self._shared: _Shared | None = None
 
     def units(self, config: DbsyncConfig) -> Mapping[UnitKey, Plan]:
-        """Give a unit for each tenant, and those of the database."""
+        """Return a unit for each tenant, and those of the database."""
         return plans(config)
 
     def warnings(self, config: DbsyncConfig) -> Sequence[str]:

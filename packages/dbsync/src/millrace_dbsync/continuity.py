@@ -44,7 +44,7 @@ def follows(position: MessageId, first: MessageId) -> bool:
 
 
 def holes_before(name: str, position: MessageId, first: MessageId, before: Before) -> list[Hole]:
-    """Give the losses between a position and a page that does not follow it without a question."""
+    """Return the losses between a position and a page that does not follow it without a question."""
     if position == BEGINNING:
         return [Hole(name, first.epoch, 1, first.seq - 1, "written and gone before the journal was first read")]
     if position.epoch == first.epoch:
@@ -58,7 +58,7 @@ def holes_before(name: str, position: MessageId, first: MessageId, before: Befor
 
 
 def end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
-    """Give the doubt, where there is one, about a journal whose ids have no order without holes (requests to trade).
+    """Return the doubt, where there is one, about a journal whose ids have no order without holes (requests to trade).
 
     They can only be compared with what stands before them: nothing is lost while that is what was read last.
     """
@@ -68,7 +68,7 @@ def end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
 
 
 def holes_within(name: str, ids: Sequence[MessageId]) -> list[Hole]:
-    """Give the losses between the entries of a page."""
+    """Return the losses between the entries of a page."""
     first, last = ids[0], ids[-1]
     if first.epoch == last.epoch and last.seq - first.seq + 1 == len(ids):
         # Ids only grow: a page whose ends are as far apart as it is long has no hole.

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 def database_url(environ: Mapping[str, str] = os.environ) -> str:
-    """Give where the database is: `MILLRACE_DATABASE_URL`, or a file in the data directory."""
+    """Return where the database is: `MILLRACE_DATABASE_URL`, or a file in the data directory."""
     data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
     return environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
 

@@ -33,7 +33,7 @@ class MarketTrades(msgspec.Struct):
 
 
 def put_delta_of(action: Action) -> Put:
-    """Give what adds the deltas of a stream; those without a table of their own are kept as they travelled."""
+    """Return what adds the deltas of a stream; those without a table of their own are kept as they travelled."""
     return _PUTS.get(action, _event)
 
 

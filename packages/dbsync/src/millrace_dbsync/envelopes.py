@@ -29,7 +29,7 @@ def envelope(entry: JournalEntry) -> Message:
 
 
 def text_of(entry: JournalEntry) -> bytes:
-    """Give an entry's JSON, surely UTF-8: decoders look only at what they need, and the database at all of it.
+    """Return an entry's JSON, surely UTF-8: decoders look only at what they need, and the database at all of it.
 
     Raises:
         InvalidMessage: there is none, or it is no text.
@@ -44,7 +44,7 @@ def text_of(entry: JournalEntry) -> bytes:
 
 
 def place_of(name: str, message_id: MessageId, message: Message) -> Place:
-    """Give where a message belongs: by the time at which it was published.
+    """Return where a message belongs: by the time at which it was published.
 
     An answer carries the trace of what caused it, if anything of ours did: the last that the executor did counts.
     """
@@ -55,7 +55,7 @@ def place_of(name: str, message_id: MessageId, message: Message) -> Place:
 
 
 def credible(at_ms: int) -> int:
-    """Give a time as it is, or the present where it is none: rows are kept by their time, so an absurd one hurts."""
+    """Return a time as it is, or the present where it is none: rows are kept by their time, so an absurd one hurts."""
     return at_ms if 0 <= at_ms <= (now := now_ms()) + DAY_MS else now
 
 
@@ -72,5 +72,5 @@ def read(decoder: "msgspec.json.Decoder[_ModelT]", data: msgspec.Raw | bytes) ->
 
 
 def invalid(text: str) -> InvalidMessage:
-    """Give the error that says what is wrong with a whole message."""
+    """Return the error that says what is wrong with a whole message."""
     return InvalidMessage((Problem("$", text),))

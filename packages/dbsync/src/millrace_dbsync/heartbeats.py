@@ -15,7 +15,7 @@ class HeartbeatSieve:
         self._kept: dict[AgentId, Heartbeat] = {}
 
     def worth_keeping(self, heartbeats: Iterable[Heartbeat]) -> list[Heartbeat]:
-        """Give those that tell something new, and count them as kept."""
+        """Return those that tell something new, and count them as kept."""
         chosen = [heartbeat for heartbeat in heartbeats if self._is_news(heartbeat)]
         self._kept.update({AgentId(heartbeat.id): heartbeat for heartbeat in chosen})
         return chosen
@@ -28,7 +28,7 @@ class HeartbeatSieve:
 
 
 def _gist(heartbeat: Heartbeat) -> tuple[object, ...]:
-    """Give what of a heartbeat does not change as long as all goes on as it did."""
+    """Return what of a heartbeat does not change as long as all goes on as it did."""
     return (
         heartbeat.state,
         heartbeat.started_at,

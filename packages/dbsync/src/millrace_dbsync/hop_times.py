@@ -52,7 +52,7 @@ class HopTimes:
 
 
 def _between(start: _Hop, end: _Hop) -> list[int] | None:
-    """Give the time from hop to hop of each; None where a hop of any is not known."""
+    """Return the time from hop to hop of each; None where a hop of any is not known."""
     try:
         return list(map(sub, end, start))
     except TypeError:

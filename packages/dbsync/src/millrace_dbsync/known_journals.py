@@ -18,7 +18,7 @@ class KnownJournals:
         self._at = float("-inf")
 
     async def names(self) -> set[str]:
-        """Give the names, half a second old at most."""
+        """Return the names, half a second old at most."""
         async with self._lock:
             if time.monotonic() - self._at > _FRESH_S:
                 self._names = await self._journals.names()

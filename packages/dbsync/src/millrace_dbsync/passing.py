@@ -38,16 +38,16 @@ class Passage:
         self._seen(size)[:size] = content
 
     def take(self, size: int) -> memoryview:
-        """Give what is in it: to be read before the other is told that it may put something else in."""
+        """Return what is in it: to be read before the other is told that it may put something else in."""
         return memoryview(self._seen(size))[:size]
 
     def close(self) -> None:
-        """Give it back."""
+        """Close the shared memory."""
         self._memory = None
         os.close(self.descriptor)
 
     def _seen(self, size: int) -> mmap.mmap:
-        """Give the memory as it is now; the other may have made it larger."""
+        """Return the memory as it is now; the other may have made it larger."""
         if self._memory is None or len(self._memory) < size:
             self._memory = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
         return self._memory

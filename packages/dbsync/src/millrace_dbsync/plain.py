@@ -63,7 +63,7 @@ def read_page(decoder: "msgspec.json.Decoder[list[DeltaT]]", page: JournalPage) 
 
 
 def times_of(deltas: Sequence[PlainDelta]) -> Times | None:
-    """Give their times; None where one was not published, or a time is not credible."""
+    """Return their times; None where one was not published, or a time is not credible."""
     traces = [delta.trace for delta in deltas]
     published = [trace.published for trace in traces]
     event_ms = [delta.timestamp for delta in deltas]

@@ -63,7 +63,7 @@ Plan = TenantPlan | AgentsPlan | UpkeepPlan
 
 
 def plans(config: DbsyncConfig) -> Mapping[str, Plan]:
-    """Give the units by name: one a tenant, by the tenant's name in `{tenant}.journals`, and those of the database."""
+    """Return the units by name: one a tenant, named `{tenant}.journals`, and those of the database."""
     units: dict[str, Plan] = {f"{tenant}.journals": _tenant_plan(config, tenant) for tenant in _tenants(config)}
     if config.agents:
         units[AGENTS] = AgentsPlan()
@@ -77,7 +77,7 @@ def _tenants(config: DbsyncConfig) -> set[Tenant]:
 
 
 def _tenant_plan(config: DbsyncConfig, tenant: Tenant) -> TenantPlan:
-    """Give one plan of all the workplans of a tenant: a journal named twice is stored once."""
+    """Return one plan of all the workplans of a tenant: a journal named twice is stored once."""
     ours = [workplan for workplan in config.workplans if workplan.tenant == tenant]
     return TenantPlan(
         tenant=tenant,

@@ -23,7 +23,7 @@ class Preparing:
         self._is_ending = True
 
     async def hauls(self) -> AsyncGenerator[Ready, None]:
-        """Give them in order, until told to end; to be closed when left earlier.
+        """Return them in order, until told to end; to be closed when left earlier.
 
         One is empty only where the one before it said that there is more, and there was not.
         """

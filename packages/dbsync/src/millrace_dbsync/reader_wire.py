@@ -24,13 +24,13 @@ class Order(NamedTuple):
 
 
 def packed_order(order: Order) -> bytes:
-    """Give an order as bytes, behind its size."""
+    """Return an order as bytes, behind its size."""
     packed = pickle.dumps(order)
     return len(packed).to_bytes(SIZE_BYTES, "big") + packed
 
 
 def order_of(packed: bytes) -> Order:
-    """Give the order that our own process packed, without its size."""
+    """Return the order that our own process packed, without its size."""
     order: Order = pickle.loads(packed)  # noqa: S301 - our own process's
     return order
 
@@ -43,6 +43,6 @@ def put(slot: int, passage: Passage, ready: Ready) -> bytes:
 
 
 def taken(passage: Passage, size: int, release: Callable[[], None]) -> Ready:
-    """Give the haul that is in a slot."""
+    """Return the haul that is in a slot."""
     batch, told = unpack(passage.take(size))
     return Ready(told, batch, None, release)

@@ -41,7 +41,7 @@ class Readers:
             await asyncio.wait([self._starting])
 
     def take(self) -> ReaderProcess | None:
-        """Give the one that waits; None when there is none."""
+        """Return the one that waits; None when there is none."""
         spare, self._spare = self._spare, None
         if spare is not None:
             self._taken_at = _now()

@@ -47,7 +47,7 @@ class Ready:
 
     @classmethod
     def of(cls, haul: Haul, batch: Batch, shelved: Shelved) -> "Ready":
-        """Give a haul whose pages were put in a batch; its losses are added to that."""
+        """Return a haul whose pages were put in a batch; its losses are added to that."""
         for hole in haul.holes:
             batch.gap(hole.name, hole.epoch, hole.first_seq, hole.last_seq, now_ms(), hole.reason)
         last = {name: page.last for name, page in haul.pages.items()}

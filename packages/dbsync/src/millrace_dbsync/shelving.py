@@ -19,7 +19,7 @@ from millrace_store import Batch, Place
 
 
 def shelf_of(name: str) -> Shelf:
-    """Give what adds the entries of a journal to a batch."""
+    """Return what adds the entries of a journal to a batch."""
     if not name.startswith("stream."):
         return _Requests(name)
     stream = StreamName.parse(name)
@@ -119,7 +119,7 @@ class _Requests(_OneByOne):
 
 
 def _asked_at(entry_id: MessageId, text: bytes) -> int:
-    """Give a request's own time, or where it says none when Redis had it: its entry's id tells."""
+    """Return a request's own time, or where it says none when Redis had it: its entry's id tells."""
     try:
         return credible(_ASKED_AT.decode(text).requested_at or entry_id.epoch)
     except msgspec.MsgspecError:

@@ -13,7 +13,7 @@ from millrace_store import Batch, Place
 
 
 def put_snapshot_of(action: Action) -> Put:
-    """Give what adds the snapshots of a stream; of most only up to where they reach is looked at."""
+    """Return what adds the snapshots of a stream; of most only up to where they reach is looked at."""
     return _PUTS.get(action, _any)
 
 

@@ -96,7 +96,7 @@ class Storing:
 
 
 def _buried(haul: Haul, reason: str) -> Ready:
-    """Give a haul of one message, that message a dead letter."""
+    """Return a haul of one message, that message a dead letter."""
     shelved = Shelved()
     ((name, (entry,)),) = haul.pages.items()
     batch = Batch()

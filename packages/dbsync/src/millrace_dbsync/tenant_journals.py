@@ -70,7 +70,7 @@ class TenantJournals:
                 await self._store_from_here(storing)
 
     def _reader(self) -> ReaderProcess | None:
-        """Give a process to read where there is much; when none is ready yet, have one started."""
+        """Return a process to read where there is much; when none is ready yet, have one started."""
         if self._unbroken < MUCH:
             return None
         if (reader := self._readers.take()) is None:

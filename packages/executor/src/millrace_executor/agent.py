@@ -46,7 +46,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         self._controls: dict[Tenant, Controls] = {}
 
     def units(self, config: ExecutorConfig) -> Mapping[UnitKey, UnitConfig]:
-        """Give a reception and the limits of each tenant, and a desk for each account."""
+        """Return a reception and the limits of each tenant, and a desk for each account."""
         units: dict[UnitKey, UnitConfig] = {}
         for tenant, accounts in config.exchanges.items():
             units[f"{tenant}.requests"] = ReceptionUnit(tenant, config.agent.id)

@@ -28,7 +28,7 @@ class Answering:
         self._exchange = exchange
 
     async def finally_(self, request_id: RequestId, intent: Intent, response: Response, trace: Trace) -> None:
-        """Give the final answer; when this returns Redis holds all that it entails."""
+        """Return the final answer; when this returns Redis holds all that it entails."""
         orders = response.orders or [] if response.order is None else [response.order]
         for order in orders:
             await self._merge(request_id, intent, order)
@@ -36,7 +36,7 @@ class Answering:
         await self._ledger.note(request_id, settled(intent, response.status))
 
     async def provisionally(self, request_id: RequestId, intent: Intent, response: Response, trace: Trace) -> Intent:
-        """Give the answer `unknown`; give the intent as the ledger then holds it."""
+        """Return the answer `unknown`; give the intent as the ledger then holds it."""
         await self._answers.give(intent.stream, response, trace)
         unknown = marked_unknown(intent, now_ms())
         await self._ledger.note(request_id, unknown)

@@ -61,7 +61,7 @@ class Answers:
                 return
 
     async def given(self, name: StreamName, *, provisional: bool = False) -> dict[str, ResponseStatus]:
-        """Give the requests that the stream's journal answers, finally or `provisional`ly too, with their status."""
+        """Return the requests that the stream's journal answers, finally or `provisional`ly too, with their status."""
         found: dict[str, ResponseStatus] = {}
 
         def note(update: Update) -> None:

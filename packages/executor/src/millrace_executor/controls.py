@@ -22,7 +22,7 @@ class Controls:
 
     @property
     def limits(self) -> RiskLimits:
-        """Give the limits in force."""
+        """Return the limits in force."""
         return self._limits or RiskLimits()
 
     def set_limits(self, limits: RiskLimits) -> None:

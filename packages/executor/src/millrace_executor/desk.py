@@ -65,7 +65,7 @@ class Desk:
         self.running.start(self._handle(job, our_id, self._sequence.enter(job.work.request, our_id)))
 
     def unfinished(self) -> list[Job]:
-        """Give the jobs that were taken and not finished, in order of arrival."""
+        """Return the jobs that were taken and not finished, in order of arrival."""
         return list(self._unfinished)
 
     async def load(self) -> None:
@@ -131,7 +131,7 @@ class Desk:
         return decision
 
     def _stopped(self, job: Job) -> Response | None:
-        """Give the answer to a request that must not be sent, whatever its terms; None to one that may."""
+        """Return the answer to a request that must not be sent, whatever its terms; None to one that may."""
         if now_ms() > job.work.valid_until_ms:
             return self._expired(job)
         if isinstance(job.work.request, CancelOrder | CancelAllOrders):
@@ -148,7 +148,7 @@ class Desk:
         return job.work.refuse("expired", "Expired", f"its validity ended {max(late_ms, 0)} ms ago{waited}")
 
     async def _edited(self, payload: EditPayload) -> Order | None:
-        """Give what is known of the order to edit, where a limit needs the terms that the edit leaves alone."""
+        """Return what is known of the order to edit, where a limit needs the terms that the edit leaves alone."""
         complete = payload.amount_base is not None and payload.price is not None
         if complete or payload.order_id is None or self._controls.limits.max_order_notional is None:
             return None

@@ -18,7 +18,7 @@ ACTIONS = tuple(_KINDS)
 
 
 def problems_of(raw: bytes) -> tuple[Problem, ...]:
-    """Give every mistake in a request's bytes; none means that `parse_request` takes it."""
+    """Return every mistake in a request's bytes; none means that `parse_request` takes it."""
     try:
         fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError as error:
@@ -79,7 +79,7 @@ def _object_of(raw: msgspec.Raw) -> dict[str, msgspec.Raw] | None:
 
 
 def text_of(raw: msgspec.Raw | None) -> str | None:
-    """Give the text that stands in raw JSON; None where something else does."""
+    """Return the text that stands in raw JSON; None where something else does."""
     if raw is None:
         return None
     try:

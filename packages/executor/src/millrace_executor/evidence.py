@@ -29,7 +29,7 @@ class Evidence:
 
 
 def conclude(request_id: RequestId, request: Request, evidence: Evidence) -> Response | None:
-    """Give the final answer that the evidence proves; None while it proves nothing."""
+    """Return the final answer that the evidence proves; None while it proves nothing."""
     order, source = evidence.order, order_source(request)
     done = Response(request_id, "done", order=order, order_source=source)
     match request:

@@ -77,7 +77,7 @@ class Execution:
         await self.finish(job.work.request_id, intent, answer, turn, trace)
 
     async def finish(self, request_id: RequestId, intent: Intent, answer: Response, turn: Turn, trace: Trace) -> None:
-        """Give the final answer, and let those learn of the order that wait for it."""
+        """Return the final answer, and let those learn of the order that wait for it."""
         if answer.order is not None and isinstance(intent.request, CreateOrder | EditOrder):
             turn.order = answer.order
             self._sequence.same(intent.client_order_id or "", answer.order.id)

@@ -40,11 +40,11 @@ class Work:
 
     @property
     def source(self) -> str | None:
-        """Give who wanted it."""
+        """Return who wanted it."""
         return order_source(self.request)
 
     def refuse(self, status: ResponseStatus, kind: str, message: str) -> Response:
-        """Give the answer that says why it was not done."""
+        """Return the answer that says why it was not done."""
         return refusal(self.request_id, status, kind, message, self.source)
 
 
@@ -74,12 +74,12 @@ def read(tenant: Tenant, raw: bytes, *, entry_id: str | None, received_ms: int) 
 
 
 def order_source(request: Request) -> str | None:
-    """Give who wanted it."""
+    """Return who wanted it."""
     return request.payload.order_source
 
 
 def refusal(request_id: str, status: ResponseStatus, kind: str, message: str, source: str | None = None) -> Response:
-    """Give the answer that says why nothing was placed."""
+    """Return the answer that says why nothing was placed."""
     return Response(request_id, status, order_source=source, error=RequestError(kind, message))
 
 

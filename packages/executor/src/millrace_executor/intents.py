@@ -50,14 +50,14 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
     @property
     def stream(self) -> StreamName:
-        """Give the name of the stream that carries the answer."""
+        """Return the name of the stream that carries the answer."""
         return StreamName.parse(self.answer_to)
 
 
 def intent_of(
     work: Work, now_ms: int, *, accepted_ns: int, client_order_id: str | None = None, verdict: Response | None = None
 ) -> Intent:
-    """Give the intent to carry out a request, or to answer it with a verdict that needs no exchange."""
+    """Return the intent to carry out a request, or to answer it with a verdict that needs no exchange."""
     undated = work.request.requested_at is None and work.request.request_id is not None
     return Intent(
         state="pending",
@@ -73,7 +73,7 @@ def intent_of(
 
 
 def intent_of_unfit(unfit: Unfit, now_ms: int) -> Intent:
-    """Give the intent to answer what could not be read."""
+    """Return the intent to answer what could not be read."""
     return Intent(
         state="pending",
         answer_to=str(unfit.answer_to),
@@ -85,7 +85,7 @@ def intent_of_unfit(unfit: Unfit, now_ms: int) -> Intent:
 
 
 def settled(intent: Intent, status: ResponseStatus) -> Intent:
-    """Give the short entry that remains of an intent once it is finally answered."""
+    """Return the short entry that remains of an intent once it is finally answered."""
     return Intent(
         state="settled",
         answer_to=intent.answer_to,
@@ -97,12 +97,12 @@ def settled(intent: Intent, status: ResponseStatus) -> Intent:
 
 
 def marked_unknown(intent: Intent, sent_by_ms: int) -> Intent:
-    """Give the intent of a request that was sent, at this moment at the latest, and whose outcome nobody knows."""
+    """Return the intent of a request that was sent, at this moment at the latest, and whose outcome nobody knows."""
     return msgspec.structs.replace(intent, state="unknown", sent_by=sent_by_ms)
 
 
 def encode_intent(intent: Intent) -> bytes:
-    """Give the bytes that the ledger holds."""
+    """Return the bytes that the ledger holds."""
     return encode(intent)
 
 

@@ -118,7 +118,7 @@ class Reception:
         await done()
 
     async def _recover(self) -> None:
-        """Give the answers that were decided and perhaps not given when the executor last ended."""
+        """Return the answers that were decided and perhaps not given when the executor last ended."""
         for request_id, intent in (await self._ledger.load()).items():
             status = (await self._answers.given(intent.stream)).get(request_id)
             if status is not None:

@@ -61,7 +61,7 @@ def not_enforced(limits: RiskLimits) -> list[str]:
 
 
 def rate_window(orders_per_second: float) -> tuple[int, float]:
-    """Give how many orders a limit allows within how many ms: 2.5 a second is 2 in 800 ms, 0.5 is 1 in 2 s."""
+    """Return how many orders a limit allows within how many ms: 2.5 a second is 2 in 800 ms, 0.5 is 1 in 2 s."""
     count = max(1, math.floor(orders_per_second))
     return count, 1000 * count / orders_per_second
 

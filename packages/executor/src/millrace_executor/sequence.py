@@ -66,7 +66,7 @@ class Sequence:
         self._aliases: OrderedDict[str, str] = OrderedDict()
 
     def enter(self, request: Request, client_order_id: str) -> Turn:
-        """Give a request its turn, behind all that entered before and concerns the same order.
+        """Return a request its turn, behind all that entered before and concerns the same order.
 
         To cancel everything waits for nothing, and what enters later waits for it: a new order is not swept
         away by a sweep that was asked for before it.
@@ -85,7 +85,7 @@ class Sequence:
         return turn
 
     def creations_under_way(self, symbol: str | None) -> list[Turn]:
-        """Give the turns of orders, of one symbol or all, that are being placed right now."""
+        """Return the turns of orders, of one symbol or all, that are being placed right now."""
         return [turn for turn in self._creations if not turn.is_over and symbol in (None, turn.symbol)]
 
     def same(self, client_order_id: str, order_id: str) -> None:

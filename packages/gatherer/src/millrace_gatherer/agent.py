@@ -21,7 +21,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
         self._bus: Bus | None = None
 
     def units(self, config: GathererConfig) -> Mapping[str, StreamUnit]:
-        """Give the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
+        """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return stream_units(config)
 
     def warnings(self, config: GathererConfig) -> Sequence[str]:

@@ -44,7 +44,7 @@ class SharedExchanges:
 
     @asynccontextmanager
     async def use(self, tenant: Tenant, exchange_id: ExchangeId, credentials: Credentials) -> AsyncIterator[Exchange]:
-        """Give the account's exchange, its markets loaded.
+        """Return the account's exchange, its markets loaded.
 
         Raises:
             ExchangeError: it cannot be reached, or refuses the keys; the next use tries again.

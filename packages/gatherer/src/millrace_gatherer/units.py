@@ -28,12 +28,12 @@ class StreamUnit:
 
     @property
     def key(self) -> str:
-        """Give the name by which people know the unit, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
+        """Return the name by which people know the unit, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return str(self.name).removeprefix("stream.")
 
 
 def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
-    """Give the streams that a configuration asks for, by key; candles of several timeframes are one stream.
+    """Return the streams that a configuration asks for, by key; candles of several timeframes are one stream.
 
     Raises:
         ConfigInvalid: a stream is asked for twice with different settings, or nothing gathers that kind yet.

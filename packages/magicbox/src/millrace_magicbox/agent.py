@@ -21,7 +21,7 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
         self._bus: Bus | None = None
 
     def units(self, config: MagicboxConfig) -> Mapping[UnitKey, StrategyPlan]:
-        """Give the strategies that the configuration asks for."""
+        """Return the strategies that the configuration asks for."""
         return plans(config)
 
     async def started(self, bus: Bus) -> None:

@@ -37,7 +37,7 @@ class LiveHost:
         """Why the strategy was given up; None while it was not."""
 
     def now_ns(self) -> int:
-        """Give the wall clock."""
+        """Return the wall clock."""
         return now_ns()
 
     def call_soon(self, callback: Callable[[], None]) -> None:

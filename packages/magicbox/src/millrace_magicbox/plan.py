@@ -25,12 +25,12 @@ class StrategyPlan:
     """Where its configuration stands in the agent's; to move it there restarts nothing."""
 
     def stream(self, feed: Feed) -> StreamName:
-        """Give the name of the stream that a feed is."""
+        """Return the name of the stream that a feed is."""
         return StreamName(PUBLIC if feed.is_public else self.tenant, feed.exchange, feed.action, feed.symbol)
 
 
 def plans(config: MagicboxConfig) -> dict[str, StrategyPlan]:
-    """Give the strategies to run by the name of their unit, `{tenant}.{name}`.
+    """Return the strategies to run by the name of their unit, `{tenant}.{name}`.
 
     Raises:
         ConfigInvalid: two strategies of a tenant have one name, or a subscription cannot be meant.

@@ -23,14 +23,14 @@ DEFAULT_FOLDERS = (Path("strategies"), Path("examples/strategies"))
 
 
 def plugin_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Give the plugin folder: MILLRACE_PLUGIN_DIR, else the first of `DEFAULT_FOLDERS` that exists here, else None."""
+    """Return the plugin folder: MILLRACE_PLUGIN_DIR, else the first of `DEFAULT_FOLDERS` that exists, else None."""
     if named := environ.get("MILLRACE_PLUGIN_DIR"):
         return Path(named)
     return next((folder for folder in DEFAULT_FOLDERS if folder.is_dir()), None)
 
 
 def load_strategy(name: str, folder: Path | None) -> type[Strategy]:
-    """Give a strategy's class; an installed plugin comes before a file.
+    """Return a strategy's class; an installed plugin comes before a file.
 
     Raises:
         PluginNotFound: there is none of this name.

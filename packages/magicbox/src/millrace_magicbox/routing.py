@@ -16,7 +16,7 @@ Listener = Callable[[Update], None]
 
 
 def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> Listener:
-    """Give the listener of a subscribed stream."""
+    """Return the listener of a subscribed stream."""
     tell = _teller(feed, runtime)
     heard: FollowerStatus = "unknown"
 
@@ -42,7 +42,7 @@ def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> L
 
 
 def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> Listener:
-    """Give the listener of all streams of answers."""
+    """Return the listener of all streams of answers."""
 
     def listen(update: Update) -> None:
         if update.kind != "response":
@@ -121,7 +121,7 @@ class _TradesTeller:
 
 
 def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:
-    """Give those of the newest trades, oldest first, that came after the last one seen."""
+    """Return those of the newest trades, oldest first, that came after the last one seen."""
     if last is None:
         return trades
     for index in range(len(trades) - 1, -1, -1):

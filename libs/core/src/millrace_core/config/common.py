@@ -77,5 +77,5 @@ class BaseConfig(ConfigModel):
 
 
 def revision(text: bytes) -> str:
-    """Give the short digest by which people and heartbeats name one version of a configuration."""
+    """Return the short digest by which people and heartbeats name one version of a configuration."""
     return hashlib.sha256(text).hexdigest()[:12]

@@ -29,7 +29,7 @@ def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
 
 
 def problems_of(error: ValidationError, root: str = "$") -> list[Problem]:
-    """Give every mistake that a model found; `root` is the JSON path of the value that it was given."""
+    """Return every mistake that a model found; `root` is the JSON path of the value that it was given."""
     found = (problem for details in error.errors() for problem in _problems(details))
     return [Problem(root + problem.path.removeprefix("$"), problem.message) for problem in found]
 

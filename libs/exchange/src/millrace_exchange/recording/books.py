@@ -26,7 +26,7 @@ class _Recording:
         super().limit()  # type: ignore[misc]
 
     def take_changes(self) -> list[Level]:
-        """Give what changed since the last call, in order."""
+        """Return what changed since the last call, in order."""
         changes, self.changes = self.changes, []
         return changes
 
@@ -98,7 +98,7 @@ class RecordedBook(OrderBook):  # type: ignore[misc]
         self.replaced = True
 
     def levels(self) -> tuple[list[Level], list[Level]]:
-        """Give the whole book and forget the single changes that led to it."""
+        """Return the whole book and forget the single changes that led to it."""
         self.replaced = False
         self["bids"].take_changes()
         self["asks"].take_changes()

@@ -41,15 +41,15 @@ class RecordedExchange(Shortcuts):
         self.recorder = Recorder(self)
 
     def order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
-        """Give a book that records."""
+        """Return a book that records."""
         return RecordedBook(snapshot, depth)
 
     def counted_order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
-        """Give a book that records."""
+        """Return a book that records."""
         return RecordedCountedBook(snapshot, depth)
 
     def indexed_order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
-        """Give a book that records."""
+        """Return a book that records."""
         return RecordedIndexedBook(snapshot, depth)
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
@@ -58,7 +58,7 @@ class RecordedExchange(Shortcuts):
         return await super().fetch(url, method, headers, body)  # type: ignore[misc]
 
     def client(self, url: str) -> Any:
-        """Give the connection to a URL, listening in on a new one."""
+        """Return the connection to a URL, listening in on a new one."""
         is_new = url not in (self.clients or {})
         client = super().client(url)  # type: ignore[misc]
         if is_new:
@@ -106,5 +106,5 @@ class RecordedExchange(Shortcuts):
 
 @cache
 def recorded(loaded: Any) -> Any:
-    """Give a class like ccxt's `loaded`, whose instances record."""
+    """Return a class like ccxt's `loaded`, whose instances record."""
     return type(f"Recorded{loaded.__name__.title()}", (RecordedExchange, loaded), {})

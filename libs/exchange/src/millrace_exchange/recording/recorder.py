@@ -63,7 +63,7 @@ class Recorder:
                 check.forget(market["id"])
 
     def take_void(self, symbol: str) -> Any:
-        """Give, once, the connection over which a book came that misses something; None where it does not."""
+        """Return, once, the connection over which a book came that misses something; None where it does not."""
         return self._void.pop(symbol, None)
 
     def tell(self, result: Any) -> bool:

@@ -51,10 +51,10 @@ class SequenceCheck(ABC):
 
     @abstractmethod
     def links(self, frame: Frame) -> Iterator[Link]:
-        """Give what a frame says of its place, for each book in it; nothing where it is of another kind."""
+        """Return what a frame says of its place, for each book in it; nothing where it is of another kind."""
 
     def gaps(self, frame: Frame) -> list[Gap]:
-        """Give what is missing before a frame."""
+        """Return what is missing before a frame."""
         return [gap for link in self.links(frame) if (gap := self._gap(link)) is not None]
 
     def forget(self, market_id: str) -> None:
@@ -91,7 +91,7 @@ class KucoinSequence(SequenceCheck):
     drops_old = True
 
     def links(self, frame: Frame) -> Iterator[Link]:
-        """Give the place of an increment."""
+        """Return the place of an increment."""
         topic, market_id = _split(frame.get("topic"), ":")
         if topic in ("/market/level2", "/contractMarket/level2"):
             data = frame.get("data") or {}
@@ -112,7 +112,7 @@ class BybitSequence(SequenceCheck):
     """
 
     def links(self, frame: Frame) -> Iterator[Link]:
-        """Give the place of a snapshot or delta."""
+        """Return the place of a snapshot or delta."""
         topic, data = str(frame.get("topic", "")), frame.get("data")
         if topic.startswith("orderbook.") and isinstance(data, Mapping) and "u" in data:
             update_id = int(data["u"])
@@ -126,7 +126,7 @@ class HitbtcSequence(SequenceCheck):
     """
 
     def links(self, frame: Frame) -> Iterator[Link]:
-        """Give the places of all books in a frame."""
+        """Return the places of all books in a frame."""
         if frame.get("ch") != "orderbook/full":
             return
         for kind in ("snapshot", "update"):
@@ -142,7 +142,7 @@ class CoinbaseSequence(SequenceCheck):
     """
 
     def links(self, frame: Frame) -> Iterator[Link]:
-        """Give the place of any numbered frame."""
+        """Return the place of any numbered frame."""
         if (number := frame.get("sequence_num")) is not None:
             yield Link("connection", None, int(number), int(number))
 
@@ -157,7 +157,7 @@ _CHECKS: dict[str, type[SequenceCheck]] = {
 
 
 def sequence_check(exchange_id: str) -> SequenceCheck | None:
-    """Give the check of one new connection; None where ccxt looks itself, or frames are not numbered."""
+    """Return the check of one new connection; None where ccxt looks itself, or frames are not numbered."""
     check = _CHECKS.get(exchange_id)
     return None if check is None else check()
 

@@ -23,7 +23,7 @@ class Shortcuts:
 
     @staticmethod
     def iso8601(timestamp: Any = None) -> Any:
-        """Give a time in ms as ISO 8601 in UTC; None where it is none."""
+        """Return a time in ms as ISO 8601 in UTC; None where it is none."""
         if type(timestamp) is not int or not 0 <= timestamp <= _LATEST_MS:
             return Exchange.iso8601(timestamp)
         seconds, milliseconds = divmod(timestamp, 1000)
@@ -31,7 +31,7 @@ class Shortcuts:
 
     @staticmethod
     def rawencode(params: dict[str, Any] = {}, sort: bool = False) -> Any:  # noqa: B006 (as ccxt has it)
-        """Give parameters as a query in which nothing is escaped."""
+        """Return parameters as a query in which nothing is escaped."""
         if not all(type(value) in _PLAIN for value in params.values()):
             return Exchange.rawencode(params, sort)
         return "&".join([f"{name}={value}" for name, value in params.items()])

@@ -32,7 +32,7 @@ class Gate:
         self._origins = config.allowed_origins
 
     async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal:
-        """Give who asks.
+        """Return who asks.
 
         Raises:
             Refusal: nobody whom we know.
@@ -126,7 +126,7 @@ class Gate:
 
 
 def too_many(wait_s: float) -> Refusal:
-    """Give the refusal for one request too many."""
+    """Return the refusal for one request too many."""
     seconds = max(1, round(wait_s + 0.5))
     return Refusal(429, f"too many requests: ask again in {seconds} s", headers={"Retry-After": str(seconds)})
 

@@ -101,13 +101,13 @@ class _Passage:
 
 
 def _operation(scope: Scope) -> str | None:
-    """Give the name that OpenAPI has for what was asked for; None where no route was found, or looked for."""
+    """Return the name that OpenAPI has for what was asked for; None where no route was found, or looked for."""
     name: str | None = getattr(scope.get("route"), "operation_id", None)
     return name
 
 
 def address_of(request: Request) -> str:
-    """Give the address from which a request came."""
+    """Return the address from which a request came."""
     return request.client.host if request.client else NOBODY
 
 

@@ -46,7 +46,7 @@ Caller = Annotated[Principal, Depends(_caller)]
 
 
 def needs(role: Role) -> Callable[[Principal], None]:
-    """Give the dependency that lets only those pass who have a role."""
+    """Return the dependency that lets only those pass who have a role."""
 
     def check(caller: Caller) -> None:
         if not caller.may(role):

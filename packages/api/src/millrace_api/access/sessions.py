@@ -43,7 +43,7 @@ class Sessions:
         return cookie, known
 
     def principal(self, cookie: str) -> Principal | None:
-        """Give whose session a cookie is; None when there is none, or it has ended."""
+        """Return whose session a cookie is; None when there is none, or it has ended."""
         session = self._by_digest.get(_digest(cookie))
         if session is None or session.ends_s <= self._clock():
             return None

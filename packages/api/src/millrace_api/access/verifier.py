@@ -41,7 +41,7 @@ class Verifier:
         self._hashing = asyncio.Semaphore(_MOST_HASHING)
 
     async def principal(self, text: str) -> Principal | None:
-        """Give whose token this is; None when it is nobody's, or no longer in force.
+        """Return whose token this is; None when it is nobody's, or no longer in force.
 
         Raises:
             DatabaseUnavailable: the token is not known here and cannot be looked up.
@@ -110,5 +110,5 @@ def _principal(record: TokenRecord) -> Principal | None:
 
 
 def with_csrf(principal: Principal, csrf: str) -> Principal:
-    """Give a principal as a browser's session knows it."""
+    """Return a principal as a browser's session knows it."""
     return replace(principal, csrf=csrf)

@@ -21,7 +21,7 @@ class ConfigChange(msgspec.Struct, frozen=True):
 
 
 def changes(before: Any, after: Any) -> list[ConfigChange]:
-    """Give what turns one configuration into another."""
+    """Return what turns one configuration into another."""
     return list(_changes("$", before, after, hidden(before), hidden(after)))
 
 

@@ -51,7 +51,7 @@ class ConfigDesk:
     agent: AgentId
 
     async def current(self) -> tuple[bytes, Any]:
-        """Give the configuration in force, as text and read.
+        """Return the configuration in force, as text and read.
 
         Raises:
             Refusal: there is none that this caller may see.
@@ -62,12 +62,12 @@ class ConfigDesk:
         return text, config
 
     async def view(self) -> ConfigView:
-        """Give the configuration in force as it may be shown."""
+        """Return the configuration in force as it may be shown."""
         text, config = await self.current()
         return ConfigView(self.agent, await self.kind(None), revision(text), hidden(config))
 
     async def checked(self, new: Any, kind: str | None) -> tuple[bytes, Any]:
-        """Give a new configuration as it will be written, with the secrets that it keeps.
+        """Return a new configuration as it will be written, with the secrets that it keeps.
 
         Raises:
             Refusal: it has mistakes, or nobody knows by which rules to check it.
@@ -86,7 +86,7 @@ class ConfigDesk:
         return written, whole
 
     async def difference(self, new: Any) -> list[ConfigChange]:
-        """Give what a new configuration would change."""
+        """Return what a new configuration would change."""
         _, current = await self.current()
         return changes(current, restored(new, current))
 
@@ -110,7 +110,7 @@ class ConfigDesk:
         return ConfigView(self.agent, await self.kind(kind), revision(written), hidden(whole))
 
     async def versions(self) -> AsyncIterator[tuple[ConfigRecord, Any]]:
-        """Give the configurations that this caller may see, newest first, secrets and all."""
+        """Return the configurations that this caller may see, newest first, secrets and all."""
         cursor: str | None = None
         while True:
             page = await self.services.store.operations.configs(self.agent, limit=_PAGE, cursor=cursor)
@@ -121,7 +121,7 @@ class ConfigDesk:
                 return
 
     async def kind(self, said: str | None) -> str | None:
-        """Give what the agent is: as it says itself, else as the caller says."""
+        """Return what the agent is: as it says itself, else as the caller says."""
         for heartbeat in await redis(self.services.bus.heartbeats()):
             if heartbeat.id == self.agent and heartbeat.kind in MODELS:
                 return heartbeat.kind
@@ -153,7 +153,7 @@ class ConfigDesk:
 
 
 def version_of(record: ConfigRecord, config: Any) -> ConfigVersion:
-    """Give a configuration of the past as it may be shown."""
+    """Return a configuration of the past as it may be shown."""
     return ConfigVersion(record.revision, record.at_ms, record.author, hidden(config))
 
 

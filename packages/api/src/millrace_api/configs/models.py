@@ -16,7 +16,7 @@ MODELS: dict[str, type[BaseConfig]] = {
 
 
 def mistakes(kind: str, agent: AgentId, text: bytes) -> tuple[Problem, ...]:
-    """Give everything that is wrong with a configuration as far as its form tells; the agent itself checks the rest."""
+    """Return every mistake that the form of a configuration shows; the agent itself checks the rest."""
     try:
         config = parse_config(MODELS[kind], text)
     except ConfigInvalid as error:

@@ -14,7 +14,7 @@ _BY_TENANT = ("exchanges", "risk")
 
 
 def tenants_of(config: Any) -> set[str]:
-    """Give the tenants that a configuration names, valid or not."""
+    """Return the tenants that a configuration names, valid or not."""
     return set(_named(config)) if isinstance(config, dict) else set()
 
 

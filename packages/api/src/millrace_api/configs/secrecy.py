@@ -12,14 +12,14 @@ _ENCRYPTED = "enc:"
 
 
 def hidden(config: Any) -> Any:
-    """Give a configuration with `***` in place of every secret, encrypted ones too."""
+    """Return a configuration with `***` in place of every secret, encrypted ones too."""
     if not isinstance(config, dict):
         return _hidden_value("", config)
     return {name: _hidden_section(held, _ID_LEVELS.get(name, -1), name) for name, held in config.items()}
 
 
 def restored(new: Any, current: Any) -> Any:
-    """Give a configuration in which whatever was left as it is shown has again the value that it hides."""
+    """Return a configuration in which whatever was left as it is shown has again the value that it hides."""
     return _restored(new, current, hidden(current))
 
 

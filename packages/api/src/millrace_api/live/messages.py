@@ -80,7 +80,7 @@ def note(
 
 
 def framed(name: StreamName, message: bytes) -> bytes:
-    """Give a message as it travels, with its stream's name in front."""
+    """Return a message as it travels, with its stream's name in front."""
     return b'{"stream":%b,%b' % (msgspec.json.encode(str(name)), message[1:])
 
 
@@ -90,7 +90,7 @@ def snapshot(name: StreamName, at: MessageId, state: StreamState) -> bytes:
 
 
 def snapshot_data(state: StreamState, as_of: str) -> Any:
-    """Give the data of a snapshot that holds a state."""
+    """Return the data of a snapshot that holds a state."""
     match state:
         case BookState(book=book):
             return BookSnapshot(book.bids.levels(), book.asks.levels(), as_of, book.checksum(), book.nonce)

@@ -158,7 +158,7 @@ class SocketProtocol(asyncio.Protocol):
 
 
 def serving(services: Services) -> type[SocketProtocol]:
-    """Give the class that uvicorn makes protocols of."""
+    """Return the class that uvicorn makes protocols of."""
     return type("BoundSocketProtocol", (SocketProtocol,), {"services": services})
 
 
@@ -200,7 +200,7 @@ def _cookies(headers: dict[str, str]) -> dict[str, str]:
 
 
 def _raw(refusal: Refusal) -> bytes:
-    """Give a refusal as the bytes of an HTTP answer."""
+    """Return a refusal as the bytes of an HTTP answer."""
     response = refusal.response()
     lines = [f"HTTP/1.1 {refusal.status} {refusal.details.title}".encode()]
     lines += [b"%b: %b" % header for header in response.raw_headers]

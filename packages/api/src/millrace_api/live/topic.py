@@ -34,11 +34,11 @@ class Topic:
 
     @property
     def last(self) -> MessageId | None:
-        """Give the id of the newest message."""
+        """Return the id of the newest message."""
         return self._follower.last
 
     def beginning(self) -> bytes:
-        """Give what a subscription begins with: the whole state, or that answers come from now on."""
+        """Return what a subscription begins with: the whole state, or that answers come from now on."""
         last = self._follower.last
         if not self.name.has_snapshots or last is None:
             return messages.note("live", self.name, last)
@@ -47,7 +47,7 @@ class Topic:
         return self._snapshot[1]
 
     def after(self, since: MessageId) -> list[bytes] | None:
-        """Give the messages after one; None when some of them are not kept here."""
+        """Return the messages after one; None when some of them are not kept here."""
         if not self.is_ready or self.last is None:
             return None
         if since == self.last:

@@ -48,7 +48,7 @@ async def list_orders(
     status: Annotated[str | None, Query(pattern="^[a-z]{1,32}$", examples=["open"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Give orders by when they were created."""
+    """Return orders by when they were created."""
     found = await held.store.account.orders(
         scope, status=status, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
@@ -64,7 +64,7 @@ async def get_order(
     exchange: ExchangeQuery = None,
     symbol: SymbolQuery = None,
 ) -> Response:
-    """Give everything known of an order: requests, answers with latencies, events, fills.
+    """Return everything known of an order: requests, answers with latencies, events, fills.
 
     Where several orders have that number, exchange and symbol say which is meant.
     """
@@ -77,7 +77,7 @@ async def get_order(
 
 @router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
 async def list_requests(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
-    """Give requests to trade."""
+    """Return requests to trade."""
     found = await held.store.account.requests(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
     return page(found)
 
@@ -89,7 +89,7 @@ async def get_request(
     request_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
     tenant: TenantQuery = None,
 ) -> Response:
-    """Give everything known of a request: what became of it, its order, its fills."""
+    """Return everything known of a request: what became of it, its order, its fills."""
     scope = Scope(tenant_of(caller, tenant, public=False))
     story = await held.store.account.story(scope, request_id=request_id)
     if story is None:
@@ -99,7 +99,7 @@ async def get_request(
 
 @router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))
 async def list_answers(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
-    """Give the executor's answers to requests, with the latency of each hop in ns."""
+    """Return the executor's answers to requests, with the latency of each hop in ns."""
     found = await held.store.account.responses(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
     return page(found)
 
@@ -108,7 +108,7 @@ async def list_answers(held: Held, scope: SourcedScope, paging: PageWanted, desc
 async def list_own_trades(
     held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
-    """Give the tenant's own trades by their time."""
+    """Return the tenant's own trades by their time."""
     found = await held.store.account.own_trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
     return page(found)
 
@@ -121,7 +121,7 @@ async def list_balances(
     currency: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["USDT"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Give each change of a balance, and what was held when its stream began or began anew."""
+    """Return each change of a balance, and what was held when its stream began or began anew."""
     found = await held.store.account.balances(
         scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
@@ -136,7 +136,7 @@ async def list_failed_executions(
     kind: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["RiskRefused"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Give every request that was not done, with the reason in words, and how unknown ones ended."""
+    """Return every request that was not done, with the reason in words, and how unknown ones ended."""
     found = await held.store.account.failed_executions(
         scope, kind=kind, limit=paging.limit, cursor=paging.cursor, descending=descending
     )

@@ -26,7 +26,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 
 @router.get("", operation_id="list_agents", responses=gives(ListOf[AgentView]))
 async def list_agents(held: Held, caller: Caller, tenant: TenantQuery = None) -> Response:
-    """Give every agent that is alive, with the units that are the tenant's or public."""
+    """Return every agent that is alive, with the units that are the tenant's or public."""
     tenant_of(caller, tenant)
     heartbeats = await redis(held.bus.heartbeats())
     return answer(ListOf([seen_by(caller, heartbeat) for heartbeat in heartbeats]))
@@ -59,7 +59,7 @@ async def list_agent_history(
     paging: PageWanted,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Give what an agent said of itself, newest first."""
+    """Return what an agent said of itself, newest first."""
     tenant_of(caller, tenant)
     agent = AgentId(agent_id)
     found = await held.store.operations.agent_history(agent, limit=paging.limit, cursor=paging.cursor)

@@ -61,7 +61,7 @@ Desk = Annotated[ConfigDesk, Depends(_desk)]
 
 @router.get("", operation_id="get_config", responses=gives(ConfigView, also=_NOT_THERE))
 async def get_config(desk: Desk) -> Response:
-    """Give the configuration in force, secrets hidden; its ETag is what a change must name."""
+    """Return the configuration in force, secrets hidden; its ETag is what a change must name."""
     return _with_tag(await desk.view())
 
 
@@ -106,7 +106,7 @@ async def put_config(
 
 @router.get("/history", operation_id="list_config_history", responses=gives(ListOf[ConfigVersion]))
 async def list_config_history(desk: Desk, limit: Annotated[int, Query(ge=1, le=_MOST_VERSIONS)] = 50) -> Response:
-    """Give the configurations that the agent had, newest first, secrets hidden."""
+    """Return the configurations that the agent had, newest first, secrets hidden."""
     versions = []
     async for record, config in desk.versions():
         versions.append(version_of(record, config))

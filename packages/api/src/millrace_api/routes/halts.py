@@ -41,7 +41,7 @@ class NewHalt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
 @router.get("/halts", operation_id="list_halts", responses=gives(ListOf[HaltView]))
 async def list_halts(held: Held, caller: Caller, tenant: TenantQuery = None) -> Response:
-    """Give everything that is halted."""
+    """Return everything that is halted."""
     return answer(await _halts(held, tenant_of(caller, tenant, public=False)))
 
 

@@ -49,7 +49,7 @@ async def get_readiness(held: Held) -> Response:
 
 @router.get("/metrics", operation_id="get_metrics", responses=_TEXT)
 async def get_metrics(held: Held) -> Response:
-    """Give what this process counts, for Prometheus."""
+    """Return what this process counts, for Prometheus."""
     return Response(held.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 

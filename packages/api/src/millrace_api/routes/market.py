@@ -26,7 +26,7 @@ _LATEST_NUMBER = 2**63 - 1
 async def list_trades(
     held: Held, scope: MarketScope, paging: PageWanted, descending: Annotated[bool, Query()] = False
 ) -> Response:
-    """Give trades of the market by their time, oldest first."""
+    """Return trades of the market by their time, oldest first."""
     return page(await held.store.market.trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending))
 
 
@@ -42,7 +42,7 @@ async def list_candles(
         Interval | None, Query(description="Candles built from trades: 1s, 90s, 5m, 4h, 1d … or ms.")
     ] = None,
 ) -> Response:
-    """Give candles: those of the exchange (`timeframe`), or built exactly from stored trades (`interval`)."""
+    """Return candles: those of the exchange (`timeframe`), or built exactly from stored trades (`interval`)."""
     if (timeframe is None) == (interval is None):
         raise Refusal(422, "give either timeframe (the exchange's candles) or interval (built from trades)")
     market = held.store.market
@@ -55,7 +55,7 @@ async def list_candles(
 
 @router.get("/tickers", operation_id="list_tickers", responses=gives(PageOf[TickerRecord]))
 async def list_tickers(held: Held, scope: MarketScope, paging: PageWanted) -> Response:
-    """Give the whole ticker after each message, oldest first."""
+    """Return the whole ticker after each message, oldest first."""
     return page(await held.store.market.tickers(scope, limit=paging.limit, cursor=paging.cursor))
 
 
@@ -66,7 +66,7 @@ async def list_events(
     paging: PageWanted,
     action: Annotated[str, Path(pattern="^[A-Za-z]{1,64}$", examples=["watchPositions"])],
 ) -> Response:
-    """Give messages of streams without a table of their own, such as positions."""
+    """Return messages of streams without a table of their own, such as positions."""
     return page(await held.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))
 
 
@@ -86,7 +86,7 @@ async def get_order_book(
     nonce: Annotated[int | None, Query(ge=0, le=_LATEST_NUMBER, description="The exchange's own number.")] = None,
     depth: Annotated[int | None, Query(ge=1, le=10_000, description="Levels a side; all when not given.")] = None,
 ) -> Response:
-    """Give the order book as of a past moment, message or the exchange's own number of it, proved by checksum."""
+    """Return the order book as of a past moment, message or the exchange's own number of it, proved by checksum."""
     if [at, message_id, nonce].count(None) != 2:
         raise Refusal(422, "say which book: give one of at, message_id and nonce")
     name = _book_name(tenant_of(caller, tenant), exchange, symbol)

@@ -34,13 +34,13 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
 
 @router.get("/streams", operation_id="list_streams", responses=gives(ListOf[StreamRecord]))
 async def list_streams(held: Held, scope: MarketScope) -> Response:
-    """Give the streams of which anything is stored, and how far."""
+    """Return the streams of which anything is stored, and how far."""
     return answer(ListOf(await held.store.operations.streams(scope)))
 
 
 @router.get("/gaps", operation_id="list_gaps", responses=gives(PageOf[GapRecord]))
 async def list_gaps(held: Held, scope: MarketScope, paging: PageWanted) -> Response:
-    """Give messages that were lost before they could be stored, newest first."""
+    """Return messages that were lost before they could be stored, newest first."""
     return page(await held.store.operations.gaps(scope, limit=paging.limit, cursor=paging.cursor))
 
 
@@ -50,7 +50,7 @@ async def list_latencies(
     scope: MarketScope,
     minutes: Annotated[int, Query(ge=1, le=1_440, description="Length of each interval.")] = 1,
 ) -> Response:
-    """Give percentiles of each hop by stream and interval, ns; the last hour when `since` is not given."""
+    """Return percentiles of each hop by stream and interval, ns; the last hour when `since` is not given."""
     until_ms = now_ms() if scope.until_ms is None else scope.until_ms
     since_ms = max(0, until_ms - HOUR_MS) if scope.since_ms is None else scope.since_ms
     if until_ms - since_ms > MOST_INTERVALS * minutes * MINUTE_MS:
@@ -61,7 +61,7 @@ async def list_latencies(
 
 @router.get("/dead-letters", operation_id="list_dead_letters", responses=gives(PageOf[DeadLetterView]))
 async def list_dead_letters(held: Held, scope: MarketScope, paging: PageWanted) -> Response:
-    """Give messages that could not be understood, newest first, with the reason."""
+    """Return messages that could not be understood, newest first, with the reason."""
     found = await held.store.operations.dead_letters(scope, limit=paging.limit, cursor=paging.cursor)
     rows = [
         DeadLetterView(each.stream, each.message_id, each.at_ms, each.reason, base64.b64encode(each.raw).decode())

@@ -139,7 +139,7 @@ async def cancel_all_orders(
 
 
 async def _traded_at(held: Services, scope: Scope, order_id: str) -> tuple[str, str]:
-    """Give the exchange and the symbol of an order. Redis knows the newest ones, the database all that share a number.
+    """Return the exchange and the symbol of an order. Redis knows the newest orders, the database all of them.
 
     Raises:
         Refusal: nothing is known of it.

@@ -54,7 +54,7 @@ class MadeToken(msgspec.Struct, frozen=True, rename="camel"):
 
 @router.get("/tokens", operation_id="list_tokens", responses=gives(ListOf[TokenView]))
 async def list_tokens(held: Held, caller: Caller, tenant: TenantQuery = None) -> Response:
-    """Give the tenant's tokens, revoked ones too."""
+    """Return the tenant's tokens, revoked ones too."""
     found = await held.store.access.tokens(tenant_of(caller, tenant, public=False))
     return answer(ListOf([view(record) for record in found]))
 
@@ -119,14 +119,14 @@ async def list_audit(
     since: Annotated[Moment | None, Query()] = None,
     until: Annotated[Moment | None, Query()] = None,
 ) -> Response:
-    """Give what the tenant's tokens did, or were denied, newest first."""
+    """Return what the tenant's tokens did, or were denied, newest first."""
     of = tenant_of(caller, tenant, public=False)
     found = await held.store.access.audit(of, since_ms=since, until_ms=until, limit=paging.limit, cursor=paging.cursor)
     return page(found)
 
 
 def view(record: TokenRecord) -> TokenView:
-    """Give a token as it may be shown."""
+    """Return a token as it may be shown."""
     return TokenView(
         id=record.id,
         name=record.name,

@@ -130,7 +130,7 @@ def _checked(request: Trade) -> Trade:
 
 
 def final_answer(story: OrderStory) -> Response | None:
-    """Give the final answer of a request as it is stored; None while there is none."""
+    """Return the final answer of a request as it is stored; None while there is none."""
     for record in reversed(story.responses):
         if record.status != "unknown":
             error = RequestError(record.error_kind, record.error_message or "") if record.error_kind else None

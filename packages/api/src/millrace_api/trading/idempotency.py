@@ -14,12 +14,12 @@ from millrace_core.requests import Request
 
 
 def request_id_of(tenant: Tenant, key: str | None) -> RequestId:
-    """Give the id of the request that a key stands for; a fresh one without a key."""
+    """Return the id of the request that a key stands for; a fresh one without a key."""
     if key is None:
         return new_request_id()
     return RequestId(hashlib.sha256(f"{tenant}\n{key}".encode()).hexdigest()[:32])
 
 
 def digest_of(request: Request) -> str:
-    """Give what tells two requests of one key apart, were they not the same."""
+    """Return what tells two requests of one key apart, were they not the same."""
     return hashlib.sha256(msgspec.json.encode(request, order="sorted")).hexdigest()

@@ -28,7 +28,7 @@ _OF_ONE_SYMBOL: dict[str, Callable[[StreamUnit, Symbol, Bus, UnitHealthReporter]
 
 
 def stream_of(unit: StreamUnit, bus: Bus, health: UnitHealthReporter) -> Stream:
-    """Give the stream that a unit asks for, not yet running."""
+    """Return the stream that a unit asks for, not yet running."""
     if unit.name.symbol is None:
         return BalanceStream(unit, bus, health)
     return _OF_ONE_SYMBOL[unit.name.action](unit, unit.name.symbol, bus, health)

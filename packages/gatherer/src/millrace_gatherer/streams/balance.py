@@ -33,7 +33,7 @@ class BalanceStream(Stream):
         await together(feed.balance(self), reconciling)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
-        """Give all balances."""
+        """Return all balances."""
         return {**self._balances, "asOf": as_of}
 
     def resume(self, published: Published) -> None:

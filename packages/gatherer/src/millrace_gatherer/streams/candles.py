@@ -68,7 +68,7 @@ class CandlesStream(Stream):
         self.live()
 
     def take_snapshot(self, as_of: str) -> CandlesSnapshot:
-        """Give the newest candles of each timeframe."""
+        """Return the newest candles of each timeframe."""
         timeframes = {name: [candles[opened] for opened in sorted(candles)] for name, candles in self._candles.items()}
         return CandlesSnapshot(timeframes=timeframes, as_of=as_of)
 

@@ -17,7 +17,7 @@ class KnownOrders:
 
     @property
     def open(self) -> list[Order]:
-        """Give the open orders."""
+        """Return the open orders."""
         return [record.order for record in self._records.values() if not record.order.is_final]
 
     def restart(self, records: Iterable[OrderRecord]) -> None:
@@ -38,7 +38,7 @@ class KnownOrders:
         return list(changed.values())
 
     def open_but_missing(self, orders: Iterable[Order], asked_at: int) -> list[Order]:
-        """Give the open orders that an answer does not list although they were known before it was asked for."""
+        """Return the open orders that an answer does not list although they were known before it was asked for."""
         listed = {order.id for order in orders}
         return [
             record.order

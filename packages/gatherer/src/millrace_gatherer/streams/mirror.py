@@ -18,7 +18,7 @@ class BookMirror:
         self._since_checksum = 0
 
     def change(self, bids: list[Level], asks: list[Level], nonce: int | None) -> BookDelta | None:
-        """Give the delta that sets these levels; None, and no change, if the book would be crossed."""
+        """Return the delta that sets these levels; None, and no change, if the book would be crossed."""
         undo = self._undo(bids, asks) if self._may_cross(bids, asks) else None
         former = self.book.nonce
         self.book.apply(bids, asks, nonce)
@@ -28,7 +28,7 @@ class BookMirror:
         return self._delta(bids, asks, nonce)
 
     def become(self, bids: Sequence[Level], asks: Sequence[Level], nonce: int | None) -> BookDelta | None:
-        """Give the delta that makes the published book one of these levels; None if those are crossed."""
+        """Return the delta that makes the published book one of these levels; None if those are crossed."""
         wanted = OrderBook()
         wanted.replace(bids, asks, nonce)
         if wanted.is_crossed:
@@ -38,7 +38,7 @@ class BookMirror:
         return self._delta(bid_changes, ask_changes, nonce)
 
     def snapshot(self, as_of: str) -> BookSnapshot:
-        """Give the whole book."""
+        """Return the whole book."""
         book = self.book
         return BookSnapshot(
             bids=book.bids.levels(),

@@ -32,7 +32,7 @@ class OrderBookStream(Stream):
         await feed.order_book(self._symbol, self, self.unit.depth)
 
     def take_snapshot(self, as_of: str) -> BookSnapshot:
-        """Give the whole book."""
+        """Return the whole book."""
         return self._mirror.snapshot(as_of)
 
     def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:

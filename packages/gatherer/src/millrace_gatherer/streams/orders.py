@@ -57,7 +57,7 @@ class OrdersStream(Stream):
                 self._changed.task_done()
 
     def take_snapshot(self, as_of: str) -> OrdersSnapshot:
-        """Give the open orders."""
+        """Return the open orders."""
         return OrdersSnapshot(orders=self._known.open, as_of=as_of)
 
     def resume(self, published: Published) -> None:

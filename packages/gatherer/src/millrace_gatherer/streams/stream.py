@@ -66,7 +66,7 @@ class Stream(ABC):
 
     @abstractmethod
     def take_snapshot(self, as_of: str) -> Any:
-        """Give the whole state as a snapshot's data."""
+        """Return the whole state as a snapshot's data."""
 
     def resume(self, published: Published) -> None:
         """Become what was published; what the exchange has beyond it is told of, or asked for, afterwards."""
@@ -90,7 +90,7 @@ class Stream(ABC):
         self._say("stale", reason)
 
     def fail(self, reason: str) -> None:
-        """Give up following for now: whoever runs the stream starts it again."""
+        """Stop following for now; the runner starts the stream again."""
         if self.broken is not None and not self.broken.done():
             self.broken.set_result(reason)
 

@@ -24,7 +24,7 @@ class TickerStream(Stream):
         await feed.ticker(self._symbol, self)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
-        """Give the whole ticker."""
+        """Return the whole ticker."""
         return {**self._ticker, "asOf": as_of}
 
     def ticker_changed(self, ticker: Ticker, event: Event) -> None:

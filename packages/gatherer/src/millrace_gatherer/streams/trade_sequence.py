@@ -26,7 +26,7 @@ class TradeSequence:
 
     @property
     def last(self) -> Trade | None:
-        """Give the newest trade."""
+        """Return the newest trade."""
         return self.newest[-1] if self.newest else None
 
     def restart(self, newest: Iterable[Trade], earlier: Iterable[Trade]) -> None:
@@ -39,7 +39,7 @@ class TradeSequence:
             self.add(trades)
 
     def unseen(self, trades: Iterable[Trade]) -> list[Trade]:
-        """Give those that are new, each once, in order."""
+        """Return those that are new, each once, in order."""
         if self._consecutive:
             last = -1 if self._last_number is None else self._last_number
             numbered = {number: trade for trade in trades if (number := _number(trade)) > last}
@@ -51,13 +51,13 @@ class TradeSequence:
         return sorted(new.values(), key=_time)
 
     def missing_before(self, trades: list[Trade]) -> int:
-        """Give how many trades are missing between the newest and these, as far as ids tell."""
+        """Return how many trades are missing between the newest and these, as far as ids tell."""
         if not (self._consecutive and trades) or self._last_number is None:
             return 0
         return _number(trades[0]) - self._last_number - 1
 
     def run(self, trades: list[Trade]) -> list[Trade]:
-        """Give the leading ones of these between which none is missing, as far as ids tell."""
+        """Return the leading ones of these between which none is missing, as far as ids tell."""
         if not self._consecutive:
             return trades
         first = _number(trades[0]) if trades else 0

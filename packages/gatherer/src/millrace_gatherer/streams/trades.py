@@ -69,7 +69,7 @@ class TradesStream(Stream):
         await together(self.subscribe(feed), self._fill_holes(feed))
 
     def take_snapshot(self, as_of: str) -> TradesSnapshot:
-        """Give the newest trades."""
+        """Return the newest trades."""
         return TradesSnapshot(trades=list(self._sequence.newest), as_of=as_of)
 
     def resume(self, published: Published) -> None:

@@ -25,13 +25,13 @@ class StreamClient:
         self.socket = socket
 
     async def request(self, method: str, *params: object, request_id: object = 1) -> dict[str, Any]:
-        """Give the answer to a request; nothing else may come before it."""
+        """Return the answer to a request; nothing else may come before it."""
         await self.socket.send_json({"method": method, "params": list(params), "id": request_id})
         answer: dict[str, Any] = await self.socket.receive_json()
         return answer
 
     async def events(self) -> list[Any]:
-        """Give everything that the server sent until now: it answers a request only after what it sent before."""
+        """Return everything that the server sent until now: it answers a request only after what it sent before."""
         await self.socket.send_json({"method": "GET_PROPERTY", "params": ["combined"], "id": _MARK})
         events: list[Any] = []
         while True:
@@ -63,19 +63,19 @@ class Stand:
             self.market.step(self.clock.now_us() + 10_000)
 
     async def connect(self, path: str) -> StreamClient:
-        """Give a client that opened this path."""
+        """Return a client that opened this path."""
         return StreamClient(await self.session.ws_connect(self.url + path))
 
 
 @pytest.fixture
 def rules() -> ConnectionRules:
-    """Give rules that no test's requests run into."""
+    """Return rules that no test's requests run into."""
     return ConnectionRules(inbound_burst=10_000.0)
 
 
 @pytest.fixture
 async def stand(rules: ConnectionRules) -> AsyncIterator[Stand]:
-    """Give a venue of three symbols whose market does 700 things a second, of the time that tests let pass."""
+    """Return a venue of three symbols whose market does 700 things a second, of the time that tests let pass."""
     config = default_config()
     clock = ManualClock()
     symbols = [rules for rules in config.symbols if rules.symbol in _SYMBOLS]

@@ -27,7 +27,7 @@ Connect = Callable[[ConnectionRules], Awaitable[Peer]]
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Give a function that connects a client which answers no ping to a server that echoes."""
+    """Return a function that connects a client which answers no ping to a server that echoes."""
     opened: asyncio.Queue[ClientConnection] = asyncio.Queue()
     rules = ConnectionRules()
 

@@ -17,7 +17,7 @@ Book = dict[str, dict[str, str]]
 
 
 def _shown(stand: Stand, symbol: str) -> Book:
-    """Give the venue's book as REST would print it."""
+    """Return the venue's book as REST would print it."""
     instrument = stand.venue.instrument(symbol)
     book, scale = instrument.depth(), instrument.scale
     return {

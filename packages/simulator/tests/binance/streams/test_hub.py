@@ -29,7 +29,7 @@ class Rendering:
         self.units: list[TimeUnit] = []
 
     def __call__(self, unit: TimeUnit) -> bytes:
-        """Give a payload that tells the unit."""
+        """Return a payload that tells the unit."""
         self.units.append(unit)
         return b'{"T":%d}' % unit
 

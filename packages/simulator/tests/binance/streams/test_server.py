@@ -108,7 +108,7 @@ class TestFewStreams:
 
     @pytest.fixture
     def rules(self) -> ConnectionRules:
-        """Give rules with a low bound."""
+        """Return rules with a low bound."""
         return ConnectionRules(max_streams=2)
 
     async def test_a_connection_listens_to_no_more_streams_than_it_may(self, stand: Stand) -> None:

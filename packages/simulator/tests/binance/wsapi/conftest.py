@@ -34,7 +34,7 @@ class ApiClient:
         self._last_id = 0
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Give the whole answer to a request."""
+        """Return the whole answer to a request."""
         self._last_id += 1
         await self.socket.send_json({"id": self._last_id, "method": method, "params": params})
         while True:
@@ -44,17 +44,17 @@ class ApiClient:
             self.events.append(message)
 
     async def result(self, method: str, **params: Any) -> Any:
-        """Give the result of a request that must succeed."""
+        """Return the result of a request that must succeed."""
         answer = await self.call(method, **params)
         assert answer["status"] == 200, answer
         return answer["result"]
 
     async def refusal(self, method: str, **params: Any) -> int:
-        """Give the error code of a request that must be refused."""
+        """Return the error code of a request that must be refused."""
         return int((await self.call(method, **params))["error"]["code"])
 
     async def told(self) -> list[dict[str, Any]]:
-        """Give every event sent until now and not given before: a request is answered after what was sent before it.
+        """Return every event sent until now and not given before: a request is answered after what was sent before it.
 
         Events that a request caused follow its answer, so a second request brings those of the first.
         """
@@ -64,14 +64,14 @@ class ApiClient:
 
 
 def signed(**params: Any) -> dict[str, Any]:
-    """Give the parameters with the HMAC account's key, the time and a signature."""
+    """Return the parameters with the HMAC account's key, the time and a signature."""
     stamped = {"apiKey": HMAC_KEY, "timestamp": time.time_ns() // 1_000_000, **params}
     signature = hmac.new(HMAC_SECRET.encode(), _payload(stamped).encode(), hashlib.sha256).hexdigest()
     return {**stamped, "signature": signature}
 
 
 def ed25519_signed(**params: Any) -> dict[str, Any]:
-    """Give the parameters with the Ed25519 account's key, the time and a signature."""
+    """Return the parameters with the Ed25519 account's key, the time and a signature."""
     stamped = {"apiKey": ED25519_KEY, "timestamp": time.time_ns() // 1_000_000, **params}
     signature = base64.b64encode(ED25519_PRIVATE.sign(_payload(stamped).encode())).decode()
     return {**stamped, "signature": signature}
@@ -88,19 +88,19 @@ Connect = Callable[..., Awaitable[ApiClient]]
 
 @pytest.fixture
 def sign() -> Signer:
-    """Give the function that signs for the HMAC account."""
+    """Return the function that signs for the HMAC account."""
     return signed
 
 
 @pytest.fixture
 def sign_ed25519() -> Signer:
-    """Give the function that signs for the Ed25519 account."""
+    """Return the function that signs for the Ed25519 account."""
     return ed25519_signed
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    """Give an exchange of two symbols, whose full books stand still, and two accounts."""
+    """Return an exchange of two symbols, whose full books stand still, and two accounts."""
     public_key = ED25519_PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     accounts = (
         AccountSettings(api_key=HMAC_KEY, secret=HMAC_SECRET, balances=BALANCES),
@@ -114,7 +114,7 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def connect(server: Server) -> AsyncIterator[Connect]:
-    """Give a function that opens the WebSocket API, with a query if one is given."""
+    """Return a function that opens the WebSocket API, with a query if one is given."""
     async with aiohttp.ClientSession() as session:
 
         async def _connect(query: str = "") -> ApiClient:
@@ -125,5 +125,5 @@ async def connect(server: Server) -> AsyncIterator[Connect]:
 
 @pytest.fixture
 async def client(connect: Connect) -> ApiClient:
-    """Give a connected client."""
+    """Return a connected client."""
     return await connect()

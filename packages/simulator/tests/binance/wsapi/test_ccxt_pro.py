@@ -20,7 +20,7 @@ SYMBOL = "KCS/USDT"
 
 @pytest.fixture(scope="session")
 def ccxt_pro() -> ModuleType:
-    """Give ccxt.pro, whose import takes seconds."""
+    """Return ccxt.pro, whose import takes seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import ccxt.pro
@@ -29,7 +29,7 @@ def ccxt_pro() -> ModuleType:
 
 @pytest.fixture
 async def live() -> AsyncIterator[Server]:
-    """Give an exchange of two symbols with a lively market along the wall clock."""
+    """Return an exchange of two symbols with a lively market along the wall clock."""
     listed = tuple(rules for rules in default_config().symbols if rules.symbol in ("BTCUSDT", "KCSUSDT"))
     config = msgspec.structs.replace(default_config(), symbols=listed, events_per_second=400.0, depth_interval_ms=20)
     async with await serve(config) as running:
@@ -38,13 +38,13 @@ async def live() -> AsyncIterator[Server]:
 
 @pytest.fixture(params=["/ws", "/stream"])
 def stream_path(request: pytest.FixtureRequest) -> str:
-    """Give each of the addresses that clients use for market streams."""
+    """Return each of the addresses that clients use for market streams."""
     return str(request.param)
 
 
 @pytest.fixture
 async def exchange(live: Server, ccxt_pro: ModuleType, stream_path: str) -> AsyncIterator[Any]:
-    """Give ccxt's Binance, pointed at the simulator."""
+    """Return ccxt's Binance, pointed at the simulator."""
     ws_url = live.url.replace("http", "ws")
     rest = dict.fromkeys(("public", "private", "v1"), f"{live.url}/api/v3")
     wallet = {"sapi": f"{live.url}/sapi/v1", "sapiV2": f"{live.url}/sapi/v2", "sapiV3": f"{live.url}/sapi/v3"}
@@ -100,7 +100,7 @@ class TestOrders:
 
     @pytest.fixture
     def stream_path(self) -> str:
-        """Give one address."""
+        """Return one address."""
         return "/ws"
 
     async def test_an_order_is_created_watched_and_canceled(self, exchange: Any) -> None:

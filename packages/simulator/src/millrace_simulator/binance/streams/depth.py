@@ -47,7 +47,7 @@ class DepthBatch:
             (self._bids if side is Side.BUY else self._asks)[price] = quantity
 
     def take(self) -> DepthUpdate | None:
-        """Give what was gathered and begin anew; None when nothing changed."""
+        """Return what was gathered and begin anew; None when nothing changed."""
         if not self._first:
             return None
         update = DepthUpdate(

@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def trade(event: PublicTrade, scale: Scale, unit: TimeUnit) -> bytes:
-    """Give the event of `@trade`."""
+    """Return the event of `@trade`."""
     time = unit.of_us(event.time_us)
     return _encode(
         {
@@ -39,7 +39,7 @@ def trade(event: PublicTrade, scale: Scale, unit: TimeUnit) -> bytes:
 
 
 def aggregate_trade(event: AggregateTrade, scale: Scale, unit: TimeUnit) -> bytes:
-    """Give the event of `@aggTrade`."""
+    """Return the event of `@aggTrade`."""
     time = unit.of_us(event.time_us)
     return _encode(
         {
@@ -59,12 +59,12 @@ def aggregate_trade(event: AggregateTrade, scale: Scale, unit: TimeUnit) -> byte
 
 
 def book_ticker(best: BookTicker, scale: Scale) -> bytes:
-    """Give the event of `@bookTicker`, which carries no time."""
+    """Return the event of `@bookTicker`, which carries no time."""
     return _encode({"u": best.update_id, "s": best.symbol, **_best_prices(best, scale)})
 
 
 def depth_update(update: DepthUpdate, scale: Scale, now_us: int, unit: TimeUnit) -> bytes:
-    """Give the event of `@depth`."""
+    """Return the event of `@depth`."""
     return _encode(
         {
             "e": "depthUpdate",
@@ -79,7 +79,7 @@ def depth_update(update: DepthUpdate, scale: Scale, now_us: int, unit: TimeUnit)
 
 
 def partial_depth(book: BookSnapshot, levels: int, scale: Scale) -> bytes:
-    """Give the event of `@depth5`, `@depth10` or `@depth20`."""
+    """Return the event of `@depth5`, `@depth10` or `@depth20`."""
     return _encode(
         {
             "lastUpdateId": book.last_update_id,
@@ -92,7 +92,7 @@ def partial_depth(book: BookSnapshot, levels: int, scale: Scale) -> bytes:
 def kline(
     symbol: str, interval: Interval, candle: Kline, scale: Scale, now_us: int, unit: TimeUnit, *, closed: bool
 ) -> bytes:
-    """Give the event of `@kline_<interval>`."""
+    """Return the event of `@kline_<interval>`."""
     return _encode(
         {
             "e": "kline",
@@ -122,7 +122,7 @@ def kline(
 
 
 def ticker(symbol: str, day: DayTicker, best: BookTicker, scale: Scale, now_us: int, unit: TimeUnit) -> bytes:
-    """Give the event of `@ticker`."""
+    """Return the event of `@ticker`."""
     return _encode(
         {
             "e": "24hrTicker",
@@ -146,7 +146,7 @@ def ticker(symbol: str, day: DayTicker, best: BookTicker, scale: Scale, now_us: 
 
 
 def mini_ticker(symbol: str, day: DayTicker, scale: Scale, now_us: int, unit: TimeUnit) -> bytes:
-    """Give the event of `@miniTicker`."""
+    """Return the event of `@miniTicker`."""
     return _encode(
         {
             "e": "24hrMiniTicker",
@@ -159,7 +159,7 @@ def mini_ticker(symbol: str, day: DayTicker, scale: Scale, now_us: int, unit: Ti
 
 
 def average_price(symbol: str, average: AveragePrice, now_us: int, unit: TimeUnit) -> bytes:
-    """Give the event of `@avgPrice`."""
+    """Return the event of `@avgPrice`."""
     return _encode(
         {
             "e": "avgPrice",
@@ -173,12 +173,12 @@ def average_price(symbol: str, average: AveragePrice, now_us: int, unit: TimeUni
 
 
 def server_shutdown(now_us: int, unit: TimeUnit) -> bytes:
-    """Give the notice that the connection is about to be closed."""
+    """Return the notice that the connection is about to be closed."""
     return _encode({"e": "serverShutdown", "E": unit.of_us(now_us)})
 
 
 def array(events: Iterable[bytes]) -> bytes:
-    """Give one event that holds several, as the streams of all symbols do."""
+    """Return one event that holds several, as the streams of all symbols do."""
     return b"[" + b",".join(events) + b"]"
 
 

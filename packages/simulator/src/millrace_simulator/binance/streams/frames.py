@@ -23,17 +23,17 @@ class CloseCode(IntEnum):
 
 
 def text_frame(payload: bytes) -> bytes:
-    """Give the frame of one whole text message; `payload` is its UTF-8."""
+    """Return the frame of one whole text message; `payload` is its UTF-8."""
     return _header(_FINAL_TEXT, len(payload)) + payload
 
 
 def ping_frame(payload: bytes) -> bytes:
-    """Give a ping whose payload the client must send back in its pong."""
+    """Return a ping whose payload the client must send back in its pong."""
     return _control_frame(_FINAL_PING, payload)
 
 
 def pong_frame(payload: bytes) -> bytes:
-    """Give the answer to a client's ping: `payload` is the ping's own."""
+    """Return the answer to a client's ping: `payload` is the ping's own."""
     return _control_frame(_FINAL_PONG, payload)
 
 

@@ -44,7 +44,7 @@ class SymbolStreams:
 
 
 def streams_in_path(tail: str) -> list[str]:
-    """Give the streams that a connection's path or query asks for: names with slashes between.
+    """Return the streams that a connection's path or query asks for: names with slashes between.
 
     What is no stream name is passed over: some clients put a number of their own there.
     """

@@ -73,7 +73,7 @@ Request = Subscribe | Unsubscribe | ListSubscriptions | SetCombined | GetCombine
 
 
 def parse_request(text: str) -> Request:
-    """Give what the client asks for.
+    """Return what the client asks for.
 
     Raises:
         BadRequestError: with Binance's code and text, and the id wherever one could be read.
@@ -98,12 +98,12 @@ def parse_request(text: str) -> Request:
 
 
 def answer(request_id: RequestId, result: object) -> bytes:
-    """Give the JSON of an answer; `result` is null for all but queries."""
+    """Return the JSON of an answer; `result` is null for all but queries."""
     return msgspec.json.encode({"result": result, "id": request_id})
 
 
 def refusal(error: BadRequestError) -> bytes:
-    """Give the JSON of the answer to a request that was refused."""
+    """Return the JSON of the answer to a request that was refused."""
     return msgspec.json.encode({"error": {"code": error.code, "msg": error.message}, "id": error.request_id})
 
 

@@ -13,17 +13,17 @@ class TimeUnit(IntEnum):
 
     @classmethod
     def asked_for(cls, time_unit: str | None) -> TimeUnit:
-        """Give the unit that a `timeUnit` parameter names; milliseconds for none and for any other."""
+        """Return the unit that a `timeUnit` parameter names; milliseconds for none and for any other."""
         return cls.MICROSECOND if (time_unit or "").upper() == cls.MICROSECOND.name else cls.MILLISECOND
 
     def of_us(self, time_us: int) -> int:
-        """Give a time of µs in this unit."""
+        """Return a time of µs in this unit."""
         return time_us * self // 1000
 
     def of_ms(self, time_ms: int) -> int:
-        """Give the beginning of a millisecond in this unit."""
+        """Return the beginning of a millisecond in this unit."""
         return time_ms * self
 
     def end_of_ms(self, time_ms: int) -> int:
-        """Give the last moment of a millisecond in this unit."""
+        """Return the last moment of a millisecond in this unit."""
         return time_ms * self + self - 1

@@ -21,7 +21,7 @@ _ZERO = "0.00000000"
 
 
 def execution_report(report: ExecutionReport, unit: TimeUnit) -> bytes:
-    """Give `executionReport`: something happened to an order. Every field that is not conditional is there."""
+    """Return `executionReport`: something happened to an order. Every field that is not conditional is there."""
     order = report.order
     time = unit.of_us(report.time_us)
     return _encode(
@@ -58,7 +58,7 @@ def execution_report(report: ExecutionReport, unit: TimeUnit) -> bytes:
 
 
 def account_position(change: BalanceChange, unit: TimeUnit) -> bytes:
-    """Give `outboundAccountPosition`: the balances that changed, as they are now."""
+    """Return `outboundAccountPosition`: the balances that changed, as they are now."""
     time = unit.of_us(change.time_us)
     return _encode(
         {
@@ -74,23 +74,23 @@ def account_position(change: BalanceChange, unit: TimeUnit) -> bytes:
 
 
 def balance_update(change: BalanceChange, asset: str, delta: Decimal, unit: TimeUnit) -> bytes:
-    """Give `balanceUpdate`: a deposit, or with a negative delta a withdrawal."""
+    """Return `balanceUpdate`: a deposit, or with a negative delta a withdrawal."""
     time = unit.of_us(change.time_us)
     return _encode({"e": "balanceUpdate", "E": time, "a": asset, "d": decimal_text(delta), "T": time})
 
 
 def stream_terminated(now_us: int, unit: TimeUnit) -> bytes:
-    """Give `eventStreamTerminated`: the last event of a subscription."""
+    """Return `eventStreamTerminated`: the last event of a subscription."""
     return _encode({"e": "eventStreamTerminated", "E": unit.of_us(now_us)})
 
 
 def addressed(subscription_id: int, event: bytes) -> bytes:
-    """Give the message that carries an event to one subscription."""
+    """Return the message that carries an event to one subscription."""
     return b'{"subscriptionId":%d,"event":%b}' % (subscription_id, event)
 
 
 def unaddressed(event: bytes) -> bytes:
-    """Give the message that carries an event which belongs to no subscription."""
+    """Return the message that carries an event which belongs to no subscription."""
     return b'{"event":%b}' % event
 
 

@@ -57,7 +57,7 @@ _texts = msgspec.json.Decoder(str)
 
 
 def parse_request(text: str) -> ApiRequest:
-    """Give the request that a message holds.
+    """Return the request that a message holds.
 
     Raises:
         BinanceError: -1135, it is no JSON object with a method and parameters.
@@ -72,7 +72,7 @@ def parse_request(text: str) -> ApiRequest:
 
 
 def readable_id(text: str) -> RequestId:
-    """Give the id of a message that is no request, so that the refusal can be told apart; null without one."""
+    """Return the id of a message that is no request, so that the refusal can be told apart; null without one."""
     try:
         return _ids.decode(text).id
     except (msgspec.DecodeError, RecursionError):
@@ -80,12 +80,12 @@ def readable_id(text: str) -> RequestId:
 
 
 def succeeded(request_id: RequestId, result: Any, rate_limits: list[dict[str, Any]] | None) -> bytes:
-    """Give the answer to a request that was carried out; without `rate_limits` it tells none."""
+    """Return the answer to a request that was carried out; without `rate_limits` it tells none."""
     return _encode({"id": request_id, "status": int(HTTPStatus.OK), "result": result}, rate_limits)
 
 
 def failed(request_id: RequestId, error: BinanceError, rate_limits: list[dict[str, Any]] | None) -> bytes:
-    """Give the answer to a request that was refused."""
+    """Return the answer to a request that was refused."""
     return _encode({"id": request_id, "status": error.status, "error": error.payload()}, rate_limits)
 
 

@@ -114,7 +114,7 @@ class ApiSession:
         return succeeded(request.id, result, self._usage(account) if tells_rate_limits else None)
 
     def _perform(self, request: ApiRequest) -> tuple[Account | None, Any]:
-        """Give the account whose order counts the request used, if any, and the result."""
+        """Return the account whose order counts the request used, if any, and the result."""
         method = self._methods.get(request.method)
         if method is not None:
             self._exchange.limits.charge_request(self._address, _SESSION_WEIGHT)
@@ -139,7 +139,7 @@ class ApiSession:
         return error
 
     def _authenticate(self, request: ApiRequest) -> Account:
-        """Give the account of a request: that of its own key, else the one logged on."""
+        """Return the account of a request: that of its own key, else the one logged on."""
         if self._account is not None and "apiKey" not in request.parameters:
             signing.check_timing(request.parameters, self._exchange.now_ms())
             return self._account
