@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from structlog.testing import capture_logs
 
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.errors import MillraceError
-from millrace_service.backoff import Backoff, BackoffPolicy
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.unit import Unit
 

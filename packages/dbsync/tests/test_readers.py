@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from millrace_core.backoff import BackoffPolicy
 from millrace_dbsync.readers import Readers
-from millrace_service.backoff import BackoffPolicy
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ MillraceError
 ├── ConfigInvalid      problems   (core) the configuration has mistakes; the last good one stays in force
 ├── SettingsInvalid               the environment or the command line; the process does not start
 ├── SecretUnreadable              an `enc:…` text that cannot be decrypted here
-└── UnitEnded                     a unit's `run_unit` returned although nobody had told it to
+├── UnitEnded                     a unit's `run_unit` returned although nobody had told it to
+└── CancelledInside    coroutine  something within a task cancelled it, which nobody outside asked for
 """
 
 from millrace_core.errors import MillraceError
@@ -20,6 +21,14 @@ class SecretUnreadable(MillraceError):
 
 class UnitEnded(MillraceError):
     """A unit's work came to an end by itself; units run until they are cancelled."""
+
+
+class CancelledInside(MillraceError):
+    """A task was cancelled by something within it: a failure, since nobody outside asked for its end."""
+
+    def __init__(self, coroutine: str) -> None:
+        super().__init__(f"{coroutine} was cancelled by something within it")
+        self.coroutine = coroutine
 
 
 def describe(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Generic
 
-from millrace_service.backoff import Backoff, BackoffPolicy
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_service.changes import Changes, diff
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.unit import STOP_LIMIT_S, RunUnit, Unit, UnitConfigT

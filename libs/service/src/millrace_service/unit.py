@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from millrace_service.backoff import Backoff
+from millrace_core.backoff import Backoff
 from millrace_service.errors import UnitEnded, describe, traceback_of
 from millrace_service.health import UnitHealthReporter
 

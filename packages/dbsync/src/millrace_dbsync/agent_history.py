@@ -8,10 +8,10 @@ from millrace_core.clock import now_ms
 from millrace_core.config import revision
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import AgentId
-from millrace_dbsync.concurrently import first_failure
 from millrace_dbsync.database import Database
 from millrace_dbsync.heartbeats import HeartbeatSieve
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 from millrace_store import Batch
 
 EVERY_S: Final = 2.0
@@ -32,7 +32,7 @@ class AgentHistory:
         """
         await self._database.opened()
         self._health.state("live")
-        await first_failure(self._watch_heartbeats(), self._watch_configs())
+        await run_all(self._watch_heartbeats(), self._watch_configs())
 
     async def _watch_heartbeats(self) -> NoReturn:
         sieve = HeartbeatSieve()

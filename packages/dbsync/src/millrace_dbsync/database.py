@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_service import UnitHealthReporter
-from millrace_service.backoff import Backoff, BackoffPolicy
 from millrace_service.settings import DEFAULT_DATA_DIR
 from millrace_store import Batch, DatabaseUnavailable, Store
 

@@ -16,13 +16,13 @@ from typing import TypeAlias
 import uvloop
 
 from millrace_bus import Bus
-from millrace_dbsync.concurrently import first_failure
 from millrace_dbsync.intake import Intake
 from millrace_dbsync.interpreter import suit_bulk
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.passing import Passage
 from millrace_dbsync.preparing import Preparing
 from millrace_dbsync.reader_wire import GREETING, SIZE_BYTES, Order, order_of, put
+from millrace_service.tasks import run_all
 
 Slots: TypeAlias = "asyncio.LifoQueue[int]"
 """Those that are free: what was used last is still in the processor's cache."""
@@ -43,7 +43,7 @@ async def main(slots: Sequence[Passage]) -> None:
     free: Slots = asyncio.LifoQueue()
     for slot in range(len(slots)):
         free.put_nowait(slot)
-    await first_failure(_read(order, slots, free), _free(asked, free))
+    await run_all(_read(order, slots, free), _free(asked, free))
 
 
 async def _read(order: Order, slots: Sequence[Passage], free: Slots) -> None:

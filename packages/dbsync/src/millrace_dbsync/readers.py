@@ -6,8 +6,8 @@ from typing import Final
 
 import structlog
 
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_dbsync.reader_process import ReaderProcess
-from millrace_service.backoff import Backoff, BackoffPolicy
 
 _RETRIES: Final = BackoffPolicy(first_s=1.0, limit_s=60.0)
 

@@ -9,7 +9,6 @@ import structlog
 
 from millrace_bus import Bus
 from millrace_dbsync.collecting import together
-from millrace_dbsync.concurrently import first_failure
 from millrace_dbsync.database import Database
 from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.lag_watch import LagWatch
@@ -20,6 +19,7 @@ from millrace_dbsync.reading_here import Here, read_here
 from millrace_dbsync.ready import Ready
 from millrace_dbsync.storing import Indivisible, Storing
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 
 MUCH: Final = 20_000
 """Messages without catching up once: from there on reading deserves a process of its own."""
@@ -56,7 +56,7 @@ class TenantJournals:
             watch = LagWatch(self._plan, looking, storing.positions, self._health)
             self._health.state("live")
             self._unbroken = await watch.look(await self._names())
-            await first_failure(self._store(storing), watch.run(self._names))
+            await run_all(self._store(storing), watch.run(self._names))
 
     async def _names(self) -> list[str]:
         return [name for name in await self._known.names() if self._plan.wants(name)]

@@ -1,6 +1,6 @@
 """An account's balances: what the exchange tells, reconciled with what it answers when asked."""
 
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from millrace_bus import Bus, Published
 from millrace_core.clock import now_ns
@@ -9,9 +9,9 @@ from millrace_core.states import BalanceState
 from millrace_exchange import Event, Feed
 from millrace_gatherer.streams.reconciling import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.streams.together import together
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 
 NOTHING = Balance(free=0.0, used=0.0, total=0.0)
 
@@ -27,10 +27,10 @@ class BalanceStream(Stream):
         self._told = 0
         super().__init__(unit, bus, health)
 
-    async def follow(self, feed: Feed) -> NoReturn:
+    async def follow(self, feed: Feed) -> None:
         """Follow the stream and ask for all balances on a timer."""
         reconciling = reconcile(lambda: self._reconcile(feed), self.health, self.reconcile_s, self.wake)
-        await together(feed.balance(self), reconciling)
+        await run_all(feed.balance(self), reconciling)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
         """Return all balances."""

@@ -10,9 +10,9 @@ from millrace_core.names import Symbol
 from millrace_core.states import KEPT_CANDLES, CandlesState
 from millrace_exchange import Event, Feed
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.streams.together import together
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 
 
 class _Timeframe:
@@ -40,11 +40,11 @@ class CandlesStream(Stream):
         """The newest candle that the stream has told of by itself, by timeframe."""
         super().__init__(unit, bus, health)
 
-    async def follow(self, feed: Feed) -> NoReturn:
+    async def follow(self, feed: Feed) -> None:
         """Follow ccxt's candles of every timeframe."""
         self._told.clear()
         streams = [feed.candles(self._symbol, name, _Timeframe(self, name)) for name, _ in self.unit.timeframes]
-        await together(*streams, self._keep_whole(feed))
+        await run_all(*streams, self._keep_whole(feed))
 
     def resume(self, published: Published) -> None:
         """Hold the candles that were published; what is new or changed since is asked for."""

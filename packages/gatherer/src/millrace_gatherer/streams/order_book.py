@@ -1,6 +1,5 @@
 """Order books: every change that ccxt applies becomes a delta."""
 
-from typing import NoReturn
 
 from millrace_bus import Bus
 from millrace_core.market import BookSnapshot, Level
@@ -26,7 +25,7 @@ class OrderBookStream(Stream):
         """Whether changes apply to what was published: not from a failure until the next whole book."""
         super().__init__(unit, bus, health)
 
-    async def follow(self, feed: Feed) -> NoReturn:
+    async def follow(self, feed: Feed) -> None:
         """Follow ccxt's book of the symbol."""
         self._follows = False
         await feed.order_book(self._symbol, self, self.unit.depth)

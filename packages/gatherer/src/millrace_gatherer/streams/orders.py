@@ -12,9 +12,9 @@ from millrace_exchange import Event, Feed
 from millrace_gatherer.streams.known_orders import KnownOrders
 from millrace_gatherer.streams.reconciling import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.streams.together import together
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 
 OVERLAP_MS: Final = 10_000
 """An order may be joined in Redis so long before what is published of it; also the difference of two clocks."""
@@ -37,9 +37,9 @@ class OrdersStream(Stream):
         self._changed: asyncio.Queue[tuple[list[OrderRecord], Event, bool]] = asyncio.Queue()
         super().__init__(unit, bus, health)
 
-    async def follow(self, feed: Feed) -> NoReturn:
+    async def follow(self, feed: Feed) -> None:
         """Follow the stream and ask for the open orders on a timer."""
-        await together(
+        await run_all(
             feed.orders(self._symbol, self),
             reconcile(lambda: self._reconcile(feed), self.health, self.reconcile_s, self.wake),
         )

@@ -5,11 +5,11 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_exchange import Exchange, ExchangeError, Fatal, Rejected, Retryable
 from millrace_gatherer.silence import Silence
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.streams.together import together
-from millrace_service.backoff import Backoff, BackoffPolicy
+from millrace_service.tasks import run_all
 
 log = structlog.get_logger()
 
@@ -18,10 +18,10 @@ REFUSED_PAUSE_S: Final = 60.0
 """After the exchange said no: it will hardly say yes at once, but a key may be mended on its side."""
 
 
-async def run_stream(stream: Stream, exchange: Exchange) -> NoReturn:
+async def run_stream(stream: Stream, exchange: Exchange) -> None:
     """Follow until cancelled; closes the stream's writer in the end."""
     try:
-        await together(stream.open(), stream.work(), _keep(stream, exchange))
+        await run_all(stream.open(), stream.work(), _keep(stream, exchange))
     finally:
         await stream.writer.close("the gatherer stopped it")
 
@@ -70,7 +70,7 @@ async def _follow_once(stream: Stream, exchange: Exchange) -> ExchangeError:
     return _why(following, broken, exchange)
 
 
-def _why(following: "asyncio.Task[NoReturn]", broken: "asyncio.Future[str]", exchange: Exchange) -> ExchangeError:
+def _why(following: "asyncio.Task[None]", broken: "asyncio.Future[str]", exchange: Exchange) -> ExchangeError:
     if broken.done():
         where = {"exchange": exchange.id, "action": "watch"}
         return Retryable(broken.result(), **where, kind="Broken", retry_after_ms=0)

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from millrace_bus import Bus, Published, StreamWriter, WriterState
 from millrace_core.clock import now_ns
@@ -57,7 +57,7 @@ class Stream(ABC):
         self._reason: str | None = "starting"
 
     @abstractmethod
-    async def follow(self, feed: Feed) -> NoReturn:
+    async def follow(self, feed: Feed) -> None:
         """Take the stream from the exchange until cancelled, or until it breaks."""
 
     async def work(self) -> None:

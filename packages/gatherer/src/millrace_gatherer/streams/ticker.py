@@ -1,6 +1,6 @@
 """Tickers: the fields that changed."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 from millrace_bus import Bus
 from millrace_core.market import Ticker
@@ -19,7 +19,7 @@ class TickerStream(Stream):
         self._ticker: Ticker = {}
         super().__init__(unit, bus, health)
 
-    async def follow(self, feed: Feed) -> NoReturn:
+    async def follow(self, feed: Feed) -> None:
         """Follow ccxt's ticker."""
         await feed.ticker(self._symbol, self)
 

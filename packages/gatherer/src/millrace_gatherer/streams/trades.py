@@ -13,10 +13,10 @@ from millrace_core.names import Symbol
 from millrace_core.states import TradesState
 from millrace_exchange import Event, ExchangeError, Fatal, Feed
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.streams.together import together
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 
 log = structlog.get_logger()
 
@@ -61,12 +61,12 @@ class TradesStream(Stream):
     def _is_numbered(self, unit: StreamUnit) -> bool:
         return False
 
-    async def follow(self, feed: Feed) -> NoReturn:
+    async def follow(self, feed: Feed) -> None:
         """Follow the stream, and ask for whatever it did not bring."""
         self._filling = True
         self._held.clear()
         self._wanted.clear()
-        await together(self.subscribe(feed), self._fill_holes(feed))
+        await run_all(self.subscribe(feed), self._fill_holes(feed))
 
     def take_snapshot(self, as_of: str) -> TradesSnapshot:
         """Return the newest trades."""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_service.backoff import Backoff, BackoffPolicy
+from millrace_core.backoff import Backoff, BackoffPolicy
 
 POLICY = BackoffPolicy(first_s=0.5, limit_s=30, healthy_after_s=10)
 

@@ -1,0 +1,68 @@
+"""Coroutines that run as one."""
+
+import asyncio
+
+import pytest
+
+from millrace_service.errors import CancelledInside
+from millrace_service.tasks import run_all
+
+
+async def _raise(error: Exception) -> None:
+    raise error
+
+
+async def _note_cancellation(ended: list[str]) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        ended.append("cancelled")
+
+
+async def test_a_failure_cancels_the_others_and_is_raised_as_it_is() -> None:
+    """Callers see the error that was raised, not a group that wraps it; nothing goes on behind their back."""
+    ended: list[str] = []
+    with pytest.raises(LookupError, match="gone"):
+        await run_all(_note_cancellation(ended), _raise(LookupError("gone")))
+    assert ended == ["cancelled"]
+
+
+async def test_it_returns_once_all_have_returned() -> None:
+    """A coroutine that returns is no failure: the others go on to their own end."""
+    steps: list[str] = []
+
+    async def step(name: str, before: asyncio.Event | None, then: asyncio.Event) -> None:
+        if before is not None:
+            await before.wait()
+        steps.append(name)
+        then.set()
+
+    first, second = asyncio.Event(), asyncio.Event()
+    await run_all(step("second", first, second), step("first", None, first))
+    assert steps == ["first", "second"]
+
+
+async def test_a_task_that_is_cancelled_from_inside_has_failed() -> None:
+    """Awaiting a future that somebody cancelled ends a task silently, unless that counts as its failure."""
+    ended: list[str] = []
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone.cancel()
+
+    async def await_it() -> None:
+        await gone
+
+    with pytest.raises(CancelledInside, match="await_it"):
+        await run_all(await_it(), _note_cancellation(ended))
+    assert ended == ["cancelled"]
+
+
+async def test_a_cancellation_from_outside_stays_one() -> None:
+    """Whoever cancels the whole gets a cancellation, after every coroutine has ended."""
+    ended: list[str] = []
+    task = asyncio.create_task(run_all(_note_cancellation(ended), _note_cancellation(ended)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["cancelled", "cancelled"]
