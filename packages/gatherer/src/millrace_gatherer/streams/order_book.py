@@ -1,6 +1,5 @@
 """Order books: every change that ccxt applies becomes a delta."""
 
-
 from millrace_bus import Bus
 from millrace_core.market import BookSnapshot, Level
 from millrace_core.names import Symbol
