@@ -90,5 +90,14 @@ def decode(raw: bytes) -> Message:
 
 
 def decimal_of(value: float | str | Decimal | None) -> Decimal | None:
-    """Return a number as the decimal whose digits it prints; None stays None."""
-    return None if value is None else Decimal(str(value))
+    """Return a number as the decimal whose digits it prints; None for None, NaN and infinities.
+
+    A decimal that is not finite must never be sent: its JSON would be unreadable.
+
+    Raises:
+        decimal.InvalidOperation: the text is not a number.
+    """
+    if value is None:
+        return None
+    number = Decimal(str(value))
+    return number if number.is_finite() else None
