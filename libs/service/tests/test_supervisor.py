@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace_service.health import ErrorLog, UnitHealthReporter
-from millrace_service.supervisor import Supervisor
+from millrace_service.supervisor import Supervisor, diff
 
 
 class Fleet:
@@ -121,3 +121,32 @@ def test_whatever_was_asked_in_between_the_last_wish_holds(wishes: list[tuple[di
         assert fleet.running == {}
 
     asyncio.run(scenario())
+
+
+UNITS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3))
+
+
+@given(UNITS, UNITS)
+def test_carrying_the_changes_out_gives_exactly_the_wanted_units(
+    running: dict[str, int], wanted: dict[str, int]
+) -> None:
+    """Stopping, restarting and starting what the diff names turns the running units into the wanted ones."""
+    changes = diff(running, wanted)
+    after = {key: config for key, config in running.items() if key not in changes.stop}
+    after |= {key: wanted[key] for key in changes.start | changes.restart}
+    assert after == wanted
+
+
+@given(UNITS, UNITS)
+def test_an_equal_unit_is_never_touched(running: dict[str, int], wanted: dict[str, int]) -> None:
+    """A unit whose configuration is the same before and after appears in no change, and no unit in two."""
+    changes = diff(running, wanted)
+    touched = [*changes.start, *changes.stop, *changes.restart]
+    assert len(touched) == len(set(touched))
+    assert not set(touched) & {key for key in running if running[key] == wanted.get(key)}
+
+
+@given(UNITS)
+def test_the_same_units_are_no_change(units: dict[str, int]) -> None:
+    """Asking for what runs already changes nothing."""
+    assert not diff(units, dict(units))
