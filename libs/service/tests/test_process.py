@@ -103,15 +103,6 @@ async def test_a_signal_ends_everything_in_order(start: Start, bus: Bus, signum:
     assert await bus.heartbeats() == []
 
 
-async def test_a_service_is_up_within_three_seconds(start: Start, bus: Bus) -> None:
-    """From the start of the process to its units' being live, in the heartbeat, less than 3 s pass."""
-    await configure(bus, a="live")
-    began = now_ms()
-    await start()
-    await heartbeats(bus, lambda live: live == 1)
-    assert now_ms() - began < 3_000
-
-
 async def test_a_second_signal_ends_at_once(start: Start, bus: Bus) -> None:
     """Who does not want to wait for a unit's clean-up sends the signal again."""
     await configure(bus, a="stubborn")

@@ -13,8 +13,8 @@ from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_strategy.books import LocalBook
 from millrace_strategy.timers import Timer
+from millrace_strategy.views import LocalBook
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):

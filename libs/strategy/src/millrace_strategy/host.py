@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from millrace_core.names import ExchangeId, Symbol
 from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.events import Event
-from millrace_strategy.timers import Alarm
+from millrace_strategy.timers import ScheduledCall
 from millrace_strategy.trader import OrderRequest
 
 
@@ -22,7 +22,7 @@ class Host(Protocol):
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop, after what has arrived by then was read."""
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> ScheduledCall:
         """Call back after a while."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

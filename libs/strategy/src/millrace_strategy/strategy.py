@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from millrace_strategy.balances import AccountBalances
-from millrace_strategy.books import Books, Feed
-from millrace_strategy.clock import StrategyClock
-from millrace_strategy.configuration import StrategyConfiguration
+from pydantic import TypeAdapter, ValidationError
+
+from millrace_core.config.common import ConfigModel
+from millrace_core.config.reading import problems_of
+from millrace_core.errors import ConfigInvalid
 from millrace_strategy.events import (
     BalanceEvent,
     BookEvent,
@@ -22,11 +23,31 @@ from millrace_strategy.events import (
     TradesEvent,
 )
 from millrace_strategy.orders import Orders
-from millrace_strategy.timers import Callback, Timer, Timers
+from millrace_strategy.timers import Callback, StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
+from millrace_strategy.views import AccountBalances, Books, Feed
 
 HookResult = Awaitable[None] | None
 """A hook may be an ordinary function or an `async` one. The ordinary is the quicker."""
+
+
+class StrategyConfiguration(ConfigModel):
+    """What a strategy's `Configuration` may derive from: frozen, camelCase in JSON, unknown fields are errors.
+
+    A dataclass or a pydantic model of another making will do as well.
+    """
+
+
+def read_configuration(model: type[Any], values: dict[str, Any], *, path: str = "$") -> Any:
+    """Return a strategy's settings, checked; `path` is where they stand in the agent's configuration.
+
+    Raises:
+        ConfigInvalid: they break the model's rules; every mistake is named with its path.
+    """
+    try:
+        return TypeAdapter(model).validate_python(values)
+    except ValidationError as error:
+        raise ConfigInvalid(tuple(problems_of(error, path))) from error
 
 
 @dataclass(frozen=True, kw_only=True)

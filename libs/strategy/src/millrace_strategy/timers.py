@@ -1,5 +1,6 @@
 """Timers of a strategy: they become events like any other, in order, never in the midst of another hook."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -8,14 +9,14 @@ from millrace_core.clock import Clock
 Callback = Callable[[], Awaitable[None] | None]
 
 
-class Alarm(Protocol):
+class ScheduledCall(Protocol):
     """Something that will happen, and can be called off; asyncio's `TimerHandle` is one."""
 
     def cancel(self) -> None:
         """Let it not happen."""
 
 
-CallLater = Callable[[float, Callable[[], None]], Alarm]
+CallLater = Callable[[float, Callable[[], None]], ScheduledCall]
 """Calls something back after so many seconds."""
 
 
@@ -31,7 +32,7 @@ class Timer:
         self.is_cancelled = False
         self.is_waiting = False
         """Whether it was due and its event is yet to be handled."""
-        self.alarm: Alarm | None = None
+        self.alarm: ScheduledCall | None = None
 
     def cancel(self) -> None:
         """Let it not fire any more; one whose event is waiting already does not either."""
@@ -101,3 +102,28 @@ class Timers:
 
     def _now_ms(self) -> int:
         return self._now_ns() // 1_000_000
+
+
+class StrategyClock:
+    """The only clock that a strategy should ask."""
+
+    def __init__(self, now_ns: Clock, call_later: CallLater) -> None:
+        self._now_ns = now_ns
+        self._call_later = call_later
+
+    def now_ns(self) -> int:
+        """Return the time since the Unix epoch in ns."""
+        return self._now_ns()
+
+    def now_ms(self) -> int:
+        """Return the time since the Unix epoch in ms."""
+        return self._now_ns() // 1_000_000
+
+    async def sleep(self, ms: float) -> None:
+        """Wait by this clock; meanwhile the strategy's other events wait too, so prefer a timer."""
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        alarm = self._call_later(ms / 1_000, lambda: None if over.done() else over.set_result(None))
+        try:
+            await over
+        finally:
+            alarm.cancel()

@@ -8,7 +8,7 @@ from millrace_core.clock import now_ns
 from millrace_core.names import ExchangeId, Symbol
 from millrace_magicbox.failures import Failures
 from millrace_service import UnitHealthReporter
-from millrace_strategy import Alarm, Event, OrderRequest, StrategyFaulty
+from millrace_strategy import Event, OrderRequest, ScheduledCall, StrategyFaulty
 
 LOG_EVERY_NS = 1_000_000_000
 MAX_EVENT_TEXT = 300
@@ -47,7 +47,7 @@ class LiveHost:
         """Call back in the next turn of the loop."""
         self._loop.call_soon(self._failures.watched(callback))
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> ScheduledCall:
         """Call back after a while."""
         return self._loop.call_later(seconds, self._failures.watched(callback))
 

@@ -1,14 +1,16 @@
 """The order books that a strategy sees: live, read-only, and honest about whether they can be trusted."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from millrace_core.book import OrderBook
-from millrace_core.market import Level
+from millrace_core.market import Balance, Balances, Level
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_strategy.errors import NotSubscribed
 
 ORDER_BOOK = Action("watchOrderBook")
+_NO_BALANCES: Mapping[str, Balance] = MappingProxyType({})
 
 
 class Feed(NamedTuple):
@@ -120,3 +122,23 @@ class Books(Mapping[tuple[str, str], LocalBook]):
 
     def __len__(self) -> int:
         return len(self._books)
+
+
+class AccountBalances(Mapping[str, Mapping[str, Balance]]):
+    """Balances by exchange, then by currency code; an exchange that told nothing yet has none."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Mapping[str, Balance]] = {}
+
+    def __getitem__(self, exchange: str) -> Mapping[str, Balance]:
+        return self._accounts.get(exchange, _NO_BALANCES)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._accounts)
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def show(self, exchange: str, balances: Balances) -> None:
+        """Be a view of these from now on. For who feeds the strategy."""
+        self._accounts[exchange] = MappingProxyType(balances)
