@@ -1,7 +1,4 @@
-"""The answers to one strategy's requests: their streams, and the requests that must wait until those are followed.
-
-A request goes out only when its answer cannot be missed any more.
-"""
+"""Sends one strategy's requests to trade, each as soon as its answer cannot be missed."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +13,7 @@ TRADE_ACTIONS = (Action("createOrder"), Action("cancelOrder"), Action("editOrder
 
 
 class _AnswerStream:
-    """One stream of answers, and what waits for it."""
+    """One stream of answers, and the requests that wait until it is followed."""
 
     def __init__(self, follower: Follower) -> None:
         self.follower = follower
@@ -25,10 +22,10 @@ class _AnswerStream:
         self.opening: asyncio.Task[None] | None = None
 
 
-class Answers:
-    """Sends the requests of one tenant's strategy and follows the answers, on whatever symbol it trades.
+class OrderGateway:
+    """Sends the requests of one tenant's strategy, and follows the streams of their answers.
 
-    `traded` is told each exchange and symbol when the first request for it is seen.
+    `listener` is called with the answers, `traded` with each exchange and symbol at the first request for it.
     """
 
     def __init__(
@@ -47,14 +44,14 @@ class Answers:
         self._streams: dict[StreamName, _AnswerStream] = {}
 
     async def follow(self, exchange: ExchangeId, symbol: Symbol) -> None:
-        """Follow all answers that concern a symbol; return when none can be missed any more."""
+        """Follow all answers for a symbol; return once none can be missed."""
         names = [StreamName(self._tenant, exchange, action, symbol) for action in TRADE_ACTIONS]
         for stream in [self._stream(name) for name in names]:
             if stream.opening is not None:
                 await stream.opening
 
     def send(self, request: OrderRequest) -> None:
-        """Send a request now, or as soon as its answer cannot be missed; those of one stream keep their order."""
+        """Send a request now, or as soon as its answer cannot be missed. Requests of one stream keep their order."""
         symbol = None if request.payload.symbol is None else Symbol(request.payload.symbol)
         exchange = ExchangeId(request.exchange_id or "")
         stream = self._stream(StreamName(self._tenant, exchange, Action(action_of(request)), symbol))
@@ -65,7 +62,7 @@ class Answers:
         stream.waiting.append(request)
 
     async def close(self) -> None:
-        """Stop following; what waits still is sent, for its strategy believes it is."""
+        """Stop following. Requests that still wait are sent: their strategy counts them as sent."""
         for stream in self._streams.values():
             if stream.opening is not None:
                 stream.opening.cancel()
