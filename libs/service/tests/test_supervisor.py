@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace_core.backoff import BackoffPolicy
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.supervisor import Supervisor, diff
 
@@ -101,6 +102,36 @@ async def test_counters_survive_a_restart(fleet: Fleet, supervisor: Supervisor[i
     supervisor.want({"a": 2})
     await fleet.reaches({"a": 2})
     assert supervisor.reporters()[0].report().counters == {"messages": 7}
+
+
+class Unspeakable(Exception):
+    """An error of foreign code that fails once more when it is asked for its text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+async def test_a_unit_whose_supervision_fails_is_started_again(fleet: Fleet) -> None:
+    """Even an error that cannot be described ends no unit for good: it shows as failed, and runs again."""
+    failures = [Unspeakable(), Unspeakable()]
+
+    async def run(key: str, config: int, health: UnitHealthReporter) -> None:
+        if failures:
+            raise failures.pop()
+        await fleet.run(key, config, health)
+
+    states: set[str] = set()
+    policy = BackoffPolicy(first_s=0.001)
+
+    def note() -> None:
+        states.update(reporter.current_state for reporter in supervisor.reporters())
+
+    supervisor = Supervisor(run, changed=note, errors=ErrorLog(), policy=policy)
+    supervisor.want({"a": 1})
+    await fleet.reaches({"a": 1})
+    await supervisor.stop()
+    assert "failed" in states
+    assert fleet.running == {}
 
 
 @settings(max_examples=50, deadline=None)

@@ -51,7 +51,9 @@ def clean_text(text: str) -> str:
     text = _PEM.sub(HIDDEN, text)
     text = _LISTEN_KEY.sub(HIDDEN, text)
     text = _USERINFO.sub(rf"\1{HIDDEN}", text)
-    return _ASSIGNED.sub(_hide_value, text)
+    text = _ASSIGNED.sub(_hide_value, text)
+    # Half a surrogate pair, as in what a foreign program sent, can be written to no log and no heartbeat.
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def clean(value: Any) -> Any:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic
 
+import structlog
+
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.unit import STOP_LIMIT_S, RunUnit, Unit, UnitConfigT
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Supervisor(Generic[UnitConfigT]):
         running = {key: unit.config for key, unit in self._units.items() if not unit.stopping}
         changes = diff(running, wanted)
         for key in changes.stop:
-            self._units[key].stop()
+            self._stop(key)
         for key in changes.start | changes.restart:
             self._start(key, wanted[key])
         self._changed()
@@ -81,9 +85,27 @@ class Supervisor(Generic[UnitConfigT]):
         health = UnitHealthReporter(key, changed=self._changed, errors=self._errors)
         unit = Unit(self._run, config, health, Backoff(self._policy), self._stop_limit_s)
         self._units[key] = unit
-        unit.task.add_done_callback(partial(self._forget, key, unit))
+        unit.task.add_done_callback(partial(self._ended, key, unit))
 
-    def _forget(self, key: str, unit: Unit[UnitConfigT], _task: "asyncio.Task[None]") -> None:
-        if self._units.get(key) is unit:
+    def _stop(self, key: str) -> None:
+        unit = self._units[key]
+        unit.stop()
+        if unit.task.done():
+            del self._units[key]
+
+    def _ended(self, key: str, unit: Unit[UnitConfigT], task: "asyncio.Task[None]") -> None:
+        if self._units.get(key) is not unit:
+            return
+        if unit.stopping:
             del self._units[key]
             self._changed()
+            return
+        # The unit's own loop failed, as by an error whose text cannot be read: that must not end the work silently.
+        unit.health.state("failed", "its supervision failed; it is started again")
+        asyncio.get_running_loop().call_later(self._policy.first_s, self._revive, key, unit)
+        error = None if task.cancelled() else task.exception()
+        log.error("supervision of a unit failed; it is started again", unit=key, exc_info=error)
+
+    def _revive(self, key: str, unit: Unit[UnitConfigT]) -> None:
+        if self._units.get(key) is unit:
+            self._start(key, unit.config)
