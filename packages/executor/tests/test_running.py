@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from millrace_executor.running import Running
+from millrace_service.errors import CancelledInside
 
 
 async def test_the_first_crash_of_a_task_ends_the_whole() -> None:
@@ -40,3 +41,22 @@ async def test_tasks_may_end_before_the_whole_does() -> None:
     asyncio.get_running_loop().call_soon(go.set)
     await running.drain(0.05)
     assert ended == ["quick", "slow was cancelled"]
+
+
+async def test_a_task_that_is_cancelled_from_inside_is_a_crash() -> None:
+    """A request that something within it cancelled ends the whole as any failure does: nobody asked for its end."""
+    running, never = Running(), asyncio.Event()
+
+    async def cancelled_by_what_it_waits_for() -> None:
+        inner = asyncio.create_task(never.wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+
+    async def main() -> None:
+        running.start(cancelled_by_what_it_waits_for())
+        await never.wait()
+
+    with pytest.raises(CancelledInside, match="cancelled_by_what_it_waits_for"):
+        async with asyncio.timeout(5):
+            await running.until_crash(main())
+    await running.drain(0)

@@ -1,4 +1,4 @@
-"""Tasks of one unit that run beside each other, are waited for when it ends, and whose crash ends it."""
+"""The requests of one unit that are being worked on: each a task of its own, waited for when the unit ends."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,52 +6,57 @@ from typing import Any
 
 import structlog
 
+from millrace_service.errors import CancelledInside
+from millrace_service.tasks import run_all
+
 log = structlog.get_logger()
 
 
 class Running:
-    """Starts tasks and keeps them; unlike a task group it lets them finish before it ends."""
+    """Starts tasks and keeps them. Unlike a task group it lets them finish when the unit ends."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._crash: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._raised: BaseException | None = None
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._is_raised = False
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the others."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, name=work.__qualname__)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def until_crash(self, *mains: Coroutine[Any, Any, None]) -> None:
-        """Run coroutines until one of them ends; raise what it, or the first of the tasks to fail, raises."""
-        running = [asyncio.create_task(main) for main in mains]
-        ends: list[asyncio.Future[None]] = [*running, self._crash]
-        try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if self._crash in done:
-                self._raised = self._crash.exception()
-            for end in done:
-                end.result()
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running)
+        """Run coroutines that never return, and raise the error of the first of them, or of the tasks, that fails.
+
+        Raises:
+            CancelledInside: something within one of them cancelled it.
+        """
+        await run_all(*mains, self._raise_failure())
 
     async def drain(self, limit_s: float) -> None:
-        """Wait a while for the tasks to end by themselves, then cancel the rest and wait for that."""
+        """Wait `limit_s` for the tasks to end by themselves, then cancel the rest and wait for that."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=limit_s)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        if not self._crash.cancel() and (error := self._crash.exception()) is not self._raised:
-            log.error("a request failed while its unit ended; its successor settles it", cause=repr(error))
+        if not self._failure.cancel() and not self._is_raised:
+            error = self._failure.exception()
+            log.error("a request failed while its unit ended; the next run settles it", cause=repr(error))
+
+    async def _raise_failure(self) -> None:
+        await asyncio.wait([self._failure])
+        self._is_raised = True
+        self._failure.result()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        if not self._crash.done():
-            self._crash.set_exception(error)
+        if task.cancelled():
+            # Without a request to cancel it, something within it did: nobody would answer its request.
+            error: BaseException | None = None if task.cancelling() else CancelledInside(task.get_name())
+        else:
+            error = task.exception()
+        if error is not None and not self._failure.done():
+            self._failure.set_exception(error)
