@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from millrace_bus import Bus
 from millrace_core.config import ExecutorConfig, RiskLimits
 from millrace_core.names import AgentId, Tenant
-from millrace_executor.account import AccountUnit, trade
-from millrace_executor.answers import Answers
+from millrace_executor.answering.answer_streams import Answers
 from millrace_executor.controls import Controls
-from millrace_executor.desks import AccountKey, Desks
-from millrace_executor.reception import Reception
+from millrace_executor.execution.account import AccountUnit, trade
+from millrace_executor.intake.request_consumer import Reception
+from millrace_executor.intake.router import AccountKey, Desks
 from millrace_executor.risk import not_enforced
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 

@@ -11,7 +11,7 @@ from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload, Request
-from millrace_executor.intake import order_source, refusal
+from millrace_executor.accepted_request import order_source, refusal
 
 _LONG_AFTER = "it can no longer be working on the request, so it was not done"
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from millrace_core.ids import is_request_id
 from millrace_core.names import StreamName, Tenant
-from millrace_executor.intake import Unfit, Work, read
+from millrace_executor.accepted_request import Unfit, Work, read
 
 TENANT = Tenant("StrankaXY")
 BY_HAND = {

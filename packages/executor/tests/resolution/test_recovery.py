@@ -12,8 +12,8 @@ from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import CreateOrder, CreatePayload
 from millrace_core.trace import Trace
 from millrace_exchange import open_exchange
-from millrace_executor.intake import Work
-from millrace_executor.intents import decode_intent, encode_intent, intent_of, marked_unknown
+from millrace_executor.accepted_request import Work
+from millrace_executor.answering.intents import decode_intent, encode_intent, intent_of, marked_unknown
 
 TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")

@@ -12,9 +12,9 @@ from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
-from millrace_executor.answers import Answers
-from millrace_executor.intents import Intent, marked_unknown, settled
-from millrace_executor.ledger import Ledger
+from millrace_executor.answering.answer_streams import Answers
+from millrace_executor.answering.intent_ledger import Ledger
+from millrace_executor.answering.intents import Intent, marked_unknown, settled
 
 
 class Answering:

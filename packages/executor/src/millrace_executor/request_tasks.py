@@ -22,7 +22,7 @@ class Running:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the others."""
-        task = asyncio.create_task(work, name=work.__qualname__)
+        task = asyncio.create_task(work, name=getattr(work, "__qualname__", repr(work)))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

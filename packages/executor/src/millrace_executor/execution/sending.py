@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CancelPayload, CreateOrder
 from millrace_exchange import Account, Rejected
+from millrace_executor.intake.order_queue import Sequence, Turn
 from millrace_executor.risk import Approved
-from millrace_executor.sequence import Sequence, Turn
 
 Sendable = Approved | CancelOrder | CancelAllOrders
 """What may be sent: new terms only once risk approved them, cancels always."""

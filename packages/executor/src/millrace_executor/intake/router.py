@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from millrace_core.names import ExchangeId, Tenant
-from millrace_executor.intake import Work
+from millrace_executor.accepted_request import Work
 
 GRACE_S = 2.0
 """How long a request waits for an account that is not there: its configuration may be on its way."""

@@ -13,7 +13,7 @@ from millrace_core.messages import Response, ResponseStatus, encode
 from millrace_core.names import StreamName
 from millrace_core.requests import Request
 from millrace_core.trace import Trace
-from millrace_executor.intake import Unfit, Work
+from millrace_executor.accepted_request import Unfit, Work
 
 IntentState = Literal["pending", "unknown", "settled"]
 """`pending`: not answered yet. `unknown`: answered so, and asked about. `settled`: finally answered."""

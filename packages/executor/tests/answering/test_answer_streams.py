@@ -3,7 +3,7 @@ from typing import Any
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.trace import Trace
-from millrace_executor.answers import Answers
+from millrace_executor.answering.answer_streams import Answers
 
 NAME = StreamName(Tenant("StrankaXY"), ExchangeId("binance"), Action("createOrder"), Symbol("KCS/USDT"))
 

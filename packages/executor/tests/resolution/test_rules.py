@@ -17,7 +17,7 @@ from millrace_core.requests import (
     EditPayload,
     Request,
 )
-from millrace_executor.evidence import Evidence, conclude
+from millrace_executor.resolution.rules import Evidence, conclude
 
 ID = RequestId("0" * 32)
 CREATE = CreateOrder(

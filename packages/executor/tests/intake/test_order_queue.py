@@ -12,7 +12,7 @@ from millrace_core.requests import (
     EditOrder,
     EditPayload,
 )
-from millrace_executor.sequence import Sequence, Turn
+from millrace_executor.intake.order_queue import Sequence, Turn
 
 
 def create(symbol: str = "KCS/USDT") -> CreateOrder:

@@ -10,7 +10,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
 from millrace_exchange import Account, Exchange, ExchangeError, Retryable
 from millrace_exchange.settling import settling_ms
-from millrace_executor.evidence import Evidence, conclude, meets
+from millrace_executor.resolution.rules import Evidence, conclude, meets
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0

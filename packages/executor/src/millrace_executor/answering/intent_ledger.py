@@ -5,7 +5,7 @@ import structlog
 from millrace_bus import Intents
 from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId, Tenant
-from millrace_executor.intents import Intent, decode_intent, encode_intent
+from millrace_executor.answering.intents import Intent, decode_intent, encode_intent
 
 log = structlog.get_logger()
 

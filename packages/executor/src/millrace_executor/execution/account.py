@@ -9,10 +9,10 @@ from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_exchange import Exchange, ExchangeError, Retryable, open_exchange
-from millrace_executor.answers import Answers
+from millrace_executor.answering.answer_streams import Answers
 from millrace_executor.controls import Controls
-from millrace_executor.desk import Desk
-from millrace_executor.desks import AccountKey, Desks
+from millrace_executor.execution.account_executor import Desk
+from millrace_executor.intake.router import AccountKey, Desks
 from millrace_service import UnitHealthReporter
 
 DRAIN_S = 2.0

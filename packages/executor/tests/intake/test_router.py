@@ -1,8 +1,8 @@
 import asyncio
 
 from millrace_core.names import ExchangeId, Tenant
-from millrace_executor.desks import AccountKey, Desks, Job
-from millrace_executor.intake import Work, read
+from millrace_executor.accepted_request import Work, read
+from millrace_executor.intake.router import AccountKey, Desks, Job
 
 TENANT = Tenant("StrankaXY")
 BINANCE = AccountKey(TENANT, ExchangeId("binance"))

@@ -10,14 +10,14 @@ from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.names import ExchangeId, Tenant
 from millrace_core.requests import Halt, Resume
-from millrace_executor.answering import Answering
-from millrace_executor.answers import Answers
+from millrace_executor.accepted_request import EVERY_EXCHANGE, Unfit, Work, read
+from millrace_executor.answering.answer_streams import Answers
+from millrace_executor.answering.intent_ledger import Ledger
+from millrace_executor.answering.intents import Intent, intent_of, intent_of_unfit, settled
+from millrace_executor.answering.responder import Answering
 from millrace_executor.controls import Controls
-from millrace_executor.desks import AccountKey, Desks, Job
-from millrace_executor.intake import EVERY_EXCHANGE, Unfit, Work, read
-from millrace_executor.intents import Intent, intent_of, intent_of_unfit, settled
-from millrace_executor.ledger import Ledger
-from millrace_executor.running import Running
+from millrace_executor.intake.router import AccountKey, Desks, Job
+from millrace_executor.request_tasks import Running
 from millrace_service import UnitHealthReporter
 
 HALTS_EVERY_S = 1.0

@@ -7,12 +7,12 @@ import structlog
 
 from millrace_core.ids import RequestId
 from millrace_core.messages import ResponseStatus
-from millrace_executor.answers import Answers
-from millrace_executor.execution import Execution
-from millrace_executor.intents import Intent, settled
-from millrace_executor.ledger import Ledger
-from millrace_executor.running import Running
-from millrace_executor.sequence import Sequence, Turn
+from millrace_executor.answering.answer_streams import Answers
+from millrace_executor.answering.intent_ledger import Ledger
+from millrace_executor.answering.intents import Intent, settled
+from millrace_executor.execution.order_sender import Execution
+from millrace_executor.intake.order_queue import Sequence, Turn
+from millrace_executor.request_tasks import Running
 
 ENDED_MEANWHILE = "the executor ended while it was carrying this out"
 

@@ -9,7 +9,7 @@ from millrace_core.config import Credentials
 from millrace_core.ids import new_request_id
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload
 from millrace_exchange import Exchange, open_exchange
-from millrace_executor.resolution import Resolver, order_of_own_trades
+from millrace_executor.resolution.resolver import Resolver, order_of_own_trades
 
 BUY = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=Decimal(1))
 

@@ -3,8 +3,8 @@ from typing import Any
 
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.names import ExchangeId, Tenant
-from millrace_executor.intents import Intent, settled
-from millrace_executor.ledger import Ledger
+from millrace_executor.answering.intent_ledger import Ledger
+from millrace_executor.answering.intents import Intent, settled
 
 TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")

@@ -14,18 +14,18 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
 from millrace_exchange import Exchange, client_order_id
 from millrace_exchange.fitting import misfits
-from millrace_executor.answering import Answering
-from millrace_executor.answers import Answers
+from millrace_executor.answering.answer_streams import Answers
+from millrace_executor.answering.intent_ledger import Ledger
+from millrace_executor.answering.intents import intent_of
+from millrace_executor.answering.responder import Answering
 from millrace_executor.controls import Controls
-from millrace_executor.desks import AccountKey, Job
-from millrace_executor.execution import Execution
-from millrace_executor.intents import intent_of
-from millrace_executor.ledger import Ledger
-from millrace_executor.recovery import Recovery
+from millrace_executor.execution.order_sender import Execution
+from millrace_executor.execution.sending import Sendable
+from millrace_executor.intake.order_queue import Sequence, Turn
+from millrace_executor.intake.router import AccountKey, Job
+from millrace_executor.request_tasks import Running
+from millrace_executor.resolution.recovery import Recovery
 from millrace_executor.risk import Refused
-from millrace_executor.running import Running
-from millrace_executor.sending import Sendable
-from millrace_executor.sequence import Sequence, Turn
 from millrace_service import UnitHealthReporter
 
 

@@ -17,13 +17,13 @@ from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, EditOrder, symbol_of
 from millrace_core.trace import Trace
 from millrace_exchange import Exchange, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
-from millrace_executor.answering import Answering
-from millrace_executor.desks import Job
-from millrace_executor.intake import order_source, refusal
-from millrace_executor.intents import Intent
-from millrace_executor.resolution import Resolver
-from millrace_executor.sending import Sendable, Sender, Sent
-from millrace_executor.sequence import Sequence, Turn
+from millrace_executor.accepted_request import order_source, refusal
+from millrace_executor.answering.intents import Intent
+from millrace_executor.answering.responder import Answering
+from millrace_executor.execution.sending import Sendable, Sender, Sent
+from millrace_executor.intake.order_queue import Sequence, Turn
+from millrace_executor.intake.router import Job
+from millrace_executor.resolution.resolver import Resolver
 from millrace_service import UnitHealthReporter
 
 OUR_HOPS = ("accepted", "sent", "acknowledged")

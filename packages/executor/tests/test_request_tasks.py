@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from millrace_executor.running import Running
+from millrace_executor.request_tasks import Running
 from millrace_service.errors import CancelledInside
 
 
