@@ -2,29 +2,29 @@ import asyncio
 
 import pytest
 
-from millrace_executor.request_tasks import Running
+from millrace_executor.request_tasks import RequestTasks
 from millrace_service.errors import CancelledInside
 
 
 async def test_the_first_crash_of_a_task_ends_the_whole() -> None:
     """What runs beside the tasks is ended when one of them fails, with what that raised."""
-    running, never = Running(), asyncio.Event()
+    tasks, never = RequestTasks(), asyncio.Event()
 
     async def fail() -> None:
         raise ValueError("broken")
 
     async def main() -> None:
-        running.start(fail())
+        tasks.start(fail())
         await never.wait()
 
     with pytest.raises(ValueError, match="broken"):
-        await running.until_crash(main())
-    await running.drain(0)
+        await tasks.run_beside(main())
+    await tasks.drain(0)
 
 
 async def test_tasks_may_end_before_the_whole_does() -> None:
     """Draining waits for what ends in time and cancels what does not."""
-    running, ended, go = Running(), [], asyncio.Event()
+    tasks, ended, go = RequestTasks(), [], asyncio.Event()
 
     async def quick() -> None:
         await go.wait()
@@ -36,16 +36,16 @@ async def test_tasks_may_end_before_the_whole_does() -> None:
         finally:
             ended.append("slow was cancelled")
 
-    running.start(quick())
-    running.start(slow())
+    tasks.start(quick())
+    tasks.start(slow())
     asyncio.get_running_loop().call_soon(go.set)
-    await running.drain(0.05)
+    await tasks.drain(0.05)
     assert ended == ["quick", "slow was cancelled"]
 
 
 async def test_a_task_that_is_cancelled_from_inside_is_a_crash() -> None:
     """A request that something within it cancelled ends the whole as any failure does: nobody asked for its end."""
-    running, never = Running(), asyncio.Event()
+    tasks, never = RequestTasks(), asyncio.Event()
 
     async def cancelled_by_what_it_waits_for() -> None:
         inner = asyncio.create_task(never.wait())
@@ -53,10 +53,10 @@ async def test_a_task_that_is_cancelled_from_inside_is_a_crash() -> None:
         await inner
 
     async def main() -> None:
-        running.start(cancelled_by_what_it_waits_for())
+        tasks.start(cancelled_by_what_it_waits_for())
         await never.wait()
 
     with pytest.raises(CancelledInside, match="cancelled_by_what_it_waits_for"):
         async with asyncio.timeout(5):
-            await running.until_crash(main())
-    await running.drain(0)
+            await tasks.run_beside(main())
+    await tasks.drain(0)

@@ -9,10 +9,13 @@ import structlog
 from millrace_service.errors import CancelledInside
 from millrace_service.tasks import run_all
 
+DRAIN_S = 2.0
+"""How long requests under way may take to end when their unit must; what is left is settled by the next run."""
+
 log = structlog.get_logger()
 
 
-class Running:
+class RequestTasks:
     """Starts tasks and keeps them. Unlike a task group it lets them finish when the unit ends."""
 
     def __init__(self) -> None:
@@ -26,13 +29,13 @@ class Running:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    async def until_crash(self, *mains: Coroutine[Any, Any, None]) -> None:
-        """Run coroutines that never return, and raise the error of the first of them, or of the tasks, that fails.
+    async def run_beside(self, *endless: Coroutine[Any, Any, None]) -> None:
+        """Run coroutines that never return; raise the error of the first of them, or of the tasks, that fails.
 
         Raises:
             CancelledInside: something within one of them cancelled it.
         """
-        await run_all(*mains, self._raise_failure())
+        await run_all(*endless, self._raise_failure())
 
     async def drain(self, limit_s: float) -> None:
         """Wait `limit_s` for the tasks to end by themselves, then cancel the rest and wait for that."""
@@ -54,7 +57,7 @@ class Running:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if task.cancelled():
-            # Without a request to cancel it, something within it did: nobody would answer its request.
+            # Unless `drain` cancelled it, something within it did, and nobody would answer its request.
             error: BaseException | None = None if task.cancelling() else CancelledInside(task.get_name())
         else:
             error = task.exception()

@@ -12,7 +12,7 @@ from millrace_core.requests import (
     EditOrder,
     EditPayload,
 )
-from millrace_executor.intake.order_queue import Sequence, Turn
+from millrace_executor.intake.order_queue import OrderQueue, Turn
 
 
 def create(symbol: str = "KCS/USDT") -> CreateOrder:
@@ -48,17 +48,17 @@ async def begins(turn: Turn) -> bool:
 
 async def test_orders_do_not_wait_for_each_other() -> None:
     """A slow order blocks no other of the same account and symbol."""
-    sequence = Sequence()
-    assert await begins(sequence.enter(create(), "a"))
-    assert await begins(sequence.enter(create(), "b"))
-    assert await begins(sequence.enter(cancel(order_id="7"), "c"))
+    queue = OrderQueue()
+    assert await begins(queue.enter(create(), "a"))
+    assert await begins(queue.enter(create(), "b"))
+    assert await begins(queue.enter(cancel(order_id="7"), "c"))
 
 
 async def test_what_concerns_one_order_waits_its_turn() -> None:
     """A cancel by our id waits for the order's creation, a second one for the first."""
-    sequence = Sequence()
-    creation = sequence.enter(create(), "a")
-    first, second = (sequence.enter(cancel(client_order_id="a"), each) for each in "bc")
+    queue = OrderQueue()
+    creation = queue.enter(create(), "a")
+    first, second = (queue.enter(cancel(client_order_id="a"), each) for each in "bc")
     assert not await begins(first)
     creation.end()
     assert await begins(first)
@@ -69,11 +69,12 @@ async def test_what_concerns_one_order_waits_its_turn() -> None:
 
 async def test_an_order_is_one_under_either_of_its_ids() -> None:
     """Once creation told that two ids are one order's, a request by either waits for one by the other."""
-    sequence = Sequence()
-    sequence.enter(create(), "a").end()
-    sequence.same("a", "7")
-    change = sequence.enter(edit("7"), "b")
-    by_our_id = sequence.enter(cancel(client_order_id="a"), "c")
+    queue = OrderQueue()
+    creation = queue.enter(create(), "a")
+    queue.answered(creation, Order(id="7"))
+    creation.end()
+    change = queue.enter(edit("7"), "b")
+    by_our_id = queue.enter(cancel(client_order_id="a"), "c")
     assert not await begins(by_our_id)
     change.end()
     assert await begins(by_our_id)
@@ -81,10 +82,10 @@ async def test_an_order_is_one_under_either_of_its_ids() -> None:
 
 async def test_who_gives_up_waiting_lets_nobody_overtake() -> None:
     """When the second of three expires while the first goes on, the third still waits for the first."""
-    sequence = Sequence()
-    creation = sequence.enter(create(), "a")
-    second = sequence.enter(cancel(client_order_id="a"), "b")
-    third = sequence.enter(cancel(client_order_id="a"), "c")
+    queue = OrderQueue()
+    creation = queue.enter(create(), "a")
+    second = queue.enter(cancel(client_order_id="a"), "b")
+    third = queue.enter(cancel(client_order_id="a"), "c")
     second.end()
     assert not await begins(third)
     creation.end()
@@ -93,11 +94,11 @@ async def test_who_gives_up_waiting_lets_nobody_overtake() -> None:
 
 async def test_to_cancel_all_waits_for_nothing_and_later_orders_wait_for_it() -> None:
     """It goes at once, whatever is under way; an order asked for after it is not swept away by it."""
-    sequence = Sequence()
-    before = sequence.enter(create(), "a")
-    sweep = sequence.enter(cancel_all("KCS/USDT"), "b")
+    queue = OrderQueue()
+    before = queue.enter(create(), "a")
+    sweep = queue.enter(cancel_all("KCS/USDT"), "b")
     assert await begins(sweep)
-    after, elsewhere = sequence.enter(create(), "c"), sequence.enter(create("ETH/BTC"), "d")
+    after, elsewhere = queue.enter(create(), "c"), queue.enter(create("ETH/BTC"), "d")
     assert not await begins(after)
     assert await begins(elsewhere)
     sweep.end()
@@ -107,10 +108,9 @@ async def test_to_cancel_all_waits_for_nothing_and_later_orders_wait_for_it() ->
 
 async def test_creations_under_way_are_known() -> None:
     """What is being placed can be asked for, by symbol or all, until it has ended."""
-    sequence = Sequence()
-    here, there = sequence.enter(create(), "a"), sequence.enter(create("ETH/BTC"), "b")
-    assert sequence.creations_under_way("KCS/USDT") == [here]
-    assert set(sequence.creations_under_way(None)) == {here, there}
-    here.order = Order(id="7")
+    queue = OrderQueue()
+    here, there = queue.enter(create(), "a"), queue.enter(create("ETH/BTC"), "b")
+    assert queue.creations_under_way("KCS/USDT") == [here]
+    assert set(queue.creations_under_way(None)) == {here, there}
     here.end()
-    assert sequence.creations_under_way("KCS/USDT") == []
+    assert queue.creations_under_way("KCS/USDT") == []

@@ -1,4 +1,4 @@
-"""What no account has to do with: malformed requests, unknown accounts, halts."""
+"""Requests that no account carries out: malformed ones, those for unknown accounts, halts."""
 
 from typing import Any
 

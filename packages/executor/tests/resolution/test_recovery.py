@@ -7,13 +7,12 @@ from typing import Any
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import new_request_id
-from millrace_core.messages import Response
+from millrace_core.messages import Response, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import CreateOrder, CreatePayload
 from millrace_core.trace import Trace
 from millrace_exchange import open_exchange
-from millrace_executor.accepted_request import Work
-from millrace_executor.answering.intents import decode_intent, encode_intent, intent_of, marked_unknown
+from millrace_executor.answering.intent_ledger import Intent, decode_intent
 
 TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")
@@ -23,11 +22,15 @@ PAYLOAD = CreatePayload(
 )
 
 
-def work() -> Work:
-    """A request as an executor had it in hand when it ended."""
-    request_id = new_request_id()
+def intent_before_the_end(begun_ms: int | None = None) -> Intent:
+    """The intent of a request that an executor had in hand when it ended."""
+    request_id, begun_at = new_request_id(), now_ms() if begun_ms is None else begun_ms
     request = CreateOrder(exchange_id="binance", request_id=request_id, requested_at=now_ms(), payload=PAYLOAD)
-    return Work(request, request_id, NAME, now_ms() + 5_000)
+    return Intent(request_id, "pending", str(NAME), begun_at, now_ms() + 60_000, request, client_order_id=request_id)
+
+
+async def claim(floor: Any, intent: Intent) -> None:
+    await floor.bus.intents.claim(TENANT, BINANCE, intent.request_id, encode(intent))
 
 
 async def state_of(floor: Any, request_id: str) -> str | None:
@@ -66,14 +69,13 @@ async def test_an_exchange_out_of_reach_is_certainly_not_traded_on(floor: Any) -
 
 async def test_an_order_placed_before_a_crash_is_found_after_it(floor: Any) -> None:
     """A pending intent whose order is there is answered `done` on the next start, and settled in the ledger."""
-    before = work()
+    before = intent_before_the_end()
     credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": floor.simulator.url})
     exchange = await open_exchange("binance", credentials)
     await exchange.prepare()
     await exchange.account.create_order(PAYLOAD, before.request_id)
     await exchange.close()
-    intent = intent_of(before, now_ms(), accepted_ns=1, client_order_id=before.request_id)
-    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, encode_intent(intent))
+    await claim(floor, before)
     answers = await floor.answers()
     await floor.start()
     answer = (await answers.number(1)).response
@@ -85,9 +87,8 @@ async def test_an_order_placed_before_a_crash_is_found_after_it(floor: Any) -> N
 
 async def test_an_order_never_placed_before_a_crash_is_never_placed(floor: Any) -> None:
     """A pending intent without an order is `unknown` on the next start; then work goes on."""
-    before = work()
-    intent = intent_of(before, now_ms(), accepted_ns=1, client_order_id=before.request_id)
-    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, encode_intent(intent))
+    before = intent_before_the_end()
+    await claim(floor, before)
     answers = await floor.answers()
     await floor.start()
     assert (await answers.number(1)).response.status == "unknown"
@@ -99,11 +100,8 @@ async def test_an_order_never_placed_before_a_crash_is_never_placed(floor: Any) 
 
 async def test_absence_is_proven_by_time(floor: Any) -> None:
     """An unknown intent whose order is still not there when everything must have settled is `failed`."""
-    before = work()
     long_ago = now_ms() - 60_000
-    intent = intent_of(before, long_ago, accepted_ns=1, client_order_id=before.request_id)
-    raw = encode_intent(marked_unknown(intent, long_ago))
-    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, raw)
+    await claim(floor, intent_before_the_end(long_ago).marked_unknown(long_ago))
     answers = await floor.answers()
     await floor.start()
     answer = (await answers.number(1)).response
@@ -113,9 +111,8 @@ async def test_absence_is_proven_by_time(floor: Any) -> None:
 
 async def test_an_answer_given_before_a_crash_is_not_given_again(floor: Any) -> None:
     """When only the ledger had not heard of the answer, the ledger learns it and nobody else hears anything."""
-    before = work()
-    intent = intent_of(before, now_ms(), accepted_ns=1, client_order_id=before.request_id)
-    await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, encode_intent(intent))
+    before = intent_before_the_end()
+    await claim(floor, before)
     writer = floor.bus.writer(NAME, None)
     await writer.open()
     writer.response(Response(before.request_id, "done", order_source="PingPong"), trace=Trace())

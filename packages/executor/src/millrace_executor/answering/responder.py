@@ -1,59 +1,85 @@
-"""Answering: how a request ends. First the order's hash, then the answer, then the ledger.
+"""How a request ends: first the order's hash is written, then the answer is published, then the intent is settled.
 
-In this order because each step is found undone, and done, by whoever comes after a crash: who reads an answer
-finds the order, and an intent is settled only once Redis holds its answer.
+A crash may come between any two. In this order, the executor that runs next finds out which steps are done: a reader
+of an answer finds the order, and an intent is settled only if Redis holds its answer.
 """
+
+import structlog
 
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
-from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
-from millrace_executor.answering.answer_streams import Answers
-from millrace_executor.answering.intent_ledger import Ledger
-from millrace_executor.answering.intents import Intent, marked_unknown, settled
+from millrace_executor.accepted_request import refusal
+from millrace_executor.answering.answer_streams import AnswerStreams
+from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_service import UnitHealthReporter
+
+OUR_HOPS = ("accepted", "sent", "acknowledged")
+"""The hops that end in the executor: it reports their latencies."""
+
+log = structlog.get_logger()
 
 
-class Answering:
-    """Ends the requests of one account."""
+class Responder:
+    """Answers the requests of one account."""
 
-    def __init__(self, bus: Bus, answers: Answers, ledger: Ledger, tenant: Tenant, exchange: ExchangeId) -> None:
-        self._bus = bus
-        self._answers = answers
-        self._ledger = ledger
+    def __init__(
+        self,
+        tenant: Tenant,
+        exchange: ExchangeId,
+        *,
+        bus: Bus,
+        streams: AnswerStreams,
+        ledger: IntentLedger,
+        health: UnitHealthReporter,
+    ) -> None:
         self._tenant = tenant
         self._exchange = exchange
+        self._bus = bus
+        self._streams = streams
+        self._ledger = ledger
+        self._health = health
 
-    async def finally_(self, request_id: RequestId, intent: Intent, response: Response, trace: Trace) -> None:
-        """Return the final answer; when this returns Redis holds all that it entails."""
-        orders = response.orders or [] if response.order is None else [response.order]
+    async def finish(self, intent: Intent, answer: Response, trace: Trace) -> None:
+        """Publish the final answer; when this returns, Redis holds it, its orders and the settled intent."""
+        orders = answer.orders or [] if answer.order is None else [answer.order]
         for order in orders:
-            await self._merge(request_id, intent, order)
-        await self._answers.give(intent.stream, response, trace)
-        await self._ledger.note(request_id, settled(intent, response.status))
+            await self._merge(intent, order)
+        await self._streams.publish(intent.stream, answer, trace)
+        await self._ledger.update(intent.settled(answer.status))
+        self._health.count(answer.status)
+        for hop, ns in trace.latencies().items():
+            if hop.endswith(OUR_HOPS):
+                self._health.latency(hop, ns)
 
-    async def provisionally(self, request_id: RequestId, intent: Intent, response: Response, trace: Trace) -> Intent:
-        """Return the answer `unknown`; give the intent as the ledger then holds it."""
-        await self._answers.give(intent.stream, response, trace)
-        unknown = marked_unknown(intent, now_ms())
-        await self._ledger.note(request_id, unknown)
+    async def mark_unknown(self, intent: Intent, kind: str, message: str) -> Intent:
+        """Publish the provisional answer `unknown`; return the intent as the ledger then holds it."""
+        log.warning(
+            "the outcome of a request is unknown; asking the exchange", request_id=intent.request_id, cause=message
+        )
+        source = None if intent.request is None else intent.request.payload.order_source
+        provisional = refusal(intent.request_id, "unknown", kind, message, source)
+        await self._streams.publish(intent.stream, provisional, intent.trace)
+        unknown = intent.marked_unknown(now_ms())
+        await self._ledger.update(unknown)
         return unknown
 
-    async def _merge(self, request_id: RequestId, intent: Intent, order: Order) -> None:
+    async def _merge(self, intent: Intent, order: Order) -> None:
         source: str | None = None
         made_by: str | None = None
         if isinstance(intent.request, CreateOrder):
-            source, made_by = intent.request.payload.order_source, request_id
+            source, made_by = intent.request.payload.order_source, intent.request_id
         elif isinstance(intent.request, EditOrder):
-            # An exchange that replaces an order to change it gives it a new id: it stays its owner's.
-            source, made_by = await self._owner_of_edited(intent.request, order)
+            # An exchange that replaces an order to change it assigns a new id; the order source stays.
+            source, made_by = await self._source_of_edited(intent.request, order)
         record = OrderRecord(order, self._exchange, now_ms(), order_source=source, request_id=made_by)
         await self._bus.orders.merge(self._tenant, record)
 
-    async def _owner_of_edited(self, edit: EditOrder, order: Order) -> tuple[str | None, str | None]:
+    async def _source_of_edited(self, edit: EditOrder, order: Order) -> tuple[str | None, str | None]:
         former = edit.payload.order_id
         if former is None or former == order.id:
             return None, None

@@ -1,7 +1,7 @@
-"""A desk: the trading of one account. It decides about each request and keeps their order.
+"""The execution of one account's requests: decides about each, keeps the order among them, and has them sent.
 
-Requests are carried out beside each other; those that concern the same order one after the other. Nothing is
-sent before the intent to do so is in the ledger, and nothing is sent twice.
+Requests run beside each other; those that concern the same order one after the other. Nothing is sent before its
+intent is in the ledger, and nothing is sent twice.
 """
 
 import asyncio
@@ -14,23 +14,22 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
 from millrace_exchange import Exchange, client_order_id
 from millrace_exchange.fitting import misfits
-from millrace_executor.answering.answer_streams import Answers
-from millrace_executor.answering.intent_ledger import Ledger
-from millrace_executor.answering.intents import intent_of
-from millrace_executor.answering.responder import Answering
+from millrace_executor.accepted_request import AcceptedRequest, AccountKey
+from millrace_executor.answering.answer_streams import AnswerStreams
+from millrace_executor.answering.intent_ledger import IntentLedger, intent_of
+from millrace_executor.answering.responder import Responder
 from millrace_executor.controls import Controls
-from millrace_executor.execution.order_sender import Execution
-from millrace_executor.execution.sending import Sendable
-from millrace_executor.intake.order_queue import Sequence, Turn
-from millrace_executor.intake.router import AccountKey, Job
-from millrace_executor.request_tasks import Running
+from millrace_executor.execution.order_sender import OrderSender, Sendable
+from millrace_executor.intake.order_queue import OrderQueue, Turn
+from millrace_executor.request_tasks import RequestTasks
 from millrace_executor.resolution.recovery import Recovery
-from millrace_executor.risk import Refused
+from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.risk import RiskRejection
 from millrace_service import UnitHealthReporter
 
 
-class Desk:
-    """One account's trading; made anew whenever the account's configuration changes."""
+class AccountExecutor:
+    """One account's execution; made anew whenever the account's configuration changes."""
 
     def __init__(
         self,
@@ -38,117 +37,133 @@ class Desk:
         exchange: Exchange,
         *,
         bus: Bus,
-        answers: Answers,
+        streams: AnswerStreams,
         controls: Controls,
         health: UnitHealthReporter,
     ) -> None:
-        self.ledger = Ledger(bus.intents, account.tenant, account.exchange)
-        self.running = Running()
+        self.ledger = IntentLedger(bus.intents, account.tenant, account.exchange)
+        self.tasks = RequestTasks()
         self._account = account
         self._exchange = exchange
         self._bus = bus
-        self._answers = answers
+        self._streams = streams
         self._controls = controls
         self._health = health
-        self._sequence = Sequence()
-        answering = Answering(bus, answers, self.ledger, account.tenant, account.exchange)
-        self._execution = Execution(exchange, self._sequence, answering, health)
-        self._recovery = Recovery(answers, self.ledger, self._execution, self._sequence, self.running)
+        self._queue = OrderQueue()
+        self._responder = Responder(*account, bus=bus, streams=streams, ledger=self.ledger, health=health)
+        resolver = Resolver(exchange, health)
+        self._sender = OrderSender(
+            exchange,
+            queue=self._queue,
+            responder=self._responder,
+            resolver=resolver,
+            stop_reason=self._stop_reason,
+            health=health,
+        )
+        self._recovery = Recovery(
+            streams=streams,
+            ledger=self.ledger,
+            responder=self._responder,
+            resolver=resolver,
+            queue=self._queue,
+            tasks=self.tasks,
+            health=health,
+        )
         self._ready = asyncio.Event()
-        self._unfinished: dict[Job, None] = {}
+        self._unfinished: dict[AcceptedRequest, None] = {}
 
-    def take(self, job: Job) -> None:
-        """Carry a request out; jobs of one order keep the order in which they were handed in."""
+    def take(self, accepted: AcceptedRequest) -> None:
+        """Carry a request out; requests that concern the same order run in the order in which they were taken."""
         self._health.count("requests")
-        our_id = client_order_id(self._account.exchange, job.work.request_id)
-        self._unfinished[job] = None
-        self.running.start(self._handle(job, our_id, self._sequence.enter(job.work.request, our_id)))
+        our_id = client_order_id(self._account.exchange, accepted.request_id)
+        self._unfinished[accepted] = None
+        self.tasks.start(self._handle(accepted, our_id, self._queue.enter(accepted.request, our_id)))
 
-    def unfinished(self) -> list[Job]:
-        """Return the jobs that were taken and not finished, in order of arrival."""
+    def unfinished(self) -> list[AcceptedRequest]:
+        """Return the requests that were taken and not finished, in order of arrival."""
         return list(self._unfinished)
 
     async def load(self) -> None:
-        """Read what was not settled when the executor last ended, before any new job is taken."""
+        """Read what was not settled when the executor last ended, before any new request is taken."""
         await self._recovery.load()
 
     async def resume(self) -> None:
-        """Settle what was not, as far as the exchange can tell now, then let new work begin.
+        """Settle what was not, as far as the exchange can tell now, then let new requests begin.
 
-        The rest is answered `unknown` and asked about further, while other work goes on.
+        The rest is answered `unknown` and resolved while other requests go on.
         """
         await self._recovery.settle()
         await self._controls.known()
         self._ready.set()
 
-    async def _handle(self, job: Job, our_id: str, turn: Turn) -> None:
+    async def _handle(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
         try:
-            if not self.ledger.knows(job.work.request_id):
-                await self._carry_out(job, our_id, turn)
+            if not self.ledger.knows(accepted.request_id):
+                await self._carry_out(accepted, our_id, turn)
         finally:
             turn.end()
-        await job.done()
-        del self._unfinished[job]
+        await accepted.acknowledge()
+        del self._unfinished[accepted]
 
-    async def _carry_out(self, job: Job, our_id: str, turn: Turn) -> None:
-        self._answers.expect(job.work.answer_to)
-        decision = await self._decide(job) if await self._reached(job, turn) else self._expired(job)
+    async def _carry_out(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
+        self._streams.expect(accepted.answer_to)
+        decision = await self._decide(accepted) if await self._begins(accepted, turn) else self._expired(accepted)
         verdict = decision if isinstance(decision, Response) else None
-        intent = intent_of(job.work, now_ms(), accepted_ns=job.accepted_ns, client_order_id=our_id, verdict=verdict)
-        if not await self.ledger.claim(job.work.request_id, intent):
+        intent = intent_of(accepted, now_ms(), client_order_id=our_id, verdict=verdict)
+        if not await self.ledger.claim(intent):
             self._health.count("duplicates")
         elif isinstance(decision, Response):
-            await self._execution.finish(job.work.request_id, intent, decision, turn, intent.trace)
+            await self._responder.finish(intent, decision, intent.trace)
         else:
-            await self._execution.execute(job, intent, decision, turn, self._stopped)
+            await self._sender.execute(accepted, intent, decision, turn)
 
-    async def _reached(self, job: Job, turn: Turn) -> bool:
-        """Wait for the account and for the job's turn; False if its validity ends before."""
+    async def _begins(self, accepted: AcceptedRequest, turn: Turn) -> bool:
+        """Wait until the account is ready and the request's turn comes; False if its validity ends before."""
         if self._ready.is_set() and turn.is_free:
             return True
         try:
-            async with asyncio.timeout((job.work.valid_until_ms - now_ms()) / 1000):
+            async with asyncio.timeout((accepted.valid_until_ms - now_ms()) / 1000):
                 await self._ready.wait()
                 await turn.begins()
         except TimeoutError:
             return False
         return True
 
-    async def _decide(self, job: Job) -> Sendable | Response:
-        if (stopped := self._stopped(job)) is not None:
+    async def _decide(self, accepted: AcceptedRequest) -> Sendable | Response:
+        if (stopped := self._stop_reason(accepted)) is not None:
             return stopped
-        request = job.work.request
+        request = accepted.request
         if isinstance(request, CancelOrder | CancelAllOrders):
             return request
         if not isinstance(request, CreateOrder | EditOrder):
-            raise TypeError("halts are taken at the reception")
-        if misfit := misfits(self._exchange, request.payload):
-            return job.work.refuse("rejected", "InvalidOrder", "; ".join(misfit))
+            raise TypeError("halts are carried out by the request consumer")
+        if precision_errors := misfits(self._exchange, request.payload):
+            return accepted.refuse("rejected", "InvalidOrder", "; ".join(precision_errors))
         edited = await self._edited(request.payload) if isinstance(request, EditOrder) else None
         decision = self._controls.decide(request, edited, now_ms())
-        if isinstance(decision, Refused):
-            return job.work.refuse("rejected", "RiskRefused", decision.reason)
+        if isinstance(decision, RiskRejection):
+            return accepted.refuse("rejected", "RiskRefused", decision.reason)
         return decision
 
-    def _stopped(self, job: Job) -> Response | None:
-        """Return the answer to a request that must not be sent, whatever its terms; None to one that may."""
-        if now_ms() > job.work.valid_until_ms:
-            return self._expired(job)
-        if isinstance(job.work.request, CancelOrder | CancelAllOrders):
+    def _stop_reason(self, accepted: AcceptedRequest) -> Response | None:
+        """Return the answer to a request that must not be sent, whatever its terms; None if it may be sent."""
+        if now_ms() > accepted.valid_until_ms:
+            return self._expired(accepted)
+        if isinstance(accepted.request, CancelOrder | CancelAllOrders):
             return None
-        if reason := self._controls.halt_reason(self._account.exchange, job.work.source):
-            return job.work.refuse("rejected", "Halted", reason)
-        if self._execution.trouble is not None:
-            return job.work.refuse("rejected", "Halted", f"the account cannot trade: {self._execution.trouble}")
+        if reason := self._controls.halt_reason(self._account.exchange, accepted.source):
+            return accepted.refuse("rejected", "Halted", reason)
+        if self._sender.trouble is not None:
+            return accepted.refuse("rejected", "Halted", f"the account cannot trade: {self._sender.trouble}")
         return None
 
-    def _expired(self, job: Job) -> Response:
+    def _expired(self, accepted: AcceptedRequest) -> Response:
         waited = "" if self._ready.is_set() else "; the account was not ready to trade yet"
-        late_ms = now_ms() - job.work.valid_until_ms
-        return job.work.refuse("expired", "Expired", f"its validity ended {max(late_ms, 0)} ms ago{waited}")
+        late_ms = now_ms() - accepted.valid_until_ms
+        return accepted.refuse("expired", "Expired", f"its validity ended {max(late_ms, 0)} ms ago{waited}")
 
     async def _edited(self, payload: EditPayload) -> Order | None:
-        """Return what is known of the order to edit, where a limit needs the terms that the edit leaves alone."""
+        """Return what is known of the order to edit, if a limit needs the terms that the edit does not change."""
         complete = payload.amount_base is not None and payload.price is not None
         if complete or payload.order_id is None or self._controls.limits.max_order_notional is None:
             return None

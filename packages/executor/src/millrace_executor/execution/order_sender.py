@@ -1,163 +1,164 @@
-"""Execution: one request at the exchange, from its intent in the ledger to its final answer.
+"""Sends requests to the exchange, the only place that does, and turns what came of them into final answers.
 
-What the exchange's answer means decides everything: done, refused, certainly not done and worth another try
-while valid, or unknown, and then it is asked about until that is settled.
+The meaning of the exchange's answer decides: done, rejected, certainly not done and tried again while the request is
+valid, or unknown and resolved by asking.
 """
 
 from asyncio import sleep
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
-from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
-from millrace_core.requests import CreateOrder, EditOrder, symbol_of
-from millrace_core.trace import Trace
+from millrace_core.requests import CancelAllOrders, CancelOrder, CancelPayload, CreateOrder, symbol_of
 from millrace_exchange import Exchange, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
-from millrace_executor.accepted_request import order_source, refusal
-from millrace_executor.answering.intents import Intent
-from millrace_executor.answering.responder import Answering
-from millrace_executor.execution.sending import Sendable, Sender, Sent
-from millrace_executor.intake.order_queue import Sequence, Turn
-from millrace_executor.intake.router import Job
-from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.accepted_request import AcceptedRequest
+from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.responder import Responder
+from millrace_executor.intake.order_queue import OrderQueue, Turn
+from millrace_executor.resolution.resolver import Resolver, report
+from millrace_executor.risk import Approved
 from millrace_service import UnitHealthReporter
 
-OUR_HOPS = ("accepted", "sent", "acknowledged")
-"""The hops that end in the executor: their latencies are its own."""
+Sendable = Approved | CancelOrder | CancelAllOrders
+"""What may be sent: new terms only once risk approved them, cancels always."""
 
-SHORTEST_PAUSE_MS = 250
-"""Before what was not done is tried again, also where the exchange would take it at once."""
+TRY_AGAIN = BackoffPolicy(first_s=0.5, limit_s=5.0)
+"""Pauses after a failed try, also where the exchange would take the request again at once."""
 
 log = structlog.get_logger()
 
 
-class Execution:
-    """Carries out one account's requests."""
+class Acknowledgement(NamedTuple):
+    """What the exchange answered, and when."""
+
+    orders: list[Order]
+    """The order concerned; for a cancel-all, those that were canceled."""
+    sent_ns: int
+    acknowledged_ns: int
+
+
+class OrderSender:
+    """Sends one account's requests. `stop_reason` returns the answer to a request that must not be sent any more."""
 
     def __init__(
-        self, exchange: Exchange, sequence: Sequence, answering: Answering, health: UnitHealthReporter
+        self,
+        exchange: Exchange,
+        *,
+        queue: OrderQueue,
+        responder: Responder,
+        resolver: Resolver,
+        stop_reason: Callable[[AcceptedRequest], Response | None],
+        health: UnitHealthReporter,
     ) -> None:
         self.trouble: str | None = None
         """Why the account cannot trade any more, once the exchange said so."""
-        self._sender = Sender(exchange.account, sequence)
-        self._resolver = Resolver(exchange, self._met)
-        self._sequence = sequence
-        self._answering = answering
+        self._client = exchange.account
+        self._queue = queue
+        self._responder = responder
+        self._resolver = resolver
+        self._stop_reason = stop_reason
         self._health = health
-        self._unknown = 0
 
-    async def execute(
-        self, job: Job, intent: Intent, what: Sendable, turn: Turn, stopped: Callable[[Job], Response | None]
-    ) -> None:
-        """Send it and answer it. `stopped` says before each try whether it must not be sent any more."""
-        our_id = intent.client_order_id or ""
-        trace = intent.trace
-        # Asked again although it was asked before the claim: that may have waited out an outage of Redis.
-        while (answer := stopped(job)) is None:
+    async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> None:
+        """Send a request whose intent is claimed, try again while that is safe, and answer it."""
+        trace, backoff = intent.trace, Backoff(TRY_AGAIN)
+        answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
+        while answer is None:
             try:
-                sent = await self._sender.send(what, our_id, turn)
-            except Retryable as error:
-                answer = await self._before_another_try(job, error)
-            except Rejected as error:
-                answer = job.work.refuse("rejected", error.kind, error.reason)
-            except Fatal as error:
-                self._stop(error)
-                answer = job.work.refuse("failed", error.kind, str(error))
-            except OutcomeUnknown as error:
-                answer = await self._settle(job, intent, error)
+                acknowledgement = await self._send(what, intent.client_order_id or "", turn)
+            except ExchangeError as error:
+                answer = await self._after(error, accepted, intent, backoff) or self._stop_reason(accepted)
             else:
-                trace = trace.at(sent=sent.sent_ns, acknowledged=sent.acknowledged_ns)
-                answer = _done(job, sent, our_id)
-            if answer is not None:
-                break
-        await self.finish(job.work.request_id, intent, answer, turn, trace)
+                trace = trace.at(sent=acknowledgement.sent_ns, acknowledged=acknowledgement.acknowledged_ns)
+                answer = _done(accepted, acknowledgement, intent.client_order_id)
+        self._queue.answered(turn, answer.order)
+        await self._responder.finish(intent, answer, trace)
 
-    async def finish(self, request_id: RequestId, intent: Intent, answer: Response, turn: Turn, trace: Trace) -> None:
-        """Return the final answer, and let those learn of the order that wait for it."""
-        if answer.order is not None and isinstance(intent.request, CreateOrder | EditOrder):
-            turn.order = answer.order
-            self._sequence.same(intent.client_order_id or "", answer.order.id)
-        await self._answering.finally_(request_id, intent, answer, trace)
-        self._health.count(answer.status)
-        for hop, ns in trace.latencies().items():
-            if hop.endswith(OUR_HOPS):
-                self._health.latency(hop, ns)
-
-    async def settle_unknown(self, request_id: RequestId, intent: Intent) -> Response:
-        """Ask the exchange about a request, whose intent is marked unknown, until its outcome is proven."""
-        if intent.request is None or intent.sent_by is None:
-            raise AssertionError("an intent that is unknown says what was sent, and when at the latest")
-        self._count_unknown(1)
-        try:
-            answer = await self._resolver.resolve(
-                request_id, intent.request, intent.client_order_id or "", intent.sent_by
-            )
-        finally:
-            self._count_unknown(-1)
-        log.info("the outcome of a request is known now", request_id=request_id, status=answer.status)
-        return answer
-
-    async def ask_once(self, request_id: RequestId, intent: Intent) -> Response | None:
-        """Ask once about what was pending when the executor last ended; None where that proves nothing yet."""
-        if intent.request is None:
-            return intent.verdict
-        try:
-            return await self._resolver.ask_once(
-                request_id, intent.request, intent.client_order_id or "", intent.sent_by or now_ms()
-            )
-        except ExchangeError as error:
-            self._met(error)
-            return None
-
-    async def mark_unknown(self, request_id: RequestId, intent: Intent, kind: str, message: str) -> Intent:
-        """Answer that nobody knows; give the intent as the ledger then holds it."""
-        source = None if intent.request is None else order_source(intent.request)
-        provisional = refusal(request_id, "unknown", kind, message, source)
-        log.warning("the outcome of a request is unknown; the exchange is asked", request_id=request_id, cause=message)
-        return await self._answering.provisionally(request_id, intent, provisional, intent.trace)
-
-    async def _settle(self, job: Job, intent: Intent, error: OutcomeUnknown) -> Response:
-        self._met(error)
-        unknown = await self.mark_unknown(job.work.request_id, intent, error.kind, str(error))
-        return await self.settle_unknown(job.work.request_id, unknown)
-
-    async def _before_another_try(self, job: Job, error: Retryable) -> Response | None:
-        self._met(error)
-        pause_ms = max(error.retry_after_ms, SHORTEST_PAUSE_MS)
-        if now_ms() + pause_ms > job.work.valid_until_ms:
-            return job.work.refuse("failed", error.kind, str(error))
-        await sleep(pause_ms / 1000)
-        return None
+    async def _after(
+        self, error: ExchangeError, accepted: AcceptedRequest, intent: Intent, backoff: Backoff
+    ) -> Response | None:
+        """Return the final answer that an error means; None once the request may be sent again."""
+        match error:
+            case Rejected():
+                return accepted.refuse("rejected", error.kind, error.reason)
+            case Fatal():
+                self._stop(error)
+                return accepted.refuse("failed", error.kind, str(error))
+            case Retryable():
+                report(error, self._health)
+                pause_s = max(error.retry_after_ms / 1000, backoff.failed())
+                if now_ms() + pause_s * 1000 > accepted.valid_until_ms:
+                    return accepted.refuse("failed", error.kind, str(error))
+                await sleep(pause_s)
+                return None
+            case OutcomeUnknown():
+                report(error, self._health)
+                return await self._resolver.resolve(await self._responder.mark_unknown(intent, error.kind, str(error)))
+        raise error
 
     def _stop(self, error: Fatal) -> None:
-        self._met(error)
+        report(error, self._health)
         if self.trouble is None:
             log.error("the account cannot trade any more; new orders are rejected", cause=str(error))
         self.trouble = str(error)
         self._health.state("failed", self.trouble)
 
-    def _met(self, error: ExchangeError) -> None:
-        self._health.error(f"{error.action}: {error.kind}: {error}")
+    async def _send(self, what: Sendable, client_order_id: str, turn: Turn) -> Acknowledgement:
+        """Send it, once.
 
-    def _count_unknown(self, by: int) -> None:
-        self._unknown += by
-        self._health.gauge("unknown", self._unknown)
+        Raises:
+            ExchangeError: with its meaning; see `millrace_exchange.errors`.
+        """
+        if isinstance(what, CancelAllOrders):
+            return await self._cancel_all(what, turn)
+        if isinstance(what, CancelOrder):
+            placed = await self._client.cancel_order(what.payload)
+        elif isinstance(what.request, CreateOrder):
+            placed = await self._client.create_order(what.request.payload, client_order_id)
+        else:
+            placed = await self._client.edit_order(what.request.payload, client_order_id)
+        return Acknowledgement([placed.order], placed.sent_ns, placed.acknowledged_ns)
+
+    async def _cancel_all(self, request: CancelAllOrders, turn: Turn) -> Acknowledgement:
+        """Cancel what is open, at once, and then each order that was being placed meanwhile, as soon as it is there."""
+        under_way = self._queue.creations_under_way(request.payload.symbol)
+        canceled = await self._client.cancel_all_orders(request.payload)
+        turn.end()
+        orders = {order.id: order for order in canceled.orders}
+        for creation in under_way:
+            await creation.ended()
+            late = creation.order
+            if late is not None and not late.is_final and late.id not in orders and late.symbol is not None:
+                orders.update(await self._cancel_late(late.symbol, late.id))
+        return Acknowledgement(list(orders.values()), canceled.sent_ns, canceled.acknowledged_ns)
+
+    async def _cancel_late(self, symbol: str, order_id: str) -> dict[str, Order]:
+        try:
+            canceled = await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
+        except Rejected:
+            return {}  # It was filled, or canceled with the rest: nothing is left to cancel.
+        return {canceled.order.id: canceled.order}
 
 
-def _done(job: Job, sent: Sent, our_id: str) -> Response:
-    order = None if sent.order is None else _named(sent.order, job, our_id)
-    return Response(job.work.request_id, "done", order=order, order_source=job.work.source, orders=sent.orders)
+def _done(accepted: AcceptedRequest, acknowledgement: Acknowledgement, client_order_id: str | None) -> Response:
+    done = Response(accepted.request_id, "done", order_source=accepted.source)
+    if isinstance(accepted.request, CancelAllOrders):
+        return replace(done, orders=acknowledgement.orders)
+    (order,) = acknowledgement.orders
+    return replace(done, order=_completed(order, accepted, client_order_id))
 
 
-def _named(order: Order, job: Job, our_id: str) -> Order:
-    """Fill in what some exchanges leave out of an acknowledgement."""
-    created = isinstance(job.work.request, CreateOrder)
+def _completed(order: Order, accepted: AcceptedRequest, client_order_id: str | None) -> Order:
+    """Return an order with what some exchanges leave out of an acknowledgement."""
+    created = isinstance(accepted.request, CreateOrder)
     return replace(
         order,
-        symbol=order.symbol or symbol_of(job.work.request),
-        client_order_id=order.client_order_id or (our_id if created else None),
+        symbol=order.symbol or symbol_of(accepted.request),
+        client_order_id=order.client_order_id or (client_order_id if created else None),
     )

@@ -1,7 +1,8 @@
-"""The order of work of one account: what concerns the same order waits its turn, everything else goes at once.
+"""Where a request waits for the one before: those that concern the same order go one after the other, others at once.
 
-A request enters in the order of its arrival and gets a `Turn`. An order is known by our id of it, by the
-exchange's, or by both; once its creation has told that the two are one (`same`), either finds it.
+A request enters the queue of its account in the order of its arrival and gets a `Turn`. An order goes by our id of
+it, by the exchange's, or by both; once the answer to its creation has shown that the two are one order, either
+finds it.
 """
 
 import asyncio
@@ -12,16 +13,20 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, Request, symbol_of
 
 KEPT_ALIASES = 10_000
-"""How many orders' second names are remembered."""
+"""How many orders' ids at the exchange are remembered beside ours."""
 
 
 class Turn:
-    """One request's place in the order of work."""
+    """One request's place in the queue."""
 
-    def __init__(self, symbol: str | None, waits_for: Iterable["Turn"]) -> None:
+    def __init__(
+        self, symbol: str | None = None, waits_for: Iterable["Turn"] = (), *, makes: str | None = None
+    ) -> None:
         self.symbol = symbol
+        self.makes = makes
+        """Our id of the order that the request makes, or may replace another one by; None if it makes none."""
         self.order: Order | None = None
-        """What a creation made, once it has ended."""
+        """The order that was made, once its answer is known."""
         self._waits_for = tuple(waits_for)
         self._ended = asyncio.Event()
 
@@ -41,7 +46,7 @@ class Turn:
         await self._ended.wait()
 
     async def _cleared(self) -> None:
-        # One that gave up waiting has ended before those that it waited for.
+        # A turn that gave up waiting ends before those that it waited for.
         await self.ended()
         for turn in self._waits_for:
             await turn._cleared()
@@ -56,8 +61,8 @@ class Turn:
         self._ended.set()
 
 
-class Sequence:
-    """Hands out turns, for one account."""
+class OrderQueue:
+    """The turns of one account's requests."""
 
     def __init__(self) -> None:
         self._last: dict[str, Turn] = {}
@@ -66,33 +71,38 @@ class Sequence:
         self._aliases: OrderedDict[str, str] = OrderedDict()
 
     def enter(self, request: Request, client_order_id: str) -> Turn:
-        """Return a request its turn, behind all that entered before and concerns the same order.
+        """Return a request's turn, behind all that entered before and concern the same order.
 
-        To cancel everything waits for nothing, and what enters later waits for it: a new order is not swept
-        away by a sweep that was asked for before it.
+        To cancel all orders waits for nothing, and what enters later waits for it: an order that was asked for after
+        the cancel-all is not canceled by it.
         """
         self._forget_ended()
         if isinstance(request, CancelAllOrders):
-            turn = Turn(request.payload.symbol, ())
+            turn = Turn(request.payload.symbol)
             self._clearances.add(turn)
             return turn
         symbol, keys = symbol_of(request), self._keys(request, client_order_id)
         before = [self._last[key] for key in keys if key in self._last]
-        turn = Turn(symbol, before + [each for each in self._clearances if each.symbol in (None, symbol)])
+        before += [each for each in self._clearances if each.symbol in (None, symbol)]
+        makes = client_order_id if isinstance(request, CreateOrder | EditOrder) else None
+        turn = Turn(symbol, before, makes=makes)
         self._last.update(dict.fromkeys(keys, turn))
         if isinstance(request, CreateOrder):
             self._creations.add(turn)
         return turn
 
+    def answered(self, turn: Turn, order: Order | None) -> None:
+        """Learn which order a request made: from now on our id and the exchange's find the same order."""
+        if order is None or turn.makes is None:
+            return
+        turn.order = order
+        self._aliases[order.id] = turn.makes
+        if len(self._aliases) > KEPT_ALIASES:
+            self._aliases.popitem(last=False)
+
     def creations_under_way(self, symbol: str | None) -> list[Turn]:
         """Return the turns of orders, of one symbol or all, that are being placed right now."""
         return [turn for turn in self._creations if not turn.is_over and symbol in (None, turn.symbol)]
-
-    def same(self, client_order_id: str, order_id: str) -> None:
-        """Learn that our id and the exchange's id are of one order."""
-        self._aliases[order_id] = client_order_id
-        if len(self._aliases) > KEPT_ALIASES:
-            self._aliases.popitem(last=False)
 
     def _keys(self, request: Request, client_order_id: str) -> list[str]:
         match request:
@@ -100,14 +110,14 @@ class Sequence:
                 return [client_order_id]
             case EditOrder(payload=edit):
                 # Where the exchange can only replace an order, the new one goes by the edit's own id.
-                return [*self._named(edit.order_id, edit.client_order_id), client_order_id]
+                return [*self._ids_of(edit.order_id, edit.client_order_id), client_order_id]
             case CancelOrder(payload=cancel):
-                return self._named(cancel.order_id, cancel.client_order_id)
+                return self._ids_of(cancel.order_id, cancel.client_order_id)
         return []
 
-    def _named(self, order_id: str | None, client_order_id: str | None) -> list[str]:
-        names = [name for name in (client_order_id, order_id) if name]
-        return names + [alias for name in names if (alias := self._aliases.get(name))]
+    def _ids_of(self, order_id: str | None, client_order_id: str | None) -> list[str]:
+        ids = [each for each in (client_order_id, order_id) if each]
+        return ids + [alias for each in ids if (alias := self._aliases.get(each))]
 
     def _forget_ended(self) -> None:
         self._creations = {turn for turn in self._creations if not turn.is_over}

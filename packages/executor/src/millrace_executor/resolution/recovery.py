@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import structlog
 
-from millrace_core.ids import RequestId
-from millrace_core.messages import ResponseStatus
-from millrace_executor.answering.answer_streams import Answers
-from millrace_executor.answering.intent_ledger import Ledger
-from millrace_executor.answering.intents import Intent, settled
-from millrace_executor.execution.order_sender import Execution
-from millrace_executor.intake.order_queue import Sequence, Turn
-from millrace_executor.request_tasks import Running
+from millrace_core.messages import Response, ResponseStatus
+from millrace_exchange import ExchangeError
+from millrace_executor.answering.answer_streams import AnswerStreams
+from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_executor.answering.responder import Responder
+from millrace_executor.intake.order_queue import OrderQueue, Turn
+from millrace_executor.request_tasks import RequestTasks
+from millrace_executor.resolution.resolver import Resolver, report
+from millrace_service import UnitHealthReporter
 
 ENDED_MEANWHILE = "the executor ended while it was carrying this out"
 
@@ -20,63 +21,79 @@ log = structlog.get_logger()
 
 
 class _Unsettled(NamedTuple):
-    request_id: RequestId
     intent: Intent
     turn: Turn
 
 
 class Recovery:
-    """Settles one account's intents of a former life."""
+    """Settles the intents that one account's last run left."""
 
     def __init__(
-        self, answers: Answers, ledger: Ledger, execution: Execution, sequence: Sequence, running: Running
+        self,
+        *,
+        streams: AnswerStreams,
+        ledger: IntentLedger,
+        responder: Responder,
+        resolver: Resolver,
+        queue: OrderQueue,
+        tasks: RequestTasks,
+        health: UnitHealthReporter,
     ) -> None:
-        self._answers = answers
+        self._streams = streams
         self._ledger = ledger
-        self._execution = execution
-        self._sequence = sequence
-        self._running = running
+        self._responder = responder
+        self._resolver = resolver
+        self._queue = queue
+        self._tasks = tasks
+        self._health = health
         self._unsettled: list[_Unsettled] = []
 
     async def load(self) -> None:
         """Read the ledger; the orders concerned have their turns before all that enters later."""
-        for request_id, intent in (await self._ledger.load()).items():
-            self._unsettled.append(_Unsettled(request_id, intent, self._turn_of(intent)))
+        self._unsettled = [_Unsettled(intent, self._turn_of(intent)) for intent in await self._ledger.load()]
         if self._unsettled:
-            log.warning(
-                "requests were under way when the executor ended; asking about them", count=len(self._unsettled)
-            )
+            count = len(self._unsettled)
+            log.warning("requests were under way when the executor ended; asking about them", count=count)
 
     async def settle(self) -> None:
         """Ask the exchange once about each; what that does not settle is asked about further in the background."""
-        streams = {each.intent.stream for each in self._unsettled}
-        answered = {stream: await self._answers.given(stream) for stream in streams}
+        streams = {intent.stream for intent, _ in self._unsettled}
+        answered = {stream: await self._streams.answered(stream) for stream in streams}
         await asyncio.gather(
-            *(self._settle_one(each, answered[each.intent.stream].get(each.request_id)) for each in self._unsettled)
+            *(self._settle(each, answered[each.intent.stream].get(each.intent.request_id)) for each in self._unsettled)
         )
         self._unsettled.clear()
 
-    async def _settle_one(self, each: _Unsettled, answered: ResponseStatus | None) -> None:
-        request_id, intent, turn = each
+    async def _settle(self, unsettled: _Unsettled, answered: ResponseStatus | None) -> None:
+        intent, turn = unsettled
         if answered is not None:
-            # It ended between the answer and the ledger: there must be no second one.
-            await self._ledger.note(request_id, settled(intent, answered))
+            # It ended between the answer and the ledger: there must be no second answer.
+            await self._ledger.update(intent.settled(answered))
             turn.end()
-            return
-        if answer := await self._execution.ask_once(request_id, intent):
-            await self._execution.finish(request_id, intent, answer, turn, intent.trace)
-            turn.end()
-            return
-        if intent.state == "pending":
-            intent = await self._execution.mark_unknown(request_id, intent, "OperationFailed", ENDED_MEANWHILE)
-        self._running.start(self._keep_asking(request_id, intent, turn))
+        elif answer := await self._ask_once(intent):
+            await self._finish(unsettled, answer)
+        else:
+            if intent.state == "pending":
+                intent = await self._responder.mark_unknown(intent, "OperationFailed", ENDED_MEANWHILE)
+            self._tasks.start(self._resolve(_Unsettled(intent, turn)))
 
-    async def _keep_asking(self, request_id: RequestId, intent: Intent, turn: Turn) -> None:
-        answer = await self._execution.settle_unknown(request_id, intent)
-        await self._execution.finish(request_id, intent, answer, turn, intent.trace)
+    async def _ask_once(self, intent: Intent) -> Response | None:
+        try:
+            return await self._resolver.ask_once(intent)
+        except ExchangeError as error:
+            report(error, self._health)
+            return None
+
+    async def _resolve(self, unsettled: _Unsettled) -> None:
+        await self._finish(unsettled, await self._resolver.resolve(unsettled.intent))
+
+    async def _finish(self, unsettled: _Unsettled, answer: Response) -> None:
+        intent, turn = unsettled
+        self._queue.answered(turn, answer.order)
+        await self._responder.finish(intent, answer, intent.trace)
         turn.end()
 
     def _turn_of(self, intent: Intent) -> Turn:
         if intent.request is None:
-            return Turn(None, ())
-        return self._sequence.enter(intent.request, intent.client_order_id or "")
+            return Turn()
+        return self._queue.enter(intent.request, intent.client_order_id or "")
