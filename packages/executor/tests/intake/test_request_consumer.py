@@ -44,6 +44,24 @@ async def test_what_cannot_be_read_at_all_is_answered(floor: Any, text: str) -> 
     assert (await answers.number(1)).response.error.kind == "Malformed"
 
 
+async def test_malformed_requests_open_no_stream_for_what_they_invent(floor: Any) -> None:
+    """Whatever exchanges and symbols malformed requests name, their answers share streams that exist anyway."""
+    await floor.start()
+    same_account = await floor.answers("createOrder", None)
+    no_account = await floor.answers("createOrder", None, ExchangeId("unknown"))
+    for number in range(3):
+        symbol = {"symbol": f"X{number}/USDT"}
+        await floor.publish({"action": "createOrder", "exchangeId": "binance", "payload": symbol})
+        await floor.publish({"action": "createOrder", "exchangeId": f"x{number}", "payload": {"symbol": "KCS/USDT"}})
+    assert await same_account.statuses(3) == ["rejected"] * 3
+    assert await no_account.statuses(3) == ["rejected"] * 3
+    streams = await floor.bus.journals().names()
+    assert {name for name in streams if ".createOrder" in name} == {
+        "stream.StrankaXY.binance.createOrder",
+        "stream.StrankaXY.unknown.createOrder",
+    }
+
+
 async def test_the_same_malformed_request_is_answered_once(floor: Any) -> None:
     """A request id that was answered is not answered again, also after a restart."""
     await floor.start()

@@ -1,7 +1,7 @@
 import asyncio
 
 from millrace_bus import Arrived
-from millrace_core.names import ExchangeId, Tenant
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey, read
 from millrace_executor.intake.router import RequestRouter
 
@@ -42,6 +42,10 @@ def request(rejections: Rejections) -> AcceptedRequest:
     return accepted
 
 
+def stream(exchange: str, symbol: str | None) -> StreamName:
+    return StreamName(TENANT, ExchangeId(exchange), Action("createOrder"), None if symbol is None else Symbol(symbol))
+
+
 async def test_a_request_goes_to_the_account_that_is_open() -> None:
     """An open account takes a request at once."""
     router, account = RequestRouter(), Account()
@@ -73,3 +77,16 @@ async def test_a_request_for_no_account_is_rejected() -> None:
     reason = await rejections.reasons.get()
     assert "exchanges.StrankaXY.binance" in reason
     assert "kucoin" in reason
+
+
+def test_an_account_that_restarts_is_still_known_with_its_markets() -> None:
+    """What an account trades stays known while it is closed, and until the next one knows its own markets."""
+    router, before, after = RequestRouter(), Account("KCS/USDT"), Account()
+    for open_or_close in (router.open, router.close):
+        open_or_close(BINANCE, before)
+        assert router.known_part(stream("binance", "KCS/USDT")) == stream("binance", "KCS/USDT")
+    router.open(BINANCE, after)
+    assert router.known_part(stream("binance", "KCS/USDT")) == stream("binance", "KCS/USDT")
+    after.symbols = ("ETH/BTC",)
+    assert router.known_part(stream("binance", "KCS/USDT")) == stream("binance", None)
+    assert router.known_part(stream("kraken", "KCS/USDT")) == stream("unknown", None)

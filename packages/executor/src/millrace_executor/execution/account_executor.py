@@ -5,6 +5,7 @@ intent is in the ledger, and nothing is sent twice.
 """
 
 import asyncio
+from collections.abc import Collection
 
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
@@ -71,6 +72,11 @@ class AccountExecutor:
         )
         self._ready = asyncio.Event()
         self._unfinished: dict[AcceptedRequest, None] = {}
+
+    @property
+    def symbols(self) -> Collection[str]:
+        """Return the symbols of the exchange's markets; empty until the exchange is prepared."""
+        return self._exchange.ccxt.markets or ()
 
     def take(self, accepted: AcceptedRequest) -> None:
         """Carry a request out; requests that concern the same order run in the order in which they were taken."""

@@ -70,7 +70,7 @@ class RequestConsumer:
         accepted = read(arrived, acknowledge, self._reject_unrouted)
         if isinstance(accepted, MalformedArrival):
             self._health.count("malformed")
-            intent = intent_of_malformed(accepted, accepted.answer_to, now_ms())
+            intent = intent_of_malformed(accepted, self._router.known_part(accepted.answer_to), now_ms())
             self._tasks.start(self._answer(intent, accepted.answer, acknowledge))
         elif self._ledger.knows(accepted.request_id):
             await acknowledge()

@@ -1,10 +1,11 @@
 """Which account takes which request, also while an account starts, restarts, or is just being configured."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Protocol
 
-from millrace_core.names import Tenant
-from millrace_executor.accepted_request import AcceptedRequest, AccountKey
+from millrace_core.names import ExchangeId, StreamName, Tenant
+from millrace_executor.accepted_request import UNKNOWN, AcceptedRequest, AccountKey
 
 GRACE_S = 2.0
 """How long a request waits for an account that is not there: its configuration may be on its way."""
@@ -12,6 +13,10 @@ GRACE_S = 2.0
 
 class TradingAccount(Protocol):
     """What the router needs of an account."""
+
+    @property
+    def symbols(self) -> Collection[str]:
+        """Return the symbols of its exchange's markets; empty while they are not known."""
 
     def take(self, accepted: AcceptedRequest) -> None:
         """Carry a request out."""
@@ -23,6 +28,8 @@ class RequestRouter:
     def __init__(self, grace_s: float = GRACE_S) -> None:
         self._grace_s = grace_s
         self._open: dict[AccountKey, TradingAccount] = {}
+        self._symbols: dict[AccountKey, Collection[str]] = {}
+        """Those of each account that was open, for while it restarts."""
         self._waiting: dict[AccountKey, dict[AcceptedRequest, asyncio.TimerHandle]] = {}
 
     def open(self, key: AccountKey, account: TradingAccount) -> None:
@@ -36,6 +43,7 @@ class RequestRouter:
         """Let an account take no more requests; another that opened since is left alone."""
         if self._open.get(key) is account:
             del self._open[key]
+            self._symbols[key] = account.symbols or self._symbols.get(key, ())
 
     def route(self, accepted: AcceptedRequest) -> None:
         """Hand a request to its account, or have it rejected if none opens within `grace_s`."""
@@ -44,6 +52,17 @@ class RequestRouter:
             return
         timer = asyncio.get_running_loop().call_later(self._grace_s, self._give_up, accepted)
         self._waiting.setdefault(accepted.account, {})[accepted] = timer
+
+    def known_part(self, name: StreamName) -> StreamName:
+        """Return the name of a stream without an exchange or a symbol that no account trades.
+
+        So the streams that malformed requests are answered on are no more than accounts and their markets make.
+        """
+        key = AccountKey(name.tenant, name.exchange)
+        if key not in self._open and key not in self._symbols:
+            return name._replace(exchange=ExchangeId(UNKNOWN), symbol=None)
+        symbols = (key in self._open and self._open[key].symbols) or self._symbols.get(key, ())
+        return name if name.symbol in symbols else name._replace(symbol=None)
 
     def shut(self) -> None:
         """Forget what waits: the executor ends, and the next run takes it from the journal."""
