@@ -12,8 +12,8 @@ from millrace_exchange.client_ids import client_order_id
 from millrace_exchange.connection import Exchange, open_exchange
 from millrace_exchange.errors import ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable, UnknownExchange
 from millrace_exchange.feed import Feed
+from millrace_exchange.listeners import Event
 from millrace_exchange.meaning import classify
-from millrace_exchange.recording.listeners import Event
 
 __all__ = [
     "CCXT_VERSION",

@@ -17,8 +17,7 @@ from millrace_core.orders import Order
 from millrace_exchange.cancellation import was_cancelled
 from millrace_exchange.conversion import balances_of, order_of, trade_of
 from millrace_exchange.errors import ExchangeError
-from millrace_exchange.recording.books import RecordedBook
-from millrace_exchange.recording.listeners import (
+from millrace_exchange.listeners import (
     BalanceListener,
     BookListener,
     CandlesListener,
@@ -27,6 +26,7 @@ from millrace_exchange.recording.listeners import (
     TickerListener,
     TradesListener,
 )
+from millrace_exchange.recording.books import RecordedBook
 
 if TYPE_CHECKING:
     from millrace_exchange.connection import Exchange

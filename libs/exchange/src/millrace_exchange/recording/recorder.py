@@ -12,8 +12,8 @@ from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
 from millrace_core.clock import now_ns
 from millrace_exchange.conversion import balances_of, order_of, ticker_of, trade_of
+from millrace_exchange.listeners import Event, Listener
 from millrace_exchange.recording.books import RecordedBook
-from millrace_exchange.recording.listeners import Event, Listener
 from millrace_exchange.recording.sequences import Gap, SequenceCheck
 
 StreamKey = tuple[str, str | None]

@@ -1,0 +1,40 @@
+"""Binance spot.
+
+Sources: Binance's spot API documentation, pages "General information on endpoints" (security, limits), "Trading
+endpoints", "WebSocket streams" and "Error codes".
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    BookFeed,
+    ClientOrderIds,
+    ErrorRule,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    IdScopes,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("binance"),
+    # 1 to 36 of A-Z a-z 0-9 - _; unique among open orders only.
+    client_order_ids=ClientOrderIds(uniqueness="open_orders"),
+    # Order ids count per symbol. A self-trade is a buy and a sell under one trade id.
+    ids=IdScopes(order="symbol", own_trade="trade_and_order", numbers_public_trades=True),
+    # "How to manage a local order book correctly": U ≤ last u + 1; ccxt checks it.
+    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=5_000, unsubscribes=True),
+    history=History(own_trades=HistoryWindow(page=1_000), public_trades_after_id=True),
+    # ccxt's edit_order is POST /api/v3/order/cancelReplace.
+    edit="cancel_replace",
+    order_transport="websocket",
+    error_rules=(
+        ErrorRule(
+            code="-2022",
+            outcome="rejected",
+            why="cancel-replace: neither half was done",
+            actions=frozenset({"editOrder"}),
+        ),
+    ),
+)
