@@ -5,15 +5,15 @@ Importing this puts ccxt's packages in place without running them, so that no ex
 is opened: import it before anything of ccxt.
 """
 
-from millrace_exchange.loading import CCXT_VERSION  # isort: split
+from millrace_exchange.ccxt.loading import CCXT_VERSION  # isort: split
 
-from millrace_exchange.account import Account, CanceledAll, Placed
+from millrace_exchange.ccxt.classification import classify
+from millrace_exchange.ccxt.exchange import Exchange, open_exchange
+from millrace_exchange.ccxt.execution import Account, CanceledAll, Placed
+from millrace_exchange.ccxt.market_feed import Feed
 from millrace_exchange.client_ids import client_order_id
-from millrace_exchange.connection import Exchange, open_exchange
 from millrace_exchange.errors import ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable, UnknownExchange
-from millrace_exchange.feed import Feed
 from millrace_exchange.listeners import Event
-from millrace_exchange.meaning import classify
 
 __all__ = [
     "CCXT_VERSION",

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from millrace_exchange.connection import Exchange
-from millrace_exchange.settings import RECV_WINDOW_MS
+from millrace_exchange.ccxt.exchange import Exchange
+from millrace_exchange.ccxt.settings import RECV_WINDOW_MS
 
 BACKEND_MS: Final = 10_000
 """Binance's matching engine is given up on after this long."""

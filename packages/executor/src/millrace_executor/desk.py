@@ -13,7 +13,7 @@ from millrace_core.names import Symbol
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
 from millrace_exchange import Exchange, client_order_id
-from millrace_exchange.fitting import misfits
+from millrace_exchange.ccxt.market_rules import misfits
 from millrace_executor.answering import Answering
 from millrace_executor.answers import Answers
 from millrace_executor.controls import Controls

@@ -11,7 +11,7 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId, Tenant
 from millrace_exchange import Exchange, Retryable, open_exchange
-from millrace_exchange.meaning import UNREACHABLE_RETRY_AFTER_MS
+from millrace_exchange.ccxt.classification import UNREACHABLE_RETRY_AFTER_MS
 
 log = structlog.get_logger()
 

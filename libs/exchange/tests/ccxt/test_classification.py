@@ -5,7 +5,7 @@ import pytest
 from ccxt.base import errors as ccxt
 
 from millrace_exchange import ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable, classify
-from millrace_exchange.meaning import LIMITED_RETRY_AFTER_MS, meaning_of
+from millrace_exchange.ccxt.classification import LIMITED_RETRY_AFTER_MS, meaning_of
 
 DUPLICATE = ccxt.InvalidOrder('binance {"code":-2010,"msg":"Duplicate order sent."}')
 REVOKED = ccxt.DDoSProtection('binance {"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}')

@@ -4,7 +4,7 @@ ccxt hands out its whole state whenever somebody awaits it, and forgets what hap
 subscription is awaited once, for ever; meanwhile each message that ccxt applies is told where it is applied.
 """
 
+from millrace_exchange.ccxt.recording.recorded_exchange import RecordedExchange, recorded
 from millrace_exchange.listeners import Event, Listener
-from millrace_exchange.recording.exchange import RecordedExchange, recorded
 
 __all__ = ["Event", "Listener", "RecordedExchange", "recorded"]

@@ -6,7 +6,7 @@ from ccxt.async_support.base.ws import order_book_side as ccxt_sides
 from ccxt.async_support.base.ws.order_book import OrderBook
 
 from millrace_core.market import Level
-from millrace_exchange.conversion import levels_of
+from millrace_exchange.ccxt.conversion import levels_of
 
 
 class _Recording:

@@ -11,10 +11,10 @@ from weakref import WeakSet
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
 from millrace_core.clock import now_ns
-from millrace_exchange.conversion import balances_of, order_of, ticker_of, trade_of
+from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
+from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck
+from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.listeners import Event, Listener
-from millrace_exchange.recording.books import RecordedBook
-from millrace_exchange.recording.sequences import Gap, SequenceCheck
 
 StreamKey = tuple[str, str | None]
 """The kind of stream (`watchOrderBook`, …; of candles with the timeframe: `watchOHLCV 1m`) and the symbol."""

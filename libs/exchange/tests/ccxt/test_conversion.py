@@ -2,7 +2,7 @@ from decimal import Decimal
 
 from millrace_core.market import Balance
 from millrace_core.orders import OrderFee
-from millrace_exchange.conversion import balances_of, levels_of, order_of
+from millrace_exchange.ccxt.conversion import balances_of, levels_of, order_of
 
 
 def test_an_order_keeps_the_digits_that_were_printed() -> None:

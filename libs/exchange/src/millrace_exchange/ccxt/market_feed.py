@@ -14,8 +14,9 @@ from ccxt.base.errors import NetworkError
 
 from millrace_core.market import Balances, Candle, Trade
 from millrace_core.orders import Order
-from millrace_exchange.cancellation import was_cancelled
-from millrace_exchange.conversion import balances_of, order_of, trade_of
+from millrace_exchange.ccxt.cancellation import was_cancelled
+from millrace_exchange.ccxt.conversion import balances_of, order_of, trade_of
+from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.errors import ExchangeError
 from millrace_exchange.listeners import (
     BalanceListener,
@@ -26,10 +27,9 @@ from millrace_exchange.listeners import (
     TickerListener,
     TradesListener,
 )
-from millrace_exchange.recording.books import RecordedBook
 
 if TYPE_CHECKING:
-    from millrace_exchange.connection import Exchange
+    from millrace_exchange.ccxt.exchange import Exchange
 
 _UNSUBSCRIBE_TIMEOUT_S: Final = 0.5
 TRADES_LIMIT: Final = 1000

@@ -5,12 +5,12 @@ from functools import cache
 from typing import Any
 
 from millrace_core.clock import now_ns
-from millrace_exchange.pacing import pace
-from millrace_exchange.recording.answered import forget_answered
-from millrace_exchange.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
-from millrace_exchange.recording.recorder import Recorder
-from millrace_exchange.recording.sequences import sequence_check
-from millrace_exchange.recording.shortcuts import Shortcuts
+from millrace_exchange.ccxt.recording.answered import forget_answered
+from millrace_exchange.ccxt.recording.book_proofs import sequence_check
+from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
+from millrace_exchange.ccxt.recording.recorder import Recorder
+from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
+from millrace_exchange.ccxt.websocket_api import pace
 
 
 class Sending:

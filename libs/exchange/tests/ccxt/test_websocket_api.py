@@ -5,7 +5,8 @@ import pytest
 
 from millrace_core.config.common import Credentials
 from millrace_core.requests import CreatePayload
-from millrace_exchange import open_exchange, pacing
+from millrace_exchange import open_exchange
+from millrace_exchange.ccxt import websocket_api as pacing
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.server import serve
 

@@ -4,12 +4,12 @@ import sys
 import pytest
 
 from millrace_exchange import UnknownExchange
-from millrace_exchange.loading import load_exchange
+from millrace_exchange.ccxt.loading import load_exchange
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from millrace_exchange.loading import load_exchange
+from millrace_exchange.ccxt.loading import load_exchange
 load_exchange("binance")
 import ccxt.pro
 assert ccxt.NetworkError is ccxt.pro.NetworkError

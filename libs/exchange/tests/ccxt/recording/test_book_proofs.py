@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_exchange.recording.sequences import Gap, SequenceCheck, sequence_check
+from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck, sequence_check
 
 
 def kucoin(first: int, last: int | None = None, *, market: str = "BTC-USDT") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from ccxt.base.exchange import Exchange
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_exchange.recording.shortcuts import Shortcuts
+from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec="utf-8"))
 

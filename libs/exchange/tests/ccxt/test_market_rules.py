@@ -3,7 +3,7 @@ from typing import Any
 
 from millrace_core.requests import CreatePayload, EditPayload
 from millrace_exchange import Exchange
-from millrace_exchange.fitting import misfits
+from millrace_exchange.ccxt.market_rules import misfits
 
 
 def limit(**terms: Any) -> CreatePayload:

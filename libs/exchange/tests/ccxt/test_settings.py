@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.config.common import Credentials
-from millrace_exchange.settings import constructor_settings, merged, overridden_urls
+from millrace_exchange.ccxt.settings import constructor_settings, merged, overridden_urls
 
 BINANCE = {
     "api": {"public": "https://api.binance.com/api/v3", "ws": {"spot": "wss://stream.binance.com:9443/ws"}},

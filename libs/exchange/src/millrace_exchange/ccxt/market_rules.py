@@ -7,7 +7,7 @@ from typing import Any
 from ccxt.base.errors import BaseError
 
 from millrace_core.requests import CreatePayload, EditPayload
-from millrace_exchange.connection import Exchange
+from millrace_exchange.ccxt.exchange import Exchange
 
 
 def misfits(exchange: Exchange, payload: CreatePayload | EditPayload) -> list[str]:

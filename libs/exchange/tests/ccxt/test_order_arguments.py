@@ -3,7 +3,7 @@ from decimal import Decimal
 import msgspec
 
 from millrace_core.requests import CreatePayload
-from millrace_exchange.order_arguments import create_arguments
+from millrace_exchange.ccxt.order_arguments import create_arguments
 
 MARKET = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=Decimal(1), price=Decimal(25))
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.book import OrderBook
-from millrace_exchange.conversion import levels_of
-from millrace_exchange.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
+from millrace_exchange.ccxt.conversion import levels_of
+from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 
 PRICES = st.integers(1, 8).map(float)
 AMOUNTS = st.integers(0, 3).map(float)

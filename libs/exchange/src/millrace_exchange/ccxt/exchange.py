@@ -10,15 +10,15 @@ from ccxt.base.errors import BaseError
 
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
-from millrace_exchange.account import Account
-from millrace_exchange.cancellation import was_cancelled
+from millrace_exchange.ccxt.cancellation import was_cancelled
+from millrace_exchange.ccxt.classification import meaning_of
+from millrace_exchange.ccxt.execution import Account
+from millrace_exchange.ccxt.loading import load_exchange
+from millrace_exchange.ccxt.market_feed import Feed
+from millrace_exchange.ccxt.recording import recorded
+from millrace_exchange.ccxt.recording.recorded_exchange import Sending, sending
+from millrace_exchange.ccxt.settings import TIMEOUT_MS, constructor_settings, overridden_urls
 from millrace_exchange.errors import ExchangeError, Fatal
-from millrace_exchange.feed import Feed
-from millrace_exchange.loading import load_exchange
-from millrace_exchange.meaning import meaning_of
-from millrace_exchange.recording import recorded
-from millrace_exchange.recording.exchange import Sending, sending
-from millrace_exchange.settings import TIMEOUT_MS, constructor_settings, overridden_urls
 
 # What ccxt lets through beside its own errors: the network's, and what its parsers stumble over when an answer is
 # not of the form that they expect. All of these may stand for an order that was placed.

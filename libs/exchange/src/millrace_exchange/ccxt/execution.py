@@ -7,15 +7,15 @@ from millrace_core.clock import now_ns
 from millrace_core.market import Balances, Trade
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
+from millrace_exchange.ccxt.classification import classify
+from millrace_exchange.ccxt.conversion import order_of
+from millrace_exchange.ccxt.order_arguments import create_arguments, edit_params
+from millrace_exchange.ccxt.recording.recorded_exchange import Sending
 from millrace_exchange.client_ids import client_order_id_params
-from millrace_exchange.conversion import order_of
 from millrace_exchange.errors import Rejected, Retryable
-from millrace_exchange.meaning import classify
-from millrace_exchange.order_arguments import create_arguments, edit_params
-from millrace_exchange.recording.exchange import Sending
 
 if TYPE_CHECKING:
-    from millrace_exchange.connection import Exchange
+    from millrace_exchange.ccxt.exchange import Exchange
 
 
 class Placed(NamedTuple):
