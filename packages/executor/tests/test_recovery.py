@@ -70,7 +70,7 @@ async def test_an_order_placed_before_a_crash_is_found_after_it(floor: Any) -> N
     credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": floor.simulator.url})
     exchange = await open_exchange("binance", credentials)
     await exchange.prepare()
-    await exchange.account.create_order(PAYLOAD, before.request_id)
+    await exchange.execution.create_order(PAYLOAD, before.request_id)
     await exchange.close()
     intent = intent_of(before, now_ms(), accepted_ns=1, client_order_id=before.request_id)
     await floor.bus.intents.claim(TENANT, BINANCE, before.request_id, encode_intent(intent))

@@ -1,4 +1,4 @@
-"""Who is told what an exchange sent."""
+"""Who receives what an exchange sends."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -8,16 +8,16 @@ from millrace_core.orders import Order
 
 
 class Event(NamedTuple):
-    """When something happened, and when we learnt of it."""
+    """When something happened, and when it was received."""
 
     timestamp: int | None
-    """The exchange's own time of the event, ms; None where it gives none."""
+    """The exchange's own time of the event, ms; None if it sends none."""
     received_ns: int
     """The frame was read, wall clock."""
 
 
 class BookListener(Protocol):
-    """Told of one symbol's order book. Called synchronously, in the order in which ccxt applied things."""
+    """Receives one symbol's order book. Called synchronously, in the order in which the adapter applied things."""
 
     def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
         """Take the whole book: what was known before is void."""
@@ -26,39 +26,39 @@ class BookListener(Protocol):
         """Take the levels that one message set, in its order; amount 0 removes the level."""
 
     def book_broken(self, reason: str) -> None:
-        """Learn that a message is missing: what is told from here on is wrong until the book is followed again."""
+        """Learn that a message is missing: what follows is wrong until the book is streamed again."""
 
 
 class TradesListener(Protocol):
-    """Told of trades, public ones or our own."""
+    """Receives trades, public ones or our own."""
 
     def traded(self, trades: list[Trade], event: Event) -> None:
         """Take new trades, oldest first."""
 
 
 class OrdersListener(Protocol):
-    """Told of our own orders in one symbol."""
+    """Receives our own orders in one symbol."""
 
     def orders_changed(self, orders: list[Order], event: Event) -> None:
         """Take orders as they are now, each whole."""
 
 
 class BalanceListener(Protocol):
-    """Told of the account's balances."""
+    """Receives the account's balances."""
 
     def balance_changed(self, balances: Balances, event: Event) -> None:
-        """Take the balances that the exchange has told of; others are not included."""
+        """Take the balances that the exchange sent; others are not included."""
 
 
 class TickerListener(Protocol):
-    """Told of one symbol's ticker."""
+    """Receives one symbol's ticker."""
 
     def ticker_changed(self, ticker: Ticker, event: Event) -> None:
         """Take the whole ticker."""
 
 
 class CandlesListener(Protocol):
-    """Told of one symbol's candles of one timeframe."""
+    """Receives one symbol's candles of one timeframe."""
 
     def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
         """Take new and changed candles, oldest first."""

@@ -8,7 +8,7 @@ assumption.
 
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from millrace_core.ids import RequestId
@@ -57,6 +57,10 @@ class IdScopes:
     """Whether a symbol's public trades are numbered consecutively, so that a hole shows."""
 
 
+FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connection_sequence"]
+"""Forms of numbered frames that the adapter compares itself: `sequence_range`: `sequenceStart` to `sequenceEnd`;
+`update_id`: `u` of a book; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num` of a connection."""
+
 BookProof = Literal["sequence", "checksum", "none"]
 """How a book is known to be complete: numbered frames, a checksum over its best levels, or not at all."""
 
@@ -68,6 +72,8 @@ class BookFeed:
     proof: BookProof = "none"
     checked_by: Literal["ccxt", "millrace", "nobody"] = "nobody"
     """Who compares the numbers or the checksum."""
+    frame_numbers: FrameNumbers | None = None
+    """The form of the numbers, where `checked_by` is `millrace`."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` that switch its own check on, merged below an account's."""
     snapshot_levels: int | None = None
@@ -90,6 +96,13 @@ class HistoryWindow:
     page: int = 100
     """Most rows in one answer."""
 
+    def starts(self, since_ms: int, now_ms: int) -> list[int]:
+        """Return the times from which to ask, oldest first, so that the answers together reach from then until now."""
+        first = since_ms if self.reach_ms is None else max(since_ms, now_ms - self.reach_ms)
+        if self.width_ms is None:
+            return [first]
+        return [first, *range(first + self.width_ms, now_ms, self.width_ms)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
@@ -100,6 +113,12 @@ class History:
     public_trades: HistoryWindow = HistoryWindow()
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
+    newest_trades_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters that ask for the newest public trades under the ids that the stream has."""
+    trades_after_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters that ask for public trades from an id on."""
+    first_trade_id_param: str = "fromId"
+    """ccxt parameter that takes the first id wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +146,16 @@ class RequestLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketApi:
+    """Requests over a socket, apart from subscriptions."""
+
+    url_part: str
+    """Stands in the URL of such a socket and of no other."""
+    limit: RateLimit
+    """The exchange's limit of requests over it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceLimits:
     """How long a healthy stream may be silent, ms; None where silence proves nothing."""
 
@@ -150,6 +179,9 @@ class ErrorRule:
     """The exchange's own words for it."""
     actions: frozenset[str] = frozenset()
     """The actions that it holds for; empty for all."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Values that must stand beside the code, by path, such as `{"data.cancelResult": "SUCCESS"}`. The first rule that
+    fits applies, so rules with conditions stand before those without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +201,10 @@ class ExchangeProfile:
     top of what was filled before."""
     order_transport: Literal["rest", "websocket"] = "rest"
     """Where an order is faster, and its answer as good."""
+    websocket_api: WebSocketApi | None = None
+    """The socket of `order_transport`, where its limits are not those of subscriptions."""
+    balance_difference_events: frozenset[str] = frozenset()
+    """Account events (`e`) that carry by how much a balance changed; ccxt takes that for the balance itself."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 10_000
     """How long after its validity a request can still be at work at the exchange."""
@@ -183,6 +219,10 @@ class ExchangeProfile:
     def settlement_window_ms(self) -> int:
         """How long after it was sent a request may still come to be, ms: only then does absence prove anything."""
         return self.recv_window_ms + self.backend_ms
+
+    def accepting_for(self, recv_window_ms: int) -> "ExchangeProfile":
+        """Return the profile of an account that set a validity of its own; a shorter one changes nothing."""
+        return replace(self, recv_window_ms=max(self.recv_window_ms, recv_window_ms))
 
 
 def _base62(number: int) -> str:

@@ -2,7 +2,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.config.common import Credentials
+from millrace_core.names import ExchangeId
 from millrace_exchange.ccxt.settings import constructor_settings, merged, overridden_urls
+from millrace_exchange.profile import BookFeed, ExchangeProfile
 
 BINANCE = {
     "api": {"public": "https://api.binance.com/api/v3", "ws": {"spot": "wss://stream.binance.com:9443/ws"}},
@@ -37,9 +39,22 @@ def test_what_is_laid_over_is_found_and_nothing_else_changes(tree: dict, over: d
 
 def test_nothing_is_sent_twice_by_itself_whatever_the_account_says_otherwise() -> None:
     """Requests are not repeated, the throttle does not delay, and the account's options come on top."""
-    settings = constructor_settings(Credentials(api_key="k", secret="s", options={"defaultType": "swap"}))
+    credentials = Credentials(api_key="k", secret="s", options={"defaultType": "swap"})
+    settings = constructor_settings(credentials, ExchangeProfile(exchange=ExchangeId("x")))
     assert settings["options"]["maxRetriesOnFailure"] == 0
     assert settings["options"]["defaultType"] == "swap"
     assert settings["rateLimiterAlgorithm"] == "rollingWindow"
     assert (settings["apiKey"], settings["secret"]) == ("k", "s")
     assert "password" not in settings
+
+
+def test_a_profile_sets_what_an_account_leaves_open() -> None:
+    """Ccxt's own checks of books and the validity of requests are the profile's, unless the account says otherwise."""
+    book = BookFeed(proof="checksum", checked_by="ccxt", ccxt_options={"watchOrderBook": {"checksum": True}})
+    profile = ExchangeProfile(exchange=ExchangeId("x"), book=book, recv_window_ms=3_000)
+    options = constructor_settings(Credentials(), profile)["options"]
+    assert (options["watchOrderBook"], options["recvWindow"]) == ({"checksum": True}, 3_000)
+    options = constructor_settings(Credentials(options={"recvWindow": 9_000}), profile)["options"]
+    assert options["recvWindow"] == 9_000
+    unbounded = ExchangeProfile(exchange=ExchangeId("x"), recv_window_ms=0)
+    assert "recvWindow" not in constructor_settings(Credentials(), unbounded)["options"]

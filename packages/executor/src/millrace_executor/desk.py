@@ -12,8 +12,7 @@ from millrace_core.messages import Response
 from millrace_core.names import Symbol
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
-from millrace_exchange import Exchange, client_order_id
-from millrace_exchange.ccxt.market_rules import misfits
+from millrace_exchange import Exchange
 from millrace_executor.answering import Answering
 from millrace_executor.answers import Answers
 from millrace_executor.controls import Controls
@@ -60,7 +59,7 @@ class Desk:
     def take(self, job: Job) -> None:
         """Carry a request out; jobs of one order keep the order in which they were handed in."""
         self._health.count("requests")
-        our_id = client_order_id(self._account.exchange, job.work.request_id)
+        our_id = self._exchange.profile.client_order_ids.of(job.work.request_id)
         self._unfinished[job] = None
         self.running.start(self._handle(job, our_id, self._sequence.enter(job.work.request, our_id)))
 
@@ -122,7 +121,7 @@ class Desk:
             return request
         if not isinstance(request, CreateOrder | EditOrder):
             raise TypeError("halts are taken at the reception")
-        if misfit := misfits(self._exchange, request.payload):
+        if misfit := self._exchange.rules.precision_errors(request.payload):
             return job.work.refuse("rejected", "InvalidOrder", "; ".join(misfit))
         edited = await self._edited(request.payload) if isinstance(request, EditOrder) else None
         decision = self._controls.decide(request, edited, now_ms())

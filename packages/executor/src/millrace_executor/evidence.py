@@ -1,7 +1,7 @@
 """What an exchange's answers prove about a request whose outcome is not known. Pure.
 
 Finding an order proves that it is there. Not finding it proves nothing until the exchange can no longer be
-working on it: see `millrace_exchange.settling`.
+working on it: see `ExchangeProfile.settlement_window_ms`.
 """
 
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ class Execution:
     ) -> None:
         self.trouble: str | None = None
         """Why the account cannot trade any more, once the exchange said so."""
-        self._sender = Sender(exchange.account, sequence)
+        self._sender = Sender(exchange.execution, sequence)
         self._resolver = Resolver(exchange, self._met)
         self._sequence = sequence
         self._answering = answering

@@ -8,8 +8,7 @@ from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
-from millrace_exchange import Account, Exchange, ExchangeError, Retryable
-from millrace_exchange.settling import settling_ms
+from millrace_exchange import Exchange, ExchangeError, OrderQueries, Retryable
 from millrace_executor.evidence import Evidence, conclude, meets
 
 FIRST_PAUSE_S = 0.25
@@ -22,8 +21,8 @@ class Resolver:
     """Asks one account about its requests."""
 
     def __init__(self, exchange: Exchange, on_trouble: Callable[[ExchangeError], None]) -> None:
-        self._account = exchange.account
-        self._settling_ms = settling_ms(exchange)
+        self._account: OrderQueries = exchange.execution
+        self._settling_ms = exchange.profile.settlement_window_ms
         self._on_trouble = on_trouble
 
     async def resolve(self, request_id: RequestId, request: Request, client_order_id: str, sent_ms: int) -> Response:
@@ -85,7 +84,7 @@ class Resolver:
 
 
 async def order_of_own_trades(
-    account: Account, payload: CreatePayload, client_order_id: str, since_ms: int
+    account: OrderQueries, payload: CreatePayload, client_order_id: str, since_ms: int
 ) -> Order | None:
     """Find an order by the trades that it made, asking for each order behind them; None if none is under our id.
 

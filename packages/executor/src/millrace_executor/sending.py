@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CancelPayload, CreateOrder
-from millrace_exchange import Account, Rejected
+from millrace_exchange import ExecutionClient, Rejected
 from millrace_executor.risk import Approved
 from millrace_executor.sequence import Sequence, Turn
 
@@ -30,8 +30,8 @@ class Sender:
         ExchangeError: from `send`, with its meaning; see `millrace_exchange.errors`.
     """
 
-    def __init__(self, account: Account, sequence: Sequence) -> None:
-        self._account = account
+    def __init__(self, client: ExecutionClient, sequence: Sequence) -> None:
+        self._client = client
         self._sequence = sequence
 
     async def send(self, what: Sendable, client_order_id: str, turn: Turn) -> Sent:
@@ -39,17 +39,17 @@ class Sender:
         if isinstance(what, CancelAllOrders):
             return await self._cancel_all(what, turn)
         if isinstance(what, CancelOrder):
-            placed = await self._account.cancel_order(what.payload)
+            placed = await self._client.cancel_order(what.payload)
         elif isinstance(what.request, CreateOrder):
-            placed = await self._account.create_order(what.request.payload, client_order_id)
+            placed = await self._client.create_order(what.request.payload, client_order_id)
         else:
-            placed = await self._account.edit_order(what.request.payload, client_order_id)
-        return Sent(placed.sent_ns, placed.acknowledged_ns, order=placed.order)
+            placed = await self._client.edit_order(what.request.payload, client_order_id)
+        return Sent(placed.sent_ns, placed.acknowledged_ns, order=placed.orders[0])
 
     async def _cancel_all(self, request: CancelAllOrders, turn: Turn) -> Sent:
         """Cancel what is open, at once, and then what was being placed meanwhile, each as soon as it is there."""
         under_way = self._sequence.creations_under_way(request.payload.symbol)
-        canceled = await self._account.cancel_all_orders(request.payload)
+        canceled = await self._client.cancel_all_orders(request.payload)
         turn.end()
         orders = {order.id: order for order in canceled.orders}
         for creation in under_way:
@@ -61,7 +61,7 @@ class Sender:
 
     async def _cancel_late(self, symbol: str, order_id: str) -> dict[str, Order]:
         try:
-            placed = await self._account.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
+            placed = await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
         except Rejected:
             return {}  # It was filled, or went with the rest: there is nothing left to cancel.
-        return {placed.order.id: placed.order}
+        return {order.id: order for order in placed.orders}

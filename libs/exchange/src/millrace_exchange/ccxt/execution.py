@@ -1,96 +1,65 @@
-"""One account's orders: what the executor does on an exchange."""
+"""Changes of one account's orders, through ccxt."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from millrace_core.clock import now_ns
-from millrace_core.market import Balances, Trade
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
-from millrace_exchange.ccxt.classification import classify
+from millrace_exchange.ccxt.classification import classify_answer
 from millrace_exchange.ccxt.conversion import order_of
 from millrace_exchange.ccxt.order_arguments import create_arguments, edit_params
+from millrace_exchange.ccxt.order_queries import ORDER_NOT_FOUND, CcxtOrderQueries
 from millrace_exchange.ccxt.recording.recorded_exchange import Sending
-from millrace_exchange.client_ids import client_order_id_params
 from millrace_exchange.errors import Rejected, Retryable
-
-if TYPE_CHECKING:
-    from millrace_exchange.ccxt.exchange import Exchange
+from millrace_exchange.ports import Acknowledgement
 
 
-class Placed(NamedTuple):
-    """What the exchange answered, and when."""
+class CcxtExecutionClient(CcxtOrderQueries):
+    """The port `ExecutionClient`."""
 
-    order: Order
-    """The order as far as the answer tells; its `id` is always there."""
-    sent_ns: int
-    """The request was handed to the socket, wall clock."""
-    acknowledged_ns: int
-    """The answer was read, wall clock."""
-
-
-class CanceledAll(NamedTuple):
-    """What the exchange answered to a request to cancel everything, and when."""
-
-    orders: list[Order]
-    sent_ns: int
-    acknowledged_ns: int
-
-
-class Account:
-    """Places, changes and asks for the orders of one account.
-
-    Every method may be cancelled; what that means for an order on its way is `OutcomeUnknown`, which the
-    caller must then assume. Nothing that may have left is ever sent twice by itself.
-
-    Raises:
-        Retryable, Rejected, OutcomeUnknown, Fatal: from every method, see `millrace_exchange.errors`.
-    """
-
-    def __init__(self, exchange: "Exchange") -> None:
-        self._exchange = exchange
-
-    async def create_order(self, payload: CreatePayload, client_order_id: str) -> Placed:
-        """Place an order under our own id (see `client_order_id`)."""
-        ccxt = self._exchange.ccxt
+    async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
+        """Place an order under our own id."""
+        ccxt = self._caller.ccxt
         arguments = create_arguments(
-            self._exchange.id,
+            self._caller.profile.client_order_ids,
             payload,
             client_order_id,
             market_buy_requires_price=bool(ccxt.options.get("createMarketBuyOrderRequiresPrice")),
         )
-        return await self._trade("createOrder", "create_order", *arguments)
+        return await self._send_fastest("createOrder", "create_order", *arguments)
 
-    async def cancel_order(self, payload: CancelPayload) -> Placed:
-        """Cancel an order named by the exchange's id or by ours."""
-        params = {**payload.params, **self._named(payload.order_id, payload.client_order_id)}
-        return await self._trade("cancelOrder", "cancel_order", payload.order_id or "", payload.symbol, params)
+    async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
+        """Cancel an order, named by the exchange's id or by ours."""
+        params = {**payload.params, **self._id_params(payload.order_id, payload.client_order_id)}
+        return await self._send_fastest("cancelOrder", "cancel_order", payload.order_id or "", payload.symbol, params)
 
-    async def edit_order(self, payload: EditPayload, client_order_id: str) -> Placed:
-        """Change an open order; where the exchange can only replace it, the new one carries `client_order_id`.
+    async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
+        """Change an open order; where the exchange replaces it, the new one carries `client_order_id`.
 
-        What the payload leaves as it is is asked for first: exchanges want the whole.
+        Exchanges want all terms, so those that the payload leaves out are asked for first.
         """
         order = await self.fetch_order(
             payload.symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
         )
         if order is None:
-            raise Rejected("no such order", exchange=self._exchange.id, action="editOrder", kind="OrderNotFound")
+            exchange = self._caller.profile.exchange
+            raise Rejected("no such order", exchange=exchange, action="editOrder", kind=ORDER_NOT_FOUND)
         amount, price = payload.amount_base or order.amount, payload.price or order.price
         return await self._send(
             "editOrder",
-            self._exchange.ccxt.edit_order,
+            self._caller.ccxt.edit_order,
             order.id,
             payload.symbol,
             payload.type or order.type,
             payload.side or order.side,
             None if amount is None else float(amount),
             None if price is None else float(price),
-            edit_params(self._exchange.id, payload, client_order_id),
+            edit_params(self._caller.profile.client_order_ids, payload, client_order_id),
         )
 
-    async def cancel_all_orders(self, payload: CancelAllPayload) -> CanceledAll:
-        """Cancel the open orders of a symbol, or all; gives those that were canceled.
+    async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
+        """Cancel the open orders of a symbol, or all; return those that were canceled.
 
         Several symbols are several requests: a failure at one leaves those before it canceled.
         """
@@ -98,73 +67,37 @@ class Account:
         timed, orders = Sending(), list[Order]()
         for symbol in symbols:
             orders += await self._cancel_all_of(symbol, payload.params, timed)
-        acknowledged = now_ns()
-        return CanceledAll(orders, timed.at_ns or acknowledged, acknowledged)
+        acknowledged_ns = now_ns()
+        return Acknowledgement(tuple(orders), timed.at_ns or acknowledged_ns, acknowledged_ns)
 
     async def _symbols_with_open_orders(self) -> list[str]:
         return sorted({order.symbol for order in await self.fetch_open_orders() if order.symbol is not None})
 
     async def _cancel_all_of(self, symbol: str, params: dict[str, Any], timed: Sending) -> list[Order]:
-        method = self._exchange.ccxt.cancel_all_orders
+        method = self._caller.ccxt.cancel_all_orders
         try:
-            answer = await self._exchange.call("cancelAllOrders", method, symbol, dict(params), timed=timed)
+            answer = await self._caller.call("cancelAllOrders", method, symbol, dict(params), timed=timed)
         except Rejected as error:
-            if error.kind == "OrderNotFound":
+            if error.kind == ORDER_NOT_FOUND:
                 return []
             raise
         return [order_of(order) for order in answer if order.get("id")]
 
-    async def fetch_order(
-        self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
-    ) -> Order | None:
-        """Ask for one order by the exchange's id or by ours; None where the exchange says that it knows none.
-
-        None is no proof of absence until a while has passed: see "createOrder: what its result means".
-        """
-        params = self._named(order_id, client_order_id)
-        try:
-            answer = await self._exchange.call(
-                "fetchOrder", self._exchange.ccxt.fetch_order, order_id or "", symbol, params
-            )
-        except Rejected as error:
-            if error.kind == "OrderNotFound":
-                return None
-            raise
-        return order_of(answer)
-
-    async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
-        """Ask for the open orders of a symbol, or all."""
-        answer = await self._exchange.call("fetchOpenOrders", self._exchange.ccxt.fetch_open_orders, symbol)
-        return [order_of(order) for order in answer]
-
-    async def fetch_my_trades(self, symbol: str, since_ms: int) -> list[Trade]:
-        """Ask for the account's own trades in a symbol since a time, oldest first."""
-        return await self._exchange.feed.fetch_my_trades(symbol, since_ms)
-
-    async def fetch_balance(self) -> Balances:
-        """Ask for all balances that are not zero."""
-        return await self._exchange.feed.fetch_balance()
-
-    def _named(self, order_id: str | None, client_id: str | None) -> dict[str, str]:
-        if order_id is not None or client_id is None:
-            return {}
-        return client_order_id_params(self._exchange.id, client_id)
-
-    async def _trade(self, action: str, method: str, *arguments: Any) -> Placed:
-        ccxt = self._exchange.ccxt
-        if self._exchange.trades_over_websocket:
+    async def _send_fastest(self, action: str, method: str, *arguments: Any) -> Acknowledgement:
+        ccxt = self._caller.ccxt
+        if self._caller.profile.order_transport == "websocket":
             try:
                 return await self._send(action, getattr(ccxt, f"{method}_ws"), *arguments)
             except Retryable as error:
-                # Of a limit or a wrong clock the other way would only say the same.
+                # A limit or a wrong clock would only be reported again over REST.
                 if error.kind != "NetworkError":
                     raise
         return await self._send(action, getattr(ccxt, method), *arguments)
 
-    async def _send(self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Placed:
+    async def _send(self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Acknowledgement:
         timed = Sending()
-        answer = await self._exchange.call(action, method, *arguments, timed=timed)
-        acknowledged = now_ns()
-        if (meaning := classify(self._exchange.id, action, answer)) is not None:
-            raise meaning
-        return Placed(order_of(answer), timed.at_ns or acknowledged, acknowledged)
+        answer = await self._caller.call(action, method, *arguments, timed=timed)
+        acknowledged_ns = now_ns()
+        if (error := classify_answer(self._caller.profile, action, answer)) is not None:
+            raise error
+        return Acknowledgement((order_of(answer),), timed.at_ns or acknowledged_ns, acknowledged_ns)

@@ -1,4 +1,4 @@
-"""Whether an order's numbers are ones that the exchange takes as they are, or ones that would be rounded on the way."""
+"""What an exchange's markets demand of an order's numbers, as ccxt knows it."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -7,20 +7,30 @@ from typing import Any
 from ccxt.base.errors import BaseError
 
 from millrace_core.requests import CreatePayload, EditPayload
-from millrace_exchange.ccxt.exchange import Exchange
 
 
-def misfits(exchange: Exchange, payload: CreatePayload | EditPayload) -> list[str]:
-    """Say of each number that ccxt would round on its way to the exchange what it must be a multiple of.
+class CcxtMarketRules:
+    """The port `MarketRules`."""
 
-    Empty where all fit, and for a symbol that the exchange does not have. An amount in quote currency is not
-    looked at: exchanges take of it what makes whole lots.
-    """
-    market = (exchange.ccxt.markets or {}).get(payload.symbol)
-    return [] if market is None else list(_misfits(exchange.ccxt, market, payload))
+    def __init__(self, ccxt: Any) -> None:
+        self._ccxt = ccxt
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The unified symbols of its markets; empty before the exchange is prepared."""
+        return frozenset(self._ccxt.markets or ())
+
+    def precision_errors(self, payload: CreatePayload | EditPayload) -> list[str]:
+        """Return, for each number that ccxt would round on its way, what it must be a multiple of.
+
+        Empty for a symbol that the exchange does not have. An amount in quote currency is not checked: exchanges take
+        of it what makes whole lots.
+        """
+        market = (self._ccxt.markets or {}).get(payload.symbol)
+        return [] if market is None else list(_precision_errors(self._ccxt, market, payload))
 
 
-def _misfits(ccxt: Any, market: dict[str, Any], payload: CreatePayload | EditPayload) -> Iterator[str]:
+def _precision_errors(ccxt: Any, market: dict[str, Any], payload: CreatePayload | EditPayload) -> Iterator[str]:
     # A market order's price is never sent.
     limit = None if payload.type == "market" else payload.price
     numbers = (

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from millrace_core.requests import CreatePayload, EditPayload
-from millrace_exchange.client_ids import client_order_id_params
+from millrace_exchange.profile import ClientOrderIds
 
 
 class OrderArguments(NamedTuple):
@@ -19,14 +19,14 @@ class OrderArguments(NamedTuple):
 
 
 def create_arguments(
-    exchange_id: str, payload: CreatePayload, client_id: str, *, market_buy_requires_price: bool
+    ids: ClientOrderIds, payload: CreatePayload, client_id: str, *, market_buy_requires_price: bool
 ) -> OrderArguments:
     """Return the arguments that place an order.
 
     A market order's price is only what its sender expects: given to ccxt, it would turn the amount into a cost
     on Binance. Some exchanges take a market buy's cost instead of its amount; there ccxt wants the price for it.
     """
-    params: dict[str, Any] = {**payload.params, **client_order_id_params(exchange_id, client_id)}
+    params: dict[str, Any] = {**payload.params, **ids.params(client_id)}
     if payload.time_in_force is not None:
         params["timeInForce"] = payload.time_in_force
     if payload.post_only:
@@ -48,9 +48,9 @@ def create_arguments(
     )
 
 
-def edit_params(exchange_id: str, payload: EditPayload, client_id: str) -> dict[str, Any]:
+def edit_params(ids: ClientOrderIds, payload: EditPayload, client_id: str) -> dict[str, Any]:
     """Return the parameters of a change; where the exchange replaces the order, the new one carries `client_id`."""
-    params: dict[str, Any] = {**payload.params, **client_order_id_params(exchange_id, client_id)}
+    params: dict[str, Any] = {**payload.params, **ids.params(client_id)}
     if payload.trigger_price is not None:
         params["triggerPrice"] = float(payload.trigger_price)
     return params

@@ -1,36 +1,59 @@
-"""How fast ccxt may write to a socket, where its own pace is that of another kind of socket."""
+"""Requests over a socket that ccxt paces and remembers as if they were subscriptions."""
 
 import asyncio
 import time
 from collections import deque
-from typing import Any, Final
+from typing import Any
 
-_MOST: Final = 6_000
-"""Requests over Binance's WebSocket API within the window: each has a weight of 1."""
-_WINDOW_S: Final = 60.0
+from millrace_exchange.profile import RateLimit, WebSocketApi
 
 
-def pace(url: str, client: Any) -> None:
-    """Let requests over Binance's WebSocket API go out as fast as Binance takes them, and at no cost.
+def prepare_client(api: WebSocketApi | None, url: str, client: Any) -> None:
+    """Let requests over an exchange's WebSocket API go out as fast as it takes them, and be forgotten once answered.
 
-    ccxt charges every message to any socket what a subscription costs, whose limit is 5 messages a second: after
-    240 orders within a minute it would silently hold the next back for the rest of it. And it sums up the whole
-    minute for each message. Binance limits orders by weight and by number (100 in 10 s), and says so when it refuses
-    one, which an order held back never hears. Source: Binance's WebSocket API, "Rate limits".
+    Sockets of subscriptions keep ccxt's ways.
     """
-    if "/ws-api/" in url:
-        client.throttle = _Window()
+    if api is not None and api.url_part in url:
+        client.throttle = Window(api.limit)
+        _forget_answered(client)
 
 
-class _Window:
-    """Lets so many through in any window of time; each of the others at the first moment when it may."""
+class Window:
+    """Lets a limit's number of requests through in any window of time, each of the others as soon as it may.
 
-    def __init__(self) -> None:
-        self._let_through: deque[float] = deque(maxlen=_MOST)
+    ccxt charges every message to any socket what a subscription costs (5 messages a second on Binance): after 240
+    orders within a minute it would silently hold the next back for the rest of it, and it sums up the whole minute for
+    each message. An exchange that refuses an order says so at once.
+    """
+
+    def __init__(self, limit: RateLimit) -> None:
+        self._window_s = limit.window_ms / 1000
+        self._let_through: deque[float] = deque(maxlen=limit.weight)
 
     async def __call__(self, _cost: float | None = None) -> None:
+        """Wait until the next request may go out."""
         before, now = self._let_through, time.monotonic()
-        goes_at = max(now, before[0] + _WINDOW_S) if len(before) == _MOST else now
+        goes_at = max(now, before[0] + self._window_s) if len(before) == before.maxlen else now
         before.append(goes_at)
         if goes_at > now:
             await asyncio.sleep(goes_at - now)
+
+
+def _forget_answered(client: Any) -> None:
+    # ccxt keeps each request for as long as the connection lasts, and goes through all of them whenever one is
+    # refused. Streams are kept under names, requests under numbers.
+    resolve, reject = client.resolve, client.reject
+
+    def forget(message_hash: str | None) -> None:
+        if message_hash is not None and message_hash.isdecimal():
+            client.subscriptions.pop(message_hash, None)
+
+    def resolve_and_forget(result: Any, message_hash: str) -> Any:
+        forget(message_hash)
+        return resolve(result, message_hash)
+
+    def reject_and_forget(result: Any, message_hash: str | None = None) -> Any:
+        forget(message_hash)
+        return reject(result, message_hash)
+
+    client.resolve, client.reject = resolve_and_forget, reject_and_forget

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace_core.names import ExchangeId
+from millrace_exchange import profile_of
 from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck, sequence_check
 
 
@@ -60,7 +62,7 @@ ALL = FORMS | FUTURES
 
 def check(name: str) -> SequenceCheck:
     """A new connection's check."""
-    found = sequence_check(name.split()[0])
+    found = sequence_check(profile_of(ExchangeId(name.split()[0])).book)
     assert found is not None
     return found
 
@@ -163,4 +165,4 @@ def test_other_frames_say_nothing(name: str, frame: dict[str, Any]) -> None:
 
 def test_where_ccxt_looks_itself_nothing_is_checked() -> None:
     """No frame is looked at twice."""
-    assert sequence_check("binance") is None
+    assert sequence_check(profile_of(ExchangeId("binance")).book) is None

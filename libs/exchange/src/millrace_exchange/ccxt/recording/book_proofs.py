@@ -1,12 +1,13 @@
-"""Whether a frame is missing before one of an order book's: for exchanges where ccxt does not look. Pure.
+"""Whether a frame is missing before one of an order book's, where the profile says that ccxt does not look. Pure.
 
-ccxt finds gaps on Binance, OKX, Gate, Kraken and Bitfinex; on the exchanges below it applies whatever comes, and the
-book is wrong from then on without a word.
+There ccxt applies whatever comes, and the book is wrong from then on without a word.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from millrace_exchange.profile import BookFeed, FrameNumbers
 
 Frame = Mapping[str, Any]
 """A frame from a socket, decoded from JSON."""
@@ -39,7 +40,7 @@ class Gap(NamedTuple):
 
 
 class SequenceCheck(ABC):
-    """Follows the chains of one connection. After a gap a chain is looked at again once it was forgotten."""
+    """Follows the chains of one connection. After a gap a chain is checked again once it was forgotten."""
 
     drops_old = False
     """Whether ccxt itself leaves out frames that are older than its book; elsewhere they make it wrong."""
@@ -147,19 +148,17 @@ class CoinbaseSequence(SequenceCheck):
             yield Link("connection", None, int(number), int(number))
 
 
-_CHECKS: dict[str, type[SequenceCheck]] = {
-    "bybit": BybitSequence,
-    "coinbase": CoinbaseSequence,
-    "hitbtc": HitbtcSequence,
-    "kucoin": KucoinSequence,
-    "kucoinfutures": KucoinSequence,
+_CHECKS: Final[dict[FrameNumbers, type[SequenceCheck]]] = {
+    "update_id": BybitSequence,
+    "connection_sequence": CoinbaseSequence,
+    "book_sequence": HitbtcSequence,
+    "sequence_range": KucoinSequence,
 }
 
 
-def sequence_check(exchange_id: str) -> SequenceCheck | None:
-    """Return the check of one new connection; None where ccxt looks itself, or frames are not numbered."""
-    check = _CHECKS.get(exchange_id)
-    return None if check is None else check()
+def sequence_check(book: BookFeed) -> SequenceCheck | None:
+    """Return the check of one new connection; None where millrace compares no numbers."""
+    return None if book.frame_numbers is None else _CHECKS[book.frame_numbers]()
 
 
 def _split(topic: object, separator: str) -> tuple[str, str]:

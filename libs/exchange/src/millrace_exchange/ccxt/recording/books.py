@@ -1,4 +1,4 @@
-"""ccxt's order books, keeping the changes that were made since somebody last took them."""
+"""ccxt's order books, which keep the changes made since they were last taken."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ class RecordedBook(OrderBook):  # type: ignore[misc]
     def __init__(self, snapshot: dict[str, Any] | None = None, depth: int | None = None) -> None:
         self.replaced = True
         """Whether the whole book is new since the changes were last taken."""
-        self.told_nonce: int | None = None
+        self.delivered_nonce: int | None = None
         levels = snapshot or {}
         bids, asks = (
             side(levels.get(name, ()), depth) for side, name in zip(self.sides, ("bids", "asks"), strict=True)

@@ -5,12 +5,12 @@ from functools import cache
 from typing import Any
 
 from millrace_core.clock import now_ns
-from millrace_exchange.ccxt.recording.answered import forget_answered
 from millrace_exchange.ccxt.recording.book_proofs import sequence_check
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
-from millrace_exchange.ccxt.websocket_api import pace
+from millrace_exchange.ccxt.websocket_api import prepare_client
+from millrace_exchange.profile import ExchangeProfile
 
 
 class Sending:
@@ -22,7 +22,7 @@ class Sending:
 
 
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
-"""The request that this task is making, of which somebody wants to know when it left."""
+"""The request that this task is making; its sending is timed."""
 
 
 def _stamp() -> None:
@@ -33,12 +33,12 @@ def _stamp() -> None:
 class RecordedExchange(Shortcuts):
     """What is laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
-    id: str
     clients: dict[str, Any]
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], profile: ExchangeProfile) -> None:
         super().__init__(settings)  # type: ignore[call-arg]
-        self.recorder = Recorder(self)
+        self.profile = profile
+        self.recorder = Recorder(self, profile.balance_difference_events)
 
     def order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
         """Return a book that records."""
@@ -64,8 +64,7 @@ class RecordedExchange(Shortcuts):
         if is_new:
             self._listen_in(client)
             self._check_frames(client)
-            pace(url, client)
-            forget_answered(url, client)
+            prepare_client(self.profile.websocket_api, url, client)
         return client
 
     def _listen_in(self, client: Any) -> None:
@@ -77,9 +76,9 @@ class RecordedExchange(Shortcuts):
             recorder.received_ns = 0
 
         def resolve_answers_only(result: Any, message_hash: str) -> Any:
-            # What a stream brings has been told: its future stays pending, so that whoever awaits it learns of
-            # the stream's end, and nobody is woken for every message.
-            return result if recorder.tell(result) else resolve(result, message_hash)
+            # What a stream brings has been delivered: its future stays pending, so that its awaiter learns of the
+            # stream's end, and is not woken for every message.
+            return result if recorder.deliver(result) else resolve(result, message_hash)
 
         async def send_stamped(message: Any) -> Any:
             if not client.closed():
@@ -89,13 +88,13 @@ class RecordedExchange(Shortcuts):
         client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
 
     def _check_frames(self, client: Any) -> None:
-        check, recorder, take = sequence_check(self.id), self.recorder, client.on_message_callback
+        check, recorder, take = sequence_check(self.profile.book), self.recorder, client.on_message_callback
         if check is None:
             return
         recorder.checks.add(check)
 
         def take_checked(source: Any, frame: Any) -> None:
-            # Before ccxt applies it: whoever listens must not take what it makes of it for right.
+            # Before ccxt applies it: listeners must not take the book that it makes of it for right.
             if isinstance(frame, dict):
                 for gap in check.gaps(frame):
                     recorder.broken(gap, client)
