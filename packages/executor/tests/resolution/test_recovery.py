@@ -73,7 +73,7 @@ async def test_an_order_placed_before_a_crash_is_found_after_it(floor: Any) -> N
     credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": floor.simulator.url})
     exchange = await open_exchange("binance", credentials)
     await exchange.prepare()
-    await exchange.account.create_order(PAYLOAD, before.request_id)
+    await exchange.execution.create_order(PAYLOAD, before.request_id)
     await exchange.close()
     await claim(floor, before)
     answers = await floor.answers()

@@ -32,11 +32,11 @@ async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None
     ours, other = new_request_id(), new_request_id()
     began_ms = now_ms() - 1_000
     for request_id in (other, ours):
-        await exchange.account.create_order(BUY, request_id)
-    found = await order_of_own_trades(exchange.account, BUY, ours, began_ms)
+        await exchange.execution.create_order(BUY, request_id)
+    found = await order_of_own_trades(exchange.execution, BUY, ours, began_ms)
     assert found is not None
     assert found.client_order_id == ours
-    assert await order_of_own_trades(exchange.account, BUY, new_request_id(), began_ms) is None
+    assert await order_of_own_trades(exchange.execution, BUY, new_request_id(), began_ms) is None
 
 
 def asked(request: CreateOrder | CancelOrder, client_order_id: str) -> Intent:
@@ -50,12 +50,12 @@ def asked(request: CreateOrder | CancelOrder, client_order_id: str) -> Intent:
 async def test_one_question_settles_what_is_there(exchange: Exchange) -> None:
     """An order that was placed, and its cancel that came too late, are proven by asking once."""
     request_id = new_request_id()
-    placed = await exchange.account.create_order(BUY, request_id)
+    placed = await exchange.execution.create_order(BUY, request_id)
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     answer = await resolver.ask_once(asked(CreateOrder(exchange_id="binance", payload=BUY), request_id))
     assert answer is not None
-    assert (answer.status, answer.order.id if answer.order else None) == ("done", placed.order.id)
-    cancel = CancelOrder(exchange_id="binance", payload=CancelPayload(symbol="KCS/USDT", order_id=placed.order.id))
+    assert (answer.status, answer.order.id if answer.order else None) == ("done", placed.orders[0].id)
+    cancel = CancelOrder(exchange_id="binance", payload=CancelPayload(symbol="KCS/USDT", order_id=placed.orders[0].id))
     too_late = await resolver.ask_once(asked(cancel, new_request_id()))
     assert too_late is not None
     assert too_late.status == "failed"

@@ -25,7 +25,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
         return stream_units(config)
 
     def warnings(self, config: GathererConfig) -> Sequence[str]:
-        """Tell of settings that have no effect."""
+        """Return a warning for each setting that has no effect."""
         return [
             f"$.workplans[{index}].includeInfo: raw payloads are not published yet"
             for index, plan in enumerate(config.workplans)
@@ -42,4 +42,4 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
             raise RuntimeError("the agent has not started")
         name = unit_config.name
         async with self._exchanges.use(name.tenant, name.exchange, unit_config.credentials) as exchange:
-            await run_stream(stream_of(unit_config, self._bus, health), exchange)
+            await run_stream(stream_of(unit_config, exchange, self._bus, health))

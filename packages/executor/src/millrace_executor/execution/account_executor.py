@@ -13,8 +13,7 @@ from millrace_core.messages import Response
 from millrace_core.names import Symbol
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
-from millrace_exchange import Exchange, client_order_id
-from millrace_exchange.fitting import misfits
+from millrace_exchange import Exchange
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import IntentLedger, intent_of
@@ -76,12 +75,12 @@ class AccountExecutor:
     @property
     def symbols(self) -> Collection[str]:
         """Return the symbols of the exchange's markets; empty until the exchange is prepared."""
-        return self._exchange.ccxt.markets or ()
+        return self._exchange.rules.symbols
 
     def take(self, accepted: AcceptedRequest) -> None:
         """Carry a request out; requests that concern the same order run in the order in which they were taken."""
         self._health.count("requests")
-        our_id = client_order_id(self._account.exchange, accepted.request_id)
+        our_id = self._exchange.profile.client_order_ids.of(accepted.request_id)
         self._unfinished[accepted] = None
         self.tasks.start(self._handle(accepted, our_id, self._queue.enter(accepted.request, our_id)))
 
@@ -143,7 +142,7 @@ class AccountExecutor:
             return request
         if not isinstance(request, CreateOrder | EditOrder):
             raise TypeError("halts are carried out by the request consumer")
-        if precision_errors := misfits(self._exchange, request.payload):
+        if precision_errors := self._exchange.rules.precision_errors(request.payload):
             return accepted.refuse("rejected", "InvalidOrder", "; ".join(precision_errors))
         edited = await self._edited(request.payload) if isinstance(request, EditOrder) else None
         decision = self._controls.decide(request, edited, now_ms())

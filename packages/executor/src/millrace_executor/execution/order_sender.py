@@ -6,7 +6,6 @@ valid, or unknown and resolved by asking.
 
 from asyncio import sleep
 from collections.abc import Callable
-from typing import NamedTuple
 
 import structlog
 from msgspec.structs import replace
@@ -16,7 +15,7 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CancelPayload, CreateOrder, symbol_of
-from millrace_exchange import Exchange, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
+from millrace_exchange import Acknowledgement, Exchange, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
 from millrace_executor.accepted_request import AcceptedRequest
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.answering.responder import Responder
@@ -34,15 +33,6 @@ TRY_AGAIN = BackoffPolicy(first_s=0.5, limit_s=5.0)
 log = structlog.get_logger()
 
 
-class Acknowledgement(NamedTuple):
-    """What the exchange answered, and when."""
-
-    orders: list[Order]
-    """The order concerned; for a cancel-all, those that were canceled."""
-    sent_ns: int
-    acknowledged_ns: int
-
-
 class OrderSender:
     """Sends one account's requests. `stop_reason` returns the answer to a request that must not be sent any more."""
 
@@ -58,7 +48,7 @@ class OrderSender:
     ) -> None:
         self.trouble: str | None = None
         """Why the account cannot trade any more, once the exchange said so."""
-        self._client = exchange.account
+        self._client = exchange.execution
         self._queue = queue
         self._responder = responder
         self._resolver = resolver
@@ -118,12 +108,10 @@ class OrderSender:
         if isinstance(what, CancelAllOrders):
             return await self._cancel_all(what, turn)
         if isinstance(what, CancelOrder):
-            placed = await self._client.cancel_order(what.payload)
-        elif isinstance(what.request, CreateOrder):
-            placed = await self._client.create_order(what.request.payload, client_order_id)
-        else:
-            placed = await self._client.edit_order(what.request.payload, client_order_id)
-        return Acknowledgement([placed.order], placed.sent_ns, placed.acknowledged_ns)
+            return await self._client.cancel_order(what.payload)
+        if isinstance(what.request, CreateOrder):
+            return await self._client.create_order(what.request.payload, client_order_id)
+        return await self._client.edit_order(what.request.payload, client_order_id)
 
     async def _cancel_all(self, request: CancelAllOrders, turn: Turn) -> Acknowledgement:
         """Cancel what is open, at once, and then each order that was being placed meanwhile, as soon as it is there."""
@@ -136,20 +124,20 @@ class OrderSender:
             late = creation.order
             if late is not None and not late.is_final and late.id not in orders and late.symbol is not None:
                 orders.update(await self._cancel_late(late.symbol, late.id))
-        return Acknowledgement(list(orders.values()), canceled.sent_ns, canceled.acknowledged_ns)
+        return canceled._replace(orders=tuple(orders.values()))
 
     async def _cancel_late(self, symbol: str, order_id: str) -> dict[str, Order]:
         try:
             canceled = await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
         except Rejected:
             return {}  # It was filled, or canceled with the rest: nothing is left to cancel.
-        return {canceled.order.id: canceled.order}
+        return {order.id: order for order in canceled.orders}
 
 
 def _done(accepted: AcceptedRequest, acknowledgement: Acknowledgement, client_order_id: str | None) -> Response:
     done = Response(accepted.request_id, "done", order_source=accepted.source)
     if isinstance(accepted.request, CancelAllOrders):
-        return replace(done, orders=acknowledgement.orders)
+        return replace(done, orders=list(acknowledgement.orders))
     (order,) = acknowledgement.orders
     return replace(done, order=_completed(order, accepted, client_order_id))
 

@@ -9,8 +9,7 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
-from millrace_exchange import Account, Exchange, ExchangeError, Retryable
-from millrace_exchange.settling import settling_ms
+from millrace_exchange import Exchange, ExchangeError, OrderQueries, Retryable
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.rules import Findings, conclude, has_terms_of
 from millrace_service import UnitHealthReporter
@@ -26,8 +25,8 @@ class Resolver:
     """Asks one account's exchange about requests."""
 
     def __init__(self, exchange: Exchange, health: UnitHealthReporter) -> None:
-        self._orders = exchange.account
-        self._settlement_window_ms = settling_ms(exchange)
+        self._orders: OrderQueries = exchange.execution
+        self._settlement_window_ms = exchange.profile.settlement_window_ms
         self._health = health
         self._unknown = 0
 
@@ -108,15 +107,15 @@ class Resolver:
 
 
 async def order_of_own_trades(
-    account: Account, payload: CreatePayload, client_order_id: str, since_ms: int
+    orders: OrderQueries, payload: CreatePayload, client_order_id: str, since_ms: int
 ) -> Order | None:
     """Return the order under our id, found by the trades that it made; None if none of their orders is ours.
 
     KuCoin finds an order by our id only while it is open: a filled one shows by its trades alone.
     """
-    trades = await account.fetch_my_trades(payload.symbol, since_ms)
+    trades = await orders.fetch_my_trades(payload.symbol, since_ms)
     for order_id in dict.fromkeys(trade.order for trade in trades if trade.order and trade.side == payload.side):
-        order = await account.fetch_order(payload.symbol, order_id=order_id)
+        order = await orders.fetch_order(payload.symbol, order_id=order_id)
         if order is not None and order.client_order_id == client_order_id:
             return order
     return None

@@ -1,0 +1,233 @@
+"""What is one exchange's own way, as a frozen value.
+
+Each exchange has a file in `millrace_exchange.profiles` that holds nothing but its `PROFILE`. Code that behaves
+differently on two exchanges reads a field here; it never compares an exchange's id. Each field's docstring says what
+it means; the file of an exchange says where the fact comes from, and `unverified` names the fields whose value is an
+assumption.
+"""
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from millrace_core.ids import RequestId
+from millrace_core.names import ExchangeId
+
+_BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_BASE62_DIGITS: Final = 22
+"""What 128 bits take."""
+
+DAY_MS: Final = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOrderIds:
+    """The ids that we give to orders."""
+
+    form: Literal["hex", "base62"] = "hex"
+    """`hex`: the request id as it is, 32 hex digits. `base62`: the same 128 bits in 22 characters."""
+    prefix: str = ""
+    """Stands before the id, where the exchange demands it."""
+    uniqueness: Literal["open_orders", "always", "returns_first", "not_enforced", "unknown"] = "unknown"
+    """What a second order under the same id meets. `open_orders`: refused only while the first is open, so that after a
+    fill a second order is placed. `always`: refused. `returns_first`: the first order is returned."""
+    parameters: tuple[str, ...] = ("clientOrderId",)
+    """Names under which ccxt's methods take the id."""
+    finds_closed: bool = True
+    """Whether asking for an order by our id also finds one that is no longer open."""
+
+    def of(self, request_id: RequestId) -> str:
+        """Return a request's client order id, the same at every attempt."""
+        return self.prefix + (_base62(int(request_id, 16)) if self.form == "base62" else request_id)
+
+    def params(self, client_order_id: str) -> dict[str, str]:
+        """Return the ccxt parameters that carry an id."""
+        return dict.fromkeys(self.parameters, client_order_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdScopes:
+    """Within what the exchange's own ids are unique."""
+
+    order: Literal["exchange", "symbol"] = "exchange"
+    own_trade: Literal["trade", "trade_and_order"] = "trade_and_order"
+    """`trade_and_order`: a self-trade is two records of one trade id, told apart by their orders."""
+    numbers_public_trades: bool = False
+    """Whether a symbol's public trades are numbered consecutively, so that a hole shows."""
+
+
+FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connection_sequence"]
+"""Forms of numbered frames that the adapter compares itself: `sequence_range`: `sequenceStart` to `sequenceEnd`;
+`update_id`: `u` of a book; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num` of a connection."""
+
+BookProof = Literal["sequence", "checksum", "none"]
+"""How a book is known to be complete: numbered frames, a checksum over its best levels, or not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookFeed:
+    """How the exchange sends order books."""
+
+    proof: BookProof = "none"
+    checked_by: Literal["ccxt", "millrace", "nobody"] = "nobody"
+    """Who compares the numbers or the checksum."""
+    frame_numbers: FrameNumbers | None = None
+    """The form of the numbers, where `checked_by` is `millrace`."""
+    ccxt_options: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt `options` that switch its own check on, merged below an account's."""
+    snapshot_levels: int | None = None
+    """Levels a side that a snapshot covers; None for the whole book."""
+    stream_levels: int | None = None
+    """Levels a side that the stream keeps up to date; None for the whole book. A snapshot of fewer levels has an edge
+    beyond which nothing is known."""
+    unsubscribes: bool = False
+    """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryWindow:
+    """How far a question about the past reaches."""
+
+    reach_ms: int | None = None
+    """How long ago the answer may begin; None where there is no limit."""
+    width_ms: int | None = None
+    """The longest span that one answer covers; None where only `page` bounds it."""
+    page: int = 100
+    """Most rows in one answer."""
+
+    def starts(self, since_ms: int, now_ms: int) -> list[int]:
+        """Return the times from which to ask, oldest first, so that the answers together reach from then until now."""
+        first = since_ms if self.reach_ms is None else max(since_ms, now_ms - self.reach_ms)
+        if self.width_ms is None:
+            return [first]
+        return [first, *range(first + self.width_ms, now_ms, self.width_ms)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Questions about the past."""
+
+    own_trades: HistoryWindow = HistoryWindow()
+    closed_orders: HistoryWindow = HistoryWindow()
+    public_trades: HistoryWindow = HistoryWindow()
+    public_trades_after_id: bool = False
+    """Whether public trades can be asked for from a trade id on (with a key)."""
+    newest_trades_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters that ask for the newest public trades under the ids that the stream has."""
+    trades_after_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters that ask for public trades from an id on."""
+    first_trade_id_param: str = "fromId"
+    """ccxt parameter that takes the first id wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """One limit of requests: at most `weight` in `window_ms`."""
+
+    name: str
+    """The exchange's own name of it, such as `REQUEST_WEIGHT`."""
+    scope: Literal["ip", "account"]
+    weight: int
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLimits:
+    """What the exchange allows per time, and what it does to whom asks more."""
+
+    limits: tuple[RateLimit, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Weight of one request by ccxt's unified action, such as `createOrder`; 1 where not named."""
+    retry_after_header: str | None = "Retry-After"
+    """Header that says, in s, how long to keep still; None where there is none."""
+    ban_ms: int = 10_000
+    """How long to keep still after a refusal that does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketApi:
+    """Requests over a socket, apart from subscriptions."""
+
+    url_part: str
+    """Stands in the URL of such a socket and of no other."""
+    limit: RateLimit
+    """The exchange's limit of requests over it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceLimits:
+    """How long a healthy stream may be silent, ms; None where silence proves nothing."""
+
+    order_book_ms: int | None = 30_000
+    trades_ms: int | None = None
+    ticker_ms: int | None = None
+
+
+Outcome = Literal["retryable", "rejected", "unknown", "fatal"]
+"""What an error says of a request: see `millrace_exchange.errors`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRule:
+    """A code of the exchange whose meaning is definite, whatever class ccxt gives it."""
+
+    code: str
+    """As it stands in the exchange's answer, such as `-2022`."""
+    outcome: Outcome
+    why: str
+    """The exchange's own words for it."""
+    actions: frozenset[str] = frozenset()
+    """The actions that it holds for; empty for all."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Values that must stand beside the code, by path, such as `{"data.cancelResult": "SUCCESS"}`. The first rule that
+    fits applies, so rules with conditions stand before those without."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeProfile:
+    """One exchange's own way."""
+
+    exchange: ExchangeId
+    """Its ccxt id."""
+    aliases: frozenset[ExchangeId] = frozenset()
+    """Other ccxt ids of the same platform, for which all of this holds."""
+    client_order_ids: ClientOrderIds = ClientOrderIds()
+    ids: IdScopes = IdScopes()
+    book: BookFeed = BookFeed()
+    history: History = History()
+    edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
+    """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` makes a new one, whose amount comes on
+    top of what was filled before."""
+    order_transport: Literal["rest", "websocket"] = "rest"
+    """Where an order is faster, and its answer as good."""
+    websocket_api: WebSocketApi | None = None
+    """The socket of `order_transport`, where its limits are not those of subscriptions."""
+    balance_difference_events: frozenset[str] = frozenset()
+    """Account events (`e`) that carry by how much a balance changed; ccxt takes that for the balance itself."""
+    requests: RequestLimits = RequestLimits()
+    backend_ms: int = 10_000
+    """How long after its validity a request can still be at work at the exchange."""
+    recv_window_ms: int = 5_000
+    """How long after its timestamp the exchange accepts a request; 0 where requests carry no validity."""
+    silence: SilenceLimits = SilenceLimits()
+    error_rules: tuple[ErrorRule, ...] = ()
+    unverified: frozenset[str] = frozenset()
+    """Fields, such as `history.own_trades`, whose value no source confirms: a safe assumption stands there."""
+
+    @property
+    def settlement_window_ms(self) -> int:
+        """How long after it was sent a request may still come to be, ms: only then does absence prove anything."""
+        return self.recv_window_ms + self.backend_ms
+
+    def accepting_for(self, recv_window_ms: int) -> "ExchangeProfile":
+        """Return the profile of an account that set a validity of its own; a shorter one changes nothing."""
+        return replace(self, recv_window_ms=max(self.recv_window_ms, recv_window_ms))
+
+
+def _base62(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(_BASE62))
+        digits = _BASE62[digit] + digits
+    return digits.rjust(_BASE62_DIGITS, _BASE62[0])

@@ -1,0 +1,15 @@
+"""HitBTC.
+
+Source: HitBTC's documentation, "Subscribe to full order book"; ccxt does not translate the unified client order id.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import BookFeed, ClientOrderIds, ExchangeProfile
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("hitbtc"),
+    book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
+    client_order_ids=ClientOrderIds(parameters=("clientOrderId", "client_order_id")),
+)
