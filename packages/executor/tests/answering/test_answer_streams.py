@@ -13,9 +13,9 @@ def answer(request_id: str, status: Any = "done") -> Response:
     return Response(request_id, status)
 
 
-async def test_answers_given_can_be_read_back(floor: Any) -> None:
+async def test_answers_given_can_be_read_back(platform: Any) -> None:
     """The journal tells which requests were answered, finally or also provisionally."""
-    streams = AnswerStreams(floor.bus)
+    streams = AnswerStreams(platform.bus)
     await streams.publish(NAME, answer("a"), Trace())
     await streams.publish(NAME, answer("b", "unknown"), Trace())
     assert await streams.answered(NAME) == {"a": "done"}
@@ -23,32 +23,32 @@ async def test_answers_given_can_be_read_back(floor: Any) -> None:
     await streams.close()
 
 
-async def test_a_stream_that_nobody_wrote_has_no_answers(floor: Any) -> None:
+async def test_a_stream_that_nobody_wrote_has_no_answers(platform: Any) -> None:
     """To ask does not wait for a first answer."""
-    streams = AnswerStreams(floor.bus)
+    streams = AnswerStreams(platform.bus)
     assert await streams.answered(NAME) == {}
     await streams.close()
 
 
-async def test_streams_that_were_only_expected_stay_few(floor: Any) -> None:
+async def test_streams_that_were_only_expected_stay_few(platform: Any) -> None:
     """Streams that never opened, as while Redis is away, do not pile up: the oldest are closed."""
-    streams = AnswerStreams(floor.bus, max_open=2)
-    await floor.redis.kill()
+    streams = AnswerStreams(platform.bus, max_open=2)
+    await platform.redis.kill()
     names = [NAME._replace(symbol=Symbol(f"X{number}/USDT")) for number in range(5)]
     for name in names:
         streams.expect(name)
     assert streams.names == names[-2:]
-    await floor.redis.restart()
+    await platform.redis.restart()
     await streams.close()
     assert streams.names == []
 
 
-async def test_a_stream_that_is_not_used_is_closed(floor: Any) -> None:
+async def test_a_stream_that_is_not_used_is_closed(platform: Any) -> None:
     """After a while without an answer a stream says that it is closed, and the next answer opens it again."""
     closed = asyncio.Event()
-    follower = floor.bus.follow(NAME, lambda update: closed.set() if update.status == "closed" else None)
+    follower = platform.bus.follow(NAME, lambda update: closed.set() if update.status == "closed" else None)
     await follower.ready()
-    streams = AnswerStreams(floor.bus, idle_s=0.05)
+    streams = AnswerStreams(platform.bus, idle_s=0.05)
     await streams.publish(NAME, answer("1"), Trace())
     async with asyncio.timeout(20):
         await closed.wait()
@@ -59,10 +59,10 @@ async def test_a_stream_that_is_not_used_is_closed(floor: Any) -> None:
     await follower.close()
 
 
-async def test_a_stream_whose_opening_failed_is_opened_anew(floor: Any) -> None:
+async def test_a_stream_whose_opening_failed_is_opened_anew(platform: Any) -> None:
     """An opening that something cancelled fails its answer, and is not kept for the next one."""
-    streams = AnswerStreams(floor.bus)
-    await floor.redis.kill()
+    streams = AnswerStreams(platform.bus)
+    await platform.redis.kill()
     first = asyncio.ensure_future(streams.publish(NAME, answer("1"), Trace()))
     await asyncio.sleep(0)
     (opening,) = [task for task in asyncio.all_tasks() if task.get_name() == f"open {NAME}"]
@@ -70,16 +70,16 @@ async def test_a_stream_whose_opening_failed_is_opened_anew(floor: Any) -> None:
     await asyncio.wait([first])
     assert first.cancelled()
     assert streams.names == []
-    await floor.redis.restart()
+    await platform.redis.restart()
     await streams.publish(NAME, answer("1"), Trace())
     assert await streams.answered(NAME) == {"1": "done"}
     await streams.close()
 
 
-async def test_an_answer_refused_to_an_older_writer_is_given_all_the_same(floor: Any) -> None:
+async def test_an_answer_refused_to_an_older_writer_is_given_all_the_same(platform: Any) -> None:
     """Two executors that answer on one stream, as at a change of versions, lose no answer and double none."""
-    seen = await floor.answers()
-    older, newer = AnswerStreams(floor.bus), AnswerStreams(floor.bus)
+    seen = await platform.answers()
+    older, newer = AnswerStreams(platform.bus), AnswerStreams(platform.bus)
     await older.publish(NAME, answer("1"), Trace())
     await newer.publish(NAME, answer("2"), Trace())
     await older.publish(NAME, answer("3"), Trace())

@@ -47,146 +47,146 @@ def cancel(**payload: Any) -> CancelOrder:
     return CancelOrder(exchange_id="binance", payload=CancelPayload(symbol="KCS/USDT", **payload))
 
 
-async def test_what_a_person_types_buys_and_says_for_whom(floor: Any) -> None:
+async def test_what_a_person_types_buys_and_says_for_whom(platform: Any) -> None:
     """A hand-typed request buys 1 KCS; the answer, the order's hash and the exchange agree, and it says James."""
-    await floor.start()
-    answers = await floor.answers()
-    assert await floor.publish(BY_HAND) == 1
+    await platform.start()
+    answers = await platform.answers()
+    assert await platform.publish(BY_HAND) == 1
     answer = await answers.number(1)
     assert answer.response.status == "done"
     assert answer.response.order_source == "James"
-    (order,) = floor.orders()
+    (order,) = platform.orders()
     assert (order.filled, order.client_order_id) == (Decimal(1), answer.response.request_id)
-    record = await floor.bus.orders.get(TENANT, answer.response.order.id)
+    record = await platform.bus.orders.get(TENANT, answer.response.order.id)
     assert record is not None
     assert (record.order_source, record.request_id, record.exchange) == ("James", answer.response.request_id, "binance")
     assert record.order.filled == Decimal(1)
 
 
-async def test_the_answer_shows_the_whole_way(floor: Any) -> None:
+async def test_the_answer_shows_the_whole_way(platform: Any) -> None:
     """The trace of the request comes back as it was, with accepted, sent and acknowledged, in this order."""
-    await floor.start()
-    answers = await floor.answers()
+    await platform.start()
+    answers = await platform.answers()
     decided = now_ns()
-    await floor.bus.requests.send(TENANT, create(trace=Trace(published=1, delivered=2, decided=decided)))
+    await platform.bus.requests.send(TENANT, create(trace=Trace(published=1, delivered=2, decided=decided)))
     trace = (await answers.number(1)).trace
     assert (trace.published, trace.delivered, trace.decided) == (1, 2, decided)
     assert decided <= trace.accepted <= trace.sent <= trace.acknowledged
 
 
-async def test_an_answer_comes_after_the_hash_and_before_the_entry_is_done(floor: Any) -> None:
+async def test_an_answer_comes_after_the_hash_and_before_the_entry_is_done(platform: Any) -> None:
     """Who reads an answer finds the order; an entry is acknowledged once everything is in Redis."""
-    await floor.start()
-    answers = await floor.answers()
-    await floor.bus.requests.send(TENANT, create())
+    await platform.start()
+    answers = await platform.answers()
+    await platform.bus.requests.send(TENANT, create())
     answer = await answers.number(1)
-    assert await floor.bus.orders.open_ids(TENANT, ExchangeId("binance"), KCS) == {answer.response.order.id}
-    await floor.stop()
-    pending = await floor.command(b"XPENDING", b"StrankaXY.traderActions", b"executor")
+    assert await platform.bus.orders.open_ids(TENANT, ExchangeId("binance"), KCS) == {answer.response.order.id}
+    await platform.stop()
+    pending = await platform.command(b"XPENDING", b"StrankaXY.traderActions", b"executor")
     assert pending == b"*4"
 
 
-async def test_the_same_request_makes_one_order_and_one_answer(floor: Any) -> None:
+async def test_the_same_request_makes_one_order_and_one_answer(platform: Any) -> None:
     """Twice at once, later, by hand and after a restart: one order, one answer."""
-    await floor.start()
-    answers = await floor.answers()
+    await platform.start()
+    answers = await platform.answers()
     request = create(request_id=new_request_id(), requested_at=now_ms(), valid_for=60_000)
-    await asyncio.gather(*(floor.bus.requests.send(TENANT, request) for _ in range(3)))
+    await asyncio.gather(*(platform.bus.requests.send(TENANT, request) for _ in range(3)))
     await answers.number(1)
-    await floor.bus.requests.send(TENANT, request)
+    await platform.bus.requests.send(TENANT, request)
     by_hand = {"action": "createOrder", "exchangeId": "binance", "requestId": request.request_id}
     terms = {"symbol": "KCS/USDT", "side": "buy", "type": "limit", "amountBase": 1, "price": 8.5}
-    await floor.publish(by_hand | {"payload": terms})
-    await floor.stop()
-    await floor.start()
-    await floor.bus.requests.send(TENANT, request)
+    await platform.publish(by_hand | {"payload": terms})
+    await platform.stop()
+    await platform.start()
+    await platform.bus.requests.send(TENANT, request)
     # What is asked for afterwards is answered next: nothing was answered, or bought, in between.
-    await floor.bus.requests.send(TENANT, create(terms={"order_source": "the last"}))
+    await platform.bus.requests.send(TENANT, create(terms={"order_source": "the last"}))
     assert (await answers.number(2)).response.order_source == "the last"
-    assert len(floor.orders()) == 2
+    assert len(platform.orders()) == 2
 
 
-async def test_requests_sent_while_it_was_down_are_answered(floor: Any) -> None:
+async def test_requests_sent_while_it_was_down_are_answered(platform: Any) -> None:
     """Of two requests in the journal the valid one is carried out, and the one too old is answered `expired`."""
-    await floor.start()
-    await floor.stop()
-    await floor.bus.requests.send(TENANT, create(requested_at=now_ms() - 10_000, terms={"order_source": "late"}))
-    await floor.bus.requests.send(TENANT, create(valid_for=60_000, terms={"order_source": "in time"}))
-    answers = await floor.answers()
-    await floor.start()
+    await platform.start()
+    await platform.stop()
+    await platform.bus.requests.send(TENANT, create(requested_at=now_ms() - 10_000, terms={"order_source": "late"}))
+    await platform.bus.requests.send(TENANT, create(valid_for=60_000, terms={"order_source": "in time"}))
+    answers = await platform.answers()
+    await platform.start()
     await answers.number(2)
     statuses = {each.response.order_source: each.response.status for each in answers.all}
     assert statuses == {"late": "expired", "in time": "done"}
-    assert len(floor.orders()) == 1
+    assert len(platform.orders()) == 1
 
 
-async def test_an_order_is_canceled_by_either_id(floor: Any) -> None:
+async def test_an_order_is_canceled_by_either_id(platform: Any) -> None:
     """The exchange's id and ours both name an order; its source stays who wanted it."""
-    await floor.start()
-    answers, cancels = await floor.answers(), await floor.answers("cancelOrder")
-    first = await floor.bus.requests.send(TENANT, create())
-    second = await floor.bus.requests.send(TENANT, create())
+    await platform.start()
+    answers, cancels = await platform.answers(), await platform.answers("cancelOrder")
+    first = await platform.bus.requests.send(TENANT, create())
+    second = await platform.bus.requests.send(TENANT, create())
     await answers.number(2)
     ids = {each.response.request_id: each.response.order.id for each in answers.all}
-    await floor.bus.requests.send(TENANT, cancel(order_id=ids[first], order_source="Ann"))
-    await floor.bus.requests.send(TENANT, cancel(client_order_id=second))
+    await platform.bus.requests.send(TENANT, cancel(order_id=ids[first], order_source="Ann"))
+    await platform.bus.requests.send(TENANT, cancel(client_order_id=second))
     assert await cancels.statuses(2) == ["done", "done"]
-    assert {order.status for order in floor.orders()} == {"CANCELED"}
-    record = await floor.bus.orders.get(TENANT, ids[first])
+    assert {order.status for order in platform.orders()} == {"CANCELED"}
+    record = await platform.bus.orders.get(TENANT, ids[first])
     assert (record.order.status, record.order_source) == ("canceled", "PingPong")
 
 
-async def test_a_cancel_right_behind_its_order_finds_it(floor: Any) -> None:
+async def test_a_cancel_right_behind_its_order_finds_it(platform: Any) -> None:
     """Requests that concern the same order keep their order, though both were sent at once."""
-    await floor.start()
-    answers, cancels = await floor.answers(), await floor.answers("cancelOrder")
+    await platform.start()
+    answers, cancels = await platform.answers(), await platform.answers("cancelOrder")
     request = create(request_id=new_request_id())
-    floor.bus.requests.publish(TENANT, request)
-    floor.bus.requests.publish(TENANT, cancel(client_order_id=request.request_id))
+    platform.bus.requests.publish(TENANT, request)
+    platform.bus.requests.publish(TENANT, cancel(client_order_id=request.request_id))
     assert (await answers.number(1)).response.status == "done"
     assert (await cancels.number(1)).response.status == "done"
 
 
-async def test_an_order_that_is_not_there_cannot_be_canceled(floor: Any) -> None:
+async def test_an_order_that_is_not_there_cannot_be_canceled(platform: Any) -> None:
     """The exchange's own refusal is answered as a rejection, with its kind."""
-    await floor.start()
-    cancels = await floor.answers("cancelOrder")
-    await floor.bus.requests.send(TENANT, cancel(order_id="999999"))
+    await platform.start()
+    cancels = await platform.answers("cancelOrder")
+    await platform.bus.requests.send(TENANT, cancel(order_id="999999"))
     answer = await cancels.number(1)
     assert (answer.response.status, answer.response.error.kind) == ("rejected", "OrderNotFound")
 
 
-async def test_an_edited_order_has_its_new_terms_and_its_owner(floor: Any) -> None:
+async def test_an_edited_order_has_its_new_terms_and_its_owner(platform: Any) -> None:
     """After an edit one order is open, with the new price, and still of the strategy that placed it."""
-    await floor.start()
-    answers, edits = await floor.answers(), await floor.answers("editOrder")
-    await floor.bus.requests.send(TENANT, create())
+    await platform.start()
+    answers, edits = await platform.answers(), await platform.answers("editOrder")
+    await platform.bus.requests.send(TENANT, create())
     order_id = (await answers.number(1)).response.order.id
     terms = EditPayload(symbol="KCS/USDT", order_id=order_id, amount_base=Decimal(2), price=Decimal("8.4"))
-    await floor.bus.requests.send(TENANT, EditOrder(exchange_id="binance", payload=terms))
+    await platform.bus.requests.send(TENANT, EditOrder(exchange_id="binance", payload=terms))
     edited = (await edits.number(1)).response
     assert edited.status == "done", edited.error
-    (still_open,) = [order for order in floor.orders() if order.status == "NEW"]
+    (still_open,) = [order for order in platform.orders() if order.status == "NEW"]
     assert (still_open.price, still_open.quantity) == (Decimal("8.4"), Decimal(2))
-    record = await floor.bus.orders.get(TENANT, edited.order.id)
+    record = await platform.bus.orders.get(TENANT, edited.order.id)
     assert record.order_source == "PingPong"
 
 
-async def test_all_orders_are_canceled_at_once(floor: Any) -> None:
+async def test_all_orders_are_canceled_at_once(platform: Any) -> None:
     """Every open order is canceled, also one that was only being placed; the answer names them."""
-    await floor.start()
-    answers, sweeps = await floor.answers(), await floor.answers("cancelAllOrders")
+    await platform.start()
+    answers, sweeps = await platform.answers(), await platform.answers("cancelAllOrders")
     for _ in range(2):
-        await floor.bus.requests.send(TENANT, create())
+        await platform.bus.requests.send(TENANT, create())
     await answers.number(2)
-    floor.bus.requests.publish(TENANT, create())
-    floor.bus.requests.publish(
+    platform.bus.requests.publish(TENANT, create())
+    platform.bus.requests.publish(
         TENANT, CancelAllOrders(exchange_id="binance", payload=CancelAllPayload(symbol="KCS/USDT"))
     )
     sweep = (await sweeps.number(1)).response
     assert sweep.status == "done", sweep.error
     assert len(sweep.orders) == 3
-    assert {order.status for order in floor.orders()} == {"CANCELED"}
+    assert {order.status for order in platform.orders()} == {"CANCELED"}
 
 
 @pytest.mark.parametrize(
@@ -198,23 +198,23 @@ async def test_all_orders_are_canceled_at_once(floor: Any) -> None:
         ({"symbol": "ETH/USDT"}, "RiskRefused", "symbols allows KCS/USDT"),
     ],
 )
-async def test_an_order_beyond_a_limit_is_not_sent(floor: Any, terms: dict[str, Any], kind: str, words: str) -> None:
+async def test_an_order_beyond_a_limit_is_not_sent(platform: Any, terms: dict[str, Any], kind: str, words: str) -> None:
     """What risk refuses, and what the exchange would round, is rejected with the limit named."""
-    await floor.bus.put_config("EXECUTOR", floor.config(risk={"maxOrderNotional": 1000, "symbols": ["KCS/USDT"]}))
-    await floor.start()
+    await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxOrderNotional": 1000, "symbols": ["KCS/USDT"]}))
+    await platform.start()
     request = create(terms=terms)
-    answers = await floor.answers(symbol=Symbol(request.payload.symbol))
-    await floor.bus.requests.send(TENANT, request)
+    answers = await platform.answers(symbol=Symbol(request.payload.symbol))
+    await platform.bus.requests.send(TENANT, request)
     answer = (await answers.number(1)).response
     assert (answer.status, answer.error.kind) == ("rejected", kind)
     assert words in answer.error.message
-    assert floor.orders() == []
+    assert platform.orders() == []
 
 
-async def test_what_the_exchange_refuses_is_rejected_in_its_words(floor: Any) -> None:
+async def test_what_the_exchange_refuses_is_rejected_in_its_words(platform: Any) -> None:
     """An order beyond the balance is rejected with ccxt's class for it."""
-    await floor.start()
-    answers = await floor.answers()
-    await floor.bus.requests.send(TENANT, create(terms={"amount_base": Decimal(200_000)}))
+    await platform.start()
+    answers = await platform.answers()
+    await platform.bus.requests.send(TENANT, create(terms={"amount_base": Decimal(200_000)}))
     answer = (await answers.number(1)).response
     assert (answer.status, answer.error.kind) == ("rejected", "InsufficientFunds")

@@ -18,9 +18,9 @@ BUY = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=De
 
 
 @pytest.fixture
-async def exchange(floor: Any) -> AsyncIterator[Exchange]:
+async def exchange(platform: Any) -> AsyncIterator[Exchange]:
     """Return the simulator as the executor's account sees it."""
-    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": floor.simulator.url})
+    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": platform.simulator.url})
     exchange = await open_exchange("binance", credentials)
     await exchange.prepare()
     yield exchange

@@ -33,8 +33,10 @@ class _AnswerStream:
 
     @property
     def has_failed(self) -> bool:
-        """Tell whether its writer could not be opened, and never will be."""
-        return self.opening.done() and (self.opening.cancelled() or self.opening.exception() is not None)
+        """Tell whether its writer could not be opened, or has ended since: nothing can be published any more."""
+        if not self.opening.done():
+            return False
+        return self.opening.cancelled() or self.opening.exception() is not None or self.writer.state == "closed"
 
     async def close(self) -> None:
         if self.idle is not None:

@@ -44,6 +44,22 @@ class Responder:
         self._ledger = ledger
         self._health = health
 
+    async def unanswered(self) -> list[Intent]:
+        """Read the ledger and return the intents without a final answer, oldest first.
+
+        If the executor ended between an answer and the ledger, the ledger is updated: there must be no second answer.
+        """
+        intents = await self._ledger.load()
+        statuses = {stream: await self._streams.answered(stream) for stream in {each.stream for each in intents}}
+        found = []
+        for intent in intents:
+            status = statuses[intent.stream].get(intent.request_id)
+            if status is None:
+                found.append(intent)
+            else:
+                await self._ledger.update(intent.settled(status))
+        return found
+
     async def finish(self, intent: Intent, answer: Response, trace: Trace) -> None:
         """Publish the final answer; when this returns, Redis holds it, its orders and the settled intent."""
         orders = answer.orders or [] if answer.order is None else [answer.order]

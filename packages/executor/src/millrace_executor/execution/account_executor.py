@@ -22,8 +22,8 @@ from millrace_executor.controls import Controls
 from millrace_executor.execution.order_sender import OrderSender, Sendable
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.request_tasks import RequestTasks
-from millrace_executor.resolution.recovery import Recovery
 from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.resolution.startup_recovery import StartupRecovery
 from millrace_executor.risk import RiskRejection
 from millrace_service import UnitHealthReporter
 
@@ -52,23 +52,8 @@ class AccountExecutor:
         self._queue = OrderQueue()
         self._responder = Responder(*account, bus=bus, streams=streams, ledger=self.ledger, health=health)
         resolver = Resolver(exchange, health)
-        self._sender = OrderSender(
-            exchange,
-            queue=self._queue,
-            responder=self._responder,
-            resolver=resolver,
-            stop_reason=self._stop_reason,
-            health=health,
-        )
-        self._recovery = Recovery(
-            streams=streams,
-            ledger=self.ledger,
-            responder=self._responder,
-            resolver=resolver,
-            queue=self._queue,
-            tasks=self.tasks,
-            health=health,
-        )
+        self._sender = OrderSender(exchange, self._queue, self._responder, resolver, self._stop_reason, health)
+        self._recovery = StartupRecovery(self._responder, resolver, self._queue, self.tasks)
         self._ready = asyncio.Event()
         self._unfinished: dict[AcceptedRequest, None] = {}
 

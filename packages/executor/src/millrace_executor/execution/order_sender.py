@@ -20,7 +20,7 @@ from millrace_executor.accepted_request import AcceptedRequest
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.order_queue import OrderQueue, Turn
-from millrace_executor.resolution.resolver import Resolver, report
+from millrace_executor.resolution.resolver import Resolver
 from millrace_executor.risk import Approved
 from millrace_service import UnitHealthReporter
 
@@ -39,7 +39,6 @@ class OrderSender:
     def __init__(
         self,
         exchange: Exchange,
-        *,
         queue: OrderQueue,
         responder: Responder,
         resolver: Resolver,
@@ -81,19 +80,19 @@ class OrderSender:
                 self._stop(error)
                 return accepted.refuse("failed", error.kind, str(error))
             case Retryable():
-                report(error, self._health)
+                self._resolver.report(error)
                 pause_s = max(error.retry_after_ms / 1000, backoff.failed())
                 if now_ms() + pause_s * 1000 > accepted.valid_until_ms:
                     return accepted.refuse("failed", error.kind, str(error))
                 await sleep(pause_s)
                 return None
             case OutcomeUnknown():
-                report(error, self._health)
+                self._resolver.report(error)
                 return await self._resolver.resolve(await self._responder.mark_unknown(intent, error.kind, str(error)))
         raise error
 
     def _stop(self, error: Fatal) -> None:
-        report(error, self._health)
+        self._resolver.report(error)
         if self.trouble is None:
             log.error("the account cannot trade any more; new orders are rejected", cause=str(error))
         self.trouble = str(error)

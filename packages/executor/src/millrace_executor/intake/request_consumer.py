@@ -38,7 +38,6 @@ class RequestConsumer:
         self._tenant = tenant
         self._consumer = consumer
         self._bus = bus
-        self._streams = streams
         self._controls = controls
         self._router = router
         self._health = health
@@ -108,11 +107,8 @@ class RequestConsumer:
 
     async def _recover(self) -> None:
         """Publish the answers that were decided but perhaps not published when the executor last ended."""
-        for intent in await self._ledger.load():
-            status = (await self._streams.answered(intent.stream)).get(intent.request_id)
-            if status is not None:
-                await self._ledger.update(intent.settled(status))
-            elif intent.verdict is not None:
+        for intent in await self._responder.unanswered():
+            if intent.verdict is not None:
                 await self._responder.finish(intent, intent.verdict, intent.trace)
 
     async def _follow_halts(self) -> None:

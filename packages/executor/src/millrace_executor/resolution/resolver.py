@@ -64,6 +64,10 @@ class Resolver:
             findings = Findings(window_over, order=order)
         return conclude(intent.request_id, request, findings)
 
+    def report(self, error: ExchangeError) -> None:
+        """Show in the account's heartbeat what the exchange did."""
+        self._health.error(f"{error.action}: {error.kind}: {error}")
+
     async def _until_proven(self, intent: Intent) -> Response:
         backoff = Backoff(ASK_AGAIN)
         while True:
@@ -72,7 +76,7 @@ class Resolver:
                 if answer := await self.ask_once(intent):
                     return answer
             except ExchangeError as error:
-                report(error, self._health)
+                self.report(error)
                 if isinstance(error, Retryable):
                     pause_s = max(pause_s, error.retry_after_ms / 1000)
             await asyncio.sleep(pause_s)
@@ -119,8 +123,3 @@ async def order_of_own_trades(
         if order is not None and order.client_order_id == client_order_id:
             return order
     return None
-
-
-def report(error: ExchangeError, health: UnitHealthReporter) -> None:
-    """Show what the exchange did in the account's heartbeat."""
-    health.error(f"{error.action}: {error.kind}: {error}")
