@@ -41,7 +41,7 @@ class LossyProxy:
         """Set when an answer was lost."""
 
     async def open(self) -> str:
-        """Listen; give the address to use instead of the simulator's."""
+        """Listen; return the address to use instead of the simulator's."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
@@ -120,14 +120,14 @@ class SeenAnswers:
             self._news.set()
 
     async def number(self, number: int) -> SeenAnswer:
-        """Wait for the n-th answer of the stream, counted from 1, and give it."""
+        """Wait for the n-th answer of the stream, counted from 1, and return it."""
         while len(self.all) < number:
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), 20)
         return self.all[number - 1]
 
     async def statuses(self, number: int) -> list[str]:
-        """Wait for so many answers; give the status of each."""
+        """Wait for so many answers; return the status of each."""
         await self.number(number)
         return [each.response.status for each in self.all]
 
@@ -146,7 +146,7 @@ class ExecutorPlatform:
         self._running: asyncio.Task[None] | None = None
 
     def config(self, risk: dict[str, Any] | None = None, **exchanges: dict[str, Any]) -> str:
-        """Return a configuration with an account on the simulator, and whatever else is given."""
+        """Return a configuration with an account on the simulator, and the other accounts passed in."""
         account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self._address}}
         value = {
             "agent": {"id": AGENT},
@@ -175,7 +175,7 @@ class ExecutorPlatform:
         await self.heartbeat_where(lambda beat: any((unit.name, unit.state) == (name, state) for unit in beat.units))
 
     async def heartbeat_where(self, holds: Callable[[Heartbeat], bool]) -> Heartbeat:
-        """Wait for a heartbeat of which something holds, and give it."""
+        """Wait for a heartbeat of which something holds, and return it."""
         async with asyncio.timeout(20):
             while True:
                 # Nothing announces a heartbeat: its readers poll.
@@ -185,13 +185,13 @@ class ExecutorPlatform:
                 await asyncio.sleep(0.02)
 
     async def publish(self, text: str | bytes | dict[str, Any]) -> int:
-        """Publish as a person with redis-cli does, over a plain socket; give how many heard it."""
+        """Publish as a person with redis-cli does, over a plain socket; return how many received it."""
         raw = msgspec.json.encode(text) if isinstance(text, dict) else text.encode() if isinstance(text, str) else text
         reply = await self.command(b"PUBLISH", f"{TENANT}.traderActions".encode(), raw)
         return int(reply.lstrip(b":"))
 
     async def command(self, *parts: bytes) -> bytes:
-        """Send one Redis command over a plain socket; give the first line of the reply."""
+        """Send one Redis command over a plain socket; return the first line of the reply."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.redis.port)
         writer.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
         reply = await reader.readline()

@@ -37,7 +37,7 @@ def test_a_change_concerns_just_what_it_touches() -> None:
 
 
 def test_limits_that_protect_from_nothing_are_warned_of() -> None:
-    """A limit that is not enforced, and limits of a tenant without accounts, are told to people."""
+    """A limit that is not enforced, and limits of a tenant without accounts, are warned of."""
     warnings = ExecutorAgent().warnings(config(risk={"A": {"maxOpenOrders": 5}, "C": {"maxOrderNotional": 5}}))
     assert len(warnings) == 2
     assert "risk.A.maxOpenOrders is NOT ENFORCED" in warnings[0]
@@ -66,7 +66,7 @@ async def test_the_heartbeat_shows_what_orders_took(platform: Any) -> None:
     answers = await platform.answers()
     await platform.publish(ORDER)
     await answers.number(1)
-    # A change is told at once, where figures wait for the next regular heartbeat.
+    # A change shows at once, figures wait for the next regular heartbeat.
     await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxOpenOrders": 5}))
     heartbeat = await platform.heartbeat_where(lambda beat: beat.warnings and beat.latencies)
     assert any("NOT ENFORCED" in warning for warning in heartbeat.warnings)

@@ -16,7 +16,7 @@ ORDER = CreateOrder(
 
 
 async def test_nothing_is_known_before_both_limits_and_halts_are() -> None:
-    """Whoever waits for the controls goes on once limits and halts were both told, in either order."""
+    """Waiting for the controls ends once limits and halts are both set, in either order."""
     controls = Controls()
     known = asyncio.ensure_future(controls.known())
     controls.set_limits(RiskLimits())

@@ -41,7 +41,7 @@ async def start(platform: Any) -> Any:
             await process.wait()
 
 
-async def test_it_trades_soon_and_ends_when_told(platform: Any, start: Any) -> None:
+async def test_it_trades_soon_and_ends_on_a_signal(platform: Any, start: Any) -> None:
     """From the start of the process to an account that trades it takes seconds; a signal ends it in order."""
     begun = time.monotonic()
     process = await start()

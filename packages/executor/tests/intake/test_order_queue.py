@@ -68,7 +68,7 @@ async def test_what_concerns_one_order_waits_its_turn() -> None:
 
 
 async def test_an_order_is_one_under_either_of_its_ids() -> None:
-    """Once creation told that two ids are one order's, a request by either waits for one by the other."""
+    """Once the answer to a creation shows both ids of an order, a request by either waits for one by the other."""
     queue = OrderQueue()
     creation = queue.enter(create(), "a")
     queue.answered(creation, Order(id="7"))

@@ -110,7 +110,7 @@ async def test_absence_is_proven_by_time(platform: Any) -> None:
 
 
 async def test_an_answer_given_before_a_crash_is_not_given_again(platform: Any) -> None:
-    """When only the ledger had not heard of the answer, the ledger learns it and nobody else hears anything."""
+    """An answer that was published but not noted in the ledger is noted there, and not published again."""
     before = intent_before_the_end()
     await claim(platform, before)
     writer = platform.bus.writer(NAME, None)
