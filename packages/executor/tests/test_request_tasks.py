@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from millrace_executor.request_tasks import RequestTasks
-from millrace_service.errors import CancelledInside
+from millrace_service.errors import CancelledInside, UnitEnded
 
 
 async def test_the_first_crash_of_a_task_ends_the_whole() -> None:
@@ -59,4 +59,20 @@ async def test_a_task_that_is_cancelled_from_inside_is_a_crash() -> None:
     with pytest.raises(CancelledInside, match="cancelled_by_what_it_waits_for"):
         async with asyncio.timeout(5):
             await tasks.run_beside(main())
+    await tasks.drain(0)
+
+
+async def test_an_endless_coroutine_that_returns_is_a_failure() -> None:
+    """A unit whose reading ends by itself must not go on without it."""
+    tasks, never = RequestTasks(), asyncio.Event()
+
+    async def returns() -> None:
+        """Return although it should not."""
+
+    async def goes_on() -> None:
+        await never.wait()
+
+    with pytest.raises(UnitEnded, match="returns"):
+        async with asyncio.timeout(5):
+            await tasks.run_beside(goes_on(), returns())
     await tasks.drain(0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from millrace_service.errors import CancelledInside
+from millrace_service.errors import CancelledInside, UnitEnded
 from millrace_service.tasks import run_all
 
 DRAIN_S = 2.0
@@ -25,7 +25,7 @@ class RequestTasks:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine beside the others."""
-        task = asyncio.create_task(work, name=getattr(work, "__qualname__", repr(work)))
+        task = asyncio.create_task(work, name=_name(work))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -34,8 +34,9 @@ class RequestTasks:
 
         Raises:
             CancelledInside: something within one of them cancelled it.
+            UnitEnded: one of the coroutines returned.
         """
-        await run_all(*endless, self._raise_failure())
+        await run_all(*map(_never_returning, endless), self._raise_failure())
 
     async def drain(self, limit_s: float) -> None:
         """Wait `limit_s` for the tasks to end by themselves, then cancel the rest and wait for that."""
@@ -63,3 +64,12 @@ class RequestTasks:
             error = task.exception()
         if error is not None and not self._failure.done():
             self._failure.set_exception(error)
+
+
+async def _never_returning(coroutine: Coroutine[Any, Any, None]) -> None:
+    await coroutine
+    raise UnitEnded(f"{_name(coroutine)} ended by itself")
+
+
+def _name(coroutine: Coroutine[Any, Any, None]) -> str:
+    return getattr(coroutine, "__qualname__", repr(coroutine))

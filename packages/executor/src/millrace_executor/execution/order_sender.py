@@ -56,12 +56,13 @@ class OrderSender:
 
     async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> None:
         """Send a request whose intent is claimed, try again while that is safe, and answer it."""
-        trace, backoff = intent.trace, Backoff(TRY_AGAIN)
+        trace, backoff = intent.trace, None
         answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
         while answer is None:
             try:
                 acknowledgement = await self._send(what, intent.client_order_id or "", turn)
             except ExchangeError as error:
+                backoff = backoff or Backoff(TRY_AGAIN)  # Only now: making one takes time on the way of every order.
                 answer = await self._after(error, accepted, intent, backoff) or self._stop_reason(accepted)
             else:
                 trace = trace.at(sent=acknowledgement.sent_ns, acknowledged=acknowledgement.acknowledged_ns)
