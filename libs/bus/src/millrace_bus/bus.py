@@ -6,26 +6,26 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
-from millrace_bus.address import Address
-from millrace_bus.agents import Agents
-from millrace_bus.calls import Calls
-from millrace_bus.config_texts import config_changes
-from millrace_bus.control import Control, control_client
-from millrace_bus.follower import Follower
-from millrace_bus.following import Following, Listener
-from millrace_bus.halts import Halts
-from millrace_bus.journals import Journals
-from millrace_bus.ledger import Intents
-from millrace_bus.link import Link
-from millrace_bus.merging import Merging
-from millrace_bus.orders import Orders
-from millrace_bus.outbox import Outbox
-from millrace_bus.published import Resume
-from millrace_bus.request_reader import RequestReader
-from millrace_bus.requests import Requests
-from millrace_bus.subscriptions import Subscriptions
-from millrace_bus.wire import Wire
-from millrace_bus.writer import StreamWriter, WriterState
+from millrace_bus.agents.agents import Agents
+from millrace_bus.agents.config_texts import config_changes
+from millrace_bus.connection.address import Address
+from millrace_bus.connection.calls import Calls
+from millrace_bus.connection.connection import Wire
+from millrace_bus.connection.control import Control, control_client
+from millrace_bus.connection.outbox import Outbox
+from millrace_bus.connection.reconnecting import Link
+from millrace_bus.connection.subscriptions import Subscriptions
+from millrace_bus.orders.merger import Merging
+from millrace_bus.orders.orders import Orders
+from millrace_bus.reading.follower import Follower
+from millrace_bus.reading.following import Following, Listener
+from millrace_bus.reading.journals import Journals
+from millrace_bus.reading.published import Resume
+from millrace_bus.requests.halts import Halts
+from millrace_bus.requests.intents import Intents
+from millrace_bus.requests.reader import RequestReader
+from millrace_bus.requests.sender import Requests
+from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.errors import InvalidName
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
