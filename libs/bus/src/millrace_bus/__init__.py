@@ -9,7 +9,18 @@ Everything here survives any outage of Redis; see docs/protocol.md for what trav
 """
 
 from millrace_bus.bus import Bus
-from millrace_bus.errors import BusError, Disconnected, ServerFailed, Unreachable, WriterFenced
+from millrace_bus.errors import (
+    BusError,
+    CommandRefused,
+    Disconnected,
+    InvalidOrder,
+    RequestExpired,
+    ServerFailed,
+    TaskFailed,
+    TooManyRequests,
+    Unreachable,
+    WriterFenced,
+)
 from millrace_bus.orders.orders import Orders
 from millrace_bus.reading.follower import Follower
 from millrace_bus.reading.journal_page import JournalEntry, JournalPage
@@ -29,6 +40,7 @@ __all__ = [
     "Arrived",
     "Bus",
     "BusError",
+    "CommandRefused",
     "Disconnected",
     "EmbeddedServer",
     "Extent",
@@ -39,15 +51,19 @@ __all__ = [
     "HaltScope",
     "Halts",
     "Intents",
+    "InvalidOrder",
     "JournalEntry",
     "JournalPage",
     "Journals",
     "Orders",
     "Published",
+    "RequestExpired",
     "RequestReader",
     "Requests",
     "ServerFailed",
     "StreamWriter",
+    "TaskFailed",
+    "TooManyRequests",
     "Unreachable",
     "Update",
     "UpdateKind",

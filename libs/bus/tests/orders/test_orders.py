@@ -1,13 +1,17 @@
 """Orders on a real server; the join itself is tested in core."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, EmbeddedServer
-from millrace_bus.errors import Refused
+from millrace_bus import Bus, CommandRefused, EmbeddedServer, InvalidOrder, TaskFailed
+from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.slots import by_slot
+from millrace_bus.orders import merger as merger_module
 from millrace_core.names import ExchangeId, Symbol, Tenant, full_order_key, order_key
 from millrace_core.orders import Order, OrderRecord, join
 
@@ -22,9 +26,10 @@ def _record(
     source: str | None = None,
     symbol: str | None = KCS,
     exchange: str = KUCOIN,
+    amount: str = "10",
 ) -> OrderRecord:
     order = Order(
-        order_id, symbol, timestamp=int(order_id), status=status, amount=Decimal("10"), filled=Decimal(filled)
+        order_id, symbol, timestamp=int(order_id), status=status, amount=Decimal(amount), filled=Decimal(filled)
     )
     return OrderRecord(order, exchange, updated=1_000, order_source=source)
 
@@ -152,9 +157,9 @@ async def test_an_order_that_cannot_be_merged_holds_up_no_other(
         *(bus.orders.merge(tenant, _record(order_id)) for order_id in ("1", "2", "3")), return_exceptions=True
     )
     assert one == _record("1")
-    assert isinstance(two, Refused)
-    assert isinstance(three, ValueError | LookupError)
-    with pytest.raises(Refused, match="WRONGTYPE"):
+    assert isinstance(two, CommandRefused)
+    assert isinstance(three, InvalidOrder)
+    with pytest.raises(CommandRefused, match="WRONGTYPE"):
         await bus.orders.merge(tenant, _record("2"))
     assert await bus.orders.merge(tenant, _record("4")) == _record("4")
 
@@ -172,3 +177,54 @@ async def test_a_merge_that_is_cancelled_holds_up_no_other(bus: Bus, tenant: Ten
     await asyncio.sleep(0)
     one.cancel()
     assert await two == _record("2")
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity"])
+async def test_a_number_that_is_none_holds_up_no_other_order(
+    bus: Bus, server: EmbeddedServer, tenant: Tenant, number: str
+) -> None:
+    """Handed in or found in Redis: its own caller learns which number it is, and the other orders are merged."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        fields = {"order": f'{{"id":"2","filled":"{number}"}}', "exchange": KUCOIN, "updated": "1"}
+        await client.hset(order_key(tenant, "2"), mapping=fields)
+    one, two, three = await asyncio.gather(
+        bus.orders.merge(tenant, _record("1")),
+        bus.orders.merge(tenant, _record("2", filled=1)),
+        bus.orders.merge(tenant, _record("3", amount=number)),
+        return_exceptions=True,
+    )
+    assert one == _record("1")
+    assert isinstance(two, InvalidOrder)
+    assert f"filled is {number}" in str(two)
+    assert isinstance(three, InvalidOrder)
+    assert f"amount is {number}" in str(three)
+    assert (await bus.orders.merge(tenant, _record("1", filled=1))).order.filled == 1
+
+
+async def test_an_unforeseen_error_reaches_those_whose_merge_it_was(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
+) -> None:
+    """Nobody waits for ever, nobody is cancelled, and the next merge is made."""
+    with monkeypatch.context() as patched:
+        patched.setattr(merger_module, "storing", lambda *_: 1 / 0)
+        with pytest.raises(TaskFailed, match="ZeroDivisionError"):
+            await bus.orders.merge(tenant, _record("1"))
+    assert await bus.orders.merge(tenant, _record("1")) == _record("1")
+
+
+async def test_one_transaction_holds_orders_of_one_tenant(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
+) -> None:
+    """The keys of each lie in one slot: a cluster refuses a transaction over two."""
+    watched: list[list[str]] = []
+    watch = merger_module._watched
+
+    async def note(connection: Connection, merges: Sequence[Any]) -> Any:
+        watched.append([key for merge in merges for key in merge.keys])
+        return await watch(connection, merges)
+
+    monkeypatch.setattr(merger_module, "_watched", note)
+    tenants = [Tenant(f"{tenant}{each}") for each in "ab"]
+    await asyncio.gather(*(bus.orders.merge(each, _record(str(n))) for n in range(5) for each in tenants))
+    assert all(len(by_slot(keys)) == 1 for keys in watched)
+    assert len(watched) == 2

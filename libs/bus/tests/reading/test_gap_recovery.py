@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from millrace_bus.reading.gap_recovery import Recovery
+from millrace_bus.reading.gap_recovery import GapRecovery
 from millrace_core.ids import MessageId
 from millrace_core.messages import Message, Outgoing, Status, decode, encode
 from millrace_core.names import Action
@@ -35,7 +35,7 @@ class _World:
         self.kept: list[Entry] = []
         self.snapshots: list[tuple[MessageId, bytes]] = []
         self.told: list[tuple[str, MessageId | None]] = []
-        self.reader = Recovery(
+        self.reader = GapRecovery(
             lambda: state_of(Action("watchTicker" if has_snapshots else "createOrder")),
             lambda kind, identity, data, message: self.told.append((kind, identity)),
             has_snapshots=has_snapshots,
@@ -79,7 +79,7 @@ class _World:
         return [*missing, self.write("status", Status("live"))]
 
     def hear(self, entry: Entry) -> None:
-        self.reader.heard(entry[0], decode(entry[1]))
+        self.reader.on_message(entry[0], decode(entry[1]))
 
     def read(self, page: int) -> None:
         """Do the one reading that the reader needs now."""
@@ -176,7 +176,7 @@ class Readers(RuleBasedStateMachine):
         """The reader is cut off."""
         self.hearing = False
         self.channel.clear()
-        self.world.reader.deaf()
+        self.world.reader.disconnected()
 
     @precondition(lambda self: not self.hearing)
     @rule()
@@ -234,7 +234,7 @@ def test_no_answer_is_missed_or_told_twice(steps: list[str]) -> None:
         if step == "read":
             world.read(page=3)
         elif step == "cut":
-            world.reader.deaf()
+            world.reader.disconnected()
             world.write("response", {})
             world.reader.subscribed()
         else:
@@ -282,7 +282,7 @@ def test_a_lost_tail_is_waited_for() -> None:
     """A reader that has more than the journal stays untrusted until the writer has written it again."""
     world = _started()
     world.hear(world.write("delta", {"a": 1}))
-    world.reader.deaf()
+    world.reader.disconnected()
     world.forget(1)
     world.reader.subscribed()
     world.read_all()
@@ -321,7 +321,7 @@ def test_an_answer_to_an_old_question_is_ignored() -> None:
     world.reader.subscribed()
     need = world.reader.need
     assert need is not None
-    world.reader.deaf()
+    world.reader.disconnected()
     world.reader.subscribed()
     world.reader.took_snapshot(need, decode(world.snapshots[-1][1]))
     assert world.reader.need is not None

@@ -1,10 +1,16 @@
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from millrace_bus import BEGINNING, Bus, EmbeddedServer, JournalEntry
+import redis.asyncio
+
+from millrace_bus import BEGINNING, Bus, EmbeddedServer, JournalEntry, Journals
+from millrace_bus.connection.address import Address
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.connection.slots import by_slot
 from millrace_core.ids import MessageId
 from millrace_core.messages import decode
-from millrace_core.names import AgentId, StreamName, Tenant, trader_actions
+from millrace_core.names import AgentId, StreamName, Tenant, journals_index, trader_actions
 from millrace_core.requests import Halt
 
 
@@ -58,13 +64,14 @@ async def test_a_journals_extent_tells_what_was_trimmed(bus: Bus, answers: Strea
 
 
 async def test_every_journal_is_found_by_name(bus: Bus, answers: StreamName, tenant: Tenant) -> None:
-    """Streams, snapshots and requests are found; strings and hashes are none."""
+    """Streams, snapshots and requests are found by tenant; what else stands in Redis is none of them."""
     writer = bus.writer(answers, None)
     await writer.open()
     await bus.requests.send(tenant, Halt())
     await bus.put_config(AgentId(f"A{tenant}"), "{}")
     async with bus.journals() as journals:
-        names = {name for name in await journals.names() if tenant in name}
+        names = await journals.names([tenant])
+        assert names <= await journals.names()
         requests = await journals.read({trader_actions(tenant): BEGINNING}, most=10)
     assert names == {str(answers), trader_actions(tenant)}
     assert len(requests[trader_actions(tenant)]) == 1
@@ -107,17 +114,62 @@ async def test_configuration_changes_of_all_agents_are_told(bus: Bus, other: Bus
     """Each agent's configuration is told once, then each change of it, at last that it is gone."""
     agent = AgentId(f"AGENT{tenant}")
     await bus.put_config(agent, '{"revision":1}')
-    heard = []
+    received = []
     changes = other.config_changes()
     async for changed, text in changes:
         if changed != agent:
             continue
-        heard.append(text)
-        if len(heard) == 1:
+        received.append(text)
+        if len(received) == 1:
             await bus.put_config(agent, '{"revision":2}')
-        elif len(heard) == 2:
-            await bus._redis.delete(f"stream.config.{agent}")
+        elif len(received) == 2:
+            await bus._redis.call("DEL", f"stream.config.{agent}")
         else:
             break
     await changes.aclose()
-    assert heard == [b'{"revision":1}', b'{"revision":2}', None]
+    assert received == [b'{"revision":1}', b'{"revision":2}', None]
+
+
+async def test_journals_in_several_slots_are_read_as_one(
+    bus: Bus, server: EmbeddedServer, answers: StreamName, name: StreamName
+) -> None:
+    """A cluster takes one command a slot: what comes is the same, waiting included."""
+    writer, other = bus.writer(answers, None), bus.writer(name, None)
+    await writer.open()
+    await other.open()
+    positions = {str(answers): BEGINNING, str(name): BEGINNING}
+    assert len(by_slot(positions)) == 2
+    connection = ReconnectingConnection(Address.parse(server.url), "slots", grouping=by_slot)
+    async with Journals(connection) as journals:
+        assert set(await journals.read(positions, most=10)) == set(positions)
+        ends = {journal: extent.newest for journal, extent in (await journals.extents(positions)).items()}
+        assert await journals.read(ends, most=10, wait_s=0.02) == {}
+        reading = asyncio.create_task(journals.read(ends, most=10, wait_s=1))
+        expected = writer.response({"n": 1})
+        found = await reading
+    assert [entry.id for entry in found[str(answers)]] == [expected]
+
+
+async def test_what_redis_forgot_is_registered_again(
+    killable: EmbeddedServer, bus: Bus, other: Bus, answers: StreamName, tenant: Tenant, forget_all: Any
+) -> None:
+    """A writer and a sender of requests that are still there register their journals when they come back."""
+    writer = bus.writer(answers, None)
+    await writer.open()
+    await bus.requests.send(tenant, Halt())
+    await forget_all(killable)
+    async with asyncio.timeout(10), other.journals() as journals:
+        while await journals.names([tenant]) != {str(answers), trader_actions(tenant)}:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_journal_that_has_expired_is_not_named(
+    bus: Bus, server: EmbeddedServer, answers: StreamName, tenant: Tenant
+) -> None:
+    """An answer's journal leaves the index with its time; the next that is registered clears it away."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.zadd(journals_index(tenant), {"stream.gone": 1})
+        async with bus.journals() as journals:
+            assert await journals.names([tenant]) == set()
+        await bus.writer(answers, None).open()
+        assert await client.zrange(journals_index(tenant), 0, -1) == [str(answers).encode()]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from millrace_bus import BEGINNING, Bus, EmbeddedServer, Published, StreamWriter
-from millrace_bus import writer as writer_module
+from millrace_bus.writing import writer as writer_module
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.messages import decode
@@ -74,20 +74,20 @@ async def test_the_first_writer_of_all_has_nothing_to_go_on_from(bus: Bus, trade
 
 
 async def test_a_restarted_writer_goes_on_where_the_last_one_ended(
-    bus: Bus, other: Bus, trades_name: StreamName, journal: Any, make_heard: Any
+    bus: Bus, other: Bus, trades_name: StreamName, journal: Any, make_received: Any
 ) -> None:
     """The state that it is told is what readers have, and they go on with it into the new epoch."""
-    old, new, heard = PublishedTrades(bus, trades_name), PublishedTrades(other, trades_name), make_heard()
+    old, new, received = PublishedTrades(bus, trades_name), PublishedTrades(other, trades_name), make_received()
     await old.writer.open()
     old.reach(1_200)
     await old.writer.drained()
-    follower = other.follow(trades_name, heard)
+    follower = other.follow(trades_name, received)
     await new.writer.open()
     assert new.resumed[0] is not None
     assert len(new.resumed[0].deltas) == 1_200
     assert new.resumed[0].at_ms > old.writer.last.epoch - 60_000  # type: ignore[union-attr]
     new.reach(1_205)
-    await heard.right(follower, new.writer.last)
+    await received.right(follower, new.writer.last)
     assert await journal() == list(range(1, 1_206))
     assert [int(trade.id) for trade in follower.state.trades] == list(range(206, 1_206))  # type: ignore[union-attr]
 

@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
+import pytest
 import redis.asyncio
 
-from millrace_bus import Arrived, Bus, EmbeddedServer, RequestReader
+from millrace_bus import Arrived, Bus, EmbeddedServer, RequestReader, TaskFailed
 from millrace_core.clock import now_ms
 from millrace_core.names import Tenant, trader_actions
 from millrace_core.requests import CreateOrder, CreatePayload, parse_request
@@ -54,7 +55,7 @@ async def test_a_request_sent_before_anybody_read_arrives(bus: Bus, other: Bus, 
 async def test_a_request_typed_by_hand_is_taken_from_the_channel(
     server: EmbeddedServer, other: Bus, tenant: Tenant, until: Any
 ) -> None:
-    """PUBLISH alone is enough, even with a mistake in it; its count says that somebody heard."""
+    """PUBLISH alone is enough, even with a mistake in it; its count says that somebody received."""
     reader = other.request_reader([tenant], consumer="EXECUTOR")
     async with redis.asyncio.Redis.from_url(server.url) as client:
         async with asyncio.timeout(10):
@@ -138,3 +139,19 @@ async def test_a_closed_reader_ends_its_iteration(other: Bus, tenant: Tenant) ->
     await reader.close()
     assert [arrived async for arrived in reader] == []
     await reader.close()
+
+
+async def test_reading_that_ends_by_itself_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
+) -> None:
+    """Whoever iterates gets the error: no executor waits for requests that nobody reads."""
+
+    async def break_down(*_: object) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr(RequestReader, "_take_new", break_down)
+    reader = bus.request_reader([tenant], consumer="EXECUTOR")
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            with pytest.raises(TaskFailed, match="unforeseen"):
+                await anext(reader)

@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
+import msgspec
+import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, EmbeddedServer
+from millrace_bus import Bus, BusError, EmbeddedServer, RequestExpired, TooManyRequests
+from millrace_bus.requests import sender as sender_module
 from millrace_core.clock import now_ms
 from millrace_core.names import Tenant, trader_actions
 from millrace_core.requests import CreateOrder, CreatePayload, parse_request
@@ -31,7 +34,7 @@ async def test_a_request_stands_in_the_journal(bus: Bus, server: EmbeddedServer,
     assert sent.payload == ORDER.payload
 
 
-async def test_both_faces_show_the_same_bytes(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+async def test_journal_and_channel_show_the_same_bytes(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
     """A live listener of the channel sees what the journal holds."""
     async with redis.asyncio.Redis.from_url(server.url) as client, client.pubsub() as channel:
         await channel.subscribe(trader_actions(tenant))
@@ -75,3 +78,57 @@ async def test_what_redis_forgot_is_sent_again(
     await forget_all(killable)
     last = await bus.requests.send(tenant, ORDER)
     assert [request.request_id for request in await _sent(killable, tenant)] == [*ids, last]
+
+
+async def test_a_request_that_outlives_its_validity_in_an_outage_is_given_up(
+    killable: EmbeddedServer, bus: Bus, tenant: Tenant
+) -> None:
+    """Its caller learns so though Redis is still away, and it is not sent any more when Redis is back."""
+    short = msgspec.structs.replace(ORDER, valid_for=100)
+    lost: list[tuple[str, BusError]] = []
+    await bus.requests.send(tenant, ORDER)
+    await killable.kill()
+    async with asyncio.timeout(5):
+        with pytest.raises(RequestExpired) as expired:
+            await bus.requests.send(tenant, short)
+        request_id = bus.requests.publish(tenant, short, on_lost=lambda *what: lost.append(what))
+        await bus.requests.settled()
+    assert expired.value.request_id
+    assert [(each, type(error)) for each, error in lost] == [(request_id, RequestExpired)]
+    await killable.restart()
+    await bus.requests.send(tenant, ORDER)
+    assert len(await _sent(killable, tenant)) == 2
+
+
+async def test_more_requests_than_can_be_kept_are_not_taken(
+    monkeypatch: pytest.MonkeyPatch, killable: EmbeddedServer, bus: Bus, tenant: Tenant
+) -> None:
+    """None of those that wait is dropped for another; what was taken is sent when Redis is back."""
+    monkeypatch.setattr(sender_module, "MOST_KEPT", 3)
+    await killable.kill()
+    sends = [asyncio.create_task(bus.requests.send(tenant, ORDER)) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyRequests):
+        bus.requests.publish(tenant, ORDER)
+    await killable.restart()
+    async with asyncio.timeout(10):
+        ids = await asyncio.gather(*sends)
+        last = await bus.requests.send(tenant, ORDER)
+    assert [request.request_id for request in await _sent(killable, tenant)] == [*ids, last]
+
+
+async def test_what_was_acknowledged_before_a_long_outage_is_still_kept(
+    monkeypatch: pytest.MonkeyPatch, killable: EmbeddedServer, bus: Bus, tenant: Tenant, forget_all: Any
+) -> None:
+    """Redis may return without its last second, however long it was away and whatever was published meanwhile."""
+    monkeypatch.setattr(sender_module, "KEPT_NS", 0)
+    first = await bus.requests.send(tenant, ORDER)
+    await killable.kill()
+    while bus.requests._outbox.is_up:
+        await asyncio.sleep(0.01)
+    second = bus.requests.publish(tenant, ORDER)
+    await forget_all(killable)
+    async with asyncio.timeout(10):
+        await bus.requests.settled()
+        while [request.request_id for request in await _sent(killable, tenant)] != [first, second]:
+            await asyncio.sleep(0.01)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace_bus import ServerFailed, binary
+from millrace_bus import ServerFailed
+from millrace_bus.server import binary
 
 
 def _fake(folder: Path, name: str, said: str) -> Path:

@@ -13,7 +13,7 @@ import redis.asyncio
 from millrace_bus import EmbeddedServer, ServerFailed
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.connection import connect
-from millrace_bus.errors import Refused
+from millrace_bus.errors import CommandRefused
 
 
 async def _write(server: EmbeddedServer) -> None:
@@ -59,9 +59,9 @@ async def test_a_password_is_asked_for(tmp_path: Path) -> None:
     """The server takes no command without it, and no process list shows it."""
     async with await EmbeddedServer.start(tmp_path, password="s p/a:ce@") as server:
         await _write(server)
-        wire = await connect(Address("127.0.0.1", server.port, password="s p/a:ce@"), "test")
-        wire.abort()
-        with pytest.raises(Refused, match="NOAUTH"):
+        connection = await connect(Address("127.0.0.1", server.port, password="s p/a:ce@"), "test")
+        connection.abort()
+        with pytest.raises(CommandRefused, match="NOAUTH"):
             await connect(Address("127.0.0.1", server.port), "test")
         assert "ce@" not in _command_line(server.pid)
 

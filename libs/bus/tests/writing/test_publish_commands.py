@@ -2,7 +2,8 @@
 
 from hiredis import Reader
 
-from millrace_bus.writing.publish_commands import Faces, entry_body, entry_message_id
+from millrace_bus.reading.journal_page import entry_body, entry_message_id
+from millrace_bus.writing.publish_commands import PublishCommands
 from millrace_core.ids import MessageId
 
 
@@ -18,11 +19,16 @@ def _commands(packed: bytes) -> list[list[bytes]]:
 def test_a_message_is_written_to_both_faces() -> None:
     """XADD under its own id, then PUBLISH, with the same bytes; trimming is approximate unless exact is asked."""
     body = "{…}".encode()
-    assert _commands(Faces("s", retention=10).write("5-1", body)) == [
+    assert _commands(PublishCommands("s", retention=10).write("5-1", body)) == [
         [b"XADD", b"s", b"MAXLEN", b"~", b"10", b"5-1", b"data", body],
         [b"PUBLISH", b"s", body],
     ]
-    assert _commands(Faces("s", retention=2, exact=True).write("*", b""))[0][2:6] == [b"MAXLEN", b"=", b"2", b"*"]
+    assert _commands(PublishCommands("s", retention=2, exact=True).write("*", b""))[0][2:6] == [
+        b"MAXLEN",
+        b"=",
+        b"2",
+        b"*",
+    ]
 
 
 def test_an_entry_is_read_back() -> None:

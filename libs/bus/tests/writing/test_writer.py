@@ -1,15 +1,19 @@
 """The writer on a real server: order, epochs, outages, fences."""
 
 import asyncio
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, BusError, EmbeddedServer, WriterFenced
-from millrace_bus import writer as writer_module
+from millrace_bus import Bus, BusError, EmbeddedServer, TaskFailed, WriterFenced
+from millrace_bus.writing import writer as writer_module
+from millrace_bus.writing.numbered import ANSWERS_KEPT_S
 from millrace_core.ids import MessageId
+from millrace_core.market import BookDelta, BookSnapshot
 from millrace_core.messages import Message, decode
 from millrace_core.names import StreamName
 
@@ -31,7 +35,7 @@ async def test_messages_are_numbered_without_a_hole(bus: Bus, server: EmbeddedSe
     assert {message.message_id.epoch for _, message in journal} == {published.writer.last.epoch}
 
 
-async def test_both_faces_show_the_same_bytes(server: EmbeddedServer, published: Any) -> None:
+async def test_journal_and_channel_show_the_same_bytes(server: EmbeddedServer, published: Any) -> None:
     """What a subscriber gets is, byte for byte, what stands in the journal."""
     await published.writer.open()
     async with redis.asyncio.Redis.from_url(server.url) as client, client.pubsub() as channel:
@@ -254,3 +258,97 @@ async def test_a_writer_that_is_not_open_writes_nothing(bus: Bus, name: StreamNa
     """Writing before opening is a mistake, and says so."""
     with pytest.raises(BusError, match="not open"):
         bus.writer(name, None).delta({})
+
+
+async def test_answers_expire_a_day_after_their_writer(
+    bus: Bus, server: EmbeddedServer, answers: StreamName, published: Any
+) -> None:
+    """From its first entry on, so that one of an invented symbol does not stay; a stream with snapshots stays."""
+    await bus.writer(answers, None).open()
+    await published.writer.open()
+    await published.writer.drained()
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        assert 0 < await client.ttl(str(answers)) <= ANSWERS_KEPT_S
+        assert await client.ttl(str(published.writer.name)) == -1
+
+
+async def test_the_expiry_is_put_off_while_the_writer_lives(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, server: EmbeddedServer, answers: StreamName
+) -> None:
+    """It is renewed as often as the journal is registered, and once more at the end."""
+    monkeypatch.setattr(writer_module, "REGISTER_EVERY_S", 0.0)
+    writer = bus.writer(answers, None)
+    await writer.open()
+    async with redis.asyncio.Redis.from_url(server.url) as client, asyncio.timeout(5):
+        await client.persist(str(answers))
+        while await client.ttl(str(answers)) < 0:
+            await asyncio.sleep(0.05)
+        monkeypatch.setattr(writer_module, "REGISTER_EVERY_S", 60.0)
+        await client.persist(str(answers))
+        await writer.close()
+        assert await client.ttl(str(answers)) > 0
+
+
+async def test_a_writer_that_never_opened_is_forgotten(bus: Bus, answers: StreamName) -> None:
+    """The bus holds on to those that are open alone."""
+    never = weakref.ref(bus.writer(answers, None))
+    opened = bus.writer(answers, None)
+    await opened.open()
+    await opened.close()
+    closed = weakref.ref(opened)
+    del opened
+    gc.collect()
+    assert never() is None
+    assert closed() is None
+
+
+async def test_an_error_in_what_a_writer_is_handed_ends_it(bus: Bus, name: StreamName) -> None:
+    """Every caller gets it: who waits for the writer, who writes, who waits for an acknowledgement."""
+    snapshots = 0
+
+    def take_snapshot(as_of: MessageId) -> Any:
+        nonlocal snapshots
+        snapshots += 1
+        if snapshots > 1:
+            raise ZeroDivisionError("no state")
+        return BookSnapshot([], [], str(as_of), 0)
+
+    writer = bus.writer(name, take_snapshot, snapshot_interval_s=0)
+    await writer.open()
+    async with asyncio.timeout(5):
+        with pytest.raises(ZeroDivisionError):
+            await writer.failed()
+    assert writer.state == "closed"
+    with pytest.raises(TaskFailed, match="no state"):
+        writer.delta(BookDelta([], []))
+    with pytest.raises(TaskFailed, match="no state"):
+        await writer.drained()
+    await writer.close()
+
+
+async def test_a_writer_that_redis_keeps_refusing_is_not_live(
+    killable: EmbeddedServer, bus: Bus, answers: StreamName
+) -> None:
+    """It says `disconnected` until Redis has taken messages for a second, and loses none."""
+    states: list[str] = []
+    writer = bus.writer(answers, None, on_state=states.append)
+    await writer.open()
+    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(20):
+        await client.config_set("maxmemory", 1)
+        writer.response({"n": 1})
+        while writer.state != "disconnected":
+            await asyncio.sleep(0.01)
+        states.clear()
+        refused = await _refusals(client)
+        while await _refusals(client) < refused + 2:
+            await asyncio.sleep(0.05)
+        assert "live" not in states
+        await client.config_set("maxmemory", 0)
+        await writer.drained()
+        while writer.state != "live":
+            await asyncio.sleep(0.01)
+
+
+async def _refusals(client: Any) -> int:
+    stats = await client.info("errorstats")
+    return int(stats.get("errorstat_OOM", {"count": 0})["count"])

@@ -14,10 +14,10 @@ from typing import Any, cast
 from hiredis import PushNotification, Reader, pack_command
 
 from millrace_bus.connection.address import Address
-from millrace_bus.errors import Disconnected, Refused
+from millrace_bus.errors import CommandRefused, Disconnected
 
 Sink = Callable[[Any], None]
-"""Takes one reply; an error from Redis comes as a `Refused`, a connection that ended as a `Disconnected`."""
+"""Takes one reply; an error from Redis comes as a `CommandRefused`, a connection that ended as a `Disconnected`."""
 Push = Callable[[list[Any]], None]
 """Takes one out-of-band message, such as `[b"message", channel, data]`."""
 Part = str | bytes | int | float
@@ -26,15 +26,15 @@ _NOTHING_YET = object()
 _log = logging.getLogger("millrace.bus")
 
 
-class Wire(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """A connection that is up, or was; made by `connect`."""
 
     def __init__(self, on_push: Push | None = None) -> None:
-        self._reader = Reader(notEnoughData=_NOTHING_YET, replyError=Refused)
+        self._reader = Reader(notEnoughData=_NOTHING_YET, replyError=CommandRefused)
         self._on_push = on_push
         self._sinks: deque[Sink | None] = deque()
         self._transport: asyncio.WriteTransport | None = None
-        self.heard = 0
+        self.received = 0
         """Grows with everything that is read, so that silence can be told from work."""
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended; gives why."""
@@ -44,7 +44,7 @@ class Wire(asyncio.Protocol):
     def send(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
         """Write packed commands now; each reply goes to its sink, in order. None ignores a reply.
 
-        On a wire that is lost the sinks get a `Disconnected` at once.
+        On a connection that is lost the sinks get a `Disconnected` at once.
         """
         if self._transport is None or self.lost.done():
             _give_up(sinks)
@@ -56,7 +56,7 @@ class Wire(asyncio.Protocol):
         """Send one command and give its reply.
 
         Raises:
-            Refused: Redis answered with an error.
+            CommandRefused: Redis answered with an error.
             Disconnected: the connection ended first.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -74,7 +74,7 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand every whole reply to its sink, every out-of-band message to the listener."""
-        self.heard += 1
+        self.received += 1
         reader, sinks = self._reader, self._sinks
         reader.feed(data)
         while (reply := reader.gets()) is not _NOTHING_YET:
@@ -98,37 +98,39 @@ class Wire(asyncio.Protocol):
 
 
 def pack(*parts: Part) -> bytes:
-    """Return a command's bytes on the wire."""
+    """Return a command's bytes on the connection."""
     return bytes(pack_command(parts))
 
 
-async def connect(address: Address, name: str, on_push: Push | None = None) -> Wire:
-    """Connect, log in, choose the database and give the wire; `name` is what `CLIENT LIST` shows.
+async def connect(address: Address, name: str, on_push: Push | None = None) -> Connection:
+    """Connect, log in, choose the database and give the connection; `name` is what `CLIENT LIST` shows.
 
     Raises:
         OSError: no connection; its text says why.
-        Refused: the server does not take the login, or is still loading its data.
+        CommandRefused: the server does not take the login, or is still loading its data.
     """
     loop = asyncio.get_running_loop()
-    _, wire = await loop.create_connection(lambda: Wire(on_push), address.host, address.port, ssl=address.tls_context())
+    _, connection = await loop.create_connection(
+        lambda: Connection(on_push), address.host, address.port, ssl=address.tls_context()
+    )
     try:
-        await _log_in(wire, address, name)
+        await _log_in(connection, address, name)
     except BaseException:
         # Whatever ends the login, also cancellation, must not leave the socket open.
-        wire.abort()
+        connection.abort()
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(wire.lost)
+            await asyncio.shield(connection.lost)
         raise
-    return wire
+    return connection
 
 
-async def _log_in(wire: Wire, address: Address, name: str) -> None:
+async def _log_in(connection: Connection, address: Address, name: str) -> None:
     login = ("AUTH", address.user or "default", address.password) if address.password is not None else ()
-    await wire.call("HELLO", 3, *login, "SETNAME", name.replace(" ", "-"))
+    await connection.call("HELLO", 3, *login, "SETNAME", name.replace(" ", "-"))
     if address.db:
-        await wire.call("SELECT", address.db)
+        await connection.call("SELECT", address.db)
     # A server that is still loading its data greets already, but does nothing else yet.
-    await wire.call("PING")
+    await connection.call("PING")
 
 
 def into(answer: "asyncio.Future[Any]") -> Sink:
@@ -137,7 +139,7 @@ def into(answer: "asyncio.Future[Any]") -> Sink:
     def settle(reply: Any) -> None:
         if answer.done():
             return
-        if isinstance(reply, Refused | Disconnected):
+        if isinstance(reply, CommandRefused | Disconnected):
             answer.set_exception(reply)
         else:
             answer.set_result(reply)

@@ -6,7 +6,7 @@ Batching 16 messages gains 4 to 11 times, more than any client library: so nothi
 import asyncio
 from collections.abc import Sequence
 
-from millrace_bus.connection.connection import Sink, Wire
+from millrace_bus.connection.connection import Connection, Sink
 
 
 class Outbox:
@@ -14,31 +14,31 @@ class Outbox:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._wire: Wire | None = None
+        self._connection: Connection | None = None
         self._commands: list[bytes] = []
         self._sinks: list[Sink | None] = []
 
     @property
     def is_up(self) -> bool:
         """Tell whether what is put here goes out now."""
-        return self._wire is not None
+        return self._connection is not None
 
-    def attach(self, wire: Wire) -> None:
-        """Write to this wire from now on."""
-        self._wire = wire
+    def attach(self, connection: Connection) -> None:
+        """Write to this connection from now on."""
+        self._connection = connection
 
     def detach(self) -> None:
-        """Write to nothing: the wire is lost. What was collected for it is forgotten; its sinks are told."""
-        wire, self._wire = self._wire, None
-        if wire is not None and self._commands:
-            self._write(wire)
+        """Write to nothing: the connection is lost. What was collected for it is forgotten; its sinks are told."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._commands:
+            self._write(connection)
 
     def put(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
-        """Add packed commands and who takes their replies; without a wire nothing happens.
+        """Add packed commands and who takes their replies; without a connection nothing happens.
 
-        Whoever puts keeps what must not be lost, and puts it again on the next wire.
+        Whoever puts keeps what must not be lost, and puts it again on the next connection.
         """
-        if self._wire is None:
+        if self._connection is None:
             return
         if not self._commands:
             self._loop.call_soon(self.flush)
@@ -47,10 +47,10 @@ class Outbox:
 
     def flush(self) -> None:
         """Write what was collected, without waiting for the end of the turn."""
-        if self._wire is not None and self._commands:
-            self._write(self._wire)
+        if self._connection is not None and self._commands:
+            self._write(self._connection)
 
-    def _write(self, wire: Wire) -> None:
+    def _write(self, connection: Connection) -> None:
         commands, self._commands = self._commands, []
         sinks, self._sinks = self._sinks, []
-        wire.send(b"".join(commands), sinks)
+        connection.send(b"".join(commands), sinks)

@@ -1,23 +1,23 @@
-"""Joining what is known of orders with what Redis holds, all that comes at once in one transaction.
+"""Joining what is known of orders with what Redis holds, all that comes at once in one transaction a tenant.
 
 `WATCH` belongs to a connection, so this one is for nothing else, and one transaction follows the other: what is
-handed in meanwhile is merged together by the next. Two round trips serve however many orders that are.
+handed in meanwhile is merged together by the next. Two round trips serve however many orders that are. The keys of
+one tenant lie in one slot, so a transaction never holds orders of two tenants.
 """
 
 import asyncio
-import contextlib
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import until_answered
-from millrace_bus.connection.connection import Wire, pack
-from millrace_bus.connection.reconnecting import Link
-from millrace_bus.errors import BusError, Refused
-from millrace_bus.orders.order_hash import Keys, keys_of, place, read_record, storing
+from millrace_bus.connection.connection import Connection, pack
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.errors import BusError, CommandRefused, InvalidOrder, TaskFailed
+from millrace_bus.orders.order_hash import Keys, check_numbers, keys_of, place, read_record, storing
 from millrace_core.names import Tenant
 from millrace_core.orders import OrderRecord, join
 
@@ -32,123 +32,148 @@ _UNREADABLE: Final = (msgspec.MsgspecError, LookupError, ValueError)
 class _Merge:
     """One record to be joined, and who waits for the result."""
 
-    tenant: Tenant
     record: OrderRecord
     keys: Keys
     done: "asyncio.Future[OrderRecord]"
 
 
-class Merging:
+class OrderMerger:
     """Merges records, one transaction after the other."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._waiting: deque[_Merge] = deque()
-        self._task: asyncio.Task[None] | None = None
+    def __init__(self, reconnecting: ReconnectingConnection) -> None:
+        self._reconnecting = reconnecting
+        self._waiting: dict[Tenant, list[_Merge]] = {}
+        self._at_work: list[_Merge] = []
+        self._there_are = asyncio.Event()
+        self._task: BackgroundTask | None = None
 
     async def merge(self, tenant: Tenant, record: OrderRecord) -> OrderRecord:
-        """Join a record with what is there; give the result, with whatever else was merged at once.
+        """Join a record with what is there; return the result, with whatever else was merged at once.
 
         A caller that is cancelled meanwhile leaves open whether it was merged.
 
         Raises:
-            Refused: Redis does not read or write it.
-            MsgspecError, LookupError, ValueError: what is there is no order.
+            CommandRefused: Redis does not read or write it.
+            InvalidOrder: it, or what is there under its id, has numbers that are none, or cannot be read.
+            TaskFailed: an unforeseen error; whether it was merged is open.
         """
+        check_numbers(record)
         keys = keys_of(tenant, record.exchange, record.order.symbol, record.order.id)
         done: asyncio.Future[OrderRecord] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Merge(tenant, record, keys, done))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._work(), name="merging orders")
+        self._waiting.setdefault(tenant, []).append(_Merge(record, keys, done))
+        self._there_are.set()
+        if self._task is None or self._task.is_done:
+            self._task = BackgroundTask(self._work(), "order merger", self._failed)
         return await done
 
     async def close(self) -> None:
-        """Merge no more; who still waits is cancelled."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        while self._waiting:
-            self._waiting.popleft().done.cancel()
-        await self._link.close()
+        """Merge no more; callers that still wait are cancelled."""
+        task, self._task = self._task, None
+        if task is not None:
+            await task.close()
+        for merge in (*self._at_work, *(each for merges in self._waiting.values() for each in merges)):
+            merge.done.cancel()
+        self._waiting.clear()
+        await self._reconnecting.close()
 
     async def _work(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
-            try:
-                await self._merge(batch)
-            finally:
-                # Nobody is left waiting, whatever happened here.
-                for merge in batch:
-                    merge.done.cancel()
+        while True:
+            await self._there_are.wait()
+            while self._waiting:
+                tenant = next(iter(self._waiting))
+                merges = self._waiting.pop(tenant)
+                if rest := merges[MOST_AT_ONCE:]:
+                    # Behind the other tenants.
+                    self._waiting[tenant] = rest
+                self._at_work = merges[:MOST_AT_ONCE]
+                await self._merge(tenant, self._at_work)
+                self._at_work = []
+            self._there_are.clear()
 
-    async def _merge(self, batch: Sequence[_Merge]) -> None:
+    def _failed(self, failure: TaskFailed) -> None:
+        """Hand an unforeseen error to those whose transaction it was; the others are merged by a new task."""
+        merges, self._at_work = self._at_work, []
+        for merge in merges:
+            if not merge.done.done():
+                merge.done.set_exception(failure)
+        self._task = BackgroundTask(self._work(), "order merger", self._failed) if self._waiting else None
+
+    async def _merge(self, tenant: Tenant, merges: Sequence[_Merge]) -> None:
         try:
-            while not (merged := await until_answered(lambda: self._try(batch))):
+            while not (merged := await until_answered(lambda: self._try(tenant, merges))):
                 pass
-        except (Refused, *_UNREADABLE) as error:
-            await self._failed(batch, error)
+        except (CommandRefused, InvalidOrder) as error:
+            await self._separate(tenant, merges, error)
             return
-        for merge, record in zip(batch, merged, strict=True):
+        for merge, record in zip(merges, merged, strict=True):
             if not merge.done.done():
                 merge.done.set_result(record)
 
-    async def _failed(self, batch: Sequence[_Merge], error: Exception) -> None:
+    async def _separate(self, tenant: Tenant, merges: Sequence[_Merge], error: BusError) -> None:
         """Find out whose order it is that cannot be merged: the others are."""
-        if len(batch) > 1:
-            for merge in batch:
-                await self._merge([merge])
-        elif not batch[0].done.done():
-            batch[0].done.set_exception(error)
+        if len(merges) > 1:
+            for merge in merges:
+                await self._merge(tenant, [merge])
+        elif not merges[0].done.done():
+            merges[0].done.set_exception(error)
 
-    async def _try(self, batch: Sequence[_Merge]) -> list[OrderRecord] | None:
+    async def _try(self, tenant: Tenant, merges: Sequence[_Merge]) -> list[OrderRecord] | None:
         """Merge once; None if somebody else changed one of the orders meanwhile: nothing was done.
 
         Raises:
-            Disconnected, Refused: it may have been merged, or was not.
+            Disconnected, CommandRefused: it may have been merged, or was not.
+            InvalidOrder: what is there cannot be read.
         """
-        wire = await self._link.up()
-        found = await _watched(wire, {key for merge in batch for key in merge.keys})
+        connection = await self._reconnecting.up()
+        found = await _watched(connection, merges)
         merged: list[tuple[str, OrderRecord]] = []
-        changed: dict[str, tuple[Tenant, OrderRecord]] = {}
-        for merge in batch:
-            record, order = merge.record, merge.record.order
-            key, present = place(
-                merge.keys, found[merge.keys.plain], found[merge.keys.full], record.exchange, order.symbol
-            )
+        changed: dict[str, OrderRecord] = {}
+        for merge in merges:
+            record, keys = merge.record, merge.keys
+            key, present = place(keys, found[keys.plain], found[keys.full], record.exchange, record.order.symbol)
             joined = record if present is None else join(present, record)
             if joined != present:
-                found[key] = joined
-                changed[key] = (merge.tenant, joined)
+                found[key] = changed[key] = joined
             merged.append((key, joined))
-        commands = [part for key, (tenant, record) in changed.items() for part in storing(tenant, key, record)]
-        return [found[key] or joined for key, joined in merged] if await _committed(wire, commands) else None
+        commands = [part for key, record in changed.items() for part in storing(tenant, key, record)]
+        return [found[key] or joined for key, joined in merged] if await _committed(connection, commands) else None
 
 
-async def _watched(wire: Wire, keys: set[str]) -> dict[str, OrderRecord | None]:
+async def _watched(connection: Connection, merges: Sequence[_Merge]) -> dict[str, OrderRecord | None]:
     """Watch orders' hashes and read them, in one pipeline."""
-    ordered = list(keys)
-    _, *hashes = await _replies(wire, [pack("WATCH", *ordered), *(pack("HGETALL", key) for key in ordered)])
-    return {key: read_record(fields) for key, fields in zip(ordered, hashes, strict=True)}
+    keys = {key: merge.record.order.id for merge in merges for key in merge.keys}
+    _, *hashes = await _replies(connection, [pack("WATCH", *keys), *(pack("HGETALL", key) for key in keys)])
+    found: dict[str, OrderRecord | None] = {}
+    for (key, order_id), fields in zip(keys.items(), hashes, strict=True):
+        try:
+            found[key] = record = read_record(fields)
+        except _UNREADABLE as error:
+            raise InvalidOrder(order_id, f"{key} cannot be read: {error}") from error
+        if record is None:
+            continue
+        if record.order.id != order_id:
+            raise InvalidOrder(order_id, f"{key} holds order {record.order.id}")
+        check_numbers(record)
+    return found
 
 
-async def _committed(wire: Wire, commands: list[bytes]) -> bool:
+async def _committed(connection: Connection, commands: list[bytes]) -> bool:
     """Carry commands out together, unless something watched has changed."""
     if not commands:
-        wire.send(pack("UNWATCH"), [None])
+        connection.send(pack("UNWATCH"), [None])
         return True
-    carried_out = (await _replies(wire, [_MULTI, *commands, _EXEC]))[-1]
+    carried_out = (await _replies(connection, [_MULTI, *commands, _EXEC]))[-1]
     if carried_out is None:
         return False
     _raise_first(carried_out)
     return True
 
 
-async def _replies(wire: Wire, commands: Sequence[bytes]) -> list[Any]:
-    """Send commands as one pipeline; give their replies.
+async def _replies(connection: Connection, commands: Sequence[bytes]) -> list[Any]:
+    """Send commands as one pipeline; return their replies.
 
     Raises:
-        Disconnected, Refused: one of them failed.
+        Disconnected, CommandRefused: one of them failed.
     """
     all_there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     replies: list[Any] = []
@@ -158,7 +183,7 @@ async def _replies(wire: Wire, commands: Sequence[bytes]) -> list[Any]:
         if len(replies) == len(commands) and not all_there.done():
             all_there.set_result(None)
 
-    wire.send(b"".join(commands), [take] * len(commands))
+    connection.send(b"".join(commands), [take] * len(commands))
     await all_there
     _raise_first(replies)
     return replies

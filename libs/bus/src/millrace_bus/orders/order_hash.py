@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from millrace_bus.connection.connection import Part, pack
+from millrace_bus.errors import InvalidOrder
 from millrace_core.messages import encode
 from millrace_core.names import (
     ExchangeId,
@@ -27,6 +28,7 @@ KEPT_S = 7 * 24 * 3600
 RECENT = 1_000
 """How many orders of a symbol the index by time holds."""
 
+_NUMBERS = ("price", "trigger_price", "amount", "filled", "remaining", "average", "cost")
 _ORDER = msgspec.json.Decoder(Order)
 
 
@@ -73,6 +75,21 @@ def read_record(fields: Mapping[bytes, bytes]) -> OrderRecord | None:
         order_source=None if source is None else source.decode(),
         request_id=None if request_id is None else request_id.decode(),
     )
+
+
+def check_numbers(record: OrderRecord) -> None:
+    """Check that each number of a record is one: NaN compares with nothing, and infinity would win every join.
+
+    Raises:
+        InvalidOrder: one is not finite; the text names it.
+    """
+    order = record.order
+    numbers = {name: getattr(order, name) for name in _NUMBERS}
+    for at, fee in enumerate(order.fees):
+        numbers |= {f"fees[{at}].cost": fee.cost, f"fees[{at}].rate": fee.rate}
+    for name, number in numbers.items():
+        if number is not None and not number.is_finite():
+            raise InvalidOrder(order.id, f"{name} is {number}")
 
 
 def storing(tenant: Tenant, key: str, record: OrderRecord) -> list[bytes]:

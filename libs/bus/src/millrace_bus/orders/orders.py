@@ -1,9 +1,9 @@
-"""Orders in Redis, each the join of what every source said of it. See docs/protocol.md, "Orders"."""
+"""Orders in Redis, each the join of what every source reported of it. See docs/protocol.md, "Orders"."""
 
 import asyncio
 
 from millrace_bus.connection.calls import Calls
-from millrace_bus.orders.merger import Merging
+from millrace_bus.orders.merger import OrderMerger
 from millrace_bus.orders.order_hash import is_of, keys_of, place, read_record
 from millrace_core.names import ExchangeId, Symbol, Tenant, full_order_key, open_orders_key, order_key, orders_key
 from millrace_core.orders import OrderRecord
@@ -12,15 +12,18 @@ from millrace_core.orders import OrderRecord
 class Orders:
     """Order hashes and their indexes; reached as `bus.orders`. Every call waits out an outage of Redis."""
 
-    def __init__(self, merging: Merging, calls: Calls) -> None:
-        self._merging, self._call = merging, calls.call
+    def __init__(self, merger: OrderMerger, calls: Calls) -> None:
+        self._merger, self._call = merger, calls.call
 
     async def merge(self, tenant: Tenant, record: OrderRecord) -> OrderRecord:
-        """Join a record with what is there; give the result. Idempotent, in any order of calls and callers.
+        """Join a record with what is there; return the result. Idempotent, in any order of calls and callers.
 
         Never with another order that has the same id on another exchange, or in another symbol.
+
+        Raises:
+            CommandRefused, InvalidOrder, TaskFailed: see `OrderMerger.merge`.
         """
-        return await self._merging.merge(tenant, record)
+        return await self._merger.merge(tenant, record)
 
     async def get(
         self, tenant: Tenant, order_id: str, *, exchange: ExchangeId | None = None, symbol: Symbol | None = None

@@ -1,8 +1,8 @@
 """The rules by which a reader never shows a silent gap: docs/protocol.md, "Readers". Pure: no I/O, no clock.
 
-The machine is told what is heard on the channel and what was read; it says in `need` what is to be read next,
-and tells its listener what a reader learns. Whoever does the reading hands each answer back with its need; an
-answer to a need that is no longer the present one is ignored.
+`GapRecovery` takes what comes on the channel and what was read. `need` says what to read next; `tell` is called
+with what a reader learns. Each thing that was read is handed back with the need for it. What answers a need that is
+no longer the present one is ignored.
 """
 
 from collections import deque
@@ -37,7 +37,7 @@ class Need(NamedTuple):
     at: MessageId
 
 
-class Recovery:
+class GapRecovery:
     """What one reader of one stream holds, and how it gets right again."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Recovery:
         self.trusted = False
         self.need: Need | None = None
         self.attempts = 0
-        """Starts in a row that did not succeed: whoever reads waits longer after each."""
+        """Starts in a row that did not succeed: each is followed by a longer pause."""
         self.counters = FollowerCounters()
         self.said: FollowerStatus = "unknown"
         """What the writer last said of its stream."""
@@ -58,8 +58,8 @@ class Recovery:
         self._building: StreamState | None = None
         """The state that a snapshot has begun and the journal has not completed; it shows to nobody."""
         self._is_begun = False
-        """Whether `_at` stands for something: a snapshot, or where we began to listen to answers."""
-        self._was_trusted = self._anchored = self._filling = self._hearing = self._waiting = False
+        """Whether `_at` stands for something: a snapshot, or where reading of answers began."""
+        self._was_trusted = self._anchored = self._filling = self._is_subscribed = self._waiting = False
         self._buffer: deque[tuple[MessageId, Message]] = deque(maxlen=BUFFERED)
 
     @property
@@ -68,24 +68,24 @@ class Recovery:
         return self._at if self._at > START else None
 
     def subscribed(self) -> None:
-        """From now on every message on the channel is heard: find out what was missed until here."""
-        self._hearing = True
+        """From now on no message on the channel is missed: find out what was missed until here."""
+        self._is_subscribed = True
         if self._is_begun and self._building is None:
             self._read_journal()
         else:
             self._begin()
 
-    def deaf(self) -> None:
+    def disconnected(self) -> None:
         """The channel is lost: nothing is known of what happens from now on."""
-        self._hearing = self._waiting = self._filling = False
+        self._is_subscribed = self._waiting = self._filling = False
         self.need = None
         self._buffer.clear()
         self._distrust()
 
-    def heard(self, identity: MessageId, message: Message) -> None:
+    def on_message(self, identity: MessageId, message: Message) -> None:
         """Take a message from the channel."""
         at = self._at
-        if self.need is not None or not self._hearing:
+        if self.need is not None or not self._is_subscribed:
             self._buffer.append((identity, message))
         elif self._waiting:
             self._buffer.append((identity, message))

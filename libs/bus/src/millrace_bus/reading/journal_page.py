@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self, overload
 
-from millrace_bus.writing.publish_commands import FIELD, entry_body
+from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.message_ids import MessageIds
+
+FIELD = b"data"
+"""The field of a journal's entry that holds the message."""
 
 
 class JournalEntry(NamedTuple):
@@ -71,6 +74,23 @@ class JournalPage(Sequence[JournalEntry]):
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+def entry_message_id(entry_id: bytes) -> MessageId | None:
+    """Read a journal entry's id; None where it is none of ours (each fits in 64 bits, so ours always parse)."""
+    try:
+        return MessageId.parse(entry_id.decode())
+    except (InvalidName, UnicodeDecodeError):
+        return None
+
+
+def entry_body(fields: object) -> bytes | None:
+    """Return the message of a journal's entry as Redis returns its fields; None where it has none."""
+    if not isinstance(fields, list):
+        return None
+    pairs = dict(zip(fields[::2], fields[1::2], strict=False))
+    body = pairs.get(FIELD)
+    return body if isinstance(body, bytes) else None
 
 
 def _id(text: bytes) -> MessageId:

@@ -1,21 +1,24 @@
 """Reading journals from known positions, many at once: what a database needs. See docs/protocol.md, "Names"."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from millrace_bus.connection.calls import until_answered
 from millrace_bus.connection.connection import Part
-from millrace_bus.connection.control import Control
-from millrace_bus.connection.reconnecting import Link
-from millrace_bus.errors import Refused
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.errors import CommandRefused
+from millrace_bus.reading.journal_index import journal_names
 from millrace_bus.reading.journal_page import JournalPage
 from millrace_core.ids import MessageId
+from millrace_core.names import Tenant
 
 BEGINNING = MessageId(0, 0)
 """Before every entry."""
 _LONGEST_WAIT_S = 1.0
-"""Shorter than the link's pulse, which waits behind it."""
+"""Shorter than the time after which a silent connection is pinged."""
+_LOOK_EVERY_S = 0.01
 
 
 class Extent(NamedTuple):
@@ -34,18 +37,18 @@ class Extent(NamedTuple):
 class Journals:
     """Reads journals over a connection of its own; made by `Bus.journals`. Every call waits out any outage."""
 
-    def __init__(self, link: Link, redis: Control) -> None:
-        self._link, self._redis = link, redis
+    def __init__(self, reconnecting: ReconnectingConnection) -> None:
+        self._reconnecting = reconnecting
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._link.close()
+        await self._reconnecting.close()
 
-    async def names(self) -> set[str]:
-        """Return the names of all journals there are: streams, their snapshots, requests to trade."""
-        return {_text(key) async for key in self._redis.scan_iter(count=1_000, _type="STREAM")}
+    async def names(self, tenants: Iterable[Tenant] | None = None) -> set[str]:
+        """Return the names of the journals of some tenants, or of all: streams, their snapshots, requests to trade."""
+        return await journal_names(self._call, tenants)
 
     async def read(
         self, positions: Mapping[str, MessageId], *, most: int, wait_s: float = 0.0
@@ -55,14 +58,29 @@ class Journals:
         Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again.
 
         Raises:
-            Refused: Redis does not read, as when a key is no stream.
+            CommandRefused: Redis does not read, as when a key is no stream.
         """
         if not positions:
             await asyncio.sleep(wait_s)
             return {}
-        block = ("BLOCK", int(min(wait_s, _LONGEST_WAIT_S) * 1_000)) if wait_s > 0 else ()
-        after = (str(position) for position in positions.values())
-        found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *positions, *after)
+        groups = self._reconnecting.grouping(positions)
+        if len(groups) == 1:
+            return await self._read(positions, groups[0], most, min(wait_s, _LONGEST_WAIT_S))
+        # No command can wait for entries of more than one group.
+        ends = time.monotonic() + min(wait_s, _LONGEST_WAIT_S)
+        while True:
+            pages = await asyncio.gather(*(self._read(positions, group, most, 0.0) for group in groups))
+            found = {name: page for each in pages for name, page in each.items()}
+            if found or time.monotonic() >= ends:
+                return found
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _read(
+        self, positions: Mapping[str, MessageId], names: Sequence[str], most: int, wait_s: float
+    ) -> dict[str, JournalPage]:
+        block = ("BLOCK", int(wait_s * 1_000)) if wait_s > 0 else ()
+        after = (str(positions[name]) for name in names)
+        found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *names, *after)
         return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
 
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
@@ -79,7 +97,7 @@ class Journals:
     async def _extent(self, name: str) -> Extent | None:
         try:
             info = await self._call("XINFO", "STREAM", name)
-        except Refused as refused:
+        except CommandRefused as refused:
             if "no such key" in str(refused):
                 return None
             raise
@@ -93,7 +111,7 @@ class Journals:
 
     async def _call(self, *parts: Part) -> Any:
         """Send a command that only reads, until it is answered."""
-        return await until_answered(lambda: self._link.call(*parts))
+        return await until_answered(lambda: self._reconnecting.call(*parts))
 
 
 def _id(entry_id: bytes) -> MessageId:

@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-from millrace_bus.connection.connection import Wire
-from millrace_bus.writing.publish_commands import entry_body
+from millrace_bus.connection.connection import Connection
+from millrace_bus.reading.journal_page import entry_body
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.messages import Message, decode
@@ -30,7 +30,7 @@ class Published(NamedTuple):
 
 
 Resume = Callable[[Published | None], Awaitable[None] | None]
-"""Told what was published before an epoch begins, None where nothing was; it may return an awaitable.
+"""Called before an epoch begins with what was published, None where nothing was; it may return an awaitable.
 
 From its end to the epoch's first snapshot nothing else runs: the snapshot holds what it has made of the state.
 """
@@ -40,21 +40,21 @@ class PublishedReading:
     """Reads what was published, and later what was published since.
 
     Raises:
-        Disconnected, Refused: from every method, when the connection or Redis failed meanwhile.
+        Disconnected, CommandRefused: from every method, when the connection or Redis failed meanwhile.
     """
 
-    def __init__(self, wire: Wire, name: StreamName) -> None:
+    def __init__(self, connection: Connection, name: StreamName) -> None:
         self.newest: MessageId | None = None
         """The journal's newest entry that was read, or was there before the snapshot; None where there is none."""
-        self._wire, self._name = wire, name
+        self._connection, self._name = connection, name
         self._state, self._deltas, self._at_ns = state_of(name.action), list[Any](), 0
         self._position = _BEGINNING
         self._found = False
 
     async def snapshot(self) -> None:
         """Begin with the newest snapshot; one that cannot be read leaves the journal alone to tell."""
-        snapshot = _message(await self._wire.call("XREVRANGE", self._name.snapshot, "+", "-", "COUNT", 1))
-        self.newest = _id(await self._wire.call("XREVRANGE", str(self._name), "+", "-", "COUNT", 1))
+        snapshot = _message(await self._connection.call("XREVRANGE", self._name.snapshot, "+", "-", "COUNT", 1))
+        self.newest = _id(await self._connection.call("XREVRANGE", str(self._name), "+", "-", "COUNT", 1))
         self._found = self.newest is not None
         if snapshot is None:
             return
@@ -63,8 +63,10 @@ class PublishedReading:
             self._found, self._at_ns = True, snapshot.trace.published or 0
 
     async def journal(self) -> Published | None:
-        """Read the journal to its end; give what was published, None where nothing was."""
-        while entries := await self._wire.call("XRANGE", str(self._name), f"({self._position}", "+", "COUNT", PAGE):
+        """Read the journal to its end; return what was published, None where nothing was."""
+        while entries := await self._connection.call(
+            "XRANGE", str(self._name), f"({self._position}", "+", "COUNT", PAGE
+        ):
             for message in filter(None, (_message([entry]) for entry in entries)):
                 self._take(message)
             self._position = self.newest = MessageId.parse(entries[-1][0].decode())
@@ -73,7 +75,7 @@ class PublishedReading:
 
     async def is_complete(self, first: MessageId) -> bool:
         """Tell whether nothing was written between what was read and an entry."""
-        found = await self._wire.call("XREVRANGE", str(self._name), f"({first}", "-", "COUNT", 1)
+        found = await self._connection.call("XREVRANGE", str(self._name), f"({first}", "-", "COUNT", 1)
         return _id(found) == self.newest
 
     def _take(self, message: Message) -> None:

@@ -1,4 +1,4 @@
-"""What a follower tells its listener."""
+"""What a follower calls its listener with."""
 
 from typing import Any, Literal
 
@@ -11,15 +11,15 @@ from millrace_core.trace import Trace
 
 UpdateKind = Literal["snapshot", "delta", "status", "response", "untrusted"]
 FollowerStatus = Literal["unknown", "live", "stale", "closed", "dead"]
-"""What the writer last said; `unknown` before it said anything, `dead` when nothing was heard for 10 s."""
+"""What the writer last said; `unknown` before it said anything, `dead` when no message came for 10 s."""
 
 
 class Update(msgspec.Struct, frozen=True):
     """One thing that a listener learns of a stream; updates come in the stream's order.
 
     `delta`, `response`, `status`: one message, each exactly once from where the follower stands.
-    `untrusted`: the state may be wrong from now on (told once); messages that fill a hole follow with `trusted` False.
-    `snapshot`: the state is whole and right (first time, or again); messages that it took in whole are not told
+    `untrusted`: the state may be wrong from now on (once); messages that fill a hole follow with `trusted` False.
+    `snapshot`: the state is whole and right (first time, or again); messages that it took in do not come
     one by one.
     """
 

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from millrace_bus.connection.control import Control
+from millrace_bus.connection.calls import Call
 from millrace_core.names import ExchangeId, Tenant, halt_key
 
 
 class HaltScope(NamedTuple):
-    """What a halt stops; neither part means everything of the tenant."""
+    """What a halt stops: an exchange, an order source, or with neither everything of the tenant."""
 
     exchange: ExchangeId | None = None
     order_source: str | None = None
@@ -43,20 +43,20 @@ _NOTE = msgspec.json.Decoder(HaltNote)
 class Halts:
     """The halts of every tenant; reached as `bus.halts`. Every call waits out an outage of Redis."""
 
-    def __init__(self, redis: Control) -> None:
-        self._redis = redis
+    def __init__(self, call: Call) -> None:
+        self._call = call
 
     async def set(self, tenant: Tenant, scope: HaltScope, note: HaltNote) -> None:
         """Halt; a halt that is there already takes the new note."""
-        await self._redis.hset(halt_key(tenant), str(scope), msgspec.json.encode(note))
+        await self._call("HSET", halt_key(tenant), str(scope), msgspec.json.encode(note))
 
     async def clear(self, tenant: Tenant, scope: HaltScope) -> bool:
         """Lift a halt of exactly this scope; tell whether there was one."""
-        return bool(await self._redis.hdel(halt_key(tenant), str(scope)))
+        return bool(await self._call("HDEL", halt_key(tenant), str(scope)))
 
     async def get(self, tenant: Tenant) -> dict[HaltScope, HaltNote]:
-        """Return everything that is halted; a note that nobody can read halts all the same."""
-        found = await self._redis.hgetall(halt_key(tenant))
+        """Return everything that is halted; a note that cannot be read halts all the same."""
+        found = await self._call("HGETALL", halt_key(tenant))
         return {HaltScope.parse(field.decode()): _note(value) for field, value in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""The executor's ledger: what it is about to do, is doing, or could not settle, by request id."""
+"""The executor's intents: what it is about to do, is doing, or could not settle, by request id."""
 
 from millrace_bus.connection.calls import Calls
 from millrace_core.ids import RequestId
@@ -6,7 +6,7 @@ from millrace_core.names import ExchangeId, Tenant, intents_key
 
 
 class Intents:
-    """The ledger of every account; reached as `bus.intents`. Every call waits out an outage of Redis."""
+    """The intents of every account; reached as `bus.intents`. Every call waits out an outage of Redis."""
 
     def __init__(self, calls: Calls) -> None:
         self._call = calls.call
@@ -14,8 +14,8 @@ class Intents:
     async def claim(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId, intent: bytes) -> bytes | None:
         """Write an intent unless the request has one; None if it is claimed now, else what is there.
 
-        Atomic. The very same bytes count as one's own claim, since a claim whose answer was lost is tried again:
-        whoever claims puts something of its own into them.
+        Atomic. The very same bytes count as the caller's own claim, since a claim whose answer was lost is tried
+        again: a caller puts something of its own into them.
         """
         key = intents_key(tenant, exchange)
         while True:

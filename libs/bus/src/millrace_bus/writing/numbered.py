@@ -7,17 +7,20 @@ from typing import Any
 
 import msgspec
 
-from millrace_bus.connection.connection import Wire
+from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
-from millrace_bus.errors import Disconnected, Refused
-from millrace_bus.writing.acknowledged import Acknowledged
-from millrace_bus.writing.publish_commands import Faces
-from millrace_bus.writing.ring import Ring
+from millrace_bus.errors import CommandRefused, Disconnected
+from millrace_bus.reading.journal_index import registering
+from millrace_bus.writing.publish_commands import PublishCommands
+from millrace_bus.writing.resend_buffer import Acknowledged, ResendBuffer
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import MessageType, Outgoing, Status, decode, encode
 from millrace_core.names import StreamName
 from millrace_core.trace import Trace
+
+ANSWERS_KEPT_S = 24 * 3600
+"""How long a stream of answers stays after its writer is gone."""
 
 TakeSnapshot = Callable[[MessageId], Any]
 NO_TRACE = Trace()
@@ -41,33 +44,33 @@ class WriterCounters(msgspec.Struct):
 class NumberedStream:
     """Numbers, encodes, keeps and sends the messages of one stream, in one epoch after the other.
 
-    It sends only in a *session*: on a wire over which the stream was found as we know it. Outside of one the
-    messages are kept, as far as the ring goes.
+    It sends only in a *session*: on a connection over which the stream was found as we know it. Outside of one the
+    messages are kept, as far as the buffer goes.
     """
 
     def __init__(self, name: StreamName, outbox: Outbox, take_snapshot: TakeSnapshot | None, retention: int) -> None:
         self.counters = WriterCounters()
         self.acknowledged = Acknowledged()
-        self.ring = Ring(retention)
+        self.kept = ResendBuffer(retention)
         self.status = Status("live")
         self.sent_at = self.snapshot_at = 0.0
         """By the monotonic clock, s."""
-        self.refusal: asyncio.Future[Refused] = asyncio.get_running_loop().create_future()
-        """Of the present session: done when Redis refused a message; then the session has ended."""
+        self.refusal: asyncio.Future[CommandRefused] = asyncio.get_running_loop().create_future()
+        """Of the present session: done once Redis refused a message; then the session has ended."""
         self.last = MessageId(now_ms(), 0)
         """Of an epoch that is provisional until `begin` was called for the first time."""
         self._take_snapshot = take_snapshot
-        self._outbox = outbox
-        self._wire: Wire | None = None
-        self._faces = Faces(str(name), retention=retention)
-        self._snapshot_faces = Faces(name.snapshot, retention=2, exact=True)
+        self._name, self._outbox = name, outbox
+        self._connection: Connection | None = None
+        self._publish_commands = PublishCommands(str(name), retention=retention)
+        self._snapshot_commands = PublishCommands(name.snapshot, retention=2, exact=True)
         self._snapshots = self._since_snapshot = 0
         self._snapshot_after = max(1, retention // 2)
 
     @property
     def in_session(self) -> bool:
         """Tell whether messages go out now."""
-        return self._wire is not None and not self._wire.lost.done()
+        return self._connection is not None and not self._connection.lost.done()
 
     @property
     def has_snapshots(self) -> bool:
@@ -83,12 +86,14 @@ class NumberedStream:
         # An answer carries its request's way: `published` there is when the tick that caused it was.
         trace = trace if kind == "response" else trace.at(published=at_ns)
         message = encode(Outgoing(entry_id, kind, timestamp, trace, data))
-        if not self.ring.append(seq + 1, at_ns, message, self.acknowledged.seq):
+        if not self.kept.append(
+            seq + 1, at_ns, message, self.acknowledged.seq, is_connected=self._connection is not None
+        ):
             self.counters.dropped += 1
         self.counters.messages += 1
-        if self._wire is not None:
+        if self._connection is not None:
             self.sent_at = time.monotonic()
-            self._outbox.put(self._faces.write(entry_id, message), (self._took, None))
+            self._outbox.put(self._publish_commands.write(entry_id, message), (self._took, None))
         if kind == "delta":
             self._count_delta()
         return last
@@ -99,18 +104,32 @@ class NumberedStream:
 
     def write_snapshot(self) -> None:
         """Write a snapshot; nothing happens outside of a session."""
-        if self._wire is not None and self._take_snapshot is not None:
+        if self._connection is not None and self._take_snapshot is not None:
             self._outbox.put(self._snapshot(self._take_snapshot), (self._took_snapshot, None))
 
+    def register(self) -> None:
+        """Register the journals, and have those of answers expire a day after their writer is gone.
+
+        Snapshots sum up a stream, so theirs stays. Nothing happens outside of a session.
+        """
+        if self._connection is not None:
+            name = self._name
+            commands = (
+                registering(name.tenant, str(name), name.snapshot)
+                if self.has_snapshots
+                else registering(name.tenant, str(name), expire_after_s=ANSWERS_KEPT_S)
+            )
+            self._outbox.put(b"".join(commands), [None] * len(commands))
+
     def begin(self, above: int, kept_from: int) -> bytes:
-        """Begin a new epoch beyond `above`, outside of any session; give the commands that claim it.
+        """Begin a new epoch beyond `above`, outside of any session; return the commands that claim it.
 
         Where a snapshot opens the epoch, it holds all that was handed in before. Else what was kept beyond
         `kept_from` is numbered anew, so that nothing is lost.
         """
         self.end_session()
-        kept = self.ring.after(kept_from)
-        self.ring.clear()
+        kept = self.kept.after(kept_from)
+        self.kept.clear()
         self.last = MessageId(max(now_ms(), above + 1), 0)
         self._snapshots = 0
         self.acknowledged.restart(self.last, last=1 + len(kept))
@@ -119,18 +138,18 @@ class NumberedStream:
             claim = self._snapshot(self._take_snapshot)
         else:
             self.write_status()
-            claim = self._faces.write(str(self.last), self.ring.after(0)[0][1])
+            claim = self._publish_commands.write(str(self.last), self.kept.after(0)[0][1])
             self._renumber(kept)
         return claim
 
     def begin_resumed(self, above: int) -> tuple[bytes, bytes]:
         """Begin a new epoch as `begin` does, with a snapshot of what was published before.
 
-        Give the commands that claim it, and those of its first message, a status. What was kept is forgotten: whoever
-        resumed from what was published hands in again what that lacks.
+        Return the commands that claim it, and those of its first message, a status. What was kept is forgotten: what
+        the published messages lack is handed in again.
         """
         self.end_session()
-        self.ring.clear()
+        self.kept.clear()
         self.last = MessageId(max(now_ms(), above + 1), 0)
         self._snapshots = 0
         self.acknowledged.restart(self.last, last=1)
@@ -138,19 +157,19 @@ class NumberedStream:
             raise ValueError("a stream without snapshots has nothing to resume from")
         claim = self._snapshot(self._take_snapshot)
         first = self.write_status()
-        return claim, self._faces.write(str(first), self.ring.after(0)[0][1])
+        return claim, self._publish_commands.write(str(first), self.kept.after(0)[0][1])
 
-    def go_on(self, wire: Wire, after: int) -> None:
+    def go_on(self, connection: Connection, after: int) -> None:
         """Begin a session in which Redis holds everything up to `after`: send what is kept beyond."""
         self.acknowledged.restart(MessageId(self.last.epoch, after), last=self.last.seq)
         self.refusal = asyncio.get_running_loop().create_future()
-        self._wire = wire
-        for seq, message in self.ring.after(after):
-            self._outbox.put(self._faces.write(f"{self.last.epoch}-{seq}", message), (self._took, None))
+        self._connection = connection
+        for seq, message in self.kept.after(after):
+            self._outbox.put(self._publish_commands.write(f"{self.last.epoch}-{seq}", message), (self._took, None))
 
     def end_session(self) -> None:
         """Send no more until the stream is met again."""
-        self._wire = None
+        self._connection = None
 
     def _renumber(self, kept: list[tuple[int, bytes]]) -> None:
         for old in (decode(message) for _, message in kept):
@@ -164,7 +183,7 @@ class NumberedStream:
         self.counters.snapshots += 1
         entry_id = f"{self.last.epoch}-{self._snapshots}"
         message = encode(Outgoing(entry_id, "snapshot", None, Trace(published=now_ns()), take(self.last)))
-        return self._snapshot_faces.write(entry_id, message)
+        return self._snapshot_commands.write(entry_id, message)
 
     def _count_delta(self) -> None:
         self._since_snapshot += 1
@@ -181,7 +200,7 @@ class NumberedStream:
     def _took_snapshot(self, reply: Any) -> None:
         if isinstance(reply, Disconnected):
             self.end_session()
-        elif isinstance(reply, Refused):
+        elif isinstance(reply, CommandRefused):
             self.end_session()
             if not self.refusal.done():
                 self.refusal.set_result(reply)

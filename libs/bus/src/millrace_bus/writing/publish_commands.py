@@ -1,17 +1,16 @@
-"""The two faces of a name: the commands that write a message to its journal and its channel at once.
+"""The commands that write a message to its journal and publish it on its channel at once.
 
-See docs/protocol.md, "One name, two faces". The packed head of each command is made once a stream.
+See docs/protocol.md, "One name, a journal and a channel". The packed head of each command is made once a stream.
 """
 
-from millrace_bus.connection.connection import pack
-from millrace_core.errors import InvalidName
-from millrace_core.ids import MessageId
+import asyncio
+from typing import Any
 
-FIELD = b"data"
-"""The field of a journal's entry that holds the message."""
+from millrace_bus.connection.connection import Connection, into, pack
+from millrace_bus.reading.journal_page import FIELD
 
 
-class Faces:
+class PublishCommands:
     """Builds the pipeline of one message of one stream: XADD, then PUBLISH, with the same bytes."""
 
     def __init__(self, name: str, *, retention: int, exact: bool = False) -> None:
@@ -29,18 +28,12 @@ class Faces:
         )  # fmt: skip
 
 
-def entry_message_id(entry_id: bytes) -> MessageId | None:
-    """Read a journal entry's id; None where it is none of ours (each fits in 64 bits, so ours always parse)."""
-    try:
-        return MessageId.parse(entry_id.decode())
-    except (InvalidName, UnicodeDecodeError):
-        return None
+async def written(connection: Connection, commands: bytes) -> None:
+    """Send an XADD and its PUBLISH; wait until the first is acknowledged.
 
-
-def entry_body(fields: object) -> bytes | None:
-    """Return the message of a journal's entry as Redis returns its fields; None where it has none."""
-    if not isinstance(fields, list):
-        return None
-    pairs = dict(zip(fields[::2], fields[1::2], strict=False))
-    body = pairs.get(FIELD)
-    return body if isinstance(body, bytes) else None
+    Raises:
+        Disconnected, CommandRefused: it may not be, or is not, in the journal.
+    """
+    taken: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    connection.send(commands, (into(taken), None))
+    await taken

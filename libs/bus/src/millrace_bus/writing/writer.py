@@ -4,16 +4,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from millrace_bus.connection.connection import Wire, into
+from millrace_bus.connection.background import BackgroundTask
+from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
-from millrace_bus.connection.reconnecting import Link
-from millrace_bus.errors import BusError, Disconnected, Refused, WriterFenced
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
+from millrace_bus.reading.journal_index import REGISTER_EVERY_S
+from millrace_bus.reading.journal_page import entry_message_id
 from millrace_bus.reading.published import PublishedReading, Resume
 from millrace_bus.writing.numbered import NO_TRACE, NumberedStream, TakeSnapshot, WriterCounters
-from millrace_bus.writing.publish_commands import entry_message_id
+from millrace_bus.writing.publish_commands import written
 from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.ids import MessageId
 from millrace_core.messages import Status, StreamStatus
 from millrace_core.names import StreamName
@@ -28,7 +32,7 @@ STANDBY_SILENCE_S = 10.0
 """A fenced writer opens the stream again when nobody wrote there for so long."""
 _TICK_S = 1.0
 _CLOSE_TIMEOUT_S = 1.0
-_RETRY_S = 1.0
+_REFUSED_PAUSES = BackoffPolicy(first_s=1.0, limit_s=1.0)
 
 _log = logging.getLogger("millrace.bus")
 
@@ -40,35 +44,37 @@ class StreamWriter:
         self,
         name: StreamName,
         take_snapshot: TakeSnapshot | None,
-        link: Link,
+        reconnecting: ReconnectingConnection,
         outbox: Outbox,
         *,
         retention: int = 10_000,
         snapshot_interval_s: float = 60.0,
         on_state: Callable[[WriterState], None] | None = None,
         resume: Resume | None = None,
+        open_writers: "set[StreamWriter]",
     ) -> None:
         self.name = name
-        self._link, self._on_state, self._resume = link, on_state, resume
+        self._open_writers = open_writers
+        """Where it stands from `open` to its end: they are closed with the bus."""
+        self._reconnecting, self._on_state, self._resume = reconnecting, on_state, resume
         self._snapshot_interval_s = snapshot_interval_s
         self._stream = NumberedStream(name, outbox, take_snapshot, retention)
         self._state: WriterState = "closed"
         self._claimed = False
         """Whether Redis has taken the first entry of our epoch."""
-        self._keeper: asyncio.Task[None] | None = None
+        self._is_refused = False
+        """Whether Redis refused to write the last time: it is `live` again once a second has passed without that."""
+        self._keeper: BackgroundTask | None = None
+        self._failure: TaskFailed | None = None
+        self._ended = asyncio.Event()
         self._opened = asyncio.Event()
         self._was_opened = False
 
     @property
     def state(self) -> WriterState:
         """Tell whether messages reach Redis now."""
-        # The keeper learns of an outage one turn of the event loop after the wire does.
+        # The keeper learns of an outage one turn of the event loop after the connection does.
         return "disconnected" if self._state == "live" and not self._stream.in_session else self._state
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether it was opened and is closed for good."""
-        return self._was_opened and self._keeper is None
 
     @property
     def counters(self) -> WriterCounters:
@@ -83,7 +89,7 @@ class StreamWriter:
     async def open(self, status: StreamStatus = "live", reason: str | None = None) -> None:
         """Pick the epoch, write the first snapshot and then the status; wait for Redis as long as it takes.
 
-        What `take_snapshot` raises is raised here, or, later, handed to the loop's exception handler.
+        What `take_snapshot` raises is raised here. Later it ends the writer: see `failed`.
 
         Raises:
             BusError: it was opened before. A writer opens once.
@@ -91,31 +97,37 @@ class StreamWriter:
         if self._was_opened:
             raise BusError(f"{self.name}: a writer opens once; make another")
         self._was_opened = True
+        self._open_writers.add(self)
         self._stream.status = Status(status, reason)
         self._become("disconnected")
-        self._keeper = asyncio.create_task(self._keep(), name=f"writer {self.name}")
-        opened = asyncio.ensure_future(self._opened.wait())
+        self._keeper = BackgroundTask(self._keep(), f"writer {self.name}", self._fail)
         try:
-            await asyncio.wait([opened, self._keeper], return_when=asyncio.FIRST_COMPLETED)
-            if self._keeper.done():
-                self._keeper.result()
-            self._keeper.add_done_callback(self._report)
+            await self._opened.wait()
         finally:
-            opened.cancel()
             if not self._opened.is_set():
-                # Nobody waits for it any more.
-                self._keeper.cancel()
-                self._become("closed")
+                # Cancelled: nobody waits for it any more.
+                await self._end()
+        if self._failure is not None:
+            raise self._failure.__cause__ or self._failure
+
+    async def failed(self) -> NoReturn:
+        """Wait until an error ends the writer, and raise that error; for ever if none does.
+
+        That is an error in what the writer was handed, `take_snapshot` and `resume`, or an unforeseen one.
+        """
+        await self._ended.wait()
+        raise self._failure.__cause__ or self._failure if self._failure else AssertionError("it has not failed")
 
     def delta(self, data: Any, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
-        """Publish what changed, with `trace.published` stamped; give its id.
+        """Publish what changed, with `trace.published` stamped; return its id.
 
         Never blocks and never raises for an outage: it goes out with all that this turn of the event loop
         produced, or is kept until Redis is back. In standby it is dropped and counted.
         Change what `take_snapshot` reads in the same turn: a snapshot is taken between turns.
 
         Raises:
-            BusError: the writer was never opened.
+            BusError: the writer is not open.
+            TaskFailed: an error has ended it.
         """
         if self._state in ("closed", "standby"):
             return self._drop()
@@ -143,101 +155,120 @@ class StreamWriter:
 
         Raises:
             WriterFenced: a newer writer has the stream; this one's messages were refused.
+            TaskFailed: an error has ended it.
         """
+        self._check()
         if self._state == "standby":
             raise WriterFenced(str(self.name))
         await self._stream.acknowledged.wait_for(self._stream.last.seq)
 
     async def close(self, reason: str | None = None) -> None:
         """Publish `closed` (where Redis can be reached at once) and stop. Closing twice is harmless."""
-        keeper, self._keeper = self._keeper, None
-        if keeper is None:
+        if self._keeper is None:
             return
         if self._state == "live":
             self.status("closed", reason)
+            self._stream.register()
             try:
                 async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                     await self.drained()
-            except (TimeoutError, WriterFenced):
+            except (TimeoutError, WriterFenced, TaskFailed):
                 _log.warning("%s: closed without Redis having taken its end", self.name)
-        keeper.cancel()
-        await asyncio.wait([keeper])
+        await self._end()
+
+    async def _end(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        self._open_writers.discard(self)
+        if keeper is not None:
+            await keeper.close()
         self._stream.end_session()
         self._become("closed")
 
-    def _report(self, keeper: "asyncio.Task[None]") -> None:
-        """Say that the writer has ended by a mistake in what it was given."""
-        if keeper.cancelled() or (error := keeper.exception()) is None:
-            return
+    def _fail(self, failure: TaskFailed) -> None:
+        """End the writer by a mistake in what it was handed; everyone who waits for it gets the error."""
+        self._failure = failure
         self._stream.end_session()
+        self._stream.acknowledged.fail(failure)
         self._become("closed")
-        context = {"message": f"the writer of {self.name} has ended", "exception": error}
-        asyncio.get_running_loop().call_exception_handler(context)
+        was_open = self._opened.is_set()
+        self._opened.set()
+        self._ended.set()
+        if was_open:
+            _log.error("%s", failure)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _drop(self) -> MessageId:
         if self._keeper is None:
             raise BusError(f"{self.name}: the writer is not open")
+        self._check()
         self.counters.dropped += 1
         return self._stream.last
 
     async def _keep(self) -> None:
         """Meet the stream again after each outage and refusal, for ever."""
+        pauses = Backoff(_REFUSED_PAUSES)
         while True:
-            wire = await self._link.up()
-            trouble: Refused | None = None
+            connection = await self._reconnecting.up()
+            trouble: CommandRefused | None = None
             try:
-                await self._meet(wire)
-                trouble = await self._serve(wire)
-            except Refused as refused:
+                await self._meet(connection)
+                trouble = await self._serve(connection)
+            except CommandRefused as refused:
                 trouble = refused
             except Disconnected:
                 pass
             self._stream.end_session()
             self._become("disconnected")
-            if trouble is not None and "equal or smaller" not in str(trouble):
+            self._is_refused = trouble is not None and "equal or smaller" not in str(trouble)
+            if self._is_refused:
                 # Not a fence but a Redis that cannot write (out of memory, read only): it may recover.
                 _log.error("%s: Redis refuses to write: %s", self.name, trouble)
-                await asyncio.sleep(_RETRY_S)
+                await asyncio.sleep(pauses.failed())
+            else:
+                pauses.recovered()
 
-    async def _meet(self, wire: Wire) -> None:
+    async def _meet(self, connection: Connection) -> None:
         """Bring the stream to where we are, and go live; return however late another writer leaves it.
 
         Raises:
-            Disconnected, Refused: the connection or Redis failed meanwhile; then meet again.
+            Disconnected, CommandRefused: the connection or Redis failed meanwhile; then meet again.
         """
-        newest, newest_snapshot = await self._newest(wire)
+        newest, newest_snapshot = await self._newest(connection)
         stream = self._stream
         if not self._claimed:
-            await self._open_epoch(wire, max(epoch_of(newest), epoch_of(newest_snapshot)), 0)
+            await self._open_epoch(connection, max(epoch_of(newest), epoch_of(newest_snapshot)), 0)
             return
-        match decide(stream.last, stream.ring.first, newest, newest_snapshot):
+        match decide(stream.last, stream.kept.first, newest, newest_snapshot):
             case Resend(after):
                 self.counters.resent += stream.last.seq - after
-                self._go_live(wire, after)
+                self._go_live(connection, after)
                 stream.write_snapshot()
             case NewEpoch(above, held):
-                await self._open_epoch(wire, above, held)
+                await self._open_epoch(connection, above, held)
             case Fenced(_):
                 self._stand_by()
-                above = await self._silence(wire)
+                above = await self._until_silent(connection)
                 # From here on what is handed in is kept: it may come after the first snapshot was taken.
                 self._become("disconnected")
-                await self._open_epoch(wire, above, stream.acknowledged.seq)
+                await self._open_epoch(connection, above, stream.acknowledged.seq)
 
-    async def _open_epoch(self, wire: Wire, above: int, held: int) -> None:
+    async def _open_epoch(self, connection: Connection, above: int, held: int) -> None:
         self._claimed = False
         if self._resume is not None:
-            await self._open_resumed(wire, above, self._resume)
+            await self._open_resumed(connection, above, self._resume)
             return
         claim = self._stream.begin(above, held)
-        await _written(wire, claim)
+        await written(connection, claim)
         self._claimed = True
         self.counters.epochs += 1
-        self._go_live(wire, 0 if self._stream.has_snapshots else 1)
+        self._go_live(connection, 0 if self._stream.has_snapshots else 1)
 
-    async def _open_resumed(self, wire: Wire, above: int, resume: Resume) -> None:
+    async def _open_resumed(self, connection: Connection, above: int, resume: Resume) -> None:
         """Open an epoch that goes on from what was published, by whomever, up to its first entry."""
-        stream, reading = self._stream, PublishedReading(wire, self.name)
+        stream, reading = self._stream, PublishedReading(connection, self.name)
         await reading.snapshot()
         while True:
             published = await reading.journal()
@@ -245,21 +276,23 @@ class StreamWriter:
                 await resumed
             claim, first = stream.begin_resumed(max(above, epoch_of(reading.newest)))
             above = stream.last.epoch
-            await _written(wire, claim)
-            await _written(wire, first)
+            await written(connection, claim)
+            await written(connection, first)
             # Behind our first entry nobody else writes; what the writer before us wrote since we read is before it.
             if await reading.is_complete(MessageId(above, 1)):
                 break
             _log.info("%s: another writer was still at work; going on from what it wrote", self.name)
         self._claimed = True
         self.counters.epochs += 1
-        self._go_live(wire, 1)
+        self._go_live(connection, 1)
 
-    def _go_live(self, wire: Wire, after: int) -> None:
-        self._stream.go_on(wire, after)
+    def _go_live(self, connection: Connection, after: int) -> None:
+        self._stream.go_on(connection, after)
         # A reader that follows the channel learns from this message that there is something to recover.
         self._stream.write_status()
-        self._become("live")
+        self._stream.register()
+        if not self._is_refused:
+            self._become("live")
         self._opened.set()
 
     def _stand_by(self) -> None:
@@ -268,36 +301,42 @@ class StreamWriter:
         self._stream.acknowledged.fail(WriterFenced(str(self.name)))
         _log.warning("%s: a newer writer has the stream; standing by", self.name)
 
-    async def _silence(self, wire: Wire) -> int:
-        """Wait until nobody has written for 10 s; give the newest epoch there."""
-        heard, since = await self._newest(wire), time.monotonic()
+    async def _until_silent(self, connection: Connection) -> int:
+        """Wait until nobody has written for 10 s; return the newest epoch there."""
+        found, since = await self._newest(connection), time.monotonic()
         while time.monotonic() - since < STANDBY_SILENCE_S:
             await asyncio.sleep(_TICK_S)
-            newest = await self._newest(wire)
-            if newest != heard:
-                heard, since = newest, time.monotonic()
-        return max(map(epoch_of, heard))
+            newest = await self._newest(connection)
+            if newest != found:
+                found, since = newest, time.monotonic()
+        return max(map(epoch_of, found))
 
-    async def _serve(self, wire: Wire) -> Refused | None:
-        """Repeat the status and write snapshots when due, until the wire is lost (None) or Redis refuses."""
+    async def _serve(self, connection: Connection) -> CommandRefused | None:
+        """Repeat the status and write snapshots when due, until the connection is lost (None) or Redis refuses."""
         stream, refusal = self._stream, self._stream.refusal
+        registered_at = time.monotonic()
         while True:
-            await asyncio.wait((wire.lost, refusal), timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((connection.lost, refusal), timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
             if refusal.done():
                 return refusal.result()
-            if wire.lost.done():
+            if connection.lost.done():
                 return None
+            self._is_refused = False
+            self._become("live")
             now = time.monotonic()
+            if now - registered_at >= REGISTER_EVERY_S:
+                registered_at = now
+                stream.register()
             if now - stream.sent_at >= STATUS_REPEAT_S - _TICK_S:
                 stream.write_status()
             if now - stream.snapshot_at >= self._snapshot_interval_s:
                 stream.write_snapshot()
 
-    async def _newest(self, wire: Wire) -> tuple[MessageId | None, MessageId | None]:
+    async def _newest(self, connection: Connection) -> tuple[MessageId | None, MessageId | None]:
         """Return the ids of the newest entry of the journal, and of the snapshots."""
         found = await asyncio.gather(
-            wire.call("XREVRANGE", str(self.name), "+", "-", "COUNT", 1),
-            wire.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1),
+            connection.call("XREVRANGE", str(self.name), "+", "-", "COUNT", 1),
+            connection.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1),
         )
         journal, snapshots = (entry_message_id(entries[0][0]) if entries else None for entries in found)
         return journal, snapshots
@@ -307,14 +346,3 @@ class StreamWriter:
             self._state = state
             if self._on_state is not None:
                 self._on_state(state)
-
-
-async def _written(wire: Wire, commands: bytes) -> None:
-    """Send an XADD and its PUBLISH; wait until the first is acknowledged.
-
-    Raises:
-        Disconnected, Refused: it may not be, or is not, in the journal.
-    """
-    taken: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    wire.send(commands, (into(taken), None))
-    await taken

@@ -1,16 +1,14 @@
-"""Configurations and heartbeats on a real server."""
+"""Configurations on a real server."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import redis.asyncio
 
 from millrace_bus import Bus, EmbeddedServer
-from millrace_bus import agents as agents_module
-from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
-from millrace_core.names import AgentId, Tenant, agent_key, config_key
+from millrace_bus.agents import configs as configs_module
+from millrace_core.names import AgentId, Tenant, config_key
 
 
 async def _next(changes: AsyncIterator[bytes | None]) -> bytes | None:
@@ -19,7 +17,7 @@ async def _next(changes: AsyncIterator[bytes | None]) -> bytes | None:
 
 
 async def test_a_configuration_is_followed(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
-    """Now, and at each change by whomever; well before the poll."""
+    """Now, and at each change, whoever makes it; well before the poll."""
     agent = AgentId(tenant)
     changes = bus.watch_config(agent)
     assert await _next(changes) is None
@@ -31,7 +29,7 @@ async def test_a_configuration_is_followed(bus: Bus, server: EmbeddedServer, ten
     assert await bus.get_config(agent) == b"two"
 
 
-async def test_of_two_who_replace_a_configuration_one_is_told(bus: Bus, other: Bus, tenant: Tenant) -> None:
+async def test_of_two_that_replace_a_configuration_one_succeeds(bus: Bus, other: Bus, tenant: Tenant) -> None:
     """It is written only over what was expected, also where nothing was; both at once never succeed."""
     agent = AgentId(tenant)
     assert await bus.replace_config(agent, None, b"one")
@@ -42,7 +40,7 @@ async def test_of_two_who_replace_a_configuration_one_is_told(bus: Bus, other: B
 
 
 async def test_a_change_during_an_outage_is_noticed(killable: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
-    """Whoever watches learns of what was written while it was cut off."""
+    """An agent that watches learns what was written while it was cut off."""
     agent = AgentId(tenant)
     await bus.put_config(agent, "one")
     changes = bus.watch_config(agent)
@@ -57,7 +55,7 @@ async def test_what_notifications_lose_the_poll_finds(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, server: EmbeddedServer, tenant: Tenant
 ) -> None:
     """A removed key is not announced; it is noticed all the same."""
-    monkeypatch.setattr(agents_module, "POLL_S", 0.1)
+    monkeypatch.setattr(configs_module, "POLL_S", 0.1)
     agent = AgentId(tenant)
     await bus.put_config(agent, "one")
     changes = bus.watch_config(agent)
@@ -67,23 +65,25 @@ async def test_what_notifications_lose_the_poll_finds(
     assert await _next(changes) is None
 
 
-def _heartbeat(agent: str) -> Heartbeat:
-    return Heartbeat(agent, "gatherer", "running", pid=1, started_at=1, sent_at=2, version="1")
-
-
-async def test_heartbeats_are_found_while_alive(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
-    """They expire, are removed by an agent that ends, and what is no heartbeat is passed over."""
-    one, two = AgentId(f"{tenant}a"), AgentId(f"{tenant}b")
-    await bus.heartbeat(_heartbeat(one))
-    await bus.heartbeat(_heartbeat(two))
-
-    async def mine() -> list[Any]:
-        return [beat.id for beat in await bus.heartbeats() if beat.id.startswith(tenant)]
-
-    assert await mine() == [one, two]
+async def test_all_configurations_are_found_without_a_scan(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """One that is put is registered; one that a person sets is, by its notification or when its agent starts."""
+    put, typed, watched = (AgentId(f"{tenant}{each}") for each in ("put", "typed", "watched"))
+    await bus.put_config(put, "one")
+    found: dict[str, bytes | None] = {}
     async with redis.asyncio.Redis.from_url(server.url) as client:
-        assert 0 < await client.ttl(agent_key(one)) <= HEARTBEAT_TTL_S
-        await client.set(agent_key(one), "rubbish")
-    assert await mine() == [two]
-    await bus.end_heartbeat(two)
-    assert await mine() == []
+        await client.set(config_key(watched), b"one")
+        watching = bus.watch_config(watched)
+        assert await _next(watching) == b"one"
+        changes = bus.config_changes()
+        async with asyncio.timeout(10):
+            while {put, watched} - found.keys():
+                agent, text = await anext(changes)
+                found[agent] = text
+            while await client.pubsub_numpat() < 2:
+                await asyncio.sleep(0.01)
+            await client.set(config_key(typed), b"one")
+            while typed not in found:
+                agent, text = await anext(changes)
+                found[agent] = text
+        await changes.aclose()
+    assert [found[agent] for agent in (put, typed, watched)] == [b"one"] * 3
