@@ -8,7 +8,7 @@ import pytest
 
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.ids import new_request_id
-from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.names import ExchangeId, Symbol, Tenant, order_key
 from millrace_core.requests import (
     CancelAllOrders,
     CancelAllPayload,
@@ -218,3 +218,20 @@ async def test_what_the_exchange_refuses_is_rejected_in_its_words(platform: Any)
     await platform.bus.requests.send(TENANT, create(terms={"amount_base": Decimal(200_000)}))
     answer = (await answers.number(1)).response
     assert (answer.status, answer.error.kind) == ("rejected", "InsufficientFunds")
+
+
+async def test_an_order_whose_hash_cannot_be_read_does_not_stop_the_account(platform: Any) -> None:
+    """Its request is answered all the same, the heartbeat names the hash, and the next request is carried out."""
+    await platform.start()
+    answers = await platform.answers()
+    await platform.bus.requests.send(TENANT, create())
+    next_id = str(int((await answers.number(1)).response.order.id) + 1)
+    key = order_key(TENANT, next_id).encode()
+    await platform.command(b"HSET", key, b"exchange", b"binance", b"updated", b"1", b"order", b"no order")
+    await platform.bus.requests.send(TENANT, create())
+    await platform.bus.requests.send(TENANT, create())
+    assert await answers.statuses(3) == ["done"] * 3
+    assert next_id in {each.response.order.id for each in answers.all}
+    beat = await platform.heartbeat_where(lambda beat: any(next_id in error.message for error in beat.last_errors))
+    (account,) = [unit for unit in beat.units if unit.name == "StrankaXY.binance"]
+    assert account.state == "live"

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """One entry of the ledger `intents.{tenant}.{exchange}`, by request id."""
+    """One entry of an account's ledger, by request id."""
 
     request_id: RequestId
     state: IntentState

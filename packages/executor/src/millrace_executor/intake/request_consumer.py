@@ -22,7 +22,7 @@ HALTS_EVERY_S = 1.0
 
 
 class RequestConsumer:
-    """One tenant's requests. Those that it answers itself are kept in the ledger `intents.{tenant}.all`."""
+    """One tenant's requests. It keeps those that it answers itself in a ledger of the exchange `all`."""
 
     def __init__(
         self,
