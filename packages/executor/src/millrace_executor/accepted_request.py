@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 EVERY_EXCHANGE = ExchangeId("all")
 """Stands in the name of an answer's stream for the exchange of a halt, or a resumption, of the whole tenant."""
 MAX_AHEAD_MS = 60_000
-"""How far `requestedAt` may lie in the future. Clocks differ by less; ns or s in place of ms by more."""
+"""How far `requestedAt` may be in the future. Clocks differ by less; more means that it is not in ms."""
 
 Acknowledge = Callable[[], Awaitable[None]]
 
@@ -92,7 +92,7 @@ def read(
     request_id = RequestId(request.request_id) if request.request_id else _made_up_id(arrived)
     answer_to = _answer_to(arrived.tenant, request)
     if request.requested_at is not None and request.requested_at > arrived.received_ms + MAX_AHEAD_MS:
-        problem = Problem("$.requestedAt", "lies in the future: it must be ms since the Unix epoch")
+        problem = Problem("$.requestedAt", "is in the future: it must be ms since the Unix epoch")
         return _malformed(request_id, answer_to, (problem,), request.payload.order_source)
     since_ms = arrived.received_ms if request.requested_at is None else request.requested_at
     valid_until_ms = since_ms + request.valid_for

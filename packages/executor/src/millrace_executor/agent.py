@@ -73,7 +73,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         self._streams = AnswerStreams(bus)
 
     async def stopped(self) -> None:
-        """Leave what is unfinished to the next run, and close the streams of answers."""
+        """Leave unfinished requests to the next run, and close the streams of answers."""
         self._router.shut()
         await self._streams.close()
 

@@ -43,7 +43,9 @@ class Controls:
         """Return why an order of this source may not go to this exchange; None if no halt covers it."""
         for scope, note in (self._halts or {}).items():
             if scope.covers(exchange, order_source):
-                return f"{_subject(scope)} halted" + _if_known(" by ", note.by) + _if_known(": ", note.reason)
+                by = f" by {note.by}" if note.by else ""
+                reason = f": {note.reason}" if note.reason else ""
+                return f"{_subject(scope)} is halted{by}{reason}"
         return None
 
     def decide(self, order: NewTerms, edited: Order | None, now_ms: int) -> Approved | RiskRejection:
@@ -69,10 +71,6 @@ class Controls:
 
 def _subject(scope: HaltScope) -> str:
     if scope == HaltScope():
-        return "all trading of this tenant is"
+        return "all trading of this tenant"
     where = f"trading on {scope.exchange}" if scope.exchange else "trading"
-    return where + (f" for {scope.order_source} is" if scope.order_source else " is")
-
-
-def _if_known(before: str, text: str | None) -> str:
-    return before + text if text else ""
+    return f"{where} for {scope.order_source}" if scope.order_source else where

@@ -48,7 +48,7 @@ class RequestTasks:
                 await asyncio.wait(late)
         if not self._failure.cancel() and not self._is_raised:
             error = self._failure.exception()
-            log.error("a request failed while its unit ended; the next run settles it", cause=repr(error))
+            log.error("a request failed while its unit ended; it is resolved at the next start", cause=repr(error))
 
     async def _raise_failure(self) -> None:
         await asyncio.wait([self._failure])

@@ -1,4 +1,4 @@
-"""Risk: whether an order may go to the exchange at all. Pure.
+"""Risk limits: whether an order may go to the exchange at all. Pure.
 
 The limits enforced here need only the request and what was sent lately. `not_enforced` names those that need books,
 open orders or positions and protect from nothing yet.
@@ -69,7 +69,7 @@ def rate_window(orders_per_second: float) -> tuple[int, float]:
 def _symbol_reason(order: NewTerms, limits: RiskLimits) -> str | None:
     if limits.symbols is None or order.payload.symbol in limits.symbols:
         return None
-    return f"symbols allows {', '.join(limits.symbols) or 'nothing'}, not {order.payload.symbol}"
+    return f"symbols allows {', '.join(limits.symbols) or 'none'}, not {order.payload.symbol}"
 
 
 def _notional_reason(order: NewTerms, limits: RiskLimits, state: TradingState) -> str | None:
@@ -80,7 +80,7 @@ def _notional_reason(order: NewTerms, limits: RiskLimits, state: TradingState) -
     if notional is None:
         return f"maxOrderNotional is {limit}, and the order cannot be measured by it: add an amount and a price"
     if notional > limit:
-        return f"maxOrderNotional is {limit}, and this order's is {notional}"
+        return f"maxOrderNotional is {limit}, and this order's notional is {notional}"
     return None
 
 

@@ -17,7 +17,7 @@ from millrace_core.trace import Trace
 MAX_OPEN = 500
 """Streams held open; beyond it the least recently used are closed. Each repeats its status every 5 s."""
 IDLE_S = 600.0
-"""A stream is closed when nothing was answered there for so long: a symbol may have been a sender's mistake."""
+"""A stream without answers for this long is closed, since its symbol may be a sender's mistake."""
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class AnswerStreams:
                 try:
                     await stream.writer.drained()
                 except WriterFenced:
-                    log.warning("another executor writes the same answers; taking the stream back", stream=str(name))
+                    log.warning("another executor writes to this stream of answers; opening it again", stream=str(name))
                 else:
                     return
             self._discard(name, stream)
@@ -129,7 +129,7 @@ class AnswerStreams:
         return stream
 
     def _release(self, name: StreamName, stream: _AnswerStream) -> None:
-        """Discard a stream that nobody uses: at once if it could not be opened, else when it has been idle."""
+        """Discard an unused stream: at once if it could not be opened, else once it has been idle."""
         if stream.has_failed:
             self._discard(name, stream)
         elif not stream.users and self._streams.get(name) is stream:

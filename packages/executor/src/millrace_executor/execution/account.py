@@ -47,7 +47,7 @@ async def trade(
     those that have not begun go to the executor of the account that opens next.
 
     Raises:
-        UnknownExchange: there is no exchange of that id.
+        UnknownExchange: ccxt has no exchange of that id.
     """
     exchange = await open_exchange(unit.account.exchange, unit.credentials)
     executor = AccountExecutor(unit.account, exchange, bus=bus, streams=streams, controls=controls, health=health)
@@ -82,9 +82,9 @@ async def _prepare(exchange: Exchange, health: UnitHealthReporter) -> None:
             if isinstance(error, Retryable):
                 pause_s = max(pause_s, error.retry_after_ms / 1000)
             if backoff.failures == 1:
-                log.warning("the account cannot be opened; trying again", cause=str(error), kind=error.kind)
+                log.warning("cannot open the account; trying again", cause=str(error), kind=error.kind)
             health.error(error)
-            health.state("failed", f"the account cannot be opened: {error.kind}: {error}")
+            health.state("failed", f"cannot open the account: {error.kind}: {error}")
         else:
             return
         await asyncio.sleep(pause_s)

@@ -29,7 +29,7 @@ from millrace_service import UnitHealthReporter
 
 
 class AccountExecutor:
-    """One account's execution; made anew whenever the account's configuration changes."""
+    """One account's execution. A change of the account's configuration makes a new one."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class AccountExecutor:
         return None
 
     def _expired(self, accepted: AcceptedRequest) -> Response:
-        waited = "" if self._ready.is_set() else "; the account was not ready to trade yet"
+        waited = "" if self._ready.is_set() else " (the account was not ready to trade yet)"
         late_ms = now_ms() - accepted.valid_until_ms
         return accepted.refuse("expired", "Expired", f"its validity ended {max(late_ms, 0)} ms ago{waited}")
 

@@ -25,7 +25,7 @@ from millrace_executor.risk import Approved
 from millrace_service import UnitHealthReporter
 
 Sendable = Approved | CancelOrder | CancelAllOrders
-"""What may be sent: new terms only once risk approved them, cancels always."""
+"""The requests that may be sent: orders and edits that risk approved, and any cancel."""
 
 TRY_AGAIN = BackoffPolicy(first_s=0.5, limit_s=5.0)
 """Pauses after a failed try, also where the exchange would take the request again at once."""
@@ -46,7 +46,7 @@ class OrderSender:
         health: UnitHealthReporter,
     ) -> None:
         self.trouble: str | None = None
-        """Why the account cannot trade any more, once the exchange said so."""
+        """Why the account can no longer trade, once the exchange said so."""
         self._client = exchange.execution
         self._queue = queue
         self._responder = responder
@@ -95,7 +95,7 @@ class OrderSender:
     def _stop(self, error: Fatal) -> None:
         self._resolver.report(error)
         if self.trouble is None:
-            log.error("the account cannot trade any more; new orders are rejected", cause=str(error))
+            log.error("the account can no longer trade; new orders are rejected", cause=str(error))
         self.trouble = str(error)
         self._health.state("failed", self.trouble)
 
@@ -114,7 +114,7 @@ class OrderSender:
         return await self._client.edit_order(what.request.payload, client_order_id)
 
     async def _cancel_all(self, request: CancelAllOrders, turn: Turn) -> Acknowledgement:
-        """Cancel what is open, at once, and then each order that was being placed meanwhile, as soon as it is there."""
+        """Cancel all open orders now, and those that are still being placed as soon as they exist."""
         under_way = self._queue.creations_under_way(request.payload.symbol)
         canceled = await self._client.cancel_all_orders(request.payload)
         turn.end()

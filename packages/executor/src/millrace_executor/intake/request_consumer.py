@@ -88,7 +88,7 @@ class RequestConsumer:
             note = HaltNote(since=now_ms(), reason=request.payload.reason, by=request.payload.by)
             await self._bus.halts.set(self._tenant, scope, note)
         elif now_ms() > accepted.valid_until_ms:
-            return accepted.refuse("expired", "Expired", "its validity ended; what is halted stays halted")
+            return accepted.refuse("expired", "Expired", "the request expired; halts stay as they are")
         elif not await self._bus.halts.clear(self._tenant, scope):
             halted = ", ".join(map(str, await self._bus.halts.get(self._tenant))) or "nothing"
             reason = f"{scope} is not halted; halted (exchange/source): {halted}"

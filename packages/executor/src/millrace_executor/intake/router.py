@@ -54,9 +54,9 @@ class RequestRouter:
         self._waiting.setdefault(accepted.account, {})[accepted] = timer
 
     def known_part(self, name: StreamName) -> StreamName:
-        """Return the name of a stream without an exchange or a symbol that no account trades.
+        """Return a stream's name without an exchange or a symbol that no account trades.
 
-        So the streams that malformed requests are answered on are no more than accounts and their markets make.
+        Malformed requests are answered there, so what they invent makes no streams.
         """
         key = AccountKey(name.tenant, name.exchange)
         if key not in self._open and key not in self._symbols:
@@ -76,8 +76,8 @@ class RequestRouter:
         tenant, exchange = accepted.account
         accepted.reject_unrouted(
             accepted,
-            f"the executor has no account of {tenant} on {exchange}: add exchanges.{tenant}.{exchange} to its "
-            f"configuration (accounts of {tenant} at work: {self._exchanges_of(tenant)})",
+            f"no account of {tenant} on {exchange}: add exchanges.{tenant}.{exchange} to the executor's configuration "
+            f"(accounts of {tenant} at work: {self._exchanges_of(tenant)})",
         )
 
     def _exchanges_of(self, tenant: Tenant) -> str:

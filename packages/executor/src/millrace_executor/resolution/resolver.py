@@ -37,7 +37,7 @@ class Resolver:
             answer = await self._until_proven(intent)
         finally:
             self._count_unknown(-1)
-        log.info("the outcome of a request is known now", request_id=intent.request_id, status=answer.status)
+        log.info("resolved the outcome of a request", request_id=intent.request_id, status=answer.status)
         return answer
 
     async def ask_once(self, intent: Intent) -> Response | None:

@@ -29,7 +29,7 @@ class Findings:
 
 
 def conclude(request_id: RequestId, request: Request, findings: Findings) -> Response | None:
-    """Return the final answer that the findings prove; None if they prove nothing yet."""
+    """Return the final answer that the findings prove, or None if they prove none yet."""
     order, source = findings.order, request.payload.order_source
     done = Response(request_id, "done", order=order, order_source=source)
     match request:
@@ -68,5 +68,5 @@ def _not_done(request: Request, findings: Findings) -> tuple[str, str]:
         case CancelOrder() if findings.order is not None:
             return "OperationFailed", f"the order is still open: {_LONG_AFTER}"
         case EditOrder() if findings.order is not None:
-            return "OperationFailed", f"the order has its former terms: {_LONG_AFTER}"
+            return "OperationFailed", f"the order was not changed: {_LONG_AFTER}"
     return "OrderNotFound", f"the exchange knows no such order: {_LONG_AFTER}"
