@@ -111,14 +111,12 @@ class History:
     own_trades: HistoryWindow = HistoryWindow()
     closed_orders: HistoryWindow = HistoryWindow()
     public_trades: HistoryWindow = HistoryWindow()
+    public_trades_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
-    newest_trades_params: Mapping[str, Any] = field(default_factory=dict)
-    """ccxt parameters that ask for the newest public trades under the ids that the stream has."""
-    trades_after_params: Mapping[str, Any] = field(default_factory=dict)
-    """ccxt parameters that ask for public trades from an id on."""
-    first_trade_id_param: str = "fromId"
-    """ccxt parameter that takes the first id wanted."""
+    public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters of that question, to which the id is added as `fromId`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,16 +141,6 @@ class RequestLimits:
     """Header that says, in s, how long to keep still; None where there is none."""
     ban_ms: int = 10_000
     """How long to keep still after a refusal that does not say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebSocketApi:
-    """Requests over a socket, apart from subscriptions."""
-
-    url_part: str
-    """Stands in the URL of such a socket and of no other."""
-    limit: RateLimit
-    """The exchange's limit of requests over it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +189,11 @@ class ExchangeProfile:
     top of what was filled before."""
     order_transport: Literal["rest", "websocket"] = "rest"
     """Where an order is faster, and its answer as good."""
-    websocket_api: WebSocketApi | None = None
-    """The socket of `order_transport`, where its limits are not those of subscriptions."""
+    request_socket: str | None = None
+    """Part of the URL of the socket that carries orders: its messages are limited as requests are, not as subscriptions
+    are, and each is answered under its number. None where orders go over REST alone."""
     balance_difference_events: frozenset[str] = frozenset()
-    """Account events (`e`) that carry by how much a balance changed; ccxt takes that for the balance itself."""
+    """Events (`e`) of the account's stream that tell by how much a balance changed; ccxt may take them for balances."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 10_000
     """How long after its validity a request can still be at work at the exchange."""

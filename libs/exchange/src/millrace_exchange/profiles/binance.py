@@ -16,7 +16,7 @@ from millrace_exchange.profile import (
     HistoryWindow,
     IdScopes,
     RateLimit,
-    WebSocketApi,
+    RequestLimits,
 )
 
 PROFILE: Final = ExchangeProfile(
@@ -31,17 +31,17 @@ PROFILE: Final = ExchangeProfile(
     history=History(
         own_trades=HistoryWindow(page=1_000),
         public_trades=HistoryWindow(page=1_000),
+        public_trades_params={"fetchTradesMethod": "publicGetTrades"},
         public_trades_after_id=True,
-        newest_trades_params={"fetchTradesMethod": "publicGetTrades"},
-        trades_after_params={"fetchTradesMethod": "publicGetHistoricalTrades"},
+        public_trades_after_params={"fetchTradesMethod": "publicGetHistoricalTrades"},
     ),
     # ccxt's edit_order is POST /api/v3/order/cancelReplace.
     edit="cancel_replace",
     order_transport="websocket",
-    # "WebSocket API", "Rate limits": REQUEST_WEIGHT, shared with REST; one request weighs 1.
-    websocket_api=WebSocketApi(
-        url_part="/ws-api/",
-        limit=RateLimit(name="REQUEST_WEIGHT", scope="ip", weight=6_000, window_ms=60_000),
+    request_socket="/ws-api/",
+    # exchangeInfo, `rateLimits`; over the WebSocket API one request weighs 1 as well.
+    requests=RequestLimits(
+        limits=(RateLimit(name="REQUEST_WEIGHT", scope="ip", weight=6_000, window_ms=60_000),),
     ),
     # "User data streams": the balance itself follows in `outboundAccountPosition`.
     balance_difference_events=frozenset({"balanceUpdate"}),

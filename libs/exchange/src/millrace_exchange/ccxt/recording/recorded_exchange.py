@@ -64,7 +64,7 @@ class RecordedExchange(Shortcuts):
         if is_new:
             self._listen_in(client)
             self._check_frames(client)
-            prepare_client(self.profile.websocket_api, url, client)
+            prepare_client(self.profile, url, client)
         return client
 
     def _listen_in(self, client: Any) -> None:
