@@ -11,7 +11,9 @@ from millrace_exchange.client_ids import client_order_id_params
 from millrace_exchange.conversion import order_of
 from millrace_exchange.errors import Rejected, Retryable
 from millrace_exchange.meaning import classify
-from millrace_exchange.order_arguments import create_arguments, edit_params
+from millrace_exchange.order_arguments import create_arguments, digits, edit_params, further_params
+from millrace_exchange.profiles import profile_of
+from millrace_exchange.recording.digits import decided
 from millrace_exchange.recording.exchange import Sending
 
 if TYPE_CHECKING:
@@ -54,16 +56,18 @@ class Account:
         """Place an order under our own id (see `client_order_id`)."""
         ccxt = self._exchange.ccxt
         arguments = create_arguments(
-            self._exchange.id,
+            profile_of(self._exchange.id),
             payload,
             client_order_id,
             market_buy_requires_price=bool(ccxt.options.get("createMarketBuyOrderRequiresPrice")),
         )
-        return await self._trade("createOrder", "create_order", *arguments)
+        with decided(payload.amount_base, payload.amount_quote, payload.price, payload.trigger_price):
+            return await self._trade("createOrder", "create_order", *arguments)
 
     async def cancel_order(self, payload: CancelPayload) -> Placed:
         """Cancel an order named by the exchange's id or by ours."""
-        params = {**payload.params, **self._named(payload.order_id, payload.client_order_id)}
+        further = further_params(profile_of(self._exchange.id), "cancelOrder", payload)
+        params = {**further, **self._named(payload.order_id, payload.client_order_id)}
         return await self._trade("cancelOrder", "cancel_order", payload.order_id or "", payload.symbol, params)
 
     async def edit_order(self, payload: EditPayload, client_order_id: str) -> Placed:
@@ -77,27 +81,30 @@ class Account:
         if order is None:
             raise Rejected("no such order", exchange=self._exchange.id, action="editOrder", kind="OrderNotFound")
         amount, price = payload.amount_base or order.amount, payload.price or order.price
-        return await self._send(
-            "editOrder",
-            self._exchange.ccxt.edit_order,
-            order.id,
-            payload.symbol,
-            payload.type or order.type,
-            payload.side or order.side,
-            None if amount is None else float(amount),
-            None if price is None else float(price),
-            edit_params(self._exchange.id, payload, client_order_id),
-        )
+        params = edit_params(profile_of(self._exchange.id), payload, client_order_id)
+        with decided(amount, price, payload.trigger_price):
+            return await self._send(
+                "editOrder",
+                self._exchange.ccxt.edit_order,
+                order.id,
+                payload.symbol,
+                payload.type or order.type,
+                payload.side or order.side,
+                digits(amount),
+                digits(price),
+                params,
+            )
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> CanceledAll:
         """Cancel the open orders of a symbol, or all; gives those that were canceled.
 
         Several symbols are several requests: a failure at one leaves those before it canceled.
         """
+        params = further_params(profile_of(self._exchange.id), "cancelAllOrders", payload)
         symbols = [payload.symbol] if payload.symbol else await self._symbols_with_open_orders()
         timed, orders = Sending(), list[Order]()
         for symbol in symbols:
-            orders += await self._cancel_all_of(symbol, payload.params, timed)
+            orders += await self._cancel_all_of(symbol, params, timed)
         acknowledged = now_ns()
         return CanceledAll(orders, timed.at_ns or acknowledged, acknowledged)
 

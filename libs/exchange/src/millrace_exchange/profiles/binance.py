@@ -28,6 +28,9 @@ PROFILE: Final = ExchangeProfile(
     history=History(own_trades=HistoryWindow(page=1_000), public_trades_after_id=True),
     # ccxt's edit_order is POST /api/v3/order/cancelReplace.
     edit="cancel_replace",
+    # ccxt's create_order_ws sends its unified parameters beside Binance's own; unknown parameters are -1104.
+    order_parameters={"clientOrderId": "newClientOrderId", "cost": "quoteOrderQty", "triggerPrice": "stopPrice"},
+    post_only_type="LIMIT_MAKER",
     order_transport="websocket",
     error_rules=(
         ErrorRule(

@@ -8,9 +8,9 @@ from millrace_core.clock import now_ns
 from millrace_exchange.pacing import pace
 from millrace_exchange.recording.answered import forget_answered
 from millrace_exchange.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
+from millrace_exchange.recording.digits import DigitKeeper
 from millrace_exchange.recording.recorder import Recorder
 from millrace_exchange.recording.sequences import sequence_check
-from millrace_exchange.recording.shortcuts import Shortcuts
 
 
 class Sending:
@@ -30,7 +30,7 @@ def _stamp() -> None:
         current.at_ns = now_ns()
 
 
-class RecordedExchange(Shortcuts):
+class RecordedExchange(DigitKeeper):
     """What is laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     id: str
