@@ -187,6 +187,10 @@ class ExchangeProfile:
     edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
     """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` makes a new one, whose amount comes on
     top of what was filled before."""
+    order_parameters: Mapping[str, str] = field(default_factory=dict)
+    """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
+    post_only_type: str | None = None
+    """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
     order_transport: Literal["rest", "websocket"] = "rest"
     """Where an order is faster, and its answer as good."""
     request_socket: str | None = None

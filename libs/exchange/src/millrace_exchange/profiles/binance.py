@@ -37,6 +37,9 @@ PROFILE: Final = ExchangeProfile(
     ),
     # ccxt's edit_order is POST /api/v3/order/cancelReplace.
     edit="cancel_replace",
+    # ccxt's create_order_ws sends its unified parameters beside Binance's own; unknown parameters are -1104.
+    order_parameters={"clientOrderId": "newClientOrderId", "cost": "quoteOrderQty", "triggerPrice": "stopPrice"},
+    post_only_type="LIMIT_MAKER",
     order_transport="websocket",
     request_socket="/ws-api/",
     # exchangeInfo, `rateLimits`; over the WebSocket API one request weighs 1 as well.
