@@ -33,21 +33,18 @@ class CcxtExecutionClient(CcxtOrderQueries):
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
         """Cancel an order, named by the exchange's id or by ours."""
-        further = further_params(self._caller.profile, "cancelOrder", payload)
-        params = {**further, **self._id_params(payload.order_id, payload.client_order_id)}
-        return await self._send_fastest("cancelOrder", "cancel_order", payload.order_id or "", payload.symbol, params)
+        params, order_id = further_params(self._caller.profile, "cancelOrder", payload), payload.order_id
+        if order_id is None and not self._caller.profile.client_order_ids.cancels:
+            order_id = (await self._found("cancelOrder", payload)).id
+        params |= self._id_params(order_id, payload.client_order_id)
+        return await self._send_fastest("cancelOrder", "cancel_order", order_id or "", payload.symbol, params)
 
     async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
         """Change an open order; where the exchange replaces it, the new one carries `client_order_id`.
 
         Exchanges want all terms, so those that the payload leaves out are asked for first.
         """
-        order = await self.fetch_order(
-            payload.symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
-        )
-        if order is None:
-            exchange = self._caller.profile.exchange
-            raise Rejected("no such order", exchange=exchange, action="editOrder", kind=ORDER_NOT_FOUND)
+        order = await self._found("editOrder", payload)
         amount, price = payload.amount_base or order.amount, payload.price or order.price
         params = edit_params(self._caller.profile, payload, client_order_id)
         with decided(amount, price, payload.trigger_price):
@@ -75,6 +72,15 @@ class CcxtExecutionClient(CcxtOrderQueries):
             orders += await self._cancel_all_of(symbol, params, timed)
         acknowledged_ns = now_ns()
         return Acknowledgement(tuple(orders), timed.at_ns or acknowledged_ns, acknowledged_ns)
+
+    async def _found(self, action: str, payload: CancelPayload | EditPayload) -> Order:
+        order = await self.fetch_order(
+            payload.symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
+        )
+        if order is None:
+            exchange = self._caller.profile.exchange
+            raise Rejected("no such order", exchange=exchange, action=action, kind=ORDER_NOT_FOUND)
+        return order
 
     async def _symbols_with_open_orders(self) -> list[str]:
         return sorted({order.symbol for order in await self.fetch_open_orders() if order.symbol is not None})

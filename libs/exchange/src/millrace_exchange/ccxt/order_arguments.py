@@ -81,10 +81,10 @@ def edit_params(profile: ExchangeProfile, payload: EditPayload, client_order_id:
     Raises:
         Rejected: `params` names what the request itself decides.
     """
-    params = {
-        **further_params(profile, "editOrder", payload),
-        **profile.client_order_ids.params(client_order_id),
-    }
+    params = further_params(profile, "editOrder", payload)
+    if profile.edit_client_order_id == "new":
+        # Elsewhere it would name the order to be changed, or nothing.
+        params |= profile.client_order_ids.params(client_order_id)
     if payload.trigger_price is not None:
         params["triggerPrice"] = str(Digits(payload.trigger_price))
     return params
