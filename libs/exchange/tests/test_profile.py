@@ -48,7 +48,7 @@ def test_answers_reach_from_then_until_now(since_ms: int, reach: int | None, wid
 
 def test_an_accounts_own_validity_lengthens_the_settlement_window_only() -> None:
     """A shorter validity proves nothing sooner: what the exchange does by itself stays possible."""
-    profile = ExchangeProfile(exchange=ExchangeId("x"))
+    profile = ExchangeProfile(exchange=ExchangeId("x"), recv_window_ms=5_000, backend_ms=10_000)
     assert profile.accepting_for(60_000).settlement_window_ms == 70_000
     assert profile.accepting_for(10).settlement_window_ms == profile.settlement_window_ms == 15_000
 

@@ -25,8 +25,9 @@ DAY_MS: Final = 24 * 3_600_000
 class ClientOrderIds:
     """The ids that we give to orders."""
 
-    form: Literal["hex", "base62"] = "hex"
-    """`hex`: the request id as it is, 32 hex digits. `base62`: the same 128 bits in 22 characters."""
+    form: Literal["hex", "base62", "int45"] = "hex"
+    """`hex`: the request id as it is, 32 hex digits. `base62`: the same 128 bits in 22 characters. `int45`: its lowest
+    45 bits as a number, where the exchange takes no more."""
     prefix: str = ""
     """Stands before the id, where the exchange demands it."""
     uniqueness: Literal["open_orders", "always", "returns_first", "not_enforced", "unknown"] = "unknown"
@@ -34,23 +35,30 @@ class ClientOrderIds:
     fill a second order is placed. `always`: refused. `returns_first`: the first order is returned."""
     parameters: tuple[str, ...] = ("clientOrderId",)
     """Names under which ccxt's methods take the id."""
-    finds_closed: bool = True
+    fetches: bool = False
+    """Whether ccxt's `fetch_order` takes the id. Where it does not, its `OrderNotFound` proves nothing: look for the id
+    among the open orders, the closed ones and the own trades."""
+    finds_closed: bool = False
     """Whether asking for an order by our id also finds one that is no longer open."""
+    cancels: bool = False
+    """Whether ccxt's `cancel_order` takes the id in place of the exchange's."""
 
     def of(self, request_id: RequestId) -> str:
         """Return a request's client order id, the same at every attempt."""
-        return self.prefix + (_base62(int(request_id, 16)) if self.form == "base62" else request_id)
+        number = int(request_id, 16)
+        forms = {"hex": request_id, "base62": _base62(number), "int45": str(number % 2**45)}
+        return self.prefix + forms[self.form]
 
-    def params(self, client_order_id: str) -> dict[str, str]:
-        """Return the ccxt parameters that carry an id."""
-        return dict.fromkeys(self.parameters, client_order_id)
+    def params(self, client_order_id: str) -> dict[str, Any]:
+        """Return the ccxt parameters that carry an id; a number where the exchange wants one."""
+        return dict.fromkeys(self.parameters, int(client_order_id) if self.form == "int45" else client_order_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdScopes:
     """Within what the exchange's own ids are unique."""
 
-    order: Literal["exchange", "symbol"] = "exchange"
+    order: Literal["exchange", "symbol"] = "symbol"
     own_trade: Literal["trade", "trade_and_order"] = "trade_and_order"
     """`trade_and_order`: a self-trade is two records of one trade id, told apart by their orders."""
     numbers_public_trades: bool = False
@@ -75,12 +83,14 @@ class BookFeed:
     frame_numbers: FrameNumbers | None = None
     """The form of the numbers, where `checked_by` is `millrace`."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
-    """ccxt `options` that switch its own check on, merged below an account's."""
+    """ccxt `options` that its own check needs, merged below an account's."""
+    whole_frames: bool = False
+    """Whether every frame is the whole book, so that a lost one makes nothing wrong."""
     snapshot_levels: int | None = None
     """Levels a side that a snapshot covers; None for the whole book."""
     stream_levels: int | None = None
-    """Levels a side that the stream keeps up to date; None for the whole book. A snapshot of fewer levels has an edge
-    beyond which nothing is known."""
+    """Levels a side that the stream keeps up to date when no depth is asked for; None for the whole book. A snapshot of
+    fewer levels has an edge beyond which nothing is known."""
     unsubscribes: bool = False
     """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
 
@@ -95,6 +105,9 @@ class HistoryWindow:
     """The longest span that one answer covers; None where only `page` bounds it."""
     page: int = 100
     """Most rows in one answer."""
+    full_page: Literal["oldest", "newest", "unknown"] = "unknown"
+    """Which rows of the span an answer holds that is full. `oldest`: ask again from its last row on. Otherwise rows
+    after `since` may be missing: ask for a shorter span."""
 
     def starts(self, since_ms: int, now_ms: int) -> list[int]:
         """Return the times from which to ask, oldest first, so that the answers together reach from then until now."""
@@ -111,14 +124,12 @@ class History:
     own_trades: HistoryWindow = HistoryWindow()
     closed_orders: HistoryWindow = HistoryWindow()
     public_trades: HistoryWindow = HistoryWindow()
+    public_trades_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
-    newest_trades_params: Mapping[str, Any] = field(default_factory=dict)
-    """ccxt parameters that ask for the newest public trades under the ids that the stream has."""
-    trades_after_params: Mapping[str, Any] = field(default_factory=dict)
-    """ccxt parameters that ask for public trades from an id on."""
-    first_trade_id_param: str = "fromId"
-    """ccxt parameter that takes the first id wanted."""
+    public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters of that question, to which the id is added as `fromId`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,18 +157,8 @@ class RequestLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WebSocketApi:
-    """Requests over a socket, apart from subscriptions."""
-
-    url_part: str
-    """Stands in the URL of such a socket and of no other."""
-    limit: RateLimit
-    """The exchange's limit of requests over it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceLimits:
-    """How long a healthy stream may be silent, ms; None where silence proves nothing."""
+    """How long we let a stream be silent, ms; None where silence proves nothing. Our choice, no exchange's rule."""
 
     order_book_ms: int | None = 30_000
     trades_ms: int | None = None
@@ -170,7 +171,10 @@ Outcome = Literal["retryable", "rejected", "unknown", "fatal"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRule:
-    """A code of the exchange whose meaning is definite, whatever class ccxt gives it."""
+    """A code of the exchange whose meaning is definite, whatever class ccxt gives it.
+
+    Needed only where ccxt's class is wrong or too vague.
+    """
 
     code: str
     """As it stands in the exchange's answer, such as `-2022`."""
@@ -197,17 +201,29 @@ class ExchangeProfile:
     book: BookFeed = BookFeed()
     history: History = History()
     edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
-    """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` makes a new one, whose amount comes on
-    top of what was filled before."""
+    """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` cancels it and makes a new one."""
+    edit_amount: Literal["total", "remaining", "unknown"] = "unknown"
+    """What the amount of an edit counts: `total`, all of the order with what was filled; `remaining`, what comes on top
+    of what was filled."""
+    edit_client_order_id: Literal["new", "existing", "none"] = "none"
+    """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
+    (then leave it out)."""
+    order_parameters: Mapping[str, str] = field(default_factory=dict)
+    """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
+    post_only_type: str | None = None
+    """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
     order_transport: Literal["rest", "websocket"] = "rest"
     """Where an order is faster, and its answer as good."""
-    websocket_api: WebSocketApi | None = None
-    """The socket of `order_transport`, where its limits are not those of subscriptions."""
+    request_socket: str | None = None
+    """Part of the URL of the socket that carries orders: its messages are limited as requests are, not as subscriptions
+    are, and each is answered under its number. None where orders go over REST alone."""
+    ccxt_options: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()
-    """Account events (`e`) that carry by how much a balance changed; ccxt takes that for the balance itself."""
+    """Events (`e`) of the account's stream that tell by how much a balance changed; ccxt may take them for balances."""
     requests: RequestLimits = RequestLimits()
-    backend_ms: int = 10_000
-    """How long after its validity a request can still be at work at the exchange."""
+    backend_ms: int = 60_000
+    """How long after its validity a request can still be at work at the exchange; a minute where no source says."""
     recv_window_ms: int = 5_000
     """How long after its timestamp the exchange accepts a request; 0 where requests carry no validity."""
     silence: SilenceLimits = SilenceLimits()

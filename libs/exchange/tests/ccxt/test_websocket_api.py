@@ -11,7 +11,7 @@ from millrace_core.requests import CreatePayload
 from millrace_exchange import Rejected, profile_of
 from millrace_exchange.ccxt.exchange import CcxtExchange, open_ccxt_exchange
 from millrace_exchange.ccxt.websocket_api import Window, prepare_client
-from millrace_exchange.profile import RateLimit
+from millrace_exchange.profile import ExchangeProfile, RateLimit
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.server import serve
 
@@ -20,7 +20,7 @@ ORDERS = 300
 BID = CreatePayload(
     symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(1), price=Decimal(5), time_in_force="IOC"
 )
-API = profile_of(ExchangeId("binance")).websocket_api
+BINANCE = profile_of(ExchangeId("binance"))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ class Client:
 def test_sockets_of_subscriptions_keep_their_pace(url: str, is_paced: bool) -> None:
     """Only the WebSocket API has a limit of its own, and only where the profile says so."""
     ours, unknown = Client(), Client()
-    prepare_client(API, url, ours)
-    prepare_client(None, url, unknown)
+    prepare_client(BINANCE, url, ours)
+    prepare_client(ExchangeProfile(exchange=ExchangeId("x")), url, unknown)
     assert isinstance(ours.throttle, Window) is is_paced
     assert unknown.throttle is None

@@ -1,16 +1,19 @@
 """ccxt's dictionaries as the platform's own structures; the exchange's raw payload (`info`) stays behind.
 
-Numbers keep the digits that they print with: floats in market data, decimals in orders.
+Market data keeps ccxt's floats; orders have the digits that the exchange sent.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from millrace_core.market import Balance, Balances, Fee, Trade
 from millrace_core.messages import decimal_of
 from millrace_core.orders import Order, OrderFee
 
 CcxtDict = Mapping[str, Any]
+ANSWERED: Final = "digits"
+"""Key in ccxt's order under which the exchange's own texts of its numbers stand; see `recording.digits`."""
 
 
 def trade_of(trade: CcxtDict) -> Trade:
@@ -45,18 +48,42 @@ def order_of(order: CcxtDict) -> Order:
         time_in_force=order.get("timeInForce"),
         post_only=order.get("postOnly"),
         reduce_only=order.get("reduceOnly"),
-        price=decimal_of(order.get("price")),
-        trigger_price=decimal_of(order.get("triggerPrice")),
-        amount=decimal_of(order.get("amount")),
+        price=_exact(order, "price"),
+        trigger_price=_exact(order, "triggerPrice"),
+        amount=_exact(order, "amount"),
         status=order.get("status"),
-        filled=decimal_of(order.get("filled")),
-        remaining=decimal_of(order.get("remaining")),
-        average=decimal_of(order.get("average")),
-        cost=decimal_of(order.get("cost")),
+        filled=_exact(order, "filled"),
+        remaining=_remaining(order),
+        average=_exact(order, "average"),
+        cost=_exact(order, "cost"),
         fees=_fees(order),
         last_trade_timestamp=order.get("lastTradeTimestamp"),
         last_update_timestamp=order.get("lastUpdateTimestamp"),
     )
+
+
+def _exact(order: CcxtDict, name: str) -> Decimal | None:
+    """Return a number of an order with the digits that the exchange sent, zeros behind the last one left out."""
+    value = order.get(name)
+    if value is None:
+        return None
+    text = order.get(ANSWERED, {}).get(name)
+    # ccxt corrects some numbers after it read them: then its own stands.
+    return plain(Decimal(text) if text is not None and float(text) == value else Decimal(str(value)))
+
+
+def _remaining(order: CcxtDict) -> Decimal | None:
+    # What ccxt works out where the exchange does not say has a float's digits.
+    amount, filled = _exact(order, "amount"), _exact(order, "filled")
+    if "remaining" in order.get(ANSWERED, {}) or amount is None or filled is None:
+        return _exact(order, "remaining")
+    return None if order.get("remaining") is None else plain(amount - filled)
+
+
+def plain(number: Decimal) -> Decimal:
+    """Return a number without an exponent and without zeros behind its last digit: 5, not 5.00000000 or 0E-8."""
+    text = format(number, "f")
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _fees(order: CcxtDict) -> list[OrderFee]:

@@ -46,5 +46,5 @@ class CcxtMarketFeed:
     def _params(self, after: Trade | None) -> dict[str, Any]:
         history = self._caller.profile.history
         if after is None or after.id is None or not (history.public_trades_after_id and self._caller.has_keys):
-            return dict(history.newest_trades_params)
-        return {**history.trades_after_params, history.first_trade_id_param: int(after.id) + 1}
+            return dict(history.public_trades_params)
+        return {**history.public_trades_after_params, "fromId": int(after.id) + 1}

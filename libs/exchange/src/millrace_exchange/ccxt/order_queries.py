@@ -22,7 +22,13 @@ class CcxtOrderQueries:
     async def fetch_order(
         self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
-        """Return one order, by the exchange's id or by ours; None if the exchange says that it knows none."""
+        """Return one order, by the exchange's id or by ours; None if the exchange says that it knows none.
+
+        Where it cannot be asked by our id, the open orders are searched for it.
+        """
+        if order_id is None and not self._caller.profile.client_order_ids.fetches:
+            open_orders = await self.fetch_open_orders(symbol)
+            return next((order for order in open_orders if order.client_order_id == client_order_id), None)
         params = self._id_params(order_id, client_order_id)
         ask = self._caller.ccxt.fetch_order
         try:
@@ -65,7 +71,7 @@ class CcxtOrderQueries:
             raise error
         return order_of(answer)
 
-    def _id_params(self, order_id: str | None, client_order_id: str | None) -> dict[str, str]:
+    def _id_params(self, order_id: str | None, client_order_id: str | None) -> dict[str, Any]:
         if order_id is not None or client_order_id is None:
             return {}
         return self._caller.profile.client_order_ids.params(client_order_id)

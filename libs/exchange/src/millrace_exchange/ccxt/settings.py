@@ -43,11 +43,11 @@ def _options(credentials: Credentials, profile: ExchangeProfile) -> Tree:
         "maxRetriesOnFailureDelay": 0,
         # Asking for the open orders of all symbols is meant, whatever it weighs.
         "warnOnFetchOpenOrdersWithoutSymbol": False,
-        **profile.book.ccxt_options,
     }
     if profile.recv_window_ms:
         # ccxt's own 10 s are twice what is wise.
         options["recvWindow"] = profile.recv_window_ms
+    options = merged(merged(options, dict(profile.ccxt_options)), dict(profile.book.ccxt_options))
     if BASE in credentials.urls:
         # One address is one server, and such servers are spot markets: ccxt would ask it for the others too.
         options |= {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}

@@ -5,16 +5,16 @@ import time
 from collections import deque
 from typing import Any
 
-from millrace_exchange.profile import RateLimit, WebSocketApi
+from millrace_exchange.profile import ExchangeProfile, RateLimit
 
 
-def prepare_client(api: WebSocketApi | None, url: str, client: Any) -> None:
+def prepare_client(profile: ExchangeProfile, url: str, client: Any) -> None:
     """Let requests over an exchange's WebSocket API go out as fast as it takes them, and be forgotten once answered.
 
     Sockets of subscriptions keep ccxt's ways.
     """
-    if api is not None and api.url_part in url:
-        client.throttle = Window(api.limit)
+    if profile.request_socket is not None and profile.request_socket in url:
+        client.throttle = Window(next(limit for limit in profile.requests.limits if limit.scope == "ip"))
         _forget_answered(client)
 
 

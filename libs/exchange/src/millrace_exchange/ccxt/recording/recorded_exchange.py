@@ -7,8 +7,8 @@ from typing import Any
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.recording.book_proofs import sequence_check
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
+from millrace_exchange.ccxt.recording.digits import DigitKeeper
 from millrace_exchange.ccxt.recording.recorder import Recorder
-from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
 from millrace_exchange.ccxt.websocket_api import prepare_client
 from millrace_exchange.profile import ExchangeProfile
 
@@ -30,7 +30,7 @@ def _stamp() -> None:
         current.at_ns = now_ns()
 
 
-class RecordedExchange(Shortcuts):
+class RecordedExchange(DigitKeeper):
     """What is laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     clients: dict[str, Any]
@@ -64,7 +64,7 @@ class RecordedExchange(Shortcuts):
         if is_new:
             self._listen_in(client)
             self._check_frames(client)
-            prepare_client(self.profile.websocket_api, url, client)
+            prepare_client(self.profile, url, client)
         return client
 
     def _listen_in(self, client: Any) -> None:

@@ -18,8 +18,10 @@ _SECONDS_KEPT: Final = 64
 class Shortcuts:
     """Methods of ccxt's `Exchange`, to be laid over it."""
 
-    # Prices and amounts repeat; 1 and 1.0 are kept apart because ccxt prints them before it rounds.
-    decimal_to_precision = staticmethod(lru_cache(_NUMBERS_KEPT, typed=True)(decimal_to_precision))
+    @staticmethod
+    def decimal_to_precision(n: Any, *rules: Any, **named_rules: Any) -> Any:
+        """Return a number as text, rounded by the rules. Prices and amounts repeat."""
+        return _rounded(n, *rules, **named_rules)
 
     @staticmethod
     def iso8601(timestamp: Any = None) -> Any:
@@ -35,6 +37,10 @@ class Shortcuts:
         if not all(type(value) in _PLAIN for value in params.values()):
             return Exchange.rawencode(params, sort)
         return "&".join([f"{name}={value}" for name, value in params.items()])
+
+
+# 1 and 1.0 are kept apart because ccxt prints them before it rounds.
+_rounded: Final = lru_cache(_NUMBERS_KEPT, typed=True)(decimal_to_precision)
 
 
 @lru_cache(_SECONDS_KEPT)
