@@ -1,14 +1,16 @@
-"""The order books that a strategy sees: live, read-only, and honest about whether they can be trusted."""
+"""The order books and balances that a strategy sees: live and read-only."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from millrace_core.book import OrderBook
-from millrace_core.market import Level
+from millrace_core.market import Balance, Balances, Level
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_strategy.errors import NotSubscribed
 
 ORDER_BOOK = Action("watchOrderBook")
+_NO_BALANCES: Mapping[str, Balance] = MappingProxyType({})
 
 
 class Feed(NamedTuple):
@@ -23,10 +25,7 @@ class Feed(NamedTuple):
 
 
 class LocalBook:
-    """An order book kept up to date in this process.
-
-    It is live: after an `await`, or in a later event, it may hold something else.
-    """
+    """An order book. It is live: after an `await`, or in a later event, it may have changed."""
 
     __slots__ = ("_book", "_is_sound", "_status", "exchange", "symbol", "timestamp")
 
@@ -41,37 +40,37 @@ class LocalBook:
 
     @property
     def trusted(self) -> bool:
-        """Tell whether it is the exchange's book of now.
+        """Tell whether it is the exchange's current book.
 
-        False until the first snapshot, while a gap is being repaired, and while its stream is not live:
-        then it is the last good book.
+        False until the first snapshot, while a gap is being repaired, and while its stream is not live; it then
+        shows the last good book.
         """
         return self._is_sound and self._status == "live"
 
     @property
     def best_bid(self) -> Level | None:
-        """Return price and amount of the best bid; None when there is none."""
+        """Return price and amount of the best bid; None if there is none."""
         return self._book.bids.best()
 
     @property
     def best_ask(self) -> Level | None:
-        """Return price and amount of the best ask; None when there is none."""
+        """Return price and amount of the best ask; None if there is none."""
         return self._book.asks.best()
 
     @property
     def mid(self) -> float | None:
-        """Return the price half-way between best bid and ask; None when a side is empty."""
+        """Return the price half-way between best bid and ask; None if a side is empty."""
         return self._book.mid
 
     @property
     def spread(self) -> float | None:
-        """Return the best ask less the best bid; None when a side is empty."""
+        """Return the best ask less the best bid; None if a side is empty."""
         bid, ask = self.best_bid, self.best_ask
         return None if bid is None or ask is None else ask[0] - bid[0]
 
     @property
     def nonce(self) -> int | None:
-        """Return the exchange's own number of this state, where it gives one."""
+        """Return the exchange's own number of this state; None if it numbers none."""
         return self._book.nonce
 
     def bids(self, depth: int | None = None) -> list[Level]:
@@ -83,13 +82,13 @@ class LocalBook:
         return self._book.asks.levels(depth)
 
     def show(self, book: OrderBook, timestamp: int | None) -> None:
-        """Be a view of this good book from now on. For who feeds the strategy, as what follows."""
+        """Show this good book from now on. For hosts only, like `take_status`."""
         self._book = book
         self.timestamp = timestamp
         self._is_sound = True
 
     def take_status(self, status: str) -> None:
-        """Know what its stream's writer says, or that the reader is `untrusted`."""
+        """Take the status of its stream, or `untrusted`."""
         if status == "untrusted":
             self._is_sound = False
         else:
@@ -120,3 +119,23 @@ class Books(Mapping[tuple[str, str], LocalBook]):
 
     def __len__(self) -> int:
         return len(self._books)
+
+
+class AccountBalances(Mapping[str, Mapping[str, Balance]]):
+    """Balances by exchange, then by currency code; empty for an exchange whose balances are not known yet."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Mapping[str, Balance]] = {}
+
+    def __getitem__(self, exchange: str) -> Mapping[str, Balance]:
+        return self._accounts.get(exchange, _NO_BALANCES)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._accounts)
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def show(self, exchange: str, balances: Balances) -> None:
+        """Show these balances from now on. For hosts only."""
+        self._accounts[exchange] = MappingProxyType(balances)
