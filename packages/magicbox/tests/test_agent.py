@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.names import ExchangeId, Symbol, Tenant, order_key
 from millrace_core.requests import CancelOrder, CreateOrder
-from millrace_strategy import BookEvent, Runtime, StopEvent, Strategy
+from millrace_magicbox import order_gateway
+from millrace_strategy import BookEvent, ResponseEvent, Runtime, StopEvent, Strategy
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "strategies"
 TENANT, EXCHANGE, SYMBOL = Tenant("StrankaXY"), ExchangeId("binance"), Symbol("KCS/USDT")
@@ -39,9 +40,9 @@ class Spy(Strategy):
         self.events.append(event)
         self.news.set()
 
-    def buy(self, symbol="KCS/USDT"):
+    def buy(self, symbol="KCS/USDT", valid_for_ms=5000):
         return self.trader.create_order(
-            exchange="binance", symbol=symbol, side="buy", type="limit", amount=2, price=10
+            exchange="binance", symbol=symbol, side="buy", type="limit", amount=2, price=10, valid_for_ms=valid_for_ms
         )
 
 
@@ -246,6 +247,36 @@ async def test_an_order_that_cannot_be_read_fails_its_strategy(
         await saw(spies(), lambda spy: isinstance(spy.events[-1], StopEvent))
         await redis.delete(order_key(TENANT, "77"))
     await magicbox.unit_in_state("Quick", "live")
+
+
+async def test_a_request_that_never_reached_redis_is_answered(
+    magicbox: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request made in an outage is `unknown` when its validity ends, and `expired` once Redis is back."""
+    monkeypatch.setattr(order_gateway, "ANSWER_GRACE_S", 0.05)
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    spy = spies()
+    await server.kill()
+    pending = spy.buy(valid_for_ms=100)
+    await saw(spy, lambda _: pending.is_unknown)
+    await server.restart()
+    await saw(spy, lambda _: pending.is_final)
+    assert pending.response.status == "expired"
+    answers = [event.response.status for event in spy.events if isinstance(event, ResponseEvent)]
+    assert answers == ["unknown", "expired"]
+
+
+async def test_a_request_that_redis_refuses_is_rejected(magicbox: Any, server: EmbeddedServer, spies: Any) -> None:
+    """A Redis without memory takes no requests: the strategy gets an answer, and does not wait for the executor's."""
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    async with Redis.from_url(server.url) as redis:
+        await redis.config_set("maxmemory", "1")
+        pending = spies().buy()
+        await saw(spies(), lambda _: pending.is_final)
+        await redis.config_set("maxmemory", "0")
+    assert (pending.response.status, pending.response.error.kind) == ("rejected", "CommandRefused")
 
 
 async def test_an_outage_of_redis_is_survived(magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any) -> None:

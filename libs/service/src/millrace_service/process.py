@@ -5,7 +5,6 @@ Exit codes: 0 ended in order; 2 a setting is missing or wrong; 1 failed, and the
 """
 
 import asyncio
-import ctypes
 import faulthandler
 import os
 import signal
@@ -18,6 +17,7 @@ from typing import Any, Final, NoReturn
 import structlog
 import uvloop
 
+from millrace_bus.server import end_with_parent
 from millrace_service.agent import Agent
 from millrace_service.errors import SettingsInvalid, describe, traceback_of
 from millrace_service.logs import configure_logging
@@ -29,7 +29,6 @@ END_LIMIT_S: Final = 4.8
 UNUSABLE_SETTINGS: Final = 2
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_PR_SET_PDEATHSIG: Final = 1
 
 log = structlog.get_logger()
 
@@ -53,7 +52,7 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     configure_logging(settings.log_level, settings.log_format, about={"service": kind, "agent": settings.agent_id})
     sys.excepthook = _log_failure
     if settings.parent is not None:
-        end_with_parent(settings.parent)
+        end_with_parent(settings.parent or os.getppid())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_live(make_agent(), settings))
     sys.exit(0)
@@ -95,18 +94,3 @@ def _service_name() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     module = spec.parent or spec.name if spec else Path(sys.argv[0]).stem
     return str(module).removeprefix("millrace_")
-
-
-def end_with_parent(parent: int) -> None:
-    """End this process, as by SIGTERM, when the process that started it ends, however it ends.
-
-    `parent` is that process's id, or 0 if it is unknown; with it, a parent that has ended already is noticed. Only
-    Linux can do this; on other systems a warning is logged.
-    """
-    if not sys.platform.startswith("linux"):
-        log.warning("--die-with-parent works on Linux only")
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if parent and os.getppid() != parent:
-        log.warning("the parent has ended already", parent=parent)
-        sys.exit(0)

@@ -2,14 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-from millrace_bus import Bus, Follower, Update
+from millrace_bus import Bus, BusError, Follower, RequestExpired, TooManyRequests, Update
+from millrace_core.ids import RequestId
+from millrace_core.messages import ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import action_of
 from millrace_magicbox.failures import Failures
 from millrace_strategy import OrderRequest
 
-TRADE_ACTIONS = (Action("createOrder"), Action("cancelOrder"), Action("editOrder"), Action("cancelAllOrders"))
+TRADE_ACTIONS: Final = (Action("createOrder"), Action("cancelOrder"), Action("editOrder"), Action("cancelAllOrders"))
+ANSWER_GRACE_S: Final = 10.0
+"""How long after an outage an answer may still come: writers send again within seconds what Redis has lost."""
+
+OnUnanswered = Callable[[OrderRequest, ResponseStatus, BusError], None]
+"""Called when the executor may never answer a request: with what is to be answered instead, and why."""
 
 
 class _AnswerStream:
@@ -26,6 +35,8 @@ class OrderGateway:
     """Sends the requests of one tenant's strategy, and follows the streams of their answers.
 
     `listener` is called with the answers, `traded` with each exchange and symbol at the first request for it.
+    A request that Redis does not take is `rejected`. One of which that is not certain is `unknown`, and `expired` once
+    Redis is back and still no answer has come.
     """
 
     def __init__(
@@ -34,12 +45,15 @@ class OrderGateway:
         tenant: Tenant,
         listener: Callable[[Update], None],
         traded: Callable[[ExchangeId, Symbol | None], None],
+        unanswered: OnUnanswered,
         failures: Failures,
     ) -> None:
         self._bus = bus
         self._tenant = tenant
         self._listener = listener
         self._traded = traded
+        self._unanswered = unanswered
+        self._expiring: set[asyncio.Task[None]] = set()
         self._failures = failures
         self._streams: dict[StreamName, _AnswerStream] = {}
 
@@ -56,7 +70,7 @@ class OrderGateway:
         exchange = ExchangeId(request.exchange_id or "")
         stream = self._stream(StreamName(self._tenant, exchange, Action(action_of(request)), symbol))
         if stream.is_ready:
-            self._bus.requests.publish(self._tenant, request)
+            self._publish(stream, request)
             return
         self._traded(exchange, symbol)
         stream.waiting.append(request)
@@ -67,16 +81,21 @@ class OrderGateway:
             if stream.opening is not None:
                 stream.opening.cancel()
             self._release(stream)
+        for task in self._expiring:
+            task.cancel()
         await asyncio.gather(*(stream.follower.close() for stream in self._streams.values()))
         self._streams.clear()
 
     def _stream(self, name: StreamName) -> _AnswerStream:
         stream = self._streams.get(name)
         if stream is None:
-            stream = self._streams[name] = _AnswerStream(self._bus.follow(name, self._failures.watched(self._listener)))
+            stream = self._streams[name] = _AnswerStream(self._follow(name))
             stream.opening = asyncio.create_task(self._open(stream), name=f"opening of {name}")
             self._failures.watch(stream.opening)
         return stream
+
+    def _follow(self, name: StreamName) -> Follower:
+        return self._bus.follow(name, self._listener, on_failed=self._failures.report)
 
     async def _open(self, stream: _AnswerStream) -> None:
         await stream.follower.ready()
@@ -86,4 +105,27 @@ class OrderGateway:
     def _release(self, stream: _AnswerStream) -> None:
         waiting, stream.waiting = stream.waiting, []
         for request in waiting:
-            self._bus.requests.publish(self._tenant, request)
+            self._publish(stream, request)
+
+    def _publish(self, stream: _AnswerStream, request: OrderRequest) -> None:
+        try:
+            self._bus.requests.publish(self._tenant, request, on_lost=partial(self._lost, stream, request))
+        except TooManyRequests as error:
+            self._unanswered(request, "rejected", error)
+
+    def _lost(self, stream: _AnswerStream, request: OrderRequest, request_id: RequestId, error: BusError) -> None:
+        if not isinstance(error, RequestExpired):
+            self._unanswered(request, "rejected", error)
+            return
+        # Redis may have had it, and only the acknowledgement was lost.
+        self._unanswered(request, "unknown", error)
+        task = asyncio.create_task(self._expire(stream, request, error), name=f"expiry of {request_id}")
+        self._expiring.add(task)
+        task.add_done_callback(self._expiring.discard)
+        self._failures.watch(task)
+
+    async def _expire(self, stream: _AnswerStream, request: OrderRequest, error: BusError) -> None:
+        await stream.follower.ready()
+        await asyncio.sleep(ANSWER_GRACE_S)
+        await stream.follower.ready()
+        self._unanswered(request, "expired", error)

@@ -7,7 +7,8 @@ from typing import NoReturn
 
 import structlog
 
-from millrace_bus import Bus
+from millrace_bus import Bus, BusError
+from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.orders import OrderRecord
 from millrace_magicbox.failures import Failures
@@ -55,7 +56,12 @@ class StrategyRun:
             log=self._log,
         )
         self._gateway = OrderGateway(
-            bus, plan.tenant, answer_listener(self._runtime, health), self._follow_orders, self._failures
+            bus,
+            plan.tenant,
+            answer_listener(self._runtime, health),
+            traded=self._follow_orders,
+            unanswered=self._answer,
+            failures=self._failures,
         )
         self._followed: set[StreamName] = set()
         self._open = AsyncExitStack()
@@ -112,8 +118,27 @@ class StrategyRun:
         name = self._plan.stream(feed)
         if name not in self._followed:
             self._followed.add(name)
-            follower = self._bus.follow(name, self._failures.watched(feed_listener(feed, self._runtime, self._health)))
+            listener = feed_listener(feed, self._runtime, self._health)
+            follower = self._bus.follow(name, listener, on_failed=self._failures.report)
             self._open.push_async_callback(follower.close)
 
     def _send(self, request: OrderRequest) -> None:
         self._gateway.send(request)
+
+    def _answer(self, request: OrderRequest, status: ResponseStatus, error: BusError) -> None:
+        """Answer a request in place of the executor, unless that has answered."""
+        pending = next((each for each in self._runtime.trader.pending if each.request is request), None)
+        if pending is None:
+            return
+        self._health.error(error)
+        self._runtime.response(
+            pending.exchange,
+            pending.action,
+            pending.symbol,
+            Response(
+                pending.request_id,
+                status,
+                order_source=self._runtime.name,
+                error=RequestError(type(error).__name__, str(error)),
+            ),
+        )
