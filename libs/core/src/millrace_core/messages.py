@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from millrace_core.errors import InvalidMessage, Problem
+from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
@@ -84,16 +85,19 @@ def decode(raw: bytes) -> Message:
     """
     try:
         return _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidMessage((problem_of(error),)) from error
 
 
-def problem_of(error: msgspec.MsgspecError | UnicodeDecodeError) -> Problem:
-    """Say what a JSON decoder found wrong, and where."""
-    text, _, path = str(error).partition(" - at `")
-    return Problem(path.rstrip("`") or "$", text)
-
-
 def decimal_of(value: float | str | Decimal | None) -> Decimal | None:
-    """Return a number as the decimal whose digits it prints; None stays None."""
-    return None if value is None else Decimal(str(value))
+    """Return a number as the decimal whose digits it prints; None for None, NaN and infinities.
+
+    A decimal that is not finite must never be sent: its JSON would be unreadable.
+
+    Raises:
+        decimal.InvalidOperation: the text is not a number.
+    """
+    if value is None:
+        return None
+    number = Decimal(str(value))
+    return number if number.is_finite() else None

@@ -13,11 +13,11 @@ from millrace_service.health import ErrorLog, summaries
 
 
 class AgentStatus:
-    """The agent's part of its heartbeat; whoever changes it has it sent."""
+    """The agent's part of its heartbeat; each change has it sent at once."""
 
     def __init__(self, kind: str, agent_id: AgentId, errors: ErrorLog, changed: Callable[[], None]) -> None:
         self._kind = kind
-        self._id = agent_id
+        self.agent_id = agent_id
         self._errors = errors
         self._changed = changed
         self._started_at = now_ms()
@@ -55,7 +55,7 @@ class AgentStatus:
     def heartbeat(self, units: list[UnitHealth], latencies: dict[str, Histogram]) -> Heartbeat:
         """Return the whole heartbeat."""
         return Heartbeat(
-            id=self._id,
+            id=self.agent_id,
             kind=self._kind,
             state=self._state,
             pid=os.getpid(),

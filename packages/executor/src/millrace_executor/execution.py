@@ -14,7 +14,7 @@ from millrace_core.clock import now_ms
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
-from millrace_core.requests import CreateOrder, EditOrder
+from millrace_core.requests import CreateOrder, EditOrder, symbol_of
 from millrace_core.trace import Trace
 from millrace_exchange import Exchange, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
 from millrace_executor.answering import Answering
@@ -158,6 +158,6 @@ def _named(order: Order, job: Job, our_id: str) -> Order:
     created = isinstance(job.work.request, CreateOrder)
     return replace(
         order,
-        symbol=order.symbol or job.work.request.payload.symbol,
+        symbol=order.symbol or symbol_of(job.work.request),
         client_order_id=order.client_order_id or (our_id if created else None),
     )

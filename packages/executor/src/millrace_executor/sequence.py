@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from millrace_core.orders import Order
-from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, Request
+from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, Request, symbol_of
 
 KEPT_ALIASES = 10_000
 """How many orders' second names are remembered."""
@@ -76,7 +76,7 @@ class Sequence:
             turn = Turn(request.payload.symbol, ())
             self._clearances.add(turn)
             return turn
-        symbol, keys = request.payload.symbol, self._keys(request, client_order_id)
+        symbol, keys = symbol_of(request), self._keys(request, client_order_id)
         before = [self._last[key] for key in keys if key in self._last]
         turn = Turn(symbol, before + [each for each in self._clearances if each.symbol in (None, symbol)])
         self._last.update(dict.fromkeys(keys, turn))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from millrace_bus import Bus, Follower, Update
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import action_of
+from millrace_magicbox.failures import Failures
 from millrace_strategy import OrderRequest
 
 TRADE_ACTIONS = (Action("createOrder"), Action("cancelOrder"), Action("editOrder"), Action("cancelAllOrders"))
@@ -36,11 +37,13 @@ class Answers:
         tenant: Tenant,
         listener: Callable[[Update], None],
         traded: Callable[[ExchangeId, Symbol | None], None],
+        failures: Failures,
     ) -> None:
         self._bus = bus
         self._tenant = tenant
         self._listener = listener
         self._traded = traded
+        self._failures = failures
         self._streams: dict[StreamName, _AnswerStream] = {}
 
     async def follow(self, exchange: ExchangeId, symbol: Symbol) -> None:
@@ -73,8 +76,9 @@ class Answers:
     def _stream(self, name: StreamName) -> _AnswerStream:
         stream = self._streams.get(name)
         if stream is None:
-            stream = self._streams[name] = _AnswerStream(self._bus.follow(name, self._listener))
-            stream.opening = asyncio.create_task(self._open(stream))
+            stream = self._streams[name] = _AnswerStream(self._bus.follow(name, self._failures.watched(self._listener)))
+            stream.opening = asyncio.create_task(self._open(stream), name=f"opening of {name}")
+            self._failures.watch(stream.opening)
         return stream
 
     async def _open(self, stream: _AnswerStream) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from millrace_core.clock import now_ns
 from millrace_core.names import ExchangeId, Symbol
+from millrace_magicbox.failures import Failures
 from millrace_service import UnitHealthReporter
 from millrace_strategy import Alarm, Event, OrderRequest, StrategyFaulty
 
@@ -23,11 +24,13 @@ class LiveHost:
         *,
         send: Callable[[OrderRequest], None],
         look_up: Callable[[ExchangeId, Symbol | None, str], None],
+        failures: Failures,
     ) -> None:
         self._health = health
         self._log = log
         self._send = send
         self._look_up = look_up
+        self._failures = failures
         self._hook: asyncio.Task[None] | None = None
         self._next_log_ns = 0
         self._unlogged = 0
@@ -42,15 +45,16 @@ class LiveHost:
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop."""
-        self._loop.call_soon(callback)
+        self._loop.call_soon(self._failures.watched(callback))
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
         """Call back after a while."""
-        return self._loop.call_later(seconds, callback)
+        return self._loop.call_later(seconds, self._failures.watched(callback))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run the rest of an asynchronous hook."""
-        self._hook = self._loop.create_task(work)
+        self._hook = self._loop.create_task(work, name="hook")
+        self._failures.watch(self._hook)
 
     def send(self, request: OrderRequest) -> None:
         """Send a request with this turn of the loop."""

@@ -11,6 +11,7 @@ from millrace_bus import Bus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.orders import OrderRecord
 from millrace_magicbox.answers import Answers
+from millrace_magicbox.failures import Failures
 from millrace_magicbox.live_host import LiveHost
 from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
@@ -39,10 +40,11 @@ class StrategyRun:
         self._health = health
         strategy = load_strategy(plan.plugin_name, plugin_folder)
         configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
-        self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime)
+        self._failures = Failures()
+        self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime, self._failures)
         # Named outright: hooks are called from the connection's task, whose context is another strategy's.
         self._log = structlog.get_logger("millrace.magicbox").bind(unit=f"{plan.tenant}.{plan.name}")
-        self._host = LiveHost(health, self._log, send=self._send, look_up=self._lookup.ask)
+        self._host = LiveHost(health, self._log, send=self._send, look_up=self._lookup.ask, failures=self._failures)
         self._runtime = Runtime(
             strategy,
             name=plan.name,
@@ -51,21 +53,22 @@ class StrategyRun:
             host=self._host,
             log=self._log,
         )
-        self._answers = Answers(bus, plan.tenant, answer_listener(self._runtime, health), self._follow_orders)
+        self._answers = Answers(
+            bus, plan.tenant, answer_listener(self._runtime, health), self._follow_orders, self._failures
+        )
         self._followed: set[StreamName] = set()
         self._open = AsyncExitStack()
 
     async def run(self) -> NoReturn:
-        """Run until cancelled."""
+        """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
             self._open.push_async_callback(self._answers.close)
             try:
                 await self._start()
-                await asyncio.Event().wait()
+                await self._failures.first()
             finally:
                 await self._stop()
-        raise AssertionError("nothing sets the event")
 
     async def _start(self) -> None:
         pairs = sorted({(feed.exchange, feed.symbol) for feed in self._plan.feeds if feed.symbol is not None})
@@ -108,7 +111,7 @@ class StrategyRun:
         name = self._plan.stream(feed)
         if name not in self._followed:
             self._followed.add(name)
-            follower = self._bus.follow(name, feed_listener(feed, self._runtime, self._health))
+            follower = self._bus.follow(name, self._failures.watched(feed_listener(feed, self._runtime, self._health)))
             self._open.push_async_callback(follower.close)
 
     def _send(self, request: OrderRequest) -> None:

@@ -29,17 +29,19 @@ AgentIdField = Annotated[names.AgentId, AfterValidator(_agent_id)]
 ExchangeField = Annotated[names.ExchangeId, Field(pattern=r"^[a-z0-9]{2,32}$")]
 SymbolField = Annotated[names.Symbol, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
 TENANT = AliasChoices("tenant", "tenantId")
-"""Both spellings mean the same and both are read."""
+"""Both spellings are read and mean the same."""
 
 
 class ConfigModel(BaseModel):
-    """A frozen part of a configuration; a field that it does not know is an error."""
+    """A frozen part of a configuration. Unknown fields are errors; a test checks that numbers have finite bounds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class AgentSection(ConfigModel):
-    """Which agent this configuration is for, and whether it shall work."""
+    """The agent that this configuration is for, and whether it is to work."""
 
     id: AgentIdField
     """The agent's id; its configuration lies at `stream.config.{id}`."""
@@ -61,7 +63,7 @@ class Credentials(ConfigModel):
     options: dict[str, Any] = {}
     """ccxt's `options`, merged over ours."""
     urls: dict[str, Any] = {}
-    """ccxt's `urls`, merged over its own: how one points it at a simulator."""
+    """ccxt's `urls`, merged over its own; this is how to point it at a simulator."""
 
 
 Exchanges = dict[TenantField, dict[ExchangeField, Credentials]]

@@ -11,20 +11,20 @@ from millrace_bus import Bus, EmbeddedServer
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import AgentId
 from millrace_service.health import ErrorLog, UnitHealthReporter
-from millrace_service.pulse import Pulse
+from millrace_service.heartbeat_sender import HeartbeatSender
 from millrace_service.status import AgentStatus
 
 PATIENCE_S = 15
 
 
 class Beating:
-    """A pulse that runs, with one unit."""
+    """A heartbeat sender that runs, with one unit."""
 
     def __init__(self, bus: Bus) -> None:
         self.due = asyncio.Event()
         self.health = UnitHealthReporter("unit", changed=self.due.set, errors=ErrorLog())
         status = AgentStatus("tiny", AgentId("TINY"), ErrorLog(), self.due.set)
-        self.task = asyncio.create_task(Pulse(bus, status, lambda: [self.health], self.due).run())
+        self.task = asyncio.create_task(HeartbeatSender(bus, status, lambda: [self.health], self.due).run())
         self._bus = bus
 
     async def counts(self, messages: int) -> Heartbeat:
@@ -39,7 +39,7 @@ class Beating:
 
 @pytest.fixture
 async def beating(bus: Bus) -> AsyncIterator[Beating]:
-    """A running pulse; ended after the test."""
+    """A running sender; ended after the test."""
     beating = Beating(bus)
     yield beating
     beating.task.cancel()
@@ -74,5 +74,8 @@ async def test_an_outage_is_said_once_and_its_end_once(beating: Beating, server:
         await server.restart()
         await beating.counts(7)
         await logged(lines, 2)
-    assert [line["event"].partition(";")[0] for line in lines] == ["Redis is out of reach", "Redis answers again"]
+    assert [line["event"].partition(";")[0] for line in lines] == [
+        "Redis does not take the heartbeat",
+        "Redis takes the heartbeat again",
+    ]
     assert "127.0.0.1" in lines[0]["reason"]
