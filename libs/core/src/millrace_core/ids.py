@@ -48,7 +48,7 @@ class MessageId(NamedTuple):
 
 
 def new_request_id() -> RequestId:
-    """Return a request id that nobody has used: 128 random bits."""
+    """Return a new request id: 128 random bits."""
     return RequestId(secrets.token_hex(16))
 
 

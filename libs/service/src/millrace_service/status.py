@@ -1,4 +1,4 @@
-"""What an agent says of itself as a whole: its state, the configuration in force, what is wrong with the newest."""
+"""The state of an agent as a whole: its configuration in force, and the mistakes in the newest one."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -29,16 +29,16 @@ class AgentStatus:
 
     @property
     def revision(self) -> str | None:
-        """The digest of the configuration in force; None before the first."""
+        """The digest of the configuration in force; None before the first one."""
         return self._revision
 
     def waits_for_config(self) -> None:
-        """Say that there has been no configuration yet."""
+        """Report that there has been no configuration yet."""
         self._state = "waiting"
         self._changed()
 
     def in_force(self, revision: str, warnings: Sequence[str], *, stopped: bool) -> None:
-        """Say which configuration is in force; whatever was wrong before is settled."""
+        """Report which configuration is in force; earlier mistakes are cleared."""
         self._state = "stopped" if stopped else "running"
         self._revision = revision
         self._warnings = list(warnings)
@@ -46,7 +46,7 @@ class AgentStatus:
         self._changed()
 
     def refused(self, problems: Iterable[Problem]) -> None:
-        """Say what is wrong with the newest configuration; the one before it stays in force."""
+        """Report the mistakes in the newest configuration; the previous one stays in force."""
         self._config_errors = [ProblemReport(path=problem.path, message=problem.message) for problem in problems]
         if self._revision is None:
             self._state = "waiting"

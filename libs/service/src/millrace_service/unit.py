@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Unit(Generic[UnitConfigT]):
-    """Keeps one unit's work running with the newest configuration wanted, until it is told to stop.
+    """Keeps one unit's work running with the newest wanted configuration, until `stop`.
 
     At most one run of the work is alive at a time, unless one did not end within `stop_limit_s`.
     """
@@ -35,7 +35,7 @@ class Unit(Generic[UnitConfigT]):
     ) -> None:
         self.health = health
         self.config = config
-        """What is wanted; what runs follows it as soon as it can."""
+        """The wanted configuration; the running work is restarted with it as soon as it has ended."""
         self.stopping = False
         self._run = run
         self._backoff = backoff
@@ -45,7 +45,7 @@ class Unit(Generic[UnitConfigT]):
         self.task = asyncio.create_task(self._keep(), name=f"unit {health.name}")
 
     def want(self, config: UnitConfigT) -> None:
-        """Run with this configuration from now on, even if it was about to stop."""
+        """Run with this configuration from now on, even if the unit was about to stop."""
         self.config = config
         self.stopping = False
         self._changed.set()
@@ -108,10 +108,10 @@ class Unit(Generic[UnitConfigT]):
         self.health.count("failures")
         self.health.error(cause)
         self.health.state("failed", cause)
-        # A cause that goes on is in the heartbeat; the log says it once.
-        tell = log.debug if cause == self._cause else log.error
+        # A lasting cause is in the heartbeat; the log says it once.
+        report = log.debug if cause == self._cause else log.error
         self._cause = cause
-        tell("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=traceback_of(error))
+        report("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=traceback_of(error))
         return pause_s
 
     def _recovered(self) -> None:
@@ -122,5 +122,5 @@ class Unit(Generic[UnitConfigT]):
 
 def _why(work: "asyncio.Task[None]") -> BaseException:
     if work.cancelled():
-        return UnitEnded("something within it cancelled its work")
-    return work.exception() or UnitEnded("its work returned although nobody had told it to end")
+        return UnitEnded("its work was cancelled from inside")
+    return work.exception() or UnitEnded("its work returned, and nobody had asked it to end")

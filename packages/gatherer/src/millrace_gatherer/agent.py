@@ -34,4 +34,4 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
             raise RuntimeError("the agent has not started")
         name = unit_config.name
         async with self._exchanges.use(name.tenant, name.exchange, unit_config.credentials) as exchange:
-            await run_stream(stream_of(unit_config, self._bus, health), exchange)
+            await run_stream(stream_of(unit_config, exchange, self._bus, health))

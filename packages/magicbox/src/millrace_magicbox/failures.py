@@ -1,4 +1,4 @@
-"""What fails in the tasks and callbacks of one run, so that its unit fails and none of them ends silently."""
+"""Failures in the tasks and callbacks of one run: the first one fails its unit, and none goes unnoticed."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Failures:
         self._reported.set()
 
     def watch(self, task: "asyncio.Task[Any]") -> None:
-        """Report the task's error. A task that was cancelled has failed too: a run that ends asks no more."""
+        """Report the task's error. A cancelled task has failed too, unless the run has ended: then nobody waits."""
         task.add_done_callback(self._ended)
 
     def watched(self, call: Callable[P, None]) -> Callable[P, None]:

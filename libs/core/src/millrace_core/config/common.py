@@ -1,4 +1,4 @@
-"""What the configurations of all agents share."""
+"""The parts that the configurations of all agents share."""
 
 import hashlib
 from typing import Annotated, Any, Literal
@@ -46,13 +46,13 @@ class AgentSection(ConfigModel):
     id: AgentIdField
     """The agent's id; its configuration lies at `stream.config.{id}`."""
     name: str = ""
-    """What people call it."""
+    """A name for people."""
     status: Literal["started", "stopped"] = "started"
     """`stopped` ends the agent's work, not its process."""
 
 
 class Credentials(ConfigModel):
-    """How to reach one account on an exchange; empty for public data. Secrets may be written as `enc:…`."""
+    """The keys of one account on an exchange; empty for public data. Secrets may be written as `enc:…`."""
 
     api_key: str | None = Field(default=None, repr=False)
     secret: str | None = Field(default=None, repr=False)
@@ -71,7 +71,7 @@ Exchanges = dict[TenantField, dict[ExchangeField, Credentials]]
 
 
 class BaseConfig(ConfigModel):
-    """What every agent's configuration holds."""
+    """The fields of every agent's configuration."""
 
     agent: AgentSection
     environment: str = "dev"

@@ -36,7 +36,7 @@ class DataPoint(ConfigModel):
     timeframe: str | None = None
     """Of candles, such as `1m`."""
     limit: int | None = Field(default=None, gt=0, le=10_000)
-    """How deep or how many, handed to ccxt."""
+    """Levels of a book or number of candles, passed to ccxt."""
 
 
 def _long_form(value: Any) -> Any:
@@ -51,7 +51,7 @@ class GathererWorkplan(ConfigModel):
     asset_pairs: tuple[SymbolField, ...] = ()
     data_points: tuple[Annotated[DataPoint, BeforeValidator(_long_form)], ...] = Field(min_length=1)
     retention: int = Field(default=10_000, ge=100, le=1_000_000)
-    """How many messages each journal keeps."""
+    """Number of messages that each journal keeps."""
     snapshot_interval: float = Field(default=60.0, ge=0.1, le=86_400)
     """Seconds between two snapshots of a stream."""
     checksum_every: int = Field(default=50, ge=1, le=1_000_000)
