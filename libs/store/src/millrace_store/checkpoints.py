@@ -100,6 +100,7 @@ async def _snapshot(reader: Reader, name: StreamName, after: MessageId, within: 
 async def _keep(database: Database, name: StreamName, book: Rebuilt) -> None:
     base: Base = book.as_base()
     row: tuple[Any, ...] = (stream_id(str(name)), base.at_ms, *base.as_of, base.nonce, int(base.checked), base.data)
+    await database.prepare(schema.book_checkpoints, [base.at_ms])
     async with database.writing(careful=True) as writer:
         await writer.insert(schema.book_checkpoints, Columns.of([row]))
 

@@ -43,6 +43,10 @@ async def commit(database: Database, batch: Batch) -> None:
 
 
 async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
+    tables = batch.all_rows()
+    for table, rows in tables.items():
+        if rows:
+            await database.prepare(table, rows.lists[1])
     async with database.writing(careful=careful) as writer:
         floors = await _lock(writer, database, batch)
         overlapping = {
@@ -51,7 +55,7 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
             if not written.is_above(floors[name].position)
         }
         told = overlapping | begun({name: floor.position for name, floor in floors.items()})
-        for table, rows in batch.all_rows().items():
+        for table, rows in tables.items():
             if new := rows_above(told if table is schema.balances else overlapping, rows):
                 # Bytes have no plain form in a bulk copy, and dead letters are few.
                 if table is schema.dead_letters:

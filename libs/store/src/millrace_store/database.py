@@ -63,8 +63,11 @@ class Database(Protocol):
     async def drop_before(self, table: Table, at_ms: int) -> None:
         """Drop a message table's rows older than a moment: by whole days where the database keeps days apart."""
 
-    async def prepare(self, tables: Sequence[Table], at_ms: int) -> None:
-        """Make ready for the rows of a day, where the database keeps days apart."""
+    async def prepare(self, table: Table, at_ms: Sequence[int]) -> None:
+        """Make a table ready for rows of these times (ms), of which there must be one.
+
+        To be called before `writing` and never inside it: it may take a connection of its own.
+        """
 
     async def migrate(self) -> None:
         """Bring the schema up to date, whoever else may be doing the same."""

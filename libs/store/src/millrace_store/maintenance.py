@@ -38,8 +38,9 @@ class Retention(NamedTuple):
 async def maintain(database: Database, retention: Retention) -> None:
     """See `Store.maintain`."""
     now = now_ms()
-    for days in range(_DAYS_AHEAD + 1):
-        await database.prepare(_LARGE, now + days * _DAY_MS)
+    coming = [now + days * _DAY_MS for days in range(_DAYS_AHEAD + 1)]
+    for table in _LARGE:
+        await database.prepare(table, coming)
     await candles.rebuild_stale(database)
     await checkpoints.extend(database)
     for kept_days, tables in (

@@ -45,9 +45,8 @@ class _Reader:
 
 
 class _Writer(_Reader):
-    def __init__(self, connection: Connection, database: "PostgresDatabase", *, careful: bool) -> None:
+    def __init__(self, connection: Connection, *, careful: bool) -> None:
         super().__init__(connection)
-        self._database = database
         self._careful = careful
 
     async def execute(self, statement: Statement) -> int:
@@ -58,8 +57,6 @@ class _Writer(_Reader):
         return int(count) if count.isdecimal() else 0
 
     async def insert(self, table: Table, rows: Columns) -> None:
-        if table.name in PARTITIONED:
-            await self._database.make_days(table.name, _days(rows.lists[1]))
         with _translated():
             if self._careful:
                 await self._merge(table, rows)
@@ -144,7 +141,7 @@ class PostgresDatabase:
             with _translated():
                 await connection.execute("BEGIN")
             try:
-                yield _Writer(connection, self, careful=careful)
+                yield _Writer(connection, careful=careful)
                 with _translated():
                     await connection.execute("COMMIT")
             finally:
@@ -173,21 +170,15 @@ class PostgresDatabase:
             with _translated():
                 await self._partitions.drop_before(connection, table.name, at_ms)
 
-    async def prepare(self, tables: Sequence[Table], at_ms: int) -> None:
-        """Make the partitions of one day."""
-        for table in tables:
-            if table.name in PARTITIONED:
-                await self.make_days(table.name, {at_ms // DAY_MS})
+    async def prepare(self, table: Table, at_ms: Sequence[int]) -> None:
+        """Make the partitions of the days of these times, each in a transaction of its own.
 
-    async def make_days(self, table: str, days: set[int]) -> None:
-        """Make the partitions of these days (numbered since 1970), over a connection without a transaction.
-
-        A partition made within a transaction would be gone again with it, and known to be there.
+        One that was made within the writer's transaction would be rolled back with it, and still be taken for made.
         """
-        if missing := self._partitions.missing(table, days):
+        if table.name in PARTITIONED and (missing := self._partitions.missing(table.name, _days(at_ms))):
             async with self._connection() as connection:
                 with _translated():
-                    await self._partitions.make(connection, table, missing)
+                    await self._partitions.make(connection, table.name, missing)
 
     async def migrate(self) -> None:
         """Bring the schema up to date under an advisory lock."""

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
@@ -106,7 +106,7 @@ class SqliteDatabase:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[_Reader]:
         """Open a view of the file as it is now."""
-        connection = await self._idle.get()
+        connection = await _in_time(self._idle.get(), "no connection became free")
         try:
             yield _Reader(connection)
         finally:
@@ -116,7 +116,7 @@ class SqliteDatabase:
     @asynccontextmanager
     async def writing(self, *, careful: bool = False) -> AsyncIterator[_Writer]:
         """Open a transaction; inserts are always careful here, which costs nothing."""
-        async with self._writing:
+        async with self._turn_to_write():
             try:
                 await self._writer.run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
                 yield _Writer(self._writer)
@@ -150,19 +150,40 @@ class SqliteDatabase:
                     slice_ = (stream, oldest, min(at_ms, oldest + 600_000))
                     await self._writer.run(lambda raw, v=slice_: raw.execute(many, v))  # type: ignore[misc]
 
-    async def prepare(self, tables: Sequence[Table], at_ms: int) -> None:
-        """Nothing to make ready."""
+    async def prepare(self, table: Table, at_ms: Sequence[int]) -> None:
+        """Do nothing: a SQLite table takes rows of any day."""
 
     async def migrate(self) -> None:
         """Bring the schema up to date under the file's write lock."""
         if await self._writer.run(_revision) != HEAD:
-            async with self._writing:
+            async with self._turn_to_write():
                 await self._writer.run(_migrate)
 
     async def close(self) -> None:
         """Close the file."""
         for connection in (*self._readers, self._writer):
             await connection.close()
+
+    @asynccontextmanager
+    async def _turn_to_write(self) -> AsyncIterator[None]:
+        await _in_time(self._writing.acquire(), "another transaction of this process did not end")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+
+async def _in_time(waiting: Awaitable[T], problem: str) -> T:
+    """Wait as long as SQLite itself waits for a lock.
+
+    Raises:
+        DatabaseUnavailable: the time is over.
+    """
+    try:
+        async with asyncio.timeout(_BUSY_TIMEOUT_S):
+            return await waiting
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"SQLite: {problem} within {_BUSY_TIMEOUT_S:g} s") from error
 
 
 def _connect(path: Path, *, reads_only: bool) -> sqlite3.Connection:
