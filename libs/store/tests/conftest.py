@@ -14,7 +14,8 @@ from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot, Trade
 from millrace_core.messages import encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_store import Place, Store, schema
+from millrace_store import Place, Store
+from millrace_store.schema import tables
 from millrace_store.testing import PostgresServer
 
 START_MS = 1_760_000_040_000
@@ -43,7 +44,7 @@ async def url(server: PostgresServer | None, tmp_path: Path) -> str:
     if server is not None:
         # To empty a database takes a tenth of the time that a new one takes.
         connection = await asyncpg.connect(server.url)
-        for table in vars(schema).values():
+        for table in vars(tables).values():
             if isinstance(table, sa.TableClause):
                 await connection.execute(f"DELETE FROM {table.name}")
         await connection.close()

@@ -10,7 +10,7 @@ from millrace_core.ids import MessageId
 from millrace_core.messages import Status
 from millrace_core.names import StreamName
 from millrace_store import BookUnknown, Store
-from millrace_store.records import BookRecord
+from millrace_store.queries.records import BookRecord
 
 History = Callable[..., Any]
 

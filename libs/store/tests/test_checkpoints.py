@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from millrace_store import Store, checkpoints, schema
+from millrace_store import Store
+from millrace_store.schema import tables
+from millrace_store.writing import checkpoints
 
 History = Callable[..., Any]
 
@@ -19,7 +21,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def kept(store: Store) -> list[int]:
     async with store._database.reading() as reader:
-        return sorted(seq for (seq,) in await reader.fetch(sa.select(schema.book_checkpoints.c.seq)))
+        return sorted(seq for (seq,) in await reader.fetch(sa.select(tables.book_checkpoints.c.seq)))
 
 
 async def test_sparse_snapshots_are_filled_up(store: Store, book_history: History) -> None:

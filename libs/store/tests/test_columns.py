@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace_store.columns import Columns
+from millrace_store.backends.columns import Columns
 
 ROWS = [(1, "a"), (2, "b"), (3, "c")]
 

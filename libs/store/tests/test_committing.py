@@ -15,9 +15,10 @@ from millrace_core.messages import Response, Status
 from millrace_core.names import StreamName, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import Batch, Place, Scope, Store, schema
-from millrace_store.committing import commit
-from millrace_store.schema import Table
+from millrace_store import Batch, Place, Scope, Store
+from millrace_store.schema import tables
+from millrace_store.schema.tables import Table
+from millrace_store.writing.commit import commit
 
 SCOPE = Scope(Tenant("T"))
 
@@ -59,9 +60,9 @@ def _histogram() -> Histogram:
 
 async def everything(store: Store) -> dict[str, list[tuple[object, ...]]]:
     """Return every row of every table that a replay must leave as it was."""
-    tables = [table for table in vars(schema).values() if isinstance(table, sa.TableClause)]
+    every = [table for table in vars(tables).values() if isinstance(table, sa.TableClause)]
     moving = ("stale_minutes",)
-    return {table.name: sorted(await rows_of(store, table), key=repr) for table in tables if table.name not in moving}
+    return {table.name: sorted(await rows_of(store, table), key=repr) for table in every if table.name not in moving}
 
 
 async def test_a_batch_given_again_changes_nothing(store: Store, name: Callable[..., StreamName]) -> None:
@@ -81,7 +82,7 @@ async def test_a_batch_that_overlaps_adds_only_what_is_new(store: Store, name: C
     for first, last in ((1, 3), (2, 5)):
         async with store.batch() as batch:
             give(batch, name, first, last)
-    assert sorted(row[3] for row in await rows_of(store, schema.trades)) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert sorted(row[3] for row in await rows_of(store, tables.trades)) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     (epoch,) = await store.operations.epochs(str(name("watchTrades")))
     assert (epoch.first_seq, epoch.last_seq, epoch.messages) == (1, 5, 5)
 
@@ -105,8 +106,8 @@ async def test_two_writers_of_the_same_messages_store_them_once(url: str, name: 
                 batches.append((store, Batch()))
                 give(batches[-1][1], name, 1, 20)
         await asyncio.gather(*(store.commit(batch) for store, batch in batches))
-        assert len(await rows_of(stores[0], schema.trades)) == 40
-        assert len(await rows_of(stores[0], schema.own_trades)) == 20
+        assert len(await rows_of(stores[0], tables.trades)) == 40
+        assert len(await rows_of(stores[0], tables.own_trades)) == 20
         new = sum(batch.messages - batch.duplicates for _, batch in batches)
         assert new == 20 * 12
 
@@ -115,13 +116,13 @@ async def test_rows_that_the_positions_deny_are_left_as_they_are(store: Store, n
     """With the positions lost, by a restore or by hand, the messages are taken again and no row is doubled."""
     async with store.batch() as batch:
         give(batch, name)
-    before = await rows_of(store, schema.trades)
+    before = await rows_of(store, tables.trades)
     async with store._database.writing() as writer:
-        await writer.execute(sa.delete(schema.streams))
-        await writer.execute(sa.delete(schema.stream_epochs))
+        await writer.execute(sa.delete(tables.streams))
+        await writer.execute(sa.delete(tables.stream_epochs))
     async with store.batch() as batch:
         give(batch, name, 1, 4)
-    after = await rows_of(store, schema.trades)
+    after = await rows_of(store, tables.trades)
     assert set(before) < set(after)
     assert len(after) == len(before) + 2
 
@@ -173,9 +174,9 @@ async def test_a_careful_commit_is_the_same(store: Store, name: Callable[..., St
     batch = Batch()
     give(batch, name)
     async with store._database.writing(careful=True) as writer:
-        for table in (schema.trades, schema.book_deltas):
+        for table in (tables.trades, tables.book_deltas):
             await writer.insert(table, batch.all_rows()[table])
-    direct = {table: await rows_of(store, table) for table in (schema.trades, schema.book_deltas)}
+    direct = {table: await rows_of(store, table) for table in (tables.trades, tables.book_deltas)}
     await commit(store._database, batch)
     assert {table: await rows_of(store, table) for table in direct} == direct
 
@@ -186,4 +187,4 @@ async def test_texts_of_any_kind_survive(store: Store, name: Callable[..., Strea
     async with store.batch() as batch:
         batch.status(Place(str(name("watchTicker")), MessageId(5, 1), 1_000), Status("stale", nasty))
         batch.status(Place(str(name("watchTicker")), MessageId(5, 2), 1_000), Status("stale", None))
-    assert [row[-1] for row in sorted(await rows_of(store, schema.statuses))] == [nasty, None]
+    assert [row[-1] for row in sorted(await rows_of(store, tables.statuses))] == [nasty, None]

@@ -8,7 +8,9 @@ import pytest
 
 from millrace_core.market import Trade
 from millrace_core.names import StreamName, Tenant
-from millrace_store import DatabaseUnavailable, Retention, Scope, Store, checkpoints, postgres, sqlite
+from millrace_store import DatabaseUnavailable, Retention, Scope, Store
+from millrace_store.backends import postgres, sqlite
+from millrace_store.writing import checkpoints
 
 SCOPE = Scope(Tenant("T"))
 WITHIN_S = 8.0

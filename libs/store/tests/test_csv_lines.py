@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_store.columns import Columns
-from millrace_store.csv_lines import csv_lines
+from millrace_store.backends.columns import Columns
+from millrace_store.backends.csv_lines import csv_lines
 
 texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=6)
 awkward = st.sampled_from(['"', "\\", "[", "]", "],[", "\n", "null", "", "7"])

@@ -16,21 +16,22 @@ import millrace_store
 from millrace_core.messages import encode
 from millrace_core.names import Tenant
 from millrace_core.orders import Order, OrderRecord
-from millrace_store import Scope, Store, schema
-from millrace_store.migrating import HEAD, script
+from millrace_store import Scope, Store
+from millrace_store.schema import tables
+from millrace_store.schema.upgrade import HEAD, script
 from millrace_store.testing import PostgresServer
 
 
 def test_head_is_the_newest_migration() -> None:
     """The revision that a store expects is the last of the files."""
     config = Config()
-    config.set_main_option("script_location", str(Path(millrace_store.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(millrace_store.__file__).parent / "schema" / "migrations"))
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
 async def test_the_code_knows_every_column(store: Store) -> None:
     """Each table has in the database the columns that the code writes, in that order."""
-    for table in vars(schema).values():
+    for table in vars(tables).values():
         if isinstance(table, sa.TableClause):
             async with store._database.reading() as reader:
                 columns = ",".join(column.name for column in table.columns)
@@ -90,7 +91,7 @@ async def test_orders_from_before_symbols_were_part_of_the_key_are_kept(
         ]
         async with store._database.reading() as reader:
             assert await reader.fetch(sa.text("SELECT version_num FROM alembic_version")) == [(HEAD,)]
-            kept = await reader.fetch(sa.select(*schema.orders.c[3:4], schema.orders.c.price).order_by("symbol"))
+            kept = await reader.fetch(sa.select(*tables.orders.c[3:4], tables.orders.c.price).order_by("symbol"))
         assert [(symbol, Decimal(price)) for symbol, price in kept] == [
             ("", Decimal("1.10")),
             ("KCS/USDT", Decimal("1.10")),
@@ -100,6 +101,6 @@ async def test_orders_from_before_symbols_were_part_of_the_key_are_kept(
 def test_timescale_gets_hypertables_in_place_of_partitions() -> None:
     """With the extension the large tables are its own, compressed; the rest is the same."""
     made = script("postgresql", None, timescale=True)
-    assert made.count("create_hypertable") == len(schema.PARTITIONED)
+    assert made.count("create_hypertable") == len(tables.PARTITIONED)
     assert "PARTITION BY" not in made
     assert made.count("CREATE TABLE") == script("sqlite", None).count("CREATE TABLE")

@@ -10,7 +10,7 @@ from millrace_core.names import AgentId, StreamName
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 from millrace_store import Batch, Place
-from millrace_store.packing import pack, unpack
+from millrace_store.writing.packing import pack, unpack
 
 
 def test_everything_of_a_batch_comes_out_again(

@@ -9,7 +9,7 @@ from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot
 from millrace_core.messages import encode
 from millrace_store import BookUnknown
-from millrace_store.replay import Base, Delta, Rebuilt, in_order
+from millrace_store.queries.replay import Base, Delta, Rebuilt, in_order
 
 _level = st.tuples(st.integers(1, 50).map(float), st.sampled_from([0.0, 1.5, 2.0]))
 _asks = st.lists(_level.map(lambda level: (level[0] + 100, level[1])), max_size=4)

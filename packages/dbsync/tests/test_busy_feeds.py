@@ -9,7 +9,8 @@ from millrace_core.ids import MessageId
 from millrace_dbsync.busy_feeds import BusyBook
 from millrace_dbsync.shelved import Shelved, bury
 from millrace_dbsync.shelving import shelf_of
-from millrace_store import Batch, schema
+from millrace_store import Batch
+from millrace_store.schema import tables
 
 NAME = "stream.Ann.binance.watchOrderBook.KCS/USDT"
 EPOCH = 1763800000000
@@ -65,9 +66,9 @@ def test_whatever_a_page_holds_every_entry_is_added_once_and_in_order(forms: lis
     assert together.duplicates == 0
     rows_together, rows_alone = together.all_rows(), alone.all_rows()
     assert rows_together.keys() == rows_alone.keys()
-    for table in rows_alone.keys() - {schema.dead_letters}:
+    for table in rows_alone.keys() - {tables.dead_letters}:
         assert sorted(rows_together[table]) == sorted(rows_alone[table])
-    assert len(rows_together.get(schema.dead_letters, [])) == len(rows_alone.get(schema.dead_letters, []))
+    assert len(rows_together.get(tables.dead_letters, [])) == len(rows_alone.get(tables.dead_letters, []))
 
 
 def test_data_that_does_not_stand_last_is_not_taken_for_more_than_it_is() -> None:

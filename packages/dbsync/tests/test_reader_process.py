@@ -12,7 +12,8 @@ from millrace_dbsync.plan import TenantPlan
 from millrace_dbsync.reader_process import ReaderProcess
 from millrace_dbsync.reading_here import read_here
 from millrace_dbsync.ready import ROOM, Arrived, Ready
-from millrace_store import joined, schema
+from millrace_store import joined
+from millrace_store.schema import tables
 
 PLAN = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 0.05, 10_000, 50)
 
@@ -44,7 +45,7 @@ def said(hauls: list[Ready], names: dict[str, MessageId]) -> dict[str, Any]:
         counts[one.stream, one.hop] = counts.get((one.stream, one.hop), 0) + one.histogram.count
     return {
         "runs": {name: batch.written[name].runs for name in names},
-        "rows": {table: batch.all_rows()[table] for table in (schema.trades, schema.book_deltas)},
+        "rows": {table: batch.all_rows()[table] for table in (tables.trades, tables.book_deltas)},
         "hops": counts,
         "dead": [dead.id for haul in hauls for dead in haul.told.dead],
     }
@@ -69,7 +70,7 @@ async def test_what_another_process_reads_is_what_is_read_here(bus: Bus, feed: A
         aside = said(await until(process.arrived, last), last)
     assert aside == here
     assert here["dead"] == [MessageId(1, 1)]
-    assert len(here["rows"][schema.trades]) == 3_000
+    assert len(here["rows"][tables.trades]) == 3_000
 
 
 async def test_it_reads_on_from_what_is_stored(bus: Bus, feed: Any) -> None:

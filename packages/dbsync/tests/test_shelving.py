@@ -7,7 +7,8 @@ from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
 from millrace_dbsync.shelved import Shelved
 from millrace_dbsync.shelving import shelf_of
-from millrace_store import Batch, schema
+from millrace_store import Batch
+from millrace_store.schema import tables
 
 PREFIX = "stream.Ann.binance."
 ID = MessageId(1763800000000, 42)
@@ -32,7 +33,7 @@ def body(kind: str, data: Any, **fields: Any) -> bytes:
     return json.dumps(message | fields).encode()
 
 
-def tables(batch: Batch) -> set[str]:
+def tables_of(batch: Batch) -> set[str]:
     return {table.name for table in batch.all_rows()}
 
 
@@ -48,7 +49,7 @@ def test_each_kind_of_message_has_its_table(stream: str, kind: str, data: Any, t
     """A message goes where messages of its stream and type belong, with its trace."""
     batch = Batch()
     assert not shelve(batch, PREFIX + stream, body(kind, data)).dead
-    assert table in tables(batch)
+    assert table in tables_of(batch)
 
 
 def test_candles_are_stored() -> None:
@@ -65,7 +66,7 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
     data = {"bids": [], "asks": [], "asOf": "1763800000000-0", "checksum": 0}
     name = "stream.snapshot.Ann.binance.watchOrderBook.KCS/USDT"
     assert not shelve(batch, name, body("snapshot", data)).dead
-    assert tables(batch) == {"snapshots"}
+    assert tables_of(batch) == {"snapshots"}
 
 
 def test_the_first_snapshots_of_an_account_tell_what_no_delta_did() -> None:
@@ -75,13 +76,13 @@ def test_the_first_snapshots_of_an_account_tell_what_no_delta_did() -> None:
     for stream, data in (("watchBalance", held), ("watchOrders.KCS/USDT", {"orders": [ORDER], "asOf": "1-0"})):
         bodies = [body("snapshot", data, id=f"{ID.epoch}-{ID.seq + n}") for n in range(2)]
         assert not shelve(batch, f"stream.snapshot.Ann.binance.{stream}", *bodies).dead
-    assert [(*row[3:6], row[-1]) for row in batch.rows[schema.balances]] == [
+    assert [(*row[3:6], row[-1]) for row in batch.rows[tables.balances]] == [
         (ID.seq, 0, "KCS", "1.0"),
         (ID.seq, 1, "USDT", None),
     ]
     assert [(sighting.id, sighting.record.order.id) for sighting in batch.sightings] == [(ID, "7")]
-    assert len(batch.rows[schema.snapshots]) == 4
-    assert tables(batch) == {"snapshots", "balances"}
+    assert len(batch.rows[tables.snapshots]) == 4
+    assert tables_of(batch) == {"snapshots", "balances"}
 
 
 @pytest.mark.parametrize("as_of", ["", "1", "x-1", f"1-{'9' * 5_000}"])
@@ -91,7 +92,7 @@ def test_a_snapshot_that_does_not_say_what_it_includes_is_a_dead_letter(as_of: s
         batch = Batch()
         name = f"stream.snapshot.Ann.binance.{stream}"
         assert shelve(batch, name, body("snapshot", {**data, "asOf": as_of})).dead
-        assert tables(batch) == {"dead_letters"}
+        assert tables_of(batch) == {"dead_letters"}
 
 
 @pytest.mark.parametrize("status", ["rejected", "failed", "expired", "unknown"])
@@ -101,7 +102,7 @@ def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
     error = {"kind": "RiskRefused", "message": "above the limit of 100 USDT"}
     data = {"requestId": "a" * 32, "status": status, "error": error}
     assert shelve(batch, PREFIX + "createOrder.KCS/USDT", body("response", data)).failed == 1
-    assert "failed_executions" in tables(batch)
+    assert "failed_executions" in tables_of(batch)
 
 
 @pytest.mark.parametrize("request_", [{"action": "createOrder", "exchangeId": "kucoin"}, {"action": 7}, {}])
@@ -109,14 +110,14 @@ def test_a_request_is_stored_as_it_was_made_however_malformed(request_: dict[str
     """What somebody asked for is kept although the executor refuses it."""
     batch = Batch()
     assert not shelve(batch, "Ann.traderActions", json.dumps(request_).encode()).dead
-    assert tables(batch) == {"requests"}
+    assert tables_of(batch) == {"requests"}
 
 
 def test_a_request_keeps_every_digit() -> None:
     """What is stored is the text that travelled, not what a float makes of it."""
     batch, text = Batch(), b'{"payload": {"amountBase": 12345678.123456789012, "symbol": "A/B"}}'
     shelve(batch, "Ann.traderActions", text)
-    ((*_, symbol, _, stored),) = batch.rows[schema.requests]
+    ((*_, symbol, _, stored),) = batch.rows[tables.requests]
     assert (symbol, stored) == ("A/B", text.decode())
 
 
@@ -143,7 +144,7 @@ def test_what_cannot_be_understood_is_a_dead_letter(what: str, stream: str, raw:
     batch = Batch()
     (dead,) = shelve(batch, PREFIX + stream, raw).dead
     assert dead.id == ID, what
-    assert tables(batch) == {"dead_letters"}
+    assert tables_of(batch) == {"dead_letters"}
     assert batch.messages == 1
 
 

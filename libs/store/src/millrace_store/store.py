@@ -8,17 +8,17 @@ from typing import Final
 import sqlalchemy as sa
 
 from millrace_store.access import Access
-from millrace_store.account import Account
-from millrace_store.batch import Batch
-from millrace_store.committing import commit
-from millrace_store.database import Database
+from millrace_store.backends.database import Database
+from millrace_store.backends.postgres import PostgresDatabase
+from millrace_store.backends.sqlite import SqliteDatabase
 from millrace_store.errors import UnsupportedDatabase
-from millrace_store.exports import Exports
-from millrace_store.maintenance import Retention, maintain
-from millrace_store.market import Market
-from millrace_store.operations import Operations
-from millrace_store.postgres import PostgresDatabase
-from millrace_store.sqlite import SqliteDatabase
+from millrace_store.exports.export import Exports
+from millrace_store.queries.account import Account
+from millrace_store.queries.market import Market
+from millrace_store.queries.operations import Operations
+from millrace_store.writing.batch import Batch
+from millrace_store.writing.commit import commit
+from millrace_store.writing.maintenance import Retention, maintain
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")

@@ -8,7 +8,7 @@ from millrace_core.ids import MessageId
 from millrace_dbsync.passing import WORD, Passage
 from millrace_dbsync.plan import TenantPlan
 from millrace_dbsync.ready import Ready
-from millrace_store.packing import pack, unpack
+from millrace_store.writing.packing import pack, unpack
 
 SIZE_BYTES: Final = 8
 GREETING: Final = b"\x01"

@@ -19,7 +19,7 @@ from millrace_api.scoping import (
 )
 from millrace_api.services import Held
 from millrace_store import Scope
-from millrace_store.records import (
+from millrace_store.queries.records import (
     BalanceRecord,
     FailedExecution,
     OrderRecord,

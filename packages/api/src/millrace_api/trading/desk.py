@@ -21,7 +21,7 @@ from millrace_core.messages import RequestError, Response, ResponseStatus, encod
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, action_of, parse_request
 from millrace_store import Scope
-from millrace_store.records import OrderStory
+from millrace_store.queries.records import OrderStory
 
 Trade = CreateOrder | EditOrder | CancelOrder | CancelAllOrders
 

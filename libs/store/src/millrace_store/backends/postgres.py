@@ -1,0 +1,253 @@
+"""PostgreSQL: a pool of connections, bulk rows by COPY, a partition for each day of the large tables."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, Final
+
+import asyncpg
+
+from millrace_store.backends.columns import Columns
+from millrace_store.backends.csv_lines import NULL, csv_lines
+from millrace_store.backends.partitions import DAY_MS, Connection, Partitions
+from millrace_store.backends.sql import POSTGRES, Row, Statement, compiled, insert_missing, remove, replace
+from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
+from millrace_store.schema.tables import MONEY, PARTITIONED, Table
+from millrace_store.schema.upgrade import HEAD, VERSION_TABLE, script
+
+_CONNECTIONS: Final = 10
+_CONNECT_TIMEOUT_S: Final = 10.0
+_COMMAND_TIMEOUT_S: Final = 120.0
+_MIGRATION_LOCK: Final = 0x6D696C6C72616365
+"""`millrace` as a number: the advisory lock that one migration at a time holds."""
+
+
+_GONE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # the server is stopping, starting, or was crashed by another session
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # deadlocks and serialization failures: the same again will do
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+
+
+class _Reader:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, statement: Statement) -> Sequence[Row]:
+        text, values = compiled(statement, POSTGRES)
+        with _translated():
+            return [tuple(record) for record in await self._connection.fetch(text, *values)]
+
+
+class _Writer(_Reader):
+    def __init__(self, connection: Connection, *, careful: bool) -> None:
+        super().__init__(connection)
+        self._careful = careful
+
+    async def execute(self, statement: Statement) -> int:
+        text, values = compiled(statement, POSTGRES)
+        with _translated():
+            done = await self._connection.execute(text, *values)
+        count = done.rpartition(" ")[2]
+        return int(count) if count.isdecimal() else 0
+
+    async def insert(self, table: Table, rows: Columns) -> None:
+        with _translated():
+            if self._careful:
+                await self._merge(table, rows)
+            else:
+                await self._copy(table.name, table, rows)
+
+    async def insert_missing(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        with _translated():
+            await self._connection.executemany(insert_missing(table, POSTGRES), rows)
+
+    async def replace(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        with _translated():
+            await self._connection.executemany(replace(table, POSTGRES), rows)
+
+    async def remove(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        with _translated():
+            await self._connection.executemany(remove(table, POSTGRES), rows)
+
+    async def _merge(self, table: Table, rows: Columns) -> None:
+        """Copy into a staging table first, since COPY itself cannot pass over rows that are there."""
+        staging = f"staged_{table.name}"
+        await self._connection.execute(
+            f"CREATE TEMP TABLE {staging} (LIKE {table.name}) ON COMMIT DROP"  # a partitioned table's likeness is plain
+        )
+        await self._copy(staging, table, rows)
+        await self._connection.execute(
+            f"INSERT INTO {table.name} SELECT * FROM {staging} ON CONFLICT DO NOTHING"  # noqa: S608
+        )
+
+    async def _copy(self, into: str, table: Table, rows: Columns) -> None:
+        names = [column.name for column in table.columns]
+        if not _has_money(table):
+            await self._connection.copy_records_to_table(into, records=rows, columns=names)
+            return
+        # Decimals pass as the digits they are: to encode each in PostgreSQL's binary form costs more than all the rest.
+        lines = csv_lines(rows)
+        await self._connection.copy_to_table(into, source=memoryview(lines), columns=names, format="csv", null=NULL)
+
+
+class PostgresDatabase:
+    """A PostgreSQL server, with TimescaleDB or without."""
+
+    dialect = POSTGRES
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._partitions = Partitions()
+
+    @classmethod
+    async def connect(cls, url: str) -> "PostgresDatabase":
+        """Connect a pool.
+
+        Raises:
+            DatabaseUnavailable: nobody answers there.
+        """
+        with _translated():
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=_CONNECTIONS,
+                timeout=_CONNECT_TIMEOUT_S,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                server_settings={"application_name": "millrace"},
+            )
+        return cls(pool)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[_Reader]:
+        """Open a view of the database as it is now."""
+        async with self._connection() as connection:
+            with _translated():
+                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield _Reader(connection)
+            finally:
+                await _end(connection)
+
+    @asynccontextmanager
+    async def writing(self, *, careful: bool = False) -> AsyncIterator[_Writer]:
+        """Open a transaction."""
+        async with self._connection() as connection:
+            with _translated():
+                await connection.execute("BEGIN")
+            try:
+                yield _Writer(connection, careful=careful)
+                with _translated():
+                    await connection.execute("COMMIT")
+            finally:
+                await _end(connection)
+
+    async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
+        """Return a query's rows through a cursor of the server."""
+        text, values = compiled(statement, POSTGRES)
+        async with self._connection() as connection:
+            with _translated():
+                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor = await connection.cursor(text, *values)
+            try:
+                while True:
+                    with _translated():
+                        piece = await cursor.fetch(rows, timeout=_COMMAND_TIMEOUT_S)
+                    if not piece:
+                        return
+                    yield [tuple(record) for record in piece]
+            finally:
+                await _end(connection)
+
+    async def drop_before(self, table: Table, at_ms: int) -> None:
+        """Drop whole days where a table has partitions, delete rows elsewhere."""
+        async with self._connection() as connection:
+            with _translated():
+                await self._partitions.drop_before(connection, table.name, at_ms)
+
+    async def prepare(self, table: Table, at_ms: Sequence[int]) -> None:
+        """Make the partitions of the days of these times, each in a transaction of its own.
+
+        One that was made within the writer's transaction would be rolled back with it, and still be taken for made.
+        """
+        if table.name in PARTITIONED and (missing := self._partitions.missing(table.name, _days(at_ms))):
+            async with self._connection() as connection:
+                with _translated():
+                    await self._partitions.make(connection, table.name, missing)
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date under an advisory lock."""
+        async with self._connection() as connection:
+            with _translated():
+                if await _revision(connection) == HEAD:
+                    return
+                async with connection.transaction():
+                    await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                    current = await _revision(connection)
+                    if current != HEAD:
+                        await connection.execute(script("postgresql", current, timescale=await _timescale(connection)))
+
+    async def close(self) -> None:
+        """Close the connections; one that does not close in time is dropped."""
+        try:
+            await asyncio.wait_for(self._pool.close(), _CONNECT_TIMEOUT_S)
+        except (TimeoutError, *_GONE):
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        with _translated():
+            connection = await self._pool.acquire(timeout=_CONNECT_TIMEOUT_S)
+        try:
+            yield connection
+        finally:
+            with _translated():
+                await asyncio.shield(self._pool.release(connection))
+
+
+def _days(at_ms: Sequence[int]) -> set[int]:
+    """Return the days of these times, numbered since 1970."""
+    first, last = min(at_ms) // DAY_MS, max(at_ms) // DAY_MS
+    return {first} if first == last else {at // DAY_MS for at in at_ms}
+
+
+def _has_money(table: Table) -> bool:
+    return any(column.type is MONEY for column in table.columns)
+
+
+async def _end(connection: Connection) -> None:
+    """Undo the transaction if one is open; one whose connection is gone is undone already."""
+    with suppress(*_GONE):
+        if connection.is_in_transaction():
+            await connection.execute("ROLLBACK")
+
+
+async def _revision(connection: Connection) -> str | None:
+    if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
+        return None
+    found: str | None = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608
+    return found
+
+
+async def _timescale(connection: Connection) -> bool:
+    return bool(await connection.fetchval("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'"))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.UniqueViolationError as error:
+        raise AlreadyThere(str(error)) from error
+    except (ValueError, OverflowError) as error:
+        # The driver's own, before anything is sent. Some of them count as errors of the connection, too.
+        raise ValueRefused(f"PostgreSQL: {error}") from error
+    except _GONE as error:
+        raise DatabaseUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
+    except asyncpg.PostgresError as error:
+        raise ValueRefused(f"PostgreSQL: {error}") from error

@@ -1,0 +1,159 @@
+"""Queries of market data."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from millrace_core.ids import MessageId
+from millrace_core.names import StreamName
+from millrace_store.backends.database import Database
+from millrace_store.queries import books, candles, tickers
+from millrace_store.queries.cursors import beyond, decode_cursor, encode_cursor
+from millrace_store.queries.listings import Found, Listing, bounded, page_of, streams_of, within
+from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope
+from millrace_store.queries.records import BookRecord, CandleRecord, EventRecord, TickerRecord, TradeRecord
+from millrace_store.schema import tables
+
+
+class Market:
+    """What markets did. Pages run oldest first, or newest first with `descending`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def trades(
+        self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = False
+    ) -> Page[TradeRecord]:
+        """Return trades by their time.
+
+        Raises:
+            BadCursor: `cursor` is none of this query's.
+        """
+        listing = Listing(tables.trades, ("trade_id", "side", "price", "amount"), limit, cursor, descending)
+        return await page_of(self._database, scope, ("watchTrades",), listing, _trade)
+
+    async def candles(
+        self, scope: Scope, timeframe: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[CandleRecord]:
+        """Return candles of one timeframe (`1m`) as the exchange gave them, by time and stream.
+
+        Raises:
+            BadCursor: `cursor` is none of this query's.
+        """
+        table, limit = tables.candles.c, bounded(limit)
+        async with self._database.reading() as reader:
+            streams = {stream.id: stream for stream in await streams_of(reader, scope, "watchOHLCV")}
+            wanted = (
+                sa.select(*(table.at_ms, table.stream_id, table.open, table.high, table.low, table.close, table.volume))
+                .where(table.stream_id.in_(streams), table.timeframe == timeframe, *within(scope, table.at_ms))
+                .order_by(table.at_ms, table.stream_id)
+                .limit(limit + 1)
+            )
+            if cursor is not None:
+                key = decode_cursor(cursor, (int, int))
+                wanted = wanted.where(beyond([table.at_ms, table.stream_id], key, descending=False))
+            rows = await reader.fetch(wanted) if streams else []
+        records = [
+            candles.record_of(streams[stream].exchange, streams[stream].symbol or "", at_ms, prices, None)
+            for at_ms, stream, *prices in rows[:limit]
+        ]
+        return Page(records, encode_cursor((rows[limit - 1][0], rows[limit - 1][1])) if len(rows) > limit else None)
+
+    async def candles_from_trades(
+        self, scope: Scope, interval_ms: int, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[CandleRecord]:
+        """Return candles of any interval, built exactly from stored trades; an interval without trades has none.
+
+        `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC; those
+        that `since_ms` and `until_ms` cut are given whole.
+
+        Raises:
+            BadCursor: `cursor` is none of this query's.
+            ValueError: the interval is not above 0, or the scope names no exchange or no symbol.
+        """
+        return await candles.from_trades(self._database, scope, interval_ms, bounded(limit), cursor)
+
+    async def tickers(
+        self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[TickerRecord]:
+        """Return the whole ticker after each message.
+
+        Raises:
+            BadCursor: `cursor` is none of this query's.
+        """
+        return await tickers.page(self._database, scope, limit, cursor)
+
+    async def book(
+        self,
+        name: StreamName,
+        *,
+        at_ms: int | None = None,
+        message_id: MessageId | None = None,
+        nonce: int | None = None,
+        depth: int | None = None,
+    ) -> BookRecord:
+        """Return the order book as it was: at a moment, after a message, or at the exchange's own number of it.
+
+        Exactly one of the three must be given. Between two numbers the book is that of the lower. A moment is one of
+        the gatherer's clock: when the book's changes were published.
+
+        Raises:
+            BookUnknown: it cannot be rebuilt and proved from what is stored; says why.
+            ValueError: not exactly one of the three was given.
+        """
+        given = [value for value in (at_ms, message_id, nonce) if value is not None]
+        if len(given) != 1:
+            raise ValueError("a book is asked for by exactly one of at_ms, message_id and nonce")
+        goal: books.Goal
+        if at_ms is not None:
+            goal = books.Moment(at_ms)
+        elif message_id is not None:
+            goal = books.After(message_id)
+        else:
+            goal = books.Nonce(int(nonce or 0))
+        async with self._database.reading() as reader:
+            rebuilt = await books.rebuild(reader, name, goal)
+        return books.record_of(name, rebuilt, depth)
+
+    async def events(
+        self, scope: Scope, action: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+    ) -> Page[EventRecord]:
+        """Return messages of streams without a table of their own, such as `watchPositions`.
+
+        Raises:
+            BadCursor: `cursor` is none of this query's.
+        """
+        return await page_of(self._database, scope, (action,), Listing(tables.events, ("data",), limit, cursor), _event)
+
+    async def streams(self, scope: Scope) -> list[StreamName]:
+        """Return the streams of which anything is stored."""
+        async with self._database.reading() as reader:
+            return [StreamName.parse(stream.name) for stream in await streams_of(reader, scope)]
+
+
+def _trade(found: Found) -> TradeRecord:
+    trade_id, side, price, amount = found.values
+    return TradeRecord(
+        exchange=found.stream.exchange,
+        symbol=found.stream.symbol or "",
+        message_id=found.message_id,
+        at_ms=found.at_ms,
+        id=trade_id,
+        side=side,
+        price=Decimal(price),
+        amount=Decimal(amount),
+    )
+
+
+def _event(found: Found) -> EventRecord:
+    data: Any = msgspec.json.decode(found.values[0])
+    return EventRecord(
+        exchange=found.stream.exchange,
+        symbol=found.stream.symbol,
+        action=found.stream.action,
+        message_id=found.message_id,
+        at_ms=found.at_ms,
+        data=data,
+    )

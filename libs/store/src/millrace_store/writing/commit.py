@@ -1,0 +1,170 @@
+"""Commits a batch: which of it is new is decided under the streams' locks, then all of it is written, or nothing."""
+
+import json
+import secrets
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from millrace_core.clock import now_ms
+from millrace_core.ids import MessageId
+from millrace_store.backends.database import Database, Writer
+from millrace_store.backends.sql import matching
+from millrace_store.errors import AlreadyThere
+from millrace_store.schema import tables
+from millrace_store.schema.streams import parts_of, stream_id
+from millrace_store.writing.batch import Batch
+from millrace_store.writing.floors import Floors, begun, rows_above, sightings_above
+from millrace_store.writing.orders import join_orders
+from millrace_store.writing.written import NOWHERE
+
+
+class Floor(NamedTuple):
+    """How far a stream was stored before this batch."""
+
+    position: MessageId
+    messages: int
+
+
+async def commit(database: Database, batch: Batch) -> None:
+    """Write a batch in one transaction.
+
+    Raises:
+        DatabaseUnavailable: the batch may be committed again whole.
+    """
+    skipped = batch.duplicates
+    try:
+        await _commit(database, batch, careful=False)
+    except AlreadyThere:
+        # Rows are there that the positions deny: somebody put them in, or positions back, by hand.
+        batch.duplicates = skipped
+        await _commit(database, batch, careful=True)
+
+
+async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
+    added = batch.all_rows()
+    for table, rows in added.items():
+        if rows:
+            await database.prepare(table, rows.lists[1])
+    async with database.writing(careful=careful) as writer:
+        floors = await _lock(writer, database, batch)
+        overlapping = {
+            stream_id(name): floors[name].position
+            for name, written in batch.written.items()
+            if not written.is_above(floors[name].position)
+        }
+        told = overlapping | begun({name: floor.position for name, floor in floors.items()})
+        for table, rows in added.items():
+            if new := rows_above(told if table is tables.balances else overlapping, rows):
+                # Bytes have no plain form in a bulk copy, and dead letters are few.
+                if table is tables.dead_letters:
+                    await writer.insert_missing(table, list(new))
+                else:
+                    await writer.insert(table, new)
+        await _merge(writer, database, batch, overlapping, told)
+        await _advance(writer, database, batch, floors)
+
+
+async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, Floor]:
+    """Hold the batch's streams, in one order everywhere so that two writers never wait for each other."""
+    names = sorted(batch.written, key=stream_id)
+    if not names:
+        return {}
+    fresh = [(stream_id(name), name, *parts_of(name), 0, 0, 0, now_ms()) for name in names]
+    columns = ("name", "position_epoch", "position_seq", "messages")
+    wanted = {"id": [stream_id(name) for name in names]}
+    known = matching(tables.streams, columns, wanted, database.dialect, lock=True)
+    found = await writer.fetch(known)
+    if len(found) < len(names):
+        await writer.insert_missing(tables.streams, fresh)
+        found = await writer.fetch(known)
+    return {name: Floor(MessageId(epoch, seq), messages) for name, epoch, seq, messages in found}
+
+
+async def _merge(
+    writer: Writer,
+    database: Database,
+    batch: Batch,
+    overlapping: Floors,
+    told: Floors,
+) -> None:
+    """Write what is joined with what is there."""
+    candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
+    if candles:
+        await writer.replace(tables.candles, candles)
+    if batch.minutes:
+        # Any new mark tells whoever is building the minute meanwhile that it must be built again.
+        mark = secrets.randbits(62)
+        await writer.replace(tables.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
+    if seen := sightings_above(told, batch.sightings):
+        await join_orders(writer, database.dialect, seen)
+    if batch.gap_rows:
+        await writer.insert_missing(tables.gaps, batch.gap_rows)
+    if batch.agent_rows:
+        await writer.insert_missing(tables.agent_states, batch.agent_rows)
+    if batch.config_rows:
+        await _add_configs(writer, batch.config_rows)
+    await _add_latencies(writer, database, batch, overlapping)
+
+
+async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
+    table = tables.configs.c
+    for row in rows:
+        newest = sa.select(table.revision).where(table.agent_id == row[0]).order_by(table.at_ms.desc()).limit(1)
+        if await writer.fetch(newest) != [(row[2],)]:
+            await writer.insert_missing(tables.configs, [row])
+
+
+async def _add_latencies(writer: Writer, database: Database, batch: Batch, overlapping: Floors) -> None:
+    totals: dict[tuple[int, str, int], dict[int, int]] = {}
+    for stream, hop, minute_ms, histogram in batch.latencies:
+        if stream not in overlapping:
+            _count(totals.setdefault((stream, hop, minute_ms), {}), histogram.buckets)
+    if not totals:
+        return
+    columns = ("stream_id", "hop", "at_ms", "buckets")
+    wanted = {"stream_id": {key[0] for key in totals}, "at_ms": {key[2] for key in totals}}
+    known = matching(tables.latencies, columns, wanted, database.dialect)
+    for stream, hop, minute_ms, buckets in await writer.fetch(known):
+        if (total := totals.get((stream, hop, minute_ms))) is not None:
+            _count(total, {int(bucket): count for bucket, count in json.loads(buckets).items()})
+    rows = [(*key, sum(total.values()), json.dumps(total)) for key, total in totals.items()]
+    await writer.replace(tables.latencies, rows)
+
+
+def _count(total: dict[int, int], buckets: Iterable[tuple[int, int]] | dict[int, int]) -> None:
+    for bucket, count in dict(buckets).items():
+        total[bucket] = total.get(bucket, 0) + count
+
+
+async def _advance(writer: Writer, database: Database, batch: Batch, floors: dict[str, Floor]) -> None:
+    """Move the positions, and count what came, epoch by epoch."""
+    streams, counts = [], []
+    for name, written in batch.written.items():
+        floor = floors[name]
+        new = list(written.above(floor.position))
+        messages = sum(epoch.messages for epoch in new)
+        batch.duplicates += written.messages - messages
+        reached = max(floor.position, written.reaches)
+        if reached > floor.position:
+            so_far = floor.messages + messages
+            streams.append((stream_id(name), name, *parts_of(name), *reached, so_far, now_ms()))
+        counts += [(stream_id(name), *epoch) for epoch in new]
+    if streams:
+        await writer.replace(tables.streams, streams)
+    if counts:
+        await writer.replace(tables.stream_epochs, await _with_known(writer, database, counts))
+
+
+async def _with_known(
+    writer: Writer, database: Database, counts: list[tuple[int, int, int, int, int]]
+) -> list[tuple[Any, ...]]:
+    columns = ("stream_id", "epoch", "first_seq", "messages")
+    known = matching(tables.stream_epochs, columns, {"stream_id": {count[0] for count in counts}}, database.dialect)
+    before = {(stream, epoch): (first, messages) for stream, epoch, first, messages in await writer.fetch(known)}
+    rows: list[tuple[Any, ...]] = []
+    for stream, epoch, first, last, messages in counts:
+        earlier, so_far = before.get((stream, epoch), (first, 0))
+        rows.append((stream, epoch, min(first, earlier), last, messages + so_far))
+    return rows
