@@ -22,12 +22,12 @@ from millrace_core.market import BookDelta, Trade, TradesDelta
 from millrace_core.messages import Outgoing, encode
 from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
-from millrace_dbsync.database import Database
-from millrace_dbsync.envelopes import DAY_MS
+from millrace_dbsync.committing.database import Database
+from millrace_dbsync.decoding.envelopes import DAY_MS
 from millrace_dbsync.interpreter import suit_bulk
-from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan, plans
-from millrace_dbsync.readers import Readers
+from millrace_dbsync.reader.pool import Readers
+from millrace_dbsync.reading.known_journals import KnownJournals
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_store import Retention

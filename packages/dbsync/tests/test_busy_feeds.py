@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
-from millrace_dbsync.busy_feeds import BusyBook
-from millrace_dbsync.shelved import Shelved, bury
-from millrace_dbsync.shelving import shelf_of
+from millrace_dbsync.handling.busy_feeds import BusyBook
+from millrace_dbsync.handling.handler import Shelved, bury
+from millrace_dbsync.handling.handlers import shelf_of
 from millrace_store import Batch
 from millrace_store.schema import tables
 

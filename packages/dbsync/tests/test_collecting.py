@@ -2,9 +2,9 @@ import asyncio
 from dataclasses import replace
 
 from millrace_core.names import Tenant
-from millrace_dbsync.collecting import together
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.ready import ROOM, Arrived, Ready, Told
+from millrace_dbsync.reader.collecting import together
+from millrace_dbsync.reader.ready import ROOM, Arrived, Ready, Told
 from millrace_store import Batch
 
 PATIENT = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 3_600.0, 10_000, 50)

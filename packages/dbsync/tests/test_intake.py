@@ -3,9 +3,9 @@ from typing import Any
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
-from millrace_dbsync.intake import Intake
-from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.reading.intake import Intake
+from millrace_dbsync.reading.known_journals import KnownJournals
 
 
 def plan(batch_messages: int = 10_000) -> TenantPlan:

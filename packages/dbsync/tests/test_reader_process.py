@@ -7,11 +7,11 @@ from typing import Any
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
-from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reader_process import ReaderProcess
-from millrace_dbsync.reading_here import read_here
-from millrace_dbsync.ready import ROOM, Arrived, Ready
+from millrace_dbsync.reader.process import ReaderProcess
+from millrace_dbsync.reader.reading_here import read_here
+from millrace_dbsync.reader.ready import ROOM, Arrived, Ready
+from millrace_dbsync.reading.known_journals import KnownJournals
 from millrace_store import joined
 from millrace_store.schema import tables
 
@@ -76,7 +76,7 @@ async def test_what_another_process_reads_is_what_is_read_here(bus: Bus, feed: A
 async def test_it_reads_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
     """Positions are where reading begins; those of others are not its business."""
     feed.write(50)
-    await feed.drained()
+    await feed.close()
     name, last = str(feed.trades.name), feed.trades.last
     stored = {name: MessageId(last.epoch, last.seq - 3), "stream.Bob.binance.watchTrades.A/B": MessageId(1, 1)}
     process = await reader()
@@ -119,7 +119,7 @@ async def test_it_ends_with_the_process_that_asked() -> None:
     """Also when that is killed."""
     program = (
         "import asyncio\n"
-        "from millrace_dbsync.reader_process import ReaderProcess\n"
+        "from millrace_dbsync.reader.process import ReaderProcess\n"
         "async def main():\n"
         "    process = await ReaderProcess.start()\n"
         "    assert await process.greeted()\n"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from millrace_core.backoff import BackoffPolicy
-from millrace_dbsync.readers import Readers
+from millrace_dbsync.reader.pool import Readers
 
 
 @pytest.fixture

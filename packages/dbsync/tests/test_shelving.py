@@ -5,8 +5,8 @@ import pytest
 
 from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
-from millrace_dbsync.shelved import Shelved
-from millrace_dbsync.shelving import shelf_of
+from millrace_dbsync.handling.handler import Shelved
+from millrace_dbsync.handling.handlers import shelf_of
 from millrace_store import Batch
 from millrace_store.schema import tables
 

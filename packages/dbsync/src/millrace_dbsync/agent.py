@@ -6,12 +6,12 @@ from typing import NamedTuple
 from millrace_bus import Bus
 from millrace_core.config import DbsyncConfig
 from millrace_dbsync.agent_history import AgentHistory
-from millrace_dbsync.database import Database
-from millrace_dbsync.known_journals import KnownJournals
+from millrace_dbsync.committing.database import Database
+from millrace_dbsync.maintenance import keep_up
 from millrace_dbsync.plan import AgentsPlan, Plan, TenantPlan, UpkeepPlan, plans
-from millrace_dbsync.readers import Readers
+from millrace_dbsync.reader.pool import Readers
+from millrace_dbsync.reading.known_journals import KnownJournals
 from millrace_dbsync.tenant_journals import TenantJournals
-from millrace_dbsync.upkeep import keep_up
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 
 

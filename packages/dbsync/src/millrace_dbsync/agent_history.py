@@ -8,7 +8,7 @@ from millrace_core.clock import now_ms
 from millrace_core.config import revision
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import AgentId
-from millrace_dbsync.database import Database
+from millrace_dbsync.committing.database import Database
 from millrace_dbsync.heartbeats import HeartbeatSieve
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all

@@ -8,16 +8,16 @@ from typing import Final, NoReturn
 import structlog
 
 from millrace_bus import Bus
-from millrace_dbsync.collecting import together
-from millrace_dbsync.database import Database
-from millrace_dbsync.known_journals import KnownJournals
-from millrace_dbsync.lag_watch import LagWatch
+from millrace_dbsync.committing.committer import Indivisible, Storing
+from millrace_dbsync.committing.database import Database
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reader_process import ReaderProcess
-from millrace_dbsync.readers import Readers
-from millrace_dbsync.reading_here import Here, read_here
-from millrace_dbsync.ready import Ready
-from millrace_dbsync.storing import Indivisible, Storing
+from millrace_dbsync.reader.collecting import together
+from millrace_dbsync.reader.pool import Readers
+from millrace_dbsync.reader.process import ReaderProcess
+from millrace_dbsync.reader.reading_here import Here, read_here
+from millrace_dbsync.reader.ready import Ready
+from millrace_dbsync.reading.known_journals import KnownJournals
+from millrace_dbsync.reading.lag_watch import LagWatch
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 

@@ -10,10 +10,10 @@ from typing import Final
 import structlog
 
 from millrace_core.ids import MessageId
-from millrace_dbsync.passing import WORD, Passage
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reader_wire import GREETING, Order, packed_order, taken
-from millrace_dbsync.ready import ROOM, Arrived
+from millrace_dbsync.reader.passing import WORD, Passage
+from millrace_dbsync.reader.ready import ROOM, Arrived
+from millrace_dbsync.reader.transport import GREETING, Order, packed_order, taken
 
 _END_S: Final = 2.0
 

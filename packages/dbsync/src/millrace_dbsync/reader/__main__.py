@@ -16,12 +16,12 @@ from typing import TypeAlias
 import uvloop
 
 from millrace_bus import Bus
-from millrace_dbsync.intake import Intake
 from millrace_dbsync.interpreter import suit_bulk
-from millrace_dbsync.known_journals import KnownJournals
-from millrace_dbsync.passing import Passage
-from millrace_dbsync.preparing import Preparing
-from millrace_dbsync.reader_wire import GREETING, SIZE_BYTES, Order, order_of, put
+from millrace_dbsync.reader.passing import Passage
+from millrace_dbsync.reader.preparing import Preparing
+from millrace_dbsync.reader.transport import GREETING, SIZE_BYTES, Order, order_of, put
+from millrace_dbsync.reading.intake import Intake
+from millrace_dbsync.reading.known_journals import KnownJournals
 from millrace_service.tasks import run_all
 
 Slots: TypeAlias = "asyncio.LifoQueue[int]"

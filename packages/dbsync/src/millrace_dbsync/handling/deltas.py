@@ -9,7 +9,7 @@ from millrace_core.market import Balance, BookDelta, CandlesDelta, TradesDelta
 from millrace_core.messages import Status
 from millrace_core.names import Action
 from millrace_core.orders import OrdersDelta
-from millrace_dbsync.envelopes import read
+from millrace_dbsync.decoding.envelopes import read
 from millrace_store import Batch, Place
 
 Put = Callable[[Batch, Place, msgspec.Raw], None]

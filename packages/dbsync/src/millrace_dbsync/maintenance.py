@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from millrace_dbsync.database import Database
+from millrace_dbsync.committing.database import Database
 from millrace_dbsync.plan import UpkeepPlan
 from millrace_service import UnitHealthReporter
 from millrace_store import DatabaseUnavailable, Retention

@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
-from millrace_dbsync.continuity import Hole
-from millrace_dbsync.intake import Haul
-from millrace_dbsync.shelved import Dead, Shelved
+from millrace_dbsync.handling.handler import Dead, Shelved
+from millrace_dbsync.reading.continuity import Hole
+from millrace_dbsync.reading.intake import Haul
 from millrace_store import Batch
 
 ROOM: Final = 32

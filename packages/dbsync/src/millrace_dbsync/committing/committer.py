@@ -6,13 +6,13 @@ from dataclasses import replace
 import structlog
 
 from millrace_core.ids import MessageId
-from millrace_dbsync.continuity import Hole
-from millrace_dbsync.database import Database
-from millrace_dbsync.intake import Haul
-from millrace_dbsync.preparing import prepare
-from millrace_dbsync.ready import Ready, Told
-from millrace_dbsync.shelved import Shelved, bury
-from millrace_dbsync.shelves import Shelves
+from millrace_dbsync.committing.database import Database
+from millrace_dbsync.handling.handler import Shelved, bury
+from millrace_dbsync.handling.shelves import Shelves
+from millrace_dbsync.reader.preparing import prepare
+from millrace_dbsync.reader.ready import Ready, Told
+from millrace_dbsync.reading.continuity import Hole
+from millrace_dbsync.reading.intake import Haul
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError, joined
 

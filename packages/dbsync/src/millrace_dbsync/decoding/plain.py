@@ -11,7 +11,7 @@ import msgspec
 
 from millrace_bus import JournalPage
 from millrace_core.clock import now_ms
-from millrace_dbsync.envelopes import DAY_MS, NS_PER_MS
+from millrace_dbsync.decoding.envelopes import DAY_MS, NS_PER_MS
 
 
 class PlainTrace(msgspec.Struct, forbid_unknown_fields=True, gc=False):

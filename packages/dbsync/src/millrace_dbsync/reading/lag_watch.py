@@ -9,8 +9,8 @@ import structlog
 from millrace_bus import BEGINNING, Journals
 from millrace_core.ids import MessageId
 from millrace_core.names import is_snapshot, trader_actions
-from millrace_dbsync.lag import Lag, is_numbered_below, lag_of
 from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.reading.lag import Lag, is_numbered_below, lag_of
 from millrace_service import UnitHealthReporter
 
 EVERY_S: Final = 2.0

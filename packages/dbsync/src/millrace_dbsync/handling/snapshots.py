@@ -7,8 +7,8 @@ from millrace_core.ids import MessageId
 from millrace_core.market import Balance, BookSnapshot
 from millrace_core.names import Action
 from millrace_core.orders import OrdersSnapshot
-from millrace_dbsync.deltas import Put
-from millrace_dbsync.envelopes import invalid, read
+from millrace_dbsync.decoding.envelopes import invalid, read
+from millrace_dbsync.handling.deltas import Put
 from millrace_store import Batch, Place
 
 

@@ -1,7 +1,7 @@
 """Order books and trades, which are nearly all that comes: added a page at a time, several times quicker.
 
-A page with anything in it that is not plain (`millrace_dbsync.plain`) is halved, until what is not plain is among few;
-those go the common way, which knows what to do with anything.
+A page with a message that is not plain (`millrace_dbsync.decoding.plain`) is halved until few messages are left around
+it; those go to the common handler, which takes anything.
 """
 
 from abc import ABC, abstractmethod
@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from millrace_bus import JournalPage
-from millrace_dbsync.book_forms import BookForms
-from millrace_dbsync.deltas import MarketTrades
-from millrace_dbsync.plain import PlainDelta, Times, read_page, times_of
-from millrace_dbsync.shelved import Shelf, Shelved
+from millrace_dbsync.decoding.book_forms import BookForms
+from millrace_dbsync.decoding.plain import PlainDelta, Times, read_page, times_of
+from millrace_dbsync.handling.deltas import MarketTrades
+from millrace_dbsync.handling.handler import Shelf, Shelved
 from millrace_store import Batch
 
 _FEW = 16

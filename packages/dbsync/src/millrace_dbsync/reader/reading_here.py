@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
-from millrace_dbsync.intake import Intake
-from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.preparing import Preparing
-from millrace_dbsync.ready import ROOM, Arrived
+from millrace_dbsync.reader.preparing import Preparing
+from millrace_dbsync.reader.ready import ROOM, Arrived
+from millrace_dbsync.reading.intake import Intake
+from millrace_dbsync.reading.known_journals import KnownJournals
 
 
 class Here:

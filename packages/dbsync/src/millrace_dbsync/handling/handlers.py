@@ -10,11 +10,11 @@ from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
-from millrace_dbsync.busy_feeds import BusyBook, BusyTrades
-from millrace_dbsync.deltas import Put, put_delta_of, put_status
-from millrace_dbsync.envelopes import credible, envelope, invalid, place_of, read, text_of
-from millrace_dbsync.shelved import Shelf, Shelved, bury
-from millrace_dbsync.snapshots import put_snapshot_of
+from millrace_dbsync.decoding.envelopes import credible, envelope, invalid, place_of, read, text_of
+from millrace_dbsync.handling.busy_feeds import BusyBook, BusyTrades
+from millrace_dbsync.handling.deltas import Put, put_delta_of, put_status
+from millrace_dbsync.handling.handler import Shelf, Shelved, bury
+from millrace_dbsync.handling.snapshots import put_snapshot_of
 from millrace_store import Batch, Place
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from millrace_core.ids import MessageId
-from millrace_dbsync.passing import WORD, Passage
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.ready import Ready
+from millrace_dbsync.reader.passing import WORD, Passage
+from millrace_dbsync.reader.ready import Ready
 from millrace_store.writing.packing import pack, unpack
 
 SIZE_BYTES: Final = 8

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from millrace_bus import JournalPage
-from millrace_dbsync.shelved import Shelf, Shelved
-from millrace_dbsync.shelving import shelf_of
+from millrace_dbsync.handling.handler import Shelf, Shelved
+from millrace_dbsync.handling.handlers import shelf_of
 from millrace_store import Batch
 
 _AT_ONCE: Final = 500

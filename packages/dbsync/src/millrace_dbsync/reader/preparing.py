@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from millrace_dbsync.intake import Haul, Intake
-from millrace_dbsync.ready import Ready
-from millrace_dbsync.shelved import Shelved
-from millrace_dbsync.shelves import Shelves
+from millrace_dbsync.handling.handler import Shelved
+from millrace_dbsync.handling.shelves import Shelves
+from millrace_dbsync.reader.ready import Ready
+from millrace_dbsync.reading.intake import Haul, Intake
 from millrace_store import Batch
 
 

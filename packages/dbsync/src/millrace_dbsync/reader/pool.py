@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
-from millrace_dbsync.reader_process import ReaderProcess
+from millrace_dbsync.reader.process import ReaderProcess
 
 _RETRIES: Final = BackoffPolicy(first_s=1.0, limit_s=60.0)
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.ready import ROOM, Arrived, Ready
+from millrace_dbsync.reader.ready import ROOM, Arrived, Ready
 
 
 async def together(arrived: Arrived, plan: TenantPlan) -> list[Ready]:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from millrace_bus import JournalEntry, JournalPage
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
-from millrace_dbsync.hop_times import HopTimes
+from millrace_dbsync.handling.hop_times import HopTimes
 from millrace_store import Batch, Place
 
 

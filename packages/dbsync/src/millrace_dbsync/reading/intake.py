@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from millrace_bus import BEGINNING, JournalPage, Journals
 from millrace_core.ids import MessageId
 from millrace_core.names import is_snapshot, trader_actions
-from millrace_dbsync.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
 from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.reading.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
 
 CALL = 1_000
 """Most entries that one call asks for: Redis serves nobody else meanwhile, and a strategy may be waiting."""
