@@ -1,6 +1,8 @@
 """Both databases, real: each test has one of its own, and what is promised is asked of each."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -22,13 +24,24 @@ START_MS = 1_760_000_040_000
 """A whole minute."""
 
 
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder for a server's data.
+
+    Started by root, PostgreSQL runs as another user, whom every start of pytest shuts out of its own folders.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "data"
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostgresServer]:
+async def postgres() -> AsyncIterator[PostgresServer]:
     """A server for all tests that do it no harm; its first database is up to date."""
-    async with await PostgresServer.start(tmp_path_factory.mktemp("postgres") / "data") as server:
-        async with Store.open(server.url):
-            pass
-        yield server
+    with server_folder() as folder:
+        async with await PostgresServer.start(folder) as server:
+            async with Store.open(server.url):
+                pass
+            yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -142,3 +155,11 @@ class BookHistory:
 def book_history() -> type[BookHistory]:
     """Make the history of a book."""
     return BookHistory
+
+
+@pytest.fixture
+async def killable() -> AsyncIterator[PostgresServer]:
+    """A server for one test, to be killed; it syncs to disk as a real one does."""
+    with server_folder() as folder:
+        async with await PostgresServer.start(folder, fsync="on") as server:
+            yield server

@@ -63,4 +63,4 @@ def test_an_order_belongs_to_the_request_that_made_it_alone(name: Callable[..., 
     for seq, action in enumerate(("createOrder", "cancelOrder"), start=1):
         place = Place(str(name(action)), MessageId(7, seq), 1_000)
         batch.response(place, Response(action, "done", Order(id="1"), "James"), Trace())
-    assert [sighting.record.request_id for sighting in batch.sightings] == ["createOrder", None]
+    assert [observation.record.request_id for observation in batch.order_observations] == ["createOrder", None]

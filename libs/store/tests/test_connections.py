@@ -10,7 +10,7 @@ from millrace_core.market import Trade
 from millrace_core.names import StreamName, Tenant
 from millrace_store import DatabaseUnavailable, Retention, Scope, Store
 from millrace_store.backends import postgres, sqlite
-from millrace_store.writing import checkpoints
+from millrace_store.writing import maintenance
 
 SCOPE = Scope(Tenant("T"))
 WITHIN_S = 8.0
@@ -40,7 +40,7 @@ async def test_maintenance_needs_one_connection(
     narrow: Store, book_history: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Candles, checkpoints, partitions and retention are worked off one after the other."""
-    monkeypatch.setattr(checkpoints, "EVERY", 100)
+    monkeypatch.setattr(maintenance, "CHECKPOINT_EVERY", 100)
     async with asyncio.timeout(WITHIN_S):
         history = book_history(narrow)
         await history.play(250, snapshots_every=1_000)

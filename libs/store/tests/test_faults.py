@@ -1,7 +1,7 @@
 """The database dies, and nothing is lost or doubled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,6 @@ from millrace_core.names import StreamName
 from millrace_store import Batch, DatabaseUnavailable, Place, Store, UnsupportedDatabase
 from millrace_store.schema import tables
 from millrace_store.testing import PostgresServer
-
-
-@pytest.fixture
-async def killable(tmp_path: Path) -> AsyncIterator[PostgresServer]:
-    """A server for one test, to be killed; it syncs to disk as a real one does."""
-    async with await PostgresServer.start(tmp_path / "data", fsync="on") as server:
-        yield server
 
 
 async def commit(store: Store, batch: Batch) -> None:

@@ -80,7 +80,7 @@ def test_the_first_snapshots_of_an_account_tell_what_no_delta_did() -> None:
         (ID.seq, 0, "KCS", "1.0"),
         (ID.seq, 1, "USDT", None),
     ]
-    assert [(sighting.id, sighting.record.order.id) for sighting in batch.sightings] == [(ID, "7")]
+    assert [(observation.id, observation.record.order.id) for observation in batch.order_observations] == [(ID, "7")]
     assert len(batch.rows[tables.snapshots]) == 4
     assert tables_of(batch) == {"snapshots", "balances"}
 

@@ -20,9 +20,10 @@ from millrace_store.errors import (
 )
 from millrace_store.queries.pages import Page, Scope
 from millrace_store.store import Store
-from millrace_store.writing.batch import Batch, Place
-from millrace_store.writing.joining import joined
+from millrace_store.writing.batch import Batch
+from millrace_store.writing.commit import joined
 from millrace_store.writing.maintenance import Retention
+from millrace_store.writing.rows import Place
 
 __all__ = [
     "AmbiguousOrder",

@@ -7,8 +7,7 @@ from millrace_core.names import Tenant
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
 from millrace_store.errors import AlreadyThere, Conflict
-from millrace_store.queries.listings import newest, within
-from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope
+from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import AuditRecord, IdempotentAnswer, TokenRecord
 from millrace_store.schema import tables
 

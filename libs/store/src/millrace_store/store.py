@@ -13,9 +13,9 @@ from millrace_store.backends.postgres import PostgresDatabase
 from millrace_store.backends.sqlite import SqliteDatabase
 from millrace_store.errors import UnsupportedDatabase
 from millrace_store.exports.export import Exports
-from millrace_store.queries.account import Account
-from millrace_store.queries.market import Market
-from millrace_store.queries.operations import Operations
+from millrace_store.queries.account import AccountQueries
+from millrace_store.queries.market import MarketQueries
+from millrace_store.queries.operations import OperationsQueries
 from millrace_store.writing.batch import Batch
 from millrace_store.writing.commit import commit
 from millrace_store.writing.maintenance import Retention, maintain
@@ -29,9 +29,9 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.market = Market(database)
-        self.account = Account(database)
-        self.operations = Operations(database)
+        self.market = MarketQueries(database)
+        self.account = AccountQueries(database)
+        self.operations = OperationsQueries(database)
         self.access = Access(database)
         self.exports = Exports(database)
 

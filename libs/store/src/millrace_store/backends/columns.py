@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
-from typing import Any, Self
+from typing import Any, Final, Self
+
+import msgspec
+
+NULL: Final = "null"
+"""What stands for a value that is not there; a text of that is in quotes."""
+
+_JSON: Final = msgspec.json.Encoder()
 
 
 class Columns:
@@ -48,3 +55,21 @@ class Columns:
         return isinstance(other, Columns) and self.lists == other.lists
 
     __hash__ = None  # type: ignore[assignment]  # rows are added to it
+
+
+def csv_lines(rows: Columns) -> bytes:
+    """Return a line for each row of integers, texts and None.
+
+    JSON's lists are the same lines, in brackets, and made six times quicker than Python's csv makes them, as long as
+    no text has anything that JSON escapes.
+    """
+    lines = _JSON.encode_lines(list(rows))
+    if b"\\" in lines or lines.count(b"[") > len(rows) or lines.count(b"]") > len(rows):
+        return "".join(",".join(map(_field, row)) + "\n" for row in rows).encode()
+    return lines.translate(None, b"[]")
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return NULL
+    return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else str(value)

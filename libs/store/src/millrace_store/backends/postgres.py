@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from millrace_store.backends.columns import Columns
-from millrace_store.backends.csv_lines import NULL, csv_lines
+from millrace_store.backends.columns import NULL, Columns, csv_lines
 from millrace_store.backends.partitions import DAY_MS, Connection, Partitions
 from millrace_store.backends.sql import POSTGRES, Row, Statement, compiled, insert_missing, remove, replace
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused

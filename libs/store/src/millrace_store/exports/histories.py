@@ -1,4 +1,4 @@
-"""Which rows and columns make each history that can be exported."""
+"""The histories that can be exported: the rows and columns of each."""
 
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from millrace_store.backends.database import Reader
 from millrace_store.queries.account_records import first_of_its_id, of_source
-from millrace_store.queries.listings import Stream, streams_of, within
-from millrace_store.queries.pages import Scope
+from millrace_store.queries.listings import Stream, streams_of
+from millrace_store.queries.pages import Scope, within
 from millrace_store.schema import tables
 from millrace_store.schema.tables import MONEY, Table
 
@@ -48,17 +48,17 @@ _TABLES: Final[dict[Kind, Table]] = {
     "gaps": tables.gaps,
 }
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-_FACES: Final[dict[Kind, tuple[str, ...]]] = {
+_STREAM_KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     "snapshots": ("snapshots",),
     "requests": ("requests",),
     "balances": ("deltas", "snapshots"),
     "gaps": ("deltas", "snapshots", "requests"),
 }
-"""Which names they travelled on; else on that of deltas."""
-_SAID_BY_ROWS: Final = ("requests", "orders")
-"""Histories whose rows name their exchange and symbol themselves."""
+"""The kinds of streams whose messages left the rows; deltas for every history that is not here."""
+_NAMED_BY_ROWS: Final = ("requests", "orders")
+"""Histories whose rows hold their exchange and symbol."""
 _OF_ORDERS: Final = ("ownTrades", "orderEvents")
-"""Histories whose rows name an order."""
+"""Histories whose rows hold an order id."""
 
 
 def has_source(kind: Kind) -> bool:
@@ -71,7 +71,7 @@ class Column(NamedTuple):
 
     name: str
     is_number: bool
-    """Else it is text; decimals are, so that no digit is lost."""
+    """False for text. Decimals are text, so that no digit is lost."""
 
 
 class Part(NamedTuple):
@@ -84,7 +84,7 @@ class Part(NamedTuple):
 
 def columns_of(kind: Kind) -> list[Column]:
     """Return an exported file's columns: exchange, symbol, then the table's own."""
-    named = [] if kind in _SAID_BY_ROWS else [Column("exchange", False), Column("symbol", False)]
+    named = [] if kind in _NAMED_BY_ROWS else [Column("exchange", False), Column("symbol", False)]
     return named + [Column(column.name, isinstance(column.type, sa.BigInteger)) for column in _own(kind)]
 
 
@@ -93,25 +93,24 @@ async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
     table: Any = _TABLES[kind].c
     columns = [_exact(column) for column in _own(kind)]
     if kind == "orders":
-        of_tenant = sa.select(*columns).where(table.tenant == scope.tenant, *_said(table, scope))
+        of_tenant = sa.select(*columns).where(table.tenant == scope.tenant, *_of_scope(table, scope))
         order = (table.created_ms, table.exchange, table.order_id, table.symbol)
         return [Part(None, None, of_tenant.where(*within(scope, table.created_ms)).order_by(*order))]
-    wide = scope._replace(exchange=None, symbol=None) if kind in _SAID_BY_ROWS else scope
+    wide = scope._replace(exchange=None, symbol=None) if kind in _NAMED_BY_ROWS else scope
     at = table.found_ms if kind == "gaps" else table.at_ms
     key = [table[name] for name in ("timeframe", "at_ms", "found_ms", "epoch", "seq", "n") if name in table]
-    said = _said(table, scope) if kind in _SAID_BY_ROWS else _by_source(table, scope)
+    filters = _of_scope(table, scope) if kind in _NAMED_BY_ROWS else _by_source(table, scope)
     if kind in _OF_ORDERS and scope.source is not None:
-        said = (of_source(table, scope.tenant, scope.source),)
+        filters = (of_source(table, scope.tenant, scope.source),)
     once = (first_of_its_id(),) if kind == "ownTrades" else ()
 
     def part(stream: Stream) -> Part:
         mine = table.stream_id == sa.literal(stream.id, sa.BigInteger())
-        rows = sa.select(*columns).where(mine, *said, *once, *within(scope, at)).order_by(*key)
+        rows = sa.select(*columns).where(mine, *filters, *once, *within(scope, at)).order_by(*key)
         return Part(stream.exchange, stream.symbol, rows)
 
-    return [
-        part(stream) for face in _FACES.get(kind, ("deltas",)) for stream in await streams_of(reader, wide, face=face)
-    ]
+    kinds = _STREAM_KINDS.get(kind, ("deltas",))
+    return [part(stream) for one in kinds for stream in await streams_of(reader, wide, kind=one)]
 
 
 def _own(kind: Kind) -> list[sa.ColumnClause[Any]]:
@@ -122,9 +121,9 @@ def _exact(column: sa.ColumnClause[Any]) -> sa.ColumnElement[Any]:
     return sa.cast(column, sa.Text()).label(column.name) if column.type is MONEY else column
 
 
-def _said(table: Any, scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
-    said = {"exchange": scope.exchange, "symbol": scope.symbol}
-    named = tuple(table[name] == value for name, value in said.items() if value is not None)
+def _of_scope(table: Any, scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
+    wanted = {"exchange": scope.exchange, "symbol": scope.symbol}
+    named = tuple(table[name] == value for name, value in wanted.items() if value is not None)
     return (*named, *_by_source(table, scope))
 
 

@@ -7,28 +7,27 @@ import sqlalchemy as sa
 
 from millrace_store.backends.database import Database, Reader
 from millrace_store.queries import account_records as make
-from millrace_store.queries import order_history as stories
-from millrace_store.queries.listings import Found, Listing, answers_of, newest, page_of, page_rows, streams_of, within
-from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope
+from millrace_store.queries.listings import Found, Listing, answers_of, page_of, page_rows, streams_of
+from millrace_store.queries.order_history import find_order, history_of
+from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import (
     BalanceRecord,
     FailedExecution,
+    OrderHistory,
     OrderRecord,
-    OrderStory,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
 )
 from millrace_store.schema import tables
-from millrace_store.writing.orders import order_of
 
 _FINAL: Final = ("done", "rejected", "failed", "expired")
 
 
-class Account:
+class AccountQueries:
     """What a tenant did. Pages run newest first, or oldest first with `descending=False`.
 
-    All of them raise `BadCursor` when a cursor is none of the query's.
+    Each query raises `BadCursor` for a cursor that is not its own.
     """
 
     def __init__(self, database: Database) -> None:
@@ -62,30 +61,29 @@ class Account:
             lambda row: (row[0], row[1], row[2], row[3]),
             descending=descending,
         )
-        return Page([order_of(row[4]) for row in rows], after)
+        return Page([make.current_order(row[4]) for row in rows], after)
 
     async def order(self, scope: Scope, order_id: str) -> OrderRecord | None:
-        """Return one order as it is now; exchange and symbol of the scope say which of several of one number is meant.
+        """Return one order as it is now; where several have that id, the scope's exchange and symbol choose one.
 
         Raises:
-            AmbiguousOrder: several orders have that number, and the scope fits more than one.
+            AmbiguousOrder: several orders have that id, and the scope fits more than one.
         """
         async with self._database.reading() as reader:
-            return await stories.find(reader, scope, order_id)
+            return await find_order(reader, scope, order_id)
 
-    async def story(
+    async def order_history(
         self, scope: Scope, *, order_id: str | None = None, request_id: str | None = None
-    ) -> OrderStory | None:
-        """Return everything known of one order or of one request; None when nothing is.
+    ) -> OrderHistory | None:
+        """Return everything known of one order or of one request; None when nothing is known.
 
-        One of the two ids must be given. `scope` needs a tenant; exchange and symbol say which of several orders of one
-        number is meant.
+        One of the two ids must be given. Where several orders have that id, the scope's exchange and symbol choose one.
 
         Raises:
-            AmbiguousOrder: several orders have that number, and the scope fits more than one.
+            AmbiguousOrder: several orders have that id, and the scope fits more than one.
         """
         async with self._database.reading() as reader:
-            return await stories.tell(reader, scope, order_id, request_id)
+            return await history_of(reader, scope, order_id, request_id)
 
     async def own_trades(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
@@ -110,8 +108,9 @@ class Account:
         which = () if currency is None else (tables.balances.c.currency == currency,)
         listing = Listing(tables.balances, make.BALANCE, limit, cursor, descending, which)
         async with self._database.reading() as reader:
-            faces = [await streams_of(reader, scope, "watchBalance", face=face) for face in ("deltas", "snapshots")]
-            found, after = await page_rows(reader, scope, [*faces[0], *faces[1]], listing)
+            changes = await streams_of(reader, scope, "watchBalance")
+            snapshots = await streams_of(reader, scope, "watchBalance", kind="snapshots")
+            found, after = await page_rows(reader, scope, [*changes, *snapshots], listing)
         return Page([make.balance(one) for one in found], after)
 
     async def requests(
@@ -119,12 +118,12 @@ class Account:
     ) -> Page[RequestRecord]:
         """Return requests to trade."""
         table = tables.requests.c
-        # All of a tenant's requests travel on one name: the exchange and the symbol are what they say themselves.
+        # All requests of a tenant travel on one name; the exchange and the symbol are in the request.
         said = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source}
         which = tuple(table[name] == value for name, value in said.items() if value is not None)
         listing = Listing(tables.requests, make.REQUEST, limit, cursor, descending, which)
         whole = scope._replace(exchange=None, symbol=None)
-        return await page_of(self._database, whole, ("traderActions",), listing, make.request, face="requests")
+        return await page_of(self._database, whole, ("traderActions",), listing, make.request, kind="requests")
 
     async def responses(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True

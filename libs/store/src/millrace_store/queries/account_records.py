@@ -1,4 +1,4 @@
-"""Rows of the account's tables, made into records; and which columns that takes."""
+"""Records of the account's tables: which columns each needs, and how a row becomes one."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -6,14 +6,15 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from millrace_core import orders
 from millrace_core.names import Tenant
-from millrace_core.orders import Order
 from millrace_core.trace import Trace
 from millrace_store.queries.listings import Found
 from millrace_store.queries.records import (
     BalanceRecord,
     FailedExecution,
     OrderEvent,
+    OrderRecord,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
@@ -30,7 +31,8 @@ RESPONSE: Final = ("request_id", "status", "order_id", "order_source", "error_ki
 FAILED: Final = ("request_id", "status", "kind", "reason", "order_source")
 BALANCE: Final = ("currency", "free", "used", "total")
 
-_ORDER: Final = msgspec.json.Decoder(Order)
+_ORDER: Final = msgspec.json.Decoder(orders.Order)
+_CURRENT: Final = msgspec.json.Decoder(orders.OrderRecord)
 _TRACE: Final = msgspec.json.Decoder(Trace)
 
 
@@ -56,8 +58,22 @@ def of_source(row: Any, tenant: Tenant, source: str) -> sa.ColumnElement[bool]:
     )
 
 
+def current_order(data: str) -> OrderRecord:
+    """Return the record of an order from the column `data` of `orders`."""
+    known = _CURRENT.decode(data)
+    return OrderRecord(
+        exchange=known.exchange,
+        symbol=known.order.symbol,
+        order=known.order,
+        order_source=known.order_source,
+        request_id=known.request_id,
+        created_ms=known.order.timestamp,
+        updated_ms=known.updated,
+    )
+
+
 def own_trade(found: Found) -> TradeRecord:
-    """Make one of the tenant's own trades."""
+    """Return the record of one of the tenant's own trades."""
     trade_id, order_id, side, price, amount, taker_or_maker, fee_cost, fee_currency = found.values
     return TradeRecord(
         exchange=found.stream.exchange,
@@ -76,7 +92,7 @@ def own_trade(found: Found) -> TradeRecord:
 
 
 def order_event(found: Found) -> OrderEvent:
-    """Make an event of an order."""
+    """Return the record of an event of an order."""
     return OrderEvent(
         message_id=found.message_id,
         at_ms=found.at_ms,
@@ -86,7 +102,7 @@ def order_event(found: Found) -> OrderEvent:
 
 
 def request(found: Found) -> RequestRecord:
-    """Make a request to trade."""
+    """Return the record of a request to trade."""
     request_id, action, exchange, symbol, order_source, data = found.values
     return RequestRecord(
         message_id=found.message_id,
@@ -101,7 +117,7 @@ def request(found: Found) -> RequestRecord:
 
 
 def response(found: Found) -> ResponseRecord:
-    """Make an answer of the executor."""
+    """Return the record of an answer of the executor."""
     request_id, status, order_id, order_source, kind, message, trace = found.values
     passed = _TRACE.decode(trace)
     return ResponseRecord(
@@ -122,7 +138,7 @@ def response(found: Found) -> ResponseRecord:
 
 
 def failed_execution(found: Found, settled: str | None) -> FailedExecution:
-    """Make a failed execution."""
+    """Return the record of a failed execution."""
     request_id, status, kind, reason, order_source = found.values
     return FailedExecution(
         exchange=found.stream.exchange,
@@ -140,7 +156,7 @@ def failed_execution(found: Found, settled: str | None) -> FailedExecution:
 
 
 def balance(found: Found) -> BalanceRecord:
-    """Make a change of a balance."""
+    """Return the record of a change of a balance."""
     currency, free, used, total = found.values
     return BalanceRecord(
         exchange=found.stream.exchange,

@@ -15,9 +15,8 @@ import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
 from millrace_store.backends.database import Database, Reader
-from millrace_store.queries.cursors import beyond, decode_cursor, encode_cursor
 from millrace_store.queries.listings import streams_of
-from millrace_store.queries.pages import Page, Scope
+from millrace_store.queries.pages import Page, Scope, beyond, decode_cursor, encode_cursor
 from millrace_store.queries.records import CandleRecord
 from millrace_store.schema import tables
 
@@ -83,7 +82,7 @@ def merge(candles: Sequence[Built], interval_ms: int) -> list[Built]:
 async def from_trades(
     database: Database, scope: Scope, interval_ms: int, limit: int, cursor: str | None
 ) -> Page[CandleRecord]:
-    """See `Market.candles_from_trades`."""
+    """See `MarketQueries.candles_from_trades`."""
     if interval_ms <= 0 or scope.exchange is None or scope.symbol is None:
         raise ValueError("candles need an interval above 0 ms, an exchange and a symbol")
     start = _floor(scope.since_ms or 0, interval_ms)

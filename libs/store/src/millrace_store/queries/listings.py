@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
-from millrace_store.queries.cursors import Key, beyond, decode_cursor, encode_cursor
-from millrace_store.queries.pages import MAX_LIMIT, Page, RowT, Scope
+from millrace_store.queries.pages import Key, Page, RowT, Scope, beyond, bounded, decode_cursor, encode_cursor, within
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 from millrace_store.schema.tables import Table
@@ -61,17 +60,17 @@ class Listing(NamedTuple):
     where: tuple[sa.ColumnElement[bool], ...] = ()
 
 
-async def streams_of(reader: Reader, scope: Scope, *actions: str, face: str = "deltas") -> list[Stream]:
+async def streams_of(reader: Reader, scope: Scope, *actions: str, kind: str = "deltas") -> list[Stream]:
     """Return a tenant's streams of these actions (all, where none is given) that the scope lets pass.
 
     Some of them may have no rows.
     """
-    if actions and face == "deltas" and scope.exchange is not None and scope.symbol is not None:
-        # Their names are known, and so their numbers: nothing need be asked.
+    if actions and kind == "deltas" and scope.exchange is not None and scope.symbol is not None:
+        # Their names are known, and so are their ids: the database need not be asked.
         return [_named(scope.tenant, scope.exchange, action, scope.symbol) for action in actions]
     table = tables.streams.c
     wanted = sa.select(table.id, table.name, table.exchange, table.action, table.symbol).where(
-        table.tenant == scope.tenant, table.face == face
+        table.tenant == scope.tenant, table.face == kind
     )
     if actions:
         wanted = wanted.where(table.action.in_(actions))
@@ -100,7 +99,7 @@ async def page_of(
     listing: Listing,
     make: Callable[[Found], RowT],
     *,
-    face: str = "deltas",
+    kind: str = "deltas",
 ) -> Page[RowT]:
     """Return one page of a table, made into records.
 
@@ -108,7 +107,7 @@ async def page_of(
         BadCursor: the listing's cursor is none of such a page.
     """
     async with database.reading() as reader:
-        streams = await streams_of(reader, scope, *actions, face=face)
+        streams = await streams_of(reader, scope, *actions, kind=kind)
         found, cursor = await page_rows(reader, scope, streams, listing)
     return Page([make(one) for one in found], cursor)
 
@@ -128,48 +127,6 @@ async def page_rows(
         rows.sort(key=_key, reverse=listing.descending)
     page = [Found(by_id[row[0]], row) for row in rows[: listing.limit]]
     return page, encode_cursor(_key(page[-1].row)) if len(rows) > listing.limit else None
-
-
-async def newest(
-    database: Database,
-    wanted: sa.Select[Any],
-    key: list[sa.ColumnClause[Any]],
-    kinds: tuple[type, ...],
-    limit: int,
-    cursor: str | None,
-    key_of: Callable[[Row], Key],
-    *,
-    descending: bool = True,
-) -> tuple[Sequence[Row], str | None]:
-    """Return a page of any query by a key, greatest first, and the cursor to the next.
-
-    `kinds` are the types of the key's values, and `key_of` takes them from a row.
-
-    Raises:
-        BadCursor: the cursor is none of such a page.
-    """
-    limit = bounded(limit)
-    if cursor is not None:
-        wanted = wanted.where(beyond(key, decode_cursor(cursor, kinds), descending=descending))
-    async with database.reading() as reader:
-        ordered = wanted.order_by(*(column.desc() if descending else column for column in key))
-        rows = await reader.fetch(ordered.limit(limit + 1))
-    return rows[:limit], encode_cursor(key_of(rows[limit - 1])) if len(rows) > limit else None
-
-
-def bounded(limit: int) -> int:
-    """Return a page's size within what is allowed."""
-    return max(1, min(limit, MAX_LIMIT))
-
-
-def within(scope: Scope, at_ms: sa.ColumnClause[Any]) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a scope's time."""
-    conditions = []
-    if scope.since_ms is not None:
-        conditions.append(at_ms >= sa.literal(scope.since_ms, at_ms.type))
-    if scope.until_ms is not None:
-        conditions.append(at_ms < sa.literal(scope.until_ms, at_ms.type))
-    return conditions
 
 
 def _key(row: Row) -> Key:

@@ -1,4 +1,4 @@
-"""Queries of how the platform does: positions, gaps, latency, agents, configurations, dead letters."""
+"""Queries of operations: positions, gaps, latencies, agents, configurations, dead letters."""
 
 import json
 
@@ -10,8 +10,8 @@ from millrace_core.latency import Histogram
 from millrace_core.names import AgentId
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
-from millrace_store.queries.listings import Listing, newest, page_rows, streams_of, within
-from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope
+from millrace_store.queries.listings import Listing, page_rows, streams_of
+from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import (
     AgentRecord,
     ConfigRecord,
@@ -24,17 +24,17 @@ from millrace_store.queries.records import (
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 
-_FACES = ("deltas", "snapshots", "requests")
+_STREAM_KINDS = ("deltas", "snapshots", "requests")
 
 
-class Operations:
-    """How the platform does."""
+class OperationsQueries:
+    """What the platform stored, lost and measured, and what its agents reported."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def positions(self) -> dict[str, MessageId]:
-        """Return how far every journal is stored, by its Redis name; those of which nothing is stored are left out."""
+        """Return the position up to which each journal is stored, by Redis name; journals without one are left out."""
         table = tables.streams.c
         async with self._database.reading() as reader:
             rows = await reader.fetch(sa.select(table.name, table.position_epoch, table.position_seq))
@@ -72,7 +72,7 @@ class Operations:
         ]
 
     async def gaps(self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> Page[GapRecord]:
-        """Return the losses, newest first.
+        """Return the gaps, newest first.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -115,7 +115,7 @@ class Operations:
         return [_latency(*key, totals[key]) for key in sorted(totals)]
 
     async def agents(self) -> list[AgentRecord]:
-        """Return the newest that each agent said of itself."""
+        """Return the newest state of each agent."""
         table = tables.agent_states.c
         last = sa.select(table.agent_id, sa.func.max(table.at_ms).label("at_ms")).group_by(table.agent_id).subquery()
         wanted = (
@@ -129,7 +129,7 @@ class Operations:
     async def agent_history(
         self, agent: AgentId, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[AgentRecord]:
-        """Return what an agent said of itself, newest first.
+        """Return the states of an agent, newest first.
 
         Raises:
             BadCursor: `cursor` is none of this query's.
@@ -173,7 +173,7 @@ class Operations:
         """
         listing = Listing(tables.dead_letters, ("reason", "raw"), limit, cursor, descending=True)
         async with self._database.reading() as reader:
-            streams = [stream for face in _FACES for stream in await streams_of(reader, scope, face=face)]
+            streams = [stream for kind in _STREAM_KINDS for stream in await streams_of(reader, scope, kind=kind)]
             found, after = await page_rows(reader, scope, streams, listing)
         letters = [
             DeadLetter(

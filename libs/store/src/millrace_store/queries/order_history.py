@@ -1,4 +1,4 @@
-"""The whole story of one order: what was asked, what was answered, what happened to it, what it traded."""
+"""The history of one order: its requests, the answers to them, its changes, its fills."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,14 +11,13 @@ from millrace_store.errors import AmbiguousOrder
 from millrace_store.queries import account_records as make
 from millrace_store.queries.listings import Found, Stream, streams_of
 from millrace_store.queries.pages import RowT, Scope
-from millrace_store.queries.records import OrderEvent, OrderRecord, OrderStory
+from millrace_store.queries.records import OrderEvent, OrderHistory, OrderRecord
 from millrace_store.schema import tables
 from millrace_store.schema.streams import symbol_of
 from millrace_store.schema.tables import Table
-from millrace_store.writing.orders import order_of
 
 
-class _Chapter(NamedTuple):
+class _Section(NamedTuple):
     """Rows of one table that name an order or a request."""
 
     table: Table
@@ -31,61 +30,62 @@ class _Key(NamedTuple):
 
     exchange: str
     symbol: str
-    """Empty where nobody said it."""
+    """Empty where no message named it."""
     order_id: str
 
 
-async def tell(reader: Reader, scope: Scope, order_id: str | None, request_id: str | None) -> OrderStory | None:
-    """See `Account.story`."""
+async def history_of(reader: Reader, scope: Scope, order_id: str | None, request_id: str | None) -> OrderHistory | None:
+    """See `AccountQueries.order_history`."""
     if order_id is None and request_id is None:
-        raise ValueError("a story is of an order or of a request: give one of the ids")
+        raise ValueError("order_history needs order_id or request_id")
     streams = await _streams(reader, scope)
     if order_id is not None:
-        key = await _of_number(reader, streams, scope, order_id)
+        key = await _of_id(reader, streams, scope, order_id)
     else:
         key = await _made_by(reader, scope, request_id or "")
     order = None if key is None else await _current(reader, scope, key)
     asked = {found for found in (request_id, order.request_id if order else None) if found is not None}
 
     named = tables.responses.c.request_id.in_(asked) | _names(tables.responses, streams, key)
-    responses = await _read(reader, streams, _Chapter(tables.responses, make.RESPONSE, named), make.response)
-    # A request to cancel or edit names the order, not the request that made it; its answer tells which it was.
+    responses = await _read(reader, streams, _Section(tables.responses, make.RESPONSE, named), make.response)
+    # A request to cancel or edit names the order; only its answer links that request to the order.
     asked |= {response.request_id for response in responses}
     if key is None and (answered := [response for response in responses if response.order_id is not None]):
         key = _Key(answered[0].exchange, answered[0].symbol or "", answered[0].order_id or "")
         order = await _current(reader, scope, key)
 
-    by_request = _Chapter(tables.requests, make.REQUEST, tables.requests.c.request_id.in_(asked))
+    by_request = _Section(tables.requests, make.REQUEST, tables.requests.c.request_id.in_(asked))
     filled = _names(tables.own_trades, streams, key) & make.first_of_its_id()
-    fills = _Chapter(tables.own_trades, make.OWN_TRADE, filled)
-    story = OrderStory(
+    fills = _Section(tables.own_trades, make.OWN_TRADE, filled)
+    history = OrderHistory(
         order=order,
         requests=await _read(reader, streams, by_request, make.request),
         responses=responses,
         events=[] if key is None else await _events(reader, streams, key),
         fills=await _read(reader, streams, fills, make.own_trade),
     )
-    return story if any((story.order, story.requests, story.responses, story.events, story.fills)) else None
+    is_known = any((history.order, history.requests, history.responses, history.events, history.fills))
+    return history if is_known else None
 
 
-async def find(reader: Reader, scope: Scope, order_id: str) -> OrderRecord | None:
-    """See `Account.order`."""
-    key = await _of_number(reader, await _streams(reader, scope), scope, order_id)
+async def find_order(reader: Reader, scope: Scope, order_id: str) -> OrderRecord | None:
+    """See `AccountQueries.order`."""
+    key = await _of_id(reader, await _streams(reader, scope), scope, order_id)
     return None if key is None else await _current(reader, scope, key)
 
 
 async def _streams(reader: Reader, scope: Scope) -> dict[int, Stream]:
     of_exchange = await streams_of(reader, scope._replace(symbol=None))
     # Requests travel on one name for all exchanges.
-    requests = await streams_of(reader, scope._replace(symbol=None, exchange=None), face="requests")
+    requests = await streams_of(reader, scope._replace(symbol=None, exchange=None), kind="requests")
     return {stream.id: stream for stream in (*of_exchange, *requests)}
 
 
-async def _of_number(reader: Reader, streams: dict[int, Stream], scope: Scope, order_id: str) -> _Key | None:
-    """Return the one order that has a number, as far as the scope says which; None where there is none.
+async def _of_id(reader: Reader, streams: dict[int, Stream], scope: Scope, order_id: str) -> _Key | None:
+    """Return the order that has this id and fits the scope; None when there is none.
 
     Raises:
-        AmbiguousOrder: there are several.
+        AmbiguousOrder: several do.
     """
     table, fills = tables.orders.c, tables.own_trades.c
     placed = sa.select(table.exchange, table.symbol).where(table.tenant == scope.tenant, table.order_id == order_id)
@@ -94,7 +94,7 @@ async def _of_number(reader: Reader, streams: dict[int, Stream], scope: Scope, o
     found |= {(streams[id_].exchange, streams[id_].symbol or "") for (id_,) in await reader.fetch(filled)}
     found = {(exchange, symbol) for exchange, symbol in found if scope.exchange in (None, exchange)}
     known = {exchange for exchange, symbol in found if symbol}
-    # What is said of a number alone must not hide the order itself.
+    # A message that names no symbol must not hide the order of a known symbol.
     fit = [one for one in sorted(found) if scope.symbol in (None, one[1]) and (one[1] or one[0] not in known)]
     if len(fit) > 1:
         raise AmbiguousOrder(order_id, fit)
@@ -114,11 +114,11 @@ async def _current(reader: Reader, scope: Scope, key: _Key) -> OrderRecord | Non
     table = tables.orders.c
     identity = sa.tuple_(table.tenant, table.exchange, table.symbol, table.order_id)
     rows = await reader.fetch(sa.select(table.data).where(identity == (scope.tenant, *key)))
-    return order_of(rows[0][0]) if rows else None
+    return make.current_order(rows[0][0]) if rows else None
 
 
 def _names(table: Table, streams: dict[int, Stream], key: _Key | None) -> sa.ColumnElement[bool]:
-    """Return the condition that a row is of an order: of its number, on a stream of its exchange and symbol."""
+    """Return the condition that a row names the order by id, on a stream of its exchange and symbol."""
     if key is None:
         return sa.false()
     own = [one.id for one in streams.values() if (one.exchange, one.symbol or "") == key[:2]]
@@ -126,21 +126,21 @@ def _names(table: Table, streams: dict[int, Stream], key: _Key | None) -> sa.Col
 
 
 async def _events(reader: Reader, streams: dict[int, Stream], key: _Key) -> list[OrderEvent]:
-    """Return what happened to an order; streams of a whole account tell of orders of every symbol."""
-    chapter = _Chapter(tables.order_events, make.ORDER_EVENT, tables.order_events.c.order_id == key.order_id)
+    """Return the changes of an order; the streams of a whole account report orders of every symbol."""
+    section = _Section(tables.order_events, make.ORDER_EVENT, tables.order_events.c.order_id == key.order_id)
     of_exchange = {id_: stream for id_, stream in streams.items() if stream.exchange == key.exchange}
-    events = await _read(reader, of_exchange, chapter, make.order_event)
+    events = await _read(reader, of_exchange, section, make.order_event)
     return [event for event in events if symbol_of(event.order, StreamName.parse(event.stream)) == key.symbol]
 
 
 async def _read(
-    reader: Reader, streams: dict[int, Stream], chapter: _Chapter, record: Callable[[Found], RowT]
+    reader: Reader, streams: dict[int, Stream], section: _Section, record: Callable[[Found], RowT]
 ) -> list[RowT]:
-    """Return a chapter's rows of these streams, oldest first."""
-    table: Any = chapter.table.c
+    """Return the records of a section in these streams, oldest first."""
+    table: Any = section.table.c
     n = table.n if "n" in table else sa.literal_column("0")
     key = (table.stream_id, table.at_ms, table.epoch, table.seq, n)
-    wanted = sa.select(*key, *(table[name] for name in chapter.columns))
+    wanted = sa.select(*key, *(table[name] for name in section.columns))
     of_tenant = table.stream_id.in_(streams)
-    rows = await reader.fetch(wanted.where(chapter.where, of_tenant).order_by(*key[1:4], table.stream_id))
+    rows = await reader.fetch(wanted.where(section.where, of_tenant).order_by(*key[1:4], table.stream_id))
     return [record(Found(streams[row[0]], row)) for row in rows]

@@ -133,7 +133,7 @@ class ResponseRecord(_Record, frozen=True, kw_only=True):
     """ns between each two hops, as `received→published`."""
 
 
-class OrderStory(_Record, frozen=True, kw_only=True):
+class OrderHistory(_Record, frozen=True, kw_only=True):
     """Everything known of one order, each part oldest first."""
 
     order: OrderRecord | None

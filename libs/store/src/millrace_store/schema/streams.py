@@ -34,7 +34,7 @@ class StreamParts(NamedTuple):
     exchange: str | None
     action: str | None
     symbol: str | None
-    face: str
+    kind: str
     """`deltas`, `snapshots`, `requests`, or `other`."""
 
 

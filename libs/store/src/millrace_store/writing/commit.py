@@ -1,8 +1,11 @@
-"""Commits a batch: which of it is new is decided under the streams' locks, then all of it is written, or nothing."""
+"""The commit of a batch: exactly the messages that are new, in one transaction.
+
+Which messages are new is decided while the streams' rows are locked, so two writers of one stream take turns.
+"""
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -15,13 +18,19 @@ from millrace_store.errors import AlreadyThere
 from millrace_store.schema import tables
 from millrace_store.schema.streams import parts_of, stream_id
 from millrace_store.writing.batch import Batch
-from millrace_store.writing.floors import Floors, begun, rows_above, sightings_above
 from millrace_store.writing.orders import join_orders
-from millrace_store.writing.written import NOWHERE
+from millrace_store.writing.written import (
+    NOWHERE,
+    HighWaterMarks,
+    Written,
+    begun_epochs,
+    observations_above,
+    rows_above,
+)
 
 
-class Floor(NamedTuple):
-    """How far a stream was stored before this batch."""
+class StoredSoFar(NamedTuple):
+    """How far a stream is stored before this batch."""
 
     position: MessageId
     messages: int
@@ -37,7 +46,7 @@ async def commit(database: Database, batch: Batch) -> None:
     try:
         await _commit(database, batch, careful=False)
     except AlreadyThere:
-        # Rows are there that the positions deny: somebody put them in, or positions back, by hand.
+        # The tables have rows above the positions: somebody restored one without the other.
         batch.duplicates = skipped
         await _commit(database, batch, careful=True)
 
@@ -48,26 +57,26 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
         if rows:
             await database.prepare(table, rows.lists[1])
     async with database.writing(careful=careful) as writer:
-        floors = await _lock(writer, database, batch)
+        stored = await _lock(writer, database, batch)
         overlapping = {
-            stream_id(name): floors[name].position
+            stream_id(name): stored[name].position
             for name, written in batch.written.items()
-            if not written.is_above(floors[name].position)
+            if not written.is_above(stored[name].position)
         }
-        told = overlapping | begun({name: floor.position for name, floor in floors.items()})
+        begun = overlapping | begun_epochs({name: before.position for name, before in stored.items()})
         for table, rows in added.items():
-            if new := rows_above(told if table is tables.balances else overlapping, rows):
+            if new := rows_above(begun if table is tables.balances else overlapping, rows):
                 # Bytes have no plain form in a bulk copy, and dead letters are few.
                 if table is tables.dead_letters:
                     await writer.insert_missing(table, list(new))
                 else:
                     await writer.insert(table, new)
-        await _merge(writer, database, batch, overlapping, told)
-        await _advance(writer, database, batch, floors)
+        await _merge(writer, database, batch, overlapping, begun)
+        await _advance(writer, database, batch, stored)
 
 
-async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, Floor]:
-    """Hold the batch's streams, in one order everywhere so that two writers never wait for each other."""
+async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, StoredSoFar]:
+    """Lock the rows of the batch's streams, always in the same order, so that two writers never deadlock."""
     names = sorted(batch.written, key=stream_id)
     if not names:
         return {}
@@ -79,25 +88,25 @@ async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, F
     if len(found) < len(names):
         await writer.insert_missing(tables.streams, fresh)
         found = await writer.fetch(known)
-    return {name: Floor(MessageId(epoch, seq), messages) for name, epoch, seq, messages in found}
+    return {name: StoredSoFar(MessageId(epoch, seq), messages) for name, epoch, seq, messages in found}
 
 
 async def _merge(
     writer: Writer,
     database: Database,
     batch: Batch,
-    overlapping: Floors,
-    told: Floors,
+    overlapping: HighWaterMarks,
+    begun: HighWaterMarks,
 ) -> None:
-    """Write what is joined with what is there."""
+    """Write what is merged with rows that are there already."""
     candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
     if candles:
         await writer.replace(tables.candles, candles)
     if batch.minutes:
-        # Any new mark tells whoever is building the minute meanwhile that it must be built again.
+        # A new mark: a minute that somebody is building from its trades just now must be built again.
         mark = secrets.randbits(62)
         await writer.replace(tables.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
-    if seen := sightings_above(told, batch.sightings):
+    if seen := observations_above(begun, batch.order_observations):
         await join_orders(writer, database.dialect, seen)
     if batch.gap_rows:
         await writer.insert_missing(tables.gaps, batch.gap_rows)
@@ -116,7 +125,7 @@ async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
             await writer.insert_missing(tables.configs, [row])
 
 
-async def _add_latencies(writer: Writer, database: Database, batch: Batch, overlapping: Floors) -> None:
+async def _add_latencies(writer: Writer, database: Database, batch: Batch, overlapping: HighWaterMarks) -> None:
     totals: dict[tuple[int, str, int], dict[int, int]] = {}
     for stream, hop, minute_ms, histogram in batch.latencies:
         if stream not in overlapping:
@@ -138,17 +147,17 @@ def _count(total: dict[int, int], buckets: Iterable[tuple[int, int]] | dict[int,
         total[bucket] = total.get(bucket, 0) + count
 
 
-async def _advance(writer: Writer, database: Database, batch: Batch, floors: dict[str, Floor]) -> None:
-    """Move the positions, and count what came, epoch by epoch."""
+async def _advance(writer: Writer, database: Database, batch: Batch, stored: dict[str, StoredSoFar]) -> None:
+    """Advance the streams' positions and count their messages epoch by epoch."""
     streams, counts = [], []
     for name, written in batch.written.items():
-        floor = floors[name]
-        new = list(written.above(floor.position))
+        before = stored[name]
+        new = list(written.above(before.position))
         messages = sum(epoch.messages for epoch in new)
         batch.duplicates += written.messages - messages
-        reached = max(floor.position, written.reaches)
-        if reached > floor.position:
-            so_far = floor.messages + messages
+        reached = max(before.position, written.reaches)
+        if reached > before.position:
+            so_far = before.messages + messages
             streams.append((stream_id(name), name, *parts_of(name), *reached, so_far, now_ms()))
         counts += [(stream_id(name), *epoch) for epoch in new]
     if streams:
@@ -168,3 +177,34 @@ async def _with_known(
         earlier, so_far = before.get((stream, epoch), (first, 0))
         rows.append((stream, epoch, min(first, earlier), last, messages + so_far))
     return rows
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return one batch that holds several batches, as if their messages had been added to it one by one.
+
+    The messages of each must follow those of the same streams in the batches before it. No batch is changed.
+    """
+    if len(batches) == 1:
+        return batches[0]
+    whole = Batch()
+    for batch in batches:
+        _append(whole, batch)
+    return whole
+
+
+def _append(whole: Batch, later: Batch) -> None:
+    # The first snapshot of each epoch leaves rows of its own, and it may be in an earlier batch.
+    begun = begun_epochs({name: written.last for name, written in whole.written.items()})
+    for table, rows in later.rows.items():
+        whole.add_rows(table, rows_above(begun, rows) if table is tables.balances else rows)
+    whole.book_pages += later.book_pages
+    whole.order_observations += observations_above(begun, later.order_observations)
+    for name, written in later.written.items():
+        whole.written.setdefault(name, Written(name)).append(written)
+    whole.candle_rows.update(later.candle_rows)
+    whole.minutes |= later.minutes
+    whole.gap_rows += later.gap_rows
+    whole.latencies += later.latencies
+    whole.agent_rows += later.agent_rows
+    whole.config_rows += later.config_rows
+    whole.duplicates += later.duplicates

@@ -9,7 +9,7 @@ from millrace_store.backends.columns import Columns
 from millrace_store.schema import tables
 from millrace_store.schema.tables import Table
 from millrace_store.writing.batch import Batch
-from millrace_store.writing.book_pages import BookPage
+from millrace_store.writing.rows import BookPage
 
 _PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[list[Any]]], list[BookPage], bytes])
 

@@ -1,15 +1,45 @@
-"""Rows of a market's trades, made column by column: the greater part of all rows there are. Pure."""
+"""Rows and values as both databases can hold them. Pure.
+
+Order-book deltas and trades are nearly all rows there are, so they are made a page of a journal at a time, column by
+column.
+"""
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from itertools import chain, repeat
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
+from millrace_core.ids import MessageId
+from millrace_core.latency import Histogram
 from millrace_core.message_ids import MessageIds
 from millrace_store.backends.columns import Columns
+from millrace_store.schema.streams import stream_id
 
 _AHEAD_MS: Final = 86_400_000
+_INT64: Final = 2**63
+
+
+class Place(NamedTuple):
+    """Which message, and when: its identity in the database."""
+
+    name: str
+    """The Redis name on which it travelled: a stream's, a stream's snapshots', or a tenant's traderActions."""
+    id: MessageId
+    at_ms: int
+    """When it was published, by its trace; a request's own time."""
+    event_ms: int | None = None
+    """The exchange's own time, where it gave one."""
+
+
+class LatencyAddition(NamedTuple):
+    """Durations of one hop within one minute."""
+
+    stream: int
+    hop: str
+    minute_ms: int
+    histogram: Histogram
 
 
 class MarketTrade(Protocol):
@@ -85,3 +115,66 @@ def _ids(trades: Sequence[MarketTrade]) -> list[str | None]:
     """Return trades' ids as both databases can hold them: PostgreSQL refuses NUL."""
     ids = [trade.id for trade in trades]
     return [one if one is None or "\x00" not in one else one.replace("\x00", "\ufffd") for one in ids]
+
+
+class BookPage(NamedTuple):
+    """Deltas of one order book, in order: of each its id, times, nonce and data."""
+
+    stream: int
+    at_ms: Sequence[int]
+    epochs: Sequence[int]
+    seqs: Sequence[int]
+    event_ms: Sequence[int | None]
+    nonces: Sequence[int | None]
+    lines: bytes
+    """The data of all, a line each: thousands of texts are one object until somebody needs them."""
+
+    def columns(self) -> tuple[Iterable[Any], ...]:
+        """Return the values of each of the table's columns."""
+        texts = self.lines.decode().split("\n")
+        stream = repeat(self.stream, len(texts))
+        return stream, self.at_ms, self.epochs, self.seqs, self.event_ms, self.nonces, texts
+
+
+def book_rows(pages: Sequence[BookPage]) -> Columns:
+    """Return the rows of pages."""
+    rows = Columns.empty(len(BookPage._fields))
+    for page in pages:
+        rows.extend(page.columns())
+    return rows
+
+
+def int64(value: int | None) -> int | None:
+    """Return a number as both databases can hold it."""
+    return value if value is not None and -_INT64 <= value < _INT64 else None
+
+
+def all_int64(values: Sequence[int | None]) -> Sequence[int | None]:
+    """Return numbers as both databases can hold them."""
+    every: Sequence[Any] = values
+    try:
+        if every and min(every) >= -_INT64 and max(every) < _INT64:
+            return values
+    except TypeError:
+        pass  # some are None
+    return [int64(value) for value in values]
+
+
+def nul_free(value: str | None) -> str | None:
+    """Return a text as both databases can hold it: PostgreSQL refuses NUL."""
+    return value.replace("\x00", "\ufffd") if value is not None and "\x00" in value else value
+
+
+def exact_digits(number: Decimal | None) -> str | None:
+    """Return the digits of a decimal."""
+    return None if number is None else str(number)
+
+
+def float_digits(number: float | None) -> str | None:
+    """Return the shortest digits that mean this number exactly."""
+    return None if number is None else repr(number)
+
+
+def identity(place: Place) -> tuple[int, int, int, int]:
+    """Return the first four columns of a message's rows."""
+    return stream_id(place.name), place.at_ms, *place.id

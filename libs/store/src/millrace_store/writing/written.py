@@ -1,6 +1,9 @@
-"""Which messages of a stream a batch has: runs of ids without a hole, for ids have none. Pure."""
+"""Which messages of each stream a batch holds, and which of them are new. Pure.
 
-from collections.abc import Iterator
+Ids have no holes, so the messages of a stream are a few runs, and a position says of every message whether it is new.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -8,6 +11,10 @@ import msgspec
 
 from millrace_core.ids import MessageId
 from millrace_core.message_ids import MessageIds
+from millrace_core.names import is_snapshot
+from millrace_core.orders import OrderRecord
+from millrace_store.backends.columns import Columns
+from millrace_store.schema.streams import stream_id
 
 NOWHERE: Final = MessageId(0, 0)
 """Before the first message of any stream."""
@@ -99,3 +106,43 @@ class Written(msgspec.Struct):
 def _cut(run: Run, position: MessageId) -> Run:
     """Leave out what is at or below a position."""
     return run._replace(first=max(run.first, position.seq + 1)) if run.epoch == position.epoch else run
+
+
+class OrderObservation(NamedTuple):
+    """What one message said of an order."""
+
+    stream: int
+    id: MessageId
+    tenant: str
+    record: OrderRecord
+
+
+HighWaterMarks = Mapping[int, MessageId]
+"""By stream, the newest message that is not new; every message of a stream that is not in it is new."""
+_BEYOND_EVERY_SEQ: Final = 2**64
+
+
+def rows_above(marks: HighWaterMarks, rows: Columns) -> Columns:
+    """Return the rows of new messages; each row begins with stream_id, at_ms, epoch, seq."""
+    if not marks:
+        return rows
+    streams, _, epochs, seqs = rows.lists[:4]
+    above = (
+        (epoch, seq) > marks.get(stream, NOWHERE) for stream, epoch, seq in zip(streams, epochs, seqs, strict=True)
+    )
+    return rows.where(list(above))
+
+
+def observations_above(marks: HighWaterMarks, observations: Sequence[OrderObservation]) -> Sequence[OrderObservation]:
+    """Return what new messages said of orders."""
+    return [one for one in observations if one.id > marks.get(one.stream, NOWHERE)]
+
+
+def begun_epochs(positions: Mapping[str, MessageId]) -> dict[int, MessageId]:
+    """Return for each stream of snapshots the end of its newest epoch, so that only a later epoch counts as new.
+
+    The first snapshot of an epoch says what held as the epoch began; the ones after it add nothing to that.
+    """
+    return {
+        stream_id(name): MessageId(at.epoch, _BEYOND_EVERY_SEQ) for name, at in positions.items() if is_snapshot(name)
+    }

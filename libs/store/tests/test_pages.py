@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_store import BadCursor
-from millrace_store.queries.cursors import decode_cursor, encode_cursor
+from millrace_store.queries.pages import decode_cursor, encode_cursor
 
 _keys = st.lists(
     st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])),
