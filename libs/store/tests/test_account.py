@@ -87,7 +87,7 @@ async def test_a_cancellation_is_part_of_the_history(
 
 @pytest.fixture
 async def twins(store: Store, journal: Any, name: Callable[..., StreamName]) -> Store:
-    """A store in which two symbols of one exchange, and another exchange, each have an order 7 with a history of its own."""
+    """A store in which two symbols of one exchange, and another exchange, each have an order 7."""
     async with store.batch() as batch:
         for exchange, symbol in (("binance", "A/B"), ("binance", "C/D"), ("kucoin", "A/B")):
             of, request = f"{exchange} {symbol}", f"r {exchange} {symbol}"

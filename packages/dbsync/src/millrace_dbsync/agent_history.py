@@ -1,6 +1,7 @@
 """The unit that stores what agents say of themselves, and every configuration that they are given."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from millrace_bus import Bus
@@ -8,8 +9,7 @@ from millrace_core.clock import now_ms
 from millrace_core.config import revision
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import AgentId
-from millrace_dbsync.committing.database import Database
-from millrace_dbsync.heartbeats import HeartbeatSieve
+from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 from millrace_store import Batch
@@ -21,7 +21,7 @@ EVERY_S: Final = 2.0
 class AgentHistory:
     """Stores heartbeats and configurations of all agents, until cancelled."""
 
-    def __init__(self, bus: Bus, database: Database, health: UnitHealthReporter) -> None:
+    def __init__(self, bus: Bus, database: SharedDatabase, health: UnitHealthReporter) -> None:
         self._bus, self._database, self._health = bus, database, health
 
     async def run(self) -> None:
@@ -61,3 +61,37 @@ def _batch_of(heartbeats: list[Heartbeat]) -> Batch:
     for heartbeat in heartbeats:
         batch.agent(heartbeat)
     return batch
+
+
+KEPT_EVERY_MS = 60_000
+
+
+class HeartbeatSieve:
+    """Knows what was kept last of each agent."""
+
+    def __init__(self) -> None:
+        self._kept: dict[AgentId, Heartbeat] = {}
+
+    def worth_keeping(self, heartbeats: Iterable[Heartbeat]) -> list[Heartbeat]:
+        """Return those that tell something new, and count them as kept."""
+        chosen = [heartbeat for heartbeat in heartbeats if self._is_news(heartbeat)]
+        self._kept.update({AgentId(heartbeat.id): heartbeat for heartbeat in chosen})
+        return chosen
+
+    def _is_news(self, heartbeat: Heartbeat) -> bool:
+        last = self._kept.get(AgentId(heartbeat.id))
+        if last is None:
+            return True
+        return _gist(last) != _gist(heartbeat) or heartbeat.sent_at - last.sent_at >= KEPT_EVERY_MS
+
+
+def _gist(heartbeat: Heartbeat) -> tuple[object, ...]:
+    """Return what of a heartbeat does not change as long as all goes on as it did."""
+    return (
+        heartbeat.state,
+        heartbeat.started_at,
+        heartbeat.config_revision,
+        heartbeat.config_errors,
+        [(unit.name, unit.state) for unit in heartbeat.units],
+        heartbeat.last_errors,
+    )

@@ -13,7 +13,7 @@ STORED_SNAPSHOTS = frozenset({"watchOrderBook", "watchTicker", "watchBalance", "
 """Where the state at a moment cannot be had from messages alone. Trades and candles each stand for themselves."""
 AGENTS = "agents"
 """The unit that stores what agents say and how they are configured."""
-UPKEEP = "upkeep"
+MAINTENANCE = "maintenance"
 """The unit that keeps the database in shape."""
 
 
@@ -51,7 +51,7 @@ class AgentsPlan:
 
 
 @dataclass(frozen=True)
-class UpkeepPlan:
+class MaintenancePlan:
     """Keep the database in shape, and no larger than wanted; days, None for ever."""
 
     book_days: int | None
@@ -59,7 +59,7 @@ class UpkeepPlan:
     other_days: int | None
 
 
-Plan = TenantPlan | AgentsPlan | UpkeepPlan
+Plan = TenantPlan | AgentsPlan | MaintenancePlan
 
 
 def plans(config: DbsyncConfig) -> Mapping[str, Plan]:
@@ -68,7 +68,7 @@ def plans(config: DbsyncConfig) -> Mapping[str, Plan]:
     if config.agents:
         units[AGENTS] = AgentsPlan()
     kept = config.retention
-    units[UPKEEP] = UpkeepPlan(kept.book_days, kept.trades_days, kept.other_days)
+    units[MAINTENANCE] = MaintenancePlan(kept.book_days, kept.trades_days, kept.other_days)
     return units
 
 

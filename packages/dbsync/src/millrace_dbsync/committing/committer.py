@@ -1,90 +1,91 @@
-"""Committing what was read: whole hauls, through any outage of the database, around what it will not take."""
+"""Commits what was read, through any outage of the database and around what it refuses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import structlog
 
 from millrace_core.ids import MessageId
-from millrace_dbsync.committing.database import Database
-from millrace_dbsync.handling.handler import Shelved, bury
-from millrace_dbsync.handling.shelves import Shelves
-from millrace_dbsync.reader.preparing import prepare
-from millrace_dbsync.reader.ready import Ready, Told
+from millrace_dbsync.committing.shared_database import SharedDatabase
+from millrace_dbsync.handling.handler import HandlingResult, dead_letter
+from millrace_dbsync.handling.handlers import Handlers
+from millrace_dbsync.reader.local import prepare
+from millrace_dbsync.reader.prepared import BatchSummary, PreparedBatch
 from millrace_dbsync.reading.continuity import Hole
-from millrace_dbsync.reading.intake import Haul
+from millrace_dbsync.reading.intake import JournalBatch
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError, joined
 
-_TOLD = 20
-"""Dead letters of one haul that are logged one by one."""
+_MOST_LOGGED: Final = 20
+"""Dead letters of one batch that are logged one by one."""
 
 log = structlog.get_logger()
 
 
 class Indivisible(Exception):
-    """The database refuses a haul that another process has read: whoever reads it again can divide it."""
+    """The database refuses a batch that another process read: read it again in this process to divide it."""
 
 
-class Storing:
-    """Stores hauls one after the other; `positions` says up to where each journal is in the database."""
+class Committer:
+    """Commits prepared batches in order; `positions` says up to where each journal is in the database."""
 
-    def __init__(self, database: Database, health: UnitHealthReporter, positions: dict[str, MessageId]) -> None:
+    def __init__(self, database: SharedDatabase, health: UnitHealthReporter, positions: dict[str, MessageId]) -> None:
         self._database, self._health = database, health
         self.positions = positions
-        self._shelves = Shelves()
+        self._handlers = Handlers()
 
-    async def store(self, hauls: Sequence[Ready]) -> None:
-        """Commit hauls that follow one another together; when the database is gone, wait as long as it takes.
+    async def store(self, batches: Sequence[PreparedBatch]) -> None:
+        """Commit batches that follow one another together; wait for a database that is gone, however long it takes.
 
-        What the database refuses by itself goes to dead letters, and all the rest is stored.
+        What the database itself refuses goes to dead letters; everything else is stored.
 
         Raises:
-            StoreError: the database refuses even a dead letter: no message is to blame.
-            Indivisible: it refuses something of a haul of which only the batch is here; what came before is stored.
+            StoreError: the database refuses even a dead letter, so no message is to blame.
+            Indivisible: it refuses a message that another process read; the batches before that one are stored.
         """
         try:
-            await self._commit(hauls)
+            await self._commit(batches)
         except StoreError as error:
-            for part in await self._parts(hauls, error):
+            for part in await self._parts(batches, error):
                 await self.store([part])
 
-    async def _parts(self, hauls: Sequence[Ready], error: StoreError) -> list[Ready]:
-        """Divide what the database refuses: one message among many is found so, and its neighbours are stored.
+    async def _parts(self, batches: Sequence[PreparedBatch], error: StoreError) -> list[PreparedBatch]:
+        """Divide what the database refuses, so that the one message to blame is found and the others are stored.
 
         Raises:
             StoreError: it cannot be divided further.
             Indivisible: it cannot be divided here.
         """
-        if len(hauls) > 1:
-            return list(hauls)
-        (ready,) = hauls
-        if ready.haul is None:
+        if len(batches) > 1:
+            return list(batches)
+        (refused,) = batches
+        if refused.source is None:
             raise Indivisible(str(error)) from error
-        if ready.haul.count > 1:
-            return [await prepare(self._shelves, half) for half in _halves(ready.haul)]
-        if ready.is_buried:
+        if refused.source.count > 1:
+            return [await prepare(self._handlers, half) for half in _halves(refused.source)]
+        if refused.is_dead_letter:
             raise error
-        return [_buried(ready.haul, str(error))]
+        return [_as_dead_letter(refused.source, str(error))]
 
-    async def _commit(self, hauls: Sequence[Ready]) -> None:
-        await self._database.commit(joined([ready.batch for ready in hauls]), self._health)
+    async def _commit(self, batches: Sequence[PreparedBatch]) -> None:
+        await self._database.commit(joined([prepared.rows for prepared in batches]), self._health)
         self._health.count("batches")
-        for ready in hauls:
-            self.positions.update(ready.told.last)
-            self._tell(ready.told)
+        for prepared in batches:
+            self.positions.update(prepared.summary.last)
+            self._report(prepared.summary)
 
-    def _tell(self, told: Told) -> None:
+    def _report(self, summary: BatchSummary) -> None:
         health = self._health
-        health.count("messages", told.count)
-        health.count("failedExecutions", told.failed)
-        health.count("deadLetters", len(told.dead))
-        for hole in told.holes:
+        health.count("messages", summary.count)
+        health.count("failedExecutions", summary.failed)
+        health.count("deadLetters", len(summary.dead))
+        for hole in summary.holes:
             self._alarm(hole)
-        for dead in told.dead[:_TOLD]:
-            log.error("a message cannot be understood", stream=dead.name, id=str(dead.id), reason=dead.reason)
-        if told.dead:
-            newest = told.dead[-1]
+        for dead in summary.dead[:_MOST_LOGGED]:
+            log.error("a message is stored as a dead letter", stream=dead.name, id=str(dead.id), reason=dead.reason)
+        if summary.dead:
+            newest = summary.dead[-1]
             health.error(f"{newest.name} {newest.id} is a dead letter: {newest.reason}")
 
     def _alarm(self, hole: Hole) -> None:
@@ -95,20 +96,20 @@ class Storing:
         self._health.error(f"{hole.name}: {hole.missing} messages lost from {first} on: {hole.reason}")
 
 
-def _buried(haul: Haul, reason: str) -> Ready:
-    """Return a haul of one message, that message a dead letter."""
-    shelved = Shelved()
-    ((name, (entry,)),) = haul.pages.items()
-    batch = Batch()
-    bury(batch, name, entry, f"the database refuses it: {reason}", shelved)
-    return replace(Ready.of(haul, batch, shelved), is_buried=True)
+def _as_dead_letter(source: JournalBatch, reason: str) -> PreparedBatch:
+    """Return a batch of one message, with that message as a dead letter."""
+    result = HandlingResult()
+    ((name, (entry,)),) = source.pages.items()
+    rows = Batch()
+    dead_letter(rows, name, entry, f"the database refuses it: {reason}", result)
+    return replace(PreparedBatch.of(source, rows, result), is_dead_letter=True)
 
 
-def _halves(haul: Haul) -> tuple[Haul, Haul]:
-    """Cut a haul in two, each journal's order kept; its losses go with the first half."""
-    first, second = Haul(holes=haul.holes), Haul()
-    room = haul.count // 2
-    for name, page in haul.pages.items():
+def _halves(whole: JournalBatch) -> tuple[JournalBatch, JournalBatch]:
+    """Cut a batch in two without changing the order of any journal; its gaps go with the first half."""
+    first, second = JournalBatch(holes=whole.holes), JournalBatch()
+    room = whole.count // 2
+    for name, page in whole.pages.items():
         for part, piece in ((first, page[:room]), (second, page[room:])):
             if piece:
                 part.pages[name] = piece

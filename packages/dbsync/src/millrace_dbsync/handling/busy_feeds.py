@@ -1,4 +1,4 @@
-"""Order books and trades, which are nearly all that comes: added a page at a time, several times quicker.
+"""Order books and trades, which are nearly all messages: handled a page at a time, several times faster.
 
 A page with a message that is not plain (`millrace_dbsync.decoding.plain`) is halved until few messages are left around
 it; those go to the common handler, which takes anything.
@@ -11,34 +11,34 @@ import msgspec
 from millrace_bus import JournalPage
 from millrace_dbsync.decoding.book_forms import BookForms
 from millrace_dbsync.decoding.plain import PlainDelta, Times, read_page, times_of
-from millrace_dbsync.handling.deltas import MarketTrades
-from millrace_dbsync.handling.handler import Shelf, Shelved
+from millrace_dbsync.handling.handler import Handler, HandlingResult
+from millrace_dbsync.handling.payloads import MarketTrades
 from millrace_store import Batch
 
 _FEW = 16
 
 
 class BusyFeed(ABC):
-    """Adds the plain deltas of a journal a page at a time, the rest by way of another shelf."""
+    """Adds the plain deltas of a journal a page at a time, and the rest by another handler."""
 
-    def __init__(self, name: str, rest: Shelf) -> None:
+    def __init__(self, name: str, rest: Handler) -> None:
         self._name, self._rest = name, rest
 
-    def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
+    def handle(self, batch: Batch, page: JournalPage, result: HandlingResult) -> None:
         """Add a page."""
-        times = self._put_plain(batch, page)
+        times = self._add_plain(batch, page)
         if times is not None:
-            shelved.times.note_feed(self._name, times.exchange, times.received, times.published)
+            result.times.note_feed(self._name, times.exchange, times.received, times.published)
         elif len(page) <= _FEW:
-            self._rest.put(batch, page, shelved)
+            self._rest.handle(batch, page, result)
         else:
             middle = len(page) // 2
-            self.put(batch, page[:middle], shelved)
-            self.put(batch, page[middle:], shelved)
+            self.handle(batch, page[:middle], result)
+            self.handle(batch, page[middle:], result)
 
     @abstractmethod
-    def _put_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        """Add a page whose messages are all plain; else add none and give None."""
+    def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
+        """Add a page whose messages are all plain and return their times; else add nothing and return None."""
 
 
 class _Book(msgspec.Struct, gc=False):
@@ -57,11 +57,11 @@ class _BookDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
 class BusyBook(BusyFeed):
     """An order book's deltas: kept as they travelled."""
 
-    def __init__(self, name: str, rest: Shelf) -> None:
+    def __init__(self, name: str, rest: Handler) -> None:
         super().__init__(name, rest)
         self._forms = BookForms()
 
-    def _put_plain(self, batch: Batch, page: JournalPage) -> Times | None:
+    def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
         deltas = read_page(_BOOKS, page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
@@ -84,7 +84,7 @@ class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
 class BusyTrades(BusyFeed):
     """A market's trades."""
 
-    def _put_plain(self, batch: Batch, page: JournalPage) -> Times | None:
+    def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
         deltas = read_page(_TRADES, page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None

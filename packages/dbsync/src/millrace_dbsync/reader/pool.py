@@ -1,4 +1,4 @@
-"""Processes that read journals for this one: one is had ready for whichever tenant needs it."""
+"""The reading processes of one dbsync: a spare one is started before it is needed."""
 
 import asyncio
 import os
@@ -14,8 +14,8 @@ _RETRIES: Final = BackoffPolicy(first_s=1.0, limit_s=60.0)
 log = structlog.get_logger()
 
 
-class Readers:
-    """Has a process ready for whichever tenant has so much that reading it here would keep storing from its work."""
+class ReaderPool:
+    """Keeps a spare process for a tenant whose journals hold so much that reading would slow down committing."""
 
     def __init__(self, retries: BackoffPolicy = _RETRIES) -> None:
         self._spare: ReaderProcess | None = None
@@ -26,35 +26,40 @@ class Readers:
 
     @property
     def has_spare(self) -> bool:
-        """Whether one waits for its order."""
+        """Whether a process waits for its job."""
         return self._spare is not None
 
     def prepare(self) -> None:
-        """Begin to start one, unless there is one, or the last one failed just now."""
-        is_underway = self._starting is not None and not self._starting.done()
-        if self._is_of_use and not self.has_spare and not is_underway and _now() >= self._not_before:
+        """Begin to start a process, unless there is a spare one, or the last one failed just now.
+
+        An error that ended the start before, other than those it expects, is raised here.
+        """
+        if self._starting is not None and self._starting.done():
+            started, self._starting = self._starting, None
+            started.result()
+        if self._is_of_use and not self.has_spare and self._starting is None and _now() >= self._not_before:
             self._starting = asyncio.create_task(self._start(), name="start of a reading process")
 
     async def prepared(self) -> None:
-        """Wait until what was begun is done."""
+        """Wait until a start that was begun is over."""
         if self._starting is not None:
             await asyncio.wait([self._starting])
 
     def take(self) -> ReaderProcess | None:
-        """Return the one that waits; None when there is none."""
+        """Return the spare process; None when there is none."""
         spare, self._spare = self._spare, None
         if spare is not None:
             self._taken_at = _now()
         return spare
 
     def failed(self) -> None:
-        """Note that one ended by itself: the next is begun after a while."""
+        """Note that a process ended by itself: the next one starts after a pause."""
         if _now() - self._taken_at > self._backoff.policy.healthy_after_s:
             self._backoff.recovered()
         self._not_before = _now() + self._backoff.failed()
 
     async def close(self) -> None:
-        """End the one that waits."""
+        """End the spare process."""
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
@@ -65,7 +70,7 @@ class Readers:
         try:
             reader = await ReaderProcess.start()
         except OSError as error:
-            log.warning("no process to read the journals could be started", reason=str(error))
+            log.warning("cannot start a reading process; this process goes on reading", reason=str(error))
             self.failed()
             return
         try:
@@ -76,7 +81,7 @@ class Readers:
         if is_there:
             self._spare = reader
         else:
-            log.warning("a process to read the journals ended as it started")
+            log.warning("a reading process ended as it started; this process goes on reading")
             await reader.end()
             self.failed()
 

@@ -1,4 +1,4 @@
-"""The process that reads journals for this one, from the outside: `millrace_dbsync.reader`."""
+"""The reading process as dbsync sees it; `millrace_dbsync.reader` is what runs in it."""
 
 import asyncio
 import sys
@@ -11,30 +11,31 @@ import structlog
 
 from millrace_core.ids import MessageId
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reader.passing import WORD, Passage
-from millrace_dbsync.reader.ready import ROOM, Arrived
-from millrace_dbsync.reader.transport import GREETING, Order, packed_order, taken
+from millrace_dbsync.reader.prepared import ROOM, PreparedQueue
+from millrace_dbsync.reader.transport import GREETING, NOTICE, ReadingJob, SharedMemory, pack_job, take_batch
 
-_END_S: Final = 2.0
+_GREETING_TIMEOUT_S: Final = 60.0
+"""Python starts in about a second; a machine at its limits may need far longer."""
+_END_TIMEOUT_S: Final = 2.0
 
 log = structlog.get_logger()
 
 
 class ReaderProcess:
-    """A process that waits for its order, and then reads. It keeps nothing, so nothing is lost with it."""
+    """A process that waits for its job and then reads. It keeps nothing, so nothing is lost with it."""
 
-    def __init__(self, process: asyncio.subprocess.Process, slots: list[Passage]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, slots: list[SharedMemory]) -> None:
         self._process, self._slots = process, slots
-        self.arrived: Arrived = asyncio.Queue()
+        self.arrived: PreparedQueue = asyncio.Queue()
 
     @classmethod
     async def start(cls) -> "ReaderProcess":
-        """Start it; it can be given its order when it has greeted.
+        """Start it; give it its job after `greeted`.
 
         Raises:
-            OSError: the system has no process for us.
+            OSError: the system cannot start a process.
         """
-        slots = [Passage.make() for _ in range(ROOM)]
+        slots = [SharedMemory.make() for _ in range(ROOM)]
         descriptors = [slot.descriptor for slot in slots]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -47,37 +48,49 @@ class ReaderProcess:
 
     @property
     def pid(self) -> int:
-        """The process's."""
+        """The id of the process."""
         return self._process.pid
 
     async def greeted(self) -> bool:
-        """Wait until it can be given its order; False when it ended instead."""
-        return self._process.stdout is not None and await self._process.stdout.read(len(GREETING)) == GREETING
+        """Wait until it can be given its job; return False when it ended, or is silent for too long."""
+        if self._process.stdout is None:
+            return False
+        try:
+            async with asyncio.timeout(_GREETING_TIMEOUT_S):
+                return await self._process.stdout.read(len(GREETING)) == GREETING
+        except TimeoutError:
+            return False
 
     @asynccontextmanager
-    async def read(
+    async def reading(
         self, redis_url: str, plan: TenantPlan, stored: Mapping[str, MessageId]
     ) -> AsyncGenerator["ReaderProcess", None]:
-        """Have it read behind what is stored; on leaving it is ended.
-
-        When it ends by itself, what had arrived is still given, and then nothing more.
-        """
+        """Have it read after what is stored; `run` receives what it read. On leaving it is ended."""
         wanted = {name: position for name, position in stored.items() if plan.wants(name)}
-        self._tell(packed_order(Order(redis_url, plan, wanted)))
-        hearing = asyncio.create_task(self._hear())
+        self._send(pack_job(ReadingJob(redis_url, plan, wanted)))
         try:
             yield self
         finally:
-            hearing.cancel()
-            await asyncio.wait([hearing])
             await self.end()
 
+    async def run(self) -> None:
+        """Receive batches until the process ends, which is logged; then nothing more arrives."""
+        try:
+            while self._process.stdout is not None:
+                slot, size = NOTICE.unpack(await self._process.stdout.readexactly(NOTICE.size))
+                release = partial(self._send, slot.to_bytes(1, "big"))
+                self.arrived.put_nowait(take_batch(self._slots[slot], size, release))
+        except (OSError, asyncio.IncompleteReadError):
+            log.warning("the reading process ended; its journals are read in this process meanwhile")
+        finally:
+            self.arrived.put_nowait(None)
+
     async def end(self) -> None:
-        """End it by the end of its input, which also ends it when this process is killed."""
+        """End it by closing its input, which also happens when this process is killed."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            async with asyncio.timeout(_END_S):
+            async with asyncio.timeout(_END_TIMEOUT_S):
                 await self._process.wait()
         except TimeoutError:
             self._process.kill()
@@ -85,20 +98,8 @@ class ReaderProcess:
         for slot in self._slots:
             slot.close()
 
-    async def _hear(self) -> None:
-        """Take the hauls that are ready as they come."""
-        try:
-            while self._process.stdout is not None:
-                slot, size = WORD.unpack(await self._process.stdout.readexactly(WORD.size))
-                release = partial(self._tell, slot.to_bytes(1, "big"))
-                self.arrived.put_nowait(taken(self._slots[slot], size, release))
-        except (OSError, asyncio.IncompleteReadError):
-            log.warning("the process that reads the journals ended; they are read here meanwhile")
-        finally:
-            self.arrived.put_nowait(None)
-
-    def _tell(self, words: bytes) -> None:
-        """Write what it waits for; nothing when it is gone."""
+    def _send(self, content: bytes) -> None:
+        """Write to its input; do nothing when it is gone."""
         if self._process.stdin is not None and not self._process.stdin.is_closing():
             with suppress(OSError):
-                self._process.stdin.write(words)
+                self._process.stdin.write(content)

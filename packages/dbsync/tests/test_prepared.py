@@ -3,26 +3,25 @@ from dataclasses import replace
 
 from millrace_core.names import Tenant
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reader.collecting import together
-from millrace_dbsync.reader.ready import ROOM, Arrived, Ready, Told
+from millrace_dbsync.reader.prepared import ROOM, BatchSummary, PreparedBatch, PreparedQueue, collect
 from millrace_store import Batch
 
 PATIENT = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 3_600.0, 10_000, 50)
 
 
-def arrived(*hauls: tuple[int, bool], ended: bool = False) -> Arrived:
-    """Return hauls: of each the number of messages, and whether more waits."""
-    queue: Arrived = asyncio.Queue()
-    for count, has_more in hauls:
-        queue.put_nowait(Ready(Told(count, {}, [], has_more), Batch(), None))
+def arrived(*batches: tuple[int, bool], ended: bool = False) -> PreparedQueue:
+    """Return a queue of batches: of each the number of messages, and whether more waits."""
+    queue: PreparedQueue = asyncio.Queue()
+    for count, has_more in batches:
+        queue.put_nowait(PreparedBatch(BatchSummary(count, {}, [], has_more), Batch(), None))
     if ended:
         queue.put_nowait(None)
     return queue
 
 
-async def counts(queue: Arrived, plan: TenantPlan = PATIENT) -> list[int]:
+async def counts(queue: PreparedQueue, plan: TenantPlan = PATIENT) -> list[int]:
     async with asyncio.timeout(10):
-        return [haul.told.count for haul in await together(queue, plan)]
+        return [prepared.summary.count for prepared in await collect(queue, plan)]
 
 
 async def test_what_is_all_there_is_goes_at_once() -> None:
@@ -32,17 +31,17 @@ async def test_what_is_all_there_is_goes_at_once() -> None:
 
 
 async def test_while_more_waits_a_batch_is_waited_for() -> None:
-    """Others are waited for; when there is no more after all, that is told."""
+    """Others are waited for; an empty batch says that there is no more after all."""
     queue = arrived((1_000, True))
     collecting = asyncio.create_task(counts(queue))
     await asyncio.sleep(0)
     assert not collecting.done()
-    queue.put_nowait(Ready(Told(0, {}, [], has_more=False), Batch(), None))
+    queue.put_nowait(PreparedBatch(BatchSummary(0, {}, [], has_more=False), Batch(), None))
     assert await collecting == [1_000, 0]
     assert await counts(arrived((5_000, True), (5_000, True))) == [5_000, 5_000]
 
 
-async def test_no_more_than_a_batch_goes_together() -> None:
+async def test_no_more_than_a_batch_goes_collect() -> None:
     """However many are ready."""
     queue = arrived(*[(5_000, True)] * 5)
     assert [len(await counts(queue)) for _ in range(2)] == [2, 2]

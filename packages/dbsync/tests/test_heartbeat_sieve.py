@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 
 from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth
-from millrace_dbsync.heartbeats import KEPT_EVERY_MS, HeartbeatSieve
+from millrace_dbsync.agent_history import KEPT_EVERY_MS, HeartbeatSieve
 
 
 def beat(sent_at: int, **changes: Any) -> Heartbeat:

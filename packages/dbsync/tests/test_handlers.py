@@ -5,8 +5,8 @@ import pytest
 
 from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
-from millrace_dbsync.handling.handler import Shelved
-from millrace_dbsync.handling.handlers import shelf_of
+from millrace_dbsync.handling.handler import HandlingResult
+from millrace_dbsync.handling.handlers import handler_of
 from millrace_store import Batch
 from millrace_store.schema import tables
 
@@ -37,18 +37,18 @@ def tables_of(batch: Batch) -> set[str]:
     return {table.name for table in batch.all_rows()}
 
 
-def shelve(batch: Batch, name: str, *raws: bytes | None) -> Shelved:
-    shelved = Shelved()
+def handle(batch: Batch, name: str, *raws: bytes | None) -> HandlingResult:
+    result = HandlingResult()
     page = JournalPage([b"%d-%d" % (ID.epoch, ID.seq + n) for n in range(len(raws))], list(raws))
-    shelf_of(name).put(batch, page, shelved)
-    return shelved
+    handler_of(name).handle(batch, page, result)
+    return result
 
 
 @pytest.mark.parametrize(("stream", "kind", "data", "table"), KINDS)
 def test_each_kind_of_message_has_its_table(stream: str, kind: str, data: Any, table: str) -> None:
     """A message goes where messages of its stream and type belong, with its trace."""
     batch = Batch()
-    assert not shelve(batch, PREFIX + stream, body(kind, data)).dead
+    assert not handle(batch, PREFIX + stream, body(kind, data)).dead
     assert table in tables_of(batch)
 
 
@@ -56,7 +56,7 @@ def test_candles_are_stored() -> None:
     """A message of candles leaves one for each."""
     batch = Batch()
     data = {"timeframe": "1m", "candles": [[1763800000000, 1, 2, 0.5, 1.5, 10]]}
-    assert not shelve(batch, PREFIX + "watchOHLCV.KCS/USDT", body("delta", data)).dead
+    assert not handle(batch, PREFIX + "watchOHLCV.KCS/USDT", body("delta", data)).dead
     assert len(batch.candle_rows) == 1
 
 
@@ -65,7 +65,7 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
     batch = Batch()
     data = {"bids": [], "asks": [], "asOf": "1763800000000-0", "checksum": 0}
     name = "stream.snapshot.Ann.binance.watchOrderBook.KCS/USDT"
-    assert not shelve(batch, name, body("snapshot", data)).dead
+    assert not handle(batch, name, body("snapshot", data)).dead
     assert tables_of(batch) == {"snapshots"}
 
 
@@ -75,7 +75,7 @@ def test_the_first_snapshots_of_an_account_tell_what_no_delta_did() -> None:
     batch = Batch()
     for stream, data in (("watchBalance", held), ("watchOrders.KCS/USDT", {"orders": [ORDER], "asOf": "1-0"})):
         bodies = [body("snapshot", data, id=f"{ID.epoch}-{ID.seq + n}") for n in range(2)]
-        assert not shelve(batch, f"stream.snapshot.Ann.binance.{stream}", *bodies).dead
+        assert not handle(batch, f"stream.snapshot.Ann.binance.{stream}", *bodies).dead
     assert [(*row[3:6], row[-1]) for row in batch.rows[tables.balances]] == [
         (ID.seq, 0, "KCS", "1.0"),
         (ID.seq, 1, "USDT", None),
@@ -91,7 +91,7 @@ def test_a_snapshot_that_does_not_say_what_it_includes_is_a_dead_letter(as_of: s
     for stream, data in (("watchTicker.A/B", {}), ("watchOrderBook.A/B", {"bids": [], "asks": [], "checksum": 0})):
         batch = Batch()
         name = f"stream.snapshot.Ann.binance.{stream}"
-        assert shelve(batch, name, body("snapshot", {**data, "asOf": as_of})).dead
+        assert handle(batch, name, body("snapshot", {**data, "asOf": as_of})).dead
         assert tables_of(batch) == {"dead_letters"}
 
 
@@ -101,7 +101,7 @@ def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
     batch = Batch()
     error = {"kind": "RiskRefused", "message": "above the limit of 100 USDT"}
     data = {"requestId": "a" * 32, "status": status, "error": error}
-    assert shelve(batch, PREFIX + "createOrder.KCS/USDT", body("response", data)).failed == 1
+    assert handle(batch, PREFIX + "createOrder.KCS/USDT", body("response", data)).failed == 1
     assert "failed_executions" in tables_of(batch)
 
 
@@ -109,14 +109,14 @@ def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
 def test_a_request_is_stored_as_it_was_made_however_malformed(request_: dict[str, Any]) -> None:
     """What somebody asked for is kept although the executor refuses it."""
     batch = Batch()
-    assert not shelve(batch, "Ann.traderActions", json.dumps(request_).encode()).dead
+    assert not handle(batch, "Ann.traderActions", json.dumps(request_).encode()).dead
     assert tables_of(batch) == {"requests"}
 
 
 def test_a_request_keeps_every_digit() -> None:
     """What is stored is the text that travelled, not what a float makes of it."""
     batch, text = Batch(), b'{"payload": {"amountBase": 12345678.123456789012, "symbol": "A/B"}}'
-    shelve(batch, "Ann.traderActions", text)
+    handle(batch, "Ann.traderActions", text)
     ((*_, symbol, _, stored),) = batch.rows[tables.requests]
     assert (symbol, stored) == ("A/B", text.decode())
 
@@ -142,7 +142,7 @@ POISON: list[tuple[str, str, bytes | None]] = [
 def test_what_cannot_be_understood_is_a_dead_letter(what: str, stream: str, raw: bytes | None) -> None:
     """Poison is kept as it came, with the reason, and counts as stored."""
     batch = Batch()
-    (dead,) = shelve(batch, PREFIX + stream, raw).dead
+    (dead,) = handle(batch, PREFIX + stream, raw).dead
     assert dead.id == ID, what
     assert tables_of(batch) == {"dead_letters"}
     assert batch.messages == 1
@@ -151,4 +151,4 @@ def test_what_cannot_be_understood_is_a_dead_letter(what: str, stream: str, raw:
 def test_a_request_that_is_no_object_is_a_dead_letter() -> None:
     """A request to trade is at least a JSON object."""
     batch = Batch()
-    assert shelve(batch, "Ann.traderActions", b"[1]").dead
+    assert handle(batch, "Ann.traderActions", b"[1]").dead

@@ -23,7 +23,7 @@ def database_url(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
 
 
-class Database:
+class SharedDatabase:
     """Opens the store in the background and keeps it open; a database that comes later than we do is waited for."""
 
     def __init__(self, url: str) -> None:
