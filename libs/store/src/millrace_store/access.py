@@ -1,4 +1,4 @@
-"""What the API keeps: tokens, the audit trail, idempotency keys."""
+"""What the API stores: tokens, the audit trail, idempotency keys."""
 
 import msgspec
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ _TOKEN_FIELDS = TokenRecord.__struct_fields__
 
 
 class Access:
-    """Who may do what, and who did."""
+    """Tokens, the audit trail and idempotency keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,16 +34,16 @@ class Access:
             raise Conflict(f"the tenant {token.tenant} has a token named {token.name!r} already") from error
 
     async def token(self, token_id: str) -> TokenRecord | None:
-        """Return a token by its id, revoked or expired ones too."""
+        """Return a token by its id, even if it is revoked or expired."""
         found = await self._tokens(tables.tokens.c.id == token_id)
         return found[0] if found else None
 
     async def tokens(self, tenant: Tenant | None = None) -> list[TokenRecord]:
-        """Return a tenant's tokens, or all."""
+        """Return a tenant's tokens, or all tokens."""
         return await self._tokens(sa.true() if tenant is None else tables.tokens.c.tenant == tenant)
 
     async def revoke_token(self, tenant: Tenant, token_id: str, at_ms: int) -> bool:
-        """Revoke a tenant's token; tell whether there was one in force."""
+        """Revoke a tenant's token; return False when there was none to revoke."""
         table = tables.tokens.c
         revoked = (
             sa.update(tables.tokens)
@@ -54,7 +54,7 @@ class Access:
             return await writer.execute(revoked) == 1
 
     async def token_used(self, token_id: str, at_ms: int) -> None:
-        """Remember when a token was last used."""
+        """Store when a token was last used."""
         used = sa.update(tables.tokens).where(tables.tokens.c.id == token_id)
         async with self._database.writing() as writer:
             await writer.execute(used.values(last_used_ms=sa.literal(at_ms, sa.BigInteger())))
@@ -90,7 +90,7 @@ class Access:
         """Return the audit trail, newest first.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         table = tables.audit.c
         scope = Scope(tenant, since_ms=since_ms, until_ms=until_ms)
@@ -99,7 +99,7 @@ class Access:
         return Page([_audit(row) for row in rows], after)
 
     async def claim(self, tenant: Tenant, key: str, digest: str, at_ms: int) -> IdempotentAnswer | None:
-        """Take an idempotency key, atomically: None when it is ours now, else what is kept under it."""
+        """Claim an idempotency key atomically; return None when the claim is ours, else what is stored under it."""
         table = tables.idempotency_keys.c
         kept = sa.select(table.digest, table.status, table.body, table.created_ms).where(
             table.tenant == tenant, table.key == key
@@ -115,25 +115,25 @@ class Access:
                 pass
             else:
                 return None
-        # Another took it between our two statements; it has committed, or we would have waited.
+        # Another request claimed it between our two statements and has committed: the insert would have waited.
         return await self.claim(tenant, key, digest, at_ms)
 
     async def answered(self, tenant: Tenant, key: str, status: int, body: str) -> None:
-        """Keep what was answered under a claimed key."""
+        """Store the answer under a claimed key."""
         table = tables.idempotency_keys.c
         kept = sa.update(tables.idempotency_keys).where(table.tenant == tenant, table.key == key)
         async with self._database.writing() as writer:
             await writer.execute(kept.values(status=status, body=body))
 
     async def release(self, tenant: Tenant, key: str) -> None:
-        """Return a claimed key back, where nothing was done under it."""
+        """Release a claimed key under which no answer is stored."""
         table = tables.idempotency_keys.c
         claimed = sa.delete(tables.idempotency_keys).where(table.tenant == tenant, table.key == key)
         async with self._database.writing() as writer:
             await writer.execute(claimed.where(table.status.is_(None)))
 
     async def forget_keys(self, before_ms: int) -> int:
-        """Forget idempotency keys claimed before a moment; give how many."""
+        """Delete idempotency keys that were claimed before a moment; return how many."""
         old = tables.idempotency_keys.c.created_ms < sa.literal(before_ms, sa.BigInteger())
         async with self._database.writing() as writer:
             return await writer.execute(sa.delete(tables.idempotency_keys).where(old))

@@ -1,4 +1,4 @@
-"""The database as the platform sees it."""
+"""The store: one object for everything that the platform writes to the database and asks of it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ _POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 class Store:
-    """A database, open."""
+    """An open database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,14 +38,14 @@ class Store:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, migrate: bool = True) -> AsyncIterator["Store"]:
-        """Open `sqlite:///path` or `postgresql://…`, bringing the schema up to date first.
+        """Open `sqlite:///path` or `postgresql://…` after bringing its schema up to date.
 
-        A SQLite path is relative unless it begins with a further slash. Any number of processes may open one database
-        at once.
+        A SQLite path is relative unless it begins with another slash. Any number of processes may open a database at
+        the same time.
 
         Raises:
-            UnsupportedDatabase: the address is neither.
-            DatabaseUnavailable: it does not answer.
+            UnsupportedDatabase: the address is of another kind.
+            DatabaseUnavailable: the database does not answer.
         """
         database = await _connect(url)
         try:
@@ -57,40 +57,40 @@ class Store:
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
-        """Open a batch: committed as a whole when the block ends, forgotten when it raises.
+        """Open a batch that is committed as a whole when the block ends, and dropped when the block raises.
 
         Raises:
-            DatabaseUnavailable: on leaving the block; the batch may be given again whole.
+            DatabaseUnavailable: on leaving the block; the batch may be committed again.
         """
         batch = Batch()
         yield batch
         await self.commit(batch)
 
     async def commit(self, batch: Batch) -> None:
-        """Commit a batch that was made by hand, so that it can be tried again.
+        """Commit a batch. Messages that are stored already are skipped.
 
         Raises:
             DatabaseUnavailable: the same batch may be committed again.
-            ValueRefused: something in it cannot be stored; nothing of it was.
+            ValueRefused: a value in it cannot be stored; nothing of it was.
         """
         await commit(self._database, batch)
 
     async def maintain(self, retention: Retention = Retention()) -> None:  # noqa: B008 - a frozen default
-        """Do what keeps queries quick and the disk bounded; call it every minute, from one process or several.
+        """Keep queries quick and the disk bounded. Call it every minute, from one process or several.
 
-        Builds candles of finished minutes and book checkpoints where snapshots are sparse, makes partitions ahead,
-        and drops what is older than the retention.
+        Builds candles of finished minutes and book checkpoints where snapshots are sparse, makes the partitions of the
+        coming days, and drops what is older than the retention.
 
         Raises:
-            DatabaseUnavailable: what was done until then stays done.
+            DatabaseUnavailable: what was done before stays done.
         """
         await maintain(self._database, retention)
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Check that the database answers.
 
         Raises:
-            DatabaseUnavailable: there is none.
+            DatabaseUnavailable: it does not.
         """
         async with self._database.reading() as reader:
             await reader.fetch(sa.text("SELECT 1"))

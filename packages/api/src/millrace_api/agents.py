@@ -62,7 +62,7 @@ def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
 
 
 def _tenant(unit: str) -> str | None:
-    """Return whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `upkeep`."""
+    """Return whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `maintenance`."""
     tenant, dot, _ = unit.partition(".")
     return tenant if dot else None
 

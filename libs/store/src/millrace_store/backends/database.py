@@ -1,4 +1,4 @@
-"""What the two databases have in common: consistent reading, transactions, histories in pieces."""
+"""What the store needs of a database: consistent reads, transactions, long results in pieces."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,49 +19,46 @@ class Reader(Protocol):
 
 
 class Writer(Reader, Protocol):
-    """A transaction: everything of it is committed, or nothing."""
+    """A transaction: all of it is committed, or nothing."""
 
     async def execute(self, statement: Statement) -> int:
-        """Carry a change out; give how many rows it touched."""
+        """Execute a change; return how many rows it touched."""
 
     async def insert(self, table: Table, rows: Columns) -> None:
-        """Add many rows, the fastest way that the database has."""
+        """Add many rows in the fastest way that the database has."""
 
     async def insert_missing(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add those rows whose key is not there yet."""
+        """Add the rows whose key does not exist yet."""
 
     async def replace(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add rows, each in place of the one of its key."""
+        """Add rows; each replaces the row of its key."""
 
     async def remove(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Delete those rows that are still exactly so; none of their values may be None."""
+        """Delete the rows that are still equal to these; None is not allowed as a value."""
 
 
 class Database(Protocol):
-    """A SQLite file or a PostgreSQL server.
-
-    Everything here raises `DatabaseUnavailable` when it does not answer.
-    """
+    """A SQLite file or a PostgreSQL server. Every method raises `DatabaseUnavailable` when it does not answer."""
 
     dialect: Dialect
 
     def reading(self) -> AbstractAsyncContextManager[Reader]:
-        """Open a view of the database as it is now; what others commit meanwhile is not seen in it."""
+        """Open a view of the database as it is now; later commits of others are not seen in it."""
 
     def writing(self, *, careful: bool = False) -> AbstractAsyncContextManager[Writer]:
         """Open a transaction, committed when the block ends and undone when it raises.
 
-        Bulk inserts meet rows of the same key only if `careful`: then they are left as they are.
+        With `careful`, bulk inserts leave rows that exist as they are.
 
         Raises:
-            AlreadyThere: a row of the same key was there, and this was not `careful`.
+            AlreadyThere: a row of the same key exists, and the transaction is not `careful`.
         """
 
     def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
-        """Return a query's rows in pieces of at most so many, without ever holding more."""
+        """Return the rows of a query in pieces of at most `rows`, never holding more in memory."""
 
     async def drop_before(self, table: Table, at_ms: int) -> None:
-        """Drop a message table's rows older than a moment: by whole days where the database keeps days apart."""
+        """Drop the rows of a message table from before a moment; where days are partitions, whole days only."""
 
     async def prepare(self, table: Table, at_ms: Sequence[int]) -> None:
         """Make a table ready for rows of these times (ms), of which there must be one.
@@ -70,7 +67,7 @@ class Database(Protocol):
         """
 
     async def migrate(self) -> None:
-        """Bring the schema up to date, whoever else may be doing the same."""
+        """Bring the schema up to date; several processes may do so at the same time."""
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Close all connections."""

@@ -1,4 +1,4 @@
-"""The days of PostgreSQL's large tables: a partition each, made before a row needs it and dropped when it is old."""
+"""Partitions of PostgreSQL's large tables, one a day: made before a row needs them and dropped when they are old."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -6,35 +6,35 @@ from typing import Any, Final, TypeAlias
 
 DAY_MS: Final = 86_400_000
 _FIRST_MS: Final = 1_230_768_000_000
-"""2009: earlier times are mistakes, and kept in a partition `_early`."""
+"""2009. Earlier times are mistakes and go to the partition `_early`."""
 _LAST_MS: Final = 4_102_444_800_000
-"""2100: later ones are kept in `_late`."""
+"""2100. Later times go to `_late`."""
 
 _PARTITIONS_OF: Final = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::text::regclass"
 
 Connection: TypeAlias = Any
-"""One of asyncpg, which has no types."""
+"""A connection of asyncpg, which has no types."""
 
 
 class Partitions:
-    """Which days have their partition, as far as this process knows."""
+    """Makes and drops partitions, and remembers which days have one."""
 
     def __init__(self) -> None:
         self._made: set[tuple[str, int]] = set()
         self._hypertables: set[str] | None = None
 
     def missing(self, table: str, days: Iterable[int]) -> list[int]:
-        """Return those days, numbered since 1970, that may have no partition yet."""
+        """Return those of these days (numbered since 1970) that may have no partition yet."""
         return [day for day in sorted(days) if (table, day) not in self._made and _FIRST_MS <= day * DAY_MS < _LAST_MS]
 
     async def make(self, connection: Connection, table: str, days: Iterable[int]) -> None:
-        """Make partitions where there are none; `connection` must have no transaction open."""
+        """Make the partitions that do not exist; `connection` must not be in a transaction."""
         for day in days:
             await self._make(connection, table, day)
             self._made.add((table, day))
 
     async def drop_before(self, connection: Connection, table: str, at_ms: int) -> None:
-        """Drop the days that are wholly older than a moment, and delete older rows that have no day of their own."""
+        """Drop the days that ended before a moment, and delete older rows outside the days."""
         if table in await self._hypertables_of(connection):
             await connection.execute("SELECT drop_chunks($1::text::regclass, older_than => $2::bigint)", table, at_ms)
             return
@@ -42,7 +42,7 @@ class Partitions:
         for (name,) in days:
             day = _day_of(name)
             if day is not None and (day + 1) * DAY_MS <= at_ms:
-                # Concurrently: readers of other days are not held up.
+                # Concurrently, so that readers of other days do not wait.
                 await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {name} CONCURRENTLY")
                 await connection.execute(f"DROP TABLE {name}")
                 self._made.discard((table, day))
@@ -56,8 +56,8 @@ class Partitions:
         async with connection.transaction():
             await connection.execute(f"SELECT pg_advisory_xact_lock(hashtext('{name}'))")
             if await connection.fetchval("SELECT to_regclass($1)", name) is None:
-                # Made apart and then attached: CREATE … PARTITION OF would wait for every reader of the table,
-                # and an export may read for minutes.
+                # Created apart and then attached: CREATE … PARTITION OF would wait for every reader of the table, and
+                # an export may read for minutes.
                 await connection.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS)")
                 bounds = f"FROM ({day * DAY_MS}) TO ({(day + 1) * DAY_MS})"
                 await connection.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {bounds}")

@@ -24,9 +24,9 @@ _MIGRATION_LOCK: Final = 0x6D696C6C72616365
 _GONE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,  # the server is stopping, starting, or was crashed by another session
+    asyncpg.OperatorInterventionError,  # the server is starting, stopping, or recovering from a crash
     asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,  # deadlocks and serialization failures: the same again will do
+    asyncpg.TransactionRollbackError,  # deadlocks and serialization failures: the same may succeed next time
     asyncpg.InternalClientError,
     OSError,
     TimeoutError,
@@ -75,10 +75,10 @@ class _Writer(_Reader):
             await self._connection.executemany(remove(table, POSTGRES), rows)
 
     async def _merge(self, table: Table, rows: Columns) -> None:
-        """Copy into a staging table first, since COPY itself cannot pass over rows that are there."""
+        """Copy into a staging table first: COPY itself cannot skip rows that exist."""
         staging = f"staged_{table.name}"
         await self._connection.execute(
-            f"CREATE TEMP TABLE {staging} (LIKE {table.name}) ON COMMIT DROP"  # a partitioned table's likeness is plain
+            f"CREATE TEMP TABLE {staging} (LIKE {table.name}) ON COMMIT DROP"  # plain even if the table is partitioned
         )
         await self._copy(staging, table, rows)
         await self._connection.execute(
@@ -90,7 +90,7 @@ class _Writer(_Reader):
         if not _has_money(table):
             await self._connection.copy_records_to_table(into, records=rows, columns=names)
             return
-        # Decimals pass as the digits they are: to encode each in PostgreSQL's binary form costs more than all the rest.
+        # Decimals travel as text: encoding each in PostgreSQL's binary form costs more than everything else.
         lines = csv_lines(rows)
         await self._connection.copy_to_table(into, source=memoryview(lines), columns=names, format="csv", null=NULL)
 
@@ -109,7 +109,7 @@ class PostgresDatabase:
         """Connect a pool.
 
         Raises:
-            DatabaseUnavailable: nobody answers there.
+            DatabaseUnavailable: no server answers.
         """
         with _translated():
             pool = await asyncpg.create_pool(
@@ -147,7 +147,7 @@ class PostgresDatabase:
                 await _end(connection)
 
     async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
-        """Return a query's rows through a cursor of the server."""
+        """Return the rows of a query through a cursor of the server."""
         text, values = compiled(statement, POSTGRES)
         async with self._connection() as connection:
             with _translated():
@@ -164,7 +164,7 @@ class PostgresDatabase:
                 await _end(connection)
 
     async def drop_before(self, table: Table, at_ms: int) -> None:
-        """Drop whole days where a table has partitions, delete rows elsewhere."""
+        """Drop whole days where a table has partitions; delete rows elsewhere."""
         async with self._connection() as connection:
             with _translated():
                 await self._partitions.drop_before(connection, table.name, at_ms)
@@ -192,7 +192,7 @@ class PostgresDatabase:
                         await connection.execute(script("postgresql", current, timescale=await _timescale(connection)))
 
     async def close(self) -> None:
-        """Close the connections; one that does not close in time is dropped."""
+        """Close the connections, and drop those that do not close within 10 s."""
         try:
             await asyncio.wait_for(self._pool.close(), _CONNECT_TIMEOUT_S)
         except (TimeoutError, *_GONE):
@@ -210,7 +210,7 @@ class PostgresDatabase:
 
 
 def _days(at_ms: Sequence[int]) -> set[int]:
-    """Return the days of these times, numbered since 1970."""
+    """Return the days of these times (ms), numbered since 1970."""
     first, last = min(at_ms) // DAY_MS, max(at_ms) // DAY_MS
     return {first} if first == last else {at // DAY_MS for at in at_ms}
 
@@ -220,7 +220,7 @@ def _has_money(table: Table) -> bool:
 
 
 async def _end(connection: Connection) -> None:
-    """Undo the transaction if one is open; one whose connection is gone is undone already."""
+    """Roll back the transaction if one is open; a lost connection has rolled it back already."""
     with suppress(*_GONE):
         if connection.is_in_transaction():
             await connection.execute("ROLLBACK")
@@ -244,7 +244,7 @@ def _translated() -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         raise AlreadyThere(str(error)) from error
     except (ValueError, OverflowError) as error:
-        # The driver's own, before anything is sent. Some of them count as errors of the connection, too.
+        # Raised by the driver before anything is sent. Some of these also count as errors of the connection.
         raise ValueRefused(f"PostgreSQL: {error}") from error
     except _GONE as error:
         raise DatabaseUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error

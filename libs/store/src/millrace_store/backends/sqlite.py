@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
@@ -18,18 +19,19 @@ from millrace_store.schema.upgrade import HEAD, VERSION_TABLE, script
 
 _READERS: Final = 4
 _BUSY_TIMEOUT_S: Final = 10.0
+_MODE_RETRIES: Final = BackoffPolicy(first_s=0.01, limit_s=0.1)
 _VALUES_A_STATEMENT: Final = 3_500
-"""Some hundred rows: SQLite's program grows with the statement, and far larger ones cost more a row."""
+"""A few hundred rows: far larger statements cost more per row."""
 _PAGES_A_CACHE_KIB: Final = 65_536
 _PAGES_A_CHECKPOINT: Final = 10_000
-"""How much of the log, 40 MB, is collected before it goes to the file: a page that changes often goes there once."""
+"""Pages of the log (40 MB) that are collected before they go to the file: one that changes often is written once."""
 _SAME_KEY: Final = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
 
 T = TypeVar("T")
 
 
 class _Connection:
-    """A connection with the thread that it lives on."""
+    """A connection and the thread that uses it."""
 
     def __init__(self, path: Path, name: str, *, reads_only: bool) -> None:
         self._path = path
@@ -38,7 +40,7 @@ class _Connection:
         self._raw: sqlite3.Connection | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do something on the thread; it is finished there even if the caller is cancelled."""
+        """Run `work` on the thread; it is finished there even if the caller is cancelled."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -115,7 +117,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def writing(self, *, careful: bool = False) -> AsyncIterator[_Writer]:
-        """Open a transaction; inserts are always careful here, which costs nothing."""
+        """Open a transaction. Inserts are always careful, which costs nothing here."""
         async with self._turn_to_write():
             try:
                 await self._writer.run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
@@ -126,7 +128,7 @@ class SqliteDatabase:
                 raise
 
     async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
-        """Return a query's rows in pieces, over a connection of their own: an export may take minutes."""
+        """Return the rows of a query in pieces, over a connection of their own: an export may take minutes."""
         text, values = compiled(statement, SQLITE)
         connection = _Connection(self._path, "sqlite-export", reads_only=True)
         try:
@@ -137,7 +139,7 @@ class SqliteDatabase:
             await asyncio.shield(connection.close())
 
     async def drop_before(self, table: Table, at_ms: int) -> None:
-        """Delete old rows stream by stream, a few at a time, so that the writer is never held up for long."""
+        """Delete old rows stream by stream, ten minutes of rows at a time, so that the writer never waits for long."""
         streams = await self._writer.run(lambda raw: raw.execute("SELECT id FROM streams").fetchall())
         many = f"DELETE FROM {table.name} WHERE stream_id = ? AND at_ms >= ? AND at_ms < ?"  # noqa: S608
         first = f"SELECT min(at_ms) FROM {table.name} WHERE stream_id = ?"  # noqa: S608
@@ -190,8 +192,8 @@ def _connect(path: Path, *, reads_only: bool) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     _become_wal(raw)
-    # With WAL, NORMAL loses the newest commits to a power cut and never to a crash; the journals still hold them,
-    # and the positions went with them.
+    # With WAL, NORMAL can lose the newest commits in a power cut, never in a crash. Rows and positions are lost
+    # together, and the journals still hold the messages.
     raw.execute("PRAGMA synchronous=NORMAL")
     raw.execute(f"PRAGMA cache_size=-{_PAGES_A_CACHE_KIB // (4 if reads_only else 1)}")
     raw.execute(f"PRAGMA wal_autocheckpoint={_PAGES_A_CHECKPOINT}")
@@ -201,15 +203,15 @@ def _connect(path: Path, *, reads_only: bool) -> sqlite3.Connection:
 
 
 def _become_wal(raw: sqlite3.Connection) -> None:
-    # Changing the mode takes a lock that the busy timeout does not wait for, when several open a new file at once.
-    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    # The busy timeout does not cover the lock for changing the mode, when several processes open a new file at once.
+    deadline, backoff = time.monotonic() + _BUSY_TIMEOUT_S, Backoff(_MODE_RETRIES)
     while True:
         try:
             raw.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
+            time.sleep(backoff.failed())
         else:
             return
 
@@ -217,8 +219,8 @@ def _become_wal(raw: sqlite3.Connection) -> None:
 def _insert(raw: sqlite3.Connection, table: Table, rows: Columns) -> None:
     """Add rows, many a statement.
 
-    executemany gives the interpreter's lock away and takes it back for every row, and beside a busy event loop each
-    taking back may cost 5 ms; here that happens once in several hundred rows.
+    executemany releases the interpreter's lock and takes it again for every row, which beside a busy event loop can
+    cost 5 ms each time; this does so once for several hundred rows.
     """
     width = len(rows.lists)
     names = ",".join(column.name for column in table.columns)
@@ -235,13 +237,13 @@ def _insert(raw: sqlite3.Connection, table: Table, rows: Columns) -> None:
 
 def _fetch(raw: sqlite3.Connection, text: str, values: Sequence[Any]) -> list[Row]:
     if not raw.in_transaction:
-        # The first query of a view: from here on it sees the file as it is now.
+        # The first query of a view: the transaction sees the file as it is now.
         raw.execute("BEGIN")
     return raw.execute(text, _plain(values)).fetchall()
 
 
 def _plain(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Return values as SQLite takes them: decimals as their text."""
+    """Return values as SQLite takes them: decimals as text."""
     return tuple(str(value) if isinstance(value, Decimal) else value for value in values)
 
 

@@ -1,4 +1,4 @@
-"""Histories by the million: streamed in constant memory, as Parquet or CSV."""
+"""Exports of whole histories, streamed in constant memory as Parquet or CSV."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -18,17 +18,17 @@ Format = Literal["parquet", "csv"]
 _ROWS_A_PIECE: Final = 20_000
 _PIECES_A_GROUP: Final = 5
 _LONG_ROWS: Final[dict[Kind, int]] = {"snapshots": 200, "bookDeltas": 5_000}
-"""Rows a piece where one row may hold a whole order book."""
+"""Rows per piece of histories whose rows may hold a whole order book."""
 
 
 class Exports:
-    """Writes histories out, ordered by stream and time. Decimals are text in both: no digit is lost."""
+    """Exports histories, ordered by stream and time. Decimals are text in both forms, so no digit is lost."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def count(self, kind: Kind, scope: Scope) -> int:
-        """Return how many rows an export will have: for a progress bar."""
+        """Return how many rows an export will have."""
         total = 0
         async with self._database.reading() as reader:
             for part in await parts_of(reader, kind, scope):
@@ -37,19 +37,19 @@ class Exports:
         return total
 
     async def stream(self, kind: Kind, scope: Scope, form: Format) -> AsyncIterator[bytes]:
-        """Return the file's bytes piece by piece; closing the iterator early ends the query."""
+        """Return the bytes of the file piece by piece; closing the iterator early ends the query."""
         async for piece, _ in self._pieces(kind, scope, form):
             yield piece
 
     async def write(self, kind: Kind, scope: Scope, form: Format, path: Path) -> AsyncIterator[int]:
-        """Write the file, giving how many rows were read for it so far after each piece."""
+        """Write the file; after each piece return how many rows were read so far."""
         with path.open("wb") as file:
             async for piece, rows in self._pieces(kind, scope, form):
                 file.write(piece)
                 yield rows
 
     async def _pieces(self, kind: Kind, scope: Scope, form: Format) -> AsyncIterator[tuple[bytes, int]]:
-        # Imported by whoever exports: it takes a third of a second and 60 MB.
+        # Imported on use: it takes 0.3 s and 60 MB.
         from millrace_store.exports.parquet import parquet
 
         columns, rows = columns_of(kind), 0

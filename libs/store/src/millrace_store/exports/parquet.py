@@ -1,4 +1,4 @@
-"""Frames in, the bytes of a Parquet file out, never more than a few frames of it in memory."""
+"""Parquet files, written piece by piece with only a few frames in memory."""
 
 import asyncio
 import io
@@ -15,11 +15,11 @@ _PIECES_WAITING: Final = 8
 
 
 class _Ended(Exception):
-    """Nobody wants the file any more."""
+    """The consumer has stopped reading the file."""
 
 
 class _Bridge(io.RawIOBase):
-    """Lets polars, in a thread of its own, read frames from the event loop and write bytes to it."""
+    """Lets polars read frames from the event loop, and write bytes to it, in a thread of its own."""
 
     def __init__(self, frames: AsyncIterator[pl.DataFrame]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -29,16 +29,16 @@ class _Bridge(io.RawIOBase):
         self.failure: MillraceError | None = None
 
     def writable(self) -> bool:
-        """Yes: it is all that it can be."""
+        """Return True: it is write-only."""
         return True
 
     def write(self, piece: Any) -> int:
-        """Hand bytes over, waiting while too many wait."""
+        """Hand bytes over; wait while too many are waiting."""
         self._wait(self.pieces.put(bytes(piece)))
         return len(piece)
 
     def source(self, *_: object) -> Iterator[pl.DataFrame]:
-        """Return the frames to polars."""
+        """Return the frames for polars."""
         while (frame := self._wait(anext(self._frames, None))) is not None:
             yield frame
 
@@ -54,7 +54,7 @@ class _Bridge(io.RawIOBase):
         try:
             return future.result()
         except MillraceError as error:
-            self.failure = error  # polars makes a text of it
+            self.failure = error  # polars would reduce it to a text
             raise
 
 
@@ -64,7 +64,7 @@ async def parquet(
     """Return a Parquet file of these frames piece by piece.
 
     Raises:
-        MillraceError: what the frames raised.
+        MillraceError: raised by the frames.
     """
     bridge = _Bridge(frames)
 
@@ -98,7 +98,7 @@ async def _outcome(writing: "asyncio.Task[None]", bridge: _Bridge) -> None:
 
 
 async def _let_go(writing: "asyncio.Task[None]", bridge: _Bridge) -> None:
-    """Wait for the thread, taking what it still hands over: it cannot be stopped from outside."""
+    """Wait for the thread, and drop what it still hands over: it cannot be stopped from outside."""
     while not writing.done():
         taking = asyncio.create_task(bridge.pieces.get())
         await asyncio.wait({writing, taking}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Queries of what a tenant owns and did: orders, own trades, balances, requests, answers."""
+"""Queries of a tenant's account: orders, own trades, balances, requests, answers."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -25,7 +25,7 @@ _FINAL: Final = ("done", "rejected", "failed", "expired")
 
 
 class AccountQueries:
-    """What a tenant did. Pages run newest first, or oldest first with `descending=False`.
+    """History of a tenant's account. Pages run newest first, or oldest first with `descending=False`.
 
     Each query raises `BadCursor` for a cursor that is not its own.
     """
@@ -42,7 +42,7 @@ class AccountQueries:
         cursor: str | None = None,
         descending: bool = True,
     ) -> Page[OrderRecord]:
-        """Return orders by when they were created; `status` is ccxt's, such as `open`."""
+        """Return orders by time of creation; `status` is ccxt's, such as `open`."""
         table = tables.orders.c
         filters = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source, "status": status}
         key = [table.created_ms, table.exchange, table.order_id, table.symbol]
@@ -88,7 +88,7 @@ class AccountQueries:
     async def own_trades(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[TradeRecord]:
-        """Return the tenant's own trades by their time, each once; those of a source where the scope names one."""
+        """Return the tenant's own trades by time, each once; if the scope names a source, those of its orders."""
         which: tuple[sa.ColumnElement[bool], ...] = (make.first_of_its_id(),)
         if scope.source is not None:
             which += (make.of_source(tables.own_trades.c, scope.tenant, scope.source),)
@@ -104,7 +104,7 @@ class AccountQueries:
         cursor: str | None = None,
         descending: bool = True,
     ) -> Page[BalanceRecord]:
-        """Return each change of a balance, and what was held when an epoch of its stream began."""
+        """Return each change of a balance, and the balances with which each epoch of the stream began."""
         which = () if currency is None else (tables.balances.c.currency == currency,)
         listing = Listing(tables.balances, make.BALANCE, limit, cursor, descending, which)
         async with self._database.reading() as reader:
@@ -128,7 +128,7 @@ class AccountQueries:
     async def responses(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
     ) -> Page[ResponseRecord]:
-        """Return the executor's answers, whatever was asked of it."""
+        """Return the executor's answers to requests of every kind."""
         which = _by_source(tables.responses.c, scope)
         listing = Listing(tables.responses, make.RESPONSE, limit, cursor, descending, which)
         async with self._database.reading() as reader:
@@ -144,7 +144,7 @@ class AccountQueries:
         cursor: str | None = None,
         descending: bool = True,
     ) -> Page[FailedExecution]:
-        """Return every answer that was not `done`, and how the unknown ones ended."""
+        """Return every answer that is not `done`, and how the unknown ones ended."""
         table = tables.failed_executions.c
         which = (*_by_source(table, scope), *(() if kind is None else (table.kind == kind,)))
         listing = Listing(tables.failed_executions, make.FAILED, limit, cursor, descending, which)

@@ -23,7 +23,7 @@ from millrace_store.schema.streams import stream_id
 
 
 class Base(NamedTuple):
-    """A whole book from which another is rebuilt: a gatherer's snapshot or a checkpoint of ours."""
+    """A whole book from which others are rebuilt: a gatherer's snapshot or a checkpoint of our own."""
 
     as_of: MessageId
     at_ms: int
@@ -44,7 +44,7 @@ class Delta(NamedTuple):
 
 
 class Rebuilt:
-    """A book on its way from a base to what was asked for."""
+    """A book that is rebuilt from a base by applying the messages after it."""
 
     def __init__(self, base: Base) -> None:
         self.last = base.as_of
@@ -72,7 +72,7 @@ class Rebuilt:
         """Apply the messages that follow, in order.
 
         Raises:
-            BookUnknown: one is missing before them, cannot be read, or a checksum does not match.
+            BookUnknown: a message before them is missing, one cannot be decoded, or a checksum does not match.
         """
         for delta in deltas:
             if not delta.id.follows(self.last):
@@ -82,7 +82,7 @@ class Rebuilt:
             self.last, self.at_ms = delta.id, delta.at_ms
 
     def proved(self) -> "Rebuilt":
-        """Return it again, once nothing proves it wrong.
+        """Return the book if nothing proves it wrong.
 
         Raises:
             BookUnknown: the book is crossed.
@@ -91,7 +91,7 @@ class Rebuilt:
         return self
 
     def as_base(self) -> Base:
-        """Return it as something to rebuild others from."""
+        """Return the book as a base for others."""
         book = self._state.book
         whole = BookSnapshot(book.bids.levels(), book.asks.levels(), str(self.last), book.checksum(), book.nonce)
         return Base(self.last, self.at_ms, book.nonce, self.checked, encode(whole).decode())
@@ -112,22 +112,22 @@ class Rebuilt:
 
 
 def in_order(deltas: Sequence[Delta], after: MessageId) -> list[Delta]:
-    """Return those of one epoch that come after a message, by number."""
+    """Return the deltas of one epoch that come after a message, in order."""
     return sorted(delta for delta in deltas if delta.id.epoch == after.epoch and delta.id > after)
 
 
 _SLACK_MS: Final = 10_000
-"""By so much a gatherer's clock may be set back without a message being missed."""
+"""A gatherer's clock may be set back by so much without a message being missed."""
 _DELTAS_A_PIECE: Final = 500
 
 
 class Moment(NamedTuple):
-    """The book when a moment had passed."""
+    """The book at a moment."""
 
     at_ms: int
 
     def reached(self, delta: Delta) -> bool:
-        """Tell whether a message is beyond what is wanted."""
+        """Tell whether a message is beyond the goal."""
         return delta.at_ms > self.at_ms
 
 
@@ -137,17 +137,17 @@ class After(NamedTuple):
     id: MessageId
 
     def reached(self, delta: Delta) -> bool:
-        """Tell whether a message is beyond what is wanted."""
+        """Tell whether a message is beyond the goal."""
         return delta.id > self.id
 
 
 class Nonce(NamedTuple):
-    """The book at the exchange's own number of it."""
+    """The book at the exchange's own number."""
 
     number: int
 
     def reached(self, delta: Delta) -> bool:
-        """Tell whether a message is beyond what is wanted."""
+        """Tell whether a message is beyond the goal."""
         return delta.nonce is not None and delta.nonce > self.number
 
 
@@ -158,16 +158,16 @@ async def rebuild(reader: Reader, name: StreamName, goal: Goal) -> Rebuilt:
     """Rebuild a book.
 
     Raises:
-        BookUnknown: no base reaches so far back, or messages after it are missing or wrong.
+        BookUnknown: no base is old enough, or messages after it are missing or wrong.
     """
     base = await base_of(reader, name, goal)
     if base is None:
         raise BookUnknown("no snapshot that old is stored")
     book = Rebuilt(base)
-    # Much of a piece would be read for nothing beyond the moment; a clock set back by the slack is still followed.
+    # Rows beyond the moment need not be read, except for a clock that was set back by up to the slack.
     until = goal.at_ms + _SLACK_MS if isinstance(goal, Moment) else None
     async for deltas in following(reader, stream_id(str(name)), book.last, base.at_ms, until):
-        # Up to the first that is too far, whatever the clocks of later ones say.
+        # Stop at the first message beyond the goal, whatever the times of later ones are.
         first = next((at for at, delta in enumerate(deltas) if goal.reached(delta)), len(deltas))
         book.apply(deltas[:first])
         if first < len(deltas):
@@ -179,7 +179,7 @@ async def rebuild(reader: Reader, name: StreamName, goal: Goal) -> Rebuilt:
 async def following(
     reader: Reader, stream: int, after: MessageId, at_ms: int, until_ms: int | None = None
 ) -> AsyncIterator[list[Delta]]:
-    """Return the messages of an epoch after one of them, in order, piece by piece."""
+    """Return the messages of an epoch that follow one of them, in order, piece by piece."""
     last, since = after, at_ms - _SLACK_MS
     while True:
         rows = await reader.fetch(_deltas(stream, last, since, until_ms))
@@ -193,7 +193,7 @@ async def following(
 
 
 def _deltas(stream: int, after: MessageId, since: int, until: int | None) -> sa.CompoundSelect[Any]:
-    """Select deltas and statuses after a message: together their numbers have no hole."""
+    """Select deltas and statuses after a message: together their ids have no hole."""
     parts = []
     for table in (tables.book_deltas, tables.statuses):
         rows = table.c
@@ -214,7 +214,7 @@ def _deltas(stream: int, after: MessageId, since: int, until: int | None) -> sa.
 
 
 async def base_of(reader: Reader, name: StreamName, goal: Goal) -> Base | None:
-    """Find the newest whole book that is not beyond the goal, of the gatherer's and of ours."""
+    """Return the newest snapshot or checkpoint that is not beyond the goal."""
     snapshots, checkpoints = tables.snapshots.c, tables.book_checkpoints.c
     of_gatherer = sa.select(
         *(snapshots.as_of_epoch, snapshots.as_of_seq, snapshots.at_ms, snapshots.nonce),
@@ -252,7 +252,7 @@ def _not_beyond(
 
 
 async def _refuse_later_epoch(reader: Reader, name: StreamName, goal: Goal, book: Rebuilt) -> None:
-    """Refuse a book that ends with its epoch although messages of a later one belong into it."""
+    """Refuse a book that ends with its epoch although messages of a later epoch belong to it."""
     match goal:
         case After(target) if book.last < target:
             raise BookUnknown(f"the message {target} is not stored; the last before it is {book.last}")
@@ -273,7 +273,7 @@ async def _refuse_later_epoch(reader: Reader, name: StreamName, goal: Goal, book
 
 
 def record_of(name: StreamName, rebuilt: Rebuilt, depth: int | None) -> BookRecord:
-    """Make a record of a rebuilt book."""
+    """Return the record of a rebuilt book."""
     book = rebuilt.state.book
     return BookRecord(
         exchange=name.exchange,

@@ -1,8 +1,8 @@
 """Candles of any interval, built exactly from trades.
 
-Minutes are built once and kept. A batch that brings trades marks their minutes stale; a stale minute is built again
-from its trades, for the query at hand or, by `rebuild_stale`, to be kept. So the writer does not pay for candles, and
-a trade that comes late still counts.
+Minutes are built once and stored. A batch with trades marks their minutes stale, and a stale minute is built again from
+its trades: for a query, or by `rebuild_stale` to be stored. So the writer does not pay for candles, and late trades
+still count.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -26,15 +26,15 @@ _MINUTES_A_PIECE: Final = 5_000
 _TRADES_A_PIECE: Final = 20_000
 _NEAR_MS: Final = 15 * MINUTE_MS
 _SETTLED_AFTER_MS: Final = 2 * MINUTE_MS
-"""A minute is kept once it has been over for so long: building the present one again and again helps nobody."""
+"""A minute is stored once it has been over for so long, so that the current one is not built again and again."""
 
 
 _HIGH, _LOW, _VOLUME, _TRADES = itemgetter(2), itemgetter(3), itemgetter(5), itemgetter(6)
-"""Of a `Built`: a month has 43,200, so it matters how they are read."""
+"""Fields of a `Built`, read fast: a month has 43,200 minutes."""
 
 
 class Traded(NamedTuple):
-    """What a candle needs of a trade."""
+    """The fields of a trade that a candle needs."""
 
     at_ms: int
     price: Decimal
@@ -118,7 +118,7 @@ async def from_trades(
 
 
 def record_of(exchange: str, symbol: str, at_ms: int, prices: Sequence[Any], trades: int | None) -> CandleRecord:
-    """Make a record of a row's five numbers: open, high, low, close, volume."""
+    """Return the record of a row's five numbers: open, high, low, close, volume."""
     opened, high, low, close, volume = (Decimal(price) for price in prices)
     return CandleRecord(
         exchange=exchange,
@@ -134,7 +134,7 @@ def record_of(exchange: str, symbol: str, at_ms: int, prices: Sequence[Any], tra
 
 
 async def rebuild_stale(database: Database) -> int:
-    """Build the stale minutes that are over, and keep them; give how many."""
+    """Build and store the stale minutes that are over; return how many."""
     table, count = tables.stale_minutes.c, 0
     until = now_ms() - _SETTLED_AFTER_MS
     wanted = (
@@ -155,13 +155,13 @@ async def rebuild_stale(database: Database) -> int:
         async with database.writing() as writer:
             if rows:
                 await writer.replace(tables.minute_candles, rows)
-            # A minute that was marked again meanwhile has another mark, and stays stale.
+            # A minute that was marked again meanwhile has another mark and stays stale.
             await writer.remove(tables.stale_minutes, [tuple(mark) for mark in marks])
         count += len(marks)
 
 
 async def _minutes(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
-    """Return a stream's minutes piece by piece, the stale ones built anew."""
+    """Return the minutes of a stream piece by piece, with stale ones built anew."""
     kept, stale = tables.minute_candles.c, tables.stale_minutes.c
     while start < end:
         stale_rows = await reader.fetch(_range(sa.select(stale.at_ms), stale, stream, start, end))
@@ -196,7 +196,7 @@ def _range(wanted: sa.Select[Any], table: Any, stream: int, start: int, end: int
 
 
 async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int]) -> AsyncIterator[Built]:
-    """Build minutes from their trades; those near one another are read together."""
+    """Build minutes from their trades; minutes near one another are read together."""
     wanted = set(minutes)
     for first, last in _runs(minutes):
         unfinished: list[Built] = []
@@ -211,7 +211,7 @@ async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int]) -> Async
 
 
 def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Return first and last of each run of minutes that are so near that one query for all is cheaper."""
+    """Return first and last of each run of minutes that are near enough to be read by one query."""
     start = 0
     for at in range(1, len(minutes) + 1):
         if at == len(minutes) or minutes[at] - minutes[at - 1] > _NEAR_MS:
@@ -220,7 +220,7 @@ def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 async def _raw(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
-    """Return single trades as candles of 1 ms: for intervals that are no whole minutes."""
+    """Return single trades as candles of 1 ms, for intervals that are not whole minutes."""
     async for trades in _trades(reader, stream, start, end):
         yield build(trades, 1)
 
@@ -241,7 +241,7 @@ async def _trades(reader: Reader, stream: int, start: int, end: int) -> AsyncIte
         yield [Traded(row[0], Decimal(row[4]), Decimal(row[5])) for row in rows]
         if len(rows) < _TRADES_A_PIECE:
             return
-        # One lower bound only: of two, a planner may take the looser and read everything from the start again.
+        # One lower bound only: with two a planner may use the looser one and read everything from the start again.
         rows = await reader.fetch(wanted.where(beyond(key, tuple(rows[-1][:4]), descending=False)))
 
 

@@ -1,4 +1,4 @@
-"""Pages of what messages left: by time over one stream or many, by key and never by offset."""
+"""Pages of the rows of messages: by time over one stream or many, by key and never by offset."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
@@ -27,20 +27,20 @@ class Stream(NamedTuple):
 
 
 class Found(NamedTuple):
-    """One row with the stream that it is of."""
+    """A row and its stream."""
 
     stream: Stream
     row: Row
-    """stream_id, at_ms, epoch, seq, n (0 where a message leaves one row), and then the wanted columns."""
+    """stream_id, at_ms, epoch, seq, n (0 where a message has one row), and then the wanted columns."""
 
     @property
     def at_ms(self) -> int:
-        """Its time."""
+        """The time of the row, ms."""
         return int(self.row[1])
 
     @property
     def message_id(self) -> str:
-        """The message that left it."""
+        """The id of its message."""
         return f"{self.row[2]}-{self.row[3]}"
 
     @property
@@ -61,7 +61,7 @@ class Listing(NamedTuple):
 
 
 async def streams_of(reader: Reader, scope: Scope, *actions: str, kind: str = "deltas") -> list[Stream]:
-    """Return a tenant's streams of these actions (all, where none is given) that the scope lets pass.
+    """Return a tenant's streams of these actions (of all actions if there are none) that are in the scope.
 
     Some of them may have no rows.
     """
@@ -82,7 +82,7 @@ async def streams_of(reader: Reader, scope: Scope, *actions: str, kind: str = "d
 
 
 async def answers_of(reader: Reader, scope: Scope) -> list[Stream]:
-    """Return the tenant's streams of answers, also to requests that concern no order or name an action that is none."""
+    """Return the tenant's streams of answers, including those to requests of an unknown action."""
     streams = await streams_of(reader, scope)
     return [stream for stream in streams if not StreamName.parse(stream.name).has_snapshots]
 
@@ -101,10 +101,10 @@ async def page_of(
     *,
     kind: str = "deltas",
 ) -> Page[RowT]:
-    """Return one page of a table, made into records.
+    """Return one page of a table as records.
 
     Raises:
-        BadCursor: the listing's cursor is none of such a page.
+        BadCursor: the cursor is not from such a page.
     """
     async with database.reading() as reader:
         streams = await streams_of(reader, scope, *actions, kind=kind)
@@ -115,7 +115,7 @@ async def page_of(
 async def page_rows(
     reader: Reader, scope: Scope, streams: Sequence[Stream], listing: Listing
 ) -> tuple[list[Found], str | None]:
-    """Return one page's rows by time, stream and message, and the cursor to the next."""
+    """Return one page of rows by time, stream and message, and the cursor to the next page."""
     listing = listing._replace(limit=bounded(listing.limit))
     after = decode_cursor(listing.cursor, (int,) * 5) if listing.cursor is not None else None
     by_id = {stream.id: stream for stream in streams}
@@ -138,7 +138,7 @@ def _one_stream(stream: Stream, scope: Scope, listing: Listing, after: Key | Non
     order = [table[name] for name in ("at_ms", "epoch", "seq", *(["n"] if "n" in table else []))]
     n = table.n if "n" in table else sa.literal_column("0").label("n")
     if after is not None:
-        # One bound on each side: of two, a planner may take the looser and read everything from the start again.
+        # One bound on each side: with two a planner may use the looser one and read everything from the start again.
         scope = scope._replace(until_ms=None) if descending else scope._replace(since_ms=None)
     wanted = (
         sa.select(table.stream_id, table.at_ms, table.epoch, table.seq, n, *(table[name] for name in listing.columns))
@@ -150,7 +150,7 @@ def _one_stream(stream: Stream, scope: Scope, listing: Listing, after: Key | Non
 
 
 def _after(stream: int, order: list[sa.ColumnClause[Any]], after: Key, *, descending: bool) -> sa.ColumnElement[bool]:
-    """Return the condition that rows of a stream come after a row of any stream; equal times are ordered by id."""
+    """Return the condition that rows of a stream come after a row of any stream; equal times go by stream id."""
     at_ms, last_stream, *message = after
     if stream == last_stream:
         return beyond(order, (at_ms, *message)[: len(order)], descending=descending)

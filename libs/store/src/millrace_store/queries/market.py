@@ -27,7 +27,7 @@ from millrace_store.schema.streams import stream_id
 
 
 class MarketQueries:
-    """What markets did. Pages run oldest first, or newest first with `descending`."""
+    """History of markets. Pages run oldest first, or newest first with `descending`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,7 +38,7 @@ class MarketQueries:
         """Return trades by their time.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         listing = Listing(tables.trades, ("trade_id", "side", "price", "amount"), limit, cursor, descending)
         return await page_of(self._database, scope, ("watchTrades",), listing, _trade)
@@ -46,10 +46,10 @@ class MarketQueries:
     async def candles(
         self, scope: Scope, timeframe: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[CandleRecord]:
-        """Return candles of one timeframe (`1m`) as the exchange gave them, by time and stream.
+        """Return the exchange's own candles of one timeframe (`1m`), by time and stream.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         table, limit = tables.candles.c, bounded(limit)
         async with self._database.reading() as reader:
@@ -73,13 +73,13 @@ class MarketQueries:
     async def candles_from_trades(
         self, scope: Scope, interval_ms: int, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[CandleRecord]:
-        """Return candles of any interval, built exactly from stored trades; an interval without trades has none.
+        """Return candles of any interval, built exactly from stored trades; an interval without trades has no candle.
 
         `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC; those
-        that `since_ms` and `until_ms` cut are given whole.
+        that contain `since_ms` or `until_ms` are returned whole.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
             ValueError: the interval is not above 0, or the scope names no exchange or no symbol.
         """
         return await candles.from_trades(self._database, scope, interval_ms, bounded(limit), cursor)
@@ -90,7 +90,7 @@ class MarketQueries:
         """Return the whole ticker after each message.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         return await _tickers(self._database, scope, limit, cursor)
 
@@ -103,18 +103,18 @@ class MarketQueries:
         nonce: int | None = None,
         depth: int | None = None,
     ) -> BookRecord:
-        """Return the order book as it was: at a moment, after a message, or at the exchange's own number of it.
+        """Return the order book as it was: at a moment, after a message, or at the exchange's own number (nonce).
 
-        Exactly one of the three must be given. Between two numbers the book is that of the lower. A moment is one of
-        the gatherer's clock: when the book's changes were published.
+        Exactly one of the three must be given. Between two nonces the book is that of the lower one. Moments are by the
+        gatherer's clock, when changes of the book were published.
 
         Raises:
-            BookUnknown: it cannot be rebuilt and proved from what is stored; says why.
+            BookUnknown: it cannot be rebuilt and proved from what is stored; `reason` says why.
             ValueError: not exactly one of the three was given.
         """
         given = [value for value in (at_ms, message_id, nonce) if value is not None]
         if len(given) != 1:
-            raise ValueError("a book is asked for by exactly one of at_ms, message_id and nonce")
+            raise ValueError("book needs exactly one of at_ms, message_id and nonce")
         goal: books.Goal
         if at_ms is not None:
             goal = books.Moment(at_ms)
@@ -132,12 +132,12 @@ class MarketQueries:
         """Return messages of streams without a table of their own, such as `watchPositions`.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         return await page_of(self._database, scope, (action,), Listing(tables.events, ("data",), limit, cursor), _event)
 
     async def streams(self, scope: Scope) -> list[StreamName]:
-        """Return the streams of which anything is stored."""
+        """Return the streams that have rows."""
         async with self._database.reading() as reader:
             return [StreamName.parse(stream.name) for stream in await streams_of(reader, scope)]
 
@@ -173,7 +173,7 @@ _BIG = sa.BigInteger()
 
 
 async def _tickers(database: Database, scope: Scope, limit: int, cursor: str | None) -> Page[TickerRecord]:
-    """Return whole tickers: the fields that each message changed, laid over those before it."""
+    """Return whole tickers: the fields of each message laid over those before it."""
     whole: dict[tuple[int, int], dict[str, Any]] = {}
     records = []
     async with database.reading() as reader:
@@ -196,7 +196,7 @@ async def _tickers(database: Database, scope: Scope, limit: int, cursor: str | N
 
 
 async def _ticker_before(reader: Reader, first: Found) -> dict[str, Any]:
-    """Return the ticker before a message, as far as it is stored: the newest snapshot and what came after it."""
+    """Return the ticker before a message: the newest stored snapshot and the changes after it."""
     _, at_ms, epoch, seq, *_ = first.row
     table = tables.snapshots.c
     wanted = (

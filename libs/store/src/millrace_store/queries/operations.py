@@ -75,7 +75,7 @@ class OperationsQueries:
         """Return the gaps, newest first.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         table, streams = tables.gaps.c, tables.streams.c
         columns = (table.epoch, table.first_seq, table.last_seq, table.missing, table.found_ms, table.reason)
@@ -132,7 +132,7 @@ class OperationsQueries:
         """Return the states of an agent, newest first.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         table = tables.agent_states.c
         wanted = sa.select(table.agent_id, table.at_ms, table.kind, table.state, table.data)
@@ -146,7 +146,7 @@ class OperationsQueries:
         """Return an agent's configurations, newest first.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         table = tables.configs.c
         wanted = sa.select(table.agent_id, table.at_ms, table.revision, table.data, table.author)
@@ -169,7 +169,7 @@ class OperationsQueries:
         """Return messages that could not be understood, newest first.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
         listing = Listing(tables.dead_letters, ("reason", "raw"), limit, cursor, descending=True)
         async with self._database.reading() as reader:

@@ -1,4 +1,4 @@
-"""What a query is about, and the pages in which it answers."""
+"""Scopes, pages and cursors: what a query is about, and how it returns rows page by page."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ RowT = TypeVar("RowT")
 
 
 class Scope(NamedTuple):
-    """Whose data, and which of it; None leaves a filter open."""
+    """The tenant of a query and its filters; None leaves a filter open."""
 
     tenant: Tenant
     exchange: ExchangeId | None = None
@@ -30,7 +30,7 @@ class Scope(NamedTuple):
     until_ms: int | None = None
     """Exclusive."""
     source: str | None = None
-    """An `orderSource`: of orders and whatever came of them; balances and market data have none."""
+    """An `orderSource`, which orders and their answers and fills have; balances and market data have none."""
 
 
 class Page(NamedTuple, Generic[RowT]):
@@ -38,8 +38,8 @@ class Page(NamedTuple, Generic[RowT]):
 
     rows: list[RowT]
     next_cursor: str | None
-    """Pass it to the same query for the rows that follow; None after the last. Rows written meanwhile disturb nothing:
-    none comes twice, and none that was there at the start is left out."""
+    """Pass it to the same query for the rows that follow; None after the last page. Rows that are written meanwhile
+    neither repeat nor displace the rows that were there at the start."""
 
 
 Key = tuple[int | str, ...]
@@ -51,10 +51,10 @@ def encode_cursor(key: Key) -> str:
 
 
 def decode_cursor(cursor: str, kinds: tuple[type, ...]) -> Key:
-    """Read a cursor of a query whose key has values of these types.
+    """Return the key in a cursor, whose values must be of these types.
 
     Raises:
-        BadCursor: it is none, or another query's.
+        BadCursor: it is not a cursor, or belongs to another query.
     """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -87,12 +87,12 @@ async def newest(
     *,
     descending: bool = True,
 ) -> tuple[Sequence[Row], str | None]:
-    """Return a page of any query by a key, greatest first, and the cursor to the next.
+    """Return a page of any query by a key, greatest first, and the cursor to the next page.
 
     `kinds` are the types of the key's values, and `key_of` takes them from a row.
 
     Raises:
-        BadCursor: the cursor is none of such a page.
+        BadCursor: the cursor is not from such a page.
     """
     limit = bounded(limit)
     if cursor is not None:
@@ -104,12 +104,12 @@ async def newest(
 
 
 def bounded(limit: int) -> int:
-    """Return a page's size within what is allowed."""
+    """Return the size of a page within the allowed range."""
     return max(1, min(limit, MAX_LIMIT))
 
 
 def within(scope: Scope, at_ms: sa.ColumnClause[Any]) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of a scope's time."""
+    """Return the conditions for the time range of a scope."""
     conditions = []
     if scope.since_ms is not None:
         conditions.append(at_ms >= sa.literal(scope.since_ms, at_ms.type))

@@ -1,4 +1,4 @@
-"""What queries give: frozen records, camelCase as JSON. Money is `Decimal`, times are ms unless their name says ns."""
+"""Records that queries return, camelCase as JSON. Money is `Decimal`, times are ms unless their name says ns."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from millrace_core.trace import Trace
 
 
 class _Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """A row as queries give it."""
+    """A row as queries return it."""
 
 
 class TradeRecord(_Record, frozen=True, kw_only=True):
@@ -21,13 +21,13 @@ class TradeRecord(_Record, frozen=True, kw_only=True):
     symbol: str
     message_id: str
     at_ms: int
-    """The exchange's time of the trade, or when it was published where the exchange gives none."""
+    """The exchange's time of the trade, or when it was published if the exchange sends no time."""
     id: str | None
     side: str | None
     price: Decimal
     amount: Decimal
     order: str | None = None
-    """Own trades only, as all that follows."""
+    """This and all fields below: own trades only."""
     taker_or_maker: str | None = None
     fee_cost: Decimal | None = None
     fee_currency: str | None = None
@@ -47,7 +47,7 @@ class CandleRecord(_Record, frozen=True, kw_only=True):
     volume: Decimal
     """In base currency."""
     trades: int | None = None
-    """How many trades made it; None for candles that the exchange gave."""
+    """Number of trades in it; None for the exchange's own candles."""
 
 
 class TickerRecord(_Record, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class BookRecord(_Record, frozen=True, kw_only=True):
     bids: list[Level]
     asks: list[Level]
     checked: bool
-    """Whether a checksum proved it, or a book from which it was built; False where the gatherer gave none."""
+    """Whether a checksum proved this book or the one it was built from; False if the gatherer sent none."""
     deltas: int
     """How many messages were applied to the snapshot."""
 
@@ -96,12 +96,12 @@ class OrderEvent(_Record, frozen=True, kw_only=True):
     message_id: str
     at_ms: int
     stream: str
-    """The name on which it was said."""
+    """The name of the stream."""
     order: Order
 
 
 class RequestRecord(_Record, frozen=True, kw_only=True):
-    """A request to trade as it was made."""
+    """A request to trade as it was sent."""
 
     message_id: str
     at_ms: int
@@ -111,7 +111,7 @@ class RequestRecord(_Record, frozen=True, kw_only=True):
     symbol: str | None
     order_source: str | None
     request: msgspec.Raw
-    """The whole request as it travelled, every digit of it: JSON."""
+    """The whole request as it travelled, with every digit: JSON."""
 
 
 class ResponseRecord(_Record, frozen=True, kw_only=True):
@@ -137,7 +137,7 @@ class OrderHistory(_Record, frozen=True, kw_only=True):
     """Everything known of one order, each part oldest first."""
 
     order: OrderRecord | None
-    """None when nothing was ever placed."""
+    """None if no order was ever placed."""
     requests: list[RequestRecord]
     responses: list[ResponseRecord]
     events: list[OrderEvent]
@@ -145,7 +145,7 @@ class OrderHistory(_Record, frozen=True, kw_only=True):
 
 
 class FailedExecution(_Record, frozen=True, kw_only=True):
-    """A request that was not done."""
+    """An answer that is not `done`."""
 
     exchange: str
     symbol: str | None
@@ -160,7 +160,7 @@ class FailedExecution(_Record, frozen=True, kw_only=True):
     reason: str
     order_source: str | None
     settled: str | None
-    """How an `unknown` ended: the status of the final answer; None while it has none."""
+    """The status of the final answer to an `unknown`; None while there is no final answer."""
 
 
 class BalanceRecord(_Record, frozen=True, kw_only=True):
@@ -219,7 +219,7 @@ class StreamRecord(_Record, frozen=True, kw_only=True):
     position: str
     updated_ms: int
     messages: int
-    """Stored in all, over every epoch."""
+    """Stored in all epochs."""
 
 
 class EpochRecord(_Record, frozen=True, kw_only=True):
@@ -232,7 +232,7 @@ class EpochRecord(_Record, frozen=True, kw_only=True):
 
 
 class AgentRecord(_Record, frozen=True, kw_only=True):
-    """What an agent said of itself."""
+    """The state of an agent at a moment."""
 
     agent_id: str
     at_ms: int
@@ -248,12 +248,12 @@ class ConfigRecord(_Record, frozen=True, kw_only=True):
     at_ms: int
     revision: str
     text: str
-    """The JSON as it stood in Redis, secrets and all: never hand it out uncleaned."""
+    """The JSON as it was in Redis, secrets included: never return it to a client without removing them."""
     author: str | None
 
 
 class DeadLetter(_Record, frozen=True, kw_only=True):
-    """A message that could not be stored, as it came."""
+    """A message that could not be decoded or stored, as it came."""
 
     stream: str
     message_id: str
@@ -263,7 +263,7 @@ class DeadLetter(_Record, frozen=True, kw_only=True):
 
 
 class TokenRecord(_Record, frozen=True, kw_only=True):
-    """An API token; its secret is known as a hash alone."""
+    """An API token. Of its secret only a hash is stored."""
 
     id: str
     tenant: str
@@ -278,13 +278,13 @@ class TokenRecord(_Record, frozen=True, kw_only=True):
 
 
 class AuditRecord(_Record, frozen=True, kw_only=True):
-    """One thing that somebody did, or was denied, through the API."""
+    """An action through the API, done or denied."""
 
     id: int
     at_ms: int
     tenant: str
     actor: str
-    """A token's id, or what else was presented."""
+    """The id of the token, or whatever was presented instead of a token."""
     action: str
     target: str | None
     outcome: str
@@ -293,10 +293,10 @@ class AuditRecord(_Record, frozen=True, kw_only=True):
 
 
 class IdempotentAnswer(_Record, frozen=True, kw_only=True):
-    """What was answered to a request of this key; `status` and `body` are None while it is being worked on."""
+    """The answer to a request of this key; `status` and `body` are None while the request is being handled."""
 
     digest: str
-    """Of the request: the same key with another request is a mistake."""
+    """Digest of the request; the same key with another request is an error."""
     status: int | None
     body: str | None
     created_ms: int

@@ -1,4 +1,4 @@
-"""What a stream's name says of its rows: a number in place of the name, the same in every database; whose; of what."""
+"""Ids of Redis names, and what a name says about its rows: tenant, exchange, action, symbol."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -11,24 +11,24 @@ from millrace_core.orders import Order
 
 @lru_cache(maxsize=65_536)
 def stream_id(name: str) -> int:
-    """Return the number of a Redis name: 48 bits of a hash, so that rows are built without asking the database.
+    """Return the id of a Redis name: 48 bits of a hash, so that rows are built without asking the database.
 
-    Two names of one number would be refused when the second is added; among 10,000 names the odds are 1 to 5 million.
+    The id is the same in every database. The database refuses a second name of the same id; among 10,000 names the odds
+    of one are 1 to 5 million.
     """
     return int.from_bytes(blake2b(name.encode(), digest_size=6).digest(), "big")
 
 
 def symbol_of(order: Order, stream: StreamName) -> str:
-    """Return the symbol of an order that a message names: its own, else the stream's; empty where neither says one.
+    """Return the symbol of an order: its own, else the stream's, else an empty text.
 
-    Exchanges may number the orders of each symbol for itself, so an order of no known symbol is never taken for another
-    of its number: it stands by itself.
+    Exchanges may number orders by symbol, so an order without a known symbol is never joined with another of its id.
     """
     return order.symbol or stream.symbol or ""
 
 
 class StreamParts(NamedTuple):
-    """What a Redis name says, as the columns of `streams`."""
+    """The parts of a Redis name, as in the table `streams`."""
 
     tenant: str | None
     exchange: str | None
@@ -39,7 +39,7 @@ class StreamParts(NamedTuple):
 
 
 def parts_of(name: str) -> StreamParts:
-    """Take a Redis name apart; a name of no known form belongs to no tenant."""
+    """Return the parts of a Redis name; a name of unknown form belongs to no tenant."""
     try:
         of = tenant(name.partition(".")[0])
         if name == trader_actions(of):

@@ -1,8 +1,8 @@
-"""The tables as the writer and the queries see them. Keys, indexes and partitions are the migrations' alone.
+"""The columns of all tables, as the code uses them. Keys, indexes and partitions are in the migrations only.
 
-Every row that a message left begins with `stream_id, at_ms, epoch, seq`: whose it is, when, and which message.
-`stream_id` is the row of `streams` that holds the tenant, so no row belongs to nobody. Prices and amounts are text on
-SQLite, which has no exact decimal, and `numeric` on PostgreSQL.
+Every row of a message begins with `stream_id, at_ms, epoch, seq`: its stream, its time, its id. The row of `streams`
+holds the tenant, so every row has an owner. Prices and amounts are text on SQLite, which has no exact decimal, and
+`numeric` on PostgreSQL.
 """
 
 from typing import Any, Final
@@ -178,7 +178,7 @@ idempotency_keys = _table(
 )
 
 PARTITIONED: Final = ("book_deltas", "snapshots", "book_checkpoints", "statuses", "trades", "tickers")
-"""Tables that PostgreSQL keeps in one partition a day."""
+"""Tables that PostgreSQL partitions by day."""
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "streams": ("id",),
     "stream_epochs": ("stream_id", "epoch"),
@@ -198,7 +198,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 
 
 def key_of(table: Table) -> tuple[str, ...]:
-    """Return a table's primary key; a message's rows are told apart by `n` where it may have several."""
+    """Return the primary key of a table; `n` distinguishes the rows of one message where it may have several."""
     if (key := KEYS.get(table.name)) is not None:
         return key
     return ("stream_id", "at_ms", "epoch", "seq", *(["n"] if "n" in table.c else []))

@@ -1,7 +1,7 @@
-"""Which SQL brings a database to the present schema.
+"""The SQL that brings a database to the newest schema.
 
-Alembic writes the SQL without connecting; our own drivers carry it out, in one transaction and under one lock,
-so that any number of processes may start at once and each finds the schema finished.
+Alembic writes the SQL without connecting. The backends execute it in one transaction under a lock, so that any number
+of processes may start at the same time.
 """
 
 import io
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 HEAD: Final = "0002"
-"""The newest revision; a database that stands there needs no alembic, which takes half a second to import."""
+"""The newest revision. A database that has it needs no alembic, which takes 0.5 s to import."""
 VERSION_TABLE: Final = "alembic_version"
 
 
 def script(dialect: str, current: str | None, *, to: str = HEAD, timescale: bool = False) -> str:
-    """Return the SQL statements from a database's revision (None: empty) to another.
+    """Return the SQL that takes a database from one revision (None if it is empty) to another.
 
     `dialect` is SQLAlchemy's name of it; with `timescale` the large tables of a new database become hypertables.
     """

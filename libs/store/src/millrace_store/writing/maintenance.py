@@ -33,7 +33,7 @@ _OTHER: Final[tuple[Table, ...]] = (
 
 
 class Retention(NamedTuple):
-    """For how many days each kind of history is kept; None keeps it for ever.
+    """Days for which each kind of history is kept; None keeps it for ever.
 
     Candles, current orders, configurations and the audit trail are small, and always kept.
     """
@@ -43,7 +43,7 @@ class Retention(NamedTuple):
     trades_days: int | None = None
     """The market's trades; candles that were built from them stay."""
     other_days: int | None = None
-    """Tickers, statuses, and what happened to the tenants' accounts."""
+    """Tickers, statuses, and the history of the tenants' accounts."""
 
 
 async def maintain(database: Database, retention: Retention) -> None:
@@ -62,7 +62,7 @@ async def maintain(database: Database, retention: Retention) -> None:
         if kept_days is not None:
             await _drop(database, old, now - kept_days * _DAY_MS)
     if retention.other_days is not None:
-        await _forget_health(database, now - retention.other_days * _DAY_MS)
+        await _delete_health(database, now - retention.other_days * _DAY_MS)
 
 
 async def _drop(database: Database, old: tuple[Table, ...], before_ms: int) -> None:
@@ -70,8 +70,8 @@ async def _drop(database: Database, old: tuple[Table, ...], before_ms: int) -> N
         await database.drop_before(table, before_ms)
 
 
-async def _forget_health(database: Database, before_ms: int) -> None:
-    """Delete what agents said of themselves, and latencies, from before a moment."""
+async def _delete_health(database: Database, before_ms: int) -> None:
+    """Delete agents' states and latencies from before a moment."""
     moment = sa.literal(before_ms, sa.BigInteger())
     for table in (tables.agent_states, tables.latencies):
         async with database.writing() as writer:
@@ -79,14 +79,14 @@ async def _forget_health(database: Database, before_ms: int) -> None:
 
 
 CHECKPOINT_EVERY: Final = 500
-"""Messages between two whole books: to apply so many takes about 5 ms."""
+"""Messages between two whole books; applying so many takes about 5 ms."""
 _STEPS_A_CALL: Final = 100
-"""Per stream, so that one far behind does not keep the others waiting."""
+"""Of each stream, so that one that is far behind does not delay the others."""
 _BIG = sa.BigInteger()
 
 
 async def extend_checkpoints(database: Database) -> int:
-    """Write the checkpoints that books lack up to now, some of each stream at a call; give how many were written."""
+    """Write the checkpoints that order books lack, some of each stream a call; return how many were written."""
     table = tables.streams.c
     wanted = sa.select(table.name).where(table.action == "watchOrderBook", table.face == "deltas")
     async with database.reading() as reader:
@@ -95,7 +95,7 @@ async def extend_checkpoints(database: Database) -> int:
 
 
 async def _extend_stream(database: Database, name: StreamName) -> int:
-    """Go on from the last whole book: to the farthest snapshot that is near enough, else by a checkpoint of ours."""
+    """Go on from the last whole book: to the farthest snapshot within reach, else by a checkpoint of our own."""
     written = 0
     async with database.reading() as reader:
         here = await _progress(reader, name)
@@ -146,7 +146,7 @@ async def _progress(reader: Reader, name: StreamName) -> MessageId | None:
 async def _next_snapshot(
     reader: Reader, name: StreamName, after: MessageId, within: int | None = None
 ) -> MessageId | None:
-    """Return the next of the gatherer's snapshots; with `within`, the farthest that is not more messages away."""
+    """Return the gatherer's next snapshot, or with `within` its farthest one that is at most so many messages away."""
     table = tables.snapshots.c
     epoch, seq = sa.literal(after.epoch, _BIG), sa.literal(after.seq, _BIG)
     wanted = sa.select(table.as_of_epoch, table.as_of_seq).where(

@@ -1,4 +1,4 @@
-"""Batches as bytes, for those made in another process than the one that commits them."""
+"""Batches as bytes, for a process that prepares them and another that commits them."""
 
 import pickle
 from typing import Any, Final
@@ -15,7 +15,7 @@ _PACKED: Final = msgspec.msgpack.Decoder(tuple[dict[str, list[list[Any]]], list[
 
 
 def pack(batch: Batch, beside: object = None) -> bytes:
-    """Return a batch, and what else is to travel with it, as bytes of which `unpack` makes both in this version."""
+    """Return a batch and an object beside it as bytes, for `unpack` of the same version."""
     # Rows are nearly all of it, and pickle would take ten times as long for them.
     rest = {name: value for name, value in vars(batch).items() if name not in ("rows", "book_pages")}
     rows = {table.name: columns.lists for table, columns in batch.rows.items()}
@@ -24,9 +24,9 @@ def pack(batch: Batch, beside: object = None) -> bytes:
 
 
 def unpack(packed: bytes | memoryview) -> tuple[Batch, Any]:
-    """Return the batch that was packed, and what was beside it.
+    """Return the batch that was packed, and the object beside it.
 
-    Only for bytes of a process of our own: they are trusted.
+    Only for bytes of our own processes: they are trusted.
     """
     rows, pages, pickled = _PACKED.decode(packed)
     rest, beside = pickle.loads(pickled)  # noqa: S301 - see above

@@ -22,15 +22,15 @@ _INT64: Final = 2**63
 
 
 class Place(NamedTuple):
-    """Which message, and when: its identity in the database."""
+    """The identity of a message in the database: its stream, its id, its times."""
 
     name: str
     """The Redis name on which it travelled: a stream's, a stream's snapshots', or a tenant's traderActions."""
     id: MessageId
     at_ms: int
-    """When it was published, by its trace; a request's own time."""
+    """When it was published, by its trace; for a request its own time."""
     event_ms: int | None = None
-    """The exchange's own time, where it gave one."""
+    """The exchange's time, if it sent one."""
 
 
 class LatencyAddition(NamedTuple):
@@ -43,11 +43,11 @@ class LatencyAddition(NamedTuple):
 
 
 class MarketTrade(Protocol):
-    """What is kept of a trade."""
+    """The stored fields of a trade."""
 
     @property
     def id(self) -> str | None:
-        """The exchange's."""
+        """The exchange's id."""
 
     @property
     def timestamp(self) -> int | None:
@@ -67,13 +67,13 @@ class MarketTrade(Protocol):
 
 
 def traded_at(trade: MarketTrade, published_ms: int) -> int:
-    """Return when a trade was made; an exchange's time that is absent or absurd gives way to ours."""
+    """Return the time of a trade (ms): the exchange's, or `published_ms` where that is missing or absurd."""
     at_ms = trade.timestamp
     return at_ms if at_ms is not None and 0 <= at_ms <= published_ms + _AHEAD_MS else published_ms
 
 
 def digits(numbers: Sequence[float]) -> list[str]:
-    """Return the shortest digits that mean each number exactly; several times quicker than `repr` of each."""
+    """Return the shortest digits that mean each number exactly, several times faster than `repr` of each."""
     return msgspec.json.encode(numbers)[1:-1].decode().split(",") if numbers else []
 
 
@@ -99,12 +99,12 @@ def trade_rows(
 
 
 def _spread(values: Sequence[int], counts: Sequence[int]) -> "chain[int]":
-    """Return each value as often as its message has trades."""
+    """Repeat each value as often as its message has trades."""
     return chain.from_iterable(map(repeat, values, counts))
 
 
 def _times(trades: Sequence[MarketTrade], published_ms: Iterable[int]) -> list[int]:
-    """Return `traded_at` of each, written out: a call for each would cost as much as all the rest."""
+    """Return `traded_at` of each. Written out: a call for each would cost as much as everything else."""
     return [
         at if (at := trade.timestamp) is not None and 0 <= at <= published + _AHEAD_MS else published
         for trade, published in zip(trades, published_ms, strict=True)
@@ -118,7 +118,7 @@ def _ids(trades: Sequence[MarketTrade]) -> list[str | None]:
 
 
 class BookPage(NamedTuple):
-    """Deltas of one order book, in order: of each its id, times, nonce and data."""
+    """Deltas of one order book in order: id, times, nonce and data of each."""
 
     stream: int
     at_ms: Sequence[int]
@@ -127,7 +127,7 @@ class BookPage(NamedTuple):
     event_ms: Sequence[int | None]
     nonces: Sequence[int | None]
     lines: bytes
-    """The data of all, a line each: thousands of texts are one object until somebody needs them."""
+    """The data of all deltas, a line each: one object instead of thousands until the texts are needed."""
 
     def columns(self) -> tuple[Iterable[Any], ...]:
         """Return the values of each of the table's columns."""
@@ -145,12 +145,12 @@ def book_rows(pages: Sequence[BookPage]) -> Columns:
 
 
 def int64(value: int | None) -> int | None:
-    """Return a number as both databases can hold it."""
+    """Return a number, or None when it does not fit in 64 bits."""
     return value if value is not None and -_INT64 <= value < _INT64 else None
 
 
 def all_int64(values: Sequence[int | None]) -> Sequence[int | None]:
-    """Return numbers as both databases can hold them."""
+    """Return numbers, with None for those that do not fit in 64 bits."""
     every: Sequence[Any] = values
     try:
         if every and min(every) >= -_INT64 and max(every) < _INT64:

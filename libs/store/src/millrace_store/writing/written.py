@@ -29,12 +29,12 @@ class Run(NamedTuple):
 
     @property
     def messages(self) -> int:
-        """How many messages."""
+        """Number of messages."""
         return self.last - self.first + 1
 
 
 class EpochCount(NamedTuple):
-    """What there is of one epoch."""
+    """How many messages of one epoch a batch holds, and the first and last of them."""
 
     epoch: int
     first: int
@@ -43,13 +43,13 @@ class EpochCount(NamedTuple):
 
 
 class Written(msgspec.Struct):
-    """The messages that a batch has of one stream."""
+    """The messages of one stream that a batch holds."""
 
     name: str
     runs: list[Run] = []
     """Ascending."""
     position: MessageId | None = None
-    """How far the stream is dealt with, where nothing was stored for the rest of the way."""
+    """A position beyond the last message, up to which there is nothing to store."""
 
     @property
     def last(self) -> MessageId:
@@ -58,16 +58,16 @@ class Written(msgspec.Struct):
 
     @property
     def reaches(self) -> MessageId:
-        """How far this batch brings the stream."""
+        """The position of the stream after this batch."""
         return self.last if self.position is None else max(self.position, self.last)
 
     @property
     def messages(self) -> int:
-        """How many there are."""
+        """Number of messages."""
         return sum(run.messages for run in self.runs)
 
     def add(self, ids: MessageIds) -> list[bool] | None:
-        """Add messages. None when all are new, else for each whether it is above those before it: others are not."""
+        """Add messages above those before them. Return None when all were, else for each whether it was."""
         first, last = ids[0], ids[-1]
         if first > self.last and ids.is_run:
             self._append(Run(first.epoch, first.seq, last.seq))
@@ -80,7 +80,7 @@ class Written(msgspec.Struct):
         return None if all(added) else added
 
     def append(self, later: "Written") -> None:
-        """Add messages that were found to follow these."""
+        """Add messages that are known to follow these."""
         for run in later.runs:
             self._append(run)
         if later.position is not None:
@@ -91,7 +91,7 @@ class Written(msgspec.Struct):
         return not self.runs or position < (self.runs[0].epoch, self.runs[0].first)
 
     def above(self, position: MessageId) -> Iterator[EpochCount]:
-        """Return what is above a position, epoch by epoch."""
+        """Return the messages above a position, epoch by epoch."""
         new = (_cut(run, position) for run in self.runs if (run.epoch, run.last) > position)
         for epoch, group in groupby(new, key=lambda run: run.epoch):
             runs = list(group)
@@ -104,7 +104,7 @@ class Written(msgspec.Struct):
 
 
 def _cut(run: Run, position: MessageId) -> Run:
-    """Leave out what is at or below a position."""
+    """Return a run without the messages at or below a position."""
     return run._replace(first=max(run.first, position.seq + 1)) if run.epoch == position.epoch else run
 
 

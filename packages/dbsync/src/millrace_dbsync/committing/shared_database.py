@@ -1,4 +1,4 @@
-"""The database that all units share: opened as soon as it answers, and waited for whenever it does not."""
+"""The database that all units share: opened as soon as it answers, and retried whenever it does not."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ log = structlog.get_logger()
 
 
 def database_url(environ: Mapping[str, str] = os.environ) -> str:
-    """Return where the database is: `MILLRACE_DATABASE_URL`, or a file in the data directory."""
+    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder."""
     data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
     return environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
 
 
 class SharedDatabase:
-    """Opens the store in the background and keeps it open; a database that comes later than we do is waited for."""
+    """Opens the store in the background and keeps it open; the database may start later than dbsync."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -34,18 +34,18 @@ class SharedDatabase:
         self._keeper.add_done_callback(self._ended)
 
     async def opened(self) -> Store:
-        """Wait until the database has been opened, and give it.
+        """Return the store, once it is open.
 
         Raises:
-            StoreError: it never can be: the address is no database's, or the database refuses us.
+            StoreError: it cannot be opened: the address is wrong, or the database refuses us.
         """
         return await asyncio.shield(self._opened)
 
     async def commit(self, batch: Batch, health: UnitHealthReporter) -> None:
-        """Commit a batch. While the database does not answer it is tried again, and `health` says so.
+        """Commit a batch. While the database does not answer, retry without end and report the unit as stale.
 
         Raises:
-            StoreError: the database refuses something of it; never because it is unavailable.
+            StoreError: the database refuses a value in it; never because it is unavailable.
         """
         store = await self.opened()
         backoff = Backoff(_RETRIES)
@@ -55,7 +55,7 @@ class SharedDatabase:
             except DatabaseUnavailable as error:
                 health.state("stale", f"waiting for the database: {error}")
                 if not backoff.failures:
-                    log.warning("the database does not answer; going on when it does", reason=str(error))
+                    log.warning("the database does not answer; retrying", reason=str(error))
                 await asyncio.sleep(backoff.failed())
             else:
                 if backoff.failures:
@@ -64,7 +64,7 @@ class SharedDatabase:
                 return
 
     async def close(self) -> None:
-        """Close the store; all that was committed is there."""
+        """Close the store. Everything that was committed is stored."""
         self._closing.set()
         if not self._opened.done():
             self._keeper.cancel()
@@ -79,11 +79,11 @@ class SharedDatabase:
                     await self._closing.wait()
             except DatabaseUnavailable as error:
                 if not backoff.failures:
-                    log.warning("the database does not answer; it is waited for", reason=str(error))
+                    log.warning("the database does not answer; retrying", reason=str(error))
                 await asyncio.sleep(backoff.failed())
 
     def _ended(self, keeper: "asyncio.Task[None]") -> None:
-        """Hand on to whoever waits why there will be no database."""
+        """Tell those who wait for the store why it cannot be opened."""
         if self._opened.done():
             return
         if keeper.cancelled():

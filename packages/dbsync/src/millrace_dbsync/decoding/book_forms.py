@@ -1,8 +1,7 @@
-"""Proving that messages are changes of an order book without making anything of their numbers, of which they are full.
+"""Proves that messages are changes of an order book without decoding their numbers.
 
-What is left of a JSON text without its digits, points and signs is its form: which fields it has, where there are
-lists, and what stands in them. A number leaves nothing. So of each form, of which there are few, one text is read in
-full, and the others are known to be like it.
+The form of a JSON text is what is left of it without digits, points and signs: its fields, its lists, and what is in
+them. There are few forms, so one text of each is decoded in full, and others of that form are known to be like it.
 """
 
 from collections.abc import Sequence
@@ -18,10 +17,10 @@ _DIGITS: Final = b"0123456789.-"
 _EMPTY: Final = b"[]"
 _NAMES: Final = (b'"bids"', b'"asks"', b'"nonce"', b'"checksum"')
 _PLAIN: Final = frozenset(b"{}[],:null")
-"""What a form may consist of beside names: no spaces, which an empty list may have as one with a number, and no
-exponents, with which a number of few digits may be beyond what a float can hold."""
+"""What a form may consist of beside names. No spaces: an empty list and a list of one number could look the same. No
+exponents: a number of few digits could be too large for a float."""
 _LONGEST: Final = 300
-"""Digits of a number that is surely not beyond it."""
+"""Numbers of fewer digits than this fit in a float."""
 _MOST_FORMS: Final = 20_000
 
 
@@ -38,16 +37,16 @@ _read: Final = msgspec.json.Decoder(_Book).decode
 
 
 class BookForms:
-    """The forms that were found to be a book's."""
+    """The forms that are known to be order-book changes."""
 
     def __init__(self) -> None:
         self._empty: dict[bytes, int] = {}
-        """By form, how many empty lists a text of it has: a list of one number, which is no level, leaves the same."""
+        """By form, the number of empty lists in its texts: a list of one number, no level, has the same form."""
 
     def are_books(self, texts: Sequence[bytes]) -> bool:
-        """Tell whether each text, known to be JSON in ASCII, is a change of a book and nothing else, in one line.
+        """Tell whether each text, known to be JSON in ASCII, is a change of a book in one line.
 
-        Not looked at is whether `nonce` and `checksum` are whole numbers.
+        Whether `nonce` and `checksum` are whole numbers is not checked.
         """
         forms = b"\n".join(texts).translate(None, _DIGITS).split(b"\n")
         if len(forms) != len(texts):
@@ -68,7 +67,7 @@ class BookForms:
                     self._learn(text, form)
 
     def _knows(self, texts: Sequence[bytes], forms: Sequence[bytes]) -> bool:
-        """Tell whether all are known, and have as many empty lists as texts of their forms: none can have more."""
+        """Tell whether all forms are known, and the texts have all the empty lists that their forms can have."""
         try:
             empty = list(map(self._empty.__getitem__, forms))
         except KeyError:
@@ -88,7 +87,7 @@ class BookForms:
 
 
 def _has_long_number(texts: Sequence[bytes], forms: Sequence[bytes]) -> bool:
-    """Tell whether a number may be beyond what a float can hold."""
+    """Tell whether a number may be too large for a float."""
     if max(map(len, texts)) < _LONGEST:
         return False
     digits = list(map(sub, map(len, texts), map(len, forms)))
@@ -96,6 +95,6 @@ def _has_long_number(texts: Sequence[bytes], forms: Sequence[bytes]) -> bool:
 
 
 def _has_long_run(text: bytes) -> bool:
-    # So many digits fill one of these pieces whole, wherever they begin.
+    # A run of so many digits fills one of these pieces wherever it begins.
     piece = _LONGEST // 2
     return any(text[at : at + piece].isdigit() for at in range(0, len(text), piece))

@@ -1,4 +1,4 @@
-"""Reading journals' entries: the envelope, where and when it belongs, and what is wrong with one that is no message."""
+"""Envelopes of journal entries: their message, its stream and time, and what is wrong with one that is malformed."""
 
 from typing import TypeVar
 
@@ -17,10 +17,10 @@ _ModelT = TypeVar("_ModelT")
 
 
 def envelope(entry: JournalEntry) -> Message:
-    """Read the message of a stream's entry.
+    """Return the message in an entry of a stream.
 
     Raises:
-        InvalidMessage: it is none, or not the one that the entry's id says.
+        InvalidMessage: the entry holds no message, or one with another id than the entry.
     """
     message = decode(text_of(entry))
     if message.id != f"{entry.id.epoch}-{entry.id.seq}":
@@ -29,10 +29,10 @@ def envelope(entry: JournalEntry) -> Message:
 
 
 def text_of(entry: JournalEntry) -> bytes:
-    """Return an entry's JSON, surely UTF-8: decoders look only at what they need, and the database at all of it.
+    """Return the JSON of an entry, checked to be UTF-8: decoders check only what they decode, the database all of it.
 
     Raises:
-        InvalidMessage: there is none, or it is no text.
+        InvalidMessage: the entry has no JSON, or it is not UTF-8.
     """
     if entry.body is None:
         raise invalid("the entry has no field `data`")
@@ -44,9 +44,9 @@ def text_of(entry: JournalEntry) -> bytes:
 
 
 def place_of(name: str, message_id: MessageId, message: Message) -> Place:
-    """Return where a message belongs: by the time at which it was published.
+    """Return the identity of a message, with the time at which it was published.
 
-    An answer carries the trace of what caused it, if anything of ours did: the last that the executor did counts.
+    An answer carries the trace of what caused it, so the time of its last hop in the executor counts.
     """
     trace = message.trace
     at_ns = trace.acknowledged or trace.sent or trace.accepted or trace.published
@@ -55,15 +55,15 @@ def place_of(name: str, message_id: MessageId, message: Message) -> Place:
 
 
 def credible(at_ms: int) -> int:
-    """Return a time as it is, or the present where it is none: rows are kept by their time, so an absurd one hurts."""
+    """Return a time (ms), or now if it is absurd: rows are partitioned and dropped by their time."""
     return at_ms if 0 <= at_ms <= (now := now_ms()) + DAY_MS else now
 
 
 def read(decoder: "msgspec.json.Decoder[_ModelT]", data: msgspec.Raw | bytes) -> _ModelT:
-    """Decode data.
+    """Return decoded data.
 
     Raises:
-        InvalidMessage: it is none of that kind.
+        InvalidMessage: it is not of that type.
     """
     try:
         return decoder.decode(data)
@@ -72,5 +72,5 @@ def read(decoder: "msgspec.json.Decoder[_ModelT]", data: msgspec.Raw | bytes) ->
 
 
 def invalid(text: str) -> InvalidMessage:
-    """Return the error that says what is wrong with a whole message."""
+    """Return the error about a message as a whole."""
     return InvalidMessage((Problem("$", text),))

@@ -1,7 +1,7 @@
-"""Plain messages of a busy feed, read a page at a time and handled column by column.
+"""Plain messages of busy feeds, decoded a page at a time, column by column.
 
-Plain is a page of deltas in ASCII, with the ids of their entries, credible times, and no field that is not known. What
-is not is left to others.
+A page is plain when it holds only deltas in ASCII that have the ids of their entries, credible times and no unknown
+field. Other pages are left to the common handler.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from millrace_dbsync.decoding.envelopes import DAY_MS, NS_PER_MS
 
 
 class PlainTrace(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The hops of market data: `millrace_core.trace.Trace` as far as it has come here."""
+    """The hops of market data: the part of `millrace_core.trace.Trace` that is set on its way here."""
 
     exchange: int | None = None
     received: int | None = None
@@ -49,7 +49,7 @@ DeltaT = TypeVar("DeltaT", bound=PlainDelta)
 
 
 def read_page(decoder: "msgspec.json.Decoder[list[DeltaT]]", page: JournalPage) -> list[DeltaT] | None:
-    """Read a page at once; None where anything in it is not plain."""
+    """Decode a page at once; return None when a message in it is not plain."""
     bodies = [body for body in page.bodies if body is not None]
     text = b"[%b]" % b",".join(bodies)
     if len(bodies) < len(page) or not text.isascii():
@@ -58,12 +58,12 @@ def read_page(decoder: "msgspec.json.Decoder[list[DeltaT]]", page: JournalPage) 
         deltas = decoder.decode(text)
     except msgspec.MsgspecError:
         return None
-    # Also what no body is by itself might be JSON together with its neighbours: but not with everybody's right id.
+    # Bodies that are not JSON by themselves might be JSON when joined, but then not all ids would be right.
     return deltas if ",".join([delta.id for delta in deltas]).encode() == b",".join(page.texts) else None
 
 
 def times_of(deltas: Sequence[PlainDelta]) -> Times | None:
-    """Return their times; None where one was not published, or a time is not credible."""
+    """Return the times of messages; None when one has no time of publication, or an absurd time."""
     traces = [delta.trace for delta in deltas]
     published = [trace.published for trace in traces]
     event_ms = [delta.timestamp for delta in deltas]
@@ -76,9 +76,9 @@ def times_of(deltas: Sequence[PlainDelta]) -> Times | None:
 
 
 def _all_within(times: "list[int | None]", latest: int) -> TypeGuard[list[int]]:
-    """Tell whether all times are there, and neither negative nor later than `latest`."""
+    """Tell whether all times are known, and neither negative nor later than `latest`."""
     some: Sequence[Any] = times
     try:
         return not some or (min(some) >= 0 and max(some) <= latest)
     except TypeError:
-        return False  # to look for the one that is not there takes longer than all the rest
+        return False  # looking for the missing one takes longer than everything else

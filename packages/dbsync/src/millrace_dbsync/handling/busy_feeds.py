@@ -42,20 +42,20 @@ class BusyFeed(ABC):
 
 
 class _Book(msgspec.Struct, gc=False):
-    """What changed in an order book, without its levels: which fields there are beside these its form tells."""
+    """A change of an order book without its levels; its form proves the other fields."""
 
     nonce: int | None = None
     checksum: int | None = None
 
 
 class _BookDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
-    """A message with what changed in an order book."""
+    """A message with a change of an order book."""
 
     data: _Book
 
 
 class BusyBook(BusyFeed):
-    """An order book's deltas: kept as they travelled."""
+    """Handles the deltas of an order book, which are stored as they travelled."""
 
     def __init__(self, name: str, rest: Handler) -> None:
         super().__init__(name, rest)
@@ -65,8 +65,8 @@ class BusyBook(BusyFeed):
         deltas = read_page(_BOOKS, page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
-        # As the bus writes them data stands last and holds no object, so it begins with the last brace that is opened.
-        # (What begins there in another message is no book: a trace, or more than the data.)
+        # The bus writes `data` last, and a book holds no object, so `data` begins at the last opening brace. In any
+        # other message that piece is not a book: it is a trace, or more than the data.
         data = [body[body.rfind(b"{") : -1] for body in page.bodies if body]
         if not self._forms.are_books(data):
             return None
@@ -76,13 +76,13 @@ class BusyBook(BusyFeed):
 
 
 class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
-    """Trades that were made on a market."""
+    """A message with trades of a market."""
 
     data: MarketTrades
 
 
 class BusyTrades(BusyFeed):
-    """A market's trades."""
+    """Handles the trades of a market."""
 
     def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
         deltas = read_page(_TRADES, page)

@@ -50,8 +50,8 @@ def put_status(batch: Batch, place: Place, data: msgspec.Raw) -> None:
 
 
 def _book(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    # Decoded whole although only the nonce is stored apart: a malformed level must be found here, and not when somebody
-    # asks for the book.
+    # Decoded whole although only the nonce is stored apart: a malformed level must be found now, not when the book is
+    # asked for.
     batch.book_delta(place, bytes(data), read(_BOOK, data).nonce)
 
 

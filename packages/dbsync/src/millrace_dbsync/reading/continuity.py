@@ -1,8 +1,8 @@
-"""Which messages a journal no longer had when it was read: ids have no holes, so every loss can be told. Pure.
+"""Gaps: messages that a journal no longer held when it was read. Pure.
 
-What a page of a journal shows is compared with where the reader stands. Within one epoch a loss is known exactly.
-Where a new epoch begins, its own beginning is known exactly too; how far the old epoch went is known only while its
-last entries are still there, and where they are not, that is said and no number is made up.
+Ids have no holes, so comparing a page with the reader's position shows every loss. Within an epoch the loss is exact,
+and so is the beginning of a new epoch. How far the old epoch went is known only while its last entries are in the
+journal; otherwise the gap says that the number is unknown.
 """
 
 from collections.abc import Sequence
@@ -14,37 +14,37 @@ from millrace_core.ids import MessageId
 
 
 class Hole(NamedTuple):
-    """Messages of one epoch that can never be stored, both ends included."""
+    """Messages of one epoch that can never be stored, from first to last inclusive."""
 
     name: str
     epoch: int
     first_seq: int
     last_seq: int
-    """Below `first_seq` where it is not known whether, or how many, messages are missing."""
+    """Below `first_seq` when it is unknown whether, or how many, messages are missing."""
     reason: str
 
     @property
     def missing(self) -> int:
-        """How many messages are known to be missing."""
+        """Number of messages that are known to be missing."""
         return self.last_seq - self.first_seq + 1
 
 
 class Before(NamedTuple):
-    """What the journal holds before a page that does not follow where the reader stands."""
+    """What the journal holds before a page that does not follow the reader's position."""
 
     last: MessageId | None
-    """The last entry before the page; None where the page begins the journal."""
+    """The last entry before the page; None when the page begins the journal."""
     was_trimmed: bool
-    """Whether entries were ever taken from the journal since its key exists."""
+    """Whether entries were removed from the journal since its key exists."""
 
 
 def follows(position: MessageId, first: MessageId) -> bool:
-    """Tell whether a page that begins with `first` follows a position without a question."""
+    """Tell whether a page that begins with `first` follows a position directly."""
     return first.follows(position) or (position == BEGINNING and first.seq == 1)
 
 
 def holes_before(name: str, position: MessageId, first: MessageId, before: Before) -> list[Hole]:
-    """Return the losses between a position and a page that does not follow it without a question."""
+    """Return the gaps between a position and a page that does not follow it directly."""
     if position == BEGINNING:
         return [Hole(name, first.epoch, 1, first.seq - 1, "written and gone before the journal was first read")]
     if position.epoch == first.epoch:
@@ -58,9 +58,9 @@ def holes_before(name: str, position: MessageId, first: MessageId, before: Befor
 
 
 def end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
-    """Return the doubt, where there is one, about a journal whose ids have no order without holes (requests to trade).
+    """Return the possible gap in a journal whose ids are times (requests to trade); none if nothing can be lost.
 
-    They can only be compared with what stands before them: nothing is lost while that is what was read last.
+    Such ids have holes by nature, so a page is compared with the entry before it: nothing is lost if that was read.
     """
     if position == BEGINNING or before.last == position:
         return []
@@ -68,10 +68,10 @@ def end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
 
 
 def holes_within(name: str, ids: Sequence[MessageId]) -> list[Hole]:
-    """Return the losses between the entries of a page."""
+    """Return the gaps between the entries of a page."""
     first, last = ids[0], ids[-1]
     if first.epoch == last.epoch and last.seq - first.seq + 1 == len(ids):
-        # Ids only grow: a page whose ends are as far apart as it is long has no hole.
+        # Ids only grow: a page that is as long as the distance of its ends has no hole.
         return []
     holes = []
     for before, entry_id in pairwise(ids):
@@ -83,7 +83,7 @@ def holes_within(name: str, ids: Sequence[MessageId]) -> list[Hole]:
 
 
 def _end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
-    """Tell what is not known of the end of the epoch in which the reader stands."""
+    """Return a gap of unknown size at the end of the reader's epoch, if messages may have followed there."""
     if before.last is not None and before.last >= position:
         return []
     if before.last is not None:

@@ -1,4 +1,4 @@
-"""How far the database is behind the journals, against how much of it the journals keep. Pure."""
+"""Lag: how far the database is behind the journals, compared with how much the journals keep."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -13,26 +13,26 @@ from millrace_dbsync.plan import TenantPlan
 from millrace_service import UnitHealthReporter
 
 USUAL_RETENTION = 10_000
-"""What a journal is taken to keep before it was ever trimmed."""
+"""What a journal is assumed to keep before it was ever trimmed, in entries."""
 
 
 class Lag(NamedTuple):
-    """What of one journal is not stored yet."""
+    """What is not stored yet of one journal."""
 
     behind: int
     """Entries."""
     share: float
-    """Of what the journal keeps; at 1 messages begin to be lost."""
+    """Share of what the journal keeps; at 1 messages begin to be lost."""
 
 
 def lag_of(stored: MessageId, extent: Extent, *, by_time: bool = False) -> Lag:
-    """Compare what is stored with what is there.
+    """Return the lag of a journal that is stored up to `stored`.
 
-    Exact within an epoch and while the stored message is still in the oldest one; otherwise at most so much.
-    `by_time` is for journals whose ids are times (requests to trade): there it is an estimate.
+    It is exact within an epoch, and while the stored message is in the oldest epoch of the journal; otherwise it is an
+    upper bound. For journals whose ids are times (requests to trade, `by_time`) it is an estimate.
     """
     behind = _behind(stored, extent, by_time=by_time)
-    # One that was never trimmed may keep more than it holds; twice that at least, or it would soon be.
+    # A journal that was never trimmed keeps at least what it holds, and probably twice that.
     keeps = extent.length if extent.added > extent.length else max(2 * extent.length, USUAL_RETENTION)
     return Lag(behind, behind / keeps if keeps else 0.0)
 
@@ -55,8 +55,8 @@ def _behind(stored: MessageId, extent: Extent, *, by_time: bool) -> int:
 def is_numbered_below(stored: MessageId, newest: MessageId, newest_before: MessageId | None) -> bool:
     """Tell whether a journal grows below what is stored: Redis lost it, and its new writer's clock is behind.
 
-    A writer that sends again what Redis lost does so in its own epoch, and one that begins a new epoch takes a
-    greater one: only a journal that was lost whole, and a clock that went back, lead here.
+    A writer resends what Redis lost in its own epoch, and a new epoch is greater than those in the journal. So this
+    happens only after a journal was lost whole and a clock went back.
     """
     return newest.epoch < stored.epoch and newest_before is not None and newest != newest_before
 
@@ -67,7 +67,7 @@ log = structlog.get_logger()
 
 
 class LagWatch:
-    """Compares what is stored with what the journals hold, and reports it: `behind`, `retentionUsedPercent`."""
+    """Reports how far storing is behind (`behind`, `retentionUsedPercent`), and warns before messages are lost."""
 
     def __init__(
         self, plan: TenantPlan, journals: Journals, stored: Mapping[str, MessageId], health: UnitHealthReporter
@@ -80,15 +80,15 @@ class LagWatch:
         self._below: set[str] = set()
 
     async def run(self, names: Callable[[], Awaitable[Collection[str]]]) -> NoReturn:
-        """Look every 2 s at the journals that `names` gives, until cancelled."""
+        """Look every 2 s at the journals that `names` returns, until cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
             await self.look(await names())
 
     async def look(self, journals: Collection[str]) -> int:
-        """Compare once; give how many messages wait in all.
+        """Look once and return how many messages wait in all. Snapshots do not count.
 
-        Warns of each journal of which more waits than the limit allows, once each time. Snapshots do not count.
+        Warns once about each journal whose lag exceeds the limit, and again after it had caught up.
         """
         names = [name for name in journals if not is_snapshot(name)]
         extents = await self._journals.extents(names)
@@ -112,7 +112,7 @@ class LagWatch:
         for name in late.keys() - self._late:
             lag = late[name]
             words = f"{name}: {lag.behind} messages wait, {lag.share:.0%} of what its journal keeps"
-            log.warning("messages will be lost unless storing gets faster", stream=name, behind=lag.behind)
+            log.warning("messages will be lost unless storing becomes faster", stream=name, behind=lag.behind)
             self._health.error(f"{words}; beyond 100 % they are lost")
         if late:
             self._health.state("stale", f"{len(late)} journals are stored late; see lastErrors")
@@ -127,7 +127,12 @@ class LagWatch:
         self._below.add(name)
         words = (
             f"{name} is written as {newest.epoch}-… although {stored.epoch}-… is stored: Redis lost the journal, and "
-            "its writer's clock is behind; nothing of it is stored until that writer is started anew, its clock right"
+            "the clock of its writer is behind. Nothing of it is stored: set that clock right and restart the writer"
         )
-        log.error("a journal is numbered below what is stored", stream=name, newest=str(newest), stored=str(stored))
+        log.error(
+            "ids of a journal are below what is stored; set its writer's clock right and restart it",
+            stream=name,
+            newest=str(newest),
+            stored=str(stored),
+        )
         self._health.error(words)

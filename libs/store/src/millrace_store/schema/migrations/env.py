@@ -1,6 +1,6 @@
-"""What alembic runs: it writes the SQL of the wanted steps, which `millrace_store.schema.upgrade` carries out.
+"""The script that alembic runs to write the SQL of the wanted revisions; see `millrace_store.schema.upgrade`.
 
-Nothing connects from here: our drivers do that, so that one transaction and one lock hold the whole migration.
+It never connects: the backends execute the SQL, in one transaction under a lock.
 """
 
 from alembic import context
