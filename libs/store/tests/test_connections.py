@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from millrace_core.market import Trade
 from millrace_core.names import StreamName, Tenant
 from millrace_store import DatabaseUnavailable, Retention, Scope, Store
 from millrace_store.backends import postgres, sqlite
+from millrace_store.schema import tables
 from millrace_store.writing import maintenance
 
 SCOPE = Scope(Tenant("T"))
@@ -89,3 +91,22 @@ async def test_a_writer_gives_up_when_another_holds_the_database(
             with pytest.raises(DatabaseUnavailable):
                 await narrow.access.forget_keys(1)
         await narrow.access.forget_keys(1)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_an_export_that_is_read_slowly_leaves_queries_their_connection(
+    narrow: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName], form: Any
+) -> None:
+    """A download may take minutes; meanwhile it holds none of the connections that everything else needs."""
+    stream = journal(name("watchTrades"))
+    async with asyncio.timeout(WITHIN_S):
+        async with narrow.batch() as batch:
+            batch.trades(stream.next(), trades(stream.epoch, (1.0, 1.0)))
+        rows = narrow._database.pieces(sa.select(tables.trades.c.seq), 1)
+        assert len(await anext(rows)) == 1
+        await narrow.ping()
+        exported = narrow.exports.stream("trades", SCOPE, form)
+        await anext(exported)
+        assert len((await narrow.market.trades(SCOPE)).rows) == 1
+        await exported.aclose()
+        await rows.aclose()  # type: ignore[attr-defined]

@@ -100,8 +100,8 @@ class PostgresDatabase:
 
     dialect = POSTGRES
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
+    def __init__(self, pool: Any, url: str) -> None:
+        self._pool, self._url = pool, url
         self._partitions = Partitions()
 
     @classmethod
@@ -112,15 +112,8 @@ class PostgresDatabase:
             DatabaseUnavailable: no server answers.
         """
         with _translated():
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=_CONNECTIONS,
-                timeout=_CONNECT_TIMEOUT_S,
-                command_timeout=_COMMAND_TIMEOUT_S,
-                server_settings={"application_name": "millrace"},
-            )
-        return cls(pool)
+            pool = await asyncpg.create_pool(url, min_size=1, max_size=_CONNECTIONS, **_options())
+        return cls(pool, url)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[_Reader]:
@@ -147,21 +140,25 @@ class PostgresDatabase:
                 await _end(connection)
 
     async def pieces(self, statement: Statement, rows: int) -> AsyncIterator[Sequence[Row]]:
-        """Return the rows of a query through a cursor of the server."""
+        """Return the rows of a query through a cursor of the server.
+
+        Over a connection of its own and not the pool's: a client may take minutes to download an export.
+        """
         text, values = compiled(statement, POSTGRES)
-        async with self._connection() as connection:
+        with _translated():
+            connection = await asyncpg.connect(self._url, **_options())
+        try:
             with _translated():
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 cursor = await connection.cursor(text, *values)
-            try:
-                while True:
-                    with _translated():
-                        piece = await cursor.fetch(rows, timeout=_COMMAND_TIMEOUT_S)
-                    if not piece:
-                        return
-                    yield [tuple(record) for record in piece]
-            finally:
-                await _end(connection)
+            while True:
+                with _translated():
+                    piece = await cursor.fetch(rows, timeout=_COMMAND_TIMEOUT_S)
+                if not piece:
+                    return
+                yield [tuple(record) for record in piece]
+        finally:
+            await asyncio.shield(_close(connection))
 
     async def drop_before(self, table: Table, at_ms: int) -> None:
         """Drop whole days where a table has partitions; delete rows elsewhere."""
@@ -209,6 +206,15 @@ class PostgresDatabase:
                 await asyncio.shield(self._pool.release(connection))
 
 
+def _options() -> dict[str, Any]:
+    """Return what every connection has in common."""
+    return {
+        "timeout": _CONNECT_TIMEOUT_S,
+        "command_timeout": _COMMAND_TIMEOUT_S,
+        "server_settings": {"application_name": "millrace"},
+    }
+
+
 def _days(at_ms: Sequence[int]) -> set[int]:
     """Return the days of these times (ms), numbered since 1970."""
     first, last = min(at_ms) // DAY_MS, max(at_ms) // DAY_MS
@@ -224,6 +230,12 @@ async def _end(connection: Connection) -> None:
     with suppress(*_GONE):
         if connection.is_in_transaction():
             await connection.execute("ROLLBACK")
+
+
+async def _close(connection: Connection) -> None:
+    """Close a connection outside the pool, and drop one that does not close within 10 s."""
+    with suppress(*_GONE):
+        await connection.close(timeout=_CONNECT_TIMEOUT_S)
 
 
 async def _revision(connection: Connection) -> str | None:
