@@ -87,3 +87,11 @@ def test_only_the_newest_errors_are_kept(errors: ErrorLog) -> None:
         str(n) for n in range(2 * KEPT_ERRORS, 3 * KEPT_ERRORS)
     ]
     assert all(len(report.message) <= MAX_ERROR_TEXT for report in reports)
+
+
+def test_a_counter_that_is_not_finite_is_left_out(health: UnitHealthReporter) -> None:
+    """NaN becomes null in JSON, which no reader of heartbeats takes: the agent would look dead."""
+    health.gauge("share", float("nan"))
+    health.gauge("pace", float("inf"))
+    health.count("messages")
+    assert health.report().counters == {"messages": 1}

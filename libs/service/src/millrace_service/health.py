@@ -5,6 +5,7 @@ Reporters are called for every message, so each call only updates a dictionary; 
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Final
 
 from millrace_core.clock import now_ms
@@ -97,7 +98,8 @@ class UnitHealthReporter:
             state=self._state,
             since=self._since,
             detail=self._said,
-            counters=dict(self._counters),
+            # As JSON, NaN or an infinity would make the whole heartbeat unreadable.
+            counters={name: value for name, value in self._counters.items() if isfinite(value)},
             latencies=summaries(self._histograms),
         )
 
