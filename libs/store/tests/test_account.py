@@ -1,4 +1,4 @@
-"""What a tenant did: orders with their whole history, failures with their reasons."""
+"""What a tenant did: orders with their history, failures with their reasons."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -107,7 +107,7 @@ async def twins(store: Store, journal: Any, name: Callable[..., StreamName]) -> 
 
 
 async def test_orders_that_share_a_number_are_apart(twins: Store) -> None:
-    """Each has its own row, its own history and its own fills; one of which no symbol is known is none of them."""
+    """Each has its own row, history and fills; an order without a known symbol is not joined with them."""
     rows = (await twins.account.orders(SCOPE)).rows
     assert {(row.exchange, row.symbol, row.order_source) for row in rows} == {
         ("binance", "A/B", "binance A/B"),
@@ -165,7 +165,7 @@ async def test_fills_alone_make_a_number_ambiguous_too(
 
 
 async def test_another_tenant_knows_nothing(traded: Store) -> None:
-    """The same order id of another tenant has another history; of an unknown order there is none."""
+    """Another tenant sees no history of the same order id; an unknown order has no history."""
     other = await traded.account.order_history(Scope(Tenant("OTHER")), order_id="7")
     assert other is not None
     assert (len(other.events), other.requests, other.responses, other.fills) == (1, [], [], [])
@@ -240,7 +240,7 @@ async def test_failures_say_why_and_how_they_ended(store: Store, journal: Any, n
 async def test_answers_to_whatever_was_asked_are_found(
     store: Store, journal: Any, name: Callable[..., StreamName], action: str
 ) -> None:
-    """Also those that concern no order, all exchanges, or an action that there is not; what is watched is none."""
+    """Also answers about no order, all exchanges, or an unknown action; messages of watched streams are not answers."""
     halts, orders = journal(name(action, None, exchange="all")), journal(name(action))
     async with store.batch() as batch:
         batch.status(journal(name("watchTicker")).next(), Status("live"))

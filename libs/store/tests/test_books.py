@@ -86,7 +86,7 @@ async def test_a_wrong_message_is_found_by_the_checksum(store: Store, book_histo
 
 
 async def test_before_the_first_snapshot_there_is_no_book(store: Store, book_history: History) -> None:
-    """A moment before anything was stored, and a stream that nobody wrote, have no book."""
+    """A moment before anything was stored, and an unknown stream, have no book."""
     history = book_history(store)
     await history.play(3)
     with pytest.raises(BookUnknown):
@@ -163,7 +163,7 @@ def test_a_hole_is_always_found(
 
 
 def test_what_cannot_be_read_is_refused_with_its_place() -> None:
-    """A message or a snapshot that is none makes the book unknown, and says which it was."""
+    """A malformed message or snapshot makes the book unknown, and the reason names it."""
     with pytest.raises(BookUnknown, match="7-1"):
         Rebuilt(START).apply([Delta(MessageId(7, 1), 1, None, '{"bids":1}')])
     with pytest.raises(BookUnknown, match="7-0"):

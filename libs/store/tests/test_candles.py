@@ -20,7 +20,7 @@ _trades = st.lists(st.builds(Traded, st.integers(0, 20 * MINUTE_MS), _money, _mo
 
 @given(_trades, st.integers(1, 12))
 def test_candles_of_candles_are_the_candles_of_the_trades(trades: list[Traded], minutes: int) -> None:
-    """Merging minutes gives what building from the trades gives, to the last digit."""
+    """Merging minutes equals building from the trades, to the last digit."""
     interval = minutes * MINUTE_MS
     assert merge(build(trades, MINUTE_MS), interval) == build(trades, interval)
 
@@ -75,7 +75,7 @@ async def test_a_late_trade_still_counts(
 async def test_pages_of_candles_join_without_a_seam(
     store: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
 ) -> None:
-    """Pages by cursor are the one long page, and a range gives whole candles."""
+    """Pages by cursor equal one long page, and a range returns whole candles."""
     stream = journal(name("watchTrades"))
     await play(store, stream, trades, 30)
     await rebuild_stale(store._database)

@@ -25,7 +25,7 @@ def test_rows_come_out_as_they_went_in() -> None:
 
 
 def test_what_was_given_to_be_added_is_not_changed_later() -> None:
-    """Values are copied: whoever gave them may still use them."""
+    """Values are copied, so that the caller may still use its own."""
     given, columns = [[1], ["a"]], Columns.empty(2)
     columns.extend(given)
     columns.append(ROWS[1])

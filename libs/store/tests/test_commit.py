@@ -141,7 +141,7 @@ async def test_an_epoch_that_begins_anew_is_counted_by_itself(store: Store, name
 
 
 async def test_an_order_is_the_join_of_all_that_was_said_of_it(store: Store, name: Callable[..., StreamName]) -> None:
-    """Whoever speaks first, what is filled never falls and the request is kept."""
+    """In whatever order the messages come, the filled amount never falls and the request is kept."""
     answers, pushes = str(name("createOrder")), str(name("watchOrders"))
     filled = Order("7", "KCS/USDT", status="closed", amount=Decimal("2.0"), filled=Decimal("2.0"), timestamp=5)
     async with store.batch() as batch:

@@ -58,7 +58,7 @@ async def _all(store: Store, batches: list[Batch]) -> None:
         await commit(store, batch)
 
 
-async def test_a_cancelled_commit_may_be_given_again(
+async def test_a_cancelled_commit_may_be_repeated(
     store: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
 ) -> None:
     """Wherever a commit is cancelled, the store goes on and the batch is stored once."""
@@ -79,7 +79,7 @@ async def test_a_cancelled_commit_may_be_given_again(
 
 
 async def test_addresses_that_cannot_be(tmp_path: Path) -> None:
-    """Another kind of database, and one where nobody answers, are told apart."""
+    """An unsupported database and one that does not answer raise different errors."""
     with pytest.raises(UnsupportedDatabase):
         async with Store.open("mysql://localhost/x"):
             pass

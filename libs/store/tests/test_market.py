@@ -91,7 +91,7 @@ async def test_a_range_is_half_open(traded: Store) -> None:
 
 @pytest.mark.parametrize("cursor", ["", "x", "e30", "WzFd", "WzEsMiwzLDQsInUiXQ", "é", "[1,2,3,4,5]"])
 async def test_a_cursor_of_no_page_is_refused(traded: Store, cursor: str) -> None:
-    """Anything but a cursor that this query gave is told apart, never a server's error."""
+    """Anything but a cursor of this query raises BadCursor, never an error of the database."""
     with pytest.raises(BadCursor):
         await traded.market.trades(SCOPE, cursor=cursor)
 
@@ -106,7 +106,7 @@ async def test_a_tenant_sees_its_own_streams_only(traded: Store) -> None:
 
 
 async def test_tickers_are_whole(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
-    """Each message gives the whole ticker, on every page, from the newest snapshot before it."""
+    """Every page returns the whole ticker after each message, from the newest snapshot before it."""
     stream = journal(name("watchTicker"))
     async with store.batch() as batch:
         whole = b'{"symbol":"KCS/USDT","bid":1.0,"last":0,"asOf":"%d-0"}' % stream.epoch

@@ -16,7 +16,7 @@ SCOPE = Scope(Tenant("T"))
 
 
 async def test_gaps_are_kept_once_and_found(store: Store, name: Callable[..., StreamName]) -> None:
-    """A hole has one row with its exact count, whoever finds it again; newest first, by tenant, symbol and time."""
+    """A gap has one row with its count, however often it is found; newest first, by tenant, symbol and time."""
     stream = str(name("watchTrades"))
     for _ in range(2):
         async with store.batch() as batch:

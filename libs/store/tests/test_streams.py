@@ -19,7 +19,7 @@ def test_numbers_do_not_change() -> None:
 
 
 def test_names_are_taken_apart() -> None:
-    """Streams, snapshots and requests belong to their tenants, whatever dots a symbol has; the rest to nobody."""
+    """Streams, snapshots and requests belong to their tenants, even with dots in a symbol; other names to no tenant."""
     assert parts_of("stream.T.kucoin.watchTrades.A.B/C") == ("T", "kucoin", "watchTrades", "A.B/C", "deltas")
     assert parts_of("stream.snapshot.T.kucoin.watchBalance") == ("T", "kucoin", "watchBalance", None, "snapshots")
     assert parts_of("T.traderActions") == ("T", None, "traderActions", None, "requests")

@@ -50,7 +50,7 @@ class Rows(Protocol):
 
 
 class SqliteRows:
-    """A database in a file. It has no server to kill: somebody else's lock keeps it from answering."""
+    """A database in a file. It has no server to kill; a lock keeps it from answering."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -134,7 +134,7 @@ class Feed:
         await self.book.open()
 
     def write(self, count: int = 1) -> MessageId:
-        """Write so many messages on each; give the id of the last of trades."""
+        """Write so many messages on each stream; return the id of the last one of trades."""
         for _ in range(count):
             self._count += 1
             trade = Trade(str(self._count), now_ms(), "KCS/USDT", "buy", 10.0 + self._count / 100, 0.5)

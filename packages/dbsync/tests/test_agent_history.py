@@ -19,7 +19,7 @@ async def until_rows(dbsync: Any, query: str, count: int) -> list[tuple[Any, ...
 
 
 async def test_every_configuration_is_kept_once(dbsync: Any, bus: Bus) -> None:
-    """Each change is a row; what is the same as before is none, also after a restart."""
+    """Each change is a row; an unchanged state or configuration is not, also after a restart."""
     other = AgentId("OTHER")
     await dbsync.start()
     query = "SELECT data FROM configs WHERE agent_id = 'OTHER' ORDER BY at_ms"

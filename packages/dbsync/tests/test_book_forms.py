@@ -44,7 +44,7 @@ def test_a_text_is_proved_if_and_only_if_it_can_be_read(found: list[dict[str, An
 
 @given(st.lists(books, min_size=1, max_size=8))
 def test_many_are_proved_together_if_each_is(found: list[dict[str, Any]]) -> None:
-    """One that is none is found among others of known forms."""
+    """A malformed message is found among others of known forms."""
     forms, texts = BookForms(), [json.dumps(book, separators=(",", ":")) for book in found]
     for text in filter(is_book, texts):
         assert forms.are_books([text.encode()])

@@ -15,7 +15,7 @@ def missing(holes: list[Hole]) -> set[MessageId]:
 
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4), data=st.data())
 def test_the_holes_within_a_page_are_exactly_what_is_missing(lengths: list[int], data: st.DataObject) -> None:
-    """Whatever is taken out of a journal is told, and nothing else; only the end of an epoch cannot be known."""
+    """Every message removed from a journal is in a gap, and no other message; only the end of an epoch is unknown."""
     written = [MessageId(epoch, seq) for epoch, length in enumerate(lengths, 1) for seq in range(1, length + 1)]
     kept = sorted(data.draw(st.sets(st.sampled_from(written), min_size=1)))
     last = {epoch: max(entry.seq for entry in kept if entry.epoch == epoch) for epoch in {e.epoch for e in kept}}
@@ -70,14 +70,14 @@ def test_the_end_of_an_epoch_that_is_gone_is_not_made_up() -> None:
 
 
 def test_a_redis_that_came_back_older_leaves_a_doubt() -> None:
-    """Redis lost messages and their writer began anew: whether there were some that nobody read is not known."""
+    """After Redis lost messages and their writer restarted, it is unknown whether unread messages were lost."""
     (unknown,) = holes_before(NAME, MessageId(5, 20), MessageId(6, 1), Before(MessageId(5, 12), was_trimmed=True))
     assert unknown.missing == 0
     assert "older state" in unknown.reason
 
 
 def test_messages_missing_within_an_epoch_say_why() -> None:
-    """Trimmed and deleted are told apart by what stands before."""
+    """The entry before the gap tells trimmed messages from deleted ones."""
     (trimmed,) = holes_before(NAME, MessageId(5, 20), MessageId(5, 24), Before(None, was_trimmed=True))
     (deleted,) = holes_before(NAME, MessageId(5, 20), MessageId(5, 24), Before(MessageId(5, 20), was_trimmed=True))
     assert trimmed.missing == deleted.missing == 3

@@ -67,9 +67,7 @@ class Ordeal:
         assert {int(count) for _, count, _ in counted} == {traded}
 
 
-async def test_whoever_is_killed_nothing_is_lost_or_stored_twice(
-    server: EmbeddedServer, dbsync: Any, feed: Any
-) -> None:
+async def test_kills_lose_nothing_and_store_nothing_twice(server: EmbeddedServer, dbsync: Any, feed: Any) -> None:
     """With dbsync, the database and Redis killed amid a busy feed, the rows are the journals' messages, one for one."""
     await Ordeal(server, dbsync, feed).endure(dbsync=3, database=1, redis=1)
 
@@ -89,7 +87,7 @@ async def test_a_killed_reading_process_costs_nothing(dbsync: Any, bus: Bus, mak
     await feed.close()
 
 
-async def test_whoever_is_killed_while_another_process_reads_nothing_is_lost(
+async def test_kills_lose_nothing_while_another_process_reads(
     server: EmbeddedServer, dbsync: Any, bus: Bus, make_feed: Any
 ) -> None:
     """The same at full speed: dbsync, its database and Redis die, one after the other."""

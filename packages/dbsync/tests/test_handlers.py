@@ -107,7 +107,7 @@ def test_every_answer_but_done_is_a_failed_execution(status: str) -> None:
 
 @pytest.mark.parametrize("request_", [{"action": "createOrder", "exchangeId": "kucoin"}, {"action": 7}, {}])
 def test_a_request_is_stored_as_it_was_made_however_malformed(request_: dict[str, Any]) -> None:
-    """What somebody asked for is kept although the executor refuses it."""
+    """A request is stored even if the executor will refuse it."""
     batch = Batch()
     assert not handle(batch, "Ann.traderActions", json.dumps(request_).encode()).dead
     assert tables_of(batch) == {"requests"}
@@ -131,10 +131,10 @@ POISON: list[tuple[str, str, bytes | None]] = [
     ("a snapshot among deltas", "watchTrades.KCS/USDT", body("snapshot", {"trades": [], "asOf": "1-0"})),
     ("an answer among deltas", "watchTrades.KCS/USDT", body("response", {})),
     ("a delta among answers", "createOrder.KCS/USDT", body("delta", {})),
-    ("trades that are none", "watchTrades.KCS/USDT", body("delta", {"trades": [{"price": "much"}]})),
-    ("levels that are none", "watchOrderBook.KCS/USDT", body("delta", {"bids": [["a", 1]], "asks": []})),
+    ("malformed trades", "watchTrades.KCS/USDT", body("delta", {"trades": [{"price": "much"}]})),
+    ("malformed levels", "watchOrderBook.KCS/USDT", body("delta", {"bids": [["a", 1]], "asks": []})),
     ("a ticker that is a list", "watchTicker.KCS/USDT", body("delta", [])),
-    ("a status that is none", "watchTrades.KCS/USDT", body("status", {"status": "dancing"})),
+    ("an unknown status", "watchTrades.KCS/USDT", body("status", {"status": "dancing"})),
 ]
 
 

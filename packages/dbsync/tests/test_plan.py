@@ -33,7 +33,7 @@ def test_snapshots_go_with_their_stream_where_they_are_of_use() -> None:
 
 
 def test_requests_are_stored_unless_told_otherwise() -> None:
-    """A tenant's requests to trade belong to its plan; nobody else's do."""
+    """A tenant's plan includes its own requests to trade and no others."""
     assert tenant_plan("stream.Ann.*").wants("Ann.traderActions")
     assert not tenant_plan("stream.Ann.*").wants("Bob.traderActions")
     assert not tenant_plan("stream.Ann.*", requests=False).wants("Ann.traderActions")

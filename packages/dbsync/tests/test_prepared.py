@@ -25,7 +25,7 @@ async def counts(queue: PreparedQueue, plan: TenantPlan = PATIENT) -> list[int]:
 
 
 async def test_what_is_all_there_is_goes_at_once() -> None:
-    """On a quiet day nobody waits."""
+    """At low rates nothing waits."""
     assert await counts(arrived((3, False))) == [3]
     assert await counts(arrived((3, False), (4, False))) == [3, 4]
 
@@ -47,17 +47,17 @@ async def test_no_more_than_a_batch_goes_collect() -> None:
     assert [len(await counts(queue)) for _ in range(2)] == [2, 2]
 
 
-async def test_nobody_waits_for_what_there_is_no_room_for() -> None:
+async def test_a_commit_does_not_wait_once_there_is_no_room_for_more() -> None:
     """Nothing more is read until these are stored, however small they are."""
     assert await counts(arrived(*[(1, True)] * ROOM)) == [1] * ROOM
 
 
-async def test_nobody_waits_longer_than_the_interval() -> None:
+async def test_a_commit_waits_no_longer_than_the_interval() -> None:
     """What is there goes then."""
     assert await counts(arrived((1, True)), replace(PATIENT, batch_interval_s=0.01)) == [1]
 
 
-async def test_at_the_end_what_is_there_is_given_and_then_nothing() -> None:
+async def test_at_the_end_what_is_there_is_returned_and_then_nothing() -> None:
     """Also when it is little."""
     queue = arrived((1, True), ended=True)
     assert await counts(queue) == [1]

@@ -115,8 +115,8 @@ async def test_it_reads_no_further_than_there_is_room(bus: Bus, feed: Any) -> No
     assert seqs == [20 * (number + 1) for number in range(ROOM + 1)]
 
 
-async def test_when_it_dies_what_had_arrived_is_given_and_then_nothing(bus: Bus, feed: Any) -> None:
-    """Whoever reads from it learns of its end; nothing was kept there."""
+async def test_when_it_dies_what_had_arrived_is_returned_and_then_nothing(bus: Bus, feed: Any) -> None:
+    """Its end ends the queue of batches; it kept nothing that could be lost."""
     feed.write(5)
     await feed.drained()
     process = await reader()

@@ -185,7 +185,7 @@ def _other_user() -> str | None:
 
 
 def _end_with_parent() -> list[str]:
-    """Return the command that makes a program end with its parent, even after kill -9; empty where there is none."""
+    """Return the command that makes a program end with its parent, even after kill -9; empty if the system has none."""
     if (setpriv := shutil.which("setpriv")) is None:
         return []
     user = [] if (name := _other_user()) is None else [f"--reuid={name}", "--clear-groups"]

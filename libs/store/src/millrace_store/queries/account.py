@@ -12,9 +12,9 @@ from millrace_store.queries.order_history import find_order, history_of
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import (
     BalanceRecord,
+    CurrentOrder,
     FailedExecution,
     OrderHistory,
-    OrderRecord,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
@@ -41,7 +41,7 @@ class AccountQueries:
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
         descending: bool = True,
-    ) -> Page[OrderRecord]:
+    ) -> Page[CurrentOrder]:
         """Return orders by time of creation; `status` is ccxt's, such as `open`."""
         table = tables.orders.c
         filters = {"exchange": scope.exchange, "symbol": scope.symbol, "order_source": scope.source, "status": status}
@@ -63,7 +63,7 @@ class AccountQueries:
         )
         return Page([make.current_order(row[4]) for row in rows], after)
 
-    async def order(self, scope: Scope, order_id: str) -> OrderRecord | None:
+    async def order(self, scope: Scope, order_id: str) -> CurrentOrder | None:
         """Return one order as it is now; where several have that id, the scope's exchange and symbol choose one.
 
         Raises:

@@ -12,9 +12,9 @@ from millrace_core.trace import Trace
 from millrace_store.queries.listings import Found
 from millrace_store.queries.records import (
     BalanceRecord,
+    CurrentOrder,
     FailedExecution,
     OrderEvent,
-    OrderRecord,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
@@ -58,10 +58,10 @@ def of_source(row: Any, tenant: Tenant, source: str) -> sa.ColumnElement[bool]:
     )
 
 
-def current_order(data: str) -> OrderRecord:
+def current_order(data: str) -> CurrentOrder:
     """Return the record of an order from the column `data` of `orders`."""
     known = _CURRENT.decode(data)
-    return OrderRecord(
+    return CurrentOrder(
         exchange=known.exchange,
         symbol=known.order.symbol,
         order=known.order,

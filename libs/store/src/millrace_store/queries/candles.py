@@ -101,35 +101,16 @@ async def from_trades(
                 if len(made) > limit + 1:
                     break
     records = [
-        CandleRecord(
-            exchange=scope.exchange,
-            symbol=scope.symbol,
-            at_ms=one.at_ms,
-            open=one.open,
-            high=one.high,
-            low=one.low,
-            close=one.close,
-            volume=one.volume,
-            trades=one.trades,
-        )
-        for one in made[:limit]
+        CandleRecord(exchange=scope.exchange, symbol=scope.symbol, **candle._asdict()) for candle in made[:limit]
     ]
     return Page(records, encode_cursor((made[limit].at_ms,)) if len(made) > limit else None)
 
 
-def record_of(exchange: str, symbol: str, at_ms: int, prices: Sequence[Any], trades: int | None) -> CandleRecord:
-    """Return the record of a row's five numbers: open, high, low, close, volume."""
-    opened, high, low, close, volume = (Decimal(price) for price in prices)
+def record_of(exchange: str, symbol: str, at_ms: int, prices: Sequence[Any]) -> CandleRecord:
+    """Return the record of the exchange's own candle, with its open, high, low, close and volume."""
+    opened, high, low, close, volume = map(Decimal, prices)
     return CandleRecord(
-        exchange=exchange,
-        symbol=symbol,
-        at_ms=at_ms,
-        open=opened,
-        high=high,
-        low=low,
-        close=close,
-        volume=volume,
-        trades=trades,
+        exchange=exchange, symbol=symbol, at_ms=at_ms, open=opened, high=high, low=low, close=close, volume=volume
     )
 
 

@@ -65,7 +65,7 @@ class MarketQueries:
                 wanted = wanted.where(beyond([table.at_ms, table.stream_id], key, descending=False))
             rows = await reader.fetch(wanted) if streams else []
         records = [
-            candles.record_of(streams[stream].exchange, streams[stream].symbol or "", at_ms, prices, None)
+            candles.record_of(streams[stream].exchange, streams[stream].symbol or "", at_ms, prices)
             for at_ms, stream, *prices in rows[:limit]
         ]
         return Page(records, encode_cursor((rows[limit - 1][0], rows[limit - 1][1])) if len(rows) > limit else None)

@@ -11,7 +11,7 @@ from millrace_store.errors import AmbiguousOrder
 from millrace_store.queries import account_records as make
 from millrace_store.queries.listings import Found, Stream, streams_of
 from millrace_store.queries.pages import RowT, Scope
-from millrace_store.queries.records import OrderEvent, OrderHistory, OrderRecord
+from millrace_store.queries.records import CurrentOrder, OrderEvent, OrderHistory
 from millrace_store.schema import tables
 from millrace_store.schema.streams import symbol_of
 from millrace_store.schema.tables import Table
@@ -68,7 +68,7 @@ async def history_of(reader: Reader, scope: Scope, order_id: str | None, request
     return history if is_known else None
 
 
-async def find_order(reader: Reader, scope: Scope, order_id: str) -> OrderRecord | None:
+async def find_order(reader: Reader, scope: Scope, order_id: str) -> CurrentOrder | None:
     """See `AccountQueries.order`."""
     key = await _of_id(reader, await _streams(reader, scope), scope, order_id)
     return None if key is None else await _current(reader, scope, key)
@@ -110,7 +110,7 @@ async def _made_by(reader: Reader, scope: Scope, request_id: str) -> _Key | None
     return _Key(*rows[0]) if rows else None
 
 
-async def _current(reader: Reader, scope: Scope, key: _Key) -> OrderRecord | None:
+async def _current(reader: Reader, scope: Scope, key: _Key) -> CurrentOrder | None:
     table = tables.orders.c
     identity = sa.tuple_(table.tenant, table.exchange, table.symbol, table.order_id)
     rows = await reader.fetch(sa.select(table.data).where(identity == (scope.tenant, *key)))

@@ -78,7 +78,7 @@ class BookRecord(_Record, frozen=True, kw_only=True):
     """How many messages were applied to the snapshot."""
 
 
-class OrderRecord(_Record, frozen=True, kw_only=True):
+class CurrentOrder(_Record, frozen=True, kw_only=True):
     """One of the tenant's orders, joined from every source."""
 
     exchange: str
@@ -136,7 +136,7 @@ class ResponseRecord(_Record, frozen=True, kw_only=True):
 class OrderHistory(_Record, frozen=True, kw_only=True):
     """Everything known of one order, each part oldest first."""
 
-    order: OrderRecord | None
+    order: CurrentOrder | None
     """None if no order was ever placed."""
     requests: list[RequestRecord]
     responses: list[ResponseRecord]

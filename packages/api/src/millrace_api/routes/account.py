@@ -21,9 +21,9 @@ from millrace_api.services import Held
 from millrace_store import Scope
 from millrace_store.queries.records import (
     BalanceRecord,
+    CurrentOrder,
     FailedExecution,
     OrderHistory,
-    OrderRecord,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
@@ -40,7 +40,7 @@ def _pages(model: Any) -> dict[int | str, dict[str, Any]]:
     return gives(PageOf[model])
 
 
-@router.get("/orders", operation_id="list_orders", responses=_pages(OrderRecord))
+@router.get("/orders", operation_id="list_orders", responses=_pages(CurrentOrder))
 async def list_orders(
     held: Held,
     scope: SourcedScope,
