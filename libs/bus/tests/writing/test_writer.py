@@ -105,11 +105,11 @@ async def test_a_new_writer_takes_over_and_the_old_one_stands_by(
     assert new.writer.state == "live"
 
 
-async def test_a_fenced_writer_returns_after_silence(
+async def test_a_fenced_writer_returns_to_a_quiet_stream(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, other: Bus, name: StreamName, make_book: Any, until: Any
 ) -> None:
     """When the newer writer is gone, the one that stood by opens a new epoch."""
-    monkeypatch.setattr(writer_module, "STANDBY_SILENCE_S", 0.6)
+    monkeypatch.setattr(writer_module, "STANDBY_QUIET_S", 0.6)
     monkeypatch.setattr(writer_module, "STATUS_REPEAT_S", 0.6)
     old, new = make_book(bus, name), make_book(other, name)
     await old.writer.open()
@@ -205,8 +205,8 @@ async def test_no_answer_is_lost_in_a_long_outage(killable: EmbeddedServer, bus:
     await killable.restart()
     await writer.drained()
     journal = await _journal(killable.url, str(answers))
-    told = [bytes(message.data) for _, message in journal if message.type == "response"]
-    assert told == [b'{"requestId":"%d"}' % number for number in range(20)]
+    bodies = [bytes(message.data) for _, message in journal if message.type == "response"]
+    assert bodies == [b'{"requestId":"%d"}' % number for number in range(20)]
 
 
 async def test_opening_waits_for_redis(tmp_path: Path, name: StreamName, make_book: Any) -> None:
@@ -224,8 +224,8 @@ async def test_opening_waits_for_redis(tmp_path: Path, name: StreamName, make_bo
             assert published.writer.state == "live"
 
 
-async def test_a_state_change_is_told(bus: Bus, name: StreamName) -> None:
-    """`on_state` is told each state once, in order."""
+async def test_a_state_change_is_reported(bus: Bus, name: StreamName) -> None:
+    """`on_state` is called with each state once, in order."""
     states: list[str] = []
     writer = bus.writer(name, lambda as_of: {"asOf": str(as_of)}, on_state=states.append)
     await writer.open()

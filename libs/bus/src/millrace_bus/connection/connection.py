@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(commands)
 
     async def call(self, *parts: Part) -> Any:
-        """Send one command and give its reply.
+        """Send one command and return its reply.
 
         Raises:
             CommandRefused: Redis answered with an error.
@@ -108,7 +108,7 @@ def pack_all(commands: Iterable[Sequence[Part]]) -> bytes:
 
 
 async def connect(address: Address, name: str, on_push: Push | None = None) -> Connection:
-    """Connect, log in, choose the database and give the connection; `name` is what `CLIENT LIST` shows.
+    """Connect, log in, choose the database and return the connection; `name` is what `CLIENT LIST` shows.
 
     Raises:
         OSError: no connection; its text says why.

@@ -36,7 +36,7 @@ class Outbox:
     def put(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
         """Add packed commands and who takes their replies; without a connection nothing happens.
 
-        Whoever puts keeps what must not be lost, and puts it again on the next connection.
+        The caller keeps what must not be lost, and puts it again on the next connection.
         """
         if self._connection is None:
             return

@@ -218,7 +218,7 @@ class FollowedStream:
                 async with asyncio.timeout(_TICK_S):
                     await self._awake.wait()
             except TimeoutError:
-                self._notice_silence()
+                self._mark_dead_if_quiet()
 
     async def _read(self, need: Need) -> None:
         """Read what is needed and hand it over.
@@ -238,7 +238,7 @@ class FollowedStream:
             entries = [(MessageId.parse(entry.decode()), entry_body(fields) or b"") for entry, fields in found]
             gap_recovery.took_journal(need, entries, is_end=len(entries) < PAGE)
 
-    def _notice_silence(self) -> None:
+    def _mark_dead_if_quiet(self) -> None:
         last = self.gap_recovery.last
         if self.is_dead or last is None or time.monotonic() - self._received_at < DEAD_AFTER_S:
             return

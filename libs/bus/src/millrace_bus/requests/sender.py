@@ -165,7 +165,7 @@ class Requests:
             self._put(tenant, sent)
 
     def close(self) -> None:
-        """Give up no more of what Redis has not acknowledged: the bus is left."""
+        """Let requests that Redis has not acknowledged go: the bus is left."""
         for tenant in self._tenants.values():
             for sent in tenant.sent:
                 if sent.expiry is not None:

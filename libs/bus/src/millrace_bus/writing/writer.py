@@ -28,7 +28,7 @@ WriterState = Literal["closed", "live", "standby", "disconnected"]
 
 STATUS_REPEAT_S = 5.0
 """A stream is never silent for longer: readers call it dead after twice that."""
-STANDBY_SILENCE_S = 10.0
+STANDBY_QUIET_S = 10.0
 """A fenced writer opens the stream again when nobody wrote there for so long."""
 _TICK_S = 1.0
 _CLOSE_TIMEOUT_S = 1.0
@@ -304,7 +304,7 @@ class StreamWriter:
     async def _until_silent(self, connection: Connection) -> int:
         """Wait until nobody has written for 10 s; return the newest epoch there."""
         found, since = await self._newest(connection), time.monotonic()
-        while time.monotonic() - since < STANDBY_SILENCE_S:
+        while time.monotonic() - since < STANDBY_QUIET_S:
             await asyncio.sleep(_TICK_S)
             newest = await self._newest(connection)
             if newest != found:
