@@ -194,6 +194,28 @@ async def test_a_failure_that_nobody_takes_is_reported(other: Bus, published: An
     assert len(reports) == 1
 
 
+async def test_an_unforeseen_error_in_one_stream_disturbs_no_other(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, other: Bus, published: Any, answers: StreamName, received: Any
+) -> None:
+    """A message that breaks the state of one stream does not end the connection over which all come."""
+    failures: list[Exception] = []
+    writer = bus.writer(answers, None)
+    await writer.open()
+    await published.writer.open()
+    broken = other.follow(answers, lambda _: None, on_failed=failures.append)
+    follower = other.follow(published.writer.name, received)
+    await broken.ready()
+    await follower.ready()
+    monkeypatch.setattr(broken._stream.gap_recovery, "on_message", lambda *_: 1 / 0)
+    writer.response({"n": 1})
+    await received.right(follower, published.bid(10.0, 1.0))
+    last = published.bid(11.0, 1.0)
+    await received.right(follower, last)
+    assert [type(failure) for failure in failures] == [TaskFailed]
+    assert not broken.trusted
+    assert "untrusted" not in received.kinds
+
+
 async def test_following_that_ends_by_itself_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, other: Bus, published: Any, received: Any, make_received: Any
 ) -> None:
