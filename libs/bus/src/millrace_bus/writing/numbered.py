@@ -57,6 +57,8 @@ class NumberedStream:
         """By the monotonic clock, s."""
         self.refusal: asyncio.Future[CommandRefused] = asyncio.get_running_loop().create_future()
         """Of the present session: done once Redis refused a message; then the session has ended."""
+        self.snapshot_due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once so many deltas came since the last snapshot that it is time for the next."""
         self.last = MessageId(now_ms(), 0)
         """Of an epoch that is provisional until `begin` was called for the first time."""
         self._take_snapshot = take_snapshot
@@ -179,6 +181,8 @@ class NumberedStream:
     def _snapshot(self, take: TakeSnapshot) -> bytes:
         self._snapshots += 1
         self._since_snapshot = 0
+        if self.snapshot_due.done():
+            self.snapshot_due = asyncio.get_running_loop().create_future()
         self.snapshot_at = time.monotonic()
         self.counters.snapshots += 1
         entry_id = f"{self.last.epoch}-{self._snapshots}"
@@ -187,9 +191,9 @@ class NumberedStream:
 
     def _count_delta(self) -> None:
         self._since_snapshot += 1
-        if self._since_snapshot == self._snapshot_after:
-            # At the end of the turn: until then the caller may not have changed what the snapshot is taken from.
-            asyncio.get_running_loop().call_soon(self.write_snapshot)
+        if self._since_snapshot >= self._snapshot_after and self.has_snapshots and not self.snapshot_due.done():
+            # Not here and now: the caller may not have changed yet what the snapshot is taken from.
+            self.snapshot_due.set_result(None)
 
     def _took(self, reply: Any) -> None:
         if type(reply) is bytes:
