@@ -48,6 +48,7 @@ class _Sent:
     """Gives it up when its validity ends."""
     entry_id: bytes | None = None
     """Its entry, once Redis has acknowledged it."""
+    is_given_up: bool = False
 
     def settle(self, error: BusError | None = None) -> None:
         """Tell everyone who waits that Redis has it, or never will."""
@@ -161,8 +162,10 @@ class Requests:
         for tenant in self._tenants.values():
             self._register(tenant)
         for tenant, sent in lost:
-            sent.entry_id = None
-            self._put(tenant, sent)
+            # Its validity may have ended while the journal was read.
+            if not sent.is_given_up:
+                sent.entry_id = None
+                self._put(tenant, sent)
 
     def close(self) -> None:
         """Let requests that Redis has not acknowledged go: the bus is left."""
@@ -218,6 +221,7 @@ class Requests:
         self._drop(tenant, sent, expired)
 
     def _drop(self, tenant: _Tenant, sent: _Sent, error: BusError) -> None:
+        sent.is_given_up = True
         if sent in tenant.sent:
             tenant.sent.remove(sent)
         sent.settle(error)
