@@ -84,6 +84,7 @@ class TaskFailed(BusError):
         reason = "it was cancelled from inside" if error is None else f"{type(error).__name__}: {error}"
         super().__init__(f"{task} has ended: {reason}")
         self.task = task
+        self.__cause__ = error
 
 
 class ServerFailed(BusError):

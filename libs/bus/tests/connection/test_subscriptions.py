@@ -71,7 +71,7 @@ async def test_adding_again_after_removing_misses_nothing(server: EmbeddedServer
     await subscriptions.close()
 
 
-async def test_an_outage_is_told_and_ends(killable: EmbeddedServer, tenant: Tenant) -> None:
+async def test_an_outage_is_noticed_and_ends(killable: EmbeddedServer, tenant: Tenant) -> None:
     """A subscriber learns when it may miss messages, and from when on it misses none."""
     subscriptions, subscriber, changes = _subscriptions(killable), _Subscriber(), list[Any]()
     subscriptions.add(tenant, subscriber)

@@ -93,12 +93,12 @@ async def test_a_merge_waits_for_redis(killable: EmbeddedServer, bus: Bus, tenan
     """During an outage a merge waits, and is carried out when Redis is back."""
     await bus.orders.merge(tenant, _record())
     await killable.kill()
-    merging = asyncio.create_task(bus.orders.merge(tenant, _record(filled=5)))
+    merge = asyncio.create_task(bus.orders.merge(tenant, _record(filled=5)))
     await asyncio.sleep(0.1)
-    assert not merging.done()
+    assert not merge.done()
     await killable.restart()
     async with asyncio.timeout(10):
-        assert (await merging).order.filled == Decimal(5)
+        assert (await merge).order.filled == Decimal(5)
 
 
 async def test_the_ordinary_order_stands_under_its_plain_id(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
@@ -138,7 +138,7 @@ async def test_the_second_of_an_id_keeps_its_key(bus: Bus, server: EmbeddedServe
     assert await bus.orders.get(tenant, "1", exchange=BINANCE, symbol=BTC) is None
 
 
-async def test_another_exchange_is_told_apart_without_a_symbol(bus: Bus, tenant: Tenant) -> None:
+async def test_orders_of_two_exchanges_differ_without_a_symbol(bus: Bus, tenant: Tenant) -> None:
     """An acknowledgement that does not name its symbol is not joined with another exchange's order."""
     await bus.orders.merge(tenant, _record())
     await bus.orders.merge(tenant, _record(symbol=None, exchange=BINANCE, filled=9))

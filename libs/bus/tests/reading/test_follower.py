@@ -144,7 +144,7 @@ async def test_a_reader_is_right_again_after_redis_died(
 
 
 async def test_several_followers_share_one_stream(other: Bus, published: Any, make_received: Any) -> None:
-    """The second listener is told the state that is there; closing one leaves the other."""
+    """The second listener gets the state that is there; closing one leaves the other."""
     first, second = make_received(), make_received()
     await published.writer.open()
     one = other.follow(published.writer.name, first)
@@ -194,6 +194,28 @@ async def test_a_failure_that_nobody_takes_is_reported(other: Bus, published: An
     assert len(reports) == 1
 
 
+async def test_an_unforeseen_error_in_one_stream_disturbs_no_other(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, other: Bus, published: Any, answers: StreamName, received: Any
+) -> None:
+    """A message that breaks the state of one stream does not end the connection over which all come."""
+    failures: list[Exception] = []
+    writer = bus.writer(answers, None)
+    await writer.open()
+    await published.writer.open()
+    broken = other.follow(answers, lambda _: None, on_failed=failures.append)
+    follower = other.follow(published.writer.name, received)
+    await broken.ready()
+    await follower.ready()
+    monkeypatch.setattr(broken._stream.gap_recovery, "on_message", lambda *_: 1 / 0)
+    writer.response({"n": 1})
+    await received.right(follower, published.bid(10.0, 1.0))
+    last = published.bid(11.0, 1.0)
+    await received.right(follower, last)
+    assert [type(failure) for failure in failures] == [TaskFailed]
+    assert not broken.trusted
+    assert "untrusted" not in received.kinds
+
+
 async def test_following_that_ends_by_itself_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, other: Bus, published: Any, received: Any, make_received: Any
 ) -> None:
@@ -231,10 +253,8 @@ async def test_answers_are_followed_from_now_on(bus: Bus, other: Bus, answers: S
     assert [update.data["requestId"] for update in received.updates if update.kind == "response"] == ["a"]
 
 
-async def test_old_answers_are_told_from_the_start(
-    bus: Bus, other: Bus, answers: StreamName, make_received: Any
-) -> None:
-    """With `from_start` everything in the journal is told; without, nothing of it."""
+async def test_old_answers_come_from_the_start(bus: Bus, other: Bus, answers: StreamName, make_received: Any) -> None:
+    """With `from_start` everything in the journal comes; without, nothing of it."""
     writer = bus.writer(answers, None)
     await writer.open()
     last = writer.response({"requestId": "a"})
@@ -249,7 +269,7 @@ async def test_old_answers_are_told_from_the_start(
 async def test_answers_survive_the_death_of_redis(
     killable: EmbeddedServer, bus: Bus, other: Bus, answers: StreamName, received: Any, forget_all: Any
 ) -> None:
-    """Each answer is told exactly once and in order, though Redis lost everything in between."""
+    """Each answer comes exactly once and in order, though Redis lost everything in between."""
     follower = other.follow(answers, received)
     await follower.ready()
     writer = bus.writer(answers, None)
@@ -261,14 +281,14 @@ async def test_answers_survive_the_death_of_redis(
     for number in range(5, 10):
         last = writer.response({"requestId": str(number)})
     await received.right(follower, last)
-    told = [update.data["requestId"] for update in received.updates if update.kind == "response"]
-    assert told == [str(number) for number in range(10)]
+    ids = [update.data["requestId"] for update in received.updates if update.kind == "response"]
+    assert ids == [str(number) for number in range(10)]
 
 
-async def test_silence_is_told_from_death(
+async def test_a_quiet_stream_is_dead(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, other: Bus, name: StreamName, make_book: Any, received: Any, server: Any
 ) -> None:
-    """A stream of which nothing is heard any more is `dead`, and alive again with the next message."""
+    """A stream of which no message comes any more is `dead`, and alive again with the next message."""
     monkeypatch.setattr(follower_module, "DEAD_AFTER_S", 0.2)
     published = make_book(bus, name)
     await published.writer.open()

@@ -34,10 +34,10 @@ class _World:
         self.journal: list[Entry] = []
         self.kept: list[Entry] = []
         self.snapshots: list[tuple[MessageId, bytes]] = []
-        self.told: list[tuple[str, MessageId | None]] = []
+        self.updates: list[tuple[str, MessageId | None]] = []
         self.reader = GapRecovery(
             lambda: state_of(Action("watchTicker" if has_snapshots else "createOrder")),
-            lambda kind, identity, data, message: self.told.append((kind, identity)),
+            lambda kind, identity, data, message: self.updates.append((kind, identity)),
             has_snapshots=has_snapshots,
         )
 
@@ -224,8 +224,8 @@ TestReaders = Readers.TestCase
 
 @given(st.lists(st.sampled_from(["hear", "lose", "cut", "epoch", "read"]), max_size=40))
 @settings(max_examples=200, deadline=None)
-def test_no_answer_is_missed_or_told_twice(steps: list[str]) -> None:
-    """Of a stream of answers every message from the start on is told once and in order, whatever the channel loses."""
+def test_no_answer_is_missed_or_comes_twice(steps: list[str]) -> None:
+    """Of a stream of answers every message from the start on comes once and in order, whatever the channel loses."""
     world = _World(has_snapshots=False)
     world.reader.subscribed()
     world.read_all()
@@ -243,8 +243,8 @@ def test_no_answer_is_missed_or_told_twice(steps: list[str]) -> None:
                 world.hear(entry)
     world.hear(world.write("status", Status("live")))
     world.read_all()
-    told = [identity for kind, identity in world.told if kind in ("response", "status")]
-    assert told == [identity for identity, _ in world.journal]
+    shown = [identity for kind, identity in world.updates if kind in ("response", "status")]
+    assert shown == [identity for identity, _ in world.journal]
     assert world.reader.trusted
 
 
@@ -257,24 +257,24 @@ def _started() -> _World:
 
 
 def test_a_late_reader_learns_the_state_and_not_its_history() -> None:
-    """What a snapshot and the journal hold is told as one snapshot, not message by message."""
+    """What a snapshot and the journal hold comes as one snapshot, not message by message."""
     world = _World(has_snapshots=True)
     world.open_epoch()
     world.write("delta", {"a": 1})
     world.reader.subscribed()
     world.read_all()
-    assert world.told == [("snapshot", world.at)]
+    assert world.updates == [("snapshot", world.at)]
 
 
-def test_a_filled_hole_is_told_message_by_message() -> None:
+def test_a_filled_hole_comes_message_by_message() -> None:
     """Untrusted once, then each message of the hole in order, then trusted again."""
     world = _started()
     lost, last = world.write("delta", {"a": 1}), world.write("delta", {"a": 2})
-    world.told.clear()
+    world.updates.clear()
     world.hear(last)
     world.read_all()
-    assert [kind for kind, _ in world.told] == ["untrusted", "delta", "delta", "snapshot"]
-    assert [identity for _, identity in world.told][1:3] == [lost[0], last[0]]
+    assert [kind for kind, _ in world.updates] == ["untrusted", "delta", "delta", "snapshot"]
+    assert [identity for _, identity in world.updates][1:3] == [lost[0], last[0]]
     assert (world.reader.counters.gaps, world.reader.counters.recoveries) == (1, 1)
 
 
@@ -294,18 +294,18 @@ def test_a_lost_tail_is_waited_for() -> None:
 
 
 def test_a_flaw_starts_again_at_the_snapshot() -> None:
-    """A message that makes the state provably wrong is not told; the reader starts again at the next snapshot."""
+    """A message that makes the state provably wrong is not shown; the reader starts again at the next snapshot."""
     world = _started()
-    world.told.clear()
+    world.updates.clear()
     world.hear(world.write("delta", [1]))
-    assert [kind for kind, _ in world.told] == ["untrusted"]
+    assert [kind for kind, _ in world.updates] == ["untrusted"]
     world.snapshot()
     world.read_all()
     assert world.reader.trusted
     assert world.reader.counters.resyncs == 1
 
 
-def test_a_stale_writer_is_not_heard() -> None:
+def test_a_stale_writer_is_ignored() -> None:
     """Messages of an older epoch, whose journal entries Redis refused, change nothing."""
     world = _started()
     old = MessageId(world.at.epoch - 1, 99)
@@ -329,7 +329,7 @@ def test_an_answer_to_an_old_question_is_ignored() -> None:
 
 
 def test_a_broken_answer_is_passed_over() -> None:
-    """An entry that is no message is counted; the answers around it are told."""
+    """An entry that is no message is counted; the answers around it come."""
     world = _World(has_snapshots=False)
     world.reader.subscribed()
     world.read_all()
@@ -338,7 +338,7 @@ def test_a_broken_answer_is_passed_over() -> None:
     world.journal.append((world.at, b"rubbish"))
     world.hear(world.write("response", {}))
     world.read_all()
-    assert [kind for kind, _ in world.told if kind != "untrusted"][-2:] == ["response", "snapshot"]
+    assert [kind for kind, _ in world.updates if kind != "untrusted"][-2:] == ["response", "snapshot"]
     assert world.reader.counters.malformed == 1
     assert isinstance(world.reader.state, EventsState)
 

@@ -110,8 +110,8 @@ async def test_reading_waits_out_an_outage(
     assert [entry.id for entry in found[str(answers)]] == got
 
 
-async def test_configuration_changes_of_all_agents_are_told(bus: Bus, other: Bus, tenant: Tenant) -> None:
-    """Each agent's configuration is told once, then each change of it, at last that it is gone."""
+async def test_configuration_changes_of_all_agents_are_followed(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """Each agent's configuration comes once, then each change of it, at last that it is gone."""
     agent = AgentId(f"AGENT{tenant}")
     await bus.put_config(agent, '{"revision":1}')
     received = []

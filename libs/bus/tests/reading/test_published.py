@@ -53,7 +53,7 @@ def trades_name(tenant: Tenant) -> StreamName:
 
 @pytest.fixture
 async def journal(other: Bus, trades_name: StreamName) -> AsyncIterator[Any]:
-    """Gives the numbers of the trades that stand in the journal, over all epochs."""
+    """Return the numbers of the trades that stand in the journal, over all epochs."""
     async with other.journals() as journals:
 
         async def read() -> list[int]:
@@ -67,7 +67,7 @@ async def journal(other: Bus, trades_name: StreamName) -> AsyncIterator[Any]:
 
 
 async def test_the_first_writer_of_all_has_nothing_to_go_on_from(bus: Bus, trades_name: StreamName) -> None:
-    """It is told so, once."""
+    """It is called with None, once."""
     trades = PublishedTrades(bus, trades_name)
     await trades.writer.open()
     assert trades.resumed == [None]
@@ -76,7 +76,7 @@ async def test_the_first_writer_of_all_has_nothing_to_go_on_from(bus: Bus, trade
 async def test_a_restarted_writer_goes_on_where_the_last_one_ended(
     bus: Bus, other: Bus, trades_name: StreamName, journal: Any, make_received: Any
 ) -> None:
-    """The state that it is told is what readers have, and they go on with it into the new epoch."""
+    """The state that it is called with is what readers have, and they go on with it into the new epoch."""
     old, new, received = PublishedTrades(bus, trades_name), PublishedTrades(other, trades_name), make_received()
     await old.writer.open()
     old.reach(1_200)
@@ -122,7 +122,7 @@ async def test_a_writer_that_stood_by_goes_on_from_the_newest(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, other: Bus, trades_name: StreamName, journal: Any, until: Any
 ) -> None:
     """It forgets what it could not publish and takes over what the other did."""
-    monkeypatch.setattr(writer_module, "STANDBY_SILENCE_S", 0.6)
+    monkeypatch.setattr(writer_module, "STANDBY_QUIET_S", 0.6)
     old, new = PublishedTrades(bus, trades_name), PublishedTrades(other, trades_name)
     await old.writer.open()
     old.reach(3)

@@ -29,7 +29,7 @@ async def test_the_same_claim_again_is_ones_own(bus: Bus, tenant: Tenant) -> Non
     assert await bus.intents.claim(tenant, KUCOIN, request_id, b"mine") is None
 
 
-async def test_settling_and_removing(bus: Bus, tenant: Tenant) -> None:
+async def test_outcomes_are_written_and_removed(bus: Bus, tenant: Tenant) -> None:
     """What is settled stands in the place of the intent; what is removed may be claimed again."""
     one, two = new_request_id(), new_request_id()
     await bus.intents.claim(tenant, KUCOIN, one, b"pending")

@@ -7,6 +7,7 @@ import pytest
 import redis.asyncio
 
 from millrace_bus import Arrived, Bus, EmbeddedServer, RequestReader, TaskFailed
+from millrace_bus.connection.slots import by_slot
 from millrace_core.clock import now_ms
 from millrace_core.names import Tenant, trader_actions
 from millrace_core.requests import CreateOrder, CreatePayload, parse_request
@@ -155,3 +156,22 @@ async def test_reading_that_ends_by_itself_is_a_failure(
         async with asyncio.timeout(5):
             with pytest.raises(TaskFailed, match="unforeseen"):
                 await anext(reader)
+
+
+async def test_requests_in_several_slots_are_read_as_one(bus: Bus, tenant: Tenant) -> None:
+    """A cluster takes one XREADGROUP a slot: each tenant's requests come all the same."""
+    tenants = [Tenant(f"{tenant}{each}") for each in "abc"]
+    assert len(by_slot(trader_actions(each) for each in tenants)) == 3
+    reader = bus.request_reader(tenants, consumer="EXECUTOR")
+    reader._reconnecting.grouping = by_slot
+    for each in tenants:
+        await bus.requests.send(each, ORDER)
+    assert {(await _next(reader)).tenant for _ in tenants} == set(tenants)
+
+
+async def test_the_requests_that_are_read_are_found_by_name(bus: Bus, tenant: Tenant) -> None:
+    """Their reader registers the journal, also where no program of ours writes it."""
+    bus.request_reader([tenant], consumer="EXECUTOR")
+    async with asyncio.timeout(10), bus.journals() as journals:
+        while await journals.names([tenant]) != {trader_actions(tenant)}:
+            await asyncio.sleep(0.01)

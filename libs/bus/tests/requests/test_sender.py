@@ -132,3 +132,22 @@ async def test_what_was_acknowledged_before_a_long_outage_is_still_kept(
         await bus.requests.settled()
         while [request.request_id for request in await _sent(killable, tenant)] != [first, second]:
             await asyncio.sleep(0.01)
+
+
+async def test_a_request_that_is_given_up_while_the_journal_is_read_is_not_sent(
+    killable: EmbeddedServer, bus: Bus, tenant: Tenant
+) -> None:
+    """Between meeting Redis and sending again its validity may end; its caller then knows that it is not sent."""
+    await bus.requests.send(tenant, ORDER)
+    await killable.kill()
+    sending = asyncio.create_task(bus.requests.send(tenant, msgspec.structs.replace(ORDER, valid_for=50)))
+    await asyncio.sleep(0)
+    lost = [(out, sent) for out in bus.requests._tenants.values() for sent in out.sent if sent.entry_id is None]
+    with pytest.raises(RequestExpired):
+        await sending
+    await killable.restart()
+    await bus.ready(10)
+    assert len(lost) == 1
+    bus.requests.again(lost)
+    await bus.requests.send(tenant, ORDER)
+    assert len(await _sent(killable, tenant)) == 2

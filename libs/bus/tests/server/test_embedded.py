@@ -123,3 +123,23 @@ async def test_a_server_that_cannot_read_its_data_says_where_to_look(tmp_path: P
     log.write_bytes(b"rubbish" + log.read_bytes())
     with pytest.raises(ServerFailed, match=r"ended at once: .*server\.log"):
         await EmbeddedServer.start(tmp_path)
+
+
+SILENT = """#!{python}
+import socket, sys, time
+port = int(sys.stdin.readline().split()[1])
+listener = socket.create_server(("127.0.0.1", port))
+time.sleep(600)
+"""
+
+
+async def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes connections and says nothing does not hold up its start for ever, and is ended."""
+    silent = tmp_path / "silent-server"
+    silent.write_text(SILENT.format(python=sys.executable))
+    silent.chmod(0o700)
+    monkeypatch.setattr("millrace_bus.server.embedded.find_server", lambda: silent)
+    monkeypatch.setattr("millrace_bus.server.embedded._START_TIMEOUT_S", 0.5)
+    async with asyncio.timeout(10):
+        with pytest.raises(ServerFailed, match="does not answer"):
+            await EmbeddedServer.start(tmp_path / "redis")

@@ -16,7 +16,7 @@ def _commands(packed: bytes) -> list[list[bytes]]:
     return commands
 
 
-def test_a_message_is_written_to_both_faces() -> None:
+def test_a_message_is_written_to_journal_and_channel() -> None:
     """XADD under its own id, then PUBLISH, with the same bytes; trimming is approximate unless exact is asked."""
     body = "{…}".encode()
     assert _commands(PublishCommands("s", retention=10).write("5-1", body)) == [

@@ -55,13 +55,14 @@ async def test_the_first_snapshot_comes_before_the_first_delta(server: EmbeddedS
     assert f'"asOf":"{published.writer.last.epoch}-0"' in bytes(snapshots[0][1].data).decode()
 
 
-async def test_a_snapshot_comes_at_half_the_retention(bus: Bus, name: StreamName, make_book: Any) -> None:
+async def test_a_snapshot_comes_at_half_the_retention(bus: Bus, name: StreamName, make_book: Any, until: Any) -> None:
     """The journal always bridges two snapshots, however fast the messages come."""
     published = make_book(bus, name, retention=10)
     await published.writer.open()
     for amount in range(5):
         published.bid(10.0, amount + 1.0)
-    await asyncio.sleep(0)
+    assert published.writer.counters.snapshots == 1
+    await until(lambda: published.writer.counters.snapshots > 1)
     assert published.writer.counters.snapshots == 2
 
 
@@ -105,11 +106,11 @@ async def test_a_new_writer_takes_over_and_the_old_one_stands_by(
     assert new.writer.state == "live"
 
 
-async def test_a_fenced_writer_returns_after_silence(
+async def test_a_fenced_writer_returns_to_a_quiet_stream(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, other: Bus, name: StreamName, make_book: Any, until: Any
 ) -> None:
     """When the newer writer is gone, the one that stood by opens a new epoch."""
-    monkeypatch.setattr(writer_module, "STANDBY_SILENCE_S", 0.6)
+    monkeypatch.setattr(writer_module, "STANDBY_QUIET_S", 0.6)
     monkeypatch.setattr(writer_module, "STATUS_REPEAT_S", 0.6)
     old, new = make_book(bus, name), make_book(other, name)
     await old.writer.open()
@@ -205,8 +206,8 @@ async def test_no_answer_is_lost_in_a_long_outage(killable: EmbeddedServer, bus:
     await killable.restart()
     await writer.drained()
     journal = await _journal(killable.url, str(answers))
-    told = [bytes(message.data) for _, message in journal if message.type == "response"]
-    assert told == [b'{"requestId":"%d"}' % number for number in range(20)]
+    bodies = [bytes(message.data) for _, message in journal if message.type == "response"]
+    assert bodies == [b'{"requestId":"%d"}' % number for number in range(20)]
 
 
 async def test_opening_waits_for_redis(tmp_path: Path, name: StreamName, make_book: Any) -> None:
@@ -224,8 +225,8 @@ async def test_opening_waits_for_redis(tmp_path: Path, name: StreamName, make_bo
             assert published.writer.state == "live"
 
 
-async def test_a_state_change_is_told(bus: Bus, name: StreamName) -> None:
-    """`on_state` is told each state once, in order."""
+async def test_a_state_change_is_reported(bus: Bus, name: StreamName) -> None:
+    """`on_state` is called with each state once, in order."""
     states: list[str] = []
     writer = bus.writer(name, lambda as_of: {"asOf": str(as_of)}, on_state=states.append)
     await writer.open()
@@ -302,7 +303,8 @@ async def test_a_writer_that_never_opened_is_forgotten(bus: Bus, answers: Stream
     assert closed() is None
 
 
-async def test_an_error_in_what_a_writer_is_handed_ends_it(bus: Bus, name: StreamName) -> None:
+@pytest.mark.parametrize("due_by", ["time", "deltas"])
+async def test_an_error_in_what_a_writer_is_handed_ends_it(bus: Bus, name: StreamName, due_by: str) -> None:
     """Every caller gets it: who waits for the writer, who writes, who waits for an acknowledgement."""
     snapshots = 0
 
@@ -313,8 +315,11 @@ async def test_an_error_in_what_a_writer_is_handed_ends_it(bus: Bus, name: Strea
             raise ZeroDivisionError("no state")
         return BookSnapshot([], [], str(as_of), 0)
 
-    writer = bus.writer(name, take_snapshot, snapshot_interval_s=0)
+    writer = bus.writer(name, take_snapshot, retention=4, snapshot_interval_s=0 if due_by == "time" else 60)
     await writer.open()
+    if due_by == "deltas":
+        for _ in range(2):
+            writer.delta(BookDelta([], []))
     async with asyncio.timeout(5):
         with pytest.raises(ZeroDivisionError):
             await writer.failed()

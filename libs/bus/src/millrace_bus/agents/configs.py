@@ -65,7 +65,7 @@ class Configs:
     async def changes(self) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
         """Return each agent's configuration now, and again whenever it changes; None once it is removed.
 
-        Two changes within the few ms that reading takes are told as one: Redis keeps only the newest.
+        Two changes within the few ms that reading takes come as one: Redis keeps only the newest.
         """
         changed = asyncio.Event()
         written: set[AgentId] = set()

@@ -31,7 +31,8 @@ class BackgroundTask:
             TaskFailed: it has failed; the cause is what it raised.
         """
         if self._failure is not None:
-            raise TaskFailed(self._task.get_name(), self._failure.__cause__) from self._failure.__cause__
+            # A new one each time: each that is raised collects a traceback of its own.
+            raise TaskFailed(self._task.get_name(), self._failure.__cause__)
 
     async def close(self) -> None:
         """End it, and wait for that."""
@@ -45,6 +46,5 @@ class BackgroundTask:
             return
         error = None if task.cancelled() else task.exception()
         self._failure = TaskFailed(task.get_name(), error)
-        self._failure.__cause__ = error
         if not self._is_closing:
             self._on_failed(self._failure)

@@ -28,7 +28,7 @@ class Outbox:
         self._connection = connection
 
     def detach(self) -> None:
-        """Write to nothing: the connection is lost. What was collected for it is forgotten; its sinks are told."""
+        """Write to nothing: the connection is lost. What was collected for it gets a `Disconnected`."""
         connection, self._connection = self._connection, None
         if connection is not None and self._commands:
             self._write(connection)
@@ -36,7 +36,7 @@ class Outbox:
     def put(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
         """Add packed commands and who takes their replies; without a connection nothing happens.
 
-        Whoever puts keeps what must not be lost, and puts it again on the next connection.
+        The caller keeps what must not be lost, and puts it again on the next connection.
         """
         if self._connection is None:
             return

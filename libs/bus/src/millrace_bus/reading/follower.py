@@ -144,6 +144,7 @@ class FollowedStream:
             lambda: state_of(name.action), self._tell, has_snapshots=name.has_snapshots, from_start=from_start
         )
         self.is_dead = False
+        self._is_over = False
         self._followers: list[Follower] = []
         self._reading = reading
         self._received_at = time.monotonic()
@@ -160,7 +161,7 @@ class FollowedStream:
     @property
     def is_over(self) -> bool:
         """Whether it follows no more, so that nobody may join."""
-        return self._task.is_done
+        return self._is_over or self._task.is_done
 
     def add(self, follower: Follower) -> None:
         """Take a follower in; where the state is trusted already, it learns so in the next turn."""
@@ -198,7 +199,10 @@ class FollowedStream:
             return
         self._received_at = time.monotonic()
         self.is_dead = False
-        self.gap_recovery.on_message(identity, message)
+        try:
+            self.gap_recovery.on_message(identity, message)
+        except Exception as error:  # noqa: BLE001 (one stream's fault must not end the connection of all)
+            self._failed(TaskFailed(f"follow {self.name}", error))
         if self.gap_recovery.need is not None:
             self._awake.set()
 
@@ -218,7 +222,7 @@ class FollowedStream:
                 async with asyncio.timeout(_TICK_S):
                     await self._awake.wait()
             except TimeoutError:
-                self._notice_silence()
+                self._mark_dead_if_quiet()
 
     async def _read(self, need: Need) -> None:
         """Read what is needed and hand it over.
@@ -238,7 +242,7 @@ class FollowedStream:
             entries = [(MessageId.parse(entry.decode()), entry_body(fields) or b"") for entry, fields in found]
             gap_recovery.took_journal(need, entries, is_end=len(entries) < PAGE)
 
-    def _notice_silence(self) -> None:
+    def _mark_dead_if_quiet(self) -> None:
         last = self.gap_recovery.last
         if self.is_dead or last is None or time.monotonic() - self._received_at < DEAD_AFTER_S:
             return
@@ -263,6 +267,7 @@ class FollowedStream:
             follower.call(self._update("snapshot", self.gap_recovery.last, None, None))
 
     def _failed(self, failure: TaskFailed) -> None:
+        self._is_over = True
         self._subscriptions.remove(self._subscription)
         followers, self._followers = self._followers, []
         for follower in followers:

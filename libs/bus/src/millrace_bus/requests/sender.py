@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, RequestExpired, TooManyRequests
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
@@ -48,6 +48,7 @@ class _Sent:
     """Gives it up when its validity ends."""
     entry_id: bytes | None = None
     """Its entry, once Redis has acknowledged it."""
+    is_given_up: bool = False
 
     def settle(self, error: BusError | None = None) -> None:
         """Tell everyone who waits that Redis has it, or never will."""
@@ -161,11 +162,13 @@ class Requests:
         for tenant in self._tenants.values():
             self._register(tenant)
         for tenant, sent in lost:
-            sent.entry_id = None
-            self._put(tenant, sent)
+            # Its validity may have ended while the journal was read.
+            if not sent.is_given_up:
+                sent.entry_id = None
+                self._put(tenant, sent)
 
     def close(self) -> None:
-        """Give up no more of what Redis has not acknowledged: the bus is left."""
+        """Let requests that Redis has not acknowledged go: the bus is left."""
         for tenant in self._tenants.values():
             for sent in tenant.sent:
                 if sent.expiry is not None:
@@ -193,7 +196,7 @@ class Requests:
         if self._outbox.is_up:
             tenant.registered_at = self._loop.time()
             commands = registering(tenant.tenant, tenant.key)
-            self._outbox.put(b"".join(commands), [None] * len(commands))
+            self._outbox.put(pack_all(commands), [None] * len(commands))
 
     def _put(self, tenant: _Tenant, sent: _Sent) -> None:
         def take(reply: Any) -> None:
@@ -218,6 +221,7 @@ class Requests:
         self._drop(tenant, sent, expired)
 
     def _drop(self, tenant: _Tenant, sent: _Sent, error: BusError) -> None:
+        sent.is_given_up = True
         if sent in tenant.sent:
             tenant.sent.remove(sent)
         sent.settle(error)

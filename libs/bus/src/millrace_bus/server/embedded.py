@@ -135,11 +135,14 @@ class EmbeddedServer:
         try:
             while not ended.done():
                 try:
-                    (await connect(address, "millrace-start")).abort()
+                    async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                        (await connect(address, "millrace-start")).abort()
                 except (OSError, BusError) as error:
                     if time.monotonic() > deadline:
                         await self.kill()
-                        raise ServerFailed(f"the server does not answer: {error}; see {self.log_path}") from error
+                        raise ServerFailed(
+                            f"the server does not answer: {str(error) or 'it says nothing'}; see {self.log_path}"
+                        ) from error
                 else:
                     return
                 await asyncio.wait([ended], timeout=0.01)

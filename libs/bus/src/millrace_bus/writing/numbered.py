@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.errors import CommandRefused, Disconnected
 from millrace_bus.reading.journal_index import registering
@@ -57,6 +57,8 @@ class NumberedStream:
         """By the monotonic clock, s."""
         self.refusal: asyncio.Future[CommandRefused] = asyncio.get_running_loop().create_future()
         """Of the present session: done once Redis refused a message; then the session has ended."""
+        self.snapshot_due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once so many deltas came since the last snapshot that it is time for the next."""
         self.last = MessageId(now_ms(), 0)
         """Of an epoch that is provisional until `begin` was called for the first time."""
         self._take_snapshot = take_snapshot
@@ -119,7 +121,7 @@ class NumberedStream:
                 if self.has_snapshots
                 else registering(name.tenant, str(name), expire_after_s=ANSWERS_KEPT_S)
             )
-            self._outbox.put(b"".join(commands), [None] * len(commands))
+            self._outbox.put(pack_all(commands), [None] * len(commands))
 
     def begin(self, above: int, kept_from: int) -> bytes:
         """Begin a new epoch beyond `above`, outside of any session; return the commands that claim it.
@@ -179,6 +181,8 @@ class NumberedStream:
     def _snapshot(self, take: TakeSnapshot) -> bytes:
         self._snapshots += 1
         self._since_snapshot = 0
+        if self.snapshot_due.done():
+            self.snapshot_due = asyncio.get_running_loop().create_future()
         self.snapshot_at = time.monotonic()
         self.counters.snapshots += 1
         entry_id = f"{self.last.epoch}-{self._snapshots}"
@@ -187,9 +191,9 @@ class NumberedStream:
 
     def _count_delta(self) -> None:
         self._since_snapshot += 1
-        if self._since_snapshot == self._snapshot_after:
-            # At the end of the turn: until then the caller may not have changed what the snapshot is taken from.
-            asyncio.get_running_loop().call_soon(self.write_snapshot)
+        if self._since_snapshot >= self._snapshot_after and self.has_snapshots and not self.snapshot_due.done():
+            # Not here and now: the caller may not have changed yet what the snapshot is taken from.
+            self.snapshot_due.set_result(None)
 
     def _took(self, reply: Any) -> None:
         if type(reply) is bytes:

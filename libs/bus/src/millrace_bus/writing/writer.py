@@ -28,7 +28,7 @@ WriterState = Literal["closed", "live", "standby", "disconnected"]
 
 STATUS_REPEAT_S = 5.0
 """A stream is never silent for longer: readers call it dead after twice that."""
-STANDBY_SILENCE_S = 10.0
+STANDBY_QUIET_S = 10.0
 """A fenced writer opens the stream again when nobody wrote there for so long."""
 _TICK_S = 1.0
 _CLOSE_TIMEOUT_S = 1.0
@@ -304,7 +304,7 @@ class StreamWriter:
     async def _until_silent(self, connection: Connection) -> int:
         """Wait until nobody has written for 10 s; return the newest epoch there."""
         found, since = await self._newest(connection), time.monotonic()
-        while time.monotonic() - since < STANDBY_SILENCE_S:
+        while time.monotonic() - since < STANDBY_QUIET_S:
             await asyncio.sleep(_TICK_S)
             newest = await self._newest(connection)
             if newest != found:
@@ -314,22 +314,24 @@ class StreamWriter:
     async def _serve(self, connection: Connection) -> CommandRefused | None:
         """Repeat the status and write snapshots when due, until the connection is lost (None) or Redis refuses."""
         stream, refusal = self._stream, self._stream.refusal
-        registered_at = time.monotonic()
+        started = registered_at = time.monotonic()
         while True:
-            await asyncio.wait((connection.lost, refusal), timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
+            ends: list[asyncio.Future[Any]] = [connection.lost, refusal, stream.snapshot_due]
+            await asyncio.wait(ends, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
             if refusal.done():
                 return refusal.result()
             if connection.lost.done():
                 return None
-            self._is_refused = False
-            self._become("live")
             now = time.monotonic()
+            if now - started >= _TICK_S:
+                self._is_refused = False
+                self._become("live")
             if now - registered_at >= REGISTER_EVERY_S:
                 registered_at = now
                 stream.register()
             if now - stream.sent_at >= STATUS_REPEAT_S - _TICK_S:
                 stream.write_status()
-            if now - stream.snapshot_at >= self._snapshot_interval_s:
+            if stream.snapshot_due.done() or now - stream.snapshot_at >= self._snapshot_interval_s:
                 stream.write_snapshot()
 
     async def _newest(self, connection: Connection) -> tuple[MessageId | None, MessageId | None]:

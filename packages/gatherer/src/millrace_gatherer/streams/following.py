@@ -63,7 +63,9 @@ class Watchdog:
 async def run_stream(stream: Stream) -> None:
     """Follow until cancelled; close the stream's writer in the end."""
     try:
-        await run_all(stream.open(), stream.work(), stream.watch_writer(), _keep_following(stream))
+        await run_all(
+            stream.open(), stream.work(), stream.watch_writer(), stream.writer.failed(), _keep_following(stream)
+        )
     finally:
         await stream.writer.close("the gatherer stopped it")
 
