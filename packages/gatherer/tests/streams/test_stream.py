@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from millrace_bus import Bus
-from millrace_core.clock import now_ns
+from millrace_core.clock import now_ms, now_ns
 from millrace_core.config.common import Credentials
+from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import Event, Exchange
 from millrace_exchange.actions import ACTIONS
@@ -17,6 +18,7 @@ from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import STREAMS, run_stream
 from millrace_gatherer.streams.stream import NOT_TAKEN
 from millrace_gatherer.streams.ticker import TickerStream
+from millrace_gatherer.streams.trades import OVERLAP_MS, MyTradesStream
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
@@ -85,6 +87,30 @@ async def test_a_stream_whose_messages_redis_refuses_is_never_live(bus: Bus, run
             await asyncio.sleep(0.05)
     assert "live" not in [state for state, _ in unit.reports]
     assert unit.reports[-1] == ("stale", NOT_TAKEN)
+
+
+async def test_own_trades_are_asked_for_from_the_last_complete_answer_on(bus: Bus) -> None:
+    """An account that rests is not asked about all the time since its last trade, again and again."""
+    asked: list[int] = []
+
+    async def fetch_my_trades(_: str, since_ms: int) -> list[Trade]:
+        asked.append(since_ms)
+        return []
+
+    account = SimpleNamespace(fetch_my_trades=fetch_my_trades)
+    exchange = SimpleNamespace(account=account, profile=ExchangeProfile(exchange=ExchangeId("x")))
+    name = StreamName(Tenant("T"), ExchangeId("x"), Action("watchMyTrades"), Symbol("A/B"))
+    unit = StreamUnit(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
+    health = UnitHealthReporter("trades", changed=lambda: None, errors=ErrorLog())
+    stream = MyTradesStream(unit, cast(Exchange, exchange), bus, health)
+    long_ago = Trade(id="1", timestamp=1, symbol="A/B", side="buy", price=1.0, amount=1.0)
+    began_ms = now_ms()
+    await stream.ask(long_ago)
+    await stream.ask(long_ago)
+    stream.filled()
+    await stream.ask(long_ago)
+    assert asked[:2] == [1, 1]
+    assert began_ms - OVERLAP_MS <= asked[2] <= now_ms() - OVERLAP_MS
 
 
 def test_every_action_has_its_stream() -> None:
