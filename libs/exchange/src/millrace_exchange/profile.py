@@ -220,7 +220,7 @@ class ExchangeProfile:
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()
-    """Events (`e`) of the account's stream that tell by how much a balance changed; ccxt may take them for balances."""
+    """Events (`e`) of the account's stream that carry the change in a balance; ccxt may take it for the balance."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 60_000
     """How long after its validity a request can still be at work at the exchange; a minute where no source says."""

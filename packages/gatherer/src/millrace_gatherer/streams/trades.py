@@ -215,3 +215,9 @@ class MyTradesStream(TradesStream):
     def filled(self) -> None:
         """Ask later from here on: where exchanges answer for days or a week, asking from an old trade on costs much."""
         self._complete_until_ms = self._asked_at_ms - OVERLAP_MS
+
+    def _suspect(self, asked: list[Trade]) -> None:
+        # An answer from the last complete one on need not hold the newest trade that was published.
+        last = self._sequence.last
+        if last is None or (last.timestamp or 0) >= self._complete_until_ms:
+            super()._suspect(asked)
