@@ -3,7 +3,7 @@
 MillraceError                  everything that we raise on purpose
 ├── InvalidName     text       a Redis name, tenant or id that protocol.md does not allow
 ├── InvalidMessage  problems   bytes that are no message of the protocol
-├── MalformedRequest problems  a request to trade that cannot be carried out as it stands
+├── MalformedRequest problems, parts   a request to trade that cannot be carried out as it stands
 ├── ConfigInvalid   problems   an agent's configuration with mistakes; all of them are listed
 └── …                          each library roots its own tree here, in its own errors.py
 """
@@ -47,8 +47,25 @@ class InvalidMessage(ProblemsError):
     """Bytes on a stream are no message of the protocol."""
 
 
+class RequestParts(NamedTuple):
+    """What could be read of a malformed request: enough to answer it where its sender looks."""
+
+    action: str | None = None
+    """One of the known actions; None otherwise."""
+    exchange_id: str | None = None
+    """The text that stands there, of whatever form; None if there is none."""
+    symbol: str | None = None
+    """The same; empty if something else than text stands there."""
+    request_id: str | None = None
+    order_source: str | None = None
+
+
 class MalformedRequest(ProblemsError):
     """A request to trade cannot be carried out as it stands; nothing was done."""
+
+    def __init__(self, problems: tuple[Problem, ...], parts: RequestParts) -> None:
+        super().__init__(problems)
+        self.parts = parts
 
 
 class ConfigInvalid(ProblemsError):

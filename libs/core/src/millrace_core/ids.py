@@ -4,13 +4,16 @@ A writer opens a stream with an *epoch* and numbers its messages 1, 2, 3 … wit
 can prove that it missed nothing. See docs/protocol.md, "The message".
 """
 
+import re
 import secrets
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from millrace_core.errors import InvalidName
 
 RequestId = NewType("RequestId", str)
 """Idempotency key of a request to trade: 32 lower-case hex digits."""
+
+_REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class MessageId(NamedTuple):
@@ -48,4 +51,4 @@ def new_request_id() -> RequestId:
 
 def is_request_id(text: str) -> bool:
     """Tell whether a text has the form of a request id."""
-    return len(text) == 32 and all(digit in "0123456789abcdef" for digit in text)
+    return _REQUEST_ID.fullmatch(text) is not None

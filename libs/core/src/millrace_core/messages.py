@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from millrace_core.errors import InvalidMessage, Problem
+from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
@@ -84,14 +85,8 @@ def decode(raw: bytes) -> Message:
     """
     try:
         return _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidMessage((problem_of(error),)) from error
-
-
-def problem_of(error: msgspec.MsgspecError | UnicodeDecodeError) -> Problem:
-    """Say what a JSON decoder found wrong, and where."""
-    text, _, path = str(error).partition(" - at `")
-    return Problem(path.rstrip("`") or "$", text)
 
 
 def decimal_of(value: float | str | Decimal | None) -> Decimal | None:

@@ -11,6 +11,7 @@ import msgspec
 from millrace_core.book import OrderBook
 from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.market import (
     Balance,
     Balances,
@@ -24,7 +25,6 @@ from millrace_core.market import (
     TradesDelta,
     TradesSnapshot,
 )
-from millrace_core.messages import problem_of
 from millrace_core.names import Action
 from millrace_core.orders import Order, OrdersDelta, OrdersSnapshot
 
@@ -70,7 +70,7 @@ _T = TypeVar("_T")
 def _decode(decoder: "msgspec.json.Decoder[_T]", data: msgspec.Raw) -> _T:
     try:
         return decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InvalidMessage((problem_of(error),)) from error
 
 
