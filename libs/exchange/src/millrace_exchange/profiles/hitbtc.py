@@ -1,7 +1,7 @@
 """HitBTC.
 
-Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Replace spot order", "Spot trades history",
-"Subscribe to full order book", "Rate limits"; what ccxt does: ccxt 4.5.90.
+Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Subscribe to full order book",
+"Rate limits"; what ccxt does: ccxt 4.5.90.
 """
 
 from typing import Final
@@ -29,12 +29,13 @@ PROFILE: Final = ExchangeProfile(
     # Each update has the next `s`; ccxt compares nothing. Channel orderbook/full has the whole book.
     book=BookFeed(proof="sequence", checked_by="millrace"),
     history=History(
-        # limit: 1,000 at most; the newest first unless `sort` is sent.
-        own_trades=HistoryWindow(page=1_000, full_page="newest"),
-        closed_orders=HistoryWindow(page=1_000, full_page="newest"),
+        # ccxt's `features`: 1,000 rows, however long ago.
+        own_trades=HistoryWindow(page=1_000),
+        closed_orders=HistoryWindow(page=1_000),
     ),
-    # "Replace spot order": a new client_order_id, a new order.
-    edit="cancel_replace",
+    # ccxt sends PATCH spot/order/{client_order_id}, with our id in the place of that. What becomes of the order is not
+    # confirmed.
+    edit="unknown",
     edit_client_order_id="existing",
     requests=RequestLimits(
         # Trading 300 a second for each user, history 20 (ccxt) or 10; books 30 for each IP (ccxt).
@@ -48,4 +49,18 @@ PROFILE: Final = ExchangeProfile(
     ),
     # ccxt signs a time, without a window.
     recv_window_ms=60_000,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.finds_closed",
+            "client_order_ids.uniqueness",
+            "edit",
+            "edit_amount",
+            "history.closed_orders.full_page",
+            "history.own_trades.full_page",
+            "ids.order",
+            "recv_window_ms",
+            "requests",
+        }
+    ),
 )
