@@ -19,6 +19,8 @@ _BASE62_DIGITS: Final = 22
 """What 128 bits take."""
 
 DAY_MS: Final = 24 * 3_600_000
+PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker", "fetchTrades", "loadMarkets"})
+"""What needs no key; exchanges limit it by IP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,8 @@ class RateLimit:
     scope: Literal["ip", "account"]
     weight: int
     window_ms: int
+    actions: frozenset[str] = frozenset()
+    """The actions that it counts; empty for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ PROFILE: Final = ExchangeProfile(
     requests=RequestLimits(
         # 10 to 90 a minute by endpoint; books 240.
         limits=(RateLimit(name="REST", scope="ip", weight=90, window_ms=60_000),),
-        # "Blocked for 60 seconds".
+        # An IP is blocked for 10 to 60 s.
         retry_after_header=None,
         ban_ms=60_000,
     ),

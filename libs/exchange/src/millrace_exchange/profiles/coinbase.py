@@ -8,6 +8,7 @@ from typing import Final
 
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
+    PUBLIC_ACTIONS,
     BookFeed,
     ClientOrderIds,
     ExchangeProfile,
@@ -32,13 +33,13 @@ PROFILE: Final = ExchangeProfile(
     # a method to unsubscribe, but its `has` does not say so.
     book=BookFeed(proof="sequence", checked_by="millrace"),
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
-    # "Edit order": some limit orders only; the order keeps its id.
+    # "Edit order": a new size or price, of limit orders that are good till canceled only.
     edit="amend",
     requests=RequestLimits(
         # 30 a second for each user, 10 a second for each IP on public endpoints.
         limits=(
             RateLimit(name="private", scope="account", weight=30, window_ms=1_000),
-            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000),
+            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000, actions=PUBLIC_ACTIONS),
         ),
         retry_after_header=None,
         ban_ms=10_000,

@@ -8,6 +8,7 @@ from typing import Final
 
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
+    PUBLIC_ACTIONS,
     BookFeed,
     ClientOrderIds,
     ExchangeProfile,
@@ -41,7 +42,7 @@ PROFILE: Final = ExchangeProfile(
         # Trading 300 a second for each user, history 20 (ccxt) or 10; books 30 for each IP (ccxt).
         limits=(
             RateLimit(name="trading", scope="account", weight=300, window_ms=1_000),
-            RateLimit(name="market data", scope="ip", weight=30, window_ms=1_000),
+            RateLimit(name="market data", scope="ip", weight=30, window_ms=1_000, actions=PUBLIC_ACTIONS),
         ),
         weights={"fetchOrder": 30, "fetchClosedOrders": 30, "fetchMyTrades": 30, "fetchBalance": 30},
         retry_after_header=None,
