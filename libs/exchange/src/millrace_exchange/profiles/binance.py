@@ -57,7 +57,7 @@ PROFILE: Final = ExchangeProfile(
     # user-data-stream.md, "Balance update": a difference; `outboundAccountPosition` follows with the balance.
     balance_difference_events=frozenset({"balanceUpdate"}),
     requests=RequestLimits(
-        # exchangeInfo, `rateLimits`; each is told by the headers X-MBX-USED-WEIGHT-* and X-MBX-ORDER-COUNT-*.
+        # exchangeInfo, `rateLimits`; the headers X-MBX-USED-WEIGHT-* and X-MBX-ORDER-COUNT-* report the use.
         limits=(
             RateLimit(name="REQUEST_WEIGHT", scope="ip", weight=6_000, window_ms=60_000),
             RateLimit(

@@ -41,7 +41,6 @@ PROFILE: Final = ExchangeProfile(
             RateLimit(name="private", scope="account", weight=30, window_ms=1_000),
             RateLimit(name="public", scope="ip", weight=10, window_ms=1_000, actions=PUBLIC_ACTIONS),
         ),
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # ccxt signs each request with a token that expires after 120 s.
@@ -55,7 +54,6 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades",
             "ids.order",
             "requests.ban_ms",
-            "requests.retry_after_header",
         }
     ),
 )

@@ -45,7 +45,6 @@ PROFILE: Final = ExchangeProfile(
             RateLimit(name="market data", scope="ip", weight=30, window_ms=1_000, actions=PUBLIC_ACTIONS),
         ),
         weights={"fetchOrder": 30, "fetchClosedOrders": 30, "fetchMyTrades": 30, "fetchBalance": 30},
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # ccxt signs a time, without a window.

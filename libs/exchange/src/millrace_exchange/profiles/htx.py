@@ -57,7 +57,6 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 1,
             "fetchOrderBook": 1,
         },
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # "The value is valid within 5 minutes."
@@ -69,7 +68,6 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades.full_page",
             "ids.order",
             "requests.ban_ms",
-            "requests.retry_after_header",
         }
     ),
 )

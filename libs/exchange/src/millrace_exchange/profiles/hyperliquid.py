@@ -54,7 +54,6 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 2,
             "fetchOrderBook": 2,
         },
-        retry_after_header=None,
         ban_ms=60_000,
     ),
     # "Nonces must be within (T - 2 days, T + 1 day)": a request that was lost on the way may be done 2 days later.
@@ -71,7 +70,6 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades.reach_ms",
             "ids.order",
             "requests.ban_ms",
-            "requests.retry_after_header",
         }
     ),
 )

@@ -52,7 +52,6 @@ PROFILE: Final = ExchangeProfile(
             "fetchMyTrades": 6,
             "fetchBalance": 6,
         },
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # Error 50102 is "timestamp request expired"; after how long is not confirmed.
