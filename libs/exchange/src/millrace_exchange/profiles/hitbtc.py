@@ -1,7 +1,7 @@
 """HitBTC.
 
 Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Subscribe to full order book",
-"Rate limits"; what ccxt does: ccxt 4.5.90.
+"Rate limits"; github.com/hitbtc-com/hitbtc-api, issue 125; what ccxt does: ccxt 4.5.90.
 """
 
 from typing import Final
@@ -34,9 +34,9 @@ PROFILE: Final = ExchangeProfile(
         own_trades=HistoryWindow(page=1_000),
         closed_orders=HistoryWindow(page=1_000),
     ),
-    # ccxt sends PATCH spot/order/{client_order_id}, with our id in the place of that. What becomes of the order is not
-    # confirmed.
-    edit="unknown",
+    # ccxt sends PATCH spot/order/{client_order_id}, with our id in the place of that. HitBTC cancels the order first, and
+    # places the new one if it can (hitbtc-com/hitbtc-api #125).
+    edit="cancel_replace",
     edit_client_order_id="existing",
     requests=RequestLimits(
         # Trading 300 a second for each user, history 20 (ccxt) or 10; books 30 for each IP (ccxt).
@@ -54,7 +54,6 @@ PROFILE: Final = ExchangeProfile(
             "backend_ms",
             "client_order_ids.finds_closed",
             "client_order_ids.uniqueness",
-            "edit",
             "edit_amount",
             "history.closed_orders.full_page",
             "history.own_trades.full_page",

@@ -1,7 +1,8 @@
 """Hyperliquid.
 
 Source: hyperliquid.gitbook.io, "For developers, API": "Exchange endpoint", "Info endpoint", "Nonces and API wallets",
-"Rate limits and user limits"; what ccxt does: ccxt 4.5.90.
+"Rate limits and user limits"; github.com/nautechsystems/nautilus_trader, issues 3831 and 3986; what ccxt does: ccxt
+4.5.90.
 """
 
 from typing import Final
@@ -37,8 +38,10 @@ PROFILE: Final = ExchangeProfile(
         # historicalOrders: "at most 2000 most recent historical orders".
         closed_orders=HistoryWindow(page=2_000, full_page="newest"),
     ),
-    # ccxt sends batchModify, with our id as that of the changed order. Whether the order keeps its oid is not said.
-    edit="unknown",
+    # ccxt sends batchModify: the order is canceled, and a new one with another oid has our id and all of the size that
+    # is given (nautilus_trader #3831, #3986).
+    edit="cancel_replace",
+    edit_amount="remaining",
     edit_client_order_id="new",
     requests=RequestLimits(
         limits=(RateLimit(name="REST weight", scope="ip", weight=1_200, window_ms=60_000),),
@@ -64,8 +67,6 @@ PROFILE: Final = ExchangeProfile(
             "backend_ms",
             "client_order_ids.finds_closed",
             "client_order_ids.uniqueness",
-            "edit",
-            "edit_amount",
             "history.own_trades.full_page",
             "history.own_trades.reach_ms",
             "ids.order",
