@@ -1,14 +1,16 @@
 """Orders and questions about them, with ccxt's answers written by hand."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from millrace_core.clock import now_ms
 from millrace_core.names import ExchangeId
-from millrace_core.requests import CancelPayload
+from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange import Rejected, Retryable
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
@@ -119,3 +121,13 @@ async def test_where_our_id_cannot_be_canceled_the_exchanges_own_is_found_first(
     assert [order.id for order in canceled.orders] == ["1"]
     with pytest.raises(Rejected):
         await account.cancel_order(CancelPayload(symbol=SYMBOL, client_order_id="ours-9"))
+
+
+async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
+    """A replacement of no or a negative amount is never sent."""
+    filled = Answers()
+    filled.fetch_order = AsyncMock(return_value={"id": "1", "symbol": SYMBOL, "amount": 10.0, "filled": 4.0})
+    profile = ExchangeProfile(exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit_amount="remaining")
+    account = CcxtExecutionClient(CcxtCaller(filled, profile, has_keys=True))
+    with pytest.raises(Rejected, match="4 are filled already"):
+        await account.edit_order(EditPayload(symbol=SYMBOL, order_id="1", amount_base=Decimal(4)), "new")
