@@ -42,7 +42,7 @@ def take_raw(raw: bytes, entry_id: str | None = None) -> AcceptedRequest | Malfo
 
 
 def test_what_a_person_types_is_accepted() -> None:
-    """A request without any optional field can be carried out, counts from its arrival, and says who wanted it."""
+    """A request without any optional field can be carried out, counts from its arrival, and has its order source."""
     accepted = take(BY_HAND, entry_id=None)
     assert isinstance(accepted, AcceptedRequest)
     assert str(accepted.answer_to) == "stream.StrankaXY.binance.createOrder.KCS/USDT"
@@ -58,7 +58,7 @@ def test_the_same_entry_is_the_same_request() -> None:
 
 
 def test_two_typed_by_hand_are_two_requests() -> None:
-    """What is typed twice on the channel is two orders."""
+    """The same text typed twice on the channel is two orders."""
     assert take(BY_HAND, entry_id=None).request_id != take(BY_HAND, entry_id=None).request_id
 
 

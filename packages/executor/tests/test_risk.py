@@ -32,7 +32,7 @@ def test_an_order_is_approved_just_when_its_notional_is_within_the_limit(
 
 
 def test_a_market_order_is_measured_by_its_expected_price() -> None:
-    """The price of a market order is what is expected, and counts for the notional."""
+    """The price of a market order is the expected one, and the notional is computed with it."""
     limits = RiskLimits(max_order_notional=Decimal(100))
     within = create(type="market", price=Decimal(25), amount_base=Decimal(4))
     beyond = create(type="market", price=Decimal(25), amount_base=Decimal(5))
@@ -55,7 +55,7 @@ def test_an_amount_in_quote_currency_is_the_notional() -> None:
 
 
 def test_the_larger_of_trigger_and_limit_counts() -> None:
-    """A stop order may fill at either price, so the larger is what is at stake."""
+    """A stop order may fill at either price, so the larger one counts."""
     order = create(price=Decimal(10), trigger_price=Decimal(20), amount_base=Decimal(6))
     assert isinstance(check(order, RiskLimits(max_order_notional=Decimal(100)), NOW), RiskRejection)
 

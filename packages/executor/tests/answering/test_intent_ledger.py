@@ -14,7 +14,7 @@ def intent(request_id: RequestId, claim: str, keep_until: int = 1_000) -> Intent
 
 
 async def test_a_request_is_claimed_once(platform: Any) -> None:
-    """Of several claims at once, by several executors, one succeeds; to claim again what is one's own does too."""
+    """Of several claims at once, by several executors, one succeeds; repeating one's own claim succeeds too."""
     request_id = new_request_id()
     ledgers = [IntentLedger(platform.bus.intents, TENANT, BINANCE) for _ in range(5)]
     claims = [ledger.claim(intent(request_id, str(number))) for number, ledger in enumerate(ledgers)]
@@ -38,7 +38,7 @@ async def test_what_was_not_settled_is_found_by_the_next(platform: Any) -> None:
 
 
 async def test_only_settled_intents_whose_time_is_over_are_forgotten(platform: Any) -> None:
-    """Pruning leaves what is open, however old, and what a late copy of a request may still ask for."""
+    """Pruning leaves open intents, however old, and those of which a late copy may still come."""
     ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
     old, young, open_ = (new_request_id() for _ in range(3))
     for request_id, keep_until in ((old, 1_000), (young, 3_000)):

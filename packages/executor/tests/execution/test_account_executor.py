@@ -75,7 +75,7 @@ async def test_the_answer_shows_the_whole_way(platform: Any) -> None:
 
 
 async def test_an_answer_comes_after_the_hash_and_before_the_entry_is_done(platform: Any) -> None:
-    """Who reads an answer finds the order; an entry is acknowledged once everything is in Redis."""
+    """A reader of an answer finds the order; an entry is acknowledged once everything is in Redis."""
     await platform.start()
     answers = await platform.answers()
     await platform.bus.requests.send(TENANT, create())
@@ -121,7 +121,7 @@ async def test_requests_sent_while_it_was_down_are_answered(platform: Any) -> No
 
 
 async def test_an_order_is_canceled_by_either_id(platform: Any) -> None:
-    """The exchange's id and ours both name an order; its source stays who wanted it."""
+    """The exchange's id and ours both name an order; a cancel leaves its order source."""
     await platform.start()
     answers, cancels = await platform.answers(), await platform.answers("cancelOrder")
     first = await platform.bus.requests.send(TENANT, create())
@@ -199,7 +199,7 @@ async def test_all_orders_are_canceled_at_once(platform: Any) -> None:
     ],
 )
 async def test_an_order_beyond_a_limit_is_not_sent(platform: Any, terms: dict[str, Any], kind: str, words: str) -> None:
-    """What risk refuses, and what the exchange would round, is rejected with the limit named."""
+    """An order that risk refuses, or that the exchange would round, is rejected with the limit named."""
     await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxOrderNotional": 1000, "symbols": ["KCS/USDT"]}))
     await platform.start()
     request = create(terms=terms)

@@ -114,7 +114,7 @@ async def test_a_halt_stops_new_orders_and_never_cancels(platform: Any) -> None:
 
 
 async def test_a_halt_of_one_source_leaves_the_others_trading(platform: Any) -> None:
-    """Only requests of the source that is halted are rejected; to resume something else says what is halted."""
+    """Only requests of the halted source are rejected. Resuming something else is answered with what is halted."""
     await platform.start()
     answers, halts = await platform.answers(), await platform.answers("halt", None)
     resumed = await platform.answers("resume", None, ALL)

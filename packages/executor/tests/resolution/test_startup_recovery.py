@@ -1,4 +1,4 @@
-"""What is certain when an answer is lost, or the executor itself."""
+"""What holds when an exchange's answer is lost, or the executor ends while it works."""
 
 import asyncio
 from decimal import Decimal

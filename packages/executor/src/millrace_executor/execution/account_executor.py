@@ -143,8 +143,8 @@ class AccountExecutor:
             return None
         if reason := self._controls.halt_reason(self._account.exchange, accepted.source):
             return accepted.refuse("rejected", "Halted", reason)
-        if self._sender.trouble is not None:
-            return accepted.refuse("rejected", "Halted", f"the account cannot trade: {self._sender.trouble}")
+        if self._sender.fatal_reason is not None:
+            return accepted.refuse("rejected", "Halted", f"the account cannot trade: {self._sender.fatal_reason}")
         return None
 
     def _expired(self, accepted: AcceptedRequest) -> Response:

@@ -45,7 +45,7 @@ class OrderSender:
         stop_reason: Callable[[AcceptedRequest], Response | None],
         health: UnitHealthReporter,
     ) -> None:
-        self.trouble: str | None = None
+        self.fatal_reason: str | None = None
         """Why the account can no longer trade, once the exchange said so."""
         self._client = exchange.execution
         self._queue = queue
@@ -94,10 +94,10 @@ class OrderSender:
 
     def _stop(self, error: Fatal) -> None:
         self._resolver.report(error)
-        if self.trouble is None:
+        if self.fatal_reason is None:
             log.error("the account can no longer trade; new orders are rejected", cause=str(error))
-        self.trouble = str(error)
-        self._health.state("failed", self.trouble)
+        self.fatal_reason = str(error)
+        self._health.state("failed", self.fatal_reason)
 
     async def _send(self, what: Sendable, client_order_id: str, turn: Turn) -> Acknowledgement:
         """Send it, once.
