@@ -60,7 +60,7 @@ class CcxtOrderQueries:
                 return [trade for trade in found if _time(trade) >= since_ms]
         for start_ms in window.starts(since_ms, now_ms()):
             found += await self._own_trades_of_span(symbol, start_ms)
-        return sorted({(trade.id, trade.order): trade for trade in found}.values(), key=_time)
+        return sorted(dict.fromkeys(found), key=_time)
 
     async def _own_trades_of_span(self, symbol: str, start_ms: int) -> list[Trade]:
         """Return every own trade of the span that answers from a time on cover, asking on while one is full."""
@@ -72,9 +72,8 @@ class CcxtOrderQueries:
                 params = {"until": _time(page[0])}
             else:
                 since_ms = _time(page[-1])
-            known = {(trade.id, trade.order) for trade in found}
             page = await self._own_trades(symbol, since_ms, window.page, params)
-            if all((trade.id, trade.order) in known for trade in page):
+            if set(page) <= set(found):
                 break
             found = [*found, *page]
         return found
