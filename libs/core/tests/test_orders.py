@@ -38,7 +38,7 @@ RECORDS = st.builds(
 
 @given(RECORDS, RECORDS)
 def test_the_order_of_arrival_does_not_matter(a: OrderRecord, b: OrderRecord) -> None:
-    """Whoever writes first, the record is the same."""
+    """The record does not depend on who writes first."""
     assert join(a, b) == join(b, a)
 
 
@@ -59,7 +59,7 @@ def test_hearing_it_again_changes_nothing(a: OrderRecord, b: OrderRecord) -> Non
 
 @given(RECORDS, RECORDS)
 def test_nothing_is_undone(a: OrderRecord, b: OrderRecord) -> None:
-    """Fills never fall, final orders stay final, and who asked is never forgotten."""
+    """Fills never fall, final orders stay final, and the source is never erased."""
     joined = join(a, b)
     for side in (a, b):
         assert (joined.order.filled or 0) >= (side.order.filled or 0)
@@ -69,7 +69,7 @@ def test_nothing_is_undone(a: OrderRecord, b: OrderRecord) -> None:
 
 
 def test_a_late_acknowledgement_hides_neither_terms_nor_fills() -> None:
-    """An answer that knows only the id, however new, leaves what the stream already told."""
+    """A newer answer with nothing but the id keeps what the stream reported."""
     pushed = OrderRecord(
         order=Order(id="1", price=Decimal(25), amount=Decimal(2), filled=Decimal(1), status="open", timestamp=10),
         exchange="binance",
@@ -89,3 +89,30 @@ def test_two_orders_are_never_joined() -> None:
     """Records of different orders are an error of the caller."""
     with pytest.raises(ValueError, match="not the same order"):
         join(OrderRecord(Order(id="1"), "binance", 1), OrderRecord(Order(id="2"), "binance", 1))
+
+
+WILD = st.none() | st.sampled_from([Decimal(1), Decimal("NaN"), Decimal("-Infinity")])
+WILD_RECORDS = st.builds(
+    OrderRecord,
+    order=st.builds(
+        Order,
+        id=st.just("1"),
+        price=WILD,
+        amount=WILD,
+        filled=WILD,
+        remaining=WILD,
+        fees=st.lists(st.builds(OrderFee, cost=WILD, rate=WILD), max_size=2),
+    ),
+    exchange=st.just("binance"),
+    updated=st.just(1),
+)
+
+
+@given(WILD_RECORDS, WILD_RECORDS)
+def test_a_number_that_is_not_finite_counts_as_unknown(a: OrderRecord, b: OrderRecord) -> None:
+    """NaN cannot be compared or written as JSON, so no join raises because of it or passes it on."""
+    order = join(a, b).order
+    fees = [number for fee in order.fees for number in (fee.cost, fee.rate)]
+    numbers = [order.price, order.amount, order.filled, order.remaining, *fees]
+    assert all(number is None or number.is_finite() for number in numbers)
+    assert join(a, b) == join(b, a)

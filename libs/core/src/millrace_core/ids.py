@@ -15,6 +15,9 @@ RequestId = NewType("RequestId", str)
 
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
 
+_LONGEST_ID: Final = 41
+"""Two numbers of 64 bits: Redis has no longer ids, and Python refuses to read numbers without end."""
+
 
 class MessageId(NamedTuple):
     """Place of a message in its stream: `{epoch}-{seq}`, also its entry id in the journal."""
@@ -39,13 +42,13 @@ class MessageId(NamedTuple):
             InvalidName: the text has another form.
         """
         epoch, dash, seq = text.partition("-")
-        if not (dash and epoch.isdecimal() and seq.isdecimal()):
+        if not (dash and epoch.isdecimal() and seq.isdecimal() and len(text) <= _LONGEST_ID):
             raise InvalidName(text, "a message id: {epoch}-{seq}")
         return cls(int(epoch), int(seq))
 
 
 def new_request_id() -> RequestId:
-    """Return a request id that nobody has used: 128 random bits."""
+    """Return a new request id: 128 random bits."""
     return RequestId(secrets.token_hex(16))
 
 

@@ -1,7 +1,7 @@
-"""Requests to trade: what strategies, the API and people publish on `{tenant}.traderActions`.
+"""Requests to trade, which strategies, the API and people publish on `{tenant}.traderActions`.
 
-See docs/protocol.md, "Requests to trade". A request is read leniently enough for a person's typing (every
-field but the obvious is optional) and strictly enough for money (an unknown field or a wrong sign is an error).
+See docs/protocol.md, "Requests to trade". A person can type a request by hand: every field but the obvious is optional.
+Nothing is guessed where money is concerned: an unknown field or a wrong sign is an error.
 """
 
 import re
@@ -12,7 +12,16 @@ import msgspec
 
 from millrace_core.errors import MalformedRequest, Problem, RequestParts
 from millrace_core.ids import is_request_id
-from millrace_core.json_problems import UNREADABLE, fields_of, problem_of, struct_problems, text_of
+from millrace_core.json_problems import (
+    TOO_DEEP,
+    UNREADABLE,
+    fields_of,
+    load_json,
+    problem_of,
+    silent_mistakes,
+    struct_problems,
+    text_of,
+)
 from millrace_core.trace import Trace
 
 DEFAULT_VALID_FOR_MS = 5_000
@@ -26,7 +35,7 @@ class _Payload(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", 
 
 
 class CreatePayload(_Payload, frozen=True, kw_only=True):
-    """The order to place. One of `amount_base` and `amount_quote` says how much."""
+    """The order to place. Exactly one of `amount_base` and `amount_quote` is its size."""
 
     symbol: str
     side: Literal["buy", "sell"]
@@ -34,14 +43,14 @@ class CreatePayload(_Payload, frozen=True, kw_only=True):
     amount_base: Decimal | None = None
     amount_quote: Decimal | None = None
     price: Decimal | None = None
-    """The limit; for a market order only what is expected."""
+    """The limit; of a market order the expected price, which is checked and not sent."""
     order_source: str | None = None
     time_in_force: Literal["GTC", "IOC", "FOK", "GTD", "PO"] | None = None
     post_only: bool = False
     reduce_only: bool = False
     trigger_price: Decimal | None = None
     params: dict[str, Any] = {}
-    """Handed to ccxt as they are."""
+    """Passed to ccxt unchanged."""
 
 
 class CancelPayload(_Payload, frozen=True, kw_only=True):
@@ -55,7 +64,7 @@ class CancelPayload(_Payload, frozen=True, kw_only=True):
 
 
 class EditPayload(_Payload, frozen=True, kw_only=True):
-    """What an open order shall become; what is None stays."""
+    """The new terms of an open order; None leaves a term as it is."""
 
     symbol: str
     order_id: str | None = msgspec.field(default=None, name="orderID")
@@ -78,7 +87,7 @@ class CancelAllPayload(_Payload, frozen=True, kw_only=True):
 
 
 class HaltPayload(_Payload, frozen=True, kw_only=True):
-    """What to halt, or to resume; neither scope means everything of the tenant."""
+    """What to halt or resume; without an exchange and a source, everything of the tenant."""
 
     order_source: str | None = None
     """Only requests of this source."""
@@ -101,7 +110,7 @@ class _Request(
     request_id: str | None = None
     """Idempotency key, 32 hex digits; the executor makes one where it is missing."""
     requested_at: int | None = None
-    """ms; the validity counts from here."""
+    """ms; the start of the validity."""
     valid_for: int = DEFAULT_VALID_FOR_MS
     """ms."""
     trace: Trace = Trace()
@@ -164,8 +173,12 @@ def parse_request(raw: bytes) -> Request:
         request = _decoder.decode(raw)
     except UNREADABLE as error:
         raise _diagnosis(raw, problem_of(error)) from error
-    if problems := tuple(_contradictions(request)):
-        raise MalformedRequest(problems, _parts(fields_of(raw)))
+    problems = _contradictions(request)
+    if not request.journaled:
+        # Perhaps typed by hand: of two amounts the decoder would take the last.
+        problems += _silent_mistakes(raw)
+    if problems:
+        raise MalformedRequest(tuple(problems), _parts(fields_of(raw)))
     return request
 
 
@@ -199,7 +212,8 @@ def _diagnosis(raw: bytes, first: Problem) -> MalformedRequest:
     if parts.action is None:
         return MalformedRequest((Problem("$.action", f"must be one of {', '.join(_KINDS)}"),), parts)
     del fields["action"]
-    return MalformedRequest(tuple(struct_problems(_KINDS[parts.action], fields, "$")) or (first,), parts)
+    problems = [*struct_problems(_KINDS[parts.action], fields, "$"), *_silent_mistakes(raw)]
+    return MalformedRequest(tuple(problems) or (first,), parts)
 
 
 def _parts(fields: dict[str, msgspec.Raw]) -> RequestParts:
@@ -215,6 +229,15 @@ def _parts(fields: dict[str, msgspec.Raw]) -> RequestParts:
         request_id=text_of(fields.get("requestId")),
         order_source=text_of(payload.get("orderSource")),
     )
+
+
+def _silent_mistakes(raw: bytes) -> list[Problem]:
+    try:
+        return list(silent_mistakes(load_json(raw)))
+    except ValueError as error:
+        return [Problem("$", str(error))]
+    except RecursionError:
+        return [TOO_DEEP]
 
 
 def _contradictions(request: Request) -> list[Problem]:

@@ -11,7 +11,7 @@ from millrace_api.access.principal import Principal
 from millrace_bus import Bus
 from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth
 from millrace_core.names import PUBLIC
-from millrace_store.records import AgentRecord
+from millrace_store.queries.records import AgentRecord
 
 LOOK_S = 1.0
 QUIET_S = 15.0
@@ -62,7 +62,7 @@ def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
 
 
 def _tenant(unit: str) -> str | None:
-    """Return whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `upkeep`."""
+    """Return whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `maintenance`."""
     tenant, dot, _ = unit.partition(".")
     return tenant if dot else None
 

@@ -13,7 +13,7 @@ from millrace_cli.databases import DEFAULT_DIR, DatabaseDir, DatabaseUrl, url_of
 from millrace_core import names
 
 if TYPE_CHECKING:
-    from millrace_store.records import TokenRecord
+    from millrace_store.queries.records import TokenRecord
 
 Run = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
 TenantOption = Annotated[str, typer.Option(help="Whose.")]

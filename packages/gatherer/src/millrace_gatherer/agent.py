@@ -1,6 +1,6 @@
 """The gatherer as an agent: which streams a configuration asks for, and how one is run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from millrace_bus import Bus
 from millrace_core.config import GathererConfig
@@ -23,14 +23,6 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
     def units(self, config: GathererConfig) -> Mapping[str, StreamUnit]:
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return stream_units(config)
-
-    def warnings(self, config: GathererConfig) -> Sequence[str]:
-        """Return a warning for each setting that has no effect."""
-        return [
-            f"$.workplans[{index}].includeInfo: raw payloads are not published yet"
-            for index, plan in enumerate(config.workplans)
-            if plan.include_info
-        ]
 
     async def started(self, bus: Bus) -> None:
         """Publish on this bus."""

@@ -37,7 +37,7 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
     """Return the streams that a configuration asks for, by key; candles of several timeframes are one stream.
 
     Raises:
-        ConfigInvalid: a stream is asked for twice with different settings, or nothing gathers that kind yet.
+        ConfigInvalid: a stream is asked for twice with different settings.
     """
     units: dict[str, StreamUnit] = {}
     problems: list[Problem] = []
@@ -45,9 +45,6 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
         credentials = config.exchanges[plan.tenant][plan.exchange_id]
         for place, point in enumerate(plan.data_points):
             where = f"$.workplans[{index}].dataPoints[{place}]"
-            if point.action == "watchPositions":
-                problems.append(Problem(where, "watchPositions is not gathered yet"))
-                continue
             for unit in _units_of(plan, point, credentials):
                 if (merged := _merged(units.get(unit.key), unit)) is None:
                     problems.append(Problem(where, f"{unit.key} is asked for elsewhere with other settings"))

@@ -1,4 +1,4 @@
-"""History of what a tenant did: orders with their whole story, own trades, balances, failed executions."""
+"""History of what a tenant did: orders with all that is known of them, own trades, balances, failed executions."""
 
 from typing import Annotated, Any
 
@@ -19,11 +19,11 @@ from millrace_api.scoping import (
 )
 from millrace_api.services import Held
 from millrace_store import Scope
-from millrace_store.records import (
+from millrace_store.queries.records import (
     BalanceRecord,
     FailedExecution,
+    OrderHistory,
     OrderRecord,
-    OrderStory,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
@@ -55,7 +55,7 @@ async def list_orders(
     return page(found)
 
 
-@router.get("/orders/{order_id}", operation_id="get_order", responses=gives(OrderStory, also=_NOT_THERE))
+@router.get("/orders/{order_id}", operation_id="get_order", responses=gives(OrderHistory, also=_NOT_THERE))
 async def get_order(
     held: Held,
     caller: Caller,
@@ -69,10 +69,10 @@ async def get_order(
     Where several orders have that number, exchange and symbol say which is meant.
     """
     scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
-    story = await held.store.account.story(scope, order_id=order_id)
-    if story is None:
+    history = await held.store.account.order_history(scope, order_id=order_id)
+    if history is None:
         raise not_found("order of this id")
-    return answer(story)
+    return answer(history)
 
 
 @router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
@@ -82,7 +82,7 @@ async def list_requests(held: Held, scope: SourcedScope, paging: PageWanted, des
     return page(found)
 
 
-@router.get("/requests/{request_id}", operation_id="get_request", responses=gives(OrderStory, also=_NOT_THERE))
+@router.get("/requests/{request_id}", operation_id="get_request", responses=gives(OrderHistory, also=_NOT_THERE))
 async def get_request(
     held: Held,
     caller: Caller,
@@ -91,10 +91,10 @@ async def get_request(
 ) -> Response:
     """Return everything known of a request: what became of it, its order, its fills."""
     scope = Scope(tenant_of(caller, tenant, public=False))
-    story = await held.store.account.story(scope, request_id=request_id)
-    if story is None:
+    history = await held.store.account.order_history(scope, request_id=request_id)
+    if history is None:
         raise not_found("request of this id (one made a moment ago is stored within a second)")
-    return answer(story)
+    return answer(history)
 
 
 @router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))

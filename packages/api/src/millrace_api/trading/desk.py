@@ -21,7 +21,7 @@ from millrace_core.messages import RequestError, Response, ResponseStatus, encod
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, action_of, parse_request
 from millrace_store import Scope
-from millrace_store.records import OrderStory
+from millrace_store.queries.records import OrderHistory
 
 Trade = CreateOrder | EditOrder | CancelOrder | CancelAllOrders
 
@@ -89,8 +89,8 @@ class Desk:
                 return await self._first(request, key)
             if known.body is not None:
                 return msgspec.json.decode(known.body, type=Response)
-            story = await store.account.story(Scope(tenant), request_id=str(request.request_id))
-            if story is not None and (final := final_answer(story)) is not None:
+            history = await store.account.order_history(Scope(tenant), request_id=str(request.request_id))
+            if history is not None and (final := final_answer(history)) is not None:
                 return final
             if time.monotonic() >= ends_s:
                 return None
@@ -129,12 +129,12 @@ def _checked(request: Trade) -> Trade:
     return request
 
 
-def final_answer(story: OrderStory) -> Response | None:
+def final_answer(history: OrderHistory) -> Response | None:
     """Return the final answer of a request as it is stored; None while there is none."""
-    for record in reversed(story.responses):
+    for record in reversed(history.responses):
         if record.status != "unknown":
             error = RequestError(record.error_kind, record.error_message or "") if record.error_kind else None
-            order = None if story.order is None else story.order.order
+            order = None if history.order is None else history.order.order
             status = cast(ResponseStatus, record.status)
             return Response(record.request_id, status, order, record.order_source, error)
     return None
