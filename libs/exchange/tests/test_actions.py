@@ -5,7 +5,7 @@ from millrace_exchange.ccxt.loading import load_exchange
 
 def test_the_registry_is_what_a_configuration_may_ask_for() -> None:
     """Every action that the schema accepts stands in the table, with the same demands."""
-    asked = set(WatchAction.__args__) - {"watchPositions"}
+    asked = set(WatchAction.__args__)
     assert set(ACTIONS) == asked
     assert {name for name, action in ACTIONS.items() if action.is_private} == PRIVATE_ACTIONS & asked
     assert {name for name, action in ACTIONS.items() if action.is_account_wide} == ACCOUNT_WIDE_ACTIONS & asked

@@ -63,3 +63,12 @@ def test_no_code_names_an_exchange() -> None:
     ]
     assert len(SOURCES) > 40
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "profile", {id(profile): profile for profile in profiles().values()}.values(), ids=lambda profile: profile.exchange
+)
+def test_a_request_socket_has_the_limit_that_paces_it(profile: ExchangeProfile) -> None:
+    """Requests over a socket of their own are paced by the exchange's limit by IP; books are proved by someone."""
+    assert profile.request_socket is None or any(limit.scope == "ip" for limit in profile.requests.limits)
+    assert (profile.book.checked_by == "millrace") == (profile.book.frame_numbers is not None)

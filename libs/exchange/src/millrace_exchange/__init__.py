@@ -13,8 +13,9 @@ each fact beside it, and a test in `tests/profiles`. Nothing else changes: no co
 exchange without a profile works with the safe default.
 
 **To support an exchange natively** (without ccxt): write a folder beside `ccxt/` with classes that implement the five
-ports, choose it in `opening.py`, and inherit the contract tests (`tests/contracts.py`) in a test that runs them
-against it. An adapter reads its exchange's profile where it needs a fact, and raises the four errors by evidence only.
+ports, choose it in `opening.py`, and inherit the contract tests (`libs/exchange/tests/contracts`) in a test that runs
+them against it. An adapter reads its exchange's profile where it needs a fact, and raises the four errors by evidence
+only.
 """
 
 from millrace_exchange.errors import (

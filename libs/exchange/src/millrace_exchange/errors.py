@@ -5,7 +5,7 @@ MillraceError
 │   ├── Retryable            retry_after_ms           nothing was done; the same may be tried again later
 │   ├── Rejected             reason                   not done as asked, nor will it be if sent again as it is
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
-│   └── Fatal                                         the account cannot trade: stop it and tell people
+│   └── Fatal                                         the account cannot trade: stop it and alert people
 ├── UnknownExchange          exchange                 ccxt has no exchange of that id, or none with streams
 └── UnsupportedCcxt          found, wanted            the ccxt that is installed is not the one built upon
 """

@@ -110,7 +110,10 @@ class ExecutionClient(OrderQueries, Protocol):
         """Cancel an order, named by the exchange's id or by ours."""
 
     async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
-        """Change an open order; where the exchange replaces it, the new one carries `client_order_id`."""
+        """Change an open order; where the exchange replaces it, the new one carries `client_order_id`.
+
+        The payload's amount is that of the whole order, with what was filled of it.
+        """
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
         """Cancel the open orders of a symbol, or all; return those that were canceled.

@@ -19,6 +19,8 @@ _BASE62_DIGITS: Final = 22
 """What 128 bits take."""
 
 DAY_MS: Final = 24 * 3_600_000
+PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker", "fetchTrades", "loadMarkets"})
+"""What needs no key; exchanges limit it by IP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,19 +143,21 @@ class RateLimit:
     scope: Literal["ip", "account"]
     weight: int
     window_ms: int
+    actions: frozenset[str] = frozenset()
+    """The actions that it counts; empty for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimits:
-    """What the exchange allows per time, and what it does to whom asks more."""
+    """What the exchange allows per time, and how long to wait after it refused a request."""
 
     limits: tuple[RateLimit, ...] = ()
     weights: Mapping[str, int] = field(default_factory=dict)
     """Weight of one request by ccxt's unified action, such as `createOrder`; 1 where not named."""
     retry_after_header: str | None = "Retry-After"
-    """Header that says, in s, how long to keep still; None where there is none."""
+    """Header that says, in s, how long to wait; None if the exchange has another one, or none."""
     ban_ms: int = 10_000
-    """How long to keep still after a refusal that does not say."""
+    """How long to wait after a refusal that does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +224,7 @@ class ExchangeProfile:
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()
-    """Events (`e`) of the account's stream that tell by how much a balance changed; ccxt may take them for balances."""
+    """Events (`e`) of the account's stream that hold the change of a balance; ccxt may take them for the balance."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 60_000
     """How long after its validity a request can still be at work at the exchange; a minute where no source says."""

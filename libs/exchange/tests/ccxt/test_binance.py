@@ -12,8 +12,8 @@ from libs.exchange.tests.contracts import (
 )
 
 from millrace_core.config.common import Credentials
-from millrace_core.requests import CreatePayload
-from millrace_exchange import Exchange, Fatal, open_exchange
+from millrace_core.requests import CreatePayload, EditPayload
+from millrace_exchange import Exchange, Fatal, Rejected, open_exchange
 from millrace_simulator.server import Server
 
 BID = CreatePayload(symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(1), price=Decimal(5))
@@ -63,6 +63,15 @@ async def test_orders_go_over_rest_where_the_websocket_cannot_be_reached(exchang
     """What certainly did not leave over one way may take the other."""
     placed = await exchange_without_websocket.execution.create_order(BID, "rest")
     assert placed.orders[0].status == "open"
+
+
+async def test_an_order_that_was_canceled_without_its_replacement_is_said_to_be(exchange: Exchange) -> None:
+    """Binance cancels first: where it then refuses the new order, the old one is gone, and that is certain."""
+    placed = await exchange.execution.create_order(BID, "before")
+    too_much = EditPayload(symbol="KCS/USDT", order_id=placed.orders[0].id, amount_base=Decimal(800_000))
+    with pytest.raises(Rejected, match="the order was canceled, its replacement was refused"):
+        await exchange.execution.edit_order(too_much, "after")
+    assert await exchange.execution.fetch_open_orders() == []
 
 
 async def test_absence_proves_nothing_until_the_window_and_the_backend_are_over() -> None:

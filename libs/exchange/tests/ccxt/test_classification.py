@@ -114,12 +114,12 @@ def test_a_question_is_never_in_doubt(action: str) -> None:
 def test_a_limit_says_how_long_to_wait() -> None:
     """The exchange's own word comes first, else there is a cautious one; a wrong clock need not wait."""
     limited = ccxt.DDoSProtection("429")
-    told, untold = (classify(BINANCE, "createOrder", limited, retry_after_ms=ms) for ms in (7_000, None))
+    stated, unstated = (classify(BINANCE, "createOrder", limited, retry_after_ms=ms) for ms in (7_000, None))
     clock = classify(BINANCE, "createOrder", ccxt.InvalidNonce("-1021"))
-    assert isinstance(told, Retryable)
-    assert told.retry_after_ms == 7_000
-    assert isinstance(untold, Retryable)
-    assert untold.retry_after_ms == BINANCE.requests.ban_ms
+    assert isinstance(stated, Retryable)
+    assert stated.retry_after_ms == 7_000
+    assert isinstance(unstated, Retryable)
+    assert unstated.retry_after_ms == BINANCE.requests.ban_ms
     assert isinstance(clock, Retryable)
     assert clock.retry_after_ms == 0
 

@@ -1,19 +1,23 @@
 """Orders and questions about them, with ccxt's answers written by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from millrace_core.clock import now_ms
 from millrace_core.names import ExchangeId
-from millrace_core.requests import CancelPayload
+from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange import Rejected, Retryable
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
 from millrace_exchange.profile import DAY_MS, ClientOrderIds, ExchangeProfile, History, HistoryWindow
 
 SYMBOL = "A/B"
+NO_PARAMS: Mapping[str, int] = MappingProxyType({})
 
 
 class Answers:
@@ -21,9 +25,9 @@ class Answers:
 
     last_response_headers: dict[str, str] = {}
 
-    def __init__(self, trades: Sequence[int] = (), *, width_ms: int = 1, page: int = 100) -> None:
-        self.asked: list[int] = []
-        self._trades, self._width_ms, self._page = trades, width_ms, page
+    def __init__(self, trades: Sequence[int] = (), *, width_ms: int = 1, newest: bool = False) -> None:
+        self.asked: list[int | None] = []
+        self._trades, self._width_ms, self._newest = trades, width_ms, newest
 
     async def fetch_order(self, *_: Any) -> dict[str, Any]:
         """Return what ccxt makes of a body that was cut short."""
@@ -38,13 +42,18 @@ class Answers:
         assert not params
         return {"id": order_id, "symbol": symbol, "status": "canceled"}
 
-    async def fetch_my_trades(self, symbol: str, since_ms: int, limit: int) -> list[dict[str, Any]]:
-        """Return the trades of one span, the oldest first, as an exchange with history windows does."""
+    async def fetch_my_trades(
+        self, symbol: str, since_ms: int | None = None, limit: int = 100, params: Mapping[str, int] = NO_PARAMS
+    ) -> list[dict[str, Any]]:
+        """Return the trades of one span, as an exchange with history windows does; without a time the last ones."""
         self.asked.append(since_ms)
-        found = [at for at in self._trades if since_ms <= at < since_ms + self._width_ms][: min(limit, self._page)]
+        start_ms = now_ms() - self._width_ms if since_ms is None else since_ms
+        end_ms = min(start_ms + self._width_ms, params.get("until", start_ms + self._width_ms))
+        found = [at for at in self._trades if start_ms <= at <= end_ms]
+        page = found[-limit:] if self._newest else found[:limit]
         return [
             {"id": str(at), "timestamp": at, "symbol": symbol, "side": "buy", "price": 1.0, "amount": 1.0, "order": "o"}
-            for at in found
+            for at in page
         ]
 
 
@@ -68,11 +77,32 @@ async def test_own_trades_are_found_beyond_the_first_span() -> None:
     """An answer that spans seven days is followed by the next, up to now; those too long ago are not asked for."""
     now = now_ms()
     recent, older, too_old = now - 1_000, now - 20 * DAY_MS, now - 200 * DAY_MS
-    ccxt = Answers([too_old, older, recent], width_ms=7 * DAY_MS, page=100)
+    ccxt = Answers([too_old, older, recent], width_ms=7 * DAY_MS)
     window = HistoryWindow(reach_ms=90 * DAY_MS, width_ms=7 * DAY_MS)
     trades = await client(ccxt, window).fetch_my_trades(SYMBOL, now - 365 * DAY_MS)
     assert [trade.timestamp for trade in trades] == [older, recent]
-    assert min(ccxt.asked) >= now - 90 * DAY_MS
+    assert min(asked for asked in ccxt.asked if asked is not None) >= now - 90 * DAY_MS
+
+
+async def test_one_question_does_where_the_newest_trades_reach_back() -> None:
+    """An old trade alone does not make it ask for every week since."""
+    now = now_ms()
+    ccxt = Answers([now - 6 * DAY_MS, now - DAY_MS], width_ms=7 * DAY_MS)
+    trades = await client(ccxt, HistoryWindow(width_ms=7 * DAY_MS)).fetch_my_trades(SYMBOL, now - 5 * DAY_MS)
+    assert [trade.timestamp for trade in trades] == [now - DAY_MS]
+    assert len(ccxt.asked) == 1
+
+
+@pytest.mark.parametrize("full_page", ["oldest", "newest", "unknown"])
+@pytest.mark.parametrize("width_ms", [None, 7 * DAY_MS])
+async def test_a_full_answer_is_asked_on_from(full_page: Any, width_ms: int | None) -> None:
+    """Whichever end of a span a full answer holds, the rest of it is asked for too, each trade once."""
+    now = now_ms()
+    times = [now - 60_000 + 100 * number for number in range(23)]
+    ccxt = Answers(times, width_ms=width_ms or 365 * DAY_MS, newest=full_page == "newest")
+    window = HistoryWindow(width_ms=width_ms, page=5, full_page=full_page)
+    trades = await client(ccxt, window).fetch_my_trades(SYMBOL, now - DAY_MS)
+    assert [trade.timestamp for trade in trades] == times
 
 
 async def test_where_our_id_cannot_be_asked_for_the_open_orders_are_searched() -> None:
@@ -91,3 +121,13 @@ async def test_where_our_id_cannot_be_canceled_the_exchanges_own_is_found_first(
     assert [order.id for order in canceled.orders] == ["1"]
     with pytest.raises(Rejected):
         await account.cancel_order(CancelPayload(symbol=SYMBOL, client_order_id="ours-9"))
+
+
+async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
+    """A replacement of no or a negative amount is never sent."""
+    filled = Answers()
+    filled.fetch_order = AsyncMock(return_value={"id": "1", "symbol": SYMBOL, "amount": 10.0, "filled": 4.0})
+    profile = ExchangeProfile(exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit_amount="remaining")
+    account = CcxtExecutionClient(CcxtCaller(filled, profile, has_keys=True))
+    with pytest.raises(Rejected, match="4 are filled already"):
+        await account.edit_order(EditPayload(symbol=SYMBOL, order_id="1", amount_base=Decimal(4)), "new")

@@ -35,6 +35,6 @@ def test_an_exchange_that_inherits_from_another_is_loaded_with_it() -> None:
 
 @pytest.mark.parametrize("exchange", ["nonesuch", "base", "exchanges", "btcmarketz"])
 def test_what_is_no_exchange_is_refused(exchange: str) -> None:
-    """A misspelt id is told as such."""
+    """A misspelt id raises a typed error that names it."""
     with pytest.raises(UnknownExchange, match=exchange):
         load_exchange(exchange)

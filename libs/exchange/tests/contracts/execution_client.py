@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from libs.exchange.tests.contracts.venue import Venue
 
@@ -48,6 +49,17 @@ class ExecutionClientContract:
         assert (edited.price, edited.amount, edited.side) == (price, 1, "buy")
         assert edited.client_order_id == ("after" if exchange.profile.edit == "cancel_replace" else "before")
         assert [order.id for order in await exchange.execution.fetch_open_orders()] == [edited.id]
+
+    async def test_an_edit_of_a_partly_filled_order_buys_no_more_in_all(self, exchange: Exchange, venue: Venue) -> None:
+        """What was filled counts: an order that replaces another has the rest of the amount alone."""
+        price, offered = (Decimal(str(number)) for number in (await venue.book(venue.own_symbol)).asks[0])
+        total = offered + 5
+        order = msgspec.structs.replace(bid(venue), amount_base=total, price=price)
+        partly = (await exchange.execution.create_order(order, "partly")).orders[0]
+        assert partly.filled == offered
+        edit = EditPayload(symbol=venue.own_symbol, order_id=partly.id, price=venue.low_price)
+        edited = (await exchange.execution.edit_order(edit, "rest")).orders[0]
+        assert edited.remaining == 5
 
     async def test_all_orders_are_canceled(self, exchange: Exchange, venue: Venue) -> None:
         """Of every symbol if none is named; nothing open is no error."""

@@ -5,7 +5,19 @@ import asyncio
 import pytest
 from libs.exchange.tests.contracts.venue import RecordingListener, Venue, streaming
 
-from millrace_exchange import Exchange, Retryable
+from millrace_core.market import Trade
+from millrace_exchange import Event, Exchange, Retryable
+
+
+class FaultyListener:
+    """A listener with a mistake."""
+
+    was_called = False
+
+    def traded(self, trades: list[Trade], event: Event) -> None:
+        """Fail on any trade."""
+        self.was_called = True
+        raise ValueError("a mistake in the listener")
 
 
 async def moved(venue: Venue, listener: RecordingListener) -> None:
@@ -83,6 +95,20 @@ class MarketFeedContract:
         assert ticker.ticker["symbol"] == venue.symbol
         assert "info" not in ticker.ticker
         assert candles.candles[-1][0] % 60_000 == 0
+
+    async def test_a_message_that_cannot_be_taken_breaks_the_stream(self, exchange: Exchange, venue: Venue) -> None:
+        """An error of a listener ends its stream, which can be streamed again, instead of silencing it for ever."""
+        faulty, listener = FaultyListener(), RecordingListener()
+        task = asyncio.create_task(exchange.market.trades(venue.symbol, faulty))
+        async with asyncio.timeout(10):
+            while not faulty.was_called:
+                venue.step()
+                await asyncio.sleep(0.012)
+            with pytest.raises(Retryable):
+                await task
+        async with streaming(exchange.market.trades(venue.symbol, listener)):
+            await moved(venue, listener)
+        assert listener.trades
 
     async def test_the_end_of_a_connection_breaks_its_streams(self, exchange: Exchange, venue: Venue) -> None:
         """When the exchange goes away, a stream ends at once."""

@@ -84,11 +84,16 @@ class Socket:
     def __init__(self) -> None:
         self.books = 0
         """How often a book was passed on."""
+        self.errors: list[str] = []
         self.subscriptions: dict[str, Any] = {}
 
     def resolve(self, _book: Any, _name: str) -> None:
         """Take a book that was changed."""
         self.books += 1
+
+    def reject(self, error: Any, _name: str) -> None:
+        """Take what is wrong with a book."""
+        self.errors.append(type(error).__name__)
 
 
 def _leaves(tree: Any, name: str = "") -> list[tuple[str, Any]]:

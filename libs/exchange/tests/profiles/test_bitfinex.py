@@ -1,5 +1,6 @@
 """Bitfinex's own way."""
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -20,3 +21,16 @@ async def test_ccxt_cannot_cancel_by_our_id_alone(recorded: Callable[..., Any]) 
     exchange = recorded("bitfinex")
     with pytest.raises(InvalidOrder):
         await exchange.ccxt.cancel_order("", exchange.symbol, exchange.params)
+
+
+@pytest.mark.parametrize(("stale", "errors"), [(False, []), (True, ["ChecksumError"])])
+def test_ccxt_compares_the_checksum(stale: bool, errors: list[str], recorded: Callable[..., Any], socket: Any) -> None:
+    """The books are checked: a wrong checksum breaks one, the right one does not."""
+    exchange = recorded("bitfinex", dict(PROFILE.book.ccxt_options))
+    subscription = {"symbol": "BTCUSDT", "prec": "P0", "len": "25"}
+    socket.subscriptions["book:BTCUSDT"] = subscription
+    exchange.ccxt.handle_order_book(socket, [1, [[100.5, 1, 0.25], [101, 1, -0.00001]]], subscription)
+    checksum = zlib.crc32(b"100.5:0.25:101:-0.00001")
+    signed = checksum - 2**32 if checksum >= 2**31 else checksum
+    exchange.ccxt.handle_checksum(socket, [1, "cs", signed + stale], subscription)
+    assert socket.errors == errors

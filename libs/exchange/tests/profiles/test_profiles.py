@@ -166,6 +166,36 @@ async def test_our_id_reaches_the_exchange_where_a_profile_says_so(
     assert exchange.sent_ids, exchange.sent
 
 
+EDIT_PARAMETERS = {
+    "binance": "newClientOrderId",
+    "binanceusdm": "origClientOrderId",
+    "bitget": "clientOid",
+    "bybit": "orderLinkId",
+    "hitbtc": "client_order_id",
+    "htx": "client-order-id",
+    "hyperliquid": "c",
+    "kraken": "cl_ord_id",
+    "kucoin": "clientOid",
+    "okx": "clOrdId",
+}
+"""The exchange's own name of what ccxt makes of our id in an edit: of a new order, or of the existing one."""
+
+
+@EVERY_PROFILE
+async def test_an_edit_carries_our_id_where_a_profile_says_so(
+    profile: ExchangeProfile, recorded: Callable[..., Any]
+) -> None:
+    """What our id means in an edit follows from the name under which ccxt sends it."""
+    assert (profile.edit_client_order_id != "none") == (profile.exchange in EDIT_PARAMETERS)
+    if (name := EDIT_PARAMETERS.get(profile.exchange)) is None:
+        return
+    exchange = recorded(profile.exchange)
+    exchange.ccxt.accounts = [{"id": "1", "type": "spot"}]
+    with contextlib.suppress(BaseError, LookupError, TypeError):
+        await exchange.ccxt.edit_order("1", exchange.symbol, "limit", "buy", 1.0, 10.0, exchange.params)
+    assert name in exchange.sent_ids, exchange.sent
+
+
 def _keys(options: Mapping[str, Any]) -> Iterator[str]:
     for key, value in options.items():
         yield key

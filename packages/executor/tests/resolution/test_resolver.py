@@ -2,12 +2,13 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import RequestId, new_request_id
-from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload
+from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_exchange import Exchange, open_exchange
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.resolver import Resolver, order_of_own_trades
@@ -39,12 +40,28 @@ async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None
     assert await order_of_own_trades(exchange.execution, BUY, new_request_id(), began_ms) is None
 
 
-def asked(request: CreateOrder | CancelOrder, client_order_id: str) -> Intent:
+def asked(request: CreateOrder | CancelOrder | EditOrder, client_order_id: str) -> Intent:
     """The intent of a request that was sent just now."""
     name = "stream.StrankaXY.binance.createOrder.KCS/USDT"
     return Intent(
         RequestId(client_order_id), "unknown", name, now_ms(), now_ms(), request, client_order_id, sent_by=now_ms()
     )
+
+
+async def test_an_edit_of_a_partly_filled_order_is_proven_by_its_replacement(exchange: Exchange) -> None:
+    """The replacement has less than the amount asked for, since what was filled counts; our id on it is proof."""
+    request_id, before = new_request_id(), new_request_id()
+    best = (await exchange.execution.create_order(BUY, new_request_id())).orders[0].average
+    more_than_offered = msgspec.structs.replace(BUY, type="limit", price=best, amount_base=Decimal(20_000))
+    placed = (await exchange.execution.create_order(more_than_offered, before)).orders[0]
+    assert placed.filled
+    assert placed.remaining
+    edit = EditPayload(symbol="KCS/USDT", order_id=placed.id, amount_base=Decimal(20_001))
+    edited = (await exchange.execution.edit_order(edit, request_id)).orders[0]
+    resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
+    answer = await resolver.ask_once(asked(EditOrder(exchange_id="binance", payload=edit), request_id))
+    assert answer is not None
+    assert (answer.status, answer.order.id if answer.order else None) == ("done", edited.id)
 
 
 async def test_one_question_settles_what_is_there(exchange: Exchange) -> None:

@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from millrace_bus import Bus
-from millrace_core.clock import now_ns
+from millrace_core.clock import now_ms, now_ns
 from millrace_core.config.common import Credentials
+from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import Event, Exchange
 from millrace_exchange.actions import ACTIONS
@@ -17,6 +18,7 @@ from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import STREAMS, run_stream
 from millrace_gatherer.streams.stream import NOT_TAKEN
 from millrace_gatherer.streams.ticker import TickerStream
+from millrace_gatherer.streams.trades import OVERLAP_MS, MyTradesStream
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
@@ -85,6 +87,56 @@ async def test_a_stream_whose_messages_redis_refuses_is_never_live(bus: Bus, run
             await asyncio.sleep(0.05)
     assert "live" not in [state for state, _ in unit.reports]
     assert unit.reports[-1] == ("stale", NOT_TAKEN)
+
+
+class RestingAccount:
+    """An account with an old trade, and one that no stream brings: it shows when it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int | None] = []
+        self.trades = [trade("1", at_ms=1)]
+        self.answered = asyncio.Condition()
+
+    async def my_trades(self, symbol: str, listener: Any) -> None:
+        """Stream nothing."""
+        await asyncio.Event().wait()
+
+    async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
+        """Return the trades since a time."""
+        async with self.answered:
+            self.asked.append(since_ms)
+            self.answered.notify_all()
+        return [trade for trade in self.trades if (trade.timestamp or 0) >= (since_ms or 0)]
+
+    async def until_asked(self, times: int) -> None:
+        """Wait until it was asked so often."""
+        async with asyncio.timeout(10), self.answered:
+            await self.answered.wait_for(lambda: len(self.asked) >= times)
+
+
+def trade(trade_id: str, at_ms: int) -> Trade:
+    """Return an own trade."""
+    return Trade(id=trade_id, timestamp=at_ms, symbol="A/B", side="buy", price=1.0, amount=1.0)
+
+
+async def test_own_trades_are_asked_for_from_the_last_complete_answer_on(
+    bus: Bus, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that rests is not asked about all the time since its last trade, and what it finds is not a loss."""
+    monkeypatch.setattr(MyTradesStream, "poll_s", 0.05)
+    account, began_ms = RestingAccount(), now_ms()
+    exchange = SimpleNamespace(account=account, profile=ExchangeProfile(exchange=ExchangeId("x")))
+    name = StreamName(Tenant("T"), ExchangeId("x"), Action("watchMyTrades"), Symbol("A/B"))
+    unit = StreamUnit(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
+    health = UnitHealthReporter("trades", changed=lambda: None, errors=ErrorLog())
+    running(SimpleNamespace(stream=MyTradesStream(unit, cast(Exchange, exchange), bus, health)))
+    await account.until_asked(2)
+    account.trades.append(trade("2", at_ms=now_ms()))
+    await account.until_asked(5)
+    assert account.asked[0] is None
+    assert all(began_ms - OVERLAP_MS <= (since_ms or 0) for since_ms in account.asked[1:])
+    assert health.report().counters["messages"] == 2
+    assert "lost" not in health.report().counters
 
 
 def test_every_action_has_its_stream() -> None:

@@ -49,7 +49,7 @@ _DUPLICATE = re.compile(r"duplicate", re.IGNORECASE)
 _SECRETS = re.compile(r"(?i)\b(signature|apikey|api_key|listenkey|token|secret|passphrase)(\"?[=:]\s*\"?)[^&\s\",}]+")
 _CODE_KEYS: Final = ("code", "retCode", "sCode", "label", "err-code", "error", "errorCode", "error_code")
 """Under which names exchanges put the code of an error."""
-_MEANINGS: Final[dict[Outcome, type[ExchangeError]]] = {
+_ERRORS: Final[dict[Outcome, type[ExchangeError]]] = {
     "retryable": Retryable,
     "rejected": Rejected,
     "unknown": OutcomeUnknown,
@@ -74,20 +74,20 @@ def classify(
 ) -> ExchangeError:
     """Return what an exception out of ccxt means.
 
-    `sent` says whether anything had left us; `retry_after_ms` is what the exchange said of when to come back.
+    `sent` says whether anything had left us; `retry_after_ms` is the pause that the exchange asked for.
     A question (`fetch…`, `load…`, `watch…`) leaves nothing behind, so it is never `OutcomeUnknown`.
     """
     kind = type(error).__name__
     rule = _rule(profile, action, error)
-    meaning = _MEANINGS[rule.outcome] if rule else _meaning(error)
-    if meaning is OutcomeUnknown and (not sent or _is_question(action) or _never_connected(error)):
-        meaning = Retryable
+    error_class = _ERRORS[rule.outcome] if rule else _by_class(error)
+    if error_class is OutcomeUnknown and (not sent or _is_question(action) or _never_connected(error)):
+        error_class = Retryable
     text = redacted(str(error)) or kind
     text = f"{rule.why}: {text}" if rule else text
-    if meaning is Retryable:
+    if error_class is Retryable:
         wait_ms = _retry_after_ms(profile, error, retry_after_ms)
         return Retryable(text, exchange=profile.exchange, action=action, kind=kind, retry_after_ms=wait_ms)
-    return meaning(text, exchange=profile.exchange, action=action, kind=kind)
+    return error_class(text, exchange=profile.exchange, action=action, kind=kind)
 
 
 def redacted(text: str) -> str:
@@ -133,7 +133,7 @@ def _at(path: str, answer: Any) -> Any:
     return answer
 
 
-def _meaning(error: BaseException) -> type[ExchangeError]:
+def _by_class(error: BaseException) -> type[ExchangeError]:
     if _is_duplicate(error):
         return OutcomeUnknown
     if isinstance(error, _LIMITED):

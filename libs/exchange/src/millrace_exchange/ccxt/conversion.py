@@ -96,7 +96,7 @@ def _fees(order: CcxtDict) -> list[OrderFee]:
 
 
 def balances_of(balance: CcxtDict) -> Balances:
-    """Return the balances by currency code; those of which the exchange told only a part are left out."""
+    """Return the balances by currency code; those that the exchange sent only in part are left out."""
     return {
         code: Balance(free=held["free"], used=held["used"], total=held["total"])
         for code, held in balance.items()

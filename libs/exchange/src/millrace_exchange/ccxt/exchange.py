@@ -5,11 +5,10 @@ from typing import Any, Final
 
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
-from millrace_exchange.ccxt.account_feed import CcxtAccountFeed
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
+from millrace_exchange.ccxt.feeds import CcxtAccountFeed, CcxtMarketFeed
 from millrace_exchange.ccxt.loading import load_exchange
-from millrace_exchange.ccxt.market_feed import CcxtMarketFeed
 from millrace_exchange.ccxt.market_rules import CcxtMarketRules
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
 from millrace_exchange.ccxt.settings import constructor_settings, overridden_urls

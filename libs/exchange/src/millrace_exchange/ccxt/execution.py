@@ -1,6 +1,7 @@
 """Changes of one account's orders, through ccxt."""
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 from millrace_core.clock import now_ns
@@ -42,10 +43,11 @@ class CcxtExecutionClient(CcxtOrderQueries):
     async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
         """Change an open order; where the exchange replaces it, the new one carries `client_order_id`.
 
-        Exchanges want all terms, so those that the payload leaves out are asked for first.
+        Exchanges want all terms, so those that the payload leaves out are asked for first. The amount is that of the
+        whole order, with what was filled: a fill between the question and the edit still comes on top of it.
         """
         order = await self._found("editOrder", payload)
-        amount, price = payload.amount_base or order.amount, payload.price or order.price
+        amount, price = self._amount_to_send(payload, order), payload.price or order.price
         params = edit_params(self._caller.profile, payload, client_order_id)
         with decided(amount, price, payload.trigger_price):
             return await self._send(
@@ -72,6 +74,16 @@ class CcxtExecutionClient(CcxtOrderQueries):
             orders += await self._cancel_all_of(symbol, params, timed)
         acknowledged_ns = now_ns()
         return Acknowledgement(tuple(orders), timed.at_ns or acknowledged_ns, acknowledged_ns)
+
+    def _amount_to_send(self, payload: EditPayload, order: Order) -> Decimal | None:
+        """Return the amount of an edit as the exchange counts it, so that the total is what was asked for."""
+        profile, total = self._caller.profile, payload.amount_base or order.amount
+        if total is None or not order.filled or profile.edit_amount != "remaining":
+            return total
+        if total <= order.filled:
+            reason = f"$.payload.amountBase: {order.filled:f} are filled already, as much as {total:f} or more"
+            raise Rejected(reason, exchange=profile.exchange, action="editOrder", kind="InvalidOrder")
+        return total - order.filled
 
     async def _found(self, action: str, payload: CancelPayload | EditPayload) -> Order:
         order = await self.fetch_order(

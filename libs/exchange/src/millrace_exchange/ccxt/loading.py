@@ -1,7 +1,7 @@
-"""ccxt without the exchanges that nobody asked for.
+"""ccxt without importing the exchanges that are not used.
 
 `import ccxt.pro` runs three package files that import every exchange there is: 8 s and 119 MB. Here those three
-packages are put in place without running their files; what they would have bound is found when it is asked for.
+packages are put in place without running their files; a name is found when it is first used.
 The modules below them are ccxt's own, unchanged. Importing this module does it.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from millrace_exchange.errors import UnknownExchange, UnsupportedCcxt
 
 CCXT_VERSION = "4.5.90"
-"""What the recorder and the table of meanings were checked against."""
+"""The version that recording and error classification were checked against."""
 
 _PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
 _EXCHANGE_BASES = {
@@ -28,7 +28,7 @@ _SHARED = ("ccxt.base.errors", "ccxt.base.decimal_to_precision", "ccxt.base.prec
 
 
 class LazyPackage(ModuleType):
-    """One of ccxt's packages, whose names are imported when somebody asks for them."""
+    """One of ccxt's packages, whose names are imported when they are first used."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -60,10 +60,10 @@ class LazyPackage(ModuleType):
 def load_exchange(exchange_id: str) -> type[Any]:
     """Return ccxt's streaming class of an exchange, importing that exchange alone.
 
-    Takes about a second for the first; blocks, so that a running event loop calls it in a thread.
+    The first takes about a second and blocks: call it in a thread.
 
     Raises:
-        UnknownExchange: ccxt has none of that id, or none with streams.
+        UnknownExchange: ccxt has no exchange of that id, or none with streams.
         UnsupportedCcxt: another version of ccxt is installed.
     """
     version = importlib.import_module("ccxt.base.exchange").__version__
@@ -90,7 +90,7 @@ def _put_in_place(name: str) -> None:
         setattr(sys.modules[parent], child, package)
 
 
-# Somebody may have imported ccxt already: then it stays as it is.
+# If ccxt is imported already, it stays as it is.
 if "ccxt" not in sys.modules:
     for _name in _PACKAGES:
         _put_in_place(_name)

@@ -61,4 +61,4 @@ def _is_rounded(to_precision: Callable[[str, str], str], symbol: str, number: De
     try:
         return Decimal(to_precision(symbol, f"{number:f}")) != number
     except BaseError:
-        return True  # ccxt's word for what would be rounded to nothing
+        return True  # ccxt raises for a number that would be rounded to zero

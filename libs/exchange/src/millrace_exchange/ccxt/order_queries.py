@@ -47,18 +47,40 @@ class CcxtOrderQueries:
     async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
         """Return the account's own trades in a symbol, oldest first: the newest, or those since a time.
 
-        Where one answer spans a limited time, several are asked for, up to now or to the first that is full.
+        Where one answer covers a limited span, as many are asked for as it takes to reach from then until now.
         """
-        window, ask = self._caller.profile.history.own_trades, self._caller.ccxt.fetch_my_trades
+        window = self._caller.profile.history.own_trades
         if since_ms is None:
-            return [trade_of(trade) for trade in await self._caller.call("fetchMyTrades", ask, symbol)]
-        trades: list[Trade] = []
+            return await self._own_trades(symbol)
+        found: list[Trade] = []
+        if window.width_ms is not None:
+            # Mostly the newest reach back far enough, and one question does.
+            found = await self._own_trades(symbol, None, window.page)
+            if any(_time(trade) <= since_ms for trade in found):
+                return [trade for trade in found if _time(trade) >= since_ms]
         for start_ms in window.starts(since_ms, now_ms()):
-            raw = await self._caller.call("fetchMyTrades", ask, symbol, start_ms, window.page)
-            trades += map(trade_of, raw)
-            if len(raw) >= window.page:
+            found += await self._own_trades_of_span(symbol, start_ms)
+        return sorted(dict.fromkeys(found), key=_time)
+
+    async def _own_trades_of_span(self, symbol: str, start_ms: int) -> list[Trade]:
+        """Return every own trade of the span that answers from a time on cover, asking on while one is full."""
+        window = self._caller.profile.history.own_trades
+        found = page = await self._own_trades(symbol, start_ms, window.page)
+        since_ms, params = start_ms, dict[str, int]()
+        while len(page) >= window.page:
+            if window.full_page == "newest":
+                params = {"until": _time(page[0])}
+            else:
+                since_ms = _time(page[-1])
+            page = await self._own_trades(symbol, since_ms, window.page, params)
+            if set(page) <= set(found):
                 break
-        return trades
+            found = [*found, *page]
+        return found
+
+    async def _own_trades(self, symbol: str, *arguments: Any) -> list[Trade]:
+        raw = await self._caller.call("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
+        return [trade_of(trade) for trade in raw]
 
     async def fetch_balance(self) -> Balances:
         """Return every balance that is not zero."""
@@ -75,3 +97,7 @@ class CcxtOrderQueries:
         if order_id is not None or client_order_id is None:
             return {}
         return self._caller.profile.client_order_ids.params(client_order_id)
+
+
+def _time(trade: Trade) -> int:
+    return trade.timestamp or 0

@@ -7,7 +7,7 @@ from millrace_core.config.common import Credentials
 from millrace_exchange.profile import ExchangeProfile
 
 TIMEOUT_MS = 15_000
-"""For REST calls and for answers over WebSocket. Binance itself gives up after 10 s: only then is it over."""
+"""For REST calls and for answers over WebSocket. Binance itself answers within 10 s or not at all."""
 KEEP_ALIVE_MS = 15_000
 """A ping is sent this often, and a connection that missed two answers is dropped."""
 BASE = "base"
@@ -17,7 +17,7 @@ Tree = dict[str, Any]
 
 
 def constructor_settings(credentials: Credentials, profile: ExchangeProfile) -> Tree:
-    """Return what ccxt's constructor takes: keys, limits that wait no longer than they must, no silent retries."""
+    """Return what ccxt's constructor takes: keys, a throttle that waits no longer than it must, no silent retries."""
     keys = {
         "apiKey": credentials.api_key,
         "secret": credentials.secret,

@@ -60,10 +60,16 @@ PROFILE: Final = ExchangeProfile(
     # user-data-stream.md, "Balance update": a difference; `outboundAccountPosition` follows with the balance.
     balance_difference_events=frozenset({"balanceUpdate"}),
     requests=RequestLimits(
-        # exchangeInfo, `rateLimits`; each is told by the headers X-MBX-USED-WEIGHT-* and X-MBX-ORDER-COUNT-*.
+        # exchangeInfo, `rateLimits`; the headers X-MBX-USED-WEIGHT-* and X-MBX-ORDER-COUNT-* report the use.
         limits=(
             RateLimit(name="REQUEST_WEIGHT", scope="ip", weight=6_000, window_ms=60_000),
-            RateLimit(name="ORDERS", scope="account", weight=100, window_ms=10_000),
+            RateLimit(
+                name="ORDERS",
+                scope="account",
+                weight=100,
+                window_ms=10_000,
+                actions=frozenset({"createOrder", "editOrder"}),
+            ),
         ),
         # "Weight" of each endpoint. Open orders of all symbols weigh 80; a book of 5,000 levels 250.
         weights={

@@ -74,6 +74,12 @@ PROFILE: Final = ExchangeProfile(
         ErrorRule(code="-2013", outcome="rejected", why="order does not exist", actions=frozenset({"fetchOrder"})),
         ErrorRule(code="-2021", outcome="rejected", why="order would immediately trigger"),
         ErrorRule(code="-2022", outcome="rejected", why="ReduceOnly order is rejected"),
+        ErrorRule(
+            code="-4116",
+            outcome="unknown",
+            why="clientOrderId is duplicated: an earlier attempt is there",
+            actions=frozenset({"createOrder"}),
+        ),
     ),
     unverified=frozenset(
         {

@@ -45,8 +45,7 @@ PROFILE: Final = ExchangeProfile(
     requests=RequestLimits(
         # 10 to 90 a minute by endpoint; books 240.
         limits=(RateLimit(name="REST", scope="ip", weight=90, window_ms=60_000),),
-        # "Blocked for 60 seconds".
-        retry_after_header=None,
+        # An IP is blocked for 10 to 60 s.
         ban_ms=60_000,
     ),
     # A nonce, no time.
@@ -59,7 +58,6 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades",
             "ids.order",
             "requests.limits",
-            "requests.retry_after_header",
         }
     ),
 )

@@ -51,7 +51,6 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 2,
             "fetchOrderBook": 1,
         },
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     recv_window_ms=60_000,
@@ -69,7 +68,6 @@ PROFILE: Final = ExchangeProfile(
             "ids.order",
             "recv_window_ms",
             "requests.ban_ms",
-            "requests.retry_after_header",
         }
     ),
 )

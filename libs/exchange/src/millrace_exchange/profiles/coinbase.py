@@ -8,6 +8,7 @@ from typing import Final
 
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
+    PUBLIC_ACTIONS,
     BookFeed,
     ClientOrderIds,
     ExchangeProfile,
@@ -32,15 +33,14 @@ PROFILE: Final = ExchangeProfile(
     # a method to unsubscribe, but its `has` does not say so.
     book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
-    # "Edit order": some limit orders only; the order keeps its id.
+    # "Edit order": a new size or price, of limit orders that are good till canceled only.
     edit="amend",
     requests=RequestLimits(
         # 30 a second for each user, 10 a second for each IP on public endpoints.
         limits=(
             RateLimit(name="private", scope="account", weight=30, window_ms=1_000),
-            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000),
+            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000, actions=PUBLIC_ACTIONS),
         ),
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # ccxt signs each request with a token that expires after 120 s.
@@ -54,7 +54,6 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades",
             "ids.order",
             "requests.ban_ms",
-            "requests.retry_after_header",
         }
     ),
 )

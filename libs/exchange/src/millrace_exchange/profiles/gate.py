@@ -42,7 +42,6 @@ PROFILE: Final = ExchangeProfile(
     requests=RequestLimits(
         # ccxt's pace: 20 a second, its costs the weights (orders on spot cost 0.4).
         limits=(RateLimit(name="private", scope="account", weight=20, window_ms=1_000),),
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # Requests carry a time in s; x-gate-exptime could limit the validity, ccxt sends none.
@@ -66,7 +65,6 @@ PROFILE: Final = ExchangeProfile(
             "recv_window_ms",
             "requests.ban_ms",
             "requests.limits",
-            "requests.retry_after_header",
         }
     ),
 )

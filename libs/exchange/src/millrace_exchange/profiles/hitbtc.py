@@ -1,13 +1,14 @@
 """HitBTC.
 
-Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Replace spot order", "Spot trades history",
-"Subscribe to full order book", "Rate limits"; what ccxt does: ccxt 4.5.90.
+Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Subscribe to full order book",
+"Rate limits"; github.com/hitbtc-com/hitbtc-api, issue 125; what ccxt does: ccxt 4.5.90.
 """
 
 from typing import Final
 
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
+    PUBLIC_ACTIONS,
     BookFeed,
     ClientOrderIds,
     ExchangeProfile,
@@ -29,23 +30,36 @@ PROFILE: Final = ExchangeProfile(
     # Each update has the next `s`; ccxt compares nothing. Channel orderbook/full has the whole book.
     book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
     history=History(
-        # limit: 1,000 at most; the newest first unless `sort` is sent.
-        own_trades=HistoryWindow(page=1_000, full_page="newest"),
-        closed_orders=HistoryWindow(page=1_000, full_page="newest"),
+        # ccxt's `features`: 1,000 rows, however long ago.
+        own_trades=HistoryWindow(page=1_000),
+        closed_orders=HistoryWindow(page=1_000),
     ),
-    # "Replace spot order": a new client_order_id, a new order.
+    # ccxt sends PATCH spot/order/{client_order_id}, with our id in the place of that. HitBTC cancels the order first,
+    # and places the new one if it can (hitbtc-com/hitbtc-api #125).
     edit="cancel_replace",
     edit_client_order_id="existing",
     requests=RequestLimits(
         # Trading 300 a second for each user, history 20 (ccxt) or 10; books 30 for each IP (ccxt).
         limits=(
             RateLimit(name="trading", scope="account", weight=300, window_ms=1_000),
-            RateLimit(name="market data", scope="ip", weight=30, window_ms=1_000),
+            RateLimit(name="market data", scope="ip", weight=30, window_ms=1_000, actions=PUBLIC_ACTIONS),
         ),
         weights={"fetchOrder": 30, "fetchClosedOrders": 30, "fetchMyTrades": 30, "fetchBalance": 30},
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # ccxt signs a time, without a window.
     recv_window_ms=60_000,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.finds_closed",
+            "client_order_ids.uniqueness",
+            "edit_amount",
+            "history.closed_orders.full_page",
+            "history.own_trades.full_page",
+            "ids.order",
+            "recv_window_ms",
+            "requests",
+        }
+    ),
 )

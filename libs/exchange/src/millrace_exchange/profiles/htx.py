@@ -10,6 +10,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
+    PUBLIC_ACTIONS,
     BookFeed,
     ClientOrderIds,
     ExchangeProfile,
@@ -43,7 +44,7 @@ PROFILE: Final = ExchangeProfile(
         # "Rate Limit (NEW)": 100, 50 or 20 in 2 s for each endpoint; public ones 10 a second by IP.
         limits=(
             RateLimit(name="API key", scope="account", weight=100, window_ms=2_000),
-            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000),
+            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000, actions=PUBLIC_ACTIONS),
         ),
         weights={
             "createOrder": 1,
@@ -56,7 +57,6 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 1,
             "fetchOrderBook": 1,
         },
-        retry_after_header=None,
         ban_ms=10_000,
     ),
     # "The value is valid within 5 minutes."
@@ -68,7 +68,6 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades.full_page",
             "ids.order",
             "requests.ban_ms",
-            "requests.retry_after_header",
         }
     ),
 )

@@ -1,7 +1,8 @@
 """Hyperliquid.
 
 Source: hyperliquid.gitbook.io, "For developers, API": "Exchange endpoint", "Info endpoint", "Nonces and API wallets",
-"Rate limits and user limits"; what ccxt does: ccxt 4.5.90.
+"Rate limits and user limits"; github.com/nautechsystems/nautilus_trader, issues 3831 and 3986; what ccxt does: ccxt
+4.5.90.
 """
 
 from typing import Final
@@ -37,8 +38,10 @@ PROFILE: Final = ExchangeProfile(
         # historicalOrders: "at most 2000 most recent historical orders".
         closed_orders=HistoryWindow(page=2_000, full_page="newest"),
     ),
-    # ccxt sends batchModify, with our id as that of the changed order. Whether the order keeps its oid is not said.
-    edit="unknown",
+    # ccxt sends batchModify: the order is canceled, and a new one with another oid has our id and all of the size that
+    # is given (nautilus_trader #3831, #3986).
+    edit="cancel_replace",
+    edit_amount="remaining",
     edit_client_order_id="new",
     requests=RequestLimits(
         limits=(RateLimit(name="REST weight", scope="ip", weight=1_200, window_ms=60_000),),
@@ -54,7 +57,6 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 2,
             "fetchOrderBook": 2,
         },
-        retry_after_header=None,
         ban_ms=60_000,
     ),
     # "Nonces must be within (T - 2 days, T + 1 day)": a request that was lost on the way may be done 2 days later.
@@ -65,13 +67,10 @@ PROFILE: Final = ExchangeProfile(
             "backend_ms",
             "client_order_ids.finds_closed",
             "client_order_ids.uniqueness",
-            "edit",
-            "edit_amount",
             "history.own_trades.full_page",
             "history.own_trades.reach_ms",
             "ids.order",
             "requests.ban_ms",
-            "requests.retry_after_header",
         }
     ),
 )

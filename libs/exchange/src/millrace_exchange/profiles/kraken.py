@@ -49,10 +49,9 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 1,
             "fetchMyTrades": 2,
         },
-        retry_after_header=None,
         ban_ms=15_000,
     ),
     # A nonce, no time; `deadline` could limit the validity, ccxt sends none.
     recv_window_ms=0,
-    unverified=frozenset({"backend_ms", "requests.ban_ms", "requests.retry_after_header"}),
+    unverified=frozenset({"backend_ms", "requests.ban_ms"}),
 )

@@ -19,8 +19,8 @@ from millrace_exchange.profile import (
     RequestLimits,
 )
 
-# "retrieve data up to one week … start time + 7 * 24 hours"; "sorted in descending order". Accounts of the old kind
-# get 50 fills a page.
+# "If the time period of the queried data exceeds one week …, the system will prompt"; "sorted in descending order".
+# Accounts of the old kind get 50 fills a page.
 _BY_WEEK: Final = HistoryWindow(width_ms=7 * DAY_MS, page=100, full_page="newest")
 
 PROFILE: Final = ExchangeProfile(

@@ -49,4 +49,15 @@ PROFILE: Final = ExchangeProfile(
     ),
     # Error 400002: "time differs from server time by more than 5 seconds".
     recv_window_ms=5_000,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.finds_closed",
+            "client_order_ids.uniqueness",
+            "history.closed_orders",
+            "history.own_trades",
+            "ids.order",
+            "requests.limits",
+        }
+    ),
 )

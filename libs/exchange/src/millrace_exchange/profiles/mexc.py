@@ -26,8 +26,8 @@ PROFILE: Final = ExchangeProfile(
     # asks for the default of 100 levels, and the stream has the whole book.
     book=BookFeed(proof="sequence", checked_by="nobody", snapshot_levels=100, unsubscribes=True),
     history=History(
-        # "Only the transaction records in the past 1 month", 100 at most.
-        own_trades=HistoryWindow(reach_ms=30 * DAY_MS, page=100),
+        # "Only the transaction records in the past 1 month", 100 at most. A day at a time is always short enough.
+        own_trades=HistoryWindow(reach_ms=30 * DAY_MS, width_ms=DAY_MS, page=100),
         # "You can query a maximum of the latest 7 days", 1,000 at most.
         closed_orders=HistoryWindow(reach_ms=7 * DAY_MS, width_ms=7 * DAY_MS, page=1_000),
     ),

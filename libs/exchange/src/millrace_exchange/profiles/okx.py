@@ -52,11 +52,10 @@ PROFILE: Final = ExchangeProfile(
             "fetchMyTrades": 6,
             "fetchBalance": 6,
         },
-        retry_after_header=None,
         ban_ms=10_000,
     ),
-    # ccxt's error 50102 is "timestamp request expired"; 30 s are assumed.
-    recv_window_ms=30_000,
+    # Error 50102 is "timestamp request expired"; after how long is not confirmed.
+    recv_window_ms=60_000,
     error_rules=(
         ErrorRule(
             code="51016",

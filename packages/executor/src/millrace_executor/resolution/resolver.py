@@ -11,7 +11,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
 from millrace_exchange import Exchange, ExchangeError, OrderQueries, Retryable
 from millrace_executor.answering.intent_ledger import Intent
-from millrace_executor.resolution.rules import Findings, conclude, has_terms_of
+from millrace_executor.resolution.rules import Findings, conclude
 from millrace_service import UnitHealthReporter
 
 ASK_AGAIN = BackoffPolicy(first_s=0.25, limit_s=5.0)
@@ -56,12 +56,11 @@ class Resolver:
             still_open = await self._orders.fetch_open_orders(request.payload.symbol)
             findings = Findings(window_over, still_open=tuple(still_open))
         else:
-            order = await self._find(request, intent.client_order_id or "")
+            our_id = intent.client_order_id or ""
+            order = await self._find(request, our_id)
             if order is None and window_over and isinstance(request, CreateOrder):
-                order = await order_of_own_trades(
-                    self._orders, request.payload, intent.client_order_id or "", sent_ms - CLOCK_SLACK_MS
-                )
-            findings = Findings(window_over, order=order)
+                order = await order_of_own_trades(self._orders, request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
+            findings = Findings(window_over, order, is_ours=order is not None and order.client_order_id == our_id)
         return conclude(intent.request_id, request, findings)
 
     def report(self, error: ExchangeError) -> None:
@@ -91,7 +90,7 @@ class Resolver:
                 )
             case EditOrder(payload=edit):
                 replaced = await self._by_our_id(edit.symbol, client_order_id)
-                if replaced is not None and has_terms_of(replaced, edit):
+                if replaced is not None and replaced.status != "rejected":
                     return replaced
                 return await self._orders.fetch_order(
                     edit.symbol, order_id=edit.order_id, client_order_id=edit.client_order_id

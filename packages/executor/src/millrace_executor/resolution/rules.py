@@ -24,6 +24,8 @@ class Findings:
     """Whether the settlement window was over when the exchange was asked."""
     order: Order | None = None
     """The order that the request was to make, change or cancel; None if the exchange knows none."""
+    is_ours: bool = False
+    """Whether that order carries the request's own client order id, which no other order has."""
     still_open: tuple[Order, ...] = ()
     """For a cancel-all: the open orders in its scope."""
 
@@ -37,7 +39,8 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
             if order.status == "rejected":
                 return refusal(request_id, "rejected", "InvalidOrder", "the exchange rejected the order", source)
             return done
-        case EditOrder(payload=edit) if order is not None and has_terms_of(order, edit):
+        case EditOrder(payload=edit) if order is not None and (findings.is_ours or has_terms_of(order, edit)):
+            # A replacement's amount may lack what was filled before: that it is there proves the edit.
             return done
         case CancelOrder() if order is not None and order.is_final:
             if order.status != "closed":

@@ -81,7 +81,7 @@ class Stream(ABC):
         """Take the stream from the exchange until cancelled, or until it breaks."""
 
     async def work(self) -> None:
-        """Do what goes on beside following, also while the exchange is out of reach."""
+        """Do what runs beside following, also while the exchange is out of reach."""
         return
 
     @abstractmethod

@@ -56,13 +56,13 @@ class TradeSequence:
         return sorted(new.values(), key=_time)
 
     def missing_before(self, trades: list[Trade]) -> int:
-        """Return how many trades are missing between the newest and these, as far as ids tell."""
+        """Return how many trades are missing between the newest and these, as far as the ids show."""
         if not (self._consecutive and trades) or self._last_number is None:
             return 0
         return _number(trades[0]) - self._last_number - 1
 
     def run(self, trades: list[Trade]) -> list[Trade]:
-        """Return the leading ones of these between which none is missing, as far as ids tell."""
+        """Return the leading ones of these between which none is missing, as far as the ids show."""
         if not self._consecutive:
             return trades
         first = _number(trades[0]) if trades else 0

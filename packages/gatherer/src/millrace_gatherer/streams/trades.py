@@ -7,7 +7,7 @@ from typing import ClassVar, Final, NoReturn, cast
 import structlog
 
 from millrace_bus import Bus, Published
-from millrace_core.clock import now_ns
+from millrace_core.clock import now_ms, now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import Event, Exchange, ExchangeError, ExchangeProfile, Fatal
@@ -25,6 +25,8 @@ SUBSCRIBING_S: Final = 1.0
 MAX_FRUITLESS: Final = 5
 """How often in a row an answer may fill nothing of a hole before the hole is given up."""
 FRUITLESS_PAUSE_S: Final = 0.2
+OVERLAP_MS: Final = 60_000
+"""How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
 
 
 class TradesStream(Stream):
@@ -33,8 +35,6 @@ class TradesStream(Stream):
     resumes = True
     poll_s: ClassVar[float | None] = None
     """How often to ask even without a hole; None where holes show themselves."""
-    pages: ClassVar[bool] = False
-    """Whether an answer holds the oldest trades after one, so that it is asked page by page until nothing is new."""
 
     def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
@@ -56,6 +56,9 @@ class TradesStream(Stream):
     @abstractmethod
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         """Return an empty sequence that knows what identifies a trade."""
+
+    def filled(self) -> None:
+        """Note that nothing is missing up to the latest question."""
 
     async def follow(self) -> None:
         """Follow the stream, and ask for everything that it did not bring."""
@@ -122,7 +125,7 @@ class TradesStream(Stream):
                 run = [] if self._sequence.missing_before(fresh) else self._sequence.run(fresh)
                 self._publish(run)
                 fresh = fresh[len(run) :]
-                if not fresh and not (self.pages and run):
+                if not fresh:
                     break
                 # What the stream brought already may take a moment until it can be asked for.
                 fruitless = 0 if run else fruitless + 1
@@ -135,6 +138,7 @@ class TradesStream(Stream):
         self._publish(self._sequence.unseen([*fresh, *self._held]))
         self._held = []
         self._filling = False
+        self.filled()
         self.live()
         return True
 
@@ -183,7 +187,15 @@ class MyTradesStream(TradesStream):
     # Snapshots of trades are stored nowhere, and none of the account's may be missing in its history.
     begins_empty = True
     poll_s = 30.0
-    pages = True
+
+    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+        self._asked_at_ms = self._complete_until_ms = 0
+        super().__init__(unit, exchange, bus, health)
+
+    def resume(self, published: Published) -> None:
+        """Count as published what was; what came after the newest of it is asked for."""
+        self._complete_until_ms = 0
+        super().resume(published)
 
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         return TradeSequence(consecutive=False, per_order=profile.ids.own_trade == "trade_and_order")
@@ -193,5 +205,19 @@ class MyTradesStream(TradesStream):
         await self.exchange.account.my_trades(self.symbol, self)
 
     async def ask(self, after: Trade | None) -> list[Trade]:
-        """Ask for the newest, or for those since the newest known."""
-        return await self.exchange.account.fetch_my_trades(self.symbol, None if after is None else after.timestamp)
+        """Ask for the newest, or for those since the newest known or since it was last asked."""
+        self._asked_at_ms = now_ms()
+        if after is None:
+            return await self.exchange.account.fetch_my_trades(self.symbol)
+        since_ms = max(after.timestamp or 0, self._complete_until_ms)
+        return await self.exchange.account.fetch_my_trades(self.symbol, since_ms)
+
+    def filled(self) -> None:
+        """Ask later from here on: where exchanges answer for days or a week, asking from an old trade on costs much."""
+        self._complete_until_ms = self._asked_at_ms - OVERLAP_MS
+
+    def _suspect(self, asked: list[Trade]) -> None:
+        # An answer from the last complete one on need not hold the newest trade that was published.
+        last = self._sequence.last
+        if last is None or (last.timestamp or 0) >= self._complete_until_ms:
+            super()._suspect(asked)

@@ -32,7 +32,7 @@ class _Recording:
 
 
 class _RecordingCounted(_Recording):
-    """A side whose levels say how many orders they hold: none means that the level is gone."""
+    """A side whose levels carry their number of orders: zero removes the level."""
 
     def storeArray(self, delta: list[Any]) -> None:  # noqa: N802
         self.changes.append((delta[0], delta[1] if delta[2] else 0.0))

@@ -4,6 +4,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from ccxt.base.errors import NetworkError
+
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.recording.book_proofs import sequence_check
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
@@ -72,8 +74,15 @@ class RecordedExchange(DigitKeeper):
 
         def handle_message(message: Any) -> None:
             recorder.received_ns = now_ns()
-            handle(message)
-            recorder.received_ns = 0
+            is_handled = False
+            try:
+                handle(message)
+                is_handled = True
+            finally:
+                recorder.received_ns = 0
+                if not is_handled:
+                    # ccxt would read nothing more from this connection, and its streams would be silent for ever.
+                    client.on_error(NetworkError("a message could not be handled, see the log: reconnecting"))
 
         def resolve_answers_only(result: Any, message_hash: str) -> Any:
             # What a stream brings has been delivered: its future stays pending, so that its awaiter learns of the

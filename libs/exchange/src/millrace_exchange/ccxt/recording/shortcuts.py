@@ -1,4 +1,4 @@
-"""What ccxt works out anew at every message and order, in a fraction of the time; the results are ccxt's own."""
+"""What ccxt computes anew for every message and order, in a fraction of the time and with the same results."""
 
 import time
 from functools import lru_cache

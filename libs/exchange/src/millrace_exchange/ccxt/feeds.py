@@ -1,13 +1,21 @@
-"""Public data through ccxt."""
+"""What an exchange sends, through ccxt: the ports `MarketFeed` and `AccountFeed`."""
 
 from typing import Any
 
 from millrace_core.market import Candle, Trade
-from millrace_exchange.actions import CANDLES, ORDER_BOOK, TICKER, TRADES
+from millrace_exchange.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import trade_of
+from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.streams import follow
-from millrace_exchange.listeners import BookListener, CandlesListener, TickerListener, TradesListener
+from millrace_exchange.listeners import (
+    BalanceListener,
+    BookListener,
+    CandlesListener,
+    OrdersListener,
+    TickerListener,
+    TradesListener,
+)
 
 
 class CcxtMarketFeed:
@@ -48,3 +56,19 @@ class CcxtMarketFeed:
         if after is None or after.id is None or not (history.public_trades_after_id and self._caller.has_keys):
             return dict(history.public_trades_params)
         return {**history.public_trades_after_params, "fromId": int(after.id) + 1}
+
+
+class CcxtAccountFeed(CcxtOrderQueries):
+    """The port `AccountFeed`."""
+
+    async def orders(self, symbol: str, listener: OrdersListener) -> None:
+        """Stream every change of the account's orders in a symbol."""
+        await follow(self._caller, ORDERS, symbol, listener, symbol)
+
+    async def my_trades(self, symbol: str, listener: TradesListener) -> None:
+        """Stream every trade of the account in a symbol."""
+        await follow(self._caller, MY_TRADES, symbol, listener, symbol)
+
+    async def balance(self, listener: BalanceListener) -> None:
+        """Stream the balances that change."""
+        await follow(self._caller, BALANCE, None, listener)
