@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace_api.access.principal import Principal
-from millrace_api.agents import seen_by
+from millrace_api.agents import view_for
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth
 from millrace_core.names import PUBLIC, AgentId
@@ -39,14 +39,14 @@ def heartbeat(tenant: Any, other: Any) -> Callable[..., Heartbeat]:
 
 def test_of_other_tenants_work_nothing_is_seen(heartbeat: Any, tenant: Any, other: Any) -> None:
     """Their units, errors and what is said of their configuration are left out; the operator sees all."""
-    seen = seen_by(Principal(tenant, "admin", "1", "x"), heartbeat())
+    seen = view_for(Principal(tenant, "admin", "1", "x"), heartbeat())
     assert {unit.name.partition(".")[0] for unit in seen.units} == {tenant, PUBLIC}
     assert other not in repr(seen)
-    idle = seen_by(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
+    idle = view_for(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
     assert other not in repr(idle)
     namesake = heartbeat(units=[UnitHealth(str(tenant), "live", 1)])
-    assert not seen_by(Principal(tenant, "admin", "1", "x"), namesake).units
-    assert len(seen_by(Principal(PUBLIC, "admin", "1", "x"), heartbeat()).units) == 3
+    assert not view_for(Principal(tenant, "admin", "1", "x"), namesake).units
+    assert len(view_for(Principal(PUBLIC, "admin", "1", "x"), heartbeat()).units) == 3
 
 
 async def test_agents_that_are_alive_are_listed(admin: Any, bus: Any, heartbeat: Any, other: Any) -> None:
@@ -61,7 +61,7 @@ async def test_changes_are_told_as_they_happen(
     admin: Any, bus: Any, heartbeat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All agents first, then each change, then that one is gone; the stream ends when it was asked to."""
-    monkeypatch.setattr("millrace_api.agents.LOOK_S", 0.05)
+    monkeypatch.setattr("millrace_api.agents.POLL_S", 0.05)
     mine = heartbeat().id
     await bus.heartbeat(heartbeat())
     told: list[tuple[str, str | None]] = []

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from millrace_api.access.tokens import new_token
-from millrace_api.options import Options
+from millrace_api.agent import Options
 from millrace_api.server import PortTaken, listen
 from millrace_core.names import Tenant
 from millrace_store import Store

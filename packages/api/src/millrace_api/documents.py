@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from millrace_api.problems import MEDIA_TYPE, ProblemDetails, Refusal
+from millrace_api.problems import MEDIA_TYPE, ApiError, ProblemDetails
 from millrace_core.messages import problem_of
 from millrace_store import Page
 
@@ -36,30 +36,30 @@ class ListOf(msgspec.Struct, Generic[T], frozen=True):
     items: list[T]
 
 
-def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a value as JSON; decimals become strings, so that no digit is lost."""
     return Response(_encode(value), status_code=status, headers=dict(headers or {}), media_type="application/json")
 
 
-def page(found: Page[Any]) -> Response:
+def page_response(found: Page[Any]) -> Response:
     """Return a page of the database's."""
-    return answer(PageOf(found.rows, found.next_cursor))
+    return json_response(PageOf(found.rows, found.next_cursor))
 
 
-def gives(model: Any, *, status: int = 200, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
+def returns(model: Any, *, status: int = 200, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
     """Tell OpenAPI what a route answers: `model` with `status`, and refusals beyond those that any route may give."""
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": "Done.", "content": {"application/json": {"schema": _schema(model)}}}
     }
-    return responses | {code: refused(text) for code, text in (also or {}).items()}
+    return responses | {code: returns_problem(text) for code, text in (also or {}).items()}
 
 
-def refused(description: str) -> dict[str, Any]:
+def returns_problem(description: str) -> dict[str, Any]:
     """Tell OpenAPI of a refusal."""
     return {"description": description, "content": {MEDIA_TYPE: {"schema": _schema(ProblemDetails)}}}
 
 
-def takes(model: Any) -> dict[str, Any]:
+def accepts(model: Any) -> dict[str, Any]:
     """Tell OpenAPI what a route takes."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema(model)}}}}
 
@@ -74,7 +74,7 @@ def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             problem = problem_of(error) if isinstance(error, msgspec.MsgspecError) else None
             text = f"the body is not what is asked for: {problem or error}"
-            raise Refusal(422, text, problems=[problem] if problem else ()) from error
+            raise ApiError(422, text, problems=[problem] if problem else ()) from error
 
     return read
 
@@ -83,13 +83,13 @@ async def raw_body(request: Request) -> bytes:
     """Return a request's body.
 
     Raises:
-        Refusal: it is larger than any request needs to be.
+        ApiError: it is larger than any request needs to be.
     """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > MAX_BODY:
-            raise Refusal(413, f"the body is longer than {MAX_BODY:,} bytes")
+            raise ApiError(413, f"the body is longer than {MAX_BODY:,} bytes")
         parts.append(part)
     return b"".join(parts)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
 from millrace_core.errors import Problem
 
 
@@ -28,6 +28,6 @@ def only_known(document: Callable[[], dict[str, Any]]) -> Callable[[Request], No
         if strange := [name for name in request.query_params if name not in names]:
             there = ", ".join(names) or "none"
             problems = [Problem(f"query.{name}", f"is no parameter here; these are: {there}") for name in strange]
-            raise Refusal(422, "the request has mistakes; nothing was done", problems=problems)
+            raise ApiError(422, "the request has mistakes; nothing was done", problems=problems)
 
     return check

@@ -49,7 +49,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     """The executor's answer, where it is one that says no."""
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """Raised wherever a request cannot be served; answered as problem+json."""
 
     def __init__(
@@ -79,11 +79,11 @@ class Refusal(Exception):
         )
 
 
-def unavailable(what: str) -> Refusal:
+def unavailable(what: str) -> ApiError:
     """Return the refusal for when the database or Redis does not answer."""
-    return Refusal(503, f"{what} does not answer; nothing was done: try again", headers={"Retry-After": "2"})
+    return ApiError(503, f"{what} does not answer; nothing was done: try again", headers={"Retry-After": "2"})
 
 
-def not_found(what: str) -> Refusal:
+def not_found(what: str) -> ApiError:
     """Return the refusal for what does not exist, or is another tenant's: the two look the same."""
-    return Refusal(404, f"there is no {what} for this tenant")
+    return ApiError(404, f"there is no {what} for this tenant")

@@ -5,8 +5,8 @@ from typing import Annotated, NamedTuple
 from fastapi import Depends, Query
 
 from millrace_api.access.principal import Caller, Principal
-from millrace_api.moments import Moment
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
+from millrace_api.times import Timestamp
 from millrace_core.names import PUBLIC, ExchangeId, Symbol, Tenant
 from millrace_store import Scope
 from millrace_store.scope import MAX_LIMIT
@@ -37,13 +37,13 @@ def tenant_of(principal: Principal, wanted: str | None, *, public: bool = True) 
     """Return the tenant whose data is meant: the token's own, or the one of the feeds that all share.
 
     Raises:
-        Refusal: it is another's.
+        ApiError: it is another's.
     """
     if wanted is None or wanted == principal.tenant:
         return principal.tenant
     if public and wanted == PUBLIC:
         return PUBLIC
-    raise Refusal(403, f"this token is of the tenant {principal.tenant}; leave `tenant` out to get its data")
+    raise ApiError(403, f"this token is of the tenant {principal.tenant}; leave `tenant` out to get its data")
 
 
 def _market_scope(
@@ -51,8 +51,8 @@ def _market_scope(
     tenant: TenantQuery = None,
     exchange: ExchangeQuery = None,
     symbol: SymbolQuery = None,
-    since: Annotated[Moment | None, Query(description="From then on, inclusive.")] = None,
-    until: Annotated[Moment | None, Query(description="Until then, exclusive.")] = None,
+    since: Annotated[Timestamp | None, Query(description="From then on, inclusive.")] = None,
+    until: Annotated[Timestamp | None, Query(description="Until then, exclusive.")] = None,
 ) -> Scope:
     return scope_of(tenant_of(caller, tenant), exchange, symbol, since, until)
 
@@ -62,8 +62,8 @@ def _account_scope(
     tenant: TenantQuery = None,
     exchange: ExchangeQuery = None,
     symbol: SymbolQuery = None,
-    since: Annotated[Moment | None, Query(description="From then on, inclusive.")] = None,
-    until: Annotated[Moment | None, Query(description="Until then, exclusive.")] = None,
+    since: Annotated[Timestamp | None, Query(description="From then on, inclusive.")] = None,
+    until: Annotated[Timestamp | None, Query(description="Until then, exclusive.")] = None,
 ) -> Scope:
     return scope_of(tenant_of(caller, tenant, public=False), exchange, symbol, since, until)
 

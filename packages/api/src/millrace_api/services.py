@@ -7,13 +7,13 @@ from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from millrace_api.access.gate import Gate
-from millrace_api.agents import AgentsFeed
+from millrace_api.access.authentication import Authenticator
+from millrace_api.agents import AgentEvents
 from millrace_api.config import ApiConfig
 from millrace_api.live.hub import Hub
 from millrace_api.metrics import Metrics
 from millrace_api.problems import unavailable
-from millrace_api.trading.answers import Answers
+from millrace_api.trading.responses import Answers
 from millrace_bus import Bus
 from millrace_core.config import AgentSection
 from millrace_core.names import AgentId
@@ -34,10 +34,10 @@ class Services:
 
     store: Store
     bus: Bus
-    gate: Gate
+    authenticator: Authenticator
     hub: Hub
     answers: Answers
-    agents: AgentsFeed
+    agents: AgentEvents
     metrics: Metrics
     config: ApiConfig
 
@@ -45,15 +45,15 @@ class Services:
     def make(cls, store: Store, bus: Bus, config: ApiConfig = DEFAULTS) -> "Services":
         """Build everything upon a database and a bus."""
         metrics = Metrics()
-        gate = Gate(store, config)
-        hub = Hub(bus, metrics, gate.denied, config.live_connections, config.live_connections_per_token)
-        return cls(store, bus, gate, hub, Answers(bus), AgentsFeed(bus), metrics, config)
+        authenticator = Authenticator(store, config)
+        hub = Hub(bus, metrics, authenticator.denied, config.live_connections, config.live_connections_per_token)
+        return cls(store, bus, authenticator, hub, Answers(bus), AgentEvents(bus), metrics, config)
 
     def configure(self, config: ApiConfig) -> None:
         """Put other limits in force."""
         self.config = config
-        self.gate.set(config)
-        self.hub.set(config.live_connections, config.live_connections_per_token)
+        self.authenticator.set_limits(config)
+        self.hub.set_limits(config.live_connections, config.live_connections_per_token)
 
     async def close(self) -> None:
         """Let go of every stream."""
@@ -66,7 +66,7 @@ async def redis(call: Awaitable[T]) -> T:
     """Return what Redis answers.
 
     Raises:
-        Refusal: it does not within 2 s.
+        ApiError: it does not within 2 s.
     """
     try:
         async with asyncio.timeout(REDIS_PATIENCE_S):
@@ -79,5 +79,5 @@ def _services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-Held = Annotated[Services, Depends(_services)]
+ServicesDep = Annotated[Services, Depends(_services)]
 """What every route works with."""

@@ -115,10 +115,10 @@ def _add_tokens(app: typer.Typer, run: Run) -> None:
 
 
 def _moment(text: str | None) -> int | None:
-    from millrace_api.moments import parse_moment
+    from millrace_api.times import parse_timestamp
 
     try:
-        return None if text is None else parse_moment(text)
+        return None if text is None else parse_timestamp(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text} {error}") from error
 

@@ -1,4 +1,4 @@
-"""The gate as every HTTP request passes it: before any route is even looked for."""
+"""Authentication, limits and audit of every HTTP request, before any route is looked up."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from millrace_api.access.audit import NOBODY
-from millrace_api.access.gate import SAFE
+from millrace_api.access.authentication import SAFE
 from millrace_api.access.principal import Principal
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
 
 if TYPE_CHECKING:
     from millrace_api.services import Services
@@ -20,7 +20,7 @@ OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/sessi
 _DENIED = (401, 403)
 
 
-class GateMiddleware:
+class AccessMiddleware:
     """Admits requests, counts them, and records changes and denials."""
 
     def __init__(self, app: ASGIApp, services: "Services") -> None:
@@ -43,20 +43,20 @@ class GateMiddleware:
     async def _serve(self, request: Request, receive: Receive, passage: "_Passage") -> None:
         try:
             if (request.method, request.url.path) not in OPEN:
-                gate = self._services.gate
-                request.state.principal = await gate.identify(request.headers, request.cookies)
-                gate.admit(request.state.principal, request.headers, request.method)
-        except Refusal as refusal:
+                authenticator = self._services.authenticator
+                request.state.principal = await authenticator.identify(request.headers, request.cookies)
+                authenticator.admit(request.state.principal, request.headers, request.method)
+        except ApiError as refusal:
             await self._turn_away(request, refusal)(request.scope, receive, passage)
         else:
             await self._app(request.scope, receive, passage)
 
-    def _turn_away(self, request: Request, refusal: Refusal) -> ASGIApp:
+    def _turn_away(self, request: Request, refusal: ApiError) -> ASGIApp:
         request.state.reason = str(refusal)
         if refusal.status in _DENIED:
             try:
-                self._services.gate.failed(address_of(request))
-            except Refusal as too_many:
+                self._services.authenticator.failed(address_of(request))
+            except ApiError as too_many:
                 return too_many.response()
         return refusal.response()
 
@@ -73,7 +73,7 @@ class GateMiddleware:
             return
         principal: Principal | None = getattr(request.state, "principal", None)
         detail = {"status": status, "reason": getattr(request.state, "reason", None)}
-        await self._services.gate.audit.record(
+        await self._services.authenticator.audit.record(
             action=operation or f"{request.method} {request.url.path[:128]}",
             outcome="denied" if is_denial else _outcome(status),
             tenant=principal.tenant if principal else NOBODY,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast, get_args
 
 from fastapi import Depends, Request
 
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
 from millrace_core.names import PUBLIC, Tenant
 
 Role = Literal["read", "trade", "admin"]
@@ -37,7 +37,7 @@ class Principal:
 
 
 def _caller(request: Request) -> Principal:
-    # The gate lets nothing pass without one.
+    # The middleware lets nothing pass without one.
     return cast(Principal, request.state.principal)
 
 
@@ -50,6 +50,6 @@ def needs(role: Role) -> Callable[[Principal], None]:
 
     def check(caller: Caller) -> None:
         if not caller.may(role):
-            raise Refusal(403, f"this needs a token with the role {role}; this one has the role {caller.role}")
+            raise ApiError(403, f"this needs a token with the role {role}; this one has the role {caller.role}")
 
     return check

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.documents import PageOf, answer, gives, page
+from millrace_api.documents import PageOf, json_response, page_response, returns
 from millrace_api.problems import not_found
 from millrace_api.scoping import (
     AccountScope,
@@ -17,7 +17,7 @@ from millrace_api.scoping import (
     scope_of,
     tenant_of,
 )
-from millrace_api.services import Held
+from millrace_api.services import ServicesDep
 from millrace_store import Scope
 from millrace_store.records import (
     BalanceRecord,
@@ -37,27 +37,27 @@ _NOT_THERE: dict[int, str] = {404: "Nothing of this id, for this tenant."}
 
 
 def _pages(model: Any) -> dict[int | str, dict[str, Any]]:
-    return gives(PageOf[model])
+    return returns(PageOf[model])
 
 
 @router.get("/orders", operation_id="list_orders", responses=_pages(OrderRecord))
 async def list_orders(
-    held: Held,
+    services: ServicesDep,
     scope: SourcedScope,
     paging: PageWanted,
     status: Annotated[str | None, Query(pattern="^[a-z]{1,32}$", examples=["open"])] = None,
     descending: Descending = True,
 ) -> Response:
     """Return orders by when they were created."""
-    found = await held.store.account.orders(
+    found = await services.store.account.orders(
         scope, status=status, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page(found)
+    return page_response(found)
 
 
-@router.get("/orders/{order_id}", operation_id="get_order", responses=gives(OrderStory, also=_NOT_THERE))
+@router.get("/orders/{order_id}", operation_id="get_order", responses=returns(OrderStory, also=_NOT_THERE))
 async def get_order(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     order_id: OrderId,
     tenant: TenantQuery = None,
@@ -69,75 +69,85 @@ async def get_order(
     Where several orders have that number, exchange and symbol say which is meant.
     """
     scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
-    story = await held.store.account.story(scope, order_id=order_id)
+    story = await services.store.account.story(scope, order_id=order_id)
     if story is None:
         raise not_found("order of this id")
-    return answer(story)
+    return json_response(story)
 
 
 @router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
-async def list_requests(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
+async def list_requests(
+    services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
+) -> Response:
     """Return requests to trade."""
-    found = await held.store.account.requests(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
-    return page(found)
+    found = await services.store.account.requests(
+        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page_response(found)
 
 
-@router.get("/requests/{request_id}", operation_id="get_request", responses=gives(OrderStory, also=_NOT_THERE))
+@router.get("/requests/{request_id}", operation_id="get_request", responses=returns(OrderStory, also=_NOT_THERE))
 async def get_request(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     request_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
     tenant: TenantQuery = None,
 ) -> Response:
     """Return everything known of a request: what became of it, its order, its fills."""
     scope = Scope(tenant_of(caller, tenant, public=False))
-    story = await held.store.account.story(scope, request_id=request_id)
+    story = await services.store.account.story(scope, request_id=request_id)
     if story is None:
         raise not_found("request of this id (one made a moment ago is stored within a second)")
-    return answer(story)
+    return json_response(story)
 
 
 @router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))
-async def list_answers(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
+async def list_answers(
+    services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
+) -> Response:
     """Return the executor's answers to requests, with the latency of each hop in ns."""
-    found = await held.store.account.responses(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
-    return page(found)
+    found = await services.store.account.responses(
+        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page_response(found)
 
 
 @router.get("/own-trades", operation_id="list_own_trades", responses=_pages(TradeRecord))
 async def list_own_trades(
-    held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True
+    services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
     """Return the tenant's own trades by their time."""
-    found = await held.store.account.own_trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
-    return page(found)
+    found = await services.store.account.own_trades(
+        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page_response(found)
 
 
 @router.get("/balances", operation_id="list_balances", responses=_pages(BalanceRecord))
 async def list_balances(
-    held: Held,
+    services: ServicesDep,
     scope: AccountScope,
     paging: PageWanted,
     currency: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["USDT"])] = None,
     descending: Descending = True,
 ) -> Response:
     """Return each change of a balance, and what was held when its stream began or began anew."""
-    found = await held.store.account.balances(
+    found = await services.store.account.balances(
         scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page(found)
+    return page_response(found)
 
 
 @router.get("/failed-executions", operation_id="list_failed_executions", responses=_pages(FailedExecution))
 async def list_failed_executions(
-    held: Held,
+    services: ServicesDep,
     scope: SourcedScope,
     paging: PageWanted,
     kind: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["RiskRefused"])] = None,
     descending: Descending = True,
 ) -> Response:
     """Return every request that was not done, with the reason in words, and how unknown ones ended."""
-    found = await held.store.account.failed_executions(
+    found = await services.store.account.failed_executions(
         scope, kind=kind, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page(found)
+    return page_response(found)

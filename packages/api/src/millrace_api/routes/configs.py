@@ -7,12 +7,12 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.configs.comparing import ConfigChange
-from millrace_api.configs.desk import ConfigDesk, ConfigVersion, ConfigView, version_of
-from millrace_api.documents import ListOf, answer, body_of, gives, takes
+from millrace_api.configs.diff import ConfigChange
+from millrace_api.configs.editor import ConfigEditor, ConfigVersion, ConfigView, version_of
+from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.problems import not_found
 from millrace_api.scoping import TenantQuery, tenant_of
-from millrace_api.services import Held
+from millrace_api.services import ServicesDep
 from millrace_core.names import AgentId
 
 router = APIRouter(prefix="/agents/{agent_id}/config", tags=["configuration"])
@@ -47,19 +47,19 @@ class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _desk(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     agent_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")],
     tenant: TenantQuery = None,
-) -> ConfigDesk:
+) -> ConfigEditor:
     tenant_of(caller, tenant)
-    return ConfigDesk(held, caller, AgentId(agent_id))
+    return ConfigEditor(services, caller, AgentId(agent_id))
 
 
-Desk = Annotated[ConfigDesk, Depends(_desk)]
+Desk = Annotated[ConfigEditor, Depends(_desk)]
 
 
-@router.get("", operation_id="get_config", responses=gives(ConfigView, also=_NOT_THERE))
+@router.get("", operation_id="get_config", responses=returns(ConfigView, also=_NOT_THERE))
 async def get_config(desk: Desk) -> Response:
     """Return the configuration in force, secrets hidden; its ETag is what a change must name."""
     return _with_tag(await desk.view())
@@ -68,31 +68,31 @@ async def get_config(desk: Desk) -> Response:
 @router.post(
     "/validate",
     operation_id="validate_config",
-    responses=gives(Valid, also=_NOT_THERE),
-    openapi_extra=takes(dict[str, Any]),
+    responses=returns(Valid, also=_NOT_THERE),
+    openapi_extra=accepts(dict[str, Any]),
 )
 async def validate_config(desk: Desk, new: Document, kind: Kind = None) -> Response:
     """Check a configuration without putting it in force; every mistake is named with its place."""
     await desk.checked(new, kind)
-    return answer(Valid())
+    return json_response(Valid())
 
 
 @router.post(
     "/diff",
     operation_id="diff_config",
-    responses=gives(ListOf[ConfigChange], also=_NOT_THERE),
-    openapi_extra=takes(dict[str, Any]),
+    responses=returns(ListOf[ConfigChange], also=_NOT_THERE),
+    openapi_extra=accepts(dict[str, Any]),
 )
 async def diff_config(desk: Desk, new: Document) -> Response:
     """Say what a configuration would change of the one in force."""
-    return answer(ListOf(await desk.difference(new)))
+    return json_response(ListOf(await desk.difference(new)))
 
 
 @router.put(
     "",
     operation_id="put_config",
-    responses=gives(ConfigView, also=_PUT),
-    openapi_extra=takes(dict[str, Any]),
+    responses=returns(ConfigView, also=_PUT),
+    openapi_extra=accepts(dict[str, Any]),
     dependencies=[Depends(needs("admin"))],
 )
 async def put_config(
@@ -104,7 +104,7 @@ async def put_config(
     return _with_tag(view)
 
 
-@router.get("/history", operation_id="list_config_history", responses=gives(ListOf[ConfigVersion]))
+@router.get("/history", operation_id="list_config_history", responses=returns(ListOf[ConfigVersion]))
 async def list_config_history(desk: Desk, limit: Annotated[int, Query(ge=1, le=_MOST_VERSIONS)] = 50) -> Response:
     """Return the configurations that the agent had, newest first, secrets hidden."""
     versions = []
@@ -112,14 +112,14 @@ async def list_config_history(desk: Desk, limit: Annotated[int, Query(ge=1, le=_
         versions.append(version_of(record, config))
         if len(versions) == limit:
             break
-    return answer(ListOf(versions))
+    return json_response(ListOf(versions))
 
 
 @router.post(
     "/rollback",
     operation_id="roll_back_config",
-    responses=gives(ConfigView, also=_PUT),
-    openapi_extra=takes(RollBack),
+    responses=returns(ConfigView, also=_PUT),
+    openapi_extra=accepts(RollBack),
     dependencies=[Depends(needs("admin"))],
 )
 async def roll_back_config(
@@ -142,7 +142,7 @@ async def roll_back_config(
 
 
 def _with_tag(view: ConfigView) -> Response:
-    return answer(view, headers={"ETag": f'"{view.revision}"'})
+    return json_response(view, headers={"ETag": f'"{view.revision}"'})
 
 
 def _revision(if_match: str | None) -> str | None:

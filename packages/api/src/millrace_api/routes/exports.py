@@ -6,9 +6,9 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
 from millrace_api.scoping import MarketScope, SourceQuery
-from millrace_api.services import Held
+from millrace_api.services import ServicesDep
 from millrace_store.exports import Format
 from millrace_store.histories import Kind, has_source
 
@@ -29,7 +29,7 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/{kind}", operation_id="export", responses=_FILES, response_class=StreamingResponse)
 async def export(
-    held: Held,
+    services: ServicesDep,
     scope: MarketScope,
     kind: Annotated[Kind, Path()],
     form: Annotated[Format, Query(alias="format")] = "parquet",
@@ -37,10 +37,10 @@ async def export(
 ) -> StreamingResponse:
     """Export a history; it is streamed, whatever its size."""
     if source is not None and not has_source(kind):
-        raise Refusal(422, f"{kind} are of no order source: leave `source` out")
+        raise ApiError(422, f"{kind} are of no order source: leave `source` out")
     # Once the file has begun, nothing else can be answered any more.
-    await held.store.ping()
-    pieces: AsyncIterator[bytes] = held.store.exports.stream(kind, scope._replace(source=source), form)
+    await services.store.ping()
+    pieces: AsyncIterator[bytes] = services.store.exports.stream(kind, scope._replace(source=source), form)
     name = f"{scope.tenant}-{kind}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)

@@ -6,10 +6,10 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.documents import ListOf, answer, body_of, gives, takes
+from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.problems import not_found
 from millrace_api.scoping import ExchangeQuery, TenantQuery, tenant_of
-from millrace_api.services import Held, Services, redis
+from millrace_api.services import Services, ServicesDep, redis
 from millrace_bus import HaltNote, HaltScope
 from millrace_core.clock import now_ms
 from millrace_core.names import ExchangeId, Tenant
@@ -39,22 +39,22 @@ class NewHalt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
     reason: Annotated[str, msgspec.Meta(max_length=500)] | None = None
 
 
-@router.get("/halts", operation_id="list_halts", responses=gives(ListOf[HaltView]))
-async def list_halts(held: Held, caller: Caller, tenant: TenantQuery = None) -> Response:
+@router.get("/halts", operation_id="list_halts", responses=returns(ListOf[HaltView]))
+async def list_halts(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
     """Return everything that is halted."""
-    return answer(await _halts(held, tenant_of(caller, tenant, public=False)))
+    return json_response(await _halts(services, tenant_of(caller, tenant, public=False)))
 
 
 @router.post(
     "/halts",
     operation_id="halt",
-    responses=gives(ListOf[HaltView]),
-    openapi_extra=takes(NewHalt),
+    responses=returns(ListOf[HaltView]),
+    openapi_extra=accepts(NewHalt),
     dependencies=[Depends(needs("trade"))],
 )
 async def halt(
     request: Request,
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     new: Annotated[NewHalt, Depends(body_of(NewHalt))],
     tenant: TenantQuery = None,
@@ -65,20 +65,20 @@ async def halt(
     exchange = None if new.exchange is None else ExchangeId(new.exchange)
     note = HaltNote(since=now_ms(), reason=new.reason, by=caller.name)
     # The note holds without an executor and is read by one within a second; the request makes it work at once.
-    await redis(held.bus.halts.set(of, HaltScope(exchange, new.order_source), note))
+    await redis(services.bus.halts.set(of, HaltScope(exchange, new.order_source), note))
     payload = HaltPayload(order_source=new.order_source, reason=new.reason, by=caller.name)
-    held.bus.requests.publish(of, Halt(exchange_id=exchange, payload=payload))
-    return answer(await _halts(held, of))
+    services.bus.requests.publish(of, Halt(exchange_id=exchange, payload=payload))
+    return json_response(await _halts(services, of))
 
 
 @router.delete(
     "/halts",
     operation_id="resume",
-    responses=gives(ListOf[HaltView], also={404: "Exactly this is not halted."}),
+    responses=returns(ListOf[HaltView], also={404: "Exactly this is not halted."}),
     dependencies=[Depends(needs("trade"))],
 )
 async def resume(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     exchange: ExchangeQuery = None,
     source: Annotated[str | None, Query(pattern=_SOURCE)] = None,
@@ -87,13 +87,13 @@ async def resume(
     """Lift a halt of exactly this scope, within a second; give all that is halted then."""
     of = tenant_of(caller, tenant, public=False)
     scope = HaltScope(None if exchange is None else ExchangeId(exchange), source)
-    if not await redis(held.bus.halts.clear(of, scope)):
+    if not await redis(services.bus.halts.clear(of, scope)):
         raise not_found(f"halt of {scope} (exchange/source)")
-    return answer(await _halts(held, of))
+    return json_response(await _halts(services, of))
 
 
-async def _halts(held: Services, tenant: Tenant) -> ListOf[HaltView]:
-    found = await redis(held.bus.halts.get(tenant))
+async def _halts(services: Services, tenant: Tenant) -> ListOf[HaltView]:
+    found = await redis(services.bus.halts.get(tenant))
     return ListOf(
         [
             HaltView(scope.exchange, scope.order_source, note.since, note.reason, note.by)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from millrace_api.configs.secrecy import hidden
+from millrace_api.configs.masking import hidden
 
 ChangeKind = Literal["added", "removed", "changed"]
 _ABSENT = object()

@@ -10,8 +10,8 @@ import msgspec
 from starlette.responses import Response as HttpResponse
 
 from millrace_api.access.principal import Principal
-from millrace_api.documents import answer
-from millrace_api.problems import Refusal, unavailable
+from millrace_api.documents import json_response
+from millrace_api.problems import ApiError, unavailable
 from millrace_api.services import Services
 from millrace_api.trading.idempotency import digest_of, request_id_of
 from millrace_bus import Unreachable
@@ -49,7 +49,7 @@ class Desk:
         """Send a request, wait for its answer, and give that as HTTP: 200 done, 202 not known yet.
 
         Raises:
-            Refusal: it is malformed, was used for something else, or the executor said no.
+            ApiError: it is malformed, was used for something else, or the executor said no.
         """
         tenant = self.caller.tenant
         whole = _checked(msgspec.structs.replace(request, request_id=request_id_of(tenant, key)))
@@ -64,7 +64,7 @@ class Desk:
         access, tenant = self.services.store.access, self.caller.tenant
         known = await access.claim(tenant, key, digest, now_ms())
         if known is not None and known.digest != digest:
-            raise Refusal(422, "this Idempotency-Key was used for another request: take a new one for this")
+            raise ApiError(422, "this Idempotency-Key was used for another request: take a new one for this")
         final = await (self._first(request, key) if known is None else self._known_answer(request, key, digest))
         if final is not None:
             await access.answered(tenant, key, _DONE, encode(final).decode())
@@ -74,7 +74,7 @@ class Desk:
         """Send a request whose key was never used; the key is free again where nothing could be sent."""
         try:
             return await self._exchange(request)
-        except Refusal:
+        except ApiError:
             await self.services.store.access.release(self.caller.tenant, key)
             raise
 
@@ -100,7 +100,7 @@ class Desk:
         """Send a request and give its final answer; None when it did not come in time.
 
         Raises:
-            Refusal: Redis does not answer; nothing was sent.
+            ApiError: Redis does not answer; nothing was sent.
         """
         services = self.services
         try:
@@ -120,12 +120,12 @@ def _checked(request: Trade) -> Trade:
     """Check a request as the executor will.
 
     Raises:
-        Refusal: it has mistakes; all are named.
+        ApiError: it has mistakes; all are named.
     """
     try:
         parse_request(encode(request))
     except MalformedRequest as error:
-        raise Refusal(422, "this request has mistakes; nothing was sent", problems=error.problems) from error
+        raise ApiError(422, "this request has mistakes; nothing was sent", problems=error.problems) from error
     return request
 
 
@@ -153,11 +153,11 @@ def _answers_to(caller: Principal, request: Trade) -> StreamName:
 def _not_yet(request_id: str) -> HttpResponse:
     detail = f"sent; no final answer yet: GET /api/v1/requests/{request_id}, or repeat with the same Idempotency-Key"
     headers = {"Location": f"/api/v1/requests/{request_id}"}
-    return answer(Accepted(request_id, "sent", detail), 202, headers)
+    return json_response(Accepted(request_id, "sent", detail), 202, headers)
 
 
 def _as_http(final: Response) -> HttpResponse:
     if final.status == "done":
-        return answer(final)
+        return json_response(final)
     reason = f"{final.error.kind}: {final.error.message}" if final.error else "no reason was given"
-    raise Refusal(422, f"{final.status}: {reason}", answer=final)
+    raise ApiError(422, f"{final.status}: {reason}", answer=final)

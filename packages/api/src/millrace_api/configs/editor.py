@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from millrace_api.access.principal import Principal
-from millrace_api.configs.comparing import ConfigChange, changes
+from millrace_api.configs.diff import ConfigChange, changes
+from millrace_api.configs.masking import hidden, restored, still_hidden
 from millrace_api.configs.models import MODELS, mistakes
 from millrace_api.configs.ownership import may_change, may_see
-from millrace_api.configs.secrecy import hidden, restored, still_hidden
-from millrace_api.problems import Refusal, not_found
+from millrace_api.problems import ApiError, not_found
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
 from millrace_core.config import revision
@@ -43,7 +43,7 @@ class ConfigVersion(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigDesk:
+class ConfigEditor:
     """One agent's configuration, for one caller."""
 
     services: Services
@@ -54,7 +54,7 @@ class ConfigDesk:
         """Return the configuration in force, as text and read.
 
         Raises:
-            Refusal: there is none that this caller may see.
+            ApiError: there is none that this caller may see.
         """
         text = await redis(self.services.bus.get_config(self.agent))
         if text is None or not may_see(self.caller, config := _read(text)):
@@ -70,19 +70,19 @@ class ConfigDesk:
         """Return a new configuration as it will be written, with the secrets that it keeps.
 
         Raises:
-            Refusal: it has mistakes, or nobody knows by which rules to check it.
+            ApiError: it has mistakes, or nobody knows by which rules to check it.
         """
         text = await redis(self.services.bus.get_config(self.agent))
         current = None if text is None else _read(text)
         whole = restored(new, current) if current is not None and may_see(self.caller, current) else new
         if not may_see(self.caller, whole):
-            raise Refusal(403, f"it must name the tenant {self.caller.tenant} and no other; an operator may do more")
+            raise ApiError(403, f"it must name the tenant {self.caller.tenant} and no other; an operator may do more")
         written = _written(whole)
         known_kind = await self.kind(kind)
         if known_kind is None:
-            raise Refusal(422, f"no such agent was ever seen: say what it is, ?kind={'|'.join(MODELS)}")
+            raise ApiError(422, f"no such agent was ever seen: say what it is, ?kind={'|'.join(MODELS)}")
         if problems := (*still_hidden(whole), *mistakes(known_kind, self.agent, written)):
-            raise Refusal(422, "the configuration has mistakes; nothing was changed", problems=problems)
+            raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
         return written, whole
 
     async def difference(self, new: Any) -> list[ConfigChange]:
@@ -96,14 +96,14 @@ class ConfigDesk:
         `as_it_was` is the text of one of the past, which so gets its revision again.
 
         Raises:
-            Refusal: it has mistakes, is not the caller's to change, or another was put meanwhile.
+            ApiError: it has mistakes, is not the caller's to change, or another was put meanwhile.
         """
         text = await redis(self.services.bus.get_config(self.agent))
         self._may_replace(text, expected)
         written, whole = await self.checked(new, kind)
         written = as_it_was or written
         if not may_change(self.caller, whole):
-            raise Refusal(403, f"only one that names {self.caller.tenant} alone is yours to put; ask an operator")
+            raise ApiError(403, f"only one that names {self.caller.tenant} alone is yours to put; ask an operator")
         if not await redis(self.services.bus.replace_config(self.agent, text, written)):
             raise _changed_meanwhile()
         await self._remember(written)
@@ -139,9 +139,9 @@ class ConfigDesk:
         if not may_see(self.caller, config):
             raise not_found("configuration of this agent")
         if not may_change(self.caller, config):
-            raise Refusal(403, "other tenants depend on this configuration: an operator changes it (see docs/api.md)")
+            raise ApiError(403, "other tenants depend on this configuration: an operator changes it (see docs/api.md)")
         if expected is None:
-            raise Refusal(428, "send If-Match with the ETag of the configuration that you change (GET gives it)")
+            raise ApiError(428, "send If-Match with the ETag of the configuration that you change (GET gives it)")
         if expected != revision(text):
             raise _changed_meanwhile()
 
@@ -169,5 +169,5 @@ def _written(config: Any) -> bytes:
     return json.dumps(config, indent=2, ensure_ascii=False).encode()
 
 
-def _changed_meanwhile() -> Refusal:
-    return Refusal(412, "the configuration was changed meanwhile: GET it again, and apply your change to that")
+def _changed_meanwhile() -> ApiError:
+    return ApiError(412, "the configuration was changed meanwhile: GET it again, and apply your change to that")

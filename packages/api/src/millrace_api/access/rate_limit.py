@@ -6,7 +6,7 @@ from collections.abc import Callable
 _MOST = 10_000
 
 
-class Rates:
+class RateLimiter:
     """Buckets by key: each holds `burst` allowances and regains `per_second`."""
 
     def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -16,7 +16,7 @@ class Rates:
         self._buckets: dict[str, tuple[float, float]] = {}
         """How many allowances were left, and when."""
 
-    def set(self, per_second: float, burst: int) -> None:
+    def set_limits(self, per_second: float, burst: int) -> None:
         """Apply other limits from the next request on."""
         self._per_second, self._burst = per_second, burst
 

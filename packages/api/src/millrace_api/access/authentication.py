@@ -1,41 +1,41 @@
-"""The gate: nobody passes without a good token or session, and what passes or is denied is recorded."""
+"""Authentication: who sent a request, whether it may pass, and how often."""
 
 from collections.abc import Mapping
 
 from millrace_api.access.audit import Audit
 from millrace_api.access.principal import Principal
-from millrace_api.access.rates import Rates
+from millrace_api.access.rate_limit import RateLimiter
 from millrace_api.access.sessions import COOKIE, CSRF_HEADER, Sessions, is_csrf_of, is_own_origin
 from millrace_api.access.verifier import Verifier
 from millrace_api.config import ApiConfig
-from millrace_api.problems import Refusal, unavailable
+from millrace_api.problems import ApiError, unavailable
 from millrace_store import DatabaseUnavailable, Store
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Gate:
+class Authenticator:
     """Verifies who asks and how often."""
 
     def __init__(self, store: Store, config: ApiConfig) -> None:
         self.verifier = Verifier(store)
         self.sessions = Sessions()
         self.audit = Audit(store)
-        self._asking = Rates(config.requests_per_second, config.burst)
-        self._failing = Rates(config.failures_per_minute / 60, config.failures_burst)
+        self._asking = RateLimiter(config.requests_per_second, config.burst)
+        self._failing = RateLimiter(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
 
-    def set(self, config: ApiConfig) -> None:
+    def set_limits(self, config: ApiConfig) -> None:
         """Put other limits in force."""
-        self._asking.set(config.requests_per_second, config.burst)
-        self._failing.set(config.failures_per_minute / 60, config.failures_burst)
+        self._asking.set_limits(config.requests_per_second, config.burst)
+        self._failing.set_limits(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
 
     async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal:
         """Return who asks.
 
         Raises:
-            Refusal: nobody whom we know.
+            ApiError: nobody whom we know.
         """
         if (authorization := headers.get("authorization")) is not None:
             scheme, _, token = authorization.partition(" ")
@@ -50,7 +50,7 @@ class Gate:
         """Let somebody whom we know pass.
 
         Raises:
-            Refusal: the request was forged by another page of the browser's, or is one too many.
+            ApiError: the request was forged by another page of the browser's, or is one too many.
         """
         if principal.csrf is not None:
             self._check_browser(principal, headers, method, is_socket=is_socket)
@@ -61,11 +61,11 @@ class Gate:
         """Begin a browser's session with a token; give the cookie's value and who it is.
 
         Raises:
-            Refusal: the token is nobody's, or the page is not ours.
+            ApiError: the token is nobody's, or the page is not ours.
         """
         origin = headers.get("origin")
         if origin is not None and not is_own_origin(origin, headers.get("host"), self._origins):
-            raise Refusal(403, f"pages at {origin} may not log in here")
+            raise ApiError(403, f"pages at {origin} may not log in here")
         return self.sessions.begin(await self._by_token(token))
 
     async def still_good(self, token_id: str) -> bool:
@@ -90,7 +90,7 @@ class Gate:
         """Count a failure of somebody unknown.
 
         Raises:
-            Refusal: they were too many; this one is not worth recording.
+            ApiError: they were too many; this one is not worth recording.
         """
         if wait_s := self._failing.take(address):
             raise too_many(wait_s)
@@ -120,16 +120,16 @@ class Gate:
         origin = headers.get("origin")
         # A browser names the page's origin with every WebSocket and every change; other sites' must not act for it.
         if (is_socket or origin is not None) and not is_own_origin(origin, headers.get("host"), self._origins):
-            raise Refusal(403, f"pages at {origin} may not act for this session")
+            raise ApiError(403, f"pages at {origin} may not act for this session")
         if method not in SAFE and not is_csrf_of(principal, headers.get(CSRF_HEADER.lower())):
-            raise Refusal(403, f"a session sends {CSRF_HEADER} with every change; GET /api/v1/session tells it")
+            raise ApiError(403, f"a session sends {CSRF_HEADER} with every change; GET /api/v1/session tells it")
 
 
-def too_many(wait_s: float) -> Refusal:
+def too_many(wait_s: float) -> ApiError:
     """Return the refusal for one request too many."""
     seconds = max(1, round(wait_s + 0.5))
-    return Refusal(429, f"too many requests: ask again in {seconds} s", headers={"Retry-After": str(seconds)})
+    return ApiError(429, f"too many requests: ask again in {seconds} s", headers={"Retry-After": str(seconds)})
 
 
-def _nobody(what_to_do: str) -> Refusal:
-    return Refusal(401, what_to_do, headers={"WWW-Authenticate": 'Bearer realm="millrace"'})
+def _nobody(what_to_do: str) -> ApiError:
+    return ApiError(401, what_to_do, headers={"WWW-Authenticate": 'Bearer realm="millrace"'})

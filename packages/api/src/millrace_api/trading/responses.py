@@ -40,7 +40,7 @@ class Answers:
         """Expect the final answer to a request: enter before sending it, so that the answer cannot be missed.
 
         Raises:
-            Refusal: Redis does not tell of answers; what was not sent yet must not be.
+            ApiError: Redis does not tell of answers; what was not sent yet must not be.
         """
         watch = self._watch(name)
         watch.users += 1

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace_api.configs.comparing import changes
-from millrace_api.configs.secrecy import hidden, restored, still_hidden
+from millrace_api.configs.diff import changes
+from millrace_api.configs.masking import hidden, restored, still_hidden
 
 _KEYS = st.sampled_from(["agent", "exchanges", "risk", "secret", "apiKey", "password", "A", "kucoin", "name", "urls"])
 _LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.just("enc:abc")
