@@ -37,11 +37,11 @@ from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
 PREFIX = "/api/v1"
 _ROUTERS = (market, account, operations, orders, halts, agents, configs, exports, tokens, session)
 _ANY_ROUTE: dict[int | str, dict[str, Any]] = {
-    401: returns_problem("No token, or none that is in force."),
-    403: returns_problem("The token's role does not allow it, or another tenant's data was asked for."),
-    404: returns_problem("There is no such thing, for this tenant."),
-    422: returns_problem("The request has mistakes; `problems` names each."),
-    429: returns_problem("Too many requests; Retry-After says when to come back."),
+    401: returns_problem("The token is missing, unknown, revoked or expired."),
+    403: returns_problem("The token's role does not allow it, or the data belongs to another tenant."),
+    404: returns_problem("Not found for this tenant."),
+    422: returns_problem("The request has mistakes; `problems` lists each."),
+    429: returns_problem("Too many requests; try again after Retry-After seconds."),
     503: returns_problem("The database or Redis does not answer; nothing was done."),
 }
 _ABOUT = (
@@ -56,7 +56,7 @@ log = structlog.get_logger()
 
 
 def make_app(services: Services) -> FastAPI:
-    """Return the application that serves these."""
+    """Return the application."""
     app = FastAPI(title="millrace", version=version("millrace-api"), openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
     checked = [Depends(only_known(lambda: _openapi(app)))]
@@ -66,7 +66,7 @@ def make_app(services: Services) -> FastAPI:
     app.include_router(health.router, responses=_ANY_ROUTE, dependencies=checked)
     app.add_middleware(AccessMiddleware, services=services)
     _add_handlers(app)
-    _openapi(app)  # the first to ask would wait for it, and everybody beside that one
+    _openapi(app)  # built now, since the first request for it would block all others
     return app
 
 
@@ -89,40 +89,40 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
-    async def refuse(request: Request, error: ApiError) -> Response:
+    async def on_api_error(request: Request, error: ApiError) -> Response:
         request.state.reason = str(error)
         return error.response()
 
     @app.exception_handler(RequestValidationError)
-    async def name_mistakes(request: Request, error: RequestValidationError) -> Response:
+    async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
         return ApiError(
             422, "the request has mistakes; nothing was done", problems=_mistakes(error.errors())
         ).response()
 
     @app.exception_handler(HTTPException)
-    async def restate(request: Request, error: HTTPException) -> Response:
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        text = f"there is no {request.method} {request.url.path} here: GET {PREFIX}/openapi.json tells what there is"
+        text = f"there is no {request.method} {request.url.path} here: GET {PREFIX}/openapi.json lists every route"
         detail = text if error.status_code in (404, 405) else str(error.detail)
         return ApiError(error.status_code, detail, headers=headers).response()
 
     @app.exception_handler(BadCursor)
-    async def refuse_cursor(request: Request, error: BadCursor) -> Response:
+    async def on_bad_cursor(request: Request, error: BadCursor) -> Response:
         return ApiError(422, str(error), problems=[Problem("query.cursor", str(error))]).response()
 
     @app.exception_handler(AmbiguousOrder)
-    async def ask_which(request: Request, error: AmbiguousOrder) -> Response:
-        text = f"{error}: give `symbol` and `exchange` of the one that is meant"
-        return ApiError(422, text, problems=[Problem("query.symbol", "say of which symbol")]).response()
+    async def on_ambiguous_order(request: Request, error: AmbiguousOrder) -> Response:
+        text = f"{error}: give `symbol` and `exchange` to choose one"
+        return ApiError(422, text, problems=[Problem("query.symbol", "choose one of the symbols")]).response()
 
     @app.exception_handler(DatabaseUnavailable)
-    async def wait_for_database(request: Request, error: DatabaseUnavailable) -> Response:
+    async def on_database_unavailable(request: Request, error: DatabaseUnavailable) -> Response:
         return unavailable("the database").response()
 
     @app.exception_handler(Exception)
-    async def confess(request: Request, error: Exception) -> Response:
+    async def on_unexpected_error(request: Request, error: Exception) -> Response:
         log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
-        return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our mistake; the log says more").response()
+        return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "an error inside the API; it is logged").response()
 
 
 def _mistakes(errors: Sequence[Any]) -> list[Problem]:

@@ -63,7 +63,7 @@ async def test_of_two_who_change_at_once_one_is_told(admin: Any, path: str) -> N
 
 
 async def test_mistakes_are_all_named_and_nothing_changes(admin: Any, path: str, tenant: Any, bus: Any) -> None:
-    """Validation says each mistake with its place, a hidden secret that hides nothing among them."""
+    """Validation says each mistake with its place, a masked secret that hides nothing among them."""
     new = {
         "agent": {"id": "ANOTHER"},
         "risk": {tenant: {"maxOpenOrders": "many"}},

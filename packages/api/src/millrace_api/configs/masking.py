@@ -1,4 +1,4 @@
-"""Secrets in configurations: hidden before anybody sees them, and put back where somebody left them hidden."""
+"""Secrets in configurations: masked in everything that is shown, and restored in what is sent back masked."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,69 +7,72 @@ from millrace_core.errors import Problem
 from millrace_service.redaction import HIDDEN, clean_field
 
 _ID_LEVELS = {"exchanges": 2, "risk": 1}
-"""Sections of the document whose first levels are names of tenants and exchanges, and no fields."""
+"""Sections whose outer levels are tenants and exchanges rather than fields."""
 _ENCRYPTED = "enc:"
 
 
-def hidden(config: Any) -> Any:
+def masked(config: Any) -> Any:
     """Return a configuration with `***` in place of every secret, encrypted ones too."""
     if not isinstance(config, dict):
-        return _hidden_value("", config)
-    return {name: _hidden_section(held, _ID_LEVELS.get(name, -1), name) for name, held in config.items()}
+        return _masked_value("", config)
+    return {name: _masked_section(item, _ID_LEVELS.get(name, -1), name) for name, item in config.items()}
 
 
-def restored(new: Any, current: Any) -> Any:
-    """Return a configuration in which whatever was left as it is shown has again the value that it hides."""
-    return _restored(new, current, hidden(current))
+def unmasked(new: Any, current: Any) -> Any:
+    """Return a configuration in which every masked value has its value in `current` again."""
+    return _unmasked(new, current, masked(current))
 
 
-def still_hidden(config: Any) -> list[Problem]:
-    """Find secrets that hide nothing that is known: they must be given again."""
-    return [Problem(path, "must be given again: there is no secret here that could be kept") for path in _hides(config)]
+def unresolved_masks(config: Any) -> list[Problem]:
+    """Return a problem for each masked value that has no current value to keep."""
+    return [
+        Problem(path, "is masked, but there is no current secret here to keep: send the secret itself")
+        for path in _masks(config)
+    ]
 
 
-def _hidden_section(held: Any, id_levels: int, name: str) -> Any:
-    if id_levels > 0 and isinstance(held, dict):
-        return {key: _hidden_section(value, id_levels - 1, key) for key, value in held.items()}
-    if id_levels == 0 and isinstance(held, dict):
-        return {key: _hidden_value(key, value) for key, value in held.items()}
-    return _hidden_value(name, held)
+def _masked_section(item: Any, id_levels: int, name: str) -> Any:
+    if id_levels > 0 and isinstance(item, dict):
+        return {key: _masked_section(value, id_levels - 1, key) for key, value in item.items()}
+    if id_levels == 0 and isinstance(item, dict):
+        return {key: _masked_value(key, value) for key, value in item.items()}
+    return _masked_value(name, item)
 
 
-def _hidden_value(name: str, value: Any) -> Any:
+def _masked_value(name: str, value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_ENCRYPTED):
         return HIDDEN
     if isinstance(value, str) or _is_secret(name, value):
         return clean_field(name, value)
     if isinstance(value, dict):
-        return {key: _hidden_value(key, held) for key, held in value.items()}
+        return {key: _masked_value(key, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_hidden_value("", held) for held in value]
+        return [_masked_value("", item) for item in value]
     return value
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    """Tell whether a value is hidden whole because of its name."""
+    """Tell whether a field's name says that its whole value is secret."""
     return bool(value) and not isinstance(value, bool) and clean_field(name, "x") == HIDDEN
 
 
-def _restored(new: Any, current: Any, shown: Any) -> Any:
+def _unmasked(new: Any, current: Any, shown: Any) -> Any:
     if new == shown:
         return current
     if isinstance(new, dict) and isinstance(current, dict) and isinstance(shown, dict):
-        return {key: _restored(held, current[key], shown[key]) if key in current else held for key, held in new.items()}
+        return {key: _unmasked(item, current[key], shown[key]) if key in current else item for key, item in new.items()}
     if isinstance(new, list) and isinstance(current, list) and isinstance(shown, list):
         pairs = zip(current, shown, strict=True)
-        return [_restored(held, *pair) if (pair := next(pairs, None)) else held for held in new]
+        return [_unmasked(item, *pair) if (pair := next(pairs, None)) else item for item in new]
     return new
 
 
-def _hides(value: Any, path: str = "$") -> Iterator[str]:
+def _masks(value: Any, path: str = "$") -> Iterator[str]:
     if isinstance(value, dict):
-        for key, held in value.items():
-            yield from _hides(held, f"{path}.{key}")
+        for key, item in value.items():
+            yield from _masks(item, f"{path}.{key}")
     elif isinstance(value, list):
-        for index, held in enumerate(value):
-            yield from _hides(held, f"{path}[{index}]")
+        for index, item in enumerate(value):
+            yield from _masks(item, f"{path}[{index}]")
     elif isinstance(value, str) and HIDDEN in value:
         yield path

@@ -9,7 +9,7 @@ from millrace_bus.errors import Refused
 from millrace_core.ids import MessageId
 
 PAGE = 500
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 _POLL_S = 0.02
 
 
@@ -17,7 +17,7 @@ async def replay(journals: Journals, client: Client, subscription: Subscription,
     """Send everything after `since` and go live; where the journal has a gap, send the whole state instead."""
     subscription.replay()
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             await subscription.topic.ready()
         is_resumed = await _bridge(journals, client, subscription, since)
     except (TimeoutError, Refused):
@@ -40,7 +40,7 @@ async def _bridge(journals: Journals, client: Client, subscription: Subscription
             # The journal is ahead of the channel for a moment.
             await asyncio.sleep(_POLL_S)
             continue
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             entries = (await journals.read({str(name): last}, most=PAGE)).get(str(name))
         if not entries or not _joins_on(last, entries):
             return False

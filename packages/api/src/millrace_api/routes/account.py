@@ -1,4 +1,4 @@
-"""History of what a tenant did: orders with their whole story, own trades, balances, failed executions."""
+"""A tenant's account history: orders, requests, answers, own trades, balances, failed executions."""
 
 from typing import Annotated, Any
 
@@ -6,8 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
 from millrace_api.documents import PageOf, json_response, page_response, returns
-from millrace_api.problems import not_found
-from millrace_api.scoping import (
+from millrace_api.parameters import (
     AccountScope,
     ExchangeQuery,
     PageWanted,
@@ -17,6 +16,7 @@ from millrace_api.scoping import (
     scope_of,
     tenant_of,
 )
+from millrace_api.problems import not_found
 from millrace_api.services import ServicesDep
 from millrace_store import Scope
 from millrace_store.records import (
@@ -33,7 +33,7 @@ router = APIRouter(tags=["history"])
 
 Descending = Annotated[bool, Query(description="Newest first.")]
 OrderId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
-_NOT_THERE: dict[int, str] = {404: "Nothing of this id, for this tenant."}
+_NOT_THERE: dict[int, str] = {404: "Not found for this tenant."}
 
 
 def _pages(model: Any) -> dict[int | str, dict[str, Any]]:
@@ -48,7 +48,7 @@ async def list_orders(
     status: Annotated[str | None, Query(pattern="^[a-z]{1,32}$", examples=["open"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Return orders by when they were created."""
+    """Return orders by creation time."""
     found = await services.store.account.orders(
         scope, status=status, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
@@ -64,15 +64,15 @@ async def get_order(
     exchange: ExchangeQuery = None,
     symbol: SymbolQuery = None,
 ) -> Response:
-    """Return everything known of an order: requests, answers with latencies, events, fills.
+    """Return an order's history: requests, answers with latencies, events, fills.
 
-    Where several orders have that number, exchange and symbol say which is meant.
+    Where several orders have this id, choose one by exchange and symbol.
     """
     scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
-    story = await services.store.account.story(scope, order_id=order_id)
-    if story is None:
-        raise not_found("order of this id")
-    return json_response(story)
+    history = await services.store.account.story(scope, order_id=order_id)
+    if history is None:
+        raise not_found("order with this id")
+    return json_response(history)
 
 
 @router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
@@ -93,12 +93,12 @@ async def get_request(
     request_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
     tenant: TenantQuery = None,
 ) -> Response:
-    """Return everything known of a request: what became of it, its order, its fills."""
+    """Return a request's history: answers, its order, fills."""
     scope = Scope(tenant_of(caller, tenant, public=False))
-    story = await services.store.account.story(scope, request_id=request_id)
-    if story is None:
-        raise not_found("request of this id (one made a moment ago is stored within a second)")
-    return json_response(story)
+    history = await services.store.account.story(scope, request_id=request_id)
+    if history is None:
+        raise not_found("request with this id (a new one is stored within a second)")
+    return json_response(history)
 
 
 @router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))
@@ -116,7 +116,7 @@ async def list_answers(
 async def list_own_trades(
     services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
-    """Return the tenant's own trades by their time."""
+    """Return the tenant's own trades by time."""
     found = await services.store.account.own_trades(
         scope, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
@@ -131,7 +131,7 @@ async def list_balances(
     currency: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["USDT"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Return each change of a balance, and what was held when its stream began or began anew."""
+    """Return each change of a balance, and the balances at each start of their stream."""
     found = await services.store.account.balances(
         scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
@@ -146,7 +146,7 @@ async def list_failed_executions(
     kind: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["RiskRefused"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Return every request that was not done, with the reason in words, and how unknown ones ended."""
+    """Return every request that was not done, with the reason, and how unknown ones ended."""
     found = await services.store.account.failed_executions(
         scope, kind=kind, limit=paging.limit, cursor=paging.cursor, descending=descending
     )

@@ -1,4 +1,4 @@
-"""Halting and resuming: everything of a tenant, an exchange, an order source."""
+"""Halting and resuming trading: for a tenant, an exchange or an order source."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
 from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
+from millrace_api.parameters import ExchangeQuery, TenantQuery, tenant_of
 from millrace_api.problems import not_found
-from millrace_api.scoping import ExchangeQuery, TenantQuery, tenant_of
 from millrace_api.services import Services, ServicesDep, redis
 from millrace_bus import HaltNote, HaltScope
 from millrace_core.clock import now_ms
@@ -21,7 +21,7 @@ _SOURCE = r"^[^/*\x00]{1,128}$"
 
 
 class HaltView(msgspec.Struct, frozen=True, rename="camel"):
-    """Something that is halted; neither exchange nor source means everything."""
+    """A halt in force; without exchange and source it covers everything."""
 
     exchange: str | None
     order_source: str | None
@@ -32,7 +32,7 @@ class HaltView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NewHalt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What to halt; neither exchange nor source means everything of the tenant."""
+    """What to halt; without exchange and source, all of the tenant's trading."""
 
     exchange: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")] | None = None
     order_source: Annotated[str, msgspec.Meta(pattern=_SOURCE)] | None = None
@@ -41,7 +41,7 @@ class NewHalt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
 @router.get("/halts", operation_id="list_halts", responses=returns(ListOf[HaltView]))
 async def list_halts(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
-    """Return everything that is halted."""
+    """Return all halts in force."""
     return json_response(await _halts(services, tenant_of(caller, tenant, public=False)))
 
 
@@ -59,12 +59,12 @@ async def halt(
     new: Annotated[NewHalt, Depends(body_of(NewHalt))],
     tenant: TenantQuery = None,
 ) -> Response:
-    """Halt trading at once, whether or not an executor runs; give all that is halted then."""
+    """Halt trading at once, whether or not an executor runs; return all halts in force."""
     of = tenant_of(caller, tenant, public=False)
     request.state.audited = {"halt": msgspec.to_builtins(new)}
     exchange = None if new.exchange is None else ExchangeId(new.exchange)
     note = HaltNote(since=now_ms(), reason=new.reason, by=caller.name)
-    # The note holds without an executor and is read by one within a second; the request makes it work at once.
+    # An executor reads the note within a second of starting or running; the request makes it act at once.
     await redis(services.bus.halts.set(of, HaltScope(exchange, new.order_source), note))
     payload = HaltPayload(order_source=new.order_source, reason=new.reason, by=caller.name)
     services.bus.requests.publish(of, Halt(exchange_id=exchange, payload=payload))
@@ -74,7 +74,7 @@ async def halt(
 @router.delete(
     "/halts",
     operation_id="resume",
-    responses=returns(ListOf[HaltView], also={404: "Exactly this is not halted."}),
+    responses=returns(ListOf[HaltView], also={404: "There is no halt with exactly this scope."}),
     dependencies=[Depends(needs("trade"))],
 )
 async def resume(
@@ -84,11 +84,11 @@ async def resume(
     source: Annotated[str | None, Query(pattern=_SOURCE)] = None,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Lift a halt of exactly this scope, within a second; give all that is halted then."""
+    """Lift the halt with exactly this scope, effective within a second; return all halts in force."""
     of = tenant_of(caller, tenant, public=False)
     scope = HaltScope(None if exchange is None else ExchangeId(exchange), source)
     if not await redis(services.bus.halts.clear(of, scope)):
-        raise not_found(f"halt of {scope} (exchange/source)")
+        raise not_found(f"halt with the scope {scope} (exchange/source)")
     return json_response(await _halts(services, of))
 
 

@@ -1,4 +1,4 @@
-"""Whether the API lives and can serve, and what it counts of itself."""
+"""Liveness, readiness and metrics of the API."""
 
 import asyncio
 from typing import Any, Literal
@@ -15,21 +15,21 @@ from millrace_store import DatabaseUnavailable
 
 router = APIRouter(tags=["health"])
 
-_PATIENCE_S = 1.0
+_TIMEOUT_S = 1.0
 _TEXT: dict[int | str, dict[str, Any]] = {
     200: {"description": "Metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}}
 }
 
 
 class Health(msgspec.Struct, frozen=True):
-    """That all is well."""
+    """A positive health check."""
 
     status: Literal["ok"] = "ok"
 
 
 @router.get("/health", operation_id="get_health", responses=returns(Health), openapi_extra={"security": []})
 async def get_health() -> Response:
-    """Say that the process lives; needs no token."""
+    """Report that the process runs; needs no token."""
     return json_response(Health())
 
 
@@ -40,22 +40,22 @@ async def get_health() -> Response:
     openapi_extra={"security": []},
 )
 async def get_readiness(services: ServicesDep) -> Response:
-    """Say whether the database and Redis answer; needs no token."""
-    away = [name for name in await asyncio.gather(_database(services), _redis(services)) if name is not None]
-    if away:
-        raise ApiError(503, f"not ready: {' and '.join(away)} does not answer", headers={"Retry-After": "2"})
+    """Report whether the database and Redis answer; needs no token."""
+    unavailable = [name for name in await asyncio.gather(_database(services), _redis(services)) if name is not None]
+    if unavailable:
+        raise ApiError(503, f"not ready: {' and '.join(unavailable)} does not answer", headers={"Retry-After": "2"})
     return json_response(Health())
 
 
 @router.get("/metrics", operation_id="get_metrics", responses=_TEXT)
 async def get_metrics(services: ServicesDep) -> Response:
-    """Return what this process counts, for Prometheus."""
+    """Return this process's metrics for Prometheus."""
     return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _database(services: Services) -> str | None:
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             await services.store.ping()
     except (DatabaseUnavailable, TimeoutError):
         return "the database"
@@ -64,7 +64,7 @@ async def _database(services: Services) -> str | None:
 
 async def _redis(services: Services) -> str | None:
     try:
-        await services.bus.ready(_PATIENCE_S)
+        await services.bus.ready(_TIMEOUT_S)
     except Unreachable:
         return "Redis"
     return None

@@ -1,4 +1,4 @@
-"""History of markets: trades, candles, tickers, order books as of any past moment."""
+"""Market history: trades, candles, tickers, order books at any past time."""
 
 from typing import Annotated
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
 from millrace_api.documents import PageOf, json_response, page_response, returns
+from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, tenant_of
 from millrace_api.problems import ApiError
-from millrace_api.scoping import MarketScope, PageWanted, TenantQuery, tenant_of
 from millrace_api.services import ServicesDep
 from millrace_api.times import Interval, Timestamp
 from millrace_core.errors import InvalidName
@@ -25,7 +25,7 @@ _LATEST_NUMBER = 2**63 - 1
 async def list_trades(
     services: ServicesDep, scope: MarketScope, paging: PageWanted, descending: Annotated[bool, Query()] = False
 ) -> Response:
-    """Return trades of the market by their time, oldest first."""
+    """Return trades by time, oldest first."""
     return page_response(
         await services.store.market.trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
     )
@@ -37,13 +37,13 @@ async def list_candles(
     scope: MarketScope,
     paging: PageWanted,
     timeframe: Annotated[
-        str | None, Query(pattern="^[0-9]{1,3}[smhdwM]$", description="Candles as the exchange gave them, such as 1m.")
+        str | None, Query(pattern="^[0-9]{1,3}[smhdwM]$", description="The exchange's own candles, such as 1m.")
     ] = None,
     interval: Annotated[
         Interval | None, Query(description="Candles built from trades: 1s, 90s, 5m, 4h, 1d … or ms.")
     ] = None,
 ) -> Response:
-    """Return candles: those of the exchange (`timeframe`), or built exactly from stored trades (`interval`)."""
+    """Return the exchange's candles (`timeframe`), or candles built from stored trades (`interval`)."""
     if (timeframe is None) == (interval is None):
         raise ApiError(422, "give either timeframe (the exchange's candles) or interval (built from trades)")
     market = services.store.market
@@ -58,7 +58,7 @@ async def list_candles(
 
 @router.get("/tickers", operation_id="list_tickers", responses=returns(PageOf[TickerRecord]))
 async def list_tickers(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
-    """Return the whole ticker after each message, oldest first."""
+    """Return the complete ticker after each message, oldest first."""
     return page_response(await services.store.market.tickers(scope, limit=paging.limit, cursor=paging.cursor))
 
 
@@ -69,14 +69,14 @@ async def list_events(
     paging: PageWanted,
     action: Annotated[str, Path(pattern="^[A-Za-z]{1,64}$", examples=["watchPositions"])],
 ) -> Response:
-    """Return messages of streams without a table of their own, such as positions."""
+    """Return messages of streams that have no table of their own, such as positions."""
     return page_response(await services.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))
 
 
 @router.get(
     "/orderbooks/{exchange}/{symbol:path}",
     operation_id="get_order_book",
-    responses=returns(BookRecord, also={404: "The book of that moment cannot be rebuilt; says why."}),
+    responses=returns(BookRecord, also={404: "The book cannot be rebuilt; `detail` says why."}),
 )
 async def get_order_book(
     services: ServicesDep,
@@ -84,14 +84,14 @@ async def get_order_book(
     exchange: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$")],
     symbol: Annotated[str, Path(pattern=r"^[^\s*?\[\]\x00]{1,64}$")],
     tenant: TenantQuery = None,
-    at: Annotated[Timestamp | None, Query(description="The book as of then.")] = None,
+    at: Annotated[Timestamp | None, Query(description="The time of the book.")] = None,
     message_id: Annotated[str | None, Query(pattern="^[0-9]{1,15}-[0-9]{1,15}$")] = None,
     nonce: Annotated[int | None, Query(ge=0, le=_LATEST_NUMBER, description="The exchange's own number.")] = None,
-    depth: Annotated[int | None, Query(ge=1, le=10_000, description="Levels a side; all when not given.")] = None,
+    depth: Annotated[int | None, Query(ge=1, le=10_000, description="Levels on each side; all by default.")] = None,
 ) -> Response:
-    """Return the order book as of a past moment, message or the exchange's own number of it, proved by checksum."""
+    """Return the order book at a time, a message or the exchange's own number, proved by checksum."""
     if [at, message_id, nonce].count(None) != 2:
-        raise ApiError(422, "say which book: give one of at, message_id and nonce")
+        raise ApiError(422, "give exactly one of at, message_id and nonce")
     name = _book_name(tenant_of(caller, tenant), exchange, symbol)
     wanted = None if message_id is None else MessageId.parse(message_id)
     try:
@@ -99,9 +99,9 @@ async def get_order_book(
             await services.store.market.book(name, at_ms=at, message_id=wanted, nonce=nonce, depth=depth)
         )
     except BookUnknown as unknown:
-        hint = "" if name.tenant == PUBLIC else f" of {name.tenant} (the feeds that all share: tenant=PUBLIC)"
+        hint = "" if name.tenant == PUBLIC else f" of {name.tenant} (for the shared feeds: tenant=PUBLIC)"
         raise ApiError(
-            404, f"this book{hint} cannot be rebuilt: {unknown.reason}; GET /api/v1/streams tells what is stored"
+            404, f"this book{hint} cannot be rebuilt: {unknown.reason}; GET /api/v1/streams lists what is stored"
         ) from unknown
 
 

@@ -1,4 +1,4 @@
-"""How the platform does: streams, losses, latency percentiles, messages that nobody could read."""
+"""Operation of the platform: streams, gaps, latency percentiles, dead letters."""
 
 import base64
 from typing import Annotated
@@ -7,8 +7,8 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from millrace_api.documents import ListOf, PageOf, json_response, page_response, returns
+from millrace_api.parameters import MarketScope, PageWanted
 from millrace_api.problems import ApiError
-from millrace_api.scoping import MarketScope, PageWanted
 from millrace_api.services import ServicesDep
 from millrace_core.clock import now_ms
 from millrace_store.records import GapRecord, LatencyRecord, StreamRecord
@@ -17,8 +17,8 @@ router = APIRouter(tags=["operations"])
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
-MOST_INTERVALS = 1_500
-"""Of one answer: a day of minutes."""
+MAX_INTERVALS = 1_500
+"""Intervals in one response: a day of minutes."""
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
@@ -34,7 +34,7 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
 
 @router.get("/streams", operation_id="list_streams", responses=returns(ListOf[StreamRecord]))
 async def list_streams(services: ServicesDep, scope: MarketScope) -> Response:
-    """Return the streams of which anything is stored, and how far."""
+    """Return the stored streams and how far each is stored."""
     return json_response(ListOf(await services.store.operations.streams(scope)))
 
 
@@ -50,18 +50,18 @@ async def list_latencies(
     scope: MarketScope,
     minutes: Annotated[int, Query(ge=1, le=1_440, description="Length of each interval.")] = 1,
 ) -> Response:
-    """Return percentiles of each hop by stream and interval, ns; the last hour when `since` is not given."""
+    """Return latency percentiles (ns) of each hop by stream and interval; by default of the last hour."""
     until_ms = now_ms() if scope.until_ms is None else scope.until_ms
     since_ms = max(0, until_ms - HOUR_MS) if scope.since_ms is None else scope.since_ms
-    if until_ms - since_ms > MOST_INTERVALS * minutes * MINUTE_MS:
-        raise ApiError(422, f"these are more than {MOST_INTERVALS:,} intervals: ask for less time, or more `minutes`")
+    if until_ms - since_ms > MAX_INTERVALS * minutes * MINUTE_MS:
+        raise ApiError(422, f"these are more than {MAX_INTERVALS:,} intervals: shorten the range or raise `minutes`")
     wanted = scope._replace(since_ms=since_ms, until_ms=until_ms)
     return json_response(ListOf(await services.store.operations.latencies(wanted, interval_ms=minutes * MINUTE_MS)))
 
 
 @router.get("/dead-letters", operation_id="list_dead_letters", responses=returns(PageOf[DeadLetterView]))
 async def list_dead_letters(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
-    """Return messages that could not be understood, newest first, with the reason."""
+    """Return messages that could not be read, newest first, with the reason."""
     found = await services.store.operations.dead_letters(scope, limit=paging.limit, cursor=paging.cursor)
     rows = [
         DeadLetterView(each.stream, each.message_id, each.at_ms, each.reason, base64.b64encode(each.raw).decode())

@@ -1,4 +1,4 @@
-"""Browser sessions: a token is exchanged for a cookie once, and never kept in the page."""
+"""Browser sessions: a token is exchanged for a cookie once and is never kept in the page."""
 
 from typing import Annotated, Any
 
@@ -16,20 +16,20 @@ router = APIRouter(prefix="/session", tags=["access"])
 
 
 class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose session to begin."""
+    """The token to log in with."""
 
     token: Annotated[str, msgspec.Meta(max_length=128)]
 
 
 class SessionView(msgspec.Struct, frozen=True, rename="camel"):
-    """Who asks."""
+    """The authenticated caller."""
 
     tenant: str
     name: str
     role: str
     is_operator: bool
     csrf: str | None
-    """A session sends it as X-CSRF-Token with every change; null for tokens, which need none."""
+    """To be sent as X-CSRF-Token with every change; null for tokens, which need none."""
 
 
 _LOGGED_IN: dict[int | str, dict[str, Any]] = returns(SessionView)
@@ -39,7 +39,7 @@ _LOGGED_IN: dict[int | str, dict[str, Any]] = returns(SessionView)
 async def log_in(
     request: Request, services: ServicesDep, wanted: Annotated[LogIn, Depends(body_of(LogIn))]
 ) -> Response:
-    """Begin a browser's session with a token."""
+    """Start a browser's session with a token."""
     try:
         cookie, principal = await services.authenticator.log_in(wanted.token, request.headers)
     except ApiError:
@@ -55,7 +55,7 @@ async def log_in(
 
 @router.get("", operation_id="get_session", responses=returns(SessionView))
 async def get_session(caller: Caller) -> Response:
-    """Say who asks, and give a session its CSRF secret."""
+    """Return the authenticated caller, and a session's CSRF secret."""
     return json_response(_view(caller))
 
 
