@@ -189,7 +189,7 @@ async def check_settled(api: Api, request_id: str, rows: list[dict[str, Any]]) -
     assert (provisional["status"], provisional["settled"]) == ("unknown", "failed"), rows
     assert (final["status"], final["kind"]) == ("failed", "OrderNotFound"), rows
     assert "the exchange knows no such order" in final["reason"]
-    story = await api.get(f"/requests/{request_id}")
-    assert [answer["status"] for answer in story["responses"]] == ["unknown", "failed"]
-    assert len(story["requests"]) == 1
+    history = await api.get(f"/requests/{request_id}")
+    assert [answer["status"] for answer in history["responses"]] == ["unknown", "failed"]
+    assert len(history["requests"]) == 1
     log.info("unknown: %s; then failed: %s", provisional["reason"], final["reason"])

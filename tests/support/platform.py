@@ -4,9 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +20,7 @@ from tests.support.databases import Database
 
 from millrace_bus import EmbeddedServer
 from millrace_cli import configs
-from millrace_cli.addresses import free_port, listening
+from millrace_cli.processes import Service, free_port, listening
 
 ROOT = Path(__file__).resolve().parents[2]
 STRATEGIES = ROOT / "examples" / "strategies"
@@ -63,7 +61,7 @@ class Platform:
         """Start a service, or the simulator; strategies are looked for in `plugins`."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", f"millrace_{name}", *arguments, f"--die-with-parent={os.getpid()}",
+                *Service(name, f"millrace_{name}", arguments).command(),
                 env={
                     "PATH": "/usr/bin:/bin",
                     "MILLRACE_REDIS_URL": self.server.url,

@@ -279,7 +279,7 @@ class Socket(picows.WSListener):
     """A WebSocket client that remembers what it is told."""
 
     def __init__(self) -> None:
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.is_whole = True
         """Whether messages are remembered with their data."""
         self.transport: picows.WSTransport | None = None
@@ -294,7 +294,7 @@ class Socket(picows.WSListener):
         """Remember a message."""
         if frame.msg_type == picows.WSMsgType.TEXT:
             model = Any if self.is_whole else Head
-            self.heard.append(msgspec.to_builtins(msgspec.json.decode(frame.get_payload_as_bytes(), type=model)))
+            self.received.append(msgspec.to_builtins(msgspec.json.decode(frame.get_payload_as_bytes(), type=model)))
         elif frame.msg_type == picows.WSMsgType.CLOSE:
             self.closed = (int(frame.get_close_code()), frame.get_close_reason())
             transport.disconnect()
@@ -319,7 +319,7 @@ class Socket(picows.WSListener):
 
     def of_type(self, *kinds: str) -> list[dict[str, Any]]:
         """Return what was heard of some types."""
-        return [each for each in self.heard if each["type"] in kinds]
+        return [each for each in self.received if each["type"] in kinds]
 
 
 @in_session()

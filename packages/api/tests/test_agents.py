@@ -57,14 +57,14 @@ async def test_agents_that_are_alive_are_listed(admin: Any, bus: Any, heartbeat:
     assert other not in found.text
 
 
-async def test_changes_are_told_as_they_happen(
+async def test_changes_are_reported_as_they_happen(
     admin: Any, bus: Any, heartbeat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All agents first, then each change, then that one is gone; the stream ends when it was asked to."""
     monkeypatch.setattr("millrace_api.agents.POLL_S", 0.05)
     mine = heartbeat().id
     await bus.heartbeat(heartbeat())
-    told: list[tuple[str, str | None]] = []
+    reported: list[tuple[str, str | None]] = []
     async with asyncio.timeout(15), admin.stream("GET", "/api/v1/agents/events", params={"seconds": 10}) as events:
         assert events.headers["content-type"].startswith("text/event-stream")
         kind = ""
@@ -72,11 +72,11 @@ async def test_changes_are_told_as_they_happen(
             if line.startswith("event: "):
                 kind = line.removeprefix("event: ")
             elif line.startswith("data: ") and (said := json.loads(line.removeprefix("data: ")))["id"] == mine:
-                told.append((kind, said.get("state")))
-                if len(told) == 1:
+                reported.append((kind, said.get("state")))
+                if len(reported) == 1:
                     await bus.heartbeat(heartbeat(state="stopped", sent_at=now_ms() + 1))
-                elif len(told) == 2:
+                elif len(reported) == 2:
                     await bus.end_heartbeat(AgentId(mine))
                 else:
                     break
-    assert told == [("agent", "running"), ("agent", "stopped"), ("gone", None)]
+    assert reported == [("agent", "running"), ("agent", "stopped"), ("gone", None)]

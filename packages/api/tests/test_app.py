@@ -150,8 +150,8 @@ async def _denied(api: Any, tenant: Any) -> Counter[str]:
 
 def _query(document: Any, method: str, template: str) -> dict[str, str]:
     """Return parameters that an endpoint has."""
-    told = document["paths"][template][method.lower()].get("parameters", ())
-    return {each["name"]: QUERY[each["name"]] for each in told if each["in"] == "query" and each["name"] in QUERY}
+    reported = document["paths"][template][method.lower()].get("parameters", ())
+    return {each["name"]: QUERY[each["name"]] for each in reported if each["in"] == "query" and each["name"] in QUERY}
 
 
 def _operation(document: Any, call: tuple[str, str, str]) -> str:

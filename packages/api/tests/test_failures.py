@@ -58,7 +58,7 @@ async def test_a_stream_that_fails_closes_its_clients_and_works_again(
     again.say(op="subscribe", stream=str(book.name))
     await again.until(lambda: again.of_type("snapshot"))
     last = book.bid(9.0, 2.0)
-    await again.until(lambda: again.heard[-1]["id"] == str(last))
+    await again.until(lambda: again.received[-1]["id"] == str(last))
 
 
 async def test_a_replay_that_fails_closes_its_client(

@@ -130,7 +130,8 @@ class AgentEvents:
         polling = self._polling
         try:
             async with asyncio.timeout(timeout_s), self._changed:
-                await self._changed.wait()
+                if not polling.done():
+                    await self._changed.wait()
         except TimeoutError:
             return False
         if polling.done():

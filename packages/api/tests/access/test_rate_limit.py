@@ -17,7 +17,7 @@ def test_no_more_pass_than_the_burst_and_what_was_regained(pauses: list[float], 
         assert passed <= burst + rate * now_s + 1e-6
 
 
-def test_who_waits_as_long_as_told_passes() -> None:
+def test_a_request_after_the_returned_wait_passes() -> None:
     """The time that is given is enough, and keys have nothing to do with each other."""
     now_s = 0.0
     rates = RateLimiter(2.0, 1, clock=lambda: now_s)

@@ -51,7 +51,7 @@ async def test_secrets_are_never_shown_and_kept_when_sent_back_hidden(
     assert next(iter(written["risk"].values())) == {"maxOpenOrders": 7}
 
 
-async def test_of_two_who_change_at_once_one_is_told(admin: Any, path: str) -> None:
+async def test_of_two_concurrent_changes_one_is_rejected(admin: Any, path: str) -> None:
     """A change names what it was made from; who names nothing, or what is gone, changes nothing."""
     found = await admin.get(path)
     config, params = found.json()["config"], {"kind": "executor"}

@@ -47,7 +47,7 @@ async def test_a_client_resumes_after_the_last_message_that_it_has(
     socket.say(op="subscribe", stream=str(book.name), since=str(since))
     await socket.until(lambda: socket.of_type("resumed"))
     ids.append(book.bid(7.0, 1.0))
-    await socket.until(lambda: socket.heard[-1]["id"] == str(ids[-1]) and socket.heard[-1]["type"] == "delta")
+    await socket.until(lambda: socket.received[-1]["id"] == str(ids[-1]) and socket.received[-1]["type"] == "delta")
     wanted = [str(each) for each in ids if each > since]
     assert [each["id"] for each in socket.of_type("delta")] == wanted
     assert not socket.of_type("snapshot")

@@ -119,9 +119,9 @@ async def test_failed_executions_are_found_with_their_reason(
         batch.response(place(answers, START_MS), Response(request_id, status, error=error), Trace(accepted=1, sent=5))
     rows = (await admin.get("/api/v1/failed-executions", params={"kind": kind})).json()["items"]
     assert [(row["status"], row["kind"], row["reason"]) for row in rows] == [(status, kind, reason)]
-    story = (await admin.get(f"/api/v1/requests/{request_id}")).json()
-    assert story["responses"][0]["errorMessage"] == reason
-    assert story["order"] is None
+    history = (await admin.get(f"/api/v1/requests/{request_id}")).json()
+    assert history["responses"][0]["errorMessage"] == reason
+    assert history["order"] is None
 
 
 async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, twins: str) -> None:
@@ -138,7 +138,7 @@ async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, 
     assert (await admin.get(path, params={"symbol": "KCS/USDT"})).status_code == 404
 
 
-async def test_a_request_is_told_digit_for_digit(admin: Any, stored: Any) -> None:
+async def test_a_request_is_reported_digit_for_digit(admin: Any, stored: Any) -> None:
     """What somebody asked for is given as it travelled, not as a float has it."""
     for path in ("/api/v1/requests", f"/api/v1/requests/{stored['request_id']}"):
         assert '"amountBase":12345678.123456789012}' in (await admin.get(path)).text

@@ -52,7 +52,7 @@ def test_updates_join_and_rebuild_the_book_wherever_the_flushes_fall(
     assert rebuilt == truth
 
 
-def test_nothing_is_told_when_nothing_changed() -> None:
+def test_nothing_is_reported_when_nothing_changed() -> None:
     """A second flush gives nothing, nor does one after what was gathered is forgotten."""
     batch = DepthBatch("BTCUSDT")
     (change,) = _changes([[(Side.BUY, 1, 1)]])

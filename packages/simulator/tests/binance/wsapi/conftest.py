@@ -53,14 +53,14 @@ class ApiClient:
         """Return the error code of a request that must be refused."""
         return int((await self.call(method, **params))["error"]["code"])
 
-    async def told(self) -> list[dict[str, Any]]:
+    async def reported(self) -> list[dict[str, Any]]:
         """Return every event sent until now and not given before: a request is answered after what was sent before it.
 
         Events that a request caused follow its answer, so a second request brings those of the first.
         """
         await self.call("ping")
-        told, self.events = self.events, []
-        return told
+        reported, self.events = self.events, []
+        return reported
 
 
 def signed(**params: Any) -> dict[str, Any]:
