@@ -26,7 +26,7 @@ from millrace_simulator.venue import Clock, Venue, WallClock
 
 DEFAULT_HOST = "127.0.0.1"
 SHUTDOWN_TIMEOUT_S = 0.5
-"""How long requests under way may take once the server is asked to stop."""
+"""How long requests under way may take once the server stops."""
 BACKLOG = 1024
 
 
@@ -41,11 +41,11 @@ class Server:
         self.host = host
         self.port = port
         self.driver: asyncio.Task[None] | None = None
-        """Steps the market along the wall clock; None where whoever started the server steps it by hand."""
+        """Steps the market along the wall clock; None when the caller steps it."""
 
     @property
     def url(self) -> str:
-        """Where clients reach the REST paths: http://host:port."""
+        """Return where clients reach the REST paths: http://host:port."""
         return f"http://{self.host}:{self.port}"
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ INTERVAL_MS = {"SECOND": 1000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_40
 FIRST_BAN_MS = 120_000
 LONGEST_BAN_MS = 3 * 86_400_000
 IGNORED_BEFORE_BAN = 20
-"""So many requests over the limit of one window are answered 429; the next one earns the ban."""
+"""Requests over the limit of one window that get 429; the next one is banned."""
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -33,16 +33,16 @@ class RateLimit(msgspec.Struct, frozen=True):
 
     @property
     def window_ms(self) -> int:
-        """How long a window lasts."""
+        """Return how long a window lasts."""
         return INTERVAL_MS[self.interval] * self.interval_num
 
     @property
     def suffix(self) -> str:
-        """How headers name the window: 1M, 10S, 1D."""
+        """Return how headers name the window: 1M, 10S, 1D."""
         return f"{self.interval_num}{self.interval[0]}"
 
     def shown(self, count: int | None = None) -> dict[str, Any]:
-        """The JSON object of exchangeInfo, and with `count` that of a usage report."""
+        """Return the JSON object of exchangeInfo, and with `count` that of a usage report."""
         rule = {
             "rateLimitType": self.kind,
             "interval": self.interval,
@@ -62,7 +62,7 @@ BINANCE_LIMITS = (
 
 
 class _Counter:
-    """What each user of one limit has spent in the window that is open now."""
+    """Usage of one limit in the current window, by user."""
 
     def __init__(self, rule: RateLimit) -> None:
         self.rule = rule
@@ -92,7 +92,7 @@ class _Ban(msgspec.Struct):
 
 
 class RateLimits:
-    """The limits of one exchange and what everybody has used of them.
+    """The limits of one exchange and their usage.
 
     With `enforced` False everything is counted and reported, and nobody is ever refused.
     """
@@ -156,11 +156,11 @@ class RateLimits:
         return {f"X-MBX-ORDER-COUNT-{rule.suffix}": str(used) for rule, used in self._usage(self._orders, account)}
 
     def request_usage(self, address: str) -> list[dict[str, Any]]:
-        """What `address` has used of the weight, as the WebSocket API reports it."""
+        """Return what `address` has used of the weight, as the WebSocket API reports it."""
         return [rule.shown(used) for rule, used in self._usage(self._requests, address) if rule.kind != "RAW_REQUESTS"]
 
     def order_usage(self, account: str) -> list[dict[str, Any]]:
-        """What `account` has used of the order limits, as `rateLimit/order` reports it."""
+        """Return what `account` has used of the order limits, as `rateLimit/order` reports it."""
         return [rule.shown(used) for rule, used in self._usage(self._orders, account)]
 
     def _usage(self, counters: list[_Counter], user: str) -> list[tuple[RateLimit, int]]:

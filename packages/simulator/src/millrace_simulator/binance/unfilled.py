@@ -10,17 +10,17 @@ from millrace_simulator.venue import ExecutionReport, Listener
 
 TAKER_CREDIT = 1
 MAKER_CREDIT = 5
-"""An order that first trades as a maker gives back more than its own place."""
+"""An order that first trades as a maker returns more than its own place."""
 
 
 class UnfilledOrders(Listener):
-    """Gives an account its place back when one of its orders trades for the first time."""
+    """Returns an account's place when one of its orders trades for the first time."""
 
     def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
 
     def on_execution(self, report: ExecutionReport) -> None:
-        """Notice an order's first fill."""
+        """Return the order's place at its first fill."""
         trade = report.trade
         if trade is not None and report.order.filled == trade.quantity:
             credit = MAKER_CREDIT if trade.is_maker else TAKER_CREDIT

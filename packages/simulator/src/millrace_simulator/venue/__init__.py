@@ -1,4 +1,4 @@
-"""The exchange itself: symbols, accounts, orders, trades; no wire, no dialect, no asyncio.
+"""The exchange itself: symbols, accounts, orders, trades; no protocol, no dialect, no asyncio.
 
 Everything is synchronous: when a call returns, all that it caused has happened and every listener has heard it.
 

@@ -40,7 +40,7 @@ class Fill(Struct, frozen=True, gc=False):
 
 
 class Clearing:
-    """Changes orders and balances as the engine says, and tells of each change once."""
+    """Applies the engine's events to orders and balances, and reports each change once."""
 
     def __init__(
         self, accounts: Mapping[int, Account], ledger: Ledger, report: Callable[[ExecutionReport], None]
@@ -57,7 +57,7 @@ class Clearing:
         self.cancel_client_order_id = ""
 
     def enter(self, order: Order, asset: str, amount: Decimal) -> None:
-        """Enter an order and hold for it what it may spend.
+        """Register an order and lock what it may spend.
 
         Raises:
             InsufficientBalance: less is free; nothing changed.
@@ -68,7 +68,7 @@ class Clearing:
         self._ledger.add(order)
 
     def hear(self, event: OrderEvent, order: Order, now_us: int) -> None:
-        """Follow an event of an order that is not a trade."""
+        """Apply an order event that is not a trade."""
         if isinstance(event, Accepted):
             self._tell(order, ExecutionType.NEW, now_us)
         elif isinstance(event, Triggered):
@@ -109,12 +109,12 @@ class Clearing:
         self._tell(updated, ExecutionType.TRADE, now_us, own)
 
     def touched(self) -> dict[int, set[str]]:
-        """The assets of each account whose balance changed since this was last asked."""
+        """Return the assets of each account whose balance changed since this was last asked."""
         touched, self._touched = self._touched, {}
         return touched
 
     def _settle(self, fill: Fill, order: Order, now_us: int) -> OwnTrade:
-        """Move what is traded, out of the hold and in to what is free, less the commission."""
+        """Move the traded amounts from locked to free, less the commission."""
         account = self._accounts[order.account_id]
         notional = fill.price * fill.quantity
         buys = order.side is Side.BUY

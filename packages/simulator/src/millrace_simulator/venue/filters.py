@@ -13,7 +13,7 @@ class Filter(Struct, frozen=True, tag_field="filterType", rename="camel"):
 
     @property
     def name(self) -> str:
-        """The rule's name as Binance writes it."""
+        """Return the rule's name as Binance writes it."""
         return str(self.__struct_config__.tag)
 
 

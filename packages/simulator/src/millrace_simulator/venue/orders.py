@@ -1,4 +1,4 @@
-"""Orders of accounts: what is asked for, what became of it, and the reports on the way. Money is `Decimal`."""
+"""Accounts' orders: requests, states and execution reports. Money is `Decimal`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from millrace_matching import OrderType, SelfTradePrevention, Side, TimeInForce
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands; the names are Binance's."""
+    """Status of an order; the names are Binance's."""
 
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -24,12 +24,12 @@ class OrderStatus(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether the order can still trade."""
+        """Tell whether the order can still trade."""
         return self is OrderStatus.NEW or self is OrderStatus.PARTIALLY_FILLED
 
 
 class ExecutionType(StrEnum):
-    """What an execution report tells; the names are Binance's."""
+    """Type of an execution report; the names are Binance's."""
 
     NEW = "NEW"
     CANCELED = "CANCELED"
@@ -63,7 +63,7 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An account's order as of now; a later state is another object."""
+    """An account's order in one state; a later state is another object."""
 
     order_id: int
     """Consecutive a symbol, over all participants."""
@@ -85,7 +85,7 @@ class Order(Struct, frozen=True, kw_only=True):
     filled_quote: Decimal = Decimal(0)
     """What was paid or received for `filled`, without commission."""
     is_working: bool = False
-    """Whether it stands in the book or has been there; False while it waits for its trigger."""
+    """Whether it is or was in the book; False while it waits for its trigger."""
     created_us: int
     updated_us: int
     working_us: int = -1
@@ -96,7 +96,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def remaining(self) -> Decimal:
-        """What is not filled."""
+        """Return the quantity that is not filled."""
         return self.quantity - self.filled
 
 

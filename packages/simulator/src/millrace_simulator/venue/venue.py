@@ -45,7 +45,7 @@ _ID_LENGTH = 22
 
 
 class CancelReplacement(Struct, frozen=True):
-    """What became of both halves of a cancel-replace; None is a half that was not attempted."""
+    """The results of both halves of a cancel-replace; None for a half that was not attempted."""
 
     canceled: Cancellation | VenueError
     placed: Placement | VenueError | None
@@ -81,15 +81,15 @@ class Venue:
         self._ids = Random(f"{seed} client order ids")  # noqa: S311
 
     def listen(self, listener: Listener) -> None:
-        """Tell this listener everything from now on; listeners hear in the order in which they came."""
+        """Add a listener; listeners are called in the order in which they were added."""
         self._listeners = [*self._listeners, listener]
 
     def unlisten(self, listener: Listener) -> None:
-        """Tell this listener nothing more."""
+        """Remove a listener."""
         self._listeners = [other for other in self._listeners if other is not listener]
 
     def instrument(self, symbol: str) -> Instrument:
-        """The listed symbol.
+        """Return the listed symbol.
 
         Raises:
             UnknownSymbol: it is not listed.
@@ -100,7 +100,7 @@ class Venue:
         return instrument
 
     def account_by_key(self, api_key: str) -> Account:
-        """The account of an API key.
+        """Return the account of an API key.
 
         Raises:
             UnknownApiKey: there is none.
@@ -111,7 +111,7 @@ class Venue:
         return account
 
     def check(self, account: Account, request: OrderRequest) -> None:
-        """Do everything that `place` does before the engine, and change nothing.
+        """Run every check of `place` and change nothing.
 
         Raises:
             VenueError: what `place` would have raised.
@@ -208,7 +208,7 @@ class Venue:
             return CancelReplacement(canceled, error)
 
     def order(self, account: Account, symbol: str, ref: OrderRef) -> Order:
-        """An order of the account, open or final; by client order id the newest that had it.
+        """Return an order of the account, open or final; by client order id the newest that had it.
 
         Raises:
             UnknownOrder: there is none.
@@ -217,7 +217,7 @@ class Venue:
         return self._ledger.find(account.account_id, symbol, ref)
 
     def open_orders(self, account: Account, symbol: str | None = None) -> tuple[Order, ...]:
-        """The account's open orders, of one symbol or of all, oldest first."""
+        """Return the account's open orders, of one symbol or of all, oldest first."""
         symbols = self.instruments if symbol is None else (self.instrument(symbol).symbol,)
         found = [order for each in symbols for order in self._ledger.open_orders(account.account_id, each)]
         return tuple(sorted(found, key=lambda order: order.created_us))
@@ -232,7 +232,7 @@ class Venue:
         end_us: int | None = None,
         limit: int = 500,
     ) -> tuple[Order, ...]:
-        """The account's orders of a symbol, oldest first: from an id or time on, else the newest `limit`."""
+        """Return the account's orders of a symbol, oldest first: from an id or time on, else the newest `limit`."""
         self.instrument(symbol)
         return self._ledger.orders(
             account.account_id, symbol, from_order_id=from_order_id, start_us=start_us, end_us=end_us, limit=limit
@@ -249,7 +249,7 @@ class Venue:
         end_us: int | None = None,
         limit: int = 500,
     ) -> tuple[OwnTrade, ...]:
-        """The account's fills on a symbol, oldest first: from an id or time on, else the newest `limit`."""
+        """Return the account's fills on a symbol, oldest first: from an id or time on, else the newest `limit`."""
         self.instrument(symbol)
         return self._ledger.trades(
             account.account_id,
@@ -278,7 +278,7 @@ class Venue:
 
     @property
     def fees(self) -> Mapping[str, Decimal]:
-        """The commission that accounts have paid so far, by asset."""
+        """Return the commission that accounts have paid so far, by asset."""
         return self._clearing.fees
 
     def crowd_submit(self, instrument: Instrument, side: Side, lots: int, price: int | None) -> int:
@@ -299,13 +299,13 @@ class Venue:
         return True
 
     def end_step(self) -> None:
-        """Tell every listener that a step of the market ended."""
+        """Notify every listener that a step of the market has ended."""
         now_us = self.clock.now_us()
         for listener in self._listeners:
             listener.on_step(now_us)
 
     def _order(self, account: Account, request: OrderRequest, new: NewOrder, instrument: Instrument) -> Order:
-        """The order as the account sees it."""
+        """Return the order as the account sees it."""
         now_us = self.clock.now_us()
         works = not request.type.waits_for_trigger
         return Order(
@@ -333,7 +333,7 @@ class Venue:
         return "".join(self._ids.choices(_ID_CHARACTERS, k=_ID_LENGTH))
 
     def _conclude(self, instrument: Instrument, events: list[Event]) -> None:
-        """Carry what the engine did to the accounts, the tape and every listener."""
+        """Apply the engine's events to the accounts and the tape, and notify every listener."""
         now_us = self.clock.now_us()
         orders = self._ledger.of_symbol(instrument.symbol)
         changes: list[tuple[Side, int, int]] = []

@@ -1,4 +1,4 @@
-"""What can be asked of the exchange, apart from how it was asked.
+"""The exchange's operations, independent of how they were requested.
 
 Each operation is a function of the exchange, the account (where it needs one) and the parameters; it gives what is
 to be encoded as JSON, or raises `BinanceError`. Beside it stands its `PublicOperation` or `AccountOperation`, which

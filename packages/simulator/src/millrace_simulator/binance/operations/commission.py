@@ -1,4 +1,4 @@
-"""What an account pays for trading, in Binance's form."""
+"""An account's commission rates in Binance's format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NONE = "0.00000000"
 
 
 def commission_rates(account: Account) -> dict[str, Any]:
-    """The account's rates: what it pays as maker and taker, nothing special, no tax, no discount."""
+    """Return the account's rates: what it pays as maker and taker, nothing special, no tax, no discount."""
     return {
         "standardCommission": {
             "maker": decimal_text(account.maker_rate),

@@ -12,7 +12,7 @@ NO_LIST = -1
 
 
 def acknowledged(order: Order) -> dict[str, Any]:
-    """Answer ACK to a new order: only that it was taken."""
+    """Return the ACK response to a new order: only that it was accepted."""
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
@@ -23,7 +23,7 @@ def acknowledged(order: Order) -> dict[str, Any]:
 
 
 def result(order: Order) -> dict[str, Any]:
-    """Answer RESULT to a new order: how it stands."""
+    """Return the RESULT response to a new order: its state."""
     return {
         **acknowledged(order),
         **_state(order),
@@ -33,12 +33,12 @@ def result(order: Order) -> dict[str, Any]:
 
 
 def full(placement: Placement) -> dict[str, Any]:
-    """Answer FULL to a new order: how it stands and each of its fills."""
+    """Return the FULL response to a new order: its state and each of its fills."""
     return {**result(placement.order), "fills": [_fill(trade) for trade in placement.trades]}
 
 
 def canceled(cancellation: Cancellation) -> dict[str, Any]:
-    """Answer to a cancellation: `clientOrderId` is the cancel's, `origClientOrderId` the order's."""
+    """Return the response to a cancellation: `clientOrderId` is the cancel's, `origClientOrderId` the order's."""
     order = cancellation.order
     return {
         "symbol": order.symbol,
@@ -53,7 +53,7 @@ def canceled(cancellation: Cancellation) -> dict[str, Any]:
 
 
 def queried(order: Order) -> dict[str, Any]:
-    """Answer to a query: how the order stands; here every field is there, zero where it has no meaning."""
+    """Return the response to an order query: every field is present, zero where it has no meaning."""
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
@@ -71,7 +71,7 @@ def queried(order: Order) -> dict[str, Any]:
 
 
 def own_trade(trade: OwnTrade) -> dict[str, Any]:
-    """Answer to a query of the account's trades: one fill."""
+    """Return one fill, in the response to a query of the account's trades."""
     return {
         "symbol": trade.symbol,
         "id": trade.trade_id,

@@ -1,4 +1,4 @@
-"""From the venue to the market streams: hears everything, publishes what somebody listens to."""
+"""From the venue to the market streams: receives every event, publishes those with subscribers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The streams that sum a symbol up once a second: tickers of the last 24 hours and the average price."""
+"""The streams of a symbol's statistics, once a second: 24-hour tickers and the average price."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from millrace_simulator.venue import Instrument
 
 
 class TickerFeed:
-    """Publishes what of one symbol's sums changed since the last second."""
+    """Publishes the statistics of one symbol that changed in the last second."""
 
     def __init__(self, hub: Hub, instrument: Instrument, streams: SymbolStreams) -> None:
         self._hub = hub

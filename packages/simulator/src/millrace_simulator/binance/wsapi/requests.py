@@ -41,12 +41,12 @@ class ApiRequest:
 
     @property
     def signature(self) -> str | None:
-        """The signature, if the request carries one."""
+        """Return the signature, if the request carries one."""
         return self.parameters.values.get("signature")
 
     @property
     def signed_payload(self) -> str:
-        """What a signature must cover: all other parameters, sorted by name."""
+        """Return what a signature must cover: all other parameters, sorted by name."""
         others = sorted((name, value) for name, value in self.parameters.values.items() if name != "signature")
         return "&".join(f"{name}={value}" for name, value in others)
 
