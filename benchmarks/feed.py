@@ -78,7 +78,7 @@ async def _published(redis: Any) -> int:
 
 
 async def _peer(name: str, exchange: str) -> float:
-    """Return the µs of CPU that a peer takes for each message; it measures itself when told to."""
+    """Return the µs of CPU that a peer takes for each message; it measures itself on SIGUSR1."""
     process = await _start(f"benchmarks.peers.{name}", exchange, ",".join(SYMBOLS))
     assert process.stdout is not None
     async with asyncio.timeout(60):

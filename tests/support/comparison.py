@@ -1,4 +1,4 @@
-"""Holds the database against the journals: every message one row or one group of rows, and nothing else."""
+"""Compares the database with the journals: each message is one row or one group of rows, and nothing else."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from tests.support.recording import Journal, Recording
 from millrace_core.ids import MessageId
 
 _SHOWN = 10
-"""Differences of one stream that are told one by one."""
+"""Differences of one stream that are listed one by one."""
 
 
 class Gap(NamedTuple):

@@ -30,7 +30,7 @@ STORED_KINDS = (*KINDS, "dbsync", "api")
 DEMO_KEY = "demo-key"
 DEMO_SECRET = b"demo-secret"
 PATIENCE = aiohttp.ClientTimeout(total=30)
-"""Whoever does not answer within it never will: the test says so, rather than that its own time was over."""
+"""A request without an answer within this time fails, so that the test reports it rather than its own timeout."""
 _POLL_S = 0.02
 
 
@@ -122,7 +122,7 @@ class Platform:
             return await response.json()
 
     async def heartbeat(self, kind: str) -> dict[str, Any] | None:
-        """Return what a service says of itself."""
+        """Return a service's heartbeat."""
         text = await self.redis.get(f"agent.{self.configs[kind]['agent']['id']}")
         return json.loads(text) if text else None
 
@@ -134,10 +134,10 @@ class Platform:
 async def until(
     condition: Callable[[], Awaitable[Any]], what: str, timeout: float = 20.0, platform: Platform | None = None
 ) -> Any:
-    """Wait until a condition that only polling can see holds; give its value.
+    """Poll until a condition holds; return its value.
 
     Raises:
-        AssertionError: it did not in time; says what, and how the platform's processes stand.
+        AssertionError: it did not hold in time; the text says what, with the end of each process's log.
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -72,7 +72,7 @@ async def serve(
     clock: Clock | None = None,
     drive_market: bool = True,
 ) -> Server:
-    """Start a simulator and give it when it answers; port 0 takes a free one, and the clock is the wall's by default.
+    """Start a simulator and return it once it serves; port 0 picks a free one, the default clock is the wall clock.
 
     With `drive_market` False the books are filled and then stand still until `server.market.step` is called.
 

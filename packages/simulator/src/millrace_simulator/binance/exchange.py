@@ -16,9 +16,8 @@ from typing import Any
 
 from millrace_simulator.binance import errors, signing
 from millrace_simulator.binance.errors import BinanceError
-from millrace_simulator.binance.limits import BINANCE_LIMITS, RateLimit, RateLimits
+from millrace_simulator.binance.limits import BINANCE_LIMITS, RateLimit, RateLimits, UnfilledOrders
 from millrace_simulator.binance.parameters import SYMBOL, Parameters
-from millrace_simulator.binance.unfilled import UnfilledOrders
 from millrace_simulator.venue import Account, Instrument, Venue
 from millrace_simulator.venue.errors import UnknownApiKey
 
@@ -103,7 +102,7 @@ class Exchange:
         """Return the account that a key belongs to, before any signature is checked.
 
         Raises:
-            BinanceError: -2014 where none was sent, -2015 where it is nobody's.
+            BinanceError: -2014 when none was sent, -2015 when it is unknown.
         """
         if api_key is None or not API_KEY.fullmatch(api_key):
             raise errors.bad_key_format()

@@ -1,7 +1,7 @@
-"""Rate limits: what each address and each account has used, counted as Binance counts.
+"""Rate limits: usage of each address and each account, counted as Binance counts.
 
 Weights and raw requests count against an IP address, new orders against an account; both in windows that begin at
-whole minutes, ten seconds or days. Who goes on after a 429 is banned (418), longer each time.
+whole minutes, ten seconds or days. A client that continues after a 429 is banned (418), longer each time.
 See Binance's rest-api.md, "LIMITS".
 """
 
@@ -14,12 +14,16 @@ from typing import Any
 import msgspec
 
 from millrace_simulator.binance.errors import TooManyRequestsError
+from millrace_simulator.venue import ExecutionReport, Listener
 
 INTERVAL_MS = {"SECOND": 1000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_400_000}
 FIRST_BAN_MS = 120_000
 LONGEST_BAN_MS = 3 * 86_400_000
 IGNORED_BEFORE_BAN = 20
 """Requests over the limit of one window that get 429; the next one is banned."""
+TAKER_CREDIT = 1
+MAKER_CREDIT = 5
+"""An order that first trades as a maker returns more than its own place."""
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -94,7 +98,7 @@ class _Ban(msgspec.Struct):
 class RateLimits:
     """The limits of one exchange and their usage.
 
-    With `enforced` False everything is counted and reported, and nobody is ever refused.
+    With `enforced` False everything is counted and reported, but nothing is rejected.
     """
 
     def __init__(self, rules: Iterable[RateLimit], now_ms: Callable[[], int], *, enforced: bool = True) -> None:
@@ -200,3 +204,20 @@ def _banned(until_ms: int, now_ms: int) -> TooManyRequestsError:
         max(1, -(-(until_ms - now_ms) // 1000)),
         HTTPStatus.IM_A_TEAPOT,
     )
+
+
+class UnfilledOrders(Listener):
+    """Counts unfilled orders only: an order that trades returns its place to its account.
+
+    Source: Binance's faqs/order_count_decrement.md.
+    """
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+
+    def on_execution(self, report: ExecutionReport) -> None:
+        """Return the order's place at its first fill."""
+        trade = report.trade
+        if trade is not None and report.order.filled == trade.quantity:
+            credit = MAKER_CREDIT if trade.is_maker else TAKER_CREDIT
+            self._limits.give_back_orders(str(report.account_id), credit)

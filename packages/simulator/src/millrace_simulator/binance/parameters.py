@@ -116,7 +116,7 @@ class Parameters:
         """Return the value as one of `allowed`.
 
         Raises:
-            BinanceError: `refusal` where it is none of them, or -1130 without a refusal of its own.
+            BinanceError: `refusal` when it is not allowed; -1130 without `refusal`.
         """
         value = self.text(name)
         if value is not None and value not in allowed:

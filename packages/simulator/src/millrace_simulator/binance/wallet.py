@@ -189,4 +189,4 @@ WALLET_ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/fapi/v1/exchangeInfo"): PublicOperation(no_contracts),
     ("GET", "/dapi/v1/exchangeInfo"): PublicOperation(no_contracts),
 }
-"""By method and path. Derivatives are asked for by clients whose every address was changed: they find none."""
+"""By method and path. Clients whose every address was changed also query derivatives, and find none."""

@@ -117,7 +117,7 @@ class Crowd:
                 return
 
     def _mend_overtaken(self) -> bool:
-        """Take what the fair value has passed: whoever quotes a price that is too good gets it."""
+        """Trade with orders that the fair value has passed."""
         bid, ask = self._engine.bids.best(), self._engine.asks.best()
         if bid is not None and bid.price > self.fair + self._grain:
             self._venue.crowd_submit(self._instrument, Side.SELL, min(bid.total, self._lots(2.0)), bid.price)

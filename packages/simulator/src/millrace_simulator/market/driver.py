@@ -15,7 +15,7 @@ _MOST_US = 250_000
 async def run(market: Market, *, step_ms: int = STEP_MS) -> None:
     """Step the market along the wall clock until cancelled."""
     for instrument in market.venue.instruments.values():
-        # Now, one symbol at a time, and not amid somebody's first order.
+        # In advance, one symbol at a time, so that the first order does not wait for it.
         instrument.statistics.prepare()
         await asyncio.sleep(0)
     last_ns = time.monotonic_ns()

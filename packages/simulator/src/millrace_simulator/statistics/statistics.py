@@ -82,7 +82,7 @@ class AveragePrice(Struct, frozen=True):
 class Statistics:
     """Klines, ticker and average price of a symbol, always as of the venue's clock.
 
-    Trades gather in one bar a second and reach the klines when somebody asks, so that a trade costs the same however
+    Trades gather in one bar a second and reach the klines when they are queried, so that a trade costs the same however
     many intervals there are. The past before the opening, too, is worked out only then (about 50 ms), or by `prepare`;
     when that happens makes no difference to what it is.
     """

@@ -109,7 +109,7 @@ class Clearing:
         self._tell(updated, ExecutionType.TRADE, now_us, own)
 
     def touched(self) -> dict[int, set[str]]:
-        """Return the assets of each account whose balance changed since this was last asked."""
+        """Return the assets of each account whose balance changed since the last call."""
         touched, self._touched = self._touched, {}
         return touched
 

@@ -1,4 +1,4 @@
-"""The rules of a symbol as Binance publishes them; `msgspec.to_builtins` gives the published form.
+"""The rules of a symbol as Binance publishes them; `msgspec.to_builtins` returns the published form.
 
 Source: Binance Spot API, "Filters".
 """

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from millrace_matching import OrderType, SelfTradePrevention, Side, TimeInForce
+from millrace_matching import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce
+from millrace_simulator.venue.scale import Scale
 
 
 class OrderStatus(StrEnum):
@@ -155,10 +156,15 @@ class OrderRef(Struct, frozen=True):
 
 
 class CancelRestriction(StrEnum):
-    """In which state alone an order may be canceled."""
+    """The only status in which an order may be canceled."""
 
     ONLY_NEW = "ONLY_NEW"
     ONLY_PARTIALLY_FILLED = "ONLY_PARTIALLY_FILLED"
+
+    @property
+    def status(self) -> OrderStatus:
+        """Return the required status."""
+        return OrderStatus.NEW if self is CancelRestriction.ONLY_NEW else OrderStatus.PARTIALLY_FILLED
 
 
 class Cancellation(Struct, frozen=True):
@@ -174,3 +180,30 @@ class CancelReplaceMode(StrEnum):
 
     STOP_ON_FAILURE = "STOP_ON_FAILURE"
     ALLOW_FAILURE = "ALLOW_FAILURE"
+
+
+def accepted(
+    request: OrderRequest, new: NewOrder, account_id: int, client_order_id: str, scale: Scale, now_us: int
+) -> Order:
+    """Return the order of an accepted request, before it is matched."""
+    works = not request.type.waits_for_trigger
+    return Order(
+        order_id=new.order_id,
+        account_id=account_id,
+        symbol=request.symbol,
+        client_order_id=client_order_id,
+        side=request.side,
+        type=request.type,
+        time_in_force=new.time_in_force,
+        quantity=scale.quantity(new.quantity or 0),
+        price=request.price or Decimal(0),
+        stop_price=request.stop_price,
+        quote_quantity=request.quote_quantity or Decimal(0),
+        is_working=works,
+        created_us=now_us,
+        updated_us=now_us,
+        working_us=now_us if works else -1,
+        self_trade_prevention=new.self_trade_prevention,
+        strategy_id=request.strategy_id,
+        strategy_type=request.strategy_type,
+    )

@@ -1,4 +1,4 @@
-"""The venue: where accounts' orders meet everyone else's."""
+"""The venue: symbols, accounts, and the actions that accounts may take."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from millrace_simulator.venue.orders import (
     Order,
     OrderRef,
     OrderRequest,
-    OrderStatus,
     OwnTrade,
     Placement,
+    accepted,
 )
 from millrace_simulator.venue.rules import SymbolRules
 
@@ -52,7 +52,7 @@ class CancelReplacement(Struct, frozen=True):
 
 
 class Venue:
-    """An exchange: every action happens whole, at once, and in the order of the calls."""
+    """An exchange: each call is one indivisible action."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Venue:
     ) -> None:
         self.clock = clock
         self.history: BookHistory | None = BookHistory() if record else None
-        """Every past book, when recording."""
+        """Every past book; None unless recording."""
         self.instruments: Mapping[str, Instrument] = {
             rules.symbol: Instrument(rules, clock, Random(f"{seed} {rules.symbol}"), keep_all_trades=record)  # noqa: S311
             for rules in symbols
@@ -103,7 +103,7 @@ class Venue:
         """Return the account of an API key.
 
         Raises:
-            UnknownApiKey: there is none.
+            UnknownApiKey: no account has this key.
         """
         account = self._keys.get(api_key)
         if account is None:
@@ -119,17 +119,18 @@ class Venue:
         admit(account, request, self.instrument(request.symbol), self._ledger)
 
     def place(self, account: Account, request: OrderRequest) -> Placement:
-        """Place an order; it has met everything it could when this returns.
+        """Place an order and match it.
 
-        A market, IOC or FOK order that finds too little comes back with status EXPIRED, as at Binance.
+        A market, IOC or FOK order that finds too little gets the status EXPIRED, as at Binance.
 
         Raises:
-            VenueError: it was refused and nothing changed.
+            VenueError: it was rejected and nothing changed.
         """
         instrument = self.instrument(request.symbol)
         admitted = admit(account, request, instrument, self._ledger)
         new = replace(admitted.new, order_id=instrument.next_order_id())
-        order = self._order(account, request, new, instrument)
+        client_id = request.client_order_id or self._new_id()
+        order = accepted(request, new, account.account_id, client_id, instrument.scale, self.clock.now_us())
         self._clearing.enter(order, admitted.asset, admitted.hold)
         before = self._ledger.trade_count(account.account_id, order.symbol)
         self._conclude(instrument, instrument.engine.submit(new))
@@ -150,13 +151,13 @@ class Venue:
 
         Raises:
             UnknownOrder: there is no such order, or it is final.
-            CancelRestricted: it is not in the state demanded.
+            CancelRestricted: its status is not the required one.
         """
         instrument = self.instrument(symbol)
         order = self._ledger.find(account.account_id, symbol, ref)
         if not order.status.is_open:
             raise UnknownOrder(symbol)
-        if restriction is not None and order.status != _RESTRICTED_TO[restriction]:
+        if restriction is not None and order.status is not restriction.status:
             raise CancelRestricted(order.status)
         cancel_id = cancel_client_order_id or self._new_id()
         self._clearing.cancel_client_order_id = cancel_id
@@ -167,7 +168,7 @@ class Venue:
         """Cancel every open order of the account on a symbol.
 
         Raises:
-            UnknownOrder: there is none, as at Binance.
+            UnknownOrder: there are no open orders, as at Binance.
         """
         self.instrument(symbol)
         orders = self._ledger.open_orders(account.account_id, symbol)
@@ -185,7 +186,7 @@ class Venue:
         cancel_client_order_id: str | None = None,
         restriction: CancelRestriction | None = None,
     ) -> CancelReplacement:
-        """Cancel an order and place another; never raises for what either half was refused for.
+        """Cancel an order and place another; a rejected half is returned rather than raised.
 
         The request is checked only after the cancel, as at Binance.
         """
@@ -211,7 +212,7 @@ class Venue:
         """Return an order of the account, open or final; by client order id the newest that had it.
 
         Raises:
-            UnknownOrder: there is none.
+            UnknownOrder: no order has this id.
         """
         self.instrument(symbol)
         return self._ledger.find(account.account_id, symbol, ref)
@@ -282,9 +283,9 @@ class Venue:
         return self._clearing.fees
 
     def crowd_submit(self, instrument: Instrument, side: Side, lots: int, price: int | None) -> int:
-        """Place an order of nobody in particular (at the market without a price) and give its id.
+        """Place a background participant's order (a market order without a price) and return its id.
 
-        No account holds it, no balance limits it, and no filter is asked; everybody sees its effects.
+        It belongs to no account: neither balances nor filters are checked.
         """
         order_id = instrument.next_order_id()
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
@@ -303,31 +304,6 @@ class Venue:
         now_us = self.clock.now_us()
         for listener in self._listeners:
             listener.on_step(now_us)
-
-    def _order(self, account: Account, request: OrderRequest, new: NewOrder, instrument: Instrument) -> Order:
-        """Return the order as the account sees it."""
-        now_us = self.clock.now_us()
-        works = not request.type.waits_for_trigger
-        return Order(
-            order_id=new.order_id,
-            account_id=account.account_id,
-            symbol=request.symbol,
-            client_order_id=request.client_order_id or self._new_id(),
-            side=request.side,
-            type=request.type,
-            time_in_force=new.time_in_force,
-            quantity=instrument.scale.quantity(new.quantity or 0),
-            price=request.price or Decimal(0),
-            stop_price=request.stop_price,
-            quote_quantity=request.quote_quantity or Decimal(0),
-            is_working=works,
-            created_us=now_us,
-            updated_us=now_us,
-            working_us=now_us if works else -1,
-            self_trade_prevention=new.self_trade_prevention,
-            strategy_id=request.strategy_id,
-            strategy_type=request.strategy_type,
-        )
 
     def _new_id(self) -> str:
         return "".join(self._ids.choices(_ID_CHARACTERS, k=_ID_LENGTH))
@@ -381,9 +357,3 @@ class Venue:
     def _report(self, report: ExecutionReport) -> None:
         for listener in self._listeners:
             listener.on_execution(report)
-
-
-_RESTRICTED_TO = {
-    CancelRestriction.ONLY_NEW: OrderStatus.NEW,
-    CancelRestriction.ONLY_PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
-}

@@ -8,7 +8,6 @@ from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
-from millrace_simulator.binance.operations.commission import commission_rates
 from millrace_simulator.binance.operations.trading import read_order_ref
 from millrace_simulator.binance.parameters import SYMBOL, Parameters
 from millrace_simulator.binance.rejections import refusals
@@ -23,7 +22,7 @@ BASIS_POINTS = 10_000
 def account_status(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Return balances, commission and permissions."""
     omit_zero = parameters.boolean("omitZeroBalances", default=False)
-    rates = commission_rates(account)["standardCommission"]
+    rates = order_forms.commission_rates(account)["standardCommission"]
     return {
         "makerCommission": int(account.maker_rate * BASIS_POINTS),
         "takerCommission": int(account.taker_rate * BASIS_POINTS),
@@ -58,7 +57,7 @@ def all_balances(exchange: Exchange, account: Account) -> list[Balance]:
 
 def commission(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Return the account's commission rates for a symbol."""
-    return {"symbol": exchange.instrument(parameters).symbol, **commission_rates(account)}
+    return {"symbol": exchange.instrument(parameters).symbol, **order_forms.commission_rates(account)}
 
 
 def order_rate_limits(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:

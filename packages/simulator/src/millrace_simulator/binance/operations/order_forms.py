@@ -1,12 +1,13 @@
-"""The forms in which an order and its fills are answered: acknowledged, placed, queried, canceled."""
+"""Responses about orders, fills and commission in Binance's format."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from millrace_matching import Side
-from millrace_simulator.venue import Cancellation, Order, OwnTrade, Placement, decimal_text
+from millrace_simulator.venue import Account, Cancellation, Order, OwnTrade, Placement, decimal_text
 
+_NO_COMMISSION = "0.00000000"
 NO_LIST = -1
 """`orderListId` of an order that is in no order list; there are none here."""
 
@@ -123,3 +124,33 @@ def _fill(trade: OwnTrade) -> dict[str, Any]:
 
 def _milliseconds(time_us: int) -> int:
     return time_us if time_us < 0 else time_us // 1000
+
+
+def commission_rates(account: Account) -> dict[str, Any]:
+    """Return an account's commission rates: maker and taker; no special rates, taxes or discounts."""
+    return {
+        "standardCommission": {
+            "maker": decimal_text(account.maker_rate),
+            "taker": decimal_text(account.taker_rate),
+            "buyer": _NO_COMMISSION,
+            "seller": _NO_COMMISSION,
+        },
+        "specialCommission": {
+            "maker": _NO_COMMISSION,
+            "taker": _NO_COMMISSION,
+            "buyer": _NO_COMMISSION,
+            "seller": _NO_COMMISSION,
+        },
+        "taxCommission": {
+            "maker": _NO_COMMISSION,
+            "taker": _NO_COMMISSION,
+            "buyer": _NO_COMMISSION,
+            "seller": _NO_COMMISSION,
+        },
+        "discount": {
+            "enabledForAccount": False,
+            "enabledForSymbol": False,
+            "discountAsset": "BNB",
+            "discount": _NO_COMMISSION,
+        },
+    }

@@ -9,7 +9,6 @@ from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
-from millrace_simulator.binance.operations.commission import commission_rates
 from millrace_simulator.binance.operations.order_request import read_order
 from millrace_simulator.binance.parameters import CLIENT_ORDER_ID, Parameters
 from millrace_simulator.binance.rejections import refusals
@@ -36,7 +35,7 @@ def try_order(exchange: Exchange, account: Account, parameters: Parameters) -> d
         exchange.venue.check(account, request)
     if not parameters.boolean("computeCommissionRates", default=False):
         return {}
-    rates = commission_rates(account)
+    rates = order_forms.commission_rates(account)
     del rates["standardCommission"]["buyer"], rates["standardCommission"]["seller"]
     return {
         "standardCommissionForOrder": rates["standardCommission"],

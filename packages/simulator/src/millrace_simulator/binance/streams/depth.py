@@ -1,7 +1,7 @@
 """The changes of an order book between two flushes of a depth stream.
 
 Consecutive updates join: the first id of one is the last of the one before plus one, because ids are those of single
-changes of a level and none is left out. Only the newest total of a level is told.
+changes of a level and none is left out. Only the newest total of a level is sent.
 """
 
 from __future__ import annotations

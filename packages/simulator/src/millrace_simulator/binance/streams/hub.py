@@ -1,6 +1,6 @@
 """Subscriptions to market streams, and delivery of events to all subscribers.
 
-An event is rendered only if somebody listens, once for each form that is in use (raw or combined, milliseconds or
+An event is rendered only if it has subscribers, once for each form that is in use (raw or combined, milliseconds or
 microseconds), and framed once for all clients of that form.
 """
 
@@ -55,7 +55,7 @@ class Hub:
             del self._audiences[stream]
 
     def wanted(self, stream: str) -> bool:
-        """Tell whether anybody listens to the stream."""
+        """Tell whether a stream has subscribers."""
         return stream in self._audiences
 
     def publish(self, stream: str, render: Render) -> None:

@@ -24,7 +24,7 @@ class TickerFeed:
         """Set when there was a trade."""
 
     def tick(self, now_us: int) -> tuple[Render | None, Render | None]:
-        """Publish the symbol's own streams; give its ticker and mini ticker for those of all symbols, if changed."""
+        """Publish the symbol's own streams; return its ticker and mini ticker, if changed, for those of all symbols."""
         changed, traded = self.book_changed or self.traded, self.traded
         self.book_changed = self.traded = False
         ticker = self._ticker(now_us) if changed and self._any_wants(self._streams.ticker, ALL_TICKERS) else None

@@ -72,7 +72,7 @@ def parse_request(text: str) -> ApiRequest:
 
 
 def readable_id(text: str) -> RequestId:
-    """Return the id of a message that is no request, so that the refusal can be told apart; null without one."""
+    """Return the id of a message that is not a request, so that the error can be matched; null without one."""
     try:
         return _ids.decode(text).id
     except (msgspec.DecodeError, RecursionError):
