@@ -59,7 +59,7 @@ async def _gatherer(redis_url: str, exchange: str) -> float:
     process = await _start("millrace_gatherer", "--agent-id", "GATHERER", "--redis-url", redis_url)
     try:
         async with asyncio.timeout(30):
-            while len([key async for key in redis.scan_iter("stream.BENCH.*")]) < 2 * len(SYMBOLS):
+            while len(await _streams(redis)) < 2 * len(SYMBOLS):
                 await asyncio.sleep(0.1)
         await asyncio.sleep(WARM_UP_S)
         before, cpu = await _published(redis), cpu_s(process.pid)
@@ -73,8 +73,13 @@ async def _gatherer(redis_url: str, exchange: str) -> float:
 
 async def _published(redis: Any) -> int:
     """Count the messages by the newest number of each journal."""
-    names = [key async for key in redis.scan_iter("stream.BENCH.*")]
+    names = await _streams(redis)
     return sum([int((await redis.xrevrange(name, count=1))[0][0].partition("-")[2]) for name in names])
+
+
+async def _streams(redis: Any) -> list[str]:
+    names = await redis.zrange("index.journals.BENCH", 0, -1)
+    return [name for name in names if not name.startswith("stream.snapshot.")]
 
 
 async def _peer(name: str, exchange: str) -> float:

@@ -26,17 +26,17 @@ LEVELS_THAT_SHOW_THE_TICK = 10
 class PingPongConfiguration(StrategyConfiguration):
     """PingPong's options."""
 
-    amount: Decimal = Field(gt=0)
+    amount: Decimal = Field(gt=0, le=10**18)
     """How much each buy is for, in base currency."""
-    maximum_threshold_ms: int = Field(default=2_000, gt=0)
+    maximum_threshold_ms: int = Field(default=2_000, gt=0, le=86_400_000)
     """How long an order may rest before it is cancelled and placed again."""
     exchange_id: str | None = None
     """Where it trades; needed only when it is subscribed to more than one order book."""
     symbol: str | None = None
     """What it trades; likewise."""
-    tick_size: Decimal | None = Field(default=None, gt=0)
+    tick_size: Decimal | None = Field(default=None, gt=0, le=10**18)
     """The smallest step of a price; seen from the book's prices where it is not given."""
-    backoff_ms: int = Field(default=250, gt=0)
+    backoff_ms: int = Field(default=250, gt=0, le=MAX_BACKOFF_MS)
     """The pause after a refusal; doubled with each that follows, up to 30 s."""
 
 

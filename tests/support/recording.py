@@ -58,7 +58,9 @@ class Recording:
         await self._redis.aclose()
 
     async def _names(self) -> list[str]:
-        return [name.decode() async for name in self._redis.scan_iter(count=1_000, _type="STREAM")]
+        tenants = await self._redis.smembers("index.tenants")
+        found = [await self._redis.zrange(b"index.journals." + tenant, 0, -1) for tenant in tenants]
+        return [name.decode() for names in found for name in names]
 
     async def _look(self) -> None:
         for name in await self._names():

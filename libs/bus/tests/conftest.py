@@ -98,7 +98,7 @@ async def published(bus: Bus, name: StreamName) -> PublishedBook:
     return PublishedBook(bus, name)
 
 
-class Heard:
+class Received:
     """A listener that remembers, and can be waited upon."""
 
     def __init__(self) -> None:
@@ -123,14 +123,14 @@ class Heard:
 
     @property
     def kinds(self) -> list[str]:
-        """Return the kinds of what was heard, in order."""
+        """Return the kinds of what was received, in order."""
         return [update.kind for update in self.updates]
 
 
 @pytest.fixture
-def heard() -> Heard:
+def received() -> Received:
     """A listener that remembers."""
-    return Heard()
+    return Received()
 
 
 @pytest.fixture
@@ -140,9 +140,9 @@ def make_book() -> type[PublishedBook]:
 
 
 @pytest.fixture
-def make_heard() -> type[Heard]:
+def make_received() -> type[Received]:
     """Make further listeners."""
-    return Heard
+    return Received
 
 
 async def _forget(server: EmbeddedServer, keep: float) -> None:

@@ -74,8 +74,8 @@ def test_the_protocols_examples_are_read() -> None:
     assert parse_config(DbsyncConfig, json.dumps(dbsync)).workplans
 
 
-def test_every_mistake_is_told_at_once_with_its_path() -> None:
-    """Whoever wrote it mends all of it in one go."""
+def test_every_mistake_is_named_at_once_with_its_path() -> None:
+    """Its author can correct everything in one go."""
     broken = json.loads(json.dumps(GATHERER))
     broken["agent"]["status"] = "paused"
     broken["colour"] = "blue"
@@ -87,7 +87,7 @@ def test_every_mistake_is_told_at_once_with_its_path() -> None:
     }
 
 
-def test_a_workplan_without_its_account_is_told() -> None:
+def test_a_workplan_without_its_account_is_a_mistake() -> None:
     """What a workplan needs elsewhere in the document is checked, workplan by workplan."""
     broken = json.loads(json.dumps(GATHERER))
     del broken["exchanges"]["PUBLIC"]
@@ -97,9 +97,39 @@ def test_a_workplan_without_its_account_is_told() -> None:
     assert "apiKey" in found["$.workplans[1].dataPoints"]
 
 
-def test_text_that_is_no_json_is_told_as_such() -> None:
+def test_text_that_is_not_json_is_named_as_such() -> None:
     """The most common mistake of all has a plain message."""
     assert "not JSON" in problems(GathererConfig, "{")["$"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ('{"agent":{"id":"A","id":"B"}}', "$.agent.id", "more than once"),
+        ('{"agent":{"id":"A"},"workplans":[],"workplans":[]}', "$.workplans", "more than once"),
+        (
+            '{"exchanges":{"PUBLIC":{"binance":{"options":{"a":1e999}}}}}',
+            "$.exchanges.PUBLIC.binance.options.a",
+            "large",
+        ),
+        ('{"agent":{"id":"A","name":"\\ud800"}}', "$.agent.name", "surrogate"),
+        ('{"agent":{"id":"A"},"environment":NaN}', "$", "NaN"),
+        ('{"agent":{"id":"A"},"environment":-Infinity}', "$", "Infinity"),
+        ("[" * 100_000 + "]" * 100_000, "$", "deep"),
+        ('{"agent":' * 70 + "1" + "}" * 70, "$", "deep"),
+    ],
+)
+def test_what_json_readers_let_pass_is_a_mistake(text: str, path: str, message: str) -> None:
+    """Keys that stand twice, numbers that are none, nesting without end: each is named, and crashes nothing."""
+    assert message in problems(GathererConfig, text)[path]
+
+
+@pytest.mark.parametrize("value", ["Infinity", '"Infinity"', "1e300", '"NaN"', "0", "-1"])
+@pytest.mark.parametrize("limit", ["maxOrdersPerSecond", "maxOrderNotional", "priceCollarPercent"])
+def test_a_limit_that_could_not_be_computed_with_is_refused(limit: str, value: str) -> None:
+    """No limit on orders may be infinite, zero, or beyond all sense."""
+    text = '{"agent":{"id":"EXECUTOR"},"risk":{"StrankaXY":{"%s":%s}}}' % (limit, value)  # noqa: UP031
+    assert problems(ExecutorConfig, text)
 
 
 def test_keys_are_not_shown() -> None:

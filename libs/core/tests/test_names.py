@@ -28,9 +28,15 @@ def test_the_names_are_those_of_the_protocol() -> None:
     assert name.snapshot == "stream.snapshot.StrankaXY.kucoin.watchOrderBook.KCS/USDT"
     assert names.trader_actions(name.tenant) == "StrankaXY.traderActions"
     assert names.config_key(names.agent_id("GATHERER")) == "stream.config.GATHERER"
-    assert names.order_key(name.tenant, "7") == "order.StrankaXY.7"
-    assert names.full_order_key(name.tenant, "binance", "BTC/USDT", "7") == "order.StrankaXY.binance:BTC/USDT:7"
-    assert names.full_order_key(name.tenant, "binance", None, "7") == "order.StrankaXY.binance::7"
+    assert names.order_key(name.tenant, "7") == "order.{StrankaXY}.7"
+    assert names.full_order_key(name.tenant, "binance", "BTC/USDT", "7") == "order.{StrankaXY}.binance:BTC/USDT:7"
+    assert names.full_order_key(name.tenant, "binance", None, "7") == "order.{StrankaXY}.binance::7"
+    assert names.orders_key(name.tenant, name.exchange, Symbol("KCS/USDT")) == "orders.{StrankaXY}.kucoin.KCS/USDT"
+    opened = names.open_orders_key(name.tenant, name.exchange, Symbol("KCS/USDT"))
+    assert opened == "openOrders.{StrankaXY}.kucoin.KCS/USDT"
+    assert names.intents_key(name.tenant, name.exchange) == "intents.{StrankaXY}.kucoin"
+    assert names.halt_key(name.tenant) == "halt.{StrankaXY}"
+    assert names.journals_index(name.tenant) == "index.journals.StrankaXY"
 
 
 @pytest.mark.parametrize("text", ["", "config", "snapshot", "a.b", "a b", "x" * 65, "é"])

@@ -89,3 +89,30 @@ def test_two_orders_are_never_joined() -> None:
     """Records of different orders are an error of the caller."""
     with pytest.raises(ValueError, match="not the same order"):
         join(OrderRecord(Order(id="1"), "binance", 1), OrderRecord(Order(id="2"), "binance", 1))
+
+
+WILD = st.none() | st.sampled_from([Decimal(1), Decimal("NaN"), Decimal("-Infinity")])
+WILD_RECORDS = st.builds(
+    OrderRecord,
+    order=st.builds(
+        Order,
+        id=st.just("1"),
+        price=WILD,
+        amount=WILD,
+        filled=WILD,
+        remaining=WILD,
+        fees=st.lists(st.builds(OrderFee, cost=WILD, rate=WILD), max_size=2),
+    ),
+    exchange=st.just("binance"),
+    updated=st.just(1),
+)
+
+
+@given(WILD_RECORDS, WILD_RECORDS)
+def test_a_number_that_is_not_finite_counts_as_unknown(a: OrderRecord, b: OrderRecord) -> None:
+    """NaN cannot be compared, and as JSON nobody could read it: no join raises by it or passes it on."""
+    order = join(a, b).order
+    fees = [number for fee in order.fees for number in (fee.cost, fee.rate)]
+    numbers = [order.price, order.amount, order.filled, order.remaining, *fees]
+    assert all(number is None or number.is_finite() for number in numbers)
+    assert join(a, b) == join(b, a)

@@ -108,3 +108,18 @@ def test_orders_are_whole() -> None:
         msgspec.Raw(encode({"orders": [Order(id="1", status="open"), Order(id="1", status="open", symbol="S")]}))
     )
     assert state.open["1"].symbol == "S"
+
+
+@pytest.mark.parametrize("action", ["watchOrderBook", "watchTrades", "watchOrders", "watchBalance", "watchOHLCV"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"bids":[],"asks":[],"checksum":0,"trades":[],"orders":[],"timeframes":{},"asOf":"yesterday"}',
+        b'{"asOf":"\xff"}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_snapshot_that_cannot_be_read_is_an_invalid_message(action: str, data: bytes) -> None:
+    """A wrong `asOf`, broken UTF-8 and nesting without end are what a reader deals with, and no other error."""
+    with pytest.raises(InvalidMessage):
+        state_of(Action(action)).reset(msgspec.Raw(data))

@@ -1,4 +1,4 @@
-"""Errors in words."""
+"""Errors as text."""
 
 from millrace_core.errors import MillraceError
 from millrace_service.errors import describe, traceback_of
@@ -9,8 +9,8 @@ def test_an_error_without_text_still_says_its_class() -> None:
     assert describe(TimeoutError()) == "TimeoutError"
 
 
-def test_an_error_is_told_in_one_line() -> None:
-    """An error of several lines does not break the line that tells of it."""
+def test_an_error_is_described_in_one_line() -> None:
+    """A message of several lines becomes one."""
     assert describe(ValueError("a\n  b")) == "ValueError: a b"
 
 

@@ -1,5 +1,6 @@
 """Logging: one form for everything, cleaned of secrets."""
 
+import errno
 import io
 import json
 import logging
@@ -22,6 +23,14 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """It is."""
         return True
+
+
+class FullDisk(io.StringIO):
+    """A stream that cannot be written."""
+
+    def write(self, _text: str, /) -> int:
+        """Fail as a full disk does."""
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 Configure = Callable[..., io.StringIO]
@@ -125,3 +134,9 @@ def test_a_value_that_is_no_json_is_logged_as_its_text(configure: Configure) -> 
     (line,) = lines(stream)
     assert line["error"].startswith("TimeoutError")
     assert line["numbers"] == {"1": [2, 3]}
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(configure: Configure) -> None:
+    """A full disk, or a reader of the log that is gone, costs lines and no work."""
+    configure(stream=FullDisk())
+    structlog.get_logger("lost").error("nobody reads this")

@@ -78,3 +78,8 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     """What was cleaned once is clean."""
     once = clean_text(text)
     assert clean_text(once) == once
+
+
+def test_a_text_that_is_not_unicode_becomes_one() -> None:
+    """Half a surrogate pair would keep a line from the log, and all heartbeats from Redis."""
+    assert clean_text("caf\u00e9 \ud800 apiKey=\udfff").encode()

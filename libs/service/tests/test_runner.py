@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.config.common import BaseConfig
 from millrace_core.heartbeat import Heartbeat, UnitHealth
 from millrace_core.names import AgentId, config_key
 from millrace_service import Agent, Settings, UnitHealthReporter, run_agent
+from millrace_service.errors import CancelledInside
 
 ID = AgentId("TINY")
 PATIENCE_S = 10
@@ -32,7 +34,7 @@ class TinyAgent(Agent[TinyConfig, int]):
 
     def __init__(self) -> None:
         self.happened: list[str] = []
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
 
     def units(self, config: TinyConfig) -> Mapping[str, int]:
         """Return the units; a configuration of `environment` defect meets a defect of this agent."""
@@ -189,6 +191,60 @@ async def test_the_agent_lives_through_the_death_of_redis(life: Life, server: Em
     await life.configure({"a": 1, "b": 1})
     await life.shows_live("a", "b")
     assert life.agent.happened == ["started", "+a1", "+b1"]
+
+
+REFUSALS = {
+    "maxmemory": ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+    "read only": ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+}
+"""By a word of Redis's answer: how it begins to refuse writes, and how it takes them again."""
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_the_agent_lives_while_redis_refuses_writes(life: Life, server: EmbeddedServer, refusal: str) -> None:
+    """Its units run on, the log says once that Redis takes no heartbeat, and heartbeats return when it takes writes."""
+    begin, end = REFUSALS[refusal]
+
+    def refused() -> list[Any]:
+        return [line for line in lines if refusal in str(line) and line["log_level"] in ("warning", "error")]
+
+    await life.configure({"a": 1, "b": -1})
+    await life.shows(lambda beat: any(unit.counters.get("failures") for unit in beat.units))
+    async with Redis.from_url(server.url) as redis:
+        with capture_logs() as lines:
+            await redis.execute_command(begin)
+            # Unit b fails again and again, so that there is always news to send.
+            async with asyncio.timeout(PATIENCE_S):
+                while not refused():
+                    assert not life.task.done()
+                    await asyncio.sleep(0.02)  # the log announces nothing, so that there is nothing to wait for
+            await redis.execute_command(end)
+            await redis.delete(f"agent.{ID}")
+            await life.shows(lambda beat: any(unit.state == "live" for unit in beat.units))
+    assert len(refused()) == 1
+    assert "-a1" not in life.agent.happened
+
+
+async def test_a_configuration_that_redis_cannot_return_is_tried_again(life: Life, server: EmbeddedServer) -> None:
+    """A key of another type than a string ends nothing: the heartbeat says it, and the right one is read later."""
+    await life.configure({"a": 1})
+    await life.shows_live("a")
+    async with Redis.from_url(server.url) as redis:
+        await redis.delete(config_key(ID))
+        await redis.lpush(config_key(ID), "list")
+        await life.shows(lambda beat: any(error.where == "configuration" for error in beat.last_errors))
+        await redis.delete(config_key(ID))
+    await life.configure({"a": 1, "b": 1})
+    await life.shows_live("a", "b")
+    assert life.agent.happened == ["started", "+a1", "+b1"]
+
+
+async def test_a_start_that_is_cancelled_from_inside_has_failed(bus: Bus, server: EmbeddedServer) -> None:
+    """An agent whose start something cancels ends with an error: nobody asked it to end."""
+    life = Life(bus, server)
+    life.agent.fails = asyncio.CancelledError()
+    with pytest.raises(CancelledInside):
+        await life.task
 
 
 async def test_the_end_comes_in_order(life: Life, bus: Bus) -> None:

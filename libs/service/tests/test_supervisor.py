@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace_core.backoff import BackoffPolicy
 from millrace_service.health import ErrorLog, UnitHealthReporter
-from millrace_service.supervisor import Supervisor
+from millrace_service.supervisor import Supervisor, diff
 
 
 class Fleet:
@@ -103,6 +104,36 @@ async def test_counters_survive_a_restart(fleet: Fleet, supervisor: Supervisor[i
     assert supervisor.reporters()[0].report().counters == {"messages": 7}
 
 
+class Unspeakable(Exception):
+    """An error of foreign code that fails once more when it is asked for its text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+async def test_a_unit_whose_supervision_fails_is_started_again(fleet: Fleet) -> None:
+    """Even an error that cannot be described ends no unit for good: it shows as failed, and runs again."""
+    failures = [Unspeakable(), Unspeakable()]
+
+    async def run(key: str, config: int, health: UnitHealthReporter) -> None:
+        if failures:
+            raise failures.pop()
+        await fleet.run(key, config, health)
+
+    states: set[str] = set()
+    policy = BackoffPolicy(first_s=0.001)
+
+    def note() -> None:
+        states.update(reporter.current_state for reporter in supervisor.reporters())
+
+    supervisor = Supervisor(run, changed=note, errors=ErrorLog(), policy=policy)
+    supervisor.want({"a": 1})
+    await fleet.reaches({"a": 1})
+    await supervisor.stop()
+    assert "failed" in states
+    assert fleet.running == {}
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2)), st.integers(0, 3)), max_size=8))
 def test_whatever_was_asked_in_between_the_last_wish_holds(wishes: list[tuple[dict[str, int], int]]) -> None:
@@ -121,3 +152,32 @@ def test_whatever_was_asked_in_between_the_last_wish_holds(wishes: list[tuple[di
         assert fleet.running == {}
 
     asyncio.run(scenario())
+
+
+UNITS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3))
+
+
+@given(UNITS, UNITS)
+def test_carrying_the_changes_out_gives_exactly_the_wanted_units(
+    running: dict[str, int], wanted: dict[str, int]
+) -> None:
+    """Stopping, restarting and starting what the diff names turns the running units into the wanted ones."""
+    changes = diff(running, wanted)
+    after = {key: config for key, config in running.items() if key not in changes.stop}
+    after |= {key: wanted[key] for key in changes.start | changes.restart}
+    assert after == wanted
+
+
+@given(UNITS, UNITS)
+def test_an_equal_unit_is_never_touched(running: dict[str, int], wanted: dict[str, int]) -> None:
+    """A unit whose configuration is the same before and after appears in no change, and no unit in two."""
+    changes = diff(running, wanted)
+    touched = [*changes.start, *changes.stop, *changes.restart]
+    assert len(touched) == len(set(touched))
+    assert not set(touched) & {key for key in running if running[key] == wanted.get(key)}
+
+
+@given(UNITS)
+def test_the_same_units_are_no_change(units: dict[str, int]) -> None:
+    """Asking for what runs already changes nothing."""
+    assert not diff(units, dict(units))

@@ -1,7 +1,7 @@
 """One unit kept running."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -192,6 +192,23 @@ async def test_work_that_returns_is_a_failure(health: UnitHealthReporter) -> Non
         unit.stop()
         await unit.task
     assert health.report().counters["failures"] >= 2
+
+
+async def test_work_that_raises_before_it_begins_is_a_failure(health: UnitHealthReporter) -> None:
+    """A `run` that raises instead of returning a coroutine fails its unit too, and is tried again."""
+    runs = asyncio.Semaphore(0)
+
+    def raises(*_: object) -> Awaitable[None]:
+        runs.release()
+        raise LookupError("no such unit")
+
+    unit = Unit(raises, "a", health, Backoff(QUICK))
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            await runs.acquire()
+        unit.stop()
+        await unit.task
+    assert health.report().counters["failures"] >= 1
 
 
 async def test_a_unit_wanted_again_while_it_stops_goes_on(make: MakeUnit, work: Work) -> None:

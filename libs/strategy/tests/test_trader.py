@@ -1,5 +1,6 @@
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -134,3 +135,15 @@ async def test_a_hook_may_wait_for_its_answer() -> None:
     order = harness.accept(harness.requests[0])
     await harness.settle()
     assert harness.strategy.seen == ("done", [order.id])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN"), "much"])
+def test_a_number_that_is_not_finite_is_refused_at_once(number: Any) -> None:
+    """As JSON it could not be read by anybody, and the strategy would wait for an answer that never comes."""
+    harness = started()
+    trader = harness.strategy.trader
+    with pytest.raises(ValueError, match="amount"):
+        trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="market", amount=number)
+    with pytest.raises(ValueError, match="price"):
+        trader.edit_order("1", exchange=EXCHANGE, symbol=SYMBOL, amount=1, price=number)
+    assert harness.requests == []

@@ -1,4 +1,4 @@
-"""The whole executor against real parts: Redis, the simulator with ccxt unmodified, and a wire that can be cut."""
+"""The whole executor against real parts: Redis, the simulator with ccxt unmodified, and a proxy that can be cut."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ LISTED = tuple(rules for rules in SimulatorConfig().symbols if rules.symbol == "
 """One symbol is enough, and opens faster than all."""
 
 
-class Wire:
+class LossyProxy:
     """A TCP proxy before the simulator, whose way back can be cut: what is sent arrives, the answer is lost."""
 
     def __init__(self, to_port: int) -> None:
@@ -41,7 +41,7 @@ class Wire:
         """Set when an answer was lost."""
 
     async def open(self) -> str:
-        """Listen; give the address to use instead of the simulator's."""
+        """Listen; return the address to use instead of the simulator's."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
         return f"http://127.0.0.1:{port}"
@@ -97,7 +97,7 @@ class Wire:
 
 
 @dataclass
-class Answered:
+class SeenAnswer:
     """An answer as it came on its stream."""
 
     response: Response
@@ -106,47 +106,47 @@ class Answered:
 
 
 @dataclass
-class Answers:
+class SeenAnswers:
     """The answers on one stream, from its beginning."""
 
     follower: Follower
-    all: list[Answered] = field(default_factory=list)
+    all: list[SeenAnswer] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, update: Update) -> None:
         """Take an update of the stream."""
         if update.kind == "response":
-            self.all.append(Answered(msgspec.convert(update.data, Response), update.trace, update.name))
+            self.all.append(SeenAnswer(msgspec.convert(update.data, Response), update.trace, update.name))
             self._news.set()
 
-    async def number(self, number: int) -> Answered:
-        """Wait for the n-th answer of the stream, counted from 1, and give it."""
+    async def number(self, number: int) -> SeenAnswer:
+        """Wait for the n-th answer of the stream, counted from 1, and return it."""
         while len(self.all) < number:
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), 20)
         return self.all[number - 1]
 
     async def statuses(self, number: int) -> list[str]:
-        """Wait for so many answers; give the status of each."""
+        """Wait for so many answers; return the status of each."""
         await self.number(number)
         return [each.response.status for each in self.all]
 
 
-class Floor:
+class ExecutorPlatform:
     """A running platform of one executor: what a test does to it, and sees of it."""
 
-    def __init__(self, redis: EmbeddedServer, bus: Bus, simulator: Server, wire: Wire, address: str) -> None:
+    def __init__(self, redis: EmbeddedServer, bus: Bus, simulator: Server, proxy: LossyProxy, address: str) -> None:
         self.redis = redis
         self.bus = bus
         self.simulator = simulator
-        self.wire = wire
+        self.proxy = proxy
         self._address = address
-        self._answers: dict[StreamName, Answers] = {}
+        self._answers: dict[StreamName, SeenAnswers] = {}
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     def config(self, risk: dict[str, Any] | None = None, **exchanges: dict[str, Any]) -> str:
-        """Return a configuration with an account on the simulator, and whatever else is given."""
+        """Return a configuration with an account on the simulator, and the other accounts passed in."""
         account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self._address}}
         value = {
             "agent": {"id": AGENT},
@@ -175,7 +175,7 @@ class Floor:
         await self.heartbeat_where(lambda beat: any((unit.name, unit.state) == (name, state) for unit in beat.units))
 
     async def heartbeat_where(self, holds: Callable[[Heartbeat], bool]) -> Heartbeat:
-        """Wait for a heartbeat of which something holds, and give it."""
+        """Wait for a heartbeat of which something holds, and return it."""
         async with asyncio.timeout(20):
             while True:
                 # Nothing announces a heartbeat: its readers poll.
@@ -185,13 +185,13 @@ class Floor:
                 await asyncio.sleep(0.02)
 
     async def publish(self, text: str | bytes | dict[str, Any]) -> int:
-        """Publish as a person with redis-cli does, over a plain socket; give how many heard it."""
+        """Publish as a person with redis-cli does, over a plain socket; return how many received it."""
         raw = msgspec.json.encode(text) if isinstance(text, dict) else text.encode() if isinstance(text, str) else text
         reply = await self.command(b"PUBLISH", f"{TENANT}.traderActions".encode(), raw)
         return int(reply.lstrip(b":"))
 
     async def command(self, *parts: bytes) -> bytes:
-        """Send one Redis command over a plain socket; give the first line of the reply."""
+        """Send one Redis command over a plain socket; return the first line of the reply."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.redis.port)
         writer.write(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts))
         reply = await reader.readline()
@@ -200,13 +200,13 @@ class Floor:
 
     async def answers(
         self, action: str = "createOrder", symbol: Symbol | None = KCS, exchange: ExchangeId = BINANCE
-    ) -> Answers:
+    ) -> SeenAnswers:
         """Return the answers on one stream, those to come too."""
         name = StreamName(TENANT, exchange, Action(action), symbol)
         if name not in self._answers:
             noted: list[Callable[[Update], None]] = []
             follower = self.bus.follow(name, lambda update: noted[0](update), from_start=True)
-            answers = Answers(follower)
+            answers = SeenAnswers(follower)
             noted.append(answers.note)
             self._answers[name] = answers
             await follower.ready()
@@ -225,16 +225,16 @@ class Floor:
 
 
 @pytest.fixture
-async def floor(tmp_path: Path) -> AsyncIterator[Floor]:
-    """Return Redis, a simulator whose market stands still, a wire between, and an executor's configuration."""
+async def platform(tmp_path: Path) -> AsyncIterator[ExecutorPlatform]:
+    """Return Redis, a simulator whose market stands still, a proxy between, and an executor's configuration."""
     async with (
         await EmbeddedServer.start(tmp_path / "redis") as redis,
         await serve(SimulatorConfig(seed=7, symbols=LISTED), drive_market=False) as simulator,
         Bus.connect(redis.url, name="tests") as bus,
     ):
-        wire = Wire(simulator.port)
-        floor = Floor(redis, bus, simulator, wire, await wire.open())
-        await bus.put_config(AGENT, floor.config())
-        yield floor
-        await floor.close()
-        await wire.close()
+        proxy = LossyProxy(simulator.port)
+        platform = ExecutorPlatform(redis, bus, simulator, proxy, await proxy.open())
+        await bus.put_config(AGENT, platform.config())
+        yield platform
+        await platform.close()
+        await proxy.close()

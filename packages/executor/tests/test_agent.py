@@ -19,7 +19,7 @@ def config(**changes: Any) -> ExecutorConfig:
     return parse_config(ExecutorConfig, msgspec.json.encode(value))
 
 
-def test_each_tenant_has_a_reception_limits_and_its_accounts() -> None:
+def test_each_tenant_has_a_request_consumer_limits_and_its_accounts() -> None:
     """The units are named so that a person recognises them."""
     wanted = {"A.requests", "A.risk", "A.binance", "B.requests", "B.risk", "B.binance"}
     assert ExecutorAgent().units(config()).keys() == wanted
@@ -37,69 +37,69 @@ def test_a_change_concerns_just_what_it_touches() -> None:
 
 
 def test_limits_that_protect_from_nothing_are_warned_of() -> None:
-    """A limit that is not enforced, and limits of a tenant without accounts, are told to people."""
+    """A limit that is not enforced, and limits of a tenant without accounts, are warned of."""
     warnings = ExecutorAgent().warnings(config(risk={"A": {"maxOpenOrders": 5}, "C": {"maxOrderNotional": 5}}))
     assert len(warnings) == 2
     assert "risk.A.maxOpenOrders is NOT ENFORCED" in warnings[0]
     assert "risk.C" in warnings[1]
 
 
-async def test_limits_and_accounts_change_while_it_trades(floor: Any) -> None:
+async def test_limits_and_accounts_change_while_it_trades(platform: Any) -> None:
     """New limits hold from the next order on, a new account trades, and the others go on without a break."""
-    await floor.start()
-    answers = await floor.answers()
-    await floor.publish(ORDER)
+    await platform.start()
+    answers = await platform.answers()
+    await platform.publish(ORDER)
     assert (await answers.number(1)).response.status == "done"
-    second = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": floor.simulator.url}}
-    await floor.bus.put_config("EXECUTOR", floor.config(risk={"symbols": ["ETH/USDT"]}, binanceus=second))
-    await floor.unit_is("StrankaXY.binanceus", "live")
-    await floor.publish(ORDER)
+    second = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": platform.simulator.url}}
+    await platform.bus.put_config("EXECUTOR", platform.config(risk={"symbols": ["ETH/USDT"]}, binanceus=second))
+    await platform.unit_is("StrankaXY.binanceus", "live")
+    await platform.publish(ORDER)
     assert (await answers.number(2)).response.error.kind == "RiskRefused"
-    heartbeat = await floor.heartbeat_where(lambda beat: True)
+    heartbeat = await platform.heartbeat_where(lambda beat: True)
     since = {unit.name: unit.since for unit in heartbeat.units}
     assert since["StrankaXY.binance"] < since["StrankaXY.binanceus"]
 
 
-async def test_the_heartbeat_shows_what_orders_took(floor: Any) -> None:
+async def test_the_heartbeat_shows_what_orders_took(platform: Any) -> None:
     """Counters by status and the latency of the executor's own hops are in the heartbeat."""
-    await floor.start()
-    answers = await floor.answers()
-    await floor.publish(ORDER)
+    await platform.start()
+    answers = await platform.answers()
+    await platform.publish(ORDER)
     await answers.number(1)
-    # A change is told at once, where figures wait for the next regular heartbeat.
-    await floor.bus.put_config("EXECUTOR", floor.config(risk={"maxOpenOrders": 5}))
-    heartbeat = await floor.heartbeat_where(lambda beat: beat.warnings and beat.latencies)
+    # A change shows at once, figures wait for the next regular heartbeat.
+    await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxOpenOrders": 5}))
+    heartbeat = await platform.heartbeat_where(lambda beat: beat.warnings and beat.latencies)
     assert any("NOT ENFORCED" in warning for warning in heartbeat.warnings)
     assert heartbeat.latencies.keys() >= {"accepted→sent", "sent→acknowledged"}
     (account,) = [unit for unit in heartbeat.units if unit.name == "StrankaXY.binance"]
     assert (account.counters["requests"], account.counters["done"]) == (1, 1)
 
 
-async def test_requests_under_way_survive_a_change_of_their_account(floor: Any) -> None:
+async def test_requests_under_way_survive_a_change_of_their_account(platform: Any) -> None:
     """While an account's unit restarts with other settings, every request is carried out, once."""
-    await floor.start()
-    answers = await floor.answers()
+    await platform.start()
+    answers = await platform.answers()
     for _ in range(5):
-        await floor.publish(ORDER)
-    changed = msgspec.json.decode(floor.config())
+        await platform.publish(ORDER)
+    changed = msgspec.json.decode(platform.config())
     changed["exchanges"]["StrankaXY"]["binance"]["options"] = {"recvWindow": 4_000}
-    await floor.bus.put_config("EXECUTOR", msgspec.json.encode(changed))
+    await platform.bus.put_config("EXECUTOR", msgspec.json.encode(changed))
     for _ in range(5):
-        await floor.publish(ORDER | {"validFor": 20_000})
+        await platform.publish(ORDER | {"validFor": 20_000})
     assert await answers.statuses(10) == ["done"] * 10
     assert len({each.response.request_id for each in answers.all}) == 10
-    assert len(floor.orders()) == 10
+    assert len(platform.orders()) == 10
 
 
-async def test_an_account_that_cannot_be_opened_says_why(floor: Any) -> None:
+async def test_an_account_that_cannot_be_opened_says_why(platform: Any) -> None:
     """With a wrong secret the unit shows as failed with the reason, and requests expire instead of being lost."""
-    wrong = msgspec.json.decode(floor.config())
+    wrong = msgspec.json.decode(platform.config())
     wrong["exchanges"]["StrankaXY"]["binance"]["secret"] = "wrong"
-    await floor.bus.put_config("EXECUTOR", msgspec.json.encode(wrong))
-    await floor.start("failed")
-    answers = await floor.answers()
-    await floor.publish(ORDER | {"validFor": 100})
+    await platform.bus.put_config("EXECUTOR", msgspec.json.encode(wrong))
+    await platform.start("failed")
+    answers = await platform.answers()
+    await platform.publish(ORDER | {"validFor": 100})
     answer = (await answers.number(1)).response
     assert answer.status == "expired"
     assert "not ready" in answer.error.message
-    assert floor.orders() == []
+    assert platform.orders() == []

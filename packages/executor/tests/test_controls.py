@@ -6,7 +6,7 @@ from millrace_core.config import RiskLimits
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CreateOrder, CreatePayload
 from millrace_executor.controls import Controls
-from millrace_executor.risk import Approved, Refused
+from millrace_executor.risk import Approved, RiskRejection
 
 BINANCE = ExchangeId("binance")
 ORDER = CreateOrder(
@@ -16,7 +16,7 @@ ORDER = CreateOrder(
 
 
 async def test_nothing_is_known_before_both_limits_and_halts_are() -> None:
-    """Whoever waits for the controls goes on once limits and halts were both told, in either order."""
+    """Waiting for the controls ends once limits and halts are both set, in either order."""
     controls = Controls()
     known = asyncio.ensure_future(controls.known())
     controls.set_limits(RiskLimits())
@@ -42,7 +42,7 @@ async def test_the_rate_counts_what_was_approved_and_only_lately() -> None:
     controls = Controls()
     controls.set_limits(RiskLimits(max_orders_per_second=2))
     decisions = [controls.decide(ORDER, None, now_ms) for now_ms in (0, 10, 20, 999, 1000, 1009, 1010)]
-    wanted = [Approved, Approved, Refused, Refused, Approved, Refused, Approved]
+    wanted = [Approved, Approved, RiskRejection, RiskRejection, Approved, RiskRejection, Approved]
     assert [type(decision) for decision in decisions] == wanted
 
 
@@ -52,4 +52,4 @@ async def test_other_limits_hold_from_the_next_order_on() -> None:
     controls.set_limits(RiskLimits())
     assert isinstance(controls.decide(ORDER, None, 0), Approved)
     controls.set_limits(RiskLimits(symbols=()))
-    assert isinstance(controls.decide(ORDER, None, 1), Refused)
+    assert isinstance(controls.decide(ORDER, None, 1), RiskRejection)

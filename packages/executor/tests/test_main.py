@@ -22,15 +22,16 @@ ORDER = CreateOrder(
 
 
 @pytest.fixture
-async def start(floor: Any) -> Any:
+async def start(platform: Any) -> Any:
     """Return a function that starts the process and returns once its account trades."""
     started: list[Process] = []
 
     async def start() -> Process:
-        command = (sys.executable, "-m", "millrace_executor", "--agent-id", "EXECUTOR", "--redis-url", floor.redis.url)
-        process = await asyncio.create_subprocess_exec(*command, "--die-with-parent")
+        command = (sys.executable, "-m", "millrace_executor", "--die-with-parent")
+        where = ("--agent-id", "EXECUTOR", "--redis-url", platform.redis.url)
+        process = await asyncio.create_subprocess_exec(*command, *where)
         started.append(process)
-        await floor.unit_is("StrankaXY.binance", "live")
+        await platform.unit_is("StrankaXY.binance", "live")
         return process
 
     yield start
@@ -40,34 +41,34 @@ async def start(floor: Any) -> Any:
             await process.wait()
 
 
-async def test_it_trades_soon_and_ends_when_told(floor: Any, start: Any) -> None:
+async def test_it_trades_soon_and_ends_on_a_signal(platform: Any, start: Any) -> None:
     """From the start of the process to an account that trades it takes seconds; a signal ends it in order."""
     begun = time.monotonic()
     process = await start()
     assert time.monotonic() - begun < 15
-    answers = await floor.answers()
-    await floor.bus.requests.send(TENANT, ORDER)
+    answers = await platform.answers()
+    await platform.bus.requests.send(TENANT, ORDER)
     assert (await answers.number(1)).response.status == "done"
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 5) == 0
 
 
-async def test_killed_at_any_moment_it_makes_one_order_a_request(floor: Any, start: Any) -> None:
+async def test_killed_at_any_moment_it_makes_one_order_a_request(platform: Any, start: Any) -> None:
     """Killed while twenty requests are under way and started again: each has one order and one final answer at most."""
     process = await start()
-    answers = await floor.answers()
-    ids = {floor.bus.requests.publish(TENANT, ORDER) for _ in range(20)}
+    answers = await platform.answers()
+    ids = {platform.bus.requests.publish(TENANT, ORDER) for _ in range(20)}
     await answers.number(5)
     process.kill()
     await process.wait()
-    await floor.bus.end_heartbeat("EXECUTOR")
+    await platform.bus.end_heartbeat("EXECUTOR")
     await start()
     async with asyncio.timeout(30):
         while {each.response.request_id for each in answers.all if each.response.status != "unknown"} != ids:
             await answers.number(len(answers.all) + 1)
     final = [each.response.request_id for each in answers.all if each.response.status != "unknown"]
     assert sorted(final) == sorted(ids)
-    placed = [order.client_order_id for order in floor.orders()]
+    placed = [order.client_order_id for order in platform.orders()]
     assert len(placed) == len(set(placed))
     done = {each.response.request_id for each in answers.all if each.response.status == "done"}
     assert set(placed) == done

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from millrace_core.config import RiskLimits
 from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
-from millrace_executor.risk import Approved, Refused, TradingState, check, not_enforced, rate_window
+from millrace_executor.risk import Approved, RiskRejection, TradingState, check, not_enforced, rate_window
 
 NOW = TradingState(now_ms=1_000_000)
 prices = st.decimals(min_value="0.00000001", max_value=10**9, allow_nan=False, places=8)
@@ -32,16 +32,18 @@ def test_an_order_is_approved_just_when_its_notional_is_within_the_limit(
 
 
 def test_a_market_order_is_measured_by_its_expected_price() -> None:
-    """The price of a market order is what is expected, and counts for the notional."""
+    """The price of a market order is the expected one, and the notional is computed with it."""
     limits = RiskLimits(max_order_notional=Decimal(100))
-    assert isinstance(check(create(type="market", price=Decimal(25), amount_base=Decimal(4)), limits, NOW), Approved)
-    assert isinstance(check(create(type="market", price=Decimal(25), amount_base=Decimal(5)), limits, NOW), Refused)
+    within = create(type="market", price=Decimal(25), amount_base=Decimal(4))
+    beyond = create(type="market", price=Decimal(25), amount_base=Decimal(5))
+    assert isinstance(check(within, limits, NOW), Approved)
+    assert isinstance(check(beyond, limits, NOW), RiskRejection)
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
     """With a limit on notional, a market order without any price is refused, and the text says why."""
     decision = check(create(type="market", amount_base=Decimal(1)), RiskLimits(max_order_notional=Decimal(9)), NOW)
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RiskRejection)
     assert "cannot be measured" in decision.reason
 
 
@@ -49,13 +51,13 @@ def test_an_amount_in_quote_currency_is_the_notional() -> None:
     """A market order sized in quote currency is measured by that."""
     limits = RiskLimits(max_order_notional=Decimal(100))
     assert isinstance(check(create(type="market", amount_quote=Decimal(100)), limits, NOW), Approved)
-    assert isinstance(check(create(type="market", amount_quote=Decimal(101)), limits, NOW), Refused)
+    assert isinstance(check(create(type="market", amount_quote=Decimal(101)), limits, NOW), RiskRejection)
 
 
 def test_the_larger_of_trigger_and_limit_counts() -> None:
-    """A stop order may fill at either price, so the larger is what is at stake."""
+    """A stop order may fill at either price, so the larger one counts."""
     order = create(price=Decimal(10), trigger_price=Decimal(20), amount_base=Decimal(6))
-    assert isinstance(check(order, RiskLimits(max_order_notional=Decimal(100)), NOW), Refused)
+    assert isinstance(check(order, RiskLimits(max_order_notional=Decimal(100)), NOW), RiskRejection)
 
 
 def test_an_edit_is_measured_with_the_terms_it_leaves_alone() -> None:
@@ -63,8 +65,8 @@ def test_an_edit_is_measured_with_the_terms_it_leaves_alone() -> None:
     limits = RiskLimits(max_order_notional=Decimal(100))
     known = TradingState(now_ms=0, edited=Order(id="7", amount=Decimal(5), price=Decimal(10)))
     assert isinstance(check(edit(price=Decimal(20)), limits, known), Approved)
-    assert isinstance(check(edit(price=Decimal(21)), limits, known), Refused)
-    assert isinstance(check(edit(price=Decimal(1)), limits, NOW), Refused)
+    assert isinstance(check(edit(price=Decimal(21)), limits, known), RiskRejection)
+    assert isinstance(check(edit(price=Decimal(1)), limits, NOW), RiskRejection)
 
 
 def test_only_listed_symbols_may_be_traded() -> None:
@@ -72,7 +74,7 @@ def test_only_listed_symbols_may_be_traded() -> None:
     order = create(price=Decimal(1), amount_base=Decimal(1))
     assert isinstance(check(order, RiskLimits(symbols=("KCS/USDT",)), NOW), Approved)  # type: ignore[arg-type]
     decision = check(order, RiskLimits(symbols=("ETH/BTC",)), NOW)  # type: ignore[arg-type]
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RiskRejection)
     assert "KCS/USDT" in decision.reason
 
 
@@ -80,7 +82,7 @@ def test_every_reason_to_refuse_is_given_at_once() -> None:
     """An order that breaks two limits is refused with both."""
     limits = RiskLimits(symbols=(), max_order_notional=Decimal(1))
     decision = check(create(price=Decimal(2), amount_base=Decimal(1)), limits, NOW)
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, RiskRejection)
     assert "symbols" in decision.reason
     assert "maxOrderNotional" in decision.reason
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 
 from millrace_bus import Bus
 from millrace_core.config.common import Credentials
 from millrace_core.names import AgentId, Tenant
-from millrace_core.requests import CreatePayload
+from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import open_exchange
 from millrace_gatherer.exchanges import EAGER_S
 from millrace_gatherer.streams.order_book import CROSSED
@@ -54,15 +55,17 @@ async def right(reader: Any, simulator: Server) -> None:
     instrument = venue_book(simulator, reader.follower.name.symbol)
     simulator.market.paused = True
     await reader.until(lambda r: r.state.book.nonce == instrument.last_update_id and r.follower.trusted)
-    async with asyncio.timeout(5):
-        exchange = await open_exchange("binance", Credentials(urls={"base": simulator.url}))
-        depth = await exchange.ccxt.fetch_order_book(reader.follower.name.symbol, 5000)
-        await exchange.close()
+    query = {"symbol": instrument.symbol, "limit": "5000"}
+    async with (
+        aiohttp.ClientSession(simulator.url) as session,
+        session.get("/api/v3/depth", params=query) as answer,
+    ):
+        depth = await answer.json()
     simulator.market.paused = False
     book = reader.state.book
-    assert depth["nonce"] == book.nonce
-    assert [tuple(level) for level in depth["bids"]] == book.bids.levels()
-    assert [tuple(level) for level in depth["asks"]] == book.asks.levels()
+    assert depth["lastUpdateId"] == book.nonce
+    assert [(float(price), float(amount)) for price, amount in depth["bids"]] == book.bids.levels()
+    assert [(float(price), float(amount)) for price, amount in depth["asks"]] == book.asks.levels()
 
 
 async def test_books_and_trades_are_the_exchanges_own(configure: Any, read: Any, simulator: Server) -> None:
@@ -109,7 +112,7 @@ async def test_silence_is_no_good_news(
     configure: Any, read: Any, simulator: Server, line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connected exchange that sends nothing makes the book stale; it is subscribed again until something comes."""
-    monkeypatch.setattr("millrace_gatherer.streams.order_book.OrderBookStream.silence_limit_s", 0.5)
+    monkeypatch.setattr("millrace_gatherer.streams.order_book.OrderBookStream.silence_limit_ms", 500)
     await configure([SYMBOL], [BOOK])
     book = read(BOOK, SYMBOL)
     await book.until(lambda r: len(r.deltas()) > 3)
@@ -165,12 +168,12 @@ async def test_an_order_is_in_redis_when_it_is_published(
         "binance", Credentials(api_key="demo-key", secret="demo-secret", urls={"base": simulator.url})
     )
     payload = CreatePayload(symbol=OWN, side="buy", type="market", amount_base=Decimal(2))
-    placed = await account.account.create_order(payload, "bought")
+    (placed,) = (await account.execution.create_order(payload, "bought")).orders
     await account.close()
     await orders.until(lambda r: [o.status for d in r.deltas() for o in d.orders][-1:] == ["closed"])
     await trades.until(lambda r: sum(trade.amount for delta in r.deltas() for trade in delta.trades) == 2)
     await balance.until(lambda r: (held := r.state.balances.get("KCS")) and held.total > 100_000)
-    record = await bus.orders.get(Tenant("T"), placed.order.id)
+    record = await bus.orders.get(Tenant("T"), placed.id)
     assert record is not None
     assert (record.order.status, record.order.filled) == ("closed", 2)
     assert orders.state.open == {}
@@ -189,9 +192,9 @@ async def test_what_the_exchange_did_not_tell_is_found_by_asking(
         "binance", Credentials(api_key="demo-key", secret="demo-secret", urls={"base": simulator.url})
     )
     payload = CreatePayload(symbol=OWN, side="buy", type="limit", amount_base=Decimal(1), price=Decimal(5))
-    placed = await exchange.account.create_order(payload, "silent")
-    await orders.until(lambda r: list(r.state.open) == [placed.order.id])
-    await exchange.ccxt.cancel_order(placed.order.id, OWN)
+    (placed,) = (await exchange.execution.create_order(payload, "silent")).orders
+    await orders.until(lambda r: list(r.state.open) == [placed.id])
+    await exchange.execution.cancel_order(CancelPayload(symbol=OWN, order_id=placed.id))
     await exchange.close()
     await orders.until(lambda r: not r.state.open)
     assert orders.deltas()[-1].orders[0].status == "canceled"

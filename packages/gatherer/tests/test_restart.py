@@ -1,4 +1,4 @@
-"""What happened while no gatherer ran stands in the journals all the same, once, in its place."""
+"""What happened while no gatherer ran is in the journals all the same, once, in its place."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from millrace_core.market import Trade, TradesSnapshot
 from millrace_core.messages import Message, decode
 from millrace_core.names import AgentId, Tenant
 from millrace_core.orders import OrderRecord
-from millrace_core.requests import CreatePayload
+from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_core.states import state_of
 from millrace_exchange import Exchange, open_exchange
 from millrace_simulator.server import Server
@@ -119,10 +119,9 @@ async def test_trades_made_while_nobody_watched_stand_in_the_journal(
 async def _bought(bus: Bus, account: Exchange) -> tuple[str, str]:
     """Buy, and note in Redis as much as an executor would: that the order was taken. Give its id and its trade's."""
     payload = CreatePayload(symbol=OWN, side="buy", type="market", amount_base=Decimal(2))
-    placed = await account.account.create_order(payload, "while-away")
-    order = placed.order
+    (order,) = (await account.execution.create_order(payload, "while-away")).orders
     await bus.orders.merge(Tenant("T"), OrderRecord(order, "binance", now_ms(), "James", "0" * 32))
-    (trade,) = [t for t in await account.feed.fetch_my_trades(OWN) if t.order == order.id][-1:]
+    (trade,) = [t for t in await account.account.fetch_my_trades(OWN) if t.order == order.id][-1:]
     return order.id, trade.id or ""
 
 
@@ -137,10 +136,10 @@ async def test_what_became_of_the_account_meanwhile_is_published(
     for reader in readers:
         await reader.until(lambda r: r.follower.status == "live")
     payload = CreatePayload(symbol=OWN, side="buy", type="limit", amount_base=Decimal(1), price=Decimal(5))
-    resting = (await account.account.create_order(payload, "resting")).order.id
+    resting = (await account.execution.create_order(payload, "resting")).orders[0].id
     await orders.until(lambda r: resting in r.state.open)
     await process.kill()
-    await account.ccxt.cancel_order(resting, OWN)
+    await account.execution.cancel_order(CancelPayload(symbol=OWN, order_id=resting))
     bought, trade_id = await _bought(bus, account)
     await process.start()
     await orders.until(lambda r: r.state.open == {} and r.follower.status == "live")

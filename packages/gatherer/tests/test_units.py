@@ -43,9 +43,3 @@ def test_the_same_stream_asked_for_twice_is_one_unless_settings_differ() -> None
     with pytest.raises(ConfigInvalid) as invalid:
         stream_units(config(plan, {**plan, "retention": 500}))
     assert invalid.value.problems[0].path == "$.workplans[1].dataPoints[0]"
-
-
-def test_what_is_not_gathered_is_said() -> None:
-    """A data point that nothing serves is a mistake of the configuration, not a silence."""
-    with pytest.raises(ConfigInvalid, match="watchPositions"):
-        stream_units(config({"assetPairs": ["A/B"], "dataPoints": ["watchPositions"]}))

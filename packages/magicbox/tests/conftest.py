@@ -106,8 +106,12 @@ class Venue:
             self._open.pop(order.id, None)
         else:
             self._open[order.id] = order
-        self._orders.delta(OrdersDelta([order]))
+        self.publish_order(order)
         return order
+
+    def publish_order(self, order: Order) -> None:
+        """Publish an order without joining its hash."""
+        self._orders.delta(OrdersDelta([order]))
 
     async def _answer_writer(self, action: str, symbol: str | None) -> StreamWriter:
         name = StreamName(TENANT, EXCHANGE, Action(action), None if symbol is None else Symbol(symbol))

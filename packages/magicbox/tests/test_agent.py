@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from millrace_bus import Bus, EmbeddedServer
-from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.names import ExchangeId, Symbol, Tenant, order_key
 from millrace_core.requests import CancelOrder, CreateOrder
-from millrace_strategy import Strategy
+from millrace_strategy import BookEvent, Runtime, StopEvent, Strategy
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "strategies"
 TENANT, EXCHANGE, SYMBOL = Tenant("StrankaXY"), ExchangeId("binance"), Symbol("KCS/USDT")
@@ -63,6 +64,24 @@ class Faulty(Strategy):
 
     def on_order_book(self, event):
         raise ValueError("mine")
+'''
+
+
+CANCELS_ITSELF = '''
+import asyncio
+from millrace_strategy import Strategy
+
+
+class CancelsItself(Strategy):
+    """Cancels the task in which its hook runs, in its first life."""
+
+    lives = 0
+
+    async def on_order_book(self, event):
+        CancelsItself.lives += 1
+        if CancelsItself.lives == 1:
+            asyncio.current_task().cancel()
+        await asyncio.sleep(0)
 '''
 
 
@@ -178,6 +197,55 @@ async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox:
     wrong = await magicbox.unit_in_state("Strict", "failed")
     assert "$.workplans[0].plugins[2].configuration.speed" in wrong.detail
     assert (await magicbox.unit_in_state("Spy", "live")).counters["messages"] >= 3
+
+
+async def test_a_listener_that_raises_fails_its_strategy(
+    magicbox: Any, venue: Any, spies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours on a message's way shows in the heartbeat, and the strategy is started again."""
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    first = spies()
+    with monkeypatch.context() as defect:
+        defect.setattr(Runtime, "book", _raise_defect)
+        venue.tell_book(9.98, 10.03)
+        await saw(first, lambda spy: isinstance(spy.events[-1], StopEvent))
+    await magicbox.unit_in_state("Spy", "live")
+    venue.tell_book(9.97, 10.03)
+    await saw(spies(), lambda spy: any(isinstance(event, BookEvent) for event in spy.events))
+
+
+def _raise_defect(*_: object, **__: object) -> None:
+    raise KeyError("forgotten")
+
+
+async def test_a_hook_that_is_cancelled_from_inside_fails_its_strategy(magicbox: Any, venue: Any) -> None:
+    """A strategy whose task was cancelled would never be called again: it fails instead, and starts anew."""
+    (magicbox.folder / "cancels_itself.py").write_text(CANCELS_ITSELF)
+    await magicbox.start({"pluginName": "CancelsItself"})
+    await magicbox.unit_in_state("CancelsItself", "live")
+    venue.tell_book(9.98, 10.03)
+    async with asyncio.timeout(10):
+        while "failures" not in (unit := await magicbox.unit_in_state("CancelsItself", "live", "failed")).counters:
+            await asyncio.sleep(0.02)
+    assert unit.counters["failures"] == 1
+    await magicbox.unit_in_state("CancelsItself", "live")
+
+
+async def test_an_order_that_cannot_be_read_fails_its_strategy(
+    magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any
+) -> None:
+    """A strategy that asks in vain whose an order is would never learn it: it fails, says why, and starts anew."""
+    await magicbox.start({"pluginName": "Quick"})
+    await magicbox.unit_in_state("Quick", "live")
+    venue.tell_book(9.98, 10.03)
+    order = venue.order_of(await venue.next_request(), "77")
+    async with Redis.from_url(server.url) as redis:
+        await redis.set(order_key(TENANT, "77"), "not a hash")
+        venue.publish_order(order)
+        await saw(spies(), lambda spy: isinstance(spy.events[-1], StopEvent))
+        await redis.delete(order_key(TENANT, "77"))
+    await magicbox.unit_in_state("Quick", "live")
 
 
 async def test_an_outage_of_redis_is_survived(magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any) -> None:

@@ -9,26 +9,38 @@ Everything here survives any outage of Redis; see docs/protocol.md for what trav
 """
 
 from millrace_bus.bus import Bus
-from millrace_bus.embedded import EmbeddedServer
-from millrace_bus.errors import BusError, Disconnected, ServerFailed, Unreachable, WriterFenced
-from millrace_bus.follower import Follower
-from millrace_bus.halts import HaltNote, Halts, HaltScope
-from millrace_bus.journal_page import JournalEntry, JournalPage
-from millrace_bus.journals import BEGINNING, Extent, Journals
-from millrace_bus.ledger import Intents
-from millrace_bus.numbered import WriterCounters
-from millrace_bus.orders import Orders
-from millrace_bus.published import Published
-from millrace_bus.request_reader import Arrived, RequestReader
-from millrace_bus.requests import Requests
-from millrace_bus.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
-from millrace_bus.writer import StreamWriter, WriterState
+from millrace_bus.errors import (
+    BusError,
+    CommandRefused,
+    Disconnected,
+    InvalidOrder,
+    RequestExpired,
+    ServerFailed,
+    TaskFailed,
+    TooManyRequests,
+    Unreachable,
+    WriterFenced,
+)
+from millrace_bus.orders.orders import Orders
+from millrace_bus.reading.follower import Follower
+from millrace_bus.reading.journal_page import JournalEntry, JournalPage
+from millrace_bus.reading.journals import BEGINNING, Extent, Journals
+from millrace_bus.reading.published import Published
+from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
+from millrace_bus.requests.halts import HaltNote, Halts, HaltScope
+from millrace_bus.requests.intents import Intents
+from millrace_bus.requests.reader import Arrived, RequestReader
+from millrace_bus.requests.sender import Requests
+from millrace_bus.server.embedded import EmbeddedServer
+from millrace_bus.writing.numbered import WriterCounters
+from millrace_bus.writing.writer import StreamWriter, WriterState
 
 __all__ = [
     "BEGINNING",
     "Arrived",
     "Bus",
     "BusError",
+    "CommandRefused",
     "Disconnected",
     "EmbeddedServer",
     "Extent",
@@ -39,15 +51,19 @@ __all__ = [
     "HaltScope",
     "Halts",
     "Intents",
+    "InvalidOrder",
     "JournalEntry",
     "JournalPage",
     "Journals",
     "Orders",
     "Published",
+    "RequestExpired",
     "RequestReader",
     "Requests",
     "ServerFailed",
     "StreamWriter",
+    "TaskFailed",
+    "TooManyRequests",
     "Unreachable",
     "Update",
     "UpdateKind",

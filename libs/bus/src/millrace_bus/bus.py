@@ -2,34 +2,33 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from millrace_bus.address import Address
-from millrace_bus.agents import Agents
-from millrace_bus.calls import Calls
-from millrace_bus.config_texts import config_changes
-from millrace_bus.control import Control, control_client
-from millrace_bus.follower import Follower
-from millrace_bus.following import Following, Listener
-from millrace_bus.halts import Halts
-from millrace_bus.journals import Journals
-from millrace_bus.ledger import Intents
-from millrace_bus.link import Link
-from millrace_bus.merging import Merging
-from millrace_bus.orders import Orders
-from millrace_bus.outbox import Outbox
-from millrace_bus.published import Resume
-from millrace_bus.request_reader import RequestReader
-from millrace_bus.requests import Requests
-from millrace_bus.subscriptions import Subscriptions
-from millrace_bus.wire import Wire
-from millrace_bus.writer import StreamWriter, WriterState
-from millrace_core.errors import InvalidName
+from millrace_bus.agents.configs import Configs
+from millrace_bus.agents.heartbeats import Heartbeats
+from millrace_bus.connection.address import Address
+from millrace_bus.connection.calls import Calls
+from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.control import Control
+from millrace_bus.connection.outbox import Outbox
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.connection.subscriptions import Subscriptions
+from millrace_bus.orders.merger import OrderMerger
+from millrace_bus.orders.orders import Orders
+from millrace_bus.reading.follower import FollowedStream, Follower, Listener, OnFailed
+from millrace_bus.reading.journal_index import stream_names
+from millrace_bus.reading.journals import Journals
+from millrace_bus.reading.published import Resume
+from millrace_bus.requests.halts import Halts
+from millrace_bus.requests.intents import Intents
+from millrace_bus.requests.reader import RequestReader
+from millrace_bus.requests.sender import Requests
+from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
-from millrace_core.names import AgentId, StreamName, Tenant, is_snapshot
+from millrace_core.names import AgentId, StreamName, Tenant
 
 _LEAVE_TIMEOUT_S = 1.0
 
@@ -37,8 +36,8 @@ _LEAVE_TIMEOUT_S = 1.0
 class Bus:
     """Everything that a package does with Redis; made by `connect`.
 
-    One connection writes, one hears, one reads journals, one merges orders, and a few are for the rest; each is
-    made when first needed.
+    One connection writes, one is subscribed to channels, one reads journals, one merges orders, and a few are for the
+    rest; each is made when first needed.
     """
 
     def __init__(self, url: str, address: Address, name: str, redis: Control) -> None:
@@ -46,23 +45,26 @@ class Bus:
         """Of the server, password and all: for a process of our own that is to connect there too."""
         self._address, self._name, self._redis = address, name, redis
         self._outbox = Outbox()
-        self._publishing = Link(address, f"{name}.publish", on_up=self._meet, on_down=self._outbox.detach)
+        self._publishing = ReconnectingConnection(
+            address, f"{name}.publish", on_up=self._meet, on_down=self._outbox.detach
+        )
         self._calls = Calls(self._publishing, self._outbox)
-        self._reading = Link(address, f"{name}.read")
+        self._reading = ReconnectingConnection(address, f"{name}.read")
         self._subscriptions = Subscriptions(address, f"{name}.subscribe")
-        self._followings: dict[StreamName, Following] = {}
-        self._apart: set[Following] = set()
-        self._made: list[StreamWriter | RequestReader] = []
-        """What is closed on leaving, unless its owner has done so."""
-        self._agents = Agents(redis, self._subscriptions)
+        self._followed: dict[StreamName, FollowedStream] = {}
+        self._apart: set[FollowedStream] = set()
+        self._open_writers: set[StreamWriter] = set()
+        self._open_readers: set[RequestReader] = set()
+        self._configs = Configs(redis, self._subscriptions)
+        self._heartbeats = Heartbeats(redis)
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
-        self._merging = Merging(Link(address, f"{name}.orders"))
-        self.orders = Orders(self._merging, self._calls)
+        self._merger = OrderMerger(ReconnectingConnection(address, f"{name}.orders"))
+        self.orders = Orders(self._merger, self._calls)
         """Orders, each the join of what is known of it."""
         self.intents = Intents(self._calls)
-        """The executor's ledger."""
-        self.halts = Halts(redis)
+        """The executor's intents."""
+        self.halts = Halts(redis.call)
         """What is halted."""
 
     @classmethod
@@ -78,8 +80,7 @@ class Bus:
             InvalidName: the URL has another form.
         """
         address = Address.parse(url)
-        redis = control_client(address, f"{name}.control")
-        bus = cls(url, address, name, redis)
+        bus = cls(url, address, name, Control(address, f"{name}.control"))
         bus._publishing.start()
         try:
             yield bus
@@ -106,13 +107,14 @@ class Bus:
     ) -> StreamWriter:
         """Return the writer of a stream, still to be opened.
 
-        `take_snapshot` gives the snapshot's data (a struct of `millrace_core.market`, or a dict with `asOf`) as of
-        the id that it is handed: everything up to that message and nothing later; None for a stream of answers.
-        `on_state` is told each change of the writer's state.
-        `resume`, for streams with snapshots, is told before each epoch what all writers have published so far, so that
-        the epoch's messages go on from there and none is published twice or left out.
+        `take_snapshot` returns the snapshot's data (a struct of `millrace_core.market`, or a dict with `asOf`) as of
+        the id that it is called with: everything up to that message and nothing later; None for a stream of answers,
+        which expires a day after its writer is gone.
+        `on_state` is called with each change of the writer's state.
+        `resume`, for streams with snapshots, is called before each epoch with what all writers have published so far,
+        so that the epoch's messages go on from there and none is published twice or left out.
         """
-        writer = StreamWriter(
+        return StreamWriter(
             name,
             take_snapshot,
             self._publishing,
@@ -121,27 +123,33 @@ class Bus:
             snapshot_interval_s=snapshot_interval_s,
             on_state=on_state,
             resume=resume,
+            open_writers=self._open_writers,
         )
-        self._keep(writer)
-        return writer
 
-    def follow(self, name: StreamName, listener: Listener, *, from_start: bool = False) -> Follower:
+    def follow(
+        self, name: StreamName, listener: Listener, *, from_start: bool = False, on_failed: OnFailed | None = None
+    ) -> Follower:
         """Follow a stream; the listener is called synchronously, in order, from the event loop.
 
         Starts at the newest snapshot; a stream of answers at its newest entry, or at its oldest with `from_start`.
-        A stream that does not exist yet is waited for. A listener that raises is reported to the loop's exception
-        handler and not called again.
+        A stream that does not exist yet is waited for.
+
+        A listener that raises is not called again: `on_failed` is called with the error, or, without it, the loop's
+        exception handler. So it is with an unforeseen error that ends the following itself.
         """
         if from_start:
             # What was long ago concerns this listener alone.
-            following = Following(name, self._subscriptions, self._reading, from_start=True)
-            self._apart.add(following)
-        elif (present := self._followings.get(name)) is not None:
-            following = present
+            stream = self._follow(name, from_start=True)
+            self._apart.add(stream)
         else:
-            following = Following(name, self._subscriptions, self._reading, from_start=False)
-            self._followings[name] = following
-        return Follower(following, listener, self._release)
+            present = self._followed.get(name)
+            if present is None or present.is_over:
+                present = self._followed[name] = self._follow(name, from_start=False)
+            stream = present
+        return Follower(stream, listener, on_failed, self._release)
+
+    def _follow(self, name: StreamName, *, from_start: bool) -> FollowedStream:
+        return FollowedStream(name, self._subscriptions, self._reading, from_start=from_start)
 
     def request_reader(
         self, tenants: Collection[Tenant], *, consumer: str, claim_idle_ms: int = 30_000
@@ -151,86 +159,78 @@ class Bus:
         Entries that another consumer has left pending for `claim_idle_ms` are taken over.
         """
         # A connection of its own, because it blocks there.
-        link = Link(self._address, f"{self._name}.requests")
-        reader = RequestReader(tenants, consumer, claim_idle_ms, link, self._subscriptions, self._calls)
-        self._keep(reader)
-        return reader
+        reconnecting = ReconnectingConnection(self._address, f"{self._name}.requests")
+        return RequestReader(
+            tenants, consumer, claim_idle_ms, reconnecting, self._subscriptions, self._calls, self._open_readers
+        )
 
     def journals(self) -> Journals:
         """Read journals from known positions, over a connection of their own; to be used with `async with`."""
-        return Journals(Link(self._address, f"{self._name}.journals"), self._redis)
+        return Journals(ReconnectingConnection(self._address, f"{self._name}.journals"))
+
+    async def stream_names(self, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:
+        """Return the streams of some tenants, or of all, sorted; snapshots are not listed beside them."""
+        return await stream_names(self._redis.call, tenants)
 
     def config_changes(self) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
         """Return each agent's configuration now and at each change; None once it is removed. Survives outages."""
-        return config_changes(self._redis, self._subscriptions)
+        return self._configs.changes()
 
     def watch_config(self, agent: AgentId) -> AsyncIterator[bytes | None]:
         """Return an agent's configuration now and at each change; None while there is none. Survives outages."""
-        return self._agents.watch_config(agent)
+        return self._configs.watch(agent)
 
     async def put_config(self, agent: AgentId, text: str | bytes) -> None:
         """Write an agent's configuration."""
-        await self._agents.put_config(agent, text)
+        await self._configs.put(agent, text)
 
     async def replace_config(self, agent: AgentId, expected: bytes | None, text: bytes) -> bool:
         """Write an agent's configuration if it is still what is expected; tell whether it is written now."""
-        return await self._agents.replace_config(agent, expected, text)
+        return await self._configs.replace(agent, expected, text)
 
     async def get_config(self, agent: AgentId) -> bytes | None:
         """Return an agent's configuration; None where there is none."""
-        return await self._agents.get_config(agent)
+        return await self._configs.get(agent)
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Leave an agent's heartbeat for 15 s. During an outage it waits for Redis."""
-        await self._agents.heartbeat(heartbeat)
+        """Leave an agent's heartbeat for 15 s. During an outage it waits for Redis.
+
+        Raises:
+            CommandRefused: Redis does not write it, as when it is out of memory or read only.
+        """
+        await self._heartbeats.send(heartbeat)
 
     async def end_heartbeat(self, agent: AgentId) -> None:
         """Remove an agent's heartbeat: it ended on purpose."""
-        await self._agents.end_heartbeat(agent)
+        await self._heartbeats.end(agent)
 
     async def heartbeats(self) -> list[Heartbeat]:
         """Return the heartbeat of every agent that is alive, by id."""
-        return await self._agents.heartbeats()
+        return await self._heartbeats.all()
 
-    async def scan_streams(self, pattern: str = "stream.*") -> list[StreamName]:
-        """Return the streams whose name matches a glob pattern, sorted; snapshots are not listed beside them."""
-        keys = [key.decode() async for key in self._redis.scan_iter(match=pattern, count=1_000, _type="STREAM")]
-        return sorted({name for key in keys if (name := _stream(key)) is not None}, key=str)
-
-    async def _meet(self, wire: Wire) -> None:
+    async def _meet(self, connection: Connection) -> None:
         """Go on where the last connection left off; the writers do so each for itself."""
-        lost = await self.requests.meet(wire)
-        self._outbox.attach(wire)
+        lost = await self.requests.meet(connection)
+        self._outbox.attach(connection)
         self.requests.again(lost)
 
-    async def _release(self, following: Following) -> None:
-        self._apart.discard(following)
-        if self._followings.get(following.name) is following:
-            del self._followings[following.name]
-        await following.close()
-
-    def _keep(self, made: StreamWriter | RequestReader) -> None:
-        self._made = [other for other in self._made if not other.is_closed]
-        self._made.append(made)
+    async def _release(self, stream: FollowedStream) -> None:
+        self._apart.discard(stream)
+        if self._followed.get(stream.name) is stream:
+            del self._followed[stream.name]
+        await stream.close()
 
     async def _leave(self) -> None:
-        await asyncio.gather(*(made.close() for made in self._made))
-        for following in (*self._followings.values(), *self._apart):
-            await following.close()
+        await asyncio.gather(*[reader.close() for reader in self._open_readers])
+        await asyncio.gather(*[writer.close() for writer in self._open_writers])
+        for stream in (*self._followed.values(), *self._apart):
+            await stream.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_TIMEOUT_S):
                 await self.requests.settled()
-        await self._merging.close()
+        self.requests.close()
+        await self._merger.close()
         self._outbox.flush()
-        for link in (self._subscriptions, self._reading, self._publishing):
-            await link.close()
-        await self._redis.aclose()
-
-
-def _stream(key: str) -> StreamName | None:
-    if is_snapshot(key):
-        return None
-    try:
-        return StreamName.parse(key)
-    except InvalidName:
-        return None
+        for reconnecting in (self._subscriptions, self._reading, self._publishing):
+            await reconnecting.close()
+        await self._redis.close()

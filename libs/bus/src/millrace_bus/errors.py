@@ -3,10 +3,14 @@
 MillraceError
 └── BusError
     ├── Disconnected                 the connection ended before the answer: the command may have been carried out
-    ├── Unreachable   address        no connection could be made within the time allowed
-    ├── Refused       code           Redis answered with an error, such as WRONGPASS
-    ├── WriterFenced  name           a newer writer has the stream: this one stands by
-    └── ServerFailed  port, data_dir the embedded server did not start; the text says what to do
+    ├── Unreachable     address      no connection could be made within the time allowed
+    ├── CommandRefused  code         Redis answered with an error, such as OOM, READONLY or WRONGPASS
+    ├── WriterFenced    name         a newer writer has the stream: this one stands by
+    ├── RequestExpired  request_id   Redis did not acknowledge a request while it was valid
+    ├── TooManyRequests tenant       so many requests wait for Redis that no more are taken
+    ├── InvalidOrder    order_id     an order's record cannot be joined with another
+    ├── TaskFailed      task         an unforeseen error ended something that is to run for ever; it is the cause
+    └── ServerFailed    port, data_dir the embedded server did not start; the text says what to do
 """
 
 from pathlib import Path
@@ -30,7 +34,7 @@ class Unreachable(BusError):
         self.address = address
 
 
-class Refused(BusError):
+class CommandRefused(BusError):
     """Redis answered with an error."""
 
     def __init__(self, text: str) -> None:
@@ -44,6 +48,42 @@ class WriterFenced(BusError):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} has a newer writer")
         self.name = name
+
+
+class RequestExpired(BusError):
+    """Redis did not acknowledge a request while it was valid, so it is not sent again.
+
+    Its answer shows whether it was carried out all the same: that can only be if the acknowledgement was lost.
+    """
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"request {request_id} was given up: Redis did not acknowledge it while it was valid")
+        self.request_id = request_id
+
+
+class TooManyRequests(BusError):
+    """So many requests wait for Redis to acknowledge them that no more are taken; this one was not sent."""
+
+    def __init__(self, tenant: str, most: int) -> None:
+        super().__init__(f"{most} requests of {tenant} wait for Redis already; send this one later")
+        self.tenant = tenant
+
+
+class InvalidOrder(BusError):
+    """An order's record, handed in or found in Redis, cannot be joined with another."""
+
+    def __init__(self, order_id: str, reason: str) -> None:
+        super().__init__(f"order {order_id} cannot be merged: {reason}")
+        self.order_id = order_id
+
+
+class TaskFailed(BusError):
+    """An unforeseen error ended something that is to run for ever. It is the cause; None means a cancellation."""
+
+    def __init__(self, task: str, error: BaseException | None) -> None:
+        reason = "it was cancelled from inside" if error is None else f"{type(error).__name__}: {error}"
+        super().__init__(f"{task} has ended: {reason}")
+        self.task = task
 
 
 class ServerFailed(BusError):

@@ -1,1 +1,1 @@
-"""Names, messages, order join, configuration models, ids, clock, errors: pure, no I/O."""
+"""Names, messages, requests, the join of orders, configuration models, ids, clock, errors: pure, no I/O."""

@@ -1,4 +1,4 @@
-"""How long to wait before what failed is tried again."""
+"""The pauses before something that failed is tried again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ class BackoffPolicy:
     first_s: float = 0.5
     limit_s: float = 30.0
     healthy_after_s: float = 30.0
-    """What has lived this long is over its failures: the next one starts with the first pause again."""
+    """After this long without a failure, the next one starts with the first pause again."""
 
 
 class Backoff:
-    """The pauses of one thing that fails. Each is drawn from the upper half of its range.
+    """Counts the failures of one thing, and draws each pause from the upper half of its range.
 
-    The jitter keeps units that failed together, as by an exchange's outage, from coming back together.
+    The jitter keeps units that failed together, as in an exchange's outage, from returning together.
     """
 
     def __init__(self, policy: BackoffPolicy, random: Callable[[], float] | None = None) -> None:
         self.policy = policy
         self.failures = 0
-        """In a row, without a healthy life between them."""
+        """Failures in a row."""
         self._random = random or SystemRandom().random
 
     def failed(self) -> float:
-        """Note a failure; give the seconds to wait."""
+        """Count a failure, and return the seconds to wait."""
         pause = self.policy.first_s * (1 << min(self.failures, _MOST_DOUBLINGS))
         self.failures += 1
         return min(pause, self.policy.limit_s) * (0.5 + self._random() / 2)
 
     def recovered(self) -> None:
-        """Note that it has lived for `healthy_after_s`."""
+        """Forget the failures: it has run for `healthy_after_s`."""
         self.failures = 0

@@ -1,6 +1,6 @@
 """The local order book: absolute levels kept sorted, with the protocol's checksum.
 
-A dict for amounts and a sorted list for prices: measured faster here than any sorted container.
+It is a dict of amounts and a sorted list of prices, which measured faster here than any sorted container.
 """
 
 import struct
@@ -41,19 +41,19 @@ class BookSide:
                 del keys[bisect_left(keys, key)]
 
     def replace(self, levels: Iterable[Level]) -> None:
-        """Forget every level and hold these instead."""
+        """Replace all levels by these."""
         self._amounts = {self._sign * price: amount for price, amount in levels if amount}
         self._keys = sorted(self._amounts)
 
     def best(self) -> Level | None:
-        """Return the best level; None when the side is empty."""
+        """Return the best level; None if the side is empty."""
         if not self._keys:
             return None
         key = self._keys[0]
         return self._sign * key, self._amounts[key]
 
     def amount_at(self, price: float) -> float:
-        """Return the amount at a price, 0 where there is none."""
+        """Return the amount at a price; 0 if there is no such level."""
         return self._amounts.get(self._sign * price, 0.0)
 
     def levels(self, depth: int | None = None) -> list[Level]:
@@ -71,29 +71,29 @@ class OrderBook:
         self.bids = BookSide(descending=True)
         self.asks = BookSide(descending=False)
         self.nonce: int | None = None
-        """The exchange's own number of this state, where it gives one."""
+        """The exchange's own number of this state; None if it numbers none."""
 
     def apply(self, bids: Iterable[Level], asks: Iterable[Level], nonce: int | None) -> None:
-        """Apply what changed."""
+        """Set the levels that changed; amount 0 removes one."""
         self.bids.apply(bids)
         self.asks.apply(asks)
         self.nonce = nonce
 
     def replace(self, bids: Iterable[Level], asks: Iterable[Level], nonce: int | None) -> None:
-        """Hold these levels and no others."""
+        """Replace all levels by these."""
         self.bids.replace(bids)
         self.asks.replace(asks)
         self.nonce = nonce
 
     @property
     def is_crossed(self) -> bool:
-        """Tell whether the best bid is at or above the best ask: no such book is real."""
+        """Tell whether the best bid is at or above the best ask, which no real book is."""
         bid, ask = self.bids.best(), self.asks.best()
         return bid is not None and ask is not None and bid[0] >= ask[0]
 
     @property
     def mid(self) -> float | None:
-        """Return the price half-way between the best bid and ask; None when a side is empty."""
+        """Return the price half-way between the best bid and ask; None if a side is empty."""
         bid, ask = self.bids.best(), self.asks.best()
         return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
 

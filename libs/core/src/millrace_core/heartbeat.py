@@ -1,4 +1,4 @@
-"""The heartbeat that every agent leaves in `agent.{agent_id}`: what it does, and what is wrong with it."""
+"""The heartbeat that every agent writes to `agent.{agent_id}`: its state, its units and their errors."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ HEARTBEAT_INTERVAL_S = 5
 AgentState = Literal["starting", "running", "stopped", "waiting"]
 """`waiting`: no configuration yet. `stopped`: the configuration says so."""
 UnitState = Literal["starting", "live", "stale", "standby", "failed", "stopped"]
-"""`standby`: a newer writer took over. `failed`: it ended by an error and will be tried again."""
+"""`standby`: a newer writer took over. `failed`: an error ended it, and it will be started again."""
 
 
 class ProblemReport(msgspec.Struct, frozen=True):
@@ -21,7 +21,7 @@ class ProblemReport(msgspec.Struct, frozen=True):
 
 
 class ErrorReport(msgspec.Struct, frozen=True):
-    """One error that an agent met lately."""
+    """One recent error of an agent."""
 
     at: int
     """ms"""
@@ -30,10 +30,10 @@ class ErrorReport(msgspec.Struct, frozen=True):
 
 
 class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
-    """How one unit of an agent's work does: a stream, a plugin, an account."""
+    """The health of one unit of an agent's work: a stream, a strategy, an account."""
 
     name: str
-    """A tenant's own begins with `{tenant}.`: that tenant's people see it, and nobody else's."""
+    """The name of a tenant's unit begins with `{tenant}.`: only that tenant's users see it."""
     state: UnitState
     since: int
     """ms"""
@@ -41,11 +41,11 @@ class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
     counters: dict[str, int | float] = {}
     """Running totals, such as messages, gaps, recoveries."""
     latencies: dict[str, dict[str, float]] = {}
-    """By hop, as in the heartbeat as a whole."""
+    """By hop, as in `Heartbeat.latencies`."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
-    """What an agent says of itself every 5 s."""
+    """The state of an agent, written every 5 s."""
 
     id: str
     kind: str
@@ -60,7 +60,7 @@ class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
     config_revision: str | None = None
     """Short digest of the configuration in force."""
     config_errors: list[ProblemReport] = []
-    """What is wrong with the newest configuration; then the one before it stays in force."""
+    """The mistakes in the newest configuration; while there are any, the previous one stays in force."""
     warnings: list[str] = []
     units: list[UnitHealth] = []
     last_errors: list[ErrorReport] = []

@@ -4,13 +4,19 @@ A writer opens a stream with an *epoch* and numbers its messages 1, 2, 3 … wit
 can prove that it missed nothing. See docs/protocol.md, "The message".
 """
 
+import re
 import secrets
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from millrace_core.errors import InvalidName
 
 RequestId = NewType("RequestId", str)
 """Idempotency key of a request to trade: 32 lower-case hex digits."""
+
+_REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+_LONGEST_ID: Final = 41
+"""Two numbers of 64 bits: Redis has no longer ids, and Python refuses to read numbers without end."""
 
 
 class MessageId(NamedTuple):
@@ -36,16 +42,16 @@ class MessageId(NamedTuple):
             InvalidName: the text has another form.
         """
         epoch, dash, seq = text.partition("-")
-        if not (dash and epoch.isdecimal() and seq.isdecimal()):
+        if not (dash and epoch.isdecimal() and seq.isdecimal() and len(text) <= _LONGEST_ID):
             raise InvalidName(text, "a message id: {epoch}-{seq}")
         return cls(int(epoch), int(seq))
 
 
 def new_request_id() -> RequestId:
-    """Return a request id that nobody has used: 128 random bits."""
+    """Return a new request id: 128 random bits."""
     return RequestId(secrets.token_hex(16))
 
 
 def is_request_id(text: str) -> bool:
     """Tell whether a text has the form of a request id."""
-    return len(text) == 32 and all(digit in "0123456789abcdef" for digit in text)
+    return _REQUEST_ID.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Latency histograms: how long hops take, kept in little memory whatever the number of messages."""
+"""Latency histograms: the durations of hops, in little memory however many messages there are."""
 
 import math
 from bisect import bisect_left
@@ -25,7 +25,7 @@ def _end(bucket: int) -> int:
 class Histogram:
     """Counts of durations in ns, in buckets that grow geometrically; negative ones count as zero.
 
-    A hop between two machines whose clocks differ may measure below zero: that is no latency.
+    A hop between two machines whose clocks differ may measure below zero.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Histogram:
         self.count += 1
 
     def record_all(self, durations: Iterable[int]) -> None:
-        """Count many durations: several times quicker than one by one."""
+        """Count many durations, several times faster than one by one."""
         ascending = sorted(durations)
         start = 0
         while start < len(ascending):
@@ -51,7 +51,7 @@ class Histogram:
 
     @property
     def buckets(self) -> dict[int, int]:
-        """The counts by bucket: what `of_buckets` makes the same histogram of."""
+        """The counts by bucket, from which `of_buckets` makes the same histogram."""
         return dict(self._buckets)
 
     @classmethod
@@ -63,7 +63,7 @@ class Histogram:
         return histogram
 
     def percentile(self, percent: float) -> float:
-        """Return the duration in ns that `percent` of the counted ones do not exceed; NaN when empty."""
+        """Return the duration in ns that `percent` of the counted ones do not exceed; NaN if there are none."""
         if not self.count:
             return math.nan
         rank = max(1, math.ceil(self.count * percent / 100))

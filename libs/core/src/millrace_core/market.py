@@ -1,7 +1,7 @@
-"""Market data and account data as they travel in messages. Field names on the wire are ccxt's, in camelCase.
+"""Market data and account data as they travel in messages. Field names in JSON are ccxt's, in camelCase.
 
 Prices and amounts here are floats exactly as the exchange printed them: a float prints back as the same
-digits. Orders, where money is decided upon, hold decimals instead (`millrace_core.orders`).
+digits. Orders hold decimals instead (`millrace_core.orders`).
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ Candle = tuple[int, float, float, float, float, float]
 """Open time in ms, open, high, low, close, volume in base currency."""
 
 
-class _Wire(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """What travels: frozen, camelCase, absent when it has nothing to say."""
+class _MarketStruct(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """The base of all: frozen, camelCase in JSON, without the fields that have their default."""
 
 
-class BookDelta(_Wire, frozen=True):
-    """What changed in an order book."""
+class BookDelta(_MarketStruct, frozen=True):
+    """The changes of an order book."""
 
     bids: list[Level]
     asks: list[Level]
@@ -29,7 +29,7 @@ class BookDelta(_Wire, frozen=True):
     """CRC-32 of the book after this change (see `OrderBook.checksum`), on some messages."""
 
 
-class BookSnapshot(_Wire, frozen=True):
+class BookSnapshot(_MarketStruct, frozen=True):
     """A whole order book, best levels first."""
 
     bids: list[Level]
@@ -39,22 +39,22 @@ class BookSnapshot(_Wire, frozen=True):
     nonce: int | None = None
 
 
-class Fee(_Wire, frozen=True):
-    """What a trade cost beyond its price."""
+class Fee(_MarketStruct, frozen=True):
+    """The fee of a trade."""
 
     currency: str | None = None
     cost: float | None = None
     rate: float | None = None
 
 
-class Trade(_Wire, frozen=True):
+class Trade(_MarketStruct, frozen=True):
     """A trade: ccxt's unified structure."""
 
     id: str | None
     timestamp: int | None
     symbol: str
     side: str | None
-    """`buy` or `sell`: what the taker did (in own trades: what we did)."""
+    """`buy` or `sell`: the taker's side (in own trades: ours)."""
     price: float
     amount: float
     cost: float | None = None
@@ -66,21 +66,21 @@ class Trade(_Wire, frozen=True):
     fee: Fee | None = None
 
 
-class TradesDelta(_Wire, frozen=True):
-    """New trades, oldest first, never one twice."""
+class TradesDelta(_MarketStruct, frozen=True):
+    """New trades, oldest first, each once."""
 
     trades: list[Trade]
 
 
-class TradesSnapshot(_Wire, frozen=True):
+class TradesSnapshot(_MarketStruct, frozen=True):
     """The newest trades, oldest first, 1,000 at most."""
 
     trades: list[Trade]
     as_of: str
 
 
-class Balance(_Wire, frozen=True):
-    """What an account holds of one currency."""
+class Balance(_MarketStruct, frozen=True):
+    """An account's balance of one currency."""
 
     free: float | None = None
     used: float | None = None
@@ -88,19 +88,19 @@ class Balance(_Wire, frozen=True):
 
 
 Balances = dict[str, Balance]
-"""Balances by currency code: in a delta those that changed, in a snapshot all. It stands in `data` as it is."""
+"""Balances by currency code: those that changed in a delta, all in a snapshot. `data` is this object itself."""
 Ticker = dict[str, Any]
-"""Fields of ccxt's unified ticker: in a delta those that changed, in a snapshot all. It stands in `data` as it is."""
+"""Fields of ccxt's unified ticker: those that changed in a delta, all in a snapshot. `data` is this object itself."""
 
 
-class CandlesDelta(_Wire, frozen=True):
+class CandlesDelta(_MarketStruct, frozen=True):
     """Candles of one timeframe that are new or changed, oldest first."""
 
     timeframe: str
     candles: list[Candle]
 
 
-class CandlesSnapshot(_Wire, frozen=True):
+class CandlesSnapshot(_MarketStruct, frozen=True):
     """The newest 500 candles of each timeframe, oldest first."""
 
     timeframes: dict[str, list[Candle]]

@@ -1,4 +1,4 @@
-"""Many message ids, column by column: thousands are handled at a time, and nearly all of them are of one epoch."""
+"""Many message ids, column by column: thousands are handled at a time, and nearly all have the same epoch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Self, overload
@@ -25,12 +25,12 @@ class MessageIds(Sequence[MessageId]):
 
     @classmethod
     def run(cls, first: MessageId, length: int) -> Self:
-        """Return so many ids of one epoch that follow one another."""
+        """Return `length` ids of one epoch that follow one another."""
         return cls([first.epoch] * length, range(first.seq, first.seq + length))
 
     @classmethod
     def parse(cls, texts: Sequence[bytes]) -> Self:
-        """Read ids; those of one epoch are read together, several times quicker than each by itself.
+        """Return the ids in texts; those of one epoch are read together, several times faster than one by one.
 
         Raises:
             InvalidName: one has another form.
@@ -50,7 +50,7 @@ class MessageIds(Sequence[MessageId]):
 
     @property
     def is_run(self) -> bool:
-        """Tell whether each follows the one before it, with no hole between."""
+        """Tell whether each follows the one before it, without a gap."""
         if not self.seqs:
             return True
         if self.epochs.count(self.epochs[0]) < len(self.epochs):

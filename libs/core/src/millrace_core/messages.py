@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from millrace_core.errors import InvalidMessage, Problem
+from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
@@ -24,13 +25,13 @@ class Message(msgspec.Struct, frozen=True):
     """`{epoch}-{seq}`, also the journal's entry id: see `millrace_core.ids`."""
     type: MessageType
     timestamp: int | None
-    """The exchange's own time of the event, ms; None where it gives none."""
+    """The exchange's own time of the event, ms; None if it has none."""
     trace: Trace
     data: msgspec.Raw
 
     @property
     def message_id(self) -> MessageId:
-        """Return the place in the stream."""
+        """The message's place in its stream."""
         return MessageId.parse(self.id)
 
 
@@ -45,14 +46,14 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What a writer says of its stream: whether what it last published still holds."""
+    """Whether what the writer last published still holds."""
 
     status: StreamStatus
     reason: str | None = None
 
 
 class RequestError(msgspec.Struct, frozen=True):
-    """Why a request was not done."""
+    """Why a request was not carried out."""
 
     kind: str
     """A class of ccxt's errors, or RiskRefused, Expired, Halted, Malformed."""
@@ -77,23 +78,26 @@ encode = _encoder.encode
 
 
 def decode(raw: bytes) -> Message:
-    """Read a message's envelope; its data stays undecoded until somebody wants it.
+    """Return a message, with its data still undecoded.
 
     Raises:
-        InvalidMessage: the bytes are no message.
+        InvalidMessage: the bytes are not a message.
     """
     try:
         return _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidMessage((problem_of(error),)) from error
 
 
-def problem_of(error: msgspec.MsgspecError | UnicodeDecodeError) -> Problem:
-    """Say what a JSON decoder found wrong, and where."""
-    text, _, path = str(error).partition(" - at `")
-    return Problem(path.rstrip("`") or "$", text)
-
-
 def decimal_of(value: float | str | Decimal | None) -> Decimal | None:
-    """Return a number as the decimal whose digits it prints; None stays None."""
-    return None if value is None else Decimal(str(value))
+    """Return a number as the decimal whose digits it prints; None for None, NaN and infinities.
+
+    A decimal that is not finite must never be sent: its JSON would be unreadable.
+
+    Raises:
+        decimal.InvalidOperation: the text is not a number.
+    """
+    if value is None:
+        return None
+    number = Decimal(str(value))
+    return number if number.is_finite() else None

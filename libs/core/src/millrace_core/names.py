@@ -112,9 +112,22 @@ def trader_actions(of: Tenant) -> str:
     return f"{of}.traderActions"
 
 
+TENANTS_INDEX = "index.tenants"
+"""The key of the set of tenants that have journals."""
+AGENTS_INDEX = "index.agents"
+"""The key of the set of ids of agents that have sent a heartbeat."""
+CONFIGS_INDEX = "index.configs"
+"""The key of the set of ids of agents that have a configuration."""
+
+
+def journals_index(of: Tenant) -> str:
+    """Return the key of the sorted set of a tenant's journals, by the time in ms until which each is kept."""
+    return f"index.journals.{of}"
+
+
 def order_key(of: Tenant, order_id: str) -> str:
     """Return the key of the hash that holds one order."""
-    return f"order.{of}.{order_id}"
+    return f"order.{_tag(of)}.{order_id}"
 
 
 def full_order_key(of: Tenant, exchange: str, symbol: str | None, order_id: str) -> str:
@@ -127,27 +140,27 @@ def full_order_key(of: Tenant, exchange: str, symbol: str | None, order_id: str)
 
 def orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
     """Return the key of the sorted set of a symbol's recent order ids."""
-    return f"orders.{of}.{exchange}.{symbol}"
+    return f"orders.{_tag(of)}.{exchange}.{symbol}"
 
 
 def open_orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
     """Return the key of the set of a symbol's open order ids."""
-    return f"openOrders.{of}.{exchange}.{symbol}"
+    return f"openOrders.{_tag(of)}.{exchange}.{symbol}"
 
 
 def intents_key(of: Tenant, exchange: ExchangeId) -> str:
-    """Return the key of the executor's ledger for one account."""
-    return f"intents.{of}.{exchange}"
-
-
-def lease_key(of: Tenant, exchange: ExchangeId) -> str:
-    """Return the key of the lease that says who acts for one account."""
-    return f"lease.{of}.{exchange}"
+    """Return the key of the executor's intents for one account."""
+    return f"intents.{_tag(of)}.{exchange}"
 
 
 def halt_key(of: Tenant) -> str:
     """Return the key of what is halted for a tenant."""
-    return f"halt.{of}"
+    return f"halt.{_tag(of)}"
+
+
+def _tag(of: Tenant) -> str:
+    """Return a tenant as a hash tag: a Redis cluster keeps all keys with the same tag in one slot."""
+    return f"{{{of}}}"
 
 
 def keyspace_channel(key: str) -> str:

@@ -1,8 +1,8 @@
-"""Orders, and the join that makes one of what the executor, the stream and the poll each say of it.
+"""Orders, and the join of what the executor, the exchange's stream and its polls each report about one.
 
-See docs/protocol.md, "Orders". The three sides arrive in any order, some twice, so the join is commutative,
-associative and idempotent: each group of fields is a value in an order of its own, and the join takes the
-greatest of each. What that order prefers is what must never be undone: more filled over less, final over open.
+See docs/protocol.md, "Orders". The three reports arrive in any order, some of them twice, so the join is commutative,
+associative and idempotent: each group of fields has a ranking of its own, and the join takes the highest of each. The
+rankings prefer what must never be undone: more filled over less, final over open.
 """
 
 from decimal import Decimal
@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 FINAL_STATUSES = ("expired", "canceled", "rejected", "closed")
-"""Statuses that an order never leaves, by rising precedence should two sides disagree."""
+"""Statuses that an order never leaves. If two reports disagree, the later in this list wins."""
 
 
 class OrderFee(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """What an order's fills have cost so far, in one currency."""
+    """The fees of an order's fills so far, in one currency."""
 
     currency: str | None = None
     cost: Decimal | None = None
@@ -40,7 +40,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     trigger_price: Decimal | None = None
     amount: Decimal | None = None
     status: str | None = None
-    """`open`, or one of `FINAL_STATUSES`; None where the exchange did not say."""
+    """`open`, or one of `FINAL_STATUSES`; None if the exchange did not say."""
     filled: Decimal | None = None
     remaining: Decimal | None = None
     average: Decimal | None = None
@@ -51,19 +51,19 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
     @property
     def is_final(self) -> bool:
-        """Tell whether nothing more can happen to it."""
+        """Tell whether nothing can change it any more."""
         return self.status in FINAL_STATUSES
 
 
 class OrderRecord(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """An order as Redis holds it: what is known of it, and for whom it was placed."""
+    """An order as Redis holds it: what is known about it, and who wanted it."""
 
     order: Order
     exchange: str
     updated: int
-    """When the newest of what was joined was learnt, ms."""
+    """When the newest of the joined reports arrived, ms."""
     order_source: str | None = None
-    """Who wanted it: a strategy's name or a person's."""
+    """The strategy or person that wanted it."""
     request_id: str | None = None
 
 
@@ -81,18 +81,19 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _IDENTITY = ("symbol", "client_order_id", "timestamp", "datetime", "type", "side")
-"""Never change after creation: what is known wins over what is not."""
+"""Fields that never change after creation: known values win over unknown ones."""
 _TERMS = ("amount", "price", "trigger_price", "time_in_force", "post_only", "reduce_only", "last_update_timestamp")
-"""Change only when the order is edited: they stay together."""
+"""Fields that only an edit changes; they are taken together from one report."""
+_DECIMALS = ("price", "trigger_price", "amount", "filled", "remaining", "average", "cost")
 _FILLS = ("filled", "cost", "average", "fees", "last_trade_timestamp")
-"""What its fills have made of it: they stay together."""
+"""Fields that fills change; they are taken together from one report."""
 
 
 def join(a: OrderRecord, b: OrderRecord) -> OrderRecord:
-    """Return what is known of an order once both records are taken into account.
+    """Return what both records together say about an order.
 
     Commutative, associative and idempotent. `filled` never falls, a final status never reopens, and neither
-    `order_source` nor `request_id` is erased.
+    `order_source` nor `request_id` is erased. A number that is not finite counts as unknown.
 
     Raises:
         ValueError: the records are of two different orders.
@@ -100,7 +101,7 @@ def join(a: OrderRecord, b: OrderRecord) -> OrderRecord:
     if a.order.id != b.order.id:
         raise ValueError(f"orders {a.order.id} and {b.order.id} are not the same order")
     return OrderRecord(
-        order=_join_orders(a.order, b.order),
+        order=_join_orders(_finite(a.order), _finite(b.order)),
         exchange=max(a.exchange, b.exchange),
         updated=max(a.updated, b.updated),
         order_source=_known(a.order_source, b.order_source),
@@ -118,8 +119,27 @@ def _join_orders(a: Order, b: Order) -> Order:
     return Order(id=a.id, **fields)
 
 
+def _finite(order: Order) -> Order:
+    """Return the order without NaN and infinities: they come from outside, and cannot be compared."""
+    changes: dict[str, Any] = {name: None for name in _DECIMALS if _is_not_finite(getattr(order, name))}
+    if any(_is_not_finite(fee.cost) or _is_not_finite(fee.rate) for fee in order.fees):
+        changes["fees"] = [
+            OrderFee(
+                currency=fee.currency,
+                cost=None if _is_not_finite(fee.cost) else fee.cost,
+                rate=None if _is_not_finite(fee.rate) else fee.rate,
+            )
+            for fee in order.fees
+        ]
+    return msgspec.structs.replace(order, **changes) if changes else order
+
+
+def _is_not_finite(value: Decimal | None) -> bool:
+    return value is not None and not value.is_finite()
+
+
 def _known(a: Any, b: Any) -> Any:
-    """Return the one that is known; of two that differ, the same one whichever comes first."""
+    """Return the one that is known; of two that differ, the greater, so that the order of arrival does not matter."""
     if a is None or b is None:
         return b if a is None else a
     return max(a, b)
@@ -145,7 +165,7 @@ def _fills_rank(order: Order) -> tuple[Any, ...]:
 
 
 def _rank(value: Any) -> tuple[Any, ...]:
-    """Return a key under which unknown comes below known, and equal values are equal."""
+    """Return a sort key that ranks unknown below known."""
     if value is None or value == []:
         return (False,)
     if isinstance(value, list):

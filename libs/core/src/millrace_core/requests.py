@@ -1,28 +1,32 @@
-"""Requests to trade: what strategies, the API and people publish on `{tenant}.traderActions`.
+"""Requests to trade, which strategies, the API and people publish on `{tenant}.traderActions`.
 
-See docs/protocol.md, "Requests to trade". A request is read leniently enough for a person's typing (every
-field but the obvious is optional) and strictly enough for money (an unknown field or a wrong sign is an error).
+See docs/protocol.md, "Requests to trade". A person can type a request by hand: every field but the obvious is optional.
+Nothing is guessed where money is concerned: an unknown field or a wrong sign is an error.
 """
 
+import re
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from millrace_core.errors import MalformedRequest, Problem
+from millrace_core.errors import MalformedRequest, Problem, RequestParts
 from millrace_core.ids import is_request_id
-from millrace_core.messages import problem_of
+from millrace_core.json_problems import UNREADABLE, fields_of, problem_of, struct_problems, text_of
 from millrace_core.trace import Trace
 
 DEFAULT_VALID_FOR_MS = 5_000
+MOST: Final = Decimal("1e30")
+"""Prices and amounts lie below it, and above its reciprocal: written out, any other fills the memory."""
+_LEAST: Final = 1 / MOST
 
 
 class _Payload(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
-    """What every payload may say."""
+    """The base of all payloads."""
 
 
 class CreatePayload(_Payload, frozen=True, kw_only=True):
-    """The order to place. One of `amount_base` and `amount_quote` says how much."""
+    """The order to place. Exactly one of `amount_base` and `amount_quote` is its size."""
 
     symbol: str
     side: Literal["buy", "sell"]
@@ -30,14 +34,14 @@ class CreatePayload(_Payload, frozen=True, kw_only=True):
     amount_base: Decimal | None = None
     amount_quote: Decimal | None = None
     price: Decimal | None = None
-    """The limit; for a market order only what is expected."""
+    """The limit; of a market order the expected price, which is checked and not sent."""
     order_source: str | None = None
     time_in_force: Literal["GTC", "IOC", "FOK", "GTD", "PO"] | None = None
     post_only: bool = False
     reduce_only: bool = False
     trigger_price: Decimal | None = None
     params: dict[str, Any] = {}
-    """Handed to ccxt as they are."""
+    """Passed to ccxt unchanged."""
 
 
 class CancelPayload(_Payload, frozen=True, kw_only=True):
@@ -51,7 +55,7 @@ class CancelPayload(_Payload, frozen=True, kw_only=True):
 
 
 class EditPayload(_Payload, frozen=True, kw_only=True):
-    """What an open order shall become; what is None stays."""
+    """The new terms of an open order; None leaves a term as it is."""
 
     symbol: str
     order_id: str | None = msgspec.field(default=None, name="orderID")
@@ -74,13 +78,12 @@ class CancelAllPayload(_Payload, frozen=True, kw_only=True):
 
 
 class HaltPayload(_Payload, frozen=True, kw_only=True):
-    """What to halt, or to resume; neither scope means everything of the tenant."""
+    """What to halt or resume; without an exchange and a source, everything of the tenant."""
 
     order_source: str | None = None
     """Only requests of this source."""
     reason: str | None = None
     by: str | None = None
-    symbol: str | None = None
 
 
 class _Request(
@@ -92,18 +95,18 @@ class _Request(
     kw_only=True,
     forbid_unknown_fields=True,
 ):
-    """What every request may say."""
+    """The fields that every request has."""
 
     exchange_id: str | None = None
     request_id: str | None = None
     """Idempotency key, 32 hex digits; the executor makes one where it is missing."""
     requested_at: int | None = None
-    """ms; the validity counts from here."""
+    """ms; the start of the validity."""
     valid_for: int = DEFAULT_VALID_FOR_MS
     """ms."""
     trace: Trace = Trace()
     journaled: bool = False
-    """True on both faces of what a program wrote: it is then taken from the journal, never from the channel."""
+    """True in what a program wrote to journal and channel: readers then take it from the journal alone."""
 
 
 class CreateOrder(_Request, frozen=True, tag="createOrder", kw_only=True):
@@ -144,21 +147,25 @@ class Resume(_Request, frozen=True, tag="resume", kw_only=True):
 
 Request = CreateOrder | CancelOrder | EditOrder | CancelAllOrders | Halt | Resume
 
+_KINDS: Final[dict[str, type[msgspec.Struct]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Request)}
+_EXCHANGE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_SYMBOL: Final = re.compile(r"[^\s*?\[\]]{1,64}")
 _decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 
 
 def parse_request(raw: bytes) -> Request:
-    """Read a request and check what can be checked without knowing the exchange.
+    """Return a request, checked as far as that goes without knowing the exchange.
 
     Raises:
-        MalformedRequest: it is not JSON, or not a request, or contradicts itself; says everything found.
+        MalformedRequest: it is not JSON, or not a request, or contradicts itself. Its `problems` are all mistakes of
+            form, or else all contradictions; its `parts` are what could be read nevertheless.
     """
     try:
         request = _decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise MalformedRequest((problem_of(error),)) from error
-    if problems := tuple(_problems(request)):
-        raise MalformedRequest(problems)
+    except UNREADABLE as error:
+        raise _diagnosis(raw, problem_of(error)) from error
+    if problems := tuple(_contradictions(request)):
+        raise MalformedRequest(problems, _parts(fields_of(raw)))
     return request
 
 
@@ -167,28 +174,75 @@ def action_of(request: Request) -> str:
     return str(type(request).__struct_config__.tag)
 
 
-def is_expired(request: Request, received_ms: int, now_ms: int) -> bool:
-    """Tell whether a request is too old to act on; one that does not say when it was made counts from `received_ms`."""
-    since = received_ms if request.requested_at is None else request.requested_at
-    return now_ms > since + request.valid_for
+def symbol_of(request: Request) -> str | None:
+    """Return the symbol that a request concerns; None if it concerns a whole account, or is a halt."""
+    return None if isinstance(request, Halt | Resume) else request.payload.symbol
 
 
-def _problems(request: Request) -> list[Problem]:
+def is_exchange(text: str) -> bool:
+    """Tell whether a text has the form of an exchange's ccxt id."""
+    return _EXCHANGE.fullmatch(text) is not None
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether a text has the form of a ccxt symbol that may stand in a stream's name."""
+    return _SYMBOL.fullmatch(text) is not None
+
+
+def _diagnosis(raw: bytes, first: Problem) -> MalformedRequest:
+    """Return the error for bytes that the decoder refused for `first`."""
+    try:
+        fields = fields_of(raw)
+    except UNREADABLE:
+        return MalformedRequest((first,), RequestParts())
+    parts = _parts(fields)
+    if parts.action is None:
+        return MalformedRequest((Problem("$.action", f"must be one of {', '.join(_KINDS)}"),), parts)
+    del fields["action"]
+    return MalformedRequest(tuple(struct_problems(_KINDS[parts.action], fields, "$")) or (first,), parts)
+
+
+def _parts(fields: dict[str, msgspec.Raw]) -> RequestParts:
+    try:
+        payload = fields_of(fields.get("payload", b"{}"))
+    except UNREADABLE:
+        payload = {}
+    action = text_of(fields.get("action"))
+    return RequestParts(
+        action=action if action in _KINDS else None,
+        exchange_id=text_of(fields.get("exchangeId")),
+        symbol=text_of(payload["symbol"]) or "" if "symbol" in payload else None,
+        request_id=text_of(fields.get("requestId")),
+        order_source=text_of(payload.get("orderSource")),
+    )
+
+
+def _contradictions(request: Request) -> list[Problem]:
     problems = []
     if request.request_id is not None and not is_request_id(request.request_id):
         problems.append(Problem("$.requestId", "must be 32 lower-case hex digits"))
     if request.valid_for <= 0:
         problems.append(Problem("$.validFor", "must be more than 0 ms"))
-    if request.exchange_id is None and not isinstance(request, Halt | Resume):
-        problems.append(Problem("$.exchangeId", "says on which exchange; it is missing"))
+    if request.exchange_id is None:
+        if not isinstance(request, Halt | Resume):
+            problems.append(Problem("$.exchangeId", "is missing: say on which exchange"))
+    elif not is_exchange(request.exchange_id):
+        problems.append(Problem("$.exchangeId", "must be the ccxt id of an exchange, such as binance"))
+    if (symbol := symbol_of(request)) is not None and not is_symbol(symbol):
+        problems.append(Problem("$.payload.symbol", "must be a ccxt symbol, such as KCS/USDT"))
+    return problems + _payload_problems(request)
+
+
+def _payload_problems(request: Request) -> list[Problem]:
     match request:
         case CreateOrder(payload=create):
-            problems += _create_problems(create)
-        case CancelOrder(payload=cancel) if not (cancel.order_id or cancel.client_order_id):
-            problems.append(Problem("$.payload.orderID", "or clientOrderId must say which order to cancel"))
+            return _create_problems(create)
         case EditOrder(payload=edit):
-            problems += _edit_problems(edit)
-    return problems
+            return _edit_problems(edit)
+        case CancelOrder(payload=cancel) if not (cancel.order_id or cancel.client_order_id):
+            return [Problem("$.payload.orderID", "or clientOrderId must say which order to cancel")]
+        case _:
+            return []
 
 
 def _create_problems(payload: CreatePayload) -> list[Problem]:
@@ -197,7 +251,7 @@ def _create_problems(payload: CreatePayload) -> list[Problem]:
         problems.append(Problem("$.payload.amountBase", "or amountQuote must say how much: exactly one of the two"))
     if payload.type == "limit":
         if payload.price is None:
-            problems.append(Problem("$.payload.price", "a limit order needs its limit"))
+            problems.append(Problem("$.payload.price", "is missing: a limit order needs its limit"))
         if payload.amount_base is None and payload.amount_quote is not None:
             problems.append(Problem("$.payload.amountQuote", "a limit order is sized by amountBase"))
     elif payload.post_only:
@@ -210,7 +264,7 @@ def _edit_problems(payload: EditPayload) -> list[Problem]:
     if not (payload.order_id or payload.client_order_id):
         problems.append(Problem("$.payload.orderID", "or clientOrderId must say which order to edit"))
     if payload.amount_base is None and payload.price is None and payload.trigger_price is None:
-        problems.append(Problem("$.payload", "says nothing to change: give amountBase, price or triggerPrice"))
+        problems.append(Problem("$.payload", "changes nothing: say amountBase, price or triggerPrice"))
     return problems
 
 
@@ -218,13 +272,13 @@ def _positive(payload: CreatePayload | EditPayload, names: tuple[str, ...]) -> l
     wrong = {
         name
         for name in names
-        if (value := getattr(payload, name)) is not None and not (value.is_finite() and value > 0)
+        if (value := getattr(payload, name)) is not None and not (value.is_finite() and _LEAST <= value <= MOST)
     }
     if not wrong:
         # The usual case, on the way of every order: looking the fields up takes 50 µs.
         return []
     return [
-        Problem(f"$.payload.{field.encode_name}", "must be a finite number above 0")
+        Problem(f"$.payload.{field.encode_name}", "must be a number above 0 and at most 1e30")
         for field in msgspec.structs.fields(payload)
         if field.name in wrong
     ]

@@ -1,6 +1,6 @@
 """What the messages of one stream add up to: the state that a reader holds, by kind of stream.
 
-Pure: a state is reset by a snapshot's data, changed by a delta's, and knows what of it is provably wrong.
+Pure: a snapshot resets a state, a delta changes it, and a state can tell whether it is provably wrong.
 """
 
 from collections import deque
@@ -9,8 +9,9 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from millrace_core.book import OrderBook
-from millrace_core.errors import InvalidMessage
+from millrace_core.errors import InvalidMessage, InvalidName, Problem
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.market import (
     Balance,
     Balances,
@@ -24,7 +25,6 @@ from millrace_core.market import (
     TradesDelta,
     TradesSnapshot,
 )
-from millrace_core.messages import problem_of
 from millrace_core.names import Action
 from millrace_core.orders import Order, OrdersDelta, OrdersSnapshot
 
@@ -36,21 +36,21 @@ class StreamState(Protocol):
     """What a reader of one stream holds."""
 
     def reset(self, data: msgspec.Raw) -> MessageId:
-        """Become what a snapshot says; give the id of the last delta that it includes.
+        """Take a snapshot's state, and return the id of the last message that it includes.
 
         Raises:
-            InvalidMessage: the data is no snapshot of this kind.
+            InvalidMessage: the data is not a snapshot of this kind.
         """
 
     def apply(self, data: msgspec.Raw) -> Any:
-        """Apply a delta's data and give it decoded.
+        """Apply a delta, and return its data decoded.
 
         Raises:
-            InvalidMessage: the data is no delta of this kind.
+            InvalidMessage: the data is not a delta of this kind.
         """
 
     def flaw(self) -> str | None:
-        """Say what proves the state wrong, such as a checksum that does not match; None when nothing does."""
+        """Return what proves the state wrong, such as a checksum that does not match; None if nothing does."""
 
 
 _BOOK_SNAPSHOT = msgspec.json.Decoder(BookSnapshot)
@@ -70,7 +70,7 @@ _T = TypeVar("_T")
 def _decode(decoder: "msgspec.json.Decoder[_T]", data: msgspec.Raw) -> _T:
     try:
         return decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InvalidMessage((problem_of(error),)) from error
 
 
@@ -93,7 +93,7 @@ class BookState:
         snapshot = _decode(_BOOK_SNAPSHOT, data)
         self.book.replace(snapshot.bids, snapshot.asks, snapshot.nonce)
         self._expected = snapshot.checksum
-        return MessageId.parse(snapshot.as_of)
+        return _as_of(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> BookDelta:
         """Set the levels that changed."""
@@ -103,7 +103,7 @@ class BookState:
         return delta
 
     def flaw(self) -> str | None:
-        """Find a crossed book, or a checksum that does not match where the last message gave one."""
+        """Return whether the book is crossed, or does not match the checksum of the last message, if it had one."""
         if self.book.is_crossed:
             return "the book is crossed"
         if self._expected is not None and self._expected != self.book.checksum():
@@ -112,10 +112,10 @@ class BookState:
 
 
 class _Flawless:
-    """A state that carries no proof of its own beside the message ids."""
+    """A state that nothing but the message ids can prove wrong."""
 
     def flaw(self) -> str | None:
-        """Nothing to check."""
+        """Return None: there is nothing to check."""
         return None
 
 
@@ -130,7 +130,7 @@ class TradesState(_Flawless):
         snapshot = _decode(_TRADES_SNAPSHOT, data)
         self.trades.clear()
         self.trades.extend(snapshot.trades)
-        return MessageId.parse(snapshot.as_of)
+        return _as_of(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> TradesDelta:
         """Add the new trades."""
@@ -149,10 +149,10 @@ class OrdersState(_Flawless):
         """Hold the snapshot's orders and no others."""
         snapshot = _decode(_ORDERS_SNAPSHOT, data)
         self.open = {order.id: order for order in snapshot.orders}
-        return MessageId.parse(snapshot.as_of)
+        return _as_of(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> OrdersDelta:
-        """Take the changed orders over; final ones leave."""
+        """Update the changed orders, and remove the final ones."""
         delta = _decode(_ORDERS_DELTA, data)
         for order in delta.orders:
             if order.is_final:
@@ -175,7 +175,7 @@ class BalanceState(_Flawless):
         return as_of
 
     def apply(self, data: msgspec.Raw) -> Balances:
-        """Take the changed balances over."""
+        """Update the changed balances."""
         delta = _decode(_BALANCES, data)
         self.balances.update(delta)
         return delta
@@ -193,7 +193,7 @@ class TickerState(_Flawless):
         return as_of
 
     def apply(self, data: msgspec.Raw) -> Ticker:
-        """Take the changed fields over."""
+        """Update the changed fields."""
         delta = _decode(_FIELDS, data)
         self.ticker.update(delta)
         return delta
@@ -211,10 +211,10 @@ class CandlesState(_Flawless):
         self.timeframes = {
             timeframe: {candle[0]: candle for candle in candles} for timeframe, candles in snapshot.timeframes.items()
         }
-        return MessageId.parse(snapshot.as_of)
+        return _as_of(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> CandlesDelta:
-        """Take new and changed candles over."""
+        """Update new and changed candles."""
         delta = _decode(_CANDLES_DELTA, data)
         candles = self.timeframes.setdefault(delta.timeframe, {})
         candles.update((candle[0], candle) for candle in delta.candles)
@@ -224,10 +224,10 @@ class CandlesState(_Flawless):
 
 
 class EventsState(_Flawless):
-    """Of a stream whose messages add up to nothing, such as answers: each message stands for itself."""
+    """The state of streams without one, such as answers: each message stands for itself."""
 
     def reset(self, data: msgspec.Raw) -> MessageId:
-        """Start after what the snapshot names."""
+        """Return the id of the last message that the snapshot includes."""
         return _split_as_of(data)[1]
 
     def apply(self, data: msgspec.Raw) -> dict[str, Any]:
@@ -253,4 +253,11 @@ def state_of(action: Action) -> StreamState:
 
 def _split_as_of(data: msgspec.Raw) -> tuple[dict[str, Any], MessageId]:
     fields = _decode(_FIELDS, data)
-    return fields, MessageId.parse(str(fields.pop("asOf", "")))
+    return fields, _as_of(str(fields.pop("asOf", "")))
+
+
+def _as_of(text: str) -> MessageId:
+    try:
+        return MessageId.parse(text)
+    except InvalidName as error:
+        raise InvalidMessage((Problem("$.asOf", str(error)),)) from error

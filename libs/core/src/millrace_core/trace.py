@@ -13,7 +13,7 @@ HOPS = ("exchange", "received", "published", "delivered", "decided", "accepted",
 
 
 class Trace(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
-    """When each hop was passed, wall clock in ns; None where it was not, or not yet."""
+    """When each hop was passed, wall clock in ns; None for hops that were not passed, or not yet."""
 
     exchange: int | None = None
     """The exchange's own time of the event."""
@@ -37,6 +37,6 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         return msgspec.structs.replace(self, **hops)
 
     def latencies(self) -> dict[str, int]:
-        """Return the ns between each two hops that follow one another here, as `received→published`."""
+        """Return the ns between each two consecutive hops, by names such as `received→published`."""
         passed = [(hop, at) for hop in HOPS if (at := getattr(self, hop)) is not None]
         return {f"{a}→{b}": end - start for (a, start), (b, end) in pairwise(passed)}

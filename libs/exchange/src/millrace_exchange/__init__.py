@@ -1,35 +1,62 @@
-"""ccxt behind one interface of our own: opening exchanges, trading, recorded feeds, what errors mean.
+"""Exchanges behind ports of our own: what the platform asks of any of them, whatever reaches it.
 
-An exchange is opened by `open_exchange`; `exchange.account` trades, `exchange.feed` tells what it sends.
-Importing this puts ccxt's packages in place without running them, so that no exchange is imported before it
-is opened: import it before anything of ccxt.
+`open_exchange` returns an `Exchange`. Its parts are the ports of `millrace_exchange.ports`: `market` (`MarketFeed`),
+`account` (`AccountFeed`), `execution` (`ExecutionClient`) and `rules` (`MarketRules`). Errors are those of
+`millrace_exchange.errors`. What one exchange does its own way is a value in `exchange.profile`.
+
+    exchange = await open_exchange("binance", credentials)
+    await exchange.prepare()
+    acknowledged = await exchange.execution.create_order(payload, client_order_id)
+
+**To add a profile** of an exchange that ccxt reaches: write `profiles/<ccxt id>.py` with its `PROFILE`, the source of
+each fact beside it, and a test in `tests/profiles`. Nothing else changes: no code compares an exchange's id. An
+exchange without a profile works with the safe default.
+
+**To support an exchange natively** (without ccxt): write a folder beside `ccxt/` with classes that implement the five
+ports, choose it in `opening.py`, and inherit the contract tests (`tests/contracts.py`) in a test that runs them
+against it. An adapter reads its exchange's profile where it needs a fact, and raises the four errors by evidence only.
 """
 
-from millrace_exchange.loading import CCXT_VERSION  # isort: split
-
-from millrace_exchange.account import Account, CanceledAll, Placed
-from millrace_exchange.client_ids import client_order_id
-from millrace_exchange.connection import Exchange, open_exchange
-from millrace_exchange.errors import ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable, UnknownExchange
-from millrace_exchange.feed import Feed
-from millrace_exchange.meaning import classify
-from millrace_exchange.recording.listeners import Event
+from millrace_exchange.errors import (
+    UNREACHABLE_RETRY_AFTER_MS,
+    ExchangeError,
+    Fatal,
+    OutcomeUnknown,
+    Rejected,
+    Retryable,
+    UnknownExchange,
+)
+from millrace_exchange.listeners import Event
+from millrace_exchange.opening import open_exchange
+from millrace_exchange.ports import (
+    AccountFeed,
+    Acknowledgement,
+    Exchange,
+    ExecutionClient,
+    MarketFeed,
+    MarketRules,
+    OrderQueries,
+)
+from millrace_exchange.profile import ExchangeProfile
+from millrace_exchange.profiles import profile_of
 
 __all__ = [
-    "CCXT_VERSION",
-    "Account",
-    "CanceledAll",
+    "UNREACHABLE_RETRY_AFTER_MS",
+    "AccountFeed",
+    "Acknowledgement",
     "Event",
     "Exchange",
     "ExchangeError",
+    "ExchangeProfile",
+    "ExecutionClient",
     "Fatal",
-    "Feed",
+    "MarketFeed",
+    "MarketRules",
+    "OrderQueries",
     "OutcomeUnknown",
-    "Placed",
     "Rejected",
     "Retryable",
     "UnknownExchange",
-    "classify",
-    "client_order_id",
     "open_exchange",
+    "profile_of",
 ]

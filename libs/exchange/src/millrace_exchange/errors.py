@@ -3,14 +3,19 @@
 MillraceError
 ├── ExchangeError            exchange, action, kind   everything that an exchange, or the way to it, did to us
 │   ├── Retryable            retry_after_ms           nothing was done; the same may be tried again later
-│   ├── Rejected             reason                   nothing was done, nor will it be if sent again as it is
+│   ├── Rejected             reason                   not done as asked, nor will it be if sent again as it is
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
 │   └── Fatal                                         the account cannot trade: stop it and tell people
 ├── UnknownExchange          exchange                 ccxt has no exchange of that id, or none with streams
 └── UnsupportedCcxt          found, wanted            the ccxt that is installed is not the one built upon
 """
 
+from typing import Final
+
 from millrace_core.errors import MillraceError
+
+UNREACHABLE_RETRY_AFTER_MS: Final = 1_000
+"""How long to wait after a failure that says nothing of when to come back, such as an exchange out of reach."""
 
 
 class UnknownExchange(MillraceError):
@@ -52,7 +57,7 @@ class Retryable(ExchangeError):
 
 
 class Rejected(ExchangeError):
-    """Certainly nothing was done, and the same request will not succeed by trying again."""
+    """Certainly not done as asked, and the same request will not succeed by trying again."""
 
     @property
     def reason(self) -> str:

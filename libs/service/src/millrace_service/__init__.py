@@ -1,8 +1,7 @@
 """A process's life: settings, supervisor, units of work, heartbeat, logging, secrets.
 
 A micro-service derives an `Agent` and its `__main__.py` says `main(GathererAgent)`; everything else about the
-process is done here. Logging is structlog's: `log = structlog.get_logger()`; lines logged within a unit carry
-its name by themselves.
+process is done here. Log with structlog: `log = structlog.get_logger()`. Lines logged within a unit carry its name.
 """
 
 from millrace_service.agent import Agent, UnitKey

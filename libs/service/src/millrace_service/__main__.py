@@ -1,6 +1,6 @@
 """Makes keys and encrypts secrets: `python -m millrace_service new-key`, `… encrypt TENANT`.
 
-The secret is asked for, or read from standard input, and never taken from the command line: others could see it there.
+The secret is prompted for, or read from standard input; on the command line others could see it.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from millrace_service.settings import read_secret_key
 
 
 def main() -> None:
-    """Do what the command line says, and print the result alone on standard output."""
+    """Run the command, and print its result on standard output."""
     parser = argparse.ArgumentParser(prog="python -m millrace_service", description="Keys and encrypted secrets.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("new-key", help="print a fresh key for MILLRACE_SECRET_KEY")

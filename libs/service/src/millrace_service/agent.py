@@ -1,4 +1,4 @@
-"""What a micro-service gives so that this library can run it: its kind, its configuration, its units of work."""
+"""The interface of a micro-service: its kind, its configuration, its units of work."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ ConfigT = TypeVar("ConfigT", bound=BaseConfig)
 UnitConfigT = TypeVar("UnitConfigT")
 
 UnitKey = str
-"""Readable name of a unit, such as `PUBLIC.binance.watchTrades.ETH/BTC`; the heartbeat calls it so."""
+"""Name of a unit in the heartbeat, such as `PUBLIC.binance.watchTrades.ETH/BTC`."""
 
 
 class Agent(ABC, Generic[ConfigT, UnitConfigT]):
-    """A micro-service: derive from it, and hand the class to `millrace_service.main`.
+    """A micro-service. Derive from it, and pass the class to `millrace_service.main`.
 
-    Calls come in this order: `started`, then for each configuration `units` and `warnings` and the
-    `run_unit`s that it asks for, at last `stopped`. All in one event loop.
+    Calls come in this order, all in one event loop: `started`; for each configuration `units`, `warnings` and
+    `run_unit` for each unit; `stopped`.
     """
 
     kind: ClassVar[str]
-    """What it is, in one word: `gatherer`."""
+    """One word for what it is, such as `gatherer`."""
     config_model: type[ConfigT]
     """The model that its configuration must meet."""
 
@@ -31,29 +31,29 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
     def units(self, config: ConfigT) -> Mapping[UnitKey, UnitConfigT]:
         """Return the work that a configuration asks for.
 
-        Pure. Secrets are decrypted already. Units are compared by `==`: one whose `UnitConfig` equals
-        the running one's is left running, so put everything into it that the unit depends on, and nothing else.
+        Pure. Secrets are decrypted. Units are compared by `==`: a unit keeps running if its `UnitConfig` is
+        equal to before, so put everything into it that the unit depends on, and nothing else.
 
         Raises:
-            ConfigInvalid: the configuration has mistakes that its model cannot see; nothing will change.
+            ConfigInvalid: the configuration has mistakes that its model cannot find; nothing changes.
         """
 
     @abstractmethod
     async def run_unit(self, key: UnitKey, unit_config: UnitConfigT, health: UnitHealthReporter) -> None:
         """Do one unit's work until cancelled.
 
-        Call `health.state("live")` when it works; until then it shows as `starting`. Whatever it raises
-        is logged once and shown in the heartbeat, and the unit is run again after a growing pause; so is
-        one that returns. On cancellation clean up and end within `STOP_LIMIT_S` (see `supervisor`): its
-        successor waits for that.
+        Call `health.state("live")` when it works; until then the unit shows as `starting`. An error, a return,
+        or a cancellation from inside is a failure: it is logged once and shown in the heartbeat, and the unit
+        is run again after a growing pause. When cancelled, clean up and end within `unit.STOP_LIMIT_S`: the
+        unit's next run waits for that.
         """
 
     def warnings(self, config: ConfigT) -> Sequence[str]:
-        """Return what a person should know of this configuration although it is valid. Pure."""
+        """Return what to know about a valid configuration, such as settings without effect. Pure."""
         return ()
 
     async def started(self, bus: Bus) -> None:
-        """Take hold of what the units share. Redis may be out of reach still; `bus` waits for it."""
+        """Acquire what the units share. Redis may still be out of reach; calls of `bus` wait for it."""
 
     async def stopped(self) -> None:
-        """Let go of what the units shared; also after a `started` that failed. All units have ended, `bus` works."""
+        """Release what the units shared, also if `started` failed. All units have ended; `bus` still works."""

@@ -1,4 +1,4 @@
-"""Follows an agent's configuration and brings its work in line with it."""
+"""Follows an agent's configuration, and starts, stops and restarts its units accordingly."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 class ConfigFollower:
-    """Puts each valid configuration in force; one with mistakes changes nothing and is reported."""
+    """Puts each valid configuration in force. One with mistakes changes nothing and is reported."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ConfigFollower:
             self.take(text)
 
     def take(self, text: bytes | None) -> None:
-        """Deal with the newest configuration; None when there is none."""
+        """Put the newest configuration in force, or report its mistakes; None means that there is no configuration."""
         if text is None:
             self._take_none()
         elif text != self._newest:

@@ -1,4 +1,4 @@
-"""How an agent's configuration becomes the units that it asks for, or the list of what is wrong with it. Pure."""
+"""How an agent's configuration becomes the units that it asks for, or the list of its mistakes. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,34 +14,34 @@ from millrace_service.errors import SecretUnreadable
 
 _ENCRYPTABLE: Final = {"api_key": "apiKey", "secret": "secret", "password": "password", "uid": "uid"}
 _TO_BE_ENCRYPTED: Final = ("secret", "password")
-"""An API key alone opens nothing, so that a plain one is no reason to warn."""
+"""An API key alone opens nothing, so a plain one needs no warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one configuration asks for."""
+    """The units that one configuration asks for."""
 
     revision: str
     units: Mapping[str, Any]
     stopped: bool = False
-    """The configuration says that the agent shall not work."""
+    """The configuration stops the agent's work."""
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Every secret in clear text, so that it can be kept out of the logs."""
+    """Every secret in plain text, so that it can be kept out of the logs."""
 
 
 def plan_of(agent: Agent[AgentConfig, Any], agent_id: AgentId, text: bytes, key: bytes | None) -> Plan:
-    """Read a configuration for an agent.
+    """Return what a configuration asks of an agent.
 
     Raises:
-        ConfigInvalid: it has mistakes; `problems` lists every one that can be found at this stage:
-            of its form, else of its agent id and secrets, else of what only the agent knows.
+        ConfigInvalid: it has mistakes. `problems` lists all of the first kind that it has: of its form, of its agent
+            id and secrets, or of what only the agent can check.
     """
     sealed = parse_config(agent.config_model, text)
     config, unreadable = _decrypted(sealed, key)
     if problems := _wrong_agent(sealed, agent_id) + unreadable:
         raise ConfigInvalid(tuple(problems))
-    # Even a stopped agent's configuration is checked whole, so that starting it brings no surprise.
+    # A stopped agent's configuration is checked too, so that starting it brings no surprise.
     units = agent.units(config)
     stopped = config.agent.status == "stopped"
     return Plan(
@@ -65,7 +65,7 @@ def _accounts(config: BaseConfig) -> Exchanges:
 
 
 def _fields(config: BaseConfig) -> Iterator[tuple[Tenant, str, str, str]]:
-    """Return tenant, JSON path, field and text of everything that may be encrypted."""
+    """Yield tenant, JSON path, field and text of everything that may be encrypted."""
     for tenant, exchanges in _accounts(config).items():
         for exchange, credentials in exchanges.items():
             for name, spelling in _ENCRYPTABLE.items():
@@ -100,7 +100,7 @@ def _open(tenant: Tenant, path: str, sealed: Credentials, key: bytes | None, pro
 
 def _plain_secrets(config: BaseConfig) -> list[str]:
     return [
-        f"{path} is in plain text; write it as enc:… so that who reads Redis cannot read it"
+        f"{path} is in plain text; write it as enc:… so that readers of Redis cannot use it"
         for _, path, name, text in _fields(config)
         if name in _TO_BE_ENCRYPTED and not is_encrypted(text)
     ]

@@ -1,7 +1,7 @@
 """Secrets in configurations: `enc:…` texts, readable only with the key, and only for their tenant.
 
 AES-256-GCM with the tenant as associated data: a text copied into another tenant's section does not decrypt.
-The text after `enc:` is the nonce and what it sealed, in URL-safe base64.
+The text after `enc:` is the nonce and the ciphertext, in URL-safe base64.
 """
 
 import base64
@@ -21,15 +21,15 @@ _NONCE_BYTES: Final = 12
 
 
 def new_key() -> str:
-    """Return a fresh key in the form that `MILLRACE_SECRET_KEY` takes."""
+    """Return a new key in the form of `MILLRACE_SECRET_KEY`."""
     return base64.urlsafe_b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
 
 
 def parse_key(text: str) -> bytes:
-    """Read a key as `new_key` writes it: 32 bytes in base64, or in 64 hex digits.
+    """Return the 32 bytes of a key in base64, or in 64 hex digits.
 
     Raises:
-        SettingsInvalid: it is something else.
+        SettingsInvalid: the text has another form.
     """
     text = text.strip()
     try:
@@ -37,7 +37,7 @@ def parse_key(text: str) -> bytes:
     except ValueError:  # binascii.Error is one
         key = b""
     if len(key) != _KEY_BYTES:
-        # The text itself stays out of the message: it may be the key with one character lost.
+        # The message leaves out the text: it may be the key with one character missing.
         raise SettingsInvalid(
             "the secret key must be 32 bytes in base64 or 64 hex digits; `openssl rand -base64 32` makes one"
         )
@@ -45,12 +45,12 @@ def parse_key(text: str) -> bytes:
 
 
 def is_encrypted(text: str) -> bool:
-    """Tell whether a text claims to be an encrypted secret."""
+    """Tell whether a text has the form of an encrypted secret."""
     return text.startswith(PREFIX)
 
 
 def encrypt(tenant: Tenant, text: str, key: bytes) -> str:
-    """Return the `enc:…` form of a secret; another one at each call."""
+    """Return the `enc:…` form of a secret; it differs at each call."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     sealed = _cipher(key).encrypt(nonce, text.encode(), tenant.encode())
     return PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
@@ -60,7 +60,7 @@ def decrypt(tenant: Tenant, text: str, key: bytes | None) -> str:
     """Return the secret that an `enc:…` text holds.
 
     Raises:
-        SecretUnreadable: there is no key, it is another key or tenant, or the text was damaged.
+        SecretUnreadable: there is no key, or the key, the tenant or the text is wrong.
     """
     from cryptography.exceptions import InvalidTag
 

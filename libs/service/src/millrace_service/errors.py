@@ -1,33 +1,33 @@
-"""What can go wrong in a process's life.
+"""The errors of a service's process.
 
 MillraceError
 ├── ConfigInvalid      problems   (core) the configuration has mistakes; the last good one stays in force
-├── SettingsInvalid               the environment or the command line; the process does not start
+├── SettingsInvalid               a setting is missing or wrong; the process does not start
 ├── SecretUnreadable              an `enc:…` text that cannot be decrypted here
-├── UnitEnded                     a unit's `run_unit` returned although nobody had told it to
-└── CancelledInside    coroutine  something within a task cancelled it, which nobody outside asked for
+├── UnitEnded                     a unit's work ended by itself
+└── CancelledInside    coroutine  a task was cancelled from inside
 """
 
 from millrace_core.errors import MillraceError
 
 
 class SettingsInvalid(MillraceError):
-    """The environment or the command line does not let the process start; the text says what to set."""
+    """A setting in the environment or on the command line is missing or wrong; the text says what to set."""
 
 
 class SecretUnreadable(MillraceError):
-    """An encrypted text cannot be read: no key, another key, another tenant, or it was damaged."""
+    """An encrypted text cannot be decrypted: there is no key, or the key, the tenant or the text is wrong."""
 
 
 class UnitEnded(MillraceError):
-    """A unit's work came to an end by itself; units run until they are cancelled."""
+    """A unit's work ended by itself; it should run until it is cancelled."""
 
 
 class CancelledInside(MillraceError):
-    """A task was cancelled by something within it: a failure, since nobody outside asked for its end."""
+    """A task was cancelled from inside, which counts as a failure: nobody asked for its end."""
 
     def __init__(self, coroutine: str) -> None:
-        super().__init__(f"{coroutine} was cancelled by something within it")
+        super().__init__(f"{coroutine} was cancelled from inside")
         self.coroutine = coroutine
 
 
@@ -38,8 +38,8 @@ def describe(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException) -> BaseException | None:
-    """Return what a log line shall show the traceback of.
+    """Return the error if a log line is to show its traceback.
 
-    Our own errors say all in their text; where they were raised helps nobody who reads the log.
+    The text of our own errors says everything; a traceback would not help the reader.
     """
     return None if isinstance(error, MillraceError) else error

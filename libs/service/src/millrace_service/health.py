@@ -1,7 +1,6 @@
-"""How a unit of work does, as it reports itself: state, counters, latencies, errors.
+"""The health of a unit, as the unit reports it: state, counters, latencies, errors.
 
-Called for every message, so each call is a dictionary's update and no more; the sums are drawn
-when a heartbeat is due.
+Reporters are called for every message, so each call only updates a dictionary; sums are made when a heartbeat is due.
 """
 
 from collections import deque
@@ -25,16 +24,16 @@ class ErrorLog:
         self._errors: deque[ErrorReport] = deque(maxlen=KEPT_ERRORS)
 
     def add(self, where: str, message: str) -> None:
-        """Note one; the oldest goes when there are more than `KEPT_ERRORS`."""
+        """Keep an error; beyond `KEPT_ERRORS` the oldest is dropped."""
         self._errors.append(ErrorReport(at=now_ms(), where=where, message=clean_text(message)[:MAX_ERROR_TEXT]))
 
     def reports(self) -> list[ErrorReport]:
-        """Return them all."""
+        """Return all kept errors, oldest first."""
         return list(self._errors)
 
 
 class UnitHealthReporter:
-    """Where one unit reports how it does. It outlives restarts: counters go on, they are running totals."""
+    """Takes one unit's reports. It outlives the unit's restarts: counters are running totals."""
 
     __slots__ = ("_changed", "_counters", "_detail", "_errors", "_histograms", "_said", "_since", "_state", "name")
 
@@ -59,14 +58,14 @@ class UnitHealthReporter:
         self._counters[counter] = value
 
     def latency(self, hop: str, ns: int) -> None:
-        """Count how long a hop took, such as `received→published`; `Trace.latencies` names them."""
+        """Count the duration of a hop such as `received→published`; `Trace.latencies` returns them."""
         histogram = self._histograms.get(hop)
         if histogram is None:
             histogram = self._histograms[hop] = Histogram()
         histogram.record(ns)
 
     def state(self, state: UnitState, detail: str | None = None) -> None:
-        """Say what state the unit is in, and why. A change shows in the heartbeat at once; repeating costs nothing."""
+        """Report the unit's state, and why. A change sends a heartbeat at once; repeating it costs nothing."""
         if state == self._state and detail == self._detail:
             return
         if state != self._state:
@@ -76,14 +75,14 @@ class UnitHealthReporter:
         self._changed()
 
     def error(self, message: str | BaseException) -> None:
-        """Note an error that the unit itself could deal with, counted as `errors`; the newest show in the heartbeat."""
+        """Report an error that the unit itself handled. It counts as `errors`; the heartbeat shows the newest ones."""
         self.count("errors")
         self._errors.add(self.name, describe(message) if isinstance(message, BaseException) else message)
         self._changed()
 
     @property
     def current_state(self) -> UnitState:
-        """The state last reported."""
+        """The last reported state."""
         return self._state
 
     @property
@@ -92,7 +91,7 @@ class UnitHealthReporter:
         return self._histograms
 
     def report(self) -> UnitHealth:
-        """Return what the heartbeat says of this unit."""
+        """Return the unit's part of the heartbeat."""
         return UnitHealth(
             name=self.name,
             state=self._state,
@@ -104,7 +103,7 @@ class UnitHealthReporter:
 
 
 def summaries(histograms: Mapping[str, Histogram]) -> dict[str, dict[str, float]]:
-    """Return count, and p50 and p99 in ms, of each hop that was ever measured."""
+    """Return count, and p50 and p99 in ms, of each hop that was measured."""
     return {
         hop: {
             "count": histogram.count,

@@ -1,14 +1,16 @@
 """Logging: one line an event that a person acts on; readable on a terminal, JSON otherwise.
 
-Our own lines go through structlog straight to the stream. What libraries log by the standard library, and their
-warnings, are led into the same, so that everything is of one form and cleaned of secrets.
+Our own lines go through structlog straight to the stream. What libraries log through the standard library, and their
+warnings, take the same way, so that everything has one form and is cleaned of secrets.
 """
 
+import contextlib
+import io
 import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 import structlog
@@ -29,16 +31,16 @@ _LEVELS: Final = {
 def configure_logging(
     level: LogLevel, form: LogFormat, *, about: Mapping[str, str], stream: TextIO | None = None
 ) -> None:
-    """Set up logging for the whole process; `about` says in every line whose it is.
+    """Set up logging for the whole process; `about` is added to every line.
 
-    `level` is that of our own lines; libraries are heard from `warning` on, or all when it is `debug`.
+    `level` applies to our own lines; libraries' lines are kept from `warning` on, and all of them at `debug`.
     """
     stream = stream or sys.stderr
     console = form == "console" or (form == "auto" and stream.isatty())
     structlog.configure(
         processors=_processors(about, console=console, colors=console and stream.isatty()),
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _LossyStream(stream))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
@@ -50,7 +52,7 @@ def configure_logging(
 
 
 def _processors(about: Mapping[str, str], *, console: bool, colors: bool) -> list[Processor]:
-    def say_whose(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    def add_about(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {**about, **event}
 
     shared: list[Processor] = [
@@ -61,10 +63,10 @@ def _processors(about: Mapping[str, str], *, console: bool, colors: bool) -> lis
         _clean,
     ]
     if console:
-        # On a terminal one knows which program one has started.
+        # A person at a terminal knows which program it is.
         plain = structlog.dev.plain_traceback
         return [*shared, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
-    return [say_whose, *shared, structlog.processors.JSONRenderer(serializer=_to_json)]
+    return [add_about, *shared, structlog.processors.JSONRenderer(serializer=_to_json)]
 
 
 def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -81,8 +83,24 @@ def _to_json(event: EventDict, **_: Any) -> str:
     return msgspec.json.encode(event).decode()
 
 
+class _LossyStream(io.TextIOBase):
+    """Drops lines that cannot be written: a full disk or a closed pipe must not end what is being logged."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 class _IntoStructlog(logging.Handler):
-    """Leads what libraries log into structlog."""
+    """Passes what libraries log on to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a library's line as ours, with the library's name."""

@@ -1,7 +1,7 @@
 """A service's process: settings, logging, signals, the event loop, the exit code.
 
-Exit codes: 0 ended in order; 2 the settings do not let it start; 1 failed, and the log says why, or did not end
-within 5 s of a signal, and a dump of its threads says where it hung. A second signal kills at once.
+Exit codes: 0 ended in order; 2 a setting is missing or wrong; 1 failed, and the log says why, or did not end within
+5 s of a signal, and a stack dump shows where it hung. A second signal ends the process at once.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from millrace_service.runner import run_agent
 from millrace_service.settings import Settings, read_settings
 
 END_LIMIT_S: Final = 4.8
-"""After this much of the 5 s in which a process must end, it is cut off."""
+"""A process that has not ended this long after a signal is ended by force; the limit promised is 5 s."""
 UNUSABLE_SETTINGS: Final = 2
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -35,13 +35,12 @@ log = structlog.get_logger()
 
 
 def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str] | None = None) -> NoReturn:
-    """Be the whole of `python -m millrace_gatherer --agent-id GATHERER [--redis-url URL]`; never returns.
+    """Run a service as `python -m millrace_gatherer --agent-id GATHERER [--redis-url URL]`; never return.
 
-    `options` names further command-line options of this service with their help: `{"plugin-dir": "…"}` adds
-    `--plugin-dir`, another spelling of the environment variable `MILLRACE_PLUGIN_DIR`, which is set
-    before `make_agent` is called.
+    `options` are further command-line options of this service, with their help: `{"plugin-dir": "…"}` adds
+    `--plugin-dir`, which sets the environment variable `MILLRACE_PLUGIN_DIR` before `make_agent` is called.
     """
-    # Until the loop listens for it, Ctrl-C simply ends the process, without a traceback.
+    # Until the loop handles it, Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     kind = _service_name()
     try:
@@ -49,7 +48,7 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     except SettingsInvalid as error:
         sys.stderr.write(f"millrace {kind}: {error}\n")
         sys.exit(UNUSABLE_SETTINGS)
-    # A service that keeps files finds here where it may, whichever way that was said.
+    # A service reads its options and its folder from the environment, however they were set.
     os.environ.update({**settings.options, "MILLRACE_DATA_DIR": str(settings.data_dir)})
     configure_logging(settings.log_level, settings.log_format, about={"service": kind, "agent": settings.agent_id})
     sys.excepthook = _log_failure
@@ -64,25 +63,25 @@ async def _live(agent: Agent[Any, Any], settings: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def told(signum: int, _frame: FrameType | None) -> None:
-        # Not the loop's own signal handlers: they would wait for ever on a loop that a unit holds up.
+    def on_signal(signum: int, _frame: FrameType | None) -> None:
+        # Not the loop's own signal handlers: they would wait forever for a loop that a unit blocks.
         _limit_the_end()
         loop.call_soon_threadsafe(_end, signal.Signals(signum).name, stop)
 
     for signum in _SIGNALS:
-        signal.signal(signum, told)
+        signal.signal(signum, on_signal)
     await run_agent(agent, settings, stop=stop)
 
 
 def _limit_the_end() -> None:
-    # Neither of the two needs Python to run any more, so that they end even a process that hangs.
+    # Neither of the two needs Python code to run, so they end even a process that hangs.
     faulthandler.dump_traceback_later(END_LIMIT_S, exit=True)
     for signum in _SIGNALS:
         signal.signal(signum, signal.SIG_DFL)
 
 
 def _end(signum: str, stop: asyncio.Event) -> None:
-    log.info("told to end", signal=signum)
+    log.info("asked to end", signal=signum)
     stop.set()
 
 
@@ -99,10 +98,10 @@ def _service_name() -> str:
 
 
 def end_with_parent(parent: int) -> None:
-    """Have this process end, as by SIGTERM, when the one that started it is gone, however that ended.
+    """End this process, as by SIGTERM, when the process that started it ends, however it ends.
 
-    `parent` is that one's process id, or 0 where it is not known: only with it can be seen that it ended before this
-    was called. Only Linux can do it; elsewhere it is logged that it was asked for in vain.
+    `parent` is that process's id, or 0 if it is unknown; with it, a parent that has ended already is noticed. Only
+    Linux can do this; on other systems a warning is logged.
     """
     if not sys.platform.startswith("linux"):
         log.warning("--die-with-parent works on Linux only")

@@ -1,8 +1,7 @@
 """Keeps secrets out of what people read: logs, and errors in heartbeats.
 
-Three nets, one under another: fields whose name says that they hold a secret; texts in which a secret stands
-after its name, as in an address with `signature=…`; and the very secrets of the configuration in force, wherever
-they turn up.
+Three rules apply: fields whose name says that they hold a secret are hidden; so are values that stand in a text after
+such a name, as in an address with `signature=…`; and so are the secrets of the configuration, wherever they occur.
 """
 
 import re
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 HIDDEN: Final = "***"
 _SHORTEST_LEARNED: Final = 6
-"""Shorter texts occur by chance, and hiding them would garble everything."""
+"""Shorter texts occur by chance; hiding them would garble the log."""
 
 _NAME: Final = (
     r"api[-_]?key|api[-_]?sign|secret|passw(?:or)?d|passphrase|signature|listen[-_]?key|token|"
@@ -29,7 +28,7 @@ _ASSIGNED: Final = re.compile(
 )
 _USERINFO: Final = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 _LISTEN_KEY: Final = re.compile(r"(?<=/ws/)[A-Za-z0-9]{40,}")
-"""An address that holds a listen key opens the account's stream to whoever reads it."""
+"""Anybody who reads an address with a listen key can open the account's stream."""
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 
 _learned: dict[str, None] = {}
@@ -37,7 +36,7 @@ _learned: dict[str, None] = {}
 
 
 def learn(secrets: Iterable[str]) -> None:
-    """Hide these texts from now on, wherever they occur; they are never forgotten, old ones may be valid still."""
+    """Hide these texts from now on, wherever they occur. None is ever forgotten: old ones may still be valid."""
     found = {form for text in secrets for form in (text, quote(text, safe="")) if len(form) >= _SHORTEST_LEARNED}
     _learned.update(dict.fromkeys(found))
     ordered = sorted(_learned, key=len, reverse=True)
@@ -52,7 +51,9 @@ def clean_text(text: str) -> str:
     text = _PEM.sub(HIDDEN, text)
     text = _LISTEN_KEY.sub(HIDDEN, text)
     text = _USERINFO.sub(rf"\1{HIDDEN}", text)
-    return _ASSIGNED.sub(_hide_value, text)
+    text = _ASSIGNED.sub(_hide_value, text)
+    # Half a surrogate pair, as in what a foreign program sent, can be written to no log and no heartbeat.
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def clean(value: Any) -> Any:
@@ -71,7 +72,7 @@ def clean(value: Any) -> Any:
 
 
 def clean_field(name: str, value: Any) -> Any:
-    """Return a field's value, hidden altogether when its name says that it is secret."""
+    """Return a field's value, hidden if its name says that it is secret."""
     if value and not isinstance(value, bool) and _FIELD.search(name):
         return HIDDEN
     return clean(value)

@@ -1,25 +1,30 @@
 """An agent's whole life within one event loop: its units, its configuration, its heartbeat, its end."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
-from millrace_bus import Bus, BusError
+from millrace_bus import Bus
+from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S
 from millrace_service.agent import Agent, ConfigT, UnitConfigT
 from millrace_service.config_follower import ConfigFollower
-from millrace_service.errors import describe
-from millrace_service.health import ErrorLog
-from millrace_service.pulse import Pulse
+from millrace_service.health import ErrorLog, UnitHealthReporter
+from millrace_service.heartbeat_sender import HeartbeatSender
 from millrace_service.settings import Settings
 from millrace_service.status import AgentStatus
 from millrace_service.supervisor import Supervisor
+from millrace_service.tasks import run_all
+from millrace_service.unit import Unit
 
-LAST_WORDS_S: Final = 0.5
-"""How long Redis may take to hear that the agent ended."""
-RELEASE_S: Final = 1.0
+STOPPED_LIMIT_S: Final = 1.0
 """How long an agent's `stopped` may take."""
+
+_OWN_WORK: Final = BackoffPolicy(limit_s=HEARTBEAT_INTERVAL_S)
 
 log = structlog.get_logger()
 
@@ -38,59 +43,59 @@ async def run_agent(agent: Agent[ConfigT, UnitConfigT], settings: Settings, *, s
         errors = ErrorLog()
         status = AgentStatus(agent.kind, settings.agent_id, errors, due.set)
         supervisor = Supervisor(agent.run_unit, changed=due.set, errors=errors)
+        sender = HeartbeatSender(bus, status, supervisor.reporters, due)
         follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, supervisor, status)
-        pulse = asyncio.create_task(Pulse(bus, status, supervisor.reporters, due).run(), name="pulse")
-        try:
-            await _until(stop, _work(agent, bus, supervisor, follower), pulse)
-        finally:
-            await _cancelled(pulse)
-            await _last_words(bus, settings)
+        own_work = partial(UnitHealthReporter, changed=due.set, errors=errors)
+        async with _kept(sender.run, own_work("heartbeat")):
+            following = partial(_kept, partial(follower.run, bus), own_work("configuration"))
+            await _until(stop, _work(agent, bus, supervisor, following))
 
 
 async def _work(
-    agent: Agent[ConfigT, UnitConfigT], bus: Bus, supervisor: Supervisor[UnitConfigT], follower: ConfigFollower
+    agent: Agent[Any, UnitConfigT],
+    bus: Bus,
+    supervisor: Supervisor[UnitConfigT],
+    following: Callable[[], AbstractAsyncContextManager[None]],
 ) -> None:
     try:
         await agent.started(bus)
         log.info("agent started", kind=agent.kind)
-        await follower.run(bus)
+        async with following():
+            await asyncio.Event().wait()
     finally:
         await supervisor.stop()
-        await _released(agent)
+        await _stopped(agent)
         log.info("agent ended", kind=agent.kind)
 
 
-async def _released(agent: Agent[Any, Any]) -> None:
+async def _stopped(agent: Agent[Any, Any]) -> None:
     try:
-        async with asyncio.timeout(RELEASE_S):
+        async with asyncio.timeout(STOPPED_LIMIT_S):
             await agent.stopped()
     except TimeoutError:
-        log.error("what the units shared was not let go of in time", limit_s=RELEASE_S)  # noqa: TRY400
+        log.error("the agent did not release in time what its units shared", limit_s=STOPPED_LIMIT_S)  # noqa: TRY400
 
 
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None], pulse: "asyncio.Task[None]") -> None:
-    """Do the work until told to stop, or until it or the pulse fails."""
-    working = asyncio.create_task(work, name="work")
+@asynccontextmanager
+async def _kept(run: Callable[[], Awaitable[None]], health: UnitHealthReporter) -> AsyncIterator[None]:
+    """Keep a part of the agent itself running while the context lasts; like a unit, it is run again after a failure."""
+    unit = Unit(lambda *_: run(), None, health, Backoff(_OWN_WORK))
+    try:
+        yield
+    finally:
+        unit.stop()
+        await asyncio.wait({unit.task})
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work until `stop` is set or the work fails."""
+    working = asyncio.create_task(run_all(work), name="work")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     try:
-        await asyncio.wait({working, stopping, pulse}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
-        await _cancelled(working)
-    for task in (working, pulse):
-        if task.done() and not task.cancelled():
-            task.result()
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    """Cancel a task and wait for its end; how it ended is for others to ask."""
-    task.cancel()
-    await asyncio.wait({task})
-
-
-async def _last_words(bus: Bus, settings: Settings) -> None:
-    try:
-        async with asyncio.timeout(LAST_WORDS_S):
-            await bus.end_heartbeat(settings.agent_id)
-    except (BusError, TimeoutError) as error:
-        log.debug("Redis was not told of the end; the heartbeat expires by itself", reason=describe(error))
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.wait({working})
+    if not working.cancelled():
+        working.result()

@@ -1,4 +1,4 @@
-"""What a process is told when it starts: by the environment and, above it, by the command line.
+"""The settings of a process: from the environment and, with precedence, from the command line.
 
 Each setting has two spellings: `--redis-url URL` on the command line is `MILLRACE_REDIS_URL` in the environment.
 """
@@ -30,23 +30,23 @@ class Settings:
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
     secret_key: bytes | None = field(default=None, repr=False)
-    """32 bytes that decrypt `enc:…` texts; None when nobody gave them."""
+    """32 bytes that decrypt `enc:…` texts; None if there is no key."""
     data_dir: Path = DEFAULT_DATA_DIR
-    """Where a service may keep files."""
+    """Folder for the files of a service."""
     parent: int | None = None
-    """End when the process that started this one is gone: its id, 0 where that is not known; None for no such wish."""
+    """End with the process that has this id and started this one; 0 if its id is unknown, None to outlive it."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """The service's own options, by environment variable, that were given on the command line."""
+    """The service's own options that the command line sets, by environment variable."""
 
 
 def read_settings(
     kind: str, argv: Sequence[str], environ: Mapping[str, str], options: Mapping[str, str] | None = None
 ) -> Settings:
-    """Read a process's settings; `options` are further ones of the service: name and help.
+    """Return a process's settings; `options` are the service's own: name and help.
 
     Raises:
-        SettingsInvalid: one is missing or cannot be used; the text says which and what to set.
-        SystemExit: by argparse, after it printed its help or what is wrong with the command line.
+        SettingsInvalid: one is missing or wrong; the text says which one and what to set.
+        SystemExit: argparse has printed its help, or what is wrong with the command line.
     """
     options = options or {}
     given = vars(_parser(kind, options).parse_args(argv))
@@ -67,7 +67,7 @@ def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> byte
     """Return the key of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
 
     Raises:
-        SettingsInvalid: it is no key, or the file cannot be read.
+        SettingsInvalid: it is not a key, or the file cannot be read.
     """
     if text := environ.get("MILLRACE_SECRET_KEY"):
         return _named("MILLRACE_SECRET_KEY", text)
@@ -86,7 +86,7 @@ def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     ours = {
-        "agent-id": "which agent this is; its configuration is read from stream.config.{agent id}",
+        "agent-id": "id of this agent; its configuration is read from stream.config.{agent id}",
         "redis-url": f"where Redis is (default {DEFAULT_REDIS_URL})",
         "log-level": "debug, info (default), warning or error",
         "log-format": "console, json or auto (default): console on a terminal",
@@ -101,7 +101,7 @@ def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
         type=int,
         const=0,
         metavar="PID",
-        help="end when the process that started this one is gone; its id makes it sure from the first moment on",
+        help="end when the process that started this one ends; with its id also if it has ended already",
     )
     return parser
 
@@ -118,7 +118,7 @@ def _agent_id(kind: str, text: str | None) -> AgentId:
     if text is None:
         example = kind.upper()
         raise SettingsInvalid(
-            f"which agent is this? Give --agent-id or MILLRACE_AGENT_ID, such as {example}; "
+            f"the agent's id is missing: set --agent-id or MILLRACE_AGENT_ID, for instance to {example}; "
             f"its configuration is then read from the Redis key {config_key(AgentId(example))}"
         )
     try:

@@ -1,4 +1,4 @@
-"""What an agent says of itself as a whole: its state, the configuration in force, what is wrong with the newest."""
+"""The state of an agent as a whole: its configuration in force, and the mistakes in the newest one."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +13,11 @@ from millrace_service.health import ErrorLog, summaries
 
 
 class AgentStatus:
-    """The agent's part of its heartbeat; whoever changes it has it sent."""
+    """The agent's part of its heartbeat; each change has it sent at once."""
 
     def __init__(self, kind: str, agent_id: AgentId, errors: ErrorLog, changed: Callable[[], None]) -> None:
         self._kind = kind
-        self._id = agent_id
+        self.agent_id = agent_id
         self._errors = errors
         self._changed = changed
         self._started_at = now_ms()
@@ -29,16 +29,16 @@ class AgentStatus:
 
     @property
     def revision(self) -> str | None:
-        """The digest of the configuration in force; None before the first."""
+        """The digest of the configuration in force; None before the first one."""
         return self._revision
 
     def waits_for_config(self) -> None:
-        """Say that there has been no configuration yet."""
+        """Report that there has been no configuration yet."""
         self._state = "waiting"
         self._changed()
 
     def in_force(self, revision: str, warnings: Sequence[str], *, stopped: bool) -> None:
-        """Say which configuration is in force; whatever was wrong before is settled."""
+        """Report which configuration is in force; earlier mistakes are cleared."""
         self._state = "stopped" if stopped else "running"
         self._revision = revision
         self._warnings = list(warnings)
@@ -46,7 +46,7 @@ class AgentStatus:
         self._changed()
 
     def refused(self, problems: Iterable[Problem]) -> None:
-        """Say what is wrong with the newest configuration; the one before it stays in force."""
+        """Report the mistakes in the newest configuration; the previous one stays in force."""
         self._config_errors = [ProblemReport(path=problem.path, message=problem.message) for problem in problems]
         if self._revision is None:
             self._state = "waiting"
@@ -55,7 +55,7 @@ class AgentStatus:
     def heartbeat(self, units: list[UnitHealth], latencies: dict[str, Histogram]) -> Heartbeat:
         """Return the whole heartbeat."""
         return Heartbeat(
-            id=self._id,
+            id=self.agent_id,
             kind=self._kind,
             state=self._state,
             pid=os.getpid(),

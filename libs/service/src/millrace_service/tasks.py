@@ -1,7 +1,7 @@
-"""Coroutines that run at the same time as one: any failure ends all of them.
+"""Coroutines that run as one: any failure ends all of them.
 
-`asyncio.TaskGroup` does the work. It takes a task that something inside cancelled for an ordinary end, and wraps what
-a task raised; a stream that died so would be missed by nobody, and callers want the error itself.
+`asyncio.TaskGroup` does the work, except for two things: it takes a task that was cancelled from inside for an ordinary
+end, so that a stream could die unnoticed, and it wraps errors, where callers want the error itself.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ async def run_all(*coroutines: Coroutine[Any, Any, Any]) -> None:
     """Run coroutines until all have returned. When one fails, cancel the others and raise its error as it is.
 
     Raises:
-        CancelledInside: a coroutine was cancelled by something within it, which nobody outside asked for.
+        CancelledInside: a coroutine was cancelled from inside.
     """
     try:
         async with asyncio.TaskGroup() as group:

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Unit(Generic[UnitConfigT]):
-    """Keeps one unit's work running with the newest configuration wanted, until it is told to stop.
+    """Keeps one unit's work running with the newest wanted configuration, until `stop`.
 
     At most one run of the work is alive at a time, unless one did not end within `stop_limit_s`.
     """
@@ -35,7 +35,7 @@ class Unit(Generic[UnitConfigT]):
     ) -> None:
         self.health = health
         self.config = config
-        """What is wanted; what runs follows it as soon as it can."""
+        """The wanted configuration; the running work is restarted with it as soon as it has ended."""
         self.stopping = False
         self._run = run
         self._backoff = backoff
@@ -45,7 +45,7 @@ class Unit(Generic[UnitConfigT]):
         self.task = asyncio.create_task(self._keep(), name=f"unit {health.name}")
 
     def want(self, config: UnitConfigT) -> None:
-        """Run with this configuration from now on, even if it was about to stop."""
+        """Run with this configuration from now on, even if the unit was about to stop."""
         self.config = config
         self.stopping = False
         self._changed.set()
@@ -60,7 +60,7 @@ class Unit(Generic[UnitConfigT]):
         while not self.stopping:
             self._changed.clear()
             self.health.state("starting", self._cause and f"again, after {self._cause}")
-            work = asyncio.ensure_future(self._run(self.health.name, self.config, self.health))
+            work = asyncio.create_task(self._work(), name=self.health.name)
             await self._ended_or_changed(work)
             if work.done():
                 await self._changed_within(self._failed(work))
@@ -68,10 +68,14 @@ class Unit(Generic[UnitConfigT]):
                 await self._end(work)
         self.health.state("stopped")
 
-    async def _ended_or_changed(self, work: "asyncio.Future[None]") -> None:
-        changed = asyncio.ensure_future(self._changed.wait())
+    async def _work(self) -> None:
+        # In a coroutine of its own, so that also a `run` that raises before it has returned one fails the unit.
+        await self._run(self.health.name, self.config, self.health)
+
+    async def _ended_or_changed(self, work: "asyncio.Task[None]") -> None:
+        changed = asyncio.create_task(self._changed.wait())
         try:
-            either: set[asyncio.Future[Any]] = {work, changed}
+            either: set[asyncio.Task[Any]] = {work, changed}
             healthy_after = self._backoff.policy.healthy_after_s if self._backoff.failures else None
             done, _ = await asyncio.wait(either, timeout=healthy_after, return_when=asyncio.FIRST_COMPLETED)
             if not done:
@@ -87,7 +91,7 @@ class Unit(Generic[UnitConfigT]):
         except TimeoutError:
             return
 
-    async def _end(self, work: "asyncio.Future[None]") -> None:
+    async def _end(self, work: "asyncio.Task[None]") -> None:
         work.cancel()
         await asyncio.wait({work}, timeout=self._stop_limit_s)
         if not work.done():
@@ -97,17 +101,17 @@ class Unit(Generic[UnitConfigT]):
             self.health.error(error)
             log.error("unit failed while it ended", cause=describe(error), exc_info=traceback_of(error))
 
-    def _failed(self, work: "asyncio.Future[None]") -> float:
+    def _failed(self, work: "asyncio.Task[None]") -> float:
         error = _why(work)
         cause = describe(error)
         pause_s = self._backoff.failed()
         self.health.count("failures")
         self.health.error(cause)
         self.health.state("failed", cause)
-        # A cause that goes on is in the heartbeat; the log says it once.
-        tell = log.debug if cause == self._cause else log.error
+        # A lasting cause is in the heartbeat; the log says it once.
+        report = log.debug if cause == self._cause else log.error
         self._cause = cause
-        tell("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=traceback_of(error))
+        report("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=traceback_of(error))
         return pause_s
 
     def _recovered(self) -> None:
@@ -116,7 +120,7 @@ class Unit(Generic[UnitConfigT]):
         self._cause = None
 
 
-def _why(work: "asyncio.Future[None]") -> BaseException:
+def _why(work: "asyncio.Task[None]") -> BaseException:
     if work.cancelled():
-        return UnitEnded("something within it cancelled its work")
-    return work.exception() or UnitEnded("its work returned although nobody had told it to end")
+        return UnitEnded("its work was cancelled from inside")
+    return work.exception() or UnitEnded("its work returned, and nobody had asked it to end")

@@ -3,8 +3,6 @@
 How to write one: docs/strategies.md. How to test one: `millrace_strategy.testing`.
 """
 
-from millrace_strategy.books import Books, Feed, LocalBook
-from millrace_strategy.configuration import StrategyConfiguration, read_configuration
 from millrace_strategy.errors import NotSubscribed, StrategyFaulty, StrategyStopped
 from millrace_strategy.events import (
     BalanceEvent,
@@ -23,12 +21,12 @@ from millrace_strategy.host import Host
 from millrace_strategy.orders import Orders
 from millrace_strategy.pending import PendingRequest
 from millrace_strategy.runtime import Runtime
-from millrace_strategy.strategy import Context, HookResult, Strategy
-from millrace_strategy.timers import Alarm, Timer
+from millrace_strategy.strategy import Context, HookResult, Strategy, StrategyConfiguration, read_configuration
+from millrace_strategy.timers import ScheduledCall, Timer
 from millrace_strategy.trader import OrderRequest, Trader
+from millrace_strategy.views import Books, Feed, LocalBook
 
 __all__ = [
-    "Alarm",
     "BalanceEvent",
     "BookEvent",
     "Books",
@@ -45,6 +43,7 @@ __all__ = [
     "PendingRequest",
     "ResponseEvent",
     "Runtime",
+    "ScheduledCall",
     "StartEvent",
     "StatusEvent",
     "StopEvent",

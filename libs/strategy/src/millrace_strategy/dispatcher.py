@@ -1,8 +1,8 @@
 """How events reach a strategy's hooks: one at a time, at once when it is idle, the newest book when it is not.
 
-Latency comes first: an event that finds the strategy idle is handled within the call that brings it, so what
-an ordinary hook decides leaves with the same turn of the event loop. But only one such burst is allowed in
-a turn: else a slow hook, called for each message of a chunk that was read at once, would work off old books.
+Latency comes first: an event that finds the strategy idle is handled within the call that brings it, so the requests of
+an ordinary hook are sent in the same turn of the event loop. Only one such burst is allowed in a turn: otherwise a slow
+hook, called for each message of a chunk that was read at once, would act on old books.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from millrace_strategy.trader import Trader
 
 _NO_TRACE = Trace()
 TURN_NS = 1_000_000
-"""How long the strategy may keep the loop before what has arrived meanwhile is read; a hook is never interrupted."""
+"""How long a strategy may keep the loop before newly arrived messages are read. A hook is never interrupted."""
 
 
 class Dispatcher:
@@ -46,12 +46,12 @@ class Dispatcher:
         return not self._is_busy and not self._inbox
 
     def start(self, event: Event) -> None:
-        """Hand over the first event and take others from now on."""
+        """Handle the first event, and take others from now on."""
         self._state = "running"
         self.offer(event)
 
     def offer(self, event: Event) -> None:
-        """Hand over an event: handled before this returns when the strategy is idle."""
+        """Take an event. If the strategy is idle, it is handled before this returns."""
         if self._state != "running":
             return
         if self._inbox.put(event):
@@ -60,7 +60,7 @@ class Dispatcher:
             self._work()
 
     def stop(self, event: StopEvent) -> None:
-        """Take no more events and hand over the last, once a hook that still runs has returned."""
+        """Take no more events; handle this last one once a hook that still runs has returned."""
         if self._state in ("stopping", "ended"):
             return
         was_started = self._state == "running"
@@ -79,7 +79,7 @@ class Dispatcher:
             self._host.call_soon(self._next_turn)
         until = perf_counter_ns() + TURN_NS
         while (event := self._inbox.take()) is not None:
-            # Busy already now: a hook may cause events before it returns.
+            # Busy from here on: a hook may cause events before it returns.
             self._is_busy = True
             hooks = iter(self._hooks_for(event))
             if (pending := self._call(hooks, event)) is not None:
@@ -106,8 +106,8 @@ class Dispatcher:
         return hooks if callback is None else (*hooks, lambda _: callback())
 
     def _call(self, hooks: Iterator[Hook], event: Event) -> HookResult:
-        """Call hooks until one turns out to be asynchronous; give what is to be awaited."""
-        # An answer's trace is the way of the request it answers, not that of what it may cause.
+        """Call hooks until one returns an awaitable, and return that; None if none does."""
+        # An answer carries the trace of its request, which must not go on in what the answer causes.
         self._trader.cause = _NO_TRACE if isinstance(event, ResponseEvent) else event.trace
         for hook in hooks:
             with self._guard:
@@ -143,10 +143,10 @@ class Dispatcher:
 
 
 class _Guard:
-    """Catches whatever a strategy's author did not: one faulty strategy must not touch the others.
+    """Catches every error of a strategy's hooks: a faulty strategy must not affect the others.
 
-    This is the supervisor of a strategy's hooks, and so as broad as it must be. What is let through is
-    what was meant for the process: an interrupt, or the cancellation of the task itself.
+    This is the supervisor of the hooks, and therefore broad. It lets through what concerns the process: an interrupt,
+    and the cancellation of the task itself.
     """
 
     def __init__(self) -> None:
@@ -177,6 +177,6 @@ def _is_own_cancellation(error: BaseException) -> bool:
     try:
         task = asyncio.current_task()
     except RuntimeError:
-        # No loop runs, as in a backtest: nobody could have cancelled anything.
+        # Without a loop, as in a test, nothing can have been cancelled.
         return False
     return task is not None and task.cancelling() > 0

@@ -1,17 +1,17 @@
-"""What can go wrong between a strategy and the platform.
+"""The errors between a strategy and the platform.
 
 MillraceError
 ├── ConfigInvalid     problems   (core) the strategy's configuration has mistakes; it was not started
-├── NotSubscribed     feed       a strategy asks for a book that nothing feeds; also a KeyError
-├── StrategyStopped              a strategy that was stopped, or has failed, wants to trade
-└── StrategyFaulty               hooks raised so many times in a row that the strategy was given up
+├── NotSubscribed     feed       there is no subscription for the book; also a KeyError
+├── StrategyStopped              the strategy has ended and cannot trade
+└── StrategyFaulty               too many events in a row raised; the strategy is stopped
 """
 
 from millrace_core.errors import MillraceError
 
 
 class NotSubscribed(MillraceError, KeyError):
-    """A strategy asks for a book that nothing feeds: its workplan lacks the subscription."""
+    """A strategy asks for an order book that its workplan does not subscribe to."""
 
     def __init__(self, feed: str) -> None:
         super().__init__(f"there is no book of {feed}: subscribe to watchOrderBook for it in the workplan")
@@ -23,11 +23,11 @@ class NotSubscribed(MillraceError, KeyError):
 
 
 class StrategyStopped(MillraceError):
-    """Nothing was sent: the strategy was stopped or has failed."""
+    """The strategy has ended; nothing was sent."""
 
 
 class StrategyFaulty(MillraceError):
-    """The strategy was given up after too many errors in a row; the last one is its cause."""
+    """The strategy was stopped after too many errors in a row."""
 
     def __init__(self, strategy: str, in_a_row: int, last: BaseException) -> None:
         super().__init__(f"{strategy} was stopped after {in_a_row} errors in a row, the last {last!r}")

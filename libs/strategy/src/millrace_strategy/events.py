@@ -1,7 +1,7 @@
-"""What happens to a strategy: every event that `Strategy.handle` is called with.
+"""The events that a strategy is called with.
 
-All are frozen. What an event carries is as of its moment; what a strategy holds (`books`, `orders`,
-`balances`) is as of now, and so may be newer than the event being handled.
+All are frozen. An event carries the state of its moment; the strategy's `books`, `orders` and `balances` show the
+current state, and so may be newer than the event being handled.
 """
 
 from typing import Any
@@ -13,31 +13,31 @@ from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_strategy.books import LocalBook
 from millrace_strategy.timers import Timer
+from millrace_strategy.views import LocalBook
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What all events have."""
+    """The fields of all events."""
 
     trace: Trace = Trace()
-    """When it passed each hop; requests made while it is handled carry it on."""
+    """When it passed each hop; requests made while it is handled carry this trace."""
     timestamp: int | None = None
-    """The exchange's own time of it, ms; None where it gives none."""
+    """The exchange's own time, ms; None if it has none."""
 
 
 class BookEvent(_Event, frozen=True, kw_only=True):
-    """An order book changed; `book` is live. Those that wait for a slow strategy become one."""
+    """An order book changed; `book` is live. Events that wait for a slow strategy are merged into one."""
 
     exchange: ExchangeId
     symbol: Symbol
     book: LocalBook
     changes: int = 1
-    """How many changes of the book this event stands for."""
+    """Number of changes that this event stands for."""
 
 
 class TradesEvent(_Event, frozen=True, kw_only=True):
-    """Trades of the market, oldest first; each comes once."""
+    """Trades on the market, oldest first, each once."""
 
     exchange: ExchangeId
     symbol: Symbol
@@ -49,9 +49,9 @@ class OrderEvent(_Event, frozen=True, kw_only=True):
 
     exchange: ExchangeId
     order: Order
-    """The order after the change, all that is known of it joined."""
+    """The order after the change, joined from all reports."""
     previous: Order | None = None
-    """The order before; None when it was not known."""
+    """The order before; None if it was not known."""
     request_id: str | None = None
     """The request that made it."""
 
@@ -73,18 +73,18 @@ class ResponseEvent(_Event, frozen=True, kw_only=True):
 
 
 class StatusEvent(_Event, frozen=True, kw_only=True):
-    """Whether a stream can be relied upon changed."""
+    """The status of a stream changed."""
 
     exchange: ExchangeId
     action: Action
     symbol: Symbol | None
     status: str
-    """`live`, `stale`, `closed` as its writer says; `untrusted` while a gap is being repaired."""
+    """`live`, `stale` or `closed` from its writer; `dead` after silence; `untrusted` while a gap is being repaired."""
     reason: str | None = None
 
 
 class StreamEvent(_Event, frozen=True, kw_only=True):
-    """News of a subscribed stream that has no event of its own, such as tickers, candles or own trades."""
+    """A subscribed stream without an event of its own changed, such as tickers, candles or own trades."""
 
     exchange: ExchangeId
     action: Action
@@ -101,15 +101,15 @@ class TimerEvent(_Event, frozen=True, kw_only=True):
     name: str
     due_ms: int
     timer: Timer
-    """The timer itself; what it was set to call is called after the hooks."""
+    """The timer; its callback is called after the hooks."""
 
 
 class StartEvent(_Event, frozen=True, kw_only=True):
-    """The strategy starts: its orders of before are known, books may still be on their way."""
+    """The strategy starts: its orders of earlier runs are known, books may not have arrived yet."""
 
 
 class StopEvent(_Event, frozen=True, kw_only=True):
-    """The strategy is about to end; the last moment to cancel its orders."""
+    """The strategy ends; this is the last moment to cancel its orders."""
 
 
 Event = (
@@ -124,4 +124,4 @@ Event = (
     | StartEvent
     | StopEvent
 )
-"""Everything that `Strategy.handle` may be called with."""
+"""Any event that `Strategy.handle` is called with."""

@@ -1,6 +1,6 @@
-"""What a running strategy needs of the world: time, a way out for requests, somebody to tell of trouble.
+"""The port between a running strategy and its surroundings: time, requests, errors.
 
-Magicbox is the live one; the test harness and the backtest have theirs. Nothing else of a strategy's run differs.
+Magicbox and the test harness each implement it; everything else about a strategy's run is the same in both.
 """
 
 from collections.abc import Callable, Coroutine
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from millrace_core.names import ExchangeId, Symbol
 from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.events import Event
-from millrace_strategy.timers import Alarm
+from millrace_strategy.timers import ScheduledCall
 from millrace_strategy.trader import OrderRequest
 
 
@@ -20,9 +20,9 @@ class Host(Protocol):
         """Return the time since the Unix epoch in ns."""
 
     def call_soon(self, callback: Callable[[], None]) -> None:
-        """Call back in the next turn of the loop, after what has arrived by then was read."""
+        """Call back in the next turn of the loop, after all arrived messages were read."""
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> ScheduledCall:
         """Call back after a while."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -32,16 +32,16 @@ class Host(Protocol):
         """Send a request to trade, at once and without waiting."""
 
     def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
-        """Find out what is known of an order, and tell it by `Runtime.order_found`; ids repeat between symbols."""
+        """Look an order up, and report it to `Runtime.order_found`. Ids may repeat between symbols."""
 
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
-        """Take note that a hook raised; the strategy goes on."""
+        """Report that a hook raised; the strategy continues."""
 
     def backlog(self, waiting: int) -> None:
-        """Take note that so many events wait for the strategy."""
+        """Report how many events wait for the strategy."""
 
     def gave_up(self, error: StrategyFaulty) -> None:
-        """Take note that the strategy is being stopped for its errors."""
+        """Report that the strategy is stopped because of its errors."""
 
     def ended(self) -> None:
-        """Take note that the strategy's last hook has returned."""
+        """Report that the strategy's last hook has returned."""

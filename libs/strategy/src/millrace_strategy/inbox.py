@@ -1,7 +1,7 @@
-"""What waits for a strategy: pure, no I/O.
+"""The events that wait for a strategy. Pure.
 
-A strategy that is slower than its feed shall act on the newest book, not work off a backlog of old ones:
-the events of one order book become one while they wait. Everything else is told once each, in order.
+A strategy that is slower than its feed should act on the newest book, not on a backlog of old ones: waiting events of
+one order book are merged into one. All other events are delivered once each, in order.
 """
 
 from collections import deque
@@ -18,8 +18,8 @@ DEFAULT_ALARM_AT = 10_000
 class Inbox:
     """Events in the order of their arrival, those of each order book conflated.
 
-    A book's event waits at the place of the oldest that it stands for, and says what the newest said.
-    Nothing is ever dropped; `alarm_at` events in waiting set the alarm off, and each doubling again.
+    A book's event has the place of the oldest that it stands for, and the content of the newest. Nothing is dropped;
+    `put` raises an alarm at `alarm_at` waiting events and at each doubling.
     """
 
     def __init__(self, alarm_at: int = DEFAULT_ALARM_AT) -> None:
@@ -31,7 +31,7 @@ class Inbox:
         return len(self._queue)
 
     def put(self, event: Event) -> bool:
-        """Add an event; tell whether so many wait by now that somebody should know."""
+        """Add an event, and tell whether the number of waiting events is an alarm."""
         if not isinstance(event, BookEvent):
             self._queue.append(event)
         else:
@@ -45,7 +45,7 @@ class Inbox:
         return self._alarms()
 
     def take(self) -> Event | None:
-        """Take the event that waited longest; None when there is none."""
+        """Return the event that waited longest; None if none waits."""
         if not self._queue:
             self._next_alarm = self._first_alarm
             return None
@@ -53,7 +53,7 @@ class Inbox:
         return self._books.pop(entry) if isinstance(entry, tuple) else entry
 
     def clear(self) -> None:
-        """Forget everything: nobody is there to be told any more."""
+        """Drop all events: the strategy has ended."""
         self._queue.clear()
         self._books.clear()
 

@@ -1,7 +1,7 @@
-"""The orders of one strategy, joined from every side that tells of them. Pure, no I/O.
+"""The orders of one strategy, joined from all reports about them. Pure.
 
-An account's streams tell of everybody's orders. Whose one is shows by the source that its record names, or
-because it answers one of our requests; when neither is known yet it is kept aside until somebody tells.
+An account's streams report the orders of all sources. An order is ours if its record names us as its source, or if it
+answers one of our requests; while neither is known, it is set aside as undecided.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ class OrderChange(msgspec.Struct, frozen=True):
 class Orders(Mapping[str, Order]):
     """The strategy's own orders by id, oldest known first: all open ones and the newest 10,000 final ones.
 
-    They are live: a fill shows here as soon as this process has read of it, even while a slow hook runs.
+    They are live: a fill shows here as soon as this process has read it, even while a slow hook runs.
     """
 
     def __init__(self, source: str) -> None:
@@ -66,20 +66,20 @@ class Orders(Mapping[str, Order]):
         return self._records[order_id]
 
     def of_request(self, request_id: str) -> Order | None:
-        """Return the order that a request made; None when there is none, or none is known yet."""
+        """Return the order that a request made; None if there is none, or it is not known yet."""
         order_id = self._by_request.get(request_id)
         return None if order_id is None else self._records[order_id].order
 
     def expect(self, request_id: str) -> None:
-        """Know that orders of this request are ours; for who feeds the strategy, as what follows."""
+        """Count orders of this request as ours. For hosts only, like the methods below."""
         self._requests.add(request_id)
 
     def settle(self, request_id: str) -> None:
-        """Forget a request that was answered: its order is known by its id from now on."""
+        """Forget an answered request: its order is known by its id from now on."""
         self._requests.discard(request_id)
 
     def learn(self, record: OrderRecord) -> OrderChange | None:
-        """Join what somebody tells of an order; give the change if it is ours and says something new."""
+        """Join a report about an order; return the change if the order is ours and the report says something new."""
         order_id = record.order.id
         known = self._records.get(order_id)
         if known is None:
@@ -93,7 +93,7 @@ class Orders(Mapping[str, Order]):
         return None if joined.order == known.order else self._keep(joined, known.order)
 
     def is_undecided(self, order_id: str) -> bool:
-        """Tell whether nobody has said yet whose order this is."""
+        """Tell whether it is not known yet whose order this is."""
         return order_id in self._undecided
 
     def _is_ours(self, record: OrderRecord) -> bool:

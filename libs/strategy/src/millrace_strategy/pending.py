@@ -1,4 +1,4 @@
-"""A request on its way: what a strategy holds until the answer comes."""
+"""A request that was sent and whose answer can be awaited."""
 
 import asyncio
 from collections.abc import Generator
@@ -11,10 +11,10 @@ from millrace_strategy.errors import StrategyStopped
 
 
 class PendingRequest:
-    """A request that was sent. Awaiting it gives the final answer, which may also be a rejection.
+    """A request that was sent. Awaiting it returns the final answer, which may be a rejection.
 
-    Waiting raises `StrategyStopped` when the strategy ends first. Several may wait; one that is cancelled
-    disturbs neither the request nor the others.
+    Waiting raises `StrategyStopped` if the strategy ends first. Several tasks may wait; cancelling one affects
+    neither the request nor the others.
     """
 
     def __init__(
@@ -32,16 +32,16 @@ class PendingRequest:
 
     @property
     def is_final(self) -> bool:
-        """Tell whether the final answer is there."""
+        """Tell whether the final answer has come."""
         return self.response is not None and self.response.status != "unknown"
 
     @property
     def is_unknown(self) -> bool:
-        """Tell whether the executor could not tell yet what came of it; an answer will settle it."""
+        """Tell whether the outcome is unknown for now; a later answer will settle it."""
         return self.response is not None and self.response.status == "unknown"
 
     async def first(self) -> Response:
-        """Wait for the first answer, be it the provisional `unknown`."""
+        """Wait for the first answer, which may be the provisional `unknown`."""
         while self.response is None:
             await self._news()
         return self.response
@@ -56,20 +56,20 @@ class PendingRequest:
         return self.final().__await__()
 
     def settle(self, response: Response) -> None:
-        """Take an answer; a final one is never taken back. For who feeds the strategy."""
+        """Take an answer; a final one is never replaced. For hosts only."""
         if not self.is_final:
             self.response = response
             self._wake()
 
     def abandon(self) -> None:
-        """End all waiting: nobody will hear the answer. For who runs the strategy."""
+        """End all waiting: no answer will come. For hosts only."""
         self._abandoned = True
         self._wake()
 
     async def _news(self) -> None:
         if self._abandoned:
             raise StrategyStopped(f"stopped while {self.action} {self.request_id} had no final answer")
-        # Made only now: a strategy that never waits runs without any event loop, as in a backtest.
+        # Made only now: a strategy that never waits runs without an event loop, as in a test.
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(news)
         await news

@@ -1,7 +1,7 @@
-"""One running strategy: what it knows, and how news of the world become its state and its events.
+"""One running strategy: how updates become its state and its events.
 
-State first, events second: whatever arrives is in `books`, `orders` and `balances` at once, even while a slow
-hook runs; the event that tells of it waits for its turn.
+State comes first: an update shows in `books`, `orders` and `balances` at once, even while a slow hook runs; its event
+waits for its turn.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,6 @@ from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.trace import Trace
-from millrace_strategy.balances import AccountBalances
-from millrace_strategy.books import ORDER_BOOK, Books, Feed
-from millrace_strategy.clock import StrategyClock
 from millrace_strategy.dispatcher import Dispatcher
 from millrace_strategy.events import (
     BalanceEvent,
@@ -34,16 +31,17 @@ from millrace_strategy.events import (
 from millrace_strategy.host import Host
 from millrace_strategy.orders import OrderChange, Orders
 from millrace_strategy.strategy import Context, Strategy
-from millrace_strategy.timers import Timer, Timers
+from millrace_strategy.timers import StrategyClock, Timer, Timers
 from millrace_strategy.trader import OrderRequest, Trader
+from millrace_strategy.views import ORDER_BOOK, AccountBalances, Books, Feed
 
 NO_TRACE = Trace()
 
 
 class Runtime:
-    """Runs one strategy within a host; who feeds it calls the methods named for what happened.
+    """Runs one strategy in a host, which calls the method named for what happened.
 
-    Before `start` what it is told becomes state only, without events.
+    Updates before `start` change the state only, without events.
     """
 
     def __init__(
@@ -86,19 +84,19 @@ class Runtime:
         return self._dispatcher.is_idle
 
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
-        """Start with these orders of before known; others' are left out."""
+        """Start, with these orders of earlier runs known; those of other sources are left out."""
         for record in orders:
             self.orders.learn(record)
         self._dispatcher.start(StartEvent(timestamp=self._now_ms()))
 
     def stop(self) -> None:
-        """Tell the strategy of its end after the hook that may be running; the host is told when that is done."""
+        """Stop the strategy once a running hook has returned; then call the host's `ended`."""
         self._dispatcher.stop(StopEvent(timestamp=self._now_ms()))
 
     def book(
         self, exchange: ExchangeId, symbol: Symbol, book: OrderBook, *, timestamp: int | None, trace: Trace = NO_TRACE
     ) -> None:
-        """An order book changed to this, which is proven right."""
+        """Take a verified order book that changed."""
         local = self.books[exchange, symbol]
         local.show(book, timestamp)
         self._dispatcher.offer(
@@ -114,7 +112,7 @@ class Runtime:
         timestamp: int | None,
         trace: Trace = NO_TRACE,
     ) -> None:
-        """Trades happened on the market."""
+        """Take trades on the market."""
         self._dispatcher.offer(
             TradesEvent(exchange=exchange, symbol=symbol, trades=trades, timestamp=timestamp, trace=trace)
         )
@@ -122,12 +120,12 @@ class Runtime:
     def account_orders(
         self, exchange: ExchangeId, orders: Iterable[Order], *, timestamp: int | None, trace: Trace = NO_TRACE
     ) -> None:
-        """Orders of the account changed, of whatever source."""
+        """Take orders of the account that changed, of whatever source."""
         for order in orders:
             self.order_found(self._record(exchange, order), timestamp=timestamp, trace=trace)
 
     def open_orders(self, exchange: ExchangeId, symbol: Symbol | None, orders: Iterable[Order]) -> None:
-        """These are all open orders of the account (on one symbol): what else we hold open has ended unseen."""
+        """Take all open orders of the account, or of one symbol; others that we know as open are looked up."""
         listed = {order.id for order in orders}
         self.account_orders(exchange, orders, timestamp=None)
         for order in self.orders.open:
@@ -139,10 +137,10 @@ class Runtime:
                 self._host.look_up(exchange, _symbol_of(order), order.id)
 
     def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
-        """Somebody tells of an order; asks the host when nobody has said yet whose it is."""
+        """Take a report about an order; it is looked up if nobody has said yet whose it is."""
         change = self._learn(record)
         if change is not None:
-            self._tell(change, timestamp, trace)
+            self._offer_order_event(change, timestamp, trace)
 
     def account_balances(
         self,
@@ -153,7 +151,7 @@ class Runtime:
         timestamp: int | None,
         trace: Trace = NO_TRACE,
     ) -> None:
-        """The account's balances are these now."""
+        """Take the account's balances."""
         self.balances.show(exchange, balances)
         self._dispatcher.offer(BalanceEvent(exchange=exchange, changed=changed, timestamp=timestamp, trace=trace))
 
@@ -167,7 +165,7 @@ class Runtime:
         timestamp: int | None = None,
         trace: Trace = NO_TRACE,
     ) -> None:
-        """A request of the tenant was answered; others' answers matter only for what they did to our orders."""
+        """Take an answer to a request of the tenant; those of other sources matter only if they changed our orders."""
         pending = self.trader.answer(response)
         changes = [
             change
@@ -182,12 +180,12 @@ class Runtime:
             )
             self._dispatcher.offer(event)
         for change in changes:
-            self._tell(change, timestamp, NO_TRACE)
+            self._offer_order_event(change, timestamp, NO_TRACE)
 
     def status(
         self, exchange: ExchangeId, action: Action, symbol: Symbol | None, status: str, reason: str | None = None
     ) -> None:
-        """A stream's writer says whether it is live, or our reader that it is `untrusted`; repeating is no news."""
+        """Take a stream's status: its writer's, or `untrusted` from our reader. Repeating it is no event."""
         key = (exchange, action, symbol)
         if action == ORDER_BOOK and symbol is not None:
             self.books[exchange, symbol].take_status(status)
@@ -209,7 +207,7 @@ class Runtime:
         timestamp: int | None,
         trace: Trace = NO_TRACE,
     ) -> None:
-        """News of a stream that has no event of its own."""
+        """Take an update of a stream that has no event of its own."""
         self._dispatcher.offer(
             StreamEvent(
                 exchange=exchange,
@@ -228,7 +226,7 @@ class Runtime:
             self._host.look_up(ExchangeId(record.exchange), _symbol_of(record.order), record.order.id)
         return change
 
-    def _tell(self, change: OrderChange, timestamp: int | None, trace: Trace) -> None:
+    def _offer_order_event(self, change: OrderChange, timestamp: int | None, trace: Trace) -> None:
         event = OrderEvent(
             exchange=ExchangeId(change.record.exchange),
             order=change.record.order,
@@ -246,7 +244,7 @@ class Runtime:
             source = response.order_source
             records.append(self._record(exchange, order, source=source, request_id=response.request_id))
         elif order is not None:
-            # Who cancels an order is not for that its owner. What an edit makes of ours stays ours.
+            # Cancelling an order does not make it ours. The order that replaces ours in an edit is ours.
             source = response.order_source if action == "editOrder" and order.id not in self.orders else None
             records.append(self._record(exchange, order, source=source))
         return records

@@ -1,13 +1,14 @@
-"""The class that every strategy derives from."""
+"""The class that every strategy derives from, and its settings."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from millrace_strategy.balances import AccountBalances
-from millrace_strategy.books import Books, Feed
-from millrace_strategy.clock import StrategyClock
-from millrace_strategy.configuration import StrategyConfiguration
+from pydantic import TypeAdapter, ValidationError
+
+from millrace_core.config.common import ConfigModel
+from millrace_core.config.reading import problems_of
+from millrace_core.errors import ConfigInvalid
 from millrace_strategy.events import (
     BalanceEvent,
     BookEvent,
@@ -22,16 +23,36 @@ from millrace_strategy.events import (
     TradesEvent,
 )
 from millrace_strategy.orders import Orders
-from millrace_strategy.timers import Callback, Timer, Timers
+from millrace_strategy.timers import Callback, StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
+from millrace_strategy.views import AccountBalances, Books, Feed
 
 HookResult = Awaitable[None] | None
-"""A hook may be an ordinary function or an `async` one. The ordinary is the quicker."""
+"""A hook may be an ordinary function, which is faster, or an `async` one."""
+
+
+class StrategyConfiguration(ConfigModel):
+    """Base of a strategy's `Configuration`: frozen, camelCase in JSON, unknown fields are errors.
+
+    Any other pydantic model or a dataclass works too. Give each number finite bounds.
+    """
+
+
+def read_configuration(model: type[Any], values: dict[str, Any], *, path: str = "$") -> Any:
+    """Return a strategy's settings, checked; `path` is their place in the agent's configuration.
+
+    Raises:
+        ConfigInvalid: they break the model's rules; every mistake is named with its path.
+    """
+    try:
+        return TypeAdapter(model).validate_python(values)
+    except ValidationError as error:
+        raise ConfigInvalid(tuple(problems_of(error, path))) from error
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a strategy is given to work with."""
+    """Everything that a strategy works with."""
 
     name: str
     configuration: Any
@@ -46,24 +67,24 @@ class Context:
 
 
 class Strategy:
-    """A trading strategy: override `handle`, or the hooks for what it wants to know of, or both.
+    """A trading strategy: override `handle`, the hooks for the events of interest, or both.
 
-    For each event `handle` is called first, then the event's own hook; one event after another, never two
-    at once. While a hook runs the books, orders and balances go on being updated, and the events of one
-    order book that wait become one; all others come once each, in order.
+    For each event `handle` is called first, then the event's own hook. Events come one at a time. While a hook runs,
+    books, orders and balances are still updated, and waiting events of one order book are merged into one; all other
+    events come once each, in order.
 
-    A hook that raises is logged and counted, and the strategy goes on with the next event; after
-    `tolerated_errors` in a row it is stopped.
+    An error in a hook is logged and counted, and the strategy continues with the next event; after `tolerated_errors`
+    events in a row that raised, it is stopped.
     """
 
     Configuration: ClassVar[type[Any]] = StrategyConfiguration
-    """Its settings: a pydantic model or a dataclass. They are checked before the strategy is made."""
+    """Its settings: a pydantic model or a dataclass. They are checked before the strategy is created."""
     tolerated_errors: int = 10
-    """After how many events in a row that raised it is given up."""
+    """Number of events in a row that raise, after which it is stopped."""
 
     def __init__(self, context: Context) -> None:
         self.name = context.name
-        """What its orders carry as their source."""
+        """The source that its orders carry."""
         self.configuration: Any = context.configuration
         """An instance of `Configuration`."""
         self.feeds = context.feeds
@@ -87,11 +108,11 @@ class Strategy:
         return self.orders.open_ids
 
     def after(self, ms: int, callback: Callback | None = None, *, name: str | None = None) -> Timer:
-        """Be called once in `ms`: `handle` and `on_timer` with a `TimerEvent`, then `callback`."""
+        """Set a timer: in `ms`, `handle` and `on_timer` are called with a `TimerEvent`, then `callback`."""
         return self._timers.after(ms, callback, name)
 
     def every(self, ms: int, callback: Callback | None = None, *, name: str | None = None) -> Timer:
-        """Be called every `ms`, as by `after`; beats missed by a slow hook are skipped.
+        """Set a timer that repeats every `ms`; calls that a slow hook missed are skipped.
 
         Raises:
             ValueError: `ms` is not above 0.
@@ -99,37 +120,37 @@ class Strategy:
         return self._timers.every(ms, callback, name)
 
     def handle(self, event: Event) -> HookResult:
-        """Take any event."""
+        """Handle any event."""
 
     def on_start(self, event: StartEvent) -> HookResult:
-        """Take the start: orders of an earlier life are in `orders`."""
+        """Handle the start; orders of earlier runs are in `orders`."""
 
     def on_stop(self, event: StopEvent) -> HookResult:
-        """Take the end: what is sent here still goes out, but no answer comes."""
+        """Handle the end; requests made here are still sent, but no answers come."""
 
     def on_order_book(self, event: BookEvent) -> HookResult:
-        """Take a change of an order book."""
+        """Handle a change of an order book."""
 
     def on_trades(self, event: TradesEvent) -> HookResult:
-        """Take trades of the market."""
+        """Handle trades on the market."""
 
     def on_order(self, event: OrderEvent) -> HookResult:
-        """Take news of one of its orders."""
+        """Handle a change of one of its own orders."""
 
     def on_balance(self, event: BalanceEvent) -> HookResult:
-        """Take changes of balances."""
+        """Handle changes of balances."""
 
     def on_response(self, event: ResponseEvent) -> HookResult:
-        """Take the answer to one of its requests."""
+        """Handle the answer to one of its requests."""
 
     def on_timer(self, event: TimerEvent) -> HookResult:
-        """Take a timer that is due."""
+        """Handle a timer that is due."""
 
     def on_status(self, event: StatusEvent) -> HookResult:
-        """Take a stream's becoming reliable, or ceasing to be."""
+        """Handle a change of a stream's status."""
 
     def on_stream(self, event: StreamEvent) -> HookResult:
-        """Take news of a stream that has no hook of its own."""
+        """Handle an update of a stream without a hook of its own."""
 
 
 Hook = Callable[[Any], HookResult]

@@ -1,4 +1,4 @@
-"""A strategy without a platform: feed it by hand, see what it requests, turn its clock.
+"""Runs a strategy without the platform: a test feeds it, inspects its requests, and advances its clock.
 
     harness = StrategyHarness(PingPong, configuration={"amount": 1}, books=[("binance", "KCS/USDT")])
     harness.start()
@@ -8,7 +8,7 @@
     harness.advance(2_000)
 
 Everything happens within the call that causes it. Only hooks that are `async` need an event loop, and
-`await harness.settle()` lets them get on. An error in a hook is raised by the call that caused it.
+`await harness.settle()` lets them continue. An error in a hook is raised by the call that caused it.
 """
 
 import asyncio
@@ -26,15 +26,14 @@ from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, action_of
 from millrace_core.trace import Trace
-from millrace_strategy.books import ORDER_BOOK, Feed
-from millrace_strategy.configuration import read_configuration
 from millrace_strategy.runtime import Runtime
-from millrace_strategy.strategy import Strategy
+from millrace_strategy.strategy import Strategy, read_configuration
 from millrace_strategy.trader import Number, OrderRequest
+from millrace_strategy.views import ORDER_BOOK, Feed
 from millrace_strategy.virtual_host import VirtualHost
 
 _SETTLED_AFTER = 20
-"""How often in a row the loop must turn without news before an asynchronous hook counts as waiting."""
+"""Turns of the loop after which an asynchronous hook counts as waiting."""
 
 
 class StrategyHarness:
@@ -70,16 +69,16 @@ class StrategyHarness:
 
     @property
     def requests(self) -> list[OrderRequest]:
-        """Return all that it has requested, oldest first."""
+        """Return all its requests, oldest first."""
         return self.host.requests
 
     @property
     def errors(self) -> list[BaseException]:
-        """Return what its hooks have raised."""
+        """Return the errors that its hooks raised."""
         return self.host.errors
 
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
-        """Start it, with the orders of an earlier life."""
+        """Start it, with the orders of an earlier run."""
         self.runtime.start(orders)
         self._settle_now()
 
@@ -90,7 +89,7 @@ class StrategyHarness:
 
     def advance(self, ms: float) -> None:
         """Let time pass."""
-        self.host.turn_clock(ms)
+        self.host.advance(ms)
         self._settle_now()
 
     def feed_book(
@@ -102,7 +101,7 @@ class StrategyHarness:
         asks: Sequence[Level] = (),
         trace: Trace | None = None,
     ) -> None:
-        """Let an order book become this."""
+        """Set an order book."""
         book = self._books.setdefault((exchange, symbol), OrderBook())
         book.replace(bids, asks, None)
         self.runtime.book(
@@ -115,23 +114,23 @@ class StrategyHarness:
         self._settle_now()
 
     def feed_trades(self, exchange: str, symbol: str, trades: list[Trade]) -> None:
-        """Let trades happen on the market."""
+        """Feed trades on the market."""
         self.runtime.trades(ExchangeId(exchange), Symbol(symbol), trades, timestamp=self._now_ms())
         self._settle_now()
 
     def feed_status(self, exchange: str, action: str, symbol: str | None, status: str) -> None:
-        """Let a stream become `live`, `stale`, `closed` or `untrusted`."""
+        """Set a stream's status: `live`, `stale`, `closed` or `untrusted`."""
         known = None if symbol is None else Symbol(symbol)
         self.runtime.status(ExchangeId(exchange), Action(action), known, status)
         self._settle_now()
 
     def feed_balances(self, exchange: str, balances: dict[str, Balance]) -> None:
-        """Let the account hold these."""
+        """Set the account's balances."""
         self.runtime.account_balances(ExchangeId(exchange), balances, balances, timestamp=self._now_ms())
         self._settle_now()
 
     def feed_order(self, exchange: str, order: Order) -> None:
-        """Let the account's stream tell of an order, whosever it is."""
+        """Feed an order of the account, of whatever source."""
         self.runtime.account_orders(ExchangeId(exchange), [order], timestamp=self._now_ms())
         self._settle_now()
 
@@ -160,7 +159,7 @@ class StrategyHarness:
         self._settle_now()
 
     def accept(self, request: OrderRequest) -> Order:
-        """Answer a request to create an order as the exchange does that places it; give the order."""
+        """Answer a request to create an order with `done`, and return the open order."""
         if not isinstance(request, CreateOrder):
             raise TypeError(f"only a CreateOrder makes an order, not {request!r}")
         wanted = request.payload
@@ -181,18 +180,18 @@ class StrategyHarness:
         return order
 
     def reject(self, request: OrderRequest, kind: str = "InvalidOrder", message: str = "refused by the test") -> None:
-        """Answer a request as the exchange does that refuses it."""
+        """Answer a request with `rejected`."""
         self.answer(request, "rejected", error=RequestError(kind, message))
 
     def fill(self, order_id: str, amount: Number) -> Order:
-        """Let so much more of the strategy's order fill; give the order after it."""
+        """Fill this much more of the strategy's order, and return the order after it."""
         order = self.runtime.orders[order_id]
         filled = (order.filled or Decimal(0)) + (decimal_of(amount) or 0)
         is_full = filled == order.amount
         return self._change(order, filled=filled, status="closed" if is_full else order.status)
 
     def cancel(self, order_id: str) -> Order:
-        """Let the strategy's order be canceled on the exchange; give the order after it."""
+        """Cancel the strategy's order on the exchange, and return the order after it."""
         return self._change(self.runtime.orders[order_id], status="canceled")
 
     async def settle(self) -> None:

@@ -1,5 +1,6 @@
-"""Timers of a strategy: they become events like any other, in order, never in the midst of another hook."""
+"""A strategy's timers and its clock. A timer that is due is an event like any other, and interrupts no hook."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -8,15 +9,15 @@ from millrace_core.clock import Clock
 Callback = Callable[[], Awaitable[None] | None]
 
 
-class Alarm(Protocol):
-    """Something that will happen, and can be called off; asyncio's `TimerHandle` is one."""
+class ScheduledCall(Protocol):
+    """A callback that is scheduled and can be cancelled; asyncio's `TimerHandle` is one."""
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the callback."""
 
 
-CallLater = Callable[[float, Callable[[], None]], Alarm]
-"""Calls something back after so many seconds."""
+CallLater = Callable[[float, Callable[[], None]], ScheduledCall]
+"""Schedules a callback, after so many seconds."""
 
 
 class Timer:
@@ -25,23 +26,23 @@ class Timer:
     def __init__(self, name: str, *, due_ms: int, every_ms: int | None, callback: Callback | None) -> None:
         self.name = name
         self.due_ms = due_ms
-        """When it is due next, wall clock in ms."""
+        """When it is next due, wall clock in ms."""
         self.every_ms = every_ms
         self.callback = callback
         self.is_cancelled = False
         self.is_waiting = False
-        """Whether it was due and its event is yet to be handled."""
-        self.alarm: Alarm | None = None
+        """Whether its event still waits to be handled."""
+        self.scheduled: ScheduledCall | None = None
 
     def cancel(self) -> None:
-        """Let it not fire any more; one whose event is waiting already does not either."""
+        """Stop the timer. An event of it that already waits is dropped too."""
         self.is_cancelled = True
-        if self.alarm is not None:
-            self.alarm.cancel()
+        if self.scheduled is not None:
+            self.scheduled.cancel()
 
 
 class Timers:
-    """The timers of one strategy; `fire` is told the timer and when it was due (ms)."""
+    """The timers of one strategy. `fire` is called with a timer and when it was due, ms."""
 
     def __init__(self, *, now_ns: Clock, call_later: CallLater, fire: Callable[[Timer, int], None]) -> None:
         self._now_ns = now_ns
@@ -52,23 +53,23 @@ class Timers:
         self._is_stopped = False
 
     def after(self, ms: int, callback: Callback | None, name: str | None) -> Timer:
-        """Fire once in `ms`; at the next occasion if that is 0 or less."""
+        """Return a timer that fires once in `ms`, or as soon as possible if that is 0 or less."""
         return self._set(max(ms, 0), None, callback, name)
 
     def every(self, ms: int, callback: Callback | None, name: str | None) -> Timer:
-        """Fire every `ms`, in a steady rhythm.
+        """Return a timer that fires every `ms`.
 
-        Beats do not pile up: while the event of one waits, or when the loop was blocked, others are skipped.
+        Events do not pile up: while one waits, or when the loop was blocked, others are skipped.
 
         Raises:
             ValueError: `ms` is not above 0.
         """
         if ms <= 0:
-            raise ValueError(f"a timer that repeats needs more than 0 ms, not {ms}")
+            raise ValueError(f"a repeating timer needs more than 0 ms, not {ms}")
         return self._set(ms, ms, callback, name)
 
     def stop(self) -> None:
-        """Call all off, and set no more."""
+        """Stop all timers, and set no more."""
         self._is_stopped = True
         for timer in self._timers:
             timer.cancel()
@@ -85,7 +86,7 @@ class Timers:
         return timer
 
     def _arm(self, timer: Timer) -> None:
-        timer.alarm = self._call_later(max(timer.due_ms - self._now_ms(), 0) / 1_000, lambda: self._due(timer))
+        timer.scheduled = self._call_later(max(timer.due_ms - self._now_ms(), 0) / 1_000, lambda: self._due(timer))
 
     def _due(self, timer: Timer) -> None:
         due_ms = timer.due_ms
@@ -101,3 +102,28 @@ class Timers:
 
     def _now_ms(self) -> int:
         return self._now_ns() // 1_000_000
+
+
+class StrategyClock:
+    """The only clock that a strategy should use: the wall clock when live, virtual time in a test."""
+
+    def __init__(self, now_ns: Clock, call_later: CallLater) -> None:
+        self._now_ns = now_ns
+        self._call_later = call_later
+
+    def now_ns(self) -> int:
+        """Return the time since the Unix epoch in ns."""
+        return self._now_ns()
+
+    def now_ms(self) -> int:
+        """Return the time since the Unix epoch in ms."""
+        return self._now_ns() // 1_000_000
+
+    async def sleep(self, ms: float) -> None:
+        """Wait on this clock. The strategy's other events wait meanwhile, so prefer a timer."""
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        wake_up = self._call_later(ms / 1_000, lambda: None if over.done() else over.set_result(None))
+        try:
+            await over
+        finally:
+            wake_up.cancel()

@@ -1,7 +1,7 @@
-"""How a strategy trades: each call sends a request and gives at once what its answer will come to."""
+"""How a strategy trades: each call sends a request and returns at once a `PendingRequest` for its answer."""
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from millrace_core.clock import Clock
@@ -24,7 +24,7 @@ from millrace_strategy.errors import StrategyStopped
 from millrace_strategy.pending import PendingRequest
 
 Number = Decimal | float | str
-"""Money may be given in any of these; a float means the digits that it prints."""
+"""Amounts and prices; a float stands for the digits that it prints."""
 OrderRequest = CreateOrder | CancelOrder | EditOrder | CancelAllOrders
 TimeInForce = Literal["GTC", "IOC", "FOK", "GTD", "PO"]
 
@@ -32,10 +32,12 @@ TimeInForce = Literal["GTC", "IOC", "FOK", "GTD", "PO"]
 class Trader:
     """Makes requests to trade in the name of one strategy, which its orders carry as their source.
 
-    Every method returns at once with the request sent; await what it gives for the final answer, or let
-    `on_response` tell. A request is valid for 5 s unless `valid_for_ms` says otherwise: later it is answered
-    `expired` and nothing is placed. `params` are handed to ccxt as they are. All raise `StrategyStopped`
-    once the strategy has ended.
+    Every method sends its request and returns at once. Await what it returns for the final answer, or use
+    `on_response`. A request is valid for 5 s unless `valid_for_ms` says otherwise: later it is answered `expired`
+    and nothing is placed. `params` are passed to ccxt unchanged.
+
+    Every method raises `StrategyStopped` once the strategy has ended, and `ValueError` for an amount or a price
+    that is not a finite number.
     """
 
     def __init__(self, source: str, *, now_ns: Clock, send: Callable[[OrderRequest], None]) -> None:
@@ -69,15 +71,15 @@ class Trader:
         valid_for_ms: int = DEFAULT_VALID_FOR_MS,
         params: dict[str, Any] | None = None,
     ) -> PendingRequest:
-        """Place an order of `amount` in base currency; a market order may give its `cost` in quote instead."""
+        """Place an order of `amount` in base currency; a market order may have a `cost` in quote currency instead."""
         payload = CreatePayload(
             symbol=symbol,
             side=side,
             type=type,
-            amount_base=decimal_of(amount),
-            amount_quote=decimal_of(cost),
-            price=decimal_of(price),
-            trigger_price=decimal_of(trigger_price),
+            amount_base=_decimal("amount", amount),
+            amount_quote=_decimal("cost", cost),
+            price=_decimal("price", price),
+            trigger_price=_decimal("trigger_price", trigger_price),
             time_in_force=time_in_force,
             post_only=post_only,
             reduce_only=reduce_only,
@@ -120,15 +122,15 @@ class Trader:
         valid_for_ms: int = DEFAULT_VALID_FOR_MS,
         params: dict[str, Any] | None = None,
     ) -> PendingRequest:
-        """Change an open order; what is not given stays."""
+        """Change an open order; terms that are left out stay."""
         payload = EditPayload(
             symbol=symbol,
             order_id=order_id,
             side=side,
             type=type,
-            amount_base=decimal_of(amount),
-            price=decimal_of(price),
-            trigger_price=decimal_of(trigger_price),
+            amount_base=_decimal("amount", amount),
+            price=_decimal("price", price),
+            trigger_price=_decimal("trigger_price", trigger_price),
             order_source=self._source,
             params=params or {},
         )
@@ -142,12 +144,12 @@ class Trader:
         valid_for_ms: int = DEFAULT_VALID_FOR_MS,
         params: dict[str, Any] | None = None,
     ) -> PendingRequest:
-        """Cancel all open orders of the account, or of one symbol: those of other sources too."""
+        """Cancel all open orders of the account, or of one symbol, whatever their source."""
         payload = CancelAllPayload(symbol=symbol, order_source=self._source, params=params or {})
         return self._request(CancelAllOrders(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
 
     def answer(self, response: Response) -> PendingRequest | None:
-        """Settle the request that this answers; None when it is not one of ours. For who feeds the strategy."""
+        """Settle the request that this answers, and return it; None if it is not one of ours. For hosts only."""
         pending = self._pending.get(response.request_id)
         if pending is not None:
             pending.settle(response)
@@ -156,7 +158,7 @@ class Trader:
         return pending
 
     def stop(self) -> None:
-        """Send nothing any more, and end the waiting for answers. For who runs the strategy."""
+        """Send nothing any more, and end the waiting for answers. For hosts only."""
         self._stopped = True
         for pending in self._pending.values():
             pending.abandon()
@@ -179,3 +181,13 @@ class Trader:
         self._pending[pending.request_id] = pending
         self._send(request)
         return pending
+
+
+def _decimal(name: str, value: Number | None) -> Decimal | None:
+    try:
+        number = decimal_of(value)
+    except InvalidOperation:
+        number = None
+    if number is None and value is not None:
+        raise ValueError(f"{name} is {value!r}; it must be a finite number")
+    return number

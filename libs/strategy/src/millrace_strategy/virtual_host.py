@@ -1,4 +1,4 @@
-"""A host whose clock only moves when it is turned: tests and backtests run strategies on it."""
+"""The host of a strategy under test: its clock moves only when it is advanced."""
 
 import asyncio
 import heapq
@@ -14,25 +14,25 @@ from millrace_strategy.trader import OrderRequest
 START_MS = 1_763_800_000_000
 
 
-class _Alarm:
-    """One callback of the virtual clock."""
+class _VirtualCall:
+    """One scheduled callback of the virtual clock."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the callback."""
         self.callback = None
 
 
 class VirtualHost:
-    """A host whose clock stands still until it is turned, and whose requests go nowhere but into a list."""
+    """A host with a clock that a test advances; requests are collected in a list."""
 
     def __init__(self, start_ms: int = START_MS) -> None:
         self._now_ns = start_ms * 1_000_000
         self._soon: list[Callable[[], None]] = []
-        self._alarms: list[tuple[int, int, _Alarm]] = []
-        self._order_of_alarms = count()
+        self._scheduled: list[tuple[int, int, _VirtualCall]] = []
+        self._numbers = count()
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: list[OrderRequest] = []
         self.looked_up: list[str] = []
@@ -45,15 +45,15 @@ class VirtualHost:
         return self._now_ns
 
     def call_soon(self, callback: Callable[[], None]) -> None:
-        """Call back before the call from outside that is being served returns."""
+        """Call back before the test's current call returns."""
         self._soon.append(callback)
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> _Alarm:
-        """Call back when the clock has been turned so far."""
-        alarm = _Alarm(callback)
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> _VirtualCall:
+        """Call back once the clock has been advanced this far."""
+        call = _VirtualCall(callback)
         due_ns = self._now_ns + round(seconds * 1_000_000_000)
-        heapq.heappush(self._alarms, (due_ns, next(self._order_of_alarms), alarm))
-        return alarm
+        heapq.heappush(self._scheduled, (due_ns, next(self._numbers), call))
+        return call
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run the rest of an asynchronous hook."""
@@ -62,42 +62,42 @@ class VirtualHost:
         task.add_done_callback(self._tasks.discard)
 
     def send(self, request: OrderRequest) -> None:
-        """Note a request."""
+        """Collect a request."""
         self.requests.append(request)
 
     def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
-        """Note that the strategy's runtime wants to know of an order."""
+        """Collect the id of an order that the runtime asks for."""
         self.looked_up.append(order_id)
 
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
-        """Note an error."""
+        """Collect an error."""
         self.errors.append(error)
 
     def backlog(self, waiting: int) -> None:
-        """Do nothing: a test's backlog is meant."""
+        """Do nothing: a test's backlog is intended."""
 
     def gave_up(self, error: StrategyFaulty) -> None:
-        """Note the end by errors."""
+        """Keep the reason."""
         self.given_up = error
 
     def ended(self) -> None:
-        """Note the end."""
+        """Keep that it has ended."""
         self.is_ended = True
 
     def run(self) -> None:
-        """Do what is to be done now."""
+        """Run all callbacks that are due now."""
         while self._soon:
             soon, self._soon = self._soon, []
             for callback in soon:
                 callback()
 
-    def turn_clock(self, ms: float) -> None:
-        """Let time pass, each alarm at its time."""
+    def advance(self, ms: float) -> None:
+        """Advance the clock, and run each scheduled callback at its time."""
         until = self._now_ns + round(ms * 1_000_000)
-        while self._alarms and self._alarms[0][0] <= until:
-            due_ns, _, alarm = heapq.heappop(self._alarms)
+        while self._scheduled and self._scheduled[0][0] <= until:
+            due_ns, _, call = heapq.heappop(self._scheduled)
             self._now_ns = max(self._now_ns, due_ns)
-            if alarm.callback is not None:
-                alarm.callback()
+            if call.callback is not None:
+                call.callback()
                 self.run()
         self._now_ns = until

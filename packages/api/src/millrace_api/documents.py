@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from millrace_api.problems import MEDIA_TYPE, ApiError, ProblemDetails
-from millrace_core.messages import problem_of
+from millrace_core.json_problems import problem_of
 from millrace_store import Page
 
 T = TypeVar("T")

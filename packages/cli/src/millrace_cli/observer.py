@@ -26,7 +26,7 @@ class Observer:
     async def run(self) -> None:
         """Look for new streams and heartbeats once a second, until cancelled."""
         while True:
-            for name in await self._bus.scan_streams("stream.*"):
+            for name in await self._bus.stream_names():
                 if name not in self._followers:
                     self._follow(name)
             for heartbeat in await self._bus.heartbeats():

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from millrace_bus.die_with_parent import bound_to_us
+from millrace_bus.server import bound_to_us
 from millrace_core.errors import MillraceError
 
 STOP_TIMEOUT_S = 4.0

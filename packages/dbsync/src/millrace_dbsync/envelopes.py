@@ -8,7 +8,8 @@ from millrace_bus import JournalEntry
 from millrace_core.clock import now_ms
 from millrace_core.errors import InvalidMessage, Problem
 from millrace_core.ids import MessageId
-from millrace_core.messages import Message, decode, problem_of
+from millrace_core.json_problems import problem_of
+from millrace_core.messages import Message, decode
 from millrace_store import Place
 
 NS_PER_MS = 1_000_000

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from millrace_bus import Bus
 from millrace_core.config import ExecutorConfig, RiskLimits
 from millrace_core.names import AgentId, Tenant
-from millrace_executor.account import AccountUnit, trade
-from millrace_executor.answers import Answers
+from millrace_executor.accepted_request import AccountKey
+from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.controls import Controls
-from millrace_executor.desks import AccountKey, Desks
-from millrace_executor.reception import Reception
+from millrace_executor.execution.account import AccountUnit, trade
+from millrace_executor.intake.request_consumer import RequestConsumer
+from millrace_executor.intake.router import RequestRouter
 from millrace_executor.risk import not_enforced
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 
 
 @dataclass(frozen=True, slots=True)
-class ReceptionUnit:
-    """One tenant's requests to read; nothing else of the configuration concerns it, so nothing else restarts it."""
+class RequestConsumerUnit:
+    """One tenant's requests to consume. No other part of the configuration restarts it."""
 
     tenant: Tenant
     consumer: AgentId
@@ -26,30 +27,30 @@ class ReceptionUnit:
 
 @dataclass(frozen=True, slots=True)
 class RiskUnit:
-    """One tenant's limits; apart from its accounts, so that they change without a break in trading."""
+    """One tenant's limits, apart from its accounts so that a change does not interrupt trading."""
 
     tenant: Tenant
     limits: RiskLimits
 
 
-UnitConfig = ReceptionUnit | RiskUnit | AccountUnit
+UnitConfig = RequestConsumerUnit | RiskUnit | AccountUnit
 
 
 class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
-    """Carries out requests to trade."""
+    """The service that carries out requests to trade."""
 
     kind = "executor"
     config_model = ExecutorConfig
 
     def __init__(self) -> None:
-        self._desks = Desks()
+        self._router = RequestRouter()
         self._controls: dict[Tenant, Controls] = {}
 
     def units(self, config: ExecutorConfig) -> Mapping[UnitKey, UnitConfig]:
-        """Return a reception and the limits of each tenant, and a desk for each account."""
+        """Return a request consumer and the limits of each tenant, and each account."""
         units: dict[UnitKey, UnitConfig] = {}
         for tenant, accounts in config.exchanges.items():
-            units[f"{tenant}.requests"] = ReceptionUnit(tenant, config.agent.id)
+            units[f"{tenant}.requests"] = RequestConsumerUnit(tenant, config.agent.id)
             units[f"{tenant}.risk"] = RiskUnit(tenant, config.risk.get(tenant, RiskLimits()))
             for exchange, credentials in accounts.items():
                 account = AccountKey(tenant, exchange)
@@ -57,48 +58,48 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         return units
 
     def warnings(self, config: ExecutorConfig) -> Sequence[str]:
-        """Name limits that protect from nothing: not enforced yet, or of a tenant without accounts."""
+        """Warn of each limit that protects from nothing: not enforced yet, or of a tenant without accounts."""
         found = [
             f"risk.{tenant}.{name} is NOT ENFORCED by this version: orders beyond it are sent"
             for tenant, limits in config.risk.items()
             for name in not_enforced(limits)
         ]
         homeless = config.risk.keys() - config.exchanges.keys()
-        return found + [f"risk.{tenant} limits nobody: exchanges has no {tenant}" for tenant in sorted(homeless)]
+        return found + [f"risk.{tenant} limits nothing: exchanges has no {tenant}" for tenant in sorted(homeless)]
 
     async def started(self, bus: Bus) -> None:
-        """Take hold of what all units share."""
+        """Make what all units share."""
         self._bus = bus
-        self._answers = Answers(bus)
+        self._streams = AnswerStreams(bus)
 
     async def stopped(self) -> None:
-        """Leave what is unfinished to whoever runs next, and close the answers."""
-        self._desks.shut()
-        await self._answers.close()
+        """Leave unfinished requests to the next run, and close the streams of answers."""
+        self._router.shut()
+        await self._streams.close()
 
     async def run_unit(self, key: UnitKey, unit_config: UnitConfig, health: UnitHealthReporter) -> None:
         """Do one unit's work until cancelled."""
         match unit_config:
-            case ReceptionUnit(tenant=tenant, consumer=consumer):
-                reception = Reception(
+            case RequestConsumerUnit(tenant=tenant, consumer=consumer):
+                requests = RequestConsumer(
                     tenant,
                     consumer,
                     bus=self._bus,
-                    answers=self._answers,
+                    streams=self._streams,
                     controls=self._controls_of(tenant),
-                    desks=self._desks,
+                    router=self._router,
                     health=health,
                 )
-                await reception.run()
+                await requests.run()
             case RiskUnit(tenant=tenant, limits=limits):
                 await self._keep_limits(tenant, limits, health)
             case AccountUnit(account=account):
                 await trade(
                     unit_config,
                     bus=self._bus,
-                    answers=self._answers,
+                    streams=self._streams,
                     controls=self._controls_of(account.tenant),
-                    desks=self._desks,
+                    router=self._router,
                     health=health,
                 )
 

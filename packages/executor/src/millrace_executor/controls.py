@@ -1,4 +1,4 @@
-"""What holds for all accounts of a tenant: its limits, its halts, and what it sent lately."""
+"""What controls the trading of a tenant on all its accounts: its limits, its halts, and what it sent lately."""
 
 import asyncio
 from collections import deque
@@ -8,11 +8,11 @@ from millrace_bus import HaltNote, HaltScope
 from millrace_core.config import RiskLimits
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
-from millrace_executor.risk import Approved, NewTerms, Refused, TradingState, check, rate_window
+from millrace_executor.risk import Approved, NewTerms, RiskRejection, TradingState, check, rate_window
 
 
 class Controls:
-    """One tenant's controls; nothing may be sent before both its limits and its halts are known."""
+    """One tenant's controls. Nothing may be sent before both its limits and its halts are known."""
 
     def __init__(self) -> None:
         self._limits: RiskLimits | None = None
@@ -26,28 +26,30 @@ class Controls:
         return self._limits or RiskLimits()
 
     def set_limits(self, limits: RiskLimits) -> None:
-        """Put other limits in force, from the next order on."""
+        """Put limits in force from the next order on."""
         self._limits = limits
-        self._tell()
+        self._check_known()
 
     def set_halts(self, halts: Mapping[HaltScope, HaltNote]) -> None:
-        """Say what is halted now, from the next order on."""
+        """Put halts in force from the next order on; they replace those before."""
         self._halts = halts
-        self._tell()
+        self._check_known()
 
     async def known(self) -> None:
-        """Wait until both are known."""
+        """Wait until limits and halts are both known."""
         await self._known.wait()
 
     def halt_reason(self, exchange: ExchangeId, order_source: str | None) -> str | None:
-        """Say why an order of this source may not go to this exchange; None if nothing halts it."""
+        """Return why an order of this source may not go to this exchange; None if no halt covers it."""
         for scope, note in (self._halts or {}).items():
             if scope.covers(exchange, order_source):
-                return f"{_what(scope)} halted" + _told(" by ", note.by) + _told(": ", note.reason)
+                by = f" by {note.by}" if note.by else ""
+                reason = f": {note.reason}" if note.reason else ""
+                return f"{_subject(scope)} is halted{by}{reason}"
         return None
 
-    def decide(self, order: NewTerms, edited: Order | None, now_ms: int) -> Approved | Refused:
-        """Decide by the limits in force, and remember what was approved as sent."""
+    def decide(self, order: NewTerms, edited: Order | None, now_ms: int) -> Approved | RiskRejection:
+        """Decide by the limits in force; an approved order counts as sent from then on."""
         decision = check(order, self.limits, TradingState(now_ms, tuple(self._sent_ms), edited))
         if isinstance(decision, Approved):
             self._remember(now_ms)
@@ -62,17 +64,13 @@ class Controls:
         while self._sent_ms[0] <= now_ms - window_ms:
             self._sent_ms.popleft()
 
-    def _tell(self) -> None:
+    def _check_known(self) -> None:
         if self._limits is not None and self._halts is not None:
             self._known.set()
 
 
-def _what(scope: HaltScope) -> str:
+def _subject(scope: HaltScope) -> str:
     if scope == HaltScope():
-        return "all trading of this tenant is"
+        return "all trading of this tenant"
     where = f"trading on {scope.exchange}" if scope.exchange else "trading"
-    return where + (f" for {scope.order_source} is" if scope.order_source else " is")
-
-
-def _told(before: str, text: str | None) -> str:
-    return before + text if text else ""
+    return f"{where} for {scope.order_source}" if scope.order_source else where

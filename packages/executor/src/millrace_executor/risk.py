@@ -1,7 +1,7 @@
-"""Risk: whether an order may go to the exchange at all.
+"""Risk limits: whether an order may go to the exchange at all. Pure.
 
-Here stand the limits that need only the request and what was sent lately. Those that need books, open orders
-or positions are named by `not_enforced`, so that nobody takes them for a protection that they are not yet.
+The limits enforced here need only the request and what was sent lately. `not_enforced` names those that need books,
+open orders or positions and protect from nothing yet.
 """
 
 import math
@@ -14,7 +14,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, EditOrder
 
 NewTerms = CreateOrder | EditOrder
-"""A request that puts terms on the exchange; cancels are never refused."""
+"""A request that puts terms on the exchange. Cancels are never checked."""
 
 _NOT_YET = ("max_open_orders", "max_position", "price_collar_percent", "max_book_age_ms")
 
@@ -27,7 +27,7 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RiskRejection:
     """An order that must not be sent, and why."""
 
     reason: str
@@ -39,19 +39,19 @@ class TradingState:
 
     now_ms: int
     sent_ms: Sequence[int] = ()
-    """When its latest orders and edits were let through, oldest first."""
+    """When its latest orders and edits were approved, oldest first."""
     edited: Order | None = None
-    """The order that an edit is about, as far as it is known."""
+    """The order that an edit changes, as far as it is known."""
 
 
-def check(order: NewTerms, limits: RiskLimits, state: TradingState) -> Approved | Refused:
+def check(order: NewTerms, limits: RiskLimits, state: TradingState) -> Approved | RiskRejection:
     """Decide whether an order, or an order's new terms, may go to the exchange.
 
-    A limit that is set but cannot be computed refuses: what cannot be checked is not let through.
+    An order that cannot be measured by a limit that is set is rejected.
     """
     reasons = (_symbol_reason(order, limits), _notional_reason(order, limits, state), _rate_reason(limits, state))
     found = [reason for reason in reasons if reason is not None]
-    return Refused("; ".join(found)) if found else Approved(order)
+    return RiskRejection("; ".join(found)) if found else Approved(order)
 
 
 def not_enforced(limits: RiskLimits) -> list[str]:
@@ -69,7 +69,7 @@ def rate_window(orders_per_second: float) -> tuple[int, float]:
 def _symbol_reason(order: NewTerms, limits: RiskLimits) -> str | None:
     if limits.symbols is None or order.payload.symbol in limits.symbols:
         return None
-    return f"symbols allows {', '.join(limits.symbols) or 'nothing'}, not {order.payload.symbol}"
+    return f"symbols allows {', '.join(limits.symbols) or 'none'}, not {order.payload.symbol}"
 
 
 def _notional_reason(order: NewTerms, limits: RiskLimits, state: TradingState) -> str | None:
@@ -78,9 +78,9 @@ def _notional_reason(order: NewTerms, limits: RiskLimits, state: TradingState) -
         return None
     notional = _notional(order, state.edited)
     if notional is None:
-        return f"maxOrderNotional is {limit}, and without an amount and a price the order cannot be measured by it"
+        return f"maxOrderNotional is {limit}, and the order cannot be measured by it: add an amount and a price"
     if notional > limit:
-        return f"maxOrderNotional is {limit}, and this order's is {notional}"
+        return f"maxOrderNotional is {limit}, and this order's notional is {notional}"
     return None
 
 
@@ -91,11 +91,11 @@ def _notional(order: NewTerms, edited: Order | None) -> Decimal | None:
     if isinstance(order, CreateOrder) and order.payload.amount_quote is not None:
         return order.payload.amount_quote
     if edited is not None:
-        # Of terms that an edit leaves alone, those of the order count.
+        # The terms that an edit does not change are those of the order.
         prices = [payload.price or edited.price, payload.trigger_price or edited.trigger_price]
         amount = amount or edited.amount
     known = [price for price in prices if price is not None]
-    # An order with a trigger and a limit may fill at either: the larger is what is at stake.
+    # An order with a trigger and a limit may fill at either: the larger one counts.
     return None if amount is None or not known else amount * max(known)
 
 

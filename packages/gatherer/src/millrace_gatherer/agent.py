@@ -1,6 +1,6 @@
 """The gatherer as an agent: which streams a configuration asks for, and how one is run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from millrace_bus import Bus
 from millrace_core.config import GathererConfig
@@ -24,14 +24,6 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return stream_units(config)
 
-    def warnings(self, config: GathererConfig) -> Sequence[str]:
-        """Tell of settings that have no effect."""
-        return [
-            f"$.workplans[{index}].includeInfo: raw payloads are not published yet"
-            for index, plan in enumerate(config.workplans)
-            if plan.include_info
-        ]
-
     async def started(self, bus: Bus) -> None:
         """Publish on this bus."""
         self._bus = bus
@@ -42,4 +34,4 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
             raise RuntimeError("the agent has not started")
         name = unit_config.name
         async with self._exchanges.use(name.tenant, name.exchange, unit_config.credentials) as exchange:
-            await run_stream(stream_of(unit_config, self._bus, health), exchange)
+            await run_stream(stream_of(unit_config, exchange, self._bus, health))

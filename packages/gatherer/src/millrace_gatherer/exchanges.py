@@ -10,13 +10,12 @@ import structlog
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId, Tenant
-from millrace_exchange import Exchange, Retryable, open_exchange
-from millrace_exchange.meaning import UNREACHABLE_RETRY_AFTER_MS
+from millrace_exchange import UNREACHABLE_RETRY_AFTER_MS, Exchange, Retryable, open_exchange
 
 log = structlog.get_logger()
 
 EAGER_S: Final = 4.0
-"""For so long an exchange that cannot be reached at first is tried quickly: it may just be starting, as we are."""
+"""How long an exchange that cannot be reached at first is tried quickly: it may just be starting, as we are."""
 EAGER: Final = BackoffPolicy(first_s=0.1, limit_s=0.3)
 
 _Key = tuple[Tenant, ExchangeId, str]
@@ -33,10 +32,10 @@ class _Shared:
 
 
 class SharedExchanges:
-    """Gives the units of an account the same connection, so that a symbol more costs no login more.
+    """Shares one connection among the units of an account, so that another symbol costs no further login.
 
-    Accounts are told apart by their settings too: after a change of a key the old connection and the new
-    one may live side by side until the last unit has moved.
+    Accounts differ by their settings too: after a change of a key the old connection and the new one may live side by
+    side until the last unit has moved.
     """
 
     def __init__(self) -> None:
@@ -48,7 +47,7 @@ class SharedExchanges:
 
         Raises:
             ExchangeError: it cannot be reached, or refuses the keys; the next use tries again.
-            UnknownExchange: ccxt has none of that id.
+            UnknownExchange: no adapter has an exchange of that id.
         """
         key = (tenant, exchange_id, credentials.model_dump_json())
         shared = self._shared.setdefault(key, _Shared())

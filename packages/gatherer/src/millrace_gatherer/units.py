@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from millrace_core.config.common import Credentials
-from millrace_core.config.gatherer import ACCOUNT_WIDE_ACTIONS, DataPoint, GathererConfig, GathererWorkplan
+from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import Action, StreamName, Symbol
+from millrace_exchange.actions import ACTIONS, ORDER_BOOK
 
 DEFAULT_TIMEFRAME = "1m"
 DEFAULT_CANDLES = 500
@@ -36,7 +37,7 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
     """Return the streams that a configuration asks for, by key; candles of several timeframes are one stream.
 
     Raises:
-        ConfigInvalid: a stream is asked for twice with different settings, or nothing gathers that kind yet.
+        ConfigInvalid: a stream is asked for twice with different settings.
     """
     units: dict[str, StreamUnit] = {}
     problems: list[Problem] = []
@@ -44,9 +45,6 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
         credentials = config.exchanges[plan.tenant][plan.exchange_id]
         for place, point in enumerate(plan.data_points):
             where = f"$.workplans[{index}].dataPoints[{place}]"
-            if point.action == "watchPositions":
-                problems.append(Problem(where, "watchPositions is not gathered yet"))
-                continue
             for unit in _units_of(plan, point, credentials):
                 if (merged := _merged(units.get(unit.key), unit)) is None:
                     problems.append(Problem(where, f"{unit.key} is asked for elsewhere with other settings"))
@@ -58,8 +56,9 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
 
 
 def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials) -> Iterator[StreamUnit]:
-    symbols: tuple[Symbol | None, ...] = (None,) if point.action in ACCOUNT_WIDE_ACTIONS else plan.asset_pairs
-    is_candles = point.action == "watchOHLCV"
+    action = ACTIONS[point.action]
+    symbols: tuple[Symbol | None, ...] = (None,) if action.is_account_wide else plan.asset_pairs
+    timeframes = ((point.timeframe or DEFAULT_TIMEFRAME, point.limit or DEFAULT_CANDLES),)
     for symbol in symbols:
         yield StreamUnit(
             name=StreamName(plan.tenant, plan.exchange_id, Action(point.action), symbol),
@@ -67,8 +66,8 @@ def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials
             retention=plan.retention,
             snapshot_interval_s=plan.snapshot_interval,
             checksum_every=plan.checksum_every,
-            depth=point.limit if point.action == "watchOrderBook" else None,
-            timeframes=((point.timeframe or DEFAULT_TIMEFRAME, point.limit or DEFAULT_CANDLES),) if is_candles else (),
+            depth=point.limit if action is ORDER_BOOK else None,
+            timeframes=timeframes if action.per_timeframe else (),
         )
 
 

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, Level
-from millrace_gatherer.streams.mirror import BookMirror
+from millrace_gatherer.streams.order_book import BookMirror
 
 LEVELS = st.lists(st.tuples(st.integers(1, 6).map(float), st.integers(0, 2).map(float)), max_size=5)
 STEPS = st.lists(st.tuples(st.booleans(), LEVELS, LEVELS), max_size=12)

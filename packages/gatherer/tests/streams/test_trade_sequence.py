@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +83,14 @@ def test_an_answer_that_reaches_not_back_is_suspicious() -> None:
     assert not other.may_miss_before(trades([4, 5]))
     assert not other.may_miss_before([])
     assert not numbered.may_miss_before(trades([6, 7]))
+
+
+def test_both_halves_of_a_self_trade_are_new() -> None:
+    """An exchange reports a trade with oneself as two records of one trade id, a buy and a sell of two orders."""
+    buy, sell = (msgspec.structs.replace(trades([7])[0], side=side, order=side) for side in ("buy", "sell"))
+    sequence = TradeSequence(consecutive=False, per_order=True)
+    assert sequence.unseen([buy, sell]) == [buy, sell]
+    sequence.add([buy])
+    assert sequence.unseen([buy, sell]) == [sell]
+    sequence.restart([sell], earlier=[buy])
+    assert sequence.unseen([buy, sell]) == []

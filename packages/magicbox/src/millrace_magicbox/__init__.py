@@ -1,4 +1,4 @@
-"""Streams to strategies to requests to trade."""
+"""Runs strategies: streams in, requests to trade out."""
 
 from millrace_magicbox.agent import MagicboxAgent
 

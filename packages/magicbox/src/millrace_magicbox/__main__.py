@@ -7,5 +7,5 @@ from millrace_service import main
 if __name__ == "__main__":
     main(
         lambda: MagicboxAgent(plugin_folder()),
-        options={"plugin-dir": "folder of strategies' files (default strategies or examples/strategies, where it is)"},
+        options={"plugin-dir": "folder of files with strategies (default strategies, else examples/strategies)"},
     )

@@ -1,4 +1,4 @@
-"""Magicbox as a service: each strategy is a unit, started, restarted and stopped apart from all others."""
+"""Magicbox as a service: each strategy is a unit of its own."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +25,11 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
         return plans(config)
 
     async def started(self, bus: Bus) -> None:
-        """Take the bus that all strategies share."""
+        """Keep the bus, which all strategies share."""
         self._bus = bus
 
     async def run_unit(self, key: UnitKey, unit_config: StrategyPlan, health: UnitHealthReporter) -> None:
-        """Run one strategy; its file is read anew each time."""
+        """Run one strategy; its file is read again each time."""
         if self._bus is None:
             raise RuntimeError("run_unit before started")
         await StrategyRun(unit_config, self._bus, health, self._plugin_folder).run()

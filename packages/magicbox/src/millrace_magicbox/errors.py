@@ -1,10 +1,10 @@
-"""Why a strategy does not run.
+"""The errors that keep a strategy from running.
 
 MillraceError
 ├── ConfigInvalid    problems     (core) its configuration has mistakes
-├── PluginNotFound   name         nothing of this name is installed or in the plugin folder
+├── PluginNotFound   name         no installed plugin and no class in the plugin folder has this name
 ├── PluginAmbiguous  name         several files of the plugin folder hold a class of this name
-└── PluginBroken     name         it was found, but cannot be imported, or is no strategy
+└── PluginBroken     name         it was found, but cannot be imported or is not a strategy
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from millrace_core.errors import MillraceError
 
 
 class PluginNotFound(MillraceError):
-    """Nothing of this name is installed or in the plugin folder; the text says where it was looked for."""
+    """No installed plugin and no class in the plugin folder has this name."""
 
     def __init__(self, name: str, folder: Path | None, unreadable: list[str]) -> None:
         place = f"the plugin folder {folder}" if folder else "a plugin folder (none is set: MILLRACE_PLUGIN_DIR)"
@@ -31,7 +31,7 @@ class PluginAmbiguous(MillraceError):
 
 
 class PluginBroken(MillraceError):
-    """A plugin was found, but cannot be imported, or is no strategy."""
+    """A plugin was found, but cannot be imported or is not a strategy."""
 
     def __init__(self, name: str, where: str, why: str) -> None:
         super().__init__(f"strategy {name} of {where} {why}")

@@ -1,4 +1,4 @@
-"""Where a strategy runs live: on this process's event loop and the wall clock."""
+"""The host of a live strategy: this process's event loop and the wall clock."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,15 +6,16 @@ from typing import Any
 
 from millrace_core.clock import now_ns
 from millrace_core.names import ExchangeId, Symbol
+from millrace_magicbox.failures import Failures
 from millrace_service import UnitHealthReporter
-from millrace_strategy import Alarm, Event, OrderRequest, StrategyFaulty
+from millrace_strategy import Event, OrderRequest, ScheduledCall, StrategyFaulty
 
 LOG_EVERY_NS = 1_000_000_000
 MAX_EVENT_TEXT = 300
 
 
 class LiveHost:
-    """What `millrace_strategy.Host` asks for. `send` and `look_up` are given by who knows the bus."""
+    """Implements `millrace_strategy.Host`; `send` and `look_up` are passed in, so that it needs no bus."""
 
     def __init__(
         self,
@@ -23,18 +24,20 @@ class LiveHost:
         *,
         send: Callable[[OrderRequest], None],
         look_up: Callable[[ExchangeId, Symbol | None, str], None],
+        failures: Failures,
     ) -> None:
         self._health = health
         self._log = log
         self._send = send
         self._look_up = look_up
+        self._failures = failures
         self._hook: asyncio.Task[None] | None = None
         self._next_log_ns = 0
         self._unlogged = 0
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
         self.faulty: StrategyFaulty | None = None
-        """Why the strategy was given up; None while it was not."""
+        """Why the strategy was stopped for its errors; None if it was not."""
 
     def now_ns(self) -> int:
         """Return the wall clock."""
@@ -42,15 +45,16 @@ class LiveHost:
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop."""
-        self._loop.call_soon(callback)
+        self._loop.call_soon(self._failures.watched(callback))
 
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Alarm:
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> ScheduledCall:
         """Call back after a while."""
-        return self._loop.call_later(seconds, callback)
+        return self._loop.call_later(seconds, self._failures.watched(callback))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run the rest of an asynchronous hook."""
-        self._hook = self._loop.create_task(work)
+        self._hook = self._loop.create_task(work, name="hook")
+        self._failures.watch(self._hook)
 
     def send(self, request: OrderRequest) -> None:
         """Send a request with this turn of the loop."""
@@ -65,7 +69,7 @@ class LiveHost:
         self._look_up(exchange, symbol, order_id)
 
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
-        """Log the error with its event, at most one a second; all are counted."""
+        """Count the error, and log it with its event, at most one a second."""
         self._health.count("hookErrors")
         now = now_ns()
         if now < self._next_log_ns:
@@ -77,20 +81,20 @@ class LiveHost:
         self._next_log_ns, self._unlogged = now + LOG_EVERY_NS, 0
 
     def backlog(self, waiting: int) -> None:
-        """Raise the alarm: events that may not be dropped pile up."""
+        """Report that events which may not be dropped pile up."""
         self._health.gauge("backlog", waiting)
         self._health.error(f"{waiting} events wait: the strategy is slower than its trades, orders and answers")
         self._log.error("the strategy is too slow", waiting=waiting)
 
     def gave_up(self, error: StrategyFaulty) -> None:
-        """Report that the strategy is being stopped; it stays so until its configuration changes."""
+        """Report that the strategy is stopped; it stays so until its configuration changes."""
         self.faulty = error
         self._health.error(error)
         self._health.state("failed", str(error))
         self._log.error("strategy stopped", reason=str(error))
 
     def ended(self) -> None:
-        """Let those go on who wait for the end."""
+        """Wake what waits in `over`."""
         self._over.set()
 
     async def over(self) -> None:
@@ -98,7 +102,7 @@ class LiveHost:
         await self._over.wait()
 
     async def cut_short(self) -> None:
-        """End a hook that does not return by itself."""
+        """Cancel a hook that does not return."""
         if self._hook is not None and not self._hook.done():
             self._hook.cancel()
             await asyncio.wait([self._hook])

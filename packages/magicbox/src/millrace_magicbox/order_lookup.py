@@ -1,34 +1,37 @@
-"""Finding out whose an order is that an account's stream told of before anybody named its source."""
+"""Looks up whose an order is, if an account's stream reported it before its source was known."""
 
 import asyncio
 from collections.abc import Callable
 
 from millrace_bus import Bus
 from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_magicbox.failures import Failures
 from millrace_strategy import Runtime
 
 PAUSES_S = (0.0, 0.05, 0.25, 1.0, 5.0)
-"""The executor names the source when the exchange has answered it: most often within the first pauses."""
+"""The executor writes the source once the exchange has answered: usually within the first pauses."""
 
 
 class OrderLookup:
-    """Reads orders' hashes for one strategy, several times while they do not name a source."""
+    """Reads orders' hashes for one strategy, again until they name a source."""
 
-    def __init__(self, bus: Bus, tenant: Tenant, runtime: Callable[[], Runtime]) -> None:
+    def __init__(self, bus: Bus, tenant: Tenant, runtime: Callable[[], Runtime], failures: Failures) -> None:
         self._bus = bus
         self._tenant = tenant
         self._runtime = runtime
+        self._failures = failures
         self._asking: dict[tuple[ExchangeId, Symbol | None, str], asyncio.Task[None]] = {}
 
     def ask(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
-        """Tell the strategy's runtime what Redis holds of an order; asking twice at once is asking once."""
+        """Look an order up in Redis, and report it to the strategy's runtime. One lookup of an order runs at a time."""
         which = exchange, symbol, order_id
         if which not in self._asking:
-            task = self._asking[which] = asyncio.create_task(self._ask(*which))
+            task = self._asking[which] = asyncio.create_task(self._ask(*which), name=f"lookup of order {order_id}")
+            self._failures.watch(task)
             task.add_done_callback(lambda _: self._asking.pop(which, None))
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Cancel all lookups."""
         tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Which strategies a configuration asks for, each with all that its run depends on. Pure."""
+"""The strategies that a configuration asks for, each with everything that its run depends on. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ class StrategyPlan:
 
     tenant: Tenant
     name: str
-    """What its orders carry as their source."""
+    """The source that its orders carry."""
     plugin_name: str
     configuration: dict[str, Any]
     feeds: tuple[Feed, ...]
     path: str = field(compare=False)
-    """Where its configuration stands in the agent's; to move it there restarts nothing."""
+    """JSON path of its configuration in the agent's. A change of the path alone restarts nothing."""
 
     def stream(self, feed: Feed) -> StreamName:
-        """Return the name of the stream that a feed is."""
+        """Return the name of a feed's stream."""
         return StreamName(PUBLIC if feed.is_public else self.tenant, feed.exchange, feed.action, feed.symbol)
 
 
@@ -33,7 +33,7 @@ def plans(config: MagicboxConfig) -> dict[str, StrategyPlan]:
     """Return the strategies to run by the name of their unit, `{tenant}.{name}`.
 
     Raises:
-        ConfigInvalid: two strategies of a tenant have one name, or a subscription cannot be meant.
+        ConfigInvalid: two strategies of a tenant have the same name, or a subscription makes no sense.
     """
     found: dict[str, StrategyPlan] = {}
     problems: list[Problem] = []
@@ -43,9 +43,7 @@ def plans(config: MagicboxConfig) -> dict[str, StrategyPlan]:
         for index, plan in enumerate(_plans_of(workplan, where)):
             key = f"{plan.tenant}.{plan.name}"
             if key in found:
-                problems.append(
-                    Problem(f"{where}.plugins[{index}].name", f"{key} is there already; give each a name of its own")
-                )
+                problems.append(Problem(f"{where}.plugins[{index}].name", f"{key} exists already; set another name"))
             found[key] = plan
     if problems:
         raise ConfigInvalid(tuple(problems))
@@ -77,9 +75,9 @@ def _subscription_problems(workplan: MagicboxWorkplan, where: str) -> Iterator[P
         at = f"{where}.subscriptions[{index}]"
         exchange, symbol, action, is_public = _feed(subscription)
         if symbol is None and action not in ACCOUNT_WIDE_ACTIONS:
-            yield Problem(f"{at}.symbol", f"says of which symbol; {action} needs one")
+            yield Problem(f"{at}.symbol", f"is missing; {action} needs a symbol")
         if is_public and action in PRIVATE_ACTIONS:
-            yield Problem(f"{at}.isPublic", f"{action} belongs to an account; it is never public")
+            yield Problem(f"{at}.isPublic", f"must be false: {action} belongs to an account")
         if (exchange, symbol, action) in seen:
-            yield Problem(at, f"{exchange} {symbol or ''} {action} is subscribed to already, public or not")
+            yield Problem(at, f"{exchange} {symbol or ''} {action} is subscribed to twice; remove one, public or not")
         seen.add((exchange, symbol, action))

@@ -1,7 +1,7 @@
-"""Finding a strategy's class by its name: an installed plugin, or a class in a file of the plugin folder.
+"""Finds a strategy's class by its name: an installed plugin, or a class in a file of the plugin folder.
 
-Files are read, not imported, to see which one holds the class: a broken file disturbs only its own strategy.
-What is found is imported afresh each time, so a strategy that restarts runs what its file says now.
+Files are parsed, not imported, to find the one with the class: a broken file affects only its own strategy. The file is
+imported again each time, so a strategy that restarts runs its current text.
 """
 
 import ast
@@ -33,9 +33,9 @@ def load_strategy(name: str, folder: Path | None) -> type[Strategy]:
     """Return a strategy's class; an installed plugin comes before a file.
 
     Raises:
-        PluginNotFound: there is none of this name.
-        PluginAmbiguous: several files hold one.
-        PluginBroken: it cannot be imported, or is no `Strategy`.
+        PluginNotFound: no class has this name.
+        PluginAmbiguous: several files hold such a class.
+        PluginBroken: it cannot be imported or is not a `Strategy`.
     """
     installed = entry_points(group=ENTRY_POINTS, name=name)
     if installed:
@@ -82,12 +82,12 @@ class _FreshLoader(SourceFileLoader):
 def _load_file(name: str, path: Path) -> type[Strategy]:
     folder = str(path.parent.resolve())
     if folder not in sys.path:
-        # Last, so that a plugin's file may import its neighbours but hides nothing that is installed.
+        # Last, so that a plugin may import its neighbours but hides no installed package.
         sys.path.append(folder)
     module_name = f"millrace_plugin_{path.stem}"
     spec = spec_from_file_location(module_name, path, loader=_FreshLoader(module_name, str(path)))
     if spec is None or spec.loader is None:
-        raise PluginBroken(name, str(path), "cannot be imported: it is no Python file")
+        raise PluginBroken(name, str(path), "cannot be imported: it is not a Python file")
     module = module_from_spec(spec)
     # Dataclasses and pydantic look a class's module up here.
     sys.modules[module_name] = module

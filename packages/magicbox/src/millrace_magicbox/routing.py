@@ -1,4 +1,4 @@
-"""What each message of a stream means to a strategy: the listeners that turn updates into news for its runtime."""
+"""Routes the messages of streams to a strategy's runtime: one listener for each stream."""
 
 from collections.abc import Callable
 from typing import cast
@@ -17,26 +17,26 @@ Listener = Callable[[Update], None]
 
 def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> Listener:
     """Return the listener of a subscribed stream."""
-    tell = _teller(feed, runtime)
-    heard: FollowerStatus = "unknown"
+    forward = _forwarder(feed, runtime)
+    last_status: FollowerStatus = "unknown"
 
     def listen(update: Update) -> None:
-        nonlocal heard
+        nonlocal last_status
         health.count("messages")
         trace = update.trace
         if trace.delivered is not None and trace.published is not None:
             health.latency("published→delivered", trace.delivered - trace.published)
         if update.kind == "untrusted":
             health.count("gaps")
-            heard = "unknown"
+            last_status = "unknown"
             runtime.status(feed.exchange, feed.action, feed.symbol, "untrusted")
             return
-        if update.trusted and (update.status != heard or update.kind == "snapshot"):
-            # Not only with a status message: a stream that was dead lives again by its next delta.
-            heard = update.status
-            _tell_status(feed, runtime, update)
+        if update.trusted and (update.status != last_status or update.kind == "snapshot"):
+            # Not only with a status message: the next delta revives a stream that was dead.
+            last_status = update.status
+            _forward_status(feed, runtime, update)
         if update.kind != "status":
-            tell(update)
+            forward(update)
 
     return listen
 
@@ -50,7 +50,7 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> Listener:
         try:
             response = msgspec.convert(update.data, Response)
         except msgspec.ValidationError as error:
-            health.error(f"{update.name} {update.id} is no answer: {error}")
+            health.error(f"{update.name} {update.id} is not an answer: {error}")
             return
         name, trace = update.name, update.trace
         if response.order_source == runtime.name:
@@ -65,44 +65,44 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> Listener:
     return listen
 
 
-def _tell_status(feed: Feed, runtime: Runtime, update: Update) -> None:
+def _forward_status(feed: Feed, runtime: Runtime, update: Update) -> None:
     status = "live" if update.status == "unknown" else update.status
     reason = update.data.reason if isinstance(update.data, Status) else None
     runtime.status(feed.exchange, feed.action, feed.symbol, status, reason)
 
 
-def _teller(feed: Feed, runtime: Runtime) -> Listener:
+def _forwarder(feed: Feed, runtime: Runtime) -> Listener:
     match feed.action:
         case "watchOrderBook":
-            return _book_teller(feed, runtime)
+            return _book_forwarder(feed, runtime)
         case "watchTrades":
-            return _TradesTeller(feed, runtime)
+            return _TradesForwarder(feed, runtime)
         case "watchOrders":
-            return _orders_teller(feed, runtime)
+            return _orders_forwarder(feed, runtime)
         case "watchBalance":
-            return _balance_teller(feed, runtime)
-    return _stream_teller(feed, runtime)
+            return _balance_forwarder(feed, runtime)
+    return _stream_forwarder(feed, runtime)
 
 
-def _book_teller(feed: Feed, runtime: Runtime) -> Listener:
+def _book_forwarder(feed: Feed, runtime: Runtime) -> Listener:
     exchange, symbol = feed.exchange, feed.symbol
     if symbol is None:
-        raise ValueError("an order book is that of a symbol")
+        raise ValueError("an order book needs a symbol")
 
-    def tell(update: Update) -> None:
+    def forward(update: Update) -> None:
         if update.trusted:
             book = cast("BookState", update.state).book
             runtime.book(exchange, symbol, book, timestamp=update.timestamp, trace=update.trace)
 
-    return tell
+    return forward
 
 
-class _TradesTeller:
-    """Hands trades over once each: what a snapshot took in whole while a gap was repaired is told too."""
+class _TradesForwarder:
+    """Forwards trades once each, also those that only a snapshot brought while a gap was repaired."""
 
     def __init__(self, feed: Feed, runtime: Runtime) -> None:
         if feed.symbol is None:
-            raise ValueError("trades are those of a symbol")
+            raise ValueError("trades need a symbol")
         self._exchange, self._symbol, self._runtime = feed.exchange, feed.symbol, runtime
         self._last: Trade | None = None
         self._is_following = False
@@ -127,32 +127,32 @@ def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:
     for index in range(len(trades) - 1, -1, -1):
         if trades[index] == last or (last.id is not None and trades[index].id == last.id):
             return trades[index + 1 :]
-    # So many were missed that the last one seen is not among them: time tells, and a tie counts as new.
+    # So many were missed that the last one seen is not among them: time decides, and a tie counts as new.
     return [trade for trade in trades if (trade.timestamp or 0) >= (last.timestamp or 0)]
 
 
-def _orders_teller(feed: Feed, runtime: Runtime) -> Listener:
-    def tell(update: Update) -> None:
+def _orders_forwarder(feed: Feed, runtime: Runtime) -> Listener:
+    def forward(update: Update) -> None:
         if update.kind == "delta":
             runtime.account_orders(feed.exchange, update.data.orders, timestamp=update.timestamp, trace=update.trace)
         else:
             orders = list(cast("OrdersState", update.state).open.values())
             runtime.open_orders(feed.exchange, feed.symbol, orders)
 
-    return tell
+    return forward
 
 
-def _balance_teller(feed: Feed, runtime: Runtime) -> Listener:
-    def tell(update: Update) -> None:
+def _balance_forwarder(feed: Feed, runtime: Runtime) -> Listener:
+    def forward(update: Update) -> None:
         balances = cast("BalanceState", update.state).balances
         changed = balances if update.data is None else update.data
         runtime.account_balances(feed.exchange, balances, changed, timestamp=update.timestamp, trace=update.trace)
 
-    return tell
+    return forward
 
 
-def _stream_teller(feed: Feed, runtime: Runtime) -> Listener:
-    def tell(update: Update) -> None:
+def _stream_forwarder(feed: Feed, runtime: Runtime) -> Listener:
+    def forward(update: Update) -> None:
         runtime.stream(
             feed.exchange,
             feed.action,
@@ -163,4 +163,4 @@ def _stream_teller(feed: Feed, runtime: Runtime) -> Listener:
             trace=update.trace,
         )
 
-    return tell
+    return forward

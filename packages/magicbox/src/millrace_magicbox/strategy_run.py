@@ -1,4 +1,4 @@
-"""One strategy's life: found, checked, its orders read, its streams followed, and at the end told so."""
+"""One run of a strategy: it is found, configured, given its orders and streams, and stopped at the end."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -10,8 +10,9 @@ import structlog
 from millrace_bus import Bus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.orders import OrderRecord
-from millrace_magicbox.answers import Answers
+from millrace_magicbox.failures import Failures
 from millrace_magicbox.live_host import LiveHost
+from millrace_magicbox.order_gateway import OrderGateway
 from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugins import load_strategy
@@ -21,16 +22,17 @@ from millrace_strategy import Feed, OrderRequest, Runtime, read_configuration
 
 WATCH_ORDERS = Action("watchOrders")
 RECENT_ORDERS = 1_000
-"""How many of each symbol's orders of before a strategy is told of; open ones are all told."""
+"""How many recent orders of each symbol are read at the start; open ones are all read."""
 LAST_HOOK_LIMIT_S = 2.0
+"""How long `on_stop`, and a hook still running before it, may take."""
 
 
 class StrategyRun:
     """Runs one strategy until it is cancelled.
 
     `run` raises what keeps the strategy from starting: `ConfigInvalid`, `PluginNotFound`, `PluginAmbiguous`,
-    `PluginBroken`, or what its own constructor raised. A strategy that is given up for its errors stays
-    stopped, in state `failed`.
+    `PluginBroken`, or what its own constructor raised; later, the first failure outside of its hooks. A strategy that
+    is stopped for the errors of its hooks stays so, in state `failed`.
     """
 
     def __init__(self, plan: StrategyPlan, bus: Bus, health: UnitHealthReporter, plugin_folder: Path | None) -> None:
@@ -39,10 +41,11 @@ class StrategyRun:
         self._health = health
         strategy = load_strategy(plan.plugin_name, plugin_folder)
         configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
-        self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime)
-        # Named outright: hooks are called from the connection's task, whose context is another strategy's.
+        self._failures = Failures()
+        self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime, self._failures)
+        # Bound explicitly: hooks are called from the connection's task, whose context is not this unit's.
         self._log = structlog.get_logger("millrace.magicbox").bind(unit=f"{plan.tenant}.{plan.name}")
-        self._host = LiveHost(health, self._log, send=self._send, look_up=self._lookup.ask)
+        self._host = LiveHost(health, self._log, send=self._send, look_up=self._lookup.ask, failures=self._failures)
         self._runtime = Runtime(
             strategy,
             name=plan.name,
@@ -51,30 +54,31 @@ class StrategyRun:
             host=self._host,
             log=self._log,
         )
-        self._answers = Answers(bus, plan.tenant, answer_listener(self._runtime, health), self._follow_orders)
+        self._gateway = OrderGateway(
+            bus, plan.tenant, answer_listener(self._runtime, health), self._follow_orders, self._failures
+        )
         self._followed: set[StreamName] = set()
         self._open = AsyncExitStack()
 
     async def run(self) -> NoReturn:
-        """Run until cancelled."""
+        """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
-            self._open.push_async_callback(self._answers.close)
+            self._open.push_async_callback(self._gateway.close)
             try:
                 await self._start()
-                await asyncio.Event().wait()
+                await self._failures.first()
             finally:
                 await self._stop()
-        raise AssertionError("nothing sets the event")
 
     async def _start(self) -> None:
         pairs = sorted({(feed.exchange, feed.symbol) for feed in self._plan.feeds if feed.symbol is not None})
-        # Answers and updates first, Redis's orders after: what happens between the two is then told twice,
-        # which the join makes one, and never not at all.
-        await asyncio.gather(*(self._answers.follow(exchange, symbol) for exchange, symbol in pairs))
+        # Answers and updates first, orders in Redis second: what happens in between is then read twice, which the join
+        # makes one, and is never missed.
+        await asyncio.gather(*(self._gateway.follow(exchange, symbol) for exchange, symbol in pairs))
         for exchange, symbol in pairs:
             self._follow_orders(exchange, symbol)
-        found = await asyncio.gather(*(self._orders_of_before(exchange, symbol) for exchange, symbol in pairs))
+        found = await asyncio.gather(*(self._earlier_orders(exchange, symbol) for exchange, symbol in pairs))
         self._runtime.start([record for records in found for record in records])
         for feed in self._plan.feeds:
             self._follow(feed)
@@ -91,7 +95,7 @@ class StrategyRun:
             self._health.error(f"on_stop, or the hook before it, did not return within {LAST_HOOK_LIMIT_S} s")
             await self._host.cut_short()
 
-    async def _orders_of_before(self, exchange: ExchangeId, symbol: Symbol) -> list[OrderRecord]:
+    async def _earlier_orders(self, exchange: ExchangeId, symbol: Symbol) -> list[OrderRecord]:
         tenant = self._plan.tenant
         recent = await self._bus.orders.recent(tenant, exchange, symbol, RECENT_ORDERS)
         open_ids = await self._bus.orders.open_ids(tenant, exchange, symbol)
@@ -100,7 +104,7 @@ class StrategyRun:
         return [record for record in (*reversed(recent), *found) if record is not None]
 
     def _follow_orders(self, exchange: ExchangeId, symbol: Symbol | None) -> None:
-        """Follow what the gatherer says of the orders on a symbol that is traded, subscribed to or not."""
+        """Follow the gatherer's orders on a symbol that is traded, subscribed to or not."""
         if symbol is not None:
             self._follow(Feed(exchange, symbol, WATCH_ORDERS))
 
@@ -108,8 +112,8 @@ class StrategyRun:
         name = self._plan.stream(feed)
         if name not in self._followed:
             self._followed.add(name)
-            follower = self._bus.follow(name, feed_listener(feed, self._runtime, self._health))
+            follower = self._bus.follow(name, self._failures.watched(feed_listener(feed, self._runtime, self._health)))
             self._open.push_async_callback(follower.close)
 
     def _send(self, request: OrderRequest) -> None:
-        self._answers.send(request)
+        self._gateway.send(request)

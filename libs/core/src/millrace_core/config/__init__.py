@@ -1,4 +1,4 @@
-"""Agents' configurations: their models, and how their text is read. See docs/protocol.md, "Configuration"."""
+"""Agents' configurations: their models, and how their text is read. See docs/configuration.md."""
 
 from millrace_core.config.common import AgentSection, Credentials, Exchanges, revision
 from millrace_core.config.dbsync import DbsyncConfig

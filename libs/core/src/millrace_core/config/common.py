@@ -1,4 +1,4 @@
-"""What the configurations of all agents share."""
+"""The parts that the configurations of all agents share."""
 
 import hashlib
 from typing import Annotated, Any, Literal
@@ -29,28 +29,30 @@ AgentIdField = Annotated[names.AgentId, AfterValidator(_agent_id)]
 ExchangeField = Annotated[names.ExchangeId, Field(pattern=r"^[a-z0-9]{2,32}$")]
 SymbolField = Annotated[names.Symbol, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
 TENANT = AliasChoices("tenant", "tenantId")
-"""Both spellings mean the same and both are read."""
+"""Both spellings are read and mean the same."""
 
 
 class ConfigModel(BaseModel):
-    """A frozen part of a configuration; a field that it does not know is an error."""
+    """A frozen part of a configuration. Unknown fields are errors; a test checks that numbers have finite bounds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class AgentSection(ConfigModel):
-    """Which agent this configuration is for, and whether it shall work."""
+    """The agent that this configuration is for, and whether it is to work."""
 
     id: AgentIdField
     """The agent's id; its configuration lies at `stream.config.{id}`."""
     name: str = ""
-    """What people call it."""
+    """A name for people."""
     status: Literal["started", "stopped"] = "started"
     """`stopped` ends the agent's work, not its process."""
 
 
 class Credentials(ConfigModel):
-    """How to reach one account on an exchange; empty for public data. Secrets may be written as `enc:…`."""
+    """The keys of one account on an exchange; empty for public data. Secrets may be written as `enc:…`."""
 
     api_key: str | None = Field(default=None, repr=False)
     secret: str | None = Field(default=None, repr=False)
@@ -61,7 +63,7 @@ class Credentials(ConfigModel):
     options: dict[str, Any] = {}
     """ccxt's `options`, merged over ours."""
     urls: dict[str, Any] = {}
-    """ccxt's `urls`, merged over its own: how one points it at a simulator."""
+    """ccxt's `urls`, merged over its own; this is how to point it at a simulator."""
 
 
 Exchanges = dict[TenantField, dict[ExchangeField, Credentials]]
@@ -69,7 +71,7 @@ Exchanges = dict[TenantField, dict[ExchangeField, Credentials]]
 
 
 class BaseConfig(ConfigModel):
-    """What every agent's configuration holds."""
+    """The fields of every agent's configuration."""
 
     agent: AgentSection
     environment: str = "dev"

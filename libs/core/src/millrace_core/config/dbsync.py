@@ -4,6 +4,8 @@ from pydantic import Field, model_validator
 
 from millrace_core.config.common import TENANT, BaseConfig, ConfigModel, TenantField
 
+MOST_DAYS = 36_500
+
 
 class DbsyncWorkplan(ConfigModel):
     """Journals of one tenant to store."""
@@ -12,17 +14,17 @@ class DbsyncWorkplan(ConfigModel):
     assets: tuple[str, ...] = Field(min_length=1)
     """Names of the tenant's streams; `*` stands for any run of characters. Snapshots go with their stream."""
     requests: bool = True
-    """Store what is asked on `{tenant}.traderActions` too; of several dbsyncs of a tenant, one is enough."""
+    """Store the requests on `{tenant}.traderActions` too; of several dbsyncs of a tenant, one is enough."""
 
 
 class DbsyncRetention(ConfigModel):
-    """For how many days each kind of history is kept in the database; None keeps it for ever."""
+    """For how many days each kind of history is kept in the database; None keeps it forever."""
 
-    book_days: int | None = Field(default=None, ge=1)
+    book_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     """Order books: deltas, snapshots and checkpoints."""
-    trades_days: int | None = Field(default=None, ge=1)
+    trades_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     """Trades of the market; candles stay."""
-    other_days: int | None = Field(default=None, ge=1)
+    other_days: int | None = Field(default=None, ge=1, le=MOST_DAYS)
     """Everything else that grows."""
 
 
@@ -33,13 +35,13 @@ class DbsyncConfig(BaseConfig):
     agents: bool = True
     """Store the states and configuration changes of all agents; of several dbsyncs, one is enough."""
     retention: DbsyncRetention = DbsyncRetention()
-    """When several dbsyncs share a database, give all the same."""
+    """Dbsyncs that share a database need the same retention."""
     batch_interval: float = Field(default=0.15, ge=0.01, le=5.0)
-    """Seconds that messages are collected at most before they are committed together."""
+    """Seconds for which messages are collected, at most, before they are committed together."""
     batch_messages: int = Field(default=10_000, ge=100, le=200_000)
     """Messages that are committed together under load; 32,000 are in memory at most."""
     warn_at_percent: int = Field(default=50, ge=1, le=99)
-    """How much of what a journal keeps may wait to be stored before that is an alarm."""
+    """An alarm is raised once more than this share of what a journal keeps waits to be stored."""
 
     @model_validator(mode="after")
     def _stays_within_tenants(self) -> "DbsyncConfig":

@@ -22,22 +22,21 @@ WatchAction = Literal[
     "watchOHLCV",
     "watchOrders",
     "watchBalance",
-    "watchPositions",
 ]
-PRIVATE_ACTIONS = frozenset({"watchMyTrades", "watchOrders", "watchBalance", "watchPositions"})
-"""They need an account's keys."""
-ACCOUNT_WIDE_ACTIONS = frozenset({"watchBalance", "watchPositions"})
-"""They concern no single symbol: their stream names have no symbol part."""
+PRIVATE_ACTIONS = frozenset({"watchMyTrades", "watchOrders", "watchBalance"})
+"""Actions that need an account's keys."""
+ACCOUNT_WIDE_ACTIONS = frozenset({"watchBalance"})
+"""Actions that concern no single symbol: their stream names have no symbol part."""
 
 
 class DataPoint(ConfigModel):
-    """One kind of stream. The short form is just the action's name."""
+    """One kind of stream. The short form is the action's name alone."""
 
     action: WatchAction
     timeframe: str | None = None
     """Of candles, such as `1m`."""
-    limit: int | None = Field(default=None, gt=0)
-    """How deep or how many, handed to ccxt."""
+    limit: int | None = Field(default=None, gt=0, le=10_000)
+    """Levels of a book or number of candles, passed to ccxt."""
 
 
 def _long_form(value: Any) -> Any:
@@ -51,14 +50,12 @@ class GathererWorkplan(ConfigModel):
     exchange_id: ExchangeField
     asset_pairs: tuple[SymbolField, ...] = ()
     data_points: tuple[Annotated[DataPoint, BeforeValidator(_long_form)], ...] = Field(min_length=1)
-    retention: int = Field(default=10_000, ge=100)
-    """How many messages each journal keeps."""
-    snapshot_interval: float = Field(default=60.0, ge=0.1)
+    retention: int = Field(default=10_000, ge=100, le=1_000_000)
+    """Number of messages that each journal keeps."""
+    snapshot_interval: float = Field(default=60.0, ge=0.1, le=86_400)
     """Seconds between two snapshots of a stream."""
-    checksum_every: int = Field(default=50, ge=1)
+    checksum_every: int = Field(default=50, ge=1, le=1_000_000)
     """Every n-th message of an order book carries a checksum."""
-    include_info: bool = False
-    """Whether messages carry the exchange's raw payload too."""
 
 
 class GathererConfig(BaseConfig):
@@ -84,5 +81,5 @@ class GathererConfig(BaseConfig):
         if private and not account.api_key:
             problems.append(f"{where}.dataPoints: {private[0]} needs exchanges.{plan.tenant}.{plan.exchange_id}.apiKey")
         if not plan.asset_pairs and any(point.action not in ACCOUNT_WIDE_ACTIONS for point in plan.data_points):
-            problems.append(f"{where}.assetPairs: says which symbols; it is empty")
+            problems.append(f"{where}.assetPairs: is empty; name the symbols")
         return problems

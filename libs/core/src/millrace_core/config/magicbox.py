@@ -14,24 +14,24 @@ class Plugin(ConfigModel):
     plugin_name: str = Field(min_length=1)
     """An entry point's name, or that of a class in a file of the plugin folder."""
     name: str | None = None
-    """What tells two of the same strategy apart; its orders carry it as their source. Default: `pluginName`."""
+    """A name of its own, which its orders carry as their source. Default: `pluginName`."""
     configuration: dict[str, Any] = {}
-    """Handed to the strategy, which checks it."""
+    """The strategy's own settings, which it checks."""
 
 
 class Subscription(ConfigModel):
-    """One stream that the strategies of a workplan are fed."""
+    """One stream that the strategies of a workplan follow."""
 
     exchange_id: ExchangeField
     symbol: SymbolField | None = None
     """None for account-wide streams, such as balances."""
     data_point: WatchAction
     is_public: bool = False
-    """Read the feed that all tenants share, instead of the tenant's own."""
+    """Read the feed that all tenants share instead of the tenant's own."""
 
 
 class MagicboxWorkplan(ConfigModel):
-    """Strategies of one tenant, and the streams that feed them."""
+    """Strategies of one tenant, and the streams that they follow."""
 
     tenant: TenantField = Field(validation_alias=TENANT)
     plugins: tuple[Plugin, ...] = Field(min_length=1)

@@ -4,8 +4,7 @@ import asyncio
 
 from millrace_api.live import messages
 from millrace_api.live.client import Client, Subscription
-from millrace_bus import JournalPage, Journals
-from millrace_bus.errors import Refused
+from millrace_bus import CommandRefused, JournalPage, Journals
 from millrace_core.ids import MessageId
 
 PAGE = 500
@@ -20,7 +19,7 @@ async def replay(journals: Journals, client: Client, subscription: Subscription,
         async with asyncio.timeout(_TIMEOUT_S):
             await subscription.topic.ready()
         is_resumed = await _bridge(journals, client, subscription, since)
-    except (TimeoutError, Refused):
+    except (TimeoutError, CommandRefused):
         is_resumed = False
     if not is_resumed:
         subscription.give_up_replay()

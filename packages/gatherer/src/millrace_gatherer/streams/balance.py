@@ -1,13 +1,14 @@
-"""An account's balances: what the exchange tells, reconciled with what it answers when asked."""
+"""An account's balances: what the exchange streams, reconciled with what it answers when asked."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from millrace_bus import Bus, Published
 from millrace_core.clock import now_ns
 from millrace_core.market import Balance, Balances
 from millrace_core.states import BalanceState
-from millrace_exchange import Event, Feed
-from millrace_gatherer.streams.reconciling import RECONCILE_S, reconcile
+from millrace_exchange import Event, Exchange
+from millrace_exchange.actions import BALANCE, StreamAction
+from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
@@ -19,18 +20,19 @@ NOTHING = Balance(free=0.0, used=0.0, total=0.0)
 class BalanceStream(Stream):
     """The balances of one account."""
 
+    action: ClassVar[StreamAction] = BALANCE
     resumes = True
     reconcile_s = RECONCILE_S
 
-    def __init__(self, unit: StreamUnit, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._balances: Balances = {}
-        self._told = 0
-        super().__init__(unit, bus, health)
+        self._messages = 0
+        super().__init__(unit, exchange, bus, health)
 
-    async def follow(self, feed: Feed) -> None:
+    async def follow(self) -> None:
         """Follow the stream and ask for all balances on a timer."""
-        reconciling = reconcile(lambda: self._reconcile(feed), self.health, self.reconcile_s, self.wake)
-        await run_all(feed.balance(self), reconciling)
+        reconciling = reconcile(self._reconcile, self.health, self.reconcile_s, self.wake)
+        await run_all(self.exchange.account.balance(self), reconciling)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
         """Return all balances."""
@@ -42,17 +44,17 @@ class BalanceStream(Stream):
 
     def balance_changed(self, balances: Balances, event: Event) -> None:
         """Publish what differs from what was published."""
-        self.heard()
-        self._told += 1
+        self.on_message()
+        self._messages += 1
         self._take(balances, event, is_live=True)
 
-    async def _reconcile(self, feed: Feed) -> None:
+    async def _reconcile(self) -> None:
         await self.known.wait()
         while True:
-            told = self._told
-            balances = await feed.fetch_balance()
-            # An answer that the stream overtook may be older than what it told: ask again.
-            if told == self._told:
+            messages = self._messages
+            balances = await self.exchange.account.fetch_balance()
+            # An answer that a message overtook may be older than the message: ask again.
+            if messages == self._messages:
                 break
         gone = {code: NOTHING for code in self._balances if code not in balances}
         self._take({**gone, **balances}, Event(None, now_ns()), is_live=False)

@@ -1,10 +1,13 @@
-"""Order books: every change that ccxt applies becomes a delta."""
+"""Order books: every change that the exchange sends becomes a delta."""
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 from millrace_bus import Bus
-from millrace_core.market import BookSnapshot, Level
-from millrace_core.names import Symbol
-from millrace_exchange import Event, Feed
-from millrace_gatherer.streams.mirror import BookMirror
+from millrace_core.book import OrderBook
+from millrace_core.market import BookDelta, BookSnapshot, Level
+from millrace_exchange import Event, Exchange
+from millrace_exchange.actions import ORDER_BOOK, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
@@ -12,22 +15,92 @@ from millrace_service import UnitHealthReporter
 CROSSED = "the exchange sent a crossed book"
 
 
+class BookMirror:
+    """The order book exactly as it was published: turns what the exchange sends into deltas. Pure.
+
+    It never becomes crossed: a change or a whole book that would make it so is refused.
+    """
+
+    def __init__(self, checksum_every: int) -> None:
+        self.book = OrderBook()
+        self._checksum_every = checksum_every
+        self._since_checksum = 0
+
+    def change(self, bids: list[Level], asks: list[Level], nonce: int | None) -> BookDelta | None:
+        """Return the delta that sets these levels; None, and no change, if the book would be crossed."""
+        undo = self._undo(bids, asks) if self._may_cross(bids, asks) else None
+        former = self.book.nonce
+        self.book.apply(bids, asks, nonce)
+        if undo is not None and self.book.is_crossed:
+            self.book.apply(*undo, former)
+            return None
+        return self._delta(bids, asks, nonce)
+
+    def become(self, bids: Sequence[Level], asks: Sequence[Level], nonce: int | None) -> BookDelta | None:
+        """Return the delta that makes the published book one of these levels; None if those are crossed."""
+        wanted = OrderBook()
+        wanted.replace(bids, asks, nonce)
+        if wanted.is_crossed:
+            return None
+        bid_changes, ask_changes = self.book.difference(bids, asks)
+        self.book = wanted
+        return self._delta(bid_changes, ask_changes, nonce)
+
+    def snapshot(self, as_of: str) -> BookSnapshot:
+        """Return the whole book."""
+        book = self.book
+        return BookSnapshot(
+            bids=book.bids.levels(),
+            asks=book.asks.levels(),
+            as_of=as_of,
+            checksum=book.checksum(),
+            nonce=book.nonce,
+        )
+
+    def _delta(self, bids: list[Level], asks: list[Level], nonce: int | None) -> BookDelta:
+        self._since_checksum += 1
+        if self._since_checksum < self._checksum_every:
+            return BookDelta(bids=bids, asks=asks, nonce=nonce)
+        self._since_checksum = 0
+        return BookDelta(bids=bids, asks=asks, nonce=nonce, checksum=self.book.checksum())
+
+    def _may_cross(self, bids: list[Level], asks: list[Level]) -> bool:
+        # Asked of every message, so it looks no further than it must: most touch neither best price.
+        best_bid, best_ask = self.book.bids.best(), self.book.asks.best()
+        bid = max((price for price, amount in bids if amount), default=best_bid and best_bid[0])
+        ask = min((price for price, amount in asks if amount), default=best_ask and best_ask[0])
+        highest = max((price for price in (bid, best_bid and best_bid[0]) if price is not None), default=None)
+        lowest = min((price for price in (ask, best_ask and best_ask[0]) if price is not None), default=None)
+        return highest is not None and lowest is not None and highest >= lowest
+
+    def _undo(self, bids: list[Level], asks: list[Level]) -> tuple[list[Level], list[Level]]:
+        book = self.book
+        return (
+            [(price, book.bids.amount_at(price)) for price, _ in bids],
+            [(price, book.asks.amount_at(price)) for price, _ in asks],
+        )
+
+
 class OrderBookStream(Stream):
     """An order book. After an outage the difference between the last published book and the new one is a delta."""
 
-    silence_limit_s = 30.0
+    action: ClassVar[StreamAction] = ORDER_BOOK
 
-    def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
-        self._symbol = symbol
+    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._mirror = BookMirror(unit.checksum_every)
-        self._follows = False
-        """Whether changes apply to what was published: not from a failure until the next whole book."""
-        super().__init__(unit, bus, health)
+        self._is_applying = False
+        """Whether changes apply to what was published: False from a failure until the next whole book."""
+        super().__init__(unit, exchange, bus, health)
 
-    async def follow(self, feed: Feed) -> None:
-        """Follow ccxt's book of the symbol."""
-        self._follows = False
-        await feed.order_book(self._symbol, self, self.unit.depth)
+    @property
+    def silence_limit_ms(self) -> int | None:
+        """Return how long a healthy book may be silent."""
+        return self.exchange.profile.silence.order_book_ms
+
+    async def follow(self) -> None:
+        """Follow the exchange's book of the symbol."""
+        self._is_applying = False
+        await self.exchange.market.order_book(self.symbol, self, self.unit.depth)
 
     def take_snapshot(self, as_of: str) -> BookSnapshot:
         """Return the whole book."""
@@ -35,20 +108,20 @@ class OrderBookStream(Stream):
 
     def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
         """Publish what differs from the book last published, then that it is live."""
-        self.heard()
+        self.on_message()
         self.health.count("resyncs")
         delta = self._mirror.become(bids, asks, nonce)
         if delta is None:
             self._refuse()
             return
-        self._follows = True
+        self._is_applying = True
         self.publish(delta, event)
         self.live()
 
     def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
         """Publish what one message changed."""
-        self.heard()
-        if not self._follows:
+        self.on_message()
+        if not self._is_applying:
             return
         delta = self._mirror.change(bids, asks, nonce)
         if delta is None:
@@ -66,6 +139,6 @@ class OrderBookStream(Stream):
         self._give_up(CROSSED)
 
     def _give_up(self, reason: str) -> None:
-        self._follows = False
+        self._is_applying = False
         self.stale(reason)
         self.fail(reason)

@@ -1,63 +1,83 @@
-"""What every stream does alike: publishing, opening its writer once it has a state, saying whether it is live."""
+"""What every stream does alike: publish, open its writer once it has a state, report whether it is live."""
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
-from millrace_bus import Bus, Published, StreamWriter, WriterState
+from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
 from millrace_core.clock import now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
+from millrace_core.names import Symbol
 from millrace_core.states import state_of
 from millrace_core.trace import Trace
-from millrace_exchange import Event, Feed
+from millrace_exchange import Event, Exchange
+from millrace_exchange.actions import StreamAction
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
 
 _NS_PER_MS = 1_000_000
+NOT_TAKEN = "Redis does not take the stream's messages: it is away or refuses them (see the log)"
 
 
 class Stream(ABC):
     """One stream between an exchange and the bus.
 
-    A subclass holds what was published, gives it by `take_snapshot`, and turns what the exchange tells into
+    A subclass holds what was published, returns it from `take_snapshot`, and turns what the exchange sends into
     deltas. Its callbacks run synchronously: state and delta change together, so that a snapshot is never torn.
     """
 
-    silence_limit_s: float | None = None
-    """Whether so long a silence proves that something is wrong; None where silence is ordinary."""
-    resumes: bool = False
-    """Whether it goes on from what was published before, so that nothing is missing between two epochs."""
-    begins_empty: bool = False
-    """Whether it does so too where nothing was published yet: then all that the exchange tells is a delta once."""
+    action: ClassVar[StreamAction]
+    """Which kind of stream it takes."""
+    resumes: ClassVar[bool] = False
+    """Whether it continues from what was published before, so that nothing is missing between two epochs."""
+    begins_empty: ClassVar[bool] = False
+    """Whether it does so even if nothing was published yet: then everything that the exchange sends is a delta once."""
 
-    def __init__(self, unit: StreamUnit, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self.unit = unit
+        self.exchange = exchange
         self.health = health
         self.writer: StreamWriter = bus.writer(
             unit.name,
             self._snapshot,
             retention=unit.retention,
             snapshot_interval_s=unit.snapshot_interval_s,
-            on_state=self._writer_is,
-            resume=self._go_on if self.resumes else None,
+            on_state=self._writer_became,
+            resume=self._resume if self.resumes else None,
         )
-        self.heard: Callable[[], None] = lambda: None
-        """Called at each message; set by who watches for silence."""
+        self.on_message: Callable[[], None] = lambda: None
+        """Called at each message; set by the watchdog."""
         self.broken: asyncio.Future[str] | None = None
         """Resolved, with the reason, when what the exchange sends can no longer be followed."""
         self.known = asyncio.Event()
         """Set once it is known what was published before; of streams that resume."""
         self.wake = asyncio.Event()
-        """Set when the state became that of what was published once more: what it lacks is to be asked for."""
+        """Set when the state was resumed once more: what it lacks is to be asked for."""
         self._whole = asyncio.Event()
         self._is_open = False
         self._status: StreamStatus = "stale"
         self._reason: str | None = "starting"
+        self._writer_changed = asyncio.Event()
+        self._is_taken = False
+        """Whether Redis takes what is published: it acknowledged something since the writer last connected."""
+
+    @property
+    def symbol(self) -> Symbol:
+        """The symbol of a stream that is not account-wide."""
+        if self.unit.name.symbol is None:
+            raise ValueError(f"{self.unit.key} needs a symbol")
+        return self.unit.name.symbol
+
+    @property
+    def silence_limit_ms(self) -> int | None:
+        """How long a healthy stream may be silent; None where silence proves nothing."""
+        return None
 
     @abstractmethod
-    async def follow(self, feed: Feed) -> None:
+    async def follow(self) -> None:
         """Take the stream from the exchange until cancelled, or until it breaks."""
 
     async def work(self) -> None:
@@ -69,25 +89,40 @@ class Stream(ABC):
         """Return the whole state as a snapshot's data."""
 
     def resume(self, published: Published) -> None:
-        """Become what was published; what the exchange has beyond it is told of, or asked for, afterwards."""
+        """Become what was published; what the exchange has beyond it arrives, or is asked for, afterwards."""
         raise NotImplementedError
 
     async def open(self) -> None:
-        """Open the writer as soon as there is a state to write; what readers have until then stays theirs."""
+        """Open the writer as soon as there is a state to write; until then readers keep what they have."""
         if not self.resumes:
             await self._whole.wait()
             # From the call on, not from its return: the first snapshot is taken somewhere in between.
             self._is_open = True
         await self.writer.open(self._status, self._reason)
 
+    async def watch_writer(self) -> NoReturn:
+        """Count the writer as working only once Redis acknowledged what it wrote after connecting.
+
+        A writer whose every message Redis refuses (out of memory, read only, a retention beyond its numbers) connects
+        and is refused every second: in between it would look live.
+        """
+        while True:
+            await self._writer_changed.wait()
+            self._writer_changed.clear()
+            if self.writer.state == "live" and not self._is_taken:
+                with contextlib.suppress(WriterFenced):
+                    await self.writer.drained()
+                    self._is_taken = self.writer.state == "live"
+                    self._report()
+
     def live(self) -> None:
-        """Say that the state is whole and as the exchange has it."""
+        """Publish that the state is whole and as the exchange has it."""
         self._whole.set()
-        self._say("live", None)
+        self._set_status("live", None)
 
     def stale(self, reason: str) -> None:
-        """Say that the state may be behind the exchange's."""
-        self._say("stale", reason)
+        """Publish that the state may be behind the exchange's."""
+        self._set_status("stale", reason)
 
     def fail(self, reason: str) -> None:
         """Stop following for now; the runner starts the stream again."""
@@ -95,10 +130,10 @@ class Stream(ABC):
             self.broken.set_result(reason)
 
     def publish(self, data: Any, event: Event, *, is_live: bool = True) -> None:
-        """Publish a delta; the state that `take_snapshot` gives must include it already.
+        """Publish a delta; the state that `take_snapshot` returns must include it already.
 
-        Before the writer is open nothing need be sent: its first snapshot holds everything. What was asked for
-        instead of told (`is_live` False) says nothing about latency.
+        Before the writer is open nothing needs to be sent: its first snapshot holds everything. What was asked for
+        instead of streamed (`is_live` False) says nothing about latency.
         """
         self.health.count("messages")
         exchange_ns = None if event.timestamp is None or not is_live else event.timestamp * _NS_PER_MS
@@ -110,7 +145,7 @@ class Stream(ABC):
         self.writer.delta(data, timestamp=event.timestamp, trace=trace)
         self.health.latency("received→published", now_ns() - event.received_ns)
 
-    async def _go_on(self, published: Published | None) -> None:
+    async def _resume(self, published: Published | None) -> None:
         if published is None and self.begins_empty:
             published = Published(state_of(self.unit.name.action), [], 0)
         if published is None:
@@ -123,13 +158,13 @@ class Stream(ABC):
                 self.wake.set()
             self.known.set()
         self._is_open = True
-        # What was said before went nowhere.
+        # What was reported before went nowhere.
         self.writer.status(self._status, self._reason)
 
     def _snapshot(self, as_of: MessageId) -> Any:
         return self.take_snapshot(str(as_of))
 
-    def _say(self, status: StreamStatus, reason: str | None) -> None:
+    def _set_status(self, status: StreamStatus, reason: str | None) -> None:
         if (status, reason) == (self._status, self._reason):
             return
         self._status, self._reason = status, reason
@@ -137,11 +172,16 @@ class Stream(ABC):
             self.writer.status(status, reason)
         self._report()
 
-    def _writer_is(self, state: WriterState) -> None:
+    def _writer_became(self, state: WriterState) -> None:
+        if state != "live":
+            self._is_taken = False
+        self._writer_changed.set()
         self._report()
 
     def _report(self) -> None:
         if self.writer.state == "standby":
             self.health.state("standby", "a newer writer has the stream")
+        elif self._status == "live" and self._is_taken:
+            self.health.state("live")
         else:
-            self.health.state("live" if self._status == "live" else "stale", self._reason)
+            self.health.state("stale", self._reason or NOT_TAKEN)

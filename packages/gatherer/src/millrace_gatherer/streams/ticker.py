@@ -1,11 +1,11 @@
 """Tickers: the fields that changed."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from millrace_bus import Bus
 from millrace_core.market import Ticker
-from millrace_core.names import Symbol
-from millrace_exchange import Event, Feed
+from millrace_exchange import Event, Exchange
+from millrace_exchange.actions import TICKER, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
@@ -14,14 +14,20 @@ from millrace_service import UnitHealthReporter
 class TickerStream(Stream):
     """The ticker of one symbol."""
 
-    def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
-        self._symbol = symbol
-        self._ticker: Ticker = {}
-        super().__init__(unit, bus, health)
+    action: ClassVar[StreamAction] = TICKER
 
-    async def follow(self, feed: Feed) -> None:
-        """Follow ccxt's ticker."""
-        await feed.ticker(self._symbol, self)
+    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+        self._ticker: Ticker = {}
+        super().__init__(unit, exchange, bus, health)
+
+    @property
+    def silence_limit_ms(self) -> int | None:
+        """Return how long a healthy ticker may be silent."""
+        return self.exchange.profile.silence.ticker_ms
+
+    async def follow(self) -> None:
+        """Follow the exchange's ticker of the symbol."""
+        await self.exchange.market.ticker(self.symbol, self)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
         """Return the whole ticker."""
@@ -29,7 +35,7 @@ class TickerStream(Stream):
 
     def ticker_changed(self, ticker: Ticker, event: Event) -> None:
         """Publish the fields that changed."""
-        self.heard()
+        self.on_message()
         changed = {name: value for name, value in ticker.items() if self._ticker.get(name) != value}
         self._ticker.update(changed)
         self.publish(changed, event)

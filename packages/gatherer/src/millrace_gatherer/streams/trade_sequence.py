@@ -7,21 +7,25 @@ from itertools import takewhile
 from millrace_core.market import Trade
 from millrace_core.states import KEPT_TRADES
 
+_Identity = tuple[str | None, str | None]
+"""Trade id and, where it counts, order id."""
+
 REMEMBERED = 10 * KEPT_TRADES
-"""How many ids are known again where their order says nothing."""
+"""How many identities are recognised where ids say nothing of the order."""
 
 
 class TradeSequence:
     """The trades of one stream in order, the newest of them, and what has been seen.
 
-    Where an exchange numbers a symbol's trades consecutively, a hole is proven by the ids; elsewhere ids are
-    only compared.
+    Where an exchange numbers a symbol's trades consecutively, a hole is proven by the ids; elsewhere identities are
+    only compared: ids, or with `per_order` trade id and order id, since a self-trade is two records of one trade id.
     """
 
-    def __init__(self, *, consecutive: bool) -> None:
+    def __init__(self, *, consecutive: bool, per_order: bool = False) -> None:
         self.newest: deque[Trade] = deque(maxlen=KEPT_TRADES)
         self._consecutive = consecutive
-        self._seen: dict[str, None] = {}
+        self._per_order = per_order
+        self._seen: dict[_Identity, None] = {}
         self._last_number: int | None = None
 
     @property
@@ -30,10 +34,10 @@ class TradeSequence:
         return self.newest[-1] if self.newest else None
 
     def restart(self, newest: Iterable[Trade], earlier: Iterable[Trade]) -> None:
-        """Count these as published, and no others; of the earlier ones only the ids matter."""
+        """Count these as published, and no others; of the earlier ones only the identities matter."""
         trades = list(newest)
         self.newest.clear()
-        self._seen = {trade.id: None for trade in earlier if trade.id is not None}
+        self._seen = {self._identity(trade): None for trade in earlier if trade.id is not None}
         self._last_number = None
         if trades:
             self.add(trades)
@@ -44,10 +48,11 @@ class TradeSequence:
             last = -1 if self._last_number is None else self._last_number
             numbered = {number: trade for trade in trades if (number := _number(trade)) > last}
             return [numbered[number] for number in sorted(numbered)]
-        new: dict[str | int, Trade] = {}
+        new: dict[_Identity | int, Trade] = {}
         for place, trade in enumerate(trades):
-            if trade.id is None or trade.id not in self._seen:
-                new.setdefault(place if trade.id is None else trade.id, trade)
+            identity = self._identity(trade)
+            if trade.id is None or identity not in self._seen:
+                new.setdefault(place if trade.id is None else identity, trade)
         return sorted(new.values(), key=_time)
 
     def missing_before(self, trades: list[Trade]) -> int:
@@ -65,23 +70,26 @@ class TradeSequence:
         return [trade for _, trade in takewhile(lambda pair: _number(pair[1]) == pair[0], numbered)]
 
     def may_miss_before(self, asked: list[Trade]) -> bool:
-        """Tell whether the newest that an exchange gives do not reach back to what was published.
+        """Tell whether the newest trades of an exchange do not reach back to what was published.
 
-        Where ids are not consecutive nothing proves it: but nothing that was published is among them.
+        Without consecutive ids nothing proves it, but nothing that was published is among them.
         """
         if self._consecutive or not asked or self.last is None:
             return False
-        return all(trade.id not in self._seen for trade in asked) and _time(asked[0]) > _time(self.last)
+        return all(self._identity(trade) not in self._seen for trade in asked) and _time(asked[0]) > _time(self.last)
 
     def add(self, trades: list[Trade]) -> None:
-        """Count trades, which `unseen` gave, as published."""
+        """Count trades that `unseen` returned as published."""
         self.newest.extend(trades)
         if self._consecutive:
             self._last_number = _number(trades[-1])
             return
-        self._seen.update((trade.id, None) for trade in trades if trade.id is not None)
+        self._seen.update((self._identity(trade), None) for trade in trades if trade.id is not None)
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
+
+    def _identity(self, trade: Trade) -> _Identity:
+        return trade.id, trade.order if self._per_order else None
 
 
 def _time(trade: Trade) -> int:

@@ -2,16 +2,16 @@
 
 import asyncio
 from abc import abstractmethod
-from typing import Final, NoReturn, cast
+from typing import ClassVar, Final, NoReturn, cast
 
 import structlog
 
 from millrace_bus import Bus, Published
 from millrace_core.clock import now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
-from millrace_core.names import Symbol
 from millrace_core.states import TradesState
-from millrace_exchange import Event, ExchangeError, Fatal, Feed
+from millrace_exchange import Event, Exchange, ExchangeError, ExchangeProfile, Fatal
+from millrace_exchange.actions import MY_TRADES, TRADES, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnit
@@ -20,53 +20,49 @@ from millrace_service.tasks import run_all
 
 log = structlog.get_logger()
 
-NUMBERED: Final = frozenset({"binance"})
-"""Exchanges that number each symbol's public trades consecutively."""
 SUBSCRIBING_S: Final = 1.0
 """How long the first trade of a new subscription is waited for before asking for what it may have missed."""
-MOST_TIMES_IN_VAIN: Final = 5
-"""How often a hole is asked for without any answer filling more of it, before it is given up."""
-IN_VAIN_PAUSE_S: Final = 0.2
-FULL_PAGE: Final = 100
-"""So many trades in one answer may not be all: exchanges give 100 to 1,000 at a time."""
+MAX_FRUITLESS: Final = 5
+"""How often in a row an answer may fill nothing of a hole before the hole is given up."""
+FRUITLESS_PAUSE_S: Final = 0.2
 
 
 class TradesStream(Stream):
     """Trades of one symbol. While a hole is being filled, what arrives is held back, so that order is kept."""
 
     resumes = True
-    poll_s: float | None = None
+    poll_s: ClassVar[float | None] = None
     """How often to ask even without a hole; None where holes show themselves."""
-    pages = False
-    """Whether asking for what comes after a trade gives the oldest first, so that it is asked for page by page."""
+    pages: ClassVar[bool] = False
+    """Whether an answer holds the oldest trades after one, so that it is asked page by page until nothing is new."""
 
-    def __init__(self, unit: StreamUnit, symbol: Symbol, bus: Bus, health: UnitHealthReporter) -> None:
-        self.symbol = symbol
-        self._sequence = TradeSequence(consecutive=self._is_numbered(unit))
+    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+        self._sequence = self._new_sequence(exchange.profile)
         self._held: list[Trade] = []
         self._filling = True
         self._wanted = asyncio.Event()
         self._resumed = 0
         """How often the sequence became that of what was published."""
-        super().__init__(unit, bus, health)
+        super().__init__(unit, exchange, bus, health)
 
     @abstractmethod
-    async def subscribe(self, feed: Feed) -> NoReturn:
+    async def subscribe(self) -> None:
         """Follow the exchange's own stream."""
 
     @abstractmethod
-    async def ask(self, feed: Feed, after: Trade | None) -> list[Trade]:
+    async def ask(self, after: Trade | None) -> list[Trade]:
         """Ask for the trades after one, or the newest."""
 
-    def _is_numbered(self, unit: StreamUnit) -> bool:
-        return False
+    @abstractmethod
+    def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
+        """Return an empty sequence that knows what identifies a trade."""
 
-    async def follow(self, feed: Feed) -> None:
-        """Follow the stream, and ask for whatever it did not bring."""
+    async def follow(self) -> None:
+        """Follow the stream, and ask for everything that it did not bring."""
         self._filling = True
         self._held.clear()
         self._wanted.clear()
-        await run_all(self.subscribe(feed), self._fill_holes(feed))
+        await run_all(self.subscribe(), self._fill_holes())
 
     def take_snapshot(self, as_of: str) -> TradesSnapshot:
         """Return the newest trades."""
@@ -84,7 +80,7 @@ class TradesStream(Stream):
 
     def traded(self, trades: list[Trade], event: Event) -> None:
         """Publish new trades, or hold them back behind a hole."""
-        self.heard()
+        self.on_message()
         if self._filling:
             self._held += trades
         elif fresh := self._sequence.unseen(trades):
@@ -99,7 +95,7 @@ class TradesStream(Stream):
         self._sequence.add(trades)
         self.publish(TradesDelta(trades=trades), event, is_live=is_live)
 
-    async def _fill_holes(self, feed: Feed) -> NoReturn:
+    async def _fill_holes(self) -> NoReturn:
         wait_s: float | None = SUBSCRIBING_S
         await self.known.wait()
         while True:
@@ -109,15 +105,15 @@ class TradesStream(Stream):
             except TimeoutError:
                 self._filling = True
             self._wanted.clear()
-            wait_s = self.poll_s if await self._fill(feed) else SUBSCRIBING_S
+            wait_s = self.poll_s if await self._fill() else SUBSCRIBING_S
 
-    async def _fill(self, feed: Feed) -> bool:
-        """Ask until nothing is missing up to what is held back, and let that go; False if the asking failed."""
-        in_vain, fresh = 0, list[Trade]()
+    async def _fill(self) -> bool:
+        """Ask until nothing is missing before what is held back, then publish that; return False if asking failed."""
+        fruitless, fresh = 0, list[Trade]()
         try:
-            while in_vain < MOST_TIMES_IN_VAIN:
+            while fruitless < MAX_FRUITLESS:
                 resumed, last = self._resumed, self._sequence.last
-                asked = await self.ask(feed, last)
+                asked = await self.ask(last)
                 if resumed != self._resumed:
                     # What was asked for is not what is missing now.
                     continue
@@ -126,11 +122,11 @@ class TradesStream(Stream):
                 run = [] if self._sequence.missing_before(fresh) else self._sequence.run(fresh)
                 self._publish(run)
                 fresh = fresh[len(run) :]
-                if not fresh and not (self.pages and len(asked) >= FULL_PAGE and run):
+                if not fresh and not (self.pages and run):
                     break
-                # What the stream told already may take a moment until it can be asked for.
-                in_vain = 0 if run else in_vain + 1
-                await asyncio.sleep(0 if run else IN_VAIN_PAUSE_S)
+                # What the stream brought already may take a moment until it can be asked for.
+                fruitless = 0 if run else fruitless + 1
+                await asyncio.sleep(0 if run else FRUITLESS_PAUSE_S)
         except Fatal:
             raise
         except ExchangeError as error:
@@ -147,7 +143,7 @@ class TradesStream(Stream):
         while trades:
             if missing := self._sequence.missing_before(trades):
                 self.health.count("lost", missing)
-                log.error("trades were lost: the exchange does not give them any more", missing=missing)
+                log.error("trades were lost: the exchange does not return them any more", missing=missing)
             run = self._sequence.run(trades)
             self._add(run, Event(run[-1].timestamp, now_ns()), is_live=False)
             trades = trades[len(run) :]
@@ -155,36 +151,47 @@ class TradesStream(Stream):
     def _suspect(self, asked: list[Trade]) -> None:
         if self._sequence.may_miss_before(asked):
             self.health.count("lost")
-            log.error("trades were lost, nobody knows how many: the exchange does not give them any more")
+            log.error("trades may be lost: what the exchange returns begins after the last one published")
 
 
 class PublicTradesStream(TradesStream):
     """The trades of a market."""
 
-    def _is_numbered(self, unit: StreamUnit) -> bool:
-        return unit.name.exchange in NUMBERED
+    action: ClassVar[StreamAction] = TRADES
 
-    async def subscribe(self, feed: Feed) -> NoReturn:
-        """Follow ccxt's trades of the symbol."""
-        await feed.trades(self.symbol, self)
+    @property
+    def silence_limit_ms(self) -> int | None:
+        """Return how long a market may be without a trade."""
+        return self.exchange.profile.silence.trades_ms
 
-    async def ask(self, feed: Feed, after: Trade | None) -> list[Trade]:
-        """Ask for a thousand trades."""
-        return await feed.fetch_trades(self.symbol, after)
+    def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
+        return TradeSequence(consecutive=profile.ids.numbers_public_trades)
+
+    async def subscribe(self) -> None:
+        """Follow the exchange's trades of the symbol."""
+        await self.exchange.market.trades(self.symbol, self)
+
+    async def ask(self, after: Trade | None) -> list[Trade]:
+        """Ask for the newest trades, or for those after one where the exchange can."""
+        return await self.exchange.market.fetch_trades(self.symbol, after)
 
 
 class MyTradesStream(TradesStream):
     """The account's own trades in a market."""
 
+    action: ClassVar[StreamAction] = MY_TRADES
     # Snapshots of trades are stored nowhere, and none of the account's may be missing in its history.
     begins_empty = True
     poll_s = 30.0
     pages = True
 
-    async def subscribe(self, feed: Feed) -> NoReturn:
-        """Follow ccxt's own trades in the symbol."""
-        await feed.my_trades(self.symbol, self)
+    def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
+        return TradeSequence(consecutive=False, per_order=profile.ids.own_trade == "trade_and_order")
 
-    async def ask(self, feed: Feed, after: Trade | None) -> list[Trade]:
+    async def subscribe(self) -> None:
+        """Follow the exchange's own trades in the symbol."""
+        await self.exchange.account.my_trades(self.symbol, self)
+
+    async def ask(self, after: Trade | None) -> list[Trade]:
         """Ask for the newest, or for those since the newest known."""
-        return await feed.fetch_my_trades(self.symbol, None if after is None else after.timestamp)
+        return await self.exchange.account.fetch_my_trades(self.symbol, None if after is None else after.timestamp)

@@ -1,0 +1,1 @@
+"""Agents' configurations and heartbeats."""

@@ -1,0 +1,122 @@
+"""Agents' configurations, live. See docs/protocol.md, "Configuration"."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from millrace_bus.connection.control import Control
+from millrace_bus.connection.subscriptions import Subscriptions
+from millrace_core.errors import InvalidName
+from millrace_core.names import CONFIGS_INDEX, AgentId, agent_id, config_key, keyspace_channel
+
+POLL_S = 5.0
+"""What keyspace notifications lose, or a server that sends none, is noticed this soon."""
+
+_ALL = AgentId("*")
+_PREFIX = config_key(AgentId("")).encode()
+
+
+class Configs:
+    """Configurations and the index of the agents that have one. Every call waits out an outage of Redis.
+
+    Raises:
+        CommandRefused: from every method, when Redis answered with an error.
+    """
+
+    def __init__(self, redis: Control, subscriptions: Subscriptions) -> None:
+        self._redis, self._subscriptions = redis, subscriptions
+
+    async def get(self, agent: AgentId) -> bytes | None:
+        """Return an agent's configuration; None where there is none."""
+        text: bytes | None = await self._redis.call("GET", config_key(agent))
+        return text
+
+    async def put(self, agent: AgentId, text: str | bytes) -> None:
+        """Write an agent's configuration."""
+        await self._redis.call("SET", config_key(agent), text)
+        await self._register(agent)
+
+    async def replace(self, agent: AgentId, expected: bytes | None, text: bytes) -> bool:
+        """Write an agent's configuration if it is still what is expected; tell whether it is written now."""
+        if not await self._redis.replace(config_key(agent), expected, text):
+            return False
+        await self._register(agent)
+        return True
+
+    async def watch(self, agent: AgentId) -> AsyncIterator[bytes | None]:
+        """Return an agent's configuration now and at each change; None while there is none."""
+        changed = asyncio.Event()
+        pattern = keyspace_channel(config_key(agent))
+        subscription = self._subscriptions.add_pattern(pattern, lambda _: changed.set())
+        try:
+            newest = await self.get(agent)
+            # One that was written by hand is in no index.
+            await self._register(agent)
+            yield newest
+            while True:
+                await _changed_or_due(changed)
+                if (text := await self.get(agent)) != newest:
+                    newest = text
+                    await self._register(agent)
+                    yield newest
+        finally:
+            self._subscriptions.remove(subscription)
+
+    async def changes(self) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
+        """Return each agent's configuration now, and again whenever it changes; None once it is removed.
+
+        Two changes within the few ms that reading takes are told as one: Redis keeps only the newest.
+        """
+        changed = asyncio.Event()
+        written: set[AgentId] = set()
+
+        def note(channel: bytes | None) -> None:
+            if channel is not None and (agent := _agent_of(channel)) is not None:
+                written.add(agent)
+            changed.set()
+
+        subscription = self._subscriptions.add_pattern(keyspace_channel(config_key(_ALL)), note)
+        known: dict[AgentId, bytes] = {}
+        try:
+            while True:
+                changed.clear()
+                while written:
+                    await self._register(written.pop())
+                present = await self._all()
+                for agent in sorted(known.keys() | present.keys()):
+                    if (text := present.get(agent)) != known.get(agent):
+                        yield agent, text
+                known = present
+                await _changed_or_due(changed)
+        finally:
+            self._subscriptions.remove(subscription)
+
+    async def _all(self) -> dict[AgentId, bytes]:
+        agents = {config_key(agent): agent for agent in await self._registered()}
+        found = {}
+        for keys in self._redis.grouping(agents):
+            texts = await self._redis.call("MGET", *keys)
+            found.update({agents[key]: text for key, text in zip(keys, texts, strict=True) if text is not None})
+        return found
+
+    async def _registered(self) -> list[AgentId]:
+        return sorted(AgentId(agent.decode()) for agent in await self._redis.call("SMEMBERS", CONFIGS_INDEX))
+
+    async def _register(self, agent: AgentId) -> None:
+        # Never taken out: there are few, and one whose configuration was removed gets another most likely.
+        await self._redis.call("SADD", CONFIGS_INDEX, agent)
+
+
+async def _changed_or_due(changed: asyncio.Event) -> None:
+    """Wait for a change, or until it is time to look whether one was missed."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(POLL_S):
+            await changed.wait()
+    changed.clear()
+
+
+def _agent_of(channel: bytes) -> AgentId | None:
+    """Return whose configuration a keyspace notification is about; None where the key is no configuration's."""
+    with contextlib.suppress(InvalidName, UnicodeDecodeError):
+        return agent_id(channel.partition(b":")[2].removeprefix(_PREFIX).decode())
+    return None

@@ -1,0 +1,53 @@
+"""The heartbeats that agents leave. See docs/protocol.md, "Heartbeats"."""
+
+import msgspec
+
+from millrace_bus.connection.control import Control
+from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
+from millrace_core.names import AGENTS_INDEX, AgentId, agent_key
+
+_HEARTBEAT = msgspec.json.Decoder(Heartbeat)
+
+
+class Heartbeats:
+    """Heartbeats and the index of the agents that have sent one. Every call waits out an outage of Redis.
+
+    Raises:
+        CommandRefused: from every method, when Redis answered with an error, such as OOM.
+    """
+
+    def __init__(self, redis: Control) -> None:
+        self._redis = redis
+
+    async def send(self, heartbeat: Heartbeat) -> None:
+        """Leave a heartbeat for 15 s."""
+        key = agent_key(AgentId(heartbeat.id))
+        await self._redis.call("SET", key, msgspec.json.encode(heartbeat), "EX", HEARTBEAT_TTL_S)
+        await self._redis.call("SADD", AGENTS_INDEX, heartbeat.id)
+
+    async def end(self, agent: AgentId) -> None:
+        """Remove a heartbeat: the agent ended on purpose."""
+        await self._redis.call("DEL", agent_key(agent))
+        await self._redis.call("SREM", AGENTS_INDEX, agent)
+
+    async def all(self) -> list[Heartbeat]:
+        """Return the heartbeat of every agent that is alive, by id; what is no heartbeat is passed over.
+
+        Agents whose heartbeat has expired leave the index. Their next heartbeat brings them back.
+        """
+        members = await self._redis.call("SMEMBERS", AGENTS_INDEX)
+        agents = {agent_key(AgentId(agent.decode())): agent for agent in sorted(members)}
+        texts: dict[str, bytes | None] = {}
+        for keys in self._redis.grouping(agents):
+            texts.update(zip(keys, await self._redis.call("MGET", *keys), strict=True))
+        if expired := [agents[key] for key, text in texts.items() if text is None]:
+            await self._redis.call("SREM", AGENTS_INDEX, *expired)
+        found = (texts[key] for key in agents)
+        return [heartbeat for text in found if text is not None and (heartbeat := _heartbeat(text)) is not None]
+
+
+def _heartbeat(text: bytes) -> Heartbeat | None:
+    try:
+        return _HEARTBEAT.decode(text)
+    except msgspec.MsgspecError:
+        return None

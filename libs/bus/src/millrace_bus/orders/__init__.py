@@ -1,0 +1,1 @@
+"""Orders in Redis, each the join of what every source reported."""

@@ -1,0 +1,195 @@
+"""Joining what is known of orders with what Redis holds, all that comes at once in one transaction a tenant.
+
+`WATCH` belongs to a connection, so this one is for nothing else, and one transaction follows the other: what is
+handed in meanwhile is merged together by the next. Two round trips serve however many orders that are. The keys of
+one tenant lie in one slot, so a transaction never holds orders of two tenants.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from millrace_bus.connection.background import BackgroundTask
+from millrace_bus.connection.calls import until_answered
+from millrace_bus.connection.connection import Connection, pack
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.errors import BusError, CommandRefused, InvalidOrder, TaskFailed
+from millrace_bus.orders.order_hash import Keys, check_numbers, keys_of, place, read_record, storing
+from millrace_core.names import Tenant
+from millrace_core.orders import OrderRecord, join
+
+MOST_AT_ONCE: Final = 64
+"""Orders of one transaction: it is tried again as a whole when somebody else changed one of them."""
+_MULTI, _EXEC = pack("MULTI"), pack("EXEC")
+_UNREADABLE: Final = (msgspec.MsgspecError, LookupError, ValueError)
+"""What reading a hash raises that somebody else has written."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Merge:
+    """One record to be joined, and who waits for the result."""
+
+    record: OrderRecord
+    keys: Keys
+    done: "asyncio.Future[OrderRecord]"
+
+
+class OrderMerger:
+    """Merges records, one transaction after the other."""
+
+    def __init__(self, reconnecting: ReconnectingConnection) -> None:
+        self._reconnecting = reconnecting
+        self._waiting: dict[Tenant, list[_Merge]] = {}
+        self._at_work: list[_Merge] = []
+        self._there_are = asyncio.Event()
+        self._task: BackgroundTask | None = None
+
+    async def merge(self, tenant: Tenant, record: OrderRecord) -> OrderRecord:
+        """Join a record with what is there; return the result, with whatever else was merged at once.
+
+        A caller that is cancelled meanwhile leaves open whether it was merged.
+
+        Raises:
+            CommandRefused: Redis does not read or write it.
+            InvalidOrder: it, or what is there under its id, has numbers that are none, or cannot be read.
+            TaskFailed: an unforeseen error; whether it was merged is open.
+        """
+        check_numbers(record)
+        keys = keys_of(tenant, record.exchange, record.order.symbol, record.order.id)
+        done: asyncio.Future[OrderRecord] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tenant, []).append(_Merge(record, keys, done))
+        self._there_are.set()
+        if self._task is None or self._task.is_done:
+            self._task = BackgroundTask(self._work(), "order merger", self._failed)
+        return await done
+
+    async def close(self) -> None:
+        """Merge no more; callers that still wait are cancelled."""
+        task, self._task = self._task, None
+        if task is not None:
+            await task.close()
+        for merge in (*self._at_work, *(each for merges in self._waiting.values() for each in merges)):
+            merge.done.cancel()
+        self._waiting.clear()
+        await self._reconnecting.close()
+
+    async def _work(self) -> None:
+        while True:
+            await self._there_are.wait()
+            while self._waiting:
+                tenant = next(iter(self._waiting))
+                merges = self._waiting.pop(tenant)
+                if rest := merges[MOST_AT_ONCE:]:
+                    # Behind the other tenants.
+                    self._waiting[tenant] = rest
+                self._at_work = merges[:MOST_AT_ONCE]
+                await self._merge(tenant, self._at_work)
+                self._at_work = []
+            self._there_are.clear()
+
+    def _failed(self, failure: TaskFailed) -> None:
+        """Hand an unforeseen error to those whose transaction it was; the others are merged by a new task."""
+        merges, self._at_work = self._at_work, []
+        for merge in merges:
+            if not merge.done.done():
+                merge.done.set_exception(failure)
+        self._task = BackgroundTask(self._work(), "order merger", self._failed) if self._waiting else None
+
+    async def _merge(self, tenant: Tenant, merges: Sequence[_Merge]) -> None:
+        try:
+            while not (merged := await until_answered(lambda: self._try(tenant, merges))):
+                pass
+        except (CommandRefused, InvalidOrder) as error:
+            await self._separate(tenant, merges, error)
+            return
+        for merge, record in zip(merges, merged, strict=True):
+            if not merge.done.done():
+                merge.done.set_result(record)
+
+    async def _separate(self, tenant: Tenant, merges: Sequence[_Merge], error: BusError) -> None:
+        """Find out whose order it is that cannot be merged: the others are."""
+        if len(merges) > 1:
+            for merge in merges:
+                await self._merge(tenant, [merge])
+        elif not merges[0].done.done():
+            merges[0].done.set_exception(error)
+
+    async def _try(self, tenant: Tenant, merges: Sequence[_Merge]) -> list[OrderRecord] | None:
+        """Merge once; None if somebody else changed one of the orders meanwhile: nothing was done.
+
+        Raises:
+            Disconnected, CommandRefused: it may have been merged, or was not.
+            InvalidOrder: what is there cannot be read.
+        """
+        connection = await self._reconnecting.up()
+        found = await _watched(connection, merges)
+        merged: list[tuple[str, OrderRecord]] = []
+        changed: dict[str, OrderRecord] = {}
+        for merge in merges:
+            record, keys = merge.record, merge.keys
+            key, present = place(keys, found[keys.plain], found[keys.full], record.exchange, record.order.symbol)
+            joined = record if present is None else join(present, record)
+            if joined != present:
+                found[key] = changed[key] = joined
+            merged.append((key, joined))
+        commands = [part for key, record in changed.items() for part in storing(tenant, key, record)]
+        return [found[key] or joined for key, joined in merged] if await _committed(connection, commands) else None
+
+
+async def _watched(connection: Connection, merges: Sequence[_Merge]) -> dict[str, OrderRecord | None]:
+    """Watch orders' hashes and read them, in one pipeline."""
+    keys = {key: merge.record.order.id for merge in merges for key in merge.keys}
+    _, *hashes = await _replies(connection, [pack("WATCH", *keys), *(pack("HGETALL", key) for key in keys)])
+    found: dict[str, OrderRecord | None] = {}
+    for (key, order_id), fields in zip(keys.items(), hashes, strict=True):
+        try:
+            found[key] = record = read_record(fields)
+        except _UNREADABLE as error:
+            raise InvalidOrder(order_id, f"{key} cannot be read: {error}") from error
+        if record is None:
+            continue
+        if record.order.id != order_id:
+            raise InvalidOrder(order_id, f"{key} holds order {record.order.id}")
+        check_numbers(record)
+    return found
+
+
+async def _committed(connection: Connection, commands: list[bytes]) -> bool:
+    """Carry commands out together, unless something watched has changed."""
+    if not commands:
+        connection.send(pack("UNWATCH"), [None])
+        return True
+    carried_out = (await _replies(connection, [_MULTI, *commands, _EXEC]))[-1]
+    if carried_out is None:
+        return False
+    _raise_first(carried_out)
+    return True
+
+
+async def _replies(connection: Connection, commands: Sequence[bytes]) -> list[Any]:
+    """Send commands as one pipeline; return their replies.
+
+    Raises:
+        Disconnected, CommandRefused: one of them failed.
+    """
+    all_there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    replies: list[Any] = []
+
+    def take(reply: Any) -> None:
+        replies.append(reply)
+        if len(replies) == len(commands) and not all_there.done():
+            all_there.set_result(None)
+
+    connection.send(b"".join(commands), [take] * len(commands))
+    await all_there
+    _raise_first(replies)
+    return replies
+
+
+def _raise_first(replies: Sequence[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, BusError):
+            raise reply

@@ -1,0 +1,61 @@
+"""Orders in Redis, each the join of what every source reported of it. See docs/protocol.md, "Orders"."""
+
+import asyncio
+
+from millrace_bus.connection.calls import Calls
+from millrace_bus.orders.merger import OrderMerger
+from millrace_bus.orders.order_hash import is_of, keys_of, place, read_record
+from millrace_core.names import ExchangeId, Symbol, Tenant, full_order_key, open_orders_key, order_key, orders_key
+from millrace_core.orders import OrderRecord
+
+
+class Orders:
+    """Order hashes and their indexes; reached as `bus.orders`. Every call waits out an outage of Redis."""
+
+    def __init__(self, merger: OrderMerger, calls: Calls) -> None:
+        self._merger, self._call = merger, calls.call
+
+    async def merge(self, tenant: Tenant, record: OrderRecord) -> OrderRecord:
+        """Join a record with what is there; return the result. Idempotent, in any order of calls and callers.
+
+        Never with another order that has the same id on another exchange, or in another symbol.
+
+        Raises:
+            CommandRefused, InvalidOrder, TaskFailed: see `OrderMerger.merge`.
+        """
+        return await self._merger.merge(tenant, record)
+
+    async def get(
+        self, tenant: Tenant, order_id: str, *, exchange: ExchangeId | None = None, symbol: Symbol | None = None
+    ) -> OrderRecord | None:
+        """Return an order; None where Redis knows none, or no longer (7 days after it was final).
+
+        An id may be that of several orders, on other exchanges or in other symbols: `exchange` and `symbol` name
+        the one that is meant. With neither it is the one that was there first.
+        """
+        if exchange is None:
+            return await self._read(order_key(tenant, order_id))
+        keys = keys_of(tenant, exchange, symbol, order_id)
+        plain, full = await asyncio.gather(self._read(keys.plain), self._read(keys.full))
+        return place(keys, plain, full, exchange, symbol)[1]
+
+    async def open_ids(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol) -> set[str]:
+        """Return the ids of the open orders."""
+        found: set[bytes] = await self._call("SMEMBERS", open_orders_key(tenant, exchange, symbol))
+        return {order_id.decode() for order_id in found}
+
+    async def recent(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol, limit: int = 100) -> list[OrderRecord]:
+        """Return the newest orders by creation time, newest first."""
+        found: list[bytes] = await self._call("ZREVRANGE", orders_key(tenant, exchange, symbol), 0, limit - 1)
+        records = await asyncio.gather(*(self._of(tenant, exchange, symbol, each.decode()) for each in found))
+        return [record for record in records if record is not None]
+
+    async def _of(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol, order_id: str) -> OrderRecord | None:
+        # The full key is asked for where it is needed only: hardly ever.
+        plain = await self._read(order_key(tenant, order_id))
+        if plain is not None and is_of(plain, exchange, symbol):
+            return plain
+        return await self._read(full_order_key(tenant, exchange, symbol, order_id))
+
+    async def _read(self, key: str) -> OrderRecord | None:
+        return read_record(await self._call("HGETALL", key))

@@ -1,0 +1,1 @@
+"""Following streams without silent gaps, and reading journals."""

@@ -1,0 +1,289 @@
+"""Following a stream: one `FollowedStream` for all listeners of this process, a `Follower` for each of them.
+
+This is the I/O around `gap_recovery`. See docs/protocol.md, "Readers".
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from millrace_bus.connection.background import BackgroundTask
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.connection.subscriptions import Subscriptions
+from millrace_bus.errors import CommandRefused, Disconnected, TaskFailed
+from millrace_bus.reading.gap_recovery import GapRecovery, Need
+from millrace_bus.reading.journal_page import entry_body, entry_message_id
+from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
+from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.clock import now_ns
+from millrace_core.errors import InvalidMessage, InvalidName
+from millrace_core.ids import MessageId
+from millrace_core.messages import Message, Status, decode
+from millrace_core.names import StreamName
+from millrace_core.states import StreamState, state_of
+from millrace_core.trace import Trace
+
+Listener = Callable[[Update], None]
+OnFailed = Callable[[Exception], None]
+"""Called once with what a listener raised, or what ended the following."""
+
+PAGE = 500
+"""Entries of the journal that are read at a time."""
+DEAD_AFTER_S = 10.0
+"""A writer says something every 5 s: one that was silent for twice that is dead."""
+RESTARTS = BackoffPolicy(first_s=0.04, limit_s=1.0)
+"""Pauses between starts that do not succeed, from the second on."""
+_READ_RETRIES = BackoffPolicy(first_s=0.1, limit_s=0.1)
+_TICK_S = 1.0
+_NO_TRACE = Trace()
+
+
+class Follower:
+    """One listener's hold on a stream; made by `Bus.follow`."""
+
+    def __init__(
+        self,
+        stream: "FollowedStream",
+        listener: Listener,
+        on_failed: OnFailed | None,
+        release: Callable[["FollowedStream"], Awaitable[None]],
+    ) -> None:
+        self.failure: Exception | None = None
+        """What the listener raised, or what ended the following; the listener is not called any more."""
+        self._stream, self._listener, self._release = stream, listener, release
+        self._on_failed = on_failed or self._report
+        self._is_closed = False
+        self._settled = asyncio.Event()
+        """Set while `trusted`, and for good once it failed."""
+        stream.add(self)
+
+    @property
+    def name(self) -> StreamName:
+        """The stream's name."""
+        return self._stream.name
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the state is proven whole and right as of `last`; False from an outage until recovered."""
+        return self.failure is None and self._stream.gap_recovery.trusted
+
+    @property
+    def state(self) -> StreamState:
+        """What the messages add up to; untrusted, what was known when that came to light."""
+        return self._stream.gap_recovery.state
+
+    @property
+    def status(self) -> FollowerStatus:
+        """What the writer says of its stream, or `dead` after 10 s of silence."""
+        return self._stream.status
+
+    @property
+    def last(self) -> MessageId | None:
+        """The id of the last message that was taken in; None before any was."""
+        return self._stream.gap_recovery.last
+
+    @property
+    def counters(self) -> FollowerCounters:
+        """The running totals, shared by all followers of the stream."""
+        return self._stream.gap_recovery.counters
+
+    async def ready(self) -> None:
+        """Wait until the state is trusted.
+
+        A stream of answers is ready as soon as nothing later can be missed, even when it does not exist yet;
+        any other once its first snapshot is there.
+
+        Raises:
+            Exception: what the listener raised, or what ended the following (`TaskFailed`).
+        """
+        while not self.trusted:
+            if self.failure is not None:
+                raise self.failure
+            await self._settled.wait()
+
+    async def close(self) -> None:
+        """Stop following; the listener is not called again. Closing twice is harmless."""
+        if not self._is_closed:
+            self._is_closed = True
+            if not self._stream.remove(self):
+                await self._release(self._stream)
+
+    def call(self, update: Update) -> None:
+        """Hand an update to the listener; one that raises is not called again, and its owner gets the error."""
+        if update.trusted:
+            self._settled.set()
+        else:
+            self._settled.clear()
+        try:
+            self._listener(update)
+        except Exception as error:  # noqa: BLE001 (foreign code: its fault must not end everybody's connection)
+            self._stream.remove(self)
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Hand the error that ended it to the owner."""
+        self.failure = error
+        self._settled.set()
+        self._on_failed(error)
+
+    def _report(self, error: Exception) -> None:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"a listener of {self.name} failed and is not called again", "exception": error}
+        )
+
+
+class FollowedStream:
+    """Follows one stream for all its listeners: listens to its channel, reads what the gap recovery needs."""
+
+    def __init__(
+        self, name: StreamName, subscriptions: Subscriptions, reading: ReconnectingConnection, *, from_start: bool
+    ) -> None:
+        self.name = name
+        self.gap_recovery = GapRecovery(
+            lambda: state_of(name.action), self._tell, has_snapshots=name.has_snapshots, from_start=from_start
+        )
+        self.is_dead = False
+        self._followers: list[Follower] = []
+        self._reading = reading
+        self._received_at = time.monotonic()
+        self._awake = asyncio.Event()
+        self._subscriptions = subscriptions
+        self._task = BackgroundTask(self._follow(), f"follow {name}", self._failed)
+        self._subscription = subscriptions.add(str(name), self)
+
+    @property
+    def status(self) -> FollowerStatus:
+        """What the writer says, or `dead`."""
+        return "dead" if self.is_dead else self.gap_recovery.said
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it follows no more, so that nobody may join."""
+        return self._task.is_done
+
+    def add(self, follower: Follower) -> None:
+        """Take a follower in; where the state is trusted already, it learns so in the next turn."""
+        self._followers = [*self._followers, follower]
+        if self.gap_recovery.trusted:
+            asyncio.get_running_loop().call_soon(self._welcome, follower)
+
+    def remove(self, follower: Follower) -> bool:
+        """Call a follower no more; tell whether any is left."""
+        # A new list: an update may be going out to the old one just now.
+        self._followers = [other for other in self._followers if other is not follower]
+        return bool(self._followers)
+
+    async def close(self) -> None:
+        """Stop following."""
+        self._subscriptions.remove(self._subscription)
+        await self._task.close()
+
+    def subscribed(self) -> None:
+        """From now on no message on the channel is missed."""
+        self.gap_recovery.subscribed()
+        self._awake.set()
+
+    def disconnected(self) -> None:
+        """The channel is lost."""
+        self.gap_recovery.disconnected()
+
+    def on_message(self, data: bytes) -> None:
+        """Take one message from the channel."""
+        try:
+            message = decode(data)
+            identity = message.message_id
+        except (InvalidMessage, InvalidName):
+            self.gap_recovery.counters.malformed += 1
+            return
+        self._received_at = time.monotonic()
+        self.is_dead = False
+        self.gap_recovery.on_message(identity, message)
+        if self.gap_recovery.need is not None:
+            self._awake.set()
+
+    async def _follow(self) -> None:
+        """Read what the gap recovery needs, as often as it needs something; notice silence."""
+        refusals = Backoff(_READ_RETRIES)
+        while True:
+            while (need := self.gap_recovery.need) is not None:
+                await asyncio.sleep(_pause_s(self.gap_recovery.attempts))
+                try:
+                    await self._read(need)
+                except (Disconnected, CommandRefused):
+                    # The connection is being made again, or Redis is still loading; the need stays.
+                    await asyncio.sleep(refusals.failed())
+            self._awake.clear()
+            try:
+                async with asyncio.timeout(_TICK_S):
+                    await self._awake.wait()
+            except TimeoutError:
+                self._notice_silence()
+
+    async def _read(self, need: Need) -> None:
+        """Read what is needed and hand it over.
+
+        Raises:
+            Disconnected, CommandRefused: nothing was read.
+        """
+        gap_recovery, key = self.gap_recovery, str(self.name)
+        if need.what == "snapshot":
+            found = await self._reading.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1)
+            gap_recovery.took_snapshot(need, _snapshot(found))
+        elif need.what == "newest":
+            found = await self._reading.call("XREVRANGE", key, "+", "-", "COUNT", 1)
+            gap_recovery.took_newest(need, entry_message_id(found[0][0]) if found else None)
+        else:
+            found = await self._reading.call("XRANGE", key, str(need.at), "+", "COUNT", PAGE)
+            entries = [(MessageId.parse(entry.decode()), entry_body(fields) or b"") for entry, fields in found]
+            gap_recovery.took_journal(need, entries, is_end=len(entries) < PAGE)
+
+    def _notice_silence(self) -> None:
+        last = self.gap_recovery.last
+        if self.is_dead or last is None or time.monotonic() - self._received_at < DEAD_AFTER_S:
+            return
+        self.is_dead = True
+        self._tell("status", last, Status("stale", f"no message came for {DEAD_AFTER_S:.0f} s"), None)
+
+    def _tell(self, kind: UpdateKind, identity: MessageId | None, data: Any, message: Message | None) -> None:
+        update = self._update(kind, identity, data, message)
+        for follower in self._followers:
+            follower.call(update)
+
+    def _update(self, kind: UpdateKind, identity: MessageId | None, data: Any, message: Message | None) -> Update:
+        held = self.gap_recovery
+        timestamp, trace = (None, _NO_TRACE) if message is None else (message.timestamp, message.trace)
+        # An answer carries its request's way: `delivered` there is when the strategy read its cause.
+        if message is not None and message.type != "response":
+            trace = trace.at(delivered=now_ns())
+        return Update(self.name, identity, kind, data, held.state, held.trusted, self.status, timestamp, trace)
+
+    def _welcome(self, follower: Follower) -> None:
+        if self.gap_recovery.trusted and follower in self._followers:
+            follower.call(self._update("snapshot", self.gap_recovery.last, None, None))
+
+    def _failed(self, failure: TaskFailed) -> None:
+        self._subscriptions.remove(self._subscription)
+        followers, self._followers = self._followers, []
+        for follower in followers:
+            follower.fail(failure)
+
+
+def _snapshot(found: list[Any]) -> Message | None:
+    """Read the newest snapshot; one that cannot be read counts as none."""
+    body = entry_body(found[0][1]) if found else None
+    if body is None:
+        return None
+    try:
+        return decode(body)
+    except InvalidMessage:
+        return None
+
+
+def _pause_s(attempts: int) -> float:
+    # The first start again is immediate: most often the writer has just opened a new epoch.
+    if attempts <= 1:
+        return 0.0
+    backoff = Backoff(RESTARTS)
+    backoff.failures = attempts - 2
+    return backoff.failed()

@@ -1,0 +1,265 @@
+"""The rules by which a reader never shows a silent gap: docs/protocol.md, "Readers". Pure: no I/O, no clock.
+
+`GapRecovery` takes what comes on the channel and what was read. `need` says what to read next; `tell` is called
+with what a reader learns. Each thing that was read is handed back with the need for it. What answers a need that is
+no longer the present one is ignored.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, UpdateKind
+from millrace_core.errors import InvalidMessage, InvalidName
+from millrace_core.ids import MessageId
+from millrace_core.messages import Message, Status, decode
+from millrace_core.states import StreamState
+
+Tell = Callable[[UpdateKind, MessageId | None, Any, Message | None], None]
+Entry = tuple[MessageId, bytes]
+"""An entry of a journal: its id and the message."""
+
+BUFFERED = 10_000
+"""Messages that are held while the journal is read; of more the oldest are dropped, and read from the journal."""
+START = MessageId(0, 0)
+"""Before every message."""
+
+_STATUS = msgspec.json.Decoder(Status)
+
+
+class Need(NamedTuple):
+    """What is to be read next; compared by identity."""
+
+    what: Literal["snapshot", "journal", "newest"]
+    """The newest snapshot; a page of the journal from `at` on, that entry included; the journal's newest id."""
+    at: MessageId
+
+
+class GapRecovery:
+    """What one reader of one stream holds, and how it gets right again."""
+
+    def __init__(
+        self, make_state: Callable[[], StreamState], tell: Tell, *, has_snapshots: bool, from_start: bool = False
+    ) -> None:
+        self.state = make_state()
+        """What the messages up to `at` add up to; replaced as a whole when it starts again at a snapshot."""
+        self.trusted = False
+        self.need: Need | None = None
+        self.attempts = 0
+        """Starts in a row that did not succeed: each is followed by a longer pause."""
+        self.counters = FollowerCounters()
+        self.said: FollowerStatus = "unknown"
+        """What the writer last said of its stream."""
+        self._make_state, self._tell = make_state, tell
+        self._has_snapshots, self._from_start = has_snapshots, from_start
+        self._at = START
+        self._building: StreamState | None = None
+        """The state that a snapshot has begun and the journal has not completed; it shows to nobody."""
+        self._is_begun = False
+        """Whether `_at` stands for something: a snapshot, or where reading of answers began."""
+        self._was_trusted = self._anchored = self._filling = self._is_subscribed = self._waiting = False
+        self._buffer: deque[tuple[MessageId, Message]] = deque(maxlen=BUFFERED)
+
+    @property
+    def last(self) -> MessageId | None:
+        """Return the id of the last message that was taken in; None before any was."""
+        return self._at if self._at > START else None
+
+    def subscribed(self) -> None:
+        """From now on no message on the channel is missed: find out what was missed until here."""
+        self._is_subscribed = True
+        if self._is_begun and self._building is None:
+            self._read_journal()
+        else:
+            self._begin()
+
+    def disconnected(self) -> None:
+        """The channel is lost: nothing is known of what happens from now on."""
+        self._is_subscribed = self._waiting = self._filling = False
+        self.need = None
+        self._buffer.clear()
+        self._distrust()
+
+    def on_message(self, identity: MessageId, message: Message) -> None:
+        """Take a message from the channel."""
+        at = self._at
+        if self.need is not None or not self._is_subscribed:
+            self._buffer.append((identity, message))
+        elif self._waiting:
+            self._buffer.append((identity, message))
+            self._begin()
+        elif identity <= at:
+            self.counters.duplicates += 1
+            # The journal ended before this message; now the writer has written it again, so it stands there.
+            if identity == at and not self.trusted:
+                self._trust()
+        elif identity.follows(at):
+            if self._apply(identity, message) and not self.trusted:
+                self._trust()
+        else:
+            self._recover(identity, message)
+
+    def took_snapshot(self, need: Need, message: Message | None) -> None:
+        """Take the newest snapshot; None where there is none."""
+        if need is not self.need:
+            return
+        self.need = None
+        if message is None:
+            self._await_first()
+            return
+        self._building = self._make_state()
+        try:
+            self._at = self._building.reset(message.data)
+        except (InvalidMessage, InvalidName):
+            self.counters.malformed += 1
+            self._again()
+            return
+        self._is_begun = True
+        self._read_journal()
+
+    def took_newest(self, need: Need, newest: MessageId | None) -> None:
+        """Take the place of the journal's newest entry; None where the journal is empty."""
+        if need is self.need:
+            self._at = newest or START
+            self._is_begun = self._anchored = True
+            self._drain()
+
+    def took_journal(self, need: Need, entries: Sequence[Entry], *, is_end: bool) -> None:
+        """Take a page of the journal; `is_end` tells that there was nothing beyond it."""
+        if need is not self.need:
+            return
+        self.need = None
+        for identity, body in entries:
+            if identity <= self._at:
+                self._anchored |= identity == self._at
+            elif not self._take_entry(identity, body):
+                self._again()
+                return
+        if is_end:
+            # Of an epoch that has not begun yet, the end of the journal is where it should be.
+            self._anchored |= self._at.seq == 0
+            self._drain()
+        else:
+            self.need = Need("journal", self._at)
+
+    def _begin(self) -> None:
+        """Start at the newest snapshot; of answers, at the journal's end or beginning."""
+        self._waiting = self._filling = False
+        if self._has_snapshots:
+            self.need = Need("snapshot", START)
+        elif self._from_start:
+            self._is_begun = True
+            self._read_journal()
+        else:
+            self.need = Need("newest", START)
+
+    def _again(self) -> None:
+        """Start again: what was found does not fit together."""
+        self.attempts += 1
+        self._distrust()
+        self._begin()
+
+    def _await_first(self) -> None:
+        """There is no snapshot: the stream does not exist yet, or its first one is on its way."""
+        if self._buffer:
+            self._again()
+        else:
+            self._waiting = True
+
+    def _recover(self, identity: MessageId, message: Message) -> None:
+        """A message came that does not follow: messages were lost, or another writer has begun."""
+        self._distrust()
+        self._buffer.append((identity, message))
+        if self._has_snapshots and identity.epoch != self._at.epoch:
+            self._begin()
+        else:
+            self.counters.gaps += 1
+            self._filling = True
+            self._read_journal()
+
+    def _read_journal(self) -> None:
+        self._anchored = False
+        self.need = Need("journal", self._at)
+
+    def _drain(self) -> None:
+        """The journal is read to its end: go on with what came meanwhile."""
+        self.need = None
+        waiting, self._buffer = self._buffer, deque(maxlen=BUFFERED)
+        while waiting and self.need is None:
+            identity, message = waiting.popleft()
+            if identity <= self._at:
+                self.counters.duplicates += 1
+                self._anchored |= identity == self._at
+            elif identity.follows(self._at):
+                self._anchored |= self._apply(identity, message)
+            else:
+                self._recover(identity, message)
+        self._buffer.extend(waiting)
+        # Else the journal ends before what we have: it lost its tail, and the writer will write it again.
+        if self.need is None and self._anchored and not self.trusted:
+            self._trust()
+
+    def _take_entry(self, identity: MessageId, body: bytes) -> bool:
+        """Apply an entry of the journal; tell whether it fits."""
+        if self._has_snapshots and not identity.follows(self._at):
+            return False
+        try:
+            message = decode(body)
+        except InvalidMessage:
+            self.counters.malformed += 1
+            if self._has_snapshots:
+                return False
+            self._at = identity
+            return True
+        self._anchored = True
+        return self._apply(identity, message, from_journal=True)
+
+    def _apply(self, identity: MessageId, message: Message, *, from_journal: bool = False) -> bool:
+        """Take a message into the state; tell whether the state is right. From the channel, start again if not."""
+        state = self._building or self.state
+        try:
+            data = self._take_status(message) if message.type == "status" else state.apply(message.data)
+            flaw = state.flaw()
+        except InvalidMessage as error:
+            data, flaw = None, str(error)
+        self._at = identity
+        if flaw is not None and not self._has_snapshots:
+            self.counters.malformed += 1
+            return True
+        if flaw is not None:
+            self.counters.flaws += 1
+            if not from_journal:
+                self._again()
+            return False
+        self.counters.messages += 1
+        if self.said == "unknown":
+            self.said = "live"
+        if self._building is None:
+            self._tell("delta" if message.type == "snapshot" else message.type, identity, data, message)
+        return True
+
+    def _take_status(self, message: Message) -> Status:
+        try:
+            status = _STATUS.decode(message.data)
+        except msgspec.MsgspecError as error:
+            raise InvalidMessage(()) from error
+        self.said = status.status
+        return status
+
+    def _trust(self) -> None:
+        if self._building is not None:
+            self.state, self._building = self._building, None
+            self.counters.resyncs += self._was_trusted
+        elif self._filling:
+            self.counters.recoveries += 1
+        self._filling = False
+        self._was_trusted = self.trusted = True
+        self.attempts = 0
+        self._tell("snapshot", self.last, None, None)
+
+    def _distrust(self) -> None:
+        if self.trusted:
+            self.trusted = False
+            self._tell("untrusted", self.last, None, None)

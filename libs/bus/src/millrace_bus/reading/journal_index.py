@@ -1,0 +1,57 @@
+"""The index of journals: which ones a tenant has, so that nobody scans the keyspace.
+
+See docs/protocol.md, "Indexes". Writers register their journals when they begin to write and every minute after, so
+that what Redis forgets is registered again.
+"""
+
+from collections.abc import Iterable
+
+from millrace_bus.connection.calls import Call
+from millrace_bus.connection.connection import pack
+from millrace_core.clock import now_ms
+from millrace_core.errors import InvalidName
+from millrace_core.names import TENANTS_INDEX, StreamName, Tenant, is_snapshot, journals_index
+
+REGISTER_EVERY_S = 60.0
+"""How often a writer registers its journals again."""
+
+
+def registering(tenant: Tenant, *names: str, expire_after_s: int | None = None) -> list[bytes]:
+    """Return the packed commands that register journals, and have them expire where `expire_after_s` says so."""
+    index = journals_index(tenant)
+    now = now_ms()
+    kept_until = "+inf" if expire_after_s is None else now + expire_after_s * 1_000
+    return [
+        pack("ZADD", index, *(part for name in names for part in (kept_until, name))),
+        pack("SADD", TENANTS_INDEX, tenant),
+        # The entries of journals that have expired.
+        pack("ZREMRANGEBYSCORE", index, "-inf", f"({now}"),
+        *(pack("EXPIRE", name, expire_after_s) for name in names if expire_after_s is not None),
+    ]
+
+
+async def journal_names(call: Call, tenants: Iterable[Tenant] | None = None) -> set[str]:
+    """Return the names of the journals of some tenants, or of all: streams, their snapshots, requests to trade."""
+    if tenants is None:
+        tenants = [Tenant(each.decode()) for each in await call("SMEMBERS", TENANTS_INDEX)]
+    names: set[str] = set()
+    for tenant in tenants:
+        found = await call("ZRANGEBYSCORE", journals_index(tenant), now_ms(), "+inf")
+        # A name that is no UTF-8 is nobody's; it must not stop those that are.
+        names.update(name.decode(errors="replace") for name in found)
+    return names
+
+
+async def stream_names(call: Call, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:
+    """Return the streams of some tenants, or of all, sorted; without their snapshots and the requests to trade."""
+    names = [_stream(name) for name in await journal_names(call, tenants)]
+    return sorted({name for name in names if name is not None}, key=str)
+
+
+def _stream(name: str) -> StreamName | None:
+    if is_snapshot(name):
+        return None
+    try:
+        return StreamName.parse(name)
+    except InvalidName:
+        return None

@@ -1,0 +1,97 @@
+"""Entries of a journal as they were read together: thousands at a time, so kept column by column."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Self, overload
+
+from millrace_core.errors import InvalidName
+from millrace_core.ids import MessageId
+from millrace_core.message_ids import MessageIds
+
+FIELD = b"data"
+"""The field of a journal's entry that holds the message."""
+
+
+class JournalEntry(NamedTuple):
+    """One entry of a journal: in streams the id is the message's own, in requests to trade it is Redis's."""
+
+    id: MessageId
+    body: bytes | None
+    """The message as it was written; None where the entry has no field `data`."""
+
+
+class JournalPage(Sequence[JournalEntry]):
+    """Entries of one journal, oldest first."""
+
+    __slots__ = ("_ids", "bodies", "texts")
+
+    def __init__(self, texts: list[bytes], bodies: list[bytes | None]) -> None:
+        self.texts = texts
+        """Of each entry its id, as Redis writes it."""
+        self.bodies = bodies
+        """Of each entry its message."""
+        self._ids: MessageIds | None = None
+
+    @classmethod
+    def read(cls, found: Sequence[Sequence[Any]]) -> Self:
+        """Return a page of what Redis answers: entry ids, each with a list of its fields and values."""
+        bodies = [fields[1] if len(fields) == 2 and fields[0] == FIELD else entry_body(fields) for _, fields in found]
+        return cls([entry_id for entry_id, _ in found], bodies)
+
+    @property
+    def ids(self) -> MessageIds:
+        """The id of each entry."""
+        if self._ids is None:
+            self._ids = self._run() or MessageIds.parse(self.texts)
+        return self._ids
+
+    def _run(self) -> MessageIds | None:
+        """Return the ids when they are consecutive; ids only grow, so the two ends prove it. None otherwise."""
+        if not self.texts:
+            return None
+        first, last = _id(self.texts[0]), _id(self.texts[-1])
+        if first.epoch != last.epoch or last.seq - first.seq != len(self) - 1:
+            return None
+        return MessageIds.run(first, len(self))
+
+    @property
+    def last(self) -> MessageId:
+        """The id of the newest entry."""
+        return self[-1].id
+
+    @overload
+    def __getitem__(self, at: int) -> JournalEntry: ...
+    @overload
+    def __getitem__(self, at: slice) -> Self: ...
+    def __getitem__(self, at: int | slice) -> JournalEntry | Self:
+        if isinstance(at, slice):
+            part = type(self)(self.texts[at], self.bodies[at])
+            part._ids = None if self._ids is None else self._ids[at]
+            return part
+        return JournalEntry(_id(self.texts[at]), self.bodies[at])
+
+    def __iter__(self) -> Iterator[JournalEntry]:
+        return map(JournalEntry, self.ids, self.bodies)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def entry_message_id(entry_id: bytes) -> MessageId | None:
+    """Read a journal entry's id; None where it is none of ours (each fits in 64 bits, so ours always parse)."""
+    try:
+        return MessageId.parse(entry_id.decode())
+    except (InvalidName, UnicodeDecodeError):
+        return None
+
+
+def entry_body(fields: object) -> bytes | None:
+    """Return the message of a journal's entry as Redis returns its fields; None where it has none."""
+    if not isinstance(fields, list):
+        return None
+    pairs = dict(zip(fields[::2], fields[1::2], strict=False))
+    body = pairs.get(FIELD)
+    return body if isinstance(body, bytes) else None
+
+
+def _id(text: bytes) -> MessageId:
+    return MessageId.parse(text.decode())

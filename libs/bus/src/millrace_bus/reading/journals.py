@@ -1,0 +1,124 @@
+"""Reading journals from known positions, many at once: what a database needs. See docs/protocol.md, "Names"."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from millrace_bus.connection.calls import until_answered
+from millrace_bus.connection.connection import Part
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.errors import CommandRefused
+from millrace_bus.reading.journal_index import journal_names
+from millrace_bus.reading.journal_page import JournalPage
+from millrace_core.ids import MessageId
+from millrace_core.names import Tenant
+
+BEGINNING = MessageId(0, 0)
+"""Before every entry."""
+_LONGEST_WAIT_S = 1.0
+"""Shorter than the time after which a silent connection is pinged."""
+_LOOK_EVERY_S = 0.01
+
+
+class Extent(NamedTuple):
+    """From where to where a journal reaches."""
+
+    oldest: MessageId | None
+    """The first entry that is still there; None when it is empty."""
+    newest: MessageId
+    """The last id that was ever written; it may have been deleted since."""
+    length: int
+    """Entries that are there."""
+    added: int
+    """Entries that were ever written since the key exists; more than `length` once it was trimmed."""
+
+
+class Journals:
+    """Reads journals over a connection of its own; made by `Bus.journals`. Every call waits out any outage."""
+
+    def __init__(self, reconnecting: ReconnectingConnection) -> None:
+        self._reconnecting = reconnecting
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._reconnecting.close()
+
+    async def names(self, tenants: Iterable[Tenant] | None = None) -> set[str]:
+        """Return the names of the journals of some tenants, or of all: streams, their snapshots, requests to trade."""
+        return await journal_names(self._call, tenants)
+
+    async def read(
+        self, positions: Mapping[str, MessageId], *, most: int, wait_s: float = 0.0
+    ) -> dict[str, JournalPage]:
+        """Return what comes after each position, oldest first, `most` entries of each journal; only those with entries.
+
+        Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again.
+
+        Raises:
+            CommandRefused: Redis does not read, as when a key is no stream.
+        """
+        if not positions:
+            await asyncio.sleep(wait_s)
+            return {}
+        groups = self._reconnecting.grouping(positions)
+        if len(groups) == 1:
+            return await self._read(positions, groups[0], most, min(wait_s, _LONGEST_WAIT_S))
+        # No command can wait for entries of more than one group.
+        ends = time.monotonic() + min(wait_s, _LONGEST_WAIT_S)
+        while True:
+            pages = await asyncio.gather(*(self._read(positions, group, most, 0.0) for group in groups))
+            found = {name: page for each in pages for name, page in each.items()}
+            if found or time.monotonic() >= ends:
+                return found
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _read(
+        self, positions: Mapping[str, MessageId], names: Sequence[str], most: int, wait_s: float
+    ) -> dict[str, JournalPage]:
+        block = ("BLOCK", int(wait_s * 1_000)) if wait_s > 0 else ()
+        after = (str(positions[name]) for name in names)
+        found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *names, *after)
+        return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
+
+    async def last_before(self, name: str, position: MessageId) -> MessageId | None:
+        """Return the id of the last entry before an id; None where there is none."""
+        found = await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1)
+        return _id(found[0][0]) if found else None
+
+    async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
+        """Return how far journals reach; those that do not exist are left out."""
+        wanted = tuple(names)
+        found = await asyncio.gather(*map(self._extent, wanted))
+        return {name: extent for name, extent in zip(wanted, found, strict=True) if extent is not None}
+
+    async def _extent(self, name: str) -> Extent | None:
+        try:
+            info = await self._call("XINFO", "STREAM", name)
+        except CommandRefused as refused:
+            if "no such key" in str(refused):
+                return None
+            raise
+        first = info[b"first-entry"]
+        return Extent(
+            oldest=None if first is None else _id(first[0]),
+            newest=_id(info[b"last-generated-id"]),
+            length=info[b"length"],
+            added=info[b"entries-added"],
+        )
+
+    async def _call(self, *parts: Part) -> Any:
+        """Send a command that only reads, until it is answered."""
+        return await until_answered(lambda: self._reconnecting.call(*parts))
+
+
+def _id(entry_id: bytes) -> MessageId:
+    epoch, _, seq = entry_id.partition(b"-")
+    return MessageId(int(epoch), int(seq))
+
+
+def _text(key: bytes) -> str:
+    # A name that is no UTF-8 is nobody's; it must not stop those that are.
+    return key.decode(errors="replace")

@@ -1,0 +1,100 @@
+"""What a stream's writers have published so far: with it a new writer goes on where the last one ended."""
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from millrace_bus.connection.connection import Connection
+from millrace_bus.reading.journal_page import entry_body
+from millrace_core.errors import InvalidMessage, InvalidName
+from millrace_core.ids import MessageId
+from millrace_core.messages import Message, decode
+from millrace_core.names import StreamName
+from millrace_core.states import StreamState, state_of
+
+PAGE = 500
+"""Entries of the journal that are read at a time."""
+_NS_PER_MS = 1_000_000
+_BEGINNING = MessageId(0, 0)
+
+
+class Published(NamedTuple):
+    """What the newest snapshot and the journal behind it add up to."""
+
+    state: StreamState
+    """The state as a reader has it."""
+    deltas: list[Any]
+    """The data of the deltas behind the snapshot, oldest first, decoded: what the state may no longer show."""
+    at_ms: int
+    """When the newest message was published, wall clock; 0 where none says so."""
+
+
+Resume = Callable[[Published | None], Awaitable[None] | None]
+"""Called before an epoch begins with what was published, None where nothing was; it may return an awaitable.
+
+From its end to the epoch's first snapshot nothing else runs: the snapshot holds what it has made of the state.
+"""
+
+
+class PublishedReading:
+    """Reads what was published, and later what was published since.
+
+    Raises:
+        Disconnected, CommandRefused: from every method, when the connection or Redis failed meanwhile.
+    """
+
+    def __init__(self, connection: Connection, name: StreamName) -> None:
+        self.newest: MessageId | None = None
+        """The journal's newest entry that was read, or was there before the snapshot; None where there is none."""
+        self._connection, self._name = connection, name
+        self._state, self._deltas, self._at_ns = state_of(name.action), list[Any](), 0
+        self._position = _BEGINNING
+        self._found = False
+
+    async def snapshot(self) -> None:
+        """Begin with the newest snapshot; one that cannot be read leaves the journal alone to tell."""
+        snapshot = _message(await self._connection.call("XREVRANGE", self._name.snapshot, "+", "-", "COUNT", 1))
+        self.newest = _id(await self._connection.call("XREVRANGE", str(self._name), "+", "-", "COUNT", 1))
+        self._found = self.newest is not None
+        if snapshot is None:
+            return
+        with contextlib.suppress(InvalidMessage, InvalidName):
+            self._position = self._state.reset(snapshot.data)
+            self._found, self._at_ns = True, snapshot.trace.published or 0
+
+    async def journal(self) -> Published | None:
+        """Read the journal to its end; return what was published, None where nothing was."""
+        while entries := await self._connection.call(
+            "XRANGE", str(self._name), f"({self._position}", "+", "COUNT", PAGE
+        ):
+            for message in filter(None, (_message([entry]) for entry in entries)):
+                self._take(message)
+            self._position = self.newest = MessageId.parse(entries[-1][0].decode())
+            self._found = True
+        return Published(self._state, self._deltas, self._at_ns // _NS_PER_MS) if self._found else None
+
+    async def is_complete(self, first: MessageId) -> bool:
+        """Tell whether nothing was written between what was read and an entry."""
+        found = await self._connection.call("XREVRANGE", str(self._name), f"({first}", "-", "COUNT", 1)
+        return _id(found) == self.newest
+
+    def _take(self, message: Message) -> None:
+        self._at_ns = max(self._at_ns, message.trace.published or 0)
+        if message.type == "delta":
+            with contextlib.suppress(InvalidMessage):
+                self._deltas.append(self._state.apply(message.data))
+
+
+def _id(found: list[Any]) -> MessageId | None:
+    return MessageId.parse(found[0][0].decode()) if found else None
+
+
+def _message(found: list[Any]) -> Message | None:
+    """Read an entry; one that cannot be read counts as never published."""
+    body = entry_body(found[0][1]) if found else None
+    if body is None:
+        return None
+    try:
+        return decode(body)
+    except InvalidMessage:
+        return None

@@ -1,0 +1,68 @@
+"""What is halted for a tenant: everything, an exchange, an order source. See docs/protocol.md, "Names"."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from millrace_bus.connection.calls import Call
+from millrace_core.names import ExchangeId, Tenant, halt_key
+
+
+class HaltScope(NamedTuple):
+    """What a halt stops: an exchange, an order source, or with neither everything of the tenant."""
+
+    exchange: ExchangeId | None = None
+    order_source: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.exchange or '*'}/{self.order_source or '*'}"
+
+    @classmethod
+    def parse(cls, text: str) -> "HaltScope":
+        """Read `{exchange or *}/{order source or *}`, the field's name in Redis."""
+        exchange, _, source = text.partition("/")
+        return cls(None if exchange == "*" else ExchangeId(exchange), None if source in ("*", "") else source)
+
+    def covers(self, exchange: ExchangeId | None, order_source: str | None) -> bool:
+        """Tell whether a request of this exchange and source is stopped."""
+        return self.exchange in (None, exchange) and self.order_source in (None, order_source)
+
+
+class HaltNote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Since when, why and by whom something is halted."""
+
+    since: int
+    """ms"""
+    reason: str | None = None
+    by: str | None = None
+
+
+_NOTE = msgspec.json.Decoder(HaltNote)
+
+
+class Halts:
+    """The halts of every tenant; reached as `bus.halts`. Every call waits out an outage of Redis."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def set(self, tenant: Tenant, scope: HaltScope, note: HaltNote) -> None:
+        """Halt; a halt that is there already takes the new note."""
+        await self._call("HSET", halt_key(tenant), str(scope), msgspec.json.encode(note))
+
+    async def clear(self, tenant: Tenant, scope: HaltScope) -> bool:
+        """Lift a halt of exactly this scope; tell whether there was one."""
+        return bool(await self._call("HDEL", halt_key(tenant), str(scope)))
+
+    async def get(self, tenant: Tenant) -> dict[HaltScope, HaltNote]:
+        """Return everything that is halted; a note that cannot be read halts all the same."""
+        found = await self._call("HGETALL", halt_key(tenant))
+        return {HaltScope.parse(field.decode()): _note(value) for field, value in found.items()}
+
+
+def _note(value: bytes) -> HaltNote:
+    try:
+        return _NOTE.decode(value)
+    except msgspec.MsgspecError:
+        # Written by hand: what matters is that somebody wants it halted.
+        return HaltNote(since=0, reason=value.decode(errors="replace"))

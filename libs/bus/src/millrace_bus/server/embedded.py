@@ -1,0 +1,246 @@
+"""A Redis server of our own: found, started on a free port, ended with us, its data kept."""
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import IO, Self
+from urllib.parse import quote
+
+from millrace_bus.connection.address import Address
+from millrace_bus.connection.connection import connect
+from millrace_bus.errors import BusError, ServerFailed
+from millrace_bus.server.binary import find_server
+from millrace_bus.server.die_with_parent import bound_to_us
+from millrace_bus.server.ports import owner_of, port_is_free
+
+HOST = "127.0.0.1"
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 10.0
+_LOCK_TIMEOUT_S = 3.0
+_PORT_TRIES = 5
+
+
+class EmbeddedServer:
+    """A running server; made by `start`. It dies with this process, even when that is killed -9."""
+
+    def __init__(self, binary: Path, data_dir: Path, password: str | None) -> None:
+        self.data_dir = data_dir
+        self.port = 0
+        self._binary, self._password = binary, password
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the URL that `Bus.connect` takes."""
+        login = f":{quote(self._password, safe='')}@" if self._password else ""
+        return f"redis://{login}{HOST}:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """Return the server's process id; 0 while it does not run."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
+    def log_path(self) -> Path:
+        """Return the file in which the server writes what happens."""
+        return self.data_dir / "server.log"
+
+    @classmethod
+    async def start(cls, data_dir: Path, *, port: int | None = None, password: str | None = None) -> Self:
+        """Start a server on a port (a free one where None) with its data in `data_dir`; wait until it answers.
+
+        Raises:
+            ServerFailed: no server binary, the port is taken, the directory cannot be written or is in use.
+        """
+        server = cls(await asyncio.to_thread(find_server), _usable(data_dir), password)
+        for tries_left in reversed(range(_PORT_TRIES)):
+            server.port = port if port is not None else _free_port()
+            try:
+                await server._run()
+            except _PortTaken:
+                # Between finding a free port and taking it, somebody else may have taken it.
+                if port is not None or not tries_left:
+                    raise ServerFailed(
+                        f"port {server.port} is taken by {await asyncio.to_thread(owner_of, server.port)}: "
+                        "end that, or choose another port",
+                        port=server.port,
+                    ) from None
+            else:
+                break
+        return server
+
+    async def stop(self) -> None:
+        """End the server; its data is on disk then. Stopping twice is harmless."""
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        """Kill the server with -9, as a fault would; return when it is gone."""
+        await self._end(signal.SIGKILL)
+
+    async def restart(self) -> None:
+        """Start again on the same port and data, stopping first if it runs; wait until it answers.
+
+        Raises:
+            ServerFailed: as `start`.
+        """
+        await self.stop()
+        try:
+            await self._run()
+        except _PortTaken:
+            owner = await asyncio.to_thread(owner_of, self.port)
+            raise ServerFailed(f"port {self.port} is now taken by {owner}", port=self.port) from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def _run(self) -> None:
+        if not port_is_free(HOST, self.port):
+            raise _PortTaken
+        lock = await _lock(self.data_dir)
+        with lock:
+            self._process = await asyncio.create_subprocess_exec(
+                *bound_to_us(str(self._binary), "-"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                # The server inherits the lock and so holds it exactly as long as it lives, even without us.
+                pass_fds=[lock.fileno()],
+                # Ctrl-C in a terminal is for us; the server ends when we say so.
+                start_new_session=True,
+            )
+            _note(lock, self._process.pid)
+        await self._configure(self._process)
+        await self._answers(self._process)
+
+    async def _configure(self, process: asyncio.subprocess.Process) -> None:
+        """Hand the configuration over by standard input: a password is then in no process list."""
+        if (stdin := process.stdin) is None:
+            return
+        stdin.write(_config(self.port, self.data_dir, self.log_path, self._password).encode())
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            await stdin.drain()
+        stdin.close()
+
+    async def _answers(self, process: asyncio.subprocess.Process) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        address = Address(HOST, self.port, password=self._password)
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            while not ended.done():
+                try:
+                    (await connect(address, "millrace-start")).abort()
+                except (OSError, BusError) as error:
+                    if time.monotonic() > deadline:
+                        await self.kill()
+                        raise ServerFailed(f"the server does not answer: {error}; see {self.log_path}") from error
+                else:
+                    return
+                await asyncio.wait([ended], timeout=0.01)
+        finally:
+            ended.cancel()
+        self._process = None
+        self._explain_end()
+
+    def _explain_end(self) -> None:
+        """Say why the server ended at once."""
+        last = self.log_path.read_text(errors="replace")[-2_000:] if self.log_path.exists() else ""
+        if "Address already in use" in last.rpartition("starting")[2] or not port_is_free(HOST, self.port):
+            raise _PortTaken
+        lines = [line for line in last.splitlines() if line.strip()] or ["it wrote nothing"]
+        raise ServerFailed(
+            f"the server ended at once: {lines[-1].strip()}; see {self.log_path}",
+            port=self.port,
+            data_dir=self.data_dir,
+        )
+
+    async def _end(self, by: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(by)
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+class _PortTaken(Exception):
+    """Somebody else listens on the port."""
+
+
+def _config(port: int, data_dir: Path, log_path: Path, password: str | None) -> str:
+    lines = [
+        f"port {port}",
+        f"bind {HOST}",
+        f'dir "{data_dir}"',
+        f'logfile "{log_path}"',
+        "daemonize no",
+        # Everything is in the append-only file; a second form of it would only cost.
+        'save ""',
+        "appendonly yes",
+        "appendfsync everysec",
+        "notify-keyspace-events K$",
+    ]
+    if password:
+        lines.append(f'requirepass "{password}"')
+    return "\n".join(lines) + "\n"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _usable(data_dir: Path) -> Path:
+    """Return the directory as an absolute path, made where it was missing."""
+    _lock_file(data_dir).close()
+    return data_dir.absolute()
+
+
+def _lock_file(data_dir: Path) -> IO[str]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        return (data_dir / "server.lock").open("a+")
+    except OSError as error:
+        raise ServerFailed(
+            f"{data_dir} cannot hold the server's data: {error.strerror}; choose another directory", data_dir=data_dir
+        ) from error
+
+
+async def _lock(data_dir: Path) -> IO[str]:
+    """Take the data directory; a server that is just ending is waited for."""
+    file = _lock_file(data_dir)
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                file.seek(0)
+                pid = file.read().strip() or "unknown"
+                file.close()
+                raise ServerFailed(
+                    f"{data_dir} is in use by another server (process {pid}): end it, or choose another directory",
+                    data_dir=data_dir,
+                ) from None
+            await asyncio.sleep(0.05)
+        else:
+            return file
+
+
+def _note(lock: IO[str], pid: int) -> None:
+    lock.seek(0)
+    lock.truncate()
+    lock.write(str(pid))
+    lock.flush()

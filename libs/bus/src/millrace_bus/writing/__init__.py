@@ -1,0 +1,1 @@
+"""Publishing: one writer a stream, whose messages survive outages of Redis."""

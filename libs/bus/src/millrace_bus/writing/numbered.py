@@ -1,0 +1,206 @@
+"""The messages of one stream on their way out: numbered, encoded once, kept for a while, sent."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.outbox import Outbox
+from millrace_bus.errors import CommandRefused, Disconnected
+from millrace_bus.reading.journal_index import registering
+from millrace_bus.writing.publish_commands import PublishCommands
+from millrace_bus.writing.resend_buffer import Acknowledged, ResendBuffer
+from millrace_core.clock import now_ms, now_ns
+from millrace_core.ids import MessageId
+from millrace_core.messages import MessageType, Outgoing, Status, decode, encode
+from millrace_core.names import StreamName
+from millrace_core.trace import Trace
+
+ANSWERS_KEPT_S = 24 * 3600
+"""How long a stream of answers stays after its writer is gone."""
+
+TakeSnapshot = Callable[[MessageId], Any]
+NO_TRACE = Trace()
+
+
+class WriterCounters(msgspec.Struct):
+    """Running totals of one writer."""
+
+    messages: int = 0
+    snapshots: int = 0
+    resent: int = 0
+    """Messages written again after an outage."""
+    epochs: int = 0
+    """Epochs opened; more than one means that an outage outlasted what was kept, or a fence."""
+    fenced: int = 0
+    """Times that a newer writer took over."""
+    dropped: int = 0
+    """Messages that no reader will see one by one: the snapshot of the next epoch holds what they did."""
+
+
+class NumberedStream:
+    """Numbers, encodes, keeps and sends the messages of one stream, in one epoch after the other.
+
+    It sends only in a *session*: on a connection over which the stream was found as we know it. Outside of one the
+    messages are kept, as far as the buffer goes.
+    """
+
+    def __init__(self, name: StreamName, outbox: Outbox, take_snapshot: TakeSnapshot | None, retention: int) -> None:
+        self.counters = WriterCounters()
+        self.acknowledged = Acknowledged()
+        self.kept = ResendBuffer(retention)
+        self.status = Status("live")
+        self.sent_at = self.snapshot_at = 0.0
+        """By the monotonic clock, s."""
+        self.refusal: asyncio.Future[CommandRefused] = asyncio.get_running_loop().create_future()
+        """Of the present session: done once Redis refused a message; then the session has ended."""
+        self.last = MessageId(now_ms(), 0)
+        """Of an epoch that is provisional until `begin` was called for the first time."""
+        self._take_snapshot = take_snapshot
+        self._name, self._outbox = name, outbox
+        self._connection: Connection | None = None
+        self._publish_commands = PublishCommands(str(name), retention=retention)
+        self._snapshot_commands = PublishCommands(name.snapshot, retention=2, exact=True)
+        self._snapshots = self._since_snapshot = 0
+        self._snapshot_after = max(1, retention // 2)
+
+    @property
+    def in_session(self) -> bool:
+        """Tell whether messages go out now."""
+        return self._connection is not None and not self._connection.lost.done()
+
+    @property
+    def has_snapshots(self) -> bool:
+        """Tell whether a snapshot holds all that the messages did, so that a new epoch needs none of them."""
+        return self._take_snapshot is not None
+
+    def write(self, kind: MessageType, data: Any, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
+        """Number a message, keep it and, in a session, send it."""
+        at_ns = now_ns()
+        epoch, seq = self.last
+        self.last = last = MessageId(epoch, seq + 1)
+        entry_id = f"{epoch}-{seq + 1}"
+        # An answer carries its request's way: `published` there is when the tick that caused it was.
+        trace = trace if kind == "response" else trace.at(published=at_ns)
+        message = encode(Outgoing(entry_id, kind, timestamp, trace, data))
+        if not self.kept.append(
+            seq + 1, at_ns, message, self.acknowledged.seq, is_connected=self._connection is not None
+        ):
+            self.counters.dropped += 1
+        self.counters.messages += 1
+        if self._connection is not None:
+            self.sent_at = time.monotonic()
+            self._outbox.put(self._publish_commands.write(entry_id, message), (self._took, None))
+        if kind == "delta":
+            self._count_delta()
+        return last
+
+    def write_status(self) -> MessageId:
+        """Say (again) whether what was last published still holds."""
+        return self.write("status", self.status)
+
+    def write_snapshot(self) -> None:
+        """Write a snapshot; nothing happens outside of a session."""
+        if self._connection is not None and self._take_snapshot is not None:
+            self._outbox.put(self._snapshot(self._take_snapshot), (self._took_snapshot, None))
+
+    def register(self) -> None:
+        """Register the journals, and have those of answers expire a day after their writer is gone.
+
+        Snapshots sum up a stream, so theirs stays. Nothing happens outside of a session.
+        """
+        if self._connection is not None:
+            name = self._name
+            commands = (
+                registering(name.tenant, str(name), name.snapshot)
+                if self.has_snapshots
+                else registering(name.tenant, str(name), expire_after_s=ANSWERS_KEPT_S)
+            )
+            self._outbox.put(b"".join(commands), [None] * len(commands))
+
+    def begin(self, above: int, kept_from: int) -> bytes:
+        """Begin a new epoch beyond `above`, outside of any session; return the commands that claim it.
+
+        Where a snapshot opens the epoch, it holds all that was handed in before. Else what was kept beyond
+        `kept_from` is numbered anew, so that nothing is lost.
+        """
+        self.end_session()
+        kept = self.kept.after(kept_from)
+        self.kept.clear()
+        self.last = MessageId(max(now_ms(), above + 1), 0)
+        self._snapshots = 0
+        self.acknowledged.restart(self.last, last=1 + len(kept))
+        if self._take_snapshot is not None:
+            self.counters.dropped += len(kept)
+            claim = self._snapshot(self._take_snapshot)
+        else:
+            self.write_status()
+            claim = self._publish_commands.write(str(self.last), self.kept.after(0)[0][1])
+            self._renumber(kept)
+        return claim
+
+    def begin_resumed(self, above: int) -> tuple[bytes, bytes]:
+        """Begin a new epoch as `begin` does, with a snapshot of what was published before.
+
+        Return the commands that claim it, and those of its first message, a status. What was kept is forgotten: what
+        the published messages lack is handed in again.
+        """
+        self.end_session()
+        self.kept.clear()
+        self.last = MessageId(max(now_ms(), above + 1), 0)
+        self._snapshots = 0
+        self.acknowledged.restart(self.last, last=1)
+        if self._take_snapshot is None:
+            raise ValueError("a stream without snapshots has nothing to resume from")
+        claim = self._snapshot(self._take_snapshot)
+        first = self.write_status()
+        return claim, self._publish_commands.write(str(first), self.kept.after(0)[0][1])
+
+    def go_on(self, connection: Connection, after: int) -> None:
+        """Begin a session in which Redis holds everything up to `after`: send what is kept beyond."""
+        self.acknowledged.restart(MessageId(self.last.epoch, after), last=self.last.seq)
+        self.refusal = asyncio.get_running_loop().create_future()
+        self._connection = connection
+        for seq, message in self.kept.after(after):
+            self._outbox.put(self._publish_commands.write(f"{self.last.epoch}-{seq}", message), (self._took, None))
+
+    def end_session(self) -> None:
+        """Send no more until the stream is met again."""
+        self._connection = None
+
+    def _renumber(self, kept: list[tuple[int, bytes]]) -> None:
+        for old in (decode(message) for _, message in kept):
+            if old.type != "status":
+                self.write(old.type, old.data, old.timestamp, old.trace)
+
+    def _snapshot(self, take: TakeSnapshot) -> bytes:
+        self._snapshots += 1
+        self._since_snapshot = 0
+        self.snapshot_at = time.monotonic()
+        self.counters.snapshots += 1
+        entry_id = f"{self.last.epoch}-{self._snapshots}"
+        message = encode(Outgoing(entry_id, "snapshot", None, Trace(published=now_ns()), take(self.last)))
+        return self._snapshot_commands.write(entry_id, message)
+
+    def _count_delta(self) -> None:
+        self._since_snapshot += 1
+        if self._since_snapshot == self._snapshot_after:
+            # At the end of the turn: until then the caller may not have changed what the snapshot is taken from.
+            asyncio.get_running_loop().call_soon(self.write_snapshot)
+
+    def _took(self, reply: Any) -> None:
+        if type(reply) is bytes:
+            self.acknowledged.one()
+        else:
+            self._took_snapshot(reply)
+
+    def _took_snapshot(self, reply: Any) -> None:
+        if isinstance(reply, Disconnected):
+            self.end_session()
+        elif isinstance(reply, CommandRefused):
+            self.end_session()
+            if not self.refusal.done():
+                self.refusal.set_result(reply)

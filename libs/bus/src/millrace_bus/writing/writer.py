@@ -1,0 +1,348 @@
+"""The one writer of a stream. See docs/protocol.md, "The message" and "Writers after an outage"."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn
+
+from millrace_bus.connection.background import BackgroundTask
+from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.outbox import Outbox
+from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
+from millrace_bus.reading.journal_index import REGISTER_EVERY_S
+from millrace_bus.reading.journal_page import entry_message_id
+from millrace_bus.reading.published import PublishedReading, Resume
+from millrace_bus.writing.numbered import NO_TRACE, NumberedStream, TakeSnapshot, WriterCounters
+from millrace_bus.writing.publish_commands import written
+from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of
+from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.ids import MessageId
+from millrace_core.messages import Status, StreamStatus
+from millrace_core.names import StreamName
+from millrace_core.trace import Trace
+
+WriterState = Literal["closed", "live", "standby", "disconnected"]
+"""`standby`: a newer writer has the stream. `disconnected`: messages are kept until Redis is back."""
+
+STATUS_REPEAT_S = 5.0
+"""A stream is never silent for longer: readers call it dead after twice that."""
+STANDBY_SILENCE_S = 10.0
+"""A fenced writer opens the stream again when nobody wrote there for so long."""
+_TICK_S = 1.0
+_CLOSE_TIMEOUT_S = 1.0
+_REFUSED_PAUSES = BackoffPolicy(first_s=1.0, limit_s=1.0)
+
+_log = logging.getLogger("millrace.bus")
+
+
+class StreamWriter:
+    """The one writer of a stream; made by `Bus.writer`."""
+
+    def __init__(
+        self,
+        name: StreamName,
+        take_snapshot: TakeSnapshot | None,
+        reconnecting: ReconnectingConnection,
+        outbox: Outbox,
+        *,
+        retention: int = 10_000,
+        snapshot_interval_s: float = 60.0,
+        on_state: Callable[[WriterState], None] | None = None,
+        resume: Resume | None = None,
+        open_writers: "set[StreamWriter]",
+    ) -> None:
+        self.name = name
+        self._open_writers = open_writers
+        """Where it stands from `open` to its end: they are closed with the bus."""
+        self._reconnecting, self._on_state, self._resume = reconnecting, on_state, resume
+        self._snapshot_interval_s = snapshot_interval_s
+        self._stream = NumberedStream(name, outbox, take_snapshot, retention)
+        self._state: WriterState = "closed"
+        self._claimed = False
+        """Whether Redis has taken the first entry of our epoch."""
+        self._is_refused = False
+        """Whether Redis refused to write the last time: it is `live` again once a second has passed without that."""
+        self._keeper: BackgroundTask | None = None
+        self._failure: TaskFailed | None = None
+        self._ended = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._was_opened = False
+
+    @property
+    def state(self) -> WriterState:
+        """Tell whether messages reach Redis now."""
+        # The keeper learns of an outage one turn of the event loop after the connection does.
+        return "disconnected" if self._state == "live" and not self._stream.in_session else self._state
+
+    @property
+    def counters(self) -> WriterCounters:
+        """Return the running totals."""
+        return self._stream.counters
+
+    @property
+    def last(self) -> MessageId | None:
+        """Return the id of the last message; None before `open`."""
+        return self._stream.last if self._opened.is_set() else None
+
+    async def open(self, status: StreamStatus = "live", reason: str | None = None) -> None:
+        """Pick the epoch, write the first snapshot and then the status; wait for Redis as long as it takes.
+
+        What `take_snapshot` raises is raised here. Later it ends the writer: see `failed`.
+
+        Raises:
+            BusError: it was opened before. A writer opens once.
+        """
+        if self._was_opened:
+            raise BusError(f"{self.name}: a writer opens once; make another")
+        self._was_opened = True
+        self._open_writers.add(self)
+        self._stream.status = Status(status, reason)
+        self._become("disconnected")
+        self._keeper = BackgroundTask(self._keep(), f"writer {self.name}", self._fail)
+        try:
+            await self._opened.wait()
+        finally:
+            if not self._opened.is_set():
+                # Cancelled: nobody waits for it any more.
+                await self._end()
+        if self._failure is not None:
+            raise self._failure.__cause__ or self._failure
+
+    async def failed(self) -> NoReturn:
+        """Wait until an error ends the writer, and raise that error; for ever if none does.
+
+        That is an error in what the writer was handed, `take_snapshot` and `resume`, or an unforeseen one.
+        """
+        await self._ended.wait()
+        raise self._failure.__cause__ or self._failure if self._failure else AssertionError("it has not failed")
+
+    def delta(self, data: Any, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
+        """Publish what changed, with `trace.published` stamped; return its id.
+
+        Never blocks and never raises for an outage: it goes out with all that this turn of the event loop
+        produced, or is kept until Redis is back. In standby it is dropped and counted.
+        Change what `take_snapshot` reads in the same turn: a snapshot is taken between turns.
+
+        Raises:
+            BusError: the writer is not open.
+            TaskFailed: an error has ended it.
+        """
+        if self._state in ("closed", "standby"):
+            return self._drop()
+        return self._stream.write("delta", data, timestamp, trace)
+
+    def response(self, data: Any, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
+        """Publish an answer; otherwise as `delta`."""
+        if self._state in ("closed", "standby"):
+            return self._drop()
+        return self._stream.write("response", data, timestamp, trace)
+
+    def status(self, status: StreamStatus, reason: str | None = None) -> MessageId:
+        """Publish whether what was last published still holds; repeated when nothing else is sent for 5 s."""
+        self._stream.status = Status(status, reason)
+        if self._state in ("closed", "standby"):
+            return self._stream.last
+        return self._stream.write_status()
+
+    def snapshot(self) -> None:
+        """Write a snapshot now, beside those that are written anyway; nothing happens during an outage."""
+        self._stream.write_snapshot()
+
+    async def drained(self) -> None:
+        """Wait until Redis has acknowledged all that was handed in so far.
+
+        Raises:
+            WriterFenced: a newer writer has the stream; this one's messages were refused.
+            TaskFailed: an error has ended it.
+        """
+        self._check()
+        if self._state == "standby":
+            raise WriterFenced(str(self.name))
+        await self._stream.acknowledged.wait_for(self._stream.last.seq)
+
+    async def close(self, reason: str | None = None) -> None:
+        """Publish `closed` (where Redis can be reached at once) and stop. Closing twice is harmless."""
+        if self._keeper is None:
+            return
+        if self._state == "live":
+            self.status("closed", reason)
+            self._stream.register()
+            try:
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self.drained()
+            except (TimeoutError, WriterFenced, TaskFailed):
+                _log.warning("%s: closed without Redis having taken its end", self.name)
+        await self._end()
+
+    async def _end(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        self._open_writers.discard(self)
+        if keeper is not None:
+            await keeper.close()
+        self._stream.end_session()
+        self._become("closed")
+
+    def _fail(self, failure: TaskFailed) -> None:
+        """End the writer by a mistake in what it was handed; everyone who waits for it gets the error."""
+        self._failure = failure
+        self._stream.end_session()
+        self._stream.acknowledged.fail(failure)
+        self._become("closed")
+        was_open = self._opened.is_set()
+        self._opened.set()
+        self._ended.set()
+        if was_open:
+            _log.error("%s", failure)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _drop(self) -> MessageId:
+        if self._keeper is None:
+            raise BusError(f"{self.name}: the writer is not open")
+        self._check()
+        self.counters.dropped += 1
+        return self._stream.last
+
+    async def _keep(self) -> None:
+        """Meet the stream again after each outage and refusal, for ever."""
+        pauses = Backoff(_REFUSED_PAUSES)
+        while True:
+            connection = await self._reconnecting.up()
+            trouble: CommandRefused | None = None
+            try:
+                await self._meet(connection)
+                trouble = await self._serve(connection)
+            except CommandRefused as refused:
+                trouble = refused
+            except Disconnected:
+                pass
+            self._stream.end_session()
+            self._become("disconnected")
+            self._is_refused = trouble is not None and "equal or smaller" not in str(trouble)
+            if self._is_refused:
+                # Not a fence but a Redis that cannot write (out of memory, read only): it may recover.
+                _log.error("%s: Redis refuses to write: %s", self.name, trouble)
+                await asyncio.sleep(pauses.failed())
+            else:
+                pauses.recovered()
+
+    async def _meet(self, connection: Connection) -> None:
+        """Bring the stream to where we are, and go live; return however late another writer leaves it.
+
+        Raises:
+            Disconnected, CommandRefused: the connection or Redis failed meanwhile; then meet again.
+        """
+        newest, newest_snapshot = await self._newest(connection)
+        stream = self._stream
+        if not self._claimed:
+            await self._open_epoch(connection, max(epoch_of(newest), epoch_of(newest_snapshot)), 0)
+            return
+        match decide(stream.last, stream.kept.first, newest, newest_snapshot):
+            case Resend(after):
+                self.counters.resent += stream.last.seq - after
+                self._go_live(connection, after)
+                stream.write_snapshot()
+            case NewEpoch(above, held):
+                await self._open_epoch(connection, above, held)
+            case Fenced(_):
+                self._stand_by()
+                above = await self._until_silent(connection)
+                # From here on what is handed in is kept: it may come after the first snapshot was taken.
+                self._become("disconnected")
+                await self._open_epoch(connection, above, stream.acknowledged.seq)
+
+    async def _open_epoch(self, connection: Connection, above: int, held: int) -> None:
+        self._claimed = False
+        if self._resume is not None:
+            await self._open_resumed(connection, above, self._resume)
+            return
+        claim = self._stream.begin(above, held)
+        await written(connection, claim)
+        self._claimed = True
+        self.counters.epochs += 1
+        self._go_live(connection, 0 if self._stream.has_snapshots else 1)
+
+    async def _open_resumed(self, connection: Connection, above: int, resume: Resume) -> None:
+        """Open an epoch that goes on from what was published, by whomever, up to its first entry."""
+        stream, reading = self._stream, PublishedReading(connection, self.name)
+        await reading.snapshot()
+        while True:
+            published = await reading.journal()
+            if (resumed := resume(published)) is not None:
+                await resumed
+            claim, first = stream.begin_resumed(max(above, epoch_of(reading.newest)))
+            above = stream.last.epoch
+            await written(connection, claim)
+            await written(connection, first)
+            # Behind our first entry nobody else writes; what the writer before us wrote since we read is before it.
+            if await reading.is_complete(MessageId(above, 1)):
+                break
+            _log.info("%s: another writer was still at work; going on from what it wrote", self.name)
+        self._claimed = True
+        self.counters.epochs += 1
+        self._go_live(connection, 1)
+
+    def _go_live(self, connection: Connection, after: int) -> None:
+        self._stream.go_on(connection, after)
+        # A reader that follows the channel learns from this message that there is something to recover.
+        self._stream.write_status()
+        self._stream.register()
+        if not self._is_refused:
+            self._become("live")
+        self._opened.set()
+
+    def _stand_by(self) -> None:
+        self.counters.fenced += 1
+        self._become("standby")
+        self._stream.acknowledged.fail(WriterFenced(str(self.name)))
+        _log.warning("%s: a newer writer has the stream; standing by", self.name)
+
+    async def _until_silent(self, connection: Connection) -> int:
+        """Wait until nobody has written for 10 s; return the newest epoch there."""
+        found, since = await self._newest(connection), time.monotonic()
+        while time.monotonic() - since < STANDBY_SILENCE_S:
+            await asyncio.sleep(_TICK_S)
+            newest = await self._newest(connection)
+            if newest != found:
+                found, since = newest, time.monotonic()
+        return max(map(epoch_of, found))
+
+    async def _serve(self, connection: Connection) -> CommandRefused | None:
+        """Repeat the status and write snapshots when due, until the connection is lost (None) or Redis refuses."""
+        stream, refusal = self._stream, self._stream.refusal
+        registered_at = time.monotonic()
+        while True:
+            await asyncio.wait((connection.lost, refusal), timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
+            if refusal.done():
+                return refusal.result()
+            if connection.lost.done():
+                return None
+            self._is_refused = False
+            self._become("live")
+            now = time.monotonic()
+            if now - registered_at >= REGISTER_EVERY_S:
+                registered_at = now
+                stream.register()
+            if now - stream.sent_at >= STATUS_REPEAT_S - _TICK_S:
+                stream.write_status()
+            if now - stream.snapshot_at >= self._snapshot_interval_s:
+                stream.write_snapshot()
+
+    async def _newest(self, connection: Connection) -> tuple[MessageId | None, MessageId | None]:
+        """Return the ids of the newest entry of the journal, and of the snapshots."""
+        found = await asyncio.gather(
+            connection.call("XREVRANGE", str(self.name), "+", "-", "COUNT", 1),
+            connection.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1),
+        )
+        journal, snapshots = (entry_message_id(entries[0][0]) if entries else None for entries in found)
+        return journal, snapshots
+
+    def _become(self, state: WriterState) -> None:
+        if state != self._state:
+            self._state = state
+            if self._on_state is not None:
+                self._on_state(state)

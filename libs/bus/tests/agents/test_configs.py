@@ -1,0 +1,89 @@
+"""Configurations on a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import redis.asyncio
+
+from millrace_bus import Bus, EmbeddedServer
+from millrace_bus.agents import configs as configs_module
+from millrace_core.names import AgentId, Tenant, config_key
+
+
+async def _next(changes: AsyncIterator[bytes | None]) -> bytes | None:
+    async with asyncio.timeout(4):
+        return await anext(changes)
+
+
+async def test_a_configuration_is_followed(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """Now, and at each change, whoever makes it; well before the poll."""
+    agent = AgentId(tenant)
+    changes = bus.watch_config(agent)
+    assert await _next(changes) is None
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(config_key(agent), b"one")
+        assert await _next(changes) == b"one"
+    await bus.put_config(agent, "two")
+    assert await _next(changes) == b"two"
+    assert await bus.get_config(agent) == b"two"
+
+
+async def test_of_two_that_replace_a_configuration_one_succeeds(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """It is written only over what was expected, also where nothing was; both at once never succeed."""
+    agent = AgentId(tenant)
+    assert await bus.replace_config(agent, None, b"one")
+    assert not await bus.replace_config(agent, None, b"two")
+    tries = (each.replace_config(agent, b"one", text) for each, text in ((bus, b"mine"), (other, b"theirs")))
+    assert sorted(await asyncio.gather(*tries)) == [False, True]
+    assert await bus.get_config(agent) in (b"mine", b"theirs")
+
+
+async def test_a_change_during_an_outage_is_noticed(killable: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
+    """An agent that watches learns what was written while it was cut off."""
+    agent = AgentId(tenant)
+    await bus.put_config(agent, "one")
+    changes = bus.watch_config(agent)
+    assert await _next(changes) == b"one"
+    await killable.kill()
+    await killable.restart()
+    await bus.put_config(agent, "two")
+    assert await _next(changes) == b"two"
+
+
+async def test_what_notifications_lose_the_poll_finds(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, server: EmbeddedServer, tenant: Tenant
+) -> None:
+    """A removed key is not announced; it is noticed all the same."""
+    monkeypatch.setattr(configs_module, "POLL_S", 0.1)
+    agent = AgentId(tenant)
+    await bus.put_config(agent, "one")
+    changes = bus.watch_config(agent)
+    assert await _next(changes) == b"one"
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.delete(config_key(agent))
+    assert await _next(changes) is None
+
+
+async def test_all_configurations_are_found_without_a_scan(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """One that is put is registered; one that a person sets is, by its notification or when its agent starts."""
+    put, typed, watched = (AgentId(f"{tenant}{each}") for each in ("put", "typed", "watched"))
+    await bus.put_config(put, "one")
+    found: dict[str, bytes | None] = {}
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(config_key(watched), b"one")
+        watching = bus.watch_config(watched)
+        assert await _next(watching) == b"one"
+        changes = bus.config_changes()
+        async with asyncio.timeout(10):
+            while {put, watched} - found.keys():
+                agent, text = await anext(changes)
+                found[agent] = text
+            while await client.pubsub_numpat() < 2:
+                await asyncio.sleep(0.01)
+            await client.set(config_key(typed), b"one")
+            while typed not in found:
+                agent, text = await anext(changes)
+                found[agent] = text
+        await changes.aclose()
+    assert [found[agent] for agent in (put, typed, watched)] == [b"one"] * 3

@@ -1,0 +1,312 @@
+"""Following a stream on a real server, through every fault."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from millrace_bus import Bus, EmbeddedServer, TaskFailed, Update
+from millrace_bus.reading import follower as follower_module
+from millrace_bus.reading.gap_recovery import GapRecovery
+from millrace_core.messages import decode
+from millrace_core.names import StreamName
+from millrace_core.states import BookState
+
+
+def _levels(update_or_follower: Any) -> list[tuple[float, float]]:
+    assert isinstance(update_or_follower.state, BookState)
+    return update_or_follower.state.book.bids.levels()
+
+
+async def test_a_reader_holds_the_writers_book(other: Bus, published: Any, received: Any) -> None:
+    """Whoever joins late has the same book, and each change after it in order, with the trace of its way."""
+    await published.writer.open()
+    for amount in range(20):
+        published.bid(10.0 + amount, 1.0)
+    follower = other.follow(published.writer.name, received)
+    await follower.ready()
+    last = published.bid(10.0, 0.0)
+    await received.right(follower, last)
+    assert _levels(follower) == published.book.bids.levels()
+    assert received.kinds[0] == "snapshot"
+    assert received.updates[-1].trace.published < received.updates[-1].trace.delivered
+
+
+async def test_a_stream_that_does_not_exist_is_waited_for(other: Bus, published: Any, received: Any) -> None:
+    """A reader that is there before its writer becomes ready with the first snapshot."""
+    follower = other.follow(published.writer.name, received)
+    waiting = asyncio.create_task(follower.ready())
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    assert (follower.status, follower.last) == ("unknown", None)
+    await published.writer.open()
+    async with asyncio.timeout(5):
+        await waiting
+    assert follower.status == "live"
+
+
+async def test_a_hole_in_the_channel_is_filled_from_the_journal(
+    server: EmbeddedServer, other: Bus, published: Any, received: Any
+) -> None:
+    """Messages that the channel lost are applied from the journal, in order, before the next one."""
+    await published.writer.open()
+    follower = other.follow(published.writer.name, received)
+    await follower.ready()
+    key = str(published.writer.name)
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        # Written to the journal alone: as a channel that drops them would show it.
+        epoch, seq = published.writer.last
+        for number in range(seq + 1, seq + 4):
+            body = b'{"id":"%d-%d","type":"delta","timestamp":null,"trace":{},"data":{"bids":[[%d,1]],"asks":[]}}'
+            await client.xadd(key, {"data": body % (epoch, number, number)}, id=f"{epoch}-{number}")
+        number += 1
+        body = b'{"id":"%d-%d","type":"delta","timestamp":null,"trace":{},"data":{"bids":[[%d,1]],"asks":[]}}'
+        await client.xadd(key, {"data": body % (epoch, number, number)}, id=f"{epoch}-{number}")
+        await client.publish(key, body % (epoch, number, number))
+    await received.until(lambda: follower.counters.recoveries == 1)
+    assert [price for price, _ in _levels(follower)] == [5.0, 4.0, 3.0, 2.0]
+    assert received.kinds == ["snapshot", "untrusted", "delta", "delta", "delta", "delta", "snapshot"]
+
+
+async def test_a_new_writer_is_followed(bus: Bus, other: Bus, name: StreamName, make_book: Any, received: Any) -> None:
+    """When a new version takes the stream over, a reader moves to its epoch and its book."""
+    old, new = make_book(bus, name), make_book(bus, name)
+    await old.writer.open()
+    old.bid(10.0, 1.0)
+    follower = other.follow(name, received)
+    await follower.ready()
+    new.book.apply([(11.0, 5.0)], [], None)
+    await new.writer.open()
+    await received.right(follower, new.writer.last)
+    assert _levels(follower) == [(11.0, 5.0)]
+    assert follower.counters.resyncs == 1
+
+
+async def test_a_wrong_book_is_never_called_good(
+    server: EmbeddedServer, other: Bus, published: Any, received: Any
+) -> None:
+    """A checksum that does not match makes a reader start again at the snapshot."""
+    await published.writer.open()
+    follower = other.follow(published.writer.name, received)
+    await follower.ready()
+    published.book.apply([(10.0, 1.0)], [], None)
+    published.bid(11.0, 1.0)
+    await received.until(lambda: "untrusted" in received.kinds)
+    assert not follower.trusted
+    published.writer.snapshot()
+    last = published.bid(12.0, 1.0)
+    await received.right(follower, last)
+    assert _levels(follower) == [(12.0, 1.0), (11.0, 1.0), (10.0, 1.0)]
+    assert follower.counters.flaws >= 1
+
+
+@pytest.mark.parametrize("forgets", ["nothing", "tail", "all"])
+async def test_a_reader_is_right_again_after_redis_died(
+    killable: EmbeddedServer, other: Bus, published: Any, received: Any, forget_tail: Any, forget_all: Any, forgets: str
+) -> None:
+    """Within 5 s of the return, whatever Redis lost; and no wrong book was called good meanwhile."""
+    truth: dict[Any, Any] = {}
+    steps = itertools.count(1)
+
+    def change() -> Any:
+        step = next(steps)
+        last = published.bid(float(step * 7 % 50 + 1), float(step * 5 % 3))
+        truth[last] = published.book.bids.levels()
+        return last
+
+    def check(update: Update) -> None:
+        if update.trusted and update.id in truth:
+            assert _levels(update) == truth[update.id]
+        received(update)
+
+    await published.writer.open()
+    follower = other.follow(published.writer.name, check)
+    await follower.ready()
+    for _ in range(3):
+        for _ in range(200):
+            change()
+            await asyncio.sleep(0)
+        await published.writer.drained()
+        if forgets == "nothing":
+            await killable.kill()
+            change()
+            await killable.restart()
+        else:
+            await (forget_tail if forgets == "tail" else forget_all)(killable)
+        last = change()
+        async with asyncio.timeout(5):
+            await received.right(follower, last)
+        assert _levels(follower) == published.book.bids.levels()
+    assert follower.trusted
+    assert published.writer.counters.epochs == 1
+
+
+async def test_several_followers_share_one_stream(other: Bus, published: Any, make_received: Any) -> None:
+    """The second listener is told the state that is there; closing one leaves the other."""
+    first, second = make_received(), make_received()
+    await published.writer.open()
+    one = other.follow(published.writer.name, first)
+    await one.ready()
+    two = other.follow(published.writer.name, second)
+    await second.until(lambda: second.kinds[:1] == ["snapshot"])
+    assert one.counters is two.counters
+    await one.close()
+    last = published.bid(10.0, 1.0)
+    await second.right(two, last)
+    assert "delta" not in first.kinds
+    await two.close()
+    await two.close()
+
+
+async def test_a_listener_that_fails_disturbs_no_other(other: Bus, published: Any, make_received: Any) -> None:
+    """Its owner gets the error, once; the other listeners of the stream get what comes."""
+    errors: list[Exception] = []
+
+    def fail(update: Update) -> None:
+        raise ValueError(update.kind)
+
+    received = make_received()
+    await published.writer.open()
+    failing = other.follow(published.writer.name, fail, on_failed=errors.append)
+    follower = other.follow(published.writer.name, received)
+    last = published.bid(10.0, 1.0)
+    await received.right(follower, last)
+    assert [str(error) for error in errors] == ["snapshot"]
+    assert failing.failure is errors[0]
+    assert not failing.trusted
+    with pytest.raises(ValueError, match="snapshot"):
+        await failing.ready()
+
+
+async def test_a_failure_that_nobody_takes_is_reported(other: Bus, published: Any) -> None:
+    """Without `on_failed` the loop's exception handler gets the error."""
+    reports: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reports.append(context))
+
+    def fail(update: Update) -> None:
+        raise ValueError(update.kind)
+
+    await published.writer.open()
+    with pytest.raises(ValueError, match="snapshot"):
+        await other.follow(published.writer.name, fail).ready()
+    assert len(reports) == 1
+
+
+async def test_following_that_ends_by_itself_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, other: Bus, published: Any, received: Any, make_received: Any
+) -> None:
+    """Whether an unforeseen error or a cancellation from inside ends it: the owner learns so, and may follow again."""
+    await published.writer.open()
+    for trouble in (ZeroDivisionError("unforeseen"), asyncio.CancelledError()):
+        failures: list[Exception] = []
+
+        def break_down(*_: object, trouble: BaseException = trouble, **__: object) -> None:
+            raise trouble
+
+        with monkeypatch.context() as patched:
+            patched.setattr(GapRecovery, "took_snapshot", break_down)
+            follower = other.follow(published.writer.name, received, on_failed=failures.append)
+            async with asyncio.timeout(5):
+                with pytest.raises(TaskFailed):
+                    await follower.ready()
+        assert len(failures) == 1
+        again = other.follow(published.writer.name, make_received())
+        async with asyncio.timeout(5):
+            await again.ready()
+        await follower.close()
+        await again.close()
+
+
+async def test_answers_are_followed_from_now_on(bus: Bus, other: Bus, answers: StreamName, received: Any) -> None:
+    """A reader of answers needs no snapshot, is ready before the stream exists, and misses none after that."""
+    follower = other.follow(answers, received)
+    async with asyncio.timeout(5):
+        await follower.ready()
+    writer = bus.writer(answers, None)
+    await writer.open()
+    last = writer.response({"requestId": "a"})
+    await received.right(follower, last)
+    assert [update.data["requestId"] for update in received.updates if update.kind == "response"] == ["a"]
+
+
+async def test_old_answers_are_told_from_the_start(
+    bus: Bus, other: Bus, answers: StreamName, make_received: Any
+) -> None:
+    """With `from_start` everything in the journal is told; without, nothing of it."""
+    writer = bus.writer(answers, None)
+    await writer.open()
+    last = writer.response({"requestId": "a"})
+    await writer.drained()
+    from_start, from_now = make_received(), make_received()
+    await from_start.right(other.follow(answers, from_start, from_start=True), last)
+    await other.follow(answers, from_now).ready()
+    assert "response" in from_start.kinds
+    assert "response" not in from_now.kinds
+
+
+async def test_answers_survive_the_death_of_redis(
+    killable: EmbeddedServer, bus: Bus, other: Bus, answers: StreamName, received: Any, forget_all: Any
+) -> None:
+    """Each answer is told exactly once and in order, though Redis lost everything in between."""
+    follower = other.follow(answers, received)
+    await follower.ready()
+    writer = bus.writer(answers, None)
+    await writer.open()
+    for number in range(5):
+        last = writer.response({"requestId": str(number)})
+    await received.right(follower, last)
+    await forget_all(killable)
+    for number in range(5, 10):
+        last = writer.response({"requestId": str(number)})
+    await received.right(follower, last)
+    told = [update.data["requestId"] for update in received.updates if update.kind == "response"]
+    assert told == [str(number) for number in range(10)]
+
+
+async def test_silence_is_told_from_death(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, other: Bus, name: StreamName, make_book: Any, received: Any, server: Any
+) -> None:
+    """A stream of which nothing is heard any more is `dead`, and alive again with the next message."""
+    monkeypatch.setattr(follower_module, "DEAD_AFTER_S", 0.2)
+    published = make_book(bus, name)
+    await published.writer.open()
+    follower = other.follow(name, received)
+    await follower.ready()
+    await received.until(lambda: follower.status == "dead")
+    assert received.updates[-1].kind == "status"
+    last = published.bid(10.0, 1.0)
+    await received.right(follower, last)
+    assert follower.status == "live"
+
+
+async def test_what_is_no_message_changes_nothing(
+    server: EmbeddedServer, other: Bus, published: Any, received: Any
+) -> None:
+    """Rubbish that a person publishes on a stream's channel is counted and passed over."""
+    await published.writer.open()
+    follower = other.follow(published.writer.name, received)
+    await follower.ready()
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.publish(str(published.writer.name), "hello")
+    last = published.bid(10.0, 1.0)
+    await received.right(follower, last)
+    assert follower.counters.malformed == 1
+
+
+async def test_a_plain_client_needs_nothing_of_ours(server: EmbeddedServer, published: Any) -> None:
+    """Snapshot, then the journal beyond its `asOf`: that is all that a book takes."""
+    await published.writer.open()
+    for amount in range(10):
+        published.bid(10.0 + amount, 1.0)
+    await published.writer.drained()
+    state = BookState()
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        ((_, fields),) = await client.xrevrange(published.writer.name.snapshot, count=1)
+        as_of = state.reset(decode(fields[b"data"]).data)
+        for _, entry in await client.xrange(str(published.writer.name), min=f"({as_of}"):
+            message = decode(entry[b"data"])
+            if message.type == "delta":
+                state.apply(message.data)
+    assert state.book.bids.levels() == published.book.bids.levels()

@@ -1,0 +1,157 @@
+"""Taking requests on a real server."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from millrace_bus import Arrived, Bus, EmbeddedServer, RequestReader, TaskFailed
+from millrace_core.clock import now_ms
+from millrace_core.names import Tenant, trader_actions
+from millrace_core.requests import CreateOrder, CreatePayload, parse_request
+
+ORDER = CreateOrder(
+    exchange_id="kucoin", payload=CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=1)
+)
+TYPED = b'{"action":"createOrder","exchangeId":"kucoin","payload":{"symbol":"KCS/USDT","side":"buy"}}'
+
+
+async def _next(reader: RequestReader) -> Arrived:
+    async with asyncio.timeout(10):
+        return await anext(reader)
+
+
+async def _nothing_more(reader: RequestReader) -> bool:
+    try:
+        async with asyncio.timeout(0.1):
+            await anext(reader)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_a_request_arrives_once(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """A journaled request is taken from the journal, not from the channel too."""
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    request_id = await bus.requests.send(tenant, ORDER)
+    arrived = await _next(reader)
+    assert arrived.tenant == tenant
+    assert parse_request(arrived.raw).request_id == request_id
+    assert arrived.entry_id is not None
+    assert arrived.received_ms == int(arrived.entry_id.partition("-")[0])
+    assert await _nothing_more(reader)
+    await reader.close()
+
+
+async def test_a_request_sent_before_anybody_read_arrives(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """The journal keeps what was sent while no executor was there."""
+    request_id = await bus.requests.send(tenant, ORDER)
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    assert parse_request((await _next(reader)).raw).request_id == request_id
+    await reader.close()
+
+
+async def test_a_request_typed_by_hand_is_taken_from_the_channel(
+    server: EmbeddedServer, other: Bus, tenant: Tenant, until: Any
+) -> None:
+    """PUBLISH alone is enough, even with a mistake in it; its count says that somebody received."""
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        async with asyncio.timeout(10):
+            while not await client.publish(trader_actions(tenant), TYPED):
+                pass
+        await client.publish(trader_actions(tenant), b"{oops")
+    first, second = await _next(reader), await _next(reader)
+    assert (first.raw, first.entry_id) == (TYPED, None)
+    assert second.raw == b"{oops"
+    assert abs(first.received_ms - now_ms()) < 5_000
+    await reader.done(first)
+    await reader.close()
+
+
+async def test_what_was_not_done_comes_again_after_a_restart(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """A consumer that died finds its unanswered requests first, and those answered no more."""
+    ids = [await bus.requests.send(tenant, ORDER) for _ in range(3)]
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    await reader.done(await _next(reader))
+    await _next(reader)
+    await reader.close()
+    ids.append(await bus.requests.send(tenant, ORDER))
+    again = other.request_reader([tenant], consumer="EXECUTOR")
+    arrived = [await _next(again) for _ in range(3)]
+    assert [parse_request(request.raw).request_id for request in arrived] == ids[1:]
+    await again.close()
+
+
+async def test_what_a_dead_consumer_left_is_taken_over(bus: Bus, other: Bus, tenant: Tenant) -> None:
+    """Another consumer gets what has been pending for too long."""
+    request_id = await bus.requests.send(tenant, ORDER)
+    dead = other.request_reader([tenant], consumer="DEAD")
+    await _next(dead)
+    await dead.close()
+    heir = other.request_reader([tenant], consumer="HEIR", claim_idle_ms=0)
+    assert parse_request((await _next(heir)).raw).request_id == request_id
+    await heir.close()
+
+
+async def test_reading_survives_the_death_of_redis(
+    killable: EmbeddedServer, bus: Bus, other: Bus, tenant: Tenant, forget_all: Any
+) -> None:
+    """Also when Redis returns with nothing, not even the group; what is in hand is not handed out twice."""
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    await bus.requests.send(tenant, ORDER)
+    in_hand = await _next(reader)
+    await killable.kill()
+    await killable.restart()
+    second = await bus.requests.send(tenant, ORDER)
+    arrived = await _next(reader)
+    assert parse_request(arrived.raw).request_id == second
+    await reader.done(in_hand)
+    await reader.done(arrived)
+    await forget_all(killable)
+    third = await bus.requests.send(tenant, ORDER)
+    # What Redis had forgotten is sent again: an executor knows it by its id.
+    ids = [parse_request((await _next(reader)).raw).request_id for _ in range(3)]
+    assert ids[-1] == third
+    await reader.close()
+
+
+async def test_a_trimmed_request_is_passed_over(
+    server: EmbeddedServer, bus: Bus, other: Bus, tenant: Tenant, until: Any
+) -> None:
+    """An entry that was trimmed while pending blocks nothing after it."""
+    await bus.requests.send(tenant, ORDER)
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    await _next(reader)
+    await reader.close()
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.xtrim(trader_actions(tenant), maxlen=0, approximate=False)
+    second = await bus.requests.send(tenant, ORDER)
+    again = other.request_reader([tenant], consumer="EXECUTOR")
+    assert parse_request((await _next(again)).raw).request_id == second
+    await again.close()
+
+
+async def test_a_closed_reader_ends_its_iteration(other: Bus, tenant: Tenant) -> None:
+    """Whoever iterates comes out of the loop."""
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    await reader.close()
+    assert [arrived async for arrived in reader] == []
+    await reader.close()
+
+
+async def test_reading_that_ends_by_itself_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
+) -> None:
+    """Whoever iterates gets the error: no executor waits for requests that nobody reads."""
+
+    async def break_down(*_: object) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr(RequestReader, "_take_new", break_down)
+    reader = bus.request_reader([tenant], consumer="EXECUTOR")
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            with pytest.raises(TaskFailed, match="unforeseen"):
+                await anext(reader)

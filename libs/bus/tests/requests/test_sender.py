@@ -1,0 +1,134 @@
+"""Publishing requests on a real server."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+import redis.asyncio
+
+from millrace_bus import Bus, BusError, EmbeddedServer, RequestExpired, TooManyRequests
+from millrace_bus.requests import sender as sender_module
+from millrace_core.clock import now_ms
+from millrace_core.names import Tenant, trader_actions
+from millrace_core.requests import CreateOrder, CreatePayload, parse_request
+
+ORDER = CreateOrder(
+    exchange_id="kucoin", payload=CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=1)
+)
+
+
+async def _sent(server: EmbeddedServer, tenant: Tenant) -> list[Any]:
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        return [parse_request(fields[b"data"]) for _, fields in await client.xrange(trader_actions(tenant))]
+
+
+async def test_a_request_stands_in_the_journal(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """It says that it does, is numbered by its own id, and its validity counts from when it was made."""
+    before = now_ms()
+    request_id = await bus.requests.send(tenant, ORDER)
+    (sent,) = await _sent(server, tenant)
+    assert sent.journaled
+    assert sent.request_id == request_id
+    assert before <= sent.requested_at <= now_ms()
+    assert sent.payload == ORDER.payload
+
+
+async def test_journal_and_channel_show_the_same_bytes(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """A live listener of the channel sees what the journal holds."""
+    async with redis.asyncio.Redis.from_url(server.url) as client, client.pubsub() as channel:
+        await channel.subscribe(trader_actions(tenant))
+        await channel.get_message(timeout=5)
+        bus.requests.publish(tenant, ORDER)
+        message = await channel.get_message(timeout=5)
+        assert message is not None
+        assert message["data"] == (await client.xrange(trader_actions(tenant)))[0][1][b"data"]
+
+
+async def test_requests_go_out_in_order(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """What was published first stands first, though nobody waited for it."""
+    ids = [bus.requests.publish(tenant, ORDER) for _ in range(50)]
+    await bus.requests.settled()
+    assert [request.request_id for request in await _sent(server, tenant)] == ids
+
+
+async def test_a_request_waits_for_redis(killable: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
+    """One that is published during an outage is sent when Redis is back, and keeps its time of making."""
+    await bus.requests.send(tenant, ORDER)
+    await killable.kill()
+    request_id = bus.requests.publish(tenant, ORDER)
+    made = now_ms()
+    await killable.restart()
+    async with asyncio.timeout(10):
+        await bus.requests.settled()
+    sent = await _sent(killable, tenant)
+    assert sent[-1].request_id == request_id
+    assert sent[-1].requested_at <= made
+
+
+async def test_what_redis_forgot_is_sent_again(
+    killable: EmbeddedServer, bus: Bus, tenant: Tenant, forget_all: Any
+) -> None:
+    """Requests that Redis had acknowledged and lost come again, in order; those that it kept do not."""
+    ids = [await bus.requests.send(tenant, ORDER) for _ in range(3)]
+    await killable.kill()
+    await killable.restart()
+    await bus.ready(10)
+    assert [request.request_id for request in await _sent(killable, tenant)] == ids
+    await forget_all(killable)
+    last = await bus.requests.send(tenant, ORDER)
+    assert [request.request_id for request in await _sent(killable, tenant)] == [*ids, last]
+
+
+async def test_a_request_that_outlives_its_validity_in_an_outage_is_given_up(
+    killable: EmbeddedServer, bus: Bus, tenant: Tenant
+) -> None:
+    """Its caller learns so though Redis is still away, and it is not sent any more when Redis is back."""
+    short = msgspec.structs.replace(ORDER, valid_for=100)
+    lost: list[tuple[str, BusError]] = []
+    await bus.requests.send(tenant, ORDER)
+    await killable.kill()
+    async with asyncio.timeout(5):
+        with pytest.raises(RequestExpired) as expired:
+            await bus.requests.send(tenant, short)
+        request_id = bus.requests.publish(tenant, short, on_lost=lambda *what: lost.append(what))
+        await bus.requests.settled()
+    assert expired.value.request_id
+    assert [(each, type(error)) for each, error in lost] == [(request_id, RequestExpired)]
+    await killable.restart()
+    await bus.requests.send(tenant, ORDER)
+    assert len(await _sent(killable, tenant)) == 2
+
+
+async def test_more_requests_than_can_be_kept_are_not_taken(
+    monkeypatch: pytest.MonkeyPatch, killable: EmbeddedServer, bus: Bus, tenant: Tenant
+) -> None:
+    """None of those that wait is dropped for another; what was taken is sent when Redis is back."""
+    monkeypatch.setattr(sender_module, "MOST_KEPT", 3)
+    await killable.kill()
+    sends = [asyncio.create_task(bus.requests.send(tenant, ORDER)) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyRequests):
+        bus.requests.publish(tenant, ORDER)
+    await killable.restart()
+    async with asyncio.timeout(10):
+        ids = await asyncio.gather(*sends)
+        last = await bus.requests.send(tenant, ORDER)
+    assert [request.request_id for request in await _sent(killable, tenant)] == [*ids, last]
+
+
+async def test_what_was_acknowledged_before_a_long_outage_is_still_kept(
+    monkeypatch: pytest.MonkeyPatch, killable: EmbeddedServer, bus: Bus, tenant: Tenant, forget_all: Any
+) -> None:
+    """Redis may return without its last second, however long it was away and whatever was published meanwhile."""
+    monkeypatch.setattr(sender_module, "KEPT_NS", 0)
+    first = await bus.requests.send(tenant, ORDER)
+    await killable.kill()
+    while bus.requests._outbox.is_up:
+        await asyncio.sleep(0.01)
+    second = bus.requests.publish(tenant, ORDER)
+    await forget_all(killable)
+    async with asyncio.timeout(10):
+        await bus.requests.settled()
+        while [request.request_id for request in await _sent(killable, tenant)] != [first, second]:
+            await asyncio.sleep(0.01)

@@ -1,0 +1,26 @@
+"""What a writer does when it meets its stream again."""
+
+import pytest
+
+from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide
+from millrace_core.ids import MessageId as Id
+
+
+@pytest.mark.parametrize(
+    ("first_kept", "newest", "newest_snapshot", "decision"),
+    [
+        (8, Id(5, 10), Id(5, 2), Resend(10)),
+        (8, Id(5, 7), Id(5, 2), Resend(7)),
+        (1, None, None, Resend(0)),
+        (1, Id(4, 99), None, Resend(0)),
+        (8, Id(5, 6), Id(5, 2), NewEpoch(5, 6)),
+        (8, None, None, NewEpoch(5, 0)),
+        (None, Id(5, 6), None, NewEpoch(5, 6)),
+        (8, Id(6, 1), Id(5, 2), Fenced(6)),
+        (8, Id(5, 10), Id(6, 1), Fenced(6)),
+        (8, None, Id(7, 1), Fenced(7)),
+    ],
+)
+def test_decisions(first_kept: int | None, newest: Id | None, newest_snapshot: Id | None, decision: object) -> None:
+    """A larger epoch fences; a hole that is still kept is filled; any other needs a new epoch. We stand at 5-10."""
+    assert decide(Id(5, 10), first_kept, newest, newest_snapshot) == decision

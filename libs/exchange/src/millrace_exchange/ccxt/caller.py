@@ -1,0 +1,100 @@
+"""Calls of one ccxt instance's methods, whose failures become errors of `millrace_exchange.errors`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+from aiohttp import ClientError
+from ccxt.base.errors import BaseError
+
+from millrace_exchange.ccxt.classification import classify
+from millrace_exchange.ccxt.recording.recorded_exchange import Sending, sending
+from millrace_exchange.ccxt.settings import TIMEOUT_MS
+from millrace_exchange.errors import ExchangeError
+from millrace_exchange.profile import ExchangeProfile
+
+# What ccxt lets through beside its own errors: the network's, and what its parsers stumble over when an answer is
+# not of the form that they expect. All of these may stand for an order that was placed.
+FAILURES: Final = (
+    BaseError,
+    ClientError,
+    OSError,
+    TimeoutError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+_ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
+"""ccxt itself waits for ever for an answer over WebSocket. A REST call reports its own timeout before this."""
+
+
+class CcxtCaller:
+    """Calls one ccxt instance. The adapter's parts share it, and nothing else of one another."""
+
+    def __init__(self, ccxt: Any, profile: ExchangeProfile, *, has_keys: bool) -> None:
+        self.ccxt = ccxt
+        self.profile = profile
+        self.has_keys = has_keys
+
+    async def load_markets(self) -> None:
+        """Load the exchange's markets, unless they are loaded already."""
+        await self.call("loadMarkets", self.ccxt.load_markets)
+
+    async def call(
+        self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any, timed: Sending | None = None
+    ) -> Any:
+        """Await one of ccxt's methods; `timed` records when the request left.
+
+        Raises:
+            Retryable, Rejected, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
+        """
+        timed = timed or Sending()
+        token = sending.set(timed)
+        try:
+            with self._classified(action, timed):
+                async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                    return await method(*arguments)
+        finally:
+            sending.reset(token)
+
+    async def follow(self, action: str, watch: Callable[..., Awaitable[Any]], *arguments: Any) -> NoReturn:
+        """Await one of ccxt's streams, again should it ever return.
+
+        Raises:
+            Retryable, Rejected, Fatal: why it broke.
+        """
+        with self._classified(action, Sending()):
+            while True:
+                await watch(*arguments)
+
+    @contextmanager
+    def _classified(self, action: str, timed: Sending) -> Iterator[None]:
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            # ccxt cancels its own futures when it closes a connection: that is a failure, no wish of our caller.
+            if was_cancelled():
+                raise
+            raise self._classify(action, error, timed) from None
+        except FAILURES as error:
+            raise self._classify(action, error, timed) from error
+
+    def _classify(self, action: str, error: BaseException, timed: Sending) -> ExchangeError:
+        sent = timed.at_ns is not None
+        return classify(self.profile, action, error, sent=sent, retry_after_ms=self._retry_after_ms())
+
+    def _retry_after_ms(self) -> int | None:
+        if (wanted := self.profile.requests.retry_after_header) is None:
+            return None
+        headers = self.ccxt.last_response_headers or {}
+        value = next((value for name, value in headers.items() if name.lower() == wanted.lower()), "")
+        return int(value) * 1000 if value.isdecimal() else None
+
+
+def was_cancelled() -> bool:
+    """Tell whether somebody wants the running task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,167 @@
+"""What an exchange's answer or failure means for what was asked: the one place where that is decided.
+
+Nothing counts as "not done" without definite evidence: a code of the exchange that its profile explains or that ccxt
+maps to a class of its own, or that nothing had left us. Whatever is vaguer may have been done. An exchange's own codes
+are `error_rules` of its profile and come first; then, as seen with ccxt 4.5.90:
+
+    an order without an id (HTML, an empty or broken body)              OutcomeUnknown
+    ExchangeError itself (truncated body, corrupt gzip, overload)       OutcomeUnknown
+    RequestTimeout, ExchangeNotAvailable, BadResponse, cancellation,
+        OperationFailed                                                 OutcomeUnknown
+    DuplicateOrderId, InvalidOrder with "duplicate"                     OutcomeUnknown: an earlier attempt is there
+    InvalidNonce                                                        Retryable, once the clock is right
+    DDoSProtection (429, 418), RateLimitExceeded                        Retryable after the exchange's own pause
+    AuthenticationError                                                 Fatal
+    InsufficientFunds, BadSymbol, ArgumentsRequired, a mapped InvalidOrder, …  Rejected
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from aiohttp import ClientConnectorError
+from ccxt.base import errors as ccxt
+
+from millrace_exchange.errors import (
+    UNREACHABLE_RETRY_AFTER_MS,
+    ExchangeError,
+    Fatal,
+    OutcomeUnknown,
+    Rejected,
+    Retryable,
+)
+from millrace_exchange.profile import ErrorRule, ExchangeProfile, Outcome
+
+_LIMITED = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
+_REJECTED = (
+    ccxt.ArgumentsRequired,
+    ccxt.BadRequest,
+    ccxt.InsufficientFunds,
+    ccxt.InvalidAddress,
+    ccxt.InvalidOrder,
+    ccxt.NotSupported,
+    ccxt.OperationRejected,
+    ccxt.PermissionDenied,
+)
+_DUPLICATE = re.compile(r"duplicate", re.IGNORECASE)
+_SECRETS = re.compile(r"(?i)\b(signature|apikey|api_key|listenkey|token|secret|passphrase)(\"?[=:]\s*\"?)[^&\s\",}]+")
+_CODE_KEYS: Final = ("code", "retCode", "sCode", "label", "err-code", "error", "errorCode", "error_code")
+"""Under which names exchanges put the code of an error."""
+_MEANINGS: Final[dict[Outcome, type[ExchangeError]]] = {
+    "retryable": Retryable,
+    "rejected": Rejected,
+    "unknown": OutcomeUnknown,
+    "fatal": Fatal,
+}
+
+
+def classify_answer(profile: ExchangeProfile, action: str, order: Mapping[str, Any]) -> ExchangeError | None:
+    """Return what an order that ccxt read from an answer means; None when it is a real one."""
+    if order.get("id"):
+        return None
+    return classify(profile, action, ccxt.BadResponse("the answer names no order"))
+
+
+def classify(
+    profile: ExchangeProfile,
+    action: str,
+    error: BaseException,
+    *,
+    sent: bool = True,
+    retry_after_ms: int | None = None,
+) -> ExchangeError:
+    """Return what an exception out of ccxt means.
+
+    `sent` says whether anything had left us; `retry_after_ms` is what the exchange said of when to come back.
+    A question (`fetch…`, `load…`, `watch…`) leaves nothing behind, so it is never `OutcomeUnknown`.
+    """
+    kind = type(error).__name__
+    rule = _rule(profile, action, error)
+    meaning = _MEANINGS[rule.outcome] if rule else _meaning(error)
+    if meaning is OutcomeUnknown and (not sent or _is_question(action) or _never_connected(error)):
+        meaning = Retryable
+    text = redacted(str(error)) or kind
+    text = f"{rule.why}: {text}" if rule else text
+    if meaning is Retryable:
+        wait_ms = _retry_after_ms(profile, error, retry_after_ms)
+        return Retryable(text, exchange=profile.exchange, action=action, kind=kind, retry_after_ms=wait_ms)
+    return meaning(text, exchange=profile.exchange, action=action, kind=kind)
+
+
+def redacted(text: str) -> str:
+    """Return a text without the signatures and keys that ccxt prints in the URLs of failed requests."""
+    return _SECRETS.sub(r"\1\2…", text)
+
+
+def _rule(profile: ExchangeProfile, action: str, error: BaseException) -> ErrorRule | None:
+    if _is_duplicate(error):
+        # An exchange may refuse a second order of the same id under the code of any other refusal.
+        return None
+    for answer in _objects(str(error)) if profile.error_rules else ():
+        codes = {str(answer[key]) for key in _CODE_KEYS if isinstance(answer.get(key), str | int)}
+        for rule in profile.error_rules:
+            if rule.code in codes and (not rule.actions or action in rule.actions) and _holds(rule.where, answer):
+                return rule
+    return None
+
+
+def _objects(text: str) -> Iterator[Mapping[str, Any]]:
+    """Return the JSON objects in an error's text, outer ones first."""
+    try:
+        answer, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    except (ValueError, RecursionError):
+        return
+    waiting = deque([answer])
+    while waiting:
+        node = waiting.popleft()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+
+
+def _holds(where: Mapping[str, str], answer: Mapping[str, Any]) -> bool:
+    return all(_at(path, answer) == value for path, value in where.items())
+
+
+def _at(path: str, answer: Any) -> Any:
+    for name in path.split("."):
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    return answer
+
+
+def _meaning(error: BaseException) -> type[ExchangeError]:
+    if _is_duplicate(error):
+        return OutcomeUnknown
+    if isinstance(error, _LIMITED):
+        return Retryable
+    if isinstance(error, _REJECTED):
+        return Rejected
+    if isinstance(error, ccxt.AuthenticationError):
+        return Fatal
+    if isinstance(error, ccxt.InvalidNonce | ccxt.ExchangeClosedByUser):
+        return Retryable
+    return OutcomeUnknown
+
+
+def _is_duplicate(error: BaseException) -> bool:
+    return isinstance(error, ccxt.DuplicateOrderId) or (
+        isinstance(error, ccxt.InvalidOrder) and _DUPLICATE.search(str(error)) is not None
+    )
+
+
+def _is_question(action: str) -> bool:
+    return action.startswith(("fetch", "load", "watch"))
+
+
+def _never_connected(error: BaseException) -> bool:
+    return isinstance(error.__cause__, ClientConnectorError)
+
+
+def _retry_after_ms(profile: ExchangeProfile, error: BaseException, asked_ms: int | None) -> int:
+    if isinstance(error, _LIMITED):
+        return asked_ms if asked_ms is not None else profile.requests.ban_ms
+    return 0 if isinstance(error, ccxt.InvalidNonce) else UNREACHABLE_RETRY_AFTER_MS

@@ -1,0 +1,121 @@
+"""ccxt's dictionaries as the platform's own structures; the exchange's raw payload (`info`) stays behind.
+
+Market data keeps ccxt's floats; orders have the digits that the exchange sent.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from millrace_core.market import Balance, Balances, Fee, Trade
+from millrace_core.messages import decimal_of
+from millrace_core.orders import Order, OrderFee
+
+CcxtDict = Mapping[str, Any]
+ANSWERED: Final = "digits"
+"""Key in ccxt's order under which the exchange's own texts of its numbers stand; see `recording.digits`."""
+
+
+def trade_of(trade: CcxtDict) -> Trade:
+    """Return a trade, public or our own."""
+    fee = trade.get("fee")
+    return Trade(
+        id=trade["id"],
+        timestamp=trade["timestamp"],
+        symbol=trade["symbol"],
+        side=trade["side"],
+        price=trade["price"],
+        amount=trade["amount"],
+        cost=trade.get("cost"),
+        datetime=trade.get("datetime"),
+        order=trade.get("order"),
+        type=trade.get("type"),
+        taker_or_maker=trade.get("takerOrMaker"),
+        fee=Fee(fee.get("currency"), fee.get("cost"), fee.get("rate")) if fee and fee.get("cost") is not None else None,
+    )
+
+
+def order_of(order: CcxtDict) -> Order:
+    """Return an order; it must have an id."""
+    return Order(
+        id=str(order["id"]),
+        symbol=order.get("symbol"),
+        client_order_id=order.get("clientOrderId"),
+        timestamp=order.get("timestamp"),
+        datetime=order.get("datetime"),
+        type=order.get("type"),
+        side=order.get("side"),
+        time_in_force=order.get("timeInForce"),
+        post_only=order.get("postOnly"),
+        reduce_only=order.get("reduceOnly"),
+        price=_exact(order, "price"),
+        trigger_price=_exact(order, "triggerPrice"),
+        amount=_exact(order, "amount"),
+        status=order.get("status"),
+        filled=_exact(order, "filled"),
+        remaining=_remaining(order),
+        average=_exact(order, "average"),
+        cost=_exact(order, "cost"),
+        fees=_fees(order),
+        last_trade_timestamp=order.get("lastTradeTimestamp"),
+        last_update_timestamp=order.get("lastUpdateTimestamp"),
+    )
+
+
+def _exact(order: CcxtDict, name: str) -> Decimal | None:
+    """Return a number of an order with the digits that the exchange sent, zeros behind the last one left out."""
+    value = order.get(name)
+    if value is None:
+        return None
+    text = order.get(ANSWERED, {}).get(name)
+    # ccxt corrects some numbers after it read them: then its own stands.
+    return plain(Decimal(text) if text is not None and float(text) == value else Decimal(str(value)))
+
+
+def _remaining(order: CcxtDict) -> Decimal | None:
+    # What ccxt works out where the exchange does not say has a float's digits.
+    amount, filled = _exact(order, "amount"), _exact(order, "filled")
+    if "remaining" in order.get(ANSWERED, {}) or amount is None or filled is None:
+        return _exact(order, "remaining")
+    return None if order.get("remaining") is None else plain(amount - filled)
+
+
+def plain(number: Decimal) -> Decimal:
+    """Return a number without an exponent and without zeros behind its last digit: 5, not 5.00000000 or 0E-8."""
+    text = format(number, "f")
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def _fees(order: CcxtDict) -> list[OrderFee]:
+    fees = order.get("fees") or ([order["fee"]] if order.get("fee") else [])
+    return [
+        OrderFee(currency=fee.get("currency"), cost=decimal_of(fee["cost"]), rate=decimal_of(fee.get("rate")))
+        for fee in fees
+        if fee.get("cost") is not None
+    ]
+
+
+def balances_of(balance: CcxtDict) -> Balances:
+    """Return the balances by currency code; those of which the exchange told only a part are left out."""
+    return {
+        code: Balance(free=held["free"], used=held["used"], total=held["total"])
+        for code, held in balance.items()
+        if code not in _NO_CURRENCIES and isinstance(held, dict) and None not in (held.get(n) for n in _PARTS)
+    }
+
+
+_NO_CURRENCIES = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
+_PARTS = ("free", "used", "total")
+
+
+def ticker_of(ticker: CcxtDict) -> dict[str, Any]:
+    """Return the fields of a ticker that have a value."""
+    return {name: value for name, value in ticker.items() if name != "info" and value is not None}
+
+
+def levels_of(side: Iterable[Any]) -> list[tuple[float, float]]:
+    """Return a book side's levels as pairs; orders at the same price, where ccxt keeps them apart, are summed."""
+    amounts: dict[float, float] = {}
+    for price, amount, *_ in side:
+        amounts[price] = amounts.get(price, 0.0) + amount
+    return list(amounts.items())

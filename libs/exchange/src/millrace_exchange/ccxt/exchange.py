@@ -1,0 +1,80 @@
+"""One open exchange: a ccxt instance of ours, and the ports over it."""
+
+import asyncio
+from typing import Any, Final
+
+from millrace_core.config.common import Credentials
+from millrace_core.names import ExchangeId
+from millrace_exchange.ccxt.account_feed import CcxtAccountFeed
+from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.ccxt.execution import CcxtExecutionClient
+from millrace_exchange.ccxt.loading import load_exchange
+from millrace_exchange.ccxt.market_feed import CcxtMarketFeed
+from millrace_exchange.ccxt.market_rules import CcxtMarketRules
+from millrace_exchange.ccxt.recording.recorded_exchange import recorded
+from millrace_exchange.ccxt.settings import constructor_settings, overridden_urls
+from millrace_exchange.errors import ExchangeError, Fatal
+from millrace_exchange.profiles import profile_of
+
+_CLOSE_TIMEOUT_S: Final = 1.0
+
+
+class CcxtExchange:
+    """The port `Exchange`; made by `open_ccxt_exchange`."""
+
+    def __init__(self, caller: CcxtCaller) -> None:
+        self.id = ExchangeId(caller.ccxt.id)
+        self.profile = caller.profile
+        self.market = CcxtMarketFeed(caller)
+        self.account = CcxtAccountFeed(caller)
+        self.execution = CcxtExecutionClient(caller)
+        self.rules = CcxtMarketRules(caller.ccxt)
+        self._caller = caller
+
+    async def prepare(self) -> None:
+        """Load the markets and open what trading needs, so that the first order does not wait for it. Idempotent.
+
+        Raises:
+            Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
+        """
+        caller = self._caller
+        await caller.load_markets()
+        if caller.has_keys and self.profile.order_transport == "websocket":
+            try:
+                await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws)
+            except Fatal:
+                raise
+            except ExchangeError:
+                # Orders go over REST then; the keys are as good or bad there.
+                await caller.call("fetchBalance", caller.ccxt.fetch_balance)
+
+    async def close(self) -> None:
+        """Close every connection, within a second even where the exchange does not answer. Idempotent."""
+        ccxt = self._caller.ccxt
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await ccxt.close()
+        except TimeoutError:
+            # Without the session the sockets are cut, and what still waits for a good-bye on them ends.
+            session, ccxt.session = ccxt.session, None
+            if session is not None:
+                await session.close()
+            await ccxt.close_connector()
+
+
+async def open_ccxt_exchange(exchange_id: str, credentials: Credentials) -> CcxtExchange:
+    """Return an exchange with its settings applied; nothing is sent to it yet.
+
+    The first of an exchange's id takes about half a second to import, in a thread.
+
+    Raises:
+        UnknownExchange: ccxt has none of that id.
+    """
+    loaded: Any = await asyncio.to_thread(load_exchange, exchange_id)
+    profile = profile_of(ExchangeId(exchange_id))
+    ccxt = recorded(loaded)(constructor_settings(credentials, profile), profile)
+    if credentials.test:
+        ccxt.set_sandbox_mode(True)
+    ccxt.urls = overridden_urls(ccxt.urls, credentials.urls)
+    profile = profile.accepting_for(int(ccxt.options.get("recvWindow", 0)))
+    return CcxtExchange(CcxtCaller(ccxt, profile, has_keys=bool(credentials.api_key)))

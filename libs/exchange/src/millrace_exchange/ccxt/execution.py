@@ -1,0 +1,115 @@
+"""Changes of one account's orders, through ccxt."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from millrace_core.clock import now_ns
+from millrace_core.orders import Order
+from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
+from millrace_exchange.ccxt.classification import classify_answer
+from millrace_exchange.ccxt.conversion import order_of
+from millrace_exchange.ccxt.order_arguments import create_arguments, digits, edit_params, further_params
+from millrace_exchange.ccxt.order_queries import ORDER_NOT_FOUND, CcxtOrderQueries
+from millrace_exchange.ccxt.recording.digits import decided
+from millrace_exchange.ccxt.recording.recorded_exchange import Sending
+from millrace_exchange.errors import Rejected, Retryable
+from millrace_exchange.ports import Acknowledgement
+
+
+class CcxtExecutionClient(CcxtOrderQueries):
+    """The port `ExecutionClient`."""
+
+    async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
+        """Place an order under our own id."""
+        ccxt = self._caller.ccxt
+        arguments = create_arguments(
+            self._caller.profile,
+            payload,
+            client_order_id,
+            market_buy_requires_price=bool(ccxt.options.get("createMarketBuyOrderRequiresPrice")),
+        )
+        with decided(payload.amount_base, payload.amount_quote, payload.price, payload.trigger_price):
+            return await self._send_fastest("createOrder", "create_order", *arguments)
+
+    async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
+        """Cancel an order, named by the exchange's id or by ours."""
+        params, order_id = further_params(self._caller.profile, "cancelOrder", payload), payload.order_id
+        if order_id is None and not self._caller.profile.client_order_ids.cancels:
+            order_id = (await self._found("cancelOrder", payload)).id
+        params |= self._id_params(order_id, payload.client_order_id)
+        return await self._send_fastest("cancelOrder", "cancel_order", order_id or "", payload.symbol, params)
+
+    async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
+        """Change an open order; where the exchange replaces it, the new one carries `client_order_id`.
+
+        Exchanges want all terms, so those that the payload leaves out are asked for first.
+        """
+        order = await self._found("editOrder", payload)
+        amount, price = payload.amount_base or order.amount, payload.price or order.price
+        params = edit_params(self._caller.profile, payload, client_order_id)
+        with decided(amount, price, payload.trigger_price):
+            return await self._send(
+                "editOrder",
+                self._caller.ccxt.edit_order,
+                order.id,
+                payload.symbol,
+                payload.type or order.type,
+                payload.side or order.side,
+                digits(amount),
+                digits(price),
+                params,
+            )
+
+    async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
+        """Cancel the open orders of a symbol, or all; return those that were canceled.
+
+        Several symbols are several requests: a failure at one leaves those before it canceled.
+        """
+        params = further_params(self._caller.profile, "cancelAllOrders", payload)
+        symbols = [payload.symbol] if payload.symbol else await self._symbols_with_open_orders()
+        timed, orders = Sending(), list[Order]()
+        for symbol in symbols:
+            orders += await self._cancel_all_of(symbol, params, timed)
+        acknowledged_ns = now_ns()
+        return Acknowledgement(tuple(orders), timed.at_ns or acknowledged_ns, acknowledged_ns)
+
+    async def _found(self, action: str, payload: CancelPayload | EditPayload) -> Order:
+        order = await self.fetch_order(
+            payload.symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
+        )
+        if order is None:
+            exchange = self._caller.profile.exchange
+            raise Rejected("no such order", exchange=exchange, action=action, kind=ORDER_NOT_FOUND)
+        return order
+
+    async def _symbols_with_open_orders(self) -> list[str]:
+        return sorted({order.symbol for order in await self.fetch_open_orders() if order.symbol is not None})
+
+    async def _cancel_all_of(self, symbol: str, params: dict[str, Any], timed: Sending) -> list[Order]:
+        method = self._caller.ccxt.cancel_all_orders
+        try:
+            answer = await self._caller.call("cancelAllOrders", method, symbol, dict(params), timed=timed)
+        except Rejected as error:
+            if error.kind == ORDER_NOT_FOUND:
+                return []
+            raise
+        return [order_of(order) for order in answer if order.get("id")]
+
+    async def _send_fastest(self, action: str, method: str, *arguments: Any) -> Acknowledgement:
+        ccxt = self._caller.ccxt
+        if self._caller.profile.order_transport == "websocket":
+            try:
+                return await self._send(action, getattr(ccxt, f"{method}_ws"), *arguments)
+            except Retryable as error:
+                # A limit or a wrong clock would only be reported again over REST.
+                if error.kind != "NetworkError":
+                    raise
+        return await self._send(action, getattr(ccxt, method), *arguments)
+
+    async def _send(self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Acknowledgement:
+        timed = Sending()
+        answer = await self._caller.call(action, method, *arguments, timed=timed)
+        acknowledged_ns = now_ns()
+        if (error := classify_answer(self._caller.profile, action, answer)) is not None:
+            raise error
+        return Acknowledgement((order_of(answer),), timed.at_ns or acknowledged_ns, acknowledged_ns)

@@ -1,0 +1,50 @@
+"""Public data through ccxt."""
+
+from typing import Any
+
+from millrace_core.market import Candle, Trade
+from millrace_exchange.actions import CANDLES, ORDER_BOOK, TICKER, TRADES
+from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.ccxt.conversion import trade_of
+from millrace_exchange.ccxt.streams import follow
+from millrace_exchange.listeners import BookListener, CandlesListener, TickerListener, TradesListener
+
+
+class CcxtMarketFeed:
+    """The port `MarketFeed`."""
+
+    def __init__(self, caller: CcxtCaller) -> None:
+        self._caller = caller
+
+    async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
+        """Stream a symbol's order book: first the whole book, then every change. `limit` is the depth asked for."""
+        await follow(self._caller, ORDER_BOOK, symbol, listener, symbol, limit)
+
+    async def trades(self, symbol: str, listener: TradesListener) -> None:
+        """Stream every public trade in a symbol, none twice while the connection holds."""
+        await follow(self._caller, TRADES, symbol, listener, symbol)
+
+    async def ticker(self, symbol: str, listener: TickerListener) -> None:
+        """Stream a symbol's ticker."""
+        await follow(self._caller, TICKER, symbol, listener, symbol)
+
+    async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
+        """Stream a symbol's candles of one timeframe."""
+        await follow(self._caller, CANDLES, symbol, listener, symbol, timeframe)
+
+    async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
+        """Return the newest trades, oldest first; those after `after` where the exchange can."""
+        ask, page = self._caller.ccxt.fetch_trades, self._caller.profile.history.public_trades.page
+        raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
+        return [trade_of(trade) for trade in raw]
+
+    async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
+        """Return the newest candles, oldest first."""
+        ask = self._caller.ccxt.fetch_ohlcv
+        return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, None, limit)]
+
+    def _params(self, after: Trade | None) -> dict[str, Any]:
+        history = self._caller.profile.history
+        if after is None or after.id is None or not (history.public_trades_after_id and self._caller.has_keys):
+            return dict(history.public_trades_params)
+        return {**history.public_trades_after_params, "fromId": int(after.id) + 1}

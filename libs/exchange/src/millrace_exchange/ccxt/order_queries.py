@@ -1,0 +1,77 @@
+"""Questions about one account's orders, through ccxt."""
+
+from typing import Any, Final
+
+from millrace_core.clock import now_ms
+from millrace_core.market import Balances, Trade
+from millrace_core.orders import Order
+from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.ccxt.classification import classify_answer
+from millrace_exchange.ccxt.conversion import balances_of, order_of, trade_of
+from millrace_exchange.errors import Rejected
+
+ORDER_NOT_FOUND: Final = "OrderNotFound"
+
+
+class CcxtOrderQueries:
+    """The port `OrderQueries`."""
+
+    def __init__(self, caller: CcxtCaller) -> None:
+        self._caller = caller
+
+    async def fetch_order(
+        self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
+    ) -> Order | None:
+        """Return one order, by the exchange's id or by ours; None if the exchange says that it knows none.
+
+        Where it cannot be asked by our id, the open orders are searched for it.
+        """
+        if order_id is None and not self._caller.profile.client_order_ids.fetches:
+            open_orders = await self.fetch_open_orders(symbol)
+            return next((order for order in open_orders if order.client_order_id == client_order_id), None)
+        params = self._id_params(order_id, client_order_id)
+        ask = self._caller.ccxt.fetch_order
+        try:
+            answer = await self._caller.call("fetchOrder", ask, order_id or "", symbol, params)
+        except Rejected as error:
+            if error.kind == ORDER_NOT_FOUND:
+                return None
+            raise
+        return self._identified("fetchOrder", answer)
+
+    async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
+        """Return the open orders of a symbol, or all."""
+        answer = await self._caller.call("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+        return [self._identified("fetchOpenOrders", order) for order in answer]
+
+    async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
+        """Return the account's own trades in a symbol, oldest first: the newest, or those since a time.
+
+        Where one answer spans a limited time, several are asked for, up to now or to the first that is full.
+        """
+        window, ask = self._caller.profile.history.own_trades, self._caller.ccxt.fetch_my_trades
+        if since_ms is None:
+            return [trade_of(trade) for trade in await self._caller.call("fetchMyTrades", ask, symbol)]
+        trades: list[Trade] = []
+        for start_ms in window.starts(since_ms, now_ms()):
+            raw = await self._caller.call("fetchMyTrades", ask, symbol, start_ms, window.page)
+            trades += map(trade_of, raw)
+            if len(raw) >= window.page:
+                break
+        return trades
+
+    async def fetch_balance(self) -> Balances:
+        """Return every balance that is not zero."""
+        balances = balances_of(await self._caller.call("fetchBalance", self._caller.ccxt.fetch_balance))
+        return {code: balance for code, balance in balances.items() if balance.total}
+
+    def _identified(self, action: str, answer: dict[str, Any]) -> Order:
+        # An answer cut short becomes an order without an id: that is no evidence of anything.
+        if (error := classify_answer(self._caller.profile, action, answer)) is not None:
+            raise error
+        return order_of(answer)
+
+    def _id_params(self, order_id: str | None, client_order_id: str | None) -> dict[str, Any]:
+        if order_id is not None or client_order_id is None:
+            return {}
+        return self._caller.profile.client_order_ids.params(client_order_id)

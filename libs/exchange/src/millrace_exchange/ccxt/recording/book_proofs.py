@@ -1,0 +1,166 @@
+"""Whether a frame is missing before one of an order book's, where the profile says that ccxt does not look. Pure.
+
+There ccxt applies whatever comes, and the book is wrong from then on without a word.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from millrace_exchange.profile import BookFeed, FrameNumbers
+
+Frame = Mapping[str, Any]
+"""A frame from a socket, decoded from JSON."""
+
+
+class Link(NamedTuple):
+    """What one frame says of its place in a chain of frames."""
+
+    chain: str
+    """What is numbered: a book, a subscription, a connection."""
+    market_id: str | None
+    """The exchange's name of the market; None where the chain carries several."""
+    first: int
+    last: int
+    """The numbers that the frame covers."""
+    is_whole: bool = False
+    """Whether the frame holds the whole book, so that nothing need have come before it."""
+
+
+class Gap(NamedTuple):
+    """Proof that something is missing."""
+
+    market_id: str | None
+    """Whose book is wrong; None for all that this connection carries."""
+    expected: int
+    found: int
+
+    def __str__(self) -> str:
+        return f"the exchange's frame {self.expected} was expected, {self.found} came"
+
+
+class SequenceCheck(ABC):
+    """Follows the chains of one connection. After a gap a chain is checked again once it was forgotten."""
+
+    drops_old = False
+    """Whether ccxt itself leaves out frames that are older than its book; elsewhere they make it wrong."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
+        self._market_ids: dict[str, str | None] = {}
+        self._broken: set[str] = set()
+
+    @abstractmethod
+    def links(self, frame: Frame) -> Iterator[Link]:
+        """Return what a frame says of its place, for each book in it; nothing where it is of another kind."""
+
+    def gaps(self, frame: Frame) -> list[Gap]:
+        """Return what is missing before a frame."""
+        return [gap for link in self.links(frame) if (gap := self._gap(link)) is not None]
+
+    def forget(self, market_id: str) -> None:
+        """Begin anew with the next frame of a market: it was subscribed again."""
+        for chain, owner in list(self._market_ids.items()):
+            if owner in (market_id, None):
+                self._broken.discard(chain)
+                del self._market_ids[chain]
+                del self._last[chain]
+
+    def _gap(self, link: Link) -> Gap | None:
+        if link.chain in self._broken and not link.is_whole:
+            return None
+        self._broken.discard(link.chain)
+        known = self._last.get(link.chain)
+        if known is not None and not link.is_whole:
+            if link.last <= known and self.drops_old:
+                return None
+            if link.first > known + 1 or link.last <= known:
+                self._broken.add(link.chain)
+                return Gap(link.market_id, known + 1, link.first)
+        self._last[link.chain] = link.last
+        self._market_ids[link.chain] = link.market_id
+        return None
+
+
+class KucoinSequence(SequenceCheck):
+    """Level 2: a frame begins at most one behind the end of the one before.
+
+    Source: KuCoin's documentation, "Orderbook - Increment": spot by `sequenceStart` and `sequenceEnd`, futures by
+    `sequence`, the unified account by `O` and `C`.
+    """
+
+    drops_old = True
+
+    def links(self, frame: Frame) -> Iterator[Link]:
+        """Return the place of an increment."""
+        topic, market_id = _split(frame.get("topic"), ":")
+        if topic in ("/market/level2", "/contractMarket/level2"):
+            data = frame.get("data") or {}
+            last = data.get("sequenceEnd", data.get("sequence"))
+            if last is not None:
+                first = data.get("sequenceStart", last)
+                yield Link(topic + market_id, market_id, int(first), int(last))
+        elif str(frame.get("T", "")).startswith("obu.") and "C" in (data := frame.get("d") or {}):
+            is_whole = frame.get("t") == "snapshot"
+            chain = f"{frame['T']} {frame.get('dp')} {data.get('s')}"
+            yield Link(chain, data.get("s"), int(data.get("O", data["C"])), int(data["C"]), is_whole)
+
+
+class BybitSequence(SequenceCheck):
+    """Each frame of a subscription has the next `u`; one that restarts it is whole.
+
+    Source: Bybit's documentation, "Orderbook".
+    """
+
+    def links(self, frame: Frame) -> Iterator[Link]:
+        """Return the place of a snapshot or delta."""
+        topic, data = str(frame.get("topic", "")), frame.get("data")
+        if topic.startswith("orderbook.") and isinstance(data, Mapping) and "u" in data:
+            update_id = int(data["u"])
+            yield Link(topic, data.get("s"), update_id, update_id, frame.get("type") == "snapshot")
+
+
+class HitbtcSequence(SequenceCheck):
+    """Each update of a full book has the next `s`.
+
+    Source: HitBTC's documentation, "Subscribe to full order book".
+    """
+
+    def links(self, frame: Frame) -> Iterator[Link]:
+        """Return the places of all books in a frame."""
+        if frame.get("ch") != "orderbook/full":
+            return
+        for kind in ("snapshot", "update"):
+            for market_id, book in (frame.get(kind) or {}).items():
+                number = int(book["s"])
+                yield Link(market_id, market_id, number, number, kind == "snapshot")
+
+
+class CoinbaseSequence(SequenceCheck):
+    """All frames of a connection are numbered together, so a gap may concern any of its books.
+
+    Source: Coinbase's documentation of Advanced Trade, "WebSocket overview", `sequence_num`.
+    """
+
+    def links(self, frame: Frame) -> Iterator[Link]:
+        """Return the place of any numbered frame."""
+        if (number := frame.get("sequence_num")) is not None:
+            yield Link("connection", None, int(number), int(number))
+
+
+_CHECKS: Final[dict[FrameNumbers, type[SequenceCheck]]] = {
+    "update_id": BybitSequence,
+    "connection_sequence": CoinbaseSequence,
+    "book_sequence": HitbtcSequence,
+    "sequence_range": KucoinSequence,
+}
+
+
+def sequence_check(book: BookFeed) -> SequenceCheck | None:
+    """Return the check of one new connection; None where millrace compares no numbers."""
+    return None if book.frame_numbers is None else _CHECKS[book.frame_numbers]()
+
+
+def _split(topic: object, separator: str) -> tuple[str, str]:
+    head, _, tail = topic.partition(separator) if isinstance(topic, str) else ("", "", "")
+    return head, tail

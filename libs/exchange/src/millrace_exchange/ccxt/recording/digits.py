@@ -1,0 +1,56 @@
+"""Decimal digits through ccxt, both ways: none is lost, none is added, and no number is rounded unseen.
+
+ccxt calculates with floats and cuts an order's numbers to what it takes for their step: an amount in quote currency
+to the price's tick, for one. What a request decided has been checked against the exchange's own steps before
+(`precision_errors`), so here it passes as it was decided.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from decimal import Decimal
+from typing import Any, Final
+
+from millrace_exchange.ccxt.conversion import ANSWERED, plain
+from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
+
+_NUMBERS: Final = ("price", "triggerPrice", "amount", "filled", "remaining", "average", "cost")
+
+_decided: ContextVar[frozenset[Decimal]] = ContextVar("decided", default=frozenset())
+
+
+class Digits(Decimal):
+    """A decimal that prints as exchanges want it: no exponent, no zeros behind the last digit."""
+
+    def __str__(self) -> str:
+        return format(plain(self), "f")
+
+
+@contextmanager
+def decided(*numbers: Decimal | None) -> Iterator[None]:
+    """Let these numbers pass to the exchange as they are, in whatever this task sends meanwhile."""
+    token = _decided.set(frozenset(number for number in numbers if number is not None))
+    try:
+        yield
+    finally:
+        _decided.reset(token)
+
+
+class DigitKeeper(Shortcuts):
+    """Methods of ccxt's `Exchange`, to be laid over it."""
+
+    @staticmethod
+    def decimal_to_precision(n: Any, *rules: Any, **named_rules: Any) -> Any:
+        """Return a number as text, rounded by ccxt's rules unless a request decided on exactly this number."""
+        rounded = Shortcuts.decimal_to_precision(n, *rules, **named_rules)
+        numbers = _decided.get()
+        if not numbers or (number := Digits(str(n))) not in numbers or Decimal(rounded) == number:
+            return rounded
+        return str(number)
+
+    def safe_order(self, order: dict[str, Any], market: Any = None) -> Any:
+        """Return ccxt's unified order, and beside its floats the texts that the exchange sent."""
+        texts = {name: text for name in _NUMBERS if type(text := order.get(name)) is str and text}
+        unified = super().safe_order(order, market)  # type: ignore[misc]
+        unified[ANSWERED] = texts
+        return unified

@@ -1,0 +1,174 @@
+"""Delivers to listeners what ccxt has just applied to its books and caches.
+
+ccxt announces every message that it has applied by resolving a future with what it applied it to. That call is
+where this listens: synchronous, after the change and before the next one.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+from weakref import WeakSet
+
+from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
+
+from millrace_core.clock import now_ns
+from millrace_exchange.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
+from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
+from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck
+from millrace_exchange.ccxt.recording.books import RecordedBook
+from millrace_exchange.listeners import Event, Listener
+
+_BOOK: Final = ORDER_BOOK.name
+
+StreamKey = tuple[str, str | None, str | None]
+"""Action (`watchOrderBook`, …), symbol, and of candles the timeframe."""
+
+
+class Recorder:
+    """Knows who listens to what of one ccxt instance."""
+
+    def __init__(self, ccxt: Any, balance_difference_events: frozenset[str]) -> None:
+        self._ccxt = ccxt
+        self._balance_difference_events = balance_difference_events
+        self._listeners: dict[StreamKey, Listener] = {}
+        self.checks: WeakSet[SequenceCheck] = WeakSet()
+        """Those of all connections that are open."""
+        self.received_ns = 0
+        """When the frame at hand was read, wall clock."""
+        self._incomplete: dict[str, Any] = {}
+        """Books that miss something, by symbol, each with the connection over which it came."""
+        self._deliveries: tuple[tuple[type[Any], Callable[[Any], bool]], ...] = (
+            (RecordedBook, self._book),
+            (ArrayCache, self._cache),
+            (ArrayCacheByTimestamp, self._candles),
+            (list, self._named_candles),
+            (dict, self._dict),
+        )
+        """By what ccxt keeps of a stream: a book, a cache, or the state itself."""
+
+    def add(self, key: StreamKey, listener: Listener) -> None:
+        """Deliver one stream to a listener from now on, instead of to the one before."""
+        self._listeners[key] = listener
+
+    def remove(self, key: StreamKey, listener: Listener) -> None:
+        """Deliver nothing more to a listener."""
+        if self._listeners.get(key) is listener:
+            del self._listeners[key]
+
+    def broken(self, gap: Gap, client: Any) -> None:
+        """Report to the listeners of a book that something of it is missing."""
+        for symbol in self._concerned(gap):
+            if listener := self._listeners.get((_BOOK, symbol, None)):
+                self._incomplete[symbol] = client
+                listener.book_broken(str(gap))
+
+    def begin_book(self, symbol: str) -> None:
+        """Take the next frame of a book for its first: it is about to be subscribed."""
+        if (market := self._ccxt.markets.get(symbol)) is not None:
+            for check in self.checks:
+                check.forget(market["id"])
+
+    def take_incomplete(self, symbol: str) -> Any:
+        """Return, once, the connection over which a book came that misses something; None where it does not."""
+        return self._incomplete.pop(symbol, None)
+
+    def deliver(self, result: Any) -> bool:
+        """Deliver what ccxt resolves a future with to its listener; return False if it is no stream's state."""
+        for kind, delivery in self._deliveries:
+            if isinstance(result, kind):
+                return delivery(result)
+        return False
+
+    def _event(self, timestamp: int | None) -> Event:
+        return Event(timestamp, self.received_ns or now_ns())
+
+    def _book(self, book: RecordedBook) -> bool:
+        symbol, nonce = book["symbol"] or self._symbol_of(book), book["nonce"]
+        listener = self._listeners.get((_BOOK, symbol, None))
+        if book.replaced:
+            bids, asks = book.levels()
+            if listener:
+                listener.book_reset(bids, asks, nonce, self._event(book["timestamp"]))
+        else:
+            bids, asks = book["bids"].take_changes(), book["asks"].take_changes()
+            if listener and (bids or asks or nonce != book.delivered_nonce):
+                listener.book_changed(bids, asks, nonce, self._event(book["timestamp"]))
+        book.delivered_nonce = nonce
+        return True
+
+    def _concerned(self, gap: Gap) -> list[str]:
+        if gap.market_id is None:
+            return [symbol for action, symbol, _ in self._listeners if action == _BOOK and symbol is not None]
+        # A spot market and a future may share a name: then both are subscribed again.
+        return [market["symbol"] for market in self._ccxt.markets_by_id.get(gap.market_id, ())]
+
+    def _symbol_of(self, book: RecordedBook) -> str | None:
+        return next((symbol for symbol, known in self._ccxt.orderbooks.items() if known is book), None)
+
+    def _cache(self, cache: Any) -> bool:
+        # ccxt's own count of what was appended since it was last asked; it stands until the next append.
+        if cache._clear_all_updates:
+            return True
+        count = cache.getLimit(None, None)
+        new = cache[-count:] if count else []
+        if cache is self._ccxt.myTrades:
+            self._trades(MY_TRADES.name, new)
+        elif new and "filled" in new[-1]:
+            self._orders(new)
+        else:
+            self._trades(TRADES.name, new)
+        return True
+
+    def _trades(self, action: str, new: list[dict[str, Any]]) -> None:
+        for symbol, trades in _by_symbol(new):
+            if listener := self._listeners.get((action, symbol, None)):
+                listener.traded([trade_of(trade) for trade in trades], self._event(trades[-1]["timestamp"]))
+
+    def _orders(self, new: list[dict[str, Any]]) -> None:
+        for symbol, orders in _by_symbol(new):
+            if listener := self._listeners.get((ORDERS.name, symbol, None)):
+                at = orders[-1].get("lastUpdateTimestamp") or orders[-1].get("lastTradeTimestamp")
+                listener.orders_changed([order_of(order) for order in orders], self._event(at))
+
+    def _named_candles(self, result: list[Any]) -> bool:
+        # Some exchanges resolve with `[symbol, timeframe, cache]`.
+        return bool(result) and isinstance(result[-1], ArrayCacheByTimestamp) and self._candles(result[-1])
+
+    def _candles(self, cache: Any) -> bool:
+        if cache._clear_updates:
+            return True
+        candles = [tuple(cache.hashmap[opened]) for opened in sorted(cache._size_tracker)]
+        cache.getLimit(None, None)
+        for symbol, timeframe in self._candles_of(cache):
+            if listener := self._listeners.get((CANDLES.name, symbol, timeframe)):
+                listener.candles_changed(candles, self._event(None))
+        return True
+
+    def _candles_of(self, cache: Any) -> list[tuple[str, str]]:
+        return [
+            (symbol, timeframe)
+            for symbol, by_timeframe in self._ccxt.ohlcvs.items()
+            for timeframe, known in by_timeframe.items()
+            if known is cache
+        ]
+
+    def _dict(self, result: dict[str, Any]) -> bool:
+        if result is self._ccxt.tickers.get(result.get("symbol")):
+            if listener := self._listeners.get((TICKER.name, result["symbol"], None)):
+                listener.ticker_changed(ticker_of(result), self._event(result.get("timestamp")))
+            return True
+        if any(result is known for known in (self._ccxt.balance, *self._ccxt.balance.values())):
+            # A difference, which ccxt takes for a balance where it knows none, is followed by the balance itself.
+            info = result.get("info")
+            difference = isinstance(info, dict) and info.get("e") in self._balance_difference_events
+            listener = self._listeners.get((BALANCE.name, None, None))
+            if listener and not difference:
+                listener.balance_changed(balances_of(result), self._event(result.get("timestamp")))
+            return True
+        return False
+
+
+def _by_symbol(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["symbol"], []).append(row)
+    return list(groups.items())

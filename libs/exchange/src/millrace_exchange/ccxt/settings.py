@@ -1,0 +1,85 @@
+"""How an account's settings become those of a ccxt instance."""
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from millrace_core.config.common import Credentials
+from millrace_exchange.profile import ExchangeProfile
+
+TIMEOUT_MS = 15_000
+"""For REST calls and for answers over WebSocket. Binance itself gives up after 10 s: only then is it over."""
+KEEP_ALIVE_MS = 15_000
+"""A ping is sent this often, and a connection that missed two answers is dropped."""
+BASE = "base"
+"""In `urls`: one address for every REST and WebSocket URL of the exchange; their paths stay."""
+
+Tree = dict[str, Any]
+
+
+def constructor_settings(credentials: Credentials, profile: ExchangeProfile) -> Tree:
+    """Return what ccxt's constructor takes: keys, limits that wait no longer than they must, no silent retries."""
+    keys = {
+        "apiKey": credentials.api_key,
+        "secret": credentials.secret,
+        "password": credentials.password,
+        "uid": credentials.uid,
+    }
+    return {
+        **{name: value for name, value in keys.items() if value},
+        "enableRateLimit": True,
+        # The default throttle adds 10 ms to every order, even the first after a pause.
+        "rateLimiterAlgorithm": "rollingWindow",
+        "timeout": TIMEOUT_MS,
+        "newUpdates": True,
+        "streaming": {"keepAlive": KEEP_ALIVE_MS},
+        "options": merged(_options(credentials, profile), credentials.options),
+    }
+
+
+def _options(credentials: Credentials, profile: ExchangeProfile) -> Tree:
+    # A request to trade that is repeated by itself may trade twice.
+    options: Tree = {
+        "maxRetriesOnFailure": 0,
+        "maxRetriesOnFailureDelay": 0,
+        # Asking for the open orders of all symbols is meant, whatever it weighs.
+        "warnOnFetchOpenOrdersWithoutSymbol": False,
+    }
+    if profile.recv_window_ms:
+        # ccxt's own 10 s are twice what is wise.
+        options["recvWindow"] = profile.recv_window_ms
+    options = merged(merged(options, dict(profile.ccxt_options)), dict(profile.book.ccxt_options))
+    if BASE in credentials.urls:
+        # One address is one server, and such servers are spot markets: ccxt would ask it for the others too.
+        options |= {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
+    return options
+
+
+def overridden_urls(urls: Tree, overrides: Tree) -> Tree:
+    """Return an exchange's `urls` with an account's merged over them.
+
+    `{"base": "http://127.0.0.1:8080"}` points all of `urls["api"]` at one address: REST URLs at itself,
+    WebSocket URLs at `ws://127.0.0.1:8080`, each with the path that it has at the exchange. Anything else
+    given is merged over that, key by key.
+    """
+    rest = {name: value for name, value in overrides.items() if name != BASE}
+    if base := overrides.get(BASE):
+        urls = {**urls, "api": _moved(urls["api"], urlsplit(str(base)).scheme, urlsplit(str(base)).netloc)}
+    return merged(urls, rest)
+
+
+def _moved(tree: Any, scheme: str, netloc: str) -> Any:
+    if isinstance(tree, dict):
+        return {name: _moved(value, scheme, netloc) for name, value in tree.items()}
+    parts = urlsplit(tree)
+    if parts.scheme in ("ws", "wss"):
+        scheme = {"http": "ws", "https": "wss"}[scheme]
+    return urlunsplit((scheme, netloc, parts.path, parts.query, ""))
+
+
+def merged(tree: Tree, overrides: Tree) -> Tree:
+    """Return a tree of settings with another laid over it: mappings key by key, anything else replaced."""
+    result = dict(tree)
+    for name, value in overrides.items():
+        below = result.get(name)
+        result[name] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return result

@@ -1,0 +1,68 @@
+"""Who receives what an exchange sends."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from millrace_core.market import Balances, Candle, Level, Ticker, Trade
+from millrace_core.orders import Order
+
+
+class Event(NamedTuple):
+    """When something happened, and when it was received."""
+
+    timestamp: int | None
+    """The exchange's own time of the event, ms; None if it sends none."""
+    received_ns: int
+    """The frame was read, wall clock."""
+
+
+class BookListener(Protocol):
+    """Receives one symbol's order book. Called synchronously, in the order in which the adapter applied things."""
+
+    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+        """Take the whole book: what was known before is void."""
+
+    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+        """Take the levels that one message set, in its order; amount 0 removes the level."""
+
+    def book_broken(self, reason: str) -> None:
+        """Learn that a message is missing: what follows is wrong until the book is streamed again."""
+
+
+class TradesListener(Protocol):
+    """Receives trades, public ones or our own."""
+
+    def traded(self, trades: list[Trade], event: Event) -> None:
+        """Take new trades, oldest first."""
+
+
+class OrdersListener(Protocol):
+    """Receives our own orders in one symbol."""
+
+    def orders_changed(self, orders: list[Order], event: Event) -> None:
+        """Take orders as they are now, each whole."""
+
+
+class BalanceListener(Protocol):
+    """Receives the account's balances."""
+
+    def balance_changed(self, balances: Balances, event: Event) -> None:
+        """Take the balances that the exchange sent; others are not included."""
+
+
+class TickerListener(Protocol):
+    """Receives one symbol's ticker."""
+
+    def ticker_changed(self, ticker: Ticker, event: Event) -> None:
+        """Take the whole ticker."""
+
+
+class CandlesListener(Protocol):
+    """Receives one symbol's candles of one timeframe."""
+
+    def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
+        """Take new and changed candles, oldest first."""
+
+
+Listener = Any
+"""One of the above, by the kind of stream that it was registered for."""

@@ -1,0 +1,14 @@
+"""Which adapter serves an exchange."""
+
+from millrace_core.config.common import Credentials
+from millrace_exchange.ccxt.exchange import open_ccxt_exchange
+from millrace_exchange.ports import Exchange
+
+
+async def open_exchange(exchange_id: str, credentials: Credentials) -> Exchange:
+    """Return an exchange with an account's settings applied; nothing is sent to it yet.
+
+    Raises:
+        UnknownExchange: no adapter has an exchange of that id.
+    """
+    return await open_ccxt_exchange(exchange_id, credentials)

@@ -1,0 +1,168 @@
+"""What the platform asks of any exchange.
+
+Gatherer and executor depend on this module and on the errors alone. An adapter (`millrace_exchange.ccxt` for every
+exchange) implements it, and is judged by the contract tests that it inherits. What differs between exchanges is a
+value in a profile (`millrace_exchange.profile`), not another method here.
+
+Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeUnknown` or `Fatal`; see
+`millrace_exchange.errors`. A question never raises `OutcomeUnknown`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from millrace_core.market import Balances, Candle, Trade
+from millrace_core.names import ExchangeId
+from millrace_core.orders import Order
+from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
+from millrace_exchange.listeners import (
+    BalanceListener,
+    BookListener,
+    CandlesListener,
+    OrdersListener,
+    TickerListener,
+    TradesListener,
+)
+from millrace_exchange.profile import ExchangeProfile
+
+
+class Acknowledgement(NamedTuple):
+    """What the exchange answered to a request that changes orders, and when."""
+
+    orders: tuple[Order, ...]
+    """The orders concerned, as far as the answer describes them: one, or of a cancel-all those that were canceled."""
+    sent_ns: int
+    """When the request was handed to the socket, wall clock."""
+    acknowledged_ns: int
+    """When the answer was read, wall clock."""
+
+
+class MarketFeed(Protocol):
+    """Public data of one exchange.
+
+    A method named for a stream runs until it is cancelled or the stream breaks (`Retryable`); meanwhile it calls its
+    listener for every message. Nothing restarts by itself: call it again, and it begins with a whole state.
+    """
+
+    async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
+        """Stream a symbol's order book: first the whole book, then every change. `limit` is the depth asked for."""
+
+    async def trades(self, symbol: str, listener: TradesListener) -> None:
+        """Stream every public trade in a symbol, none twice while the connection holds."""
+
+    async def ticker(self, symbol: str, listener: TickerListener) -> None:
+        """Stream a symbol's ticker."""
+
+    async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
+        """Stream a symbol's candles of one timeframe."""
+
+    async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
+        """Return the newest trades, oldest first; those after `after` where the exchange can."""
+
+    async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
+        """Return the newest candles, oldest first."""
+
+
+class OrderQueries(Protocol):
+    """Questions about one account's orders."""
+
+    async def fetch_order(
+        self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
+    ) -> Order | None:
+        """Return one order, by the exchange's id or by ours; None if the exchange says that it knows none.
+
+        None is no proof of absence until the profile's `settlement_window_ms` has passed.
+        """
+
+    async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
+        """Return the open orders of a symbol, or all."""
+
+    async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
+        """Return the account's own trades in a symbol, oldest first: the newest, or those since a time."""
+
+    async def fetch_balance(self) -> Balances:
+        """Return every balance that is not zero."""
+
+
+class AccountFeed(OrderQueries, Protocol):
+    """What happens on one account; streams behave as those of `MarketFeed`."""
+
+    async def orders(self, symbol: str, listener: OrdersListener) -> None:
+        """Stream every change of the account's orders in a symbol."""
+
+    async def my_trades(self, symbol: str, listener: TradesListener) -> None:
+        """Stream every trade of the account in a symbol."""
+
+    async def balance(self, listener: BalanceListener) -> None:
+        """Stream the balances that change; the exchange says nothing of the others."""
+
+
+class ExecutionClient(OrderQueries, Protocol):
+    """Changes one account's orders. Nothing that may have left is ever sent twice by itself.
+
+    Every method may be cancelled; an order on its way then counts as `OutcomeUnknown`.
+    """
+
+    async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
+        """Place an order under our own id."""
+
+    async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
+        """Cancel an order, named by the exchange's id or by ours."""
+
+    async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
+        """Change an open order; where the exchange replaces it, the new one carries `client_order_id`."""
+
+    async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
+        """Cancel the open orders of a symbol, or all; return those that were canceled.
+
+        Several symbols are several requests: a failure at one leaves those before it canceled.
+        """
+
+
+class MarketRules(Protocol):
+    """What an exchange demands of an order's numbers."""
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The unified symbols of its markets; empty before `Exchange.prepare`."""
+
+    def precision_errors(self, payload: CreatePayload | EditPayload) -> Sequence[str]:
+        """Return, for each number that would be rounded on its way, what it must be a multiple of."""
+
+
+class Exchange(Protocol):
+    """One exchange as one account, or the public, sees it. `open_exchange` makes it; `close` it."""
+
+    @property
+    def id(self) -> ExchangeId:
+        """Its ccxt id."""
+
+    @property
+    def profile(self) -> ExchangeProfile:
+        """What is its own way."""
+
+    @property
+    def market(self) -> MarketFeed:
+        """Public data."""
+
+    @property
+    def account(self) -> AccountFeed:
+        """What happens on the account."""
+
+    @property
+    def execution(self) -> ExecutionClient:
+        """Changes of the account's orders."""
+
+    @property
+    def rules(self) -> MarketRules:
+        """What its markets demand of numbers."""
+
+    async def prepare(self) -> None:
+        """Load the markets and open what trading needs, so that the first order does not wait for it. Idempotent.
+
+        Raises:
+            Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
+        """
+
+    async def close(self) -> None:
+        """Close every connection, within a second even where the exchange does not answer. Idempotent."""

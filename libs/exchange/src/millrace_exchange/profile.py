@@ -1,0 +1,249 @@
+"""What is one exchange's own way, as a frozen value.
+
+Each exchange has a file in `millrace_exchange.profiles` that holds nothing but its `PROFILE`. Code that behaves
+differently on two exchanges reads a field here; it never compares an exchange's id. Each field's docstring says what
+it means; the file of an exchange says where the fact comes from, and `unverified` names the fields whose value is an
+assumption.
+"""
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from millrace_core.ids import RequestId
+from millrace_core.names import ExchangeId
+
+_BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_BASE62_DIGITS: Final = 22
+"""What 128 bits take."""
+
+DAY_MS: Final = 24 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientOrderIds:
+    """The ids that we give to orders."""
+
+    form: Literal["hex", "base62", "int45"] = "hex"
+    """`hex`: the request id as it is, 32 hex digits. `base62`: the same 128 bits in 22 characters. `int45`: its lowest
+    45 bits as a number, where the exchange takes no more."""
+    prefix: str = ""
+    """Stands before the id, where the exchange demands it."""
+    uniqueness: Literal["open_orders", "always", "returns_first", "not_enforced", "unknown"] = "unknown"
+    """What a second order under the same id meets. `open_orders`: refused only while the first is open, so that after a
+    fill a second order is placed. `always`: refused. `returns_first`: the first order is returned."""
+    parameters: tuple[str, ...] = ("clientOrderId",)
+    """Names under which ccxt's methods take the id."""
+    fetches: bool = False
+    """Whether ccxt's `fetch_order` takes the id. Where it does not, its `OrderNotFound` proves nothing: look for the id
+    among the open orders, the closed ones and the own trades."""
+    finds_closed: bool = False
+    """Whether asking for an order by our id also finds one that is no longer open."""
+    cancels: bool = False
+    """Whether ccxt's `cancel_order` takes the id in place of the exchange's."""
+
+    def of(self, request_id: RequestId) -> str:
+        """Return a request's client order id, the same at every attempt."""
+        number = int(request_id, 16)
+        forms = {"hex": request_id, "base62": _base62(number), "int45": str(number % 2**45)}
+        return self.prefix + forms[self.form]
+
+    def params(self, client_order_id: str) -> dict[str, Any]:
+        """Return the ccxt parameters that carry an id; a number where the exchange wants one."""
+        return dict.fromkeys(self.parameters, int(client_order_id) if self.form == "int45" else client_order_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdScopes:
+    """Within what the exchange's own ids are unique."""
+
+    order: Literal["exchange", "symbol"] = "symbol"
+    own_trade: Literal["trade", "trade_and_order"] = "trade_and_order"
+    """`trade_and_order`: a self-trade is two records of one trade id, told apart by their orders."""
+    numbers_public_trades: bool = False
+    """Whether a symbol's public trades are numbered consecutively, so that a hole shows."""
+
+
+FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connection_sequence"]
+"""Forms of numbered frames that the adapter compares itself: `sequence_range`: `sequenceStart` to `sequenceEnd`;
+`update_id`: `u` of a book; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num` of a connection."""
+
+BookProof = Literal["sequence", "checksum", "none"]
+"""How a book is known to be complete: numbered frames, a checksum over its best levels, or not at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookFeed:
+    """How the exchange sends order books."""
+
+    proof: BookProof = "none"
+    checked_by: Literal["ccxt", "millrace", "nobody"] = "nobody"
+    """Who compares the numbers or the checksum."""
+    frame_numbers: FrameNumbers | None = None
+    """The form of the numbers, where `checked_by` is `millrace`."""
+    ccxt_options: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt `options` that its own check needs, merged below an account's."""
+    whole_frames: bool = False
+    """Whether every frame is the whole book, so that a lost one makes nothing wrong."""
+    snapshot_levels: int | None = None
+    """Levels a side that a snapshot covers; None for the whole book."""
+    stream_levels: int | None = None
+    """Levels a side that the stream keeps up to date when no depth is asked for; None for the whole book. A snapshot of
+    fewer levels has an edge beyond which nothing is known."""
+    unsubscribes: bool = False
+    """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryWindow:
+    """How far a question about the past reaches."""
+
+    reach_ms: int | None = None
+    """How long ago the answer may begin; None where there is no limit."""
+    width_ms: int | None = None
+    """The longest span that one answer covers; None where only `page` bounds it."""
+    page: int = 100
+    """Most rows in one answer."""
+    full_page: Literal["oldest", "newest", "unknown"] = "unknown"
+    """Which rows of the span an answer holds that is full. `oldest`: ask again from its last row on. Otherwise rows
+    after `since` may be missing: ask for a shorter span."""
+
+    def starts(self, since_ms: int, now_ms: int) -> list[int]:
+        """Return the times from which to ask, oldest first, so that the answers together reach from then until now."""
+        first = since_ms if self.reach_ms is None else max(since_ms, now_ms - self.reach_ms)
+        if self.width_ms is None:
+            return [first]
+        return [first, *range(first + self.width_ms, now_ms, self.width_ms)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Questions about the past."""
+
+    own_trades: HistoryWindow = HistoryWindow()
+    closed_orders: HistoryWindow = HistoryWindow()
+    public_trades: HistoryWindow = HistoryWindow()
+    public_trades_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
+    public_trades_after_id: bool = False
+    """Whether public trades can be asked for from a trade id on (with a key)."""
+    public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt parameters of that question, to which the id is added as `fromId`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """One limit of requests: at most `weight` in `window_ms`."""
+
+    name: str
+    """The exchange's own name of it, such as `REQUEST_WEIGHT`."""
+    scope: Literal["ip", "account"]
+    weight: int
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLimits:
+    """What the exchange allows per time, and what it does to whom asks more."""
+
+    limits: tuple[RateLimit, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Weight of one request by ccxt's unified action, such as `createOrder`; 1 where not named."""
+    retry_after_header: str | None = "Retry-After"
+    """Header that says, in s, how long to keep still; None where there is none."""
+    ban_ms: int = 10_000
+    """How long to keep still after a refusal that does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceLimits:
+    """How long we let a stream be silent, ms; None where silence proves nothing. Our choice, no exchange's rule."""
+
+    order_book_ms: int | None = 30_000
+    trades_ms: int | None = None
+    ticker_ms: int | None = None
+
+
+Outcome = Literal["retryable", "rejected", "unknown", "fatal"]
+"""What an error says of a request: see `millrace_exchange.errors`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorRule:
+    """A code of the exchange whose meaning is definite, whatever class ccxt gives it.
+
+    Needed only where ccxt's class is wrong or too vague.
+    """
+
+    code: str
+    """As it stands in the exchange's answer, such as `-2022`."""
+    outcome: Outcome
+    why: str
+    """The exchange's own words for it."""
+    actions: frozenset[str] = frozenset()
+    """The actions that it holds for; empty for all."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Values that must stand beside the code, by path, such as `{"data.cancelResult": "SUCCESS"}`. The first rule that
+    fits applies, so rules with conditions stand before those without."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeProfile:
+    """One exchange's own way."""
+
+    exchange: ExchangeId
+    """Its ccxt id."""
+    aliases: frozenset[ExchangeId] = frozenset()
+    """Other ccxt ids of the same platform, for which all of this holds."""
+    client_order_ids: ClientOrderIds = ClientOrderIds()
+    ids: IdScopes = IdScopes()
+    book: BookFeed = BookFeed()
+    history: History = History()
+    edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
+    """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` cancels it and makes a new one."""
+    edit_amount: Literal["total", "remaining", "unknown"] = "unknown"
+    """What the amount of an edit counts: `total`, all of the order with what was filled; `remaining`, what comes on top
+    of what was filled."""
+    edit_client_order_id: Literal["new", "existing", "none"] = "none"
+    """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
+    (then leave it out)."""
+    order_parameters: Mapping[str, str] = field(default_factory=dict)
+    """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
+    post_only_type: str | None = None
+    """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
+    order_transport: Literal["rest", "websocket"] = "rest"
+    """Where an order is faster, and its answer as good."""
+    request_socket: str | None = None
+    """Part of the URL of the socket that carries orders: its messages are limited as requests are, not as subscriptions
+    are, and each is answered under its number. None where orders go over REST alone."""
+    ccxt_options: Mapping[str, Any] = field(default_factory=dict)
+    """ccxt `options` without which one of our actions fails, merged below an account's."""
+    balance_difference_events: frozenset[str] = frozenset()
+    """Events (`e`) of the account's stream that tell by how much a balance changed; ccxt may take them for balances."""
+    requests: RequestLimits = RequestLimits()
+    backend_ms: int = 60_000
+    """How long after its validity a request can still be at work at the exchange; a minute where no source says."""
+    recv_window_ms: int = 5_000
+    """How long after its timestamp the exchange accepts a request; 0 where requests carry no validity."""
+    silence: SilenceLimits = SilenceLimits()
+    error_rules: tuple[ErrorRule, ...] = ()
+    unverified: frozenset[str] = frozenset()
+    """Fields, such as `history.own_trades`, whose value no source confirms: a safe assumption stands there."""
+
+    @property
+    def settlement_window_ms(self) -> int:
+        """How long after it was sent a request may still come to be, ms: only then does absence prove anything."""
+        return self.recv_window_ms + self.backend_ms
+
+    def accepting_for(self, recv_window_ms: int) -> "ExchangeProfile":
+        """Return the profile of an account that set a validity of its own; a shorter one changes nothing."""
+        return replace(self, recv_window_ms=max(self.recv_window_ms, recv_window_ms))
+
+
+def _base62(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(_BASE62))
+        digits = _BASE62[digit] + digits
+    return digits.rjust(_BASE62_DIGITS, _BASE62[0])

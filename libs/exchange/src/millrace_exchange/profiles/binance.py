@@ -1,0 +1,126 @@
+"""Binance spot.
+
+Source: Binance's spot API documentation (github.com/binance/binance-spot-api-docs): rest-api.md, errors.md,
+web-socket-streams.md, web-socket-api.md; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ErrorRule,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    IdScopes,
+    RateLimit,
+    RequestLimits,
+)
+
+_BY_DAY: Final = HistoryWindow(width_ms=DAY_MS, page=1_000)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("binance"),
+    # rest-api.md, "New order": 1 to 36 of A-Z a-z 0-9 - _, "a unique id among open orders"; "Query order" asks the
+    # database too, so it finds closed ones.
+    client_order_ids=ClientOrderIds(uniqueness="open_orders", fetches=True, finds_closed=True, cancels=True),
+    # Order ids count per symbol. A self-trade is a buy and a sell under one trade id. Trade ids have no hole (seen).
+    ids=IdScopes(order="symbol", own_trade="trade_and_order", numbers_public_trades=True),
+    # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000
+    # levels where no depth is asked for (option watchOrderBookLimit); the diff stream has the whole book.
+    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
+    history=History(
+        # "Account trade list", "All orders": startTime to endTime 24 hours at most. Which rows a full answer holds
+        # is not said.
+        own_trades=_BY_DAY,
+        closed_orders=_BY_DAY,
+        public_trades=HistoryWindow(page=1_000),
+        # ccxt asks for aggregated trades by default, whose ids are not those of the stream. historicalTrades, from an
+        # id on, needs a key.
+        public_trades_params={"fetchTradesMethod": "publicGetTrades"},
+        public_trades_after_id=True,
+        public_trades_after_params={"fetchTradesMethod": "publicGetHistoricalTrades"},
+    ),
+    # ccxt sends POST /api/v3/order/cancelReplace: the new order has the amount that is given, under our new id (seen:
+    # 14 bought instead of 10).
+    edit="cancel_replace",
+    edit_amount="remaining",
+    edit_client_order_id="new",
+    # ccxt's create_order_ws sends its unified parameters beside Binance's own; unknown parameters are -1104.
+    order_parameters={"clientOrderId": "newClientOrderId", "cost": "quoteOrderQty", "triggerPrice": "stopPrice"},
+    post_only_type="LIMIT_MAKER",
+    # web-socket-api.md: the same answers as REST, over one connection.
+    order_transport="websocket",
+    request_socket="/ws-api/",
+    # Asking for the open orders of all symbols is meant, whatever it weighs: ccxt refuses it otherwise.
+    ccxt_options={"warnOnFetchOpenOrdersWithoutSymbol": False},
+    # user-data-stream.md, "Balance update": a difference; `outboundAccountPosition` follows with the balance.
+    balance_difference_events=frozenset({"balanceUpdate"}),
+    requests=RequestLimits(
+        # exchangeInfo, `rateLimits`; each is told by the headers X-MBX-USED-WEIGHT-* and X-MBX-ORDER-COUNT-*.
+        limits=(
+            RateLimit(name="REQUEST_WEIGHT", scope="ip", weight=6_000, window_ms=60_000),
+            RateLimit(name="ORDERS", scope="account", weight=100, window_ms=10_000),
+        ),
+        # "Weight" of each endpoint. Open orders of all symbols weigh 80; a book of 5,000 levels 250.
+        weights={
+            "createOrder": 1,
+            "cancelOrder": 1,
+            "editOrder": 1,
+            "fetchOrder": 4,
+            "fetchOpenOrders": 6,
+            "fetchMyTrades": 20,
+            "fetchClosedOrders": 20,
+            "fetchBalance": 20,
+            "fetchTrades": 25,
+            "fetchOrderBook": 50,
+        },
+        # "IP Limits": Retry-After comes with 429 and 418; bans last 2 minutes to 3 days.
+        retry_after_header="Retry-After",
+        ban_ms=120_000,
+    ),
+    # "APIs have a timeout of 10 seconds"; "Timing security": recvWindow is 5,000 unless sent.
+    backend_ms=10_000,
+    recv_window_ms=5_000,
+    # -2010 is missing on purpose: "Duplicate order sent." has that code too, and means that an earlier attempt is
+    # there.
+    error_rules=(
+        ErrorRule(code="-1006", outcome="unknown", why="unexpected response; execution status unknown"),
+        ErrorRule(code="-1007", outcome="unknown", why="timeout; send status unknown; execution status unknown"),
+        ErrorRule(code="-1021", outcome="retryable", why="timestamp outside of the recvWindow"),
+        ErrorRule(
+            code="-2011",
+            outcome="rejected",
+            why="cancel rejected",
+            actions=frozenset({"cancelOrder", "cancelAllOrders"}),
+        ),
+        # ccxt reports a key that was revoked after it had worked as a rate limit.
+        ErrorRule(code="-2015", outcome="fatal", why="invalid API key, IP, or permissions for action"),
+        ErrorRule(code="-2013", outcome="rejected", why="order does not exist", actions=frozenset({"fetchOrder"})),
+        # "Cancel an existing order and send a new order": `data` says what became of each half.
+        ErrorRule(
+            code="-2021",
+            outcome="rejected",
+            why="cancel-replace: the order was canceled, its replacement was refused",
+            actions=frozenset({"editOrder"}),
+            where={"data.cancelResult": "SUCCESS", "data.newOrderResult": "FAILURE"},
+        ),
+        ErrorRule(
+            code="-2021",
+            outcome="unknown",
+            why="cancel-replace: only one half was done",
+            actions=frozenset({"editOrder"}),
+        ),
+        ErrorRule(
+            code="-2022",
+            outcome="rejected",
+            why="cancel-replace: neither half was done",
+            actions=frozenset({"editOrder"}),
+        ),
+    ),
+    # ORDERS: 100 in 10 s is what exchangeInfo says today; the documentation's own example differs.
+    unverified=frozenset({"requests.limits", "history.own_trades.full_page", "history.closed_orders.full_page"}),
+)

@@ -1,0 +1,65 @@
+"""Bitfinex.
+
+Source: docs.bitfinex.com: "Submit Order", "WS Inputs, New Order", "WS Inputs, Update Order", "Trades", "Books",
+"Requirements and Limitations"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("bitfinex"),
+    # cid: int45, "should be unique in the day (UTC) (not enforced)". ccxt asks by Bitfinex's id alone, and needs the
+    # day of the order to cancel it by ours.
+    client_order_ids=ClientOrderIds(
+        form="int45", uniqueness="not_enforced", fetches=False, finds_closed=False, cancels=False
+    ),
+    # CRC-32 of the best 25. ccxt switches it on after the first frame and compares (both options are on by default).
+    # 25 levels unless 100 are asked for.
+    book=BookFeed(
+        proof="checksum",
+        checked_by="ccxt",
+        ccxt_options={"checksum": True, "watchOrderBook": {"checksum": True}},
+        snapshot_levels=25,
+        stream_levels=25,
+        unsubscribes=True,
+    ),
+    history=History(
+        # ccxt: 25 unless a limit is sent, 2,500 at most (its own comment on trades says 1,000).
+        own_trades=HistoryWindow(page=1_000),
+        closed_orders=HistoryWindow(page=2_500),
+    ),
+    # "Adjust the remaining amount to 0.1": the order keeps its id, what was filled is not counted.
+    edit="amend",
+    edit_amount="remaining",
+    requests=RequestLimits(
+        # 10 to 90 a minute by endpoint; books 240.
+        limits=(RateLimit(name="REST", scope="ip", weight=90, window_ms=60_000),),
+        # "Blocked for 60 seconds".
+        retry_after_header=None,
+        ban_ms=60_000,
+    ),
+    # A nonce, no time.
+    recv_window_ms=0,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "edit_client_order_id",
+            "history.closed_orders",
+            "history.own_trades",
+            "ids.order",
+            "requests.limits",
+            "requests.retry_after_header",
+        }
+    ),
+)

@@ -1,0 +1,75 @@
+"""Bitget, spot first.
+
+Source: www.bitget.com/api-doc: spot/trade/Place-Order, Cancel-Replace-Order, Cancel-Order, Get-Fills,
+Get-History-Orders; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+_BY_QUARTER: Final = HistoryWindow(reach_ms=90 * DAY_MS, width_ms=90 * DAY_MS, page=100)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("bitget"),
+    # clientOid: "custom order ID"; a second one is refused ("idempotency duplication"), for how long is not said.
+    client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
+    # CRC-32 of the best 25, in classic accounts; ccxt checks it (option watchOrderBook.checksum, on by default). Frames
+    # of unified accounts have none. How deep channel `books` is, is not confirmed: 25 levels are proved. ccxt has a
+    # method to unsubscribe, but its `has` does not say so.
+    book=BookFeed(proof="checksum", checked_by="ccxt", snapshot_levels=25, stream_levels=25),
+    history=History(
+        # Get-Fills, Get-History-Orders: "within 90 days", an interval of 90 days at most, 100 rows.
+        own_trades=_BY_QUARTER,
+        closed_orders=_BY_QUARTER,
+    ),
+    # ccxt sends cancel-replace-order on spot, and our id as that of the old order. It is not said whether the amount
+    # counts what was filled.
+    edit="cancel_replace",
+    edit_client_order_id="existing",
+    requests=RequestLimits(
+        # Limits by UID for each endpoint: 20, 10 or 5 a second.
+        limits=(RateLimit(name="UID", scope="account", weight=20, window_ms=1_000),),
+        weights={
+            "createOrder": 2,
+            "cancelOrder": 2,
+            "editOrder": 4,
+            "fetchOrder": 1,
+            "fetchOpenOrders": 1,
+            "fetchClosedOrders": 1,
+            "fetchMyTrades": 2,
+            "fetchBalance": 2,
+            "fetchOrderBook": 1,
+        },
+        retry_after_header=None,
+        ban_ms=10_000,
+    ),
+    recv_window_ms=60_000,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "book.snapshot_levels",
+            "book.stream_levels",
+            "client_order_ids.finds_closed",
+            "client_order_ids.form",
+            "client_order_ids.uniqueness",
+            "edit_amount",
+            "history.closed_orders.full_page",
+            "history.own_trades.full_page",
+            "ids.order",
+            "recv_window_ms",
+            "requests.ban_ms",
+            "requests.retry_after_header",
+        }
+    ),
+)

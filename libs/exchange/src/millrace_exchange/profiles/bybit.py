@@ -1,0 +1,92 @@
+"""Bybit, all markets of its v5 API.
+
+Source: Bybit's documentation (github.com/bybit-exchange/docs, docs/v5): order/create-order, amend-order, cancel-order,
+open-order, order-list, execution, websocket/public/orderbook, rate-limit, error, guide; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ErrorRule,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+_CREATES: Final = frozenset({"createOrder"})
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("bybit"),
+    # Subclasses in ccxt, the same API and documentation.
+    aliases=frozenset({ExchangeId("bybiteu"), ExchangeId("bybitid")}),
+    # create-order, orderLinkId: letters, digits, - and _, 36 at most, "always unique". ccxt translates clientOrderId
+    # for createOrder and editOrder alone. open-order keeps the newest 500 closed orders, and forgets them on a restart.
+    client_order_ids=ClientOrderIds(
+        uniqueness="always",
+        parameters=("clientOrderId", "orderLinkId"),
+        fetches=True,
+        finds_closed=False,
+        cancels=True,
+    ),
+    # Each frame has the next `u`, a snapshot begins anew; ccxt compares nothing. It subscribes to 50 levels.
+    book=BookFeed(
+        proof="sequence",
+        checked_by="millrace",
+        frame_numbers="update_id",
+        snapshot_levels=50,
+        stream_levels=50,
+        unsubscribes=True,
+    ),
+    history=History(
+        # execution: 2 years, "endTime - startTime <= 7 days", descending. A lone startTime means 7 days from there.
+        own_trades=HistoryWindow(reach_ms=730 * DAY_MS, width_ms=7 * DAY_MS, page=100, full_page="newest"),
+        # order-list: the same; those that were canceled without a fill are gone after 7 days.
+        closed_orders=HistoryWindow(reach_ms=730 * DAY_MS, width_ms=7 * DAY_MS, page=50),
+    ),
+    # amend-order: "order quantity after modification". ccxt sends our id as a name of the order.
+    edit="amend",
+    edit_amount="total",
+    edit_client_order_id="existing",
+    # ccxt asks that one knows that fetchOrder sees the newest 500 orders only.
+    ccxt_options={"fetchOrder": {"acknowledged": True}},
+    requests=RequestLimits(
+        # rate-limit: by IP, and by account for each endpoint: 10/s for orders (20/s on spot).
+        limits=(
+            RateLimit(name="HTTP IP limit", scope="ip", weight=600, window_ms=5_000),
+            RateLimit(name="API rate limit", scope="account", weight=10, window_ms=1_000),
+        ),
+        # X-Bapi-Limit-Reset-Timestamp is a time, not a wait. After "403, access too frequent": 10 minutes.
+        retry_after_header=None,
+        ban_ms=600_000,
+    ),
+    # guide: server_time - recv_window ≤ timestamp, 5,000 unless sent. Acknowledgements are asynchronous.
+    recv_window_ms=5_000,
+    error_rules=(
+        ErrorRule(
+            code="110072",
+            outcome="unknown",
+            why="OrderLinkedID is duplicate: an earlier attempt is there",
+            actions=_CREATES,
+        ),
+        ErrorRule(
+            code="170141",
+            outcome="unknown",
+            why="duplicate clientOrderId: an earlier attempt is there",
+            actions=_CREATES,
+        ),
+    ),
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "history.closed_orders.full_page",
+            "ids.order",
+            "requests.weights",
+        }
+    ),
+)

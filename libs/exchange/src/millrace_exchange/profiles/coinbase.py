@@ -1,0 +1,60 @@
+"""Coinbase Advanced Trade.
+
+Source: docs.cdp.coinbase.com, Advanced Trade API: "Create order", "Edit order", "List fills", "REST API rate limits",
+"WebSocket overview"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("coinbase"),
+    # "If the ID provided is not unique, the order will not be created and the order corresponding with that ID will be
+    # returned instead." ccxt translates nothing, and asks for and cancels orders by Coinbase's id alone.
+    client_order_ids=ClientOrderIds(
+        uniqueness="returns_first",
+        parameters=("clientOrderId", "client_order_id"),
+        fetches=False,
+        finds_closed=False,
+        cancels=False,
+    ),
+    # sequence_num counts all frames of a connection; ccxt compares nothing. Channel level2 has the whole book. ccxt has
+    # a method to unsubscribe, but its `has` does not say so.
+    book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),
+    history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
+    # "Edit order": some limit orders only; the order keeps its id.
+    edit="amend",
+    requests=RequestLimits(
+        # 30 a second for each user, 10 a second for each IP on public endpoints.
+        limits=(
+            RateLimit(name="private", scope="account", weight=30, window_ms=1_000),
+            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000),
+        ),
+        retry_after_header=None,
+        ban_ms=10_000,
+    ),
+    # ccxt signs each request with a token that expires after 120 s.
+    recv_window_ms=120_000,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.form",
+            "edit_amount",
+            "history.closed_orders",
+            "history.own_trades",
+            "ids.order",
+            "requests.ban_ms",
+            "requests.retry_after_header",
+        }
+    ),
+)

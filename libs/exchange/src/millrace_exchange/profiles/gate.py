@@ -1,0 +1,72 @@
+"""Gate, spot first.
+
+Source: Gate's API v4 (github.com/gateio/gateapi-python, docs/SpotApi.md, docs/Order.md), page "Spot WebSocket v4,
+Order book v2"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ErrorRule,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("gate"),
+    # gateio is ccxt's former name of it, gateeu a subclass with another host.
+    aliases=frozenset({ExchangeId("gateio"), ExchangeId("gateeu")}),
+    # Order.md, text: "prefixed with t-", then 28 bytes of 0-9 A-Z a-z _ - . at most. SpotApi.md: "custom IDs can only
+    # be checked in pending orders". ccxt's cancel_order knows no clientOrderId; Gate takes ours in place of the id.
+    client_order_ids=ClientOrderIds(form="base62", prefix="t-", fetches=True, finds_closed=False, cancels=False),
+    # ccxt subscribes to spot.obu with 50 levels, whose U and u it never compares (seen: up to 29 wrong books). It does
+    # on futures.
+    book=BookFeed(proof="sequence", checked_by="nobody", snapshot_levels=50, stream_levels=50, unsubscribes=True),
+    history=History(
+        # list_my_trades: with `from` alone "only 7-day data from the start"; with both at most 30 days.
+        own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),
+        # list_orders, finished; ccxt's `features` have a window of 30 days.
+        closed_orders=HistoryWindow(width_ms=30 * DAY_MS, page=100),
+    ),
+    # amend_order: a quantity below what was filled cancels the rest, so it counts all. ccxt passes our id on as it is.
+    edit="amend",
+    edit_amount="total",
+    edit_client_order_id="none",
+    requests=RequestLimits(
+        # ccxt's pace: 20 a second, its costs the weights (orders on spot cost 0.4).
+        limits=(RateLimit(name="private", scope="account", weight=20, window_ms=1_000),),
+        retry_after_header=None,
+        ban_ms=10_000,
+    ),
+    # Requests carry a time in s; x-gate-exptime could limit the validity, ccxt sends none.
+    recv_window_ms=60_000,
+    error_rules=(
+        # ccxt takes this for an InvalidOrder, and its text has no "duplicate".
+        ErrorRule(
+            code="REPEATED_CREATION",
+            outcome="unknown",
+            why="an earlier attempt under the same text is there",
+            actions=frozenset({"createOrder"}),
+        ),
+    ),
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.uniqueness",
+            "history.closed_orders.reach_ms",
+            "history.own_trades.reach_ms",
+            "ids.order",
+            "recv_window_ms",
+            "requests.ban_ms",
+            "requests.limits",
+            "requests.retry_after_header",
+        }
+    ),
+)

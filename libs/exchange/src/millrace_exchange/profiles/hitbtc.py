@@ -1,0 +1,51 @@
+"""HitBTC.
+
+Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Replace spot order", "Spot trades history",
+"Subscribe to full order book", "Rate limits"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("hitbtc"),
+    # A subclass in ccxt, the same API under another host.
+    aliases=frozenset({ExchangeId("bequant")}),
+    # client_order_id: 8 to 32 characters. It is ccxt's id of the order too; as a parameter it takes the place of the
+    # id. ccxt's fetch_order asks the history, and returns an order without an id if there is none.
+    client_order_ids=ClientOrderIds(
+        parameters=("clientOrderId", "client_order_id"), fetches=True, finds_closed=False, cancels=True
+    ),
+    # Each update has the next `s`; ccxt compares nothing. Channel orderbook/full has the whole book.
+    book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
+    history=History(
+        # limit: 1,000 at most; the newest first unless `sort` is sent.
+        own_trades=HistoryWindow(page=1_000, full_page="newest"),
+        closed_orders=HistoryWindow(page=1_000, full_page="newest"),
+    ),
+    # "Replace spot order": a new client_order_id, a new order.
+    edit="cancel_replace",
+    edit_client_order_id="existing",
+    requests=RequestLimits(
+        # Trading 300 a second for each user, history 20 (ccxt) or 10; books 30 for each IP (ccxt).
+        limits=(
+            RateLimit(name="trading", scope="account", weight=300, window_ms=1_000),
+            RateLimit(name="market data", scope="ip", weight=30, window_ms=1_000),
+        ),
+        weights={"fetchOrder": 30, "fetchClosedOrders": 30, "fetchMyTrades": 30, "fetchBalance": 30},
+        retry_after_header=None,
+        ban_ms=10_000,
+    ),
+    # ccxt signs a time, without a window.
+    recv_window_ms=60_000,
+)

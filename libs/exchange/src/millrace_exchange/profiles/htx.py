@@ -1,0 +1,74 @@
+"""HTX spot, formerly Huobi.
+
+Source: HTX's spot API (github.com/huobiapi/docs, branch v1_en): "Place a New Order", "Search Match Results", "Search
+Past Orders", "Market By Price (incremental update)"; announcement "HTX Will Update clientOrderId Rules for API" of
+2021-04-27; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("htx"),
+    # ccxt's former name of it.
+    aliases=frozenset({ExchangeId("huobi")}),
+    # client-order-id: letters, digits, - and _, 64 at most (contracts take integers, which this is not). "Uniqueness …
+    # will no longer be verified"; a question finds the latest, and a closed one for 2 hours only.
+    client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
+    # prevSeqNum is the seqNum before; ccxt compares them, and applies nothing that does not follow. Its exception after
+    # a gap ends the reading of the socket, so a gap shows as silence. 150 levels unless 5, 20 or 400 are asked for.
+    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=150, stream_levels=150, unsubscribes=True),
+    history=History(
+        # "The maximum size of the query window is 48 hour"; it goes back 120 days (ccxt) or 180 (documentation).
+        own_trades=HistoryWindow(reach_ms=120 * DAY_MS, width_ms=2 * DAY_MS, page=500),
+        # 48 hours within 180 days; those that were canceled are gone after 2 hours.
+        closed_orders=HistoryWindow(reach_ms=180 * DAY_MS, width_ms=2 * DAY_MS, page=100),
+    ),
+    # ccxt cancels and then creates, in two requests: the second may fail after the first was done.
+    edit="cancel_replace",
+    edit_amount="remaining",
+    edit_client_order_id="new",
+    requests=RequestLimits(
+        # "Rate Limit (NEW)": 100, 50 or 20 in 2 s for each endpoint; public ones 10 a second by IP.
+        limits=(
+            RateLimit(name="API key", scope="account", weight=100, window_ms=2_000),
+            RateLimit(name="public", scope="ip", weight=10, window_ms=1_000),
+        ),
+        weights={
+            "createOrder": 1,
+            "cancelOrder": 1,
+            "editOrder": 2,
+            "fetchOrder": 2,
+            "fetchOpenOrders": 2,
+            "fetchClosedOrders": 2,
+            "fetchMyTrades": 5,
+            "fetchBalance": 1,
+            "fetchOrderBook": 1,
+        },
+        retry_after_header=None,
+        ban_ms=10_000,
+    ),
+    # "The value is valid within 5 minutes."
+    recv_window_ms=300_000,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "history.closed_orders.full_page",
+            "history.own_trades.full_page",
+            "ids.order",
+            "requests.ban_ms",
+            "requests.retry_after_header",
+        }
+    ),
+)

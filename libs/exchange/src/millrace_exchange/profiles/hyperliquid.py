@@ -1,0 +1,77 @@
+"""Hyperliquid.
+
+Source: hyperliquid.gitbook.io, "For developers, API": "Exchange endpoint", "Info endpoint", "Nonces and API wallets",
+"Rate limits and user limits"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("hyperliquid"),
+    # cloid: 128 bits as hex digits after 0x. orderStatus takes it in place of the oid.
+    client_order_ids=ClientOrderIds(prefix="0x", fetches=True, finds_closed=False, cancels=True),
+    # l2Book: each frame is the book, 20 levels a side at most.
+    book=BookFeed(
+        proof="none",
+        checked_by="nobody",
+        whole_frames=True,
+        snapshot_levels=20,
+        stream_levels=20,
+        unsubscribes=True,
+    ),
+    history=History(
+        # userFillsByTime: "at most 2000 fills per response and only the 10000 most recent fills are available".
+        own_trades=HistoryWindow(page=2_000),
+        # historicalOrders: "at most 2000 most recent historical orders".
+        closed_orders=HistoryWindow(page=2_000, full_page="newest"),
+    ),
+    # ccxt sends batchModify, with our id as that of the changed order. Whether the order keeps its oid is not said.
+    edit="unknown",
+    edit_client_order_id="new",
+    requests=RequestLimits(
+        limits=(RateLimit(name="REST weight", scope="ip", weight=1_200, window_ms=60_000),),
+        # Fills and old orders weigh 20 and 1 for every 20 rows: 120 at most.
+        weights={
+            "createOrder": 1,
+            "cancelOrder": 1,
+            "editOrder": 1,
+            "fetchOrder": 2,
+            "fetchOpenOrders": 20,
+            "fetchClosedOrders": 120,
+            "fetchMyTrades": 120,
+            "fetchBalance": 2,
+            "fetchOrderBook": 2,
+        },
+        retry_after_header=None,
+        ban_ms=60_000,
+    ),
+    # "Nonces must be within (T - 2 days, T + 1 day)": a request that was lost on the way may be done 2 days later.
+    # `expiresAfter` could limit that, ccxt sends none for orders.
+    recv_window_ms=2 * DAY_MS,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.finds_closed",
+            "client_order_ids.uniqueness",
+            "edit",
+            "edit_amount",
+            "history.own_trades.full_page",
+            "history.own_trades.reach_ms",
+            "ids.order",
+            "requests.ban_ms",
+            "requests.retry_after_header",
+        }
+    ),
+)

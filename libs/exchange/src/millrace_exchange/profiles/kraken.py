@@ -1,0 +1,58 @@
+"""Kraken spot.
+
+Source: docs.kraken.com: "Spot Client Order Identifiers", "Amend Order", "Spot REST Rate Limits", "Get Trades History",
+"Book (v2)"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    IdScopes,
+    RateLimit,
+    RequestLimits,
+)
+
+# "50 results are returned at a time, the most recent by default".
+_BY_FIFTY: Final = HistoryWindow(page=50, full_page="newest")
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("kraken"),
+    # cl_ord_id: a UUID, its 32 hex digits, or 18 characters of text; unique across open orders. ccxt's fetch_order
+    # sends it as `userref` and then looks for the empty id: it raises OrderNotFound whatever Kraken knows.
+    client_order_ids=ClientOrderIds(uniqueness="open_orders", fetches=False, finds_closed=False, cancels=True),
+    # "Comparing Order Identifiers": Kraken's ids are unique over all clients.
+    ids=IdScopes(order="exchange"),
+    # CRC-32 of the best 10. ccxt's option watchOrderBook.checksum must stay off: its check calls split() on a float and
+    # ends the connection at the first book (seen). 10 levels unless 25, 100, 500 or 1,000 are asked for.
+    book=BookFeed(proof="checksum", checked_by="nobody", snapshot_levels=10, stream_levels=10),
+    history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
+    # ccxt sends AmendOrder: the identifiers stay; a quantity below what was filled cancels the rest, so it counts all.
+    edit="amend",
+    edit_amount="total",
+    edit_client_order_id="existing",
+    requests=RequestLimits(
+        # Tier "Starter": counter up to 15, minus 0.33/s. Orders count in the engine's own counter for each pair.
+        limits=(RateLimit(name="API counter", scope="account", weight=15, window_ms=45_000),),
+        weights={
+            "createOrder": 0,
+            "cancelOrder": 0,
+            "editOrder": 0,
+            "fetchOrder": 1,
+            "fetchOpenOrders": 1,
+            "fetchClosedOrders": 1,
+            "fetchBalance": 1,
+            "fetchMyTrades": 2,
+        },
+        retry_after_header=None,
+        ban_ms=15_000,
+    ),
+    # A nonce, no time; `deadline` could limit the validity, ccxt sends none.
+    recv_window_ms=0,
+    unverified=frozenset({"backend_ms", "requests.ban_ms", "requests.retry_after_header"}),
+)

@@ -1,0 +1,79 @@
+"""KuCoin spot.
+
+Source: KuCoin's specification (github.com/Kucoin/kucoin-universal-sdk, spec/rest/api/openapi-spot-order.json and
+openapi-spot-market.json), documentation page "Orderbook - Increment"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ErrorRule,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+# "retrieve data up to one week … start time + 7 * 24 hours"; "sorted in descending order". Accounts of the old kind
+# get 50 fills a page.
+_BY_WEEK: Final = HistoryWindow(width_ms=7 * DAY_MS, page=100, full_page="newest")
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("kucoin"),
+    # "Add Order", clientOid: letters, digits, - and _, 40 at most. The same one is accepted again (seen). "Get Order By
+    # ClientOid" says of the old kind: "a single active order … does not exist or has been settled".
+    client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
+    # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
+    # stream has the whole book.
+    book=BookFeed(
+        proof="sequence", checked_by="millrace", frame_numbers="sequence_range", snapshot_levels=100, unsubscribes=True
+    ),
+    history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK),
+    # POST /api/v1/hf/orders/alter: "Cancel the order and place a new order"; with a quantity below what was filled none
+    # is placed, so the quantity counts all of the order. ccxt sends our id as that of the old order.
+    edit="cancel_replace",
+    edit_amount="total",
+    edit_client_order_id="existing",
+    requests=RequestLimits(
+        # VIP 0, spot pool. Balances are in the pool Management, public books in Public, both smaller.
+        limits=(RateLimit(name="Spot", scope="account", weight=4_000, window_ms=30_000),),
+        # x-api-rate-limit-weight of each.
+        weights={
+            "createOrder": 1,
+            "cancelOrder": 1,
+            "editOrder": 1,
+            "fetchOrder": 2,
+            "fetchOpenOrders": 2,
+            "fetchMyTrades": 2,
+            "fetchClosedOrders": 2,
+            "fetchBalance": 5,
+            "fetchOrderBook": 3,
+        },
+        # gw-ratelimit-reset is in ms, so it is none of these; the pool is full again after 30 s.
+        retry_after_header=None,
+        ban_ms=30_000,
+    ),
+    # Error 400002: "time differs from server time by more than 5 seconds".
+    recv_window_ms=5_000,
+    error_rules=(
+        ErrorRule(
+            code="126044",
+            outcome="unknown",
+            why="clientOid duplicate: an earlier attempt is there",
+            actions=frozenset({"createOrder"}),
+        ),
+    ),
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "history.closed_orders.reach_ms",
+            "history.own_trades.reach_ms",
+            "ids.order",
+        }
+    ),
+)

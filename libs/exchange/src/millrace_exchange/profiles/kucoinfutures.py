@@ -1,0 +1,52 @@
+"""KuCoin futures.
+
+Source: KuCoin's specification (github.com/Kucoin/kucoin-universal-sdk, spec/rest/api/openapi-futures-order.json and
+openapi-futures-market.json), documentation page "Orderbook - Increment"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("kucoinfutures"),
+    # "Add Order", clientOid: letters, digits, - and _, 40 at most.
+    client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
+    # Each frame has the next `sequence`; ccxt compares nothing. It asks for the whole book (level2/snapshot).
+    book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="sequence_range", unsubscribes=True),
+    history=History(
+        # pageSize "cannot exceed 1000"; ccxt's `features` have a window of 7 days.
+        own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),
+        closed_orders=HistoryWindow(width_ms=7 * DAY_MS, page=500),
+    ),
+    # ccxt: "editOrder() supports spot markets only", though its `has` says otherwise.
+    edit="unsupported",
+    requests=RequestLimits(
+        limits=(RateLimit(name="Futures", scope="account", weight=2_000, window_ms=30_000),),
+        # x-api-rate-limit-weight of each.
+        weights={
+            "createOrder": 2,
+            "cancelOrder": 1,
+            "fetchOrder": 5,
+            "fetchOpenOrders": 2,
+            "fetchMyTrades": 5,
+            "fetchClosedOrders": 2,
+            "fetchBalance": 5,
+            "fetchOrderBook": 3,
+        },
+        retry_after_header=None,
+        ban_ms=30_000,
+    ),
+    # Error 400002: "time differs from server time by more than 5 seconds".
+    recv_window_ms=5_000,
+)

@@ -1,0 +1,70 @@
+"""MEXC spot.
+
+Source: MEXC's API v3 (github.com/mexcdevelop/apidocs, branch spot_v3_en): "Limits", "SIGNED", "New Order", "All
+Orders", "Account Trade List", "How to properly maintain a local copy of the order book"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("mexc"),
+    # newClientOrderId has no documented form.
+    client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
+    # "fromVersion … exactly equal to the toVersion + 1 of the previous message"; ccxt only leaves out old frames. It
+    # asks for the default of 100 levels, and the stream has the whole book.
+    book=BookFeed(proof="sequence", checked_by="nobody", snapshot_levels=100, unsubscribes=True),
+    history=History(
+        # "Only the transaction records in the past 1 month", 100 at most.
+        own_trades=HistoryWindow(reach_ms=30 * DAY_MS, page=100),
+        # "You can query a maximum of the latest 7 days", 1,000 at most.
+        closed_orders=HistoryWindow(reach_ms=7 * DAY_MS, width_ms=7 * DAY_MS, page=1_000),
+    ),
+    # There is no endpoint for it.
+    edit="unsupported",
+    requests=RequestLimits(
+        # "Each endpoint with IP limits has an independent 500 every 10 second limit", the same by UID.
+        limits=(
+            RateLimit(name="IP", scope="ip", weight=500, window_ms=10_000),
+            RateLimit(name="UID", scope="account", weight=500, window_ms=10_000),
+        ),
+        weights={
+            "createOrder": 1,
+            "cancelOrder": 1,
+            "fetchOrder": 2,
+            "fetchOpenOrders": 3,
+            "fetchMyTrades": 10,
+            "fetchClosedOrders": 10,
+            "fetchBalance": 10,
+            "fetchOrderBook": 1,
+        },
+        # "A Retry-After header is sent with a 418 or 429"; bans last 2 minutes to 3 days.
+        retry_after_header="Retry-After",
+        ban_ms=120_000,
+    ),
+    # "If recvWindow is not sent, it defaults to 5000."
+    recv_window_ms=5_000,
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.finds_closed",
+            "client_order_ids.form",
+            "client_order_ids.uniqueness",
+            "history.closed_orders.full_page",
+            "history.own_trades.full_page",
+            "history.own_trades.width_ms",
+            "ids.order",
+        }
+    ),
+)

@@ -1,0 +1,77 @@
+"""OKX, all markets of its v5 API.
+
+Source: OKX's API guide (www.okx.com/docs-v5): "Place order", "Amend order", "Order details", "Order history (last 7
+days)", "Transaction details (last 3 months)", "WS / Order book channel"; what ccxt does: ccxt 4.5.90.
+"""
+
+from typing import Final
+
+from millrace_core.names import ExchangeId
+from millrace_exchange.profile import (
+    DAY_MS,
+    BookFeed,
+    ClientOrderIds,
+    ErrorRule,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
+
+PROFILE: Final = ExchangeProfile(
+    exchange=ExchangeId("okx"),
+    # Subclasses in ccxt, the same API under other hosts.
+    aliases=frozenset({ExchangeId("myokx"), ExchangeId("okxus")}),
+    # clOrdId: letters and digits, 32 at most; a second one is refused (51016), for how long is not said. Orders that
+    # were canceled without a fill can be asked for during 2 hours.
+    client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
+    # prevSeqId is the seqId before; ccxt compares them. The checksum is always 0 since June 2026. Channel `books`.
+    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=400, stream_levels=400, unsubscribes=True),
+    history=History(
+        # ccxt asks fills-history: 3 months, 100 a page, and sends no limit together with `since`.
+        own_trades=HistoryWindow(reach_ms=90 * DAY_MS, page=100),
+        # ccxt asks orders-history: "completed orders which are placed in the last 7 days".
+        closed_orders=HistoryWindow(reach_ms=7 * DAY_MS, page=100),
+    ),
+    # "newSz should include the amount that has been filled". ccxt sends our id as a name of the order.
+    edit="amend",
+    edit_amount="total",
+    edit_client_order_id="existing",
+    requests=RequestLimits(
+        # "60 requests per 2 seconds"; ccxt's costs are the weights: 40, 20 and 10 in 2 s weigh more.
+        limits=(RateLimit(name="User ID", scope="account", weight=60, window_ms=2_000),),
+        weights={
+            "createOrder": 1,
+            "cancelOrder": 1,
+            "editOrder": 1,
+            "fetchOrder": 1,
+            "fetchOpenOrders": 1,
+            "fetchClosedOrders": 2,
+            "fetchOrderBook": 2,
+            "fetchMyTrades": 6,
+            "fetchBalance": 6,
+        },
+        retry_after_header=None,
+        ban_ms=10_000,
+    ),
+    # ccxt's error 50102 is "timestamp request expired"; 30 s are assumed.
+    recv_window_ms=30_000,
+    error_rules=(
+        ErrorRule(
+            code="51016",
+            outcome="unknown",
+            why="duplicated client order ID: an earlier attempt is there",
+            actions=frozenset({"createOrder"}),
+        ),
+    ),
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "client_order_ids.uniqueness",
+            "history.own_trades.full_page",
+            "ids.order",
+            "recv_window_ms",
+        }
+    ),
+)

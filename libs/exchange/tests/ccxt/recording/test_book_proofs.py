@@ -1,0 +1,168 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_core.names import ExchangeId
+from millrace_exchange import profile_of
+from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck, sequence_check
+
+
+def kucoin(first: int, last: int | None = None, *, market: str = "BTC-USDT") -> dict[str, Any]:
+    """A spot increment in KuCoin's form."""
+    return {
+        "type": "message",
+        "topic": f"/market/level2:{market}",
+        "subject": "trade.l2update",
+        "data": {
+            "changes": {"asks": [["18906", "0.00331", str(first)]], "bids": []},
+            "sequenceStart": first,
+            "sequenceEnd": first if last is None else last,
+            "symbol": market,
+            "time": 1663747970273,
+        },
+    }
+
+
+def kucoin_futures(number: int) -> dict[str, Any]:
+    """A futures increment in KuCoin's form."""
+    data = {"sequence": number, "change": "5000.0,sell,83", "timestamp": 1551770400000}
+    return {"type": "message", "topic": "/contractMarket/level2:XBTUSDTM", "subject": "level2", "data": data}
+
+
+def kucoin_unified(number: int, kind: str = "delta") -> dict[str, Any]:
+    """A frame of KuCoin's unified account."""
+    data = {"O": number, "C": number, "M": "1774624848673000000", "a": [], "b": [["66532.4", "0.1"]], "s": "ETH-USDT"}
+    return {"T": "obu.SPOT", "dp": "increment", "t": kind, "P": "1774624848680504909", "d": data}
+
+
+def bybit(number: int, kind: str = "delta", market: str = "BTCUSDT") -> dict[str, Any]:
+    """A frame in Bybit's form."""
+    data = {"s": market, "b": [["30247.20", "30.028"]], "a": [], "u": number, "seq": 66544703342}
+    return {"topic": f"orderbook.50.{market}", "type": kind, "ts": 1687940967466, "data": data}
+
+
+def hitbtc(number: int, kind: str = "update", market: str = "ETHBTC") -> dict[str, Any]:
+    """A frame in HitBTC's form."""
+    book = {"t": 1626866578902, "s": number, "a": [], "b": [["0.060439", "4.4095"]]}
+    return {"ch": "orderbook/full", kind: {market: book}}
+
+
+def coinbase(number: int, channel: str = "l2_data") -> dict[str, Any]:
+    """A frame in Coinbase's form."""
+    event = {"type": "update", "product_id": "BTC-USD", "updates": []}
+    return {"channel": channel, "timestamp": "2023-02-09T20:32:50.7Z", "sequence_num": number, "events": [event]}
+
+
+FORMS: dict[str, Any] = {"kucoin": kucoin, "bybit": bybit, "hitbtc": hitbtc, "coinbase": coinbase}
+FUTURES = {"kucoin futures": kucoin_futures, "kucoin unified": kucoin_unified}
+ALL = FORMS | FUTURES
+
+
+def check(name: str) -> SequenceCheck:
+    """A new connection's check."""
+    found = sequence_check(profile_of(ExchangeId(name.split()[0])).book)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", ALL)
+@given(start=st.integers(1, 10**12), count=st.integers(1, 12), lost=st.integers(0, 12))
+def test_exactly_a_lost_frame_is_a_gap(name: str, start: int, count: int, lost: int) -> None:
+    """Frames that follow each other prove nothing; the first after a lost one does, and only that one."""
+    frames = [ALL[name](start + place) for place in range(count)]
+    kept = [frame for place, frame in enumerate(frames) if place != lost]
+    sequence = check(name)
+    found = [gap for frame in kept for gap in sequence.gaps(frame)]
+    assert [gap.expected for gap in found] == ([start + lost] if 0 < lost < count - 1 else [])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_after_subscribing_again_the_chain_begins_anew(name: str) -> None:
+    """Nothing is told of a broken chain until it was forgotten; then the next frame is the first."""
+    sequence, form = check(name), ALL[name]
+    assert sequence.gaps(form(5)) == []
+    (gap,) = sequence.gaps(form(7))
+    assert sequence.gaps(form(9)) == []
+    sequence.forget(gap.market_id or "BTC-USD")
+    assert sequence.gaps(form(20)) == []
+    assert sequence.gaps(form(21)) == []
+    assert [gap.expected for gap in sequence.gaps(form(23))] == [22]
+
+
+@given(steps=st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 3)), max_size=12))
+def test_kucoins_frames_may_overlap(steps: list[tuple[int, int]]) -> None:
+    """A frame may begin before the end of the one before, and an older one is left out; beyond the next is a gap."""
+    sequence, last = check("kucoin"), 100
+    assert sequence.gaps(kucoin(100)) == []
+    for back, length in steps:
+        first = last + back
+        gaps = sequence.gaps(kucoin(first, first + length))
+        assert gaps == ([Gap("BTC-USDT", last + 1, first)] if back > 1 else [])
+        if gaps:
+            return
+        last = max(last, first + length)
+
+
+@pytest.mark.parametrize("form", [bybit, hitbtc, kucoin_unified])
+def test_a_whole_book_needs_nothing_before_it(form: Any) -> None:
+    """A snapshot heals a broken chain, and begins one at any number."""
+    sequence = check({bybit: "bybit", hitbtc: "hitbtc", kucoin_unified: "kucoin"}[form])
+    assert sequence.gaps(form(8, "snapshot")) == []
+    assert len(sequence.gaps(form(10))) == 1
+    assert sequence.gaps(form(1, "snapshot")) == []
+    assert sequence.gaps(form(2)) == []
+
+
+@pytest.mark.parametrize("name", ["bybit", "hitbtc", "coinbase"])
+def test_an_old_frame_is_a_gap_where_it_would_be_applied(name: str) -> None:
+    """Ccxt applies whatever comes there: the same frame again, or a restart of the numbers, makes the book wrong."""
+    for number in (5, 1):
+        sequence = check(name)
+        sequence.gaps(FORMS[name](5))
+        assert len(sequence.gaps(FORMS[name](number))) == 1
+
+
+@pytest.mark.parametrize("name", ["kucoin", "bybit", "hitbtc"])
+def test_books_are_numbered_each_for_itself(name: str) -> None:
+    """A gap concerns one market; the others go on, also while it is subscribed again."""
+    sequence, form = check(name), FORMS[name]
+    for number in (1, 2):
+        assert sequence.gaps(form(number, market="A")) == []
+        assert sequence.gaps(form(number + 50, market="B")) == []
+    assert [gap.market_id for gap in sequence.gaps(form(9, market="A"))] == ["A"]
+    sequence.forget("A")
+    assert sequence.gaps(form(53, market="B")) == []
+    assert [gap.market_id for gap in sequence.gaps(form(55, market="B"))] == ["B"]
+
+
+def test_coinbases_other_frames_count_too() -> None:
+    """All channels of a connection share the numbers, and a gap concerns every book."""
+    sequence = check("coinbase")
+    assert sequence.gaps(coinbase(0, "subscriptions")) == []
+    assert sequence.gaps(coinbase(1)) == []
+    assert sequence.gaps(coinbase(2, "heartbeats")) == []
+    assert sequence.gaps(coinbase(4)) == [Gap(None, 3, 4)]
+
+
+OTHERS: list[dict[str, Any]] = [
+    {},
+    {"id": "1", "type": "ack"},
+    {"topic": None},
+    {"success": True, "op": "subscribe"},
+    {"topic": "/spotMarket/level2Depth5:BTC-USDT", "data": {"asks": [], "bids": [], "timestamp": 1}},
+    {"ch": "orderbook/D5/500ms", "data": {"BTCUSDT": {"t": 1, "s": 9, "a": [], "b": []}}},
+]
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("frame", OTHERS)
+def test_other_frames_say_nothing(name: str, frame: dict[str, Any]) -> None:
+    """Acknowledgements, whole small books and the rest are passed over."""
+    assert check(name).gaps(frame) == []
+
+
+def test_where_ccxt_looks_itself_nothing_is_checked() -> None:
+    """No frame is looked at twice."""
+    assert sequence_check(profile_of(ExchangeId("binance")).book) is None

@@ -1,0 +1,32 @@
+from decimal import Decimal
+
+from millrace_core.market import Balance
+from millrace_core.orders import OrderFee
+from millrace_exchange.ccxt.conversion import balances_of, levels_of, order_of
+
+
+def test_an_order_keeps_the_digits_that_were_printed() -> None:
+    """Decimals are those of the number's shortest text, not of its binary value; the raw payload is left behind."""
+    order = order_of(
+        {"id": 7, "price": 0.1, "amount": 1e-7, "filled": 0, "status": "open", "info": {"x": 1}, "fee": None}
+    )
+    assert (order.id, order.price, order.amount, order.filled) == ("7", Decimal("0.1"), Decimal("1e-7"), Decimal(0))
+
+
+def test_fees_come_from_either_spelling() -> None:
+    """One fee or several, those without a cost left out."""
+    assert order_of({"id": "1", "fee": {"currency": "BNB", "cost": 0.5}}).fees == [OrderFee("BNB", Decimal("0.5"))]
+    several = {"id": "1", "fees": [{"currency": "BNB", "cost": 1}, {"currency": "X", "cost": None}]}
+    assert order_of(several).fees == [OrderFee("BNB", Decimal(1))]
+
+
+def test_only_whole_balances_are_taken() -> None:
+    """What ccxt adds beside the currencies, and currencies known in part only, are no balances."""
+    whole = {"free": 1.0, "used": 0.5, "total": 1.5}
+    found = balances_of({"info": {}, "free": {"A": 1}, "A": whole, "B": {"free": 1.0, "used": None, "total": None}})
+    assert found == {"A": Balance(1.0, 0.5, 1.5)}
+
+
+def test_orders_at_one_price_are_one_level() -> None:
+    """Where ccxt holds single orders, a level's amount is their sum."""
+    assert levels_of([[10.0, 1.0, "a"], [10.0, 2.0, "b"], [9.0, 4.0, "c"]]) == [(10.0, 3.0), (9.0, 4.0)]

@@ -1,0 +1,93 @@
+"""What every `ExecutionClient` does."""
+
+from decimal import Decimal
+
+import pytest
+from libs.exchange.tests.contracts.venue import Venue
+
+from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
+from millrace_exchange import Exchange, Rejected, Retryable
+
+
+def bid(venue: Venue) -> CreatePayload:
+    """Return an order that rests."""
+    return CreatePayload(
+        symbol=venue.own_symbol, side="buy", type="limit", amount_base=Decimal(1), price=venue.low_price
+    )
+
+
+class ExecutionClientContract:
+    """Orders are placed, changed and canceled once, under our own ids."""
+
+    async def test_an_order_lives_under_our_own_id(self, exchange: Exchange, venue: Venue) -> None:
+        """It is found by our id and canceled by it; the stamps enclose the round trip."""
+        placed = await exchange.execution.create_order(bid(venue), "one")
+        found = await exchange.execution.fetch_order(venue.own_symbol, client_order_id="one")
+        canceled = await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, client_order_id="one"))
+        assert placed.orders[0].status == "open"
+        assert placed.sent_ns < placed.acknowledged_ns
+        assert found is not None
+        assert found.id == placed.orders[0].id == canceled.orders[0].id
+        assert canceled.orders[0].status == "canceled"
+
+    async def test_a_market_order_buys_the_amount_whatever_price_was_expected(
+        self, exchange: Exchange, venue: Venue
+    ) -> None:
+        """The expected price of a market order changes nothing of its amount."""
+        payload = CreatePayload(
+            symbol=venue.own_symbol, side="buy", type="market", amount_base=Decimal(1), price=Decimal(25)
+        )
+        assert (await exchange.execution.create_order(payload, "market")).orders[0].filled == 1
+
+    async def test_an_edit_keeps_what_it_does_not_name(self, exchange: Exchange, venue: Venue) -> None:
+        """A new price leaves amount and side; an order that replaces the former carries the id given."""
+        placed = await exchange.execution.create_order(bid(venue), "before")
+        price = venue.low_price + venue.tick
+        payload = EditPayload(symbol=venue.own_symbol, order_id=placed.orders[0].id, price=price)
+        edited = (await exchange.execution.edit_order(payload, "after")).orders[0]
+        assert (edited.price, edited.amount, edited.side) == (price, 1, "buy")
+        assert edited.client_order_id == ("after" if exchange.profile.edit == "cancel_replace" else "before")
+        assert [order.id for order in await exchange.execution.fetch_open_orders()] == [edited.id]
+
+    async def test_all_orders_are_canceled(self, exchange: Exchange, venue: Venue) -> None:
+        """Of every symbol if none is named; nothing open is no error."""
+        for number in range(3):
+            await exchange.execution.create_order(bid(venue), f"all-{number}")
+        canceled = await exchange.execution.cancel_all_orders(CancelAllPayload())
+        assert [order.status for order in canceled.orders] == ["canceled"] * 3
+        assert (await exchange.execution.cancel_all_orders(CancelAllPayload(symbol=venue.own_symbol))).orders == ()
+
+    async def test_an_unknown_order_is_none_when_asked_and_rejected_when_canceled(
+        self, exchange: Exchange, venue: Venue
+    ) -> None:
+        """Asking is answered; canceling what is not there cannot be done."""
+        assert await exchange.execution.fetch_order(venue.own_symbol, client_order_id="nonesuch") is None
+        with pytest.raises(Rejected) as rejected:
+            await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, order_id="999999"))
+        assert rejected.value.kind == "OrderNotFound"
+
+    @pytest.mark.parametrize(
+        ("symbol", "amount", "kind"), [("X/Y", 1, "BadSymbol"), (None, 500_000, "InsufficientFunds")]
+    )
+    async def test_what_the_exchange_refuses_is_rejected(
+        self, exchange: Exchange, venue: Venue, symbol: str | None, amount: int, kind: str
+    ) -> None:
+        """A definite no has the unified name of its reason."""
+        payload = CreatePayload(
+            symbol=symbol or venue.own_symbol,
+            side="sell",
+            type="limit",
+            amount_base=Decimal(amount),
+            price=3 * venue.low_price,
+        )
+        with pytest.raises(Rejected) as rejected:
+            await exchange.execution.create_order(payload, "refused")
+        assert rejected.value.kind == kind
+
+    async def test_nothing_was_sent_to_an_exchange_that_cannot_be_reached(
+        self, exchange: Exchange, venue: Venue
+    ) -> None:
+        """With the exchange gone nothing is let out, so the order may be tried again."""
+        await venue.close()
+        with pytest.raises(Retryable):
+            await exchange.execution.create_order(bid(venue), "gone")

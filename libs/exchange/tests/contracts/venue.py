@@ -1,0 +1,123 @@
+"""The exchange that a contract runs against, and a listener that keeps what it received."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
+
+from millrace_core.book import OrderBook
+from millrace_core.market import Balances, Candle, Level, Ticker, Trade
+from millrace_core.orders import Order
+from millrace_exchange import Event
+
+
+class VenueBook(NamedTuple):
+    """The exchange's own book."""
+
+    nonce: int
+    bids: list[Level]
+    asks: list[Level]
+
+
+class Venue(Protocol):
+    """An exchange whose market stands still until a test moves it."""
+
+    symbol: str
+    """A market that others trade in."""
+    own_symbol: str
+    """A market that the account alone trades in, with a price above `low_price` and funds for a few units."""
+    low_price: Decimal
+    """A limit at which a bid in `own_symbol` rests."""
+    lot: Decimal
+    """Of `own_symbol`."""
+    tick: Decimal
+    """Of `own_symbol`."""
+
+    def step(self, ms: int = 20) -> None:
+        """Move the market by some milliseconds."""
+
+    async def book(self, symbol: str) -> VenueBook:
+        """Return its own book."""
+
+    async def close(self) -> None:
+        """Go away."""
+
+
+class RecordingListener:
+    """Keeps everything that it receives, and lets a test wait until something holds."""
+
+    def __init__(self) -> None:
+        self.book = OrderBook()
+        self.resets = 0
+        self.breaks: list[str] = []
+        self.trades: list[Trade] = []
+        self.orders: list[Order] = []
+        self.balances: Balances = {}
+        self.ticker: Ticker = {}
+        self.candles: list[Candle] = []
+        self.events: list[Event] = []
+        self._received = asyncio.Event()
+
+    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+        """Take a whole book."""
+        self.resets += 1
+        self.book.replace(bids, asks, nonce)
+        self._note(event)
+
+    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+        """Take changed levels."""
+        self.book.apply(bids, asks, nonce)
+        self._note(event)
+
+    def book_broken(self, reason: str) -> None:
+        """Learn that the book is wrong."""
+        self.breaks.append(reason)
+        self._received.set()
+
+    def traded(self, trades: list[Trade], event: Event) -> None:
+        """Take trades."""
+        self.trades += trades
+        self._note(event)
+
+    def orders_changed(self, orders: list[Order], event: Event) -> None:
+        """Take orders."""
+        self.orders += orders
+        self._note(event)
+
+    def balance_changed(self, balances: Balances, event: Event) -> None:
+        """Take balances."""
+        self.balances |= balances
+        self._note(event)
+
+    def ticker_changed(self, ticker: Ticker, event: Event) -> None:
+        """Take a ticker."""
+        self.ticker = ticker
+        self._note(event)
+
+    def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
+        """Take candles."""
+        self.candles += candles
+        self._note(event)
+
+    def _note(self, event: Event) -> None:
+        self.events.append(event)
+        self._received.set()
+
+    async def until(self, holds: Callable[[], Any]) -> None:
+        """Wait until something received makes it true."""
+        async with asyncio.timeout(10):
+            while not holds():
+                self._received.clear()
+                await self._received.wait()
+
+
+@asynccontextmanager
+async def streaming(stream: Any) -> AsyncIterator["asyncio.Task[None]"]:
+    """Run a stream for a while; raise what it raised before its end."""
+    task = asyncio.create_task(stream)
+    yield task
+    if task.done():
+        task.result()
+    task.cancel()
+    await asyncio.wait({task})

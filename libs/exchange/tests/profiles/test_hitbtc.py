@@ -1,0 +1,13 @@
+"""HitBTC's own way."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+async def test_an_order_that_is_not_there_is_no_error(recorded: Callable[..., Any]) -> None:
+    """An empty history becomes an order without an id, which proves nothing."""
+    exchange = recorded("hitbtc")
+    exchange.answer = []
+    order = await exchange.ccxt.fetch_order("", exchange.symbol, exchange.params)
+    assert order["id"] is None
+    assert exchange.sent_ids == {"clientOrderId", "client_order_id"}

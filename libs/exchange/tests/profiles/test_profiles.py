@@ -1,0 +1,173 @@
+"""What must hold of every profile; ccxt's own code is the witness."""
+
+import contextlib
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import pytest
+from ccxt.base.errors import BaseError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_core.ids import RequestId
+from millrace_core.names import ExchangeId
+from millrace_exchange.errors import UnknownExchange
+from millrace_exchange.profile import ExchangeProfile
+from millrace_exchange.profiles import profile_of, profiles
+
+PROFILES = sorted({profile.exchange: profile for profile in profiles().values()}.items())
+EVERY_PROFILE = pytest.mark.parametrize(
+    "profile", [profile for _, profile in PROFILES], ids=[name for name, _ in PROFILES]
+)
+FORMER_NAMES = {"gateio", "huobi"}
+"""ccxt's ids of the past, kept for configurations that still have them."""
+REQUEST_IDS = st.integers(0, 2**128 - 1).map(lambda number: RequestId(f"{number:032x}"))
+
+CLIENT_ORDER_ID_FORMS = {
+    "binance": r"[A-Za-z0-9_-]{1,36}",
+    "binanceusdm": r"[A-Za-z0-9_.:/-]{1,36}",
+    "bitfinex": r"\d{1,14}",
+    "bitget": r".{1,40}",
+    "bybit": r"[A-Za-z0-9_-]{1,36}",
+    "coinbase": r".{1,36}",
+    "gate": r"t-[A-Za-z0-9_.-]{1,28}",
+    "hitbtc": r"[A-Za-z0-9]{8,32}",
+    "htx": r"[A-Za-z0-9_-]{1,64}",
+    "hyperliquid": r"0x[0-9a-f]{32}",
+    "kraken": r"[0-9a-f]{32}",
+    "kucoin": r"[A-Za-z0-9_-]{1,40}",
+    "kucoinfutures": r"[A-Za-z0-9_-]{1,40}",
+    "mexc": r"[A-Za-z0-9_-]{1,32}",
+    "okx": r"[A-Za-z0-9]{1,32}",
+}
+
+
+def test_every_exchange_that_matters_has_a_profile() -> None:
+    """The exchanges that the platform promises to know are those with a form of client order ids here."""
+    assert {name for name, _ in PROFILES} == set(CLIENT_ORDER_ID_FORMS)
+
+
+@EVERY_PROFILE
+def test_a_profile_is_found_by_its_id_and_aliases(profile: ExchangeProfile) -> None:
+    """Each name of an exchange leads to its one profile."""
+    assert all(profile_of(name) is profile for name in (profile.exchange, *profile.aliases))
+
+
+def test_an_exchange_without_a_profile_has_the_safe_default() -> None:
+    """Nothing is believed of an exchange that nobody has described."""
+    profile = profile_of(ExchangeId("nowhere"))
+    assert profile == ExchangeProfile(exchange=ExchangeId("nowhere"))
+    assert profile.book.checked_by == "nobody"
+    assert profile.client_order_ids.uniqueness == "unknown"
+    assert not profile.client_order_ids.finds_closed
+    assert profile.settlement_window_ms >= 60_000
+
+
+@EVERY_PROFILE
+def test_ccxt_knows_every_id(profile: ExchangeProfile, ccxt_class: Callable[[str], Any]) -> None:
+    """A profile is of an exchange that ccxt can open; an alias is too, or was ccxt's name of it once."""
+    for name in {profile.exchange, *profile.aliases} - FORMER_NAMES:
+        assert ccxt_class(name).__name__ == name
+
+
+@pytest.mark.parametrize("name", sorted(FORMER_NAMES))
+def test_former_names_are_no_exchanges_of_ccxt(name: str, ccxt_class: Callable[[str], Any]) -> None:
+    """A former name is marked as one only as long as ccxt has no exchange of that id."""
+    with pytest.raises(UnknownExchange):
+        ccxt_class(name)
+
+
+@EVERY_PROFILE
+@given(request_id=REQUEST_IDS)
+def test_client_order_ids_have_the_form_that_the_exchange_allows(
+    profile: ExchangeProfile, request_id: RequestId
+) -> None:
+    """No request id becomes a client order id that the exchange would refuse."""
+    assert re.fullmatch(CLIENT_ORDER_ID_FORMS[profile.exchange], profile.client_order_ids.of(request_id))
+
+
+@EVERY_PROFILE
+@given(one=REQUEST_IDS, other=REQUEST_IDS)
+def test_client_order_ids_differ_as_requests_do(profile: ExchangeProfile, one: RequestId, other: RequestId) -> None:
+    """Every attempt of a request carries one id; another request carries another, as far as 45 bits can tell."""
+    ids = profile.client_order_ids
+    bits = 45 if ids.form == "int45" else 128
+    is_same = int(one, 16) % 2**bits == int(other, 16) % 2**bits
+    assert (ids.of(one) == ids.of(other)) == is_same
+
+
+@EVERY_PROFILE
+def test_unverified_names_fields_that_exist(profile: ExchangeProfile) -> None:
+    """A misspelt field would be taken for a verified one."""
+    for name in profile.unverified:
+        owner: Any = profile
+        for part in name.split("."):
+            assert part in {field.name for field in dataclasses.fields(owner)}, name
+            owner = getattr(owner, part)
+
+
+@EVERY_PROFILE
+def test_every_profile_names_its_sources(profile: ExchangeProfile) -> None:
+    """A reader can check each fact where it comes from."""
+    docstring = import_module(f"millrace_exchange.profiles.{profile.exchange}").__doc__ or ""
+    assert re.search(r"^Source: \S", docstring, re.MULTILINE)
+
+
+@EVERY_PROFILE
+def test_ccxt_reads_the_options_that_are_set(profile: ExchangeProfile, ccxt_class: Callable[[str], Any]) -> None:
+    """An option that ccxt does not know would switch nothing."""
+    modules = {
+        sys.modules[base.__module__] for base in ccxt_class(profile.exchange).__mro__ if "ccxt" in base.__module__
+    }
+    source = "".join(inspect.getsource(module) for module in modules)
+    for options in (profile.ccxt_options, profile.book.ccxt_options):
+        assert all(f"'{key}'" in source for key in _keys(options))
+
+
+@EVERY_PROFILE
+def test_books_unsubscribe_where_ccxt_can(profile: ExchangeProfile, ccxt_class: Callable[[str], Any]) -> None:
+    """A book that is started again gets a new snapshot only if its subscription was ended."""
+    assert profile.book.unsubscribes == bool(ccxt_class(profile.exchange)().has["unWatchOrderBook"])
+
+
+@EVERY_PROFILE
+def test_orders_are_edited_where_ccxt_can(profile: ExchangeProfile, ccxt_class: Callable[[str], Any]) -> None:
+    """An order can be edited where ccxt's `has` says so, but for KuCoin's futures, where it is wrong."""
+    can_edit = bool(ccxt_class(profile.exchange)().has["editOrder"])
+    assert (profile.edit != "unsupported") == (can_edit and profile.exchange != "kucoinfutures")
+
+
+@EVERY_PROFILE
+def test_a_checked_book_has_something_to_check(profile: ExchangeProfile) -> None:
+    """Somebody compares numbers or a checksum only where there are any."""
+    book = profile.book
+    assert book.checked_by == "nobody" or book.proof != "none"
+    assert book.snapshot_levels is None or book.stream_levels is None or book.snapshot_levels >= book.stream_levels
+
+
+@EVERY_PROFILE
+@pytest.mark.parametrize("method", ["fetch_order", "cancel_order"])
+async def test_our_id_reaches_the_exchange_where_a_profile_says_so(
+    profile: ExchangeProfile, method: str, recorded: Callable[..., Any]
+) -> None:
+    """Orders are asked for and canceled by our id only where ccxt sends it."""
+    ids = profile.client_order_ids
+    if not (ids.fetches if method == "fetch_order" else ids.cancels):
+        return
+    exchange = recorded(profile.exchange, dict(profile.ccxt_options))
+    # The answer is empty, which few of ccxt's parsers are made for; what was sent before is what counts.
+    with contextlib.suppress(BaseError, LookupError, TypeError):
+        await getattr(exchange.ccxt, method)("", exchange.symbol, exchange.params)
+    assert exchange.sent_ids, exchange.sent
+
+
+def _keys(options: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in options.items():
+        yield key
+        if isinstance(value, Mapping):
+            yield from _keys(value)

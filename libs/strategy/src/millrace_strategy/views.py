@@ -1,0 +1,141 @@
+"""The order books and balances that a strategy sees: live and read-only."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from millrace_core.book import OrderBook
+from millrace_core.market import Balance, Balances, Level
+from millrace_core.names import Action, ExchangeId, Symbol
+from millrace_strategy.errors import NotSubscribed
+
+ORDER_BOOK = Action("watchOrderBook")
+_NO_BALANCES: Mapping[str, Balance] = MappingProxyType({})
+
+
+class Feed(NamedTuple):
+    """One stream that a strategy is subscribed to."""
+
+    exchange: ExchangeId
+    symbol: Symbol | None
+    """None for account-wide streams, such as balances."""
+    action: Action
+    is_public: bool = False
+    """Whether it is the feed that all tenants share."""
+
+
+class LocalBook:
+    """An order book. It is live: after an `await`, or in a later event, it may have changed."""
+
+    __slots__ = ("_book", "_is_sound", "_status", "exchange", "symbol", "timestamp")
+
+    def __init__(self, exchange: ExchangeId, symbol: Symbol) -> None:
+        self._book = OrderBook()
+        self._is_sound = False
+        self._status = "live"
+        self.exchange = exchange
+        self.symbol = symbol
+        self.timestamp: int | None = None
+        """The exchange's time of the last change, ms."""
+
+    @property
+    def trusted(self) -> bool:
+        """Tell whether it is the exchange's current book.
+
+        False until the first snapshot, while a gap is being repaired, and while its stream is not live; it then
+        shows the last good book.
+        """
+        return self._is_sound and self._status == "live"
+
+    @property
+    def best_bid(self) -> Level | None:
+        """Return price and amount of the best bid; None if there is none."""
+        return self._book.bids.best()
+
+    @property
+    def best_ask(self) -> Level | None:
+        """Return price and amount of the best ask; None if there is none."""
+        return self._book.asks.best()
+
+    @property
+    def mid(self) -> float | None:
+        """Return the price half-way between best bid and ask; None if a side is empty."""
+        return self._book.mid
+
+    @property
+    def spread(self) -> float | None:
+        """Return the best ask less the best bid; None if a side is empty."""
+        bid, ask = self.best_bid, self.best_ask
+        return None if bid is None or ask is None else ask[0] - bid[0]
+
+    @property
+    def nonce(self) -> int | None:
+        """Return the exchange's own number of this state; None if it numbers none."""
+        return self._book.nonce
+
+    def bids(self, depth: int | None = None) -> list[Level]:
+        """Return a copy of the best `depth` bids, or of all, best first."""
+        return self._book.bids.levels(depth)
+
+    def asks(self, depth: int | None = None) -> list[Level]:
+        """Return a copy of the best `depth` asks, or of all, best first."""
+        return self._book.asks.levels(depth)
+
+    def show(self, book: OrderBook, timestamp: int | None) -> None:
+        """Show this good book from now on. For hosts only, like `take_status`."""
+        self._book = book
+        self.timestamp = timestamp
+        self._is_sound = True
+
+    def take_status(self, status: str) -> None:
+        """Take the status of its stream, or `untrusted`."""
+        if status == "untrusted":
+            self._is_sound = False
+        else:
+            self._status = status
+
+    def __repr__(self) -> str:
+        return f"<LocalBook {self.exchange} {self.symbol} {self.best_bid} {self.best_ask} trusted={self.trusted}>"
+
+
+class Books(Mapping[tuple[str, str], LocalBook]):
+    """The books a strategy is subscribed to, by exchange and symbol, or by the `Feed`."""
+
+    def __init__(self, feeds: tuple[Feed, ...]) -> None:
+        self._books: dict[tuple[str, str], LocalBook] = {
+            (feed.exchange, feed.symbol): LocalBook(feed.exchange, feed.symbol)
+            for feed in feeds
+            if feed.action == ORDER_BOOK and feed.symbol is not None
+        }
+
+    def __getitem__(self, key: tuple[str, str] | Feed) -> LocalBook:
+        book = self._books.get((key[0], key[1] or ""))
+        if book is None:
+            raise NotSubscribed(f"{key[0]} {key[1]}")
+        return book
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._books)
+
+    def __len__(self) -> int:
+        return len(self._books)
+
+
+class AccountBalances(Mapping[str, Mapping[str, Balance]]):
+    """Balances by exchange, then by currency code; empty for an exchange whose balances are not known yet."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Mapping[str, Balance]] = {}
+
+    def __getitem__(self, exchange: str) -> Mapping[str, Balance]:
+        return self._accounts.get(exchange, _NO_BALANCES)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._accounts)
+
+    def __len__(self) -> int:
+        return len(self._accounts)
+
+    def show(self, exchange: str, balances: Balances) -> None:
+        """Show these balances from now on. For hosts only."""
+        self._accounts[exchange] = MappingProxyType(balances)

@@ -1,0 +1,137 @@
+"""A request in the executor's hands: what arrived on `{tenant}.traderActions`, parsed, with what its answer needs.
+
+Reading is pure. However little of an arrival can be read, it has a request id and a stream for its answer.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from millrace_bus import Arrived
+from millrace_core.errors import MalformedRequest, Problem, RequestParts
+from millrace_core.ids import RequestId, new_request_id
+from millrace_core.messages import RequestError, Response, ResponseStatus
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.requests import Request, action_of, is_exchange, is_symbol, parse_request, symbol_of
+
+UNKNOWN = "unknown"
+"""Stands in the name of an answer's stream for an exchange or an action that the request does not say."""
+EVERY_EXCHANGE = ExchangeId("all")
+"""Stands in the name of an answer's stream for the exchange of a halt, or a resumption, of the whole tenant."""
+MAX_AHEAD_MS = 60_000
+"""How far `requestedAt` may be in the future. Clocks differ by less; more means that it is not in ms."""
+
+Acknowledge = Callable[[], Awaitable[None]]
+
+
+class AccountKey(NamedTuple):
+    """One tenant's account on one exchange."""
+
+    tenant: Tenant
+    exchange: ExchangeId
+
+    def __str__(self) -> str:
+        return f"{self.tenant}.{self.exchange}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AcceptedRequest:
+    """A request that can be carried out."""
+
+    request: Request
+    request_id: RequestId
+    answer_to: StreamName
+    valid_until_ms: int
+    accepted_ns: int
+    """When it was read from Redis, wall clock."""
+    acknowledge: Acknowledge
+    """Acknowledges it in the journal once it is answered, so that it is not delivered again."""
+    reject_unrouted: Callable[["AcceptedRequest", str], None]
+    """Has it answered, with a reason, where no account can."""
+
+    @property
+    def account(self) -> AccountKey:
+        """Return the account that it concerns."""
+        return AccountKey(self.answer_to.tenant, self.answer_to.exchange)
+
+    @property
+    def source(self) -> str | None:
+        """Return the order source: the strategy or person that it comes from."""
+        return self.request.payload.order_source
+
+    def refuse(self, status: ResponseStatus, kind: str, message: str) -> Response:
+        """Return the answer that says why nothing was placed."""
+        return refusal(self.request_id, status, kind, message, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedArrival:
+    """An arrival that cannot be carried out as it stands, with its answer."""
+
+    request_id: RequestId
+    """As the sender wrote it, of whatever form; made where it is missing."""
+    answer_to: StreamName
+    """As the arrival says, whether there is such an exchange and symbol or not."""
+    answer: Response
+
+
+def read(
+    arrived: Arrived,
+    acknowledge: Acknowledge,
+    reject_unrouted: Callable[[AcceptedRequest, str], None],
+) -> AcceptedRequest | MalformedArrival:
+    """Parse one arrival. A journal entry that is delivered twice gets the same request id both times."""
+    try:
+        request = parse_request(arrived.raw)
+    except MalformedRequest as error:
+        parts = error.parts
+        request_id = RequestId((parts.request_id or "")[:64]) or _made_up_id(arrived)
+        answer_to = _readable_answer_to(arrived.tenant, parts)
+        return _malformed(request_id, answer_to, error.problems, parts.order_source)
+    request_id = RequestId(request.request_id) if request.request_id else _made_up_id(arrived)
+    answer_to = _answer_to(arrived.tenant, request)
+    if request.requested_at is not None and request.requested_at > arrived.received_ms + MAX_AHEAD_MS:
+        problem = Problem("$.requestedAt", "is in the future: it must be ms since the Unix epoch")
+        return _malformed(request_id, answer_to, (problem,), request.payload.order_source)
+    since_ms = arrived.received_ms if request.requested_at is None else request.requested_at
+    valid_until_ms = since_ms + request.valid_for
+    return AcceptedRequest(
+        request, request_id, answer_to, valid_until_ms, arrived.received_ns, acknowledge, reject_unrouted
+    )
+
+
+def refusal(request_id: str, status: ResponseStatus, kind: str, message: str, source: str | None = None) -> Response:
+    """Return the answer that says why nothing was placed."""
+    return Response(request_id, status, order_source=source, error=RequestError(kind, message))
+
+
+def _malformed(
+    request_id: RequestId, answer_to: StreamName, problems: tuple[Problem, ...], source: str | None
+) -> MalformedArrival:
+    text = "; ".join(str(problem) for problem in problems)
+    return MalformedArrival(request_id, answer_to, refusal(request_id, "rejected", "Malformed", text, source))
+
+
+def _readable_answer_to(tenant: Tenant, parts: RequestParts) -> StreamName:
+    exchange = parts.exchange_id or ""
+    return StreamName(
+        tenant,
+        ExchangeId(exchange if is_exchange(exchange) else UNKNOWN),
+        Action(parts.action or UNKNOWN),
+        Symbol(parts.symbol) if parts.symbol and is_symbol(parts.symbol) else None,
+    )
+
+
+def _answer_to(tenant: Tenant, request: Request) -> StreamName:
+    # Only halts and resumptions may leave the exchange out: `parse_request` checks it.
+    exchange = ExchangeId(request.exchange_id) if request.exchange_id else EVERY_EXCHANGE
+    symbol = symbol_of(request)
+    return StreamName(tenant, exchange, Action(action_of(request)), None if symbol is None else Symbol(symbol))
+
+
+def _made_up_id(arrived: Arrived) -> RequestId:
+    if arrived.entry_id is None:
+        return new_request_id()
+    # Derived from the entry's id: an entry that is delivered again after a crash is the same request.
+    return RequestId(hashlib.sha256(f"{arrived.tenant} {arrived.entry_id}".encode()).hexdigest()[:32])

@@ -1,0 +1,1 @@
+"""What is written of a request: its intent in the ledger, its order, its answer."""

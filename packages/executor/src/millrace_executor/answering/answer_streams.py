@@ -1,0 +1,147 @@
+"""The streams on which requests are answered: opened when first needed, shared by all accounts, closed when idle."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import structlog
+
+from millrace_bus import Bus, StreamWriter, Update, WriterFenced
+from millrace_core.messages import Response, ResponseStatus
+from millrace_core.names import StreamName
+from millrace_core.trace import Trace
+
+MAX_OPEN = 500
+"""Streams held open; beyond it the least recently used are closed. Each repeats its status every 5 s."""
+IDLE_S = 600.0
+"""A stream without answers for this long is closed, since its symbol may be a sender's mistake."""
+
+log = structlog.get_logger()
+
+
+class _AnswerStream:
+    """One stream's writer, opening or open."""
+
+    def __init__(self, writer: StreamWriter) -> None:
+        self.writer = writer
+        self.users = 0
+        self.idle: asyncio.TimerHandle | None = None
+        self.opening = asyncio.create_task(writer.open(), name=f"open {writer.name}")
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether its writer could not be opened, or has ended since: nothing can be published any more."""
+        if not self.opening.done():
+            return False
+        return self.opening.cancelled() or self.opening.exception() is not None or self.writer.state == "closed"
+
+    async def close(self) -> None:
+        if self.idle is not None:
+            self.idle.cancel()
+        self.opening.cancel()
+        await asyncio.wait({self.opening})
+        await self.writer.close("the executor has nothing to answer here")
+
+
+class AnswerStreams:
+    """The only writer of each stream of answers."""
+
+    def __init__(self, bus: Bus, *, max_open: int = MAX_OPEN, idle_s: float = IDLE_S) -> None:
+        self._bus = bus
+        self._max_open = max_open
+        self._idle_s = idle_s
+        self._streams: OrderedDict[StreamName, _AnswerStream] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def names(self) -> list[StreamName]:
+        """Return the streams that are held open, the most recently used last."""
+        return list(self._streams)
+
+    def expect(self, name: StreamName) -> None:
+        """Begin to open a stream, so that its answer need not wait for that."""
+        self._release(name, self._stream(name))
+
+    async def publish(self, name: StreamName, response: Response, trace: Trace) -> None:
+        """Publish an answer; when this returns Redis has it, once."""
+        while True:
+            async with self._opened(name) as stream:
+                stream.writer.response(response, trace=trace)
+                try:
+                    await stream.writer.drained()
+                except WriterFenced:
+                    log.warning("another executor writes to this stream of answers; opening it again", stream=str(name))
+                else:
+                    return
+            self._discard(name, stream)
+            # Only the journal knows whether this answer was refused or a later one.
+            if response.request_id in await self.answered(name, provisional=response.status == "unknown"):
+                return
+
+    async def answered(self, name: StreamName, *, provisional: bool = False) -> dict[str, ResponseStatus]:
+        """Return the status of each request that the stream's journal answers finally, or `provisional`ly too."""
+        found: list[Any] = []
+
+        def collect(update: Update) -> None:
+            if update.kind == "response":
+                found.append(update.data)
+
+        follower = self._bus.follow(name, collect, from_start=True)
+        try:
+            await follower.ready()
+        finally:
+            await follower.close()
+        responses = [msgspec.convert(data, Response) for data in found]
+        return {each.request_id: each.status for each in responses if provisional or each.status != "unknown"}
+
+    async def close(self) -> None:
+        """Close every stream; answers published before are in Redis."""
+        for name, stream in list(self._streams.items()):
+            self._discard(name, stream)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    @asynccontextmanager
+    async def _opened(self, name: StreamName) -> AsyncIterator[_AnswerStream]:
+        stream = self._stream(name)
+        stream.users += 1
+        try:
+            # One user's cancellation must not end the opening that all wait for.
+            await asyncio.shield(stream.opening)
+            yield stream
+        finally:
+            stream.users -= 1
+            self._release(name, stream)
+
+    def _stream(self, name: StreamName) -> _AnswerStream:
+        stream = self._streams.get(name)
+        if stream is not None and stream.has_failed:
+            self._discard(name, stream)
+            stream = None
+        if stream is None:
+            stream = self._streams[name] = _AnswerStream(self._bus.writer(name, None))
+        self._streams.move_to_end(name)
+        if stream.idle is not None:
+            stream.idle.cancel()
+        return stream
+
+    def _release(self, name: StreamName, stream: _AnswerStream) -> None:
+        """Discard an unused stream: at once if it could not be opened, else once it has been idle."""
+        if stream.has_failed:
+            self._discard(name, stream)
+        elif not stream.users and self._streams.get(name) is stream:
+            stream.idle = asyncio.get_running_loop().call_later(self._idle_s, self._discard, name, stream)
+        if (surplus := len(self._streams) - self._max_open) > 0:
+            unused = [(name, stream) for name, stream in self._streams.items() if not stream.users]
+            for each in unused[:surplus]:
+                self._discard(*each)
+
+    def _discard(self, name: StreamName, stream: _AnswerStream) -> None:
+        if self._streams.get(name) is stream:
+            del self._streams[name]
+            closing = asyncio.create_task(stream.close(), name=f"close {name}")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)

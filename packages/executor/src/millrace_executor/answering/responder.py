@@ -1,0 +1,110 @@
+"""How a request ends: first the order's hash is written, then the answer is published, then the intent is settled.
+
+A crash may come between any two. In this order, the executor that runs next finds out which steps are done: a reader
+of an answer finds the order, and an intent is settled only if Redis holds its answer.
+"""
+
+import structlog
+
+from millrace_bus import Bus, InvalidOrder
+from millrace_core.clock import now_ms
+from millrace_core.messages import Response
+from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.orders import Order, OrderRecord
+from millrace_core.requests import CreateOrder, EditOrder
+from millrace_core.trace import Trace
+from millrace_executor.accepted_request import refusal
+from millrace_executor.answering.answer_streams import AnswerStreams
+from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_service import UnitHealthReporter
+
+OUR_HOPS = ("accepted", "sent", "acknowledged")
+"""The hops that end in the executor: it reports their latencies."""
+
+log = structlog.get_logger()
+
+
+class Responder:
+    """Answers the requests of one account."""
+
+    def __init__(
+        self,
+        tenant: Tenant,
+        exchange: ExchangeId,
+        *,
+        bus: Bus,
+        streams: AnswerStreams,
+        ledger: IntentLedger,
+        health: UnitHealthReporter,
+    ) -> None:
+        self._tenant = tenant
+        self._exchange = exchange
+        self._bus = bus
+        self._streams = streams
+        self._ledger = ledger
+        self._health = health
+
+    async def unanswered(self) -> list[Intent]:
+        """Read the ledger and return the intents without a final answer, oldest first.
+
+        If the executor ended between an answer and the ledger, the ledger is updated: there must be no second answer.
+        """
+        intents = await self._ledger.load()
+        statuses = {stream: await self._streams.answered(stream) for stream in {each.stream for each in intents}}
+        found = []
+        for intent in intents:
+            status = statuses[intent.stream].get(intent.request_id)
+            if status is None:
+                found.append(intent)
+            else:
+                await self._ledger.update(intent.settled(status))
+        return found
+
+    async def finish(self, intent: Intent, answer: Response, trace: Trace) -> None:
+        """Publish the final answer; when this returns, Redis holds it, its orders and the settled intent."""
+        orders = answer.orders or [] if answer.order is None else [answer.order]
+        for order in orders:
+            await self._merge(intent, order)
+        await self._streams.publish(intent.stream, answer, trace)
+        await self._ledger.update(intent.settled(answer.status))
+        self._health.count(answer.status)
+        for hop, ns in trace.latencies().items():
+            if hop.endswith(OUR_HOPS):
+                self._health.latency(hop, ns)
+
+    async def mark_unknown(self, intent: Intent, kind: str, message: str) -> Intent:
+        """Publish the provisional answer `unknown`; return the intent as the ledger then holds it."""
+        log.warning(
+            "the outcome of a request is unknown; asking the exchange", request_id=intent.request_id, cause=message
+        )
+        source = None if intent.request is None else intent.request.payload.order_source
+        provisional = refusal(intent.request_id, "unknown", kind, message, source)
+        await self._streams.publish(intent.stream, provisional, intent.trace)
+        unknown = intent.marked_unknown(now_ms())
+        await self._ledger.update(unknown)
+        return unknown
+
+    async def _merge(self, intent: Intent, order: Order) -> None:
+        source: str | None = None
+        made_by: str | None = None
+        if isinstance(intent.request, CreateOrder):
+            source, made_by = intent.request.payload.order_source, intent.request_id
+        elif isinstance(intent.request, EditOrder):
+            # An exchange that replaces an order to change it assigns a new id; the order source stays.
+            source, made_by = await self._source_of_edited(intent.request, order)
+        record = OrderRecord(order, self._exchange, now_ms(), order_source=source, request_id=made_by)
+        try:
+            await self._bus.orders.merge(self._tenant, record)
+        except InvalidOrder as error:
+            # Trying again would fail again, and the account would never trade again because of one order.
+            log.warning("an order's hash cannot be written; its request is answered without", cause=str(error))
+            self._health.error(error)
+
+    async def _source_of_edited(self, edit: EditOrder, order: Order) -> tuple[str | None, str | None]:
+        former = edit.payload.order_id
+        if former is None or former == order.id:
+            return None, None
+        known = await self._bus.orders.get(
+            self._tenant, former, exchange=self._exchange, symbol=Symbol(edit.payload.symbol)
+        )
+        return (known.order_source if known else edit.payload.order_source), edit.request_id

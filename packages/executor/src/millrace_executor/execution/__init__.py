@@ -1,0 +1,1 @@
+"""One account: its requests are decided, sent to the exchange and answered."""

@@ -1,0 +1,152 @@
+"""Sends requests to the exchange, the only place that does, and turns what came of them into final answers.
+
+The meaning of the exchange's answer decides: done, rejected, certainly not done and tried again while the request is
+valid, or unknown and resolved by asking.
+"""
+
+from asyncio import sleep
+from collections.abc import Callable
+
+import structlog
+from msgspec.structs import replace
+
+from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.clock import now_ms
+from millrace_core.messages import Response
+from millrace_core.orders import Order
+from millrace_core.requests import CancelAllOrders, CancelOrder, CancelPayload, CreateOrder, symbol_of
+from millrace_exchange import Acknowledgement, Exchange, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
+from millrace_executor.accepted_request import AcceptedRequest
+from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.responder import Responder
+from millrace_executor.intake.order_queue import OrderQueue, Turn
+from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.risk import Approved
+from millrace_service import UnitHealthReporter
+
+Sendable = Approved | CancelOrder | CancelAllOrders
+"""The requests that may be sent: orders and edits that risk approved, and any cancel."""
+
+TRY_AGAIN = BackoffPolicy(first_s=0.5, limit_s=5.0)
+"""Pauses after a failed try, also where the exchange would take the request again at once."""
+
+log = structlog.get_logger()
+
+
+class OrderSender:
+    """Sends one account's requests. `stop_reason` returns the answer to a request that must not be sent any more."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        queue: OrderQueue,
+        responder: Responder,
+        resolver: Resolver,
+        stop_reason: Callable[[AcceptedRequest], Response | None],
+        health: UnitHealthReporter,
+    ) -> None:
+        self.fatal_reason: str | None = None
+        """Why the account can no longer trade, once the exchange said so."""
+        self._client = exchange.execution
+        self._queue = queue
+        self._responder = responder
+        self._resolver = resolver
+        self._stop_reason = stop_reason
+        self._health = health
+
+    async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> None:
+        """Send a request whose intent is claimed, try again while that is safe, and answer it."""
+        trace, backoff = intent.trace, None
+        answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
+        while answer is None:
+            try:
+                acknowledgement = await self._send(what, intent.client_order_id or "", turn)
+            except ExchangeError as error:
+                backoff = backoff or Backoff(TRY_AGAIN)  # Only now: making one takes time on the way of every order.
+                answer = await self._after(error, accepted, intent, backoff) or self._stop_reason(accepted)
+            else:
+                trace = trace.at(sent=acknowledgement.sent_ns, acknowledged=acknowledgement.acknowledged_ns)
+                answer = _done(accepted, acknowledgement, intent.client_order_id)
+        self._queue.answered(turn, answer.order)
+        await self._responder.finish(intent, answer, trace)
+
+    async def _after(
+        self, error: ExchangeError, accepted: AcceptedRequest, intent: Intent, backoff: Backoff
+    ) -> Response | None:
+        """Return the final answer that an error means; None once the request may be sent again."""
+        match error:
+            case Rejected():
+                return accepted.refuse("rejected", error.kind, error.reason)
+            case Fatal():
+                self._stop(error)
+                return accepted.refuse("failed", error.kind, str(error))
+            case Retryable():
+                self._resolver.report(error)
+                pause_s = max(error.retry_after_ms / 1000, backoff.failed())
+                if now_ms() + pause_s * 1000 > accepted.valid_until_ms:
+                    return accepted.refuse("failed", error.kind, str(error))
+                await sleep(pause_s)
+                return None
+            case OutcomeUnknown():
+                self._resolver.report(error)
+                return await self._resolver.resolve(await self._responder.mark_unknown(intent, error.kind, str(error)))
+        raise error
+
+    def _stop(self, error: Fatal) -> None:
+        self._resolver.report(error)
+        if self.fatal_reason is None:
+            log.error("the account can no longer trade; new orders are rejected", cause=str(error))
+        self.fatal_reason = str(error)
+        self._health.state("failed", self.fatal_reason)
+
+    async def _send(self, what: Sendable, client_order_id: str, turn: Turn) -> Acknowledgement:
+        """Send it, once.
+
+        Raises:
+            ExchangeError: with its meaning; see `millrace_exchange.errors`.
+        """
+        if isinstance(what, CancelAllOrders):
+            return await self._cancel_all(what, turn)
+        if isinstance(what, CancelOrder):
+            return await self._client.cancel_order(what.payload)
+        if isinstance(what.request, CreateOrder):
+            return await self._client.create_order(what.request.payload, client_order_id)
+        return await self._client.edit_order(what.request.payload, client_order_id)
+
+    async def _cancel_all(self, request: CancelAllOrders, turn: Turn) -> Acknowledgement:
+        """Cancel all open orders now, and those that are still being placed as soon as they exist."""
+        under_way = self._queue.creations_under_way(request.payload.symbol)
+        canceled = await self._client.cancel_all_orders(request.payload)
+        turn.end()
+        orders = {order.id: order for order in canceled.orders}
+        for creation in under_way:
+            await creation.ended()
+            late = creation.order
+            if late is not None and not late.is_final and late.id not in orders and late.symbol is not None:
+                orders.update(await self._cancel_late(late.symbol, late.id))
+        return canceled._replace(orders=tuple(orders.values()))
+
+    async def _cancel_late(self, symbol: str, order_id: str) -> dict[str, Order]:
+        try:
+            canceled = await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
+        except Rejected:
+            return {}  # It was filled, or canceled with the rest: nothing is left to cancel.
+        return {order.id: order for order in canceled.orders}
+
+
+def _done(accepted: AcceptedRequest, acknowledgement: Acknowledgement, client_order_id: str | None) -> Response:
+    done = Response(accepted.request_id, "done", order_source=accepted.source)
+    if isinstance(accepted.request, CancelAllOrders):
+        return replace(done, orders=list(acknowledgement.orders))
+    (order,) = acknowledgement.orders
+    return replace(done, order=_completed(order, accepted, client_order_id))
+
+
+def _completed(order: Order, accepted: AcceptedRequest, client_order_id: str | None) -> Order:
+    """Return an order with what some exchanges leave out of an acknowledgement."""
+    created = isinstance(accepted.request, CreateOrder)
+    return replace(
+        order,
+        symbol=order.symbol or symbol_of(accepted.request),
+        client_order_id=order.client_order_id or (client_order_id if created else None),
+    )

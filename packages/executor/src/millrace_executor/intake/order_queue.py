@@ -1,0 +1,126 @@
+"""Where a request waits for the one before: those that concern the same order go one after the other, others at once.
+
+A request enters the queue of its account in the order of its arrival and gets a `Turn`. An order goes by our id of
+it, by the exchange's, or by both; once the answer to its creation has shown that the two are one order, either
+finds it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from millrace_core.orders import Order
+from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, Request, symbol_of
+
+KEPT_ALIASES = 10_000
+"""How many orders' ids at the exchange are remembered beside ours."""
+
+
+class Turn:
+    """One request's place in the queue."""
+
+    def __init__(
+        self, symbol: str | None = None, waits_for: Iterable["Turn"] = (), *, makes: str | None = None
+    ) -> None:
+        self.symbol = symbol
+        self.makes = makes
+        """Our id of the order that the request makes, or may replace another one by; None if it makes none."""
+        self.order: Order | None = None
+        """The order that was made, once its answer is known."""
+        self._waits_for = tuple(waits_for)
+        self._ended = asyncio.Event()
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether it waits for nothing."""
+        return not self._waits_for
+
+    async def begins(self) -> None:
+        """Wait until everything before it that concerns the same order has ended."""
+        for turn in self._waits_for:
+            await turn._cleared()
+        self._waits_for = ()
+
+    async def ended(self) -> None:
+        """Wait until it is over."""
+        await self._ended.wait()
+
+    async def _cleared(self) -> None:
+        # A turn that gave up waiting ends before those that it waited for.
+        await self.ended()
+        for turn in self._waits_for:
+            await turn._cleared()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it has ended."""
+        return self._ended.is_set()
+
+    def end(self) -> None:
+        """Let those that wait for it go on; idempotent."""
+        self._ended.set()
+
+
+class OrderQueue:
+    """The turns of one account's requests."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Turn] = {}
+        self._creations: set[Turn] = set()
+        self._clearances: set[Turn] = set()
+        self._aliases: OrderedDict[str, str] = OrderedDict()
+
+    def enter(self, request: Request, client_order_id: str) -> Turn:
+        """Return a request's turn, behind all that entered before and concern the same order.
+
+        To cancel all orders waits for nothing, and what enters later waits for it: an order that was asked for after
+        the cancel-all is not canceled by it.
+        """
+        self._forget_ended()
+        if isinstance(request, CancelAllOrders):
+            turn = Turn(request.payload.symbol)
+            self._clearances.add(turn)
+            return turn
+        symbol, keys = symbol_of(request), self._keys(request, client_order_id)
+        before = [self._last[key] for key in keys if key in self._last]
+        before += [each for each in self._clearances if each.symbol in (None, symbol)]
+        makes = client_order_id if isinstance(request, CreateOrder | EditOrder) else None
+        turn = Turn(symbol, before, makes=makes)
+        self._last.update(dict.fromkeys(keys, turn))
+        if isinstance(request, CreateOrder):
+            self._creations.add(turn)
+        return turn
+
+    def answered(self, turn: Turn, order: Order | None) -> None:
+        """Learn which order a request made: from now on our id and the exchange's find the same order."""
+        if order is None or turn.makes is None:
+            return
+        turn.order = order
+        self._aliases[order.id] = turn.makes
+        if len(self._aliases) > KEPT_ALIASES:
+            self._aliases.popitem(last=False)
+
+    def creations_under_way(self, symbol: str | None) -> list[Turn]:
+        """Return the turns of orders, of one symbol or all, that are being placed right now."""
+        return [turn for turn in self._creations if not turn.is_over and symbol in (None, turn.symbol)]
+
+    def _keys(self, request: Request, client_order_id: str) -> list[str]:
+        match request:
+            case CreateOrder():
+                return [client_order_id]
+            case EditOrder(payload=edit):
+                # Where the exchange can only replace an order, the new one goes by the edit's own id.
+                return [*self._ids_of(edit.order_id, edit.client_order_id), client_order_id]
+            case CancelOrder(payload=cancel):
+                return self._ids_of(cancel.order_id, cancel.client_order_id)
+        return []
+
+    def _ids_of(self, order_id: str | None, client_order_id: str | None) -> list[str]:
+        ids = [each for each in (client_order_id, order_id) if each]
+        return ids + [alias for each in ids if (alias := self._aliases.get(each))]
+
+    def _forget_ended(self) -> None:
+        self._creations = {turn for turn in self._creations if not turn.is_over}
+        self._clearances = {turn for turn in self._clearances if not turn.is_over}
+        if len(self._last) > KEPT_ALIASES:
+            self._last = {key: turn for key, turn in self._last.items() if not turn.is_over}

@@ -1,0 +1,72 @@
+"""Resolution rules: what an exchange's answers prove about a request whose outcome is unknown. Pure.
+
+Finding an order proves that it is there. Not finding it proves nothing until the settlement window is over: before
+that, the exchange may still be working on the request.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from millrace_core.ids import RequestId
+from millrace_core.messages import Response
+from millrace_core.orders import Order
+from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload, Request
+from millrace_executor.accepted_request import refusal
+
+_LONG_AFTER = "the exchange can no longer be working on the request, so it was not done"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the exchange answered when it was asked about a request."""
+
+    window_over: bool
+    """Whether the settlement window was over when the exchange was asked."""
+    order: Order | None = None
+    """The order that the request was to make, change or cancel; None if the exchange knows none."""
+    still_open: tuple[Order, ...] = ()
+    """For a cancel-all: the open orders in its scope."""
+
+
+def conclude(request_id: RequestId, request: Request, findings: Findings) -> Response | None:
+    """Return the final answer that the findings prove, or None if they prove none yet."""
+    order, source = findings.order, request.payload.order_source
+    done = Response(request_id, "done", order=order, order_source=source)
+    match request:
+        case CreateOrder() if order is not None:
+            if order.status == "rejected":
+                return refusal(request_id, "rejected", "InvalidOrder", "the exchange rejected the order", source)
+            return done
+        case EditOrder(payload=edit) if order is not None and has_terms_of(order, edit):
+            return done
+        case CancelOrder() if order is not None and order.is_final:
+            if order.status != "closed":
+                return done
+            reason = "the order was filled before it could be canceled"
+            return refusal(request_id, "failed", "OrderNotFound", reason, source)
+        case CancelAllOrders() if not findings.still_open:
+            return Response(request_id, "done", order_source=source, orders=[])
+    if not findings.window_over:
+        return None
+    return refusal(request_id, "failed", *_not_done(request, findings), source)
+
+
+def has_terms_of(order: Order, edit: EditPayload) -> bool:
+    """Tell whether an order has the terms that an edit asked for."""
+    terms = ((edit.amount_base, order.amount), (edit.price, order.price), (edit.trigger_price, order.trigger_price))
+    return all(wanted is None or _equal(wanted, actual) for wanted, actual in terms)
+
+
+def _equal(a: Decimal, b: Decimal | None) -> bool:
+    return b is not None and a == b
+
+
+def _not_done(request: Request, findings: Findings) -> tuple[str, str]:
+    match request:
+        case CancelAllOrders():
+            return "OperationFailed", f"{len(findings.still_open)} orders are still open: {_LONG_AFTER}"
+        case CancelOrder() if findings.order is not None:
+            return "OperationFailed", f"the order is still open: {_LONG_AFTER}"
+        case EditOrder() if findings.order is not None:
+            return "OperationFailed", f"the order was not changed: {_LONG_AFTER}"
+    return "OrderNotFound", f"the exchange knows no such order: {_LONG_AFTER}"

@@ -1,0 +1,76 @@
+"""What was under way when the executor last ended is settled by asking the exchange, never by sending again."""
+
+import asyncio
+from typing import NamedTuple
+
+import structlog
+
+from millrace_core.messages import Response
+from millrace_exchange import ExchangeError
+from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.responder import Responder
+from millrace_executor.intake.order_queue import OrderQueue, Turn
+from millrace_executor.request_tasks import RequestTasks
+from millrace_executor.resolution.resolver import Resolver
+
+ENDED_MEANWHILE = "the executor ended while it was carrying this out"
+
+log = structlog.get_logger()
+
+
+class _Unsettled(NamedTuple):
+    intent: Intent
+    turn: Turn
+
+
+class StartupRecovery:
+    """Settles the intents that an account's last run left."""
+
+    def __init__(self, responder: Responder, resolver: Resolver, queue: OrderQueue, tasks: RequestTasks) -> None:
+        self._responder = responder
+        self._resolver = resolver
+        self._queue = queue
+        self._tasks = tasks
+        self._unsettled: list[_Unsettled] = []
+
+    async def load(self) -> None:
+        """Read what is not settled; the orders concerned have their turns before all that enters later."""
+        self._unsettled = [_Unsettled(each, self._turn_of(each)) for each in await self._responder.unanswered()]
+        if self._unsettled:
+            count = len(self._unsettled)
+            log.warning("requests were under way when the executor ended; asking about them", count=count)
+
+    async def settle(self) -> None:
+        """Ask the exchange once about each; those that this does not settle are resolved in the background."""
+        await asyncio.gather(*(self._settle(each) for each in self._unsettled))
+        self._unsettled.clear()
+
+    async def _settle(self, unsettled: _Unsettled) -> None:
+        intent, turn = unsettled
+        if answer := await self._ask_once(intent):
+            await self._finish(unsettled, answer)
+            return
+        if intent.state == "pending":
+            intent = await self._responder.mark_unknown(intent, "OperationFailed", ENDED_MEANWHILE)
+        self._tasks.start(self._resolve(_Unsettled(intent, turn)))
+
+    async def _ask_once(self, intent: Intent) -> Response | None:
+        try:
+            return await self._resolver.ask_once(intent)
+        except ExchangeError as error:
+            self._resolver.report(error)
+            return None
+
+    async def _resolve(self, unsettled: _Unsettled) -> None:
+        await self._finish(unsettled, await self._resolver.resolve(unsettled.intent))
+
+    async def _finish(self, unsettled: _Unsettled, answer: Response) -> None:
+        intent, turn = unsettled
+        self._queue.answered(turn, answer.order)
+        await self._responder.finish(intent, answer, intent.trace)
+        turn.end()
+
+    def _turn_of(self, intent: Intent) -> Turn:
+        if intent.request is None:
+            return Turn()
+        return self._queue.enter(intent.request, intent.client_order_id or "")

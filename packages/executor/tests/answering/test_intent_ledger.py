@@ -1,0 +1,59 @@
+import asyncio
+from typing import Any
+
+from millrace_core.ids import RequestId, new_request_id
+from millrace_core.names import ExchangeId, Tenant
+from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+
+TENANT = Tenant("StrankaXY")
+BINANCE = ExchangeId("binance")
+
+
+def intent(request_id: RequestId, claim: str, keep_until: int = 1_000) -> Intent:
+    return Intent(request_id, "pending", "stream.StrankaXY.binance.createOrder.KCS/USDT", 1, keep_until, claim=claim)
+
+
+async def test_a_request_is_claimed_once(platform: Any) -> None:
+    """Of several claims at once, by several executors, one succeeds; repeating one's own claim succeeds too."""
+    request_id = new_request_id()
+    ledgers = [IntentLedger(platform.bus.intents, TENANT, BINANCE) for _ in range(5)]
+    claims = [ledger.claim(intent(request_id, str(number))) for number, ledger in enumerate(ledgers)]
+    won = await asyncio.gather(*claims)
+    assert sorted(won) == [False] * 4 + [True]
+    winner = won.index(True)
+    assert await ledgers[winner].claim(intent(request_id, str(winner)))
+
+
+async def test_what_was_not_settled_is_found_by_the_next(platform: Any) -> None:
+    """The next run that loads the ledger gets what is open, and knows what is settled."""
+    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    done, open_ = new_request_id(), new_request_id()
+    await ledger.claim(intent(done, "a"))
+    await ledger.update(intent(done, "a").settled("done"))
+    await ledger.claim(intent(open_, "b"))
+    successor = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    assert await successor.load() == [intent(open_, "b")]
+    assert successor.knows(done)
+    assert successor.knows(open_)
+
+
+async def test_only_settled_intents_whose_time_is_over_are_forgotten(platform: Any) -> None:
+    """Pruning leaves open intents, however old, and those of which a late copy may still come."""
+    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    old, young, open_ = (new_request_id() for _ in range(3))
+    for request_id, keep_until in ((old, 1_000), (young, 3_000)):
+        await ledger.claim(intent(request_id, "a", keep_until))
+        await ledger.update(intent(request_id, "a", keep_until).settled("done"))
+    await ledger.claim(intent(open_, "b"))
+    assert await ledger.prune(2_000) == 1
+    assert not ledger.knows(old)
+    assert (await platform.bus.intents.all(TENANT, BINANCE)).keys() == {young, open_}
+
+
+async def test_what_cannot_be_read_is_never_taken_for_new(platform: Any) -> None:
+    """An entry of another form stays, and its request is not carried out."""
+    foreign = RequestId("f" * 32)
+    await platform.bus.intents.claim(TENANT, BINANCE, foreign, b"{}")
+    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    assert await ledger.load() == []
+    assert ledger.knows(foreign)

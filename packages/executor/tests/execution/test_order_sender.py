@@ -1,0 +1,161 @@
+"""What the sender makes of each meaning of an exchange's answer."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from millrace_bus import Arrived
+from millrace_core.backoff import BackoffPolicy
+from millrace_core.clock import now_ms
+from millrace_core.messages import Response, encode
+from millrace_core.names import Tenant
+from millrace_core.orders import Order
+from millrace_core.requests import CreateOrder, CreatePayload
+from millrace_core.trace import Trace
+from millrace_exchange import (
+    Acknowledgement,
+    Exchange,
+    ExchangeError,
+    Fatal,
+    OutcomeUnknown,
+    Rejected,
+    Retryable,
+)
+from millrace_executor.accepted_request import AcceptedRequest, read
+from millrace_executor.answering.intent_ledger import Intent, intent_of
+from millrace_executor.answering.responder import Responder
+from millrace_executor.execution import order_sender
+from millrace_executor.execution.order_sender import OrderSender
+from millrace_executor.intake.order_queue import OrderQueue
+from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.risk import Approved
+from millrace_service import UnitHealthReporter
+from millrace_service.health import ErrorLog
+
+ORDER = CreateOrder(
+    exchange_id="binance",
+    payload=CreatePayload(symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(1), price=Decimal(25)),
+)
+PLACED = Acknowledgement((Order(id="7"),), 1, 2)
+ABOUT = {"exchange": "binance", "action": "createOrder"}
+LIMITED = Retryable("too many requests", kind="DDoSProtection", retry_after_ms=0, **ABOUT)
+NO_FUNDS = Rejected("no funds", kind="InsufficientFunds", **ABOUT)
+LOST = OutcomeUnknown("no answer", kind="RequestTimeout", **ABOUT)
+REVOKED = Fatal("the key was revoked", kind="PermissionDenied", **ABOUT)
+
+
+class Account:
+    """An exchange's account whose answers are scripted, and what else the sender works with."""
+
+    def __init__(self, *script: Acknowledgement | ExchangeError) -> None:
+        self._script = list(script)
+        self.execution = self
+        self.sent = 0
+        self.said: list[str] = []
+        """What was published of the request, in order."""
+        self.halted_after: int | None = None
+        """From so many tries on the request must not be sent any more."""
+
+    async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
+        """Return or raise what comes next in the script."""
+        self.sent += 1
+        outcome = self._script.pop(0)
+        if isinstance(outcome, ExchangeError):
+            raise outcome
+        return outcome
+
+    def stop_reason(self, accepted: AcceptedRequest) -> Response | None:
+        """Reject once the halt is in force."""
+        if self.halted_after is not None and self.sent >= self.halted_after:
+            return accepted.refuse("rejected", "Halted", "all trading of this tenant is halted")
+        return None
+
+    async def finish(self, intent: Intent, answer: Response, trace: Trace) -> None:
+        """Note the final answer."""
+        self.said.append(answer.status)
+
+    async def mark_unknown(self, intent: Intent, kind: str, message: str) -> Intent:
+        """Note the provisional answer."""
+        self.said.append("unknown")
+        return intent.marked_unknown(now_ms())
+
+    async def resolve(self, intent: Intent) -> Response:
+        """Find the order at once."""
+        assert intent.state == "unknown"
+        return Response(intent.request_id, "done", order=Order(id="7"))
+
+    def report(self, error: ExchangeError) -> None:
+        """The heartbeat is not looked at here."""
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing wait between two tries."""
+    monkeypatch.setattr(order_sender, "TRY_AGAIN", BackoffPolicy(first_s=0, limit_s=0))
+
+
+async def sent_through(account: Account) -> OrderSender:
+    """Send one order through a sender; return the sender."""
+
+    async def acknowledge() -> None:
+        """Nothing has to be acknowledged here."""
+
+    arrived = Arrived(Tenant("StrankaXY"), encode(ORDER), None, now_ms(), 0)
+    accepted = read(arrived, acknowledge, lambda accepted, reason: None)
+    assert isinstance(accepted, AcceptedRequest)
+    queue, health = OrderQueue(), UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
+    sender = OrderSender(
+        cast(Exchange, account),
+        queue,
+        cast(Responder, account),
+        cast(Resolver, account),
+        account.stop_reason,
+        health,
+    )
+    intent = intent_of(accepted, now_ms(), client_order_id=accepted.request_id)
+    await sender.execute(accepted, intent, Approved(ORDER), queue.enter(ORDER, accepted.request_id))
+    return sender
+
+
+@pytest.mark.parametrize(
+    ("script", "sent", "said"),
+    [
+        ([PLACED], 1, ["done"]),
+        ([NO_FUNDS], 1, ["rejected"]),
+        ([LIMITED, LIMITED, PLACED], 3, ["done"]),
+        ([LOST], 1, ["unknown", "done"]),
+        ([LIMITED, LOST], 2, ["unknown", "done"]),
+        ([REVOKED], 1, ["failed"]),
+    ],
+)
+async def test_only_what_was_certainly_not_done_is_sent_again(
+    script: Sequence[Any], sent: int, said: list[str]
+) -> None:
+    """A request is tried again after a `Retryable` alone; an unknown outcome is resolved by asking."""
+    account = Account(*script)
+    await sent_through(account)
+    assert (account.sent, account.said) == (sent, said)
+
+
+async def test_a_halt_between_two_tries_ends_them() -> None:
+    """A request that must not be sent any more is not tried again, though it is still valid."""
+    account = Account(LIMITED, PLACED)
+    account.halted_after = 1
+    await sent_through(account)
+    assert (account.sent, account.said) == (1, ["rejected"])
+
+
+async def test_nothing_is_sent_that_was_halted_during_the_claim() -> None:
+    """The claim may wait out an outage of Redis: halts are checked again after it."""
+    account = Account(PLACED)
+    account.halted_after = 0
+    await sent_through(account)
+    assert (account.sent, account.said) == (0, ["rejected"])
+
+
+async def test_a_revoked_key_stops_the_account() -> None:
+    """The sender keeps why, so that later orders are rejected with it."""
+    sender = await sent_through(Account(REVOKED))
+    assert sender.fatal_reason == "the key was revoked"

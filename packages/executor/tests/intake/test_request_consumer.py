@@ -1,0 +1,130 @@
+"""Requests that no account carries out: malformed ones, those for unknown accounts, halts."""
+
+from typing import Any
+
+import pytest
+
+from millrace_core.names import ExchangeId, Tenant
+
+TENANT = Tenant("StrankaXY")
+ALL = ExchangeId("all")
+ORDER = {
+    "action": "createOrder",
+    "exchangeId": "binance",
+    "payload": {
+        "symbol": "KCS/USDT",
+        "side": "buy",
+        "type": "limit",
+        "amountBase": 1,
+        "price": 8.5,
+        "orderSource": "PingPong",
+    },
+}
+
+
+async def test_a_malformed_request_is_answered_with_everything_that_is_wrong(platform: Any) -> None:
+    """Every problem with its path, on the stream that the request's own words name."""
+    await platform.start()
+    answers = await platform.answers()
+    payload = {"symbol": "KCS/USDT", "side": "long", "type": "limit", "amountBase": -1, "colour": "red"}
+    await platform.publish({"action": "createOrder", "exchangeId": "binance", "payload": payload})
+    answer = (await answers.number(1)).response
+    assert (answer.status, answer.error.kind) == ("rejected", "Malformed")
+    assert "$.payload.side" in answer.error.message
+    assert "$.payload.colour" in answer.error.message
+    assert platform.orders() == []
+
+
+@pytest.mark.parametrize("text", ["hello", "[]", '{"action":"sell everything"}'])
+async def test_what_cannot_be_read_at_all_is_answered(platform: Any, text: str) -> None:
+    """Whatever was typed has an answer, on a name without a symbol."""
+    await platform.start()
+    answers = await platform.answers("unknown", None, ExchangeId("unknown"))
+    await platform.publish(text)
+    assert (await answers.number(1)).response.error.kind == "Malformed"
+
+
+async def test_malformed_requests_open_no_stream_for_what_they_invent(platform: Any) -> None:
+    """Whatever exchanges and symbols malformed requests name, their answers share streams that exist anyway."""
+    await platform.start()
+    same_account = await platform.answers("createOrder", None)
+    no_account = await platform.answers("createOrder", None, ExchangeId("unknown"))
+    for number in range(3):
+        symbol = {"symbol": f"X{number}/USDT"}
+        await platform.publish({"action": "createOrder", "exchangeId": "binance", "payload": symbol})
+        await platform.publish({"action": "createOrder", "exchangeId": f"x{number}", "payload": {"symbol": "KCS/USDT"}})
+    assert await same_account.statuses(3) == ["rejected"] * 3
+    assert await no_account.statuses(3) == ["rejected"] * 3
+    streams = await platform.bus.journals().names()
+    assert {name for name in streams if ".createOrder" in name} == {
+        "stream.StrankaXY.binance.createOrder",
+        "stream.StrankaXY.unknown.createOrder",
+    }
+
+
+async def test_the_same_malformed_request_is_answered_once(platform: Any) -> None:
+    """A request id that was answered is not answered again, also after a restart."""
+    await platform.start()
+    answers = await platform.answers("createOrder", None)
+    wrong = {"action": "createOrder", "exchangeId": "binance", "requestId": "ab" * 16}
+    await platform.publish(wrong)
+    await answers.number(1)
+    await platform.stop()
+    await platform.start()
+    await platform.publish(wrong)
+    await platform.publish(wrong | {"requestId": "cd" * 16})
+    assert (await answers.number(2)).response.request_id == "cd" * 16
+
+
+async def test_an_account_that_is_not_configured_is_named(platform: Any) -> None:
+    """A request for another exchange is rejected; the text says what the configuration lacks."""
+    await platform.start()
+    answers = await platform.answers(exchange=ExchangeId("kraken"))
+    await platform.publish(ORDER | {"exchangeId": "kraken"})
+    answer = (await answers.number(1)).response
+    assert (answer.status, answer.error.kind) == ("rejected", "BadRequest")
+    assert "exchanges.StrankaXY.kraken" in answer.error.message
+
+
+async def test_a_halt_stops_new_orders_and_never_cancels(platform: Any) -> None:
+    """From a halt to its resumption orders are rejected as halted; cancels go on; the halt survives a restart."""
+    await platform.start()
+    answers, cancels = await platform.answers(), await platform.answers("cancelOrder")
+    halts, resumed = await platform.answers("halt", None, ALL), await platform.answers("resume", None, ALL)
+    await platform.publish(ORDER)
+    order_id = (await answers.number(1)).response.order.id
+    await platform.publish({"action": "halt", "payload": {"reason": "too fast", "by": "Ann"}})
+    await platform.publish(ORDER)
+    assert (await halts.number(1)).response.status == "done"
+    halted = (await answers.number(2)).response
+    assert (halted.status, halted.error.kind) == ("rejected", "Halted")
+    assert "Ann" in halted.error.message
+    assert "too fast" in halted.error.message
+    await platform.stop()
+    await platform.start()
+    cancel = {"symbol": "KCS/USDT", "orderID": order_id}
+    await platform.publish({"action": "cancelOrder", "exchangeId": "binance", "payload": cancel})
+    assert (await cancels.number(1)).response.status == "done"
+    await platform.publish(ORDER)
+    assert (await answers.number(3)).response.status == "rejected"
+    await platform.publish({"action": "resume"})
+    assert (await resumed.number(1)).response.status == "done"
+    await platform.publish(ORDER)
+    assert (await answers.number(4)).response.status == "done"
+
+
+async def test_a_halt_of_one_source_leaves_the_others_trading(platform: Any) -> None:
+    """Only requests of the halted source are rejected. Resuming something else is answered with what is halted."""
+    await platform.start()
+    answers, halts = await platform.answers(), await platform.answers("halt", None)
+    resumed = await platform.answers("resume", None, ALL)
+    await platform.publish({"action": "halt", "exchangeId": "binance", "payload": {"orderSource": "PingPong"}})
+    await halts.number(1)
+    await platform.publish(ORDER)
+    assert (await answers.number(1)).response.error.kind == "Halted"
+    await platform.publish(ORDER | {"payload": ORDER["payload"] | {"orderSource": "James"}})
+    assert (await answers.number(2)).response.status == "done"
+    await platform.publish({"action": "resume"})
+    refused = (await resumed.number(1)).response
+    assert refused.status == "rejected"
+    assert "binance/PingPong" in refused.error.message

@@ -1,0 +1,61 @@
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from millrace_core.clock import now_ms
+from millrace_core.config import Credentials
+from millrace_core.ids import RequestId, new_request_id
+from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload
+from millrace_exchange import Exchange, open_exchange
+from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.resolution.resolver import Resolver, order_of_own_trades
+from millrace_service import UnitHealthReporter
+from millrace_service.health import ErrorLog
+
+BUY = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=Decimal(1))
+
+
+@pytest.fixture
+async def exchange(platform: Any) -> AsyncIterator[Exchange]:
+    """Return the simulator as the executor's account sees it."""
+    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": platform.simulator.url})
+    exchange = await open_exchange("binance", credentials)
+    await exchange.prepare()
+    yield exchange
+    await exchange.close()
+
+
+async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None:
+    """Where an exchange forgets our id once an order is filled, its trades lead to it, and to no other order."""
+    ours, other = new_request_id(), new_request_id()
+    began_ms = now_ms() - 1_000
+    for request_id in (other, ours):
+        await exchange.execution.create_order(BUY, request_id)
+    found = await order_of_own_trades(exchange.execution, BUY, ours, began_ms)
+    assert found is not None
+    assert found.client_order_id == ours
+    assert await order_of_own_trades(exchange.execution, BUY, new_request_id(), began_ms) is None
+
+
+def asked(request: CreateOrder | CancelOrder, client_order_id: str) -> Intent:
+    """The intent of a request that was sent just now."""
+    name = "stream.StrankaXY.binance.createOrder.KCS/USDT"
+    return Intent(
+        RequestId(client_order_id), "unknown", name, now_ms(), now_ms(), request, client_order_id, sent_by=now_ms()
+    )
+
+
+async def test_one_question_settles_what_is_there(exchange: Exchange) -> None:
+    """An order that was placed, and its cancel that came too late, are proven by asking once."""
+    request_id = new_request_id()
+    placed = await exchange.execution.create_order(BUY, request_id)
+    resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
+    answer = await resolver.ask_once(asked(CreateOrder(exchange_id="binance", payload=BUY), request_id))
+    assert answer is not None
+    assert (answer.status, answer.order.id if answer.order else None) == ("done", placed.orders[0].id)
+    cancel = CancelOrder(exchange_id="binance", payload=CancelPayload(symbol="KCS/USDT", order_id=placed.orders[0].id))
+    too_late = await resolver.ask_once(asked(cancel, new_request_id()))
+    assert too_late is not None
+    assert too_late.status == "failed"

@@ -1,0 +1,84 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace_core.ids import RequestId
+from millrace_core.orders import Order
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelAllPayload,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    CreatePayload,
+    EditOrder,
+    EditPayload,
+    Request,
+)
+from millrace_executor.resolution.rules import Findings, conclude
+
+ID = RequestId("0" * 32)
+CREATE = CreateOrder(
+    exchange_id="binance",
+    payload=CreatePayload(symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(1), price=Decimal(25)),
+)
+CANCEL = CancelOrder(exchange_id="binance", payload=CancelPayload(symbol="KCS/USDT", order_id="7"))
+EDIT = EditOrder(exchange_id="binance", payload=EditPayload(symbol="KCS/USDT", order_id="7", price=Decimal("26.0")))
+CANCEL_ALL = CancelAllOrders(exchange_id="binance", payload=CancelAllPayload(symbol="KCS/USDT"))
+OPEN = Order(id="7", status="open", price=Decimal(25))
+
+requests = st.sampled_from([CREATE, CANCEL, EDIT, CANCEL_ALL])
+
+
+def status(request: Request, findings: Findings) -> str | None:
+    answer = conclude(ID, request, findings)
+    return None if answer is None else answer.status
+
+
+@given(requests)
+def test_not_finding_an_order_proves_nothing_at_first(request: Request) -> None:
+    """Before the exchange can have forgotten it, absence and unchanged orders prove nothing."""
+    assert conclude(ID, request, Findings(window_over=False, order=None, still_open=(OPEN,))) is None
+
+
+@given(requests)
+def test_not_finding_an_order_proves_its_absence_in_the_end(request: Request) -> None:
+    """Once everything must have settled, absence is failure, never rejection: nobody refused it."""
+    assert status(request, Findings(window_over=True, order=None, still_open=(OPEN,))) == "failed"
+
+
+@pytest.mark.parametrize("window_over", [False, True])
+@pytest.mark.parametrize("state", ["open", "closed", "canceled", "expired", None])
+def test_an_order_that_is_found_was_placed(window_over: bool, state: str | None) -> None:
+    """Finding the order settles its creation at once, whatever became of it since."""
+    answer = conclude(ID, CREATE, Findings(window_over, order=Order(id="7", status=state)))
+    assert answer is not None
+    assert answer.status == "done"
+    assert answer.order is not None
+
+
+def test_an_order_that_the_exchange_rejected_is_rejected() -> None:
+    """An order that exists as a rejected one was not placed."""
+    assert status(CREATE, Findings(window_over=False, order=Order(id="7", status="rejected"))) == "rejected"
+
+
+def test_a_cancel_is_settled_by_the_orders_end() -> None:
+    """Canceled is done; filled is too late; open proves nothing until everything has settled."""
+    assert status(CANCEL, Findings(window_over=False, order=Order(id="7", status="canceled"))) == "done"
+    assert status(CANCEL, Findings(window_over=False, order=Order(id="7", status="closed"))) == "failed"
+    assert status(CANCEL, Findings(window_over=False, order=OPEN)) is None
+    assert status(CANCEL, Findings(window_over=True, order=OPEN)) == "failed"
+
+
+def test_an_edit_is_settled_by_the_orders_terms() -> None:
+    """The order with the terms asked for, however written, is the edit done; with others it proves nothing yet."""
+    assert status(EDIT, Findings(window_over=False, order=Order(id="8", status="open", price=Decimal(26)))) == "done"
+    assert status(EDIT, Findings(window_over=False, order=OPEN)) is None
+    assert status(EDIT, Findings(window_over=True, order=OPEN)) == "failed"
+
+
+def test_cancelling_all_is_settled_when_nothing_is_open() -> None:
+    """No open order left is what was wanted."""
+    assert status(CANCEL_ALL, Findings(window_over=False)) == "done"

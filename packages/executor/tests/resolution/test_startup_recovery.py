@@ -1,0 +1,145 @@
+"""What holds when an exchange's answer is lost, or the executor ends while it works."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+from millrace_core.clock import now_ms
+from millrace_core.config import Credentials
+from millrace_core.ids import new_request_id
+from millrace_core.messages import Response, encode
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.requests import CreateOrder, CreatePayload
+from millrace_core.trace import Trace
+from millrace_exchange import open_exchange
+from millrace_executor.answering.intent_ledger import Intent, decode_intent
+
+TENANT = Tenant("StrankaXY")
+BINANCE = ExchangeId("binance")
+NAME = StreamName(TENANT, BINANCE, Action("createOrder"), Symbol("KCS/USDT"))
+PAYLOAD = CreatePayload(
+    symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(1), price=Decimal("8.5"), order_source="PingPong"
+)
+
+
+def intent_before_the_end(begun_ms: int | None = None) -> Intent:
+    """The intent of a request that an executor had in hand when it ended."""
+    request_id, begun_at = new_request_id(), now_ms() if begun_ms is None else begun_ms
+    request = CreateOrder(exchange_id="binance", request_id=request_id, requested_at=now_ms(), payload=PAYLOAD)
+    return Intent(request_id, "pending", str(NAME), begun_at, now_ms() + 60_000, request, client_order_id=request_id)
+
+
+async def claim(platform: Any, intent: Intent) -> None:
+    await platform.bus.intents.claim(TENANT, BINANCE, intent.request_id, encode(intent))
+
+
+async def state_of(platform: Any, request_id: str) -> str | None:
+    raw = await platform.bus.intents.get(TENANT, BINANCE, request_id)
+    intent = None if raw is None else decode_intent(raw)
+    return None if intent is None else intent.state
+
+
+async def test_a_lost_answer_is_unknown_and_then_found(platform: Any) -> None:
+    """When the exchange's answer is lost the request is `unknown`, is not sent again, and is `done` once found."""
+    await platform.start()
+    answers = await platform.answers()
+    platform.proxy.lose_answers()
+    await platform.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD))
+    await platform.proxy.swallowed.wait()
+    assert (await answers.number(1)).response.status == "unknown"
+    assert len(platform.orders()) == 1
+    platform.proxy.mend()
+    settled = (await answers.number(2)).response
+    assert settled.status == "done"
+    assert settled.order_source == "PingPong"
+    assert len(platform.orders()) == 1
+    record = await platform.bus.orders.get(TENANT, settled.order.id)
+    assert record.order_source == "PingPong"
+
+
+async def test_an_exchange_out_of_reach_is_certainly_not_traded_on(platform: Any) -> None:
+    """What never left is `failed` once its validity does not allow another try, and nothing was placed."""
+    await platform.start()
+    answers = await platform.answers()
+    platform.proxy.refuse()
+    await platform.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD, valid_for=500))
+    assert (await answers.number(1)).response.status in ("failed", "expired")
+    assert platform.orders() == []
+
+
+async def test_an_order_placed_before_a_crash_is_found_after_it(platform: Any) -> None:
+    """A pending intent whose order is there is answered `done` on the next start, and settled in the ledger."""
+    before = intent_before_the_end()
+    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": platform.simulator.url})
+    exchange = await open_exchange("binance", credentials)
+    await exchange.prepare()
+    await exchange.execution.create_order(PAYLOAD, before.request_id)
+    await exchange.close()
+    await claim(platform, before)
+    answers = await platform.answers()
+    await platform.start()
+    answer = (await answers.number(1)).response
+    assert (answer.status, answer.request_id) == ("done", before.request_id)
+    assert len(platform.orders()) == 1
+    await platform.stop()
+    assert await state_of(platform, before.request_id) == "settled"
+
+
+async def test_an_order_never_placed_before_a_crash_is_never_placed(platform: Any) -> None:
+    """A pending intent without an order is `unknown` on the next start; then work goes on."""
+    before = intent_before_the_end()
+    await claim(platform, before)
+    answers = await platform.answers()
+    await platform.start()
+    assert (await answers.number(1)).response.status == "unknown"
+    assert await state_of(platform, before.request_id) == "unknown"
+    await platform.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD))
+    assert (await answers.number(2)).response.status == "done"
+    assert len(platform.orders()) == 1
+
+
+async def test_absence_is_proven_by_time(platform: Any) -> None:
+    """An unknown intent whose order is still not there when everything must have settled is `failed`."""
+    long_ago = now_ms() - 60_000
+    await claim(platform, intent_before_the_end(long_ago).marked_unknown(long_ago))
+    answers = await platform.answers()
+    await platform.start()
+    answer = (await answers.number(1)).response
+    assert (answer.status, answer.error.kind) == ("failed", "OrderNotFound")
+    assert platform.orders() == []
+
+
+async def test_an_answer_given_before_a_crash_is_not_given_again(platform: Any) -> None:
+    """An answer that was published but not noted in the ledger is noted there, and not published again."""
+    before = intent_before_the_end()
+    await claim(platform, before)
+    writer = platform.bus.writer(NAME, None)
+    await writer.open()
+    writer.response(Response(before.request_id, "done", order_source="PingPong"), trace=Trace())
+    await writer.drained()
+    await writer.close()
+    answers = await platform.answers()
+    await platform.start()
+    assert await state_of(platform, before.request_id) == "settled"
+    await platform.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD))
+    second = (await answers.number(2)).response
+    assert second.request_id != before.request_id
+    assert second.status == "done"
+
+
+async def test_an_outage_of_redis_is_waited_out(platform: Any) -> None:
+    """Requests made while Redis is dead, and after its return, are carried out once each."""
+    await platform.start()
+    answers = await platform.answers()
+    order = CreateOrder(exchange_id="binance", payload=PAYLOAD, valid_for=60_000)
+    ids = {await platform.bus.requests.send(TENANT, order)}
+    await answers.number(1)
+    await platform.redis.kill()
+    ids.add(platform.bus.requests.publish(TENANT, order))
+    await platform.redis.restart()
+    ids.add(await platform.bus.requests.send(TENANT, order))
+    async with asyncio.timeout(20):
+        while {each.response.request_id for each in answers.all} != ids:
+            await answers.number(len(answers.all) + 1)
+    assert [each.response.status for each in answers.all] == ["done"] * 3
+    assert len(platform.orders()) == 3

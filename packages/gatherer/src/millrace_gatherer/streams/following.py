@@ -1,0 +1,152 @@
+"""Keeping one stream connected to its exchange: reconnects, a watchdog on silence, and asking on a timer."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NoReturn
+
+import structlog
+
+from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_exchange import ExchangeError, Fatal, Rejected, Retryable
+from millrace_gatherer.streams.stream import Stream
+from millrace_service import UnitHealthReporter
+from millrace_service.errors import CancelledInside
+from millrace_service.tasks import run_all
+
+log = structlog.get_logger()
+
+RECONNECT: Final = BackoffPolicy(first_s=0.2, limit_s=30.0, healthy_after_s=10.0)
+REFUSED_PAUSE_S: Final = 60.0
+"""Pause after a refusal: the exchange will hardly change its mind at once, but a key may be repaired on its side."""
+RECONCILE_S: Final = 30.0
+"""How often answers of the exchange are compared with what it streamed."""
+RECONCILE_RETRY_S: Final = 2.0
+"""How soon to ask again after asking failed."""
+
+
+class Watchdog:
+    """Calls back once when no message arrived for a while; cheap enough to be reset by every message."""
+
+    def __init__(self, limit_s: float, expired: Callable[[], None]) -> None:
+        self._limit_s = limit_s
+        self._expired = expired
+        self._loop = asyncio.get_running_loop()
+        self._reset_at = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to watch; this moment counts as a message."""
+        self.reset()
+        self.stop()
+        self._timer = self._loop.call_later(self._limit_s, self._check)
+
+    def reset(self) -> None:
+        """Note a message. Only a number is stored: the timer finds it when it runs out."""
+        self._reset_at = self._loop.time()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        left_s = self._reset_at + self._limit_s - self._loop.time()
+        if left_s > 0:
+            self._timer = self._loop.call_later(left_s, self._check)
+        else:
+            self._timer = None
+            self._expired()
+
+
+async def run_stream(stream: Stream) -> None:
+    """Follow until cancelled; close the stream's writer in the end."""
+    try:
+        await run_all(stream.open(), stream.work(), stream.watch_writer(), _keep_following(stream))
+    finally:
+        await stream.writer.close("the gatherer stopped it")
+
+
+async def reconcile(
+    ask: Callable[[], Awaitable[None]], health: UnitHealthReporter, every_s: float, wake: asyncio.Event
+) -> NoReturn:
+    """Ask now, every `every_s`, and when woken; a failure that may pass is counted, and asked again sooner.
+
+    Raises:
+        Fatal: the account cannot be asked any more.
+    """
+    while True:
+        wake.clear()
+        try:
+            await ask()
+            pause_s = every_s
+        except Fatal:
+            raise
+        except ExchangeError as error:
+            health.error(error)
+            pause_s = max(RECONCILE_RETRY_S, getattr(error, "retry_after_ms", 0) / 1000)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await wake.wait()
+
+
+async def _keep_following(stream: Stream) -> NoReturn:
+    backoff = Backoff(RECONNECT)
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        error = await _follow_once(stream)
+        stream.stale(str(error))
+        stream.health.count("reconnects")
+        stream.health.error(error)
+        if loop.time() - started > RECONNECT.healthy_after_s:
+            backoff.recovered()
+        pause_s = _pause_s(error, backoff)
+        log.warning("stream broke; it is followed again", cause=str(error), kind=error.kind, pause_s=round(pause_s, 1))
+        await asyncio.sleep(pause_s)
+
+
+def _pause_s(error: ExchangeError, backoff: Backoff) -> float:
+    if isinstance(error, Fatal | Rejected):
+        return REFUSED_PAUSE_S
+    limit_s = error.retry_after_ms / 1000 if isinstance(error, Retryable) and "Limit" in error.kind else 0.0
+    return max(backoff.failed(), limit_s)
+
+
+async def _follow_once(stream: Stream) -> ExchangeError:
+    """Follow until the stream breaks; return why."""
+    broken: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stream.broken = broken
+    watchdog = _watchdog(stream)
+    following = asyncio.create_task(stream.follow(), name=f"follow {stream.unit.key}")
+    try:
+        either: set[asyncio.Future[Any]] = {following, broken}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if watchdog is not None:
+            watchdog.stop()
+        following.cancel()
+        await asyncio.wait({following})
+    if broken.done():
+        name = stream.unit.name
+        return Retryable(broken.result(), exchange=name.exchange, action=name.action, kind="Broken", retry_after_ms=0)
+    return _failure(following)
+
+
+def _watchdog(stream: Stream) -> Watchdog | None:
+    if (limit_ms := stream.silence_limit_ms) is None:
+        return None
+    watchdog = Watchdog(limit_ms / 1000, lambda: stream.fail(f"silent for {limit_ms / 1000:g} s"))
+    stream.on_message = watchdog.reset
+    watchdog.start()
+    return watchdog
+
+
+def _failure(following: "asyncio.Task[None]") -> ExchangeError:
+    if following.cancelled():
+        raise CancelledInside("follow")
+    error = following.exception()
+    if isinstance(error, ExchangeError):
+        return error
+    raise error or AssertionError("a stream is followed until it fails")

@@ -1,0 +1,56 @@
+from decimal import Decimal
+
+from millrace_core.orders import Order, OrderRecord
+from millrace_gatherer.streams.orders import REMEMBERED, OrderCache
+
+
+def record(order_id: str = "1", *, status: str = "open", filled: int = 0, updated: int = 1) -> OrderRecord:
+    """What one side says of an order of 10."""
+    order = Order(
+        id=order_id, status=status, filled=Decimal(filled), amount=Decimal(10), remaining=Decimal(10 - filled)
+    )
+    return OrderRecord(order=order, exchange="binance", updated=updated)
+
+
+def test_only_what_changed_is_returned() -> None:
+    """The same word twice, or an older one after a newer, is no news."""
+    cache = OrderCache()
+    assert [order.filled for order in cache.take([record(filled=2)])] == [2]
+    assert cache.take([record(filled=2, updated=9)]) == []
+    assert cache.take([record(filled=1)]) == []
+    assert [order.status for order in cache.take([record(filled=10, status="closed")])] == ["closed"]
+    assert cache.take([record(filled=5)]) == []
+
+
+def test_final_orders_are_not_open() -> None:
+    """The snapshot holds the open ones."""
+    cache = OrderCache()
+    cache.take([record("1"), record("2", status="canceled")])
+    assert [order.id for order in cache.open] == ["1"]
+
+
+def test_an_order_that_an_answer_lacks_is_missing_unless_it_came_after_the_question() -> None:
+    """What was learnt since the question may be newer than its answer."""
+    cache = OrderCache()
+    cache.take([record("listed"), record("gone"), record("new", updated=50), record("done", status="closed")])
+    assert [order.id for order in cache.open_but_missing([Order(id="listed")], asked_at_ms=10)] == ["gone"]
+
+
+def test_open_orders_are_never_forgotten() -> None:
+    """Of very many orders the oldest final ones go."""
+    cache = OrderCache()
+    cache.take([record("open")])
+    cache.take([record(str(n), status="closed") for n in range(REMEMBERED + 10)])
+    assert [order.id for order in cache.open] == ["open"]
+    assert cache.take([record("0", status="closed")]) != []
+    assert cache.take([record(str(REMEMBERED), status="closed")]) == []
+
+
+def test_orders_that_were_published_by_another_are_no_news() -> None:
+    """After going on from them only what changed since is told, and those that are open can be found missing."""
+    cache = OrderCache()
+    cache.take([record("0")])
+    cache.restart([record("1", filled=2), record("2", status="closed")])
+    assert [order.id for order in cache.open] == ["1"]
+    assert cache.take([record("1", filled=2, updated=9), record("2", status="closed", updated=9)]) == []
+    assert [order.id for order in cache.open_but_missing([], asked_at_ms=10)] == ["1"]

@@ -1,0 +1,92 @@
+"""What a stream reports of itself, on a real Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from millrace_bus import Bus
+from millrace_core.clock import now_ns
+from millrace_core.config.common import Credentials
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_exchange import Event, Exchange
+from millrace_exchange.actions import ACTIONS
+from millrace_exchange.profile import ExchangeProfile
+from millrace_gatherer.streams import STREAMS, run_stream
+from millrace_gatherer.streams.stream import NOT_TAKEN
+from millrace_gatherer.streams.ticker import TickerStream
+from millrace_gatherer.units import StreamUnit
+from millrace_service import UnitHealthReporter
+from millrace_service.health import ErrorLog
+
+NAME = StreamName(Tenant("T"), ExchangeId("x"), Action("watchTicker"), Symbol("A/B"))
+
+
+class OneTicker:
+    """A market that sends one ticker and then rests."""
+
+    async def ticker(self, symbol: str, listener: Any) -> None:
+        """Send it."""
+        listener.ticker_changed({"symbol": symbol, "last": 1.0}, Event(None, now_ns()))
+        await asyncio.Event().wait()
+
+
+class Unit:
+    """A stream of such a market, and every state that it ever reported."""
+
+    def __init__(self, bus: Bus, retention: int) -> None:
+        self.reports: list[tuple[str, str | None]] = []
+        self._changed = asyncio.Event()
+        self.health = UnitHealthReporter("ticker", changed=self._note, errors=ErrorLog())
+        exchange = SimpleNamespace(market=OneTicker(), profile=ExchangeProfile(exchange=ExchangeId("x")))
+        unit = StreamUnit(NAME, Credentials(), retention, snapshot_interval_s=60.0, checksum_every=1)
+        self.stream = TickerStream(unit, cast(Exchange, exchange), bus, self.health)
+
+    def _note(self) -> None:
+        report = self.health.report()
+        self.reports.append((report.state, report.detail))
+        self._changed.set()
+
+    async def reported(self, state: str) -> None:
+        """Wait until a state was reported."""
+        async with asyncio.timeout(10):
+            while state not in [state for state, _ in self.reports]:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Any]:
+    """Runs a unit's stream until the test ends."""
+    tasks: list[asyncio.Task[None]] = []
+    yield lambda unit: tasks.append(asyncio.create_task(run_stream(unit.stream)))
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_a_stream_is_live_once_redis_took_what_it_wrote(bus: Bus, running: Any) -> None:
+    """The first acknowledged message makes the unit live."""
+    unit = Unit(bus, retention=1_000)
+    running(unit)
+    await unit.reported("live")
+    assert unit.health.current_state == "live"
+
+
+async def test_a_stream_whose_messages_redis_refuses_is_never_live(bus: Bus, running: Any) -> None:
+    """A retention beyond Redis' numbers lets the writer connect, then every message is refused, again and again."""
+    unit = Unit(bus, retention=10**30)
+    running(unit)
+    async with asyncio.timeout(10):
+        while unit.stream.writer.counters.resent < 3:
+            # Nothing reports that a writer was refused once more.
+            await asyncio.sleep(0.05)
+    assert "live" not in [state for state, _ in unit.reports]
+    assert unit.reports[-1] == ("stale", NOT_TAKEN)
+
+
+def test_every_action_has_its_stream() -> None:
+    """The registry and the gatherer's classes name the same actions."""
+    assert {kind.action.name for kind in STREAMS} == set(ACTIONS)
