@@ -107,6 +107,8 @@ async def _fill(url: str, action: str, messages: int) -> None:
         for seq in range(start, start + 1_000):
             pipeline.xadd(name, {"data": _message(action, seq)}, id=f"{_EPOCH}-{seq}")
         await pipeline.execute()
+    await redis.sadd("index.tenants", _TENANT)
+    await redis.zadd(f"index.journals.{_TENANT}", {name: "inf"})
     await redis.aclose()
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 from tests.support.databases import Database
 from tests.support.platform import Platform, running, until
+from tests.support.proxy import Proxy
 from tests.support.served import TENANT, Api, api_of
-from tests.support.wire import Wire
 
 from millrace_core.ids import new_request_id
 
@@ -79,11 +79,11 @@ OUTSIDE = {
 async def test_every_failed_execution_is_found_with_its_reason(tmp_path: Path, database: Database) -> None:
     """Refused by risk and by the exchange, expired, malformed, halted, unknown and then failed: each is told."""
     async with running(tmp_path, KINDS, database=database) as platform, api_of(platform) as api:
-        wire = Wire(int(platform.exchange_url.rsplit(":", 1)[1]))
-        await start_executor(platform, await wire.listen())
+        proxy = Proxy(int(platform.exchange_url.rsplit(":", 1)[1]))
+        await start_executor(platform, await proxy.listen())
         try:
             await api.ask("POST", "/halts", json={"orderSource": "Reckless", "reason": "too reckless"})
-            unknown = [await lose_the_order(platform, api, wire), await die_while_sending(platform, wire)]
+            unknown = [await lose_the_order(platform, api, proxy), await die_while_sending(platform, proxy)]
             ids = {await written(platform, failing.request): words for words, failing in FAILING.items()}
             found = await failed_executions(platform, api, {*ids, *unknown})
             for request_id, words in ids.items():
@@ -92,7 +92,7 @@ async def test_every_failed_execution_is_found_with_its_reason(tmp_path: Path, d
                 await check_settled(api, request_id, found[request_id])
             log.info("%s: %d failed executions were found as they must be", database.kind, len(found))
         finally:
-            await wire.close()
+            await proxy.close()
 
 
 @pytest.mark.system
@@ -107,7 +107,7 @@ async def test_failures_that_concern_no_order_are_found_too(tmp_path: Path, data
 
 
 async def start_executor(platform: Platform, exchange_url: str) -> None:
-    """Start an executor that reaches the exchange over a wire of ours; return when its account trades."""
+    """Start an executor that reaches the exchange over a proxy of ours; return when its account trades."""
     config = platform.example("executor")
     config["risk"] = {TENANT: RISK}
     config["exchanges"][TENANT]["binance"]["urls"]["base"] = exchange_url
@@ -135,25 +135,25 @@ async def written(platform: Platform, request: dict[str, Any]) -> str:
     return request_id
 
 
-async def lose_the_order(platform: Platform, api: Api, wire: Wire) -> str:
+async def lose_the_order(platform: Platform, api: Api, proxy: Proxy) -> str:
     """Place an order through the API, of which the exchange never hears because the connection breaks; give its id."""
-    wire.keep()
+    proxy.keep()
     order = {"exchangeId": "binance", "payload": LIMIT}
     placing = asyncio.create_task(api.ask("POST", "/orders", json=order))
-    await wire.kept.wait()
-    wire.cut()
+    await proxy.kept.wait()
+    proxy.cut()
     answer = await placing
     assert answer.status == 202, answer
     return str(answer.body["requestId"])
 
 
-async def die_while_sending(platform: Platform, wire: Wire) -> str:
+async def die_while_sending(platform: Platform, proxy: Proxy) -> str:
     """Kill the executor while it waits for the exchange's answer to an order that never arrives; give its id."""
-    wire.keep()
+    proxy.keep()
     request_id = await written(platform, create())
-    await wire.kept.wait()
+    await proxy.kept.wait()
     await platform.kill("executor")
-    wire.cut()
+    proxy.cut()
     await platform.start_service("executor")
     await trades(platform)
     return request_id

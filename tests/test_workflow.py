@@ -86,7 +86,7 @@ async def test_a_decision_comes_all_the_way_back_to_its_strategy(tmp_path: Path)
         assert str(at_exchange["orderId"]) == order_id
         assert at_exchange["clientOrderId"] == request["requestId"]
 
-        record = await platform.redis.hgetall(f"order.StrankaXY.{order_id}")
+        record = await platform.redis.hgetall(f"order.{{StrankaXY}}.{order_id}")
         assert (record["orderSource"], record["requestId"]) == ("Witness", request["requestId"])
         assert json.loads(record["order"])["id"] == order_id
 
@@ -122,7 +122,7 @@ async def test_a_person_buys_with_nothing_but_publish(tmp_path: Path) -> None:
         order = answer["data"]["order"]
         assert (order["status"], order["filled"]) == ("closed", 1)
 
-        record = await platform.redis.hgetall(f"order.StrankaXY.{order['id']}")
+        record = await platform.redis.hgetall(f"order.{{StrankaXY}}.{order['id']}")
         assert record["orderSource"] == "James"
         [trade] = await platform.get_signed("/api/v3/myTrades", symbol="KCSUSDT")
         assert (float(trade["qty"]), trade["isBuyer"]) == (1.0, True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.ids import MessageId
+from millrace_core.names import Tenant
 
 
 class Ordeal:
@@ -122,6 +123,7 @@ async def test_what_the_database_refuses_is_found_also_when_another_process_read
     await feed.open()
     await dbsync.start()
     await overwhelm(feed, bus)
+    await bus.register_journals(Tenant("Ann"), name)
     for number in (1, 2, 3):
         order = {"id": "7", "symbol": "KCS/USDT", "filled": "NaN" if number == 2 else number}
         message = {"id": f"1-{number}", "type": "delta", "timestamp": 1, "trace": {}, "data": {"orders": [order]}}

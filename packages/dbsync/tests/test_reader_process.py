@@ -56,6 +56,7 @@ async def test_what_another_process_reads_is_what_is_read_here(bus: Bus, feed: A
     await feed.drained()
     poison = "stream.Ann.kucoin.watchTrades.KCS/USDT"
     await bus._publishing.call("XADD", poison, "1-1", "data", b"{")
+    await bus.register_journals(Tenant("Ann"), poison)
     await feed.close()
     last = {
         str(feed.trades.name): feed.trades.last,

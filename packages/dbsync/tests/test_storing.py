@@ -3,6 +3,7 @@ from typing import Any
 
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
+from millrace_core.names import Tenant
 
 NAME = "stream.Ann.binance.watchOrders.KCS/USDT"
 
@@ -16,6 +17,7 @@ async def test_what_the_database_refuses_goes_to_dead_letters_and_its_neighbours
         order = {"id": str(number % 3), "symbol": "KCS/USDT", "filled": number} | refused.get(number, {})
         message = {"id": f"1-{number}", "type": "delta", "timestamp": 1, "trace": {}, "data": {"orders": [order]}}
         await bus._publishing.call("XADD", NAME, f"1-{number}", "data", json.dumps(message))
+    await bus.register_journals(Tenant("Ann"), NAME)
     last = feed.write(10)
     await dbsync.start()
     await dbsync.reached(NAME, MessageId(1, 12))

@@ -150,6 +150,7 @@ async def test_poison_goes_to_dead_letters_and_the_rest_goes_on(dbsync: Any, bus
     good = b'{"id":"1-4","type":"status","timestamp":1,"trace":{},"data":{"status":"live","reason":"a\\u0000b"}}'
     for number, body in enumerate((b"{", b'{"id":"\xff"}', huge, good), 1):
         await bus._publishing.call("XADD", name, f"1-{number}", "data", body)
+    await bus.register_journals(Tenant("Ann"), name)
     last = feed.write(10)
     await dbsync.start()
     await dbsync.reached(name, MessageId(1, 4))

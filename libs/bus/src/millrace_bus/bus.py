@@ -18,7 +18,7 @@ from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.orders.merger import OrderMerger
 from millrace_bus.orders.orders import Orders
 from millrace_bus.reading.follower import FollowedStream, Follower, Listener, OnFailed
-from millrace_bus.reading.journal_index import stream_names
+from millrace_bus.reading.journal_index import registering, stream_names
 from millrace_bus.reading.journals import Journals
 from millrace_bus.reading.published import Resume
 from millrace_bus.requests.halts import Halts
@@ -171,6 +171,11 @@ class Bus:
     async def stream_names(self, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:
         """Return the streams of some tenants, or of all, sorted; snapshots are not listed beside them."""
         return await stream_names(self._redis.call, tenants)
+
+    async def register_journals(self, tenant: Tenant, *names: str) -> None:
+        """Enter journals into the index: needed only for those that are not written by this package."""
+        for command in registering(tenant, *names):
+            await self._calls.call(*command)
 
     def config_changes(self) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
         """Return each agent's configuration now and at each change; None once it is removed. Survives outages."""

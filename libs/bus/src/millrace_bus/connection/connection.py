@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from hiredis import PushNotification, Reader, pack_command
@@ -35,9 +35,9 @@ class Connection(asyncio.Protocol):
         self._sinks: deque[Sink | None] = deque()
         self._transport: asyncio.WriteTransport | None = None
         self.received = 0
-        """Grows with everything that is read, so that silence can be told from work."""
+        """Grows with everything that is read, so that silence can be distinguished from work."""
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done when the connection has ended; gives why."""
+        """Done when the connection has ended; its result says why."""
         self.on_lost: Callable[[], None] | None = None
         """Called at the very moment of that, before anybody who waits for a reply learns of it."""
 
@@ -100,6 +100,11 @@ class Connection(asyncio.Protocol):
 def pack(*parts: Part) -> bytes:
     """Return a command's bytes on the connection."""
     return bytes(pack_command(parts))
+
+
+def pack_all(commands: Iterable[Sequence[Part]]) -> bytes:
+    """Return several commands' bytes, as one pipeline."""
+    return b"".join(pack(*command) for command in commands)
 
 
 async def connect(address: Address, name: str, on_push: Push | None = None) -> Connection:

@@ -28,7 +28,7 @@ class Outbox:
         self._connection = connection
 
     def detach(self) -> None:
-        """Write to nothing: the connection is lost. What was collected for it is forgotten; its sinks are told."""
+        """Write to nothing: the connection is lost. What was collected for it gets a `Disconnected`."""
         connection, self._connection = self._connection, None
         if connection is not None and self._commands:
             self._write(connection)

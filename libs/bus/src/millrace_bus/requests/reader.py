@@ -10,10 +10,11 @@ import msgspec
 
 from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import Calls
-from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import CommandRefused, Disconnected, TaskFailed
+from millrace_bus.reading.journal_index import registering
 from millrace_bus.reading.journal_page import entry_body
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms, now_ns
@@ -149,6 +150,9 @@ class RequestReader:
             except CommandRefused as refused:
                 if refused.code != "BUSYGROUP":
                     raise
+        for key, tenant in self._tenants.items():
+            commands = registering(tenant, key.decode())
+            connection.send(pack_all(commands), [None] * len(commands))
 
     async def _take_own(self, connection: Connection) -> None:
         """Take what this consumer was given in an earlier life and never finished."""

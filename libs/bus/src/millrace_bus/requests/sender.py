@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, RequestExpired, TooManyRequests
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
@@ -193,7 +193,7 @@ class Requests:
         if self._outbox.is_up:
             tenant.registered_at = self._loop.time()
             commands = registering(tenant.tenant, tenant.key)
-            self._outbox.put(b"".join(commands), [None] * len(commands))
+            self._outbox.put(pack_all(commands), [None] * len(commands))
 
     def _put(self, tenant: _Tenant, sent: _Sent) -> None:
         def take(reply: Any) -> None:

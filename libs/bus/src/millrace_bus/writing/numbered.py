@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from millrace_bus.connection.connection import Connection
+from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.errors import CommandRefused, Disconnected
 from millrace_bus.reading.journal_index import registering
@@ -119,7 +119,7 @@ class NumberedStream:
                 if self.has_snapshots
                 else registering(name.tenant, str(name), expire_after_s=ANSWERS_KEPT_S)
             )
-            self._outbox.put(b"".join(commands), [None] * len(commands))
+            self._outbox.put(pack_all(commands), [None] * len(commands))
 
     def begin(self, above: int, kept_from: int) -> bytes:
         """Begin a new epoch beyond `above`, outside of any session; return the commands that claim it.

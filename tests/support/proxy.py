@@ -1,11 +1,11 @@
-"""A wire between the executor and the exchange that a test can cut at the worst moment."""
+"""A TCP proxy between the executor and the exchange that a test can cut at the worst moment."""
 
 import asyncio
 import contextlib
 
 
-class Wire:
-    """A TCP proxy that may keep what the client sends to itself: the exchange then never hears of it."""
+class Proxy:
+    """A TCP proxy that may keep what the client sends to itself: the exchange then never gets it."""
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
@@ -16,7 +16,7 @@ class Wire:
         """Set once something was kept."""
 
     async def listen(self) -> str:
-        """Listen; give the address to use instead of the exchange's."""
+        """Listen; return the address to use instead of the exchange's."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
