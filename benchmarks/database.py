@@ -22,12 +22,12 @@ from millrace_core.market import BookDelta, Trade, TradesDelta
 from millrace_core.messages import Outgoing, encode
 from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
-from millrace_dbsync.database import Database
-from millrace_dbsync.envelopes import DAY_MS
+from millrace_dbsync.committing.shared_database import SharedDatabase
+from millrace_dbsync.decoding.envelopes import DAY_MS
 from millrace_dbsync.interpreter import suit_bulk
-from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan, plans
-from millrace_dbsync.readers import Readers
+from millrace_dbsync.reader.pool import ReaderPool
+from millrace_dbsync.reading.intake import JournalNames
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_store import Retention
@@ -144,7 +144,7 @@ async def _dbsync(redis_url: str, url: str, table: str) -> float:
     health = _AllStored(_messages(table))
     async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _readers() as readers:
         await bus.ready()
-        unit = TenantJournals(_plan(str(name)), bus, KnownJournals(bus.journals()), database, readers, health)
+        unit = TenantJournals(_plan(str(name)), bus, JournalNames(bus.journals()), database, readers, health)
         started = time.perf_counter()
         running = asyncio.create_task(unit.run())
         stored = asyncio.create_task(health.stored.wait())
@@ -183,8 +183,8 @@ def _plan(asset: str) -> TenantPlan:
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
+async def _opened(url: str) -> AsyncIterator[SharedDatabase]:
+    database = SharedDatabase(url)
     await (await database.opened()).maintain(Retention())
     try:
         yield database
@@ -193,9 +193,9 @@ async def _opened(url: str) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def _readers() -> AsyncIterator[Readers]:
+async def _readers() -> AsyncIterator[ReaderPool]:
     """Start the reading process in advance: a dbsync that has been at work has it."""
-    readers = Readers()
+    readers = ReaderPool()
     readers.prepare()
     await readers.prepared()
     try:

@@ -1,6 +1,8 @@
 """Both databases, real: each test has one of its own, and what is promised is asked of each."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -14,20 +16,32 @@ from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot, Trade
 from millrace_core.messages import encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_store import Place, Store, schema
+from millrace_store import Place, Store
+from millrace_store.schema import tables
 from millrace_store.testing import PostgresServer
 
 START_MS = 1_760_000_040_000
 """A whole minute."""
 
 
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder for a server's data.
+
+    Started by root, PostgreSQL runs as another user, whom every start of pytest shuts out of its own folders.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "data"
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostgresServer]:
+async def postgres() -> AsyncIterator[PostgresServer]:
     """A server for all tests that do it no harm; its first database is up to date."""
-    async with await PostgresServer.start(tmp_path_factory.mktemp("postgres") / "data") as server:
-        async with Store.open(server.url):
-            pass
-        yield server
+    with server_folder() as folder:
+        async with await PostgresServer.start(folder) as server:
+            async with Store.open(server.url):
+                pass
+            yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -43,7 +57,7 @@ async def url(server: PostgresServer | None, tmp_path: Path) -> str:
     if server is not None:
         # To empty a database takes a tenth of the time that a new one takes.
         connection = await asyncpg.connect(server.url)
-        for table in vars(schema).values():
+        for table in vars(tables).values():
             if isinstance(table, sa.TableClause):
                 await connection.execute(f"DELETE FROM {table.name}")
         await connection.close()
@@ -141,3 +155,11 @@ class BookHistory:
 def book_history() -> type[BookHistory]:
     """Make the history of a book."""
     return BookHistory
+
+
+@pytest.fixture
+async def killable() -> AsyncIterator[PostgresServer]:
+    """A server for one test, to be killed; it syncs to disk as a real one does."""
+    with server_folder() as folder:
+        async with await PostgresServer.start(folder, fsync="on") as server:
+            yield server

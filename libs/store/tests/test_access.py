@@ -7,7 +7,7 @@ import pytest
 
 from millrace_core.names import Tenant
 from millrace_store import Conflict, Store
-from millrace_store.records import TokenRecord
+from millrace_store.queries.records import TokenRecord
 
 T = Tenant("T")
 TOKEN = TokenRecord(

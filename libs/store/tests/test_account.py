@@ -1,4 +1,4 @@
-"""What a tenant did: orders with their whole story, failures with their reasons."""
+"""What a tenant did: orders with their whole history, failures with their reasons."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -49,41 +49,45 @@ async def traded(store: Store, journal: Any, name: Callable[..., StreamName]) ->
 
 
 @pytest.mark.parametrize("ids", [{"order_id": "7"}, {"request_id": REQUEST}])
-async def test_an_order_has_its_whole_story(traded: Store, ids: dict[str, str]) -> None:
+async def test_an_order_has_its_whole_history(traded: Store, ids: dict[str, str]) -> None:
     """By the order's id or the request's: what was asked, answered, happened and traded, and how long each hop took."""
-    story = await traded.account.story(SCOPE, **ids)
-    assert story is not None
-    assert story.order is not None
-    assert (story.order.order.status, story.order.order_source, story.order.request_id) == ("closed", "James", REQUEST)
-    assert [request.order_source for request in story.requests] == ["James"]
-    (answer,) = story.responses
+    history = await traded.account.order_history(SCOPE, **ids)
+    assert history is not None
+    assert history.order is not None
+    assert (history.order.order.status, history.order.order_source, history.order.request_id) == (
+        "closed",
+        "James",
+        REQUEST,
+    )
+    assert [request.order_source for request in history.requests] == ["James"]
+    (answer,) = history.responses
     assert answer.latencies == {"decided→accepted": 50, "accepted→sent": 25, "sent→acknowledged": 125}
-    assert [event.order.filled for event in story.events] == [0, 2, 5]
-    assert [(fill.id, fill.amount, fill.fee_cost) for fill in story.fills] == [
+    assert [event.order.filled for event in history.events] == [0, 2, 5]
+    assert [(fill.id, fill.amount, fill.fee_cost) for fill in history.fills] == [
         ("t0", 2, Decimal("0.001")),
         ("t1", 3, Decimal("0.001")),
     ]
 
 
-async def test_a_cancellation_is_part_of_the_story(
+async def test_a_cancellation_is_part_of_the_history(
     traded: Store, journal: Any, name: Callable[..., StreamName]
 ) -> None:
-    """A request that names the order by its answer belongs to the story, and the order stays its maker's."""
+    """A request that names the order by its answer belongs to the history, and the order stays its maker's."""
     async with traded.batch() as batch:
         cancel = {"requestId": "c" * 32, "payload": {}}
         batch.request(journal("T.traderActions", 1_760_000_050_000).next(), encode(cancel), cancel)
         canceled = Response("c" * 32, "done", order("7", status="closed"), "Ann")
         batch.response(journal(name("cancelOrder")).next(), canceled, Trace())
-    story = await traded.account.story(SCOPE, order_id="7")
-    assert story is not None
-    assert [request.request_id for request in story.requests] == [REQUEST, "c" * 32]
-    assert story.order is not None
-    assert (story.order.request_id, story.order.order_source) == (REQUEST, "James")
+    history = await traded.account.order_history(SCOPE, order_id="7")
+    assert history is not None
+    assert [request.request_id for request in history.requests] == [REQUEST, "c" * 32]
+    assert history.order is not None
+    assert (history.order.request_id, history.order.order_source) == (REQUEST, "James")
 
 
 @pytest.fixture
 async def twins(store: Store, journal: Any, name: Callable[..., StreamName]) -> Store:
-    """A store in which two symbols of one exchange, and another exchange, have an order 7, each with its own story."""
+    """A store in which two symbols of one exchange, and another exchange, each have an order 7."""
     async with store.batch() as batch:
         for exchange, symbol in (("binance", "A/B"), ("binance", "C/D"), ("kucoin", "A/B")):
             of, request = f"{exchange} {symbol}", f"r {exchange} {symbol}"
@@ -103,7 +107,7 @@ async def twins(store: Store, journal: Any, name: Callable[..., StreamName]) -> 
 
 
 async def test_orders_that_share_a_number_are_apart(twins: Store) -> None:
-    """Each has its own row, its own story and its own fills; one of which no symbol is known is none of them."""
+    """Each has its own row, its own history and its own fills; one of which no symbol is known is none of them."""
     rows = (await twins.account.orders(SCOPE)).rows
     assert {(row.exchange, row.symbol, row.order_source) for row in rows} == {
         ("binance", "A/B", "binance A/B"),
@@ -118,17 +122,17 @@ async def test_orders_that_share_a_number_are_apart(twins: Store) -> None:
     assert pages == rows
     for symbol in ("A/B", "C/D"):
         of = SCOPE._replace(exchange=ExchangeId("binance"), symbol=Symbol(symbol))
-        by_request = await twins.account.story(SCOPE, request_id=f"r binance {symbol}")
-        story = await twins.account.story(of, order_id="7")
-        assert story is not None
-        assert by_request == story
-        assert story.order is not None
-        assert (story.order.symbol, story.order.order.status) == (symbol, "canceled")
-        assert [request.request_id for request in story.requests] == [f"r binance {symbol}"]
-        assert [answer.order_source for answer in story.responses] == [f"binance {symbol}"]
-        events = [event.order.client_order_id for event in story.events]
+        by_request = await twins.account.order_history(SCOPE, request_id=f"r binance {symbol}")
+        history = await twins.account.order_history(of, order_id="7")
+        assert history is not None
+        assert by_request == history
+        assert history.order is not None
+        assert (history.order.symbol, history.order.order.status) == (symbol, "canceled")
+        assert [request.request_id for request in history.requests] == [f"r binance {symbol}"]
+        assert [answer.order_source for answer in history.responses] == [f"binance {symbol}"]
+        events = [event.order.client_order_id for event in history.events]
         assert (len(events), set(events)) == (3, {None, f"binance {symbol}", "all"})
-        assert [(fill.exchange, fill.symbol) for fill in story.fills] == [("binance", symbol)]
+        assert [(fill.exchange, fill.symbol) for fill in history.fills] == [("binance", symbol)]
         own = await twins.account.own_trades(SCOPE._replace(source=f"binance {symbol}"))
         assert [(fill.exchange, fill.symbol) for fill in own.rows] == [("binance", symbol)]
 
@@ -137,12 +141,12 @@ async def test_a_number_of_several_orders_is_ambiguous(twins: Store) -> None:
     """Without its symbol none of them is given; where exchange or symbol leave one, that one is."""
     for scope in (SCOPE, SCOPE._replace(exchange=ExchangeId("binance")), SCOPE._replace(symbol=Symbol("A/B"))):
         with pytest.raises(AmbiguousOrder, match="A/B on binance"):
-            await twins.account.story(scope, order_id="7")
-    story = await twins.account.story(SCOPE._replace(exchange=ExchangeId("kucoin")), order_id="7")
-    assert story is not None
-    assert story.order is not None
-    assert story.order.exchange == "kucoin"
-    assert await twins.account.story(SCOPE._replace(symbol=Symbol("E/F")), order_id="7") is None
+            await twins.account.order_history(scope, order_id="7")
+    history = await twins.account.order_history(SCOPE._replace(exchange=ExchangeId("kucoin")), order_id="7")
+    assert history is not None
+    assert history.order is not None
+    assert history.order.exchange == "kucoin"
+    assert await twins.account.order_history(SCOPE._replace(symbol=Symbol("E/F")), order_id="7") is None
 
 
 async def test_fills_alone_make_a_number_ambiguous_too(
@@ -154,21 +158,21 @@ async def test_fills_alone_make_a_number_ambiguous_too(
             fills = journal(name("watchMyTrades", symbol))
             batch.own_trades(fills.next(), [Trade("t", 5, symbol, "buy", 1.0, 1.0, order="7")])
     with pytest.raises(AmbiguousOrder):
-        await store.account.story(SCOPE, order_id="7")
-    story = await store.account.story(SCOPE._replace(symbol=Symbol("C/D")), order_id="7")
-    assert story is not None
-    assert [fill.symbol for fill in story.fills] == ["C/D"]
+        await store.account.order_history(SCOPE, order_id="7")
+    history = await store.account.order_history(SCOPE._replace(symbol=Symbol("C/D")), order_id="7")
+    assert history is not None
+    assert [fill.symbol for fill in history.fills] == ["C/D"]
 
 
 async def test_another_tenant_knows_nothing(traded: Store) -> None:
-    """The same order id of another tenant has another story; of an unknown order there is none."""
-    other = await traded.account.story(Scope(Tenant("OTHER")), order_id="7")
+    """The same order id of another tenant has another history; of an unknown order there is none."""
+    other = await traded.account.order_history(Scope(Tenant("OTHER")), order_id="7")
     assert other is not None
     assert (len(other.events), other.requests, other.responses, other.fills) == (1, [], [], [])
-    assert await traded.account.story(Scope(Tenant("OTHER")), request_id=REQUEST) is None
-    assert await traded.account.story(SCOPE, order_id="8") is None
-    with pytest.raises(ValueError, match="ids"):
-        await traded.account.story(SCOPE)
+    assert await traded.account.order_history(Scope(Tenant("OTHER")), request_id=REQUEST) is None
+    assert await traded.account.order_history(SCOPE, order_id="8") is None
+    with pytest.raises(ValueError, match="order_id or request_id"):
+        await traded.account.order_history(SCOPE)
 
 
 async def test_an_own_trade_that_comes_again_is_given_once(traded: Store) -> None:
@@ -305,9 +309,9 @@ async def test_orders_from_before_anybody_watched_are_known(
         batch.orders(journal(stream).next(), [order("old", status="closed", filled=Decimal(5))])
     rows = {row.order.id: row for row in (await store.account.orders(SCOPE)).rows}
     assert {number: row.order.status for number, row in rows.items()} == {"old": "closed", "new 1": "open"}
-    story = await store.account.story(SCOPE, order_id="old")
-    assert story is not None
-    assert [event.order.status for event in story.events] == ["closed"]
+    history = await store.account.order_history(SCOPE, order_id="old")
+    assert history is not None
+    assert [event.order.status for event in history.events] == ["closed"]
 
 
 async def test_requests_of_any_form_are_kept(store: Store, journal: Any) -> None:

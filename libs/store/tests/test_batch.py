@@ -11,7 +11,8 @@ from millrace_core.messages import Response, Status
 from millrace_core.names import StreamName
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import Batch, Place, schema
+from millrace_store import Batch, Place
+from millrace_store.schema import tables
 
 NAME = "stream.T.kucoin.watchTrades.KCS/USDT"
 
@@ -21,7 +22,7 @@ def test_a_message_given_twice_counts_once(trades: Callable[..., list[Trade]]) -
     batch = Batch()
     for seq in (1, 2, 2, 1, 3):
         batch.trades(Place(NAME, MessageId(7, seq), 1_000), trades(1_000, (1.0, 2.0)))
-    assert (batch.messages, batch.duplicates, len(batch.rows[schema.trades])) == (3, 2, 3)
+    assert (batch.messages, batch.duplicates, len(batch.rows[tables.trades])) == (3, 2, 3)
 
 
 def test_an_absurd_time_of_a_trade_gives_way_to_when_it_was_published(trades: Callable[..., list[Trade]]) -> None:
@@ -29,21 +30,21 @@ def test_an_absurd_time_of_a_trade_gives_way_to_when_it_was_published(trades: Ca
     batch = Batch()
     for seq, at_ms in enumerate((2**60, -5), start=1):
         batch.trades(Place(NAME, MessageId(7, seq), 1_000), trades(at_ms, (1.0, 2.0)))
-    assert [row[1] for row in batch.rows[schema.trades]] == [1_000, 1_000]
+    assert [row[1] for row in batch.rows[tables.trades]] == [1_000, 1_000]
 
 
 def test_texts_that_postgresql_refuses_are_mended() -> None:
     """NUL, which JSON may escape into a text, becomes the replacement character."""
     batch = Batch()
     batch.status(Place(NAME, MessageId(7, 1), 1_000), Status("stale", "a\x00b"))
-    assert next(iter(batch.rows[schema.statuses]))[-1] == "a\ufffdb"
+    assert next(iter(batch.rows[tables.statuses]))[-1] == "a\ufffdb"
 
 
 def test_numbers_beyond_64_bits_are_left_out() -> None:
     """A nonce that no column can hold is stored as none; the message itself is kept as it travelled."""
     batch = Batch()
     batch.book_delta(Place(NAME, MessageId(7, 1), 1_000), b'{"bids":[],"asks":[],"nonce":%d}' % 2**70, 2**70)
-    (row,) = batch.all_rows()[schema.book_deltas]
+    (row,) = batch.all_rows()[tables.book_deltas]
     assert row[5] is None
     assert str(2**70) in row[6]
 
@@ -62,4 +63,4 @@ def test_an_order_belongs_to_the_request_that_made_it_alone(name: Callable[..., 
     for seq, action in enumerate(("createOrder", "cancelOrder"), start=1):
         place = Place(str(name(action)), MessageId(7, seq), 1_000)
         batch.response(place, Response(action, "done", Order(id="1"), "James"), Trace())
-    assert [sighting.record.request_id for sighting in batch.sightings] == ["createOrder", None]
+    assert [observation.record.request_id for observation in batch.order_observations] == ["createOrder", None]

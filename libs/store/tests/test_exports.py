@@ -12,8 +12,9 @@ import pytest
 
 from millrace_core.market import Trade
 from millrace_core.names import StreamName, Symbol, Tenant
-from millrace_store import Scope, Store, exports
-from millrace_store.histories import KINDS
+from millrace_store import Scope, Store
+from millrace_store.exports import export as exports
+from millrace_store.exports.histories import KINDS
 
 SCOPE = Scope(Tenant("T"))
 

@@ -1,7 +1,7 @@
 """The database dies, and nothing is lost or doubled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,9 @@ import sqlalchemy as sa
 
 from millrace_core.market import Trade
 from millrace_core.names import StreamName
-from millrace_store import Batch, DatabaseUnavailable, Place, Store, UnsupportedDatabase, schema
+from millrace_store import Batch, DatabaseUnavailable, Place, Store, UnsupportedDatabase
+from millrace_store.schema import tables
 from millrace_store.testing import PostgresServer
-
-
-@pytest.fixture
-async def killable(tmp_path: Path) -> AsyncIterator[PostgresServer]:
-    """A server for one test, to be killed; it syncs to disk as a real one does."""
-    async with await PostgresServer.start(tmp_path / "data", fsync="on") as server:
-        yield server
 
 
 async def commit(store: Store, batch: Batch) -> None:
@@ -55,7 +49,7 @@ async def test_a_killed_postgresql_loses_nothing(
         (epoch,) = await store.operations.epochs(stream.name)
         assert (epoch.first_seq, epoch.last_seq, epoch.messages) == (1, 1500, 1500)
         async with store._database.reading() as reader:
-            rows = await reader.fetch(sa.select(schema.trades.c.seq).order_by(schema.trades.c.seq))
+            rows = await reader.fetch(sa.select(tables.trades.c.seq).order_by(tables.trades.c.seq))
         assert [seq for (seq,) in rows] == list(range(1, 1501))
 
 
@@ -81,7 +75,7 @@ async def test_a_cancelled_commit_may_be_given_again(
     (epoch,) = await store.operations.epochs(stream.name)
     assert epoch.messages == 3_000
     async with store._database.reading() as reader:
-        assert await reader.fetch(sa.select(sa.func.count()).select_from(schema.trades)) == [(3_000,)]
+        assert await reader.fetch(sa.select(sa.func.count()).select_from(tables.trades)) == [(3_000,)]
 
 
 async def test_addresses_that_cannot_be(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_joined_they_are_what_one_batch_of_all_would_be(sizes: list[int]) -> Non
             add(parts[-1], seq)
             seq += 1
     together = joined(parts)
-    for part in ("rows", "written", "candle_rows", "minutes", "sightings", "gap_rows", "duplicates"):
+    for part in ("rows", "written", "candle_rows", "minutes", "order_observations", "gap_rows", "duplicates"):
         assert getattr(together, part) == getattr(whole, part), part
     assert [one.histogram.buckets for one in together.latencies] == [one.histogram.buckets for one in whole.latencies]
 

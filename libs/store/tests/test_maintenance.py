@@ -10,8 +10,9 @@ from millrace_core.clock import now_ms
 from millrace_core.market import Trade
 from millrace_core.messages import Status
 from millrace_core.names import StreamName, Tenant
-from millrace_store import Retention, Scope, Store, schema
-from millrace_store.postgres import PostgresDatabase
+from millrace_store import Retention, Scope, Store
+from millrace_store.backends.postgres import PostgresDatabase
+from millrace_store.schema import tables
 
 DAY_MS = 86_400_000
 SCOPE = Scope(Tenant("T"))
@@ -39,11 +40,11 @@ async def test_old_rows_are_dropped_by_policy(
     """Trades older than their days are gone, everything else stays, and counts and candles stay too."""
     await play(store, journal, trades, name)
     await store.maintain(Retention(trades_days=3))
-    kept = await times(store, schema.trades)
+    kept = await times(store, tables.trades)
     # A whole day is dropped at once where days are kept apart, so up to one more may stay.
     assert 4 <= len(kept) <= 6
     assert min(kept) >= now_ms() - 5 * DAY_MS
-    assert len(await times(store, schema.statuses)) == 12
+    assert len(await times(store, tables.statuses)) == 12
     (epoch,) = await store.operations.epochs(str(name("watchTrades")))
     assert epoch.messages == 13
     scope = SCOPE._replace(exchange=name("x").exchange, symbol=name("x").symbol)
@@ -59,8 +60,8 @@ async def test_maintenance_may_be_done_by_several_at_once(
         await one.maintain()
         await other.maintain(Retention(other_days=3))
         await one.maintain(Retention(other_days=3))
-        assert len(await times(one, schema.trades)) == 13
-        assert len(await times(one, schema.statuses)) <= 5
+        assert len(await times(one, tables.trades)) == 13
+        assert len(await times(one, tables.statuses)) <= 5
 
 
 async def test_days_have_partitions_made_ahead(store: Store) -> None:

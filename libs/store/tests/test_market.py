@@ -10,7 +10,7 @@ from millrace_core.ids import MessageId
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BadCursor, Scope, Store
-from millrace_store.records import TradeRecord
+from millrace_store.queries.records import TradeRecord
 
 SCOPE = Scope(Tenant("T"))
 

@@ -10,7 +10,7 @@ from millrace_core.names import AgentId, StreamName
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 from millrace_store import Batch, Place
-from millrace_store.packing import pack, unpack
+from millrace_store.writing.packing import pack, unpack
 
 
 def test_everything_of_a_batch_comes_out_again(
@@ -39,6 +39,6 @@ def test_everything_of_a_batch_comes_out_again(
     copied, beside = unpack(pack(batch, {"more": [1, b"\xff"]}))
     assert beside == {"more": [1, b"\xff"]}
     assert copied.all_rows() == batch.all_rows()
-    for part in ("written", "candle_rows", "minutes", "sightings", "gap_rows", "agent_rows", "config_rows"):
+    for part in ("written", "candle_rows", "minutes", "order_observations", "gap_rows", "agent_rows", "config_rows"):
         assert getattr(copied, part) == getattr(batch, part)
     assert [one.histogram.buckets for one in copied.latencies] == [{159: 1}]

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_store.streams import parts_of, stream_id
+from millrace_store.schema.streams import parts_of, stream_id
 
 
 @given(st.text())

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from millrace_core.ids import MessageId
 from millrace_core.message_ids import MessageIds
-from millrace_store.written import NOWHERE, Run, Written
+from millrace_store.writing.written import NOWHERE, Run, Written
 
 IDS = st.builds(MessageId, st.integers(1, 3), st.integers(1, 12))
 

@@ -17,6 +17,7 @@ from millrace_api.live.hub import Hub
 from millrace_api.live.topic import Topic
 from millrace_api.server import Server, listen
 from millrace_api.services import DEFAULTS
+from millrace_api.trading.responses import PendingResponses
 from millrace_bus import Bus
 
 INTERNAL_ERROR = 1011
@@ -86,6 +87,21 @@ async def test_a_connection_that_cannot_be_admitted_is_answered(
             await connect("mr_0123456789ab_any")
     assert failed.value.response is not None
     assert failed.value.response.status == 500
+
+
+async def test_a_stream_of_responses_that_failed_is_followed_again(
+    api: Any, admin: httpx.AsyncClient, executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request under way gets no final answer in time; the next one does."""
+    payload = {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}
+    order = {"exchangeId": "kucoin", "payload": payload}
+    assert (await admin.post("/api/v1/orders", json=order)).status_code == 200
+    api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 500}))
+    with monkeypatch.context() as faulty:
+        faulty.setattr(PendingResponses, "_on_update", _fail)
+        assert (await admin.post("/api/v1/orders", json=order)).status_code == 202
+    api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 10_000}))
+    assert (await admin.post("/api/v1/orders", json=order)).status_code == 200
 
 
 async def test_event_streams_end_when_agents_cannot_be_read(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.market import BookDelta
-from millrace_dbsync.book_forms import BookForms
+from millrace_dbsync.decoding.book_forms import BookForms
 
 READ = msgspec.json.Decoder(BookDelta).decode
 

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
-from millrace_dbsync.busy_feeds import BusyBook
-from millrace_dbsync.shelved import Shelved, bury
-from millrace_dbsync.shelving import shelf_of
-from millrace_store import Batch, schema
+from millrace_dbsync.handling.busy_feeds import BusyBook
+from millrace_dbsync.handling.handler import HandlingResult, dead_letter
+from millrace_dbsync.handling.handlers import handler_of
+from millrace_store import Batch
+from millrace_store.schema import tables
 
 NAME = "stream.Ann.binance.watchOrderBook.KCS/USDT"
 EPOCH = 1763800000000
@@ -41,16 +42,16 @@ FORMS = {
 
 
 class Remembering:
-    """A shelf that remembers what came to it."""
+    """A handler that remembers what came to it."""
 
     def __init__(self) -> None:
         self.ids: list[MessageId] = []
 
-    def put(self, batch: Batch, page: JournalPage, shelved: Shelved) -> None:
+    def handle(self, batch: Batch, page: JournalPage, result: HandlingResult) -> None:
         """Take a page."""
         for entry in page:
             self.ids.append(entry.id)
-            bury(batch, NAME, entry, "for the test", shelved)
+            dead_letter(batch, NAME, entry, "for the test", result)
 
 
 @given(st.lists(st.sampled_from(sorted(FORMS)), min_size=1, max_size=120))
@@ -58,16 +59,16 @@ def test_whatever_a_page_holds_every_entry_is_added_once_and_in_order(forms: lis
     """Each entry leaves one row, of the kind that it leaves when it comes alone."""
     page = page_of([FORMS[form](seq) for seq, form in enumerate(forms, 1)])
     together, alone = Batch(), Batch()
-    shelf_of(NAME).put(together, page, Shelved())
+    handler_of(NAME).handle(together, page, HandlingResult())
     for at in range(len(page)):
-        shelf_of(NAME).put(alone, page[at : at + 1], Shelved())
+        handler_of(NAME).handle(alone, page[at : at + 1], HandlingResult())
     assert together.written[NAME].runs == [(EPOCH, 1, len(page))]
     assert together.duplicates == 0
     rows_together, rows_alone = together.all_rows(), alone.all_rows()
     assert rows_together.keys() == rows_alone.keys()
-    for table in rows_alone.keys() - {schema.dead_letters}:
+    for table in rows_alone.keys() - {tables.dead_letters}:
         assert sorted(rows_together[table]) == sorted(rows_alone[table])
-    assert len(rows_together.get(schema.dead_letters, [])) == len(rows_alone.get(schema.dead_letters, []))
+    assert len(rows_together.get(tables.dead_letters, [])) == len(rows_alone.get(tables.dead_letters, []))
 
 
 def test_data_that_does_not_stand_last_is_not_taken_for_more_than_it_is() -> None:
@@ -77,30 +78,30 @@ def test_data_that_does_not_stand_last_is_not_taken_for_more_than_it_is() -> Non
     indented = json.dumps(json.loads(body(2)), indent=1).encode()
     page = page_of([first, indented, body(3, data={**BOOK, "nonce": 1.5})])
     rest = Remembering()
-    shelf = BusyBook(NAME, rest)
-    shelf.put(Batch(), page_of([body(1, data={**BOOK, "nonce": 15})]), Shelved())
+    handler = BusyBook(NAME, rest)
+    handler.handle(Batch(), page_of([body(1, data={**BOOK, "nonce": 15})]), HandlingResult())
     assert rest.ids == []
     for at in range(len(page)):
-        shelf.put(Batch(), page[at : at + 1], Shelved())
+        handler.handle(Batch(), page[at : at + 1], HandlingResult())
     assert rest.ids == list(page.ids)
 
 
 def test_plain_pages_do_not_go_the_common_way() -> None:
     """Of many plain messages with one that is not, only few go the slow way."""
-    rest, shelved = Remembering(), Shelved()
+    rest, result = Remembering(), HandlingResult()
     page = page_of([body(seq) for seq in range(1, 1_001)])
     page.bodies[500] = b"{"
-    BusyBook(NAME, rest).put(Batch(), page, shelved)
+    BusyBook(NAME, rest).handle(Batch(), page, result)
     assert page.ids[500] in rest.ids
     assert len(rest.ids) <= 16
 
 
 def test_latencies_are_noted() -> None:
     """What was added a page at a time counts in the latencies as well."""
-    batch, shelved = Batch(), Shelved()
+    batch, result = Batch(), HandlingResult()
     page = page_of([body(seq) for seq in range(1, 11)])
-    shelf_of(NAME).put(batch, page, shelved)
-    shelved.times.put(batch)
+    handler_of(NAME).handle(batch, page, result)
+    result.times.put(batch)
     assert {(one.hop, one.histogram.count) for one in batch.latencies} == {
         ("exchange→received", 10),
         ("received→published", 10),

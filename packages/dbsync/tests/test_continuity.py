@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from millrace_bus import BEGINNING
 from millrace_core.ids import MessageId
-from millrace_dbsync.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
+from millrace_dbsync.reading.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
 
 NAME = "stream.Ann.binance.watchTrades.BTC/USDT"
 WHOLE = Before(last=None, was_trimmed=False)

@@ -6,7 +6,7 @@ import pytest
 
 from millrace_core.ids import MessageId
 from millrace_core.messages import decode
-from millrace_dbsync.envelopes import place_of
+from millrace_dbsync.decoding.envelopes import place_of
 
 ID = MessageId(1_763_800_000_000, 42)
 MS = 1_000_000

@@ -1,5 +1,5 @@
 from millrace_core.trace import Trace
-from millrace_dbsync.hop_times import HopTimes
+from millrace_dbsync.handling.handler import HopTimes
 from millrace_store import Batch
 
 NAME = "stream.Ann.binance.watchTrades.KCS/USDT"

@@ -3,27 +3,26 @@ from typing import Any
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
-from millrace_dbsync.intake import Intake
-from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.reading.intake import Intake, JournalNames
 
 
 def plan(batch_messages: int = 10_000) -> TenantPlan:
     return TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 0.05, batch_messages, 50)
 
 
-async def test_a_haul_is_no_larger_than_a_batch(bus: Bus, feed: Any) -> None:
+async def test_a_batch_is_no_larger_than_a_batch(bus: Bus, feed: Any) -> None:
     """However much waits, what is read together is bounded, and nothing is left out or read twice."""
     feed.write(3_000)
     await feed.drained()
     read: list[MessageId] = []
     async with bus.journals() as journals:
-        intake = Intake(plan(batch_messages=500), journals, KnownJournals(journals).names, {})
+        intake = Intake(plan(batch_messages=500), journals, JournalNames(journals).names, {})
         while len(read) < feed.trades.last.seq:
-            haul = await intake.next()
-            assert 0 < haul.count <= 500 + 8 * len(haul.pages)
-            assert haul.count == sum(map(len, haul.pages.values()))
-            read += [entry.id for entry in haul.pages.get(str(feed.trades_name), [])]
+            batch = await intake.next()
+            assert 0 < batch.count <= 500 + 8 * len(batch.pages)
+            assert batch.count == sum(map(len, batch.pages.values()))
+            read += [entry.id for entry in batch.pages.get(str(feed.trades_name), [])]
     assert read == [MessageId(feed.trades.last.epoch, seq) for seq in range(1, feed.trades.last.seq + 1)]
 
 
@@ -34,15 +33,15 @@ async def test_reading_goes_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
     last = feed.trades.last
     stored = {str(feed.trades_name): MessageId(last.epoch, last.seq - 3)}
     async with bus.journals() as journals:
-        haul = await Intake(plan(), journals, KnownJournals(journals).names, stored).next()
-    assert [entry.id.seq for entry in haul.pages[str(feed.trades_name)]] == [last.seq - 2, last.seq - 1, last.seq]
-    assert haul.holes == []
+        batch = await Intake(plan(), journals, JournalNames(journals).names, stored).next()
+    assert [entry.id.seq for entry in batch.pages[str(feed.trades_name)]] == [last.seq - 2, last.seq - 1, last.seq]
+    assert batch.holes == []
 
 
 async def test_without_journals_reading_waits(bus: Bus) -> None:
-    """A tenant of whom nothing is written yet costs nothing: an empty haul after a wait."""
+    """A tenant of whom nothing is written yet costs nothing: an empty batch after a wait."""
     async with bus.journals() as journals:
-        intake = Intake(plan(), journals, KnownJournals(journals).names, {})
+        intake = Intake(plan(), journals, JournalNames(journals).names, {})
         assert (await intake.next()).count == 0
         assert intake.positions == {}
 
@@ -56,6 +55,6 @@ async def test_a_quiet_stream_beside_a_busy_one_is_read_as_soon(bus: Bus, feed: 
     await feed.drained()
     await quiet.drained()
     async with bus.journals() as journals:
-        haul = await Intake(plan(batch_messages=1_000), journals, KnownJournals(journals).names, {}).next()
-    assert str(quiet.trades_name) in haul.pages
+        batch = await Intake(plan(batch_messages=1_000), journals, JournalNames(journals).names, {}).next()
+    assert str(quiet.trades_name) in batch.pages
     await quiet.close()

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from millrace_bus import BEGINNING, Extent
 from millrace_core.ids import MessageId
-from millrace_dbsync.lag import USUAL_RETENTION, is_numbered_below, lag_of
+from millrace_dbsync.reading.lag import USUAL_RETENTION, is_numbered_below, lag_of
 
 
 def extent(oldest: MessageId, newest: MessageId, length: int, added: int) -> Extent:

@@ -6,8 +6,8 @@ from millrace_core.config import DbsyncConfig, parse_config
 from millrace_core.ids import MessageId
 from millrace_core.names import trader_actions
 from millrace_core.requests import Halt
-from millrace_dbsync.lag_watch import LagWatch
 from millrace_dbsync.plan import TenantPlan, plans
+from millrace_dbsync.reading.lag import LagWatch
 from millrace_service.health import ErrorLog, UnitHealthReporter
 
 

@@ -1,7 +1,7 @@
 import json
 
 from millrace_core.config import DbsyncConfig, parse_config
-from millrace_dbsync.plan import AgentsPlan, TenantPlan, UpkeepPlan, plans
+from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, plans
 
 
 def configured(*workplans: object, **rest: object) -> DbsyncConfig:
@@ -50,7 +50,7 @@ def test_workplans_of_one_tenant_are_one_unit() -> None:
     one = {"tenant": "Ann", "assets": ["stream.Ann.a.*"], "requests": False}
     two = {"tenantId": "Ann", "assets": ["stream.Ann.b.*", "stream.Ann.a.*"]}
     units = plans(configured(one, two))
-    assert set(units) == {"Ann.journals", "agents", "upkeep"}
+    assert set(units) == {"Ann.journals", "agents", "maintenance"}
     plan = units["Ann.journals"]
     assert isinstance(plan, TenantPlan)
     assert plan.assets == ("stream.Ann.a.*", "stream.Ann.b.*")
@@ -71,4 +71,4 @@ def test_a_change_of_one_tenant_leaves_the_others_units_as_they_are() -> None:
 def test_the_retention_is_what_the_configuration_says() -> None:
     """What is not limited is kept for ever."""
     units = plans(configured(retention={"bookDays": 7}))
-    assert units["upkeep"] == UpkeepPlan(book_days=7, trades_days=None, other_days=None)
+    assert units["maintenance"] == MaintenancePlan(book_days=7, trades_days=None, other_days=None)

@@ -2,17 +2,23 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+
+import pytest
 
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
-from millrace_dbsync.known_journals import KnownJournals
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reader_process import ReaderProcess
-from millrace_dbsync.reading_here import read_here
-from millrace_dbsync.ready import ROOM, Arrived, Ready
-from millrace_store import joined, schema
+from millrace_dbsync.reader import process as reader_process
+from millrace_dbsync.reader.local import LocalReader, local_reader
+from millrace_dbsync.reader.prepared import ROOM, PreparedBatch, PreparedQueue
+from millrace_dbsync.reader.process import ReaderProcess
+from millrace_dbsync.reading.intake import JournalNames
+from millrace_store import joined
+from millrace_store.schema import tables
 
 PLAN = TenantPlan(Tenant("Ann"), ("stream.Ann.*",), True, 0.05, 10_000, 50)
 
@@ -23,30 +29,39 @@ async def reader() -> ReaderProcess:
     return process
 
 
-async def until(arrived: Arrived, last: dict[str, MessageId]) -> list[Ready]:
-    """Take hauls until they reach so far, and release each."""
-    hauls, reached = [], dict[str, MessageId]()
+@asynccontextmanager
+async def running(reader: ReaderProcess | LocalReader) -> AsyncIterator[None]:
+    """Let a reader read, or receive what it read, meanwhile."""
+    task = asyncio.create_task(reader.run())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def until(arrived: PreparedQueue, last: dict[str, MessageId]) -> list[PreparedBatch]:
+    """Take batches until they reach so far, and release each."""
+    batches, reached = [], dict[str, MessageId]()
     async with asyncio.timeout(20):
         while any(reached.get(name, MessageId(0, 0)) < at for name, at in last.items()):
-            ready = await arrived.get()
-            assert ready is not None
-            hauls.append(ready)
-            reached |= ready.told.last
-            ready.release()
-    return hauls
+            prepared = await arrived.get()
+            assert prepared is not None
+            batches.append(prepared)
+            reached |= prepared.summary.last
+            prepared.release()
+    return batches
 
 
-def said(hauls: list[Ready], names: dict[str, MessageId]) -> dict[str, Any]:
-    """Return all that hauls say of some journals, wherever one haul ends and the next begins."""
-    batch = joined([haul.batch for haul in hauls])
+def said(batches: list[PreparedBatch], names: dict[str, MessageId]) -> dict[str, Any]:
+    """Return all that batches hold of some journals, wherever one batch ends and the next begins."""
+    rows = joined([prepared.rows for prepared in batches])
     counts: dict[tuple[int, str], int] = {}
-    for one in batch.latencies:
+    for one in rows.latencies:
         counts[one.stream, one.hop] = counts.get((one.stream, one.hop), 0) + one.histogram.count
     return {
-        "runs": {name: batch.written[name].runs for name in names},
-        "rows": {table: batch.all_rows()[table] for table in (schema.trades, schema.book_deltas)},
+        "runs": {name: rows.written[name].runs for name in names},
+        "rows": {table: rows.all_rows()[table] for table in (tables.trades, tables.book_deltas)},
         "hops": counts,
-        "dead": [dead.id for haul in hauls for dead in haul.told.dead],
+        "dead": [dead.id for prepared in batches for dead in prepared.summary.dead],
     }
 
 
@@ -63,41 +78,41 @@ async def test_what_another_process_reads_is_what_is_read_here(bus: Bus, feed: A
         str(feed.book.name): feed.book.last,
         poison: MessageId(1, 1),
     }
-    async with read_here(PLAN, bus, KnownJournals(bus.journals()), {}) as source:
+    async with local_reader(PLAN, bus, JournalNames(bus.journals()), {}) as source, running(source):
         here = said(await until(source.arrived, last), last)
     process = await reader()
-    async with process.read(bus.url, PLAN, {}):
+    async with process.reading(bus.url, PLAN, {}), running(process):
         aside = said(await until(process.arrived, last), last)
     assert aside == here
     assert here["dead"] == [MessageId(1, 1)]
-    assert len(here["rows"][schema.trades]) == 3_000
+    assert len(here["rows"][tables.trades]) == 3_000
 
 
 async def test_it_reads_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
     """Positions are where reading begins; those of others are not its business."""
     feed.write(50)
-    await feed.drained()
+    await feed.close()
     name, last = str(feed.trades.name), feed.trades.last
     stored = {name: MessageId(last.epoch, last.seq - 3), "stream.Bob.binance.watchTrades.A/B": MessageId(1, 1)}
     process = await reader()
-    async with process.read(bus.url, PLAN, stored):
-        hauls = await until(process.arrived, {name: last})
-    assert said(hauls, {name: last})["runs"][name] == [(last.epoch, last.seq - 2, last.seq)]
-    assert [hole for haul in hauls for hole in haul.told.holes if hole.name == name] == []
+    async with process.reading(bus.url, PLAN, stored), running(process):
+        batches = await until(process.arrived, {name: last})
+    assert said(batches, {name: last})["runs"][name] == [(last.epoch, last.seq - 2, last.seq)]
+    assert [hole for prepared in batches for hole in prepared.summary.holes if hole.name == name] == []
 
 
 async def test_it_reads_no_further_than_there_is_room(bus: Bus, feed: Any) -> None:
-    """Hauls that nobody commits are bounded; each that is released makes room for one more."""
+    """Batches that nobody commits are bounded; each that is released makes room for one more."""
     feed.write(2_000)
     await feed.drained()
     plan = TenantPlan(Tenant("Ann"), (str(feed.trades.name),), False, 0.0, 20, 50)
     process = await reader()
-    async with process.read(bus.url, plan, {}), asyncio.timeout(20):
-        hauls = [await process.arrived.get() for _ in range(ROOM)]
-        hauls[0].release()  # type: ignore[union-attr]
-        hauls.append(await process.arrived.get())
+    async with process.reading(bus.url, plan, {}), running(process), asyncio.timeout(20):
+        batches = [await process.arrived.get() for _ in range(ROOM)]
+        batches[0].release()  # type: ignore[union-attr]
+        batches.append(await process.arrived.get())
         assert process.arrived.empty()
-    seqs = [haul.told.last[str(feed.trades.name)].seq for haul in hauls if haul is not None]
+    seqs = [prepared.summary.last[str(feed.trades.name)].seq for prepared in batches if prepared is not None]
     assert seqs == [20 * (number + 1) for number in range(ROOM + 1)]
 
 
@@ -106,11 +121,11 @@ async def test_when_it_dies_what_had_arrived_is_given_and_then_nothing(bus: Bus,
     feed.write(5)
     await feed.drained()
     process = await reader()
-    async with process.read(bus.url, PLAN, {}), asyncio.timeout(20):
+    async with process.reading(bus.url, PLAN, {}), running(process), asyncio.timeout(20):
         first = await process.arrived.get()
         os.kill(process.pid, signal.SIGKILL)
-        while (ready := await process.arrived.get()) is not None:
-            ready.release()
+        while (prepared := await process.arrived.get()) is not None:
+            prepared.release()
         assert first is not None
         first.release()
 
@@ -119,7 +134,7 @@ async def test_it_ends_with_the_process_that_asked() -> None:
     """Also when that is killed."""
     program = (
         "import asyncio\n"
-        "from millrace_dbsync.reader_process import ReaderProcess\n"
+        "from millrace_dbsync.reader.process import ReaderProcess\n"
         "async def main():\n"
         "    process = await ReaderProcess.start()\n"
         "    assert await process.greeted()\n"
@@ -139,3 +154,19 @@ async def test_it_ends_with_the_process_that_asked() -> None:
         asyncio.get_running_loop().remove_reader(ended)
     finally:
         os.close(ended)
+
+
+async def test_a_batch_that_cannot_be_unpacked_is_an_error(
+    bus: Bus, feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the end of the process counts as its end; anything else that ends receiving is raised."""
+
+    def broken(*_: object) -> PreparedBatch:
+        raise ValueError("not a batch")
+
+    monkeypatch.setattr(reader_process, "take_batch", broken)
+    feed.write(5)
+    process = await reader()
+    async with process.reading(bus.url, PLAN, {}), asyncio.timeout(20):
+        with pytest.raises(ValueError, match="not a batch"):
+            await process.run()

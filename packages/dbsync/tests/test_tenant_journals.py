@@ -1,11 +1,14 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import StreamName, Tenant, trader_actions
 from millrace_core.requests import Halt
+from millrace_dbsync.reading.intake import Intake, JournalBatch
 
 TENANT = Tenant("Ann")
 
@@ -193,3 +196,25 @@ async def test_latencies_are_counted_once(dbsync: Any, feed: Any) -> None:
         "WHERE s.action = 'watchTrades' AND s.face = 'deltas' GROUP BY hop ORDER BY hop"
     )
     assert [(hop, int(count)) for hop, count in counted] == [("exchange→received", 30), ("received→published", 30)]
+
+
+async def test_reading_that_is_cancelled_from_inside_is_a_failure(
+    dbsync: Any, feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that ends although nobody asked for it fails its unit, which is restarted and stores everything."""
+    read, is_cancelled = Intake.next, False
+
+    async def cancelled_once(intake: Intake) -> JournalBatch:
+        nonlocal is_cancelled
+        if not is_cancelled:
+            is_cancelled = True
+            raise asyncio.CancelledError
+        return await read(intake)
+
+    monkeypatch.setattr(Intake, "next", cancelled_once)
+    await dbsync.start()
+    last = feed.write(20)
+    unit = await dbsync.unit_with("failures")
+    assert unit.counters["failures"] == 1
+    await dbsync.reached(feed.trades.name, last)
+    await dbsync.all_stored(feed.trades, feed.book)

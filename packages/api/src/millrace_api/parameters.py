@@ -15,7 +15,7 @@ from millrace_api.times import Timestamp
 from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, ExchangeId, Symbol, Tenant
 from millrace_store import Scope
-from millrace_store.scope import MAX_LIMIT
+from millrace_store.queries.pages import MAX_LIMIT
 
 ExchangeQuery = Annotated[
     str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="ccxt's id of an exchange", examples=["binance"])

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from millrace_core.errors import MillraceError
 from millrace_store import Scope, Store
-from millrace_store.exports import Format
-from millrace_store.histories import Kind, has_source
+from millrace_store.exports.export import Format
+from millrace_store.exports.histories import Kind, has_source
 
 KINDS: tuple[str, ...] = get_args(Kind)
 FORMATS: tuple[str, ...] = get_args(Format)

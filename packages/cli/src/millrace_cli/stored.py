@@ -12,7 +12,7 @@ from rich.table import Table
 from millrace_core import names
 
 if TYPE_CHECKING:
-    from millrace_store.records import TokenRecord
+    from millrace_store.queries.records import TokenRecord
 
 Run = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
 DatabaseUrl = Annotated[

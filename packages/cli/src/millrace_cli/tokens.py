@@ -9,7 +9,7 @@ from millrace_core.clock import now_ms
 from millrace_core.errors import MillraceError
 from millrace_core.names import Tenant
 from millrace_store import Store
-from millrace_store.records import TokenRecord
+from millrace_store.queries.records import TokenRecord
 
 ACTOR = "millrace tokens"
 DAY_MS = 86_400_000

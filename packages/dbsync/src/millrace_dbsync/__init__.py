@@ -1,4 +1,4 @@
-"""From the journals to the database: every message once, and every loss known."""
+"""Journals to the database: every message once, and every loss known."""
 
 from millrace_dbsync.agent import DbsyncAgent
 

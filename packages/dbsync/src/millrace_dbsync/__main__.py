@@ -1,7 +1,7 @@
 """`python -m millrace_dbsync --agent-id DBSYNC`."""
 
 from millrace_dbsync.agent import DbsyncAgent
-from millrace_dbsync.database import database_url
+from millrace_dbsync.committing.shared_database import database_url
 from millrace_dbsync.interpreter import suit_bulk
 from millrace_service import main
 

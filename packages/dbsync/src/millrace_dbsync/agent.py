@@ -1,4 +1,4 @@
-"""Dbsync as a service: a unit for each tenant's journals, one for the agents, one for the database itself."""
+"""dbsync as a service: a unit for each tenant's journals, one for the agents, one for maintenance."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -6,12 +6,12 @@ from typing import NamedTuple
 from millrace_bus import Bus
 from millrace_core.config import DbsyncConfig
 from millrace_dbsync.agent_history import AgentHistory
-from millrace_dbsync.database import Database
-from millrace_dbsync.known_journals import KnownJournals
-from millrace_dbsync.plan import AgentsPlan, Plan, TenantPlan, UpkeepPlan, plans
-from millrace_dbsync.readers import Readers
+from millrace_dbsync.committing.shared_database import SharedDatabase
+from millrace_dbsync.maintenance import maintain
+from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, Plan, TenantPlan, plans
+from millrace_dbsync.reader.pool import ReaderPool
+from millrace_dbsync.reading.intake import JournalNames
 from millrace_dbsync.tenant_journals import TenantJournals
-from millrace_dbsync.upkeep import keep_up
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 
 
@@ -19,13 +19,13 @@ class _Shared(NamedTuple):
     """What all units use."""
 
     bus: Bus
-    database: Database
-    known: KnownJournals
-    readers: Readers
+    database: SharedDatabase
+    names: JournalNames
+    readers: ReaderPool
 
 
 class DbsyncAgent(Agent[DbsyncConfig, Plan]):
-    """Stores journals in the database at `url`, each message once; any number of them may share a database."""
+    """Stores journals in the database at `url`, each message once. Several may share a database."""
 
     kind = "dbsync"
     config_model = DbsyncConfig
@@ -35,19 +35,19 @@ class DbsyncAgent(Agent[DbsyncConfig, Plan]):
         self._shared: _Shared | None = None
 
     def units(self, config: DbsyncConfig) -> Mapping[UnitKey, Plan]:
-        """Return a unit for each tenant, and those of the database."""
+        """Return a unit for each tenant, and those for agents and maintenance."""
         return plans(config)
 
     def warnings(self, config: DbsyncConfig) -> Sequence[str]:
-        """Say when nothing is to be stored."""
+        """Return a warning when no journal is to be stored."""
         return () if config.workplans else ("workplans is empty: no journal is stored",)
 
     async def started(self, bus: Bus) -> None:
-        """Begin to open the database; it may come later."""
-        self._shared = _Shared(bus, Database(self._url), KnownJournals(bus.journals()), Readers())
+        """Begin to open the database, which may start later than dbsync."""
+        self._shared = _Shared(bus, SharedDatabase(self._url), JournalNames(bus.journals()), ReaderPool())
 
     async def stopped(self) -> None:
-        """Close the database, and end what would read for it."""
+        """End the reading processes and close the database."""
         if self._shared is not None:
             await self._shared.readers.close()
             await self._shared.database.close()
@@ -56,11 +56,11 @@ class DbsyncAgent(Agent[DbsyncConfig, Plan]):
         """Run one unit."""
         if self._shared is None:
             raise RuntimeError("run_unit before started")
-        bus, database, known, readers = self._shared
+        bus, database, names, readers = self._shared
         match unit_config:
             case TenantPlan():
-                await TenantJournals(unit_config, bus, known, database, readers, health).run()
+                await TenantJournals(unit_config, bus, names, database, readers, health).run()
             case AgentsPlan():
                 await AgentHistory(bus, database, health).run()
-            case UpkeepPlan():
-                await keep_up(unit_config, database, health)
+            case MaintenancePlan():
+                await maintain(unit_config, database, health)

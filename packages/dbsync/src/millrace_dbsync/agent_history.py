@@ -1,6 +1,7 @@
-"""The unit that stores what agents say of themselves, and every configuration that they are given."""
+"""The unit that stores the states and configurations of all agents."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from millrace_bus import Bus
@@ -8,24 +9,23 @@ from millrace_core.clock import now_ms
 from millrace_core.config import revision
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import AgentId
-from millrace_dbsync.database import Database
-from millrace_dbsync.heartbeats import HeartbeatSieve
+from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 from millrace_store import Batch
 
 EVERY_S: Final = 2.0
-"""Agents speak every 5 s, and at once when something changes."""
+"""Agents send a heartbeat every 5 s, and at once when something changes."""
 
 
 class AgentHistory:
-    """Stores heartbeats and configurations of all agents, until cancelled."""
+    """Stores heartbeats and configurations of all agents until cancelled."""
 
-    def __init__(self, bus: Bus, database: Database, health: UnitHealthReporter) -> None:
+    def __init__(self, bus: Bus, database: SharedDatabase, health: UnitHealthReporter) -> None:
         self._bus, self._database, self._health = bus, database, health
 
     async def run(self) -> None:
-        """Watch both.
+        """Watch heartbeats and configurations.
 
         Raises:
             StoreError: the database refuses.
@@ -48,7 +48,7 @@ class AgentHistory:
                 await self._store_config(agent, text)
 
     async def _store_config(self, agent: AgentId, raw: bytes) -> None:
-        # What is no text cannot be a configuration; that the agent refused it is in its heartbeat.
+        # Bytes that are not text cannot be a configuration; the agent reports in its heartbeat that it refused them.
         text = raw.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
         batch = Batch()
         batch.config(agent, revision(raw), now_ms(), text)
@@ -61,3 +61,37 @@ def _batch_of(heartbeats: list[Heartbeat]) -> Batch:
     for heartbeat in heartbeats:
         batch.agent(heartbeat)
     return batch
+
+
+KEPT_EVERY_MS = 60_000
+
+
+class HeartbeatSieve:
+    """Chooses the heartbeats to store: each change of an agent's state, and one a minute. Pure."""
+
+    def __init__(self) -> None:
+        self._kept: dict[AgentId, Heartbeat] = {}
+
+    def worth_keeping(self, heartbeats: Iterable[Heartbeat]) -> list[Heartbeat]:
+        """Return the heartbeats to store, and count them as stored."""
+        chosen = [heartbeat for heartbeat in heartbeats if self._is_due(heartbeat)]
+        self._kept.update({AgentId(heartbeat.id): heartbeat for heartbeat in chosen})
+        return chosen
+
+    def _is_due(self, heartbeat: Heartbeat) -> bool:
+        last = self._kept.get(AgentId(heartbeat.id))
+        if last is None:
+            return True
+        return _state_of(last) != _state_of(heartbeat) or heartbeat.sent_at - last.sent_at >= KEPT_EVERY_MS
+
+
+def _state_of(heartbeat: Heartbeat) -> tuple[object, ...]:
+    """Return the fields of a heartbeat that stay the same while nothing happens."""
+    return (
+        heartbeat.state,
+        heartbeat.started_at,
+        heartbeat.config_revision,
+        heartbeat.config_errors,
+        [(unit.name, unit.state) for unit in heartbeat.units],
+        heartbeat.last_errors,
+    )

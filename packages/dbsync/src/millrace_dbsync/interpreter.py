@@ -1,4 +1,4 @@
-"""How Python runs in a process that handles tens of thousands of messages at a time."""
+"""Settings of the Python interpreter for processes that handle tens of thousands of messages at a time."""
 
 import ctypes
 import gc
@@ -14,12 +14,14 @@ _M_MMAP_THRESHOLD: Final = -3
 
 
 def suit_bulk() -> None:
-    """Let Python look for cycles less often, threads take turns sooner, and freed memory be kept for what comes next.
+    """Collect garbage less often, switch threads sooner, and keep freed memory for the next batch.
 
-    A haul is tens of thousands of objects that hold no cycles and die together: looking through them as often as
-    Python does by itself takes a third of the time. And what writes to SQLite would wait 5 ms for its turn after each
-    statement, which is longer than most statements take. Each haul needs the same few megabytes again: given back to
-    the system they come as fresh pages, which takes longer than to fill them.
+    - A batch is tens of thousands of objects without cycles that die together. Searching them for cycles as often as
+      Python does by default takes a third of the time.
+    - The thread that writes to SQLite would wait 5 ms for its turn after each statement, longer than most statements
+      take.
+    - Each batch needs the same few megabytes. Memory that was returned to the system comes back as fresh pages, which
+      takes longer than filling them.
     """
     gc.set_threshold(_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_EVERY_S)

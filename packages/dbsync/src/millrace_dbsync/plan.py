@@ -1,4 +1,4 @@
-"""What a configuration asks for, as units of work. Pure."""
+"""Plans: the units of work that a configuration asks for. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from millrace_core.errors import InvalidName
 from millrace_core.names import StreamName, Tenant, is_snapshot, trader_actions
 
 STORED_SNAPSHOTS = frozenset({"watchOrderBook", "watchTicker", "watchBalance", "watchPositions", "watchOrders"})
-"""Where the state at a moment cannot be had from messages alone. Trades and candles each stand for themselves."""
+"""Actions whose state at a moment cannot be rebuilt from deltas alone. Trades and candles need no snapshot."""
 AGENTS = "agents"
-"""The unit that stores what agents say and how they are configured."""
-UPKEEP = "upkeep"
-"""The unit that keeps the database in shape."""
+"""The unit that stores the states and configurations of agents."""
+MAINTENANCE = "maintenance"
+"""The unit that maintains the database."""
 
 
 @dataclass(frozen=True)
 class TenantPlan:
-    """Which journals of one tenant to store, and how."""
+    """Which journals of a tenant to store, and how."""
 
     tenant: Tenant
     assets: tuple[str, ...]
@@ -47,28 +47,28 @@ class TenantPlan:
 
 @dataclass(frozen=True)
 class AgentsPlan:
-    """Store what agents say of themselves and how they are configured."""
+    """Store the states and configurations of agents."""
 
 
 @dataclass(frozen=True)
-class UpkeepPlan:
-    """Keep the database in shape, and no larger than wanted; days, None for ever."""
+class MaintenancePlan:
+    """Maintain the database. The fields are the retention in days, None for ever."""
 
     book_days: int | None
     trades_days: int | None
     other_days: int | None
 
 
-Plan = TenantPlan | AgentsPlan | UpkeepPlan
+Plan = TenantPlan | AgentsPlan | MaintenancePlan
 
 
 def plans(config: DbsyncConfig) -> Mapping[str, Plan]:
-    """Return the units by name: one a tenant, named `{tenant}.journals`, and those of the database."""
+    """Return the units by name: `{tenant}.journals` for each tenant, `agents`, and `maintenance`."""
     units: dict[str, Plan] = {f"{tenant}.journals": _tenant_plan(config, tenant) for tenant in _tenants(config)}
     if config.agents:
         units[AGENTS] = AgentsPlan()
     kept = config.retention
-    units[UPKEEP] = UpkeepPlan(kept.book_days, kept.trades_days, kept.other_days)
+    units[MAINTENANCE] = MaintenancePlan(kept.book_days, kept.trades_days, kept.other_days)
     return units
 
 
@@ -77,7 +77,7 @@ def _tenants(config: DbsyncConfig) -> set[Tenant]:
 
 
 def _tenant_plan(config: DbsyncConfig, tenant: Tenant) -> TenantPlan:
-    """Return one plan of all the workplans of a tenant: a journal named twice is stored once."""
+    """Return one plan for all workplans of a tenant, so that a journal named twice is stored once."""
     ours = [workplan for workplan in config.workplans if workplan.tenant == tenant]
     return TenantPlan(
         tenant=tenant,

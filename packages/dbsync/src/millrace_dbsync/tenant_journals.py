@@ -1,6 +1,7 @@
-"""The unit that stores the journals of one tenant: they are read here, or in a process of their own when that is much.
+"""The unit that stores the journals of one tenant.
 
-What has become ready is committed together while the next is read: on a quiet day that is one haul, under load a batch.
+This process reads the journals itself while little waits in them, and a reading process once much does. What is ready
+is committed together while the next batch is read.
 """
 
 from typing import Final, NoReturn
@@ -8,21 +9,20 @@ from typing import Final, NoReturn
 import structlog
 
 from millrace_bus import Bus
-from millrace_dbsync.collecting import together
-from millrace_dbsync.database import Database
-from millrace_dbsync.known_journals import KnownJournals
-from millrace_dbsync.lag_watch import LagWatch
+from millrace_dbsync.committing.committer import Committer, Indivisible
+from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reader_process import ReaderProcess
-from millrace_dbsync.readers import Readers
-from millrace_dbsync.reading_here import Here, read_here
-from millrace_dbsync.ready import Ready
-from millrace_dbsync.storing import Indivisible, Storing
+from millrace_dbsync.reader.local import LocalReader, local_reader
+from millrace_dbsync.reader.pool import ReaderPool
+from millrace_dbsync.reader.prepared import PreparedBatch, PreparedQueue, collect
+from millrace_dbsync.reader.process import ReaderProcess
+from millrace_dbsync.reading.intake import JournalNames
+from millrace_dbsync.reading.lag import LagWatch
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
 MUCH: Final = 20_000
-"""Messages without catching up once: from there on reading deserves a process of its own."""
+"""Messages read without catching up: from here on a reading process is worth its cost."""
 
 log = structlog.get_logger()
 
@@ -34,80 +34,80 @@ class TenantJournals:
         self,
         plan: TenantPlan,
         bus: Bus,
-        known: KnownJournals,
-        database: Database,
-        readers: Readers,
+        names: JournalNames,
+        database: SharedDatabase,
+        readers: ReaderPool,
         health: UnitHealthReporter,
     ) -> None:
-        self._plan, self._bus, self._known = plan, bus, known
+        self._plan, self._bus, self._all_names = plan, bus, names
         self._database, self._readers, self._health = database, readers, health
         self._unbroken = 0
-        """Messages that wait, or were read, since reading last caught up with the journals."""
+        """Messages that waited, or were read, since reading last caught up with the journals."""
 
     async def run(self) -> None:
         """Resume from the positions in the database; read, store and watch the lag.
 
         Raises:
-            StoreError, BusError: the database or Redis refuses; what is stored is stored.
+            StoreError: the database refuses us; what is stored stays stored.
+            BusError: Redis does.
         """
         store = await self._database.opened()
-        storing = Storing(self._database, self._health, await store.operations.positions())
-        async with self._bus.journals() as looking:
-            watch = LagWatch(self._plan, looking, storing.positions, self._health)
+        committer = Committer(self._database, self._health, await store.operations.positions())
+        async with self._bus.journals() as journals:
+            watch = LagWatch(self._plan, journals, committer.positions, self._health)
             self._health.state("live")
             self._unbroken = await watch.look(await self._names())
-            await run_all(self._store(storing), watch.run(self._names))
+            await run_all(self._store(committer), watch.run(self._names))
 
     async def _names(self) -> list[str]:
-        return [name for name in await self._known.names() if self._plan.wants(name)]
+        return [name for name in await self._all_names.names() if self._plan.wants(name)]
 
-    async def _store(self, storing: Storing) -> NoReturn:
-        """Store what is read in one way as long as that serves, then in the other."""
+    async def _store(self, committer: Committer) -> NoReturn:
+        """Store what one reader reads until that ends, then go on with the reader that suits what is left."""
         while True:
-            if (reader := self._reader()) is not None:
-                await self._store_from(reader, storing)
+            if (process := self._reading_process()) is not None:
+                await self._store_from_process(process, committer)
             else:
-                await self._store_from_here(storing)
+                await self._store_from_here(committer)
 
-    def _reader(self) -> ReaderProcess | None:
-        """Return a process to read where there is much; when none is ready yet, have one started."""
+    def _reading_process(self) -> ReaderProcess | None:
+        """Return the spare process if much waits; if there is none yet, begin to start one."""
         if self._unbroken < MUCH:
             return None
-        if (reader := self._readers.take()) is None:
+        if (process := self._readers.take()) is None:
             self._readers.prepare()
-        return reader
+        return process
 
-    async def _store_from(self, reader: ReaderProcess, storing: Storing) -> None:
-        async with reader.read(self._bus.url, self._plan, storing.positions) as source:
-            while hauls := await together(source.arrived, self._plan):
-                try:
-                    await storing.store(hauls)
-                except Indivisible as refused:
-                    log.warning("the database refuses something; what that is will be found here", reason=str(refused))
-                    self._unbroken = 0
-                    return
-                _release(hauls)
+    async def _store_from_process(self, process: ReaderProcess, committer: Committer) -> None:
+        async with process.reading(self._bus.url, self._plan, committer.positions):
+            try:
+                await run_all(process.run(), self._commit(process.arrived, committer))
+            except Indivisible as refused:
+                log.warning("the database refuses a message; this process reads on to find it", reason=str(refused))
+                self._unbroken = 0
+                return
         self._readers.failed()
 
-    async def _store_from_here(self, storing: Storing) -> None:
-        async with read_here(self._plan, self._bus, self._known, storing.positions) as source:
-            while hauls := await together(source.arrived, self._plan):
-                await storing.store(hauls)
-                _release(hauls)
-                self._relieve(source, hauls)
+    async def _store_from_here(self, committer: Committer) -> None:
+        async with local_reader(self._plan, self._bus, self._all_names, committer.positions) as reader:
+            await run_all(reader.run(), self._commit(reader.arrived, committer, reader))
 
-    def _relieve(self, source: Here, stored: list[Ready]) -> None:
-        """Once there is much, have another process read, and end reading here as soon as it can."""
-        for ready in stored:
-            # An empty one ends no rush: what was asked for was there, and nothing more just then.
-            if ready.told.count:
-                self._unbroken = self._unbroken + ready.told.count if ready.told.has_more else 0
+    async def _commit(self, arrived: PreparedQueue, committer: Committer, reader: LocalReader | None = None) -> None:
+        """Commit what arrives until nothing more will; `reader` is ended once a process should take over."""
+        while batches := await collect(arrived, self._plan):
+            await committer.store(batches)
+            for prepared in batches:
+                prepared.release()
+            if reader is not None:
+                self._hand_over(reader, batches)
+
+    def _hand_over(self, reader: LocalReader, stored: list[PreparedBatch]) -> None:
+        """Once much waits, have a process started, and end this reader as soon as the process is ready."""
+        for prepared in stored:
+            # An empty batch does not end a rush: what was asked for had come, and nothing more just then.
+            if prepared.summary.count:
+                self._unbroken = self._unbroken + prepared.summary.count if prepared.summary.has_more else 0
         if self._unbroken >= MUCH:
             self._readers.prepare()
             if self._readers.has_spare:
-                source.end()
-
-
-def _release(hauls: list[Ready]) -> None:
-    for haul in hauls:
-        haul.release()
+                reader.end()

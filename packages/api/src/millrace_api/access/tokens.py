@@ -8,7 +8,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from millrace_api.access.principal import Role
 from millrace_core.names import Tenant
-from millrace_store.records import TokenRecord
+from millrace_store.queries.records import TokenRecord
 
 _PREFIX = "mr"
 _ID_BYTES = 6

@@ -10,7 +10,7 @@ from millrace_api.access.tokens import TokenText, is_in_force, is_secret_of
 from millrace_core.clock import now_ms
 from millrace_core.names import tenant
 from millrace_store import DatabaseUnavailable, Store
-from millrace_store.records import TokenRecord
+from millrace_store.queries.records import TokenRecord
 
 RECHECK_S = 5.0
 """A token that is revoked or has expired stops working within this time."""

@@ -17,7 +17,7 @@ from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
 from millrace_core.config import revision
 from millrace_core.names import AgentId
-from millrace_store.records import ConfigRecord
+from millrace_store.queries.records import ConfigRecord
 
 _PAGE = 200
 

@@ -182,8 +182,9 @@ class Hub:
         if not subscription.topic.subscribers:
             self._drop(subscription.topic)
 
-    def _topic_failed(self, topic: Topic) -> None:
-        """Disconnect a topic's clients, and forget it: the next to subscribe follows the stream anew."""
+    def _topic_failed(self, topic: Topic, error: Exception) -> None:
+        """Disconnect a topic's clients and drop it: the next subscription follows the stream anew."""
+        log.error("a live stream failed", stream=str(topic.name), exc_info=error)
         for subscriber in tuple(topic.subscribers):
             subscriber.fail(_RECONNECT)
         self._drop(topic)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Protocol
 
 from millrace_api.live import messages
@@ -32,14 +31,13 @@ class TopicSubscriber(Protocol):
 class Topic:
     """A stream and its subscribers."""
 
-    def __init__(self, bus: Bus, name: StreamName, on_failure: "Callable[[Topic], None]") -> None:
-        """Follow the stream; `on_failure` is called once when its updates can no longer be passed on."""
+    def __init__(self, bus: Bus, name: StreamName, on_failure: "Callable[[Topic, Exception], None]") -> None:
+        """Follow the stream; `on_failure` is called once when no more updates can be delivered."""
         self.name = name
         self.subscribers: set[TopicSubscriber] = set()
         self._recent: deque[tuple[MessageId, bytes]] = deque(maxlen=KEPT)
         self._snapshot: tuple[MessageId, bytes] | None = None
-        self._on_failure = on_failure
-        self._follower = bus.follow(name, self._on_update)
+        self._follower = bus.follow(name, self._on_update, on_failed=lambda error: on_failure(self, error))
 
     @property
     def is_ready(self) -> bool:
@@ -79,13 +77,6 @@ class Topic:
         await self._follower.close()
 
     def _on_update(self, update: Update) -> None:
-        # The bus does not call a listener again that has failed, so its subscribers would wait for ever.
-        with ExitStack() as on_failure:
-            on_failure.callback(self._on_failure, self)
-            self._publish(update)
-            on_failure.pop_all()
-
-    def _publish(self, update: Update) -> None:
         if update.kind == "snapshot":
             # Messages that the snapshot includes were not passed on one by one.
             if self._recent and self._recent[-1][0] != update.id:

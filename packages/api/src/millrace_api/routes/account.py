@@ -19,11 +19,11 @@ from millrace_api.parameters import (
 from millrace_api.problems import not_found
 from millrace_api.services import ServicesDep
 from millrace_store import Scope
-from millrace_store.records import (
+from millrace_store.queries.records import (
     BalanceRecord,
     FailedExecution,
+    OrderHistory,
     OrderRecord,
-    OrderStory,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
@@ -55,7 +55,7 @@ async def list_orders(
     return page_response(found)
 
 
-@router.get("/orders/{order_id}", operation_id="get_order", responses=returns(OrderStory, also=_NOT_THERE))
+@router.get("/orders/{order_id}", operation_id="get_order", responses=returns(OrderHistory, also=_NOT_THERE))
 async def get_order(
     services: ServicesDep,
     caller: Caller,
@@ -69,7 +69,7 @@ async def get_order(
     Where several orders have this id, choose one by exchange and symbol.
     """
     scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
-    history = await services.store.account.story(scope, order_id=order_id)
+    history = await services.store.account.order_history(scope, order_id=order_id)
     if history is None:
         raise not_found("order with this id")
     return json_response(history)
@@ -86,7 +86,7 @@ async def list_requests(
     return page_response(found)
 
 
-@router.get("/requests/{request_id}", operation_id="get_request", responses=returns(OrderStory, also=_NOT_THERE))
+@router.get("/requests/{request_id}", operation_id="get_request", responses=returns(OrderHistory, also=_NOT_THERE))
 async def get_request(
     services: ServicesDep,
     caller: Caller,
@@ -95,7 +95,7 @@ async def get_request(
 ) -> Response:
     """Return a request's history: answers, its order, fills."""
     scope = Scope(tenant_of(caller, tenant, public=False))
-    history = await services.store.account.story(scope, request_id=request_id)
+    history = await services.store.account.order_history(scope, request_id=request_id)
     if history is None:
         raise not_found("request with this id (a new one is stored within a second)")
     return json_response(history)

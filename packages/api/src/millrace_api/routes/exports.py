@@ -9,8 +9,8 @@ from fastapi.responses import StreamingResponse
 from millrace_api.parameters import MarketScope, SourceQuery
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
-from millrace_store.exports import Format
-from millrace_store.histories import Kind, has_source
+from millrace_store.exports.export import Format
+from millrace_store.exports.histories import Kind, has_source
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 

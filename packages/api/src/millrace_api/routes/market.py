@@ -14,7 +14,7 @@ from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BookUnknown
-from millrace_store.records import BookRecord, CandleRecord, EventRecord, TickerRecord, TradeRecord
+from millrace_store.queries.records import BookRecord, CandleRecord, EventRecord, TickerRecord, TradeRecord
 
 router = APIRouter(tags=["history"])
 

@@ -11,7 +11,7 @@ from millrace_api.parameters import MarketScope, PageWanted
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 from millrace_core.clock import now_ms
-from millrace_store.records import GapRecord, LatencyRecord, StreamRecord
+from millrace_store.queries.records import GapRecord, LatencyRecord, StreamRecord
 
 router = APIRouter(tags=["operations"])
 

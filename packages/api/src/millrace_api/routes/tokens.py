@@ -16,7 +16,7 @@ from millrace_api.times import LATEST_MS, Timestamp
 from millrace_core.clock import now_ms
 from millrace_core.errors import Problem
 from millrace_store import Conflict
-from millrace_store.records import AuditRecord, TokenRecord
+from millrace_store.queries.records import AuditRecord, TokenRecord
 
 router = APIRouter(tags=["access"], dependencies=[Depends(needs("admin"))])
 

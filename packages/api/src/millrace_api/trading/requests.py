@@ -34,7 +34,7 @@ from millrace_core.requests import (
     parse_request,
 )
 from millrace_store import Scope
-from millrace_store.records import OrderStory
+from millrace_store.queries.records import OrderHistory
 
 Trade = CreateOrder | EditOrder | CancelOrder | CancelAllOrders
 
@@ -102,7 +102,7 @@ class TradeRequests:
                 return await self._first(request, key)
             if known.body is not None:
                 return msgspec.json.decode(known.body, type=Response)
-            history = await store.account.story(Scope(tenant), request_id=str(request.request_id))
+            history = await store.account.order_history(Scope(tenant), request_id=str(request.request_id))
             if history is not None and (final := final_answer(history)) is not None:
                 return final
             if time.monotonic() >= ends_s:
@@ -142,7 +142,7 @@ def _checked(request: Trade) -> Trade:
     return request
 
 
-def final_answer(history: OrderStory) -> Response | None:
+def final_answer(history: OrderHistory) -> Response | None:
     """Return a request's stored final answer; None while there is none."""
     for record in reversed(history.responses):
         if record.status != "unknown":

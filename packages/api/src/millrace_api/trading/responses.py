@@ -53,7 +53,7 @@ class PendingResponses:
             watch.users -= 1
             if watch.users == 0:
                 watch.waiting.clear()
-                watch.idle = asyncio.get_running_loop().call_later(LINGER_S, self._close_idle, name)
+                watch.idle = asyncio.get_running_loop().call_later(LINGER_S, self._close_idle, name, watch)
 
     async def close(self) -> None:
         """Stop following."""
@@ -67,7 +67,7 @@ class PendingResponses:
 
     def _watch(self, name: StreamName) -> _Watch:
         watch = self._watches.get(name)
-        if watch is None:
+        if watch is None or watch.follower.failure is not None:
             watch = self._watches[name] = _Watch(self._bus.follow(name, lambda update: self._on_update(name, update)))
         elif watch.idle is not None:
             watch.idle.cancel()
@@ -86,8 +86,10 @@ class PendingResponses:
         if answer is not None and not answer.done() and response.status != "unknown":
             answer.set_result(response)
 
-    def _close_idle(self, name: StreamName) -> None:
-        watch = self._watches.pop(name)
+    def _close_idle(self, name: StreamName, watch: _Watch) -> None:
+        # A stream that failed may have been followed again meanwhile.
+        if self._watches.get(name) is watch:
+            del self._watches[name]
         closing = asyncio.get_running_loop().create_task(watch.follower.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)

@@ -1,0 +1,1 @@
+"""Whole histories as files: Parquet and CSV."""

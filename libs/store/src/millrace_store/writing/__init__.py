@@ -1,0 +1,1 @@
+"""From messages to rows: batches, their commit, and its maintenance."""

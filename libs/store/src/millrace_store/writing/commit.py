@@ -1,0 +1,210 @@
+"""The commit of a batch: exactly the messages that are new, in one transaction.
+
+Which messages are new is decided while the streams' rows are locked, so two writers of one stream take turns.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from millrace_core.clock import now_ms
+from millrace_core.ids import MessageId
+from millrace_store.backends.database import Database, Writer
+from millrace_store.backends.sql import matching
+from millrace_store.errors import AlreadyThere
+from millrace_store.schema import tables
+from millrace_store.schema.streams import parts_of, stream_id
+from millrace_store.writing.batch import Batch
+from millrace_store.writing.orders import join_orders
+from millrace_store.writing.written import (
+    NOWHERE,
+    HighWaterMarks,
+    Written,
+    begun_epochs,
+    observations_above,
+    rows_above,
+)
+
+
+class StoredSoFar(NamedTuple):
+    """How far a stream is stored before this batch."""
+
+    position: MessageId
+    messages: int
+
+
+async def commit(database: Database, batch: Batch) -> None:
+    """Write a batch in one transaction.
+
+    Raises:
+        DatabaseUnavailable: the batch may be committed again whole.
+    """
+    skipped = batch.duplicates
+    try:
+        await _commit(database, batch, careful=False)
+    except AlreadyThere:
+        # The tables have rows above the positions: somebody restored one without the other.
+        batch.duplicates = skipped
+        await _commit(database, batch, careful=True)
+
+
+async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
+    added = batch.all_rows()
+    for table, rows in added.items():
+        if rows:
+            await database.prepare(table, rows.lists[1])
+    async with database.writing(careful=careful) as writer:
+        stored = await _lock(writer, database, batch)
+        overlapping = {
+            stream_id(name): stored[name].position
+            for name, written in batch.written.items()
+            if not written.is_above(stored[name].position)
+        }
+        begun = overlapping | begun_epochs({name: before.position for name, before in stored.items()})
+        for table, rows in added.items():
+            if new := rows_above(begun if table is tables.balances else overlapping, rows):
+                # Bytes have no plain form in a bulk copy, and dead letters are few.
+                if table is tables.dead_letters:
+                    await writer.insert_missing(table, list(new))
+                else:
+                    await writer.insert(table, new)
+        await _merge(writer, database, batch, overlapping, begun)
+        await _advance(writer, database, batch, stored)
+
+
+async def _lock(writer: Writer, database: Database, batch: Batch) -> dict[str, StoredSoFar]:
+    """Lock the rows of the batch's streams, always in the same order, so that two writers never deadlock."""
+    names = sorted(batch.written, key=stream_id)
+    if not names:
+        return {}
+    fresh = [(stream_id(name), name, *parts_of(name), 0, 0, 0, now_ms()) for name in names]
+    columns = ("name", "position_epoch", "position_seq", "messages")
+    wanted = {"id": [stream_id(name) for name in names]}
+    known = matching(tables.streams, columns, wanted, database.dialect, lock=True)
+    found = await writer.fetch(known)
+    if len(found) < len(names):
+        await writer.insert_missing(tables.streams, fresh)
+        found = await writer.fetch(known)
+    return {name: StoredSoFar(MessageId(epoch, seq), messages) for name, epoch, seq, messages in found}
+
+
+async def _merge(
+    writer: Writer,
+    database: Database,
+    batch: Batch,
+    overlapping: HighWaterMarks,
+    begun: HighWaterMarks,
+) -> None:
+    """Write what is merged with rows that are there already."""
+    candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
+    if candles:
+        await writer.replace(tables.candles, candles)
+    if batch.minutes:
+        # A new mark: a minute that somebody is building from its trades just now must be built again.
+        mark = secrets.randbits(62)
+        await writer.replace(tables.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
+    if seen := observations_above(begun, batch.order_observations):
+        await join_orders(writer, database.dialect, seen)
+    if batch.gap_rows:
+        await writer.insert_missing(tables.gaps, batch.gap_rows)
+    if batch.agent_rows:
+        await writer.insert_missing(tables.agent_states, batch.agent_rows)
+    if batch.config_rows:
+        await _add_configs(writer, batch.config_rows)
+    await _add_latencies(writer, database, batch, overlapping)
+
+
+async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
+    table = tables.configs.c
+    for row in rows:
+        newest = sa.select(table.revision).where(table.agent_id == row[0]).order_by(table.at_ms.desc()).limit(1)
+        if await writer.fetch(newest) != [(row[2],)]:
+            await writer.insert_missing(tables.configs, [row])
+
+
+async def _add_latencies(writer: Writer, database: Database, batch: Batch, overlapping: HighWaterMarks) -> None:
+    totals: dict[tuple[int, str, int], dict[int, int]] = {}
+    for stream, hop, minute_ms, histogram in batch.latencies:
+        if stream not in overlapping:
+            _count(totals.setdefault((stream, hop, minute_ms), {}), histogram.buckets)
+    if not totals:
+        return
+    columns = ("stream_id", "hop", "at_ms", "buckets")
+    wanted = {"stream_id": {key[0] for key in totals}, "at_ms": {key[2] for key in totals}}
+    known = matching(tables.latencies, columns, wanted, database.dialect)
+    for stream, hop, minute_ms, buckets in await writer.fetch(known):
+        if (total := totals.get((stream, hop, minute_ms))) is not None:
+            _count(total, {int(bucket): count for bucket, count in json.loads(buckets).items()})
+    rows = [(*key, sum(total.values()), json.dumps(total)) for key, total in totals.items()]
+    await writer.replace(tables.latencies, rows)
+
+
+def _count(total: dict[int, int], buckets: Iterable[tuple[int, int]] | dict[int, int]) -> None:
+    for bucket, count in dict(buckets).items():
+        total[bucket] = total.get(bucket, 0) + count
+
+
+async def _advance(writer: Writer, database: Database, batch: Batch, stored: dict[str, StoredSoFar]) -> None:
+    """Advance the streams' positions and count their messages epoch by epoch."""
+    streams, counts = [], []
+    for name, written in batch.written.items():
+        before = stored[name]
+        new = list(written.above(before.position))
+        messages = sum(epoch.messages for epoch in new)
+        batch.duplicates += written.messages - messages
+        reached = max(before.position, written.reaches)
+        if reached > before.position:
+            so_far = before.messages + messages
+            streams.append((stream_id(name), name, *parts_of(name), *reached, so_far, now_ms()))
+        counts += [(stream_id(name), *epoch) for epoch in new]
+    if streams:
+        await writer.replace(tables.streams, streams)
+    if counts:
+        await writer.replace(tables.stream_epochs, await _with_known(writer, database, counts))
+
+
+async def _with_known(
+    writer: Writer, database: Database, counts: list[tuple[int, int, int, int, int]]
+) -> list[tuple[Any, ...]]:
+    columns = ("stream_id", "epoch", "first_seq", "messages")
+    known = matching(tables.stream_epochs, columns, {"stream_id": {count[0] for count in counts}}, database.dialect)
+    before = {(stream, epoch): (first, messages) for stream, epoch, first, messages in await writer.fetch(known)}
+    rows: list[tuple[Any, ...]] = []
+    for stream, epoch, first, last, messages in counts:
+        earlier, so_far = before.get((stream, epoch), (first, 0))
+        rows.append((stream, epoch, min(first, earlier), last, messages + so_far))
+    return rows
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return one batch that holds several batches, as if their messages had been added to it one by one.
+
+    The messages of each must follow those of the same streams in the batches before it. No batch is changed.
+    """
+    if len(batches) == 1:
+        return batches[0]
+    whole = Batch()
+    for batch in batches:
+        _append(whole, batch)
+    return whole
+
+
+def _append(whole: Batch, later: Batch) -> None:
+    # The first snapshot of each epoch leaves rows of its own, and it may be in an earlier batch.
+    begun = begun_epochs({name: written.last for name, written in whole.written.items()})
+    for table, rows in later.rows.items():
+        whole.add_rows(table, rows_above(begun, rows) if table is tables.balances else rows)
+    whole.book_pages += later.book_pages
+    whole.order_observations += observations_above(begun, later.order_observations)
+    for name, written in later.written.items():
+        whole.written.setdefault(name, Written(name)).append(written)
+    whole.candle_rows.update(later.candle_rows)
+    whole.minutes |= later.minutes
+    whole.gap_rows += later.gap_rows
+    whole.latencies += later.latencies
+    whole.agent_rows += later.agent_rows
+    whole.config_rows += later.config_rows
+    whole.duplicates += later.duplicates

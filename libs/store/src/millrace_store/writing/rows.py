@@ -1,0 +1,180 @@
+"""Rows and values as both databases can hold them. Pure.
+
+Order-book deltas and trades are nearly all rows there are, so they are made a page of a journal at a time, column by
+column.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import chain, repeat
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+
+from millrace_core.ids import MessageId
+from millrace_core.latency import Histogram
+from millrace_core.message_ids import MessageIds
+from millrace_store.backends.columns import Columns
+from millrace_store.schema.streams import stream_id
+
+_AHEAD_MS: Final = 86_400_000
+_INT64: Final = 2**63
+
+
+class Place(NamedTuple):
+    """The identity of a message in the database: its stream, its id, its times."""
+
+    name: str
+    """The Redis name on which it travelled: a stream's, a stream's snapshots', or a tenant's traderActions."""
+    id: MessageId
+    at_ms: int
+    """When it was published, by its trace; for a request its own time."""
+    event_ms: int | None = None
+    """The exchange's time, if it sent one."""
+
+
+class LatencyAddition(NamedTuple):
+    """Durations of one hop within one minute."""
+
+    stream: int
+    hop: str
+    minute_ms: int
+    histogram: Histogram
+
+
+class MarketTrade(Protocol):
+    """The stored fields of a trade."""
+
+    @property
+    def id(self) -> str | None:
+        """The exchange's id."""
+
+    @property
+    def timestamp(self) -> int | None:
+        """When it was made, ms."""
+
+    @property
+    def side(self) -> str | None:
+        """`buy` or `sell`: what the taker did."""
+
+    @property
+    def price(self) -> float:
+        """In the quote currency."""
+
+    @property
+    def amount(self) -> float:
+        """In the base currency."""
+
+
+def traded_at(trade: MarketTrade, published_ms: int) -> int:
+    """Return the time of a trade (ms): the exchange's, or `published_ms` where that is missing or absurd."""
+    at_ms = trade.timestamp
+    return at_ms if at_ms is not None and 0 <= at_ms <= published_ms + _AHEAD_MS else published_ms
+
+
+def digits(numbers: Sequence[float]) -> list[str]:
+    """Return the shortest digits that mean each number exactly, several times faster than `repr` of each."""
+    return msgspec.json.encode(numbers)[1:-1].decode().split(",") if numbers else []
+
+
+def trade_rows(
+    stream: int, ids: MessageIds, published_ms: Sequence[int], trades: Sequence[Sequence[MarketTrade]]
+) -> Columns:
+    """Return a row for each trade of each message."""
+    counts = [len(made) for made in trades]
+    flat = list(chain.from_iterable(trades))
+    return Columns(
+        [
+            [stream] * len(flat),
+            _times(flat, _spread(published_ms, counts)),
+            list(_spread(ids.epochs, counts)),
+            list(_spread(ids.seqs, counts)),
+            list(chain.from_iterable(map(range, counts))),
+            _ids(flat),
+            [trade.side for trade in flat],
+            digits([trade.price for trade in flat]),
+            digits([trade.amount for trade in flat]),
+        ]
+    )
+
+
+def _spread(values: Sequence[int], counts: Sequence[int]) -> "chain[int]":
+    """Repeat each value as often as its message has trades."""
+    return chain.from_iterable(map(repeat, values, counts))
+
+
+def _times(trades: Sequence[MarketTrade], published_ms: Iterable[int]) -> list[int]:
+    """Return `traded_at` of each. Written out: a call for each would cost as much as everything else."""
+    return [
+        at if (at := trade.timestamp) is not None and 0 <= at <= published + _AHEAD_MS else published
+        for trade, published in zip(trades, published_ms, strict=True)
+    ]
+
+
+def _ids(trades: Sequence[MarketTrade]) -> list[str | None]:
+    """Return trades' ids as both databases can hold them: PostgreSQL refuses NUL."""
+    ids = [trade.id for trade in trades]
+    return [one if one is None or "\x00" not in one else one.replace("\x00", "\ufffd") for one in ids]
+
+
+class BookPage(NamedTuple):
+    """Deltas of one order book in order: id, times, nonce and data of each."""
+
+    stream: int
+    at_ms: Sequence[int]
+    epochs: Sequence[int]
+    seqs: Sequence[int]
+    event_ms: Sequence[int | None]
+    nonces: Sequence[int | None]
+    lines: bytes
+    """The data of all deltas, a line each: one object instead of thousands until the texts are needed."""
+
+    def columns(self) -> tuple[Iterable[Any], ...]:
+        """Return the values of each of the table's columns."""
+        texts = self.lines.decode().split("\n")
+        stream = repeat(self.stream, len(texts))
+        return stream, self.at_ms, self.epochs, self.seqs, self.event_ms, self.nonces, texts
+
+
+def book_rows(pages: Sequence[BookPage]) -> Columns:
+    """Return the rows of pages."""
+    rows = Columns.empty(len(BookPage._fields))
+    for page in pages:
+        rows.extend(page.columns())
+    return rows
+
+
+def int64(value: int | None) -> int | None:
+    """Return a number, or None when it does not fit in 64 bits."""
+    return value if value is not None and -_INT64 <= value < _INT64 else None
+
+
+def all_int64(values: Sequence[int | None]) -> Sequence[int | None]:
+    """Return numbers, with None for those that do not fit in 64 bits."""
+    every: Sequence[Any] = values
+    try:
+        if every and min(every) >= -_INT64 and max(every) < _INT64:
+            return values
+    except TypeError:
+        pass  # some are None
+    return [int64(value) for value in values]
+
+
+def nul_free(value: str | None) -> str | None:
+    """Return a text as both databases can hold it: PostgreSQL refuses NUL."""
+    return value.replace("\x00", "\ufffd") if value is not None and "\x00" in value else value
+
+
+def exact_digits(number: Decimal | None) -> str | None:
+    """Return the digits of a decimal."""
+    return None if number is None else str(number)
+
+
+def float_digits(number: float | None) -> str | None:
+    """Return the shortest digits that mean this number exactly."""
+    return None if number is None else repr(number)
+
+
+def identity(place: Place) -> tuple[int, int, int, int]:
+    """Return the first four columns of a message's rows."""
+    return stream_id(place.name), place.at_ms, *place.id

@@ -1,0 +1,1 @@
+"""Batches into the database, through its outages and around what it refuses."""

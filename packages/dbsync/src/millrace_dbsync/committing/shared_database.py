@@ -1,0 +1,92 @@
+"""The database that all units share: opened as soon as it answers, and retried whenever it does not."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_service import UnitHealthReporter
+from millrace_service.settings import DEFAULT_DATA_DIR
+from millrace_store import Batch, DatabaseUnavailable, Store
+
+_RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
+
+log = structlog.get_logger()
+
+
+def database_url(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder."""
+    data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
+    return environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+
+
+class SharedDatabase:
+    """Opens the store in the background and keeps it open; the database may start later than dbsync."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opened: asyncio.Future[Store] = asyncio.get_running_loop().create_future()
+        self._closing = asyncio.Event()
+        self._keeper = asyncio.create_task(self._keep(), name="database")
+        self._keeper.add_done_callback(self._ended)
+
+    async def opened(self) -> Store:
+        """Return the store, once it is open.
+
+        Raises:
+            StoreError: it cannot be opened: the address is wrong, or the database refuses us.
+        """
+        return await asyncio.shield(self._opened)
+
+    async def commit(self, batch: Batch, health: UnitHealthReporter) -> None:
+        """Commit a batch. While the database does not answer, retry without end and report the unit as stale.
+
+        Raises:
+            StoreError: the database refuses a value in it; never because it is unavailable.
+        """
+        store = await self.opened()
+        backoff = Backoff(_RETRIES)
+        while True:
+            try:
+                await store.commit(batch)
+            except DatabaseUnavailable as error:
+                health.state("stale", f"waiting for the database: {error}")
+                if not backoff.failures:
+                    log.warning("the database does not answer; retrying", reason=str(error))
+                await asyncio.sleep(backoff.failed())
+            else:
+                if backoff.failures:
+                    log.info("the database answers again")
+                    health.state("live")
+                return
+
+    async def close(self) -> None:
+        """Close the store. Everything that was committed is stored."""
+        self._closing.set()
+        if not self._opened.done():
+            self._keeper.cancel()
+        await asyncio.wait([self._keeper])
+
+    async def _keep(self) -> None:
+        backoff = Backoff(_RETRIES)
+        while not self._opened.done():
+            try:
+                async with Store.open(self._url) as store:
+                    self._opened.set_result(store)
+                    await self._closing.wait()
+            except DatabaseUnavailable as error:
+                if not backoff.failures:
+                    log.warning("the database does not answer; retrying", reason=str(error))
+                await asyncio.sleep(backoff.failed())
+
+    def _ended(self, keeper: "asyncio.Task[None]") -> None:
+        """Tell those who wait for the store why it cannot be opened."""
+        if self._opened.done():
+            return
+        if keeper.cancelled():
+            self._opened.cancel()
+        elif (error := keeper.exception()) is not None:
+            self._opened.set_exception(error)

@@ -1,0 +1,1 @@
+"""Entries of journals as typed messages."""

@@ -1,0 +1,77 @@
+"""Envelopes of journal entries: their message, its stream and time, and what is wrong with one that is malformed."""
+
+from typing import TypeVar
+
+import msgspec
+
+from millrace_bus import JournalEntry
+from millrace_core.clock import now_ms
+from millrace_core.errors import InvalidMessage, Problem
+from millrace_core.ids import MessageId
+from millrace_core.json_problems import problem_of
+from millrace_core.messages import Message, decode
+from millrace_store import Place
+
+NS_PER_MS = 1_000_000
+DAY_MS = 86_400_000
+_ModelT = TypeVar("_ModelT")
+
+
+def envelope(entry: JournalEntry) -> Message:
+    """Return the message in an entry of a stream.
+
+    Raises:
+        InvalidMessage: the entry holds no message, or one with another id than the entry.
+    """
+    message = decode(text_of(entry))
+    if message.id != f"{entry.id.epoch}-{entry.id.seq}":
+        raise invalid(f"the entry is {entry.id}, and the message in it says {message.id}")
+    return message
+
+
+def text_of(entry: JournalEntry) -> bytes:
+    """Return the JSON of an entry, checked to be UTF-8: decoders check only what they decode, the database all of it.
+
+    Raises:
+        InvalidMessage: the entry has no JSON, or it is not UTF-8.
+    """
+    if entry.body is None:
+        raise invalid("the entry has no field `data`")
+    try:
+        str(entry.body, "utf-8")
+    except UnicodeDecodeError as error:
+        raise invalid(str(error)) from error
+    return entry.body
+
+
+def place_of(name: str, message_id: MessageId, message: Message) -> Place:
+    """Return the identity of a message, with the time at which it was published.
+
+    An answer carries the trace of what caused it, so the time of its last hop in the executor counts.
+    """
+    trace = message.trace
+    at_ns = trace.acknowledged or trace.sent or trace.accepted or trace.published
+    at_ms = message_id.epoch if at_ns is None else at_ns // NS_PER_MS
+    return Place(name, message_id, credible(at_ms), message.timestamp)
+
+
+def credible(at_ms: int) -> int:
+    """Return a time (ms), or now if it is absurd: rows are partitioned and dropped by their time."""
+    return at_ms if 0 <= at_ms <= (now := now_ms()) + DAY_MS else now
+
+
+def read(decoder: "msgspec.json.Decoder[_ModelT]", data: msgspec.Raw | bytes) -> _ModelT:
+    """Return decoded data.
+
+    Raises:
+        InvalidMessage: it is not of that type.
+    """
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise InvalidMessage((problem_of(error),)) from error
+
+
+def invalid(text: str) -> InvalidMessage:
+    """Return the error about a message as a whole."""
+    return InvalidMessage((Problem("$", text),))

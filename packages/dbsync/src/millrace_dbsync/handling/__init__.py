@@ -1,0 +1,1 @@
+"""From messages to the rows of a batch, a handler for each kind of journal."""

@@ -1,0 +1,96 @@
+"""Order books and trades, which are nearly all messages: handled a page at a time, several times faster.
+
+A page with a message that is not plain (`millrace_dbsync.decoding.plain`) is halved until few messages are left around
+it; those go to the common handler, which takes anything.
+"""
+
+from abc import ABC, abstractmethod
+
+import msgspec
+
+from millrace_bus import JournalPage
+from millrace_dbsync.decoding.book_forms import BookForms
+from millrace_dbsync.decoding.plain import PlainDelta, Times, read_page, times_of
+from millrace_dbsync.handling.handler import Handler, HandlingResult
+from millrace_dbsync.handling.payloads import MarketTrades
+from millrace_store import Batch
+
+_FEW = 16
+
+
+class BusyFeed(ABC):
+    """Adds the plain deltas of a journal a page at a time, and the rest by another handler."""
+
+    def __init__(self, name: str, rest: Handler) -> None:
+        self._name, self._rest = name, rest
+
+    def handle(self, batch: Batch, page: JournalPage, result: HandlingResult) -> None:
+        """Add a page."""
+        times = self._add_plain(batch, page)
+        if times is not None:
+            result.times.note_feed(self._name, times.exchange, times.received, times.published)
+        elif len(page) <= _FEW:
+            self._rest.handle(batch, page, result)
+        else:
+            middle = len(page) // 2
+            self.handle(batch, page[:middle], result)
+            self.handle(batch, page[middle:], result)
+
+    @abstractmethod
+    def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
+        """Add a page whose messages are all plain and return their times; else add nothing and return None."""
+
+
+class _Book(msgspec.Struct, gc=False):
+    """A change of an order book without its levels; its form proves the other fields."""
+
+    nonce: int | None = None
+    checksum: int | None = None
+
+
+class _BookDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
+    """A message with a change of an order book."""
+
+    data: _Book
+
+
+class BusyBook(BusyFeed):
+    """Handles the deltas of an order book, which are stored as they travelled."""
+
+    def __init__(self, name: str, rest: Handler) -> None:
+        super().__init__(name, rest)
+        self._forms = BookForms()
+
+    def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
+        deltas = read_page(_BOOKS, page)
+        if deltas is None or (times := times_of(deltas)) is None:
+            return None
+        # The bus writes `data` last, and a book holds no object, so `data` begins at the last opening brace. In any
+        # other message that piece is not a book: it is a trace, or more than the data.
+        data = [body[body.rfind(b"{") : -1] for body in page.bodies if body]
+        if not self._forms.are_books(data):
+            return None
+        nonces = [delta.data.nonce for delta in deltas]
+        batch.book_deltas(self._name, page.ids, times.published_ms, times.event_ms, nonces, data)
+        return times
+
+
+class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
+    """A message with trades of a market."""
+
+    data: MarketTrades
+
+
+class BusyTrades(BusyFeed):
+    """Handles the trades of a market."""
+
+    def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
+        deltas = read_page(_TRADES, page)
+        if deltas is None or (times := times_of(deltas)) is None:
+            return None
+        batch.market_trades(self._name, page.ids, times.published_ms, [delta.data.trades for delta in deltas])
+        return times
+
+
+_BOOKS = msgspec.json.Decoder(list[_BookDelta])
+_TRADES = msgspec.json.Decoder(list[_TradesDelta])

@@ -1,0 +1,163 @@
+"""Handlers: which rows the messages of each kind of journal leave."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from millrace_bus import JournalEntry, JournalPage
+from millrace_core.errors import InvalidMessage
+from millrace_core.ids import MessageId
+from millrace_core.messages import Response
+from millrace_core.names import StreamName, is_snapshot
+from millrace_dbsync.decoding.envelopes import credible, envelope, invalid, place_of, read, text_of
+from millrace_dbsync.handling.busy_feeds import BusyBook, BusyTrades
+from millrace_dbsync.handling.handler import Handler, HandlingResult, dead_letter
+from millrace_dbsync.handling.payloads import Put, put_delta_of, put_snapshot_of, put_status
+from millrace_store import Batch, Place
+
+_AT_ONCE: Final = 500
+"""Entries that are handled together: few enough to be still in the processor's cache when they are used."""
+
+
+class Handlers:
+    """Adds pages of any journal to batches, with one handler for each journal."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def handle(self, batch: Batch, pages: Mapping[str, JournalPage], result: HandlingResult) -> Iterator[None]:
+        """Add pages by journal, and at the end their latencies.
+
+        Yields between pieces so that the caller can let other tasks run; the caller must iterate to the end.
+        """
+        for name, page in pages.items():
+            handler = self._handlers.get(name) or self._handlers.setdefault(name, handler_of(name))
+            for at in range(0, len(page), _AT_ONCE):
+                handler.handle(batch, page[at : at + _AT_ONCE], result)
+                yield
+        result.times.put(batch)
+
+
+def handler_of(name: str) -> Handler:
+    """Return the handler of a journal."""
+    if not name.startswith("stream."):
+        return _Requests(name)
+    stream = StreamName.parse(name)
+    if is_snapshot(name):
+        return _Snapshots(name, stream)
+    if not stream.has_snapshots:
+        return _Answers(name)
+    feed = _Feed(name, stream)
+    busy = _BUSY.get(stream.action)
+    return feed if busy is None else busy(name, feed)
+
+
+class _Feed:
+    """A watched stream: deltas of one kind, and statuses."""
+
+    def __init__(self, name: str, stream: StreamName) -> None:
+        self._name = name
+        self._puts: Mapping[str, Put] = {"delta": put_delta_of(stream.action), "status": put_status}
+
+    def handle(self, batch: Batch, page: JournalPage, result: HandlingResult) -> None:
+        """Add a page."""
+        name, puts = self._name, self._puts
+        for entry in page:
+            try:
+                message = envelope(entry)
+                put = puts.get(message.type)
+                if put is None:
+                    raise _misplaced(message.type)
+                put(batch, place_of(name, entry.id, message), message.data)
+                result.times.note(name, message.trace)
+            except InvalidMessage as error:
+                dead_letter(batch, name, entry, str(error), result)
+
+
+class _OneByOne:
+    """Journals with few entries, which are handled one at a time."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def handle(self, batch: Batch, page: JournalPage, result: HandlingResult) -> None:
+        """Add a page."""
+        for entry in page:
+            try:
+                self._put(batch, entry, result)
+            except InvalidMessage as error:
+                dead_letter(batch, self._name, entry, str(error), result)
+
+    def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
+        """Add an entry.
+
+        Raises:
+            InvalidMessage: the entry does not belong in this journal; the batch is unchanged. After any other error the
+                batch must be discarded.
+        """
+        raise NotImplementedError
+
+
+class _Answers(_OneByOne):
+    """Answers and statuses of the executor."""
+
+    def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
+        message = envelope(entry)
+        place = place_of(self._name, entry.id, message)
+        if message.type == "status":
+            put_status(batch, place, message.data)
+            return
+        if message.type != "response":
+            raise _misplaced(message.type)
+        response = read(_RESPONSE, message.data)
+        batch.response(place, response, message.trace)
+        result.times.note(self._name, message.trace)
+        result.failed += response.status != "done"
+
+
+class _Snapshots(_OneByOne):
+    """Snapshots of one stream."""
+
+    def __init__(self, name: str, stream: StreamName) -> None:
+        super().__init__(name)
+        self._put_snapshot = put_snapshot_of(stream.action)
+
+    def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
+        message = envelope(entry)
+        if message.type != "snapshot":
+            raise _misplaced(message.type)
+        self._put_snapshot(batch, place_of(self._name, entry.id, message), message.data)
+
+
+class _Requests(_OneByOne):
+    """Requests to trade, however malformed."""
+
+    def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
+        text = text_of(entry)
+        named = read(_OBJECT, text)
+        batch.request(Place(self._name, entry.id, _asked_at(entry.id, text)), text, named)
+
+
+def _asked_at(entry_id: MessageId, text: bytes) -> int:
+    """Return the time of a request (ms): its own, else when Redis added it, which is in the id of the entry."""
+    try:
+        return credible(_ASKED_AT.decode(text).requested_at or entry_id.epoch)
+    except msgspec.MsgspecError:
+        return credible(entry_id.epoch)
+
+
+def _misplaced(kind: str) -> InvalidMessage:
+    return invalid(f"a {kind} does not belong on this stream")
+
+
+class _AskedAt(msgspec.Struct, rename="camel"):
+    """The one field of a request that its row is keyed by."""
+
+    requested_at: int | None = None
+
+
+_ASKED_AT = msgspec.json.Decoder(_AskedAt)
+_RESPONSE = msgspec.json.Decoder(Response)
+_OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+_BUSY: dict[str, Callable[[str, Handler], Handler]] = {"watchOrderBook": BusyBook, "watchTrades": BusyTrades}

@@ -1,0 +1,152 @@
+"""The data of messages, by kind of stream: decoded as far as storing needs, and added to a batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from millrace_core.errors import InvalidName
+from millrace_core.ids import MessageId
+from millrace_core.market import Balance, BookDelta, BookSnapshot, CandlesDelta, TradesDelta
+from millrace_core.messages import Status
+from millrace_core.names import Action
+from millrace_core.orders import OrdersDelta, OrdersSnapshot
+from millrace_dbsync.decoding.envelopes import invalid, read
+from millrace_store import Batch, Place
+
+Put = Callable[[Batch, Place, msgspec.Raw], None]
+"""Adds the data of one message to a batch; raises InvalidMessage when it is not of its kind."""
+
+
+class MarketTrade(msgspec.Struct):
+    """What is stored of a market's trade; other fields are not looked at."""
+
+    id: str | None
+    timestamp: int | None
+    side: str | None
+    price: float
+    amount: float
+
+
+class MarketTrades(msgspec.Struct):
+    """What is stored of a message with a market's trades."""
+
+    trades: list[MarketTrade]
+
+
+def put_delta_of(action: Action) -> Put:
+    """Return what adds the deltas of a stream; those without a table of their own are kept as they travelled."""
+    return _DELTAS.get(action, _event)
+
+
+def put_snapshot_of(action: Action) -> Put:
+    """Return what adds the snapshots of a stream; of most only the id up to which they reach is decoded."""
+    return _SNAPSHOTS.get(action, _snapshot)
+
+
+def put_status(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    """Add a status of a stream."""
+    batch.status(place, read(_STATUS, data))
+
+
+def _book(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    # Decoded whole although only the nonce is stored apart: a malformed level must be found now, not when the book is
+    # asked for.
+    batch.book_delta(place, bytes(data), read(_BOOK, data).nonce)
+
+
+def _trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    batch.trades(place, read(_MARKET_TRADES, data).trades)
+
+
+def _own_trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    batch.own_trades(place, read(_OWN_TRADES, data).trades)
+
+
+def _candles(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    delta = read(_CANDLES, data)
+    batch.candles(place, delta.timeframe, delta.candles)
+
+
+def _ticker(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    read(_OBJECT, data)
+    batch.ticker(place, bytes(data))
+
+
+def _orders(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    batch.orders(place, read(_ORDERS, data).orders)
+
+
+def _balances(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    batch.balances(place, read(_BALANCES, data))
+
+
+def _event(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    batch.event(place, bytes(data))
+
+
+def _book_snapshot(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    book = read(_WHOLE_BOOK, data)
+    batch.snapshot(place, _included(book.as_of), bytes(data), nonce=book.nonce, checksum=book.checksum)
+
+
+def _orders_snapshot(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    whole = read(_ALL_ORDERS, data)
+    batch.orders_snapshot(place, _included(whole.as_of), bytes(data), whole.orders)
+
+
+def _balances_snapshot(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    as_of = _included(read(_AS_OF, data).as_of)
+    whole = {code: held for code, held in read(_ALL_BALANCES, data).items() if isinstance(held, Balance)}
+    batch.balances_snapshot(place, as_of, bytes(data), whole)
+
+
+def _snapshot(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    batch.snapshot(place, _included(read(_AS_OF, data).as_of), bytes(data))
+
+
+def _included(as_of: str) -> MessageId:
+    """Return the id of the last message that a snapshot includes.
+
+    Raises:
+        InvalidMessage: `as_of` is not the id of a message.
+    """
+    try:
+        return MessageId.parse(as_of)
+    except (InvalidName, ValueError) as error:
+        raise invalid(str(error)) from error
+
+
+class _AsOf(msgspec.Struct, rename="camel"):
+    """The field that every snapshot has."""
+
+    as_of: str
+
+
+_BOOK = msgspec.json.Decoder(BookDelta)
+_MARKET_TRADES = msgspec.json.Decoder(MarketTrades)
+_OWN_TRADES = msgspec.json.Decoder(TradesDelta)
+_CANDLES = msgspec.json.Decoder(CandlesDelta)
+_ORDERS = msgspec.json.Decoder(OrdersDelta)
+_BALANCES = msgspec.json.Decoder(dict[str, Balance])
+_STATUS = msgspec.json.Decoder(Status)
+_OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
+_WHOLE_BOOK = msgspec.json.Decoder(BookSnapshot)
+_ALL_ORDERS = msgspec.json.Decoder(OrdersSnapshot)
+_ALL_BALANCES = msgspec.json.Decoder(dict[str, Balance | str])
+_AS_OF = msgspec.json.Decoder(_AsOf)
+
+_DELTAS: dict[str, Put] = {
+    "watchOrderBook": _book,
+    "watchTrades": _trades,
+    "watchMyTrades": _own_trades,
+    "watchOHLCV": _candles,
+    "watchTicker": _ticker,
+    "watchOrders": _orders,
+    "watchBalance": _balances,
+}
+_SNAPSHOTS: dict[str, Put] = {
+    "watchOrderBook": _book_snapshot,
+    "watchOrders": _orders_snapshot,
+    "watchBalance": _balances_snapshot,
+}

@@ -1,0 +1,140 @@
+"""Reads a tenant's journals: which ones exist, what is new in them, and what they no longer hold."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from millrace_bus import BEGINNING, JournalPage, Journals
+from millrace_core.ids import MessageId
+from millrace_core.names import is_snapshot, trader_actions
+from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.reading.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
+
+CALL = 1_000
+"""Most entries that one call asks for: Redis serves no other client meanwhile, and a strategy may be waiting."""
+_FEWEST = 8
+"""Least entries asked of each journal, however many journals there are."""
+_WAIT_S = 0.5
+"""How long a call waits for the first entry; new journals are looked for between calls."""
+_LOOK_EVERY_S = 1.0
+
+
+@dataclass
+class JournalBatch:
+    """What was read together and is to be stored together."""
+
+    pages: dict[str, JournalPage] = field(default_factory=dict)
+    """By journal, each oldest first."""
+    holes: list[Hole] = field(default_factory=list)
+    count: int = 0
+    """Entries in all pages."""
+    has_more: bool = False
+    """Whether a journal had as many entries as were asked for, so that it probably holds more."""
+
+
+class Intake:
+    """Reads on from where each journal was left, within bounds of time and memory.
+
+    `all_names` returns the names of all journals; `stored` holds the positions up to which they are stored.
+    """
+
+    def __init__(
+        self,
+        plan: TenantPlan,
+        journals: Journals,
+        all_names: Callable[[], Awaitable[set[str]]],
+        stored: Mapping[str, MessageId],
+    ) -> None:
+        self._plan, self._journals, self._all_names, self._stored = plan, journals, all_names, stored
+        self._requests = trader_actions(plan.tenant)
+        self._looked_at = float("-inf")
+        self._unfinished: list[str] = []
+        """Journals that held more than was read."""
+        self._goes_on = False
+        """Whether the next call should find something at once."""
+        self._since_all = 0
+        """Entries read since all journals were asked last."""
+        self.positions: dict[str, MessageId] = {}
+        """The newest entry read of each journal."""
+
+    async def next(self) -> JournalBatch:
+        """Return what is new, at most one call's worth. Journals that hold more are asked before the others.
+
+        Waits up to 0.5 s for the first entry, unless there should be more at once, and returns an empty batch if there
+        is none. Waits for Redis during an outage, however long it takes.
+        """
+        await self._look()
+        wanted = {name: self.positions[name] for name in self._unfinished or self.positions}
+        most = max(_FEWEST, min(CALL, self._plan.batch_messages) // max(1, len(wanted)))
+        found = await self._journals.read(wanted, most=most, wait_s=0.0 if self._goes_on else _WAIT_S)
+        batch = JournalBatch()
+        for name, page in found.items():
+            await self._take(batch, name, page)
+        self._go_on(batch, most)
+        return batch
+
+    def _go_on(self, batch: JournalBatch, most: int) -> None:
+        """Choose what is read next: journals with more, but after a batch's worth all of them again."""
+        full = [name for name, page in batch.pages.items() if len(page) == most]
+        batch.has_more = self._goes_on = bool(full)
+        self._since_all += batch.count
+        if self._since_all >= self._plan.batch_messages or not full:
+            full, self._since_all = [], 0
+        self._unfinished = full
+
+    async def _look(self) -> None:
+        """Find new journals, once a second."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK_EVERY_S:
+            return
+        self._looked_at = now
+        for name in await self._all_names():
+            if name not in self.positions and self._plan.wants(name):
+                self.positions[name] = self._stored.get(name, BEGINNING)
+
+    async def _take(self, batch: JournalBatch, name: str, page: JournalPage) -> None:
+        """Add a page and the gaps before and in it, and move on behind it."""
+        position = self.positions[name]
+        if not is_snapshot(name):
+            # The newest snapshot is enough: one that was trimmed unread is no loss.
+            batch.holes += await self._holes(name, position, page)
+        batch.pages[name] = page
+        batch.count += len(page)
+        self.positions[name] = page.last
+
+    async def _holes(self, name: str, position: MessageId, page: JournalPage) -> list[Hole]:
+        first = page[0].id
+        if name == self._requests:
+            before = await self._before(name, first)
+            return end_unknown(name, position, before)
+        holes = holes_within(name, page.ids)
+        if not follows(position, first):
+            holes = holes_before(name, position, first, await self._before(name, first)) + holes
+        return holes
+
+    async def _before(self, name: str, first: MessageId) -> Before:
+        last = await self._journals.last_before(name, first)
+        extent = (await self._journals.extents([name])).get(name)
+        return Before(last, extent is not None and extent.added > extent.length)
+
+
+_FRESH_S = 0.5
+
+
+class JournalNames:
+    """The names of all journals, for all units: Redis is asked once, however many ask at the same time."""
+
+    def __init__(self, journals: Journals) -> None:
+        self._journals = journals
+        self._lock = asyncio.Lock()
+        self._names: set[str] = set()
+        self._at = float("-inf")
+
+    async def names(self) -> set[str]:
+        """Return the names, half a second old at most."""
+        async with self._lock:
+            if time.monotonic() - self._at > _FRESH_S:
+                self._names = await self._journals.names()
+                self._at = time.monotonic()
+            return self._names
