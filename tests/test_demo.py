@@ -35,7 +35,7 @@ async def demo(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subproces
 
 
 async def all_running(process: asyncio.subprocess.Process) -> list[int]:
-    """Wait until all of the demo's processes run, and give their ids."""
+    """Wait until all of the demo's processes run; return their ids."""
 
     async def whole_family() -> list[int] | None:
         members = family(process.pid)

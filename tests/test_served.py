@@ -155,7 +155,7 @@ async def check_live_book(platform: Platform, api: Api) -> None:
 async def follow(
     platform: Platform, api: Api, book: dict[str, dict[float, float]], since: dict[str, str], messages: int
 ) -> str:
-    """Apply so many messages to a book; give the id of the last."""
+    """Apply a number of messages to a book; return the id of the last."""
     last, applied = since.get("since"), 0
     async with api.http.ws_connect("/api/v1/live") as socket:
         await socket.send_json({"op": "subscribe", "stream": BOOK} | since)
@@ -222,7 +222,7 @@ async def account_trades(platform: Platform) -> bool:
 
 
 async def place(api: Api, symbol: str, price: str) -> str:
-    """Place an order that rests, through the API; give the exchange's number of it."""
+    """Place a resting order through the API; return the exchange's id of it."""
     payload = {"symbol": symbol, "side": "buy", "type": "limit", "amountBase": "10", "price": price}
     answer = await api.ask("POST", "/orders", json={"exchangeId": "binance", "payload": payload})
     assert answer.status == 200, answer

@@ -1,4 +1,4 @@
-"""Everything that travelled is in the database exactly once, whoever is killed meanwhile; what was lost is known."""
+"""Every message is in the database exactly once, whichever process is killed; losses are recorded."""
 
 import logging
 from pathlib import Path

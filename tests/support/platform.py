@@ -45,7 +45,7 @@ class Platform:
         self.exchange_url = f"http://127.0.0.1:{simulator_port}"
         self.api_port = free_port(0)
         self.database = database
-        # Who kills Redis asks it again as soon as it is back.
+        # A test that kills Redis queries it again as soon as it is back.
         patience = Retry(ConstantBackoff(0.1), 50)
         self.redis: Any = redis_asyncio.Redis.from_url(server.url, decode_responses=True, retry=patience)
         self.http = aiohttp.ClientSession(self.exchange_url, timeout=PATIENCE)

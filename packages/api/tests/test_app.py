@@ -193,7 +193,7 @@ def test_makers_of_clients_can_read_what_openapi_tells(document: Any) -> None:
 
 
 async def test_rows_are_as_openapi_tells(api: Any, tenant: Any, document: Any, admin: Any, stored: Any) -> None:
-    """Every history gives what is stored of it, each row of the form that OpenAPI has for it."""
+    """Every history returns what is stored, each row in the form that OpenAPI documents."""
     schema = schemathesis.openapi.from_dict(document)
     listed = []
     for operation in (found.ok() for found in schema.get_all_operations()):

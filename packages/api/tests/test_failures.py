@@ -1,4 +1,4 @@
-"""Faults that nobody foresaw: whoever depends on what failed is told, and nothing goes silent."""
+"""Faults that nobody foresaw: those who depend on them learn of it, and nothing goes silent."""
 
 import asyncio
 from collections.abc import Iterator

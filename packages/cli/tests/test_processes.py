@@ -40,7 +40,7 @@ async def test_services_end_on_sigterm_and_the_stubborn_are_killed(modules: Path
 
 
 async def test_services_end_wave_by_wave_and_nobody_waits_for_the_stubborn(modules: Path) -> None:
-    """The second wave is told when the first has ended, or when its share of the time is over."""
+    """The second wave is ended when the first has ended, or when its share of the time is over."""
     (modules / "noting.py").write_text(
         "import signal, time\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"

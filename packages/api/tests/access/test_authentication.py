@@ -20,7 +20,7 @@ async def test_a_token_made_by_an_admin_works_until_it_is_revoked(api: Any, admi
 
 
 async def test_a_token_ends_when_it_expires(api: Any, admin: Any, tenant: Any) -> None:
-    """One whose time is over is nobody's, and none is made that would be from the start."""
+    """An expired token is invalid, and none is created that would be expired from the start."""
     token, record = new_token(tenant, "Late", "read", now_ms() - 2, now_ms() - 1)
     await api.store.access.add_token(record)
     async with api.client(str(token)) as late:

@@ -25,7 +25,7 @@ def config(tenant: Any) -> dict[str, Any]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def path(bus: Any, config: Any) -> str:
-    """The configuration is in force; give its path."""
+    """Put the configuration in force; return its path."""
     agent = config["agent"]["id"]
     await bus.put_config(AgentId(agent), json.dumps(config))
     return f"/api/v1/agents/{agent}/config"
@@ -76,7 +76,7 @@ async def test_mistakes_are_all_named_and_nothing_changes(admin: Any, path: str,
 
 
 async def test_a_difference_shows_places_and_hides_secrets(admin: Any, path: str, config: Any, tenant: Any) -> None:
-    """What changes is told by place; of a secret only that it changes."""
+    """Changes are listed by path; of a secret, only that it changes."""
     new = json.loads(json.dumps(config))
     new["exchanges"][tenant]["kucoin"]["secret"] = "another-secret-of-it"
     new["risk"][tenant]["maxOrderNotional"] = 100

@@ -145,7 +145,7 @@ def test_prices_move_and_agree_across_symbols(open_market: Opener) -> None:
 
 
 def test_a_paused_market_stands_still_but_steps_go_on(open_market: Opener) -> None:
-    """While paused nothing changes, steps are told, and afterwards no backlog comes."""
+    """While paused nothing changes, steps are reported, and afterwards there is no backlog."""
     venue, market = open_market("KCSUSDT")
     received = _Recorder()
     venue.listen(received)

@@ -291,7 +291,7 @@ def test_fill_or_kill_reports_new_then_expired(venue: Venue, alice: Account, rec
 
 
 def test_a_prevented_self_trade_ends_as_binance_says(venue: Venue, alice: Account, received: Any) -> None:
-    """The order that gives way is EXPIRED_IN_MATCH, reported as TRADE_PREVENTION; no trade is printed."""
+    """The prevented order is EXPIRED_IN_MATCH, reported as TRADE_PREVENTION; no trade is printed."""
     venue.place(alice, _limit(Side.SELL, "1", "12"))
     mode = SelfTradePrevention.EXPIRE_TAKER
     placed = venue.place(alice, _limit(Side.BUY, "1", "12", self_trade_prevention=mode))
@@ -330,7 +330,7 @@ def test_deposits_and_withdrawals_are_reported(venue: Venue, alice: Account, rec
 
 
 def test_book_changes_join_and_rebuild_the_book(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
-    """Each change begins where the last ended, and applying all of them gives the book."""
+    """Each change begins where the last ended, and applying all of them yields the book."""
     for place in range(10):
         venue.crowd_submit(kcs, Side.SELL, 100, 12_500 + place)
         venue.crowd_submit(kcs, Side.BUY, 100, 12_400 - place)
@@ -393,7 +393,7 @@ def test_a_halted_symbol_takes_no_orders_but_cancels(venue: Venue, alice: Accoun
 
 
 def test_a_listener_that_left_hears_nothing(venue: Venue, received: Any) -> None:
-    """Steps are told to whoever listens, and to nobody else."""
+    """Steps are reported to listeners until they are removed."""
     venue.end_step()
     venue.unlisten(received)
     venue.end_step()

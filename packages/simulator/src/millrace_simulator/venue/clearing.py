@@ -67,14 +67,14 @@ class Clearing:
         self._touch(order, asset)
         self._ledger.add(order)
 
-    def hear(self, event: OrderEvent, order: Order, now_us: int) -> None:
+    def apply(self, event: OrderEvent, order: Order, now_us: int) -> None:
         """Apply an order event that is not a trade."""
         if isinstance(event, Accepted):
-            self._tell(order, ExecutionType.NEW, now_us)
+            self._report_execution(order, ExecutionType.NEW, now_us)
         elif isinstance(event, Triggered):
             working = replace(order, is_working=True, working_us=now_us, updated_us=now_us)
             self._ledger.update(working)
-            self._tell(working, ExecutionType.NEW, now_us)
+            self._report_execution(working, ExecutionType.NEW, now_us)
         elif isinstance(event, Canceled):
             self._end(order, OrderStatus.CANCELED, ExecutionType.CANCELED, now_us)
         elif isinstance(event, Expired) and event.reason is ExpiryReason.SELF_TRADE:
@@ -106,7 +106,7 @@ class Clearing:
         self._ledger.add_trade(order.account_id, own)
         if whole:
             self._release(updated)
-        self._tell(updated, ExecutionType.TRADE, now_us, own)
+        self._report_execution(updated, ExecutionType.TRADE, now_us, own)
 
     def touched(self) -> dict[int, set[str]]:
         """Return the assets of each account whose balance changed since the last call."""
@@ -150,7 +150,7 @@ class Clearing:
         ended = replace(order, status=status, updated_us=now_us)
         self._ledger.update(ended)
         self._release(ended)
-        self._tell(ended, execution_type, now_us)
+        self._report_execution(ended, execution_type, now_us)
 
     def _free(self, order: Order, amount: Decimal) -> None:
         asset, held = self._holds[order.symbol, order.order_id]
@@ -167,7 +167,7 @@ class Clearing:
     def _touch(self, order: Order, *assets: str) -> None:
         self._touched.setdefault(order.account_id, set()).update(assets)
 
-    def _tell(self, order: Order, kind: ExecutionType, now_us: int, trade: OwnTrade | None = None) -> None:
+    def _report_execution(self, order: Order, kind: ExecutionType, now_us: int, trade: OwnTrade | None = None) -> None:
         self._last_execution_id += 1
         canceled = kind is ExecutionType.CANCELED
         self._report(

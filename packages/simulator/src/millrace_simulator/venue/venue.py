@@ -321,7 +321,7 @@ class Venue:
                 traded = True
                 self._trade(instrument, event, orders, now_us)
             elif (order := orders.get(event.order_id)) is not None:
-                self._clearing.hear(event, order, now_us)
+                self._clearing.apply(event, order, now_us)
         if traded:
             for aggregate in instrument.tape.end_action():
                 for listener in self._listeners:
@@ -331,7 +331,7 @@ class Venue:
             change = BookChange(instrument.symbol, last - len(changes) + 1, last, tuple(changes), now_us)
             for listener in self._listeners:
                 listener.on_book(change)
-        self._tell_balances(now_us)
+        self._report_balances(now_us)
 
     def _trade(self, instrument: Instrument, event: Traded, orders: Mapping[int, Order], now_us: int) -> None:
         """Print a trade, count it, and settle it for the accounts that took part."""
@@ -346,7 +346,7 @@ class Venue:
             if order is not None:
                 self._clearing.trade(event, order, instrument, now_us)
 
-    def _tell_balances(self, now_us: int) -> None:
+    def _report_balances(self, now_us: int) -> None:
         for account_id, assets in self._clearing.touched().items():
             account = self.accounts[account_id]
             account.updated_us = now_us

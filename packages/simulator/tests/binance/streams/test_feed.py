@@ -119,7 +119,7 @@ async def test_every_trade_is_sent_once_and_in_order(stand: Stand) -> None:
 
 
 async def test_aggregates_cover_all_trades_without_overlap(stand: Stand) -> None:
-    """Each aggregate begins after the last trade of the one before, and they are those that a query gives."""
+    """Each aggregate begins after the last trade of the one before, and they equal those that a query returns."""
     instrument = stand.venue.instrument("BTCUSDT")
     client = await stand.connect("/ws/btcusdt@aggTrade")
     stand.pass_time(10_000)
@@ -175,7 +175,7 @@ async def test_partial_depth_is_the_top_of_the_book(stand: Stand, levels: int) -
 
 
 async def test_klines_close_one_after_another_without_a_hole(stand: Stand) -> None:
-    """Every kline is closed once, by `x: true`, with the values that a query gives, trades or none."""
+    """Every kline is closed once, by `x: true`, with the values that a query returns, with trades or without."""
     stand.market.events_per_second = 100
     client = await stand.connect("/stream?streams=btcusdt@kline_1s/btcusdt@kline_1m")
     stand.pass_time(125_000)

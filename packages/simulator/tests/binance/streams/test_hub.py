@@ -1,4 +1,4 @@
-"""Who listens to which stream."""
+"""Subscriptions to streams."""
 
 from __future__ import annotations
 

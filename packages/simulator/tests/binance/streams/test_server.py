@@ -80,7 +80,7 @@ async def test_a_bad_request_is_refused_and_the_connection_lives_on(stand: Stand
 
 
 async def test_unknown_streams_are_accepted_and_silent(stand: Stand) -> None:
-    """As at Binance, nobody is told that a stream does not exist."""
+    """As at Binance, subscribing to an unknown stream is not an error."""
     client = await stand.connect("/ws")
     assert await client.request("SUBSCRIBE", "nosuch@trade", "btcusdt@nothing") == {"result": None, "id": 1}
     stand.pass_time(2_000)

@@ -26,7 +26,7 @@ BALANCES = {"USDT": Decimal(1_000_000), "BTC": Decimal(100), "KCS": Decimal(1_00
 
 
 class ApiClient:
-    """A client of the WebSocket API; what it is told beside answers gathers in `events`."""
+    """A client of the WebSocket API; messages other than responses are kept in `events`."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket

@@ -131,7 +131,7 @@ def test_a_fill_is_reported_with_its_trade_and_commission() -> None:
 
 
 def test_an_order_that_waits_for_its_trigger_has_no_working_time() -> None:
-    """`W` is there only once the order has been in the book, and the stop price is told."""
+    """`W` is there only once the order has been in the book, and the stop price is shown."""
     order = msgspec.structs.replace(ORDER, is_working=False, working_us=-1, stop_price=Decimal("0.06"))
     shown = _report(msgspec.structs.replace(REPORT, order=order))
     assert "W" not in shown

@@ -48,7 +48,7 @@ async def test_public_methods_need_no_key(client: ApiClient) -> None:
     ],
 )
 async def test_every_market_method_is_there(client: ApiClient, method: str, params: dict[str, Any]) -> None:
-    """Each is answered with what its REST path gives; lists are real JSON lists."""
+    """Each returns what its REST path returns; lists are real JSON lists."""
     assert await client.result(method, **params) is not None
 
 

@@ -84,7 +84,7 @@ async def test_a_session_subscribes_without_signature(client: ApiClient, sign: S
 async def test_events_name_the_subscription_of_their_account(
     client: ApiClient, sign: Signer, sign_ed25519: Signer
 ) -> None:
-    """Two accounts on one connection are told apart."""
+    """Events of two accounts on one connection are distinguishable."""
     await client.result("userDataStream.subscribe.signature", **sign())
     await client.result("userDataStream.subscribe.signature", **sign_ed25519())
     await client.result("order.place", **sign_ed25519(**RESTING))

@@ -1,4 +1,4 @@
-"""Who listens to which account."""
+"""Subscriptions to accounts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from millrace_simulator.venue import Balance, BalanceChange
 
 @dataclass(eq=False)
 class Ear:
-    """A subscriber that keeps what it was told."""
+    """A subscriber that keeps what it receives."""
 
     time_unit: TimeUnit = TimeUnit.MILLISECOND
     received: list[tuple[int, dict[str, object]]] = field(default_factory=list)
