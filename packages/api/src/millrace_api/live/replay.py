@@ -10,6 +10,7 @@ from millrace_core.ids import MessageId
 PAGE = 500
 _TIMEOUT_S = 10.0
 _POLL_S = 0.02
+_MAX_POLLS = 500
 
 
 async def replay(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> None:
@@ -26,17 +27,20 @@ async def replay(journals: Journals, client: Client, subscription: Subscription,
 
 
 async def _bridge(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> bool:
-    """Send journal entries until memory holds the rest; return False when a message is missing.
+    """Send journal entries until memory holds the rest; return False when a message is missing or late.
 
     Raises:
         TimeoutError: Redis did not answer in time.
     """
-    name, last = subscription.topic.name, since
+    name, last, polls = subscription.topic.name, since, 0
     while subscription.is_open and not subscription.resume(last):
         if last > (subscription.topic.last or last):
             if last == since:
                 return False
             # The journal is ahead of the channel for a moment.
+            polls += 1
+            if polls > _MAX_POLLS:
+                return False
             await asyncio.sleep(_POLL_S)
             continue
         async with asyncio.timeout(_TIMEOUT_S):
