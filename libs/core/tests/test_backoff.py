@@ -23,7 +23,7 @@ def test_a_pause_is_never_beyond_the_limit_nor_below_half_its_range(luck: float,
 
 
 def test_after_a_healthy_life_the_first_pause_comes_again() -> None:
-    """What recovered is tried again soon when it fails anew."""
+    """After a recovery the first pause is the shortest one again."""
     backoff = Backoff(POLICY, random=lambda: 1.0)
     for _ in range(5):
         backoff.failed()

@@ -17,7 +17,7 @@ def plain(levels: list[Level], changes: list[Level]) -> dict[float, float]:
 
 @given(LEVELS, LEVELS)
 def test_a_book_is_what_its_levels_say(start: list[Level], changes: list[Level]) -> None:
-    """Any run of absolute levels gives what a plain dict would hold, sorted best first."""
+    """Any run of absolute levels leaves what a plain dict would hold, sorted best first."""
     book = OrderBook()
     start = list(dict(start).items())
     book.replace(start, start, 1)

@@ -88,7 +88,7 @@ def test_every_mistake_is_named_at_once_with_its_path() -> None:
 
 
 def test_a_workplan_without_its_account_is_a_mistake() -> None:
-    """What a workplan needs elsewhere in the document is checked, workplan by workplan."""
+    """Each workplan is checked against the accounts in the document."""
     broken = json.loads(json.dumps(GATHERER))
     del broken["exchanges"]["PUBLIC"]
     del broken["exchanges"]["StrankaXY"]["kucoin"]["apiKey"]
@@ -120,14 +120,14 @@ def test_text_that_is_not_json_is_named_as_such() -> None:
     ],
 )
 def test_what_json_readers_let_pass_is_a_mistake(text: str, path: str, message: str) -> None:
-    """Keys that stand twice, numbers that are none, nesting without end: each is named, and crashes nothing."""
+    """Repeated keys, NaN and endless nesting are mistakes with a path, and crash nothing."""
     assert message in problems(GathererConfig, text)[path]
 
 
 @pytest.mark.parametrize("value", ["Infinity", '"Infinity"', "1e300", '"NaN"', "0", "-1"])
 @pytest.mark.parametrize("limit", ["maxOrdersPerSecond", "maxOrderNotional", "priceCollarPercent"])
 def test_a_limit_that_could_not_be_computed_with_is_refused(limit: str, value: str) -> None:
-    """No limit on orders may be infinite, zero, or beyond all sense."""
+    """No limit on orders may be infinite, zero, negative or absurdly large."""
     text = '{"agent":{"id":"EXECUTOR"},"risk":{"StrankaXY":{"%s":%s}}}' % (limit, value)  # noqa: UP031
     assert problems(ExecutorConfig, text)
 

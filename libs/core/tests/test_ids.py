@@ -15,7 +15,7 @@ def test_an_id_is_read_back(epoch: int, seq: int) -> None:
 
 
 def test_only_the_next_of_the_same_epoch_follows() -> None:
-    """A hole, a repetition and another epoch are all told apart from the next message."""
+    """A gap, a repetition and another epoch do not follow."""
     last = MessageId(5, 7)
     assert MessageId(5, 8).follows(last)
     assert not any(MessageId(*other).follows(last) for other in [(5, 7), (5, 9), (6, 8), (6, 1)])
@@ -34,7 +34,7 @@ def test_other_texts_are_refused(text: str) -> None:
 
 
 def test_request_ids_are_32_hex_digits_and_differ() -> None:
-    """What we make has the form that we accept, and is not made twice."""
+    """New ids have the accepted form, and no two are equal."""
     made = {new_request_id() for _ in range(100)}
     assert len(made) == 100
     assert all(is_request_id(text) for text in made)

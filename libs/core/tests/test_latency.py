@@ -17,7 +17,7 @@ def test_a_percentile_is_near_the_true_one(durations: list[int], percent: int) -
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:
-    """Nothing was measured, so nothing is claimed."""
+    """Without measurements there is no percentile."""
     assert math.isnan(Histogram().percentile(50))
 
 

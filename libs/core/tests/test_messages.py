@@ -23,7 +23,7 @@ def test_a_message_is_the_protocols_json() -> None:
 
 
 def test_an_envelope_is_read_without_its_data() -> None:
-    """The data stays bytes until somebody wants it."""
+    """Decoding an envelope leaves its data as bytes."""
     message = messages.decode(b'{"id":"17-42","type":"delta","timestamp":null,"trace":{},"data":{"any":[1]}}')
     assert (message.message_id, message.timestamp, message.trace) == ((17, 42), None, Trace())
     assert msgspec.json.decode(message.data) == {"any": [1]}

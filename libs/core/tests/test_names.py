@@ -56,6 +56,6 @@ def test_what_is_no_stream_name_is_refused(text: str) -> None:
 
 
 def test_what_is_watched_has_snapshots_and_answers_have_none() -> None:
-    """The action tells the one kind of stream from the other."""
+    """The action decides whether a stream has snapshots."""
     assert StreamName.parse("stream.PUBLIC.binance.watchTrades.ETH/BTC").has_snapshots
     assert not StreamName.parse("stream.PUBLIC.binance.createOrder.ETH/BTC").has_snapshots

@@ -38,7 +38,7 @@ RECORDS = st.builds(
 
 @given(RECORDS, RECORDS)
 def test_the_order_of_arrival_does_not_matter(a: OrderRecord, b: OrderRecord) -> None:
-    """Whoever writes first, the record is the same."""
+    """The record does not depend on who writes first."""
     assert join(a, b) == join(b, a)
 
 
@@ -59,7 +59,7 @@ def test_hearing_it_again_changes_nothing(a: OrderRecord, b: OrderRecord) -> Non
 
 @given(RECORDS, RECORDS)
 def test_nothing_is_undone(a: OrderRecord, b: OrderRecord) -> None:
-    """Fills never fall, final orders stay final, and who asked is never forgotten."""
+    """Fills never fall, final orders stay final, and the source is never erased."""
     joined = join(a, b)
     for side in (a, b):
         assert (joined.order.filled or 0) >= (side.order.filled or 0)
@@ -69,7 +69,7 @@ def test_nothing_is_undone(a: OrderRecord, b: OrderRecord) -> None:
 
 
 def test_a_late_acknowledgement_hides_neither_terms_nor_fills() -> None:
-    """An answer that knows only the id, however new, leaves what the stream already told."""
+    """A newer answer with nothing but the id keeps what the stream reported."""
     pushed = OrderRecord(
         order=Order(id="1", price=Decimal(25), amount=Decimal(2), filled=Decimal(1), status="open", timestamp=10),
         exchange="binance",
@@ -110,7 +110,7 @@ WILD_RECORDS = st.builds(
 
 @given(WILD_RECORDS, WILD_RECORDS)
 def test_a_number_that_is_not_finite_counts_as_unknown(a: OrderRecord, b: OrderRecord) -> None:
-    """NaN cannot be compared, and as JSON nobody could read it: no join raises by it or passes it on."""
+    """NaN cannot be compared or written as JSON, so no join raises because of it or passes it on."""
     order = join(a, b).order
     fees = [number for fee in order.fees for number in (fee.cost, fee.rate)]
     numbers = [order.price, order.amount, order.filled, order.remaining, *fees]

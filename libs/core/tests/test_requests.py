@@ -130,6 +130,14 @@ def test_bytes_that_no_decoder_can_read_are_a_mistake(request_json: bytes) -> No
     assert malformed(request_json).problems
 
 
+def test_a_key_that_stands_twice_is_a_mistake() -> None:
+    """Of two amounts typed by hand neither is taken, also when the request has other mistakes."""
+    twice = raw().replace(b'"amountBase":1', b'"amountBase":1,"amountBase":100')
+    assert {problem.path for problem in malformed(twice).problems} == {"$.payload.amountBase"}
+    worse = twice.replace(b'"buy"', b'"long"')
+    assert {problem.path for problem in malformed(worse).problems} == {"$.payload.amountBase", "$.payload.side"}
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),

@@ -59,7 +59,7 @@ CASES = [
 
 @pytest.mark.parametrize(("action", "snapshot", "delta", "view", "wanted"), CASES, ids=[case[0] for case in CASES])
 def test_a_snapshot_and_a_delta_add_up(action, snapshot, delta, view, wanted) -> None:  # type: ignore[no-untyped-def]
-    """Each kind of stream becomes what its snapshot and its changes say, and knows up to which message."""
+    """A state is the sum of its snapshot and deltas, and knows the last message in it."""
     state = state_of(Action(action))
     assert state.reset(msgspec.Raw(msgspec.json.encode(snapshot))) == (17, 3)
     state.apply(msgspec.Raw(msgspec.json.encode(delta)))
@@ -120,6 +120,6 @@ def test_orders_are_whole() -> None:
     ],
 )
 def test_a_snapshot_that_cannot_be_read_is_an_invalid_message(action: str, data: bytes) -> None:
-    """A wrong `asOf`, broken UTF-8 and nesting without end are what a reader deals with, and no other error."""
+    """A wrong `asOf`, broken UTF-8 and endless nesting all raise the one error that readers handle."""
     with pytest.raises(InvalidMessage):
         state_of(Action(action)).reset(msgspec.Raw(data))

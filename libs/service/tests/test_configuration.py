@@ -48,19 +48,19 @@ def config(**changes: Any) -> dict[str, Any]:
 
 
 def plan(value: dict[str, Any], key: bytes | None = KEY) -> Plan:
-    """What the agent would do with a configuration."""
+    """Return what a configuration asks of the agent."""
     return plan_of(Accounts(), ID, json.dumps(value).encode(), key)
 
 
 def problems(value: dict[str, Any], key: bytes | None = KEY) -> list[Problem]:
-    """What is wrong with a configuration."""
+    """Return the mistakes of a configuration."""
     with pytest.raises(ConfigInvalid) as caught:
         plan(value, key)
     return list(caught.value.problems)
 
 
 def test_units_see_decrypted_secrets() -> None:
-    """What the unit gets is the secret itself, and it is named to be kept out of the logs."""
+    """The unit receives the decrypted secret, which is also kept out of the logs."""
     result = plan(config())
     account = result.units["StrankaXY.kucoin"]
     assert (account.api_key, account.secret) == ("key", "s3cret!")
@@ -70,14 +70,14 @@ def test_units_see_decrypted_secrets() -> None:
 
 
 def test_encrypting_the_same_secret_anew_is_no_change_of_the_unit() -> None:
-    """Two encryptions of one secret give equal units, so that nothing restarts."""
+    """Two encryptions of one secret make equal units, so that nothing restarts."""
     first, second = plan(config()), plan(config())
     assert first.revision != second.revision
     assert first.units == second.units
 
 
 def test_an_unreadable_secret_is_a_problem_with_its_path() -> None:
-    """Each secret that does not decrypt is listed where it stands, together with whatever else is wrong."""
+    """Each secret that does not decrypt is listed with its path, together with all other mistakes."""
     sealed = encrypt(Tenant("Other"), "s3cret!", KEY)
     accounts = {"StrankaXY": {"kucoin": {"secret": sealed, "password": "enc:rubbish"}}}
     found = problems(config(exchanges=accounts, agent={"id": "OTHER"}))
@@ -111,7 +111,7 @@ def test_a_configuration_of_another_agent_is_refused() -> None:
 
 
 def test_a_stopped_agent_has_no_units_but_is_checked() -> None:
-    """`stopped` asks for no work; mistakes are found all the same."""
+    """`stopped` asks for no work; mistakes are still found."""
     stopped = {"id": "GATHERER", "status": "stopped"}
     result = plan(config(agent=stopped))
     assert result.stopped
@@ -126,7 +126,7 @@ def test_what_only_the_agent_knows_is_asked_of_it() -> None:
 
 
 def test_text_that_is_no_configuration_is_refused() -> None:
-    """Neither broken JSON nor an unknown field does any harm."""
+    """Broken JSON and unknown fields are reported as mistakes."""
     with pytest.raises(ConfigInvalid, match="JSON"):
         plan_of(Accounts(), ID, b"{", KEY)
     assert problems(config(unknown=1))

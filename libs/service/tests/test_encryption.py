@@ -33,7 +33,7 @@ def test_a_secret_of_one_tenant_is_unreadable_to_another() -> None:
 
 @given(st.data())
 def test_a_damaged_text_is_refused(data: st.DataObject) -> None:
-    """Whatever character was changed or lost, no wrong secret ever comes out."""
+    """A changed or missing character never yields a wrong secret."""
     sealed = encrypt(MINE, "secret", KEY)
     at = data.draw(st.integers(4, len(sealed) - 1))
     other = data.draw(st.sampled_from(["", "A", "b", "7", "!", "é"]))
@@ -51,7 +51,7 @@ def test_another_key_is_refused() -> None:
 
 
 def test_without_a_key_the_message_says_what_to_set() -> None:
-    """Who forgot the key is told which variables give it."""
+    """The error names the variables that hold the key."""
     with pytest.raises(SecretUnreadable, match="MILLRACE_SECRET_KEY_FILE"):
         decrypt(MINE, encrypt(MINE, "secret", KEY), None)
 

@@ -5,8 +5,8 @@ import pytest
 from millrace_service.health import KEPT_ERRORS, MAX_ERROR_TEXT, ErrorLog, UnitHealthReporter
 
 
-class Told:
-    """Counts how often somebody said that something changed."""
+class Changes:
+    """Counts reported changes."""
 
     times = 0
 
@@ -16,9 +16,9 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
-    """Who is told of changes."""
-    return Told()
+def changes() -> Changes:
+    """Counts the changes that were reported."""
+    return Changes()
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def errors() -> ErrorLog:
 
 
 @pytest.fixture
-def health(told: Told, errors: ErrorLog) -> UnitHealthReporter:
+def health(changes: Changes, errors: ErrorLog) -> UnitHealthReporter:
     """A unit's reporter."""
-    return UnitHealthReporter("PUBLIC.binance.watchTrades.ETH/BTC", changed=told, errors=errors)
+    return UnitHealthReporter("PUBLIC.binance.watchTrades.ETH/BTC", changed=changes, errors=errors)
 
 
 def test_counters_are_running_totals(health: UnitHealthReporter) -> None:
@@ -42,21 +42,21 @@ def test_counters_are_running_totals(health: UnitHealthReporter) -> None:
     assert health.report().counters == {"messages": 5, "openOrders": 3}
 
 
-def test_a_change_of_state_is_told_once(health: UnitHealthReporter, told: Told) -> None:
+def test_a_change_of_state_is_told_once(health: UnitHealthReporter, changes: Changes) -> None:
     """Repeating a state costs no heartbeat; another state or detail does."""
     for _ in range(3):
         health.state("live")
     health.state("stale", "no message for 30 s")
-    assert told.times == 2
+    assert changes.times == 2
     report = health.report()
     assert (report.state, report.detail) == ("stale", "no message for 30 s")
 
 
-def test_counting_tells_nobody(health: UnitHealthReporter, told: Told) -> None:
+def test_counting_tells_nobody(health: UnitHealthReporter, changes: Changes) -> None:
     """Counters and latencies, called for every message, cause no heartbeat of their own."""
     health.count("messages")
     health.latency("received→published", 60_000)
-    assert told.times == 0
+    assert changes.times == 0
 
 
 def test_latencies_are_summed_up_by_hop(health: UnitHealthReporter) -> None:
@@ -70,7 +70,7 @@ def test_latencies_are_summed_up_by_hop(health: UnitHealthReporter) -> None:
 
 
 def test_an_error_is_counted_and_kept_with_its_unit(health: UnitHealthReporter, errors: ErrorLog) -> None:
-    """An error shows in the newest errors with who met it, in one line, without secrets."""
+    """An error is among the newest errors with its unit, in one line, without secrets."""
     health.error(ValueError("bad\n  signature=abcdef1"))
     (report,) = errors.reports()
     assert report.where == "PUBLIC.binance.watchTrades.ETH/BTC"
@@ -79,7 +79,7 @@ def test_an_error_is_counted_and_kept_with_its_unit(health: UnitHealthReporter, 
 
 
 def test_only_the_newest_errors_are_kept(errors: ErrorLog) -> None:
-    """A storm of long errors does not make the heartbeat grow."""
+    """However many and long the errors are, the heartbeat stays small."""
     for number in range(3 * KEPT_ERRORS):
         errors.add("unit", f"{number} " + "x" * 10_000)
     reports = errors.reports()

@@ -54,7 +54,7 @@ async def logged(lines: Sequence[Any], number: int) -> None:
 
 
 async def test_a_change_is_sent_at_once_with_all_that_came_with_it(beating: Beating) -> None:
-    """Many changes in a row are one heartbeat, which shows the last of them, long before the next was due."""
+    """Many changes in a row make one heartbeat with the last of them, long before the next was due."""
     async with asyncio.timeout(2):
         await asyncio.sleep(0.3)  # past the first heartbeat
         for number in range(100):
@@ -65,7 +65,7 @@ async def test_a_change_is_sent_at_once_with_all_that_came_with_it(beating: Beat
 
 
 async def test_an_outage_is_said_once_and_its_end_once(beating: Beating, server: EmbeddedServer) -> None:
-    """While Redis is gone the log has one line, and one more when it is back; then the heartbeat is a fresh one."""
+    """While Redis is away the log has one line, and one more when it is back; the heartbeat is current then."""
     with capture_logs() as lines:
         await server.kill()
         beating.health.error("to be sent")

@@ -57,7 +57,7 @@ def configure() -> Iterator[Configure]:
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
-    """Return what was logged as JSON."""
+    """Return the logged JSON lines."""
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -72,7 +72,7 @@ def test_a_line_is_one_json_object_that_says_whose_it_is(configure: Configure) -
 
 
 def test_a_terminal_gets_readable_lines(configure: Configure) -> None:
-    """On a terminal `auto` means text; what is no terminal gets JSON."""
+    """`auto` means text on a terminal, and JSON elsewhere."""
     terminal = configure(form="auto", stream=Terminal())
     structlog.get_logger().warning("unit failed", cause="OSError: no route")
     assert "unit failed" in terminal.getvalue()
@@ -83,7 +83,7 @@ def test_a_terminal_gets_readable_lines(configure: Configure) -> None:
 
 
 def test_lines_below_the_level_are_dropped(configure: Configure) -> None:
-    """The level of the settings decides what of ours is seen."""
+    """The configured level applies to our own lines."""
     stream = configure("warning")
     log = structlog.get_logger()
     log.info("hidden")
@@ -105,7 +105,7 @@ def test_an_error_is_logged_in_the_same_line_without_secrets(configure: Configur
 
 
 def test_what_libraries_log_comes_through_the_same(configure: Configure) -> None:
-    """A library's line has our form and says which library it was; its chatter is not heard."""
+    """A library's line has our form and its name; lines below `warning` are dropped."""
     stream = configure()
     library = logging.getLogger("some.library")
     library.info("chatter")
@@ -116,7 +116,7 @@ def test_what_libraries_log_comes_through_the_same(configure: Configure) -> None
 
 
 def test_warnings_of_libraries_come_through_the_same(configure: Configure) -> None:
-    """A Python warning is a line of the log, not text among it."""
+    """A Python warning becomes a line of the log."""
     stream = configure()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -128,7 +128,7 @@ def test_warnings_of_libraries_come_through_the_same(configure: Configure) -> No
 
 
 def test_a_value_that_is_no_json_is_logged_as_its_text(configure: Configure) -> None:
-    """Whatever object is handed in, the line gets written."""
+    """A line with any object in it is written."""
     stream = configure()
     structlog.get_logger().info("odd", value=object, error=TimeoutError(), numbers={1: (2, 3)})
     (line,) = lines(stream)
@@ -137,6 +137,6 @@ def test_a_value_that_is_no_json_is_logged_as_its_text(configure: Configure) -> 
 
 
 def test_a_log_that_cannot_be_written_ends_nothing(configure: Configure) -> None:
-    """A full disk, or a reader of the log that is gone, costs lines and no work."""
+    """A full disk costs lines of the log, and nothing else."""
     configure(stream=FullDisk())
     structlog.get_logger("lost").error("nobody reads this")

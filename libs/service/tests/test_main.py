@@ -23,7 +23,7 @@ def test_a_new_key_encrypts_what_it_decrypts() -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    """Without a key, without a secret or with a bad tenant nothing is printed but what to do."""
+    """Without a key or a secret, or with a bad tenant, only the advice is printed."""
     for refused, part in (
         (run("encrypt", "StrankaXY", secret="x"), "MILLRACE_SECRET_KEY"),
         (run("encrypt", "StrankaXY", key=new_key()), "empty"),

@@ -25,7 +25,7 @@ Start = Callable[..., Awaitable[Process]]
 
 @pytest.fixture
 async def start(server: EmbeddedServer) -> AsyncIterator[Start]:
-    """Starts the tiny agent as a process; kills what is left of it after the test."""
+    """Starts the tiny agent as a process; kills it after the test."""
     started: list[Process] = []
 
     async def run(*arguments: str, **environ: str) -> Process:
@@ -48,7 +48,7 @@ async def start(server: EmbeddedServer) -> AsyncIterator[Start]:
 
 
 async def configure(bus: Bus, **units: str) -> None:
-    """Say what the units do."""
+    """Configure what the units do."""
     await bus.put_config(ID, json.dumps({"agent": {"id": "TINY"}, "units": units}))
 
 
@@ -72,14 +72,14 @@ async def said(process: Process, text: bytes) -> None:
 
 
 async def ended(process: Process) -> tuple[int | None, list[dict[str, Any]]]:
-    """Wait for the end; give exit code and log."""
+    """Wait for the end, and return exit code and log."""
     async with asyncio.timeout(PATIENCE_S):
         _, logged = await process.communicate()
     return process.returncode, [json.loads(line) for line in logged.splitlines() if line.startswith(b"{")]
 
 
 async def is_cut_off(process: Process) -> None:
-    """Check that the process ends within the limit, and says where it hung."""
+    """Check that the process ends within the limit and shows where it hung."""
     began = now_ms()
     async with asyncio.timeout(PATIENCE_S):
         _, dump = await process.communicate()
@@ -104,7 +104,7 @@ async def test_a_signal_ends_everything_in_order(start: Start, bus: Bus, signum:
 
 
 async def test_a_second_signal_ends_at_once(start: Start, bus: Bus) -> None:
-    """Who does not want to wait for a unit's clean-up sends the signal again."""
+    """The second signal does not wait for a unit's clean-up."""
     await configure(bus, a="stubborn")
     process = await start()
     await heartbeats(bus, lambda live: live == 1)
@@ -116,7 +116,7 @@ async def test_a_second_signal_ends_at_once(start: Start, bus: Bus) -> None:
 
 
 async def test_a_unit_that_does_not_end_does_not_keep_the_process(start: Start, bus: Bus) -> None:
-    """A unit that ignores its cancellation is cut off with the process, 5 s after the signal."""
+    """A unit that ignores its cancellation is ended with the process, within 5 s of the signal."""
     await configure(bus, a="stubborn")
     process = await start()
     await heartbeats(bus, lambda live: live == 1)
@@ -125,7 +125,7 @@ async def test_a_unit_that_does_not_end_does_not_keep_the_process(start: Start, 
 
 
 async def test_a_unit_that_holds_up_the_loop_does_not_keep_the_process(start: Start, bus: Bus) -> None:
-    """A process whose loop does not turn any more hears the signal all the same, and is cut off in time."""
+    """A process whose loop is blocked still handles the signal, and ends in time."""
     await configure(bus, a="blocking")
     process = await start()
     await said(process, b"blocking")
@@ -143,7 +143,7 @@ async def test_without_an_agent_id_it_says_what_to_do(start: Start) -> None:
 
 
 async def test_a_failure_is_logged_without_secrets(start: Start) -> None:
-    """What ends the process is one line of its log, with the cause and without secrets; the exit code is 1."""
+    """The failure that ends the process is one line of the log, with its cause, without secrets; the exit code is 1."""
     process = await start(TINY_FAILS="GET https://x/api?signature=abcdef012345")
     code, log = await ended(process)
     assert code == 1
@@ -153,7 +153,7 @@ async def test_a_failure_is_logged_without_secrets(start: Start) -> None:
 
 
 async def test_a_bad_address_is_said_in_one_line(start: Start) -> None:
-    """A Redis URL of a wrong form ends the process with what is wrong, without its password or a traceback."""
+    """A malformed Redis URL ends the process with the reason, without password or traceback."""
     process = await start(MILLRACE_REDIS_URL="http://user:hunter2@somewhere")
     code, log = await ended(process)
     assert code == 1

@@ -45,7 +45,7 @@ def test_a_secret_after_its_name_is_hidden(text: str) -> None:
     ],
 )
 def test_prose_stays_readable(text: str) -> None:
-    """A text that only speaks of secrets is left as it is."""
+    """A text that only mentions secrets is unchanged."""
     assert clean_text(text) == text
 
 
@@ -62,24 +62,24 @@ def test_fields_named_as_secrets_are_hidden_at_any_depth() -> None:
 
 
 def test_a_learned_secret_is_hidden_wherever_it_turns_up() -> None:
-    """What the configuration gave as secret is found without any name before it, and as an address spells it."""
+    """A secret of the configuration is hidden without a name before it, also in its URL encoding."""
     learn(["Tr0ub4dor/3+", "ab"])
     assert clean_text("sent Tr0ub4dor/3+ and Tr0ub4dor%2F3%2B, ab") == f"sent {HIDDEN} and {HIDDEN}, ab"
 
 
 def test_an_errors_text_is_cleaned() -> None:
-    """An exception given as a field becomes its class and text without secrets."""
+    """An exception in a field becomes its class and text, without secrets."""
     error = ValueError(f"binance GET /api/v3/order?signature={VALUE}")
     assert clean(error) == f"ValueError: binance GET /api/v3/order?signature={HIDDEN}"
 
 
 @given(st.text(alphabet="abcdeSECRET=:'\"& -_10/@", max_size=200))
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    """What was cleaned once is clean."""
+    """Cleaning a clean text changes nothing."""
     once = clean_text(text)
     assert clean_text(once) == once
 
 
 def test_a_text_that_is_not_unicode_becomes_one() -> None:
-    """Half a surrogate pair would keep a line from the log, and all heartbeats from Redis."""
+    """Half a surrogate pair could be written neither to the log nor to a heartbeat."""
     assert clean_text("caf\u00e9 \ud800 apiKey=\udfff").encode()

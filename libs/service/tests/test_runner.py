@@ -1,4 +1,4 @@
-"""An agent's whole life, on a real server."""
+"""An agent from its start to its end, on a real server."""
 
 import asyncio
 import json
@@ -65,8 +65,8 @@ class TinyAgent(Agent[TinyConfig, int]):
             self.happened.append(f"-{key}{unit_config}")
 
 
-class Life:
-    """An agent that runs, and a look at what Redis knows of it."""
+class RunningAgent:
+    """An agent that runs, and its heartbeat in Redis."""
 
     def __init__(self, bus: Bus, server: EmbeddedServer) -> None:
         self.agent = TinyAgent()
@@ -96,101 +96,101 @@ class Life:
 
 
 @pytest.fixture
-async def life(bus: Bus, server: EmbeddedServer) -> AsyncIterator[Life]:
+async def running(bus: Bus, server: EmbeddedServer) -> AsyncIterator[RunningAgent]:
     """A running agent; ended after the test."""
-    life = Life(bus, server)
-    yield life
-    life.stop.set()
-    await asyncio.wait([life.task])
+    running = RunningAgent(bus, server)
+    yield running
+    running.stop.set()
+    await asyncio.wait([running.task])
 
 
-async def test_without_a_configuration_the_agent_waits(life: Life) -> None:
-    """No configuration is no error: the heartbeat says `waiting`, and work begins as soon as there is one."""
-    await life.shows(lambda beat: beat.state == "waiting")
-    await life.configure({"a": 1})
-    beat = await life.shows_live("a")
+async def test_without_a_configuration_the_agent_waits(running: RunningAgent) -> None:
+    """Without a configuration the heartbeat says `waiting`; work begins as soon as there is one."""
+    await running.shows(lambda beat: beat.state == "waiting")
+    await running.configure({"a": 1})
+    beat = await running.shows_live("a")
     assert (beat.state, beat.kind, beat.id) == ("running", "tiny", "TINY")
     assert beat.config_revision
 
 
-async def test_a_change_restarts_only_what_it_touches(life: Life) -> None:
-    """A unit added, one changed, one removed; the fourth never notices."""
-    await life.configure({"a": 1, "b": 1, "c": 1})
-    await life.shows_live("a", "b", "c")
-    del life.agent.happened[:]
-    await life.configure({"a": 1, "b": 2, "d": 1})
-    await life.shows_live("a", "b", "d")
-    assert sorted(life.agent.happened) == ["+b2", "+d1", "-b1", "-c1"]
+async def test_a_change_restarts_only_what_it_touches(running: RunningAgent) -> None:
+    """One unit is added, one changed, one removed; the fourth keeps running."""
+    await running.configure({"a": 1, "b": 1, "c": 1})
+    await running.shows_live("a", "b", "c")
+    del running.agent.happened[:]
+    await running.configure({"a": 1, "b": 2, "d": 1})
+    await running.shows_live("a", "b", "d")
+    assert sorted(running.agent.happened) == ["+b2", "+d1", "-b1", "-c1"]
 
 
-async def test_an_invalid_configuration_changes_nothing(life: Life) -> None:
-    """Its every error is in the heartbeat with its path; the last good one stays in force; mending it clears them."""
-    await life.configure({"a": 1})
-    good = await life.shows_live("a")
-    await life.configure({"a": 2}, unknown=1, agent={"id": "TINY", "status": "paused"})
-    beat = await life.shows(lambda beat: bool(beat.config_errors))
+async def test_an_invalid_configuration_changes_nothing(running: RunningAgent) -> None:
+    """The heartbeat lists every mistake with its path until a correct one comes; the last good one stays in force."""
+    await running.configure({"a": 1})
+    good = await running.shows_live("a")
+    await running.configure({"a": 2}, unknown=1, agent={"id": "TINY", "status": "paused"})
+    beat = await running.shows(lambda beat: bool(beat.config_errors))
     assert sorted(problem.path for problem in beat.config_errors) == ["$.agent.status", "$.unknown"]
     assert beat.config_revision == good.config_revision
-    assert life.agent.happened == ["started", "+a1"]
-    await life.configure({"a": 2})
-    await life.shows(lambda beat: not beat.config_errors)
-    assert life.agent.happened[-1] == "+a2"
+    assert running.agent.happened == ["started", "+a1"]
+    await running.configure({"a": 2})
+    await running.shows(lambda beat: not beat.config_errors)
+    assert running.agent.happened[-1] == "+a2"
 
 
-async def test_a_defect_of_the_agent_in_reading_changes_nothing(life: Life) -> None:
-    """An agent that stumbles over a configuration keeps its work, and says that it could not read it."""
-    await life.configure({"a": 1})
-    await life.shows_live("a")
-    await life.configure({"a": 2}, environment="defect")
-    beat = await life.shows(lambda beat: bool(beat.config_errors))
+async def test_a_defect_of_the_agent_in_reading_changes_nothing(running: RunningAgent) -> None:
+    """An agent that raises while it reads a configuration keeps its units, and reports the error."""
+    await running.configure({"a": 1})
+    await running.shows_live("a")
+    await running.configure({"a": 2}, environment="defect")
+    beat = await running.shows(lambda beat: bool(beat.config_errors))
     assert "KeyError" in beat.config_errors[0].message
-    assert life.agent.happened == ["started", "+a1"]
+    assert running.agent.happened == ["started", "+a1"]
 
 
-async def test_stopped_stops_the_work_and_not_the_process(life: Life) -> None:
+async def test_stopped_stops_the_work_and_not_the_process(running: RunningAgent) -> None:
     """`agent.status: stopped` ends all units; `started` begins them again."""
-    await life.configure({"a": 1})
-    await life.shows_live("a")
-    await life.configure({"a": 1}, agent={"id": "TINY", "status": "stopped"})
-    await life.shows(lambda beat: beat.state == "stopped" and not beat.units)
-    assert not life.task.done()
-    await life.configure({"a": 1})
-    await life.shows_live("a")
+    await running.configure({"a": 1})
+    await running.shows_live("a")
+    await running.configure({"a": 1}, agent={"id": "TINY", "status": "stopped"})
+    await running.shows(lambda beat: beat.state == "stopped" and not beat.units)
+    assert not running.task.done()
+    await running.configure({"a": 1})
+    await running.shows_live("a")
 
 
-async def test_a_configuration_that_is_gone_stays_in_force(life: Life, server: EmbeddedServer) -> None:
+async def test_a_configuration_that_is_gone_stays_in_force(running: RunningAgent, server: EmbeddedServer) -> None:
     """Deleting the key stops nothing; the heartbeat says that it is gone."""
-    await life.configure({"a": 1})
-    await life.shows_live("a")
+    await running.configure({"a": 1})
+    await running.shows_live("a")
     async with Redis.from_url(server.url) as redis:
         await redis.delete(config_key(ID))
-    beat = await life.shows(lambda beat: bool(beat.config_errors))
+    beat = await running.shows(lambda beat: bool(beat.config_errors))
     assert "gone" in beat.config_errors[0].message
-    assert life.agent.happened == ["started", "+a1"]
+    assert running.agent.happened == ["started", "+a1"]
 
 
-async def test_a_failed_unit_disturbs_no_other(life: Life) -> None:
+async def test_a_failed_unit_disturbs_no_other(running: RunningAgent) -> None:
     """One unit fails and shows why; its neighbour is live."""
-    await life.configure({"a": 1, "b": -1})
+    await running.configure({"a": 1, "b": -1})
 
     def told(beat: Heartbeat) -> bool:
         units: dict[str, UnitHealth] = {unit.name: unit for unit in beat.units}
         return len(units) == 2 and units["a"].state == "live" and units["b"].detail == "OSError: no route"
 
-    beat = await life.shows(told)
+    beat = await running.shows(told)
     assert beat.last_errors[0].where == "b"
     assert beat.latencies["received→published"]["count"] == 1
 
 
-async def test_the_agent_lives_through_the_death_of_redis(life: Life, server: EmbeddedServer) -> None:
-    """Units run on through kill -9 of the server; heartbeat and changes of configuration work again afterwards."""
-    await life.configure({"a": 1})
-    await life.shows_live("a")
+async def test_the_agent_lives_through_the_death_of_redis(running: RunningAgent, server: EmbeddedServer) -> None:
+    """Units keep running through kill -9 of the server; heartbeat and configuration work again afterwards."""
+    await running.configure({"a": 1})
+    await running.shows_live("a")
     await server.kill()
     await server.restart()
-    await life.configure({"a": 1, "b": 1})
-    await life.shows_live("a", "b")
-    assert life.agent.happened == ["started", "+a1", "+b1"]
+    await running.configure({"a": 1, "b": 1})
+    await running.shows_live("a", "b")
+    assert running.agent.happened == ["started", "+a1", "+b1"]
 
 
 REFUSALS = {
@@ -201,78 +201,82 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-async def test_the_agent_lives_while_redis_refuses_writes(life: Life, server: EmbeddedServer, refusal: str) -> None:
-    """Its units run on, the log says once that Redis takes no heartbeat, and heartbeats return when it takes writes."""
+async def test_the_agent_lives_while_redis_refuses_writes(
+    running: RunningAgent, server: EmbeddedServer, refusal: str
+) -> None:
+    """Its units keep running, the log says so once, and heartbeats return when Redis takes writes again."""
     begin, end = REFUSALS[refusal]
 
     def refused() -> list[Any]:
         return [line for line in lines if refusal in str(line) and line["log_level"] in ("warning", "error")]
 
-    await life.configure({"a": 1, "b": -1})
-    await life.shows(lambda beat: any(unit.counters.get("failures") for unit in beat.units))
+    await running.configure({"a": 1, "b": -1})
+    await running.shows(lambda beat: any(unit.counters.get("failures") for unit in beat.units))
     async with Redis.from_url(server.url) as redis:
         with capture_logs() as lines:
             await redis.execute_command(begin)
             # Unit b fails again and again, so that there is always news to send.
             async with asyncio.timeout(PATIENCE_S):
                 while not refused():
-                    assert not life.task.done()
+                    assert not running.task.done()
                     await asyncio.sleep(0.02)  # the log announces nothing, so that there is nothing to wait for
             await redis.execute_command(end)
             await redis.delete(f"agent.{ID}")
-            await life.shows(lambda beat: any(unit.state == "live" for unit in beat.units))
+            await running.shows(lambda beat: any(unit.state == "live" for unit in beat.units))
     assert len(refused()) == 1
-    assert "-a1" not in life.agent.happened
+    assert "-a1" not in running.agent.happened
 
 
-async def test_a_configuration_that_redis_cannot_return_is_tried_again(life: Life, server: EmbeddedServer) -> None:
-    """A key of another type than a string ends nothing: the heartbeat says it, and the right one is read later."""
-    await life.configure({"a": 1})
-    await life.shows_live("a")
+async def test_a_configuration_that_redis_cannot_return_is_tried_again(
+    running: RunningAgent, server: EmbeddedServer
+) -> None:
+    """A key of the wrong type ends nothing: the heartbeat reports it, and a correct one is read later."""
+    await running.configure({"a": 1})
+    await running.shows_live("a")
     async with Redis.from_url(server.url) as redis:
         await redis.delete(config_key(ID))
         await redis.lpush(config_key(ID), "list")
-        await life.shows(lambda beat: any(error.where == "configuration" for error in beat.last_errors))
+        await running.shows(lambda beat: any(error.where == "configuration" for error in beat.last_errors))
         await redis.delete(config_key(ID))
-    await life.configure({"a": 1, "b": 1})
-    await life.shows_live("a", "b")
-    assert life.agent.happened == ["started", "+a1", "+b1"]
+    await running.configure({"a": 1, "b": 1})
+    await running.shows_live("a", "b")
+    assert running.agent.happened == ["started", "+a1", "+b1"]
 
 
 async def test_a_start_that_is_cancelled_from_inside_has_failed(bus: Bus, server: EmbeddedServer) -> None:
-    """An agent whose start something cancels ends with an error: nobody asked it to end."""
-    life = Life(bus, server)
-    life.agent.fails = asyncio.CancelledError()
+    """An agent whose start is cancelled from inside ends with an error."""
+    running = RunningAgent(bus, server)
+    running.agent.fails = asyncio.CancelledError()
     with pytest.raises(CancelledInside):
-        await life.task
+        await running.task
 
 
-async def test_the_end_comes_in_order(life: Life, bus: Bus) -> None:
-    """Told to stop, the units end first, then what they share, then the heartbeat is taken away."""
-    await life.configure({"a": 1})
-    await life.shows_live("a")
-    life.stop.set()
+async def test_the_end_comes_in_order(running: RunningAgent, bus: Bus) -> None:
+    """The units end first, then what they share; then the heartbeat is removed."""
+    await running.configure({"a": 1})
+    await running.shows_live("a")
+    running.stop.set()
     async with asyncio.timeout(PATIENCE_S):
-        await life.task
-    assert life.agent.happened == ["started", "+a1", "-a1", "stopped"]
+        await running.task
+    assert running.agent.happened == ["started", "+a1", "-a1", "stopped"]
     assert await bus.heartbeats() == []
 
 
 async def test_a_failed_start_is_raised_after_cleaning_up(bus: Bus, server: EmbeddedServer) -> None:
     """What `started` raised ends the agent; `stopped` was called first."""
-    life = Life(bus, server)
-    life.agent.fails = OSError("no disk")
+    running = RunningAgent(bus, server)
+    running.agent.fails = OSError("no disk")
     with pytest.raises(OSError, match="no disk"):
-        await life.task
-    assert life.agent.happened == ["started", "stopped"]
+        await running.task
+    assert running.agent.happened == ["started", "stopped"]
 
 
 async def test_an_agent_without_redis_ends_when_told(bus: Bus, server: EmbeddedServer) -> None:
     """An agent that could never reach Redis still ends in good time."""
     await server.stop()
-    life = Life(bus, server)
+    running = RunningAgent(bus, server)
     await asyncio.sleep(0.05)
-    life.stop.set()
+    running.stop.set()
     async with asyncio.timeout(3):
-        await life.task
-    assert life.agent.happened == ["started", "stopped"]
+        await running.task
+    assert running.agent.happened == ["started", "stopped"]

@@ -79,5 +79,5 @@ def test_a_services_own_option_is_another_spelling_of_a_variable() -> None:
 
 @pytest.mark.parametrize(("argv", "parent"), [([], None), (["--die-with-parent"], 0), (["--die-with-parent", "7"], 7)])
 def test_the_parent_may_be_named(argv: list[str], parent: int | None) -> None:
-    """The wish to end with the parent may say who that is."""
+    """`--die-with-parent` may name the parent's process id."""
     assert read_settings("gatherer", ["--agent-id", "A", *argv], {}).parent == parent

@@ -64,7 +64,7 @@ async def supervisor(fleet: Fleet) -> AsyncIterator[Supervisor[int]]:
 
 
 async def test_only_what_changed_is_restarted(fleet: Fleet, supervisor: Supervisor[int]) -> None:
-    """A unit with an equal configuration runs on through a change of its neighbours."""
+    """A unit with an equal configuration keeps running through a change of others."""
     supervisor.want({"a": 1, "b": 1, "c": 1})
     await fleet.reaches({"a": 1, "b": 1, "c": 1})
     supervisor.want({"a": 1, "b": 2, "d": 1})
@@ -105,14 +105,14 @@ async def test_counters_survive_a_restart(fleet: Fleet, supervisor: Supervisor[i
 
 
 class Unspeakable(Exception):
-    """An error of foreign code that fails once more when it is asked for its text."""
+    """An error of foreign code whose text cannot be read."""
 
     def __str__(self) -> str:
         raise ValueError("no text")
 
 
 async def test_a_unit_whose_supervision_fails_is_started_again(fleet: Fleet) -> None:
-    """Even an error that cannot be described ends no unit for good: it shows as failed, and runs again."""
+    """Even an error that cannot be described ends no unit for good: it shows as failed, and is started again."""
     failures = [Unspeakable(), Unspeakable()]
 
     async def run(key: str, config: int, health: UnitHealthReporter) -> None:
@@ -137,7 +137,7 @@ async def test_a_unit_whose_supervision_fails_is_started_again(fleet: Fleet) -> 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2)), st.integers(0, 3)), max_size=8))
 def test_whatever_was_asked_in_between_the_last_wish_holds(wishes: list[tuple[dict[str, int], int]]) -> None:
-    """Changes that overtake one another end in what was asked last, and no unit ever runs twice at once."""
+    """Overlapping changes end with the last wanted units, and no unit ever runs twice at once."""
 
     async def scenario() -> None:
         fleet = Fleet()

@@ -20,7 +20,7 @@ async def _note_cancellation(ended: list[str]) -> None:
 
 
 async def test_a_failure_cancels_the_others_and_is_raised_as_it_is() -> None:
-    """Callers see the error that was raised, not a group that wraps it; nothing goes on behind their back."""
+    """Callers see the raised error, not a group that wraps it; nothing keeps running."""
     ended: list[str] = []
     with pytest.raises(LookupError, match="gone"):
         await run_all(_note_cancellation(ended), _raise(LookupError("gone")))
@@ -43,7 +43,7 @@ async def test_it_returns_once_all_have_returned() -> None:
 
 
 async def test_a_task_that_is_cancelled_from_inside_has_failed() -> None:
-    """Awaiting a future that somebody cancelled ends a task silently, unless that counts as its failure."""
+    """Awaiting a cancelled future would end a task silently if that were no failure."""
     ended: list[str] = []
     gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     gone.cancel()
@@ -57,7 +57,7 @@ async def test_a_task_that_is_cancelled_from_inside_has_failed() -> None:
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
-    """Whoever cancels the whole gets a cancellation, after every coroutine has ended."""
+    """A cancellation from outside is raised once every coroutine has ended."""
     ended: list[str] = []
     task = asyncio.create_task(run_all(_note_cancellation(ended), _note_cancellation(ended)))
     await asyncio.sleep(0)

@@ -88,7 +88,7 @@ async def make(work: Work, health: UnitHealthReporter) -> AsyncIterator[MakeUnit
 
 
 async def test_a_unit_runs_until_it_is_stopped(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
-    """Work begins at once and ends by cancellation when the unit is told to stop."""
+    """Work begins at once and is cancelled when the unit stops."""
     unit = make()
     await work.until(lambda: bool(work.began))
     unit.stop()
@@ -98,7 +98,7 @@ async def test_a_unit_runs_until_it_is_stopped(make: MakeUnit, work: Work, healt
 
 
 async def test_a_change_waits_for_the_end_of_the_work_before_it(make: MakeUnit, work: Work) -> None:
-    """The successor starts only when the one before it has cleaned up: never two at once."""
+    """The next run starts only after the previous one has cleaned up: never two at once."""
     work.release = asyncio.Event()
     unit = make()
     await work.until(lambda: work.began == ["a"])
@@ -112,7 +112,7 @@ async def test_a_change_waits_for_the_end_of_the_work_before_it(make: MakeUnit, 
 
 
 async def test_work_that_does_not_end_is_left_behind(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
-    """When a clean-up takes too long the successor starts all the same, and the heartbeat's errors say so."""
+    """If a clean-up takes too long, the next run starts nevertheless, and the heartbeat's errors say so."""
     work.release = asyncio.Event()
     unit = make(stop_limit_s=0.01)
     await work.until(lambda: work.began == ["a"])
@@ -124,7 +124,7 @@ async def test_work_that_does_not_end_is_left_behind(make: MakeUnit, work: Work,
 
 
 async def test_failed_work_is_tried_again(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
-    """An error is no end: the unit runs again, and its failures are counted."""
+    """A unit that raises runs again, and its failures are counted."""
     work.failures = [OSError("no route"), OSError("no route")]
     make()
     await work.until(lambda: work.began == ["a", "a", "a"])
@@ -133,7 +133,7 @@ async def test_failed_work_is_tried_again(make: MakeUnit, work: Work, health: Un
 
 
 async def test_a_failed_unit_shows_its_cause(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
-    """While it waits to be tried again, its state is `failed` and says why."""
+    """Until it is started again, its state is `failed`, with the cause."""
     work.failures = [OSError("no route")]
     make(NEVER)
     await work.until(lambda: work.ended == ["a"])
@@ -144,7 +144,7 @@ async def test_a_failed_unit_shows_its_cause(make: MakeUnit, work: Work, health:
 
 
 async def test_a_change_ends_the_pause_after_a_failure(make: MakeUnit, work: Work) -> None:
-    """Who mends a configuration need not wait for the pause to pass."""
+    """A corrected configuration starts the unit at once."""
     work.failures = [OSError("wrong key")]
     unit = make(NEVER)
     await work.until(lambda: work.ended == ["a"])
@@ -165,7 +165,7 @@ async def test_a_lasting_cause_is_logged_once(make: MakeUnit, work: Work) -> Non
 
 
 async def test_a_unit_that_lives_on_is_said_to_work_again(make: MakeUnit, work: Work) -> None:
-    """After a healthy life the failures are forgotten, and the log says that they are over."""
+    """After a healthy run the failures are forgotten, and the log says that the unit works again."""
     work.failures = [OSError("no route")]
     with capture_logs() as lines:
         unit = make()
@@ -179,7 +179,7 @@ async def test_a_unit_that_lives_on_is_said_to_work_again(make: MakeUnit, work: 
 
 
 async def test_work_that_returns_is_a_failure(health: UnitHealthReporter) -> None:
-    """A unit that ends by itself is tried again: work is to run until it is cancelled."""
+    """Work that returns is started again: it should run until it is cancelled."""
     runs = asyncio.Semaphore(0)
 
     async def returns(*_: object) -> None:
@@ -195,7 +195,7 @@ async def test_work_that_returns_is_a_failure(health: UnitHealthReporter) -> Non
 
 
 async def test_work_that_raises_before_it_begins_is_a_failure(health: UnitHealthReporter) -> None:
-    """A `run` that raises instead of returning a coroutine fails its unit too, and is tried again."""
+    """A `run` that raises instead of returning a coroutine fails its unit too, and is started again."""
     runs = asyncio.Semaphore(0)
 
     def raises(*_: object) -> Awaitable[None]:
@@ -212,7 +212,7 @@ async def test_work_that_raises_before_it_begins_is_a_failure(health: UnitHealth
 
 
 async def test_a_unit_wanted_again_while_it_stops_goes_on(make: MakeUnit, work: Work) -> None:
-    """Taking a stop back before it is done starts the work anew with what is wanted now."""
+    """Wanting a unit again before it has stopped starts its work with the newest configuration."""
     work.release = asyncio.Event()
     unit = make()
     await work.until(lambda: work.began == ["a"])

@@ -11,7 +11,7 @@ PATH = "$.workplans[0].plugins[1].configuration"
 
 
 class Ours(StrategyConfiguration):
-    """In the house's own form."""
+    """Derived from our base class."""
 
     amount: Decimal
     maximum_threshold_ms: int = 2_000
@@ -50,7 +50,7 @@ def test_every_mistake_is_named_with_its_path() -> None:
 
 
 def test_a_strategy_without_settings_takes_none() -> None:
-    """What is configured for it is then a mistake, not silently ignored."""
+    """Settings for it are then a mistake."""
     read_configuration(Strategy.Configuration, {})
     with pytest.raises(ConfigInvalid, match="amount"):
         read_configuration(Strategy.Configuration, {"amount": 1})

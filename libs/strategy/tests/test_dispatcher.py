@@ -40,7 +40,7 @@ class _Recorder(Strategy):
 
 
 class _Slow(Strategy):
-    """Waits in its book hook until it is let go on, and notes what it saw."""
+    """Waits in its book hook until it is released, and notes what it saw."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -127,7 +127,7 @@ def test_a_chunk_of_changes_read_in_one_turn_does_not_call_a_slow_hook_for_each(
 
 
 async def test_a_slow_strategy_sees_the_newest_book_and_every_trade() -> None:
-    """Meanwhile books become one event, trades are told one by one, and the book itself stays live."""
+    """Meanwhile books become one event, trades stay one by one, and the book itself stays live."""
     harness = started(_Slow)
     feed(harness, 10.0)
     await harness.settle()
@@ -192,7 +192,7 @@ def test_a_strategy_is_given_up_after_too_many_errors_in_a_row() -> None:
 
 
 async def test_an_asynchronous_hook_that_raises_does_not_end_the_strategy() -> None:
-    """What it raises after having waited is reported too, and the next event is handled."""
+    """An error after an await is reported too, and the next event is handled."""
 
     class Failing(Strategy):
         async def on_trades(self, event: TradesEvent) -> None:
@@ -214,7 +214,7 @@ def test_the_harness_raises_what_a_hook_raised() -> None:
 
 
 def test_events_caused_by_a_hook_wait_until_it_has_returned() -> None:
-    """Hooks are never called in the midst of another, even if the answer comes within the request."""
+    """No hook is called during another one, even if the answer comes within the request."""
 
     class Nested(Strategy):
         depth = deepest = 0

@@ -39,14 +39,14 @@ def play(steps: list[str]) -> tuple[Inbox, list[Event], list[Event]]:
 
 @given(st.lists(kinds))
 def test_what_may_not_conflate_comes_once_each_in_order(steps: list[str]) -> None:
-    """Trades are all handed out, in the order in which they came."""
+    """All trades are returned, in the order of their arrival."""
     _, put, taken = play(steps)
     assert [e for e in taken if isinstance(e, TradesEvent)] == [e for e in put if isinstance(e, TradesEvent)]
 
 
 @given(st.lists(kinds))
 def test_every_change_of_a_book_is_accounted_for(steps: list[str]) -> None:
-    """The changes that a book's events stand for add up to those put, and the last one taken is the newest."""
+    """The changes of a book's events add up to those put, and the last one taken is the newest."""
     _, put, taken = play(steps)
     for symbol in BOOKS:
         came = [e for e in put if isinstance(e, BookEvent) and e.symbol == symbol]
@@ -74,7 +74,7 @@ def test_a_backlog_holds_one_event_for_each_book(steps: list[str]) -> None:
 
 
 def test_a_book_keeps_its_place_while_it_conflates() -> None:
-    """A busy book is not pushed back by its own changes: it is handed out where its oldest waiting change stood."""
+    """A busy book is not pushed back by its own changes: it keeps the place of its oldest waiting change."""
     inbox = Inbox()
     for event in (book_event("ETH/BTC", 1), trades_event(2), book_event("ETH/BTC", 3)):
         inbox.put(event)
@@ -85,7 +85,7 @@ def test_a_book_keeps_its_place_while_it_conflates() -> None:
 
 
 def test_the_alarm_goes_off_at_its_limit_and_at_each_doubling() -> None:
-    """A growing backlog is told of at 4, 8, 16, … events, and from the start again once it was worked off."""
+    """A growing backlog is an alarm at 4, 8, 16, … events, and again from 4 once it was empty."""
     inbox = Inbox(alarm_at=4)
     assert [n for n in range(1, 20) if inbox.put(trades_event(n))] == [4, 8, 16]
     while inbox.take() is not None:

@@ -40,7 +40,7 @@ def test_the_order_is_the_same_in_whatever_order_its_news_arrive(arrival: tuple[
 
 
 def test_an_update_before_the_answer_is_not_told_until_the_owner_is_known() -> None:
-    """An order of unknown source is kept aside; the answer makes it ours with the newest fill."""
+    """An order of unknown source is set aside; the answer makes it ours with the newest fill."""
     orders = Orders("PingPong")
     assert orders.learn(PUSH) is None
     assert orders.is_undecided("1")
@@ -69,7 +69,7 @@ def test_orders_of_other_sources_are_not_ours() -> None:
 
 
 def test_what_is_no_news_is_no_change() -> None:
-    """The same news again, or older ones, change nothing and are not told."""
+    """Repeated or older reports change nothing and cause no event."""
     orders = Orders("PingPong")
     orders.learn(ANSWER)
     assert orders.learn(LATER_PUSH) is not None

@@ -77,7 +77,7 @@ def test_what_redis_says_of_an_unknown_order_decides(harness: StrategyHarness) -
 
 
 def test_orders_of_an_earlier_life_are_known_at_the_start() -> None:
-    """`on_start` finds them, and no event tells of what is no news."""
+    """`on_start` finds them, and they cause no events."""
     harness = StrategyHarness(_Recorder, name="Recorder")
     ours = OrderRecord(order=order(), exchange=EXCHANGE, updated=1, order_source="Recorder", request_id="a" * 32)
     others = OrderRecord(order=order(order_id="8"), exchange=EXCHANGE, updated=1, order_source="James")
@@ -96,7 +96,7 @@ def test_an_answer_to_a_request_of_an_earlier_life_is_ours_by_its_source(harness
 
 
 def test_answers_to_others_are_not_told(harness: StrategyHarness) -> None:
-    """Another source's order on the same account is none of the strategy's business."""
+    """An order of another source on the same account is not shown."""
     response = Response(request_id="b" * 32, status="done", order=order(), order_source="James")
     harness.runtime.response(EXCHANGE, Action("createOrder"), SYMBOL, response)
     harness.host.run()
@@ -105,7 +105,7 @@ def test_answers_to_others_are_not_told(harness: StrategyHarness) -> None:
 
 
 def test_our_order_cancelled_by_another_is_told_and_stays_ours(harness: StrategyHarness) -> None:
-    """Who cancels an order does not become its owner, and gets no answer of ours told."""
+    """Cancelling an order does not make it ours, and answers to other sources cause no event."""
     buy(harness)
     harness.answer(harness.requests[0], "done", order=order())
     response = Response(request_id="b" * 32, status="done", order=order("canceled"), order_source="James")
@@ -117,7 +117,7 @@ def test_our_order_cancelled_by_another_is_told_and_stays_ours(harness: Strategy
 
 
 def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> None:
-    """The account's open orders do not list one that we hold open: what became of it is asked."""
+    """An order that we know as open, and the account does not list, is looked up."""
     buy(harness)
     harness.answer(harness.requests[0], "done", order=order())
     harness.runtime.open_orders(EXCHANGE, SYMBOL, [order()])
@@ -127,7 +127,7 @@ def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> No
 
 
 def test_a_stream_tells_its_status_only_when_it_changes(harness: StrategyHarness) -> None:
-    """Writers repeat their status every 5 s; a strategy hears of it once."""
+    """Writers repeat their status every 5 s; it is one event."""
     for status in ("live", "stale", "stale", "live", "live", "untrusted"):
         harness.feed_status(EXCHANGE, "watchOrderBook", SYMBOL, status)
     told = [event.status for event in harness.strategy.events if isinstance(event, StatusEvent)]
@@ -135,7 +135,7 @@ def test_a_stream_tells_its_status_only_when_it_changes(harness: StrategyHarness
 
 
 def test_balances_are_live_and_by_exchange(harness: StrategyHarness) -> None:
-    """An account that told nothing yet has no balances, which is no error."""
+    """An account whose balances are unknown has none."""
     assert dict(harness.strategy.balances["kucoin"]) == {}
     harness.feed_balances(EXCHANGE, {"KCS": Balance(free=5.0)})
     assert harness.strategy.balances[EXCHANGE]["KCS"].free == 5.0

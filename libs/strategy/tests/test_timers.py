@@ -26,7 +26,7 @@ def started() -> StrategyHarness:
 
 
 def test_a_timer_fires_once_and_one_that_repeats_keeps_its_rhythm() -> None:
-    """Each fires at its time, in order; the hook is told when it was due."""
+    """Each fires at its time, in order; the event says when it was due."""
     harness = started()
     harness.strategy.every(100, name="beat")
     harness.strategy.after(250, name="once")
@@ -54,14 +54,14 @@ def test_a_cancelled_timer_does_not_fire() -> None:
 
 
 def test_a_timer_needs_time() -> None:
-    """To repeat without pause is a mistake, told at once."""
+    """A timer that repeats without a pause is refused at once."""
     harness = started()
     with pytest.raises(ValueError, match="more than 0 ms"):
         harness.strategy.every(0)
 
 
 def test_no_timer_fires_after_the_end() -> None:
-    """Stopping calls all timers off."""
+    """Stopping cancels all timers."""
     harness = started()
     harness.strategy.every(10)
     harness.stop()

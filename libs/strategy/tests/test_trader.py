@@ -67,7 +67,7 @@ def test_a_request_carries_the_trace_of_the_event_that_caused_it() -> None:
 
 
 def test_what_an_answer_causes_does_not_carry_the_answered_request_s_way() -> None:
-    """A request made on an answer starts a trace of its own: the hops of the one before are none of its."""
+    """A request made on an answer starts a trace of its own."""
 
     class Again(Strategy):
         def on_response(self, event: ResponseEvent) -> None:
@@ -107,7 +107,7 @@ async def test_a_final_answer_is_never_taken_back() -> None:
 
 
 async def test_waiting_ends_with_the_strategy() -> None:
-    """Who waits for an answer that nobody will hear is told so; and nothing is sent any more."""
+    """Waiting for an answer raises, and nothing is sent any more."""
     harness = started()
     waiting = asyncio.ensure_future(buy(harness).final())
     await asyncio.sleep(0)
@@ -139,7 +139,7 @@ async def test_a_hook_may_wait_for_its_answer() -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("NaN"), "much"])
 def test_a_number_that_is_not_finite_is_refused_at_once(number: Any) -> None:
-    """As JSON it could not be read by anybody, and the strategy would wait for an answer that never comes."""
+    """Its JSON would be unreadable, and the strategy would wait for an answer that never comes."""
     harness = started()
     trader = harness.strategy.trader
     with pytest.raises(ValueError, match="amount"):

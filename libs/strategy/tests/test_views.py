@@ -14,7 +14,7 @@ def good_book() -> OrderBook:
 
 
 def test_a_book_is_found_by_its_names_and_by_its_feed() -> None:
-    """Both keys give the same book, and iterating gives the names."""
+    """Both keys return the same book, and iterating yields the names."""
     books = Books((FEED, Feed(ExchangeId("binance"), None, Action("watchBalance"))))
     assert books["binance", "ETH/BTC"] is books[FEED]
     assert list(books) == [("binance", "ETH/BTC")]
@@ -28,7 +28,7 @@ def test_a_book_that_nothing_feeds_says_what_to_do() -> None:
 
 
 def test_a_book_is_live() -> None:
-    """It shows what the book behind it becomes, without being told."""
+    """It shows later changes of the book behind it."""
     behind, local = good_book(), LocalBook(ExchangeId("binance"), Symbol("ETH/BTC"))
     local.show(behind, 1)
     behind.bids.apply([(10.5, 1.0)])
@@ -40,7 +40,7 @@ def test_a_book_is_live() -> None:
 
 @pytest.mark.parametrize("status", ["untrusted", "stale", "closed", "dead"])
 def test_a_book_is_trusted_only_while_it_is_proven_and_live(status: str) -> None:
-    """It starts untrusted, becomes trusted by its first state, and ceases to be with its stream."""
+    """It is trusted from its first state on, until its stream is not live."""
     local = LocalBook(ExchangeId("binance"), Symbol("ETH/BTC"))
     assert not local.trusted
     local.show(good_book(), 1)

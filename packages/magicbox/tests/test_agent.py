@@ -25,7 +25,7 @@ from millrace_strategy import Strategy
 
 
 class Spy(Strategy):
-    """Buys when told to, and notes everything."""
+    """Buys when asked to, and notes everything."""
 
     newest = None
 
@@ -73,7 +73,7 @@ from millrace_strategy import Strategy
 
 
 class CancelsItself(Strategy):
-    """Cancels the task in which its hook runs, in its first life."""
+    """Cancels the task in which its hook runs, the first time."""
 
     lives = 0
 
@@ -87,13 +87,13 @@ class CancelsItself(Strategy):
 
 @pytest.fixture
 def spies(magicbox: Any) -> Callable[[], Any]:
-    """Put the spy into the plugin folder; give what gives the one that runs."""
+    """Put the spy into the plugin folder; return a function that returns the running one."""
     (magicbox.folder / "spy.py").write_text(SPY)
     return lambda: vars(sys.modules["millrace_plugin_spy"])["Spy"].newest
 
 
 async def saw(strategy: Any, condition: Callable[[Strategy], Any]) -> Any:
-    """Wait, event by event, until a condition holds for a strategy; give what it gave."""
+    """Wait, event by event, until a condition holds for a strategy, and return its value."""
     async with asyncio.timeout(10):
         while not (result := condition(strategy)):
             strategy.news.clear()
@@ -129,7 +129,7 @@ async def test_the_whole_way_of_an_order(magicbox: Any, venue: Any, bus: Bus, sp
 
 
 async def test_an_update_that_overtakes_the_answer(magicbox: Any, venue: Any, spies: Any) -> None:
-    """The gatherer tells of a filled order first; when the answer names its source the fill is there."""
+    """The gatherer reports a filled order first; when the answer names its source, the fill is there."""
     await magicbox.start({"pluginName": "Quick"})
     await magicbox.unit_in_state("Quick", "live")
     venue.tell_book(9.98, 10.03)
@@ -176,7 +176,7 @@ async def test_a_restart_finds_the_orders_of_before(magicbox: Any, venue: Any, s
 
 
 async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox: Any, venue: Any, spies: Any) -> None:
-    """What is wrong with each stands in the heartbeat, with its path or file; the others live."""
+    """The heartbeat says what is wrong with each, with its path or file; the others are live."""
     (magicbox.folder / "broken.py").write_text("class Broken(:\n")
     (magicbox.folder / "faulty.py").write_text(FAULTY)
     (magicbox.folder / "strict.py").write_text(FAULTY.replace("Faulty", "Strict"))
@@ -202,7 +202,7 @@ async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox:
 async def test_a_listener_that_raises_fails_its_strategy(
     magicbox: Any, venue: Any, spies: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A defect of ours on a message's way shows in the heartbeat, and the strategy is started again."""
+    """A listener that raises would be removed for good: its unit fails instead, and starts again."""
     await magicbox.start({"pluginName": "Spy"})
     await magicbox.unit_in_state("Spy", "live")
     first = spies()
@@ -220,7 +220,7 @@ def _raise_defect(*_: object, **__: object) -> None:
 
 
 async def test_a_hook_that_is_cancelled_from_inside_fails_its_strategy(magicbox: Any, venue: Any) -> None:
-    """A strategy whose task was cancelled would never be called again: it fails instead, and starts anew."""
+    """A strategy whose task was cancelled would never be called again: its unit fails instead, and starts again."""
     (magicbox.folder / "cancels_itself.py").write_text(CANCELS_ITSELF)
     await magicbox.start({"pluginName": "CancelsItself"})
     await magicbox.unit_in_state("CancelsItself", "live")
@@ -235,7 +235,7 @@ async def test_a_hook_that_is_cancelled_from_inside_fails_its_strategy(magicbox:
 async def test_an_order_that_cannot_be_read_fails_its_strategy(
     magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any
 ) -> None:
-    """A strategy that asks in vain whose an order is would never learn it: it fails, says why, and starts anew."""
+    """A strategy whose lookup failed would never learn of its order: its unit fails, says why, and starts again."""
     await magicbox.start({"pluginName": "Quick"})
     await magicbox.unit_in_state("Quick", "live")
     venue.tell_book(9.98, 10.03)

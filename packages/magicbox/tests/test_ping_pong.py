@@ -209,7 +209,7 @@ def test_it_leaves_nothing_on_the_exchange() -> None:
 
 
 def test_it_says_which_book_it_needs() -> None:
-    """With several books, or none, it must be told which; wrong settings are all named."""
+    """With several books, or none, its settings must name one; all wrong settings are reported."""
     books = [(EXCHANGE, SYMBOL), (EXCHANGE, "ETH/BTC")]
     with pytest.raises(ValueError, match="binance KCS/USDT, binance ETH/BTC"):
         StrategyHarness(PingPong, configuration={"amount": 1}, books=books)

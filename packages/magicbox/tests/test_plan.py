@@ -22,7 +22,7 @@ def workplan(*plugins: dict[str, Any], subscriptions: tuple[dict[str, Any], ...]
 
 
 def test_each_plugin_is_a_unit_named_for_tenant_and_name() -> None:
-    """Two of the same strategy are told apart by their names, which their orders carry."""
+    """Two of the same strategy differ by their names, which their orders carry."""
     found = plans(config(workplan(PING_PONG, {**PING_PONG, "name": "Second"})))
     assert {key: plan.name for key, plan in found.items()} == {
         "StrankaXY.PingPong": "PingPong",
@@ -42,7 +42,7 @@ def test_public_subscriptions_read_the_streams_of_all() -> None:
 
 
 def test_a_change_elsewhere_leaves_a_strategy_running() -> None:
-    """A plan that only moved equals the one before; one whose settings changed does not."""
+    """A plan of which only the path changed is equal to before; one with other settings is not."""
     before = plans(config(workplan(PING_PONG)))["StrankaXY.PingPong"]
     moved = plans(config(workplan({"pluginName": "Other"}, PING_PONG)))["StrankaXY.PingPong"]
     changed = plans(config(workplan({**PING_PONG, "configuration": {"amount": 2}})))["StrankaXY.PingPong"]
@@ -51,7 +51,7 @@ def test_a_change_elsewhere_leaves_a_strategy_running() -> None:
 
 
 def test_every_mistake_is_named_with_its_path() -> None:
-    """Names used twice, subscriptions without symbol, private ones called public, one feed twice: all at once."""
+    """Repeated names, subscriptions without a symbol, public private data and repeated feeds are found together."""
     wrong = (
         {"exchangeId": "kucoin", "dataPoint": "watchTrades"},
         {"exchangeId": "kucoin", "symbol": "KCS/USDT", "dataPoint": "watchOrders", "isPublic": True},

@@ -12,7 +12,7 @@ STRATEGY = "from millrace_strategy import Strategy\n\n\nclass Mine(Strategy):\n 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a plugin folder with one good strategy, and one file that is no Python."""
+    """Return a plugin folder with one good strategy, and one file that is not Python."""
     (tmp_path / "mine.py").write_text(STRATEGY.format(version=1))
     (tmp_path / "rubbish.py").write_text("class Rubbish(:\n")
     return tmp_path
@@ -26,7 +26,7 @@ def test_a_strategy_is_found_by_its_class_whatever_else_is_broken(folder: Path) 
 
 
 def test_a_file_that_changed_is_read_anew(folder: Path) -> None:
-    """Loading again gives what the file says now, even if it was saved within the same second."""
+    """Loading again returns the current class, even if the file was saved within the same second."""
     before = load_strategy("Mine", folder)
     (folder / "mine.py").write_text(STRATEGY.format(version=2))
     after = load_strategy("Mine", folder)
@@ -34,7 +34,7 @@ def test_a_file_that_changed_is_read_anew(folder: Path) -> None:
 
 
 def test_what_is_not_found_says_where_it_was_looked_for_and_what_could_not_be_read(folder: Path) -> None:
-    """A typing error in one's file is told, for the class may well be in there."""
+    """A file with a syntax error is named, for it may hold the class."""
     with pytest.raises(PluginNotFound, match=r"no strategy is called Rubbish.*rubbish\.py cannot be read: SyntaxError"):
         load_strategy("Rubbish", folder)
     with pytest.raises(PluginNotFound, match="MILLRACE_PLUGIN_DIR"):
@@ -42,7 +42,7 @@ def test_what_is_not_found_says_where_it_was_looked_for_and_what_could_not_be_re
 
 
 def test_a_file_that_cannot_be_imported_is_named_with_its_line(folder: Path) -> None:
-    """Whatever importing raises is told as the plugin's fault, with its place."""
+    """An error of the import is reported as the plugin's, with its place."""
     (folder / "faulty.py").write_text(STRATEGY.format(version=1).replace("Mine", "Faulty") + "\n1 / 0\n")
     with pytest.raises(PluginBroken, match=r"faulty\.py cannot be imported: ZeroDivisionError: .* \(line 7\)"):
         load_strategy("Faulty", folder)
@@ -57,7 +57,7 @@ def test_a_class_that_is_no_strategy_is_refused(folder: Path) -> None:
 
 
 def test_a_class_in_two_files_is_refused(folder: Path) -> None:
-    """Which one is meant must not depend on chance."""
+    """The choice must not depend on chance."""
     (folder / "copy.py").write_text(STRATEGY.format(version=1))
     with pytest.raises(PluginAmbiguous, match=r"copy\.py.*mine\.py"):
         load_strategy("Mine", folder)

@@ -56,7 +56,7 @@ def trade(number: int) -> Trade:
 
 
 def test_a_book_is_told_only_while_it_is_proven_right() -> None:
-    """Deltas that fill a hole change nothing for the strategy until the snapshot that ends the gap."""
+    """Deltas that fill a gap change nothing for the strategy until the snapshot that ends it."""
     harness, _, listen = started(BOOK)
     state = BookState()
     state.book.replace([(1.0, 1.0)], [(2.0, 1.0)], None)
@@ -89,7 +89,7 @@ def test_a_writer_s_word_is_told_when_it_changes() -> None:
 
 
 def test_a_stream_that_was_dead_lives_again_by_its_next_message() -> None:
-    """Silence makes the book untrusted; a delta after it, with no word on the status, makes it trusted again."""
+    """Silence makes the book untrusted; a delta after it, without a status, makes it trusted again."""
     harness, _, listen = started(BOOK)
     state = BookState()
     state.book.replace([(1.0, 1.0)], [(2.0, 1.0)], None)
@@ -101,7 +101,7 @@ def test_a_stream_that_was_dead_lives_again_by_its_next_message() -> None:
 
 
 def test_trades_that_a_snapshot_took_in_are_told_once() -> None:
-    """The first snapshot is history; a later one, after a gap, brings those that nobody was told."""
+    """The first snapshot is history; a later one, after a gap, brings the missed trades."""
     harness, _, listen = started(TRADES)
     state = TradesState()
     state.trades.extend(map(trade, (1, 2)))
@@ -124,7 +124,7 @@ def test_unseen_trades_are_those_after_the_last_one_seen(seen: int, missed: int)
 
 
 def test_an_answer_that_is_none_ends_nothing() -> None:
-    """Rubbish on a stream of answers is reported, and the next answer is read."""
+    """An unreadable answer is reported, and the next one is read."""
     harness, health, _ = started(BOOK)
     listen = answer_listener(harness.runtime, health)
     answers = Feed(EXCHANGE, SYMBOL, Action("createOrder"))

@@ -1,7 +1,9 @@
 """What is wrong with JSON from outside: every mistake with its path, where a decoder stops at the first one."""
 
+import json
+import math
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -9,6 +11,50 @@ from millrace_core.errors import Problem
 
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What a JSON decoder raises. `RecursionError`: the JSON is nested too deep to be read."""
+
+
+MAX_DEPTH: Final = 64
+"""How deep objects and lists may be nested in what people write: comparing two such values recurses that deep."""
+TOO_DEEP: Final = Problem("$", f"objects and lists are nested more than {MAX_DEPTH} deep")
+
+
+class JsonObject(dict[str, Any]):
+    """A JSON object that knows which of its keys stood there more than once; the last value of each is kept."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.repeated = sorted({name for name in names if names.count(name) > 1}) if len(self) < len(pairs) else []
+
+
+def load_json(text: bytes | str) -> Any:
+    """Return the value of a JSON text that a person may have written, its objects as `JsonObject`s.
+
+    Raises:
+        ValueError: it is not JSON.
+        RecursionError: it is nested too deep to be read.
+    """
+    return json.loads(text, object_pairs_hook=JsonObject, parse_constant=_refuse_constant)
+
+
+def silent_mistakes(value: Any) -> Iterator[Problem]:
+    """Yield what JSON's grammar allows and its readers pass over silently, in a value of `load_json`."""
+    waiting: list[tuple[str, int, Any]] = [("$", 0, value)]
+    while waiting:
+        path, depth, held = waiting.pop()
+        if isinstance(held, float) and not math.isfinite(held):
+            yield Problem(path, "is too large a number")
+        elif isinstance(held, str) and not _is_unicode(held):
+            yield Problem(path, "holds half of a surrogate pair, which is no character")
+        elif isinstance(held, JsonObject | list) and depth == MAX_DEPTH:
+            yield TOO_DEEP
+            return
+        elif isinstance(held, JsonObject):
+            for name in held.repeated:
+                yield Problem(f"{path}.{name}", "stands here more than once; remove all but one")
+            waiting += [(f"{path}.{name}", depth + 1, part) for name, part in held.items()]
+        elif isinstance(held, list):
+            waiting += [(f"{path}[{index}]", depth + 1, part) for index, part in enumerate(held)]
 
 
 def problem_of(error: Exception) -> Problem:
@@ -71,3 +117,16 @@ def _object_of(raw: msgspec.Raw) -> dict[str, msgspec.Raw] | None:
         return fields_of(raw)
     except UNREADABLE:
         return None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    # Python's reader takes NaN and Infinity, which no other reader of the text would.
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -12,7 +12,16 @@ import msgspec
 
 from millrace_core.errors import MalformedRequest, Problem, RequestParts
 from millrace_core.ids import is_request_id
-from millrace_core.json_problems import UNREADABLE, fields_of, problem_of, struct_problems, text_of
+from millrace_core.json_problems import (
+    TOO_DEEP,
+    UNREADABLE,
+    fields_of,
+    load_json,
+    problem_of,
+    silent_mistakes,
+    struct_problems,
+    text_of,
+)
 from millrace_core.trace import Trace
 
 DEFAULT_VALID_FOR_MS = 5_000
@@ -164,8 +173,12 @@ def parse_request(raw: bytes) -> Request:
         request = _decoder.decode(raw)
     except UNREADABLE as error:
         raise _diagnosis(raw, problem_of(error)) from error
-    if problems := tuple(_contradictions(request)):
-        raise MalformedRequest(problems, _parts(fields_of(raw)))
+    problems = _contradictions(request)
+    if not request.journaled:
+        # Perhaps typed by hand: of two amounts the decoder would take the last.
+        problems += _silent_mistakes(raw)
+    if problems:
+        raise MalformedRequest(tuple(problems), _parts(fields_of(raw)))
     return request
 
 
@@ -199,7 +212,8 @@ def _diagnosis(raw: bytes, first: Problem) -> MalformedRequest:
     if parts.action is None:
         return MalformedRequest((Problem("$.action", f"must be one of {', '.join(_KINDS)}"),), parts)
     del fields["action"]
-    return MalformedRequest(tuple(struct_problems(_KINDS[parts.action], fields, "$")) or (first,), parts)
+    problems = [*struct_problems(_KINDS[parts.action], fields, "$"), *_silent_mistakes(raw)]
+    return MalformedRequest(tuple(problems) or (first,), parts)
 
 
 def _parts(fields: dict[str, msgspec.Raw]) -> RequestParts:
@@ -215,6 +229,15 @@ def _parts(fields: dict[str, msgspec.Raw]) -> RequestParts:
         request_id=text_of(fields.get("requestId")),
         order_source=text_of(payload.get("orderSource")),
     )
+
+
+def _silent_mistakes(raw: bytes) -> list[Problem]:
+    try:
+        return list(silent_mistakes(load_json(raw)))
+    except ValueError as error:
+        return [Problem("$", str(error))]
+    except RecursionError:
+        return [TOO_DEEP]
 
 
 def _contradictions(request: Request) -> list[Problem]:

@@ -59,7 +59,7 @@ class AmbiguousOrder(StoreError):
 
     def __init__(self, order_id: str, candidates: Sequence[tuple[str, str]]) -> None:
         there = "; ".join(f"{symbol or 'no known symbol'} on {exchange}" for exchange, symbol in candidates)
-        super().__init__(f"several orders have the id {order_id}: {there}; name the exchange and the symbol")
+        super().__init__(f"several orders have the id {order_id}: {there}")
         self.candidates = candidates
 
 

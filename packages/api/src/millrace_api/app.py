@@ -112,7 +112,7 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(AmbiguousOrder)
     async def on_ambiguous_order(request: Request, error: AmbiguousOrder) -> Response:
-        text = f"{error}, as the query parameters `exchange` and `symbol`"
+        text = f"{error}: give `symbol` and `exchange` to choose one"
         return ApiError(422, text, problems=[Problem("query.symbol", "choose one of the symbols")]).response()
 
     @app.exception_handler(DatabaseUnavailable)
