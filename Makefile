@@ -43,6 +43,8 @@ types: $(READY)
 
 contracts: $(READY)
 	@echo "import-linter …" && $(BIN)/lint-imports
+	@$(BIN)/python tools/circles.py
+	@$(BIN)/python tools/sizes.py
 
 check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
 

@@ -1,1 +1,1 @@
-"""Speed, each figure beside its limit or peer taken in the same run. See README.md."""
+"""Benchmarks: each figure is compared with a limit or a peer measured in the same run. See README.md."""

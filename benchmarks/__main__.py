@@ -24,7 +24,7 @@ PARTS: dict[str, Part] = {
     "history": history.run,
 }
 LONG = {"history"}
-"""Measured only when it is named."""
+"""Parts that run only when they are named."""
 
 
 async def measure(parts: Mapping[str, Part], console: Console) -> list[Figure]:
@@ -38,7 +38,7 @@ async def measure(parts: Mapping[str, Part], console: Console) -> list[Figure]:
 
 
 def main() -> int:
-    """Measure, show, and fail when a target is missed."""
+    """Measure, print, and fail when a target is missed."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument(
         "parts", nargs="*", choices=[*PARTS, []], help="what to measure; all but history when not given"

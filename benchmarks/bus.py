@@ -143,7 +143,7 @@ def _message(epoch: int, seq: int) -> bytes:
 
 
 async def _flood(url: str, channel: str, messages: list[bytes], done: asyncio.Event) -> float:
-    """Publish everything as fast as a raw socket can; give the messages a second until the reader had the last."""
+    """Publish everything over a raw socket; return the messages per second until the reader has the last one."""
     name = channel.encode()
     raw = b"".join(
         b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(name), name, len(message), message)
@@ -162,7 +162,7 @@ async def _flood(url: str, channel: str, messages: list[bytes], done: asyncio.Ev
 
 
 def _send(connection: socket.socket, raw: bytes, replies: int) -> None:
-    """Send in pieces, reading the replies so that the server never waits for us."""
+    """Send in pieces, and read the replies so that the server never waits for us."""
     view, answered = memoryview(raw), 0
     for start in range(0, len(raw), 65_536):
         connection.sendall(view[start : start + 65_536])

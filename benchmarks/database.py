@@ -1,4 +1,4 @@
-"""From the journal to committed rows: a whole dbsync against the bare writer of each database."""
+"""From the journal to committed rows: dbsync compared with the bare driver of each database."""
 
 import asyncio
 import sqlite3
@@ -35,12 +35,12 @@ from millrace_store.testing import PostgresServer
 
 ROUNDS = 5
 ROWS = 400_000
-"""Of each kind: a second or two, beside which it counts little how one begins and ends."""
+"""Rows of each kind: enough for a second or two, so that start and end count little."""
 TRADES_A_MESSAGE = 4
 BATCH = 20_000
-"""Rows of one transaction of the bare writers: large, so that commits cost them next to nothing."""
+"""Rows of one transaction of the bare drivers: many, so that commits cost them next to nothing."""
 _EPOCH = now_ms() // DAY_MS * DAY_MS
-"""Today: what keeps a database in shape makes each day ready before it comes."""
+"""Today: maintenance creates each day's partitions in advance."""
 _TENANT = Tenant("BENCH")
 _KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}
 
@@ -139,7 +139,7 @@ def _trade(number: int, at_ms: int) -> Trade:
 
 
 async def _dbsync(redis_url: str, url: str, table: str) -> float:
-    """Store the whole journal by a dbsync's own unit; give rows a second from its first look to the last commit."""
+    """Store the journal by a dbsync unit; return the rows per second from its start to the last commit."""
     name = StreamName.parse(f"stream.{_TENANT}.binance.{_KINDS[table]}.BTC/USDT")
     health = _AllStored(_messages(table))
     async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _readers() as readers:
@@ -158,7 +158,7 @@ async def _dbsync(redis_url: str, url: str, table: str) -> float:
 
 
 class _AllStored(UnitHealthReporter):
-    """Tells when all messages are stored."""
+    """Sets an event when all messages are stored."""
 
     def __init__(self, messages: int) -> None:
         super().__init__("bench", changed=lambda: None, errors=ErrorLog())
@@ -194,7 +194,7 @@ async def _opened(url: str) -> AsyncIterator[SharedDatabase]:
 
 @asynccontextmanager
 async def _readers() -> AsyncIterator[ReaderPool]:
-    """Have the process ready that reads for a dbsync with much to store: one that has been at work has it."""
+    """Start the reading process in advance: a dbsync that has been at work has it."""
     readers = ReaderPool()
     readers.prepare()
     await readers.prepared()
@@ -205,7 +205,7 @@ async def _readers() -> AsyncIterator[ReaderPool]:
 
 
 async def _make_tables(url: str) -> None:
-    """Make the tables with their keys, indexes and partitions: the bare writer stands where ours does."""
+    """Create the tables with their keys, indexes and partitions, so that the bare driver writes to the same."""
     async with _opened(url):
         pass
 
@@ -243,7 +243,7 @@ def _decimal(number: float) -> Decimal:
 
 
 def _messages(table: str) -> int:
-    """Return how many messages leave so many rows."""
+    """Return the number of messages that make a number of rows."""
     return ROWS // TRADES_A_MESSAGE if table == "trades" else ROWS
 
 

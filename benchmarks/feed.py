@@ -16,7 +16,7 @@ import redis.asyncio as redis_asyncio
 from benchmarks.figures import Figure, interleaved
 from benchmarks.processes import cpu_s
 from millrace_bus import EmbeddedServer
-from millrace_cli.addresses import free_port, listening
+from millrace_cli.processes import free_port, listening
 
 ROUNDS = 3
 WARM_UP_S = 3.0
@@ -83,7 +83,7 @@ async def _streams(redis: Any) -> list[str]:
 
 
 async def _peer(name: str, exchange: str) -> float:
-    """Return the µs of CPU that a peer takes for each message; it measures itself when told to."""
+    """Return the µs of CPU that a peer takes for each message; it measures itself on SIGUSR1."""
     process = await _start(f"benchmarks.peers.{name}", exchange, ",".join(SYMBOLS))
     assert process.stdout is not None
     async with asyncio.timeout(60):

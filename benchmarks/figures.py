@@ -19,12 +19,12 @@ class Figure:
     peer: float
     peer_name: str
     target: float | None = None
-    """The ratio that is wanted; None where the figure only informs."""
+    """The required ratio; None for a figure that only informs."""
     higher_is_better: bool = True
 
     @property
     def ratio(self) -> float:
-        """Ours divided by the peer's."""
+        """Return our figure divided by the peer's."""
         return self.ours / self.peer
 
     @property
@@ -36,7 +36,7 @@ class Figure:
 
 
 async def interleaved(rounds: int, *measures: Callable[[], Awaitable[float]]) -> list[float]:
-    """Take each measure in turn, several rounds, and give the median of each: drifts of the machine hit all alike."""
+    """Return the median of each measure over several alternating rounds, so that drift affects all alike."""
     taken: list[list[float]] = [[] for _ in measures]
     for _ in range(rounds):
         for values, measure in zip(taken, measures, strict=True):

@@ -1,4 +1,4 @@
-"""What the platform takes before it does anything: seconds to start a service, memory of the idle demo."""
+"""Footprint of the platform: time to start a service (s), memory of the idle demo (MB)."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A full database asked for its history: books of the past, pages and candles of trades, an export of everything."""
+"""Queries of a full database: books at past times, pages and candles of trades, an export of everything."""
 
 import asyncio
 import sqlite3
@@ -33,7 +33,7 @@ _READ = "SELECT * FROM trades LIMIT 1000000"
 
 
 async def run(folder: Path, trades: int = TRADES) -> list[Figure]:
-    """Fill both databases with the same, then ask one after the other."""
+    """Fill both databases with the same data, then query one after the other."""
     figures = []
     async with await PostgresServer.start(folder / "postgres", shared_buffers="1GB", max_wal_size="4GB") as postgres:
         urls = {"SQLite": f"sqlite:///{folder / 'history.db'}", "PostgreSQL": await postgres.database("history")}
@@ -74,7 +74,7 @@ async def _books(database: str, store: Store) -> Figure:
 
 
 async def _pages(database: str, store: Store) -> Figure:
-    """Take pages from random moments on, and by cursors that lie as deep: the page before each is not counted."""
+    """Query pages from random times and from cursors as deep; the page before each cursor is not measured."""
     random, taken = chance(5), []
     for number in range(PAGES):
         symbol = Symbol(random.choice(list(SHARES)))
@@ -106,7 +106,7 @@ async def _candles(database: str, store: Store) -> list[Figure]:
 
 
 async def _export(database: str, url: str, file: Path, trades: int) -> list[Figure]:
-    """Export every trade by the command that users have, watching its memory."""
+    """Export every trade with `millrace export`, and watch its memory."""
     options = ("--tenant", PUBLIC, "--database-url", url, "--out", str(file))
     begun_s, highest = time.perf_counter(), 0.0
     process = await asyncio.create_subprocess_exec(
@@ -131,7 +131,7 @@ def _within(name: str, unit: str, ours: float, limit: float) -> Figure:
 
 
 def _read_sqlite(url: str) -> float:
-    """Read rows and drop them; give rows a second."""
+    """Read rows and drop them; return rows per second."""
     connection = sqlite3.connect(url.removeprefix("sqlite:///"))
     begun_s = time.perf_counter()
     cursor, rows = connection.execute(_READ), 0

@@ -1,4 +1,4 @@
-"""A history to ask about: a day of a busy order book, and more than a month of trades of several symbols."""
+"""Generated history: a day of a busy order book, and more than a month of trades of several symbols."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ BUSY_MS = DAY_MS // 10
 
 DAYS = 35
 SHARES = {"BTC/USDT": 0.5, "ETH/USDT": 0.25, "SOL/USDT": 0.15, "KCS/USDT": 0.1}
-"""How much of all trading is that of each symbol."""
+"""Each symbol's share of all trades."""
 TRADES_A_MESSAGE = 4
 TRADES_A_BATCH = 100_000
 
@@ -132,12 +132,12 @@ def trade_batches(symbol: str, trades: int) -> Iterator[tuple[Batch, int]]:
 
 
 def fill(url: str, trades: int, rows: Any) -> None:
-    """Fill a database, telling in `rows` how many rows it has so far."""
+    """Fill a database, and count its rows in `rows`."""
     asyncio.run(_fill(url, trades, rows))
 
 
 async def _fill(url: str, trades: int, rows: Any) -> None:
-    """Commit batch by batch, and keep house after each, as dbsync does every minute."""
+    """Commit batch by batch, with maintenance after each, as dbsync does every minute."""
     async with Store.open(url) as store:
         markets = (trade_batches(symbol, int(trades * share)) for symbol, share in SHARES.items())
         for batch, size in itertools.chain(BookDay().batches(), *markets):

@@ -1,4 +1,4 @@
-"""What the kernel knows of processes: CPU time, memory, children."""
+"""Processes as the kernel reports them: CPU time, memory, children."""
 
 import os
 from pathlib import Path

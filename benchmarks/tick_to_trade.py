@@ -1,7 +1,7 @@
 """From a tick to the order that it causes, at the exchange: ours against picows + redis-py + aiohttp.
 
 The exchange is the simulator in this process, its market standing still but for the ticks. A tick is a new best
-bid whose amount numbers it; the strategy sends an order of that amount, which tells tick and order together.
+bid whose amount numbers it; the strategy sends an order of that amount, which identifies the tick of each order.
 Both stacks run side by side on a symbol each and are driven in turn, so each is measured while the other idles.
 """
 
@@ -32,7 +32,7 @@ RATES = (50, 300)
 WARM_UP_TICKS = 50
 TARGET = 1.5
 QUIET_S = 0.5
-"""When no order has come for so long, none will."""
+"""Without an order for this long, no more orders are expected."""
 ROOT = Path(__file__).resolve().parent.parent
 OURS, PEERS = "BTCUSDT", "ETHUSDT"
 PEER = "picows + redis-py + aiohttp"
@@ -56,14 +56,14 @@ class Exchange(Listener):
         self.venue.listen(self)
 
     def on_execution(self, report: ExecutionReport) -> None:
-        """Take the time when an order has come."""
+        """Note the time when an order arrives."""
         if report.account_id in self._traders and report.execution_type is ExecutionType.NEW:
             sent = self._sent.pop(report.order.quantity, None)
             if sent is not None:
                 self.latencies.append(time.perf_counter_ns() - sent)
 
     def tick(self, market: str) -> None:
-        """Make a new best bid and send it out."""
+        """Publish a new best bid."""
         self._number += 1
         amount = _BASE + self._number * _LOT
         if market in self._open:
@@ -84,7 +84,7 @@ class Exchange(Listener):
         return self._prices[market]
 
     async def drive(self, market: str, rate: float, ticks: int) -> list[float]:
-        """Tick at a rate; give the latencies in ms."""
+        """Tick at a rate; return the latencies in ms."""
         self.latencies, self._sent = [], {}
         start = time.perf_counter()
         for number in range(ticks):

@@ -35,7 +35,7 @@ async def demo(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subproces
 
 
 async def all_running(process: asyncio.subprocess.Process) -> list[int]:
-    """Wait until all of the demo's processes run, and give their ids."""
+    """Wait until all of the demo's processes run; return their ids."""
 
     async def whole_family() -> list[int] | None:
         members = family(process.pid)
@@ -91,7 +91,7 @@ async def test_ctrl_c_ends_everything_within_five_seconds(tmp_path: Path) -> Non
 
 
 @pytest.mark.system
-async def test_ctrl_c_is_heard_while_the_demo_still_starts(tmp_path: Path) -> None:
+async def test_ctrl_c_ends_a_demo_that_is_still_starting(tmp_path: Path) -> None:
     """Somebody who changed their mind need not wait."""
     async with demo(tmp_path, "--quiet") as process:
         await interrupted(process, await all_running(process))

@@ -77,7 +77,7 @@ OUTSIDE = {
 @pytest.mark.system
 @pytest.mark.timeout(180)
 async def test_every_failed_execution_is_found_with_its_reason(tmp_path: Path, database: Database) -> None:
-    """Refused by risk and by the exchange, expired, malformed, halted, unknown and then failed: each is told."""
+    """Refused by risk and by the exchange, expired, malformed, halted, unknown and then failed: each is listed."""
     async with running(tmp_path, KINDS, database=database) as platform, api_of(platform) as api:
         proxy = Proxy(int(platform.exchange_url.rsplit(":", 1)[1]))
         await start_executor(platform, await proxy.listen())
@@ -97,7 +97,7 @@ async def test_every_failed_execution_is_found_with_its_reason(tmp_path: Path, d
 
 @pytest.mark.system
 async def test_failures_that_concern_no_order_are_found_too(tmp_path: Path, database: Database) -> None:
-    """A request for an action that there is not, and a resumption of what is not halted: each is told."""
+    """A request with an unknown action, and a resumption of what is not halted: each is listed."""
     async with running(tmp_path, ("dbsync", "api"), database=database) as platform, api_of(platform) as api:
         await start_executor(platform, platform.exchange_url)
         ids = {await written(platform, failing.request): words for words, failing in OUTSIDE.items()}
@@ -128,7 +128,7 @@ async def trades(platform: Platform) -> None:
 
 
 async def written(platform: Platform, request: dict[str, Any]) -> str:
-    """Write a request as a program does, under a new id; give that."""
+    """Write a request as a program does; return its new id."""
     request_id = new_request_id()
     whole = {"requestedAt": int(time.time() * 1_000), "requestId": request_id} | request
     await platform.redis.xadd(REQUESTS, {"data": json.dumps(whole)})
@@ -136,7 +136,7 @@ async def written(platform: Platform, request: dict[str, Any]) -> str:
 
 
 async def lose_the_order(platform: Platform, api: Api, proxy: Proxy) -> str:
-    """Place an order through the API, of which the exchange never hears because the connection breaks; give its id."""
+    """Place an order through the API, that never reaches the exchange because the connection breaks; return its id."""
     proxy.keep()
     order = {"exchangeId": "binance", "payload": LIMIT}
     placing = asyncio.create_task(api.ask("POST", "/orders", json=order))
@@ -148,7 +148,7 @@ async def lose_the_order(platform: Platform, api: Api, proxy: Proxy) -> str:
 
 
 async def die_while_sending(platform: Platform, proxy: Proxy) -> str:
-    """Kill the executor while it waits for the exchange's answer to an order that never arrives; give its id."""
+    """Kill the executor while it waits for the exchange's answer to an order that never arrives; return its id."""
     proxy.keep()
     request_id = await written(platform, create())
     await proxy.kept.wait()
@@ -162,7 +162,7 @@ async def die_while_sending(platform: Platform, proxy: Proxy) -> str:
 async def failed_executions(
     platform: Platform, api: Api, ids: set[str], within_s: float = 40
 ) -> dict[str, list[dict[str, Any]]]:
-    """Wait until every request is found as finally failed; give all that is told of each, newest first."""
+    """Wait until every request has finally failed; return all entries of each, newest first."""
     found: dict[str, list[dict[str, Any]]] = {}
 
     async def all_found() -> bool:
@@ -176,7 +176,7 @@ async def failed_executions(
 
 
 def check(what: str, failing: Failing, rows: list[dict[str, Any]]) -> None:
-    """Hold what is told of a request against what must be."""
+    """Compare the entries of a request with what is expected."""
     (row,) = rows
     assert (row["status"], row["kind"]) == failing[1:3], f"{what}: {row}"
     assert failing.words in row["reason"], f"{what}: {row}"
@@ -184,12 +184,12 @@ def check(what: str, failing: Failing, rows: list[dict[str, Any]]) -> None:
 
 
 async def check_settled(api: Api, request_id: str, rows: list[dict[str, Any]]) -> None:
-    """Of an order whose outcome was unknown both answers are told, and the first says how it ended."""
+    """Both answers to an order with an unknown outcome are listed, and the first says how it ended."""
     final, provisional = rows
     assert (provisional["status"], provisional["settled"]) == ("unknown", "failed"), rows
     assert (final["status"], final["kind"]) == ("failed", "OrderNotFound"), rows
     assert "the exchange knows no such order" in final["reason"]
-    story = await api.get(f"/requests/{request_id}")
-    assert [answer["status"] for answer in story["responses"]] == ["unknown", "failed"]
-    assert len(story["requests"]) == 1
+    history = await api.get(f"/requests/{request_id}")
+    assert [answer["status"] for answer in history["responses"]] == ["unknown", "failed"]
+    assert len(history["requests"]) == 1
     log.info("unknown: %s; then failed: %s", provisional["reason"], final["reason"])

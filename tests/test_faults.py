@@ -29,7 +29,7 @@ BUSY = {"eventsPerSecond": 300, "record": True, "limits": {"enforce": False}}
 
 
 class Witness:
-    """A reader that keeps every book that it was told to trust, to be held against the exchange's history."""
+    """A reader that keeps every trusted book, to be compared with the exchange's history."""
 
     def __init__(self, bus: Bus, name: StreamName) -> None:
         self.name = name

@@ -17,7 +17,7 @@ BUSY = {"eventsPerSecond": 500, "limits": {"enforce": False}}
 
 
 async def running_streams(platform: Platform) -> list[str]:
-    """Wait until every stream of the example is live, and give their names."""
+    """Wait until every stream of the example is live; return their names."""
 
     async def all_live() -> list[str] | None:
         heartbeat = await platform.heartbeat("gatherer")

@@ -1,4 +1,4 @@
-"""The API gives the order book of any past moment as the exchange itself remembers it."""
+"""The API returns the order book at any past time as the exchange itself recorded it."""
 
 import asyncio
 import json

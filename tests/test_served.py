@@ -49,7 +49,7 @@ async def test_the_api_tells_what_the_exchange_says(tmp_path: Path, database: Da
         await check_live_book(platform, api)
         await platform.end("magicbox")
         await check_orders(platform, api)
-        await check_story(platform, api)
+        await check_order_history(platform, api)
         await check_balances(platform, api)
         await check_trades(platform, api)
         assert await api.all("/gaps") == []
@@ -92,28 +92,28 @@ async def check_orders(platform: Platform, api: Api) -> None:
         return fills if len(fills) >= len(trades) else None
 
     fills = await until(all_fills, "every fill is stored", platform=platform)
-    told = [(fill["id"], fill["order"], Decimal(fill["price"]), Decimal(fill["amount"])) for fill in fills]
-    assert sorted(told) == sorted(
+    reported = [(fill["id"], fill["order"], Decimal(fill["price"]), Decimal(fill["amount"])) for fill in fills]
+    assert sorted(reported) == sorted(
         (str(t["id"]), str(t["orderId"]), Decimal(t["price"]), Decimal(t["qty"])) for t in trades
     )
-    log.info("%d orders and %d fills are the exchange's own", len(ours), len(told))
+    log.info("%d orders and %d fills are the exchange's own", len(ours), len(reported))
 
 
-async def check_story(platform: Platform, api: Api) -> None:
+async def check_order_history(platform: Platform, api: Api) -> None:
     """Hold the story of a filled order together: asked for, answered with the time of each hop, filled."""
     newest = (await api.get("/orders", status="closed", limit=1))["items"][0]
-    story = await api.get(f"/orders/{newest['order']['id']}")
+    history = await api.get(f"/orders/{newest['order']['id']}")
     # It may have been asked to cancel it too, too late.
     asked, answer = (
-        next(one for one in story[part] if one["action"] == "createOrder") for part in ("requests", "responses")
+        next(one for one in history[part] if one["action"] == "createOrder") for part in ("requests", "responses")
     )
-    assert asked["requestId"] == answer["requestId"] == story["order"]["requestId"]
+    assert asked["requestId"] == answer["requestId"] == history["order"]["requestId"]
     assert (answer["status"], answer["orderSource"]) == ("done", "PingPong-KCS")
     assert answer["latencies"].keys() >= WAY
     assert all(ns >= 0 for ns in answer["latencies"].values())
-    assert [event["order"]["status"] for event in story["events"]][-1] == "closed"
-    fills = sum(Decimal(fill["amount"]) for fill in story["fills"])
-    assert fills == Decimal(story["order"]["order"]["filled"]) > 0
+    assert [event["order"]["status"] for event in history["events"]][-1] == "closed"
+    fills = sum(Decimal(fill["amount"]) for fill in history["fills"])
+    assert fills == Decimal(history["order"]["order"]["filled"]) > 0
     log.info("the way of order %s, ns: %s", newest["order"]["id"], answer["latencies"])
 
 
@@ -122,12 +122,12 @@ async def check_balances(platform: Platform, api: Api) -> None:
     account = await platform.get_signed("/api/v3/account")
     theirs = {one["asset"]: Decimal(one["free"]) for one in account["balances"] if Decimal(one["free"])}
 
-    async def all_told() -> bool:
+    async def all_reported() -> bool:
         rows = await api.all("/balances", exchange="binance", descending="false")
         ours = {row["currency"]: Decimal(row["free"]) for row in rows}
         return theirs.items() <= ours.items()
 
-    await until(all_told, "every balance is the exchange's", platform=platform)
+    await until(all_reported, "every balance is the exchange's", platform=platform)
     log.info("%d balances are the exchange's own", len(theirs))
 
 
@@ -138,11 +138,11 @@ async def check_trades(platform: Platform, api: Api) -> None:
     ours = await api.all("/trades", **OF_MARKET, **until_ms, limit=100)
     theirs = await platform.get("/simulator/trades", symbol=MARKET, fromId=ours[0]["id"])
     of_same_time = [trade for trade in theirs if trade["id"] <= int(ours[-1]["id"])]
-    told = [(trade["id"], Decimal(trade["price"]), Decimal(trade["amount"])) for trade in ours]
-    assert told == [(str(t["id"]), Decimal(t["price"]), Decimal(t["qty"])) for t in of_same_time]
+    reported = [(trade["id"], Decimal(trade["price"]), Decimal(trade["amount"])) for trade in ours]
+    assert reported == [(str(t["id"]), Decimal(t["price"]), Decimal(t["qty"])) for t in of_same_time]
     exported = csv.DictReader(io.StringIO(await api.text("/exports/trades", **OF_MARKET, **until_ms, format="csv")))
-    assert [(row["trade_id"], Decimal(row["price"]), Decimal(row["amount"])) for row in exported] == told
-    log.info("%d trades are the exchange's own, in pages and as CSV", len(told))
+    assert [(row["trade_id"], Decimal(row["price"]), Decimal(row["amount"])) for row in exported] == reported
+    log.info("%d trades are the exchange's own, in pages and as CSV", len(reported))
 
 
 async def check_live_book(platform: Platform, api: Api) -> None:
@@ -155,7 +155,7 @@ async def check_live_book(platform: Platform, api: Api) -> None:
 async def follow(
     platform: Platform, api: Api, book: dict[str, dict[float, float]], since: dict[str, str], messages: int
 ) -> str:
-    """Apply so many messages to a book; give the id of the last."""
+    """Apply a number of messages to a book; return the id of the last."""
     last, applied = since.get("since"), 0
     async with api.http.ws_connect("/api/v1/live") as socket:
         await socket.send_json({"op": "subscribe", "stream": BOOK} | since)
@@ -205,14 +205,14 @@ async def test_orders_of_two_symbols_that_have_one_number_are_two(tmp_path: Path
 
         await until(both, "both answers are stored", platform=platform)
         orders = [row["order"] for row in await api.all("/orders")]
-        told = sorted((order["symbol"], Decimal(order["price"])) for order in orders)
-        assert told == sorted((symbol, Decimal(price)) for symbol, price in prices.items())
+        reported = sorted((order["symbol"], Decimal(order["price"])) for order in orders)
+        assert reported == sorted((symbol, Decimal(price)) for symbol, price in prices.items())
         path = f"/orders/{placed[0]}"
         assert (await api.ask("GET", path)).status == 422
         for symbol in prices:
-            story = await api.get(path, symbol=symbol)
-            assert {answer["symbol"] for answer in story["responses"]} == {symbol}
-            assert {event["order"]["symbol"] for event in story["events"]} == {symbol}
+            history = await api.get(path, symbol=symbol)
+            assert {answer["symbol"] for answer in history["responses"]} == {symbol}
+            assert {event["order"]["symbol"] for event in history["events"]} == {symbol}
 
 
 async def account_trades(platform: Platform) -> bool:
@@ -222,7 +222,7 @@ async def account_trades(platform: Platform) -> bool:
 
 
 async def place(api: Api, symbol: str, price: str) -> str:
-    """Place an order that rests, through the API; give the exchange's number of it."""
+    """Place a resting order through the API; return the exchange's id of it."""
     payload = {"symbol": symbol, "side": "buy", "type": "limit", "amountBase": "10", "price": price}
     answer = await api.ask("POST", "/orders", json={"exchangeId": "binance", "payload": payload})
     assert answer.status == 200, answer

@@ -1,4 +1,4 @@
-"""Everything that travelled is in the database exactly once, whoever is killed meanwhile; what was lost is known."""
+"""Every message is in the database exactly once, whichever process is killed; losses are recorded."""
 
 import logging
 from pathlib import Path
@@ -67,10 +67,10 @@ async def test_every_hole_is_one_gap_with_the_exact_count(tmp_path: Path, databa
         assert result.gaps == holes.made
         assert sum(map(len, result.unstored.values())) == lost
         async with api_of(platform) as api:
-            assert await told(api) == holes.made
+            assert await reported(api) == holes.made
 
 
-async def told(api: Api) -> list[Gap]:
+async def reported(api: Api) -> list[Gap]:
     """Return the gaps of which the API tells the tenant, its own and those of the public feeds."""
     rows = [row for tenant in (TENANT, "PUBLIC") for row in await api.all("/gaps", tenant=tenant)]
     return sorted(Gap(*(row[field] for field in ("stream", "epoch", "firstSeq", "lastSeq", "missing"))) for row in rows)

@@ -1,1 +1,1 @@
-"""What ours is held against: other ways to do the same, as plain as they can be."""
+"""Peers: other ways to do the same, as simple as possible."""

@@ -15,7 +15,7 @@ from benchmarks.peers.counting import Counter
 
 
 async def main(exchange: str, symbols: str) -> None:
-    """Watch for ever."""
+    """Watch until the process ends."""
     counter = Counter()
     counter.listen()
     client = ccxt.pro.binance({"options": {"fetchMarkets": {"types": ["spot"]}}})

@@ -1,4 +1,4 @@
-"""A peer that counts its messages and says how many, and its CPU time, whenever it gets SIGUSR1."""
+"""A peer that counts its messages, and prints the count and its CPU time on SIGUSR1."""
 
 import asyncio
 import json
@@ -13,13 +13,13 @@ class Counter:
         self.messages = 0
 
     def count(self) -> None:
-        """Count one; say so when it is the first."""
+        """Count one message; print a line at the first."""
         self.messages += 1
         if self.messages == 1:
             print("first", flush=True)
 
     def listen(self) -> None:
-        """Answer SIGUSR1."""
+        """Print the count and the CPU time."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._tell)
 
     def _tell(self) -> None:

@@ -29,7 +29,7 @@ class Feed(WSListener):
 
 
 async def main(exchange: str, symbols: str) -> None:
-    """Read for ever."""
+    """Read until the process ends."""
     counter = Counter()
     counter.listen()
     markets = [symbol.replace("/", "").lower() for symbol in symbols.split(",")]

@@ -24,7 +24,7 @@ LEVELS_THAT_SHOW_THE_TICK = 10
 
 
 class PingPongConfiguration(StrategyConfiguration):
-    """What PingPong may be told."""
+    """PingPong's options."""
 
     amount: Decimal = Field(gt=0, le=10**18)
     """How much each buy is for, in base currency."""

@@ -1,1 +1,1 @@
-"""What the system tests share: the platform under test, and a client that has nothing of ours."""
+"""Shared by the system tests: the platform under test, and a client that uses none of our code."""

@@ -1,4 +1,4 @@
-"""Holds the database against the journals: every message one row or one group of rows, and nothing else."""
+"""Compares the database with the journals: each message is one row or one group of rows, and nothing else."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ from tests.support.recording import Journal, Recording
 
 from millrace_core.ids import MessageId
 
-_TOLD = 10
-"""Differences of one stream that are told one by one."""
+_SHOWN = 10
+"""Differences of one stream that are listed one by one."""
 
 
 class Gap(NamedTuple):
@@ -98,8 +98,10 @@ def _compare(result: Comparison, name: str, seen: Journal, held: Journal, stored
         result.unstored[name] = gone
     expected = rows_of(name, due)
     for word, rows in (("is missing", expected - stored.rows), ("should not be there", stored.rows - expected)):
-        told = [f"{name}: {row} {word}" for row in list(rows)[:_TOLD]]
-        result.differences += told + [f"{name}: {rows.total() - len(told)} more like that"] * (rows.total() > len(told))
+        reported = [f"{name}: {row} {word}" for row in list(rows)[:_SHOWN]]
+        result.differences += reported + [f"{name}: {rows.total() - len(reported)} more like that"] * (
+            rows.total() > len(reported)
+        )
     if (epochs := _epochs(due)) != stored.epochs:
         result.differences.append(f"{name}: epochs are {stored.epochs}, by the journal {epochs}")
 

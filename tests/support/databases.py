@@ -1,4 +1,4 @@
-"""The platform's database in a test's hands: read by plain SQL, and broken as rudely as its kind can be."""
+"""The platform's database in tests: read by plain SQL, and broken on purpose."""
 
 import asyncio
 import os

@@ -121,9 +121,9 @@ def _trades(said: Said) -> Iterator[Row]:
 def _own_trades(said: Said) -> Iterator[Row]:
     for n, trade in enumerate(said.data["trades"]):
         fee = trade.get("fee") or {}
-        told = (trade["id"], trade.get("order"), trade["side"], _number(trade["price"]), _number(trade["amount"]))
+        reported = (trade["id"], trade.get("order"), trade["side"], _number(trade["price"]), _number(trade["amount"]))
         cost = (trade.get("takerOrMaker"), _number(fee.get("cost")), fee.get("currency"))
-        yield "own_trades", (*said.id, n, *told, *cost)
+        yield "own_trades", (*said.id, n, *reported, *cost)
 
 
 def _ticker(said: Said) -> Iterator[Row]:
@@ -136,7 +136,7 @@ def _event(said: Said) -> Iterator[Row]:
 
 def _orders(said: Said) -> Iterator[Row]:
     for n, order in enumerate(said.data["orders"]):
-        yield "order_events", (*said.id, n, *_told_of(order))
+        yield "order_events", (*said.id, n, *_reported_of(order))
 
 
 def _balances(said: Said) -> Iterator[Row]:
@@ -159,7 +159,7 @@ def _answer(said: Said) -> Iterator[Row]:
     if answer["status"] != "done":
         yield "failed_executions", (*said.id, *asked, *why, source)
     for n, one in enumerate([*([order] if order else []), *(answer.get("orders") or [])]):
-        yield "order_events", (*said.id, n, *_told_of(one))
+        yield "order_events", (*said.id, n, *_reported_of(one))
 
 
 def _request(id_: MessageId, body: bytes) -> Iterator[Row]:
@@ -169,7 +169,7 @@ def _request(id_: MessageId, body: bytes) -> Iterator[Row]:
     yield "requests", (*id_, *named, payload.get("symbol"), payload.get("orderSource"), request)
 
 
-def _told_of(order: dict[str, Any]) -> tuple[Any, ...]:
+def _reported_of(order: dict[str, Any]) -> tuple[Any, ...]:
     return order["id"], order.get("status"), _number(order.get("filled")), order
 
 

@@ -47,7 +47,7 @@ class Holes:
         self.made.sort()
 
     async def _unread(self, name: str, position: MessageId, few: int) -> list[MessageId]:
-        """Wait until so many entries wait and the recording has them; give their ids."""
+        """Wait until enough entries are unread and recorded; return their ids."""
 
         async def waiting() -> list[MessageId] | None:
             seen = self._recorded.journals.get(name, {})
@@ -59,7 +59,7 @@ class Holes:
         return found
 
     async def _delete(self, name: str, unread: list[MessageId]) -> None:
-        """Delete runs that do not touch; the last entry stays, so that what is missing before it can be told."""
+        """Delete runs that do not touch; the last entry stays, so that the gap before it can be detected."""
         at = self._random.randrange(2)
         while at < len(unread) - 1:
             run = unread[at : min(at + self._random.randint(1, _LONGEST), len(unread) - 1)]

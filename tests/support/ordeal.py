@@ -3,7 +3,7 @@
 MILLRACE_TEST_SECONDS   how long it runs (30)
 MILLRACE_TEST_KILLS     how often dbsync, the database and Valkey are killed (3/2/2)
 MILLRACE_TEST_MOMENTS   how many books of the past are asked for (60)
-MILLRACE_TEST_SEED      the seed, as a failed run has told it; a new one each time where none is given
+MILLRACE_TEST_SEED      the seed, as logged by a failed run; by default a new one each time
 """
 
 import asyncio

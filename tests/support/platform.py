@@ -4,9 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +20,7 @@ from tests.support.databases import Database
 
 from millrace_bus import EmbeddedServer
 from millrace_cli import configs
-from millrace_cli.addresses import free_port, listening
+from millrace_cli.processes import Service, free_port, listening
 
 ROOT = Path(__file__).resolve().parents[2]
 STRATEGIES = ROOT / "examples" / "strategies"
@@ -32,7 +30,7 @@ STORED_KINDS = (*KINDS, "dbsync", "api")
 DEMO_KEY = "demo-key"
 DEMO_SECRET = b"demo-secret"
 PATIENCE = aiohttp.ClientTimeout(total=30)
-"""Whoever does not answer within it never will: the test says so, rather than that its own time was over."""
+"""A request without an answer within this time fails, so that the test reports it rather than its own timeout."""
 _POLL_S = 0.02
 
 
@@ -47,7 +45,7 @@ class Platform:
         self.exchange_url = f"http://127.0.0.1:{simulator_port}"
         self.api_port = free_port(0)
         self.database = database
-        # Who kills Redis asks it again as soon as it is back.
+        # A test that kills Redis queries it again as soon as it is back.
         patience = Retry(ConstantBackoff(0.1), 50)
         self.redis: Any = redis_asyncio.Redis.from_url(server.url, decode_responses=True, retry=patience)
         self.http = aiohttp.ClientSession(self.exchange_url, timeout=PATIENCE)
@@ -63,7 +61,7 @@ class Platform:
         """Start a service, or the simulator; strategies are looked for in `plugins`."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", f"millrace_{name}", *arguments, f"--die-with-parent={os.getpid()}",
+                *Service(name, f"millrace_{name}", arguments).command(),
                 env={
                     "PATH": "/usr/bin:/bin",
                     "MILLRACE_REDIS_URL": self.server.url,
@@ -124,7 +122,7 @@ class Platform:
             return await response.json()
 
     async def heartbeat(self, kind: str) -> dict[str, Any] | None:
-        """Return what a service says of itself."""
+        """Return a service's heartbeat."""
         text = await self.redis.get(f"agent.{self.configs[kind]['agent']['id']}")
         return json.loads(text) if text else None
 
@@ -136,10 +134,10 @@ class Platform:
 async def until(
     condition: Callable[[], Awaitable[Any]], what: str, timeout: float = 20.0, platform: Platform | None = None
 ) -> Any:
-    """Wait until a condition that only polling can see holds; give its value.
+    """Poll until a condition holds; return its value.
 
     Raises:
-        AssertionError: it did not in time; says what, and how the platform's processes stand.
+        AssertionError: it did not hold in time; the text says what, with the end of each process's log.
     """
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

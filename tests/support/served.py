@@ -28,7 +28,7 @@ class Api:
         self.http = http
 
     async def ask(self, method: str, path: str, **arguments: Any) -> Answer:
-        """Send a request; give whatever was answered."""
+        """Send a request; return its status and body."""
         async with self.http.request(method, f"/api/v1{path}", **arguments) as response:
             return Answer(response.status, await response.json(content_type=None))
 
@@ -36,7 +36,7 @@ class Api:
         """Return what is there.
 
         Raises:
-            AssertionError: the API did not give it; says why.
+            AssertionError: the API did not return it; the text says why.
         """
         answer = await self.ask("GET", path, params=parameters)
         assert answer.status == 200, f"{path} {parameters}: {answer}"

@@ -48,7 +48,7 @@ def test_a_taker_gets_the_best_price_then_the_earliest_order() -> None:
     assert engine.levels(Side.SELL) == [(102, 5)]
 
 
-def test_events_tell_the_whole_story_in_order() -> None:
+def test_events_are_complete_and_in_order() -> None:
     """Accepted, the fills of a level, the level, then the end of the taker."""
     engine = _book((Side.SELL, 5, 101))
     events = engine.submit(NewOrder(9, Side.BUY, OrderType.MARKET, quantity=2))

@@ -17,7 +17,7 @@ from millrace_matching.orders import NewOrder, OrderType, Side, TimeInForce, con
     ],
 )
 def test_contradictions_are_found(order: NewOrder) -> None:
-    """An order whose fields contradict each other is told so in words."""
+    """An order whose fields contradict each other is rejected with a reason."""
     assert contradiction(order)
 
 

@@ -221,7 +221,7 @@ async def book(bus: Bus, tenant: Tenant) -> AsyncIterator[PublishedBook]:
 
 
 class Executor:
-    """An executor in small: answers each request once, as it is told to."""
+    """A small executor: answers each request once, with the status that the test sets."""
 
     def __init__(self, bus: Bus, tenant: Tenant) -> None:
         self.tenant = tenant
@@ -276,10 +276,10 @@ class Head(msgspec.Struct):
 
 
 class Socket(picows.WSListener):
-    """A WebSocket client that remembers what it is told."""
+    """A WebSocket client that remembers what it receives."""
 
     def __init__(self) -> None:
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.is_whole = True
         """Whether messages are remembered with their data."""
         self.transport: picows.WSTransport | None = None
@@ -294,7 +294,7 @@ class Socket(picows.WSListener):
         """Remember a message."""
         if frame.msg_type == picows.WSMsgType.TEXT:
             model = Any if self.is_whole else Head
-            self.heard.append(msgspec.to_builtins(msgspec.json.decode(frame.get_payload_as_bytes(), type=model)))
+            self.received.append(msgspec.to_builtins(msgspec.json.decode(frame.get_payload_as_bytes(), type=model)))
         elif frame.msg_type == picows.WSMsgType.CLOSE:
             self.closed = (int(frame.get_close_code()), frame.get_close_reason())
             transport.disconnect()
@@ -319,7 +319,7 @@ class Socket(picows.WSListener):
 
     def of_type(self, *kinds: str) -> list[dict[str, Any]]:
         """Return what was heard of some types."""
-        return [each for each in self.heard if each["type"] in kinds]
+        return [each for each in self.received if each["type"] in kinds]
 
 
 @in_session()
@@ -342,7 +342,7 @@ async def connect(api: Api) -> AsyncIterator[Callable[..., Any]]:
 
 @in_session()
 async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
-    """Something of everything in the database; give the ids of an order and its request."""
+    """Store some of everything in the database; return the ids of an order and its request."""
     at_ms, request_id, exchange = now_ms() - 120_000, "ab" * 16, ExchangeId("kucoin")
 
     def at(action: str, seq: int = 1) -> Place:
@@ -375,7 +375,7 @@ async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
 
 @in_session()
 async def twins(api: Api, tenant: Tenant) -> str:
-    """Two orders of one exchange that have one number, each of a symbol of its own; give the number."""
+    """Store two orders of one exchange with the same id, each of a symbol of its own; return the id."""
     async with api.store.batch() as batch:
         for symbol in ("ETH/USDT", "XRP/USDT"):
             name = StreamName(tenant, ExchangeId("binance"), Action("watchOrders"), Symbol(symbol))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace_api.access.principal import Principal
-from millrace_api.agents import seen_by
+from millrace_api.agents import view_for
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth
 from millrace_core.names import PUBLIC, AgentId
@@ -39,14 +39,14 @@ def heartbeat(tenant: Any, other: Any) -> Callable[..., Heartbeat]:
 
 def test_of_other_tenants_work_nothing_is_seen(heartbeat: Any, tenant: Any, other: Any) -> None:
     """Their units, errors and what is said of their configuration are left out; the operator sees all."""
-    seen = seen_by(Principal(tenant, "admin", "1", "x"), heartbeat())
+    seen = view_for(Principal(tenant, "admin", "1", "x"), heartbeat())
     assert {unit.name.partition(".")[0] for unit in seen.units} == {tenant, PUBLIC}
     assert other not in repr(seen)
-    idle = seen_by(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
+    idle = view_for(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
     assert other not in repr(idle)
     namesake = heartbeat(units=[UnitHealth(str(tenant), "live", 1)])
-    assert not seen_by(Principal(tenant, "admin", "1", "x"), namesake).units
-    assert len(seen_by(Principal(PUBLIC, "admin", "1", "x"), heartbeat()).units) == 3
+    assert not view_for(Principal(tenant, "admin", "1", "x"), namesake).units
+    assert len(view_for(Principal(PUBLIC, "admin", "1", "x"), heartbeat()).units) == 3
 
 
 async def test_agents_that_are_alive_are_listed(admin: Any, bus: Any, heartbeat: Any, other: Any) -> None:
@@ -57,14 +57,14 @@ async def test_agents_that_are_alive_are_listed(admin: Any, bus: Any, heartbeat:
     assert other not in found.text
 
 
-async def test_changes_are_told_as_they_happen(
+async def test_changes_are_reported_as_they_happen(
     admin: Any, bus: Any, heartbeat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All agents first, then each change, then that one is gone; the stream ends when it was asked to."""
-    monkeypatch.setattr("millrace_api.agents.LOOK_S", 0.05)
+    monkeypatch.setattr("millrace_api.agents.POLL_S", 0.05)
     mine = heartbeat().id
     await bus.heartbeat(heartbeat())
-    told: list[tuple[str, str | None]] = []
+    reported: list[tuple[str, str | None]] = []
     async with asyncio.timeout(15), admin.stream("GET", "/api/v1/agents/events", params={"seconds": 10}) as events:
         assert events.headers["content-type"].startswith("text/event-stream")
         kind = ""
@@ -72,11 +72,11 @@ async def test_changes_are_told_as_they_happen(
             if line.startswith("event: "):
                 kind = line.removeprefix("event: ")
             elif line.startswith("data: ") and (said := json.loads(line.removeprefix("data: ")))["id"] == mine:
-                told.append((kind, said.get("state")))
-                if len(told) == 1:
+                reported.append((kind, said.get("state")))
+                if len(reported) == 1:
                     await bus.heartbeat(heartbeat(state="stopped", sent_at=now_ms() + 1))
-                elif len(told) == 2:
+                elif len(reported) == 2:
                     await bus.end_heartbeat(AgentId(mine))
                 else:
                     break
-    assert told == [("agent", "running"), ("agent", "stopped"), ("gone", None)]
+    assert reported == [("agent", "running"), ("agent", "stopped"), ("gone", None)]

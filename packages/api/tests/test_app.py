@@ -150,8 +150,8 @@ async def _denied(api: Any, tenant: Any) -> Counter[str]:
 
 def _query(document: Any, method: str, template: str) -> dict[str, str]:
     """Return parameters that an endpoint has."""
-    told = document["paths"][template][method.lower()].get("parameters", ())
-    return {each["name"]: QUERY[each["name"]] for each in told if each["in"] == "query" and each["name"] in QUERY}
+    reported = document["paths"][template][method.lower()].get("parameters", ())
+    return {each["name"]: QUERY[each["name"]] for each in reported if each["in"] == "query" and each["name"] in QUERY}
 
 
 def _operation(document: Any, call: tuple[str, str, str]) -> str:
@@ -193,7 +193,7 @@ def test_makers_of_clients_can_read_what_openapi_tells(document: Any) -> None:
 
 
 async def test_rows_are_as_openapi_tells(api: Any, tenant: Any, document: Any, admin: Any, stored: Any) -> None:
-    """Every history gives what is stored of it, each row of the form that OpenAPI has for it."""
+    """Every history returns what is stored, each row in the form that OpenAPI documents."""
     schema = schemathesis.openapi.from_dict(document)
     listed = []
     for operation in (found.ok() for found in schema.get_all_operations()):

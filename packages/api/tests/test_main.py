@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from millrace_api.access.tokens import new_token
-from millrace_api.options import Options
+from millrace_api.agent import Options
 from millrace_api.server import PortTaken, listen
 from millrace_core.names import Tenant
 from millrace_store import Store
@@ -49,14 +49,14 @@ async def test_the_process_serves_without_a_configuration_and_ends_in_order(redi
             found = await client.get(f"http://127.0.0.1:{port}/api/v1/agents")
         assert [agent["kind"] for agent in found.json()["items"] if agent["id"] == "API"] == ["api"]
     finally:
-        told_s = time.monotonic()
+        signaled_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
         code = await process.wait()
     assert code == 0
-    assert time.monotonic() - told_s < 5
+    assert time.monotonic() - signaled_s < 5
 
 
-def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
+def test_a_port_that_is_taken_is_reported_with_what_to_do() -> None:
     """The text names the option that chooses another."""
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

@@ -34,6 +34,6 @@ def test_a_mistake_names_its_file_and_place(examples: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """An empty folder is told apart from a broken file."""
+    """An empty folder is a different error from a broken file."""
     with pytest.raises(configs.ExamplesMissing, match=r"gatherer\.json"):
         configs.load(tmp_path, "http://127.0.0.1:1234")

@@ -1,9 +1,12 @@
 import asyncio
+import os
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
-from millrace_cli.processes import Processes, Service
+from millrace_cli.processes import Processes, Service, free_port, listening
 
 OBEDIENT = "import signal, time\nprint('up', flush=True)\nsignal.pause()\n"
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{OBEDIENT}"
@@ -25,7 +28,7 @@ async def is_up(log: Path) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_services_end_when_told_and_the_stubborn_are_killed(modules: Path) -> None:
+async def test_services_end_on_sigterm_and_the_stubborn_are_killed(modules: Path) -> None:
     """Whoever does not end in time is named, and is gone all the same."""
     processes = Processes(modules)
     for name in ("obedient", "stubborn"):
@@ -37,7 +40,7 @@ async def test_services_end_when_told_and_the_stubborn_are_killed(modules: Path)
 
 
 async def test_services_end_wave_by_wave_and_nobody_waits_for_the_stubborn(modules: Path) -> None:
-    """The second wave is told when the first has ended, or when its share of the time is over."""
+    """The second wave is ended when the first has ended, or when its share of the time is over."""
     (modules / "noting.py").write_text(
         "import signal, time\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
@@ -62,3 +65,42 @@ async def test_a_service_that_ends_by_itself_is_named(modules: Path) -> None:
     ended = await processes.first_end()
     assert (ended.name, ended.returncode) == ("failing", 3)
     await processes.stop()
+
+
+async def test_a_service_ends_when_its_parent_is_killed(modules: Path) -> None:
+    """Even kill -9 leaves no orphan: the kernel ends the service."""
+    program = (
+        "import subprocess, sys, time\n"
+        "from millrace_cli.processes import Service\n"
+        "child = subprocess.Popen(Service('x', 'obedient').command(), stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    watch = os.pidfd_open(int(await asyncio.wait_for(parent.stdout.readline(), 30)))
+    parent.kill()
+    await parent.wait()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(watch, ended.set)
+    await asyncio.wait_for(ended.wait(), 5)
+    asyncio.get_running_loop().remove_reader(watch)
+    os.close(watch)
+
+
+def test_a_free_port_is_kept_and_a_busy_one_replaced() -> None:
+    """A person gets the port that they know when nobody else has it."""
+    port = free_port(0)
+    assert free_port(port) == port
+    with socket.create_server(("127.0.0.1", port)):
+        assert free_port(port) != port
+
+
+async def test_waiting_for_a_listener_ends_when_there_is_one() -> None:
+    """Somebody listens, or the time is over."""
+    port = free_port(0)
+    with pytest.raises(TimeoutError):
+        await listening(port, 0.1)
+    with socket.create_server(("127.0.0.1", port)):
+        await listening(port, 5)

@@ -45,7 +45,7 @@ def test_a_history_is_exported_into_a_file(url: str, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_exported_is_answered_by_what_can(url: str) -> None:
-    """A wrong name is told in one line that names the right ones."""
+    """A wrong name is answered by one line that lists the right ones."""
     asyncio.run(_store_trades(url))
     found = _millrace("export", "dreams", "--tenant", "A", "--database-url", url)
     assert found.exit_code == 1
@@ -56,7 +56,7 @@ def test_what_cannot_be_exported_is_answered_by_what_can(url: str) -> None:
 
 
 def test_a_token_is_made_shown_once_and_revoked(url: str) -> None:
-    """What is printed is the token alone; the list never shows its secret; revoking twice is told."""
+    """Only the token is printed; the list never shows its secret; revoking twice is an error."""
     made = _millrace("tokens", "create", "--tenant", "A", "--name", "Robot", "--role", "trade", "--database-url", url)
     assert made.exit_code == 0, made.output
     token = made.stdout.strip()
@@ -73,4 +73,4 @@ def test_a_role_that_is_none_makes_no_token(url: str) -> None:
     """The roles that there are stand in the answer."""
     found = _millrace("tokens", "create", "--tenant", "A", "--name", "X", "--role", "god", "--database-url", url)
     assert found.exit_code == 1
-    assert "read, trade and admin" in found.output
+    assert "read, trade or admin" in found.output

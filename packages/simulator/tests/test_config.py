@@ -74,6 +74,6 @@ def test_an_error_names_the_file_and_the_place(tmp_path: Path, content: Any, pla
 
 
 def test_a_missing_file_is_a_config_error(tmp_path: Path) -> None:
-    """A file that cannot be read is told like one that is wrong."""
+    """An unreadable file is reported like one with mistakes."""
     with pytest.raises(ConfigError, match=r"nowhere\.json"):
         load(tmp_path / "nowhere.json")

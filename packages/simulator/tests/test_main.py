@@ -1,8 +1,7 @@
-"""The process: starts soon, says where it is, ends when told, and with its parent."""
+"""The process: reports its address, reads its options, ends on a signal."""
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -36,7 +35,7 @@ async def start() -> AsyncIterator[Start]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_says_where_it_is_and_ends_when_told(start: Start, number: signal.Signals) -> None:
+async def test_it_reports_its_address_and_ends_on_a_signal(start: Start, number: signal.Signals) -> None:
     """One line as JSON with the address; a signal ends it cleanly."""
     process, ready = await start("--seed", "5")
     assert (ready["event"], ready["seed"]) == ("simulator is ready", 5)
@@ -56,33 +55,10 @@ async def test_options_reach_the_exchange(start: Start, tmp_path: Path) -> None:
     assert (status["seed"], status["eventsPerSecond"], status["recording"]) == (3, 70, True)
 
 
-async def test_a_bad_config_is_told_and_ends_it(start: Start, tmp_path: Path) -> None:
+async def test_a_bad_config_is_reported_and_ends_it(start: Start, tmp_path: Path) -> None:
     """It does not start on settings that it cannot read, and says what is wrong."""
     config = tmp_path / "simulator.json"
     config.write_text(json.dumps({"seed": "many"}))
     process, line = await start("--config", str(config))
     assert (line["level"], "seed" in line["reason"]) == ("error", True)
     assert await process.wait() == 1
-
-
-async def test_it_ends_with_its_parent() -> None:
-    """With --die-with-parent it does not outlive a parent that was killed."""
-    program = (
-        "import subprocess, sys, time\n"
-        "command = [sys.executable, '-m', 'millrace_simulator', '--port', '0', '--die-with-parent']\n"
-        "child = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
-        "child.stdout.readline()\n"
-        "print(child.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=PIPE)
-    assert parent.stdout is not None
-    child = int(await asyncio.wait_for(parent.stdout.readline(), 30))
-    watch = os.pidfd_open(child)
-    parent.kill()
-    await parent.wait()
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(watch, ended.set)
-    await asyncio.wait_for(ended.wait(), 5)
-    asyncio.get_running_loop().remove_reader(watch)
-    os.close(watch)

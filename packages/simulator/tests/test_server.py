@@ -26,7 +26,7 @@ class _FirstChange(Listener):
         self.seen.set()
 
 
-async def test_one_port_answers_every_face() -> None:
+async def test_one_port_serves_every_protocol() -> None:
     """REST, raw and combined streams and the WebSocket API share a port."""
     async with await serve(SMALL, drive_market=False) as server, ClientSession(server.url) as session:
         async with session.get("/api/v3/ping") as response:

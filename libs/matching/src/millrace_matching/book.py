@@ -9,7 +9,7 @@ from millrace_matching.orders import Side
 
 
 class RestingOrder:
-    """What the book knows of an order that rests."""
+    """A resting order."""
 
     __slots__ = ("level", "order_id", "owner", "remaining")
 
@@ -32,7 +32,7 @@ class Level:
         self.orders: dict[int, RestingOrder] = {}  # a dict keeps the order of arrival and drops from the middle in O(1)
 
     def first(self) -> RestingOrder:
-        """The order that trades next; the level is not empty."""
+        """Return the order that trades next; the level is not empty."""
         return next(iter(self.orders.values()))
 
 
@@ -51,7 +51,7 @@ class BookSide:
         return len(self._keys)
 
     def best(self) -> Level | None:
-        """The level that trades first; None when the side is empty."""
+        """Return the level that trades first; None when the side is empty."""
         return self._levels[self._keys[0] * self._sign] if self._keys else None
 
     def reaches(self, price: int | None) -> bool:
@@ -61,16 +61,16 @@ class BookSide:
         return price is None or self._keys[0] <= price * self._sign
 
     def level(self, price: int) -> Level | None:
-        """The level at this price; None where nothing rests."""
+        """Return the level at this price; None where nothing rests."""
         return self._levels.get(price)
 
     def levels(self) -> Iterator[Level]:
-        """All levels, best first."""
+        """Return all levels, best first."""
         for key in self._keys:
             yield self._levels[key * self._sign]
 
     def rest(self, order_id: int, owner: int, remaining: int, price: int) -> RestingOrder:
-        """Put an order at the end of the queue at its price."""
+        """Add an order at the end of the queue at its price."""
         level = self._levels.get(price)
         if level is None:
             level = self._levels[price] = Level(self.side, price)

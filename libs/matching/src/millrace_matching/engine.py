@@ -36,7 +36,7 @@ class _Taker:
         self.prevented = False
 
     def wants(self, price: int) -> int | None:
-        """How many lots it takes at this price; None for as many as there are."""
+        """Return how many lots it takes at this price; None for as many as there are."""
         if self.budget is None:
             return self.remaining
         affordable = self.budget // price
@@ -68,16 +68,16 @@ class Engine:
         self._high: int | None = None
 
     def __contains__(self, order_id: int) -> bool:
-        """Whether an order rests or waits."""
+        """Tell whether an order rests or waits."""
         return order_id in self._resting or order_id in self._triggers
 
     def remaining(self, order_id: int) -> int:
-        """What of an order rests in the book; 0 when it does not rest."""
+        """Return the resting quantity of an order; 0 when it does not rest."""
         order = self._resting.get(order_id)
         return 0 if order is None else order.remaining
 
     def side(self, side: Side) -> BookSide:
-        """The orders that buy, or those that sell."""
+        """Return the bids or the asks."""
         return self.bids if side is Side.BUY else self.asks
 
     def levels(self, side: Side, limit: int | None = None) -> list[tuple[int, int]]:
@@ -86,7 +86,7 @@ class Engine:
         return found if limit is None else found[:limit]
 
     def cost(self, side: Side, quantity: int) -> tuple[int, int]:
-        """What a market order of this side would find now: (lots, ticks × lots)."""
+        """Return what a market order of this side would find now: (lots, ticks × lots)."""
         lots = product = 0
         for level in self.side(side.opposite).levels():
             taken = min(level.total, quantity - lots)
@@ -97,7 +97,7 @@ class Engine:
         return lots, product
 
     def within(self, side: Side, budget: int) -> tuple[int, int]:
-        """What a market order of this side would find for a budget: (lots, ticks × lots)."""
+        """Return what a market order of this side would find for a budget: (lots, ticks × lots)."""
         lots = product = 0
         for level in self.side(side.opposite).levels():
             taken = min(level.total, (budget - product) // level.price)
@@ -158,7 +158,7 @@ class Engine:
         return [Canceled(order_id, order.remaining), self._changed(level)]
 
     def _fire(self, events: list[Event]) -> None:
-        """Let every order work whose trigger was reached; their own trades may reach further ones."""
+        """Activate every order whose trigger was reached; their trades may reach further triggers."""
         while self._low is not None and self._high is not None and self._triggers:
             order = self._triggers.pop(self._low, self._high)
             if order is None:
@@ -168,7 +168,7 @@ class Engine:
         self._low = self._high = None
 
     def _work(self, order: NewOrder, events: list[Event]) -> None:
-        """Let an order trade what it can, then rest or end."""
+        """Match an order, then rest or end it."""
         opposite = self.side(order.side.opposite)
         if not opposite.reaches(order.price):
             self._end(order, order.quantity, events)
@@ -185,7 +185,7 @@ class Engine:
         self._settle(taker, opposite, events)
 
     def _settle(self, taker: _Taker, opposite: BookSide, events: list[Event]) -> None:
-        """Decide what becomes of an order that has traded what it could."""
+        """Fill, rest or expire an order that can trade no further."""
         order = taker.order
         if taker.remaining == 0:
             events.append(Completed(order.order_id))
@@ -197,7 +197,7 @@ class Engine:
             self._end(order, taker.remaining, events)
 
     def _end(self, order: NewOrder, remaining: int | None, events: list[Event]) -> None:
-        """Let the rest of an order stand in the book, or expire."""
+        """Rest the remainder of an order in the book, or expire it."""
         if order.price is None or remaining is None or order.time_in_force is not TimeInForce.GTC:
             events.append(Expired(order.order_id, ExpiryReason.UNFILLED))
             return

@@ -1,4 +1,4 @@
-"""What the engine refuses; a refused call has changed nothing.
+"""Why the engine rejects a call; a rejected call has changed nothing.
 
 MatchingError
 ├── InvalidOrder        reason      the order contradicts itself
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 
 class MatchingError(Exception):
-    """Anything that the engine refuses."""
+    """Root of the engine's rejections."""
 
 
 class InvalidOrder(MatchingError):
@@ -24,7 +24,7 @@ class InvalidOrder(MatchingError):
 
 
 class OrderError(MatchingError):
-    """A refusal that concerns one order."""
+    """A rejection that concerns one order."""
 
     def __init__(self, order_id: int) -> None:
         super().__init__(f"order {order_id}")
@@ -32,11 +32,11 @@ class OrderError(MatchingError):
 
 
 class DuplicateOrder(OrderError):
-    """An order of this id rests or waits already."""
+    """An order with this id already rests or waits."""
 
 
 class UnknownOrder(OrderError):
-    """No order of this id rests or waits: it never came, or it is final."""
+    """No order with this id rests or waits: it never existed, or it is final."""
 
 
 class WouldTake(OrderError):

@@ -1,4 +1,4 @@
-"""What the engine did, in the order in which it happened.
+"""Events of the engine, in order.
 
 Every call of the engine returns the list of what it caused. Prices are ticks, quantities lots.
 """
@@ -22,7 +22,7 @@ class ExpiryReason(StrEnum):
 
 
 class Accepted(Struct, frozen=True, gc=False):
-    """An order was taken in: it works from now on, or waits for its trigger."""
+    """An order was accepted: it works from now on, or waits for its trigger."""
 
     order_id: int
     waits: bool
@@ -49,7 +49,7 @@ class Traded(Struct, frozen=True, gc=False):
 
 
 class LevelChanged(Struct, frozen=True, gc=False):
-    """The total that rests at a price is another now."""
+    """The total that rests at a price has changed."""
 
     update_id: int
     """Consecutive: one for each change of a level."""
@@ -60,7 +60,7 @@ class LevelChanged(Struct, frozen=True, gc=False):
 
 
 class Canceled(Struct, frozen=True, gc=False):
-    """An order was taken back on request."""
+    """An order was canceled on request."""
 
     order_id: int
     remaining: int

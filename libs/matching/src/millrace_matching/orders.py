@@ -1,4 +1,4 @@
-"""What can be asked of the engine: orders in whole ticks and lots.
+"""Orders for the engine, in whole ticks and lots.
 
 A *tick* is the smallest step of a symbol's price, a *lot* the smallest step of its quantity. In these units
 every price, quantity and amount is an integer, so that matching is exact and fast. What a tick or a lot is
@@ -13,19 +13,19 @@ from msgspec import Struct
 
 
 class Side(StrEnum):
-    """Which way an order trades."""
+    """Side of an order."""
 
     BUY = "BUY"
     SELL = "SELL"
 
     @property
     def opposite(self) -> Side:
-        """The side that this one trades with."""
+        """Return the side that this one trades with."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
 class OrderType(StrEnum):
-    """How an order behaves; the names are Binance's."""
+    """Type of an order; the names are Binance's."""
 
     LIMIT = "LIMIT"
     MARKET = "MARKET"
@@ -37,17 +37,17 @@ class OrderType(StrEnum):
 
     @property
     def waits_for_trigger(self) -> bool:
-        """Whether the order sleeps until the last trade price reaches its trigger."""
+        """Tell whether the order waits until the last trade price reaches its trigger."""
         return self in _TRIGGERED
 
     @property
     def has_price(self) -> bool:
-        """Whether the order carries a limit price."""
+        """Tell whether the order carries a limit price."""
         return self in _PRICED
 
 
 class TimeInForce(StrEnum):
-    """How long a limit order may stand."""
+    """Time in force of a limit order."""
 
     GTC = "GTC"
     """Until it is canceled."""
@@ -98,7 +98,7 @@ class NewOrder(Struct, frozen=True, gc=False):
 
 
 def contradiction(order: NewOrder) -> str | None:
-    """Tell what is wrong with an order by itself; None where nothing is."""
+    """Return what is wrong with an order by itself; None when it is valid."""
     if order.quantity is None and (order.budget is None or order.type is not OrderType.MARKET):
         return "only a market order is sized by its budget alone"
     if (order.quantity is not None and order.quantity <= 0) or (order.budget is not None and order.budget <= 0):

@@ -38,7 +38,7 @@ class Triggers:
         return len(self._waiting)
 
     def add(self, order: NewOrder) -> None:
-        """Let an order wait."""
+        """Add a waiting order."""
         trigger = order.trigger_price or 0
         self._arrivals += 1
         self._waiting[order.order_id] = order

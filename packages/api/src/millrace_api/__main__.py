@@ -2,11 +2,10 @@
 
 import os
 
-from millrace_api.agent import ApiAgent
-from millrace_api.options import OPTIONS, read_options
+from millrace_api.agent import OPTIONS, ApiAgent, read_options
 from millrace_service import main
 
 if __name__ == "__main__":
-    # One needs no configuration, and so no name that tells which.
+    # It serves without a configuration too, so the name of one is optional.
     os.environ.setdefault("MILLRACE_AGENT_ID", "API")
     main(lambda: ApiAgent(read_options()), options=OPTIONS)

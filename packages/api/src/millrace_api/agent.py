@@ -1,99 +1,131 @@
-"""The API as a service: the server runs from the start; its configuration holds limits alone."""
+"""The API as a service: it serves from the start, with default limits until its configuration arrives."""
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from millrace_api.config import ApiConfig
-from millrace_api.options import Options
-from millrace_api.server import Server, listen
+from millrace_api.server import Server, ServerEnded, listen
 from millrace_api.services import Services
 from millrace_bus import Bus
-from millrace_core.clock import now_ms
-from millrace_service import Agent, UnitHealthReporter, UnitKey
+from millrace_service import Agent, SettingsInvalid, UnitHealthReporter, UnitKey
+from millrace_service.settings import DEFAULT_DATA_DIR
+from millrace_service.tasks import run_all
 from millrace_store import DatabaseUnavailable, Store
 
 RETRY_S: Final = 1.0
 _GAUGES_EVERY_S: Final = 1.0
-_KEYS_KEPT_MS: Final = 7 * 86_400_000
-_FORGET_EVERY_S: Final = 3_600.0
+DEFAULT_PORT = 8081
+OPTIONS = {
+    "host": "address to listen on (default 127.0.0.1; 0.0.0.0 for every interface)",
+    "port": f"port to listen on (default {DEFAULT_PORT})",
+    "database-url": "sqlite:///path or postgresql://… (default: millrace.db in the data folder)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where the API listens, and its database."""
+
+    host: str
+    port: int
+    database_url: str
+
+
+def read_options(environ: Mapping[str, str] = os.environ) -> Options:
+    """Return the options; those of the command line are in the environment by now.
+
+    Raises:
+        SettingsInvalid: the port is not a number up to 65535.
+    """
+    port = environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
+    if not port.isdecimal() or int(port) > 65_535:
+        raise SettingsInvalid(f"MILLRACE_PORT is {port!r}; it must be a number up to 65535")
+    folder = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
+    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{folder / 'millrace.db'}"
+    return Options(environ.get("MILLRACE_HOST") or "127.0.0.1", int(port), url)
+
 
 log = structlog.get_logger()
 
 
 class ApiAgent(Agent[ApiConfig, ApiConfig]):
-    """Serves; with default limits until there is a configuration."""
+    """Serves the API; its one unit applies the limits of the configuration."""
 
     kind = "api"
     config_model = ApiConfig
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._held = AsyncExitStack()
+        self._resources = AsyncExitStack()
         self._services: Services | None = None
         self._server: Server | None = None
 
     def units(self, config: ApiConfig) -> Mapping[UnitKey, ApiConfig]:
-        """Return the one unit: the server, and its limits."""
+        """Return the one unit: the server and its limits."""
         return {"http": config}
 
     async def started(self, bus: Bus) -> None:
-        """Serve, as soon as the database answers; until then who connects waits."""
+        """Serve as soon as the database answers; clients that connect before that wait."""
         listening = listen(self._options.host, self._options.port)
-        self._held.callback(listening.close)
+        self._resources.callback(listening.close)
         self._services = Services.make(await self._store(), bus)
+        self._resources.push_async_callback(self._stop)
         self._server = await Server.start(self._services, listening)
-        self._held.push_async_callback(self._server.stop)
-        log.info("serving", address=f"http://{self._options.host}:{self._server.port}")
+        log.info("serving", address=self._address(self._server))
 
     async def stopped(self) -> None:
-        """Serve no longer."""
-        await self._held.aclose()
+        """Stop serving and close the database."""
+        await self._resources.aclose()
 
     async def run_unit(self, key: UnitKey, unit_config: ApiConfig, health: UnitHealthReporter) -> None:
-        """Put limits in force, and tell how many are served."""
+        """Apply the limits, report gauges, and serve again when the server has failed."""
         if self._services is None or self._server is None:
             raise RuntimeError("run_unit before started")
         self._services.configure(unit_config)
-        health.state("live", f"http://{self._options.host}:{self._server.port}")
-        beside = [
-            asyncio.create_task(_tell(self._services, health)),
-            asyncio.create_task(_forget_keys(self._services.store)),
-        ]
-        try:
-            await self._server.ended()
-        finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.wait(beside)
+        if self._server.has_ended:
+            self._server = await Server.start(self._services, listen(self._options.host, self._options.port))
+            log.info("serving again", address=self._address(self._server))
+        health.state("live", self._address(self._server))
+        await run_all(_served(self._server), _report_gauges(self._services, health))
+
+    def _address(self, server: Server) -> str:
+        return f"http://{self._options.host}:{server.port}"
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
 
     async def _store(self) -> Store:
-        is_told = False
+        is_reported = False
         while True:
             try:
-                return await self._held.enter_async_context(Store.open(self._options.database_url))
+                return await self._resources.enter_async_context(Store.open(self._options.database_url))
             except DatabaseUnavailable as error:
-                if not is_told:
-                    log.warning("the database does not answer; trying again for as long as it takes", reason=str(error))
-                is_told = True
+                if not is_reported:
+                    log.warning("the database is unavailable; trying again until it answers", reason=str(error))
+                is_reported = True
                 await asyncio.sleep(RETRY_S)
 
 
-async def _tell(services: Services, health: UnitHealthReporter) -> None:
+async def _served(server: Server) -> None:
+    """Wait until the server ends, which nobody asked it to.
+
+    Raises:
+        ServerEnded: it ended without an error of its own.
+    """
+    await server.ended()
+    raise ServerEnded
+
+
+async def _report_gauges(services: Services, health: UnitHealthReporter) -> None:
     while True:
         for name, value in services.metrics.gauges().items():
             health.gauge(name, value)
         await asyncio.sleep(_GAUGES_EVERY_S)
-
-
-async def _forget_keys(store: Store) -> None:
-    """Forget idempotency keys that nobody can mean any more."""
-    while True:
-        try:
-            await store.access.forget_keys(now_ms() - _KEYS_KEPT_MS)
-        except DatabaseUnavailable:
-            log.debug("the database is away; old idempotency keys are forgotten later")
-        await asyncio.sleep(_FORGET_EVERY_S)

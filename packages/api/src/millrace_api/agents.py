@@ -1,4 +1,4 @@
-"""What agents say of themselves, as a tenant may see it, and followed live by any number of clients."""
+"""Agents' heartbeats: what a tenant may see of them, and server-sent events for any number of clients."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitH
 from millrace_core.names import PUBLIC
 from millrace_store.queries.records import AgentRecord
 
-LOOK_S = 1.0
+POLL_S = 1.0
 QUIET_S = 15.0
-"""An event stream says something this often, so that proxies and clients know it from a dead one."""
-MOST_CLIENTS = 500
+"""An idle event stream sends a comment this often, so that proxies and clients can tell it from a dead one."""
+MAX_CLIENTS = 500
 
 
 class AgentView(msgspec.Struct, frozen=True, rename="camel"):
-    """An agent, with what concerns the tenant of its work."""
+    """An agent as one tenant sees it."""
 
     id: str
     kind: str
@@ -38,11 +38,11 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
     latencies: dict[str, dict[str, float]]
 
 
-def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
-    """Return an agent as somebody may see it: of other tenants' work nothing, not even that it is there."""
+def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
+    """Return what a principal may see of an agent: nothing of other tenants' work, not even that it exists."""
     own = (principal.tenant, PUBLIC)
     units = [unit for unit in heartbeat.units if principal.is_operator or _tenant(unit.name) in own]
-    # An agent without units may have the configuration of anybody.
+    # The configuration of an agent without units may be anybody's.
     sees_all = principal.is_operator or (bool(units) and len(units) == len(heartbeat.units))
     errors = [error for error in heartbeat.last_errors if sees_all or _tenant(error.where) in own]
     return AgentView(
@@ -62,39 +62,40 @@ def seen_by(principal: Principal, heartbeat: Heartbeat) -> AgentView:
 
 
 def _tenant(unit: str) -> str | None:
-    """Return whose a unit is: `{tenant}.…`; None for those that are nobody's, such as `maintenance`."""
+    """Return the tenant of a unit named `{tenant}.…`; None for units without one, such as `maintenance`."""
     tenant, dot, _ = unit.partition(".")
     return tenant if dot else None
 
 
-class AgentsFeed:
-    """Looks for heartbeats once a second while anybody follows; each client gets what changed since its last look."""
+class AgentEvents:
+    """Server-sent events about agents: heartbeats are read once a second for all clients together."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._alive: dict[str, Heartbeat] = {}
-        self._looked = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self._clients = 0
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
     @property
     def has_room(self) -> bool:
-        """Tell whether one more may follow."""
-        return self._clients < MOST_CLIENTS
+        """Tell whether one more client may follow."""
+        return self._clients < MAX_CLIENTS
 
     async def events(self, principal: Principal, seconds: float) -> AsyncIterator[bytes]:
-        """Return server-sent events for so long: every agent at first, then each that changed or is gone."""
+        """Return events for `seconds`: first every agent, then each that has changed or is gone.
+
+        Raises:
+            Exception: that by which reading the heartbeats failed.
+        """
         self._clients += 1
-        if self._looking is None:
-            self._looking = asyncio.get_running_loop().create_task(self._look())
         known: dict[str, int] = {}
         try:
             yield b"retry: 2000\n\n"
             ends_s = time.monotonic() + seconds
             while (left_s := ends_s - time.monotonic()) > 0:
-                said = b"".join(_news(principal, self._alive, known))
-                if said:
-                    yield said
+                if news := b"".join(_news(principal, self._alive, known)):
+                    yield news
                 elif not await self._next(min(left_s, QUIET_S)):
                     yield b": still here\n\n"
         finally:
@@ -102,40 +103,55 @@ class AgentsFeed:
             if self._clients == 0:
                 await self.close()
 
-    def read(self, records: Iterable[AgentRecord]) -> list[Heartbeat]:
-        """Read stored heartbeats; what is none any more is passed over."""
-        found = []
-        for record in records:
-            with contextlib.suppress(msgspec.ValidationError):
-                found.append(msgspec.convert(record.heartbeat, Heartbeat))
-        return found
-
     async def close(self) -> None:
-        """Look no longer."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
-            self._looking = None
+        """Stop reading heartbeats."""
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.wait({self._polling})
+            self._polling = None
 
-    async def _look(self) -> None:
-        while True:
-            self._alive = {heartbeat.id: heartbeat for heartbeat in await self._bus.heartbeats()}
-            async with self._looked:
-                self._looked.notify_all()
-            await asyncio.sleep(LOOK_S)
-
-    async def _next(self, patience_s: float) -> bool:
-        """Wait for the next look; tell whether there was one."""
+    async def _poll(self) -> None:
         try:
-            async with asyncio.timeout(patience_s), self._looked:
-                await self._looked.wait()
+            while True:
+                self._alive = {heartbeat.id: heartbeat for heartbeat in await self._bus.heartbeats()}
+                await self._notify()
+                await asyncio.sleep(POLL_S)
+        finally:
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _next(self, timeout_s: float) -> bool:
+        """Wait until heartbeats were read again; return False when they were not in time."""
+        if self._polling is None:
+            self._polling = asyncio.get_running_loop().create_task(self._poll())
+        polling = self._polling
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                if not polling.done():
+                    await self._changed.wait()
         except TimeoutError:
             return False
+        if polling.done():
+            # The next client starts another.
+            self._polling = None if self._polling is polling else self._polling
+            polling.result()
         return True
 
 
+def read_heartbeats(records: Iterable[AgentRecord]) -> list[Heartbeat]:
+    """Return stored heartbeats; those of an older, unreadable form are left out."""
+    found = []
+    for record in records:
+        with contextlib.suppress(msgspec.ValidationError):
+            found.append(msgspec.convert(record.heartbeat, Heartbeat))
+    return found
+
+
 def _news(principal: Principal, alive: dict[str, Heartbeat], known: dict[str, int]) -> list[bytes]:
-    """Return the events that bring somebody who knows `known` up to date."""
+    """Return the events that bring a client up to date, and note in `known` what it has."""
     news = []
     for agent in sorted(known.keys() - alive.keys()):
         del known[agent]
@@ -143,5 +159,5 @@ def _news(principal: Principal, alive: dict[str, Heartbeat], known: dict[str, in
     for agent, heartbeat in alive.items():
         if known.get(agent) != heartbeat.sent_at:
             known[agent] = heartbeat.sent_at
-            news.append(b"event: agent\ndata: %b\n\n" % msgspec.json.encode(seen_by(principal, heartbeat)))
+            news.append(b"event: agent\ndata: %b\n\n" % msgspec.json.encode(view_for(principal, heartbeat)))
     return news

@@ -1,4 +1,4 @@
-"""The application: every route, behind the gate, with errors that say what to do."""
+"""The application: every route, all behind authentication, with errors that say what to do."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -12,11 +12,11 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from millrace_api.access.middleware import GateMiddleware
+from millrace_api.access.middleware import AccessMiddleware
 from millrace_api.access.sessions import COOKIE
-from millrace_api.documents import answer, components, refused
+from millrace_api.documents import components, json_response, returns_problem
 from millrace_api.parameters import only_known
-from millrace_api.problems import Refusal, unavailable
+from millrace_api.problems import ApiError, unavailable
 from millrace_api.routes import (
     account,
     agents,
@@ -37,12 +37,12 @@ from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
 PREFIX = "/api/v1"
 _ROUTERS = (market, account, operations, orders, halts, agents, configs, exports, tokens, session)
 _ANY_ROUTE: dict[int | str, dict[str, Any]] = {
-    401: refused("No token, or none that is in force."),
-    403: refused("The token's role does not allow it, or another tenant's data was asked for."),
-    404: refused("There is no such thing, for this tenant."),
-    422: refused("The request has mistakes; `problems` names each."),
-    429: refused("Too many requests; Retry-After says when to come back."),
-    503: refused("The database or Redis does not answer; nothing was done."),
+    401: returns_problem("The token is missing, unknown, revoked or expired."),
+    403: returns_problem("The token's role does not allow it, or the data belongs to another tenant."),
+    404: returns_problem("Not found for this tenant."),
+    422: returns_problem("The request has mistakes; `problems` lists each."),
+    429: returns_problem("Too many requests; try again after Retry-After seconds."),
+    503: returns_problem("The database or Redis does not answer; nothing was done."),
 }
 _ABOUT = (
     "History, live streams, trading and configuration of millrace. The tenant comes from the token. See docs/api.md."
@@ -56,17 +56,17 @@ log = structlog.get_logger()
 
 
 def make_app(services: Services) -> FastAPI:
-    """Return the application that serves these."""
+    """Return the application."""
     app = FastAPI(title="millrace", version=version("millrace-api"), openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
     checked = [Depends(only_known(lambda: _openapi(app)))]
     for module in _ROUTERS:
         app.include_router(module.router, prefix=PREFIX, responses=_ANY_ROUTE, dependencies=checked)
-    app.add_api_route(f"{PREFIX}/openapi.json", lambda: answer(_openapi(app)), include_in_schema=False)
+    app.add_api_route(f"{PREFIX}/openapi.json", lambda: json_response(_openapi(app)), include_in_schema=False)
     app.include_router(health.router, responses=_ANY_ROUTE, dependencies=checked)
-    app.add_middleware(GateMiddleware, services=services)
+    app.add_middleware(AccessMiddleware, services=services)
     _add_handlers(app)
-    _openapi(app)  # the first to ask would wait for it, and everybody beside that one
+    _openapi(app)  # built now, since the first request for it would block all others
     return app
 
 
@@ -88,39 +88,41 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _add_handlers(app: FastAPI) -> None:
-    @app.exception_handler(Refusal)
-    async def refuse(request: Request, error: Refusal) -> Response:
+    @app.exception_handler(ApiError)
+    async def on_api_error(request: Request, error: ApiError) -> Response:
         request.state.reason = str(error)
         return error.response()
 
     @app.exception_handler(RequestValidationError)
-    async def name_mistakes(request: Request, error: RequestValidationError) -> Response:
-        return Refusal(422, "the request has mistakes; nothing was done", problems=_mistakes(error.errors())).response()
+    async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
+        return ApiError(
+            422, "the request has mistakes; nothing was done", problems=_mistakes(error.errors())
+        ).response()
 
     @app.exception_handler(HTTPException)
-    async def restate(request: Request, error: HTTPException) -> Response:
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        text = f"there is no {request.method} {request.url.path} here: GET {PREFIX}/openapi.json tells what there is"
+        text = f"there is no {request.method} {request.url.path} here: GET {PREFIX}/openapi.json lists every route"
         detail = text if error.status_code in (404, 405) else str(error.detail)
-        return Refusal(error.status_code, detail, headers=headers).response()
+        return ApiError(error.status_code, detail, headers=headers).response()
 
     @app.exception_handler(BadCursor)
-    async def refuse_cursor(request: Request, error: BadCursor) -> Response:
-        return Refusal(422, str(error), problems=[Problem("query.cursor", str(error))]).response()
+    async def on_bad_cursor(request: Request, error: BadCursor) -> Response:
+        return ApiError(422, str(error), problems=[Problem("query.cursor", str(error))]).response()
 
     @app.exception_handler(AmbiguousOrder)
-    async def ask_which(request: Request, error: AmbiguousOrder) -> Response:
-        text = f"{error}: give `symbol` and `exchange` of the one that is meant"
-        return Refusal(422, text, problems=[Problem("query.symbol", "say of which symbol")]).response()
+    async def on_ambiguous_order(request: Request, error: AmbiguousOrder) -> Response:
+        text = f"{error}: give `symbol` and `exchange` to choose one"
+        return ApiError(422, text, problems=[Problem("query.symbol", "choose one of the symbols")]).response()
 
     @app.exception_handler(DatabaseUnavailable)
-    async def wait_for_database(request: Request, error: DatabaseUnavailable) -> Response:
+    async def on_database_unavailable(request: Request, error: DatabaseUnavailable) -> Response:
         return unavailable("the database").response()
 
     @app.exception_handler(Exception)
-    async def confess(request: Request, error: Exception) -> Response:
+    async def on_unexpected_error(request: Request, error: Exception) -> Response:
         log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
-        return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our mistake; the log says more").response()
+        return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "an error inside the API; it is logged").response()
 
 
 def _mistakes(errors: Sequence[Any]) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""What goes in and out as JSON, and how OpenAPI tells of it: msgspec structs are the one source of both."""
+"""Request and response bodies as JSON, and their OpenAPI schemas: both come from msgspec structs."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
@@ -8,64 +8,64 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from millrace_api.problems import MEDIA_TYPE, ProblemDetails, Refusal
+from millrace_api.problems import MEDIA_TYPE, ApiError, ProblemDetails
 from millrace_core.json_problems import problem_of
 from millrace_store import Page
 
 T = TypeVar("T")
 
 MAX_BODY = 1_000_000
-"""Bytes of a request; the largest configurations are a tenth of it."""
+"""Bytes that a request body may have; the largest configurations are a tenth of it."""
 _encode = msgspec.json.Encoder().encode
 _documented: dict[str, type] = {}
-"""Every type that a route takes or gives, by the name under which OpenAPI has it."""
+"""Every type in a request or response, by its name in OpenAPI."""
 REF = "#/components/schemas/{name}"
 
 
 class PageOf(msgspec.Struct, Generic[T], frozen=True):
-    """Some of a query's rows, in order."""
+    """One page of a query's rows, in order."""
 
     items: list[T]
     next_cursor: str | None
-    """Pass it as `cursor` to the same query for the rows that follow; null after the last."""
+    """Send it as `cursor` with the same query for the next page; null on the last page."""
 
 
 class ListOf(msgspec.Struct, Generic[T], frozen=True):
-    """All there is, in order."""
+    """All items, in order."""
 
     items: list[T]
 
 
-def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a value as JSON; decimals become strings, so that no digit is lost."""
     return Response(_encode(value), status_code=status, headers=dict(headers or {}), media_type="application/json")
 
 
-def page(found: Page[Any]) -> Response:
-    """Return a page of the database's."""
-    return answer(PageOf(found.rows, found.next_cursor))
+def page_response(found: Page[Any]) -> Response:
+    """Return a page of rows as JSON."""
+    return json_response(PageOf(found.rows, found.next_cursor))
 
 
-def gives(model: Any, *, status: int = 200, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
-    """Tell OpenAPI what a route answers: `model` with `status`, and refusals beyond those that any route may give."""
+def returns(model: Any, *, status: int = 200, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route: `model` with `status`, and the errors in `also`."""
     responses: dict[int | str, dict[str, Any]] = {
         status: {"description": "Done.", "content": {"application/json": {"schema": _schema(model)}}}
     }
-    return responses | {code: refused(text) for code, text in (also or {}).items()}
+    return responses | {code: returns_problem(text) for code, text in (also or {}).items()}
 
 
-def refused(description: str) -> dict[str, Any]:
-    """Tell OpenAPI of a refusal."""
+def returns_problem(description: str) -> dict[str, Any]:
+    """Return the OpenAPI response of an error."""
     return {"description": description, "content": {MEDIA_TYPE: {"schema": _schema(ProblemDetails)}}}
 
 
-def takes(model: Any) -> dict[str, Any]:
-    """Tell OpenAPI what a route takes."""
+def accepts(model: Any) -> dict[str, Any]:
+    """Return the OpenAPI request body of a route."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema(model)}}}}
 
 
 def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
-    """Return the dependency that reads a request's body as a struct."""
+    """Return the dependency that decodes a request's body."""
     decoder = msgspec.json.Decoder(model)
 
     async def read(request: Request) -> T:
@@ -73,8 +73,8 @@ def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
             return decoder.decode(await raw_body(request))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             problem = problem_of(error) if isinstance(error, msgspec.MsgspecError) else None
-            text = f"the body is not what is asked for: {problem or error}"
-            raise Refusal(422, text, problems=[problem] if problem else ()) from error
+            text = f"the body is invalid: {problem or error}"
+            raise ApiError(422, text, problems=[problem] if problem else ()) from error
 
     return read
 
@@ -83,25 +83,25 @@ async def raw_body(request: Request) -> bytes:
     """Return a request's body.
 
     Raises:
-        Refusal: it is larger than any request needs to be.
+        ApiError: it is larger than `MAX_BODY`.
     """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > MAX_BODY:
-            raise Refusal(413, f"the body is longer than {MAX_BODY:,} bytes")
+            raise ApiError(413, f"the body is longer than {MAX_BODY:,} bytes")
         parts.append(part)
     return b"".join(parts)
 
 
 def components() -> dict[str, Any]:
-    """Return the schemas of everything that routes take and give."""
+    """Return the schemas of all request and response bodies."""
     _, found = msgspec.json.schema_components(list(_documented.values()), ref_template=REF)
     return {name: _plain(schema) for name, schema in found.items()}
 
 
 def _plain(schema: Any) -> Any:
-    """Return a schema with pairs of numbers as arrays of two: makers of clients do not read `prefixItems`."""
+    """Return a schema with pairs of numbers as arrays: client generators do not support `prefixItems`."""
     if isinstance(schema, list):
         return [_plain(part) for part in schema]
     if not isinstance(schema, dict):

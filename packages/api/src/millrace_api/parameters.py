@@ -1,17 +1,116 @@
-"""Parameters that a route does not have: refused, since a filter that is mistyped would widen what is asked for."""
+"""Query parameters that routes share, and the tenant and rows that they select.
+
+Unknown parameters are errors: a mistyped filter would return, or cancel, more than was meant.
+"""
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import Request
+from fastapi import Depends, Query, Request
 
-from millrace_api.problems import Refusal
+from millrace_api.access.principal import Caller, Principal
+from millrace_api.problems import ApiError
+from millrace_api.times import Timestamp
 from millrace_core.errors import Problem
+from millrace_core.names import PUBLIC, ExchangeId, Symbol, Tenant
+from millrace_store import Scope
+from millrace_store.queries.pages import MAX_LIMIT
+
+ExchangeQuery = Annotated[
+    str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="ccxt's id of an exchange", examples=["binance"])
+]
+SymbolQuery = Annotated[
+    str | None, Query(pattern=r"^[^\s*?\[\]\x00]{1,64}$", description="ccxt's symbol", examples=["ETH/BTC"])
+]
+SourceQuery = Annotated[
+    str | None, Query(max_length=128, pattern=r"^[^\x00]*$", description="Only orders with this `orderSource`.")
+]
+TenantQuery = Annotated[
+    str | None,
+    Query(max_length=64, description="Your own (the default) or PUBLIC; any other is denied and audited."),
+]
+
+
+class Paging(NamedTuple):
+    """The requested page of a query."""
+
+    limit: int
+    cursor: str | None
+
+
+def tenant_of(principal: Principal, wanted: str | None, *, public: bool = True) -> Tenant:
+    """Return the requested tenant: the token's own, or PUBLIC, whose feeds all tenants share.
+
+    Raises:
+        ApiError: it is another tenant.
+    """
+    if wanted is None or wanted == principal.tenant:
+        return principal.tenant
+    if public and wanted == PUBLIC:
+        return PUBLIC
+    raise ApiError(403, f"this token belongs to the tenant {principal.tenant}; leave `tenant` out to get its data")
+
+
+def _market_scope(
+    caller: Caller,
+    tenant: TenantQuery = None,
+    exchange: ExchangeQuery = None,
+    symbol: SymbolQuery = None,
+    since: Annotated[Timestamp | None, Query(description="Start of the time range, inclusive.")] = None,
+    until: Annotated[Timestamp | None, Query(description="End of the time range, exclusive.")] = None,
+) -> Scope:
+    return scope_of(tenant_of(caller, tenant), exchange, symbol, since, until)
+
+
+def _account_scope(
+    caller: Caller,
+    tenant: TenantQuery = None,
+    exchange: ExchangeQuery = None,
+    symbol: SymbolQuery = None,
+    since: Annotated[Timestamp | None, Query(description="Start of the time range, inclusive.")] = None,
+    until: Annotated[Timestamp | None, Query(description="End of the time range, exclusive.")] = None,
+) -> Scope:
+    return scope_of(tenant_of(caller, tenant, public=False), exchange, symbol, since, until)
+
+
+def scope_of(
+    of: Tenant, exchange: str | None, symbol: str | None, since: int | None = None, until: int | None = None
+) -> Scope:
+    """Return the scope that the parameters name; their patterns have been checked."""
+    return Scope(
+        of,
+        exchange=None if exchange is None else ExchangeId(exchange),
+        symbol=None if symbol is None else Symbol(symbol),
+        since_ms=since,
+        until_ms=until,
+    )
+
+
+def _paging(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows of a page.")] = 1_000,
+    cursor: Annotated[str | None, Query(max_length=512, description="`next_cursor` of the previous page.")] = None,
+) -> Paging:
+    return Paging(limit, cursor)
+
+
+MarketScope = Annotated[Scope, Depends(_market_scope)]
+"""Market data: the tenant's own feeds, or the public ones."""
+AccountScope = Annotated[Scope, Depends(_account_scope)]
+"""Data of the tenant's own account."""
+
+
+def _sourced_scope(scope: AccountScope, source: SourceQuery = None) -> Scope:
+    return scope._replace(source=source)
+
+
+SourcedScope = Annotated[Scope, Depends(_sourced_scope)]
+"""Data of the tenant's orders, filtered by their source."""
+PageWanted = Annotated[Paging, Depends(_paging)]
 
 
 def only_known(document: Callable[[], dict[str, Any]]) -> Callable[[Request], None]:
-    """Return the dependency that refuses parameters of which OpenAPI's `document` does not tell."""
+    """Return the dependency that rejects parameters that are not in OpenAPI's `document`."""
 
     @cache
     def known() -> dict[str, list[str]]:
@@ -27,7 +126,9 @@ def only_known(document: Callable[[], dict[str, Any]]) -> Callable[[Request], No
         names = known()[request.scope["route"].operation_id]
         if strange := [name for name in request.query_params if name not in names]:
             there = ", ".join(names) or "none"
-            problems = [Problem(f"query.{name}", f"is no parameter here; these are: {there}") for name in strange]
-            raise Refusal(422, "the request has mistakes; nothing was done", problems=problems)
+            problems = [
+                Problem(f"query.{name}", f"is not a parameter of this route, which has: {there}") for name in strange
+            ]
+            raise ApiError(422, "the request has mistakes; nothing was done", problems=problems)
 
     return check

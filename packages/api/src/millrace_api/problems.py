@@ -1,4 +1,4 @@
-"""Answers that say no: problem+json (RFC 9457), each with what to do about it."""
+"""Error responses: problem+json (RFC 9457), each with what to do about it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,45 +12,45 @@ MEDIA_TYPE = "application/problem+json"
 
 _TITLES = {
     400: "Bad request",
-    401: "Who are you?",
-    403: "Not allowed",
+    401: "Authentication required",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
-    412: "Changed meanwhile",
-    413: "Too large",
+    412: "Precondition failed",
+    413: "Payload too large",
     415: "Unsupported media type",
-    422: "Cannot be carried out as it stands",
-    428: "Say what you change",
+    422: "Unprocessable content",
+    428: "Precondition required",
     429: "Too many requests",
-    503: "Out of reach",
-    500: "Our mistake",
+    500: "Internal server error",
+    503: "Service unavailable",
 }
 
 
 class MistakeAt(msgspec.Struct, frozen=True):
-    """One thing that is wrong, and where."""
+    """One mistake in a request."""
 
     path: str
     message: str
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong and what to do about it."""
+    """Why a request failed and what to do about it."""
 
     title: str
     status: int
     detail: str
-    """In words: what is wrong, and what would be right."""
+    """What is wrong and what to do."""
     type: str = "about:blank"
     problems: list[MistakeAt] = []
-    """Every mistake that was found, with its place."""
+    """Every mistake that was found, with its path."""
     answer: Any = None
-    """The executor's answer, where it is one that says no."""
+    """The executor's answer, when it rejected the request."""
 
 
-class Refusal(Exception):
-    """Raised wherever a request cannot be served; answered as problem+json."""
+class ApiError(Exception):
+    """A request cannot be served; becomes a problem+json response."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Refusal(Exception):
         super().__init__(detail)
         self.status = status
         self.details = ProblemDetails(
-            title=_TITLES.get(status, "Refused"),
+            title=_TITLES.get(status, "Error"),
             status=status,
             detail=detail,
             problems=[MistakeAt(path, message) for path, message in problems],
@@ -79,11 +79,11 @@ class Refusal(Exception):
         )
 
 
-def unavailable(what: str) -> Refusal:
-    """Return the refusal for when the database or Redis does not answer."""
-    return Refusal(503, f"{what} does not answer; nothing was done: try again", headers={"Retry-After": "2"})
+def unavailable(what: str) -> ApiError:
+    """Return the error for a database or Redis that does not answer."""
+    return ApiError(503, f"{what} does not answer; nothing was done: try again", headers={"Retry-After": "2"})
 
 
-def not_found(what: str) -> Refusal:
-    """Return the refusal for what does not exist, or is another tenant's: the two look the same."""
-    return Refusal(404, f"there is no {what} for this tenant")
+def not_found(what: str) -> ApiError:
+    """Return the error for what does not exist or belongs to another tenant, which look the same."""
+    return ApiError(404, f"there is no {what} for this tenant")

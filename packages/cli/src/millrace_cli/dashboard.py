@@ -1,10 +1,13 @@
-"""The live picture of the demo in the terminal: books, streams, orders, latencies, errors."""
+"""The demo's dashboard in the terminal: books, streams, orders, latencies, errors."""
 
+import asyncio
+import time
 from collections import Counter
 from datetime import UTC, datetime
 
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -13,13 +16,15 @@ from millrace_cli.picture import Picture, StreamView
 from millrace_core.states import BookState
 
 _SHOWN_ERRORS = 5
+_LIVE_PERIOD_S = 0.5
+_LINE_PERIOD_S = 5.0
 _GAP = Text()
 _GOOD = {"live", "running", "done", "closed"}
 _BAD = {"failed", "dead", "rejected", "expired"}
 
 
 def render(picture: Picture, now_s: float, headline: str) -> RenderableType:
-    """Return the whole picture; `headline` says where things run and how to end them."""
+    """Return the dashboard; `headline` shows addresses and how to stop."""
     return Group(
         Text(headline, style="bold"),
         summary(picture, now_s),
@@ -35,7 +40,7 @@ def render(picture: Picture, now_s: float, headline: str) -> RenderableType:
 
 
 def summary(picture: Picture, now_s: float) -> Text:
-    """Return the whole run in one line."""
+    """Return one line about the run."""
     rate = sum(view.rate() for view in picture.streams.values())
     total = sum(view.messages for view in picture.streams.values())
     gaps = sum(view.gaps for view in picture.streams.values())
@@ -108,7 +113,7 @@ def _views(picture: Picture) -> list[StreamView]:
 
 
 def _table(title: str, *columns: str) -> Table:
-    """Return an empty table; a column whose name starts with > is flush right."""
+    """Return an empty table; columns whose name starts with > are aligned right."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left", no_wrap=True)
@@ -121,5 +126,28 @@ def _coloured(word: str) -> str:
 
 
 def closing_words(picture: Picture) -> RenderableType:
-    """Return what a run has shown, when it is over."""
+    """Return the summary that is printed when a run is over."""
     return Group(_orders(picture), _GAP, _latencies(picture), _GAP, _errors(picture))
+
+
+async def show(picture: Picture, console: Console, headline: str, *, quiet: bool) -> None:
+    """Show the picture until cancelled: live on a terminal, else as one line every 5 s; nothing when `quiet`."""
+    if quiet:
+        return
+    if not console.is_terminal:
+        await _lines(picture, console)
+    else:
+        await _live(picture, console, headline)
+
+
+async def _lines(picture: Picture, console: Console) -> None:
+    while True:
+        await asyncio.sleep(_LINE_PERIOD_S)
+        console.print(summary(picture, time.monotonic()))
+
+
+async def _live(picture: Picture, console: Console, headline: str) -> None:
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(render(picture, time.monotonic(), headline), refresh=True)
+            await asyncio.sleep(_LIVE_PERIOD_S)

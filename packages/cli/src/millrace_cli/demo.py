@@ -1,4 +1,4 @@
-"""The demo: the whole platform on embedded parts, watched in the terminal, ended without a trace."""
+"""The demo: the whole platform on this machine, watched in the terminal, with nothing left running at the end."""
 
 import asyncio
 import importlib
@@ -13,24 +13,23 @@ from rich.console import Console
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_cli import configs
-from millrace_cli.addresses import free_port, listening
-from millrace_cli.databases import url_of
+from millrace_cli.dashboard import show
 from millrace_cli.observer import Observer
 from millrace_cli.picture import Picture
-from millrace_cli.processes import Processes, Service, ServiceEnded
+from millrace_cli.processes import Processes, Service, ServiceEnded, free_port, listening
+from millrace_cli.stored import url_of
 from millrace_cli.up import ENDS
-from millrace_cli.watching import show
 from millrace_core.clock import now_ms
 from millrace_core.names import PUBLIC, Tenant, tenant
 
 SIMULATOR_TIMEOUT_S = 20.0
 TENANT = tenant("StrankaXY")
-"""Whose strategy and account the examples are."""
+"""The tenant of the example strategy and account."""
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What the command line says."""
+    """Options of `millrace demo`."""
 
     data_dir: Path
     examples: Path
@@ -46,7 +45,7 @@ class DemoOptions:
 
 
 async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Picture:
-    """Run the demo until its time is over or `stop` is set; give what was seen.
+    """Run the demo until its time is over or `stop` is set; return what was observed.
 
     Raises:
         ServiceEnded: a service ended by itself; the text names its log.
@@ -69,30 +68,30 @@ async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Pi
 
 
 class _StoppedEarly(Exception):
-    """Somebody stopped the demo while it was still starting."""
+    """The demo was stopped while it was still starting."""
 
 
 @asynccontextmanager
 async def _stoppable(stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
-    """Break off what is within as soon as `stop` is set, unless the event that this gives was set before.
+    """Cancel the body when `stop` is set before the body has set the yielded event.
 
     Raises:
-        _StoppedEarly: it was broken off; everything within has been cleaned up.
+        _StoppedEarly: the body was cancelled, and has cleaned up.
     """
     started, ours = asyncio.Event(), asyncio.current_task()
-    broken_off = False
+    was_cancelled = False
 
     async def watch() -> None:
-        nonlocal broken_off
+        nonlocal was_cancelled
         await stop.wait()
         if not started.is_set() and ours is not None:
-            broken_off = ours.cancel()
+            was_cancelled = ours.cancel()
 
     watching = asyncio.create_task(watch())
     try:
         yield started
     except asyncio.CancelledError:
-        if broken_off and ours is not None and ours.uncancel() == 0:
+        if was_cancelled and ours is not None and ours.uncancel() == 0:
             raise _StoppedEarly from None
         raise
     finally:
@@ -101,7 +100,7 @@ async def _stoppable(stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
 
 @dataclass(frozen=True)
 class _Platform:
-    """Everything that runs, and where."""
+    """The running platform."""
 
     redis_url: str
     headline: str
@@ -181,8 +180,8 @@ def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: D
 
 
 async def _new_token(options: DemoOptions, whose: Tenant) -> str:
-    """Make a token that may do everything of a tenant's; each run has its own."""
-    # What writes to a database takes a while to import: the services start meanwhile, and Ctrl-C is heard.
+    """Return a new admin token of a tenant, valid for a day."""
+    # The database code takes a while to import; in a thread, the services start meanwhile and Ctrl-C works.
     tokens = await asyncio.to_thread(importlib.import_module, "millrace_cli.tokens")
     token: str = await tokens.create(url_of(None, options.data_dir), whose, f"demo {now_ms()}", "admin", days=1)
     return token
@@ -196,4 +195,4 @@ async def _simulator_ready(port: int, logs: Path) -> None:
 
 
 def _silent(_text: str) -> None:
-    """Say nothing."""
+    """Print nothing."""

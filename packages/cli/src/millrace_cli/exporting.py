@@ -1,4 +1,4 @@
-"""`millrace export`: any history by time range into a Parquet or CSV file, with a progress bar."""
+"""`millrace export`: stored history to a Parquet or CSV file, with a progress bar."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ FORMATS: tuple[str, ...] = get_args(Format)
 
 
 class NotExportable(MillraceError):
-    """What is asked for cannot be exported; the text says what can."""
+    """The requested export is not possible; the text lists what is."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the command line says."""
+    """Options of `millrace export`."""
 
     kind: str
     scope: Scope
@@ -32,10 +32,10 @@ class ExportOptions:
 
 
 async def run(url: str, options: ExportOptions, console: Console, stop: asyncio.Event) -> int:
-    """Write the file; give how many rows it has. Stopped early, what was written of it is removed.
+    """Write the file and return its number of rows. When stopped early, remove it.
 
     Raises:
-        NotExportable: there is no such history or form.
+        NotExportable: the kind or format is unknown, or it was stopped early.
         StoreError: the database cannot be read.
     """
     kind, form = _checked(options)
@@ -48,18 +48,18 @@ async def run(url: str, options: ExportOptions, console: Console, stop: asyncio.
                 progress.update(task, completed=rows)
                 if stop.is_set():
                     options.file.unlink()
-                    raise NotExportable("stopped before the end: nothing is left of the file")
+                    raise NotExportable("stopped early: the incomplete file was removed")
     return rows
 
 
 def _checked(options: ExportOptions) -> tuple[Kind, Format]:
     if options.kind not in KINDS:
-        raise NotExportable(f"{options.kind} cannot be exported; these can: {', '.join(KINDS)}")
+        raise NotExportable(f"cannot export {options.kind}; choose one of {', '.join(KINDS)}")
     if options.form not in FORMATS:
-        raise NotExportable(f"{options.form} is no form of a file here: {' or '.join(FORMATS)}")
+        raise NotExportable(f"unknown format {options.form}; choose {' or '.join(FORMATS)}")
     kind, form = cast(Kind, options.kind), cast(Format, options.form)
     if options.scope.source is not None and not has_source(kind):
-        raise NotExportable(f"{kind} are of no order source: leave --source out")
+        raise NotExportable(f"{kind} have no order source: leave --source out")
     return kind, form
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from millrace_cli import configs, demo, up
 from millrace_cli.dashboard import closing_words
-from millrace_cli.stored import add_verbs
+from millrace_cli.stored import add_commands
 from millrace_core.errors import MillraceError
 
 app = typer.Typer(
@@ -23,26 +23,30 @@ app = typer.Typer(
     help="millrace: a trading platform over Redis.",
 )
 
-DataDir = Annotated[Path, typer.Option(help="Where data and logs are kept.")]
-RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; another is taken when it is busy.")]
-SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; another is taken when it is busy.")]
-ApiPort = Annotated[int, typer.Option(help="Port of the API; another is taken when it is busy.")]
+DataDir = Annotated[Path, typer.Option(help="Folder for data and logs.")]
+RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; if it is in use, another is chosen.")]
+SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; if it is in use, another is chosen.")]
+ApiPort = Annotated[int, typer.Option(help="Port of the API; if it is in use, another is chosen.")]
 
 
 @app.command("demo")
 def demo_command(
-    seconds: Annotated[float | None, typer.Option("--for", min=0.0, help="End after so many seconds.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write what was seen into this JSON file.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0.0, help="Stop after this many seconds; by default run until Ctrl-C.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a report of the run to this JSON file.")] = None,
     data_dir: DataDir = Path(".millrace/demo"),
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
     api_port: ApiPort = 8081,
-    seed: Annotated[int, typer.Option(help="Decides what the simulated market does.")] = 1,
-    events_per_second: Annotated[float | None, typer.Option(min=0.0, help="How busy the simulated market is.")] = None,
-    examples: Annotated[Path | None, typer.Option(help="Folder of the agents' configurations.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market: the same seed gives the same market.")] = 1,
+    events_per_second: Annotated[
+        float | None, typer.Option(min=0.0, help="Order book changes a second, over all symbols (default 200).")
+    ] = None,
+    examples: Annotated[Path | None, typer.Option(help="Folder with the agents' configurations.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Run the whole platform on embedded parts: Valkey, a simulated exchange, all services, a strategy."""
+    """Run the whole platform on this machine: Valkey, a simulated exchange, the five services, a strategy."""
     options = demo.DemoOptions(
         data_dir=data_dir,
         examples=examples or configs.examples_folder(),
@@ -68,17 +72,18 @@ def demo_command(
 @app.command("up")
 def up_command(
     redis_url: Annotated[
-        str | None, typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis to use; an embedded Valkey when not given.")
+        str | None,
+        typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis to use; by default an embedded Valkey is started."),
     ] = None,
     data_dir: DataDir = Path(".millrace/up"),
     redis_port: RedisPort = 6379,
-    gatherer: Annotated[str, typer.Option(help="The gatherer's agent id.")] = up.AGENTS["gatherer"],
-    magicbox: Annotated[str, typer.Option(help="Magicbox's agent id.")] = up.AGENTS["magicbox"],
-    executor: Annotated[str, typer.Option(help="The executor's agent id.")] = up.AGENTS["executor"],
-    dbsync: Annotated[str, typer.Option(help="The database writer's agent id.")] = up.AGENTS["dbsync"],
-    api: Annotated[str, typer.Option(help="The API's agent id.")] = up.AGENTS["api"],
+    gatherer: Annotated[str, typer.Option(help="Agent id of the gatherer.")] = up.AGENTS["gatherer"],
+    magicbox: Annotated[str, typer.Option(help="Agent id of magicbox.")] = up.AGENTS["magicbox"],
+    executor: Annotated[str, typer.Option(help="Agent id of the executor.")] = up.AGENTS["executor"],
+    dbsync: Annotated[str, typer.Option(help="Agent id of dbsync, which writes the database.")] = up.AGENTS["dbsync"],
+    api: Annotated[str, typer.Option(help="Agent id of the API.")] = up.AGENTS["api"],
 ) -> None:
-    """Run the services alone, against whatever exchanges their configurations name."""
+    """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations."""
     agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
     say = Console(stderr=True).print
     _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
@@ -88,13 +93,13 @@ def up_command(
     "simulator", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
 )
 def simulator_command(context: typer.Context) -> None:
-    """Run the simulated exchange alone; its options are those of `python -m millrace_simulator`."""
+    """Run the simulated exchange alone; --help lists its options."""
     command = [sys.executable, "-m", "millrace_simulator", *context.args]
     os.execv(sys.executable, command)  # noqa: S606 - this very interpreter, arguments as they were typed
 
 
 def _run(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run to the end; Ctrl-C and SIGTERM end it in order, a mistake ends it with one plain line."""
+    """Run to the end. Ctrl-C and SIGTERM end it in order; an error becomes one line and exit code 1."""
     try:
         asyncio.run(_until_signalled(work))
     except MillraceError as error:
@@ -110,7 +115,7 @@ async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> 
     await work(stop)
 
 
-add_verbs(app, _run)
+add_commands(app, _run)
 
 if __name__ == "__main__":
     app()

@@ -1,4 +1,4 @@
-"""The observer: follows every stream of the bus as any reader would, and paints the picture."""
+"""Observes a running platform: follows every stream on the bus and counts what it sees in a `Picture`."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ _PERIOD_S = 1.0
 
 
 class Observer:
-    """Follows whatever streams there are, new ones as they appear, until it is closed."""
+    """Follows all streams, and new ones as they appear."""
 
     def __init__(self, bus: Bus, picture: Picture) -> None:
         self._bus = bus
@@ -24,7 +24,7 @@ class Observer:
         self._followers: dict[StreamName, Follower] = {}
 
     async def run(self) -> None:
-        """Look for new streams and heartbeats once a second, for ever."""
+        """Look for new streams and heartbeats once a second, until cancelled."""
         while True:
             for name in await self._bus.stream_names():
                 if name not in self._followers:
@@ -35,7 +35,7 @@ class Observer:
             await asyncio.sleep(_PERIOD_S)
 
     def sample(self) -> None:
-        """Bring the picture up to what the followers count by now."""
+        """Update the picture from the followers' status and counters."""
         now_s = time.monotonic()
         for name, follower in self._followers.items():
             view = self._picture.streams[str(name)]

@@ -1,6 +1,6 @@
-"""What an observer of the bus has seen so far: counted here, shown by the dashboard, written down by the report.
+"""What an observer of the bus has seen so far; shown by the dashboard and written to the report.
 
-Pure: it is told of each update and each heartbeat, and of the time.
+Pure: updates, heartbeats and the time are passed in.
 """
 
 from collections import Counter, deque
@@ -50,7 +50,7 @@ class StreamView:
 
 @dataclass(frozen=True)
 class SeenError:
-    """Something that went wrong, from an answer or a heartbeat."""
+    """An error from an answer or a heartbeat."""
 
     at_ms: int
     where: str
@@ -58,7 +58,7 @@ class SeenError:
 
 
 class Picture:
-    """Everything that one run has shown."""
+    """Everything observed in one run."""
 
     def __init__(self, started_s: float) -> None:
         self.started_s = started_s
@@ -71,20 +71,20 @@ class Picture:
         self.errors: deque[SeenError] = deque(maxlen=KEPT_ERRORS)
         self.error_count = 0
         self.live_after_s: float | None = None
-        """From the start until a book was live; None as long as none is."""
+        """Seconds from the start until a book was live; None until then."""
         self.filled_after_s: float | None = None
-        """From the start until an order was filled; None as long as none is."""
+        """Seconds from the start until an order was filled; None until then."""
 
     def saw_message(self, view: StreamView, trace: Trace, now_s: float) -> None:
-        """Count one message of a stream, and the hops that it passed before it was published."""
+        """Count one message of a stream, and its latencies up to its publication."""
         view.messages += 1
         if view.trusted and self.live_after_s is None and isinstance(view.state, BookState):
             self.live_after_s = now_s - self.started_s
-        # What comes after is this observer's own, unless an order carries it.
+        # Later hops are this observer's own, unless an order carries them.
         self._record(Trace(exchange=trace.exchange, received=trace.received, published=trace.published))
 
     def saw_order(self, order: Order, now_s: float) -> None:
-        """Take an order's newest status over; a final one stays."""
+        """Note an order's newest status; a final one stays."""
         if self.orders.get(order.id) in FINAL_STATUSES:
             return
         self.orders[order.id] = order.status or self.orders.get(order.id, "open")
@@ -92,7 +92,7 @@ class Picture:
             self.filled_after_s = now_s - self.started_s
 
     def saw_answer(self, status: str, error: str | None, where: str, trace: Trace, at_ms: int) -> None:
-        """Count one answer to a request, and the hops from the strategy to the exchange and back."""
+        """Count one answer to a request, and its latencies from the strategy to the exchange and back."""
         self.answers[status] += 1
         # The hops up to `published` were counted with the message that caused the request.
         self._record(msgspec.structs.replace(trace, exchange=None, received=None))
@@ -100,7 +100,7 @@ class Picture:
             self.saw_error(SeenError(at_ms, where, error))
 
     def saw_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Take an agent's newest heartbeat over, and what went wrong since its last."""
+        """Note an agent's newest heartbeat, and the errors since the one before."""
         before = self.heartbeats.get(heartbeat.id)
         known = set(before.last_errors) if before and before.started_at == heartbeat.started_at else set()
         for report in heartbeat.last_errors:
@@ -109,12 +109,12 @@ class Picture:
         self.heartbeats[heartbeat.id] = heartbeat
 
     def saw_error(self, error: SeenError) -> None:
-        """Keep an error to show it."""
+        """Note an error."""
         self.errors.append(error)
         self.error_count += 1
 
     def latency_ms(self) -> dict[str, dict[str, float]]:
-        """Return count, p50 and p99 (ms) of each hop, in the order in which an order passes them."""
+        """Return count, p50 (ms) and p99 (ms) of each hop, in the order in which an order passes them."""
         ordered = sorted(self.hops.items(), key=lambda item: HOPS.index(item[0].partition("→")[0]))
         return {
             hop: {
@@ -126,7 +126,7 @@ class Picture:
         }
 
     def report(self, now_s: float) -> dict[str, Any]:
-        """Return what a program would want to know of the run, as JSON-able values."""
+        """Return the report of the run, as JSON values."""
         streams = self.streams.values()
         seconds = now_s - self.started_s
         messages = sum(view.messages for view in streams)

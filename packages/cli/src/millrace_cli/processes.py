@@ -1,8 +1,9 @@
-"""The services as child processes: started, watched and ended together, so that none is left behind."""
+"""Child processes: started, watched and ended together, so that none is left behind; and their ports."""
 
 import asyncio
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import Process
 from dataclasses import dataclass, field
@@ -13,35 +14,41 @@ from millrace_bus.server import bound_to_us
 from millrace_core.errors import MillraceError
 
 STOP_TIMEOUT_S = 4.0
-"""How long services have to end in order before they are killed; with it Ctrl-C is done within 5 s."""
+"""How long services may take to end before they are killed, so that Ctrl-C takes 5 s at most."""
+_LOOPBACK = "127.0.0.1"
+_RETRY_S = 0.02
 
 
 @dataclass(frozen=True)
 class Service:
-    """A process to run: `python -m module arguments`."""
+    """A process to run: `python -m {module} {arguments}`."""
 
     name: str
     module: str
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     ends: int = 0
-    """Services of a lower number end first: what they still ask for on their way out is done by the others."""
+    """Services with a lower number are ended first, while those with a higher one can still serve them."""
+
+    def command(self) -> list[str]:
+        """Return the command line; the kernel ends the process with this one, even when this one is killed."""
+        return bound_to_us(sys.executable, "-m", self.module, *self.arguments)
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A service that ended though nobody asked it to."""
+    """A service that ended by itself."""
 
     name: str
     returncode: int
 
 
 class ServiceEnded(MillraceError):
-    """A part of the platform ended by itself, or never came up."""
+    """A part of the platform ended by itself, or did not start."""
 
 
 class Processes:
-    """Child processes of this one. Each logs to a file of its own, or to this terminal."""
+    """Child processes, each logging to a file of its own in `log_dir`, or to this terminal."""
 
     def __init__(self, log_dir: Path | None) -> None:
         self._log_dir = log_dir
@@ -50,14 +57,14 @@ class Processes:
         self._logs: list[IO[bytes]] = []
 
     async def start(self, service: Service) -> int:
-        """Start a service, which dies with this process whatever happens; give its process id."""
+        """Start a service and return its process id."""
         process = await asyncio.create_subprocess_exec(
-            *bound_to_us(sys.executable, "-m", service.module, *service.arguments),
+            *service.command(),
             env={**os.environ, **service.environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._log(service.name),
             stderr=asyncio.subprocess.STDOUT if self._log_dir else None,
-            # Ctrl-C reaches the whole foreground group: the services end when we tell them, in order.
+            # Ctrl-C goes to the whole foreground group; in a group of their own, services end in our order.
             process_group=0,
         )
         self._running[service.name] = process
@@ -65,7 +72,7 @@ class Processes:
         return process.pid
 
     def pids(self) -> dict[str, int]:
-        """Return the process id of each service that runs."""
+        """Return the process id of each running service."""
         return {name: process.pid for name, process in self._running.items() if process.returncode is None}
 
     async def first_end(self) -> Ended:
@@ -80,7 +87,7 @@ class Processes:
         return Ended(waits[ended], ended.result())
 
     async def end_before(self, stop: asyncio.Event, seconds: float | None = None) -> Ended | None:
-        """Wait until `stop` is set, the time is over, or a service ends by itself, which is given."""
+        """Wait until `stop` is set, `seconds` have passed, or a service ends by itself; return that service."""
         end = asyncio.create_task(self.first_end())
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -91,10 +98,10 @@ class Processes:
             stopped.cancel()
 
     async def stop(self, timeout: float = STOP_TIMEOUT_S) -> list[str]:
-        """End every service in order; give the names of those that had to be killed.
+        """End every service in order; return the names of those that had to be killed.
 
-        Each wave has its share of the time, and what the waves before it left. Who is late then keeps nobody waiting,
-        and is killed when all time is over.
+        Each wave gets an equal share of the remaining time. Services that exceed it do not delay the next wave, and
+        are killed after `timeout` seconds.
         """
         running = {name: process for name, process in self._running.items() if process.returncode is None}
         waits = {name: asyncio.ensure_future(process.wait()) for name, process in running.items()}
@@ -121,3 +128,33 @@ class Processes:
         log = (self._log_dir / f"{name}.log").open("ab")
         self._logs.append(log)
         return log
+
+
+def free_port(preferred: int) -> int:
+    """Return `preferred` when it is free, else a port chosen by the system."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_LOOPBACK, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no port is free on this machine")
+
+
+async def listening(port: int, timeout: float) -> None:
+    """Wait until a process listens on a port.
+
+    Raises:
+        TimeoutError: none did within `timeout` seconds.
+    """
+    async with asyncio.timeout(timeout):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(_LOOPBACK, port)
+            except OSError:
+                await asyncio.sleep(_RETRY_S)
+            else:
+                writer.close()
+                return

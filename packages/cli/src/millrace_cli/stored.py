@@ -1,4 +1,4 @@
-"""The verbs about what is stored: `millrace export` and `millrace tokens …`."""
+"""Commands that use the database: `millrace export` and `millrace tokens …`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,20 +9,34 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millrace_cli.databases import DEFAULT_DIR, DatabaseDir, DatabaseUrl, url_of
 from millrace_core import names
 
 if TYPE_CHECKING:
     from millrace_store.queries.records import TokenRecord
 
 Run = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
-TenantOption = Annotated[str, typer.Option(help="Whose.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MILLRACE_DATABASE_URL",
+        help="Database: sqlite:///path or postgresql://…; by default millrace.db in --data-dir.",
+    ),
+]
+DatabaseDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="MILLRACE_DATA_DIR", help="Folder that contains millrace.db.")
+]
+DEFAULT_DIR = Path(".millrace")
 
 
-def add_verbs(app: typer.Typer, run: Run) -> None:
-    """Add them; `run` runs each to its end."""
-    # What reads a database takes a second to import, so each verb imports it when it is called.
-    tokens = typer.Typer(no_args_is_help=True, help="The API's tokens: create, list, revoke.")
+def url_of(database_url: str | None, data_dir: Path) -> str:
+    """Return the database's URL."""
+    return database_url or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+
+
+def add_commands(app: typer.Typer, run: Run) -> None:
+    """Add the commands to `app`; `run` runs each to its end."""
+    # The database code takes a second to import, so each command imports it when it is called.
+    tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tokens.")
     app.add_typer(tokens, name="tokens")
     _add_export(app, run)
     _add_tokens(tokens, run)
@@ -31,21 +45,24 @@ def add_verbs(app: typer.Typer, run: Run) -> None:
 def _add_export(app: typer.Typer, run: Run) -> None:
     @app.command("export")
     def export_command(
-        kind: Annotated[str, typer.Argument(help="trades, bookDeltas, orders, balances, … (a wrong one names all).")],
-        tenant: TenantOption,
+        kind: Annotated[
+            str,
+            typer.Argument(help="What to export: trades, bookDeltas, orders, balances, … (an unknown kind lists all)."),
+        ],
+        tenant: Annotated[str, typer.Option(help="Tenant whose data to export.")],
         out: Annotated[
-            Path | None, typer.Option("--out", "-o", help="The file; named after the history when not given.")
+            Path | None, typer.Option("--out", "-o", help="File to write; by default {tenant}-{kind}.{format}.")
         ] = None,
-        form: Annotated[str, typer.Option("--format", help="parquet or csv.")] = "parquet",
-        exchange: Annotated[str | None, typer.Option(help="Only of this exchange.")] = None,
-        symbol: Annotated[str | None, typer.Option(help="Only of this symbol.")] = None,
-        source: Annotated[str | None, typer.Option(help="Only of this orderSource.")] = None,
-        since: Annotated[str | None, typer.Option(help="From then on: ISO-8601 or ms.")] = None,
-        until: Annotated[str | None, typer.Option(help="Until then, exclusive.")] = None,
+        form: Annotated[str, typer.Option("--format", help="File format: parquet or csv.")] = "parquet",
+        exchange: Annotated[str | None, typer.Option(help="Only rows of this exchange, such as binance.")] = None,
+        symbol: Annotated[str | None, typer.Option(help="Only rows of this symbol, such as ETH/BTC.")] = None,
+        source: Annotated[str | None, typer.Option(help="Only orders with this orderSource.")] = None,
+        since: Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")] = None,
+        until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
     ) -> None:
-        """Export a history into a file, in constant memory."""
+        """Export stored history to a Parquet or CSV file."""
         from millrace_cli import exporting
         from millrace_store import Scope
 
@@ -70,14 +87,16 @@ def _add_export(app: typer.Typer, run: Run) -> None:
 def _add_tokens(app: typer.Typer, run: Run) -> None:
     @app.command("create")
     def create_command(
-        tenant: TenantOption,
-        name: Annotated[str, typer.Option(help="What people call it; orders that name no source carry it.")],
-        role: Annotated[str, typer.Option(help="read, trade or admin.")] = "read",
-        days: Annotated[float | None, typer.Option(min=0.0, help="How long it holds; for ever when not given.")] = None,
+        tenant: Annotated[str, typer.Option(help="Tenant the token is for.")],
+        name: Annotated[str, typer.Option(help="Name of the token; the source of orders that name none.")],
+        role: Annotated[str, typer.Option(help="What the token may do: read, trade or admin.")] = "read",
+        days: Annotated[
+            float | None, typer.Option(min=0.0, help="Days until the token expires; by default it never does.")
+        ] = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
     ) -> None:
-        """Make a token and print it; it is shown this once."""
+        """Create a token and print it; it is shown only once."""
         from millrace_cli import tokens
 
         async def work(_stop: asyncio.Event) -> None:
@@ -88,11 +107,11 @@ def _add_tokens(app: typer.Typer, run: Run) -> None:
 
     @app.command("list")
     def list_command(
-        tenant: Annotated[str | None, typer.Option(help="Only this one's.")] = None,
+        tenant: Annotated[str | None, typer.Option(help="Only tokens of this tenant.")] = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
     ) -> None:
-        """Show tokens, without their secrets."""
+        """List tokens, without their secrets."""
         from millrace_cli import tokens
 
         async def work(_stop: asyncio.Event) -> None:
@@ -103,8 +122,8 @@ def _add_tokens(app: typer.Typer, run: Run) -> None:
 
     @app.command("revoke")
     def revoke_command(
-        token_id: Annotated[str, typer.Argument(help="The token's id: the part after mr_.")],
-        tenant: TenantOption,
+        token_id: Annotated[str, typer.Argument(help="Id of the token: the part between mr_ and the next underscore.")],
+        tenant: Annotated[str, typer.Option(help="Tenant the token belongs to.")],
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
     ) -> None:
@@ -115,10 +134,10 @@ def _add_tokens(app: typer.Typer, run: Run) -> None:
 
 
 def _moment(text: str | None) -> int | None:
-    from millrace_api.moments import parse_moment
+    from millrace_api.times import parse_timestamp
 
     try:
-        return None if text is None else parse_moment(text)
+        return None if text is None else parse_timestamp(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text} {error}") from error
 

@@ -1,4 +1,4 @@
-"""`millrace tokens`: the API's tokens, made where the database is, for whoever has none yet."""
+"""`millrace tokens`: API tokens, created directly in the database, for those who have none yet."""
 
 from typing import cast, get_args
 
@@ -15,19 +15,19 @@ ACTOR = "millrace tokens"
 DAY_MS = 86_400_000
 
 
-class TokenRefused(MillraceError):
-    """A token cannot be made or revoked; the text says why."""
+class TokenError(MillraceError):
+    """A token cannot be created or revoked; the text says why."""
 
 
 async def create(url: str, tenant: Tenant, name: str, role: str, days: float | None) -> str:
-    """Make a token and give its text, which is nowhere else.
+    """Create a token and return its text, which is stored nowhere.
 
     Raises:
-        TokenRefused: there is no such role.
-        Conflict: the tenant has a token of this name.
+        TokenError: the role is unknown.
+        Conflict: the tenant has a token with this name.
     """
     if role not in get_args(Role):
-        raise TokenRefused(f"{role} is no role: read, trade and admin are, each may what those before it may")
+        raise TokenError(f"unknown role {role}: choose read, trade or admin; each includes those before it")
     at_ms = now_ms()
     expires_ms = None if days is None else at_ms + int(days * DAY_MS)
     token, record = new_token(tenant, name, cast(Role, role), at_ms, expires_ms)
@@ -39,7 +39,7 @@ async def create(url: str, tenant: Tenant, name: str, role: str, days: float | N
 
 
 async def listed(url: str, tenant: Tenant | None) -> list[TokenRecord]:
-    """Return a tenant's tokens, or all; no secrets are in them."""
+    """Return the tokens of a tenant, or of all tenants, without their secrets."""
     async with Store.open(url) as store:
         return await store.access.tokens(tenant)
 
@@ -48,9 +48,9 @@ async def revoke(url: str, tenant: Tenant, token_id: str) -> None:
     """Revoke a token; running APIs refuse it within 5 s.
 
     Raises:
-        TokenRefused: the tenant has no token of this id in force.
+        TokenError: the tenant has no token with this id in force.
     """
     async with Store.open(url) as store:
         if not await store.access.revoke_token(tenant, token_id, now_ms()):
-            raise TokenRefused(f"{tenant} has no token {token_id} in force; `millrace tokens list` shows what there is")
+            raise TokenError(f"{tenant} has no token {token_id} in force; `millrace tokens list` lists its tokens")
         await Audit(store).record(action="revoke_token", outcome="done", tenant=tenant, actor=ACTOR, target=token_id)

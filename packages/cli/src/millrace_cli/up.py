@@ -1,4 +1,4 @@
-"""`millrace up`: the services alone, on a given Redis or an embedded one, as their configurations say."""
+"""`millrace up`: the five services, on a given Redis or an embedded Valkey."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from millrace_bus import EmbeddedServer
-from millrace_cli.addresses import free_port
-from millrace_cli.processes import Processes, Service, ServiceEnded
+from millrace_cli.processes import Processes, Service, ServiceEnded, free_port
 
 AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
-"""The services, and the agent id that each has when it is told no other."""
+"""The services and their default agent ids."""
 ENDS = {"magicbox": 0, "executor": 1, "gatherer": 2, "api": 2, "dbsync": 3}
-"""The order in which they end: strategies may cancel their orders on the way out, and all of it is stored."""
+"""The order in which they end: strategies may still cancel their orders, and all of it is stored."""
 
 
 async def run(
@@ -34,8 +33,8 @@ async def run(
             for kind, agent in agents.items():
                 environment = {"MILLRACE_REDIS_URL": url, "MILLRACE_DATA_DIR": str(data_dir)}
                 await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment, ENDS[kind]))
-            # A given address may hold a password.
-            say(f"The services run on {'the Redis given' if redis_url else url}; Ctrl-C ends them.")
+            # A given URL may contain a password.
+            say(f"{', '.join(agents)} run on {'the given Redis' if redis_url else url}; Ctrl-C ends them.")
             if (ended := await processes.end_before(stop)) is not None:
                 raise ServiceEnded(f"{ended.name} ended by itself (code {ended.returncode})")
         finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,14 +18,11 @@ from millrace_simulator.config import ConfigError, SimulatorConfig, default_conf
 from millrace_simulator.server import DEFAULT_HOST, serve
 
 DEFAULT_PORT = 9080
-PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; gives the process's exit code."""
+    """Run until SIGINT or SIGTERM; return the process's exit code."""
     options = _parser().parse_args(arguments)
-    if options.die_with_parent is not None:
-        _die_with_parent(options.die_with_parent)
     _set_up_logging()
     try:
         config = _configure(options)
@@ -51,28 +46,22 @@ async def _run(config: SimulatorConfig, host: str, port: int) -> None:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         for task in done:
-            # A market that broke must end the process loudly: a silent exchange looks like a quiet one.
+            # A failed market must end the process: an exchange without events looks like a quiet market.
             task.result()
     log.info("simulator stopped")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("millrace_simulator", description="An exchange to trade against.")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as JSON; what is left out is built in")
-    parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default %(default)s)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one (default %(default)s)")
-    parser.add_argument("--seed", type=int, metavar="N", help="decides everything that the participants do")
-    parser.add_argument("--events-per-second", type=float, metavar="N", help="changes of order books, over all symbols")
-    parser.add_argument("--depth-interval-ms", type=int, metavar="N", help="how long @depth@100ms gathers changes")
-    parser.add_argument("--record", action="store_true", default=None, help="keep every change of every book")
-    parser.add_argument(
-        "--die-with-parent",
-        nargs="?",
-        type=int,
-        const=0,
-        metavar="PID",
-        help="end when the process that started this ends; its id makes it sure from the first moment on",
+    parser = argparse.ArgumentParser(
+        "millrace_simulator", description="A simulated exchange that speaks Binance's protocol."
     )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="JSON file with settings")
+    parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 picks a free port (default %(default)s)")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the market: the same seed gives the same market")
+    parser.add_argument("--events-per-second", type=float, metavar="N", help="order book changes, all symbols")
+    parser.add_argument("--depth-interval-ms", type=int, metavar="N", help="interval of the @depth@100ms streams in ms")
+    parser.add_argument("--record", action="store_true", default=None, help="keep every book change")
     return parser
 
 
@@ -83,20 +72,8 @@ def _configure(options: argparse.Namespace) -> SimulatorConfig:
     return msgspec.structs.replace(config, **given)
 
 
-def _die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that happens (Linux).
-
-    `parent` is the parent's process id, 0 where it is not known: then only an end from now on is noticed.
-    """
-    parent = parent or os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        # It ended before the kernel was told.
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
 def _set_up_logging() -> None:
-    """One line an event on standard output: for people on a terminal, as JSON otherwise."""
+    """Log one line an event to standard output: readable on a terminal, else as JSON."""
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if sys.stdout.isatty() else structlog.processors.JSONRenderer()
     )

@@ -18,10 +18,10 @@ class ConfigError(Exception):
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """How much a client may ask; Binance's own figures by default."""
+    """Rate limits; Binance's own figures by default."""
 
     enforce: bool = True
-    """Whether to refuse what goes beyond; the counting goes on either way."""
+    """Whether to reject requests over a limit; they are counted either way."""
     weight_per_minute: int = 6000
     """Request weight for each IP address."""
     orders_per_10_seconds: int = 100
@@ -44,18 +44,18 @@ DEMO_ACCOUNT = AccountSettings(
         "ADA": Decimal(500_000),
     },
 )
-"""The account of the built-in exchange; its keys open nothing anywhere else."""
+"""The account of the built-in exchange; its keys are valid nowhere else."""
 
 
 class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Everything that the simulator can be told; the defaults are the built-in exchange."""
+    """All settings; the defaults are the built-in exchange."""
 
     seed: int = 1
-    """Decides everything that the background participants do."""
+    """Seed of the background participants: the same seed gives the same market."""
     events_per_second: float = 200
     """Changes of order books, over all symbols, on average."""
     depth_interval_ms: int = 100
-    """How long `@depth@100ms` gathers changes."""
+    """Interval of the `@depth@100ms` streams."""
     record: bool = False
     """Whether to keep every change of every book, and every trade."""
     symbols: tuple[SymbolRules, ...] = DEFAULT_SYMBOLS
@@ -80,12 +80,12 @@ def load(path: Path) -> SimulatorConfig:
 
 
 def default_config() -> SimulatorConfig:
-    """The built-in exchange: eight symbols and the account "demo-key" / "demo-secret"."""
+    """Return the built-in exchange: eight symbols and the account "demo-key" / "demo-secret"."""
     return SimulatorConfig()
 
 
 def _problem(config: SimulatorConfig) -> str | None:
-    """What no single value shows to be wrong."""
+    """Return the first mistake that involves several values; None when there is none."""
     names = [rules.symbol for rules in config.symbols]
     for place, rules in enumerate(config.symbols):
         if names.index(rules.symbol) != place:

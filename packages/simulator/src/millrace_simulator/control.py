@@ -1,4 +1,4 @@
-"""The control plane: what operators and tests ask the simulator beside Binance's protocol, under /simulator.
+"""The control plane under /simulator, for operators and tests; it is not part of Binance's protocol.
 
 - GET  /simulator/status                       how fast it goes, what it lists, whether it is paused
 - GET  /simulator/book?symbol=&updateId=       the whole book, now or (recorded) as of an update id
@@ -33,7 +33,7 @@ class _Pace(Listener):
 
 
 class ControlPlane:
-    """Answers the paths under /simulator."""
+    """Serves the paths under /simulator."""
 
     def __init__(self, venue: Venue, market: Market, config: SimulatorConfig) -> None:
         self._venue = venue
@@ -43,7 +43,7 @@ class ControlPlane:
         venue.listen(self._pace)
 
     async def status(self, _: web.Request) -> web.Response:
-        """How the simulator is doing."""
+        """Return the simulator's status."""
         running_s = (self._venue.clock.now_us() - self._pace.started_us) / 1_000_000
         return _json(
             {
@@ -65,7 +65,7 @@ class ControlPlane:
         )
 
     async def book(self, request: web.Request) -> web.Response:
-        """The whole book of a symbol, now or as of `updateId`."""
+        """Return the whole book of a symbol, now or as of `updateId`."""
         instrument = self._instrument(request)
         update_id = _integer(request, "updateId")
         if update_id is None:
@@ -79,7 +79,7 @@ class ControlPlane:
         return _json(show_book(instrument, snapshot))
 
     async def trades(self, request: web.Request) -> web.Response:
-        """All trades of a symbol that are kept, from `fromId` on."""
+        """Return all stored trades of a symbol from `fromId` on."""
         instrument = self._instrument(request)
         trades = instrument.tape.since(_integer(request, "fromId") or 0)
         return _json([show_trade(instrument.scale, trade) for trade in trades])
@@ -90,7 +90,7 @@ class ControlPlane:
         return _json({"paused": True})
 
     async def resume(self, _: web.Request) -> web.Response:
-        """Let the background participants go on."""
+        """Resume the background participants."""
         self._market.paused = False
         return _json({"paused": False})
 

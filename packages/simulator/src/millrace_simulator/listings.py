@@ -11,7 +11,7 @@ from millrace_simulator.venue.rules import SymbolRules
 
 
 def _listing(symbol: str, base: str, price: str, tick: str, lot: str) -> SymbolRules:
-    """A symbol quoted in USDT."""
+    """Return a symbol quoted in USDT."""
     return SymbolRules(
         symbol=symbol,
         base=base,

@@ -26,7 +26,7 @@ from millrace_simulator.venue import Clock, Venue, WallClock
 
 DEFAULT_HOST = "127.0.0.1"
 SHUTDOWN_TIMEOUT_S = 0.5
-"""How long requests under way may take once the server is asked to stop."""
+"""How long requests under way may take once the server stops."""
 BACKLOG = 1024
 
 
@@ -41,11 +41,11 @@ class Server:
         self.host = host
         self.port = port
         self.driver: asyncio.Task[None] | None = None
-        """Steps the market along the wall clock; None where whoever started the server steps it by hand."""
+        """Steps the market along the wall clock; None when the caller steps it."""
 
     @property
     def url(self) -> str:
-        """Where clients reach the REST paths: http://host:port."""
+        """Return where clients reach the REST paths: http://host:port."""
         return f"http://{self.host}:{self.port}"
 
     async def close(self) -> None:
@@ -72,7 +72,7 @@ async def serve(
     clock: Clock | None = None,
     drive_market: bool = True,
 ) -> Server:
-    """Start a simulator and give it when it answers; port 0 takes a free one, and the clock is the wall's by default.
+    """Start a simulator and return it once it serves; port 0 picks a free one, the default clock is the wall clock.
 
     With `drive_market` False the books are filled and then stand still until `server.market.step` is called.
 

@@ -63,7 +63,7 @@ class Client:
         return await self.send(method, path, f"{query}&signature={sign(query, secret)}", key=self.key)
 
     async def order(self, **params: Any) -> Answer:
-        """Place an order on KCSUSDT unless told otherwise."""
+        """Place an order, on KCSUSDT by default."""
         return await self.signed("POST", "/api/v3/order", **{"symbol": "KCSUSDT", **params})
 
 

@@ -36,7 +36,7 @@ def test_weight_counts_by_address_and_minute(clock: Clock) -> None:
     assert limits.request_headers("a")["X-MBX-USED-WEIGHT-1M"] == "0"
 
 
-def test_over_the_weight_a_client_is_told_how_long_to_wait(clock: Clock) -> None:
+def test_over_the_weight_a_client_learns_how_long_to_wait(clock: Clock) -> None:
     """429 with the seconds until the window ends; after those the address may go on."""
     limits = RateLimits(RULES, clock)
     clock.now_ms += 48_500

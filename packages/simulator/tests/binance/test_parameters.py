@@ -21,7 +21,7 @@ def test_query_and_body_are_one_and_the_query_wins() -> None:
 
 
 def test_a_name_twice_in_one_part_is_refused() -> None:
-    """Which of two values is meant cannot be told, so the request is refused."""
+    """Two values are ambiguous, so the request is rejected."""
     with pytest.raises(BinanceError) as refusal:
         from_form("symbol=BTCUSDT&symbol=ETHUSDT", "")
     assert code_of(refusal) == -1101
@@ -79,7 +79,7 @@ def test_what_must_be_there_is_asked_for_by_name(values: dict[str, str]) -> None
 
 
 def test_a_limit_beyond_the_most_is_cut() -> None:
-    """Asking for more than there can be gives the most, as Binance documents for depth."""
+    """Asking for more than the maximum returns the maximum, as Binance documents for depth."""
     assert Parameters({"limit": "9999"}).limit(100, 5000) == 5000
     assert Parameters({}).limit(100, 5000) == 100
 

@@ -51,7 +51,7 @@ async def test_parameters_count_wherever_they_are_sent(client: Any, method: str,
 async def test_a_key_that_is_missing_or_nobodys_is_refused(
     client: Any, key: str | None, refusal: tuple[int, int]
 ) -> None:
-    """Without a key, with something that is none, with one that nobody has: 401 and its code."""
+    """Without a key, with a malformed one, with an unknown one: 401 and its code."""
     params = stamped("")[1:]
     answer = await client.send("GET", "/api/v3/account", f"{params}&signature={sign(params)}", key=key)
     assert answer.refusal == refusal
@@ -92,7 +92,7 @@ async def test_orders_say_how_many_were_placed(limited: Any) -> None:
 
 @pytest.mark.parametrize("limits", [Limits(weight_per_minute=3)])
 async def test_over_the_limit_is_429_and_then_418(limited: Any) -> None:
-    """Over the weight a client is told to wait; one that goes on is banned."""
+    """Over the weight a client must wait; one that continues is banned."""
     answers = [await limited.get("/api/v3/ping") for _ in range(3 + IGNORED_BEFORE_BAN + 1)]
     assert [answer.status for answer in answers] == [200] * 3 + [429] * IGNORED_BEFORE_BAN + [418]
     assert (answers[3].body["code"], answers[-1].headers["Retry-After"]) == (-1003, "120")

@@ -1,4 +1,4 @@
-"""Unfilled orders: those that trade give their place back, as Binance documents by example."""
+"""Unfilled orders: those that trade return their place, as Binance documents by example."""
 
 from decimal import Decimal
 from typing import Any

@@ -12,7 +12,7 @@ Opener = Callable[..., tuple[Venue, Market]]
 
 
 class _Steps(Listener):
-    """Wakes whoever waits for steps."""
+    """Sets an event after a number of steps."""
 
     def __init__(self, wanted: int) -> None:
         self.left = wanted

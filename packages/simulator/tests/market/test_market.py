@@ -13,7 +13,7 @@ from millrace_simulator.venue import BookChange, Listener, OrderRequest, OrderSt
 Opener = Callable[..., tuple[Venue, Market]]
 
 
-class _Heard(Listener):
+class _Recorder(Listener):
     """Everything public, in order."""
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ def test_the_same_seed_and_steps_give_the_same_market(open_market: Opener) -> No
     runs = []
     for seed in (1, 1, 2):
         venue, market = open_market("KCSUSDT", "ETHBTC", seed=seed)
-        heard = _Heard()
-        venue.listen(heard)
+        received = _Recorder()
+        venue.listen(received)
         _run(market, 5)
-        runs.append(heard.events)
+        runs.append(received.events)
     assert runs[0] == runs[1]
     assert len(runs[0]) > 100
     assert runs[0] != runs[2]
@@ -145,16 +145,16 @@ def test_prices_move_and_agree_across_symbols(open_market: Opener) -> None:
 
 
 def test_a_paused_market_stands_still_but_steps_go_on(open_market: Opener) -> None:
-    """While paused nothing changes, steps are told, and afterwards no backlog comes."""
+    """While paused nothing changes, steps are reported, and afterwards there is no backlog."""
     venue, market = open_market("KCSUSDT")
-    heard = _Heard()
-    venue.listen(heard)
+    received = _Recorder()
+    venue.listen(received)
     market.paused = True
     _run(market, 10)
-    assert (heard.events, heard.steps) == ([], 1_000)
+    assert (received.events, received.steps) == ([], 1_000)
     market.paused = False
     _run(market, 0.01)
-    assert len(heard.events) < 50
+    assert len(received.events) < 50
 
 
 def test_speed_can_be_changed_on_the_way(open_market: Opener) -> None:

@@ -50,7 +50,7 @@ def test_selection_is_by_opening_time() -> None:
     assert minutes(50, None, 5) == []
 
 
-def test_a_long_silence_leaves_no_hole_and_no_heap() -> None:
+def test_a_long_pause_leaves_no_gap_and_no_backlog() -> None:
     """Flat klines fill the silence; the oldest are dropped so that memory stays bounded."""
     series = Series(Interval.S1, 0, 100)
     for hour in range(1, 8):

@@ -97,7 +97,7 @@ def kcs(venue: Venue) -> Instrument:
 
 
 @pytest.fixture
-def heard(venue: Venue) -> _Recorder:
+def received(venue: Venue) -> _Recorder:
     """All that the venue tells from the test's beginning on."""
     recorder = _Recorder()
     venue.listen(recorder)

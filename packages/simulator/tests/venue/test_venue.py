@@ -245,7 +245,7 @@ def test_cancel_replace_uses_what_the_cancel_frees(venue: Venue, alice: Account)
     assert _owned(alice, "USDT") == (Decimal(32), Decimal(968))
 
 
-def test_a_stop_order_waits_then_works(venue: Venue, alice: Account, kcs: Instrument, heard: Any) -> None:
+def test_a_stop_order_waits_then_works(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
     """A stop-loss-limit order is not working until its stop price trades; then it joins the book."""
     order = venue.place(alice, _stop(Side.SELL, OrderType.STOP_LOSS_LIMIT, "1", "12", "11.9")).order
     assert (order.is_working, order.working_us) == (False, -1)
@@ -254,7 +254,7 @@ def test_a_stop_order_waits_then_works(venue: Venue, alice: Account, kcs: Instru
     order = venue.order(alice, "KCSUSDT", OrderRef(order.order_id))
     assert (order.status, order.is_working) == (OrderStatus.NEW, True)
     assert kcs.book_ticker().ask == 11_900
-    assert [report.execution_type for report in heard.reports] == [ExecutionType.NEW, ExecutionType.NEW]
+    assert [report.execution_type for report in received.reports] == [ExecutionType.NEW, ExecutionType.NEW]
 
 
 def test_a_triggered_market_buy_spends_no_more_than_was_held(venue: Venue, alice: Account, kcs: Instrument) -> None:
@@ -269,75 +269,75 @@ def test_a_triggered_market_buy_spends_no_more_than_was_held(venue: Venue, alice
     assert _owned(alice, "USDT") == (Decimal(1000) - Decimal("136.4"), Decimal(0))
 
 
-def test_reports_tell_an_order_s_life(venue: Venue, alice: Account, kcs: Instrument, heard: Any) -> None:
+def test_reports_tell_an_order_s_life(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
     """NEW, TRADE, CANCELED, each with the order as it then stood, the cancel under its own id."""
     order = venue.place(alice, _limit(Side.BUY, "2", "12", client_order_id="x")).order
     venue.crowd_submit(kcs, Side.SELL, 100, 12_000)
     venue.cancel(alice, "KCSUSDT", OrderRef(order.order_id), cancel_client_order_id="c")
-    new, trade, canceled = heard.reports
+    new, trade, canceled = received.reports
     assert [new.order.status, trade.order.status, canceled.order.status] == ["NEW", "PARTIALLY_FILLED", "CANCELED"]
     assert trade.trade.is_maker
-    assert trade.trade.trade_id == heard.trades[0].trade_id
+    assert trade.trade.trade_id == received.trades[0].trade_id
     assert (canceled.client_order_id, canceled.original_client_order_id) == ("c", "x")
-    assert [report.execution_id for report in heard.reports] == [1, 2, 3]
+    assert [report.execution_id for report in received.reports] == [1, 2, 3]
 
 
-def test_fill_or_kill_reports_new_then_expired(venue: Venue, alice: Account, heard: Any) -> None:
+def test_fill_or_kill_reports_new_then_expired(venue: Venue, alice: Account, received: Any) -> None:
     """A FOK order that finds nothing is accepted and expires, unfilled."""
     placed = venue.place(alice, _limit(Side.BUY, "1", "12", time_in_force=TimeInForce.FOK))
     assert (placed.order.status, placed.trades) == (OrderStatus.EXPIRED, ())
-    assert [report.execution_type for report in heard.reports] == ["NEW", "EXPIRED"]
+    assert [report.execution_type for report in received.reports] == ["NEW", "EXPIRED"]
     assert _owned(alice, "USDT") == (Decimal(1000), Decimal(0))
 
 
-def test_a_prevented_self_trade_ends_as_binance_says(venue: Venue, alice: Account, heard: Any) -> None:
-    """The order that gives way is EXPIRED_IN_MATCH, reported as TRADE_PREVENTION; no trade is printed."""
+def test_a_prevented_self_trade_ends_as_binance_says(venue: Venue, alice: Account, received: Any) -> None:
+    """The prevented order is EXPIRED_IN_MATCH, reported as TRADE_PREVENTION; no trade is printed."""
     venue.place(alice, _limit(Side.SELL, "1", "12"))
     mode = SelfTradePrevention.EXPIRE_TAKER
     placed = venue.place(alice, _limit(Side.BUY, "1", "12", self_trade_prevention=mode))
     assert placed.order.status is OrderStatus.EXPIRED_IN_MATCH
-    assert heard.reports[-1].execution_type is ExecutionType.TRADE_PREVENTION
-    assert heard.trades == []
+    assert received.reports[-1].execution_type is ExecutionType.TRADE_PREVENTION
+    assert received.trades == []
 
 
-def test_a_self_trade_is_reported_for_both_sides(venue: Venue, alice: Account, heard: Any) -> None:
+def test_a_self_trade_is_reported_for_both_sides(venue: Venue, alice: Account, received: Any) -> None:
     """Where it is not prevented, taker and maker each get their report of the one trade."""
     venue.place(alice, _limit(Side.SELL, "1", "12"))
     venue.place(alice, _limit(Side.BUY, "1", "12", self_trade_prevention=SelfTradePrevention.NONE))
-    taker, maker = heard.reports[-2:]
+    taker, maker = received.reports[-2:]
     assert (taker.trade.is_maker, maker.trade.is_maker) == (False, True)
     assert taker.trade.trade_id == maker.trade.trade_id
-    assert len(heard.trades) == 1
+    assert len(received.trades) == 1
 
 
-def test_balances_are_told_once_an_action(venue: Venue, alice: Account, kcs: Instrument, heard: Any) -> None:
+def test_balances_are_reported_once_an_action(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
     """An action that fills several times tells each changed asset once, as it ended."""
     venue.crowd_submit(kcs, Side.SELL, 100, 12_000)
     venue.crowd_submit(kcs, Side.SELL, 100, 12_100)
     venue.place(alice, _limit(Side.BUY, "2", "12.1"))
-    (change,) = heard.balances
+    (change,) = received.balances
     assert change.account_id == alice.account_id
     assert change.balances == (alice.balance("KCS"), alice.balance("USDT"))
 
 
-def test_deposits_and_withdrawals_are_told(venue: Venue, alice: Account, heard: Any) -> None:
+def test_deposits_and_withdrawals_are_reported(venue: Venue, alice: Account, received: Any) -> None:
     """A deposit says what was added; more than is free cannot be withdrawn."""
     venue.deposit(alice, "BTC", Decimal(2))
     with pytest.raises(errors.InsufficientBalance):
         venue.deposit(alice, "BTC", Decimal(-3))
-    (change,) = heard.balances
+    (change,) = received.balances
     assert (change.asset, change.delta, change.balances[0].free) == ("BTC", Decimal(2), Decimal(2))
 
 
-def test_book_changes_join_and_rebuild_the_book(venue: Venue, alice: Account, kcs: Instrument, heard: Any) -> None:
-    """Each change begins where the last ended, and applying all of them gives the book."""
+def test_book_changes_join_and_rebuild_the_book(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
+    """Each change begins where the last ended, and applying all of them yields the book."""
     for place in range(10):
         venue.crowd_submit(kcs, Side.SELL, 100, 12_500 + place)
         venue.crowd_submit(kcs, Side.BUY, 100, 12_400 - place)
     venue.place(alice, _limit(Side.BUY, "3.5", "12.503"))
     book: dict[tuple[Side, int], int] = {}
     last = 0
-    for change in heard.books:
+    for change in received.books:
         assert change.first_update_id == last + 1
         assert len(change.changes) == change.last_update_id - last
         last = change.last_update_id
@@ -350,16 +350,21 @@ def test_book_changes_join_and_rebuild_the_book(venue: Venue, alice: Account, kc
     }
 
 
-def test_every_fill_is_printed_with_consecutive_ids(venue: Venue, alice: Account, kcs: Instrument, heard: Any) -> None:
+def test_every_fill_is_printed_with_consecutive_ids(
+    venue: Venue, alice: Account, kcs: Instrument, received: Any
+) -> None:
     """The public tape holds each fill once; one taker's fills at one price make one aggregate."""
     for price in (12_000, 12_000, 12_100):
         venue.crowd_submit(kcs, Side.SELL, 100, price)
     placed = venue.place(alice, _limit(Side.BUY, "3", "12.1"))
-    ids = [trade.trade_id for trade in heard.trades]
+    ids = [trade.trade_id for trade in received.trades]
     assert ids == [trade.trade_id for trade in placed.trades]
     assert ids == list(range(ids[0], ids[0] + 3))
-    assert [(aggregate.price, aggregate.quantity) for aggregate in heard.aggregates] == [(12_000, 200), (12_100, 100)]
-    assert kcs.tape.recent(2) == heard.trades[-2:]
+    assert [(aggregate.price, aggregate.quantity) for aggregate in received.aggregates] == [
+        (12_000, 200),
+        (12_100, 100),
+    ]
+    assert kcs.tape.recent(2) == received.trades[-2:]
 
 
 def test_queries_page_by_id_and_time(venue: Venue, clock: ManualClock, alice: Account, kcs: Instrument) -> None:
@@ -387,12 +392,12 @@ def test_a_halted_symbol_takes_no_orders_but_cancels(venue: Venue, alice: Accoun
     venue.cancel(alice, "KCSUSDT", OrderRef(order.order_id))
 
 
-def test_a_listener_that_left_hears_nothing(venue: Venue, heard: Any) -> None:
-    """Steps are told to whoever listens, and to nobody else."""
+def test_a_listener_that_left_hears_nothing(venue: Venue, received: Any) -> None:
+    """Steps are reported to listeners until they are removed."""
     venue.end_step()
-    venue.unlisten(heard)
+    venue.unlisten(received)
     venue.end_step()
-    assert len(heard.steps) == 1
+    assert len(received.steps) == 1
 
 
 def test_an_unknown_key_is_refused(venue: Venue) -> None:

@@ -1,1 +1,1 @@
-"""Who may do what: tokens, browser sessions, roles, limits, and the trail of what was done and denied."""
+"""Access control: tokens, browser sessions, roles, rate limits and the audit trail."""

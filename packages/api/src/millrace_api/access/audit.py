@@ -1,4 +1,4 @@
-"""The audit trail: every change that somebody asked for, and everything that was denied."""
+"""The audit trail: every change that was requested, and everything that was denied."""
 
 import structlog
 
@@ -6,13 +6,13 @@ from millrace_core.clock import now_ms
 from millrace_store import DatabaseUnavailable, Store
 
 NOBODY = "-"
-"""Stands for the tenant and the actor where none was verified."""
+"""Tenant and actor of a request that was not authenticated."""
 
 log = structlog.get_logger()
 
 
 class Audit:
-    """Writes the trail: into the database, and where that is away into the log."""
+    """Writes the audit trail to the database, or to the log while the database is unavailable."""
 
     def __init__(self, store: Store) -> None:
         self._access = store.access
@@ -28,8 +28,8 @@ class Audit:
         address: str | None = None,
         detail: object = None,
     ) -> None:
-        """Record that somebody did something, or was denied it."""
-        # PostgreSQL's texts hold no NUL, and who is denied chooses the target.
+        """Record one action and its outcome."""
+        # PostgreSQL's texts hold no NUL, and the target comes from whoever sent the request.
         target = target and target.replace("\x00", "")[:512]
         try:
             await self._access.record(
@@ -44,7 +44,7 @@ class Audit:
             )
         except DatabaseUnavailable:
             log.warning(
-                "audit: the database is away; this line stands for the row",
+                "audit: the database is unavailable; this line replaces the row",
                 tenant=tenant,
                 actor=actor,
                 action=action,

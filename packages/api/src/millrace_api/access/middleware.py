@@ -1,4 +1,4 @@
-"""The gate as every HTTP request passes it: before any route is even looked for."""
+"""Authentication, limits and audit of every HTTP request, before any route is looked up."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -8,20 +8,20 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from millrace_api.access.audit import NOBODY
-from millrace_api.access.gate import SAFE
+from millrace_api.access.authentication import SAFE
 from millrace_api.access.principal import Principal
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
 
 if TYPE_CHECKING:
     from millrace_api.services import Services
 
 OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session")})
-"""What is served to anybody; the session's beginning takes a token itself."""
+"""Served without authentication; POST /session reads a token from its body."""
 _DENIED = (401, 403)
 
 
-class GateMiddleware:
-    """Admits requests, counts them, and records changes and denials."""
+class AccessMiddleware:
+    """Authenticates requests, counts them, and audits changes and denials."""
 
     def __init__(self, app: ASGIApp, services: "Services") -> None:
         self._app = app
@@ -33,35 +33,35 @@ class GateMiddleware:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        passage = _Passage(send, lambda status: self._record(request, status))
+        send_response = _RecordingSend(send, lambda status: self._record(request, status))
         begun_s = time.perf_counter()
         try:
-            await self._serve(request, receive, passage)
+            await self._serve(request, receive, send_response)
         finally:
-            self._count(scope, passage.status, time.perf_counter() - begun_s)
+            self._count(scope, send_response.status, time.perf_counter() - begun_s)
 
-    async def _serve(self, request: Request, receive: Receive, passage: "_Passage") -> None:
+    async def _serve(self, request: Request, receive: Receive, send_response: "_RecordingSend") -> None:
         try:
             if (request.method, request.url.path) not in OPEN:
-                gate = self._services.gate
-                request.state.principal = await gate.identify(request.headers, request.cookies)
-                gate.admit(request.state.principal, request.headers, request.method)
-        except Refusal as refusal:
-            await self._turn_away(request, refusal)(request.scope, receive, passage)
+                authenticator = self._services.authenticator
+                request.state.principal = await authenticator.identify(request.headers, request.cookies)
+                authenticator.admit(request.state.principal, request.headers, request.method)
+        except ApiError as refusal:
+            await self._reject(request, refusal)(request.scope, receive, send_response)
         else:
-            await self._app(request.scope, receive, passage)
+            await self._app(request.scope, receive, send_response)
 
-    def _turn_away(self, request: Request, refusal: Refusal) -> ASGIApp:
+    def _reject(self, request: Request, refusal: ApiError) -> ASGIApp:
         request.state.reason = str(refusal)
         if refusal.status in _DENIED:
             try:
-                self._services.gate.failed(address_of(request))
-            except Refusal as too_many:
+                self._services.authenticator.failed(address_of(request))
+            except ApiError as too_many:
                 return too_many.response()
         return refusal.response()
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        # Never the path: an id in a label would make a series of its own.
+        # Never the path: each id in it would create a time series.
         operation = _operation(scope) or "-"
         self._services.metrics.requests.labels(operation, str(status)).inc()
         self._services.metrics.seconds.labels(operation).observe(seconds)
@@ -73,7 +73,7 @@ class GateMiddleware:
             return
         principal: Principal | None = getattr(request.state, "principal", None)
         detail = {"status": status, "reason": getattr(request.state, "reason", None)}
-        await self._services.gate.audit.record(
+        await self._services.authenticator.audit.record(
             action=operation or f"{request.method} {request.url.path[:128]}",
             outcome="denied" if is_denial else _outcome(status),
             tenant=principal.tenant if principal else NOBODY,
@@ -85,13 +85,13 @@ class GateMiddleware:
         )
 
 
-class _Passage:
-    """Passes an answer on once it is recorded, and remembers its status."""
+class _RecordingSend:
+    """Sends a response once it is audited, and remembers its status."""
 
     def __init__(self, send: Send, record: Callable[[int], Awaitable[None]]) -> None:
         self._send, self._record = send, record
         self.status = 499
-        """That of a client that left before it was answered."""
+        """The status of a response that was never sent, since the client had left."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -101,13 +101,13 @@ class _Passage:
 
 
 def _operation(scope: Scope) -> str | None:
-    """Return the name that OpenAPI has for what was asked for; None where no route was found, or looked for."""
+    """Return the OpenAPI operation id of a request; None when no route was matched."""
     name: str | None = getattr(scope.get("route"), "operation_id", None)
     return name
 
 
 def address_of(request: Request) -> str:
-    """Return the address from which a request came."""
+    """Return the client's address."""
     return request.client.host if request.client else NOBODY
 
 

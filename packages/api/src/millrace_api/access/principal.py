@@ -1,4 +1,4 @@
-"""Who asks, and what that one may do. The tenant comes from the token and from nowhere else."""
+"""The authenticated caller and its role. The tenant comes from the token and from nowhere else."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,50 +6,50 @@ from typing import Annotated, Literal, cast, get_args
 
 from fastapi import Depends, Request
 
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
 from millrace_core.names import PUBLIC, Tenant
 
 Role = Literal["read", "trade", "admin"]
-"""Each may do what those before it may."""
+"""Each role includes those before it."""
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody whose token was verified."""
+    """The owner of a valid token or session."""
 
     tenant: Tenant
     role: Role
     token_id: str
     name: str
-    """The token's name; orders that name no source carry it."""
+    """The token's name; it becomes the source of orders that name none."""
     csrf: str | None = None
-    """What a browser's session must send along with every change; None for a token."""
+    """The secret that a browser's session sends with every change; None for a token."""
 
     def may(self, role: Role) -> bool:
-        """Tell whether this one has a role."""
+        """Tell whether the principal has a role."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
     @property
     def is_operator(self) -> bool:
-        """Tell whether this one runs the platform: an admin of PUBLIC, to whom what all tenants share belongs."""
+        """Tell whether the principal operates the platform: an admin of PUBLIC, who owns what tenants share."""
         return self.tenant == PUBLIC and self.role == "admin"
 
 
 def _caller(request: Request) -> Principal:
-    # The gate lets nothing pass without one.
+    # The middleware lets nothing pass without one.
     return cast(Principal, request.state.principal)
 
 
 Caller = Annotated[Principal, Depends(_caller)]
-"""Who asks."""
+"""The authenticated caller, as a dependency of a route."""
 
 
 def needs(role: Role) -> Callable[[Principal], None]:
-    """Return the dependency that lets only those pass who have a role."""
+    """Return the dependency that rejects callers without a role."""
 
     def check(caller: Caller) -> None:
         if not caller.may(role):
-            raise Refusal(403, f"this needs a token with the role {role}; this one has the role {caller.role}")
+            raise ApiError(403, f"this needs a token with the role {role}; yours has the role {caller.role}")
 
     return check

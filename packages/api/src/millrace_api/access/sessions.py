@@ -1,6 +1,6 @@
-"""Browser sessions: a cookie that scripts cannot read, and a second secret that only our own pages know.
+"""Browser sessions: a cookie that scripts cannot read, and a CSRF secret that only our own pages know.
 
-They live in this process alone: a restart logs browsers out.
+Sessions live in this process only: a restart logs browsers out.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from millrace_api.access.verifier import with_csrf
 COOKIE = "millrace_session"
 CSRF_HEADER = "X-CSRF-Token"
 LIFETIME_S = 12 * 3600
-_MOST = 10_000
+_MAX_SESSIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,15 @@ class _Session:
 
 
 class Sessions:
-    """The sessions of this process."""
+    """The browser sessions of this process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._by_digest: dict[str, _Session] = {}
 
     def begin(self, principal: Principal) -> tuple[str, Principal]:
-        """Begin a session: give the cookie's value, and the principal with its CSRF secret."""
-        if len(self._by_digest) >= _MOST:
+        """Start a session; return the cookie's value and the principal with its CSRF secret."""
+        if len(self._by_digest) >= _MAX_SESSIONS:
             self._drop_ended()
         cookie = secrets.token_urlsafe(32)
         known = with_csrf(principal, secrets.token_urlsafe(32))
@@ -43,7 +43,7 @@ class Sessions:
         return cookie, known
 
     def principal(self, cookie: str) -> Principal | None:
-        """Return whose session a cookie is; None when there is none, or it has ended."""
+        """Return the principal of a cookie's session; None when there is none, or it has ended."""
         session = self._by_digest.get(_digest(cookie))
         if session is None or session.ends_s <= self._clock():
             return None
@@ -54,7 +54,7 @@ class Sessions:
         self._by_digest.pop(_digest(cookie), None)
 
     def end_all(self, token_id: str) -> None:
-        """End every session that a token began."""
+        """End every session that was started with a token."""
         self._by_digest = {
             digest: session for digest, session in self._by_digest.items() if session.principal.token_id != token_id
         }
@@ -62,19 +62,19 @@ class Sessions:
     def _drop_ended(self) -> None:
         now_s = self._clock()
         self._by_digest = {digest: each for digest, each in self._by_digest.items() if each.ends_s > now_s}
-        while len(self._by_digest) >= _MOST:
+        while len(self._by_digest) >= _MAX_SESSIONS:
             del self._by_digest[next(iter(self._by_digest))]
 
 
 def is_own_origin(origin: str | None, host: str | None, allowed: tuple[str, ...] = ()) -> bool:
-    """Tell whether a browser's page at `origin` may act for its user here: it is ours, or one that is allowed."""
+    """Tell whether a page at `origin` may use a session: it is our own, or an allowed one."""
     if origin is None:
         return False
     return origin in allowed or (host is not None and urlsplit(origin).netloc.lower() == host.lower())
 
 
 def is_csrf_of(principal: Principal, given: str | None) -> bool:
-    """Tell whether the second secret of a session was sent along."""
+    """Tell whether `given` is the session's CSRF secret."""
     return principal.csrf is not None and hmac.compare_digest(principal.csrf.encode(), (given or "").encode())
 
 

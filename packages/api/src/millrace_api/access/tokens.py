@@ -1,4 +1,4 @@
-"""API tokens: `mr_{id}_{secret}`. The secret is shown once; what is stored of it is its argon2 hash."""
+"""API tokens: `mr_{id}_{secret}`. The secret is shown once; only its argon2 hash is stored."""
 
 import secrets
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from millrace_store.queries.records import TokenRecord
 _PREFIX = "mr"
 _ID_BYTES = 6
 _SECRET_BYTES = 24
-# What OWASP asks of passwords at least; the secret is 192 random bits, which no hash needs to slow down further.
+# OWASP's minimum for passwords; the secret is 192 random bits, which a slower hash would not protect better.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
 class TokenText(NamedTuple):
-    """A token taken apart."""
+    """The two parts of a token."""
 
     id: str
     secret: str
@@ -28,7 +28,7 @@ class TokenText(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "TokenText | None":
-        """Read a token; None where the text has another form."""
+        """Return a token's parts; None when the text has another form."""
         prefix, _, rest = text.partition("_")
         token_id, _, secret = rest.partition("_")
         if prefix != _PREFIX or not secret or len(text) > 128:
@@ -40,7 +40,7 @@ class TokenText(NamedTuple):
 def new_token(
     tenant: Tenant, name: str, role: Role, now_ms: int, expires_ms: int | None = None
 ) -> tuple[TokenText, TokenRecord]:
-    """Make a token: what its owner gets, and what is stored of it."""
+    """Return a new token: the text for its owner and the record to store."""
     token = TokenText(secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES))
     record = TokenRecord(
         id=token.id,
@@ -57,7 +57,7 @@ def new_token(
 
 
 def is_secret_of(secret: str, record: TokenRecord) -> bool:
-    """Tell whether a secret is that of a token; takes about 20 ms of CPU."""
+    """Tell whether a secret belongs to a token; takes about 20 ms of CPU."""
     try:
         return _hasher.verify(record.secret_hash, secret)
     except (VerificationError, InvalidHashError):
@@ -65,5 +65,5 @@ def is_secret_of(secret: str, record: TokenRecord) -> bool:
 
 
 def is_in_force(record: TokenRecord, now_ms: int) -> bool:
-    """Tell whether a token was neither revoked nor has expired."""
+    """Tell whether a token is neither revoked nor expired."""
     return record.revoked_ms is None and (record.expires_ms is None or record.expires_ms > now_ms)

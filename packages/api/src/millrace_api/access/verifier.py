@@ -1,4 +1,4 @@
-"""Whether a token is good: verified by its hash once, then looked up again every few seconds."""
+"""Verifying tokens: by their hash once, then by a lookup every few seconds."""
 
 import asyncio
 import hashlib
@@ -15,36 +15,36 @@ from millrace_store.queries.records import TokenRecord
 RECHECK_S = 5.0
 """A token that is revoked or has expired stops working within this time."""
 KEPT_S = 300.0
-"""While the database is away, tokens that were good lately go on for this long."""
+"""While the database is unavailable, tokens that were verified stay valid for this long."""
 _USED_EVERY_MS = 60_000
-_MOST_KNOWN = 10_000
-_MOST_HASHING = 2
+_MAX_KNOWN = 10_000
+_MAX_HASHING = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A token that was verified."""
+    """A verified token."""
 
     record: TokenRecord
     checked_s: float
 
 
 class Verifier:
-    """Tells whose a token is."""
+    """Verifies tokens against the database."""
 
     def __init__(self, store: Store) -> None:
         self._access = store.access
         self._known: dict[bytes, _Known] = {}
-        """By digest, so that no secret stays in memory."""
+        """By the token's digest, so that no secret stays in memory."""
         self._good: dict[str, tuple[bool, float]] = {}
-        """By token id, whether it was in force, and when that was looked up."""
-        self._hashing = asyncio.Semaphore(_MOST_HASHING)
+        """By token id, whether it was in force, and when that was looked up (s)."""
+        self._hashing = asyncio.Semaphore(_MAX_HASHING)
 
     async def principal(self, text: str) -> Principal | None:
-        """Return whose token this is; None when it is nobody's, or no longer in force.
+        """Return a token's principal; None when the token is unknown or no longer in force.
 
         Raises:
-            DatabaseUnavailable: the token is not known here and cannot be looked up.
+            DatabaseUnavailable: the token is not cached and cannot be looked up.
         """
         token = TokenText.parse(text)
         if token is None:
@@ -57,7 +57,7 @@ class Verifier:
         """Tell whether a token that was verified earlier is still in force.
 
         Raises:
-            DatabaseUnavailable: that cannot be told.
+            DatabaseUnavailable: it cannot be looked up.
         """
         good, checked_s = self._good.get(token_id, (False, -RECHECK_S))
         if time.monotonic() - checked_s >= RECHECK_S:
@@ -67,7 +67,7 @@ class Verifier:
         return good
 
     def forget(self, token_id: str) -> None:
-        """Look a token up afresh at its next use."""
+        """Look up a token again at its next use."""
         self._known = {digest: known for digest, known in self._known.items() if known.record.id != token_id}
         self._good.pop(token_id, None)
 
@@ -84,7 +84,7 @@ class Verifier:
         if record is None or not await self._verified(known, token, record):
             self._known.pop(digest, None)
             return None
-        if len(self._known) >= _MOST_KNOWN:
+        if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
         self._known[digest] = _Known(await self._used(record), now_s)
         return record
@@ -110,5 +110,5 @@ def _principal(record: TokenRecord) -> Principal | None:
 
 
 def with_csrf(principal: Principal, csrf: str) -> Principal:
-    """Return a principal as a browser's session knows it."""
+    """Return a principal with a CSRF secret."""
     return replace(principal, csrf=csrf)

@@ -1,1 +1,1 @@
-"""Agents' configurations: whose they are, what of them may be shown, and how two of them differ. Pure."""
+"""Agents' configurations: who may see and change them, secrets masked, differences. All but `editor` is pure."""

@@ -1,4 +1,4 @@
-"""Which model a configuration must meet, by the kind of its agent."""
+"""The model of a configuration, by its agent's kind."""
 
 from millrace_api.config import ApiConfig
 from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig, parse_config
@@ -16,7 +16,7 @@ MODELS: dict[str, type[BaseConfig]] = {
 
 
 def mistakes(kind: str, agent: AgentId, text: bytes) -> tuple[Problem, ...]:
-    """Return every mistake that the form of a configuration shows; the agent itself checks the rest."""
+    """Return every mistake in the form of a configuration; the agent itself checks the rest."""
     try:
         config = parse_config(MODELS[kind], text)
     except ConfigInvalid as error:

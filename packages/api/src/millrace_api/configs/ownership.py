@@ -1,7 +1,7 @@
-"""Whose a configuration is: that of the tenants it names.
+"""Who may see and change a configuration: it belongs to the tenants that it names.
 
-A tenant sees a configuration that names no other tenant but PUBLIC, and changes one that names it alone. What
-several tenants share, and what names none, is the operator's: an admin of PUBLIC.
+A tenant sees a configuration that names no other tenant but PUBLIC, and changes one that names it alone. A
+configuration of several tenants, or of none, belongs to the operator: an admin of PUBLIC.
 """
 
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ _BY_TENANT = ("exchanges", "risk")
 
 
 def tenants_of(config: Any) -> set[str]:
-    """Return the tenants that a configuration names, valid or not."""
+    """Return the tenants that a configuration names, whether it is valid or not."""
     return set(_named(config)) if isinstance(config, dict) else set()
 
 
 def may_see(principal: Principal, config: Any) -> bool:
-    """Tell whether somebody may see a configuration, secrets apart."""
+    """Tell whether a principal may see a configuration, with its secrets masked."""
     named = tenants_of(config)
     return principal.is_operator or (principal.tenant in named and named <= {principal.tenant, PUBLIC})
 
 
 def may_change(principal: Principal, config: Any) -> bool:
-    """Tell whether somebody may put a configuration in force, or another in its place."""
+    """Tell whether a principal may put or replace a configuration."""
     return principal.is_operator or (principal.may("admin") and tenants_of(config) == {principal.tenant})
 
 

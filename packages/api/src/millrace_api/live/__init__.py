@@ -1,1 +1,1 @@
-"""Live streams over WebSocket: each stream is followed once, and each of its messages encoded once for all clients."""
+"""Live streams over WebSocket: each stream is followed once, and each message encoded once for all clients."""

@@ -1,4 +1,4 @@
-"""One WebSocket: what it subscribed to, and the bound on what waits for it."""
+"""One WebSocket client: what it subscribed to, what it was sent, and the bound on what waits for it."""
 
 import time
 from collections.abc import Callable
@@ -6,32 +6,36 @@ from typing import Protocol
 
 from millrace_api.access.principal import Principal
 from millrace_api.live import messages
-from millrace_api.live.subscription import Subscription
+from millrace_api.live.topic import Topic
 from millrace_api.metrics import Metrics
+from millrace_core.ids import MessageId
 from millrace_core.names import StreamName
 
-MOST_SUBSCRIPTIONS = 200
+MAX_SUBSCRIPTIONS = 200
 FULL_BYTES = 1_000_000
-"""What may wait for one client in our memory; beyond that it gets the newest state instead of every message."""
+"""Bytes that may wait in memory for one client; beyond that it gets the newest state instead of every message."""
 STALLED_S = 30.0
-"""A client that has not read for so long is told to go."""
-TOO_SLOW = 1013
-NOT_ALLOWED = 1008
+"""A client that reads nothing for this long is disconnected."""
+
+# Close codes, RFC 6455 and its registry.
 GOING_AWAY = 1001
+NOT_ALLOWED = 1008
+INTERNAL_ERROR = 1011
+TOO_SLOW = 1013
 
 
 class Sink(Protocol):
-    """The socket's side of a client."""
+    """The socket of a client."""
 
     def send(self, message: bytes) -> None:
         """Send a text message; what the socket does not take waits in memory."""
 
     def close(self, code: int, reason: str) -> None:
-        """Say why, and close; what still waits need not be sent."""
+        """Send a close frame and disconnect; messages that still wait need not be sent."""
 
 
 class Client:
-    """A client's subscriptions."""
+    """A connected client and its subscriptions."""
 
     def __init__(self, principal: Principal, address: str, sink: Sink, metrics: Metrics) -> None:
         self.principal = principal
@@ -46,7 +50,7 @@ class Client:
 
     @property
     def is_full(self) -> bool:
-        """Tell whether more waits for the client than may."""
+        """Tell whether more than `FULL_BYTES` wait for the client."""
         return self._full_since_s is not None
 
     def send(self, message: bytes) -> None:
@@ -56,12 +60,12 @@ class Client:
             self._sink.send(message)
 
     def filled(self) -> None:
-        """Too much waits for the client."""
+        """Note that too much waits for the client."""
         if self._full_since_s is None:
             self._full_since_s = time.monotonic()
 
     def drained(self) -> None:
-        """The client has read most of what waited for it."""
+        """Note that the client has read most of what waited for it, and send it what it missed."""
         self._full_since_s = None
         waiting, self.on_writable = self.on_writable, []
         for call in waiting:
@@ -71,19 +75,19 @@ class Client:
                 return
             subscription.catch_up()
 
-    def fell_behind(self, subscription: Subscription) -> None:
-        """Note a message that the client was too slow for; where no later state makes up for it, it must go."""
+    def fell_behind(self, topic: Topic) -> None:
+        """Note a message that was skipped; disconnect the client where no later state makes up for it."""
         self._metrics.live_conflated.inc()
-        if not subscription.topic.name.has_snapshots:
-            self.dismiss(TOO_SLOW, "too slow for a stream of answers: come back and subscribe with `since`")
+        if not topic.name.has_snapshots:
+            self.disconnect(TOO_SLOW, "too slow for a stream of answers: reconnect and subscribe with `since`")
 
     def check_stalled(self) -> None:
-        """Let go of a client that has not read for long."""
+        """Disconnect the client when it has read nothing for `STALLED_S`."""
         if self._full_since_s is not None and time.monotonic() - self._full_since_s > STALLED_S:
-            self.dismiss(TOO_SLOW, f"nothing was read for {STALLED_S:.0f} s")
+            self.disconnect(TOO_SLOW, f"nothing was read for {STALLED_S:.0f} s")
 
-    def dismiss(self, code: int, reason: str) -> None:
-        """Tell the client to go."""
+    def disconnect(self, code: int, reason: str) -> None:
+        """Close the connection and say why; harmless when it is closed already."""
         if self.is_closed:
             return
         if code == TOO_SLOW:
@@ -91,6 +95,88 @@ class Client:
         self.is_closed = True
         self._sink.close(code, reason)
 
-    def refuse(self, stream: str | None, detail: str) -> None:
-        """Say that a command is not carried out."""
+    def reject(self, stream: str | None, detail: str) -> None:
+        """Say that a command was not carried out, and why."""
         self.send(messages.note("error", stream, detail=detail))
+
+
+class Subscription:
+    """One stream as one client receives it: the topic's subscriber."""
+
+    def __init__(self, client: Client, topic: Topic) -> None:
+        self.topic = topic
+        self._client = client
+        self._is_live = False
+        """Whether messages are sent as they come."""
+        self._is_replaying = False
+        """Whether older messages are being sent; live ones follow by themselves."""
+        self._skipped = 0
+        """Messages since the client fell behind."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the client still wants the stream."""
+        return not self._client.is_closed and self._client.subscriptions.get(self.topic.name) is self
+
+    def start(self) -> None:
+        """Send the whole state now, or as soon as it is known."""
+        if self.topic.is_ready:
+            self.begin()
+
+    def begin(self) -> None:
+        """Send the whole state; live messages follow."""
+        if self._is_replaying:
+            return
+        if self._client.is_full:
+            self._skip()
+            return
+        if self._skipped:
+            self._client.send(messages.note("skipped", self.topic.name, messages=self._skipped))
+            self._skipped = 0
+        self._is_live = True
+        self._client.send(self.topic.beginning())
+
+    def deliver(self, message: bytes) -> None:
+        """Send a message, or count it as skipped when the client is too slow."""
+        if not self._is_live:
+            if self._skipped:
+                self._skip()
+        elif self._client.is_full:
+            self._skip()
+        else:
+            self._client.send(message)
+
+    def fail(self, reason: str) -> None:
+        """Disconnect the client, since the stream cannot be delivered to it any more."""
+        self._client.disconnect(INTERNAL_ERROR, reason)
+
+    def replay(self) -> None:
+        """Hold live messages back: older ones are being sent first."""
+        self._is_replaying = True
+
+    def resume(self, since: MessageId) -> bool:
+        """Send what came after `since` and go live; return False when memory does not reach back that far."""
+        found = self.topic.after(since)
+        if found is None:
+            return False
+        self._is_replaying = False
+        self._is_live = True
+        for message in found:
+            self._client.send(message)
+        self._client.send(messages.note("resumed", self.topic.name, self.topic.last))
+        return True
+
+    def give_up_replay(self) -> None:
+        """Send the whole state instead of the older messages."""
+        self._is_replaying = False
+        self.start()
+
+    def catch_up(self) -> None:
+        """Send the whole state to a client that skipped messages and reads again."""
+        if self._skipped and self.topic.is_ready:
+            self.begin()
+
+    def _skip(self) -> None:
+        self._is_live = False
+        self._skipped += 1
+        self._client.fell_behind(self.topic)

@@ -1,4 +1,4 @@
-"""What clients say over a WebSocket, and what they are told. See docs/api.md, "Live"."""
+"""Commands from WebSocket clients, and the messages that they receive. See docs/api.md, "Live"."""
 
 from typing import Annotated, Any, Literal
 
@@ -22,20 +22,20 @@ from millrace_core.trace import Trace
 
 
 class _Command(msgspec.Struct, frozen=True, tag_field="op", forbid_unknown_fields=True):
-    """What every command says."""
+    """Fields of every command."""
 
     stream: Annotated[str, msgspec.Meta(max_length=256)]
 
 
 class Subscribe(_Command, frozen=True, tag="subscribe"):
-    """Send me this stream."""
+    """Start sending a stream."""
 
     since: str | None = None
-    """The id of the last message that I have: go on from there."""
+    """The id of the last message that the client has; the next one is the first to be sent."""
 
 
 class Unsubscribe(_Command, frozen=True, tag="unsubscribe"):
-    """Send me this stream no longer."""
+    """Stop sending a stream."""
 
 
 Command = Subscribe | Unsubscribe
@@ -43,13 +43,13 @@ NoteType = Literal["live", "resumed", "untrusted", "skipped", "unsubscribed", "e
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is told of a stream beside its own messages."""
+    """A message about a stream rather than one of its own."""
 
     type: NoteType
     stream: str | None = None
     id: str | None = None
     messages: int | None = None
-    """How many messages a slow client did not get one by one."""
+    """How many messages a slow client did not receive."""
     detail: str | None = None
 
 
@@ -58,10 +58,10 @@ _NO_TRACE = Trace()
 
 
 def read_command(text: bytes) -> Command:
-    """Read what a client says.
+    """Return a client's command.
 
     Raises:
-        msgspec.MsgspecError: it is no command.
+        msgspec.MsgspecError: it is not a command.
     """
     return _COMMAND.decode(text)
 
@@ -80,7 +80,7 @@ def note(
 
 
 def framed(name: StreamName, message: bytes) -> bytes:
-    """Return a message as it travels, with its stream's name in front."""
+    """Return a message with its stream's name added in front."""
     return b'{"stream":%b,%b' % (msgspec.json.encode(str(name)), message[1:])
 
 

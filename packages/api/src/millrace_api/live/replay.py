@@ -1,23 +1,23 @@
-"""Resuming a stream further back than memory reaches: from its journal, until live messages join on."""
+"""Resuming a stream from its journal, when memory does not reach back to the client's last message."""
 
 import asyncio
 
 from millrace_api.live import messages
-from millrace_api.live.client import Client
-from millrace_api.live.subscription import Subscription
+from millrace_api.live.client import Client, Subscription
 from millrace_bus import CommandRefused, JournalPage, Journals
 from millrace_core.ids import MessageId
 
 PAGE = 500
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 _POLL_S = 0.02
+_MAX_POLLS = 500
 
 
 async def replay(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> None:
-    """Send everything after `since` and go live; where the journal has a hole, begin with the whole state instead."""
+    """Send everything after `since` and go live; where the journal has a gap, send the whole state instead."""
     subscription.replay()
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             await subscription.topic.ready()
         is_resumed = await _bridge(journals, client, subscription, since)
     except (TimeoutError, CommandRefused):
@@ -27,16 +27,24 @@ async def replay(journals: Journals, client: Client, subscription: Subscription,
 
 
 async def _bridge(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> bool:
-    """Send what the journal holds until memory reaches; tell whether no message was missing."""
-    name, last = subscription.topic.name, since
+    """Send journal entries until memory holds the rest; return False when a message is missing or late.
+
+    Raises:
+        TimeoutError: Redis did not answer in time.
+    """
+    name, last, polls = subscription.topic.name, since, 0
     while subscription.is_open and not subscription.resume(last):
         if last > (subscription.topic.last or last):
             if last == since:
                 return False
             # The journal is ahead of the channel for a moment.
+            polls += 1
+            if polls > _MAX_POLLS:
+                return False
             await asyncio.sleep(_POLL_S)
             continue
-        entries = (await journals.read({str(name): last}, most=PAGE)).get(str(name))
+        async with asyncio.timeout(_TIMEOUT_S):
+            entries = (await journals.read({str(name): last}, most=PAGE)).get(str(name))
         if not entries or not _joins_on(last, entries):
             return False
         for entry in entries:
@@ -47,7 +55,7 @@ async def _bridge(journals: Journals, client: Client, subscription: Subscription
 
 
 async def _writable(client: Client) -> None:
-    """Wait until no more waits for a client than may."""
+    """Wait until the client has read most of what waits for it, or is disconnected since it stalls."""
     if client.is_full and not client.is_closed:
         reads_again = asyncio.Event()
         client.on_writable.append(reads_again.set)

@@ -1,4 +1,4 @@
-"""The WebSocket itself: uvicorn hands the connection over, the gate decides, picows carries the frames.
+"""The WebSocket itself: uvicorn hands the connection over, we authenticate the client, picows carries the frames.
 
 An ASGI WebSocket costs a task switch and several copies a message; 200 clients on one busy book need that message
 written 200 times. So uvicorn's own hook for WebSocket protocols leads here, and ASGI is left out.
@@ -19,7 +19,7 @@ from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 from millrace_api.access.audit import NOBODY
 from millrace_api.access.principal import Principal
 from millrace_api.live.client import FULL_BYTES, Client
-from millrace_api.problems import Refusal
+from millrace_api.problems import ApiError
 from millrace_api.services import Services
 
 PATH = "/api/v1/live"
@@ -38,7 +38,7 @@ class LiveListener(WSListener):
         self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """The client may speak."""
+        """Register the client."""
         self._transport = transport
         transport.underlying_transport.set_write_buffer_limits(high=FULL_BYTES, low=FULL_BYTES // 4)
         # The kernel's own buffer would grow to megabytes for each client that does not read, and what is in it is old.
@@ -47,26 +47,26 @@ class LiveListener(WSListener):
         self._hub.join(self._client)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take what the client says."""
+        """Carry out the command in a frame."""
         if frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
         elif frame.msg_type == WSMsgType.TEXT and frame.fin:
-            self._hub.take(self._client, frame.get_payload_as_bytes())
+            self._hub.execute(self._client, frame.get_payload_as_bytes())
         elif frame.msg_type not in (WSMsgType.PING, WSMsgType.PONG):
             transport.send_close(WSCloseCode.UNSUPPORTED_DATA, b"commands are text, each in one frame")
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """The client is gone."""
+        """Remove the client."""
         self._hub.leave(self._client)
 
     def pause_writing(self) -> None:
-        """More waits for the client than may."""
+        """Note that too much waits for the client."""
         self._client.filled()
 
     def resume_writing(self) -> None:
-        """The client has read most of it."""
+        """Note that the client has read most of what waited."""
         self._client.drained()
 
     def send(self, message: bytes) -> None:
@@ -75,14 +75,14 @@ class LiveListener(WSListener):
             self._transport.send(WSMsgType.TEXT, message)
 
     def close(self, code: int, reason: str) -> None:
-        """Say why, and close; a client that does not read cannot keep what waits for it in memory."""
+        """Send a close frame and disconnect, at once when the client does not read: what waits for it must not stay."""
         if self._transport is not None:
             self._transport.send_close(WSCloseCode(code), reason.encode())
             self._transport.disconnect(graceful=not self._client.is_full)
 
 
 class SocketProtocol(asyncio.Protocol):
-    """What uvicorn makes for each request to upgrade; `serving` gives the class bound to its services."""
+    """Created by uvicorn for each upgrade request; `serving` returns the class bound to its services."""
 
     services: ClassVar[Services]
 
@@ -92,19 +92,20 @@ class SocketProtocol(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection over."""
+        """Take over the connection."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take the request, which uvicorn gives whole."""
+        """Take the request, which uvicorn passes on whole."""
         if self._transport is None or self._task is not None:
             return
-        # Until it is decided who serves the connection, nothing more is read from it.
+        # Nothing more is read until it is decided who serves the connection.
         self._transport.pause_reading()
         self._task = asyncio.get_running_loop().create_task(self._decide(data, self._transport))
+        self._task.add_done_callback(self._decided)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client left before it was admitted."""
+        """Stop deciding about a client that has left."""
         if self._task is not None:
             self._task.cancel()
 
@@ -115,20 +116,28 @@ class SocketProtocol(asyncio.Protocol):
             return
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in request.headers}
         address = (transport.get_extra_info("peername") or (NOBODY,))[0]
-        gate, principal = self.services.gate, None
+        authenticator, principal = self.services.authenticator, None
         try:
-            principal = await gate.identify(headers, _cookies(headers))
-            gate.admit(principal, headers, "GET", is_socket=True)
+            principal = await authenticator.identify(headers, _cookies(headers))
+            authenticator.admit(principal, headers, "GET", is_socket=True)
             self.services.hub.check_room(principal)
-        except Refusal as refusal:
-            await self._turn_away(transport, refusal, principal, address)
+        except ApiError as refusal:
+            await self._reject(transport, refusal, principal, address)
             return
         _hand_over(transport, data, lambda _: LiveListener(self.services, principal, address))
 
+    def _decided(self, task: "asyncio.Task[None]") -> None:
+        """Answer a client about whom deciding failed; it would wait for ever."""
+        if task.cancelled() or self._transport is None or (error := task.exception()) is None:
+            return
+        _log.error("a live connection could not be admitted", exc_info=error)
+        self._transport.write(_raw(ApiError(500, "an error inside the API; it is logged")))
+        self._transport.close()
+
     def _pass_on(self, data: bytes, transport: asyncio.Transport) -> None:
-        """Leave any other WebSocket, such as the console's, to the application."""
+        """Leave any other WebSocket to the application."""
         if AutoWebSocketsProtocol is None:
-            transport.write(_raw(Refusal(404, f"the only WebSocket here is {PATH}")))
+            transport.write(_raw(ApiError(404, f"the only WebSocket here is {PATH}")))
             transport.close()
             return
         protocol = AutoWebSocketsProtocol(**self._made_from)
@@ -137,13 +146,13 @@ class SocketProtocol(asyncio.Protocol):
         transport.set_protocol(protocol)
         transport.resume_reading()
 
-    async def _turn_away(
-        self, transport: asyncio.Transport, refusal: Refusal, principal: Principal | None, address: str
+    async def _reject(
+        self, transport: asyncio.Transport, refusal: ApiError, principal: Principal | None, address: str
     ) -> None:
-        gate = self.services.gate
+        authenticator = self.services.authenticator
         try:
-            gate.failed(address)
-            await gate.audit.record(
+            authenticator.failed(address)
+            await authenticator.audit.record(
                 action=f"GET {PATH}",
                 outcome="denied",
                 tenant=principal.tenant if principal else NOBODY,
@@ -151,24 +160,24 @@ class SocketProtocol(asyncio.Protocol):
                 address=address,
                 detail={"reason": str(refusal)},
             )
-        except Refusal as too_many:
+        except ApiError as too_many:
             refusal = too_many
         transport.write(_raw(refusal))
         transport.close()
 
 
 def serving(services: Services) -> type[SocketProtocol]:
-    """Return the class that uvicorn makes protocols of."""
+    """Return the protocol class for uvicorn."""
     return type("BoundSocketProtocol", (SocketProtocol,), {"services": services})
 
 
 def _hand_over(
     transport: asyncio.Transport, request: bytes, make_listener: Callable[[WSUpgradeRequest], LiveListener]
 ) -> None:
-    """Have picows serve the connection, beginning with the request as the client sent it.
+    """Let picows serve the connection, starting with the request as the client sent it.
 
-    picows makes its protocol only for sockets that it listens on itself; the positions are those of its
-    `ws_create_server`.
+    picows creates its protocol only for sockets on which it listens itself; the positional arguments are those of
+    its `ws_create_server`.
     """
     protocol = WSProtocol(
         None, None, False, make_listener, _log, True, 5, True, _PING_S, _PING_S,
@@ -199,9 +208,9 @@ def _cookies(headers: dict[str, str]) -> dict[str, str]:
         return {}
 
 
-def _raw(refusal: Refusal) -> bytes:
-    """Return a refusal as the bytes of an HTTP answer."""
-    response = refusal.response()
-    lines = [f"HTTP/1.1 {refusal.status} {refusal.details.title}".encode()]
+def _raw(problem: ApiError) -> bytes:
+    """Return a problem as the bytes of an HTTP response."""
+    response = problem.response()
+    lines = [f"HTTP/1.1 {problem.status} {problem.details.title}".encode()]
     lines += [b"%b: %b" % header for header in response.raw_headers]
     return b"\r\n".join([*lines, b"connection: close", b"", bytes(response.body)])

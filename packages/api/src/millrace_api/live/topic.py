@@ -1,7 +1,8 @@
-"""One stream that clients watch: followed once, each message encoded once."""
+"""One stream that clients watch: followed once, each of its messages encoded once."""
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 from millrace_api.live import messages
 from millrace_bus import Bus, Update
@@ -9,27 +10,38 @@ from millrace_core.ids import MessageId
 from millrace_core.messages import MessageType, Outgoing, encode
 from millrace_core.names import StreamName
 
-if TYPE_CHECKING:
-    from millrace_api.live.subscription import Subscription
-
 KEPT = 512
-"""Newest messages, with which clients that come back, or are behind, go on without reading the journal."""
+"""Newest messages kept in memory: clients that reconnect, or fell behind, go on without the journal."""
 _TYPES: dict[str, MessageType] = {"delta": "delta", "status": "status", "response": "response"}
 
 
-class Topic:
-    """A stream, and who watches it."""
+class TopicSubscriber(Protocol):
+    """Receives a topic's messages."""
 
-    def __init__(self, bus: Bus, name: StreamName) -> None:
+    def begin(self) -> None:
+        """Start, or start again, with the whole state."""
+
+    def deliver(self, message: bytes) -> None:
+        """Take one encoded message."""
+
+    def fail(self, reason: str) -> None:
+        """Take note that no message will come any more."""
+
+
+class Topic:
+    """A stream and its subscribers."""
+
+    def __init__(self, bus: Bus, name: StreamName, on_failure: "Callable[[Topic, Exception], None]") -> None:
+        """Follow the stream; `on_failure` is called once when no more updates can be delivered."""
         self.name = name
-        self.subscriptions: set[Subscription] = set()
+        self.subscribers: set[TopicSubscriber] = set()
         self._recent: deque[tuple[MessageId, bytes]] = deque(maxlen=KEPT)
         self._snapshot: tuple[MessageId, bytes] | None = None
-        self._follower = bus.follow(name, self._heard)
+        self._follower = bus.follow(name, self._on_update, on_failed=lambda error: on_failure(self, error))
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether the state is whole and right, so that somebody may start with it."""
+        """Tell whether the state is complete and trusted, so that a subscriber may start with it."""
         return self._follower.trusted
 
     @property
@@ -38,7 +50,7 @@ class Topic:
         return self._follower.last
 
     def beginning(self) -> bytes:
-        """Return what a subscription begins with: the whole state, or that answers come from now on."""
+        """Return the first message of a subscription: the whole state, or a note that answers follow from now on."""
         last = self._follower.last
         if not self.name.has_snapshots or last is None:
             return messages.note("live", self.name, last)
@@ -47,7 +59,7 @@ class Topic:
         return self._snapshot[1]
 
     def after(self, since: MessageId) -> list[bytes] | None:
-        """Return the messages after one; None when some of them are not kept here."""
+        """Return the messages after `since`; None when memory does not hold all of them."""
         if not self.is_ready or self.last is None:
             return None
         if since == self.last:
@@ -57,34 +69,34 @@ class Topic:
         return [message for at, message in self._recent if at > since]
 
     async def ready(self) -> None:
-        """Wait until somebody may start."""
+        """Wait until a subscriber may start."""
         await self._follower.ready()
 
     async def close(self) -> None:
-        """Follow the stream no longer."""
+        """Stop following the stream."""
         await self._follower.close()
 
-    def _heard(self, update: Update) -> None:
+    def _on_update(self, update: Update) -> None:
         if update.kind == "snapshot":
-            # What it took in whole was not told one by one.
+            # Messages that the snapshot includes were not passed on one by one.
             if self._recent and self._recent[-1][0] != update.id:
                 self._recent.clear()
-            for subscription in tuple(self.subscriptions):
-                subscription.begin()
+            for subscriber in tuple(self.subscribers):
+                subscriber.begin()
         elif update.kind == "untrusted":
             untrusted = messages.note("untrusted", self.name, update.id)
-            for subscription in tuple(self.subscriptions):
-                subscription.hand(untrusted)
+            for subscriber in tuple(self.subscribers):
+                subscriber.deliver(untrusted)
         elif update.id is not None:
             self._fan_out(update.id, update)
 
     def _fan_out(self, at: MessageId, update: Update) -> None:
         message = self._encoded(at, update)
-        # That the writer is silent is no message of its own: it has the last one's id.
+        # A note of the writer's silence is no message of its own: it carries the id of the last one.
         if not self._recent or at > self._recent[-1][0]:
             self._recent.append((at, message))
-        for subscription in tuple(self.subscriptions):
-            subscription.hand(message)
+        for subscriber in tuple(self.subscribers):
+            subscriber.deliver(message)
 
     def _encoded(self, at: MessageId, update: Update) -> bytes:
         whole = Outgoing(str(at), _TYPES[update.kind], update.timestamp, update.trace, update.data)

@@ -1,13 +1,12 @@
-"""History of what a tenant did: orders with all that is known of them, own trades, balances, failed executions."""
+"""A tenant's account history: orders, requests, answers, own trades, balances, failed executions."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.documents import PageOf, answer, gives, page
-from millrace_api.problems import not_found
-from millrace_api.scoping import (
+from millrace_api.documents import PageOf, json_response, page_response, returns
+from millrace_api.parameters import (
     AccountScope,
     ExchangeQuery,
     PageWanted,
@@ -17,7 +16,8 @@ from millrace_api.scoping import (
     scope_of,
     tenant_of,
 )
-from millrace_api.services import Held
+from millrace_api.problems import not_found
+from millrace_api.services import ServicesDep
 from millrace_store import Scope
 from millrace_store.queries.records import (
     BalanceRecord,
@@ -33,111 +33,121 @@ router = APIRouter(tags=["history"])
 
 Descending = Annotated[bool, Query(description="Newest first.")]
 OrderId = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
-_NOT_THERE: dict[int, str] = {404: "Nothing of this id, for this tenant."}
+_NOT_THERE: dict[int, str] = {404: "Not found for this tenant."}
 
 
 def _pages(model: Any) -> dict[int | str, dict[str, Any]]:
-    return gives(PageOf[model])
+    return returns(PageOf[model])
 
 
 @router.get("/orders", operation_id="list_orders", responses=_pages(CurrentOrder))
 async def list_orders(
-    held: Held,
+    services: ServicesDep,
     scope: SourcedScope,
     paging: PageWanted,
     status: Annotated[str | None, Query(pattern="^[a-z]{1,32}$", examples=["open"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Return orders by when they were created."""
-    found = await held.store.account.orders(
+    """Return orders by creation time."""
+    found = await services.store.account.orders(
         scope, status=status, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page(found)
+    return page_response(found)
 
 
-@router.get("/orders/{order_id}", operation_id="get_order", responses=gives(OrderHistory, also=_NOT_THERE))
+@router.get("/orders/{order_id}", operation_id="get_order", responses=returns(OrderHistory, also=_NOT_THERE))
 async def get_order(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     order_id: OrderId,
     tenant: TenantQuery = None,
     exchange: ExchangeQuery = None,
     symbol: SymbolQuery = None,
 ) -> Response:
-    """Return everything known of an order: requests, answers with latencies, events, fills.
+    """Return an order's history: requests, answers with latencies, events, fills.
 
-    Where several orders have that number, exchange and symbol say which is meant.
+    Where several orders have this id, choose one by exchange and symbol.
     """
     scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
-    history = await held.store.account.order_history(scope, order_id=order_id)
+    history = await services.store.account.order_history(scope, order_id=order_id)
     if history is None:
-        raise not_found("order of this id")
-    return answer(history)
+        raise not_found("order with this id")
+    return json_response(history)
 
 
 @router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
-async def list_requests(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
+async def list_requests(
+    services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
+) -> Response:
     """Return requests to trade."""
-    found = await held.store.account.requests(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
-    return page(found)
+    found = await services.store.account.requests(
+        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page_response(found)
 
 
-@router.get("/requests/{request_id}", operation_id="get_request", responses=gives(OrderHistory, also=_NOT_THERE))
+@router.get("/requests/{request_id}", operation_id="get_request", responses=returns(OrderHistory, also=_NOT_THERE))
 async def get_request(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     request_id: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
     tenant: TenantQuery = None,
 ) -> Response:
-    """Return everything known of a request: what became of it, its order, its fills."""
+    """Return a request's history: answers, its order, fills."""
     scope = Scope(tenant_of(caller, tenant, public=False))
-    history = await held.store.account.order_history(scope, request_id=request_id)
+    history = await services.store.account.order_history(scope, request_id=request_id)
     if history is None:
-        raise not_found("request of this id (one made a moment ago is stored within a second)")
-    return answer(history)
+        raise not_found("request with this id (a new one is stored within a second)")
+    return json_response(history)
 
 
 @router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))
-async def list_answers(held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True) -> Response:
+async def list_answers(
+    services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
+) -> Response:
     """Return the executor's answers to requests, with the latency of each hop in ns."""
-    found = await held.store.account.responses(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
-    return page(found)
+    found = await services.store.account.responses(
+        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page_response(found)
 
 
 @router.get("/own-trades", operation_id="list_own_trades", responses=_pages(TradeRecord))
 async def list_own_trades(
-    held: Held, scope: SourcedScope, paging: PageWanted, descending: Descending = True
+    services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
-    """Return the tenant's own trades by their time."""
-    found = await held.store.account.own_trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
-    return page(found)
+    """Return the tenant's own trades by time."""
+    found = await services.store.account.own_trades(
+        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page_response(found)
 
 
 @router.get("/balances", operation_id="list_balances", responses=_pages(BalanceRecord))
 async def list_balances(
-    held: Held,
+    services: ServicesDep,
     scope: AccountScope,
     paging: PageWanted,
     currency: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["USDT"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Return each change of a balance, and what was held when its stream began or began anew."""
-    found = await held.store.account.balances(
+    """Return each change of a balance, and the balances at each start of their stream."""
+    found = await services.store.account.balances(
         scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page(found)
+    return page_response(found)
 
 
 @router.get("/failed-executions", operation_id="list_failed_executions", responses=_pages(FailedExecution))
 async def list_failed_executions(
-    held: Held,
+    services: ServicesDep,
     scope: SourcedScope,
     paging: PageWanted,
     kind: Annotated[str | None, Query(max_length=64, pattern=r"^[^\x00]*$", examples=["RiskRefused"])] = None,
     descending: Descending = True,
 ) -> Response:
-    """Return every request that was not done, with the reason in words, and how unknown ones ended."""
-    found = await held.store.account.failed_executions(
+    """Return every request that was not done, with the reason, and how unknown ones ended."""
+    found = await services.store.account.failed_executions(
         scope, kind=kind, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page(found)
+    return page_response(found)

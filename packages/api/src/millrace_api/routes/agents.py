@@ -1,4 +1,4 @@
-"""Agents: what each says of itself, now, live and in the past."""
+"""Agents' heartbeats: now, live and in the past."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from millrace_api.access.principal import Caller
-from millrace_api.agents import AgentView, seen_by
-from millrace_api.documents import ListOf, PageOf, answer, gives
-from millrace_api.problems import Refusal, not_found
-from millrace_api.scoping import PageWanted, TenantQuery, tenant_of
-from millrace_api.services import Held, redis
+from millrace_api.agents import AgentView, read_heartbeats, view_for
+from millrace_api.documents import ListOf, PageOf, json_response, returns
+from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
+from millrace_api.problems import ApiError, not_found
+from millrace_api.services import ServicesDep, redis
 from millrace_core.names import AgentId
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -24,46 +24,46 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", operation_id="list_agents", responses=gives(ListOf[AgentView]))
-async def list_agents(held: Held, caller: Caller, tenant: TenantQuery = None) -> Response:
-    """Return every agent that is alive, with the units that are the tenant's or public."""
+@router.get("", operation_id="list_agents", responses=returns(ListOf[AgentView]))
+async def list_agents(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
+    """Return every running agent, with the tenant's units and the public ones."""
     tenant_of(caller, tenant)
-    heartbeats = await redis(held.bus.heartbeats())
-    return answer(ListOf([seen_by(caller, heartbeat) for heartbeat in heartbeats]))
+    heartbeats = await redis(services.bus.heartbeats())
+    return json_response(ListOf([view_for(caller, heartbeat) for heartbeat in heartbeats]))
 
 
 @router.get("/events", operation_id="follow_agents", responses=_EVENTS, response_class=StreamingResponse)
 async def follow_agents(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     tenant: TenantQuery = None,
-    seconds: Annotated[float, Query(ge=0, le=86_400, description="End after so long; clients come back.")] = 3_600.0,
+    seconds: Annotated[float, Query(ge=0, le=86_400, description="How long the stream lasts.")] = 3_600.0,
 ) -> StreamingResponse:
-    """Follow agents' states as server-sent events: all at first, then each change."""
+    """Follow agents' states as server-sent events: first all, then each change."""
     tenant_of(caller, tenant)
-    if not held.agents.has_room:
-        raise Refusal(429, "too many event streams: close one", headers={"Retry-After": "5"})
-    events: AsyncIterator[bytes] = held.agents.events(caller, seconds)
+    if not services.agents.has_room:
+        raise ApiError(429, "too many event streams: close one", headers={"Retry-After": "5"})
+    events: AsyncIterator[bytes] = services.agents.events(caller, seconds)
     return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
 @router.get(
     "/{agent_id}/history",
     operation_id="list_agent_history",
-    responses=gives(PageOf[AgentView], also={404: "No such agent was ever seen."}),
+    responses=returns(PageOf[AgentView], also={404: "This agent has never run."}),
 )
 async def list_agent_history(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     agent_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")],
     paging: PageWanted,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Return what an agent said of itself, newest first."""
+    """Return an agent's stored heartbeats, newest first."""
     tenant_of(caller, tenant)
     agent = AgentId(agent_id)
-    found = await held.store.operations.agent_history(agent, limit=paging.limit, cursor=paging.cursor)
+    found = await services.store.operations.agent_history(agent, limit=paging.limit, cursor=paging.cursor)
     if not found.rows and paging.cursor is None:
-        raise not_found("agent of this id")
-    views = [seen_by(caller, heartbeat) for heartbeat in held.agents.read(found.rows)]
-    return answer(PageOf(views, found.next_cursor))
+        raise not_found("agent with this id")
+    views = [view_for(caller, heartbeat) for heartbeat in read_heartbeats(found.rows)]
+    return json_response(PageOf(views, found.next_cursor))

@@ -1,4 +1,4 @@
-"""Agents' configurations: read, validate, compare, put, look back, roll back."""
+"""Agents' configurations: read, validate, compare, replace, list earlier ones, roll back."""
 
 from itertools import count
 from typing import Annotated, Any, Literal
@@ -7,31 +7,32 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.configs.comparing import ConfigChange
-from millrace_api.configs.desk import ConfigDesk, ConfigVersion, ConfigView, version_of
-from millrace_api.documents import ListOf, answer, body_of, gives, takes
+from millrace_api.configs.diff import ConfigChange
+from millrace_api.configs.editor import ConfigEditor, ConfigVersion, ConfigView, version_of
+from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
+from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import not_found
-from millrace_api.scoping import TenantQuery, tenant_of
-from millrace_api.services import Held
+from millrace_api.services import ServicesDep
 from millrace_core.names import AgentId
 
 router = APIRouter(prefix="/agents/{agent_id}/config", tags=["configuration"])
 
 Kind = Annotated[
     Literal["gatherer", "magicbox", "executor", "dbsync", "api"] | None,
-    Query(description="What the agent is; needed only while no such agent was ever seen."),
+    Query(description="The agent's kind; needed only for an agent that has never run."),
 ]
 IfMatch = Annotated[
-    str | None, Header(alias="If-Match", max_length=64, description="The ETag of the configuration that you change.")
+    str | None,
+    Header(alias="If-Match", max_length=64, description="The ETag of the configuration to change."),
 ]
 Document = Annotated[dict[str, Any], Depends(body_of(dict[str, Any]))]
-_NOT_THERE: dict[int, str] = {404: "No configuration of this agent that this token may see."}
+_NOT_THERE: dict[int, str] = {404: "This agent has no configuration that this token may see."}
 _PUT: dict[int, str] = {
     **_NOT_THERE,
-    412: "It was changed meanwhile.",
+    412: "The configuration was changed meanwhile.",
     428: "If-Match is missing.",
 }
-_MOST_VERSIONS = 1_000
+_MAX_VERSIONS = 1_000
 
 
 class Valid(msgspec.Struct, frozen=True):
@@ -41,108 +42,108 @@ class Valid(msgspec.Struct, frozen=True):
 
 
 class RollBack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which configuration of the past to put in force again."""
+    """The earlier configuration to put in force again."""
 
     revision: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
 
 
-def _desk(
-    held: Held,
+def _editor(
+    services: ServicesDep,
     caller: Caller,
     agent_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")],
     tenant: TenantQuery = None,
-) -> ConfigDesk:
+) -> ConfigEditor:
     tenant_of(caller, tenant)
-    return ConfigDesk(held, caller, AgentId(agent_id))
+    return ConfigEditor(services, caller, AgentId(agent_id))
 
 
-Desk = Annotated[ConfigDesk, Depends(_desk)]
+Editor = Annotated[ConfigEditor, Depends(_editor)]
 
 
-@router.get("", operation_id="get_config", responses=gives(ConfigView, also=_NOT_THERE))
-async def get_config(desk: Desk) -> Response:
-    """Return the configuration in force, secrets hidden; its ETag is what a change must name."""
-    return _with_tag(await desk.view())
+@router.get("", operation_id="get_config", responses=returns(ConfigView, also=_NOT_THERE))
+async def get_config(editor: Editor) -> Response:
+    """Return the configuration in force, secrets masked, and its ETag for If-Match."""
+    return _with_tag(await editor.view())
 
 
 @router.post(
     "/validate",
     operation_id="validate_config",
-    responses=gives(Valid, also=_NOT_THERE),
-    openapi_extra=takes(dict[str, Any]),
+    responses=returns(Valid, also=_NOT_THERE),
+    openapi_extra=accepts(dict[str, Any]),
 )
-async def validate_config(desk: Desk, new: Document, kind: Kind = None) -> Response:
-    """Check a configuration without putting it in force; every mistake is named with its place."""
-    await desk.checked(new, kind)
-    return answer(Valid())
+async def validate_config(editor: Editor, new: Document, kind: Kind = None) -> Response:
+    """Check a configuration without putting it in force; every mistake is listed with its path."""
+    await editor.checked(new, kind)
+    return json_response(Valid())
 
 
 @router.post(
     "/diff",
     operation_id="diff_config",
-    responses=gives(ListOf[ConfigChange], also=_NOT_THERE),
-    openapi_extra=takes(dict[str, Any]),
+    responses=returns(ListOf[ConfigChange], also=_NOT_THERE),
+    openapi_extra=accepts(dict[str, Any]),
 )
-async def diff_config(desk: Desk, new: Document) -> Response:
-    """Say what a configuration would change of the one in force."""
-    return answer(ListOf(await desk.difference(new)))
+async def diff_config(editor: Editor, new: Document) -> Response:
+    """Return what a configuration would change."""
+    return json_response(ListOf(await editor.difference(new)))
 
 
 @router.put(
     "",
     operation_id="put_config",
-    responses=gives(ConfigView, also=_PUT),
-    openapi_extra=takes(dict[str, Any]),
+    responses=returns(ConfigView, also=_PUT),
+    openapi_extra=accepts(dict[str, Any]),
     dependencies=[Depends(needs("admin"))],
 )
 async def put_config(
-    request: Request, desk: Desk, new: Document, kind: Kind = None, if_match: IfMatch = None
+    request: Request, editor: Editor, new: Document, kind: Kind = None, if_match: IfMatch = None
 ) -> Response:
-    """Put a configuration in force; the agent takes it over within moments, and restarts only what it touches."""
-    view = await desk.put(new, kind, _revision(if_match))
+    """Put a configuration in force; the agent applies it within moments and restarts only the units it changes."""
+    view = await editor.put(new, kind, _revision(if_match))
     request.state.audited = {"revision": view.revision}
     return _with_tag(view)
 
 
-@router.get("/history", operation_id="list_config_history", responses=gives(ListOf[ConfigVersion]))
-async def list_config_history(desk: Desk, limit: Annotated[int, Query(ge=1, le=_MOST_VERSIONS)] = 50) -> Response:
-    """Return the configurations that the agent had, newest first, secrets hidden."""
+@router.get("/history", operation_id="list_config_history", responses=returns(ListOf[ConfigVersion]))
+async def list_config_history(editor: Editor, limit: Annotated[int, Query(ge=1, le=_MAX_VERSIONS)] = 50) -> Response:
+    """Return the configurations that the agent had, newest first, secrets masked."""
     versions = []
-    async for record, config in desk.versions():
+    async for record, config in editor.versions():
         versions.append(version_of(record, config))
         if len(versions) == limit:
             break
-    return answer(ListOf(versions))
+    return json_response(ListOf(versions))
 
 
 @router.post(
     "/rollback",
     operation_id="roll_back_config",
-    responses=gives(ConfigView, also=_PUT),
-    openapi_extra=takes(RollBack),
+    responses=returns(ConfigView, also=_PUT),
+    openapi_extra=accepts(RollBack),
     dependencies=[Depends(needs("admin"))],
 )
 async def roll_back_config(
     request: Request,
-    desk: Desk,
+    editor: Editor,
     wanted: Annotated[RollBack, Depends(body_of(RollBack))],
     kind: Kind = None,
     if_match: IfMatch = None,
 ) -> Response:
-    """Put a configuration of the past in force again, with the secrets that it had."""
+    """Put an earlier configuration in force again, with its secrets."""
     numbers = count()
-    async for record, config in desk.versions():
+    async for record, config in editor.versions():
         if record.revision == wanted.revision:
-            view = await desk.put(config, kind, _revision(if_match), record.text.encode())
+            view = await editor.put(config, kind, _revision(if_match), record.text.encode())
             request.state.audited = {"revision": view.revision, "rolledBackTo": wanted.revision}
             return _with_tag(view)
-        if next(numbers) > _MOST_VERSIONS:
+        if next(numbers) > _MAX_VERSIONS:
             break
-    raise not_found("configuration of this revision in the agent's history")
+    raise not_found("configuration with this revision in the agent's history")
 
 
 def _with_tag(view: ConfigView) -> Response:
-    return answer(view, headers={"ETag": f'"{view.revision}"'})
+    return json_response(view, headers={"ETag": f'"{view.revision}"'})
 
 
 def _revision(if_match: str | None) -> str | None:

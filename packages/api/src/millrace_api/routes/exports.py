@@ -1,4 +1,4 @@
-"""Exports: any history by time range, streamed as Parquet or CSV."""
+"""Exports: any history, streamed as Parquet or CSV."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, get_args
@@ -6,9 +6,9 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
-from millrace_api.problems import Refusal
-from millrace_api.scoping import MarketScope, SourceQuery
-from millrace_api.services import Held
+from millrace_api.parameters import MarketScope, SourceQuery
+from millrace_api.problems import ApiError
+from millrace_api.services import ServicesDep
 from millrace_store.exports.export import Format
 from millrace_store.exports.histories import Kind, has_source
 
@@ -18,7 +18,7 @@ MEDIA_TYPES: dict[str, str] = {"parquet": "application/vnd.apache.parquet", "csv
 KINDS: tuple[str, ...] = get_args(Kind)
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The file. Decimals are text in it, so that no digit is lost.",
+        "description": "The file. Decimals are text, so that no digit is lost.",
         "content": {
             MEDIA_TYPES["parquet"]: {"schema": {"type": "string", "format": "binary"}},
             "text/csv": {"schema": {"type": "string"}},
@@ -29,18 +29,18 @@ _FILES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/{kind}", operation_id="export", responses=_FILES, response_class=StreamingResponse)
 async def export(
-    held: Held,
+    services: ServicesDep,
     scope: MarketScope,
     kind: Annotated[Kind, Path()],
     form: Annotated[Format, Query(alias="format")] = "parquet",
     source: SourceQuery = None,
 ) -> StreamingResponse:
-    """Export a history; it is streamed, whatever its size."""
+    """Export a history as a file of any size; it is streamed."""
     if source is not None and not has_source(kind):
-        raise Refusal(422, f"{kind} are of no order source: leave `source` out")
-    # Once the file has begun, nothing else can be answered any more.
-    await held.store.ping()
-    pieces: AsyncIterator[bytes] = held.store.exports.stream(kind, scope._replace(source=source), form)
+        raise ApiError(422, f"{kind} have no order source: leave `source` out")
+    # Once the file has begun, an error can no longer be returned.
+    await services.store.ping()
+    pieces: AsyncIterator[bytes] = services.store.exports.stream(kind, scope._replace(source=source), form)
     name = f"{scope.tenant}-{kind}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)

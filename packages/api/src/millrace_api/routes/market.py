@@ -1,16 +1,15 @@
-"""History of markets: trades, candles, tickers, order books as of any past moment."""
+"""Market history: trades, candles, tickers, order books at any past time."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.documents import PageOf, answer, gives, page
-from millrace_api.intervals import Interval
-from millrace_api.moments import Moment
-from millrace_api.problems import Refusal
-from millrace_api.scoping import MarketScope, PageWanted, TenantQuery, tenant_of
-from millrace_api.services import Held
+from millrace_api.documents import PageOf, json_response, page_response, returns
+from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, tenant_of
+from millrace_api.problems import ApiError
+from millrace_api.services import ServicesDep
+from millrace_api.times import Interval, Timestamp
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
@@ -22,81 +21,87 @@ router = APIRouter(tags=["history"])
 _LATEST_NUMBER = 2**63 - 1
 
 
-@router.get("/trades", operation_id="list_trades", responses=gives(PageOf[TradeRecord]))
+@router.get("/trades", operation_id="list_trades", responses=returns(PageOf[TradeRecord]))
 async def list_trades(
-    held: Held, scope: MarketScope, paging: PageWanted, descending: Annotated[bool, Query()] = False
+    services: ServicesDep, scope: MarketScope, paging: PageWanted, descending: Annotated[bool, Query()] = False
 ) -> Response:
-    """Return trades of the market by their time, oldest first."""
-    return page(await held.store.market.trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending))
+    """Return trades by time, oldest first."""
+    return page_response(
+        await services.store.market.trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
+    )
 
 
-@router.get("/candles", operation_id="list_candles", responses=gives(PageOf[CandleRecord]))
+@router.get("/candles", operation_id="list_candles", responses=returns(PageOf[CandleRecord]))
 async def list_candles(
-    held: Held,
+    services: ServicesDep,
     scope: MarketScope,
     paging: PageWanted,
     timeframe: Annotated[
-        str | None, Query(pattern="^[0-9]{1,3}[smhdwM]$", description="Candles as the exchange gave them, such as 1m.")
+        str | None, Query(pattern="^[0-9]{1,3}[smhdwM]$", description="The exchange's own candles, such as 1m.")
     ] = None,
     interval: Annotated[
         Interval | None, Query(description="Candles built from trades: 1s, 90s, 5m, 4h, 1d … or ms.")
     ] = None,
 ) -> Response:
-    """Return candles: those of the exchange (`timeframe`), or built exactly from stored trades (`interval`)."""
+    """Return the exchange's candles (`timeframe`), or candles built from stored trades (`interval`)."""
     if (timeframe is None) == (interval is None):
-        raise Refusal(422, "give either timeframe (the exchange's candles) or interval (built from trades)")
-    market = held.store.market
+        raise ApiError(422, "give either timeframe (the exchange's candles) or interval (built from trades)")
+    market = services.store.market
     if timeframe is not None:
-        return page(await market.candles(scope, timeframe, limit=paging.limit, cursor=paging.cursor))
+        return page_response(await market.candles(scope, timeframe, limit=paging.limit, cursor=paging.cursor))
     if scope.exchange is None or scope.symbol is None:
-        raise Refusal(422, "candles are built for one market: give exchange and symbol")
-    return page(await market.candles_from_trades(scope, int(interval or 0), limit=paging.limit, cursor=paging.cursor))
+        raise ApiError(422, "candles are built for one market: give exchange and symbol")
+    return page_response(
+        await market.candles_from_trades(scope, int(interval or 0), limit=paging.limit, cursor=paging.cursor)
+    )
 
 
-@router.get("/tickers", operation_id="list_tickers", responses=gives(PageOf[TickerRecord]))
-async def list_tickers(held: Held, scope: MarketScope, paging: PageWanted) -> Response:
-    """Return the whole ticker after each message, oldest first."""
-    return page(await held.store.market.tickers(scope, limit=paging.limit, cursor=paging.cursor))
+@router.get("/tickers", operation_id="list_tickers", responses=returns(PageOf[TickerRecord]))
+async def list_tickers(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
+    """Return the complete ticker after each message, oldest first."""
+    return page_response(await services.store.market.tickers(scope, limit=paging.limit, cursor=paging.cursor))
 
 
-@router.get("/events/{action}", operation_id="list_events", responses=gives(PageOf[EventRecord]))
+@router.get("/events/{action}", operation_id="list_events", responses=returns(PageOf[EventRecord]))
 async def list_events(
-    held: Held,
+    services: ServicesDep,
     scope: MarketScope,
     paging: PageWanted,
     action: Annotated[str, Path(pattern="^[A-Za-z]{1,64}$", examples=["watchPositions"])],
 ) -> Response:
-    """Return messages of streams without a table of their own, such as positions."""
-    return page(await held.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))
+    """Return messages of streams that have no table of their own, such as positions."""
+    return page_response(await services.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))
 
 
 @router.get(
     "/orderbooks/{exchange}/{symbol:path}",
     operation_id="get_order_book",
-    responses=gives(BookRecord, also={404: "The book of that moment cannot be rebuilt; says why."}),
+    responses=returns(BookRecord, also={404: "The book cannot be rebuilt; `detail` says why."}),
 )
 async def get_order_book(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     exchange: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,32}$")],
     symbol: Annotated[str, Path(pattern=r"^[^\s*?\[\]\x00]{1,64}$")],
     tenant: TenantQuery = None,
-    at: Annotated[Moment | None, Query(description="The book as of then.")] = None,
+    at: Annotated[Timestamp | None, Query(description="The time of the book.")] = None,
     message_id: Annotated[str | None, Query(pattern="^[0-9]{1,15}-[0-9]{1,15}$")] = None,
     nonce: Annotated[int | None, Query(ge=0, le=_LATEST_NUMBER, description="The exchange's own number.")] = None,
-    depth: Annotated[int | None, Query(ge=1, le=10_000, description="Levels a side; all when not given.")] = None,
+    depth: Annotated[int | None, Query(ge=1, le=10_000, description="Levels on each side; all by default.")] = None,
 ) -> Response:
-    """Return the order book as of a past moment, message or the exchange's own number of it, proved by checksum."""
+    """Return the order book at a time, a message or the exchange's own number, proved by checksum."""
     if [at, message_id, nonce].count(None) != 2:
-        raise Refusal(422, "say which book: give one of at, message_id and nonce")
+        raise ApiError(422, "give exactly one of at, message_id and nonce")
     name = _book_name(tenant_of(caller, tenant), exchange, symbol)
     wanted = None if message_id is None else MessageId.parse(message_id)
     try:
-        return answer(await held.store.market.book(name, at_ms=at, message_id=wanted, nonce=nonce, depth=depth))
+        return json_response(
+            await services.store.market.book(name, at_ms=at, message_id=wanted, nonce=nonce, depth=depth)
+        )
     except BookUnknown as unknown:
-        hint = "" if name.tenant == PUBLIC else f" of {name.tenant} (the feeds that all share: tenant=PUBLIC)"
-        raise Refusal(
-            404, f"this book{hint} cannot be rebuilt: {unknown.reason}; GET /api/v1/streams tells what is stored"
+        hint = "" if name.tenant == PUBLIC else f" of {name.tenant} (for the shared feeds: tenant=PUBLIC)"
+        raise ApiError(
+            404, f"this book{hint} cannot be rebuilt: {unknown.reason}; GET /api/v1/streams lists what is stored"
         ) from unknown
 
 
@@ -104,4 +109,4 @@ def _book_name(tenant: Tenant, exchange: str, symbol: str) -> StreamName:
     try:
         return StreamName.parse(str(StreamName(tenant, ExchangeId(exchange), Action("watchOrderBook"), Symbol(symbol))))
     except InvalidName as error:
-        raise Refusal(422, str(error)) from error
+        raise ApiError(422, str(error)) from error

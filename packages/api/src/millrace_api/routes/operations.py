@@ -1,4 +1,4 @@
-"""How the platform does: streams, losses, latency percentiles, messages that nobody could read."""
+"""Operation of the platform: streams, gaps, latency percentiles, dead letters."""
 
 import base64
 from typing import Annotated
@@ -6,10 +6,10 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Response
 
-from millrace_api.documents import ListOf, PageOf, answer, gives, page
-from millrace_api.problems import Refusal
-from millrace_api.scoping import MarketScope, PageWanted
-from millrace_api.services import Held
+from millrace_api.documents import ListOf, PageOf, json_response, page_response, returns
+from millrace_api.parameters import MarketScope, PageWanted
+from millrace_api.problems import ApiError
+from millrace_api.services import ServicesDep
 from millrace_core.clock import now_ms
 from millrace_store.queries.records import GapRecord, LatencyRecord, StreamRecord
 
@@ -17,8 +17,8 @@ router = APIRouter(tags=["operations"])
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
-MOST_INTERVALS = 1_500
-"""Of one answer: a day of minutes."""
+MAX_INTERVALS = 1_500
+"""Intervals in one response: a day of minutes."""
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
@@ -32,39 +32,39 @@ class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
     """Its bytes, in base64."""
 
 
-@router.get("/streams", operation_id="list_streams", responses=gives(ListOf[StreamRecord]))
-async def list_streams(held: Held, scope: MarketScope) -> Response:
-    """Return the streams of which anything is stored, and how far."""
-    return answer(ListOf(await held.store.operations.streams(scope)))
+@router.get("/streams", operation_id="list_streams", responses=returns(ListOf[StreamRecord]))
+async def list_streams(services: ServicesDep, scope: MarketScope) -> Response:
+    """Return the stored streams and how far each is stored."""
+    return json_response(ListOf(await services.store.operations.streams(scope)))
 
 
-@router.get("/gaps", operation_id="list_gaps", responses=gives(PageOf[GapRecord]))
-async def list_gaps(held: Held, scope: MarketScope, paging: PageWanted) -> Response:
+@router.get("/gaps", operation_id="list_gaps", responses=returns(PageOf[GapRecord]))
+async def list_gaps(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
     """Return messages that were lost before they could be stored, newest first."""
-    return page(await held.store.operations.gaps(scope, limit=paging.limit, cursor=paging.cursor))
+    return page_response(await services.store.operations.gaps(scope, limit=paging.limit, cursor=paging.cursor))
 
 
-@router.get("/latencies", operation_id="list_latencies", responses=gives(ListOf[LatencyRecord]))
+@router.get("/latencies", operation_id="list_latencies", responses=returns(ListOf[LatencyRecord]))
 async def list_latencies(
-    held: Held,
+    services: ServicesDep,
     scope: MarketScope,
     minutes: Annotated[int, Query(ge=1, le=1_440, description="Length of each interval.")] = 1,
 ) -> Response:
-    """Return percentiles of each hop by stream and interval, ns; the last hour when `since` is not given."""
+    """Return latency percentiles (ns) of each hop by stream and interval; by default of the last hour."""
     until_ms = now_ms() if scope.until_ms is None else scope.until_ms
     since_ms = max(0, until_ms - HOUR_MS) if scope.since_ms is None else scope.since_ms
-    if until_ms - since_ms > MOST_INTERVALS * minutes * MINUTE_MS:
-        raise Refusal(422, f"these are more than {MOST_INTERVALS:,} intervals: ask for less time, or more `minutes`")
+    if until_ms - since_ms > MAX_INTERVALS * minutes * MINUTE_MS:
+        raise ApiError(422, f"these are more than {MAX_INTERVALS:,} intervals: shorten the range or raise `minutes`")
     wanted = scope._replace(since_ms=since_ms, until_ms=until_ms)
-    return answer(ListOf(await held.store.operations.latencies(wanted, interval_ms=minutes * MINUTE_MS)))
+    return json_response(ListOf(await services.store.operations.latencies(wanted, interval_ms=minutes * MINUTE_MS)))
 
 
-@router.get("/dead-letters", operation_id="list_dead_letters", responses=gives(PageOf[DeadLetterView]))
-async def list_dead_letters(held: Held, scope: MarketScope, paging: PageWanted) -> Response:
-    """Return messages that could not be understood, newest first, with the reason."""
-    found = await held.store.operations.dead_letters(scope, limit=paging.limit, cursor=paging.cursor)
+@router.get("/dead-letters", operation_id="list_dead_letters", responses=returns(PageOf[DeadLetterView]))
+async def list_dead_letters(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
+    """Return messages that could not be read, newest first, with the reason."""
+    found = await services.store.operations.dead_letters(scope, limit=paging.limit, cursor=paging.cursor)
     rows = [
         DeadLetterView(each.stream, each.message_id, each.at_ms, each.reason, base64.b64encode(each.raw).decode())
         for each in found.rows
     ]
-    return answer(PageOf(rows, found.next_cursor))
+    return json_response(PageOf(rows, found.next_cursor))

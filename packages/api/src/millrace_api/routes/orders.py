@@ -1,4 +1,4 @@
-"""Actions on orders: create, edit, cancel, as requests on the bus."""
+"""Creating, editing and canceling orders: each becomes a request on the bus."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,11 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.documents import body_of, gives, refused, takes
+from millrace_api.documents import accepts, body_of, returns, returns_problem
+from millrace_api.parameters import TenantQuery, scope_of, tenant_of
 from millrace_api.problems import not_found
-from millrace_api.scoping import TenantQuery, scope_of, tenant_of
-from millrace_api.services import Held, Services, redis
-from millrace_api.trading.desk import Accepted, Desk, Trade
+from millrace_api.services import Services, ServicesDep, redis
+from millrace_api.trading.requests import Accepted, Trade, TradeRequests
 from millrace_core import messages
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
@@ -32,8 +32,8 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]{1,128}$",
-        description="Repeat a request with the same key as often as you like: it is carried out once. "
-        "Without one, every request is one of its own.",
+        description="Requests with the same key are carried out once, however often they are sent. "
+        "Without a key, each request is carried out.",
     ),
 ]
 Exchange = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="ccxt's id of the exchange.")]
@@ -42,53 +42,53 @@ _ORDER_ID = r"^[^\x00]{1,128}$"
 
 
 class Answer(messages.Response, frozen=True):
-    """The executor's answer; by this name, since a `Response` is something else in every HTTP client."""
+    """The executor's answer; not named `Response`, which means something else in every HTTP client."""
 
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    **gives(Answer, also={404: "No order of this id is known."}),
-    202: gives(Accepted, status=202)[202] | {"description": "Sent; no final answer yet."},
-    422: refused("It has mistakes, or the executor said no: then `answer` is its answer."),
+    **returns(Answer, also={404: "No order with this id is known."}),
+    202: returns(Accepted, status=202)[202] | {"description": "Sent; no final answer yet."},
+    422: returns_problem("It has mistakes, or the executor rejected it: then `answer` holds its answer."),
 }
 
 
 class NewOrder(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """An order to place; its payload is that of protocol.md, "Requests to trade"."""
+    """An order to place; the payload is described in protocol.md, "Requests to trade"."""
 
     exchange_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")]
     payload: CreatePayload
     valid_for: int = DEFAULT_VALID_FOR_MS
-    """ms; the executor does not start on it later."""
+    """ms after which the executor no longer starts on it."""
 
 
 class OrderChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What an open order shall become; what is absent stays."""
+    """New values of an open order; absent fields stay as they are."""
 
     exchange_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")]
     payload: EditPayload
     valid_for: int = DEFAULT_VALID_FOR_MS
 
 
-@router.post("/orders", operation_id="create_order", responses=_ANSWERS, openapi_extra=takes(NewOrder))
+@router.post("/orders", operation_id="create_order", responses=_ANSWERS, openapi_extra=accepts(NewOrder))
 async def create_order(
     request: Request,
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     new: Annotated[NewOrder, Depends(body_of(NewOrder))],
     key: IdempotencyKey = None,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Place an order; without `orderSource` the token's name is it."""
+    """Place an order; without `orderSource` the token's name becomes its source."""
     tenant_of(caller, tenant, public=False)
     payload = msgspec.structs.replace(new.payload, order_source=new.payload.order_source or caller.name)
     order = CreateOrder(exchange_id=new.exchange_id, valid_for=new.valid_for, payload=payload)
-    return await _carried(request, Desk(held, caller), order, key)
+    return await _submitted(request, TradeRequests(services, caller), order, key)
 
 
-@router.patch("/orders/{order_id}", operation_id="edit_order", responses=_ANSWERS, openapi_extra=takes(OrderChange))
+@router.patch("/orders/{order_id}", operation_id="edit_order", responses=_ANSWERS, openapi_extra=accepts(OrderChange))
 async def edit_order(
     request: Request,
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     order_id: Annotated[str, Path(pattern=_ORDER_ID)],
     change: Annotated[OrderChange, Depends(body_of(OrderChange))],
@@ -100,13 +100,13 @@ async def edit_order(
     source = change.payload.order_source or caller.name
     payload = msgspec.structs.replace(change.payload, order_id=order_id, client_order_id=None, order_source=source)
     edit = EditOrder(exchange_id=change.exchange_id, valid_for=change.valid_for, payload=payload)
-    return await _carried(request, Desk(held, caller), edit, key)
+    return await _submitted(request, TradeRequests(services, caller), edit, key)
 
 
 @router.delete("/orders/{order_id}", operation_id="cancel_order", responses=_ANSWERS)
 async def cancel_order(
     request: Request,
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     order_id: Annotated[str, Path(pattern=_ORDER_ID)],
     exchange: Annotated[str | None, Query(pattern="^[A-Za-z0-9_-]{1,32}$")] = None,
@@ -114,18 +114,20 @@ async def cancel_order(
     key: IdempotencyKey = None,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Cancel an order; where it trades is looked up when it is not said, and several of that number are none."""
+    """Cancel an order. Exchange and symbol are looked up when not given; an ambiguous id cancels nothing."""
     of = tenant_of(caller, tenant, public=False)
     if exchange is None or symbol is None:
-        exchange, symbol = await _traded_at(held, scope_of(of, exchange, symbol), order_id)
+        exchange, symbol = await _traded_at(services, scope_of(of, exchange, symbol), order_id)
     payload = CancelPayload(symbol=symbol, order_id=order_id, order_source=caller.name)
-    return await _carried(request, Desk(held, caller), CancelOrder(exchange_id=exchange, payload=payload), key)
+    return await _submitted(
+        request, TradeRequests(services, caller), CancelOrder(exchange_id=exchange, payload=payload), key
+    )
 
 
 @router.delete("/orders", operation_id="cancel_all_orders", responses=_ANSWERS)
 async def cancel_all_orders(
     request: Request,
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     exchange: Exchange,
     symbol: Annotated[str | None, Query(pattern=_SYMBOL)] = None,
@@ -135,18 +137,20 @@ async def cancel_all_orders(
     """Cancel every open order of an account, or of one symbol."""
     tenant_of(caller, tenant, public=False)
     payload = CancelAllPayload(symbol=symbol, order_source=caller.name)
-    return await _carried(request, Desk(held, caller), CancelAllOrders(exchange_id=exchange, payload=payload), key)
+    return await _submitted(
+        request, TradeRequests(services, caller), CancelAllOrders(exchange_id=exchange, payload=payload), key
+    )
 
 
-async def _traded_at(held: Services, scope: Scope, order_id: str) -> tuple[str, str]:
-    """Return the exchange and the symbol of an order. Redis knows the newest orders, the database all of them.
+async def _traded_at(services: Services, scope: Scope, order_id: str) -> tuple[str, str]:
+    """Return the exchange and symbol of an order. Redis knows the newest orders, the database all of them.
 
     Raises:
-        Refusal: nothing is known of it.
-        AmbiguousOrder: several orders have that number, and the scope fits more than one.
+        ApiError: the order is unknown.
+        AmbiguousOrder: several orders in the scope have this id.
     """
-    stored = await held.store.account.order(scope, order_id)
-    known = await redis(held.bus.orders.get(scope.tenant, order_id, exchange=scope.exchange, symbol=scope.symbol))
+    stored = await services.store.account.order(scope, order_id)
+    known = await redis(services.bus.orders.get(scope.tenant, order_id, exchange=scope.exchange, symbol=scope.symbol))
     found = set() if stored is None else {(stored.exchange, stored.symbol)}
     found |= set() if known is None else {(known.exchange, known.order.symbol)}
     fit = {
@@ -155,13 +159,13 @@ async def _traded_at(held: Services, scope: Scope, order_id: str) -> tuple[str, 
         if symbol and scope.exchange in (None, exchange) and scope.symbol in (None, symbol)
     }
     if not fit:
-        raise not_found("order of this id (give exchange and symbol to have it canceled all the same)")
+        raise not_found("order with this id (to cancel it anyway, give exchange and symbol)")
     if len(fit) > 1:
         raise AmbiguousOrder(order_id, sorted(fit))
     return fit.pop()
 
 
-async def _carried(request: Request, desk: Desk, trade: Trade, key: str | None) -> Response:
-    # What was asked for stands in the audit trail whatever becomes of it.
+async def _submitted(request: Request, requests: TradeRequests, trade: Trade, key: str | None) -> Response:
+    # The request is audited whether or not it succeeds.
     request.state.audited = {"request": msgspec.to_builtins(trade, str_keys=True), "idempotencyKey": key}
-    return await desk.carry(trade, key)
+    return await requests.submit(trade, key)

@@ -1,4 +1,4 @@
-"""Browser sessions: a token is exchanged for a cookie once, and never kept in the page."""
+"""Browser sessions: a token is exchanged for a cookie once and is never kept in the page."""
 
 from typing import Annotated, Any
 
@@ -8,60 +8,62 @@ from fastapi import APIRouter, Depends, Request, Response
 from millrace_api.access.middleware import address_of
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.access.sessions import COOKIE, LIFETIME_S
-from millrace_api.documents import answer, body_of, gives, takes
-from millrace_api.problems import Refusal
-from millrace_api.services import Held
+from millrace_api.documents import accepts, body_of, json_response, returns
+from millrace_api.problems import ApiError
+from millrace_api.services import ServicesDep
 
 router = APIRouter(prefix="/session", tags=["access"])
 
 
 class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose session to begin."""
+    """The token to log in with."""
 
     token: Annotated[str, msgspec.Meta(max_length=128)]
 
 
 class SessionView(msgspec.Struct, frozen=True, rename="camel"):
-    """Who asks."""
+    """The authenticated caller."""
 
     tenant: str
     name: str
     role: str
     is_operator: bool
     csrf: str | None
-    """A session sends it as X-CSRF-Token with every change; null for tokens, which need none."""
+    """To be sent as X-CSRF-Token with every change; null for tokens, which need none."""
 
 
-_LOGGED_IN: dict[int | str, dict[str, Any]] = gives(SessionView)
+_LOGGED_IN: dict[int | str, dict[str, Any]] = returns(SessionView)
 
 
-@router.post("", operation_id="log_in", responses=_LOGGED_IN, openapi_extra=takes(LogIn) | {"security": []})
-async def log_in(request: Request, held: Held, wanted: Annotated[LogIn, Depends(body_of(LogIn))]) -> Response:
-    """Begin a browser's session with a token."""
+@router.post("", operation_id="log_in", responses=_LOGGED_IN, openapi_extra=accepts(LogIn) | {"security": []})
+async def log_in(
+    request: Request, services: ServicesDep, wanted: Annotated[LogIn, Depends(body_of(LogIn))]
+) -> Response:
+    """Start a browser's session with a token."""
     try:
-        cookie, principal = await held.gate.log_in(wanted.token, request.headers)
-    except Refusal:
-        held.gate.failed(address_of(request))
+        cookie, principal = await services.authenticator.log_in(wanted.token, request.headers)
+    except ApiError:
+        services.authenticator.failed(address_of(request))
         raise
     request.state.principal = principal
-    response = answer(_view(principal))
+    response = json_response(_view(principal))
     response.set_cookie(
         COOKIE, cookie, max_age=LIFETIME_S, httponly=True, samesite="strict", secure=request.url.scheme == "https"
     )
     return response
 
 
-@router.get("", operation_id="get_session", responses=gives(SessionView))
+@router.get("", operation_id="get_session", responses=returns(SessionView))
 async def get_session(caller: Caller) -> Response:
-    """Say who asks, and give a session its CSRF secret."""
-    return answer(_view(caller))
+    """Return the authenticated caller, and a session's CSRF secret."""
+    return json_response(_view(caller))
 
 
-@router.delete("", operation_id="log_out", responses=gives(SessionView))
-async def log_out(request: Request, held: Held, caller: Caller) -> Response:
+@router.delete("", operation_id="log_out", responses=returns(SessionView))
+async def log_out(request: Request, services: ServicesDep, caller: Caller) -> Response:
     """End this browser's session."""
-    held.gate.sessions.end(request.cookies.get(COOKIE, ""))
-    response = answer(_view(caller))
+    services.authenticator.sessions.end(request.cookies.get(COOKIE, ""))
+    response = json_response(_view(caller))
     response.delete_cookie(COOKIE)
     return response
 

@@ -1,4 +1,4 @@
-"""A tenant's tokens: made, listed and revoked by its admins; and its audit trail."""
+"""A tenant's tokens, created, listed and revoked by its admins; and its audit trail."""
 
 import asyncio
 from typing import Annotated, Literal
@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
 from millrace_api.access.tokens import new_token
-from millrace_api.documents import ListOf, PageOf, answer, body_of, gives, page, takes
-from millrace_api.moments import LATEST_MS, Moment
-from millrace_api.problems import Refusal, not_found
-from millrace_api.scoping import PageWanted, TenantQuery, tenant_of
-from millrace_api.services import Held
+from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, page_response, returns
+from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
+from millrace_api.problems import ApiError, not_found
+from millrace_api.services import ServicesDep
+from millrace_api.times import LATEST_MS, Timestamp
 from millrace_core.clock import now_ms
 from millrace_core.errors import Problem
 from millrace_store import Conflict
@@ -22,7 +22,7 @@ router = APIRouter(tags=["access"], dependencies=[Depends(needs("admin"))])
 
 
 class TokenView(msgspec.Struct, frozen=True, rename="camel"):
-    """A token without its secret, which nobody knows but its owner."""
+    """A token without its secret, which only its owner knows."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class TokenView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NewToken(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A token to make, of your own tenant."""
+    """A token to create for your own tenant."""
 
     name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9 ._@-]{1,64}$")]
     role: Literal["read", "trade", "admin"]
@@ -42,91 +42,93 @@ class NewToken(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 
 class MadeToken(msgspec.Struct, frozen=True, rename="camel"):
-    """A token as it was made."""
+    """A token that was created."""
 
     token: str
-    """Shown this once: keep it safe."""
+    """Shown only once: keep it safe."""
     id: str
     name: str
     role: str
     expires_ms: int | None
 
 
-@router.get("/tokens", operation_id="list_tokens", responses=gives(ListOf[TokenView]))
-async def list_tokens(held: Held, caller: Caller, tenant: TenantQuery = None) -> Response:
-    """Return the tenant's tokens, revoked ones too."""
-    found = await held.store.access.tokens(tenant_of(caller, tenant, public=False))
-    return answer(ListOf([view(record) for record in found]))
+@router.get("/tokens", operation_id="list_tokens", responses=returns(ListOf[TokenView]))
+async def list_tokens(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
+    """Return the tenant's tokens, including revoked ones."""
+    found = await services.store.access.tokens(tenant_of(caller, tenant, public=False))
+    return json_response(ListOf([view(record) for record in found]))
 
 
 @router.post(
     "/tokens",
     operation_id="create_token",
-    responses=gives(MadeToken, status=201, also={409: "The tenant has a token of this name."}),
-    openapi_extra=takes(NewToken),
+    responses=returns(MadeToken, status=201, also={409: "The tenant has a token with this name."}),
+    openapi_extra=accepts(NewToken),
     status_code=201,
 )
 async def create_token(
     request: Request,
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     new: Annotated[NewToken, Depends(body_of(NewToken))],
     tenant: TenantQuery = None,
 ) -> Response:
-    """Make a token; its text is shown this once."""
+    """Create a token; its text is shown only once."""
     of = tenant_of(caller, tenant, public=False)
     if new.expires_ms is not None and new.expires_ms <= now_ms():
         past = Problem("$.expiresMs", "lies in the past; it is ms since 1970")
-        raise Refusal(422, "this token would never work; nothing was made", problems=[past])
+        raise ApiError(422, "this token would never work; nothing was created", problems=[past])
     token, record = await asyncio.to_thread(new_token, of, new.name, new.role, now_ms(), new.expires_ms)
     try:
-        await held.store.access.add_token(record)
+        await services.store.access.add_token(record)
     except Conflict as error:
-        raise Refusal(409, f"this tenant has a token named {new.name} already: take another name") from error
+        raise ApiError(409, f"this tenant already has a token named {new.name}: choose another name") from error
     request.state.audited = {"token": record.id, "name": new.name, "role": new.role}
-    return answer(MadeToken(str(token), record.id, record.name, record.role, record.expires_ms), 201)
+    return json_response(MadeToken(str(token), record.id, record.name, record.role, record.expires_ms), 201)
 
 
 @router.delete(
     "/tokens/{token_id}",
     operation_id="revoke_token",
-    responses=gives(TokenView, also={404: "No token of this id is in force."}),
+    responses=returns(TokenView, also={404: "No token with this id is in force."}),
 )
 async def revoke_token(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     token_id: Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")],
     tenant: TenantQuery = None,
 ) -> Response:
-    """Revoke a token: it stops working at once here, and within 5 s in other processes."""
+    """Revoke a token: it stops working at once in this process, and within 5 s in others."""
     of = tenant_of(caller, tenant, public=False)
-    if not await held.store.access.revoke_token(of, token_id, now_ms()):
-        raise not_found("token of this id in force")
-    held.gate.verifier.forget(token_id)
-    held.gate.sessions.end_all(token_id)
-    record = await held.store.access.token(token_id)
+    if not await services.store.access.revoke_token(of, token_id, now_ms()):
+        raise not_found("token with this id in force")
+    services.authenticator.verifier.forget(token_id)
+    services.authenticator.sessions.end_all(token_id)
+    record = await services.store.access.token(token_id)
     if record is None:
-        raise not_found("token of this id")
-    return answer(view(record))
+        raise not_found("token with this id")
+    return json_response(view(record))
 
 
-@router.get("/audit", operation_id="list_audit", responses=gives(PageOf[AuditRecord]))
+@router.get("/audit", operation_id="list_audit", responses=returns(PageOf[AuditRecord]))
 async def list_audit(
-    held: Held,
+    services: ServicesDep,
     caller: Caller,
     paging: PageWanted,
     tenant: TenantQuery = None,
-    since: Annotated[Moment | None, Query()] = None,
-    until: Annotated[Moment | None, Query()] = None,
+    since: Annotated[Timestamp | None, Query()] = None,
+    until: Annotated[Timestamp | None, Query()] = None,
 ) -> Response:
-    """Return what the tenant's tokens did, or were denied, newest first."""
+    """Return the tenant's audit trail, newest first."""
     of = tenant_of(caller, tenant, public=False)
-    found = await held.store.access.audit(of, since_ms=since, until_ms=until, limit=paging.limit, cursor=paging.cursor)
-    return page(found)
+    found = await services.store.access.audit(
+        of, since_ms=since, until_ms=until, limit=paging.limit, cursor=paging.cursor
+    )
+    return page_response(found)
 
 
 def view(record: TokenRecord) -> TokenView:
-    """Return a token as it may be shown."""
+    """Return a token without its secret."""
     return TokenView(
         id=record.id,
         name=record.name,

@@ -1,1 +1,1 @@
-"""Requests to trade on the bus: sent once for each idempotency key, their answers awaited."""
+"""Requests to trade on the bus: sent once for each idempotency key, their responses awaited."""

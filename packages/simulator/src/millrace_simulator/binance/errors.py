@@ -1,4 +1,4 @@
-"""What Binance answers when it refuses: a code, a sentence and an HTTP status.
+"""Binance's error responses: a code, a sentence and an HTTP status.
 
 Exception
 └── BinanceError             code, message, status, data
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class BinanceError(Exception):
-    """A refusal as it goes over the wire, the same over REST and the WebSocket API."""
+    """An error response, the same over REST and the WebSocket API."""
 
     def __init__(
         self, code: int, message: str, status: int = HTTPStatus.BAD_REQUEST, data: dict[str, Any] | None = None
@@ -24,10 +24,10 @@ class BinanceError(Exception):
         self.message = message
         self.status = int(status)
         self.data = data
-        """What a cancel-replace did of its two halves; None for every other refusal."""
+        """The results of a cancel-replace's two halves; None for every other error."""
 
     def payload(self) -> dict[str, Any]:
-        """The JSON object that clients read: `code`, `msg`, and `data` where there is some."""
+        """Return the JSON object that clients read: `code`, `msg`, and `data` where there is some."""
         shown: dict[str, Any] = {"code": self.code, "msg": self.message}
         if self.data is not None:
             shown["data"] = self.data
@@ -45,95 +45,95 @@ class TooManyRequestsError(BinanceError):
 
 
 def mandatory(name: str) -> BinanceError:
-    """A parameter that must be there is not, or cannot be read (-1102)."""
+    """Return the error: a mandatory parameter is missing or cannot be read (-1102)."""
     return BinanceError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
 def one_of(first: str, second: str) -> BinanceError:
-    """Neither of two parameters of which one must be there was sent (-1102)."""
+    """Return the error: neither of two parameters was sent, of which one is mandatory (-1102)."""
     return BinanceError(-1102, f"Param '{first}' or '{second}' must be sent, but both were empty/null!")
 
 
 def empty(name: str) -> BinanceError:
-    """A parameter was sent without a value (-1105)."""
+    """Return the error: a parameter was sent without a value (-1105)."""
     return BinanceError(-1105, f"Parameter '{name}' was empty.")
 
 
 def not_required(name: str) -> BinanceError:
-    """A parameter was sent that this kind of order does not take (-1106)."""
+    """Return the error: a parameter does not belong to this type of order (-1106)."""
     return BinanceError(-1106, f"Parameter '{name}' sent when not required.")
 
 
 def illegal_characters(name: str, legal: str) -> BinanceError:
-    """A parameter's value does not match the expression `legal` (-1100)."""
+    """Return the error: a parameter's value does not match the expression `legal` (-1100)."""
     return BinanceError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
 
 
 def invalid_value(name: str) -> BinanceError:
-    """A parameter's value is well formed but not allowed (-1130)."""
+    """Return the error: a parameter's value is well formed but not allowed (-1130)."""
     return BinanceError(-1130, f"Data sent for parameter '{name}' is not valid.")
 
 
 def too_precise(name: str) -> BinanceError:
-    """A number has more decimals than Binance reads (-1111)."""
+    """Return the error: a number has more decimals than Binance reads (-1111)."""
     return BinanceError(-1111, f"Parameter '{name}' has too much precision.")
 
 
 def bad_combination() -> BinanceError:
-    """Optional parameters were sent that exclude each other (-1128)."""
+    """Return the error: optional parameters were sent that exclude each other (-1128)."""
     return BinanceError(-1128, "Combination of optional parameters invalid.")
 
 
 def invalid_symbol() -> BinanceError:
-    """The symbol is not traded here (-1121)."""
+    """Return the error: the symbol is not traded here (-1121)."""
     return BinanceError(-1121, "Invalid symbol.")
 
 
 def invalid_interval() -> BinanceError:
-    """The candle interval is none of Binance's (-1120)."""
+    """Return the error: the kline interval is invalid (-1120)."""
     return BinanceError(-1120, "Invalid interval.")
 
 
 def bad_key_format() -> BinanceError:
-    """No API key was sent, or none that could be one (-2014)."""
+    """Return the error: the API key is missing or malformed (-2014)."""
     return BinanceError(-2014, "API-key format invalid.", HTTPStatus.UNAUTHORIZED)
 
 
 def rejected_key() -> BinanceError:
-    """The API key is nobody's (-2015)."""
+    """Return the error: the API key is unknown (-2015)."""
     return BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", HTTPStatus.UNAUTHORIZED)
 
 
 def invalid_signature() -> BinanceError:
-    """The signature does not cover what was sent (-1022)."""
+    """Return the error: the signature does not cover what was sent (-1022)."""
     return BinanceError(-1022, "Signature for this request is not valid.")
 
 
 def timestamp_too_old() -> BinanceError:
-    """The request's time lies further back than its window (-1021)."""
+    """Return the error: the request's time lies further back than its window (-1021)."""
     return BinanceError(-1021, "Timestamp for this request is outside of the recvWindow.")
 
 
 def timestamp_ahead() -> BinanceError:
-    """The request's time lies in the future (-1021)."""
+    """Return the error: the request's time lies in the future (-1021)."""
     return BinanceError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
 
 
 def rejected(message: str) -> BinanceError:
-    """The matching engine refused a new order (-2010)."""
+    """Return the error: the matching engine refused a new order (-2010)."""
     return BinanceError(-2010, message)
 
 
 def cancel_rejected(message: str = "Unknown order sent.") -> BinanceError:
-    """The matching engine refused a cancellation (-2011)."""
+    """Return the error: the matching engine refused a cancellation (-2011)."""
     return BinanceError(-2011, message)
 
 
 def no_such_order() -> BinanceError:
-    """A query names an order that the account never had (-2013)."""
+    """Return the error: a query names an order that the account never had (-2013)."""
     return BinanceError(-2013, "Order does not exist.")
 
 
 def filter_failure(name: str) -> BinanceError:
-    """An order breaks one of the symbol's filters (-1013)."""
+    """Return the error: an order breaks one of the symbol's filters (-1013)."""
     return BinanceError(-1013, f"Filter failure: {name}")

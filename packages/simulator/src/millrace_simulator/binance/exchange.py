@@ -1,4 +1,4 @@
-"""The venue as Binance's protocol meets it: with rate limits, a clock and API keys.
+"""The venue behind Binance's protocol: rate limits, clock and API keys.
 
 Both faces, REST and the WebSocket API, take a request the same way:
 
@@ -16,9 +16,8 @@ from typing import Any
 
 from millrace_simulator.binance import errors, signing
 from millrace_simulator.binance.errors import BinanceError
-from millrace_simulator.binance.limits import BINANCE_LIMITS, RateLimit, RateLimits
+from millrace_simulator.binance.limits import BINANCE_LIMITS, RateLimit, RateLimits, UnfilledOrders
 from millrace_simulator.binance.parameters import SYMBOL, Parameters
-from millrace_simulator.binance.unfilled import UnfilledOrders
 from millrace_simulator.venue import Account, Instrument, Venue
 from millrace_simulator.venue.errors import UnknownApiKey
 
@@ -27,7 +26,7 @@ API_KEY = re.compile(r"[\x21-\x7e]{1,256}")
 
 @dataclass(frozen=True)
 class PublicOperation:
-    """Something that anybody may ask for."""
+    """An operation that needs no API key."""
 
     run: Callable[[Exchange, Parameters], Any]
     weight: int | Callable[[Parameters], int] = 1
@@ -35,19 +34,19 @@ class PublicOperation:
 
 @dataclass(frozen=True)
 class AccountOperation:
-    """Something that needs an API key and a signature."""
+    """An operation that needs an API key and a signature."""
 
     run: Callable[[Exchange, Account, Parameters], Any]
     weight: int | Callable[[Parameters], int] = 1
     orders: int = 0
-    """So many new orders it counts against the account's order limits."""
+    """New orders that it counts against the account's order limits."""
 
 
 Operation = PublicOperation | AccountOperation
 
 
 class Exchange:
-    """What every operation works on."""
+    """The exchange that every operation works on."""
 
     def __init__(
         self, venue: Venue, rules: Iterable[RateLimit] = BINANCE_LIMITS, *, enforce_limits: bool = True
@@ -57,11 +56,11 @@ class Exchange:
         venue.listen(UnfilledOrders(self.limits))
 
     def now_ms(self) -> int:
-        """The exchange's own time, ms."""
+        """Return the exchange's own time, ms."""
         return self.venue.clock.now_us() // 1000
 
     def instrument(self, parameters: Parameters) -> Instrument:
-        """What the mandatory parameter `symbol` names.
+        """Return the instrument that the mandatory parameter `symbol` names.
 
         Raises:
             BinanceError: -1102 without one, -1100 for what is no symbol, -1121 for one that is not listed.
@@ -69,7 +68,7 @@ class Exchange:
         return self.instrument_named(parameters.required("symbol", SYMBOL))
 
     def instrument_named(self, symbol: str) -> Instrument:
-        """The listed symbol.
+        """Return the listed symbol.
 
         Raises:
             BinanceError: -1121 for one that is not listed.
@@ -89,7 +88,7 @@ class Exchange:
         self.limits.charge_request(address, weight)
 
     def authenticate(self, api_key: str | None, parameters: Parameters, payload: str, signature: str | None) -> Account:
-        """The account that sends a request whose signature must cover `payload`.
+        """Return the account that sends a request whose signature must cover `payload`.
 
         Raises:
             BinanceError: -2014 or -2015 for the key, -1021 for the time, -1022 for the signature.
@@ -100,10 +99,10 @@ class Exchange:
         return account
 
     def account(self, api_key: str | None) -> Account:
-        """The account that a key belongs to, with nothing proved yet.
+        """Return the account that a key belongs to, before any signature is checked.
 
         Raises:
-            BinanceError: -2014 where none was sent, -2015 where it is nobody's.
+            BinanceError: -2014 when none was sent, -2015 when it is unknown.
         """
         if api_key is None or not API_KEY.fullmatch(api_key):
             raise errors.bad_key_format()
@@ -113,7 +112,7 @@ class Exchange:
             raise errors.rejected_key() from None
 
     def perform(self, operation: Operation, account: Account | None, parameters: Parameters) -> Any:
-        """The operation's answer, ready to be encoded as JSON.
+        """Return the operation's answer, ready to be encoded as JSON.
 
         Raises:
             BinanceError: it was refused; nothing was changed, or what was changed stands in the error's data.

@@ -1,7 +1,7 @@
-"""Rate limits: what each address and each account has used, counted as Binance counts.
+"""Rate limits: usage of each address and each account, counted as Binance counts.
 
 Weights and raw requests count against an IP address, new orders against an account; both in windows that begin at
-whole minutes, ten seconds or days. Who goes on after a 429 is banned (418), longer each time.
+whole minutes, ten seconds or days. A client that continues after a 429 is banned (418), longer each time.
 See Binance's rest-api.md, "LIMITS".
 """
 
@@ -14,12 +14,16 @@ from typing import Any
 import msgspec
 
 from millrace_simulator.binance.errors import TooManyRequestsError
+from millrace_simulator.venue import ExecutionReport, Listener
 
 INTERVAL_MS = {"SECOND": 1000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_400_000}
 FIRST_BAN_MS = 120_000
 LONGEST_BAN_MS = 3 * 86_400_000
 IGNORED_BEFORE_BAN = 20
-"""So many requests over the limit of one window are answered 429; the next one earns the ban."""
+"""Requests over the limit of one window that get 429; the next one is banned."""
+TAKER_CREDIT = 1
+MAKER_CREDIT = 5
+"""An order that first trades as a maker returns more than its own place."""
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -33,16 +37,16 @@ class RateLimit(msgspec.Struct, frozen=True):
 
     @property
     def window_ms(self) -> int:
-        """How long a window lasts."""
+        """Return how long a window lasts."""
         return INTERVAL_MS[self.interval] * self.interval_num
 
     @property
     def suffix(self) -> str:
-        """How headers name the window: 1M, 10S, 1D."""
+        """Return how headers name the window: 1M, 10S, 1D."""
         return f"{self.interval_num}{self.interval[0]}"
 
     def shown(self, count: int | None = None) -> dict[str, Any]:
-        """The JSON object of exchangeInfo, and with `count` that of a usage report."""
+        """Return the JSON object of exchangeInfo, and with `count` that of a usage report."""
         rule = {
             "rateLimitType": self.kind,
             "interval": self.interval,
@@ -62,7 +66,7 @@ BINANCE_LIMITS = (
 
 
 class _Counter:
-    """What each user of one limit has spent in the window that is open now."""
+    """Usage of one limit in the current window, by user."""
 
     def __init__(self, rule: RateLimit) -> None:
         self.rule = rule
@@ -92,9 +96,9 @@ class _Ban(msgspec.Struct):
 
 
 class RateLimits:
-    """The limits of one exchange and what everybody has used of them.
+    """The limits of one exchange and their usage.
 
-    With `enforced` False everything is counted and reported, and nobody is ever refused.
+    With `enforced` False everything is counted and reported, but nothing is rejected.
     """
 
     def __init__(self, rules: Iterable[RateLimit], now_ms: Callable[[], int], *, enforced: bool = True) -> None:
@@ -156,11 +160,11 @@ class RateLimits:
         return {f"X-MBX-ORDER-COUNT-{rule.suffix}": str(used) for rule, used in self._usage(self._orders, account)}
 
     def request_usage(self, address: str) -> list[dict[str, Any]]:
-        """What `address` has used of the weight, as the WebSocket API reports it."""
+        """Return what `address` has used of the weight, as the WebSocket API reports it."""
         return [rule.shown(used) for rule, used in self._usage(self._requests, address) if rule.kind != "RAW_REQUESTS"]
 
     def order_usage(self, account: str) -> list[dict[str, Any]]:
-        """What `account` has used of the order limits, as `rateLimit/order` reports it."""
+        """Return what `account` has used of the order limits, as `rateLimit/order` reports it."""
         return [rule.shown(used) for rule, used in self._usage(self._orders, account)]
 
     def _usage(self, counters: list[_Counter], user: str) -> list[tuple[RateLimit, int]]:
@@ -200,3 +204,20 @@ def _banned(until_ms: int, now_ms: int) -> TooManyRequestsError:
         max(1, -(-(until_ms - now_ms) // 1000)),
         HTTPStatus.IM_A_TEAPOT,
     )
+
+
+class UnfilledOrders(Listener):
+    """Counts unfilled orders only: an order that trades returns its place to its account.
+
+    Source: Binance's faqs/order_count_decrement.md.
+    """
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+
+    def on_execution(self, report: ExecutionReport) -> None:
+        """Return the order's place at its first fill."""
+        trade = report.trade
+        if trade is not None and report.order.filled == trade.quantity:
+            credit = MAKER_CREDIT if trade.is_maker else TAKER_CREDIT
+            self._limits.give_back_orders(str(report.account_id), credit)

@@ -37,7 +37,7 @@ class Parameters:
         return name in self.values
 
     def text(self, name: str, legal: str | None = None) -> str | None:
-        """The value as sent, or None where it was not; matching `legal` if that is given.
+        """Return the value as sent, or None where it was not; matching `legal` if that is given.
 
         Raises:
             BinanceError: it is empty (-1105) or holds characters out of the legal range (-1100).
@@ -52,7 +52,7 @@ class Parameters:
         return value
 
     def required(self, name: str, legal: str | None = None) -> str:
-        """The value as sent.
+        """Return the value as sent.
 
         Raises:
             BinanceError: as `text`, or it was not sent (-1102).
@@ -63,7 +63,7 @@ class Parameters:
         return value
 
     def decimal(self, name: str) -> Decimal | None:
-        """The value as a positive number.
+        """Return the value as a positive number.
 
         Raises:
             BinanceError: it is no number (-1100), has over eight decimals (-1111) or is zero (-1013).
@@ -79,14 +79,14 @@ class Parameters:
         return number
 
     def required_decimal(self, name: str) -> Decimal:
-        """The value as a positive number; absent it is an error (-1102)."""
+        """Return the value as a positive number; absent it is an error (-1102)."""
         number = self.decimal(name)
         if number is None:
             raise errors.mandatory(name)
         return number
 
     def integer(self, name: str) -> int | None:
-        """The value as a number without decimals, from 0 up to what Binance's LONG holds."""
+        """Return the value as a number without decimals, from 0 up to what Binance's LONG holds."""
         value = self.text(name, INTEGER)
         if value is None:
             return None
@@ -95,7 +95,7 @@ class Parameters:
         return number
 
     def limit(self, default: int, most: int) -> int:
-        """How many rows the client wants: `default` unless it says, and never over `most`."""
+        """Return the requested number of rows: `default` when not given, at most `most`."""
         number = self.integer("limit")
         if number is None:
             return default
@@ -104,7 +104,7 @@ class Parameters:
         return min(number, most)
 
     def boolean(self, name: str, default: bool) -> bool:
-        """The value as true or false, however capitalised."""
+        """Return the value as true or false, however capitalised."""
         value = self.text(name)
         if value is None:
             return default
@@ -113,10 +113,10 @@ class Parameters:
         return value.lower() == "true"
 
     def choice(self, name: str, allowed: Iterable[str], refusal: BinanceError | None = None) -> str | None:
-        """The value as one of `allowed`.
+        """Return the value as one of `allowed`.
 
         Raises:
-            BinanceError: `refusal` where it is none of them, or -1130 without a refusal of its own.
+            BinanceError: `refusal` when it is not allowed; -1130 without `refusal`.
         """
         value = self.text(name)
         if value is not None and value not in allowed:
@@ -124,7 +124,7 @@ class Parameters:
         return value
 
     def names(self, name: str) -> list[str] | None:
-        """The value as a list: a JSON array of texts, or one bare text.
+        """Return the value as a list: a JSON array of texts, or one bare text.
 
         Raises:
             BinanceError: it is no such array (-1100) or names something twice (-1151).
@@ -158,14 +158,14 @@ def from_json(params: Mapping[str, Any] | None) -> Parameters:
 
 
 def as_text(value: Any) -> str:
-    """A JSON value as it would stand in a query, and as the WebSocket API's signature covers it."""
+    """Return a JSON value as it would stand in a query, and as the WebSocket API's signature covers it."""
     if isinstance(value, str):
         return value
     return msgspec.json.encode(value).decode()
 
 
 def signed_payload(query: str, body: str) -> tuple[str, str | None]:
-    """What a REST signature covers, and the signature.
+    """Return what a REST signature covers, and the signature.
 
     Everything but `signature` in the order sent, still percent-encoded: the query, then the body, with nothing
     between them (rest-api.md, "Mixed query string and request body").

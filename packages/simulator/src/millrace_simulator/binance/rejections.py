@@ -1,4 +1,4 @@
-"""What the venue refuses, in Binance's codes and words."""
+"""The venue's rejections in Binance's codes and words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NEW_ORDER_REJECTED: dict[type[VenueError], str] = {
 
 
 def rejection(refusal: VenueError) -> BinanceError:
-    """The answer to a new order or a cancellation that the venue refused."""
+    """Return the answer to a new order or a cancellation that the venue refused."""
     if isinstance(refusal, FilterFailure):
         return errors.filter_failure(refusal.filter)
     if isinstance(refusal, UnknownOrder):
@@ -50,7 +50,7 @@ def rejection(refusal: VenueError) -> BinanceError:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Let whatever the venue refuses inside come out as Binance's answer."""
+    """Translate the venue's rejections inside the context to Binance's errors."""
     try:
         yield
     except VenueError as refusal:

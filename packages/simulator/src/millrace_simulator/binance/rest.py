@@ -1,4 +1,4 @@
-"""The HTTP face: which path is which operation, and what goes into the headers.
+"""REST: the operation of each path, and the response headers.
 
 Source: Binance's rest-api.md.
 """

@@ -1,4 +1,4 @@
-"""Who sends a request: its API key, its time and its signature.
+"""Authentication of requests: API key, timestamp and signature.
 
 Keys are HMAC (a shared secret) or Ed25519 (the account's public key). See Binance's rest-api.md, "Timing security"
 and "SIGNED endpoint security".
@@ -23,13 +23,13 @@ from millrace_simulator.binance.parameters import Parameters
 DEFAULT_WINDOW_MS = 5000
 LONGEST_WINDOW_MS = 60_000
 AHEAD_MS = 1000
-"""A timestamp this far in the future is refused: Binance's allowance for clocks that run fast."""
+"""A timestamp this far in the future is rejected: Binance's allowance for clocks that run fast."""
 MICROSECONDS_FROM = 10**15
 """A timestamp from here on counts µs; as ms it would lie in the year 33658."""
 
 
 def check_timing(parameters: Parameters, now_ms: int) -> None:
-    """Refuse a request whose `timestamp` is not within its `recvWindow` (5 s by default) of `now_ms`.
+    """Reject a request whose `timestamp` is not within its `recvWindow` (5 s by default) of `now_ms`.
 
     Raises:
         BinanceError: -1102 without a timestamp, -1131 for a window over 60 s, -1021 out of the window.
@@ -47,7 +47,7 @@ def check_timing(parameters: Parameters, now_ms: int) -> None:
 
 
 def check_signature(payload: str, signature: str | None, *, secret: str | None, public_key: str | None) -> None:
-    """Refuse a request whose signature does not cover `payload` with one of the account's keys.
+    """Reject a request whose signature does not cover `payload` with one of the account's keys.
 
     Raises:
         BinanceError: -1102 without a signature, -1022 with a wrong one.

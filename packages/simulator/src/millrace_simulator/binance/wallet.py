@@ -1,4 +1,4 @@
-"""The wallet and margin paths (/sapi), and the empty derivatives exchanges, that clients ask for on the way.
+"""The wallet and margin paths (/sapi), and the empty derivatives exchanges, that clients query before they trade.
 
 With keys set, ccxt and others load coins, fees and margin pairs before the first order. Everything here follows from
 the venue's listing: coins are its assets, on one network of the simulator's own; nothing is marginable.
@@ -20,17 +20,17 @@ ZERO = "0.00000000"
 
 
 def system_status(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """The exchange is up."""
+    """Report that the exchange is up."""
     return {"status": 0, "msg": "normal"}
 
 
 def all_coins(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """Every asset, what the account has of it, and its network; deposits and withdrawals are closed."""
+    """Return every asset, what the account has of it, and its network; deposits and withdrawals are closed."""
     return [_show_coin(balance) for balance in all_balances(exchange, account)]
 
 
 def trade_fees(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """What the account pays for trading one symbol, or each."""
+    """Return the account's commission rates for one symbol, or all."""
     chosen = symbols.named_or_all(exchange, parameters)
     instruments = [chosen] if isinstance(chosen, Instrument) else chosen
     return [
@@ -44,7 +44,7 @@ def trade_fees(exchange: Exchange, account: Account, parameters: Parameters) -> 
 
 
 def api_restrictions(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """What the API key may do: read and trade spot."""
+    """Return the API key's permissions: read and trade spot."""
     return {
         "ipRestrict": False,
         "createTime": account.updated_us // 1000,
@@ -63,7 +63,7 @@ def api_restrictions(exchange: Exchange, account: Account, parameters: Parameter
 
 
 def account_info(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """The account's VIP level and what is switched on."""
+    """Return the account's VIP level and what is switched on."""
     return {
         "vipLevel": 0,
         "isMarginEnabled": False,
@@ -74,12 +74,12 @@ def account_info(exchange: Exchange, account: Account, parameters: Parameters) -
 
 
 def account_state(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """The account is in order."""
+    """Report that the account is in order."""
     return {"data": "Normal"}
 
 
 def trading_state(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """The API key is not locked."""
+    """Report that the API key is not locked."""
     return {
         "data": {
             "isLocked": False,
@@ -91,7 +91,7 @@ def trading_state(exchange: Exchange, account: Account, parameters: Parameters) 
 
 
 def user_assets(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """What the account has, where it has any."""
+    """Return the account's balances that are not zero."""
     return [
         {
             "asset": balance.asset,
@@ -108,12 +108,12 @@ def user_assets(exchange: Exchange, account: Account, parameters: Parameters) ->
 
 
 def nothing(exchange: Exchange, account: Account, parameters: Parameters) -> list[Any]:
-    """An empty list: there are no such pairs here, nor transfers."""
+    """Return an empty list: there are no such pairs here, nor transfers."""
     return []
 
 
 def no_contracts(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """The exchange information of a derivatives exchange that lists nothing."""
+    """Return the exchange information of a derivatives exchange that lists nothing."""
     return {
         "timezone": "UTC",
         "serverTime": exchange.now_ms(),
@@ -189,4 +189,4 @@ WALLET_ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/fapi/v1/exchangeInfo"): PublicOperation(no_contracts),
     ("GET", "/dapi/v1/exchangeInfo"): PublicOperation(no_contracts),
 }
-"""By method and path. Derivatives are asked for by clients whose every address was changed: they find none."""
+"""By method and path. Clients whose every address was changed also query derivatives, and find none."""

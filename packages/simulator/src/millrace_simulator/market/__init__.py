@@ -1,6 +1,6 @@
 """Background participants that make a believable market.
 
-`Market` is pure: it moves in steps of time that the caller gives it. `run` steps it along the wall clock.
+`Market` is pure: it moves in steps of time, driven by its caller. `run` steps it along the wall clock.
 """
 
 from millrace_simulator.market.driver import run

@@ -1,4 +1,4 @@
-"""When things happen: a self-exciting (Hawkes) process, in which each arrival makes further ones likelier for a while.
+"""Arrival times: a self-exciting (Hawkes) process, in which each arrival makes further ones more likely for a while.
 
 Source: Ogata, "On Lewis' simulation method for point processes" (thinning); the kernel is exponential.
 """
@@ -24,7 +24,7 @@ class Arrivals:
         """Arrivals a second, on average; 0 for none at all."""
 
     def next(self) -> float:
-        """The time of the next arrival; infinite when there is none."""
+        """Return the time of the next arrival; infinite when there is none."""
         if self.rate <= 0:
             return inf
         base = self.rate * (1 - _BRANCHING)
@@ -38,6 +38,6 @@ class Arrivals:
                 return self._now
 
     def restart(self, now: float) -> None:
-        """Forget what was, and go on from this time."""
+        """Restart at a time, without memory of earlier arrivals."""
         self._now = now
         self._excitement = 0.0

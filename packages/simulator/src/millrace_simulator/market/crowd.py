@@ -1,4 +1,4 @@
-"""The background participants of one symbol: makers with ladders of orders, takers, and second thoughts.
+"""The background participants of one symbol: makers with ladders of orders, takers, cancelations.
 
 Distances are measured in *grains*: a grain is about 0.2 basis points and at least one tick, so that every symbol's
 book has the same shape whatever its tick. Each call of `act` does one small thing; together they keep the best
@@ -25,20 +25,20 @@ _TAKERS = 0.1
 _SWEEPS = 0.03
 """The share of takers that take ten times as much."""
 _EAGERNESS = 0.7
-"""How often a spread that is too wide is mended before anything else happens."""
+"""How often a wide spread is narrowed before anything else."""
 _NEAR_SCALE = 15.0
 """How far from the best price the nearer half of new orders lies on average, in grains."""
 _TARGET_LEVELS = 150
 _MOST_ORDERS = 800
-"""So many orders of a side are remembered before the filled ones among them are forgotten."""
+"""Orders of a side that are remembered before filled ones are removed."""
 
 
 class Crowd:
-    """Everybody who trades a symbol without an account."""
+    """All participants of a symbol that have no account."""
 
     def __init__(self, venue: Venue, instrument: Instrument, rng: Random) -> None:
         self.fair = float(instrument.last_price)
-        """What they think it is worth, in ticks."""
+        """Their fair value in ticks."""
         self.bias = 0.0
         """How much likelier takers buy than sell, -1 to 1."""
         self._venue = venue
@@ -57,7 +57,7 @@ class Crowd:
                 self._quote(side, step)
 
     def act(self) -> None:
-        """Let one participant do one thing."""
+        """Execute one action of one participant."""
         rng = self._rng
         if self._mend_overtaken() or (rng.random() < _EAGERNESS and self._mend_wide()):
             return
@@ -73,7 +73,7 @@ class Crowd:
             self._quote(side, self._step())
 
     def _step(self) -> int:
-        """How far from the best possible price a new order is put: every second one near it, the rest anywhere."""
+        """Return a new order's distance from the best possible price: half of them are near it, the rest anywhere."""
         if self._rng.random() < 0.5:
             return int(self._rng.expovariate(1 / _NEAR_SCALE))
         return self._rng.randrange(LEVELS)
@@ -117,7 +117,7 @@ class Crowd:
                 return
 
     def _mend_overtaken(self) -> bool:
-        """Take what the fair value has passed: whoever quotes a price that is too good gets it."""
+        """Trade with orders that the fair value has passed."""
         bid, ask = self._engine.bids.best(), self._engine.asks.best()
         if bid is not None and bid.price > self.fair + self._grain:
             self._venue.crowd_submit(self._instrument, Side.SELL, min(bid.total, self._lots(2.0)), bid.price)
@@ -137,5 +137,5 @@ class Crowd:
         return False
 
     def _lots(self, scale: float) -> int:
-        """A size about `scale` usual trades, most often less, sometimes much more."""
+        """Return a size about `scale` usual trades, most often less, sometimes much more."""
         return max(1, int(self._instrument.typical_lots * scale * exp(self._rng.gauss(-0.3, 0.9))))

@@ -9,13 +9,13 @@ from millrace_simulator.market.market import Market
 
 STEP_MS = 10
 _MOST_US = 250_000
-"""A step that comes late makes up for no more than this: a machine that slept must not wake to a storm."""
+"""A late step catches up by no more than this, so that a suspended machine does not resume with a burst."""
 
 
 async def run(market: Market, *, step_ms: int = STEP_MS) -> None:
     """Step the market along the wall clock until cancelled."""
     for instrument in market.venue.instruments.values():
-        # Now, one symbol at a time, and not amid somebody's first order.
+        # In advance, one symbol at a time, so that the first order does not wait for it.
         instrument.statistics.prepare()
         await asyncio.sleep(0)
     last_ns = time.monotonic_ns()

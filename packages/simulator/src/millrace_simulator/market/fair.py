@@ -1,4 +1,4 @@
-"""What things are worth: a slow random walk for each asset, with trends now and then.
+"""Fair values: a slow random walk for each asset, with occasional trends.
 
 A symbol's fair value is its opening price times what its base gained over what its quote gained, so that ETH/BTC
 always agrees with ETH/USDT and BTC/USDT.
@@ -49,16 +49,16 @@ class FairValues:
         self._walks = {asset: _Walk(Random(f"{seed} {asset}")) for asset in assets}  # noqa: S311
 
     def move(self, activity: float) -> None:
-        """Let one step of the grid pass; `activity` makes time run faster or slower for the values."""
+        """Advance by one step of the grid; `activity` scales time for the values."""
         for walk in self._walks.values():
             walk.move(activity)
 
     def ratio(self, base: str, quote: str) -> float:
-        """What one `base` is worth in `quote`, relative to the opening."""
+        """Return what one `base` is worth in `quote`, relative to the opening."""
         return exp(self._gain(base) - self._gain(quote))
 
     def trend(self, base: str, quote: str) -> float:
-        """The drift of that ratio, a second."""
+        """Return the drift of that ratio for each second."""
         return self._trend(base) - self._trend(quote)
 
     def _gain(self, asset: str) -> float:

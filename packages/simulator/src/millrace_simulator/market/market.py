@@ -28,7 +28,7 @@ class _Symbol:
         self.updates = 1.3  # what an action does to the book, as a first guess
 
     def run(self, until: float) -> None:
-        """Let everything happen that is due."""
+        """Execute every action that is due."""
         first_update_id, actions = self.instrument.last_update_id, 0
         while self.due <= until:
             self.crowd.act()
@@ -38,7 +38,7 @@ class _Symbol:
         self.updates += self.instrument.last_update_id - first_update_id
 
     def schedule(self, events_per_second: float, now: float) -> None:
-        """Aim at so many changes of the book a second, from now on."""
+        """Set the target rate of book changes (per second)."""
         self.arrivals.restart(now)
         self.aim(events_per_second)
         self.due = self.arrivals.next()
@@ -49,12 +49,12 @@ class _Symbol:
 
 
 class Market:
-    """Moves the venue's books; fully determined by the seed and the steps."""
+    """Trades on the venue's books; fully determined by the seed and the steps."""
 
     def __init__(self, venue: Venue, *, seed: int, events_per_second: float) -> None:
         self._paused = False
         self.now_us = venue.clock.now_us()
-        """How far the market has come."""
+        """Return the market's time."""
         self.venue = venue
         self._events_per_second = events_per_second
         self._begin_us = self.now_us
@@ -91,7 +91,7 @@ class Market:
         self.venue.end_step()
 
     def step(self, until_us: int) -> None:
-        """Let everything happen that is due by `until_us`, in one burst, then tell listeners `on_step`."""
+        """Execute every action due by `until_us`, then call listeners' `on_step`."""
         self.venue.clock.reach(until_us)
         while self.now_us < until_us:
             grid_us = self.now_us - (self.now_us - self._begin_us) % _GRID_US + _GRID_US
@@ -109,7 +109,7 @@ class Market:
             symbol.run(until)
 
     def _move_values(self) -> None:
-        """Move what things are worth, and what the crowds think of it."""
+        """Move fair values, and the crowds' opinion of them."""
         if self._paused:
             return
         slowest, fastest = _SWIFTNESS
@@ -127,5 +127,5 @@ class Market:
 
     @property
     def _share(self) -> float:
-        """What each symbol contributes to the events wanted."""
+        """Return each symbol's share of the requested events."""
         return self._events_per_second / max(1, len(self._symbols))

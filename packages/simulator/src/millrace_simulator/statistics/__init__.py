@@ -1,4 +1,4 @@
-"""What happened at a symbol over time: klines, the day's ticker, the average price."""
+"""Statistics of a symbol: klines, the 24-hour ticker, the average price."""
 
 from millrace_simulator.statistics.intervals import Interval
 from millrace_simulator.statistics.klines import Kline

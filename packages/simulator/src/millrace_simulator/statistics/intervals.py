@@ -33,7 +33,7 @@ class Interval(StrEnum):
     MO1 = "1M"
 
     def open_of(self, time_ms: int) -> int:
-        """When the kline that holds this time begins, ms (UTC; weeks begin on Monday)."""
+        """Return when the kline that holds this time begins, ms (UTC; weeks begin on Monday)."""
         if self is Interval.MO1:
             return _month_of(time_ms, 0)
         length = _LENGTHS[self]
@@ -41,7 +41,7 @@ class Interval(StrEnum):
         return (time_ms - offset) // length * length + offset
 
     def next_open(self, open_ms: int) -> int:
-        """When the kline after the one that begins at `open_ms` begins, ms."""
+        """Return when the kline after the one that begins at `open_ms` begins, ms."""
         return _month_of(open_ms, 1) if self is Interval.MO1 else open_ms + _LENGTHS[self]
 
 
@@ -65,7 +65,7 @@ _LENGTHS = {
 
 
 def _month_of(time_ms: int, later: int) -> int:
-    """The first ms of this time's month, or of the one that is `later` (0 or 1) months on."""
+    """Return the first ms of this time's month, or of the one that is `later` (0 or 1) months on."""
     now = datetime.fromtimestamp(time_ms / 1000, UTC)
     months = now.year * 12 + now.month - 1 + later
     return int(datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC).timestamp() * 1000)

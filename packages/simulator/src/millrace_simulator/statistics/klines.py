@@ -9,11 +9,11 @@ from msgspec import Struct
 from millrace_simulator.statistics.intervals import Interval
 
 KEPT = 1500
-"""How many past klines of an interval can be asked for, at least."""
+"""Past klines of an interval that are kept at least."""
 
 
 class Kline(Struct, frozen=True, gc=False):
-    """What was traded in one interval; prices in ticks, volumes in lots, quote volumes in ticks × lots.
+    """The trades of one interval; prices in ticks, volumes in lots, quote volumes in ticks × lots.
 
     Without a trade it is flat at the close before it, with no volume.
     """
@@ -37,7 +37,7 @@ class Kline(Struct, frozen=True, gc=False):
 
     @staticmethod
     def of_trade(time_ms: int, price: int, quantity: int, trade_id: int, buyer_is_maker: bool) -> Kline:
-        """One trade as a kline of one ms."""
+        """Return one trade as a kline of one ms."""
         quote = price * quantity
         taker = (0, 0) if buyer_is_maker else (quantity, quote)
         return Kline(time_ms, time_ms, price, price, price, price, quantity, quote, 1, *taker, trade_id, trade_id)
@@ -77,7 +77,7 @@ class Bar:
         self.taker_quote += part.taker_buy_quote_volume
 
     def frozen(self) -> Kline:
-        """The kline as it stands."""
+        """Return the kline as it stands."""
         return Kline(
             self.open_ms, self.next_ms - 1, self.open, self.high, self.low, self.close, self.volume, self.quote,
             self.trades, self.taker_volume, self.taker_quote, self.first, self.last,
@@ -94,7 +94,7 @@ class Series:
 
     @classmethod
     def of_past(cls, interval: Interval, whole: list[Kline], parts: list[Kline]) -> Series:
-        """Klines that are there already, then such as are put together from the finer parts that follow them."""
+        """Return the given klines, followed by klines built from the finer parts after them."""
         first = (whole or parts)[0]
         series = cls(interval, first.open_ms, first.open)
         if whole:
@@ -121,11 +121,11 @@ class Series:
 
     @property
     def running(self) -> Kline:
-        """The kline that still grows, as it stands."""
+        """Return the kline that still grows, as it stands."""
         return self._running.frozen()
 
     def select(self, start_ms: int | None, end_ms: int | None, limit: int) -> list[Kline]:
-        """The klines that begin within a time: the oldest `limit` from `start_ms` on, else the newest `limit`."""
+        """Return the klines that begin in a time range: the oldest `limit` from `start_ms` on, else the newest."""
         found = [*self.closed, self.running]
         if end_ms is not None:
             found = found[: bisect_left(found, end_ms + 1, key=_opening)]

@@ -27,7 +27,7 @@ _TRADES_PER_SECOND = 0.4
 
 
 def prehistory(rng: Random, opening: int, typical_lots: int, now_ms: int) -> dict[Interval, list[Kline]]:
-    """The past by tiers, each oldest first, up to the second before `now_ms`."""
+    """Return the past by tiers, each oldest first, up to the second before `now_ms`."""
     tiers: dict[Interval, list[Kline]] = {}
     end_ms, price, trade_id = Interval.S1.open_of(now_ms), opening, LAST_TRADE_ID
     for step, boundary, count in _TIERS:
@@ -46,7 +46,7 @@ def prehistory(rng: Random, opening: int, typical_lots: int, now_ms: int) -> dic
 
 
 def _before(rng: Random, end_ms: int, length_ms: int, close: int, typical_lots: int, last_trade_id: int) -> Kline:
-    """A kline that ends at a time, a price and a trade."""
+    """Return a kline that ends at a time, a price and a trade."""
     seconds = length_ms / 1000
     spread = _VOLATILITY_PER_SECOND * seconds**0.5
     trades = int(seconds * _TRADES_PER_SECOND * (0.4 + 1.8 * rng.random()) + rng.random())

@@ -17,7 +17,7 @@ _DAY_MINUTES = 1440
 _AVERAGE_MINUTES = 5
 _PLACES = Decimal("1e-8")
 _MOST_PARTS = 600
-"""So many seconds are put aside at most."""
+"""Seconds that are kept at most."""
 
 _SOURCES = {
     Interval.S1: None,
@@ -37,7 +37,7 @@ _SOURCES = {
     Interval.W1: Interval.D1,
     Interval.MO1: Interval.D1,
 }
-"""Of which finer klines the past of an interval is put together."""
+"""The finer interval from which an interval's past is built."""
 
 
 class DayTicker(Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class DayTicker(Struct, frozen=True, kw_only=True):
 
     @property
     def change_percent(self) -> float:
-        """The change in percent of the open."""
+        """Return the change in percent of the open."""
         return 100 * (self.last - self.open) / self.open
 
 
@@ -82,7 +82,7 @@ class AveragePrice(Struct, frozen=True):
 class Statistics:
     """Klines, ticker and average price of a symbol, always as of the venue's clock.
 
-    Trades gather in one bar a second and reach the klines when somebody asks, so that a trade costs the same however
+    Trades gather in one bar a second and reach the klines when they are queried, so that a trade costs the same however
     many intervals there are. The past before the opening, too, is worked out only then (about 50 ms), or by `prepare`;
     when that happens makes no difference to what it is.
     """
@@ -104,7 +104,7 @@ class Statistics:
         return _past_series(prehistory(*self._past))
 
     def prepare(self) -> None:
-        """Work out what would otherwise be worked out by the next question."""
+        """Compute ahead what the next query would compute."""
         self._flush()
         for series in self._series.values():
             for part in self._parts:
@@ -127,7 +127,7 @@ class Statistics:
     def klines(
         self, interval: Interval, start_ms: int | None = None, end_ms: int | None = None, limit: int = 500
     ) -> list[Kline]:
-        """Klines, oldest first, at most `limit`.
+        """Return klines, oldest first, at most `limit`.
 
         From `start_ms` on when it is given, else the newest (up to `end_ms`). They join without a hole and the last
         is the running one. There is a prehistory of at least 1,000 one-minute klines.
@@ -135,16 +135,16 @@ class Statistics:
         return self._current(interval).select(start_ms, end_ms, limit)
 
     def kline(self, interval: Interval) -> Kline:
-        """The running kline."""
+        """Return the running kline."""
         return self._current(interval).running
 
     def kline_at(self, interval: Interval, open_ms: int) -> Kline | None:
-        """The kline that begins then; None where there is none (yet, or any more)."""
+        """Return the kline that begins at a time; None when it is not kept."""
         found = self._current(interval).select(open_ms, open_ms, 1)
         return found[0] if found else None
 
     def ticker(self) -> DayTicker:
-        """The last 24 hours, in whole minutes: the running one and the 1,439 before it."""
+        """Return the last 24 hours, in whole minutes: the running one and the 1,439 before it."""
         series = self._current(Interval.M1)
         day = Bar(0, 0, series.closed[-1].close)
         past, previous_close = self._past_day(series)
@@ -171,7 +171,7 @@ class Statistics:
         )
 
     def average_price(self) -> AveragePrice:
-        """The volume-weighted price of the last 5 minutes; the last price when nothing traded."""
+        """Return the volume-weighted price of the last 5 minutes; the last price when nothing traded."""
         series = self._current(Interval.M1)
         recent = [*series.closed[1 - _AVERAGE_MINUTES :], series.running]
         volume = sum(kline.volume for kline in recent)
@@ -180,7 +180,7 @@ class Statistics:
         return AveragePrice(_AVERAGE_MINUTES, (ticks * self._tick).quantize(_PLACES), self._last_trade_ms)
 
     def _past_day(self, series: Series) -> tuple[Kline, int]:
-        """The closed minutes of the day as one kline, and the close before it; reckoned once a minute."""
+        """Return the closed minutes of the last 24 hours as one kline, and the close before; cached for a minute."""
         newest_ms = series.closed[-1].open_ms
         if self._day is None or self._day[0] != newest_ms:
             minutes = series.closed[1 - _DAY_MINUTES :]
@@ -197,14 +197,14 @@ class Statistics:
         return series
 
     def _flush(self) -> None:
-        """Put the running second aside; what follows in the same second becomes another part."""
+        """Close the running second; later trades of the same second become another part."""
         if self._pending is not None:
             self._parts.append(self._pending.frozen())
             self._pending = None
 
 
 def _past_series(tiers: dict[Interval, list[Kline]]) -> dict[Interval, Series]:
-    """Every interval's klines up to the opening."""
+    """Return every interval's klines up to the opening."""
     all_series: dict[Interval, Series] = {}
     for interval, source in _SOURCES.items():
         parts = _whole(all_series[source], interval) if source is not None else []
@@ -213,7 +213,7 @@ def _past_series(tiers: dict[Interval, list[Kline]]) -> dict[Interval, Series]:
 
 
 def _whole(finer: Series, interval: Interval) -> list[Kline]:
-    """The finer klines, from the first whole interval on."""
+    """Return the finer klines, from the first whole interval on."""
     klines = [*finer.closed, finer.running]
     first_ms = klines[0].open_ms
     begin_ms = interval.open_of(first_ms)

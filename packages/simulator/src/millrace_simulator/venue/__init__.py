@@ -1,13 +1,13 @@
-"""The exchange itself: symbols, accounts, orders, trades; no wire, no dialect, no asyncio.
+"""The exchange itself: symbols, accounts, orders, trades; no protocol, no dialect, no asyncio.
 
 Everything is synchronous: when a call returns, all that it caused has happened and every listener has heard it.
 
 **Numbers.** Market data is in whole ticks and lots (`int`), converted by the symbol's `Scale`:
-`instrument.scale.price_text(ticks)` prints "10.00000000", `.price(ticks)` gives a `Decimal`; amounts of quote
+`instrument.scale.price_text(ticks)` prints "10.00000000", `.price(ticks)` returns a `Decimal`; amounts of quote
 asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (orders, own trades, balances) is
 `Decimal`; `decimal_text` prints it with eight places. Times are wall-clock µs (`…_us`), klines' are ms (`…_ms`).
 
-**Reading** (`Venue`): `venue.instruments[symbol]` or `venue.instrument(symbol)` gives an `Instrument`:
+**Reading** (`Venue`): `venue.instruments[symbol]` or `venue.instrument(symbol)` returns an `Instrument`:
 
 - `.rules` (`SymbolRules`: base, quote, permitted types, `filters()` in Binance's published form), `.scale`
 - `.depth(limit) -> BookSnapshot` with `last_update_id`; `.book_ticker() -> BookTicker`; `.last_update_id`
@@ -16,7 +16,7 @@ asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (order
   `.statistics.ticker() -> DayTicker`, `.statistics.average_price()`
 - `venue.history` (`BookHistory` when recording): `.book_as_of(symbol, update_id)`
 
-`venue.account_by_key(api_key)` gives an `Account`: `account_id`, `secret`, `public_key`, `maker_rate`, `taker_rate`,
+`venue.account_by_key(api_key)` returns an `Account`: `account_id`, `secret`, `public_key`, `maker_rate`, `taker_rate`,
 `.balances`, `.balance(asset)`.
 
 **Acting** (`Venue`): `place`, `check` (order/test), `cancel`, `cancel_all`, `cancel_replace`, `order`, `open_orders`,

@@ -51,15 +51,15 @@ class Account:
 
     @property
     def balances(self) -> tuple[Balance, ...]:
-        """Every asset that the account has or had, sorted by name."""
+        """Return every asset that the account has or had, sorted by name."""
         return tuple(self.balance(asset) for asset in sorted(self._free.keys() | self._locked.keys()))
 
     def balance(self, asset: str) -> Balance:
-        """What the account has of this asset; zeros where it never had any."""
+        """Return the account's balance of an asset; zero when it never had any."""
         return Balance(asset, self._free.get(asset, ZERO), self._locked.get(asset, ZERO))
 
     def free(self, asset: str) -> Decimal:
-        """What can be locked, spent or withdrawn."""
+        """Return the free balance, which can be locked, spent or withdrawn."""
         return self._free.get(asset, ZERO)
 
     def credit(self, asset: str, amount: Decimal) -> None:

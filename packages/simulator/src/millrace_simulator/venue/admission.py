@@ -23,7 +23,7 @@ from millrace_simulator.venue.orders import OrderRequest
 
 
 class Admitted(Struct, frozen=True):
-    """An order that the engine will not refuse, and what is to be held for it."""
+    """An order that the engine will accept, and the amount to lock for it."""
 
     new: NewOrder
     """Not yet numbered."""

@@ -1,4 +1,4 @@
-"""Whether an order may go to the engine, and in what form: the symbol's filters, and what must be held for it."""
+"""Checks of an order against the symbol's filters and the account's balance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Ticket(Struct, frozen=True, kw_only=True):
     hold: Decimal
     """Of `asset`: without this the order is refused."""
     hold_up_to: Decimal
-    """So much is held where it is free; the budget then follows from what is held."""
+    """The amount to lock when it is free; the budget then follows from it."""
 
 
 def ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
@@ -59,7 +59,7 @@ def ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
 
 
 def _market_ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
-    """Size a market order by what it will find, so that what it spends is known before it trades."""
+    """Size a market order by the book, so that the amount it spends is known before it trades."""
     engine, scale = instrument.engine, instrument.scale
     if request.quantity is not None:
         lots = _lots(request.quantity, instrument, at_market=True)

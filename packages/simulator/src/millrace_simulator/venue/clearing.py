@@ -40,7 +40,7 @@ class Fill(Struct, frozen=True, gc=False):
 
 
 class Clearing:
-    """Changes orders and balances as the engine says, and tells of each change once."""
+    """Applies the engine's events to orders and balances, and reports each change once."""
 
     def __init__(
         self, accounts: Mapping[int, Account], ledger: Ledger, report: Callable[[ExecutionReport], None]
@@ -57,7 +57,7 @@ class Clearing:
         self.cancel_client_order_id = ""
 
     def enter(self, order: Order, asset: str, amount: Decimal) -> None:
-        """Enter an order and hold for it what it may spend.
+        """Register an order and lock what it may spend.
 
         Raises:
             InsufficientBalance: less is free; nothing changed.
@@ -67,14 +67,14 @@ class Clearing:
         self._touch(order, asset)
         self._ledger.add(order)
 
-    def hear(self, event: OrderEvent, order: Order, now_us: int) -> None:
-        """Follow an event of an order that is not a trade."""
+    def apply(self, event: OrderEvent, order: Order, now_us: int) -> None:
+        """Apply an order event that is not a trade."""
         if isinstance(event, Accepted):
-            self._tell(order, ExecutionType.NEW, now_us)
+            self._report_execution(order, ExecutionType.NEW, now_us)
         elif isinstance(event, Triggered):
             working = replace(order, is_working=True, working_us=now_us, updated_us=now_us)
             self._ledger.update(working)
-            self._tell(working, ExecutionType.NEW, now_us)
+            self._report_execution(working, ExecutionType.NEW, now_us)
         elif isinstance(event, Canceled):
             self._end(order, OrderStatus.CANCELED, ExecutionType.CANCELED, now_us)
         elif isinstance(event, Expired) and event.reason is ExpiryReason.SELF_TRADE:
@@ -106,15 +106,15 @@ class Clearing:
         self._ledger.add_trade(order.account_id, own)
         if whole:
             self._release(updated)
-        self._tell(updated, ExecutionType.TRADE, now_us, own)
+        self._report_execution(updated, ExecutionType.TRADE, now_us, own)
 
     def touched(self) -> dict[int, set[str]]:
-        """The assets of each account whose balance changed since this was last asked."""
+        """Return the assets of each account whose balance changed since the last call."""
         touched, self._touched = self._touched, {}
         return touched
 
     def _settle(self, fill: Fill, order: Order, now_us: int) -> OwnTrade:
-        """Move what is traded, out of the hold and in to what is free, less the commission."""
+        """Move the traded amounts from locked to free, less the commission."""
         account = self._accounts[order.account_id]
         notional = fill.price * fill.quantity
         buys = order.side is Side.BUY
@@ -150,7 +150,7 @@ class Clearing:
         ended = replace(order, status=status, updated_us=now_us)
         self._ledger.update(ended)
         self._release(ended)
-        self._tell(ended, execution_type, now_us)
+        self._report_execution(ended, execution_type, now_us)
 
     def _free(self, order: Order, amount: Decimal) -> None:
         asset, held = self._holds[order.symbol, order.order_id]
@@ -167,7 +167,7 @@ class Clearing:
     def _touch(self, order: Order, *assets: str) -> None:
         self._touched.setdefault(order.account_id, set()).update(assets)
 
-    def _tell(self, order: Order, kind: ExecutionType, now_us: int, trade: OwnTrade | None = None) -> None:
+    def _report_execution(self, order: Order, kind: ExecutionType, now_us: int, trade: OwnTrade | None = None) -> None:
         self._last_execution_id += 1
         canceled = kind is ExecutionType.CANCELED
         self._report(

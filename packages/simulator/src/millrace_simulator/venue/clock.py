@@ -7,14 +7,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the venue's time."""
+    """The venue's time."""
 
     def now_us(self) -> int:
-        """Wall-clock µs; never less than before."""
+        """Return wall-clock µs; never less than before."""
         ...
 
     def reach(self, now_us: int) -> None:
-        """Hear that the market has come to this time; a clock of its own pays no heed."""
+        """Move the clock on to the market's time; a wall clock ignores this."""
         ...
 
 
@@ -25,22 +25,22 @@ class WallClock:
         self._last_us = 0
 
     def now_us(self) -> int:
-        """Wall-clock µs; never less than before."""
+        """Return wall-clock µs; never less than before."""
         self._last_us = max(self._last_us, time.time_ns() // 1000)
         return self._last_us
 
     def reach(self, now_us: int) -> None:
-        """Pay no heed: the wall goes by itself."""
+        """Do nothing: the wall clock moves by itself."""
 
 
 class ManualClock:
-    """A clock that stands until the market's steps move it: the same steps give the same times."""
+    """A clock that only the market's steps move: the same steps give the same times."""
 
     def __init__(self, start_us: int = 1_750_000_000_000_000) -> None:
         self._now_us = start_us
 
     def now_us(self) -> int:
-        """The time last reached, µs."""
+        """Return the time last reached, µs."""
         return self._now_us
 
     def reach(self, now_us: int) -> None:

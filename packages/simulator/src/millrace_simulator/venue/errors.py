@@ -1,4 +1,4 @@
-"""What the venue refuses; a refused call has changed nothing. The dialect turns these into its own codes.
+"""Why the venue rejects a call; a rejected call has changed nothing. The dialect maps these to its own codes.
 
 VenueError
 ├── UnknownSymbol               symbol
@@ -21,7 +21,7 @@ from decimal import Decimal
 
 
 class VenueError(Exception):
-    """Anything that the venue refuses."""
+    """Root of the venue's rejections."""
 
 
 class UnknownSymbol(VenueError):
@@ -40,7 +40,7 @@ class UnknownApiKey(VenueError):
 
 
 class SymbolHalted(VenueError):
-    """The symbol is listed and does not trade now."""
+    """The symbol is listed but not trading."""
 
     def __init__(self, symbol: str) -> None:
         super().__init__(f"{symbol} is not trading")

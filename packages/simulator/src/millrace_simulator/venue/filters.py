@@ -1,4 +1,4 @@
-"""The rules of a symbol as Binance publishes them; `msgspec.to_builtins` gives the published form.
+"""The rules of a symbol as Binance publishes them; `msgspec.to_builtins` returns the published form.
 
 Source: Binance Spot API, "Filters".
 """
@@ -13,7 +13,7 @@ class Filter(Struct, frozen=True, tag_field="filterType", rename="camel"):
 
     @property
     def name(self) -> str:
-        """The rule's name as Binance writes it."""
+        """Return the rule's name as Binance writes it."""
         return str(self.__struct_config__.tag)
 
 

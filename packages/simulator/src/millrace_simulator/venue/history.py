@@ -30,7 +30,7 @@ class _Record:
             self.checkpoints.append(dict(self._book))
 
     def book_after(self, changes: int) -> dict[int, int]:
-        """The book after so many changes, bids under negative prices."""
+        """Return the book after so many changes, bids under negative prices."""
         checkpoint = changes // _CHECKPOINT_EVERY
         book = dict(self.checkpoints[checkpoint])
         for place in range(checkpoint * _CHECKPOINT_EVERY, changes):
@@ -45,7 +45,7 @@ class BookHistory(Listener):
         self._records: dict[str, _Record] = {}
 
     def on_book(self, change: BookChange) -> None:
-        """Keep a change."""
+        """Record a change."""
         record = self._records.get(change.symbol)
         if record is None:
             record = self._records[change.symbol] = _Record(change.first_update_id)
@@ -53,7 +53,7 @@ class BookHistory(Listener):
             record.add(-price if side is Side.BUY else price, quantity)
 
     def book_as_of(self, symbol: str, update_id: int) -> BookSnapshot:
-        """The whole book just after this update.
+        """Return the whole book just after this update.
 
         Raises:
             UnknownSymbol: nothing of this symbol was recorded.

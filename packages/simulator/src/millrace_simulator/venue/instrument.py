@@ -1,4 +1,4 @@
-"""A listed symbol: its rules, its book, its trades, its statistics."""
+"""A listed symbol: its rules, book, trades and statistics."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class BookTicker(Struct, frozen=True, gc=False):
 
 
 class Instrument:
-    """What the venue knows of one symbol."""
+    """One symbol at the venue: rules, book, trades, statistics."""
 
     def __init__(self, rules: SymbolRules, clock: Clock, rng: Random, *, keep_all_trades: bool) -> None:
         self.rules = rules
         self.symbol = rules.symbol
         self.scale = rules.scale
         self.trading = True
-        """Whether orders are taken; canceling always works."""
+        """Whether new orders are accepted; canceling always works."""
         opening = round(rules.opening_price / rules.tick_size)
         self.typical_lots = max(1, int(_TYPICAL_NOTIONALS * rules.min_notional / rules.opening_price / rules.lot_size))
         """A usual trade."""
@@ -68,22 +68,22 @@ class Instrument:
 
     @property
     def last_update_id(self) -> int:
-        """The update id of the book's last change."""
+        """Return the update id of the book's last change."""
         return self.engine.last_update_id
 
     @property
     def last_price(self) -> int:
-        """The price of the last trade in ticks; the opening price before the first."""
+        """Return the price of the last trade in ticks; the opening price before the first."""
         return self.engine.last_price or self._opening
 
     def depth(self, limit: int | None = None) -> BookSnapshot:
-        """The best `limit` levels of each side; all when None."""
+        """Return the best `limit` levels of each side; all when None."""
         engine = self.engine
         bids, asks = engine.levels(Side.BUY, limit), engine.levels(Side.SELL, limit)
         return BookSnapshot(self.symbol, engine.last_update_id, tuple(bids), tuple(asks))
 
     def book_ticker(self) -> BookTicker:
-        """The best bid and ask."""
+        """Return the best bid and ask."""
         engine = self.engine
         bid, ask = engine.bids.best(), engine.asks.best()
         return BookTicker(

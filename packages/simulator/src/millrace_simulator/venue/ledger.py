@@ -1,4 +1,4 @@
-"""Every order and fill of every account, for whoever asks."""
+"""Every order and fill of every account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Entry = TypeVar("Entry", Order, OwnTrade)
 
 
 class Ledger:
-    """Keeps the newest state of each order; nothing is ever forgotten."""
+    """Keeps the newest state of each order; nothing is ever removed."""
 
     def __init__(self) -> None:
         self._orders: dict[str, dict[int, Order]] = defaultdict(dict)
@@ -23,7 +23,7 @@ class Ledger:
         self._trades: dict[tuple[int, str], list[OwnTrade]] = defaultdict(list)
 
     def of_symbol(self, symbol: str) -> dict[int, Order]:
-        """The accounts' orders of a symbol by id; to be read only."""
+        """Return the accounts' orders of a symbol by id; to be read only."""
         return self._orders[symbol]
 
     def add(self, order: Order) -> None:
@@ -45,15 +45,15 @@ class Ledger:
         self._trades[account_id, trade.symbol].append(trade)
 
     def trade_count(self, account_id: int, symbol: str) -> int:
-        """How many fills the account has had on a symbol."""
+        """Return how many fills the account has had on a symbol."""
         return len(self._trades[account_id, symbol])
 
     def trades_after(self, account_id: int, symbol: str, count: int) -> list[OwnTrade]:
-        """The account's fills on a symbol but the first `count`."""
+        """Return the account's fills on a symbol but the first `count`."""
         return self._trades[account_id, symbol][count:]
 
     def find(self, account_id: int, symbol: str, ref: OrderRef) -> Order:
-        """The order that `ref` names.
+        """Return the order that `ref` names.
 
         Raises:
             UnknownOrder: the account has none such.
@@ -74,7 +74,7 @@ class Ledger:
         return order_id is not None and self._orders[symbol][order_id].status.is_open
 
     def open_orders(self, account_id: int, symbol: str) -> tuple[Order, ...]:
-        """The account's open orders of a symbol, oldest first."""
+        """Return the account's open orders of a symbol, oldest first."""
         orders = self._orders[symbol]
         return tuple(orders[order_id] for order_id in self._open[account_id, symbol])
 
@@ -88,7 +88,7 @@ class Ledger:
         end_us: int | None,
         limit: int,
     ) -> tuple[Order, ...]:
-        """The account's orders, oldest first: from an id or time on, else the newest `limit`."""
+        """Return the account's orders, oldest first: from an id or time on, else the newest `limit`."""
         orders = self._orders[symbol]
         own = [orders[order_id] for order_id in self._own[account_id, symbol]]
         fitting = [
@@ -110,7 +110,7 @@ class Ledger:
         end_us: int | None,
         limit: int,
     ) -> tuple[OwnTrade, ...]:
-        """The account's fills, oldest first: from an id or time on, else the newest `limit`."""
+        """Return the account's fills, oldest first: from an id or time on, else the newest `limit`."""
         fitting = [
             trade
             for trade in self._trades[account_id, symbol]

@@ -1,4 +1,4 @@
-"""What the venue tells, synchronously and in the order in which it happened."""
+"""Notifications of the venue, synchronous and in order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from millrace_simulator.venue.tape import AggregateTrade, PublicTrade
 
 
 class BookChange(Struct, frozen=True, gc=False):
-    """What one action did to an order book."""
+    """The change that one action made to an order book."""
 
     symbol: str
     first_update_id: int
@@ -25,12 +25,12 @@ class BookChange(Struct, frozen=True, gc=False):
 
 
 class BalanceChange(Struct, frozen=True):
-    """Balances of an account that are other than before."""
+    """Changed balances of an account."""
 
     account_id: int
     time_us: int
     balances: tuple[Balance, ...]
-    """Each that changed, as it is now."""
+    """Each changed balance as it is now."""
     asset: str | None = None
     """The asset deposited or withdrawn; None when orders caused the change."""
     delta: Decimal | None = None
@@ -38,7 +38,7 @@ class BalanceChange(Struct, frozen=True):
 
 
 class Listener:
-    """Hears what happens at the venue; override what you need. It must not call back into the venue to act."""
+    """Receives the venue's notifications; override those that you need. It must not act on the venue."""
 
     def on_book(self, change: BookChange) -> None:
         """An order book changed."""

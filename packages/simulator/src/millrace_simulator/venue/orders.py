@@ -1,4 +1,4 @@
-"""Orders of accounts: what is asked for, what became of it, and the reports on the way. Money is `Decimal`."""
+"""Accounts' orders: requests, states and execution reports. Money is `Decimal`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from millrace_matching import OrderType, SelfTradePrevention, Side, TimeInForce
+from millrace_matching import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce
+from millrace_simulator.venue.scale import Scale
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands; the names are Binance's."""
+    """Status of an order; the names are Binance's."""
 
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
@@ -24,12 +25,12 @@ class OrderStatus(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether the order can still trade."""
+        """Tell whether the order can still trade."""
         return self is OrderStatus.NEW or self is OrderStatus.PARTIALLY_FILLED
 
 
 class ExecutionType(StrEnum):
-    """What an execution report tells; the names are Binance's."""
+    """Type of an execution report; the names are Binance's."""
 
     NEW = "NEW"
     CANCELED = "CANCELED"
@@ -63,7 +64,7 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """An account's order as of now; a later state is another object."""
+    """An account's order in one state; a later state is another object."""
 
     order_id: int
     """Consecutive a symbol, over all participants."""
@@ -85,7 +86,7 @@ class Order(Struct, frozen=True, kw_only=True):
     filled_quote: Decimal = Decimal(0)
     """What was paid or received for `filled`, without commission."""
     is_working: bool = False
-    """Whether it stands in the book or has been there; False while it waits for its trigger."""
+    """Whether it is or was in the book; False while it waits for its trigger."""
     created_us: int
     updated_us: int
     working_us: int = -1
@@ -96,7 +97,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def remaining(self) -> Decimal:
-        """What is not filled."""
+        """Return the quantity that is not filled."""
         return self.quantity - self.filled
 
 
@@ -155,10 +156,15 @@ class OrderRef(Struct, frozen=True):
 
 
 class CancelRestriction(StrEnum):
-    """In which state alone an order may be canceled."""
+    """The only status in which an order may be canceled."""
 
     ONLY_NEW = "ONLY_NEW"
     ONLY_PARTIALLY_FILLED = "ONLY_PARTIALLY_FILLED"
+
+    @property
+    def status(self) -> OrderStatus:
+        """Return the required status."""
+        return OrderStatus.NEW if self is CancelRestriction.ONLY_NEW else OrderStatus.PARTIALLY_FILLED
 
 
 class Cancellation(Struct, frozen=True):
@@ -174,3 +180,30 @@ class CancelReplaceMode(StrEnum):
 
     STOP_ON_FAILURE = "STOP_ON_FAILURE"
     ALLOW_FAILURE = "ALLOW_FAILURE"
+
+
+def accepted(
+    request: OrderRequest, new: NewOrder, account_id: int, client_order_id: str, scale: Scale, now_us: int
+) -> Order:
+    """Return the order of an accepted request, before it is matched."""
+    works = not request.type.waits_for_trigger
+    return Order(
+        order_id=new.order_id,
+        account_id=account_id,
+        symbol=request.symbol,
+        client_order_id=client_order_id,
+        side=request.side,
+        type=request.type,
+        time_in_force=new.time_in_force,
+        quantity=scale.quantity(new.quantity or 0),
+        price=request.price or Decimal(0),
+        stop_price=request.stop_price,
+        quote_quantity=request.quote_quantity or Decimal(0),
+        is_working=works,
+        created_us=now_us,
+        updated_us=now_us,
+        working_us=now_us if works else -1,
+        self_trade_prevention=new.self_trade_prevention,
+        strategy_id=request.strategy_id,
+        strategy_type=request.strategy_type,
+    )

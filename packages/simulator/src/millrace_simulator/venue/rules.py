@@ -1,4 +1,4 @@
-"""What may be traded, and how: a symbol's listing."""
+"""A symbol's listing: what may be traded, and by which rules."""
 
 from __future__ import annotations
 
@@ -49,26 +49,26 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     @property
     def order_types(self) -> tuple[OrderType, ...]:
-        """The order types that the symbol permits."""
+        """Return the order types that the symbol permits."""
         return tuple(OrderType)
 
     @property
     def self_trade_modes(self) -> tuple[SelfTradePrevention, ...]:
-        """The modes of self-trade prevention that an order may ask for."""
+        """Return the modes of self-trade prevention that an order may ask for."""
         return tuple(SelfTradePrevention)
 
     @property
     def default_self_trade_mode(self) -> SelfTradePrevention:
-        """The mode of an order that asks for none."""
+        """Return the mode of an order that asks for none."""
         return SelfTradePrevention.EXPIRE_MAKER
 
     @property
     def scale(self) -> Scale:
-        """What a tick and a lot are worth."""
+        """Return the scale: the value of a tick and a lot."""
         return Scale(self.tick_size, self.lot_size)
 
     def filters(self) -> tuple[Filter, ...]:
-        """The rules in Binance's published form; PRICE_FILTER comes first, since some clients expect it there."""
+        """Return the rules as Binance publishes them; PRICE_FILTER is first, where some clients expect it."""
         return (
             PriceFilter(decimal_text(self.tick_size), decimal_text(self.max_price), decimal_text(self.tick_size)),
             LotSize(decimal_text(self.lot_size), decimal_text(self.max_quantity), decimal_text(self.lot_size)),

@@ -1,4 +1,4 @@
-"""Exact conversion between what people read (decimals) and what the engine counts (ticks and lots)."""
+"""Exact conversion between decimals and the engine's ticks and lots."""
 
 from __future__ import annotations
 
@@ -21,39 +21,39 @@ class Scale:
         self._lot_units = int(lot * _UNIT)
 
     def price(self, ticks: int) -> Decimal:
-        """The price of so many ticks."""
+        """Return the price of so many ticks."""
         return ticks * self.tick
 
     def quantity(self, lots: int) -> Decimal:
-        """The quantity of so many lots."""
+        """Return the quantity of so many lots."""
         return lots * self.lot
 
     def quote(self, product: int) -> Decimal:
-        """The amount of quote asset that is so many ticks × lots."""
+        """Return the amount of quote asset that is so many ticks × lots."""
         return product * self.tick * self.lot
 
     def ticks(self, price: Decimal) -> int | None:
-        """The price in ticks; None where it lies between two."""
+        """Return the price in ticks; None where it lies between two."""
         return _whole(price, self.tick)
 
     def lots(self, quantity: Decimal) -> int | None:
-        """The quantity in lots; None where it lies between two."""
+        """Return the quantity in lots; None where it lies between two."""
         return _whole(quantity, self.lot)
 
     def budget(self, amount: Decimal) -> int:
-        """The whole ticks × lots that an amount of quote asset covers."""
+        """Return the whole ticks × lots that an amount of quote asset covers."""
         return int(amount / (self.tick * self.lot))
 
     def price_text(self, ticks: int) -> str:
-        """The price with eight decimals, as Binance prints it."""
+        """Return the price with eight decimals, as Binance prints it."""
         return units_text(ticks * self._tick_units)
 
     def quantity_text(self, lots: int) -> str:
-        """The quantity with eight decimals, as Binance prints it."""
+        """Return the quantity with eight decimals, as Binance prints it."""
         return units_text(lots * self._lot_units)
 
     def quote_text(self, product: int) -> str:
-        """The amount of so many ticks × lots with eight decimals; what lies beyond them is cut."""
+        """Return the amount of so many ticks × lots with eight decimals; further digits are cut."""
         return units_text(product * self._tick_units * self._lot_units // _UNIT)
 
 
@@ -66,7 +66,7 @@ def units_text(units: int) -> str:
 
 
 def decimal_text(value: Decimal) -> str:
-    """Print a decimal with eight places; what lies beyond them is cut."""
+    """Print a decimal with eight places; further digits are cut."""
     return units_text(int(value * _UNIT))
 
 

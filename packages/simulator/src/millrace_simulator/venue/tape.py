@@ -10,7 +10,7 @@ from millrace_matching import Side, Traded
 
 
 class PublicTrade(Struct, frozen=True, gc=False):
-    """A trade as everyone sees it; price in ticks, quantity in lots."""
+    """A public trade; price in ticks, quantity in lots."""
 
     symbol: str
     trade_id: int
@@ -20,7 +20,7 @@ class PublicTrade(Struct, frozen=True, gc=False):
     buyer_order_id: int
     seller_order_id: int
     buyer_is_maker: bool
-    """Whether the seller took."""
+    """Whether the seller was the taker."""
     time_us: int
     aggregate_id: int
     """The `AggregateTrade` that holds it."""
@@ -83,7 +83,7 @@ class Tape:
         return trade
 
     def end_action(self) -> list[AggregateTrade]:
-        """The aggregates printed since the last action's end, oldest first."""
+        """Return the aggregates printed since the last action's end, oldest first."""
         if self._growing:
             self._close()
         new = self._aggregate_id - self._printed
@@ -95,11 +95,11 @@ class Tape:
         return made
 
     def recent(self, limit: int) -> list[PublicTrade]:
-        """The newest trades, oldest first."""
+        """Return the newest trades, oldest first."""
         return self._trades[-limit:] if limit > 0 else []
 
     def since(self, trade_id: int, limit: int | None = None) -> list[PublicTrade]:
-        """The trades from this id on, oldest first; all that are kept when `limit` is None."""
+        """Return the trades from this id on, oldest first; all that are kept when `limit` is None."""
         if not self._trades:
             return []
         first = max(0, trade_id - self._trades[0].trade_id)
@@ -113,7 +113,7 @@ class Tape:
         end_us: int | None = None,
         limit: int = 500,
     ) -> list[AggregateTrade]:
-        """Aggregates, oldest first: from an aggregate id on, or within a time (bounds included), or the newest."""
+        """Return aggregates, oldest first: from an id on, or in a time range (bounds included), or the newest."""
         kept = self._aggregates
         if not kept or limit <= 0:
             return []

@@ -1,4 +1,4 @@
-"""The venue: where accounts' orders meet everyone else's."""
+"""The venue: symbols, accounts, and the actions that accounts may take."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from millrace_simulator.venue.orders import (
     Order,
     OrderRef,
     OrderRequest,
-    OrderStatus,
     OwnTrade,
     Placement,
+    accepted,
 )
 from millrace_simulator.venue.rules import SymbolRules
 
@@ -45,14 +45,14 @@ _ID_LENGTH = 22
 
 
 class CancelReplacement(Struct, frozen=True):
-    """What became of both halves of a cancel-replace; None is a half that was not attempted."""
+    """The results of both halves of a cancel-replace; None for a half that was not attempted."""
 
     canceled: Cancellation | VenueError
     placed: Placement | VenueError | None
 
 
 class Venue:
-    """An exchange: every action happens whole, at once, and in the order of the calls."""
+    """An exchange: each call is one indivisible action."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Venue:
     ) -> None:
         self.clock = clock
         self.history: BookHistory | None = BookHistory() if record else None
-        """Every past book, when recording."""
+        """Every past book; None unless recording."""
         self.instruments: Mapping[str, Instrument] = {
             rules.symbol: Instrument(rules, clock, Random(f"{seed} {rules.symbol}"), keep_all_trades=record)  # noqa: S311
             for rules in symbols
@@ -81,15 +81,15 @@ class Venue:
         self._ids = Random(f"{seed} client order ids")  # noqa: S311
 
     def listen(self, listener: Listener) -> None:
-        """Tell this listener everything from now on; listeners hear in the order in which they came."""
+        """Add a listener; listeners are called in the order in which they were added."""
         self._listeners = [*self._listeners, listener]
 
     def unlisten(self, listener: Listener) -> None:
-        """Tell this listener nothing more."""
+        """Remove a listener."""
         self._listeners = [other for other in self._listeners if other is not listener]
 
     def instrument(self, symbol: str) -> Instrument:
-        """The listed symbol.
+        """Return the listed symbol.
 
         Raises:
             UnknownSymbol: it is not listed.
@@ -100,10 +100,10 @@ class Venue:
         return instrument
 
     def account_by_key(self, api_key: str) -> Account:
-        """The account of an API key.
+        """Return the account of an API key.
 
         Raises:
-            UnknownApiKey: there is none.
+            UnknownApiKey: no account has this key.
         """
         account = self._keys.get(api_key)
         if account is None:
@@ -111,7 +111,7 @@ class Venue:
         return account
 
     def check(self, account: Account, request: OrderRequest) -> None:
-        """Do everything that `place` does before the engine, and change nothing.
+        """Run every check of `place` and change nothing.
 
         Raises:
             VenueError: what `place` would have raised.
@@ -119,17 +119,18 @@ class Venue:
         admit(account, request, self.instrument(request.symbol), self._ledger)
 
     def place(self, account: Account, request: OrderRequest) -> Placement:
-        """Place an order; it has met everything it could when this returns.
+        """Place an order and match it.
 
-        A market, IOC or FOK order that finds too little comes back with status EXPIRED, as at Binance.
+        A market, IOC or FOK order that finds too little gets the status EXPIRED, as at Binance.
 
         Raises:
-            VenueError: it was refused and nothing changed.
+            VenueError: it was rejected and nothing changed.
         """
         instrument = self.instrument(request.symbol)
         admitted = admit(account, request, instrument, self._ledger)
         new = replace(admitted.new, order_id=instrument.next_order_id())
-        order = self._order(account, request, new, instrument)
+        client_id = request.client_order_id or self._new_id()
+        order = accepted(request, new, account.account_id, client_id, instrument.scale, self.clock.now_us())
         self._clearing.enter(order, admitted.asset, admitted.hold)
         before = self._ledger.trade_count(account.account_id, order.symbol)
         self._conclude(instrument, instrument.engine.submit(new))
@@ -150,13 +151,13 @@ class Venue:
 
         Raises:
             UnknownOrder: there is no such order, or it is final.
-            CancelRestricted: it is not in the state demanded.
+            CancelRestricted: its status is not the required one.
         """
         instrument = self.instrument(symbol)
         order = self._ledger.find(account.account_id, symbol, ref)
         if not order.status.is_open:
             raise UnknownOrder(symbol)
-        if restriction is not None and order.status != _RESTRICTED_TO[restriction]:
+        if restriction is not None and order.status is not restriction.status:
             raise CancelRestricted(order.status)
         cancel_id = cancel_client_order_id or self._new_id()
         self._clearing.cancel_client_order_id = cancel_id
@@ -167,7 +168,7 @@ class Venue:
         """Cancel every open order of the account on a symbol.
 
         Raises:
-            UnknownOrder: there is none, as at Binance.
+            UnknownOrder: there are no open orders, as at Binance.
         """
         self.instrument(symbol)
         orders = self._ledger.open_orders(account.account_id, symbol)
@@ -185,7 +186,7 @@ class Venue:
         cancel_client_order_id: str | None = None,
         restriction: CancelRestriction | None = None,
     ) -> CancelReplacement:
-        """Cancel an order and place another; never raises for what either half was refused for.
+        """Cancel an order and place another; a rejected half is returned rather than raised.
 
         The request is checked only after the cancel, as at Binance.
         """
@@ -208,16 +209,16 @@ class Venue:
             return CancelReplacement(canceled, error)
 
     def order(self, account: Account, symbol: str, ref: OrderRef) -> Order:
-        """An order of the account, open or final; by client order id the newest that had it.
+        """Return an order of the account, open or final; by client order id the newest that had it.
 
         Raises:
-            UnknownOrder: there is none.
+            UnknownOrder: no order has this id.
         """
         self.instrument(symbol)
         return self._ledger.find(account.account_id, symbol, ref)
 
     def open_orders(self, account: Account, symbol: str | None = None) -> tuple[Order, ...]:
-        """The account's open orders, of one symbol or of all, oldest first."""
+        """Return the account's open orders, of one symbol or of all, oldest first."""
         symbols = self.instruments if symbol is None else (self.instrument(symbol).symbol,)
         found = [order for each in symbols for order in self._ledger.open_orders(account.account_id, each)]
         return tuple(sorted(found, key=lambda order: order.created_us))
@@ -232,7 +233,7 @@ class Venue:
         end_us: int | None = None,
         limit: int = 500,
     ) -> tuple[Order, ...]:
-        """The account's orders of a symbol, oldest first: from an id or time on, else the newest `limit`."""
+        """Return the account's orders of a symbol, oldest first: from an id or time on, else the newest `limit`."""
         self.instrument(symbol)
         return self._ledger.orders(
             account.account_id, symbol, from_order_id=from_order_id, start_us=start_us, end_us=end_us, limit=limit
@@ -249,7 +250,7 @@ class Venue:
         end_us: int | None = None,
         limit: int = 500,
     ) -> tuple[OwnTrade, ...]:
-        """The account's fills on a symbol, oldest first: from an id or time on, else the newest `limit`."""
+        """Return the account's fills on a symbol, oldest first: from an id or time on, else the newest `limit`."""
         self.instrument(symbol)
         return self._ledger.trades(
             account.account_id,
@@ -278,13 +279,13 @@ class Venue:
 
     @property
     def fees(self) -> Mapping[str, Decimal]:
-        """The commission that accounts have paid so far, by asset."""
+        """Return the commission that accounts have paid so far, by asset."""
         return self._clearing.fees
 
     def crowd_submit(self, instrument: Instrument, side: Side, lots: int, price: int | None) -> int:
-        """Place an order of nobody in particular (at the market without a price) and give its id.
+        """Place a background participant's order (a market order without a price) and return its id.
 
-        No account holds it, no balance limits it, and no filter is asked; everybody sees its effects.
+        It belongs to no account: neither balances nor filters are checked.
         """
         order_id = instrument.next_order_id()
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
@@ -299,41 +300,16 @@ class Venue:
         return True
 
     def end_step(self) -> None:
-        """Tell every listener that a step of the market ended."""
+        """Notify every listener that a step of the market has ended."""
         now_us = self.clock.now_us()
         for listener in self._listeners:
             listener.on_step(now_us)
-
-    def _order(self, account: Account, request: OrderRequest, new: NewOrder, instrument: Instrument) -> Order:
-        """The order as the account sees it."""
-        now_us = self.clock.now_us()
-        works = not request.type.waits_for_trigger
-        return Order(
-            order_id=new.order_id,
-            account_id=account.account_id,
-            symbol=request.symbol,
-            client_order_id=request.client_order_id or self._new_id(),
-            side=request.side,
-            type=request.type,
-            time_in_force=new.time_in_force,
-            quantity=instrument.scale.quantity(new.quantity or 0),
-            price=request.price or Decimal(0),
-            stop_price=request.stop_price,
-            quote_quantity=request.quote_quantity or Decimal(0),
-            is_working=works,
-            created_us=now_us,
-            updated_us=now_us,
-            working_us=now_us if works else -1,
-            self_trade_prevention=new.self_trade_prevention,
-            strategy_id=request.strategy_id,
-            strategy_type=request.strategy_type,
-        )
 
     def _new_id(self) -> str:
         return "".join(self._ids.choices(_ID_CHARACTERS, k=_ID_LENGTH))
 
     def _conclude(self, instrument: Instrument, events: list[Event]) -> None:
-        """Carry what the engine did to the accounts, the tape and every listener."""
+        """Apply the engine's events to the accounts and the tape, and notify every listener."""
         now_us = self.clock.now_us()
         orders = self._ledger.of_symbol(instrument.symbol)
         changes: list[tuple[Side, int, int]] = []
@@ -345,7 +321,7 @@ class Venue:
                 traded = True
                 self._trade(instrument, event, orders, now_us)
             elif (order := orders.get(event.order_id)) is not None:
-                self._clearing.hear(event, order, now_us)
+                self._clearing.apply(event, order, now_us)
         if traded:
             for aggregate in instrument.tape.end_action():
                 for listener in self._listeners:
@@ -355,7 +331,7 @@ class Venue:
             change = BookChange(instrument.symbol, last - len(changes) + 1, last, tuple(changes), now_us)
             for listener in self._listeners:
                 listener.on_book(change)
-        self._tell_balances(now_us)
+        self._report_balances(now_us)
 
     def _trade(self, instrument: Instrument, event: Traded, orders: Mapping[int, Order], now_us: int) -> None:
         """Print a trade, count it, and settle it for the accounts that took part."""
@@ -370,7 +346,7 @@ class Venue:
             if order is not None:
                 self._clearing.trade(event, order, instrument, now_us)
 
-    def _tell_balances(self, now_us: int) -> None:
+    def _report_balances(self, now_us: int) -> None:
         for account_id, assets in self._clearing.touched().items():
             account = self.accounts[account_id]
             account.updated_us = now_us
@@ -381,9 +357,3 @@ class Venue:
     def _report(self, report: ExecutionReport) -> None:
         for listener in self._listeners:
             listener.on_execution(report)
-
-
-_RESTRICTED_TO = {
-    CancelRestriction.ONLY_NEW: OrderStatus.NEW,
-    CancelRestriction.ONLY_PARTIALLY_FILLED: OrderStatus.PARTIALLY_FILLED,
-}

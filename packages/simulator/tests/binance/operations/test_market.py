@@ -41,7 +41,7 @@ async def test_depth_is_as_deep_as_asked_for(client: Any, limit: int | None, mos
     ],
 )
 async def test_a_bad_question_has_its_code(client: Any, params: dict[str, Any], refusal: tuple[int, int]) -> None:
-    """A missing, unknown or misspelt symbol and a bad limit are told apart."""
+    """A missing, unknown or misspelt symbol and a bad limit are different errors."""
     assert (await client.get("/api/v3/depth", **params)).refusal == refusal
 
 

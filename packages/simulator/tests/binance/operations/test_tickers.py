@@ -42,7 +42,7 @@ PAIR = '["KCSUSDT","BTCUSDT"]'
     ],
 )
 async def test_one_several_or_all(client: Any, path: str, fields: set[str]) -> None:
-    """`symbol` gives an object, `symbols` a list in its order, neither gives all; both is refused."""
+    """`symbol` returns an object, `symbols` a list in its order, neither returns all; both are rejected."""
     one = (await client.get(path, symbol="KCSUSDT")).body
     assert set(one) == fields
     assert [each["symbol"] for each in (await client.get(path, symbols=PAIR)).body] == ["KCSUSDT", "BTCUSDT"]

@@ -229,7 +229,7 @@ async def test_a_cancel_may_demand_a_state(client: Any) -> None:
 
 
 async def test_an_order_is_named_by_something(client: Any) -> None:
-    """A cancel or query without any id is refused; one of another account's or of nobody's is not found."""
+    """A cancel or query without any id is refused; an id of another account, or of none, is not found."""
     assert (await client.signed("DELETE", "/api/v3/order", symbol="KCSUSDT")).refusal == (400, -1102)
     assert (await client.signed("GET", "/api/v3/order", symbol="KCSUSDT", orderId=1)).refusal == (400, -2013)
 

@@ -92,7 +92,7 @@ async def test_an_unsolicited_pong_does_not_save_a_client(connect: Connect) -> N
 
 
 async def test_too_many_messages_end_the_connection(connect: Connect) -> None:
-    """A client beyond its allowance is told and cut off."""
+    """A client beyond its allowance is notified and disconnected."""
     peer = await connect(ConnectionRules(inbound_per_s=0.0, inbound_burst=3.0))
     for _ in range(4):
         await peer.client.send_str("x")

@@ -52,8 +52,8 @@ def test_updates_join_and_rebuild_the_book_wherever_the_flushes_fall(
     assert rebuilt == truth
 
 
-def test_nothing_is_told_when_nothing_changed() -> None:
-    """A second flush gives nothing, nor does one after what was gathered is forgotten."""
+def test_nothing_is_reported_when_nothing_changed() -> None:
+    """A second flush returns nothing, nor does one after the changes were discarded."""
     batch = DepthBatch("BTCUSDT")
     (change,) = _changes([[(Side.BUY, 1, 1)]])
     batch.add(change)

@@ -99,10 +99,10 @@ async def test_every_trade_is_sent_once_and_in_order(stand: Stand) -> None:
     client = await stand.connect("/ws/btcusdt@trade")
     first = instrument.tape.recent(1)
     stand.pass_time(10_000)
-    told = await client.events()
+    reported = await client.events()
     tape = instrument.tape.since(first[-1].trade_id + 1 if first else 1)
-    assert len(told) == len(tape) > 10
-    for event, trade in zip(told, tape, strict=True):
+    assert len(reported) == len(tape) > 10
+    for event, trade in zip(reported, tape, strict=True):
         assert event == {
             "e": "trade",
             "E": trade.time_us // 1000,
@@ -119,16 +119,16 @@ async def test_every_trade_is_sent_once_and_in_order(stand: Stand) -> None:
 
 
 async def test_aggregates_cover_all_trades_without_overlap(stand: Stand) -> None:
-    """Each aggregate begins after the last trade of the one before, and they are those that a query gives."""
+    """Each aggregate begins after the last trade of the one before, and they equal those that a query returns."""
     instrument = stand.venue.instrument("BTCUSDT")
     client = await stand.connect("/ws/btcusdt@aggTrade")
     stand.pass_time(10_000)
-    told = await client.events()
-    for one, following in pairwise(told):
+    reported = await client.events()
+    for one, following in pairwise(reported):
         assert following["a"] == one["a"] + 1
         assert following["f"] == one["l"] + 1
-    queried = instrument.tape.aggregated(from_id=told[0]["a"], limit=len(told))
-    shown = [(each["a"], each["f"], each["l"], each["q"]) for each in told]
+    queried = instrument.tape.aggregated(from_id=reported[0]["a"], limit=len(reported))
+    shown = [(each["a"], each["f"], each["l"], each["q"]) for each in reported]
     assert shown == [
         (each.aggregate_id, each.first_trade_id, each.last_trade_id, instrument.scale.quantity_text(each.quantity))
         for each in queried
@@ -139,18 +139,18 @@ async def test_best_prices_are_sent_whenever_they_change(stand: Stand) -> None:
     """The last event always shows the venue's best prices, and no two in a row show the same."""
     instrument = stand.venue.instrument("BTCUSDT")
     client = await stand.connect("/ws/btcusdt@bookTicker")
-    told = []
+    reported = []
     for _ in range(20):
         stand.pass_time(100)
-        told += await client.events()
+        reported += await client.events()
         best, scale = instrument.book_ticker(), instrument.scale
-        if told:
-            assert (told[-1]["b"], told[-1]["A"]) == (
+        if reported:
+            assert (reported[-1]["b"], reported[-1]["A"]) == (
                 scale.price_text(best.bid),
                 scale.quantity_text(best.ask_quantity),
             )
-    assert len(told) > 10
-    for one, following in pairwise(told):
+    assert len(reported) > 10
+    for one, following in pairwise(reported):
         assert following["u"] > one["u"]
         assert any(following[name] != one[name] for name in "bBaA")
 
@@ -161,34 +161,34 @@ async def test_partial_depth_is_the_top_of_the_book(stand: Stand, levels: int) -
     instrument = stand.venue.instrument("KCSUSDT")
     client = await stand.connect(f"/ws/kcsusdt@depth{levels}@100ms")
     stand.pass_time(1_000)
-    told = await client.events()
-    assert told
-    assert all(len(event["bids"]) == len(event["asks"]) == levels for event in told)
-    assert all(float(one[0]) > float(following[0]) for event in told for one, following in pairwise(event["bids"]))
+    reported = await client.events()
+    assert reported
+    assert all(len(event["bids"]) == len(event["asks"]) == levels for event in reported)
+    assert all(float(one[0]) > float(following[0]) for event in reported for one, following in pairwise(event["bids"]))
     stand.market.paused = True
     stand.pass_time(100)
-    told += await client.events()
+    reported += await client.events()
     book = instrument.depth(levels)
     payload = partial_depth(book, levels, instrument.scale).decode()
-    assert told[-1]["lastUpdateId"] == book.last_update_id
-    assert told[-1]["asks"][0][0] in payload
+    assert reported[-1]["lastUpdateId"] == book.last_update_id
+    assert reported[-1]["asks"][0][0] in payload
 
 
 async def test_klines_close_one_after_another_without_a_hole(stand: Stand) -> None:
-    """Every kline is closed once, by `x: true`, with the values that a query gives, trades or none."""
+    """Every kline is closed once, by `x: true`, with the values that a query returns, with trades or without."""
     stand.market.events_per_second = 100
     client = await stand.connect("/stream?streams=btcusdt@kline_1s/btcusdt@kline_1m")
     stand.pass_time(125_000)
-    told = [(event["stream"], event["data"]["k"]) for event in await client.events()]
+    reported = [(event["stream"], event["data"]["k"]) for event in await client.events()]
     for interval, length_ms, least in (("1s", 1_000, 120), ("1m", 60_000, 2)):
-        klines = [kline for stream, kline in told if stream.endswith(interval)]
+        klines = [kline for stream, kline in reported if stream.endswith(interval)]
         closed = [kline for kline in klines if kline["x"]]
         assert len(closed) >= least
         assert all(following["t"] == one["t"] + length_ms for one, following in pairwise(closed))
         assert all(kline["T"] == kline["t"] + length_ms - 1 for kline in klines)
         assert all(Decimal(kline["l"]) <= Decimal(kline["c"]) <= Decimal(kline["h"]) for kline in klines)
     instrument = stand.venue.instrument("BTCUSDT")
-    last = next(kline for stream, kline in reversed(told) if stream.endswith("1m") and kline["x"])
+    last = next(kline for stream, kline in reversed(reported) if stream.endswith("1m") and kline["x"])
     queried = next(each for each in instrument.statistics.klines("1m") if each.open_ms == last["t"])
     assert last["v"] == instrument.scale.quantity_text(queried.volume)
     assert last["n"] == queried.trades
@@ -198,15 +198,15 @@ async def test_tickers_are_sent_once_a_second_while_they_change(stand: Stand) ->
     """Ticker, mini ticker and average price agree with the venue's statistics."""
     client = await stand.connect("/stream?streams=btcusdt@ticker/btcusdt@miniTicker/btcusdt@avgPrice")
     stand.pass_time(5_000)
-    told: dict[str, list[dict[str, Any]]] = {}
+    reported: dict[str, list[dict[str, Any]]] = {}
     for event in await client.events():
-        told.setdefault(event["data"]["e"], []).append(event["data"])
-    assert {name: len(events) == 5 for name, events in told.items()} == {
+        reported.setdefault(event["data"]["e"], []).append(event["data"])
+    assert {name: len(events) == 5 for name, events in reported.items()} == {
         "24hrTicker": True,
         "24hrMiniTicker": True,
         "avgPrice": True,
     }
-    ticker, mini = told["24hrTicker"][-1], told["24hrMiniTicker"][-1]
+    ticker, mini = reported["24hrTicker"][-1], reported["24hrMiniTicker"][-1]
     assert (ticker["c"], ticker["v"]) == (mini["c"], mini["v"])
     assert Decimal(ticker["p"]) == Decimal(ticker["c"]) - Decimal(ticker["o"])
     assert ticker["C"] <= stand.clock.now_us() // 1000

@@ -1,4 +1,4 @@
-"""Who listens to which stream."""
+"""Subscriptions to streams."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Ear:
 
     combined: bool = False
     time_unit: TimeUnit = TimeUnit.MILLISECOND
-    heard: list[bytes] = field(default_factory=list)
+    received: list[bytes] = field(default_factory=list)
 
     def send(self, frame: bytes) -> None:
         """Keep the frame."""
-        self.heard.append(frame)
+        self.received.append(frame)
 
 
 class Rendering:
@@ -51,7 +51,7 @@ def test_an_event_is_framed_once_for_all_of_a_form() -> None:
         hub.subscribe("a@trade", ear)
     hub.publish("a@trade", rendering)
     assert rendering.units == [TimeUnit.MILLISECOND]
-    assert len({id(ear.heard[0]) for ear in ears}) == 1
+    assert len({id(ear.received[0]) for ear in ears}) == 1
 
 
 def test_each_listener_gets_the_form_it_asked_for() -> None:
@@ -61,9 +61,9 @@ def test_each_listener_gets_the_form_it_asked_for() -> None:
     for ear in (raw, combined, fine):
         hub.subscribe("a@trade", ear)
     hub.publish("a@trade", Rendering())
-    assert raw.heard == [text_frame(b'{"T":1}')]
-    assert combined.heard == [text_frame(b'{"stream":"a@trade","data":{"T":1}}')]
-    assert fine.heard == [text_frame(b'{"T":1000}')]
+    assert raw.received == [text_frame(b'{"T":1}')]
+    assert combined.received == [text_frame(b'{"stream":"a@trade","data":{"T":1}}')]
+    assert fine.received == [text_frame(b'{"T":1000}')]
 
 
 def test_subscribing_twice_delivers_once() -> None:
@@ -73,4 +73,4 @@ def test_subscribing_twice_delivers_once() -> None:
     hub.subscribe("a@trade", ear)
     hub.unsubscribe("b@trade", ear)
     hub.publish("a@trade", Rendering())
-    assert len(ear.heard) == 1
+    assert len(ear.received) == 1

@@ -80,7 +80,7 @@ async def test_a_bad_request_is_refused_and_the_connection_lives_on(stand: Stand
 
 
 async def test_unknown_streams_are_accepted_and_silent(stand: Stand) -> None:
-    """As at Binance, nobody is told that a stream does not exist."""
+    """As at Binance, subscribing to an unknown stream is not an error."""
     client = await stand.connect("/ws")
     assert await client.request("SUBSCRIBE", "nosuch@trade", "btcusdt@nothing") == {"result": None, "id": 1}
     stand.pass_time(2_000)
@@ -121,7 +121,7 @@ class TestFewStreams:
             await stand.connect("/ws/a@trade/b@trade/c@trade")
 
 
-async def test_at_the_end_every_client_is_told_and_closed(stand: Stand) -> None:
+async def test_at_the_end_every_client_is_notified_and_closed(stand: Stand) -> None:
     """Each client hears `serverShutdown`, then its connection is closed in order with 1001."""
     clients = [await stand.connect(path) for path in ("/ws", "/stream")]
     ending = asyncio.create_task(stand.shut_down())

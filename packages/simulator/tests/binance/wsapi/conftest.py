@@ -26,7 +26,7 @@ BALANCES = {"USDT": Decimal(1_000_000), "BTC": Decimal(100), "KCS": Decimal(1_00
 
 
 class ApiClient:
-    """A client of the WebSocket API; what it is told beside answers gathers in `events`."""
+    """A client of the WebSocket API; messages other than responses are kept in `events`."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -53,14 +53,14 @@ class ApiClient:
         """Return the error code of a request that must be refused."""
         return int((await self.call(method, **params))["error"]["code"])
 
-    async def told(self) -> list[dict[str, Any]]:
+    async def reported(self) -> list[dict[str, Any]]:
         """Return every event sent until now and not given before: a request is answered after what was sent before it.
 
         Events that a request caused follow its answer, so a second request brings those of the first.
         """
         await self.call("ping")
-        told, self.events = self.events, []
-        return told
+        reported, self.events = self.events, []
+        return reported
 
 
 def signed(**params: Any) -> dict[str, Any]:

@@ -140,5 +140,5 @@ class TestOrders:
 
 
 async def _subscribed(exchange: Any) -> None:
-    """Wait until the user data stream is open: what happens before is not told."""
+    """Wait until the user data stream is open: earlier events are not delivered."""
     await exchange.ensure_user_data_stream_ws_subscribe_signature("spot")

@@ -112,8 +112,8 @@ def test_a_fill_is_reported_with_its_trade_and_commission() -> None:
     )
     report = msgspec.structs.replace(REPORT, execution_type=ExecutionType.TRADE, order=order, trade=TRADE)
     shown = _report(report)
-    told = {name: shown[name] for name in ("x", "X", "l", "L", "Y", "z", "Z", "n", "N", "t", "m", "w", "j")}
-    assert told == {
+    reported = {name: shown[name] for name in ("x", "X", "l", "L", "Y", "z", "Z", "n", "N", "t", "m", "w", "j")}
+    assert reported == {
         "x": "TRADE",
         "X": "FILLED",
         "l": "1.00000000",
@@ -131,19 +131,19 @@ def test_a_fill_is_reported_with_its_trade_and_commission() -> None:
 
 
 def test_an_order_that_waits_for_its_trigger_has_no_working_time() -> None:
-    """`W` is there only once the order has been in the book, and the stop price is told."""
+    """`W` is there only once the order has been in the book, and the stop price is shown."""
     order = msgspec.structs.replace(ORDER, is_working=False, working_us=-1, stop_price=Decimal("0.06"))
     shown = _report(msgspec.structs.replace(REPORT, order=order))
     assert "W" not in shown
     assert (shown["P"], shown["w"]) == ("0.06000000", False)
 
 
-def test_microseconds_are_told_exactly() -> None:
+def test_microseconds_are_reported_exactly() -> None:
     """A client that asked for microseconds loses none."""
     assert _report(REPORT, TimeUnit.MICROSECOND)["E"] == 1_000_500
 
 
-def test_balances_are_told_free_and_locked() -> None:
+def test_balances_are_reported_free_and_locked() -> None:
     """An account position lists the balances that changed, a balance update the difference."""
     change = BalanceChange(1, 3_000_000, (Balance("USDT", Decimal("1.5"), Decimal(2)),), "USDT", Decimal("-0.5"))
     assert json.loads(events.account_position(change, TimeUnit.MILLISECOND)) == {

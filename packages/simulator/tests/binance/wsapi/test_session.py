@@ -48,7 +48,7 @@ async def test_public_methods_need_no_key(client: ApiClient) -> None:
     ],
 )
 async def test_every_market_method_is_there(client: ApiClient, method: str, params: dict[str, Any]) -> None:
-    """Each is answered with what its REST path gives; lists are real JSON lists."""
+    """Each returns what its REST path returns; lists are real JSON lists."""
     assert await client.result(method, **params) is not None
 
 
@@ -119,7 +119,7 @@ async def test_a_wrong_signature_is_refused(client: ApiClient, sign: Signer) -> 
     assert await client.refusal("account.status") == -1102
 
 
-async def test_rate_limits_are_told_unless_they_are_not_wanted(
+async def test_rate_limits_are_reported_unless_they_are_not_wanted(
     client: ApiClient, connect: Connect, sign: Signer
 ) -> None:
     """Weights come with every answer, order counts with those to orders; a request or the address can refuse them."""
@@ -127,9 +127,9 @@ async def test_rate_limits_are_told_unless_they_are_not_wanted(
     assert weight["rateLimitType"] == "REQUEST_WEIGHT"
     (later,) = (await client.call("ping"))["rateLimits"]
     assert later["count"] == weight["count"] + 1
-    told = (await client.call("order.place", **sign(**RESTING)))["rateLimits"]
-    assert [each["rateLimitType"] for each in told] == ["ORDERS", "ORDERS", "REQUEST_WEIGHT"]
-    assert told[0]["count"] == 1
+    reported = (await client.call("order.place", **sign(**RESTING)))["rateLimits"]
+    assert [each["rateLimitType"] for each in reported] == ["ORDERS", "ORDERS", "REQUEST_WEIGHT"]
+    assert reported[0]["count"] == 1
     assert "rateLimits" not in await client.call("ping", returnRateLimits=False)
     silent = await connect("?returnRateLimits=false")
     assert "rateLimits" not in await silent.call("ping")

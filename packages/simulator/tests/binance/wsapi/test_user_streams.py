@@ -1,4 +1,4 @@
-"""Who listens to which account."""
+"""Subscriptions to accounts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from millrace_simulator.venue import Balance, BalanceChange
 
 @dataclass(eq=False)
 class Ear:
-    """A subscriber that keeps what it was told."""
+    """A subscriber that keeps what it receives."""
 
     time_unit: TimeUnit = TimeUnit.MILLISECOND
-    heard: list[tuple[int, dict[str, object]]] = field(default_factory=list)
+    received: list[tuple[int, dict[str, object]]] = field(default_factory=list)
 
     def deliver(self, account_id: int, event: bytes) -> None:
         """Keep the event."""
-        self.heard.append((account_id, json.loads(event)))
+        self.received.append((account_id, json.loads(event)))
 
 
 def _deposit(account_id: int) -> BalanceChange:
@@ -35,16 +35,16 @@ def test_only_the_subscribers_of_an_account_hear_of_it() -> None:
     streams.on_balances(_deposit(1))
     streams.unsubscribe(1, one)
     streams.on_balances(_deposit(1))
-    assert [account for account, _ in one.heard] == [1, 1]
-    assert other.heard == []
+    assert [account for account, _ in one.received] == [1, 1]
+    assert other.received == []
 
 
-def test_a_deposit_is_told_before_the_totals() -> None:
+def test_a_deposit_is_reported_before_the_totals() -> None:
     """A client that adds the difference and then takes the totals ends with the totals."""
     streams, ear = UserStreams(), Ear()
     streams.subscribe(1, ear)
     streams.on_balances(_deposit(1))
-    assert [event["e"] for _, event in ear.heard] == ["balanceUpdate", "outboundAccountPosition"]
+    assert [event["e"] for _, event in ear.received] == ["balanceUpdate", "outboundAccountPosition"]
 
 
 def test_each_subscriber_gets_its_own_unit_of_time() -> None:
@@ -53,4 +53,4 @@ def test_each_subscriber_gets_its_own_unit_of_time() -> None:
     streams.subscribe(1, coarse)
     streams.subscribe(1, fine)
     streams.on_balances(_deposit(1))
-    assert (coarse.heard[0][1]["E"], fine.heard[0][1]["E"]) == (1, 1_500)
+    assert (coarse.received[0][1]["E"], fine.received[0][1]["E"]) == (1, 1_500)

@@ -1,6 +1,6 @@
-"""What can be asked of the exchange, apart from how it was asked.
+"""The exchange's operations, independent of how they were requested.
 
-Each operation is a function of the exchange, the account (where it needs one) and the parameters; it gives what is
+Each operation is a function of the exchange, the account (where it needs one) and the parameters; it returns what is
 to be encoded as JSON, or raises `BinanceError`. Beside it stands its `PublicOperation` or `AccountOperation`, which
 says what it costs. REST paths and WebSocket API methods name these:
 

@@ -1,4 +1,4 @@
-"""What an account asks about itself: balances, rates, orders, trades."""
+"""Account queries: balances, rates, orders, trades."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
-from millrace_simulator.binance.operations.commission import commission_rates
 from millrace_simulator.binance.operations.trading import read_order_ref
 from millrace_simulator.binance.parameters import SYMBOL, Parameters
 from millrace_simulator.binance.rejections import refusals
@@ -21,9 +20,9 @@ BASIS_POINTS = 10_000
 
 
 def account_status(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """Balances, commission and permissions."""
+    """Return balances, commission and permissions."""
     omit_zero = parameters.boolean("omitZeroBalances", default=False)
-    rates = commission_rates(account)["standardCommission"]
+    rates = order_forms.commission_rates(account)["standardCommission"]
     return {
         "makerCommission": int(account.maker_rate * BASIS_POINTS),
         "takerCommission": int(account.taker_rate * BASIS_POINTS),
@@ -49,7 +48,7 @@ def account_status(exchange: Exchange, account: Account, parameters: Parameters)
 
 
 def all_balances(exchange: Exchange, account: Account) -> list[Balance]:
-    """What the account has of every asset that is listed or that it owns, sorted by name."""
+    """Return the account's balances of all listed and owned assets, sorted by name."""
     assets = {balance.asset for balance in account.balances}
     for instrument in exchange.venue.instruments.values():
         assets |= {instrument.rules.base, instrument.rules.quote}
@@ -57,17 +56,17 @@ def all_balances(exchange: Exchange, account: Account) -> list[Balance]:
 
 
 def commission(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """What the account pays for trading a symbol."""
-    return {"symbol": exchange.instrument(parameters).symbol, **commission_rates(account)}
+    """Return the account's commission rates for a symbol."""
+    return {"symbol": exchange.instrument(parameters).symbol, **order_forms.commission_rates(account)}
 
 
 def order_rate_limits(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """How many new orders the account has placed in the windows that are open."""
+    """Return how many new orders the account has placed in the windows that are open."""
     return exchange.limits.order_usage(str(account.account_id))
 
 
 def order_status(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """One order, open or final."""
+    """Return one order, open or final."""
     instrument = exchange.instrument(parameters)
     ref = read_order_ref(parameters, "orderId", "origClientOrderId")
     try:
@@ -77,7 +76,7 @@ def order_status(exchange: Exchange, account: Account, parameters: Parameters) -
 
 
 def open_orders(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """The open orders of one symbol, or of all."""
+    """Return the open orders of one symbol, or of all."""
     symbol = parameters.text("symbol", SYMBOL)
     if symbol is not None:
         exchange.instrument_named(symbol)
@@ -85,7 +84,7 @@ def open_orders(exchange: Exchange, account: Account, parameters: Parameters) ->
 
 
 def all_orders(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """Orders of a symbol, open and final, oldest first."""
+    """Return orders of a symbol, open and final, oldest first."""
     symbol = exchange.instrument(parameters).symbol
     start_us, end_us = _read_day(parameters)
     with refusals():
@@ -101,7 +100,7 @@ def all_orders(exchange: Exchange, account: Account, parameters: Parameters) -> 
 
 
 def my_trades(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """The account's fills of a symbol, oldest first."""
+    """Return the account's fills of a symbol, oldest first."""
     symbol = exchange.instrument(parameters).symbol
     start_us, end_us = _read_day(parameters)
     from_id = parameters.integer("fromId")

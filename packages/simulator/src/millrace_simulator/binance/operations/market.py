@@ -14,36 +14,36 @@ from millrace_simulator.venue import BookSnapshot, Instrument, PublicTrade, Scal
 MOST_LEVELS = 5000
 MOST_ROWS = 1000
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (MOST_LEVELS, 250))
-"""Up to so many levels, so much weight."""
+"""Request weight by number of levels."""
 INTERVALS = frozenset(Interval)
 UTC_NAMES = frozenset({"0", "00", "0:00", "00:00", "+0:00", "+00:00", "-0:00", "-00:00"})
 
 
 def ping(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """Nothing: the answer itself is the news."""
+    """Return an empty object."""
     return {}
 
 
 def server_time(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """The exchange's own time, ms."""
+    """Return the exchange's own time, ms."""
     return {"serverTime": exchange.now_ms()}
 
 
 def depth(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """The best levels of both sides as of one update id."""
+    """Return the best levels of both sides as of one update id."""
     instrument = exchange.instrument(parameters)
     snapshot = instrument.depth(parameters.limit(100, MOST_LEVELS))
     return show_book(instrument, snapshot)
 
 
 def recent_trades(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
-    """The newest trades, oldest first."""
+    """Return the newest trades, oldest first."""
     instrument = exchange.instrument(parameters)
     return [show_trade(instrument.scale, trade) for trade in instrument.tape.recent(parameters.limit(500, MOST_ROWS))]
 
 
 def historical_trades(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
-    """Trades from `fromId` on; the newest without it."""
+    """Return trades from `fromId` on; the newest without it."""
     instrument = exchange.instrument(parameters)
     limit = parameters.limit(500, MOST_ROWS)
     from_id = parameters.integer("fromId")
@@ -52,7 +52,7 @@ def historical_trades(exchange: Exchange, parameters: Parameters) -> list[dict[s
 
 
 def aggregate_trades(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
-    """The fills that one taker got at one price, as one: from an id on, within a time, or the newest."""
+    """Return the fills that one taker got at one price, as one: from an id on, within a time, or the newest."""
     instrument = exchange.instrument(parameters)
     from_id = parameters.integer("fromId")
     start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
@@ -80,7 +80,7 @@ def aggregate_trades(exchange: Exchange, parameters: Parameters) -> list[dict[st
 
 
 def klines(exchange: Exchange, parameters: Parameters) -> list[list[Any]]:
-    """Klines, oldest first; the last one is still running."""
+    """Return klines, oldest first; the last one is still running."""
     instrument = exchange.instrument(parameters)
     interval = parameters.required("interval")
     if interval not in INTERVALS:
@@ -98,13 +98,13 @@ def klines(exchange: Exchange, parameters: Parameters) -> list[list[Any]]:
 
 
 def average_price(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """The volume-weighted price of the last minutes."""
+    """Return the volume-weighted price of the last minutes."""
     average = exchange.instrument(parameters).statistics.average_price()
     return {"mins": average.minutes, "price": decimal_text(average.price), "closeTime": average.close_ms}
 
 
 def show_trade(scale: Scale, trade: PublicTrade) -> dict[str, Any]:
-    """A public trade in Binance's form."""
+    """Return a public trade in Binance's form."""
     return {
         "id": trade.trade_id,
         "price": scale.price_text(trade.price),
@@ -117,7 +117,7 @@ def show_trade(scale: Scale, trade: PublicTrade) -> dict[str, Any]:
 
 
 def show_book(instrument: Instrument, snapshot: BookSnapshot) -> dict[str, Any]:
-    """A book in Binance's form."""
+    """Return a book in Binance's form."""
     return {
         "lastUpdateId": snapshot.last_update_id,
         "bids": _levels(instrument.scale, snapshot.bids),

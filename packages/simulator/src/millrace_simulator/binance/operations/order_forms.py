@@ -1,18 +1,19 @@
-"""The forms in which an order and its fills are answered: acknowledged, placed, queried, canceled."""
+"""Responses about orders, fills and commission in Binance's format."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from millrace_matching import Side
-from millrace_simulator.venue import Cancellation, Order, OwnTrade, Placement, decimal_text
+from millrace_simulator.venue import Account, Cancellation, Order, OwnTrade, Placement, decimal_text
 
+_NO_COMMISSION = "0.00000000"
 NO_LIST = -1
 """`orderListId` of an order that is in no order list; there are none here."""
 
 
 def acknowledged(order: Order) -> dict[str, Any]:
-    """Answer ACK to a new order: only that it was taken."""
+    """Return the ACK response to a new order: only that it was accepted."""
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
@@ -23,7 +24,7 @@ def acknowledged(order: Order) -> dict[str, Any]:
 
 
 def result(order: Order) -> dict[str, Any]:
-    """Answer RESULT to a new order: how it stands."""
+    """Return the RESULT response to a new order: its state."""
     return {
         **acknowledged(order),
         **_state(order),
@@ -33,12 +34,12 @@ def result(order: Order) -> dict[str, Any]:
 
 
 def full(placement: Placement) -> dict[str, Any]:
-    """Answer FULL to a new order: how it stands and each of its fills."""
+    """Return the FULL response to a new order: its state and each of its fills."""
     return {**result(placement.order), "fills": [_fill(trade) for trade in placement.trades]}
 
 
 def canceled(cancellation: Cancellation) -> dict[str, Any]:
-    """Answer to a cancellation: `clientOrderId` is the cancel's, `origClientOrderId` the order's."""
+    """Return the response to a cancellation: `clientOrderId` is the cancel's, `origClientOrderId` the order's."""
     order = cancellation.order
     return {
         "symbol": order.symbol,
@@ -53,7 +54,7 @@ def canceled(cancellation: Cancellation) -> dict[str, Any]:
 
 
 def queried(order: Order) -> dict[str, Any]:
-    """Answer to a query: how the order stands; here every field is there, zero where it has no meaning."""
+    """Return the response to an order query: every field is present, zero where it has no meaning."""
     return {
         "symbol": order.symbol,
         "orderId": order.order_id,
@@ -71,7 +72,7 @@ def queried(order: Order) -> dict[str, Any]:
 
 
 def own_trade(trade: OwnTrade) -> dict[str, Any]:
-    """Answer to a query of the account's trades: one fill."""
+    """Return one fill, in the response to a query of the account's trades."""
     return {
         "symbol": trade.symbol,
         "id": trade.trade_id,
@@ -123,3 +124,33 @@ def _fill(trade: OwnTrade) -> dict[str, Any]:
 
 def _milliseconds(time_us: int) -> int:
     return time_us if time_us < 0 else time_us // 1000
+
+
+def commission_rates(account: Account) -> dict[str, Any]:
+    """Return an account's commission rates: maker and taker; no special rates, taxes or discounts."""
+    return {
+        "standardCommission": {
+            "maker": decimal_text(account.maker_rate),
+            "taker": decimal_text(account.taker_rate),
+            "buyer": _NO_COMMISSION,
+            "seller": _NO_COMMISSION,
+        },
+        "specialCommission": {
+            "maker": _NO_COMMISSION,
+            "taker": _NO_COMMISSION,
+            "buyer": _NO_COMMISSION,
+            "seller": _NO_COMMISSION,
+        },
+        "taxCommission": {
+            "maker": _NO_COMMISSION,
+            "taker": _NO_COMMISSION,
+            "buyer": _NO_COMMISSION,
+            "seller": _NO_COMMISSION,
+        },
+        "discount": {
+            "enabledForAccount": False,
+            "enabledForSymbol": False,
+            "discountAsset": "BNB",
+            "discount": _NO_COMMISSION,
+        },
+    }

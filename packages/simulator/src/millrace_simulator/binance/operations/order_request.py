@@ -31,7 +31,7 @@ _CHECKED = ("timeInForce", "price", "stopPrice", "quoteOrderQty")
 
 
 def read_order(parameters: Parameters, instrument: Instrument) -> OrderRequest:
-    """The order that the parameters ask for; filters and balances are the venue's to check.
+    """Return the order that the parameters ask for; the venue checks filters and balances.
 
     Raises:
         BinanceError: a field is missing, wrong, or not of this type of order.

@@ -55,7 +55,7 @@ def _read_mode(parameters: Parameters) -> CancelReplaceMode:
 
 
 def _check_filters(exchange: Exchange, account: Account, request: OrderRequest) -> None:
-    """Refuse the whole request for a broken filter: those are evaluated before anything is canceled."""
+    """Reject the whole request for a broken filter: filters are evaluated before anything is canceled."""
     try:
         exchange.venue.check(account, request)
     except FilterFailure as failure:

@@ -19,7 +19,7 @@ PRECISION = 8
 
 
 def exchange_info(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """Limits and the rules of one symbol, of several, or of all that are wanted by permission or state."""
+    """Return limits and the rules of one symbol, of several, or of all with the given permission or status."""
     chosen = _choose(exchange, parameters)
     show_sets = parameters.boolean("showPermissionSets", default=True)
     return {

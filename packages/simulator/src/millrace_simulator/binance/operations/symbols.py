@@ -1,4 +1,4 @@
-"""Which symbols a request is about: one, several, or all."""
+"""The symbols of a request: one, several, or all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from millrace_simulator.venue import Instrument
 
 
 def named(exchange: Exchange, parameters: Parameters) -> Instrument | list[Instrument] | None:
-    """What `symbol` (one) or `symbols` (a list, in the order sent) names; None where neither was sent.
+    """Return the instruments named by `symbol` (one) or `symbols` (a list, in its order); None without both.
 
     Raises:
         BinanceError: both were sent (-1128), or one is not listed (-1121).
@@ -30,7 +30,7 @@ def named_or_all(exchange: Exchange, parameters: Parameters) -> Instrument | lis
 
 
 def count_sent(parameters: Parameters) -> int:
-    """How many symbols a request names, for its weight; 0 is all. Nothing is checked."""
+    """Return how many symbols a request names, for its weight; 0 is all. Nothing is checked."""
     if "symbol" in parameters:
         return 1
     return parameters.values.get("symbols", "").count('"') // 2

@@ -35,22 +35,22 @@ MINI_FIELDS = (
 
 
 def ticker_24hr(exchange: Exchange, parameters: Parameters) -> Any:
-    """The last 24 hours of one symbol, of several or of all."""
+    """Return the last 24 hours of one symbol, of several or of all."""
     return _show(exchange, parameters, _sized(parameters, _show_day))
 
 
 def ticker_price(exchange: Exchange, parameters: Parameters) -> Any:
-    """The last price of one symbol, of several or of all."""
+    """Return the last price of one symbol, of several or of all."""
     return _show(exchange, parameters, _show_price)
 
 
 def ticker_book(exchange: Exchange, parameters: Parameters) -> Any:
-    """The best bid and ask of one symbol, of several or of all."""
+    """Return the best bid and ask of one symbol, of several or of all."""
     return _show(exchange, parameters, _show_book)
 
 
 def ticker_window(exchange: Exchange, parameters: Parameters) -> Any:
-    """The last `windowSize` of one symbol or of several; it begins on a whole minute."""
+    """Return the last `windowSize` of one symbol or of several; it begins on a whole minute."""
     size = parameters.text("windowSize") or "1d"
     if not WINDOW.fullmatch(size):
         raise errors.invalid_value("windowSize")
@@ -60,7 +60,7 @@ def ticker_window(exchange: Exchange, parameters: Parameters) -> Any:
 
 
 def ticker_trading_day(exchange: Exchange, parameters: Parameters) -> Any:
-    """The day since midnight UTC of one symbol or of several."""
+    """Return the day since midnight UTC of one symbol or of several."""
     open_ms = exchange.now_ms() // DAY_MS * DAY_MS
     return _show_since(exchange, parameters, open_ms, open_ms + DAY_MS - 1)
 
@@ -88,7 +88,7 @@ def _show_since(exchange: Exchange, parameters: Parameters, open_ms: int, close_
 def _sized(
     parameters: Parameters, show: Callable[[Instrument], dict[str, Any]]
 ) -> Callable[[Instrument], dict[str, Any]]:
-    """The ticker in the size that `type` asks for: FULL or MINI."""
+    """Return the ticker in the size that `type` asks for: FULL or MINI."""
     if (parameters.choice("type", ("FULL", "MINI")) or "FULL") == "FULL":
         return show
 

@@ -9,7 +9,6 @@ from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
-from millrace_simulator.binance.operations.commission import commission_rates
 from millrace_simulator.binance.operations.order_request import read_order
 from millrace_simulator.binance.parameters import CLIENT_ORDER_ID, Parameters
 from millrace_simulator.binance.rejections import refusals
@@ -36,7 +35,7 @@ def try_order(exchange: Exchange, account: Account, parameters: Parameters) -> d
         exchange.venue.check(account, request)
     if not parameters.boolean("computeCommissionRates", default=False):
         return {}
-    rates = commission_rates(account)
+    rates = order_forms.commission_rates(account)
     del rates["standardCommission"]["buyer"], rates["standardCommission"]["seller"]
     return {
         "standardCommissionForOrder": rates["standardCommission"],
@@ -68,7 +67,7 @@ def cancel_open_orders(exchange: Exchange, account: Account, parameters: Paramet
 
 
 def read_order_ref(parameters: Parameters, id_name: str, client_id_name: str) -> OrderRef:
-    """Which order is meant; with both ids sent, both must fit.
+    """Return the order that the ids name; when both are sent, both must match.
 
     Raises:
         BinanceError: neither id was sent (-1102).
@@ -81,20 +80,20 @@ def read_order_ref(parameters: Parameters, id_name: str, client_id_name: str) ->
 
 
 def read_restriction(parameters: Parameters) -> CancelRestriction | None:
-    """In which state alone the order may be canceled."""
+    """Return the only status in which the order may be canceled; None for any."""
     refusal = BinanceError(-1145, "Invalid cancelRestrictions")
     value = parameters.choice("cancelRestrictions", CancelRestriction.__members__, refusal)
     return None if value is None else CancelRestriction(value)
 
 
 def read_response_type(parameters: Parameters, order_type: OrderType) -> str:
-    """How much of the new order is to be answered; without a wish FULL for MARKET and LIMIT, else ACK."""
+    """Return the requested form of the response; by default FULL for MARKET and LIMIT, else ACK."""
     default = "FULL" if order_type in {OrderType.MARKET, OrderType.LIMIT} else "ACK"
     return parameters.choice("newOrderRespType", RESPONSE_TYPES) or default
 
 
 def show_placement(placement: Placement, response_type: str) -> dict[str, Any]:
-    """The new order in the form asked for."""
+    """Return the new order in the form asked for."""
     if response_type == "ACK":
         return order_forms.acknowledged(placement.order)
     if response_type == "RESULT":

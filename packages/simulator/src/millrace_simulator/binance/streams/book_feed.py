@@ -11,7 +11,7 @@ from millrace_simulator.venue import BookChange, BookTicker, Instrument
 
 
 class BookFeed:
-    """Publishes what happens to one book; `fast` marks the streams at 100 ms, else those at a second."""
+    """Publishes the changes of one book; `fast` marks the streams at 100 ms, else those at a second."""
 
     def __init__(self, hub: Hub, instrument: Instrument, streams: SymbolStreams) -> None:
         self._hub = hub
@@ -86,5 +86,5 @@ def _prices(best: BookTicker) -> tuple[int, int, int, int]:
 
 
 def _rendered(payload: bytes) -> Render:
-    """An event without a time is the same in every unit."""
+    """Return a renderer for an event without a time, which is the same in every unit."""
     return lambda _: payload

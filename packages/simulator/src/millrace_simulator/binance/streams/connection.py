@@ -20,18 +20,18 @@ from millrace_simulator.binance.streams.frames import CloseCode, ping_frame, pon
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRules:
-    """What a connection must keep to; the defaults are Binance's, the inbound burst more generous."""
+    """Limits of a connection; the defaults are Binance's, the inbound burst more generous."""
 
     ping_interval_s: float = 20.0
     """The server pings this often."""
     pong_timeout_s: float = 60.0
     """A ping must be answered, with its payload, within this time."""
     lifetime_s: float = 24 * 3600.0
-    """A connection ends at this age, however lively."""
+    """A connection ends at this age."""
     inbound_per_s: float = 5.0
     """Messages that a client may send, pings and pongs among them, on average."""
     inbound_burst: float = 50.0
-    """Messages that a client may send at once after a silence."""
+    """Messages that a client may send at once after a pause."""
     max_streams: int = 1024
     """Market streams that one connection may listen to."""
     max_backlog: int = 8 << 20
@@ -96,7 +96,7 @@ class ClientConnection:
             self._loop.call_soon(self._flush)
 
     def end(self, code: CloseCode, reason: str) -> None:
-        """Begin to end the connection; what is queued goes first."""
+        """Start closing the connection; queued frames are sent first."""
         if self._ending is None:
             self._ending = self._loop.create_task(self.close(code, reason))
 

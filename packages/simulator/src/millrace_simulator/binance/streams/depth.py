@@ -1,7 +1,7 @@
-"""What happened to an order book between two flushes of a depth stream.
+"""The changes of an order book between two flushes of a depth stream.
 
 Consecutive updates join: the first id of one is the last of the one before plus one, because ids are those of single
-changes of a level and none is left out. Only the newest total of a level is told.
+changes of a level and none is left out. Only the newest total of a level is sent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class DepthUpdate:
 
 
 class DepthBatch:
-    """Gathers a symbol's changes until the next flush."""
+    """Collects a symbol's changes until the next flush."""
 
     __slots__ = ("_asks", "_bids", "_first", "_last", "_symbol")
 
@@ -61,7 +61,7 @@ class DepthBatch:
         return update
 
     def forget(self) -> None:
-        """Begin anew: nobody wants what was gathered."""
+        """Discard the collected changes."""
         if self._first:
             self._first = 0
             self._bids.clear()

@@ -1,4 +1,4 @@
-"""Market events as Binance writes them: one function an event, giving its JSON.
+"""Market events in Binance's format: one function for each event, returning its JSON.
 
 Field meanings: https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams.
 """

@@ -1,13 +1,12 @@
-"""From the venue to the market streams: hears everything, publishes what somebody listens to."""
+"""From the venue to the market streams: receives every event, publishes those with subscribers."""
 
 from __future__ import annotations
 
 from millrace_simulator.binance.streams.book_feed import BookFeed
 from millrace_simulator.binance.streams.hub import Hub
-from millrace_simulator.binance.streams.kline_feed import KlineFeed
 from millrace_simulator.binance.streams.names import ALL_MINI_TICKERS, ALL_TICKERS, SymbolStreams
 from millrace_simulator.binance.streams.ticker_feed import TickerFeed, publish_all
-from millrace_simulator.binance.streams.trade_feed import TradeFeed
+from millrace_simulator.binance.streams.trade_feed import KlineFeed, TradeFeed
 from millrace_simulator.venue import AggregateTrade, BookChange, Instrument, Listener, PublicTrade, Venue
 
 _SECOND_US = 1_000_000

@@ -1,6 +1,6 @@
-"""Who listens to which market stream, and the sending of an event to all of them.
+"""Subscriptions to market streams, and delivery of events to all subscribers.
 
-An event is rendered only if somebody listens, once for each form that is in use (raw or combined, milliseconds or
+An event is rendered only if it has subscribers, once for each form that is in use (raw or combined, milliseconds or
 microseconds), and framed once for all clients of that form.
 """
 
@@ -18,18 +18,18 @@ class Listener(Protocol):
 
     @property
     def combined(self) -> bool:
-        """Whether its events are wrapped as `{stream, data}`."""
+        """Tell whether its events are wrapped as `{stream, data}`."""
 
     @property
     def time_unit(self) -> TimeUnit:
-        """The unit of its events' times."""
+        """Return the unit of its events' times."""
 
     def send(self, frame: bytes) -> None:
         """Take one framed message, without blocking."""
 
 
 Render = Callable[[TimeUnit], bytes]
-"""Gives an event's JSON with its times in that unit."""
+"""Returns an event's JSON with its times in that unit."""
 
 
 class Hub:
@@ -42,7 +42,7 @@ class Hub:
         self._audiences: dict[str, dict[Listener, None]] = {}
 
     def subscribe(self, stream: str, listener: Listener) -> None:
-        """Begin to send the stream to the listener; harmless if it is sent already."""
+        """Subscribe the listener to a stream; harmless if it is subscribed already."""
         self._audiences.setdefault(stream, {})[listener] = None
 
     def unsubscribe(self, stream: str, listener: Listener) -> None:
@@ -55,7 +55,7 @@ class Hub:
             del self._audiences[stream]
 
     def wanted(self, stream: str) -> bool:
-        """Tell whether anybody listens to the stream."""
+        """Tell whether a stream has subscribers."""
         return stream in self._audiences
 
     def publish(self, stream: str, render: Render) -> None:

@@ -1,4 +1,4 @@
-"""How market streams are called: `btcusdt@depth@100ms`, `!ticker@arr`."""
+"""Names of market streams: `btcusdt@depth@100ms`, `!ticker@arr`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client may ask on a market stream connection, and how it is answered.
+"""Requests on a market stream connection, and their responses.
 
     {"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": 1}   →   {"result": null, "id": 1}
 
@@ -22,7 +22,7 @@ _ID_TEXT = re.compile(r"[A-Za-z0-9_-]{0,36}")
 
 
 class BadRequestError(Exception):
-    """A request that is refused; nothing was changed by it."""
+    """A rejected request; it has changed nothing."""
 
     def __init__(self, code: int, message: str, request_id: RequestId = None) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Begin to send these streams; those that are sent already stay as they are."""
+    """Start sending streams; those that are sent already stay as they are."""
 
     id: RequestId
     streams: tuple[str, ...]
@@ -49,7 +49,7 @@ class Unsubscribe:
 
 @dataclass(frozen=True, slots=True)
 class ListSubscriptions:
-    """Tell which streams are sent."""
+    """Return the streams that are sent."""
 
     id: RequestId
 

@@ -16,7 +16,7 @@ from millrace_simulator.venue import Venue
 
 
 class StreamServer:
-    """Takes in clients of market streams and says good-bye to them at the end."""
+    """Accepts clients of market streams, and closes their connections when the server stops."""
 
     def __init__(self, venue: Venue, rules: ConnectionRules, depth_interval_ms: int) -> None:
         self._venue = venue
@@ -35,7 +35,7 @@ class StreamServer:
         return await self._serve(request, streams_in_path(request.query.get("streams", "")), combined=True)
 
     async def shut_down(self, _: web.Application) -> None:
-        """Tell every client, then close its connection in order."""
+        """Notify every client, then close its connection in order."""
         self._venue.unlisten(self._feed)
         now_us = self._venue.clock.now_us()
         for session in self._open.values():

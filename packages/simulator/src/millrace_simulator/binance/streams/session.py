@@ -1,4 +1,4 @@
-"""A client of market streams: what it listens to and the requests by which it changes that."""
+"""A client of market streams: its subscriptions and the requests that change them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class StreamSession:
         self._streams: dict[str, None] = {}
 
     def subscribe(self, streams: Iterable[str], request_id: RequestId = None) -> None:
-        """Listen to these streams too.
+        """Subscribe to streams.
 
         Raises:
             BadRequestError: the connection would listen to more streams than it may; nothing changed.
@@ -53,13 +53,13 @@ class StreamSession:
             self._hub.subscribe(stream, self)
 
     def unsubscribe(self, streams: Iterable[str]) -> None:
-        """Listen to these streams no longer."""
+        """Unsubscribe from streams."""
         for stream in streams:
             self._streams.pop(stream, None)
             self._hub.unsubscribe(stream, self)
 
     def handle(self, text: str) -> None:
-        """Do what the client asks and answer it."""
+        """Carry out a request and answer it."""
         try:
             request = parse_request(text)
             payload = answer(request.id, self._perform(request))
@@ -68,7 +68,7 @@ class StreamSession:
         self.send(text_frame(payload))
 
     def close(self) -> None:
-        """Leave all streams."""
+        """Unsubscribe from all streams."""
         self.unsubscribe(tuple(self._streams))
 
     def _perform(self, request: Request) -> object:

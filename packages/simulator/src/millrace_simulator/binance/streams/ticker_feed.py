@@ -1,4 +1,4 @@
-"""The streams that sum a symbol up once a second: tickers of the last 24 hours and the average price."""
+"""The streams of a symbol's statistics, once a second: 24-hour tickers and the average price."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from millrace_simulator.venue import Instrument
 
 
 class TickerFeed:
-    """Publishes what of one symbol's sums changed since the last second."""
+    """Publishes the statistics of one symbol that changed in the last second."""
 
     def __init__(self, hub: Hub, instrument: Instrument, streams: SymbolStreams) -> None:
         self._hub = hub
@@ -24,7 +24,7 @@ class TickerFeed:
         """Set when there was a trade."""
 
     def tick(self, now_us: int) -> tuple[Render | None, Render | None]:
-        """Publish the symbol's own streams; give its ticker and mini ticker for those of all symbols, if changed."""
+        """Publish the symbol's own streams; return its ticker and mini ticker, if changed, for those of all symbols."""
         changed, traded = self.book_changed or self.traded, self.traded
         self.book_changed = self.traded = False
         ticker = self._ticker(now_us) if changed and self._any_wants(self._streams.ticker, ALL_TICKERS) else None

@@ -1,4 +1,4 @@
-"""Which method of the WebSocket API is which operation of the exchange.
+"""The operation of each method of the WebSocket API.
 
 Session and user data stream methods are not here: they concern the connection, see `session`.
 """

@@ -41,12 +41,12 @@ class ApiRequest:
 
     @property
     def signature(self) -> str | None:
-        """The signature, if the request carries one."""
+        """Return the signature, if the request carries one."""
         return self.parameters.values.get("signature")
 
     @property
     def signed_payload(self) -> str:
-        """What a signature must cover: all other parameters, sorted by name."""
+        """Return what a signature must cover: all other parameters, sorted by name."""
         others = sorted((name, value) for name, value in self.parameters.values.items() if name != "signature")
         return "&".join(f"{name}={value}" for name, value in others)
 
@@ -72,7 +72,7 @@ def parse_request(text: str) -> ApiRequest:
 
 
 def readable_id(text: str) -> RequestId:
-    """Return the id of a message that is no request, so that the refusal can be told apart; null without one."""
+    """Return the id of a message that is not a request, so that the error can be matched; null without one."""
     try:
         return _ids.decode(text).id
     except (msgspec.DecodeError, RecursionError):

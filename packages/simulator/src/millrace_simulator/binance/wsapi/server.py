@@ -17,7 +17,7 @@ _CONNECTION_WEIGHT = 2
 
 
 class ApiServer:
-    """Takes in clients of the WebSocket API and says good-bye to them at the end."""
+    """Accepts clients of the WebSocket API, and closes their connections when the server stops."""
 
     def __init__(self, exchange: Exchange, rules: ConnectionRules) -> None:
         self._exchange = exchange
@@ -53,7 +53,7 @@ class ApiServer:
         return response
 
     async def shut_down(self, _: web.Application) -> None:
-        """Tell every client, then close its connection in order."""
+        """Notify every client, then close its connection in order."""
         self._exchange.venue.unlisten(self._streams)
         now_us = self._exchange.venue.clock.now_us()
         for session in self._open.values():

@@ -1,4 +1,4 @@
-"""A connection to the WebSocket API: who is logged on, which accounts it listens to, and each request's way.
+"""A connection to the WebSocket API: its logon, its account subscriptions, and its requests.
 
 Sources: https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/session-authentication and
 …/user-data-stream-requests.

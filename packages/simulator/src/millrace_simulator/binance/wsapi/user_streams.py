@@ -1,4 +1,4 @@
-"""User data streams: who listens to which account, and the sending of its events to all of them."""
+"""User data streams: subscriptions to accounts, and delivery of their events."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class Subscriber(Protocol):
 
     @property
     def time_unit(self) -> TimeUnit:
-        """The unit of its events' times."""
+        """Return the unit of its events' times."""
 
     def deliver(self, account_id: int, event: bytes) -> None:
         """Take the JSON of an event of the account, without blocking."""
 
 
 class UserStreams(Listener):
-    """Hears of all accounts; renders what somebody listens to, once for each unit of time."""
+    """Receives the events of all accounts, and renders those with subscribers once for each time unit."""
 
     def __init__(self) -> None:
         self._subscribers: dict[int, dict[Subscriber, None]] = {}
 
     def subscribe(self, account_id: int, subscriber: Subscriber) -> None:
-        """Begin to deliver the account's events."""
+        """Start delivering an account's events."""
         self._subscribers.setdefault(account_id, {})[subscriber] = None
 
     def unsubscribe(self, account_id: int, subscriber: Subscriber) -> None:
@@ -43,7 +43,7 @@ class UserStreams(Listener):
         self._deliver(report.account_id, lambda unit: events.execution_report(report, unit))
 
     def on_balances(self, change: BalanceChange) -> None:
-        """Deliver what an account has now."""
+        """Deliver an account's current balances."""
         asset, delta = change.asset, change.delta
         if asset is not None and delta is not None:
             # First the delta, then the totals: a client that applies both in order ends with the totals.

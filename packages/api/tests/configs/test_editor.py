@@ -25,7 +25,7 @@ def config(tenant: Any) -> dict[str, Any]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def path(bus: Any, config: Any) -> str:
-    """The configuration is in force; give its path."""
+    """Put the configuration in force; return its path."""
     agent = config["agent"]["id"]
     await bus.put_config(AgentId(agent), json.dumps(config))
     return f"/api/v1/agents/{agent}/config"
@@ -51,7 +51,7 @@ async def test_secrets_are_never_shown_and_kept_when_sent_back_hidden(
     assert next(iter(written["risk"].values())) == {"maxOpenOrders": 7}
 
 
-async def test_of_two_who_change_at_once_one_is_told(admin: Any, path: str) -> None:
+async def test_of_two_concurrent_changes_one_is_rejected(admin: Any, path: str) -> None:
     """A change names what it was made from; who names nothing, or what is gone, changes nothing."""
     found = await admin.get(path)
     config, params = found.json()["config"], {"kind": "executor"}
@@ -63,7 +63,7 @@ async def test_of_two_who_change_at_once_one_is_told(admin: Any, path: str) -> N
 
 
 async def test_mistakes_are_all_named_and_nothing_changes(admin: Any, path: str, tenant: Any, bus: Any) -> None:
-    """Validation says each mistake with its place, a hidden secret that hides nothing among them."""
+    """Validation says each mistake with its place, a masked secret that hides nothing among them."""
     new = {
         "agent": {"id": "ANOTHER"},
         "risk": {tenant: {"maxOpenOrders": "many"}},
@@ -76,7 +76,7 @@ async def test_mistakes_are_all_named_and_nothing_changes(admin: Any, path: str,
 
 
 async def test_a_difference_shows_places_and_hides_secrets(admin: Any, path: str, config: Any, tenant: Any) -> None:
-    """What changes is told by place; of a secret only that it changes."""
+    """Changes are listed by path; of a secret, only that it changes."""
     new = json.loads(json.dumps(config))
     new["exchanges"][tenant]["kucoin"]["secret"] = "another-secret-of-it"
     new["risk"][tenant]["maxOrderNotional"] = 100

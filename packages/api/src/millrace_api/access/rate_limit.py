@@ -1,32 +1,32 @@
-"""How often somebody may ask: a bucket of allowances for each, refilled steadily."""
+"""Rate limiting: a token bucket for each key."""
 
 import time
 from collections.abc import Callable
 
-_MOST = 10_000
+_MAX_BUCKETS = 10_000
 
 
-class Rates:
-    """Buckets by key: each holds `burst` allowances and regains `per_second`."""
+class RateLimiter:
+    """Token buckets by key: each holds `burst` permits and regains `per_second`."""
 
     def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
         self._burst = burst
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
-        """How many allowances were left, and when."""
+        """By key, how many permits were left, and when (s)."""
 
-    def set(self, per_second: float, burst: int) -> None:
+    def set_limits(self, per_second: float, burst: int) -> None:
         """Apply other limits from the next request on."""
         self._per_second, self._burst = per_second, burst
 
     def take(self, key: str) -> float:
-        """Take an allowance; give 0, or when there is none, in how many seconds there will be one."""
+        """Take a permit and return 0; when there is none, return the seconds until there is one."""
         now_s = self._clock()
         left = self._left(key, now_s)
         if left < 1:
             return (1 - left) / self._per_second
-        if len(self._buckets) >= _MOST:
+        if len(self._buckets) >= _MAX_BUCKETS:
             self._drop_full(now_s)
         self._buckets[key] = (left - 1, now_s)
         return 0.0
@@ -36,7 +36,7 @@ class Rates:
         return min(self._burst, left + (now_s - since_s) * self._per_second)
 
     def _drop_full(self, now_s: float) -> None:
-        # A full bucket is as good as none.
+        # A full bucket limits nothing, so it need not be kept.
         self._buckets = {
             key: bucket for key, bucket in self._buckets.items() if self._left(key, now_s) < self._burst - 1e-9
         }

@@ -20,7 +20,7 @@ async def test_a_token_made_by_an_admin_works_until_it_is_revoked(api: Any, admi
 
 
 async def test_a_token_ends_when_it_expires(api: Any, admin: Any, tenant: Any) -> None:
-    """One whose time is over is nobody's, and none is made that would be from the start."""
+    """An expired token is invalid, and none is created that would be expired from the start."""
     token, record = new_token(tenant, "Late", "read", now_ms() - 2, now_ms() - 1)
     await api.store.access.add_token(record)
     async with api.client(str(token)) as late:
@@ -77,7 +77,7 @@ async def test_a_foreign_page_cannot_open_a_live_connection(api: Any, tenant: An
             assert found.status_code == 403
 
 
-async def test_one_request_too_many_is_told_when_to_come_back(api: Any, tenant: Any) -> None:
+async def test_a_rate_limited_request_says_when_to_retry(api: Any, tenant: Any) -> None:
     """Beyond the limit of a token 429 with Retry-After; other tokens are not concerned."""
     api.services.configure(api.services.config.model_copy(update={"requests_per_second": 1.0, "burst": 3}))
     async with api.client(await api.token(tenant)) as hasty, api.client(await api.token(tenant)) as patient:

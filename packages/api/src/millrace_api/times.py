@@ -1,5 +1,9 @@
-"""Moments as people and programs write them: ISO-8601, or ms since 1970."""
+"""Timestamps and intervals in queries.
 
+A timestamp is ISO-8601 or ms since 1970; an interval is `90s`, `5m`, `4h`, `1d` or ms.
+"""
+
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,8 +13,8 @@ LATEST_MS = 253_402_300_799_999
 """The last ms of the year 9999."""
 
 
-def parse_moment(value: object) -> int:
-    """Read a moment, ms; one without a time zone is UTC.
+def parse_timestamp(value: object) -> int:
+    """Return a timestamp in ms; one without a time zone is UTC.
 
     Raises:
         ValueError: it is neither form, or lies outside 1970 to 9999; the text says what would be right.
@@ -36,10 +40,37 @@ def _ms(text: str) -> int:
         raise ValueError("must lie between 1970 and 9999") from error
 
 
-_SCHEMA: dict[str, Any] = {
+_TIMESTAMP_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer", "minimum": 0, "maximum": LATEST_MS}, {"type": "string", "format": "date-time"}],
     "examples": ["2026-01-31T12:00:00Z", 1769860800000],
 }
 
-Moment = Annotated[int, BeforeValidator(parse_moment), WithJsonSchema(_SCHEMA)]
-"""A moment in a query, ms once it is read."""
+Timestamp = Annotated[int, BeforeValidator(parse_timestamp), WithJsonSchema(_TIMESTAMP_SCHEMA)]
+"""A timestamp in a query, ms once it is read."""
+
+_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+_FORM = re.compile(r"([1-9][0-9]{0,14})([smhdw]?)")
+LONGEST_MS = 366 * 86_400_000
+
+
+def parse_interval(value: object) -> int:
+    """Return an interval in ms.
+
+    Raises:
+        ValueError: it has another form, or is shorter than 1 ms or longer than a year.
+    """
+    match = _FORM.fullmatch(str(value))
+    if match is None:
+        raise ValueError("must be a number of s, m, h, d or w, such as 5m, or of ms")
+    ms = int(match[1]) * _UNITS.get(match[2], 1)
+    if ms > LONGEST_MS:
+        raise ValueError("must not be longer than a year")
+    return ms
+
+
+Interval = Annotated[
+    int,
+    BeforeValidator(parse_interval),
+    WithJsonSchema({"type": "string", "pattern": f"^{_FORM.pattern}$", "examples": ["5m", "90s", "250"]}),
+]
+"""An interval in a query, ms once it is read."""

@@ -1,18 +1,18 @@
-"""How two configurations differ, place by place."""
+"""The differences between two configurations, by JSON path."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
-from millrace_api.configs.secrecy import hidden
+from millrace_api.configs.masking import masked
 
 ChangeKind = Literal["added", "removed", "changed"]
 _ABSENT = object()
 
 
 class ConfigChange(msgspec.Struct, frozen=True):
-    """One place in which two configurations differ; secrets are hidden, that they differ is not."""
+    """One difference between two configurations; secrets are masked, but a changed secret is listed."""
 
     path: str
     kind: ChangeKind
@@ -21,8 +21,8 @@ class ConfigChange(msgspec.Struct, frozen=True):
 
 
 def changes(before: Any, after: Any) -> list[ConfigChange]:
-    """Return what turns one configuration into another."""
-    return list(_changes("$", before, after, hidden(before), hidden(after)))
+    """Return the changes that lead from one configuration to another."""
+    return list(_changes("$", before, after, masked(before), masked(after)))
 
 
 def _changes(path: str, before: Any, after: Any, shown: Any, shown_after: Any) -> Iterator[ConfigChange]:

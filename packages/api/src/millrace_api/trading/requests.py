@@ -1,7 +1,12 @@
-"""Carries a request to trade to the executor, and its answer back, once for each idempotency key."""
+"""Sending requests to trade, and waiting for their final responses, once for each idempotency key.
+
+The id of a request is derived from its key, so the executor recognizes a repeated request too: at most one order is
+placed even when the database has lost the key, or two API processes receive it at once.
+"""
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from dataclasses import dataclass
 from typing import cast
@@ -10,23 +15,31 @@ import msgspec
 from starlette.responses import Response as HttpResponse
 
 from millrace_api.access.principal import Principal
-from millrace_api.documents import answer
-from millrace_api.problems import Refusal, unavailable
+from millrace_api.documents import json_response
+from millrace_api.problems import ApiError, unavailable
 from millrace_api.services import Services
-from millrace_api.trading.idempotency import digest_of, request_id_of
 from millrace_bus import Unreachable
 from millrace_core.clock import now_ms
 from millrace_core.errors import MalformedRequest
+from millrace_core.ids import RequestId, new_request_id
 from millrace_core.messages import RequestError, Response, ResponseStatus, encode
-from millrace_core.names import Action, ExchangeId, StreamName, Symbol
-from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, action_of, parse_request
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelOrder,
+    CreateOrder,
+    EditOrder,
+    Request,
+    action_of,
+    parse_request,
+)
 from millrace_store import Scope
 from millrace_store.queries.records import OrderHistory
 
 Trade = CreateOrder | EditOrder | CancelOrder | CancelAllOrders
 
-_REDIS_PATIENCE_S = 1.0
-_LOOK_S = 0.1
+_REDIS_TIMEOUT_S = 1.0
+_POLL_S = 0.1
 _DONE = 200
 
 
@@ -39,53 +52,53 @@ class Accepted(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Carries one caller's requests."""
+class TradeRequests:
+    """Sends one caller's requests to trade."""
 
     services: Services
     caller: Principal
 
-    async def carry(self, request: Trade, key: str | None) -> HttpResponse:
-        """Send a request, wait for its answer, and give that as HTTP: 200 done, 202 not known yet.
+    async def submit(self, request: Trade, key: str | None) -> HttpResponse:
+        """Send a request and return its outcome as HTTP: 200 when done, 202 when there is no final answer yet.
 
         Raises:
-            Refusal: it is malformed, was used for something else, or the executor said no.
+            ApiError: it is malformed, its key was used for another request, or the executor rejected it.
         """
         tenant = self.caller.tenant
         whole = _checked(msgspec.structs.replace(request, request_id=request_id_of(tenant, key)))
         if key is None:
-            final = await self._exchange(whole)
+            final = await self._send(whole)
         else:
             final = await self._once(whole, key, digest_of(request))
-        return _not_yet(str(whole.request_id)) if final is None else _as_http(final)
+        return _not_yet(str(whole.request_id)) if final is None else _http_response(final)
 
     async def _once(self, request: Trade, key: str, digest: str) -> Response | None:
-        """Send a request unless its key was used; give its final answer, or None when it did not come in time."""
+        """Send a request unless its key was used; return its final answer, or None when there is none in time."""
         access, tenant = self.services.store.access, self.caller.tenant
         known = await access.claim(tenant, key, digest, now_ms())
         if known is not None and known.digest != digest:
-            raise Refusal(422, "this Idempotency-Key was used for another request: take a new one for this")
+            raise ApiError(422, "this Idempotency-Key was used for another request: take a new one")
         final = await (self._first(request, key) if known is None else self._known_answer(request, key, digest))
         if final is not None:
             await access.answered(tenant, key, _DONE, encode(final).decode())
         return final
 
     async def _first(self, request: Trade, key: str) -> Response | None:
-        """Send a request whose key was never used; the key is free again where nothing could be sent."""
+        """Send a request whose key is new; release the key when nothing could be sent."""
         try:
-            return await self._exchange(request)
-        except Refusal:
+            return await self._send(request)
+        except ApiError:
             await self.services.store.access.release(self.caller.tenant, key)
             raise
 
     async def _known_answer(self, request: Trade, key: str, digest: str) -> Response | None:
-        """Wait for the answer to a request that was sent before: whoever sent it keeps it, and so does dbsync."""
+        """Wait until the first sender or dbsync has stored the answer to a repeated request."""
         store, tenant = self.services.store, self.caller.tenant
         ends_s = time.monotonic() + self.services.config.answer_timeout_ms / 1_000
         while True:
             known = await store.access.claim(tenant, key, digest, now_ms())
             if known is None:
-                # Whoever had the key could not send, and gave it back.
+                # The first sender could not send, and released the key.
                 return await self._first(request, key)
             if known.body is not None:
                 return msgspec.json.decode(known.body, type=Response)
@@ -94,21 +107,21 @@ class Desk:
                 return final
             if time.monotonic() >= ends_s:
                 return None
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
 
-    async def _exchange(self, request: Trade) -> Response | None:
-        """Send a request and give its final answer; None when it did not come in time.
+    async def _send(self, request: Trade) -> Response | None:
+        """Send a request and return its final answer; None when there is none in time.
 
         Raises:
-            Refusal: Redis does not answer; nothing was sent.
+            ApiError: Redis does not answer; nothing was sent.
         """
         services = self.services
         try:
-            await services.bus.ready(_REDIS_PATIENCE_S)
+            await services.bus.ready(_REDIS_TIMEOUT_S)
         except Unreachable as error:
             raise unavailable("Redis") from error
-        stream, request_id = _answers_to(self.caller, request), str(request.request_id)
-        async with services.answers.expected(stream, request_id) as due:
+        stream, request_id = _response_stream(self.caller, request), str(request.request_id)
+        async with services.responses.awaiting(stream, request_id) as due:
             services.bus.requests.publish(self.caller.tenant, request)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(services.config.answer_timeout_ms / 1_000):
@@ -117,20 +130,20 @@ class Desk:
 
 
 def _checked(request: Trade) -> Trade:
-    """Check a request as the executor will.
+    """Return the request, checked by the executor's own rules.
 
     Raises:
-        Refusal: it has mistakes; all are named.
+        ApiError: it has mistakes; all are listed.
     """
     try:
         parse_request(encode(request))
     except MalformedRequest as error:
-        raise Refusal(422, "this request has mistakes; nothing was sent", problems=error.problems) from error
+        raise ApiError(422, "this request has mistakes; nothing was sent", problems=error.problems) from error
     return request
 
 
 def final_answer(history: OrderHistory) -> Response | None:
-    """Return the final answer of a request as it is stored; None while there is none."""
+    """Return a request's stored final answer; None while there is none."""
     for record in reversed(history.responses):
         if record.status != "unknown":
             error = RequestError(record.error_kind, record.error_message or "") if record.error_kind else None
@@ -140,7 +153,7 @@ def final_answer(history: OrderHistory) -> Response | None:
     return None
 
 
-def _answers_to(caller: Principal, request: Trade) -> StreamName:
+def _response_stream(caller: Principal, request: Trade) -> StreamName:
     symbol = request.payload.symbol
     return StreamName(
         caller.tenant,
@@ -153,11 +166,23 @@ def _answers_to(caller: Principal, request: Trade) -> StreamName:
 def _not_yet(request_id: str) -> HttpResponse:
     detail = f"sent; no final answer yet: GET /api/v1/requests/{request_id}, or repeat with the same Idempotency-Key"
     headers = {"Location": f"/api/v1/requests/{request_id}"}
-    return answer(Accepted(request_id, "sent", detail), 202, headers)
+    return json_response(Accepted(request_id, "sent", detail), 202, headers)
 
 
-def _as_http(final: Response) -> HttpResponse:
+def _http_response(final: Response) -> HttpResponse:
     if final.status == "done":
-        return answer(final)
-    reason = f"{final.error.kind}: {final.error.message}" if final.error else "no reason was given"
-    raise Refusal(422, f"{final.status}: {reason}", answer=final)
+        return json_response(final)
+    reason = f"{final.error.kind}: {final.error.message}" if final.error else "no reason given"
+    raise ApiError(422, f"{final.status}: {reason}", answer=final)
+
+
+def request_id_of(tenant: Tenant, key: str | None) -> RequestId:
+    """Return the request id derived from a key; a new one without a key."""
+    if key is None:
+        return new_request_id()
+    return RequestId(hashlib.sha256(f"{tenant}\n{key}".encode()).hexdigest()[:32])
+
+
+def digest_of(request: Request) -> str:
+    """Return a digest of the request, by which another request with the same key is detected."""
+    return hashlib.sha256(msgspec.json.encode(request, order="sorted")).hexdigest()

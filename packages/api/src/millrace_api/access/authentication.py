@@ -1,82 +1,82 @@
-"""The gate: nobody passes without a good token or session, and what passes or is denied is recorded."""
+"""Authentication: who sent a request, whether it may pass, and how often."""
 
 from collections.abc import Mapping
 
 from millrace_api.access.audit import Audit
 from millrace_api.access.principal import Principal
-from millrace_api.access.rates import Rates
+from millrace_api.access.rate_limit import RateLimiter
 from millrace_api.access.sessions import COOKIE, CSRF_HEADER, Sessions, is_csrf_of, is_own_origin
 from millrace_api.access.verifier import Verifier
 from millrace_api.config import ApiConfig
-from millrace_api.problems import Refusal, unavailable
+from millrace_api.problems import ApiError, unavailable
 from millrace_store import DatabaseUnavailable, Store
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Gate:
-    """Verifies who asks and how often."""
+class Authenticator:
+    """Authenticates requests, limits their rate, and checks that browsers act for our own pages."""
 
     def __init__(self, store: Store, config: ApiConfig) -> None:
         self.verifier = Verifier(store)
         self.sessions = Sessions()
         self.audit = Audit(store)
-        self._asking = Rates(config.requests_per_second, config.burst)
-        self._failing = Rates(config.failures_per_minute / 60, config.failures_burst)
+        self._requests = RateLimiter(config.requests_per_second, config.burst)
+        self._failures = RateLimiter(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
 
-    def set(self, config: ApiConfig) -> None:
-        """Put other limits in force."""
-        self._asking.set(config.requests_per_second, config.burst)
-        self._failing.set(config.failures_per_minute / 60, config.failures_burst)
+    def set_limits(self, config: ApiConfig) -> None:
+        """Apply other limits."""
+        self._requests.set_limits(config.requests_per_second, config.burst)
+        self._failures.set_limits(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
 
     async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal:
-        """Return who asks.
+        """Return the principal of a request.
 
         Raises:
-            Refusal: nobody whom we know.
+            ApiError: it has no valid token or session.
         """
         if (authorization := headers.get("authorization")) is not None:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer":
-                raise _nobody("the header is `Authorization: Bearer mr_…`")
+                raise _unauthenticated("the header must be `Authorization: Bearer mr_…`")
             return await self._by_token(token.strip())
         if (cookie := cookies.get(COOKIE)) is not None:
             return await self._by_cookie(cookie)
-        raise _nobody("send `Authorization: Bearer mr_…`; `millrace tokens create` makes a token")
+        raise _unauthenticated("send `Authorization: Bearer mr_…`; `millrace tokens create` creates a token")
 
     def admit(self, principal: Principal, headers: Mapping[str, str], method: str, *, is_socket: bool = False) -> None:
-        """Let somebody whom we know pass.
+        """Check that an authenticated request may proceed.
 
         Raises:
-            Refusal: the request was forged by another page of the browser's, or is one too many.
+            ApiError: it was forged by another page in the browser, or exceeds the rate limit.
         """
         if principal.csrf is not None:
             self._check_browser(principal, headers, method, is_socket=is_socket)
-        if wait_s := self._asking.take(principal.token_id):
+        if wait_s := self._requests.take(principal.token_id):
             raise too_many(wait_s)
 
     async def log_in(self, token: str, headers: Mapping[str, str]) -> tuple[str, Principal]:
-        """Begin a browser's session with a token; give the cookie's value and who it is.
+        """Start a browser's session; return the cookie's value and the principal.
 
         Raises:
-            Refusal: the token is nobody's, or the page is not ours.
+            ApiError: the token is invalid, or the page belongs to another site.
         """
         origin = headers.get("origin")
         if origin is not None and not is_own_origin(origin, headers.get("host"), self._origins):
-            raise Refusal(403, f"pages at {origin} may not log in here")
+            raise ApiError(403, f"pages at {origin} may not log in; add the origin to allowedOrigins")
         return self.sessions.begin(await self._by_token(token))
 
     async def still_good(self, token_id: str) -> bool:
-        """Tell whether a token that passed is in force still; so it is taken to be while the database is away."""
+        """Tell whether a token is still in force; while the database is unavailable, assume that it is."""
         try:
             return await self.verifier.is_good(token_id)
         except DatabaseUnavailable:
             return True
 
     async def denied(self, principal: Principal, address: str, stream: str) -> None:
-        """Record that somebody wanted another tenant's stream."""
+        """Record that a client asked for another tenant's stream."""
         await self.audit.record(
             action="subscribe",
             outcome="denied",
@@ -87,12 +87,12 @@ class Gate:
         )
 
     def failed(self, address: str) -> None:
-        """Count a failure of somebody unknown.
+        """Count an unauthenticated request.
 
         Raises:
-            Refusal: they were too many; this one is not worth recording.
+            ApiError: the address has sent too many; this one is not to be audited.
         """
-        if wait_s := self._failing.take(address):
+        if wait_s := self._failures.take(address):
             raise too_many(wait_s)
 
     async def _by_token(self, token: str) -> Principal:
@@ -101,13 +101,13 @@ class Gate:
         except DatabaseUnavailable as error:
             raise unavailable("the database, where tokens are looked up,") from error
         if principal is None:
-            raise _nobody("this token is not known, was revoked or has expired; `millrace tokens create` makes one")
+            raise _unauthenticated("this token is unknown, revoked or expired; `millrace tokens create` creates one")
         return principal
 
     async def _by_cookie(self, cookie: str) -> Principal:
         principal = self.sessions.principal(cookie)
         if principal is None or not await self._is_good(principal):
-            raise _nobody("this session has ended: log in again")
+            raise _unauthenticated("this session has ended: log in again")
         return principal
 
     async def _is_good(self, principal: Principal) -> bool:
@@ -118,18 +118,18 @@ class Gate:
 
     def _check_browser(self, principal: Principal, headers: Mapping[str, str], method: str, *, is_socket: bool) -> None:
         origin = headers.get("origin")
-        # A browser names the page's origin with every WebSocket and every change; other sites' must not act for it.
+        # A browser sends the page's origin with every WebSocket and every change; pages of other sites may not act.
         if (is_socket or origin is not None) and not is_own_origin(origin, headers.get("host"), self._origins):
-            raise Refusal(403, f"pages at {origin} may not act for this session")
+            raise ApiError(403, f"pages at {origin} may not use this session; add the origin to allowedOrigins")
         if method not in SAFE and not is_csrf_of(principal, headers.get(CSRF_HEADER.lower())):
-            raise Refusal(403, f"a session sends {CSRF_HEADER} with every change; GET /api/v1/session tells it")
+            raise ApiError(403, f"send {CSRF_HEADER} with every change; GET /api/v1/session returns it")
 
 
-def too_many(wait_s: float) -> Refusal:
-    """Return the refusal for one request too many."""
+def too_many(wait_s: float) -> ApiError:
+    """Return the error for a request that exceeds a rate limit."""
     seconds = max(1, round(wait_s + 0.5))
-    return Refusal(429, f"too many requests: ask again in {seconds} s", headers={"Retry-After": str(seconds)})
+    return ApiError(429, f"too many requests: try again in {seconds} s", headers={"Retry-After": str(seconds)})
 
 
-def _nobody(what_to_do: str) -> Refusal:
-    return Refusal(401, what_to_do, headers={"WWW-Authenticate": 'Bearer realm="millrace"'})
+def _unauthenticated(what_to_do: str) -> ApiError:
+    return ApiError(401, what_to_do, headers={"WWW-Authenticate": 'Bearer realm="millrace"'})

@@ -1,4 +1,4 @@
-"""Waiting for the executor's answers: each stream of answers is followed while somebody waits, and a while longer."""
+"""Waiting for the executor's responses: a stream of responses is followed while requests wait, and a while longer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,12 +14,12 @@ from millrace_core.names import StreamName
 
 READY_S = 2.0
 LINGER_S = 60.0
-"""The next order on the same market finds its stream of answers followed already."""
+"""How long a stream is still followed after the last request: the next one for the same market starts sooner."""
 
 
 @dataclass
 class _Watch:
-    """One stream of answers that is followed."""
+    """One stream of responses and the requests that wait for it."""
 
     follower: Follower
     waiting: "dict[str, asyncio.Future[Response]]" = field(default_factory=dict)
@@ -27,8 +27,8 @@ class _Watch:
     idle: asyncio.TimerHandle | None = None
 
 
-class Answers:
-    """The answers to what this process asked for."""
+class PendingResponses:
+    """The responses to this process's requests."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
@@ -36,11 +36,11 @@ class Answers:
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
-    async def expected(self, name: StreamName, request_id: str) -> "AsyncIterator[asyncio.Future[Response]]":
-        """Expect the final answer to a request: enter before sending it, so that the answer cannot be missed.
+    async def awaiting(self, name: StreamName, request_id: str) -> "AsyncIterator[asyncio.Future[Response]]":
+        """Follow the stream of a request's final response. Enter before sending it, so that no response is missed.
 
         Raises:
-            Refusal: Redis does not tell of answers; what was not sent yet must not be.
+            ApiError: the stream cannot be followed; do not send the request.
         """
         watch = self._watch(name)
         watch.users += 1
@@ -53,10 +53,10 @@ class Answers:
             watch.users -= 1
             if watch.users == 0:
                 watch.waiting.clear()
-                watch.idle = asyncio.get_running_loop().call_later(LINGER_S, self._let_go, name)
+                watch.idle = asyncio.get_running_loop().call_later(LINGER_S, self._close_idle, name, watch)
 
     async def close(self) -> None:
-        """Follow nothing any more."""
+        """Stop following."""
         for watch in self._watches.values():
             if watch.idle is not None:
                 watch.idle.cancel()
@@ -67,27 +67,29 @@ class Answers:
 
     def _watch(self, name: StreamName) -> _Watch:
         watch = self._watches.get(name)
-        if watch is None:
-            watch = self._watches[name] = _Watch(self._bus.follow(name, lambda update: self._heard(name, update)))
+        if watch is None or watch.follower.failure is not None:
+            watch = self._watches[name] = _Watch(self._bus.follow(name, lambda update: self._on_update(name, update)))
         elif watch.idle is not None:
             watch.idle.cancel()
             watch.idle = None
         return watch
 
-    def _heard(self, name: StreamName, update: Update) -> None:
+    def _on_update(self, name: StreamName, update: Update) -> None:
         if update.kind != "response" or (watch := self._watches.get(name)) is None or not watch.waiting:
             return
         try:
             response = msgspec.convert(update.data, Response)
         except msgspec.ValidationError:
-            # An answer that we cannot read is no answer to us.
+            # A response that cannot be read answers no request.
             return
         answer = watch.waiting.get(response.request_id)
         if answer is not None and not answer.done() and response.status != "unknown":
             answer.set_result(response)
 
-    def _let_go(self, name: StreamName) -> None:
-        watch = self._watches.pop(name)
+    def _close_idle(self, name: StreamName, watch: _Watch) -> None:
+        # A stream that failed may have been followed again meanwhile.
+        if self._watches.get(name) is watch:
+            del self._watches[name]
         closing = asyncio.get_running_loop().create_task(watch.follower.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)

@@ -58,7 +58,7 @@ async def test_a_key_is_free_again_when_nothing_could_be_sent(mortal: Any, tenan
         assert parse_request(arrived.raw).payload.symbol == "KCS/USDT"
 
 
-async def test_what_risk_refuses_is_told_in_words(admin: Any, executor: Any) -> None:
+async def test_what_risk_refuses_is_reported_in_words(admin: Any, executor: Any) -> None:
     """A refusal is no success: 422 with the reason, and the answer itself."""
     executor.status = "rejected"
     found = await admin.post("/api/v1/orders", json=NEW)
@@ -91,7 +91,7 @@ async def test_a_number_of_several_orders_cancels_none(
     await bus.orders.merge(tenant, OrderRecord(Order(id=twins, symbol="ETH/USDT"), "binance", 1))
     refused = await admin.delete(f"/api/v1/orders/{twins}", params={"exchange": "binance"})
     assert refused.status_code == 422
-    assert "give `symbol`" in refused.json()["detail"]
+    assert "`symbol`" in refused.json()["detail"]
     assert not executor.requests
     assert (await admin.delete(f"/api/v1/orders/{twins}", params={"symbol": "XRP/USDT"})).status_code == 200
     (sent,) = executor.requests

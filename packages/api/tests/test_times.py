@@ -6,22 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_api.intervals import parse_interval
-from millrace_api.moments import LATEST_MS, parse_moment
+from millrace_api.times import LATEST_MS, parse_interval, parse_timestamp
 
 
 @given(st.integers(0, LATEST_MS))
 def test_both_forms_of_a_moment_mean_the_same(ms: int) -> None:
     """ISO-8601 and ms of one moment are one number."""
     iso = datetime.fromtimestamp(ms // 1_000, UTC).replace(microsecond=ms % 1_000 * 1_000).isoformat()
-    assert parse_moment(iso) == parse_moment(str(ms)) == ms
+    assert parse_timestamp(iso) == parse_timestamp(str(ms)) == ms
 
 
 @given(st.text())
 def test_any_text_is_a_moment_or_a_value_error(text: str) -> None:
     """Nothing else is ever raised."""
     try:
-        assert 0 <= parse_moment(text) <= LATEST_MS
+        assert 0 <= parse_timestamp(text) <= LATEST_MS
     except ValueError as error:
         assert "must" in str(error)
 

@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace_api.configs.comparing import changes
-from millrace_api.configs.secrecy import hidden, restored, still_hidden
+from millrace_api.configs.diff import changes
+from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 
 _KEYS = st.sampled_from(["agent", "exchanges", "risk", "secret", "apiKey", "password", "A", "kucoin", "name", "urls"])
 _LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.just("enc:abc")
@@ -23,7 +23,7 @@ BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_DOCUMENTS)
 def test_what_is_sent_back_as_shown_is_what_it_was(config: Any) -> None:
     """Hiding loses nothing that restoring does not find again."""
-    assert restored(hidden(config), config) == config
+    assert unmasked(masked(config), config) == config
 
 
 @BUSY
@@ -37,11 +37,11 @@ def test_equal_documents_have_no_changes_and_others_have(before: Any, after: Any
 def test_a_tenant_may_be_called_like_a_secret() -> None:
     """Names of tenants are no fields: what is below them is shown, their secrets are not."""
     config = {"exchanges": {"token-fund": {"kucoin": {"apiKey": "abcdef", "test": True}}}}
-    assert hidden(config) == {"exchanges": {"token-fund": {"kucoin": {"apiKey": "***", "test": True}}}}
+    assert masked(config) == {"exchanges": {"token-fund": {"kucoin": {"apiKey": "***", "test": True}}}}
 
 
 def test_a_secret_that_hides_nothing_known_is_a_mistake() -> None:
     """It is named by its place."""
-    assert [problem.path for problem in still_hidden({"exchanges": {"A": {"k": {"secret": "***"}}}})] == [
+    assert [problem.path for problem in unresolved_masks({"exchanges": {"A": {"k": {"secret": "***"}}}})] == [
         "$.exchanges.A.k.secret"
     ]

@@ -1,0 +1,78 @@
+"""Secrets in configurations: masked in everything that is shown, and restored in what is sent back masked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from millrace_core.errors import Problem
+from millrace_service.redaction import HIDDEN, clean_field
+
+_ID_LEVELS = {"exchanges": 2, "risk": 1}
+"""Sections whose outer levels are tenants and exchanges rather than fields."""
+_ENCRYPTED = "enc:"
+
+
+def masked(config: Any) -> Any:
+    """Return a configuration with `***` in place of every secret, encrypted ones too."""
+    if not isinstance(config, dict):
+        return _masked_value("", config)
+    return {name: _masked_section(item, _ID_LEVELS.get(name, -1), name) for name, item in config.items()}
+
+
+def unmasked(new: Any, current: Any) -> Any:
+    """Return a configuration in which every masked value has its value in `current` again."""
+    return _unmasked(new, current, masked(current))
+
+
+def unresolved_masks(config: Any) -> list[Problem]:
+    """Return a problem for each masked value that has no current value to keep."""
+    return [
+        Problem(path, "is masked, but there is no current secret here to keep: send the secret itself")
+        for path in _masks(config)
+    ]
+
+
+def _masked_section(item: Any, id_levels: int, name: str) -> Any:
+    if id_levels > 0 and isinstance(item, dict):
+        return {key: _masked_section(value, id_levels - 1, key) for key, value in item.items()}
+    if id_levels == 0 and isinstance(item, dict):
+        return {key: _masked_value(key, value) for key, value in item.items()}
+    return _masked_value(name, item)
+
+
+def _masked_value(name: str, value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_ENCRYPTED):
+        return HIDDEN
+    if isinstance(value, str) or _is_secret(name, value):
+        return clean_field(name, value)
+    if isinstance(value, dict):
+        return {key: _masked_value(key, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked_value("", item) for item in value]
+    return value
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """Tell whether a field's name says that its whole value is secret."""
+    return bool(value) and not isinstance(value, bool) and clean_field(name, "x") == HIDDEN
+
+
+def _unmasked(new: Any, current: Any, shown: Any) -> Any:
+    if new == shown:
+        return current
+    if isinstance(new, dict) and isinstance(current, dict) and isinstance(shown, dict):
+        return {key: _unmasked(item, current[key], shown[key]) if key in current else item for key, item in new.items()}
+    if isinstance(new, list) and isinstance(current, list) and isinstance(shown, list):
+        pairs = zip(current, shown, strict=True)
+        return [_unmasked(item, *pair) if (pair := next(pairs, None)) else item for item in new]
+    return new
+
+
+def _masks(value: Any, path: str = "$") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _masks(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _masks(item, f"{path}[{index}]")
+    elif isinstance(value, str) and HIDDEN in value:
+        yield path

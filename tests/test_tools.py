@@ -1,0 +1,35 @@
+"""The checks of `tools/`: each finds what it looks for."""
+
+from pathlib import Path
+
+import grimp
+import pytest
+from tools import circles, sizes, words
+
+
+def test_a_circle_is_found_through_several_modules() -> None:
+    """All modules of a circle are named once; modules that only use it are not."""
+    graph = grimp.ImportGraph()
+    for importer, imported in (("a", "b"), ("b", "c"), ("c", "a"), ("user", "a"), ("c", "used")):
+        graph.add_import(importer=importer, imported=imported)
+    assert circles.circles(graph) == [["a", "b", "c"]]
+    graph.remove_import(importer="c", imported="a")
+    assert circles.circles(graph) == []
+
+
+@pytest.mark.parametrize(("numbers", "found"), [([1], 1), (range(1, 101), 95), (range(1, 21), 19)])
+def test_the_95th_percentile_is_a_size_that_occurs(numbers: range, found: int) -> None:
+    """95 % of the sizes are no larger."""
+    assert sizes.p95(numbers) == found
+
+
+def test_replaced_words_are_found_in_names_and_files_only(tmp_path: Path) -> None:
+    """Parts of names count, prose and longer words do not, and "Give" counts where a docstring opens with it."""
+    file = tmp_path / "shelves.py"
+    file.write_text(
+        '"""Nobody was told."""\ndef bury_haul(toldest: int) -> int:\n    """Give it."""\n    return toldest\n'
+    )
+    assert [line for line, _ in words.findings(file)] == [0, 2, 2]
+    assert words.replacement("GapRecovery") is None
+    assert words.replacement("Recovery") == "GapRecovery"
+    assert words.replacement("RedisWire") == "connection"
