@@ -1,7 +1,10 @@
 """Whatever the store does takes one connection at a time, and never waits for another without a limit."""
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,3 +113,26 @@ async def test_an_export_that_is_read_slowly_leaves_queries_their_connection(
         assert len((await narrow.market.trades(SCOPE)).rows) == 1
         await exported.aclose()
         await rows.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_query_cancelled_at_its_very_end_returns_its_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection of SQLite comes back even if its reader is cancelled while the view is being closed."""
+    monkeypatch.setattr(sqlite, "_READERS", 1)
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_S", 1.0)
+    closing, proceed, rollback = threading.Event(), threading.Event(), sqlite._rollback
+
+    def slow_rollback(raw: sqlite3.Connection) -> None:
+        closing.set()
+        assert proceed.wait(WITHIN_S)
+        rollback(raw)
+
+    async with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store, asyncio.timeout(WITHIN_S):
+        monkeypatch.setattr(sqlite, "_rollback", slow_rollback)
+        reading = asyncio.create_task(store.ping())
+        await asyncio.to_thread(closing.wait)
+        reading.cancel()
+        await asyncio.wait([reading])
+        proceed.set()
+        await store.ping()

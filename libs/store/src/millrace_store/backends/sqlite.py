@@ -112,8 +112,11 @@ class SqliteDatabase:
         try:
             yield _Reader(connection)
         finally:
-            await asyncio.shield(connection.run(_rollback))
-            self._idle.put_nowait(connection)
+            try:
+                await asyncio.shield(connection.run(_rollback))
+            finally:
+                # Also when cancelled here: the connection's thread rolls back before it does anything else.
+                self._idle.put_nowait(connection)
 
     @asynccontextmanager
     async def writing(self, *, careful: bool = False) -> AsyncIterator[_Writer]:
