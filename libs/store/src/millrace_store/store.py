@@ -1,4 +1,4 @@
-"""The store: one object for everything that the platform writes to the database and asks of it."""
+"""The store: one object for all writes to the database and all queries."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

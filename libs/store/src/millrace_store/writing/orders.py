@@ -1,4 +1,4 @@
-"""The current orders: the join of everything that any message said of them."""
+"""The current orders: the join of all reports about each."""
 
 from collections.abc import Iterable
 from decimal import InvalidOperation
@@ -18,14 +18,14 @@ from millrace_store.schema.streams import stream_id
 from millrace_store.writing.written import OrderObservation
 
 _Key = tuple[str, str, str, str]
-"""Tenant, exchange, number, and the symbol, empty where no message named it."""
+"""Tenant, exchange, order id, and the symbol, empty if no message named it."""
 
 _decode: Final = msgspec.json.Decoder(OrderRecord).decode
 """Read the column `data` of `orders`."""
 
 
 async def join_orders(writer: Writer, dialect: Dialect, observations: Iterable[OrderObservation]) -> None:
-    """Join what messages said of orders into the table `orders`.
+    """Join the messages' orders into the table `orders`.
 
     Different streams report the same order, so one writer at a time joins the orders of a tenant.
 
@@ -56,7 +56,7 @@ def _joined(a: OrderRecord, b: OrderRecord) -> OrderRecord:
     try:
         return join(a, b)
     except InvalidOperation as error:
-        raise ValueRefused(f"order {a.order.id} has a number that is not a number (NaN)") from error
+        raise ValueRefused(f"order {a.order.id} has a NaN field") from error
 
 
 def _order_row(key: _Key, record: OrderRecord) -> tuple[Any, ...]:

@@ -46,7 +46,7 @@ class SharedDatabase:
         """Return the store, once it is open.
 
         Raises:
-            StoreError: it cannot be opened: the address is wrong, or the database refuses us.
+            StoreError: it cannot be opened: the address is wrong, or the database refuses the connection.
         """
         return await asyncio.shield(self._opened)
 
@@ -92,7 +92,7 @@ class SharedDatabase:
                 await asyncio.sleep(backoff.failed())
 
     def _ended(self, keeper: "asyncio.Task[None]") -> None:
-        """Tell those who wait for the store why it cannot be opened."""
+        """Fail all waiters for the store with the reason why it cannot be opened."""
         if self._opened.done():
             return
         if keeper.cancelled():
