@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millrace_api.config import ApiConfig
+from millrace_api.configs.models import ApiConfig
 from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig
 from millrace_core.config.common import BaseConfig
 from millrace_magicbox.plugins import load_strategy

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace_magicbox.errors import PluginAmbiguous, PluginBroken, PluginNotFound
-from millrace_magicbox.plugins import load_strategy, plugin_folder
+from millrace_magicbox.plugins import PluginAmbiguous, PluginBroken, PluginNotFound, load_strategy, plugin_folder
 from millrace_strategy import Strategy
 
 STRATEGY = "from millrace_strategy import Strategy\n\n\nclass Mine(Strategy):\n    version = {version}\n"

@@ -119,19 +119,27 @@ def _join_orders(a: Order, b: Order) -> Order:
     return Order(id=a.id, **fields)
 
 
+def non_finite(order: Order) -> list[str]:
+    """Return the names of an order's numbers that are NaN or infinite: such an order is neither sent nor stored."""
+    fees = any(_is_not_finite(number) for fee in order.fees for number in (fee.cost, fee.rate))
+    return [name for name in _DECIMALS if _is_not_finite(getattr(order, name))] + ["fees"] * fees
+
+
 def _finite(order: Order) -> Order:
     """Return the order without NaN and infinities: they come from outside, and cannot be compared."""
-    changes: dict[str, Any] = {name: None for name in _DECIMALS if _is_not_finite(getattr(order, name))}
-    if any(_is_not_finite(fee.cost) or _is_not_finite(fee.rate) for fee in order.fees):
-        changes["fees"] = [
-            OrderFee(
-                currency=fee.currency,
-                cost=None if _is_not_finite(fee.cost) else fee.cost,
-                rate=None if _is_not_finite(fee.rate) else fee.rate,
-            )
-            for fee in order.fees
-        ]
-    return msgspec.structs.replace(order, **changes) if changes else order
+    names = non_finite(order)
+    if not names:
+        return order
+    changes: dict[str, Any] = dict.fromkeys(names)
+    changes["fees"] = [
+        OrderFee(
+            currency=fee.currency,
+            cost=None if _is_not_finite(fee.cost) else fee.cost,
+            rate=None if _is_not_finite(fee.rate) else fee.rate,
+        )
+        for fee in order.fees
+    ]
+    return msgspec.structs.replace(order, **changes)
 
 
 def _is_not_finite(value: Decimal | None) -> bool:

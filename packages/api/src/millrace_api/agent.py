@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from millrace_api.config import ApiConfig
+from millrace_api.configs.models import ApiConfig
 from millrace_api.server import Server, ServerEnded, listen
 from millrace_api.services import Services
 from millrace_bus import Bus

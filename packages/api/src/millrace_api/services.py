@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from millrace_api.access.authentication import Authenticator
 from millrace_api.agents import AgentEvents
-from millrace_api.config import ApiConfig
+from millrace_api.configs.models import ApiConfig
 from millrace_api.live.hub import Hub
 from millrace_api.metrics import Metrics
 from millrace_api.problems import unavailable

@@ -5,7 +5,7 @@ from statistics import mean, pvariance
 
 import pytest
 
-from millrace_simulator.market.arrivals import Arrivals
+from millrace_simulator.market.market import Arrivals
 
 
 @pytest.mark.parametrize("rate", [0.5, 25.0, 400.0])

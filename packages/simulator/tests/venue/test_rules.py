@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from millrace_simulator.listings import DEFAULT_SYMBOLS
+from millrace_simulator.config import DEFAULT_SYMBOLS
 from millrace_simulator.venue import SymbolRules
 
 

@@ -21,14 +21,13 @@ from millrace_core.names import (
     order_key,
     orders_key,
 )
-from millrace_core.orders import Order, OrderRecord
+from millrace_core.orders import Order, OrderRecord, non_finite
 
 KEPT_S = 7 * 24 * 3600
 """How long an order stays after it is final."""
 RECENT = 1_000
 """How many orders of a symbol the index by time holds."""
 
-_NUMBERS = ("price", "trigger_price", "amount", "filled", "remaining", "average", "cost")
 _ORDER = msgspec.json.Decoder(Order)
 
 
@@ -78,18 +77,13 @@ def read_record(fields: Mapping[bytes, bytes]) -> OrderRecord | None:
 
 
 def check_numbers(record: OrderRecord) -> None:
-    """Check that each number of a record is one: NaN compares with nothing, and infinity would win every join.
+    """Check that a record's numbers are finite: NaN compares with nothing, and infinity would win every join.
 
     Raises:
-        InvalidOrder: one is not finite; the text names it.
+        InvalidOrder: some are not; the text names them.
     """
-    order = record.order
-    numbers = {name: getattr(order, name) for name in _NUMBERS}
-    for at, fee in enumerate(order.fees):
-        numbers |= {f"fees[{at}].cost": fee.cost, f"fees[{at}].rate": fee.rate}
-    for name, number in numbers.items():
-        if number is not None and not number.is_finite():
-            raise InvalidOrder(order.id, f"{name} is {number}")
+    if names := non_finite(record.order):
+        raise InvalidOrder(record.order.id, f"{', '.join(names)} must be finite")
 
 
 def storing(tenant: Tenant, key: str, record: OrderRecord) -> list[bytes]:

@@ -1,7 +1,6 @@
 """The current orders: the join of all reports about each."""
 
 from collections.abc import Iterable
-from decimal import InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from millrace_core.messages import encode
-from millrace_core.orders import OrderRecord, join
+from millrace_core.orders import OrderRecord, join, non_finite
 from millrace_store.backends.database import Writer
 from millrace_store.backends.sql import POSTGRES
 from millrace_store.errors import ValueRefused
@@ -30,16 +29,19 @@ async def join_orders(writer: Writer, dialect: Dialect, observations: Iterable[O
     Different streams report the same order, so one writer at a time joins the orders of a tenant.
 
     Raises:
-        ValueRefused: a number of an order is NaN.
+        ValueRefused: a number of an order is NaN or infinite.
     """
     observations = list(observations)
+    for one in observations:
+        if names := non_finite(one.record.order):
+            raise ValueRefused(f"order {one.record.order.id} has numbers that are NaN or infinite: {', '.join(names)}")
     if dialect is POSTGRES:
         for tenant in sorted({one.tenant for one in observations}):
             await writer.fetch(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(stream_id(tenant), sa.BigInteger()))))
     joined: dict[_Key, OrderRecord] = {}
     for one in observations:
         key = (one.tenant, one.record.exchange, one.record.order.id, one.record.order.symbol or "")
-        joined[key] = _joined(joined[key], one.record) if key in joined else one.record
+        joined[key] = join(joined[key], one.record) if key in joined else one.record
     keys = sorted(joined)
     table = tables.orders.c
     identity = (table.tenant, table.exchange, table.order_id, table.symbol)
@@ -48,15 +50,8 @@ async def join_orders(writer: Writer, dialect: Dialect, observations: Iterable[O
         known = sa.select(*identity, table.data).where(sa.tuple_(*identity).in_(part))
         for tenant, exchange, order_id, symbol, data in await writer.fetch(known):
             key = (tenant, exchange, order_id, symbol)
-            joined[key] = _joined(joined[key], _decode(data))
+            joined[key] = join(joined[key], _decode(data))
         await writer.replace(tables.orders, [_order_row(key, joined[key]) for key in part])
-
-
-def _joined(a: OrderRecord, b: OrderRecord) -> OrderRecord:
-    try:
-        return join(a, b)
-    except InvalidOperation as error:
-        raise ValueRefused(f"order {a.order.id} has a NaN field") from error
 
 
 def _order_row(key: _Key, record: OrderRecord) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from millrace_api.access.principal import Principal
 from millrace_api.access.rate_limit import RateLimiter
 from millrace_api.access.sessions import COOKIE, CSRF_HEADER, Sessions, is_csrf_of, is_own_origin
 from millrace_api.access.verifier import Verifier
-from millrace_api.config import ApiConfig
+from millrace_api.configs.models import ApiConfig
 from millrace_api.problems import ApiError, unavailable
 from millrace_store import DatabaseUnavailable, Store
 

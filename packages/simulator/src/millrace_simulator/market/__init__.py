@@ -3,7 +3,6 @@
 `Market` is pure: it moves in steps of time, driven by its caller. `run` steps it along the wall clock.
 """
 
-from millrace_simulator.market.driver import run
-from millrace_simulator.market.market import Market
+from millrace_simulator.market.market import Market, run
 
 __all__ = ["Market", "run"]

@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from math import exp, inf
 from random import Random
 
-from millrace_simulator.market.arrivals import Arrivals
 from millrace_simulator.market.crowd import Crowd
 from millrace_simulator.market.fair import STEP_SECONDS, FairValues
 from millrace_simulator.venue import Instrument, Venue
+
+_BRANCHING = 0.55
+"""How many further arrivals each one causes, on average."""
+_DECAY_PER_SECOND = 4.0
+
+
+class Arrivals:
+    """Arrival times in seconds, clustered, at a given average rate.
+
+    A self-exciting (Hawkes) process: each arrival makes further ones more likely for a while. Source: Ogata, "On Lewis'
+    simulation method for point processes" (thinning); the kernel is exponential.
+    """
+
+    def __init__(self, rng: Random, rate: float, now: float = 0.0) -> None:
+        self._rng = rng
+        self._now = now
+        self._excitement = 0.0
+        self.rate = rate
+        """Arrivals a second, on average; 0 for none at all."""
+
+    def next(self) -> float:
+        """Return the time of the next arrival; infinite when there is none."""
+        if self.rate <= 0:
+            return inf
+        base = self.rate * (1 - _BRANCHING)
+        while True:
+            bound = base + self._excitement
+            gap = self._rng.expovariate(bound)
+            self._now += gap
+            self._excitement *= exp(-_DECAY_PER_SECOND * gap)
+            if self._rng.random() * bound <= base + self._excitement:
+                self._excitement += _BRANCHING * _DECAY_PER_SECOND
+                return self._now
+
+    def restart(self, now: float) -> None:
+        """Restart at a time, without memory of earlier arrivals."""
+        self._now = now
+        self._excitement = 0.0
+
 
 _USUAL_EVENTS_PER_SECOND = 200
 _GRID_US = round(STEP_SECONDS * 1_000_000)
@@ -129,3 +170,22 @@ class Market:
     def _share(self) -> float:
         """Return each symbol's share of the requested events."""
         return self._events_per_second / max(1, len(self._symbols))
+
+
+STEP_MS = 10
+_MOST_US = 250_000
+"""A late step catches up by no more than this, so that a suspended machine does not resume with a burst."""
+
+
+async def run(market: Market, *, step_ms: int = STEP_MS) -> None:
+    """Step the market along the wall clock until cancelled."""
+    for instrument in market.venue.instruments.values():
+        # In advance, one symbol at a time, so that the first order does not wait for it.
+        instrument.statistics.prepare()
+        await asyncio.sleep(0)
+    last_ns = time.monotonic_ns()
+    while True:
+        await asyncio.sleep(step_ms / 1000)
+        now_ns = time.monotonic_ns()
+        market.step(market.now_us + min((now_ns - last_ns) // 1000, _MOST_US))
+        last_ns = now_ns

@@ -12,15 +12,47 @@ from typing import Any
 
 from millrace_simulator.binance import errors, signing
 from millrace_simulator.binance.errors import BinanceError, TooManyRequestsError
-from millrace_simulator.binance.exchange import AccountOperation, Exchange
+from millrace_simulator.binance.exchange import AccountOperation, Exchange, Operation
+from millrace_simulator.binance.operations import account, market, replace, rules, tickers, trading
 from millrace_simulator.binance.streams.connection import ClientConnection
 from millrace_simulator.binance.streams.frames import text_frame
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.binance.wsapi import events
-from millrace_simulator.binance.wsapi.methods import OPERATIONS
 from millrace_simulator.binance.wsapi.requests import ApiRequest, failed, parse_request, readable_id, succeeded
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
 from millrace_simulator.venue import Account
+
+OPERATIONS: Mapping[str, Operation] = {
+    "ping": market.PING,
+    "time": market.SERVER_TIME,
+    "exchangeInfo": rules.EXCHANGE_INFO,
+    "depth": market.DEPTH,
+    "trades.recent": market.RECENT_TRADES,
+    "trades.historical": market.HISTORICAL_TRADES,
+    "trades.aggregate": market.AGGREGATE_TRADES,
+    "klines": market.KLINES,
+    "uiKlines": market.KLINES,
+    "avgPrice": market.AVERAGE_PRICE,
+    "ticker": tickers.TICKER_WINDOW,
+    "ticker.24hr": tickers.TICKER_24HR,
+    "ticker.tradingDay": tickers.TICKER_TRADING_DAY,
+    "ticker.price": tickers.TICKER_PRICE,
+    "ticker.book": tickers.TICKER_BOOK,
+    "order.place": trading.PLACE_ORDER,
+    "order.test": trading.TEST_ORDER,
+    "order.cancel": trading.CANCEL_ORDER,
+    "order.cancelReplace": replace.CANCEL_REPLACE,
+    "order.status": account.ORDER_STATUS,
+    "openOrders.status": account.OPEN_ORDERS,
+    "openOrders.cancelAll": trading.CANCEL_OPEN_ORDERS,
+    "allOrders": account.ALL_ORDERS,
+    "myTrades": account.MY_TRADES,
+    "account.status": account.ACCOUNT,
+    "account.commission": account.COMMISSION,
+    "account.rateLimits.orders": account.ORDER_RATE_LIMITS,
+}
+"""The operation of each method. Session and user data stream methods concern the connection, so `Session` has them."""
+
 
 _SESSION_WEIGHT = 2
 
