@@ -87,6 +87,28 @@ def test_every_mistake_is_named_at_once_with_its_path() -> None:
     }
 
 
+def test_mistakes_are_named_in_plain_words() -> None:
+    """A message says what is allowed; an unknown field comes with those that are known."""
+    broken = json.loads(json.dumps(GATHERER))
+    broken["agent"]["colour"] = "blue"
+    broken["exchanges"]["PUBLIC"]["binance"]["key"] = "x"
+    broken["workplans"][0]["dataPoints"] = ["watchPaint"]
+    broken["workplans"][0]["retention"] = 10**20
+    del broken["workplans"][0]["exchangeId"]
+    broken["workplans"][1]["dataPoints"] = []
+    broken["workplans"][1]["retention"] = "many"
+    found = problems(GathererConfig, broken)
+    assert found.pop("$.workplans[0].dataPoints[0].action").startswith("must be ")
+    assert found == {
+        "$.agent.colour": "unknown field; known: id, name, status",
+        "$.exchanges.PUBLIC.binance.key": ("unknown field; known: apiKey, options, password, secret, test, uid, urls"),
+        "$.workplans[0].exchangeId": "is required",
+        "$.workplans[0].retention": "must be at most 1000000",
+        "$.workplans[1].dataPoints": "must have 1 or more entries",
+        "$.workplans[1].retention": "must be a whole number",
+    }
+
+
 def test_a_workplan_without_its_account_is_a_mistake() -> None:
     """Each workplan is checked against the accounts in the document."""
     broken = json.loads(json.dumps(GATHERER))
@@ -99,14 +121,14 @@ def test_a_workplan_without_its_account_is_a_mistake() -> None:
 
 def test_text_that_is_not_json_is_named_as_such() -> None:
     """The most common mistake of all has a plain message."""
-    assert "not JSON" in problems(GathererConfig, "{")["$"]
+    assert "not valid JSON" in problems(GathererConfig, "{")["$"]
 
 
 @pytest.mark.parametrize(
     ("text", "path", "message"),
     [
-        ('{"agent":{"id":"A","id":"B"}}', "$.agent.id", "more than once"),
-        ('{"agent":{"id":"A"},"workplans":[],"workplans":[]}', "$.workplans", "more than once"),
+        ('{"agent":{"id":"A","id":"B"}}', "$.agent.id", "duplicate"),
+        ('{"agent":{"id":"A"},"workplans":[],"workplans":[]}', "$.workplans", "duplicate"),
         (
             '{"exchanges":{"PUBLIC":{"binance":{"options":{"a":1e999}}}}}',
             "$.exchanges.PUBLIC.binance.options.a",

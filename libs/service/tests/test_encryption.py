@@ -46,7 +46,7 @@ def test_a_damaged_text_is_refused(data: st.DataObject) -> None:
 
 def test_another_key_is_refused() -> None:
     """A text that was encrypted elsewhere is unreadable here."""
-    with pytest.raises(SecretUnreadable, match="another key"):
+    with pytest.raises(SecretUnreadable, match="wrong key"):
         decrypt(MINE, encrypt(MINE, "secret", KEY), parse_key(new_key()))
 
 

@@ -75,7 +75,7 @@ async def test_an_outage_is_said_once_and_its_end_once(beating: Beating, server:
         await beating.counts(7)
         await logged(lines, 2)
     assert [line["event"].partition(";")[0] for line in lines] == [
-        "Redis does not take the heartbeat",
-        "Redis takes the heartbeat again",
+        "Redis does not accept heartbeats",
+        "Redis accepts heartbeats again",
     ]
     assert "127.0.0.1" in lines[0]["reason"]

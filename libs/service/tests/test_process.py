@@ -97,7 +97,7 @@ async def test_a_signal_ends_everything_in_order(start: Start, bus: Bus, signum:
     process.send_signal(signum)
     code, log = await ended(process)
     assert code == 0
-    assert [line["event"] for line in log][-2:] == ["asked to end", "agent ended"]
+    assert [line["event"] for line in log][-2:] == ["shutting down", "agent ended"]
     assert log[-2]["signal"] == signum.name
     assert {line["agent"] for line in log} == {"TINY"}
     assert await bus.heartbeats() == []
@@ -109,7 +109,7 @@ async def test_a_second_signal_ends_at_once(start: Start, bus: Bus) -> None:
     process = await start()
     await heartbeats(bus, lambda live: live == 1)
     process.terminate()
-    await said(process, b"asked to end")
+    await said(process, b"shutting down")
     process.terminate()
     await process.wait()
     assert process.returncode == -signal.SIGTERM
@@ -153,13 +153,21 @@ async def test_a_failure_is_logged_without_secrets(start: Start) -> None:
 
 
 async def test_a_bad_address_is_said_in_one_line(start: Start) -> None:
-    """A malformed Redis URL ends the process with the reason, without password or traceback."""
+    """A malformed Redis URL ends the process with 2 and the reason, without password or traceback."""
     process = await start(MILLRACE_REDIS_URL="http://user:hunter2@somewhere")
-    code, log = await ended(process)
-    assert code == 1
-    assert "redis://" in log[-1]["cause"]
-    assert "exception" not in log[-1]
-    assert "hunter2" not in json.dumps(log)
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert b"MILLRACE_REDIS_URL" in said
+    assert b"Traceback" not in said
+    assert b"hunter2" not in said
+
+
+async def test_a_wrong_option_of_the_service_ends_it_with_2(start: Start) -> None:
+    """A setting that only the service checks is reported like the settings that every service has."""
+    process = await start(TINY_SIZE="large")
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert said == b"millrace tiny_agent: TINY_SIZE is 'large'; it must be a number\n"
 
 
 async def test_it_ends_with_its_parent(start: Start, bus: Bus, server: EmbeddedServer) -> None:

@@ -165,16 +165,16 @@ async def test_a_lasting_cause_is_logged_once(make: MakeUnit, work: Work) -> Non
 
 
 async def test_a_unit_that_lives_on_is_said_to_work_again(make: MakeUnit, work: Work) -> None:
-    """After a healthy run the failures are forgotten, and the log says that the unit works again."""
+    """After a healthy run the failures are forgotten, and the log says that the unit recovered."""
     work.failures = [OSError("no route")]
     with capture_logs() as lines:
         unit = make()
         await work.until(lambda: len(work.began) == 2)
         for _ in range(500):
-            if lines[-1]["event"] == "unit works again":
+            if lines[-1]["event"] == "unit recovered":
                 break
             await asyncio.sleep(QUICK.healthy_after_s)
-    assert lines[-1]["event"] == "unit works again"
+    assert lines[-1]["event"] == "unit recovered"
     assert not unit.task.done()
 
 

@@ -1,4 +1,4 @@
-"""An agent of the tests' own, run as a process. What its units do is told by their configuration."""
+"""An agent of the tests' own, run as a process. Its configuration says what its units do."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from millrace_bus import Bus
 from millrace_core.config.common import BaseConfig
-from millrace_service import Agent, UnitHealthReporter, main
+from millrace_service import Agent, SettingsInvalid, UnitHealthReporter, main
 
 
 class TinyConfig(BaseConfig):
@@ -23,6 +23,11 @@ class TinyAgent(Agent[TinyConfig, str]):
     kind = "tiny"
     config_model = TinyConfig
 
+    def __init__(self) -> None:
+        size = os.environ.get("TINY_SIZE", "0")
+        if not size.isdecimal():
+            raise SettingsInvalid(f"TINY_SIZE is {size!r}; it must be a number")
+
     def units(self, config: TinyConfig) -> Mapping[str, str]:
         """Return the units."""
         return config.units
@@ -33,7 +38,7 @@ class TinyAgent(Agent[TinyConfig, str]):
             raise OSError(reason)
 
     async def run_unit(self, key: str, unit_config: str, health: UnitHealthReporter) -> None:
-        """Live; or do not end when told to; or hold up the whole process."""
+        """Live; or do not end when cancelled; or hold up the whole process."""
         health.state("live")
         if unit_config == "blocking":
             sys.stderr.write("blocking\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from millrace_api.access.tokens import new_token
 from millrace_api.agent import Options
@@ -31,8 +32,18 @@ async def _serving(port: int) -> None:
                 return
 
 
+async def _own_heartbeat(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    """Wait until the API shows itself as running, and return that."""
+    async with asyncio.timeout(_START_S):
+        while True:
+            items: list[dict[str, Any]] = (await client.get(url)).json()["items"]
+            if own := [each for each in items if each["id"] == "API" and each["state"] == "running"]:
+                return own[0]
+            await asyncio.sleep(0.02)
+
+
 async def test_the_process_serves_without_a_configuration_and_ends_in_order(redis: Any, tmp_path: Path) -> None:
-    """It serves from the database in its data folder, and a signal ends it within 5 s with code 0."""
+    """It runs with its defaults, serves its database, and a signal ends it within 5 s with code 0."""
     with listen("127.0.0.1", 0) as probe:
         port = probe.getsockname()[1]
     arguments = ["--port", str(port), "--redis-url", redis.url, "--data-dir", str(tmp_path)]
@@ -46,14 +57,27 @@ async def test_the_process_serves_without_a_configuration_and_ends_in_order(redi
         async with Store.open(f"sqlite:///{tmp_path / 'millrace.db'}") as store:
             await store.access.add_token(record)
         async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as client:
-            found = await client.get(f"http://127.0.0.1:{port}/api/v1/agents")
-        assert [agent["kind"] for agent in found.json()["items"] if agent["id"] == "API"] == ["api"]
+            own = await _own_heartbeat(client, f"http://127.0.0.1:{port}/api/v1/agents")
+        assert own["kind"] == "api"
     finally:
         signaled_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
         code = await process.wait()
     assert code == 0
     assert time.monotonic() - signaled_s < 5
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("MILLRACE_PORT", "x"), ("MILLRACE_PORT", "65536"), ("MILLRACE_DATABASE_URL", "mysql://x")]
+)
+async def test_a_wrong_option_ends_the_process_with_2(variable: str, text: str) -> None:
+    """The message names the setting, and nothing else is printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "millrace_api", env=os.environ | {variable: text}, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert said.startswith(f"millrace api: {variable}".encode())
 
 
 def test_a_port_that_is_taken_is_reported_with_what_to_do() -> None:

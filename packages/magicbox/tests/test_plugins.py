@@ -34,7 +34,7 @@ def test_a_file_that_changed_is_read_anew(folder: Path) -> None:
 
 def test_what_is_not_found_says_where_it_was_looked_for_and_what_could_not_be_read(folder: Path) -> None:
     """A file with a syntax error is named, for it may hold the class."""
-    with pytest.raises(PluginNotFound, match=r"no strategy is called Rubbish.*rubbish\.py cannot be read: SyntaxError"):
+    with pytest.raises(PluginNotFound, match=r"no strategy named Rubbish.*rubbish\.py cannot be read: SyntaxError"):
         load_strategy("Rubbish", folder)
     with pytest.raises(PluginNotFound, match="MILLRACE_PLUGIN_DIR"):
         load_strategy("Mine", None)

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """One mistake, and where it stands."""
+    """One mistake, and its place."""
 
     path: str
     """JSON path of the offending value, such as `$.workplans[0].assetPairs`."""
     message: str
-    """What is wrong there, and what would be right."""
+    """What is wrong, and what is expected."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
@@ -51,11 +51,11 @@ class RequestParts(NamedTuple):
     """What could be read of a malformed request: enough to answer it where its sender looks."""
 
     action: str | None = None
-    """One of the known actions; None otherwise."""
+    """One of the known actions, or None."""
     exchange_id: str | None = None
-    """The text that stands there, of whatever form; None if there is none."""
+    """The text of the field, even in a wrong form; None if it has no text."""
     symbol: str | None = None
-    """The same; empty if something else than text stands there."""
+    """As `exchange_id`, but empty if the field holds something other than text."""
     request_id: str | None = None
     order_source: str | None = None
 

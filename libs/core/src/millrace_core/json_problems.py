@@ -1,4 +1,4 @@
-"""What is wrong with JSON from outside: every mistake with its path, where a decoder stops at the first one."""
+"""Reports every mistake in JSON from outside, with its path; a decoder would stop at the first one."""
 
 import json
 import math
@@ -19,7 +19,7 @@ TOO_DEEP: Final = Problem("$", f"objects and lists are nested more than {MAX_DEP
 
 
 class JsonObject(dict[str, Any]):
-    """A JSON object that knows which of its keys stood there more than once; the last value of each is kept."""
+    """A JSON object that knows its duplicate keys; the last value of each is kept."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -38,20 +38,20 @@ def load_json(text: bytes | str) -> Any:
 
 
 def silent_mistakes(value: Any) -> Iterator[Problem]:
-    """Yield what JSON's grammar allows and its readers pass over silently, in a value of `load_json`."""
+    """Yield the mistakes in a value of `load_json` that JSON's grammar allows."""
     waiting: list[tuple[str, int, Any]] = [("$", 0, value)]
     while waiting:
         path, depth, held = waiting.pop()
         if isinstance(held, float) and not math.isfinite(held):
-            yield Problem(path, "is too large a number")
+            yield Problem(path, "is too large")
         elif isinstance(held, str) and not _is_unicode(held):
-            yield Problem(path, "holds half of a surrogate pair, which is no character")
+            yield Problem(path, "contains an unpaired surrogate, which is not valid Unicode")
         elif isinstance(held, JsonObject | list) and depth == MAX_DEPTH:
             yield TOO_DEEP
             return
         elif isinstance(held, JsonObject):
             for name in held.repeated:
-                yield Problem(f"{path}.{name}", "stands here more than once; remove all but one")
+                yield Problem(f"{path}.{name}", "duplicate key; keep only one")
             waiting += [(f"{path}.{name}", depth + 1, part) for name, part in held.items()]
         elif isinstance(held, list):
             waiting += [(f"{path}[{index}]", depth + 1, part) for index, part in enumerate(held)]
@@ -75,7 +75,7 @@ def fields_of(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
 
 
 def text_of(raw: msgspec.Raw | None) -> str | None:
-    """Return the text that stands in raw JSON; None if something else does."""
+    """Return the text in raw JSON; None if it holds anything else."""
     if raw is None:
         return None
     try:
@@ -92,7 +92,7 @@ def struct_problems(kind: type[msgspec.Struct], fields: dict[str, msgspec.Raw], 
     known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     if kind.__struct_config__.forbid_unknown_fields:
         for name in sorted(fields.keys() - known.keys()):
-            yield Problem(f"{path}.{name}", f"is not known here; known are {', '.join(sorted(known))}")
+            yield Problem(f"{path}.{name}", f"unknown field; known: {', '.join(sorted(known))}")
     for name, field in known.items():
         if name in fields:
             yield from _value_problems(fields[name], field.type, f"{path}.{name}")

@@ -46,14 +46,14 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Whether what the writer last published still holds."""
+    """Whether the writer's last published state still holds."""
 
     status: StreamStatus
     reason: str | None = None
 
 
 class RequestError(msgspec.Struct, frozen=True):
-    """Why a request was not carried out."""
+    """The reason why a request was not carried out."""
 
     kind: str
     """A class of ccxt's errors, or RiskRefused, Expired, Halted, Malformed."""

@@ -67,7 +67,7 @@ class StreamName(NamedTuple):
 
     @property
     def has_snapshots(self) -> bool:
-        """Tell whether snapshots stand beside it: so it is of what is watched, and not of answers to requests."""
+        """Tell whether it has a stream of snapshots: watched data has, answers to requests have not."""
         return self.action.startswith("watch")
 
     def _tail(self) -> str:

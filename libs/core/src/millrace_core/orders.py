@@ -56,14 +56,14 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class OrderRecord(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """An order as Redis holds it: what is known about it, and who wanted it."""
+    """An order as Redis holds it: its known fields, and the source of its request."""
 
     order: Order
     exchange: str
     updated: int
     """When the newest of the joined reports arrived, ms."""
     order_source: str | None = None
-    """The strategy or person that wanted it."""
+    """The strategy or person that requested it."""
     request_id: str | None = None
 
 
@@ -90,7 +90,7 @@ _FILLS = ("filled", "cost", "average", "fees", "last_trade_timestamp")
 
 
 def join(a: OrderRecord, b: OrderRecord) -> OrderRecord:
-    """Return what both records together say about an order.
+    """Return one record that joins what both say about an order.
 
     Commutative, associative and idempotent. `filled` never falls, a final status never reopens, and neither
     `order_source` nor `request_id` is erased. A number that is not finite counts as unknown.

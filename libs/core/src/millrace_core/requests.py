@@ -79,7 +79,7 @@ class EditPayload(_Payload, frozen=True, kw_only=True):
 
 
 class CancelAllPayload(_Payload, frozen=True, kw_only=True):
-    """Which open orders to cancel: those of one symbol, or all."""
+    """The open orders to cancel: those of one symbol, or all."""
 
     symbol: str | None = None
     order_source: str | None = None
@@ -87,7 +87,7 @@ class CancelAllPayload(_Payload, frozen=True, kw_only=True):
 
 
 class HaltPayload(_Payload, frozen=True, kw_only=True):
-    """What to halt or resume; without an exchange and a source, everything of the tenant."""
+    """Scope of a halt or resume; without an exchange and a source, everything of the tenant."""
 
     order_source: str | None = None
     """Only requests of this source."""
@@ -248,7 +248,7 @@ def _contradictions(request: Request) -> list[Problem]:
         problems.append(Problem("$.validFor", "must be more than 0 ms"))
     if request.exchange_id is None:
         if not isinstance(request, Halt | Resume):
-            problems.append(Problem("$.exchangeId", "is missing: say on which exchange"))
+            problems.append(Problem("$.exchangeId", "is required: name the exchange"))
     elif not is_exchange(request.exchange_id):
         problems.append(Problem("$.exchangeId", "must be the ccxt id of an exchange, such as binance"))
     if (symbol := symbol_of(request)) is not None and not is_symbol(symbol):
@@ -263,7 +263,7 @@ def _payload_problems(request: Request) -> list[Problem]:
         case EditOrder(payload=edit):
             return _edit_problems(edit)
         case CancelOrder(payload=cancel) if not (cancel.order_id or cancel.client_order_id):
-            return [Problem("$.payload.orderID", "or clientOrderId must say which order to cancel")]
+            return [Problem("$.payload.orderID", "or clientOrderId is required: it names the order to cancel")]
         case _:
             return []
 
@@ -271,23 +271,23 @@ def _payload_problems(request: Request) -> list[Problem]:
 def _create_problems(payload: CreatePayload) -> list[Problem]:
     problems = _positive(payload, ("amount_base", "amount_quote", "price", "trigger_price"))
     if (payload.amount_base is None) == (payload.amount_quote is None):
-        problems.append(Problem("$.payload.amountBase", "or amountQuote must say how much: exactly one of the two"))
+        problems.append(Problem("$.payload.amountBase", "or amountQuote is required: set exactly one of the two"))
     if payload.type == "limit":
         if payload.price is None:
-            problems.append(Problem("$.payload.price", "is missing: a limit order needs its limit"))
+            problems.append(Problem("$.payload.price", "is required for a limit order"))
         if payload.amount_base is None and payload.amount_quote is not None:
-            problems.append(Problem("$.payload.amountQuote", "a limit order is sized by amountBase"))
+            problems.append(Problem("$.payload.amountQuote", "a limit order takes amountBase instead"))
     elif payload.post_only:
-        problems.append(Problem("$.payload.postOnly", "a market order always takes"))
+        problems.append(Problem("$.payload.postOnly", "is not allowed for a market order: it always takes"))
     return problems
 
 
 def _edit_problems(payload: EditPayload) -> list[Problem]:
     problems = _positive(payload, ("amount_base", "price", "trigger_price"))
     if not (payload.order_id or payload.client_order_id):
-        problems.append(Problem("$.payload.orderID", "or clientOrderId must say which order to edit"))
+        problems.append(Problem("$.payload.orderID", "or clientOrderId is required: it names the order to edit"))
     if payload.amount_base is None and payload.price is None and payload.trigger_price is None:
-        problems.append(Problem("$.payload", "changes nothing: say amountBase, price or triggerPrice"))
+        problems.append(Problem("$.payload", "changes nothing: set amountBase, price or triggerPrice"))
     return problems
 
 

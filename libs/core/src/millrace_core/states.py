@@ -1,4 +1,4 @@
-"""What the messages of one stream add up to: the state that a reader holds, by kind of stream.
+"""The state that a reader builds from the messages of one stream, by kind of stream.
 
 Pure: a snapshot resets a state, a delta changes it, and a state can tell whether it is provably wrong.
 """

@@ -1,8 +1,8 @@
-"""Exchanges behind ports of our own: what the platform asks of any of them, whatever reaches it.
+"""Exchanges behind ports: what the platform asks of any exchange, whichever adapter reaches it.
 
 `open_exchange` returns an `Exchange`. Its parts are the ports of `millrace_exchange.ports`: `market` (`MarketFeed`),
 `account` (`AccountFeed`), `execution` (`ExecutionClient`) and `rules` (`MarketRules`). Errors are those of
-`millrace_exchange.errors`. What one exchange does its own way is a value in `exchange.profile`.
+`millrace_exchange.errors`. Whatever is specific to one exchange is a value in `exchange.profile`.
 
     exchange = await open_exchange("binance", credentials)
     await exchange.prepare()

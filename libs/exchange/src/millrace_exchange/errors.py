@@ -1,13 +1,13 @@
-"""What an exchange's answer means for what was asked of it.
+"""Errors of exchanges, classified by what they mean for the request.
 
 MillraceError
-├── ExchangeError            exchange, action, kind   everything that an exchange, or the way to it, did to us
+├── ExchangeError            exchange, action, kind   root of all failures of an exchange or its connection
 │   ├── Retryable            retry_after_ms           nothing was done; the same may be tried again later
 │   ├── Rejected             reason                   not done as asked, nor will it be if sent again as it is
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
 │   └── Fatal                                         the account cannot trade: stop it and alert people
 ├── UnknownExchange          exchange                 ccxt has no exchange of that id, or none with streams
-└── UnsupportedCcxt          found, wanted            the ccxt that is installed is not the one built upon
+└── UnsupportedCcxt          found, wanted            the installed ccxt is not the required version
 """
 
 from typing import Final
@@ -15,40 +15,40 @@ from typing import Final
 from millrace_core.errors import MillraceError
 
 UNREACHABLE_RETRY_AFTER_MS: Final = 1_000
-"""How long to wait after a failure that says nothing of when to come back, such as an exchange out of reach."""
+"""Pause after a failure that names none, such as an unreachable exchange."""
 
 
 class UnknownExchange(MillraceError):
     """No exchange of this id can be opened."""
 
     def __init__(self, exchange: str) -> None:
-        super().__init__(f"ccxt has no exchange {exchange!r} with streams; ids look like binance, kucoin")
+        super().__init__(f"ccxt has no exchange {exchange!r} with streams; use a ccxt id such as binance or kucoin")
         self.exchange = exchange
 
 
 class UnsupportedCcxt(MillraceError):
-    """Another version of ccxt is installed than the one whose inner workings are built upon."""
+    """The installed ccxt is not the version that the adapter was built for."""
 
     def __init__(self, found: str, wanted: str) -> None:
-        super().__init__(f"ccxt {found} is installed, but {wanted} is needed: install what requirements.lock pins")
+        super().__init__(f"ccxt {found} is installed, but {wanted} is required: install requirements.lock")
         self.found = found
         self.wanted = wanted
 
 
 class ExchangeError(MillraceError):
-    """Root of what an exchange did; always one of the four meanings below."""
+    """Root of the failures of an exchange; always one of the four classes below."""
 
     def __init__(self, message: str, *, exchange: str, action: str, kind: str) -> None:
         super().__init__(message)
         self.exchange = exchange
         self.action = action
-        """What was asked, such as `createOrder`."""
+        """The action, such as `createOrder`."""
         self.kind = kind
         """Name of ccxt's class for it, such as `InsufficientFunds`."""
 
 
 class Retryable(ExchangeError):
-    """Certainly nothing was done; the same may be tried again."""
+    """Nothing was done; the request may be tried again."""
 
     def __init__(self, message: str, *, exchange: str, action: str, kind: str, retry_after_ms: int) -> None:
         super().__init__(message, exchange=exchange, action=action, kind=kind)
@@ -57,7 +57,7 @@ class Retryable(ExchangeError):
 
 
 class Rejected(ExchangeError):
-    """Certainly not done as asked, and the same request will not succeed by trying again."""
+    """Not done as asked; the same request will not succeed if it is tried again."""
 
     @property
     def reason(self) -> str:

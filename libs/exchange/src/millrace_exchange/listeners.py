@@ -1,4 +1,4 @@
-"""Who receives what an exchange sends."""
+"""Listeners: the interfaces that receive an exchange's streams."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
@@ -20,7 +20,7 @@ class BookListener(Protocol):
     """Receives one symbol's order book. Called synchronously, in the order in which the adapter applied things."""
 
     def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
-        """Take the whole book: what was known before is void."""
+        """Take the whole book, which replaces the earlier one."""
 
     def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
         """Take the levels that one message set, in its order; amount 0 removes the level."""

@@ -1,4 +1,4 @@
-"""Which adapter serves an exchange."""
+"""Opens an exchange with the adapter that serves it."""
 
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange

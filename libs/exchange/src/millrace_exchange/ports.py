@@ -69,9 +69,9 @@ class OrderQueries(Protocol):
     async def fetch_order(
         self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
-        """Return one order, by the exchange's id or by ours; None if the exchange says that it knows none.
+        """Return one order, by the exchange's id or by ours; None if the exchange answers that it has no such order.
 
-        None is no proof of absence until the profile's `settlement_window_ms` has passed.
+        None proves nothing until the profile's `settlement_window_ms` has passed.
         """
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
@@ -85,7 +85,7 @@ class OrderQueries(Protocol):
 
 
 class AccountFeed(OrderQueries, Protocol):
-    """What happens on one account; streams behave as those of `MarketFeed`."""
+    """Streams and queries of one account; streams behave as those of `MarketFeed`."""
 
     async def orders(self, symbol: str, listener: OrdersListener) -> None:
         """Stream every change of the account's orders in a symbol."""
@@ -94,11 +94,11 @@ class AccountFeed(OrderQueries, Protocol):
         """Stream every trade of the account in a symbol."""
 
     async def balance(self, listener: BalanceListener) -> None:
-        """Stream the balances that change; the exchange says nothing of the others."""
+        """Stream the balances that change; the exchange does not send the others."""
 
 
 class ExecutionClient(OrderQueries, Protocol):
-    """Changes one account's orders. Nothing that may have left is ever sent twice by itself.
+    """Changes one account's orders. A request that may have been sent is never repeated automatically.
 
     Every method may be cancelled; an order on its way then counts as `OutcomeUnknown`.
     """
@@ -112,7 +112,7 @@ class ExecutionClient(OrderQueries, Protocol):
     async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
         """Change an open order; where the exchange replaces it, the new one carries `client_order_id`.
 
-        The payload's amount is that of the whole order, with what was filled of it.
+        The payload's amount is that of the whole order, including its filled part.
         """
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
@@ -123,14 +123,14 @@ class ExecutionClient(OrderQueries, Protocol):
 
 
 class MarketRules(Protocol):
-    """What an exchange demands of an order's numbers."""
+    """Market rules of an exchange: lots, ticks, filters."""
 
     @property
     def symbols(self) -> frozenset[str]:
         """The unified symbols of its markets; empty before `Exchange.prepare`."""
 
     def precision_errors(self, payload: CreatePayload | EditPayload) -> Sequence[str]:
-        """Return, for each number that would be rounded on its way, what it must be a multiple of."""
+        """Return an error for each number that would be rounded, with the step that it must be a multiple of."""
 
 
 class Exchange(Protocol):
@@ -142,7 +142,7 @@ class Exchange(Protocol):
 
     @property
     def profile(self) -> ExchangeProfile:
-        """What is its own way."""
+        """Everything specific to it."""
 
     @property
     def market(self) -> MarketFeed:
@@ -150,7 +150,7 @@ class Exchange(Protocol):
 
     @property
     def account(self) -> AccountFeed:
-        """What happens on the account."""
+        """Streams and queries of the account."""
 
     @property
     def execution(self) -> ExecutionClient:
@@ -158,7 +158,7 @@ class Exchange(Protocol):
 
     @property
     def rules(self) -> MarketRules:
-        """What its markets demand of numbers."""
+        """Market rules: lots, ticks, filters."""
 
     async def prepare(self) -> None:
         """Load the markets and open what trading needs, so that the first order does not wait for it. Idempotent.

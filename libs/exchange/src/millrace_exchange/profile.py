@@ -1,4 +1,4 @@
-"""What is one exchange's own way, as a frozen value.
+"""Everything specific to one exchange, as a frozen value.
 
 Each exchange has a file in `millrace_exchange.profiles` that holds nothing but its `PROFILE`. Code that behaves
 differently on two exchanges reads a field here; it never compares an exchange's id. Each field's docstring says what
@@ -16,11 +16,11 @@ from millrace_core.names import ExchangeId
 
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BASE62_DIGITS: Final = 22
-"""What 128 bits take."""
+"""Digits that 128 bits take."""
 
 DAY_MS: Final = 24 * 3_600_000
 PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker", "fetchTrades", "loadMarkets"})
-"""What needs no key; exchanges limit it by IP."""
+"""Actions that need no key; exchanges limit them by IP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,11 @@ class ClientOrderIds:
     """`hex`: the request id as it is, 32 hex digits. `base62`: the same 128 bits in 22 characters. `int45`: its lowest
     45 bits as a number, where the exchange takes no more."""
     prefix: str = ""
-    """Stands before the id, where the exchange demands it."""
+    """Prefix that the exchange requires."""
     uniqueness: Literal["open_orders", "always", "returns_first", "not_enforced", "unknown"] = "unknown"
-    """What a second order under the same id meets. `open_orders`: refused only while the first is open, so that after a
-    fill a second order is placed. `always`: refused. `returns_first`: the first order is returned."""
+    """What the exchange does with a second order under the same id. `open_orders`: refused only while the first is
+    open, so that after a fill a second order is placed. `always`: refused. `returns_first`: the first order is
+    returned."""
     parameters: tuple[str, ...] = ("clientOrderId",)
     """Names under which ccxt's methods take the id."""
     fetches: bool = False
@@ -58,7 +59,7 @@ class ClientOrderIds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdScopes:
-    """Within what the exchange's own ids are unique."""
+    """Scopes within which the exchange's own ids are unique."""
 
     order: Literal["exchange", "symbol"] = "symbol"
     own_trade: Literal["trade", "trade_and_order"] = "trade_and_order"
@@ -72,7 +73,7 @@ FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connecti
 `update_id`: `u` of a book; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num` of a connection."""
 
 BookProof = Literal["sequence", "checksum", "none"]
-"""How a book is known to be complete: numbered frames, a checksum over its best levels, or not at all."""
+"""Proof that a book is complete: numbered frames, a checksum over its best levels, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ class BookFeed:
 
     proof: BookProof = "none"
     checked_by: Literal["ccxt", "millrace", "nobody"] = "nobody"
-    """Who compares the numbers or the checksum."""
+    """The code that checks the numbers or the checksum."""
     frame_numbers: FrameNumbers | None = None
     """The form of the numbers, where `checked_by` is `millrace`."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
@@ -99,16 +100,16 @@ class BookFeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryWindow:
-    """How far a question about the past reaches."""
+    """Limits of one query of the past."""
 
     reach_ms: int | None = None
-    """How long ago the answer may begin; None where there is no limit."""
+    """How far back the answer may begin; None if there is no limit."""
     width_ms: int | None = None
-    """The longest span that one answer covers; None where only `page` bounds it."""
+    """Longest time range of one answer; None if only `page` limits it."""
     page: int = 100
     """Most rows in one answer."""
     full_page: Literal["oldest", "newest", "unknown"] = "unknown"
-    """Which rows of the span an answer holds that is full. `oldest`: ask again from its last row on. Otherwise rows
+    """Which rows of the time range a full answer holds. `oldest`: ask again from its last row on. Otherwise rows
     after `since` may be missing: ask for a shorter span."""
 
     def starts(self, since_ms: int, now_ms: int) -> list[int]:
@@ -121,7 +122,7 @@ class HistoryWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Questions about the past."""
+    """Queries of the past."""
 
     own_trades: HistoryWindow = HistoryWindow()
     closed_orders: HistoryWindow = HistoryWindow()
@@ -149,7 +150,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimits:
-    """What the exchange allows per time, and how long to wait after it refused a request."""
+    """Request limits of the exchange, and the pause after it refused a request."""
 
     limits: tuple[RateLimit, ...] = ()
     weights: Mapping[str, int] = field(default_factory=dict)
@@ -157,12 +158,12 @@ class RequestLimits:
     retry_after_header: str | None = "Retry-After"
     """Header that says, in s, how long to wait; None if the exchange has another one, or none."""
     ban_ms: int = 10_000
-    """How long to wait after a refusal that does not say."""
+    """Pause after a refusal that names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceLimits:
-    """How long we let a stream be silent, ms; None where silence proves nothing. Our choice, no exchange's rule."""
+    """Longest accepted silence of a stream, ms; None if silence proves nothing. Chosen by millrace."""
 
     order_book_ms: int | None = 30_000
     trades_ms: int | None = None
@@ -170,12 +171,12 @@ class SilenceLimits:
 
 
 Outcome = Literal["retryable", "rejected", "unknown", "fatal"]
-"""What an error says of a request: see `millrace_exchange.errors`."""
+"""Classification of an error: see `millrace_exchange.errors`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorRule:
-    """A code of the exchange whose meaning is definite, whatever class ccxt gives it.
+    """A code of the exchange with a definite meaning, whatever class ccxt maps it to.
 
     Needed only where ccxt's class is wrong or too vague.
     """
@@ -194,7 +195,7 @@ class ErrorRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeProfile:
-    """One exchange's own way."""
+    """Everything specific to one exchange."""
 
     exchange: ExchangeId
     """Its ccxt id."""
@@ -207,8 +208,7 @@ class ExchangeProfile:
     edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
     """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` cancels it and makes a new one."""
     edit_amount: Literal["total", "remaining", "unknown"] = "unknown"
-    """What the amount of an edit counts: `total`, all of the order with what was filled; `remaining`, what comes on top
-    of what was filled."""
+    """What the amount of an edit means: `total`, the whole order with what is filled; `remaining`, the rest."""
     edit_client_order_id: Literal["new", "existing", "none"] = "none"
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""
@@ -217,7 +217,7 @@ class ExchangeProfile:
     post_only_type: str | None = None
     """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
     order_transport: Literal["rest", "websocket"] = "rest"
-    """Where an order is faster, and its answer as good."""
+    """Transport for orders: the faster one whose answers are complete."""
     request_socket: str | None = None
     """Part of the URL of the socket that carries orders: its messages are limited as requests are, not as subscriptions
     are, and each is answered under its number. None where orders go over REST alone."""
@@ -227,7 +227,7 @@ class ExchangeProfile:
     """Events (`e`) of the account's stream that hold the change of a balance; ccxt may take them for the balance."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 60_000
-    """How long after its validity a request can still be at work at the exchange; a minute where no source says."""
+    """How long after its validity the exchange may still be working on a request; a minute if no source says."""
     recv_window_ms: int = 5_000
     """How long after its timestamp the exchange accepts a request; 0 where requests carry no validity."""
     silence: SilenceLimits = SilenceLimits()
@@ -237,7 +237,7 @@ class ExchangeProfile:
 
     @property
     def settlement_window_ms(self) -> int:
-        """How long after it was sent a request may still come to be, ms: only then does absence prove anything."""
+        """How long after sending a request may still take effect, ms. Absence proves nothing before that."""
         return self.recv_window_ms + self.backend_ms
 
     def accepting_for(self, recv_window_ms: int) -> "ExchangeProfile":

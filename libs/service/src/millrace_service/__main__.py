@@ -19,9 +19,9 @@ def main() -> None:
     """Run the command, and print its result on standard output."""
     parser = argparse.ArgumentParser(prog="python -m millrace_service", description="Keys and encrypted secrets.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("new-key", help="print a fresh key for MILLRACE_SECRET_KEY")
+    verbs.add_parser("new-key", help="print a new key for MILLRACE_SECRET_KEY")
     encrypting = verbs.add_parser("encrypt", help="print the enc:… form of a secret, with the key from the environment")
-    encrypting.add_argument("tenant", help="the only tenant whose configuration can use it")
+    encrypting.add_argument("tenant", help="tenant that may use the secret, in its own configuration")
     options = parser.parse_args()
     try:
         sys.stdout.write((new_key() if options.verb == "new-key" else _encrypted(options.tenant)) + "\n")
@@ -32,7 +32,7 @@ def main() -> None:
 def _encrypted(of: str) -> str:
     key = read_secret_key(os.environ)
     if key is None:
-        raise SettingsInvalid("set MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE; `new-key` makes a key")
+        raise SettingsInvalid("no key: set MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE; `new-key` prints a new one")
     owner = tenant(of)
     secret = getpass.getpass("secret: ") if sys.stdin.isatty() else sys.stdin.read().rstrip("\r\n")
     if not secret:

@@ -26,6 +26,8 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
     """One word for what it is, such as `gatherer`."""
     config_model: type[ConfigT]
     """The model that its configuration must meet."""
+    needs_config: ClassVar[bool] = True
+    """False: without a configuration in Redis the agent runs with its model's defaults."""
 
     @abstractmethod
     def units(self, config: ConfigT) -> Mapping[UnitKey, UnitConfigT]:
@@ -49,7 +51,7 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         """
 
     def warnings(self, config: ConfigT) -> Sequence[str]:
-        """Return what to know about a valid configuration, such as settings without effect. Pure."""
+        """Return warnings about a valid configuration, such as settings without effect. Pure."""
         return ()
 
     async def started(self, bus: Bus) -> None:

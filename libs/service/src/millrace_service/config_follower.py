@@ -1,5 +1,6 @@
 """Follows an agent's configuration, and starts, stops and restarts its units accordingly."""
 
+import json
 from typing import Any
 
 import structlog
@@ -50,7 +51,10 @@ class ConfigFollower:
 
     def _take_none(self) -> None:
         key = config_key(self._id)
-        if self._status.revision is None:
+        if self._status.revision is None and not self._agent.needs_config:
+            log.info("no configuration: using the defaults", key=key)
+            self._take_text(json.dumps({"agent": {"id": self._id}}).encode())
+        elif self._status.revision is None:
             log.warning("no configuration yet: set it in Redis", key=key)
             self._status.waits_for_config()
         else:
@@ -63,7 +67,7 @@ class ConfigFollower:
             self._refuse(error.problems)
         except Exception as error:
             log.exception("the agent cannot read its configuration")
-            self._refuse((Problem("$", f"the agent cannot read this: {describe(error)}"),))
+            self._refuse((Problem("$", f"the agent cannot use this configuration: {describe(error)}"),))
         else:
             self._put_in_force(plan)
 

@@ -1,4 +1,4 @@
-"""How an agent's configuration becomes the units that it asks for, or the list of its mistakes. Pure."""
+"""Plans the units of an agent's configuration, or lists its mistakes. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from millrace_service.errors import SecretUnreadable
 
 _ENCRYPTABLE: Final = {"api_key": "apiKey", "secret": "secret", "password": "password", "uid": "uid"}
 _TO_BE_ENCRYPTED: Final = ("secret", "password")
-"""An API key alone opens nothing, so a plain one needs no warning."""
+"""An API key alone grants no access, so a plain one needs no warning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,13 +65,13 @@ def decrypt(tenant: Tenant, text: str, key: bytes | None) -> str:
     from cryptography.exceptions import InvalidTag
 
     if key is None:
-        raise SecretUnreadable("is encrypted, and there is no key: set MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE")
+        raise SecretUnreadable("is encrypted, but no key is set: set MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE")
     try:
         sealed = _from_base64(text.removeprefix(PREFIX))
         return _cipher(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], tenant.encode()).decode()
     except (InvalidTag, ValueError) as error:
         raise SecretUnreadable(
-            f"does not decrypt: it was encrypted with another key or for another tenant than {tenant}, or is damaged"
+            f"cannot be decrypted: wrong key, another tenant than {tenant}, or damaged text"
         ) from error
 
 

@@ -83,19 +83,19 @@ class HeartbeatSender:
             return
         self._gets_through = False
         reason = str(error) or await self._reason()
-        log.warning("Redis does not take the heartbeat; the work goes on, and sending is tried again", reason=reason)
+        log.warning("Redis does not accept heartbeats; still working, retrying", reason=reason)
 
     async def _reason(self) -> str:
         try:
             await self._bus.ready(DEBOUNCE_S)
         except Unreachable as error:
             return str(error)
-        return "it answers slowly"
+        return "Redis answers too slowly"
 
     def _succeeded(self) -> None:
         if not self._gets_through:
             self._gets_through = True
-            log.info("Redis takes the heartbeat again")
+            log.info("Redis accepts heartbeats again")
 
     async def _remove(self) -> None:
         try:

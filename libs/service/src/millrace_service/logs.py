@@ -1,4 +1,4 @@
-"""Logging: one line an event that a person acts on; readable on a terminal, JSON otherwise.
+"""Logging: one line for each event that a person acts on; readable on a terminal, JSON otherwise.
 
 Our own lines go through structlog straight to the stream. What libraries log through the standard library, and their
 warnings, take the same way, so that everything has one form and is cleaned of secrets.

@@ -44,17 +44,18 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     kind = _service_name()
     try:
         settings = read_settings(kind, sys.argv[1:], os.environ, options)
+        # A service reads its options and its folder from the environment, however they were set.
+        os.environ.update({**settings.options, "MILLRACE_DATA_DIR": str(settings.data_dir)})
+        agent = make_agent()
     except SettingsInvalid as error:
         sys.stderr.write(f"millrace {kind}: {error}\n")
         sys.exit(UNUSABLE_SETTINGS)
-    # A service reads its options and its folder from the environment, however they were set.
-    os.environ.update({**settings.options, "MILLRACE_DATA_DIR": str(settings.data_dir)})
     configure_logging(settings.log_level, settings.log_format, about={"service": kind, "agent": settings.agent_id})
     sys.excepthook = _log_failure
     if settings.parent is not None:
         end_with_parent(settings.parent or os.getppid())
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_live(make_agent(), settings))
+        runner.run(_live(agent, settings))
     sys.exit(0)
 
 
@@ -80,13 +81,13 @@ def _limit_the_end() -> None:
 
 
 def _end(signum: str, stop: asyncio.Event) -> None:
-    log.info("asked to end", signal=signum)
+    log.info("shutting down", signal=signum)
     stop.set()
 
 
 def _log_failure(_kind: type[BaseException], error: BaseException, _traceback: TracebackType | None) -> None:
     # Instead of Python's own traceback, which would not be cleaned of secrets.
-    log.critical("failed and ends", cause=describe(error), exc_info=traceback_of(error))
+    log.critical("process failed", cause=describe(error), exc_info=traceback_of(error))
 
 
 def _service_name() -> str:

@@ -28,7 +28,7 @@ _ASSIGNED: Final = re.compile(
 )
 _USERINFO: Final = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 _LISTEN_KEY: Final = re.compile(r"(?<=/ws/)[A-Za-z0-9]{40,}")
-"""Anybody who reads an address with a listen key can open the account's stream."""
+"""A listen key opens the account's stream to every reader of the address."""
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 
 _learned: dict[str, None] = {}

@@ -73,7 +73,7 @@ async def _stopped(agent: Agent[Any, Any]) -> None:
         async with asyncio.timeout(STOPPED_LIMIT_S):
             await agent.stopped()
     except TimeoutError:
-        log.error("the agent did not release in time what its units shared", limit_s=STOPPED_LIMIT_S)  # noqa: TRY400
+        log.error("shared resources were not released in time", limit_s=STOPPED_LIMIT_S)  # noqa: TRY400
 
 
 @asynccontextmanager

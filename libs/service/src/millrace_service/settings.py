@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
+from millrace_bus.connection.address import Address
 from millrace_core.errors import InvalidName
 from millrace_core.names import AgentId, agent_id, config_key
 from millrace_service.encryption import parse_key
@@ -53,7 +54,7 @@ def read_settings(
     values = {name: text for name in given if (text := given[name] or environ.get(_variable(name)))}
     return Settings(
         agent_id=_agent_id(kind, values.get("agent_id")),
-        redis_url=values.get("redis_url", DEFAULT_REDIS_URL),
+        redis_url=_redis_url(values.get("redis_url", DEFAULT_REDIS_URL)),
         log_level=cast("LogLevel", _one_of(LogLevel, "log_level", values.get("log_level", "info"))),
         log_format=cast("LogFormat", _one_of(LogFormat, "log_format", values.get("log_format", "auto"))),
         secret_key=read_secret_key(environ, values.get("secret_key_file")),
@@ -86,8 +87,8 @@ def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     ours = {
-        "agent-id": "id of this agent; its configuration is read from stream.config.{agent id}",
-        "redis-url": f"where Redis is (default {DEFAULT_REDIS_URL})",
+        "agent-id": "id of this agent; its configuration is read from stream.config.<agent id>",
+        "redis-url": f"Redis URL (default {DEFAULT_REDIS_URL})",
         "log-level": "debug, info (default), warning or error",
         "log-format": "console, json or auto (default): console on a terminal",
         "secret-key-file": "file that holds the key of enc:… secrets (or the key itself in MILLRACE_SECRET_KEY)",
@@ -101,7 +102,7 @@ def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
         type=int,
         const=0,
         metavar="PID",
-        help="end when the process that started this one ends; with its id also if it has ended already",
+        help="end when the parent process ends; pass its PID to notice a parent that ended before the start",
     )
     return parser
 
@@ -125,6 +126,14 @@ def _agent_id(kind: str, text: str | None) -> AgentId:
         return agent_id(text)
     except InvalidName as error:
         raise SettingsInvalid(f"--agent-id or MILLRACE_AGENT_ID: {error}") from error
+
+
+def _redis_url(url: str) -> str:
+    try:
+        Address.parse(url)
+    except InvalidName as error:
+        raise SettingsInvalid(f"--redis-url or MILLRACE_REDIS_URL: {error}") from error
+    return url
 
 
 def _one_of(allowed: object, attribute: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""All units of an agent: which run, which are wanted, and what starts, stops and restarts in between."""
+"""Starts, stops and restarts the units of an agent, as its configuration changes."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -101,10 +101,10 @@ class Supervisor(Generic[UnitConfigT]):
             self._changed()
             return
         # The unit's own loop failed, as by an error whose text cannot be read: that must not end the work silently.
-        unit.health.state("failed", "its supervision failed; it is started again")
+        unit.health.state("failed", "its supervision failed; restarting")
         asyncio.get_running_loop().call_later(self._policy.first_s, self._revive, key, unit)
         error = None if task.cancelled() else task.exception()
-        log.error("supervision of a unit failed; it is started again", unit=key, exc_info=error)
+        log.error("supervision of a unit failed; restarting", unit=key, exc_info=error)
 
     def _revive(self, key: str, unit: Unit[UnitConfigT]) -> None:
         if self._units.get(key) is unit:

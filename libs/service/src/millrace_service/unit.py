@@ -69,7 +69,7 @@ class Unit(Generic[UnitConfigT]):
         self.health.state("stopped")
 
     async def _work(self) -> None:
-        # In a coroutine of its own, so that also a `run` that raises before it has returned one fails the unit.
+        # In a coroutine of its own, so that a `run` that raises before it returns a coroutine fails the unit too.
         await self._run(self.health.name, self.config, self.health)
 
     async def _ended_or_changed(self, work: "asyncio.Task[None]") -> None:
@@ -95,11 +95,11 @@ class Unit(Generic[UnitConfigT]):
         work.cancel()
         await asyncio.wait({work}, timeout=self._stop_limit_s)
         if not work.done():
-            self.health.error(f"it did not end within {self._stop_limit_s:g} s and was left behind")
-            log.error("unit does not end; it is left behind", limit_s=self._stop_limit_s)
+            self.health.error(f"it did not stop within {self._stop_limit_s:g} s and was abandoned")
+            log.error("unit does not stop; abandoned", limit_s=self._stop_limit_s)
         elif not work.cancelled() and (error := work.exception()):
             self.health.error(error)
-            log.error("unit failed while it ended", cause=describe(error), exc_info=traceback_of(error))
+            log.error("unit failed while stopping", cause=describe(error), exc_info=traceback_of(error))
 
     def _failed(self, work: "asyncio.Task[None]") -> float:
         error = _why(work)
@@ -111,11 +111,11 @@ class Unit(Generic[UnitConfigT]):
         # A lasting cause is in the heartbeat; the log says it once.
         report = log.debug if cause == self._cause else log.error
         self._cause = cause
-        report("unit failed; it is tried again", cause=cause, pause_s=round(pause_s, 1), exc_info=traceback_of(error))
+        report("unit failed; restarting", cause=cause, pause_s=round(pause_s, 1), exc_info=traceback_of(error))
         return pause_s
 
     def _recovered(self) -> None:
-        log.info("unit works again", failures=self._backoff.failures)
+        log.info("unit recovered", failures=self._backoff.failures)
         self._backoff.recovered()
         self._cause = None
 
@@ -123,4 +123,4 @@ class Unit(Generic[UnitConfigT]):
 def _why(work: "asyncio.Task[None]") -> BaseException:
     if work.cancelled():
         return UnitEnded("its work was cancelled from inside")
-    return work.exception() or UnitEnded("its work returned, and nobody had asked it to end")
+    return work.exception() or UnitEnded("its work returned without being stopped")

@@ -1,4 +1,4 @@
-"""What the API stores: tokens, the audit trail, idempotency keys."""
+"""Tables of the API: tokens, the audit trail, idempotency keys."""
 
 import msgspec
 import sqlalchemy as sa
@@ -31,7 +31,7 @@ class Access:
             async with self._database.writing() as writer:
                 await writer.execute(sa.insert(tables.tokens).values(dict(zip(_TOKEN_FIELDS, row, strict=True))))
         except AlreadyThere as error:
-            raise Conflict(f"the tenant {token.tenant} has a token named {token.name!r} already") from error
+            raise Conflict(f"the tenant {token.tenant} already has a token named {token.name!r}") from error
 
     async def token(self, token_id: str) -> TokenRecord | None:
         """Return a token by its id, even if it is revoked or expired."""
@@ -99,7 +99,7 @@ class Access:
         return Page([_audit(row) for row in rows], after)
 
     async def claim(self, tenant: Tenant, key: str, digest: str, at_ms: int) -> IdempotentAnswer | None:
-        """Claim an idempotency key atomically; return None when the claim is ours, else what is stored under it."""
+        """Claim an idempotency key atomically; return None if the claim succeeded, else the stored entry."""
         table = tables.idempotency_keys.c
         kept = sa.select(table.digest, table.status, table.body, table.created_ms).where(
             table.tenant == tenant, table.key == key
@@ -133,7 +133,7 @@ class Access:
             await writer.execute(claimed.where(table.status.is_(None)))
 
     async def forget_keys(self, before_ms: int) -> int:
-        """Delete idempotency keys that were claimed before a moment; return how many."""
+        """Delete idempotency keys that were claimed before a moment; return their number."""
         old = tables.idempotency_keys.c.created_ms < sa.literal(before_ms, sa.BigInteger())
         async with self._database.writing() as writer:
             return await writer.execute(sa.delete(tables.idempotency_keys).where(old))

@@ -1,4 +1,4 @@
-"""The store: one object for everything that the platform writes to the database and asks of it."""
+"""The store: one object for all writes to the database and all queries."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,6 +55,16 @@ class Store:
         finally:
             await database.close()
 
+    @staticmethod
+    def check_url(url: str) -> None:
+        """Check the form of an address without connecting.
+
+        Raises:
+            UnsupportedDatabase: the address is of another kind.
+        """
+        if not url.startswith((_SQLITE, *_POSTGRES)):
+            raise UnsupportedDatabase(url)
+
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
         """Open a batch that is committed as a whole when the block ends, and dropped when the block raises.
@@ -97,8 +107,7 @@ class Store:
 
 
 async def _connect(url: str) -> Database:
+    Store.check_url(url)
     if url.startswith(_SQLITE):
         return SqliteDatabase(Path(url.removeprefix(_SQLITE)))
-    if url.startswith(_POSTGRES):
-        return await PostgresDatabase.connect(url)
-    raise UnsupportedDatabase(url)
+    return await PostgresDatabase.connect(url)

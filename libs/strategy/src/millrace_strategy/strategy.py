@@ -47,7 +47,7 @@ def read_configuration(model: type[Any], values: dict[str, Any], *, path: str = 
     try:
         return TypeAdapter(model).validate_python(values)
     except ValidationError as error:
-        raise ConfigInvalid(tuple(problems_of(error, path))) from error
+        raise ConfigInvalid(tuple(problems_of(error, model, path))) from error
 
 
 @dataclass(frozen=True, kw_only=True)

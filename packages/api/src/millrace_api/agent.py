@@ -17,7 +17,7 @@ from millrace_bus import Bus
 from millrace_service import Agent, SettingsInvalid, UnitHealthReporter, UnitKey
 from millrace_service.settings import DEFAULT_DATA_DIR
 from millrace_service.tasks import run_all
-from millrace_store import DatabaseUnavailable, Store
+from millrace_store import DatabaseUnavailable, Store, UnsupportedDatabase
 
 RETRY_S: Final = 1.0
 _GAUGES_EVERY_S: Final = 1.0
@@ -42,13 +42,17 @@ def read_options(environ: Mapping[str, str] = os.environ) -> Options:
     """Return the options; those of the command line are in the environment by now.
 
     Raises:
-        SettingsInvalid: the port is not a number up to 65535.
+        SettingsInvalid: the port is not a number from 0 to 65535, or the database is not a supported one.
     """
     port = environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
     if not port.isdecimal() or int(port) > 65_535:
-        raise SettingsInvalid(f"MILLRACE_PORT is {port!r}; it must be a number up to 65535")
+        raise SettingsInvalid(f"MILLRACE_PORT is {port!r}; it must be a port number from 0 to 65535")
     folder = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
     url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{folder / 'millrace.db'}"
+    try:
+        Store.check_url(url)
+    except UnsupportedDatabase as error:
+        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
     return Options(environ.get("MILLRACE_HOST") or "127.0.0.1", int(port), url)
 
 
@@ -60,6 +64,7 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
 
     kind = "api"
     config_model = ApiConfig
+    needs_config = False
 
     def __init__(self, options: Options) -> None:
         self._options = options

@@ -31,6 +31,7 @@ from millrace_api.routes import (
     tokens,
 )
 from millrace_api.services import Services
+from millrace_core.config.reading import message_of
 from millrace_core.errors import Problem
 from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
 
@@ -126,7 +127,4 @@ def _add_handlers(app: FastAPI) -> None:
 
 
 def _mistakes(errors: Sequence[Any]) -> list[Problem]:
-    return [
-        Problem(".".join(str(part) for part in each["loc"]), str(each["msg"]).removeprefix("Value error, "))
-        for each in errors
-    ]
+    return [Problem(".".join(str(part) for part in each["loc"]), message_of(each)) for each in errors]

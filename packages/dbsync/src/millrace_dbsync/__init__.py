@@ -1,4 +1,4 @@
-"""Journals to the database: every message once, and every loss known."""
+"""Stores journals in the database: every message once, and every loss recorded."""
 
 from millrace_dbsync.agent import DbsyncAgent
 

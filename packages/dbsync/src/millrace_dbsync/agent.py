@@ -40,7 +40,7 @@ class DbsyncAgent(Agent[DbsyncConfig, Plan]):
 
     def warnings(self, config: DbsyncConfig) -> Sequence[str]:
         """Return a warning when no journal is to be stored."""
-        return () if config.workplans else ("workplans is empty: no journal is stored",)
+        return () if config.workplans else ("workplans is empty: nothing will be stored",)
 
     async def started(self, bus: Bus) -> None:
         """Begin to open the database, which may start later than dbsync."""

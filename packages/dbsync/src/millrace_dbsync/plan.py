@@ -1,4 +1,4 @@
-"""Plans: the units of work that a configuration asks for. Pure."""
+"""Plans the units of a configuration. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ class AgentsPlan:
 
 @dataclass(frozen=True)
 class MaintenancePlan:
-    """Maintain the database. The fields are the retention in days, None for ever."""
+    """Maintain the database. The fields are the retention in days, or None to keep everything."""
 
     book_days: int | None
     trades_days: int | None

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 class TenantJournals:
-    """Stores what one tenant's journals hold, and goes on with what comes, until cancelled."""
+    """Stores the journals of one tenant until cancelled."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class TenantJournals:
         """Resume from the positions in the database; read, store and watch the lag.
 
         Raises:
-            StoreError: the database refuses us; what is stored stays stored.
+            StoreError: the database refuses the connection; stored messages stay stored.
             BusError: Redis does.
         """
         store = await self._database.opened()
@@ -63,7 +63,7 @@ class TenantJournals:
         return [name for name in await self._all_names.names() if self._plan.wants(name)]
 
     async def _store(self, committer: Committer) -> NoReturn:
-        """Store what one reader reads until that ends, then go on with the reader that suits what is left."""
+        """Store what one reader reads until it ends, then continue with the reader that suits the remaining load."""
         while True:
             if (process := self._reading_process()) is not None:
                 await self._store_from_process(process, committer)
@@ -83,7 +83,9 @@ class TenantJournals:
             try:
                 await run_all(process.run(), self._commit(process.arrived, committer))
             except Indivisible as refused:
-                log.warning("the database refuses a message; this process reads on to find it", reason=str(refused))
+                log.warning(
+                    "the database rejected a message; the main process reads on to find it", reason=str(refused)
+                )
                 self._unbroken = 0
                 return
         self._readers.failed()

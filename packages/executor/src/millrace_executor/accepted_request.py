@@ -16,11 +16,11 @@ from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import Request, action_of, is_exchange, is_symbol, parse_request, symbol_of
 
 UNKNOWN = "unknown"
-"""Stands in the name of an answer's stream for an exchange or an action that the request does not say."""
+"""Replaces an exchange or action that the request lacks, in the name of its answer's stream."""
 EVERY_EXCHANGE = ExchangeId("all")
-"""Stands in the name of an answer's stream for the exchange of a halt, or a resumption, of the whole tenant."""
+"""Exchange part of the stream that answers a halt or resume of the whole tenant."""
 MAX_AHEAD_MS = 60_000
-"""How far `requestedAt` may be in the future. Clocks differ by less; more means that it is not in ms."""
+"""Largest accepted clock skew. A larger value means that `requestedAt` is not in ms."""
 
 Acknowledge = Callable[[], Awaitable[None]]
 
@@ -48,7 +48,7 @@ class AcceptedRequest:
     acknowledge: Acknowledge
     """Acknowledges it in the journal once it is answered, so that it is not delivered again."""
     reject_unrouted: Callable[["AcceptedRequest", str], None]
-    """Has it answered, with a reason, where no account can."""
+    """Rejects it, with a reason, when no account can answer it."""
 
     @property
     def account(self) -> AccountKey:
@@ -61,7 +61,7 @@ class AcceptedRequest:
         return self.request.payload.order_source
 
     def refuse(self, status: ResponseStatus, kind: str, message: str) -> Response:
-        """Return the answer that says why nothing was placed."""
+        """Return a rejecting answer: nothing was placed."""
         return refusal(self.request_id, status, kind, message, self.source)
 
 
@@ -70,9 +70,9 @@ class MalformedArrival:
     """An arrival that cannot be carried out as it stands, with its answer."""
 
     request_id: RequestId
-    """As the sender wrote it, of whatever form; made where it is missing."""
+    """As the sender wrote it, in any form; generated if missing."""
     answer_to: StreamName
-    """As the arrival says, whether there is such an exchange and symbol or not."""
+    """As the arrival says, even if the exchange or symbol does not exist."""
     answer: Response
 
 
@@ -102,7 +102,7 @@ def read(
 
 
 def refusal(request_id: str, status: ResponseStatus, kind: str, message: str, source: str | None = None) -> Response:
-    """Return the answer that says why nothing was placed."""
+    """Return a rejecting answer: nothing was placed."""
     return Response(request_id, status, order_source=source, error=RequestError(kind, message))
 
 

@@ -1,4 +1,4 @@
-"""What controls the trading of a tenant on all its accounts: its limits, its halts, and what it sent lately."""
+"""Controls the trading of a tenant on all its accounts: limits, halts, and the rate of its orders."""
 
 import asyncio
 from collections import deque
@@ -40,7 +40,7 @@ class Controls:
         await self._known.wait()
 
     def halt_reason(self, exchange: ExchangeId, order_source: str | None) -> str | None:
-        """Return why an order of this source may not go to this exchange; None if no halt covers it."""
+        """Return the reason of the halt that covers an order of this source on this exchange, or None."""
         for scope, note in (self._halts or {}).items():
             if scope.covers(exchange, order_source):
                 by = f" by {note.by}" if note.by else ""

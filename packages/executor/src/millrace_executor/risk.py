@@ -1,4 +1,4 @@
-"""Risk limits: whether an order may go to the exchange at all. Pure.
+"""Risk limits: decides whether an order may be sent. Pure.
 
 The limits enforced here need only the request and what was sent lately. `not_enforced` names those that need books,
 open orders or positions and protect from nothing yet.
@@ -35,19 +35,19 @@ class RiskRejection:
 
 @dataclass(frozen=True, slots=True)
 class TradingState:
-    """What is known of a tenant's trading at the moment of a decision."""
+    """State of a tenant's trading at the moment of a decision."""
 
     now_ms: int
     sent_ms: Sequence[int] = ()
     """When its latest orders and edits were approved, oldest first."""
     edited: Order | None = None
-    """The order that an edit changes, as far as it is known."""
+    """The order that an edit changes, if known."""
 
 
 def check(order: NewTerms, limits: RiskLimits, state: TradingState) -> Approved | RiskRejection:
     """Decide whether an order, or an order's new terms, may go to the exchange.
 
-    An order that cannot be measured by a limit that is set is rejected.
+    An order that a limit cannot be checked for is rejected.
     """
     reasons = (_symbol_reason(order, limits), _notional_reason(order, limits, state), _rate_reason(limits, state))
     found = [reason for reason in reasons if reason is not None]
@@ -69,7 +69,7 @@ def rate_window(orders_per_second: float) -> tuple[int, float]:
 def _symbol_reason(order: NewTerms, limits: RiskLimits) -> str | None:
     if limits.symbols is None or order.payload.symbol in limits.symbols:
         return None
-    return f"symbols allows {', '.join(limits.symbols) or 'none'}, not {order.payload.symbol}"
+    return f"symbol {order.payload.symbol} is not allowed; `symbols` allows {', '.join(limits.symbols) or 'none'}"
 
 
 def _notional_reason(order: NewTerms, limits: RiskLimits, state: TradingState) -> str | None:
@@ -78,7 +78,7 @@ def _notional_reason(order: NewTerms, limits: RiskLimits, state: TradingState) -
         return None
     notional = _notional(order, state.edited)
     if notional is None:
-        return f"maxOrderNotional is {limit}, and the order cannot be measured by it: add an amount and a price"
+        return f"maxOrderNotional is {limit}, which cannot be checked: add an amount and a price"
     if notional > limit:
         return f"maxOrderNotional is {limit}, and this order's notional is {notional}"
     return None

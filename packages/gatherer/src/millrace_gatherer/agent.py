@@ -1,4 +1,4 @@
-"""The gatherer as an agent: which streams a configuration asks for, and how one is run."""
+"""The gatherer as an agent: plans the streams of a configuration, and runs each."""
 
 from collections.abc import Mapping
 

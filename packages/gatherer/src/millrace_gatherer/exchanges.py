@@ -15,7 +15,7 @@ from millrace_exchange import UNREACHABLE_RETRY_AFTER_MS, Exchange, Retryable, o
 log = structlog.get_logger()
 
 EAGER_S: Final = 4.0
-"""How long an exchange that cannot be reached at first is tried quickly: it may just be starting, as we are."""
+"""Quick retries last this long while an exchange cannot be reached at first: it may just be starting."""
 EAGER: Final = BackoffPolicy(first_s=0.1, limit_s=0.3)
 
 _Key = tuple[Tenant, ExchangeId, str]

@@ -1,4 +1,4 @@
-"""Which streams a configuration asks for. Pure."""
+"""Plans the streams of a configuration. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
             where = f"$.workplans[{index}].dataPoints[{place}]"
             for unit in _units_of(plan, point, credentials):
                 if (merged := _merged(units.get(unit.key), unit)) is None:
-                    problems.append(Problem(where, f"{unit.key} is asked for elsewhere with other settings"))
+                    problems.append(Problem(where, f"{unit.key} is configured twice with different settings"))
                 else:
                     units[unit.key] = merged
     if problems:

@@ -83,7 +83,7 @@ class LiveHost:
     def backlog(self, waiting: int) -> None:
         """Report that events which may not be dropped pile up."""
         self._health.gauge("backlog", waiting)
-        self._health.error(f"{waiting} events wait: the strategy is slower than its trades, orders and answers")
+        self._health.error(f"{waiting} events are waiting: the strategy is too slow")
         self._log.error("the strategy is too slow", waiting=waiting)
 
     def gave_up(self, error: StrategyFaulty) -> None:

@@ -15,10 +15,10 @@ from millrace_strategy import OrderRequest
 
 TRADE_ACTIONS: Final = (Action("createOrder"), Action("cancelOrder"), Action("editOrder"), Action("cancelAllOrders"))
 ANSWER_GRACE_S: Final = 10.0
-"""How long after an outage an answer may still come: writers send again within seconds what Redis has lost."""
+"""After an outage, answers may still arrive for this long: writers resend lost messages within seconds."""
 
 OnUnanswered = Callable[[OrderRequest, ResponseStatus, BusError], None]
-"""Called when the executor may never answer a request: with what is to be answered instead, and why."""
+"""Called when the executor may never answer a request, with the answer to use instead and the reason."""
 
 
 class _AnswerStream:
@@ -35,8 +35,8 @@ class OrderGateway:
     """Sends the requests of one tenant's strategy, and follows the streams of their answers.
 
     `listener` is called with the answers, `traded` with each exchange and symbol at the first request for it.
-    A request that Redis does not take is `rejected`. One of which that is not certain is `unknown`, and `expired` once
-    Redis is back and still no answer has come.
+    A request that Redis refuses is `rejected`. If Redis may have accepted it, it is `unknown`, then `expired` if no
+    answer has come after Redis is back.
     """
 
     def __init__(

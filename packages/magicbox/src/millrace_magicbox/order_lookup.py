@@ -1,4 +1,4 @@
-"""Looks up whose an order is, if an account's stream reported it before its source was known."""
+"""Looks up the source of an order that the account's stream reported before its source was known."""
 
 import asyncio
 from collections.abc import Callable

@@ -43,7 +43,9 @@ def plans(config: MagicboxConfig) -> dict[str, StrategyPlan]:
         for index, plan in enumerate(_plans_of(workplan, where)):
             key = f"{plan.tenant}.{plan.name}"
             if key in found:
-                problems.append(Problem(f"{where}.plugins[{index}].name", f"{key} exists already; set another name"))
+                problems.append(
+                    Problem(f"{where}.plugins[{index}].name", f"{key} exists already; set a different name")
+                )
             found[key] = plan
     if problems:
         raise ConfigInvalid(tuple(problems))
@@ -79,5 +81,6 @@ def _subscription_problems(workplan: MagicboxWorkplan, where: str) -> Iterator[P
         if is_public and action in PRIVATE_ACTIONS:
             yield Problem(f"{at}.isPublic", f"must be false: {action} belongs to an account")
         if (exchange, symbol, action) in seen:
-            yield Problem(at, f"{exchange} {symbol or ''} {action} is subscribed to twice; remove one, public or not")
+            feed = " ".join(filter(None, (exchange, symbol, action)))
+            yield Problem(at, f"{feed} is subscribed to twice; keep either the public or the private one")
         seen.add((exchange, symbol, action))

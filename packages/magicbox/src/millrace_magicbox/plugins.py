@@ -29,7 +29,7 @@ class PluginNotFound(MillraceError):
 
     def __init__(self, name: str, folder: Path | None, unreadable: list[str]) -> None:
         place = f"the plugin folder {folder}" if folder else "a plugin folder (none is set: MILLRACE_PLUGIN_DIR)"
-        text = f"no strategy is called {name}: neither an installed plugin nor a class in {place}"
+        text = f"no strategy named {name}: neither an installed plugin nor a class in {place}"
         super().__init__("; ".join([text, *unreadable]))
         self.name = name
 

@@ -1,4 +1,4 @@
-"""Routes the messages of streams to a strategy's runtime: one listener for each stream."""
+"""Routes the messages of streams to a strategy's runtime, with one callback for each stream."""
 
 from collections.abc import Callable
 from typing import cast
@@ -98,7 +98,7 @@ def _book_forwarder(feed: Feed, runtime: Runtime) -> Listener:
 
 
 class _TradesForwarder:
-    """Forwards trades once each, also those that only a snapshot brought while a gap was repaired."""
+    """Forwards each trade once, including trades that only a snapshot contains because a gap was repaired."""
 
     def __init__(self, feed: Feed, runtime: Runtime) -> None:
         if feed.symbol is None:

@@ -46,7 +46,7 @@ class DbsyncConfig(BaseConfig):
     @model_validator(mode="after")
     def _stays_within_tenants(self) -> "DbsyncConfig":
         problems = [
-            f"workplans[{index}].assets[{number}]: must begin with stream.{plan.tenant}. as every stream of that tenant"
+            f"workplans[{index}].assets[{number}]: must begin with stream.{plan.tenant}. as all its streams do"
             for index, plan in enumerate(self.workplans)
             for number, asset in enumerate(plan.assets)
             if not asset.startswith(f"stream.{plan.tenant}.")

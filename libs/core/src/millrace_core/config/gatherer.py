@@ -76,7 +76,8 @@ class GathererConfig(BaseConfig):
         account = self.exchanges.get(plan.tenant, {}).get(plan.exchange_id)
         private = [point.action for point in plan.data_points if point.action in PRIVATE_ACTIONS]
         if account is None:
-            return [f"{where}: exchanges has no entry {plan.tenant}.{plan.exchange_id}; add it, {{}} for public data"]
+            entry = f"{plan.tenant}.{plan.exchange_id}"
+            return [f"{where}: exchanges has no entry {entry}; add one ({{}} is enough for public data)"]
         problems = []
         if private and not account.api_key:
             problems.append(f"{where}.dataPoints: {private[0]} needs exchanges.{plan.tenant}.{plan.exchange_id}.apiKey")

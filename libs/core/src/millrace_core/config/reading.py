@@ -1,8 +1,9 @@
-"""How a configuration's text becomes a checked model, or the list of everything that is wrong with it."""
+"""Parses a configuration: returns the checked model, or raises with every mistake in it."""
 
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, Final, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from millrace_core.config.common import BaseConfig
@@ -10,6 +11,38 @@ from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.json_problems import TOO_DEEP, load_json, silent_mistakes
 
 AgentConfig = TypeVar("AgentConfig", bound=BaseConfig)
+
+_MESSAGES: Final = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "decimal_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "dict_type": "must be an object",
+    "extra_forbidden": "unknown field",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "is too large",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "missing": "is required",
+    "model_type": "must be an object",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_type": "must be text",
+    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have {min_length} or more entries",
+    "tuple_type": "must be a list",
+}
+"""Plain words for pydantic's types of mistakes; all others keep pydantic's own."""
 
 
 def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
@@ -23,33 +56,72 @@ def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
     try:
         config = model.model_validate(value)
     except ValidationError as error:
-        raise ConfigInvalid((*mistakes, *problems_of(error))) from error
+        raise ConfigInvalid((*mistakes, *problems_of(error, model))) from error
     if mistakes:
         raise ConfigInvalid(mistakes)
     return config
 
 
-def problems_of(error: ValidationError, root: str = "$") -> list[Problem]:
+def problems_of(error: ValidationError, model: Any, root: str = "$") -> list[Problem]:
     """Return every mistake that a model found; `root` is the JSON path of the value that was checked."""
-    found = (problem for details in error.errors() for problem in _problems(details))
+    found = (problem for details in _causes(error) for problem in _problems(details, model))
     return [Problem(root + problem.path.removeprefix("$"), problem.message) for problem in found]
+
+
+def message_of(details: ErrorDetails) -> str:
+    """Return what is wrong in plain words."""
+    message = _MESSAGES.get(details["type"])
+    return message.format(**details.get("ctx", {})) if message else details["msg"].removeprefix("Value error, ")
 
 
 def _read_json(text: bytes | str) -> Any:
     try:
         return load_json(text)
     except ValueError as error:
-        raise ConfigInvalid((Problem("$", f"this is not JSON: {error}"),)) from error
+        raise ConfigInvalid((Problem("$", f"not valid JSON: {error}"),)) from error
     except RecursionError as error:
         raise ConfigInvalid((TOO_DEEP,)) from error
 
 
-def _problems(details: ErrorDetails) -> list[Problem]:
+def _causes(error: ValidationError) -> Iterator[ErrorDetails]:
+    # A list counts as too short when one of its entries is unreadable; then only the entry's mistake is reported.
+    all_details = error.errors()
+    for details in all_details:
+        loc = details["loc"]
+        has_inner = any(len(each["loc"]) > len(loc) and each["loc"][: len(loc)] == loc for each in all_details)
+        if details["type"] != "too_short" or not has_inner:
+            yield details
+
+
+def _problems(details: ErrorDetails, model: Any) -> list[Problem]:
+    message = message_of(details)
     if details["type"] == "value_error" and not details["loc"]:
         # A rule over the whole document names its places itself, one a line.
-        lines = details["msg"].removeprefix("Value error, ").splitlines()
-        return [Problem(f"$.{where}", message) for where, _, message in (line.partition(": ") for line in lines)]
-    return [Problem(_json_path(details["loc"]), details["msg"].removeprefix("Value error, "))]
+        return [
+            Problem(f"$.{where}", text) for where, _, text in (line.partition(": ") for line in message.splitlines())
+        ]
+    if details["type"] == "extra_forbidden" and (known := _fields_at(model, details["loc"][:-1])):
+        message += f"; known: {', '.join(known)}"
+    return [Problem(_json_path(details["loc"]), message)]
+
+
+def _fields_at(kind: Any, loc: tuple[int | str, ...]) -> list[str]:
+    """Return the names of the fields that the model at a place has."""
+    for part in loc:
+        # Keys of mappings, positions in lists and pydantic's tags of unions are no fields: the kind stays.
+        kind = _fields(kind).get(str(part), kind)
+    return sorted(_fields(kind))
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """Return the types of a model's fields by their names in JSON; `kind` may be a container of the model."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {_name(field.validation_alias, name): field.annotation for name, field in kind.model_fields.items()}
+    return {name: inner for argument in get_args(kind) for name, inner in _fields(argument).items()}
+
+
+def _name(alias: Any, name: str) -> str:
+    return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias or name)
 
 
 def _json_path(loc: tuple[int | str, ...]) -> str:

@@ -28,11 +28,11 @@ FAILURES: Final = (
     ValueError,
 )
 _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
-"""ccxt itself waits for ever for an answer over WebSocket. A REST call reports its own timeout before this."""
+"""ccxt itself waits for an answer over WebSocket without a limit. A REST call reports its own timeout before this."""
 
 
 class CcxtCaller:
-    """Calls one ccxt instance. The adapter's parts share it, and nothing else of one another."""
+    """Calls one ccxt instance. The parts of the adapter share it, and nothing else."""
 
     def __init__(self, ccxt: Any, profile: ExchangeProfile, *, has_keys: bool) -> None:
         self.ccxt = ccxt
@@ -61,7 +61,7 @@ class CcxtCaller:
             sending.reset(token)
 
     async def follow(self, action: str, watch: Callable[..., Awaitable[Any]], *arguments: Any) -> NoReturn:
-        """Await one of ccxt's streams, again should it ever return.
+        """Await one of ccxt's streams; if it returns, await it again.
 
         Raises:
             Retryable, Rejected, Fatal: why it broke.
@@ -95,6 +95,6 @@ class CcxtCaller:
 
 
 def was_cancelled() -> bool:
-    """Tell whether somebody wants the running task to end."""
+    """Tell whether the running task was asked to end."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,8 +1,8 @@
-"""What an exchange's answer or failure means for what was asked: the one place where that is decided.
+"""Classifies an exchange's answers and failures; no other module does.
 
 Nothing counts as "not done" without definite evidence: a code of the exchange that its profile explains or that ccxt
-maps to a class of its own, or that nothing had left us. Whatever is vaguer may have been done. An exchange's own codes
-are `error_rules` of its profile and come first; then, as seen with ccxt 4.5.90:
+maps to a class of its own, or proof that the request was never sent. Everything else counts as possibly done. An
+exchange's own codes are `error_rules` of its profile and come first; then, as seen with ccxt 4.5.90:
 
     an order without an id (HTML, an empty or broken body)              OutcomeUnknown
     ExchangeError itself (truncated body, corrupt gzip, overload)       OutcomeUnknown
@@ -48,7 +48,7 @@ _REJECTED = (
 _DUPLICATE = re.compile(r"duplicate", re.IGNORECASE)
 _SECRETS = re.compile(r"(?i)\b(signature|apikey|api_key|listenkey|token|secret|passphrase)(\"?[=:]\s*\"?)[^&\s\",}]+")
 _CODE_KEYS: Final = ("code", "retCode", "sCode", "label", "err-code", "error", "errorCode", "error_code")
-"""Under which names exchanges put the code of an error."""
+"""Names under which exchanges send the code of an error."""
 _ERRORS: Final[dict[Outcome, type[ExchangeError]]] = {
     "retryable": Retryable,
     "rejected": Rejected,
@@ -58,7 +58,7 @@ _ERRORS: Final[dict[Outcome, type[ExchangeError]]] = {
 
 
 def classify_answer(profile: ExchangeProfile, action: str, order: Mapping[str, Any]) -> ExchangeError | None:
-    """Return what an order that ccxt read from an answer means; None when it is a real one."""
+    """Return the error for an answer from which ccxt read no real order, else None."""
     if order.get("id"):
         return None
     return classify(profile, action, ccxt.BadResponse("the answer names no order"))
@@ -72,10 +72,10 @@ def classify(
     sent: bool = True,
     retry_after_ms: int | None = None,
 ) -> ExchangeError:
-    """Return what an exception out of ccxt means.
+    """Return the classified error for an exception of ccxt.
 
-    `sent` says whether anything had left us; `retry_after_ms` is the pause that the exchange asked for.
-    A question (`fetch…`, `load…`, `watch…`) leaves nothing behind, so it is never `OutcomeUnknown`.
+    `sent` says whether the request had been sent; `retry_after_ms` is the pause that the exchange asked for.
+    A query (`fetch…`, `load…`, `watch…`) changes nothing, so it is never `OutcomeUnknown`.
     """
     kind = type(error).__name__
     rule = _rule(profile, action, error)

@@ -13,7 +13,7 @@ from millrace_core.orders import Order, OrderFee
 
 CcxtDict = Mapping[str, Any]
 ANSWERED: Final = "digits"
-"""Key in ccxt's order under which the exchange's own texts of its numbers stand; see `recording.digits`."""
+"""Key in ccxt's order that holds the exchange's own texts of its numbers; see `recording.digits`."""
 
 
 def trade_of(trade: CcxtDict) -> Trade:
@@ -96,7 +96,7 @@ def _fees(order: CcxtDict) -> list[OrderFee]:
 
 
 def balances_of(balance: CcxtDict) -> Balances:
-    """Return the balances by currency code; those that the exchange sent only in part are left out."""
+    """Return the balances by currency code; incomplete ones are omitted."""
     return {
         code: Balance(free=held["free"], used=held["used"], total=held["total"])
         for code, held in balance.items()

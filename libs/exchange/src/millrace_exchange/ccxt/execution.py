@@ -81,7 +81,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
         if total is None or not order.filled or profile.edit_amount != "remaining":
             return total
         if total <= order.filled:
-            reason = f"$.payload.amountBase: {order.filled:f} are filled already, as much as {total:f} or more"
+            reason = f"$.payload.amountBase: {order.filled:f} are filled; the new amount {total:f} must be larger"
             raise Rejected(reason, exchange=profile.exchange, action="editOrder", kind="InvalidOrder")
         return total - order.filled
 

@@ -1,4 +1,4 @@
-"""What an exchange's markets demand of an order's numbers, as ccxt knows it."""
+"""Market rules of an exchange, as ccxt knows them."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -22,7 +22,7 @@ class CcxtMarketRules:
         return frozenset(self._ccxt.markets or ())
 
     def precision_errors(self, payload: CreatePayload | EditPayload) -> list[str]:
-        """Return, for each number that ccxt would round on its way, what it must be a multiple of.
+        """Return an error for each number that ccxt would round, with the step that it must be a multiple of.
 
         Empty for a symbol that the exchange does not have. An amount in quote currency must fit the
         step in which the exchange counts that currency, where it says so.
@@ -54,7 +54,7 @@ def _quote_errors(ccxt: Any, market: dict[str, Any], payload: CreatePayload | Ed
     text = ccxt.decimal_to_precision(f"{number:f}", TRUNCATE, step, ccxt.precisionMode, ccxt.paddingMode)
     if Decimal(text) != number:
         size = ccxt.number_to_string(step)
-        yield f"amountQuote {number:f} would be rounded: {payload.symbol} counts its quote currency in steps of {size}"
+        yield f"amountQuote {number:f} is not a multiple of {size}, the quote currency's step in {payload.symbol}"
 
 
 def _is_rounded(to_precision: Callable[[str, str], str], symbol: str, number: Decimal) -> bool:

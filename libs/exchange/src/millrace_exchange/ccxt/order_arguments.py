@@ -1,4 +1,4 @@
-"""What ccxt's order methods are called with for a request of ours. Pure.
+"""Arguments of ccxt's order methods for a request. Pure.
 
 Amounts and prices are handed over as `Digits`, parameters as text: ccxt never sees a float of an order.
 """
@@ -23,10 +23,10 @@ userref text cid cloid ordId order_id txid
 """
 """The exchanges' own names of the same."""
 _SIGNED: Final = "recvWindow recv_window timestamp nonce signature apiKey deadline expTime"
-"""What signs a request and bounds its validity."""
+"""Parameters that sign a request and limit its validity."""
 
 DECIDED: Final = frozenset(f"{_UNIFIED} {_NATIVE} {_SIGNED}".split())
-"""Parameters that the request itself decides: laid over it, `params` would place another order than was checked."""
+"""Parameters that the request itself decides: if `params` overrode them, the order would not be the checked one."""
 
 
 class OrderArguments(NamedTuple):
@@ -100,7 +100,7 @@ def further_params(
     """
     if decided := sorted(payload.params.keys() & DECIDED):
         raise Rejected(
-            f"$.payload.params.{decided[0]} is decided by the request itself: use the payload's own fields",
+            f"$.payload.params.{decided[0]} is not allowed: use the payload's own field",
             exchange=profile.exchange,
             action=action,
             kind="BadRequest",

@@ -22,7 +22,7 @@ class CcxtOrderQueries:
     async def fetch_order(
         self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
     ) -> Order | None:
-        """Return one order, by the exchange's id or by ours; None if the exchange says that it knows none.
+        """Return one order, by the exchange's id or by ours; None if the exchange answers that it has no such order.
 
         Where it cannot be asked by our id, the open orders are searched for it.
         """

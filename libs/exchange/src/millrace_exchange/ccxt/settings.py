@@ -1,4 +1,4 @@
-"""How an account's settings become those of a ccxt instance."""
+"""Converts an account's settings to those of a ccxt instance."""
 
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit

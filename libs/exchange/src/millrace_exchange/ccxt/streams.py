@@ -54,7 +54,7 @@ def _repeat_book(caller: CcxtCaller, symbol: str) -> None:
 
 
 def _drop_incomplete(caller: CcxtCaller, symbol: str) -> None:
-    """Forget a book that misses something, so that it is not continued."""
+    """Forget an incomplete book, so that it is not continued."""
     ccxt = caller.ccxt
     if (client := ccxt.recorder.take_incomplete(symbol)) is None or symbol not in ccxt.orderbooks:
         return

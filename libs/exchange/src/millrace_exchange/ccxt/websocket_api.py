@@ -9,7 +9,7 @@ from millrace_exchange.profile import ExchangeProfile, RateLimit
 
 
 def prepare_client(profile: ExchangeProfile, url: str, client: Any) -> None:
-    """Let requests over an exchange's WebSocket API go out as fast as it takes them, and be forgotten once answered.
+    """Send requests over an exchange's WebSocket API as fast as it accepts them, and forget them once answered.
 
     Sockets of subscriptions keep ccxt's ways.
     """
@@ -19,7 +19,7 @@ def prepare_client(profile: ExchangeProfile, url: str, client: Any) -> None:
 
 
 class Window:
-    """Lets a limit's number of requests through in any window of time, each of the others as soon as it may.
+    """Sliding window: lets a limit's number of requests through at once, each further one as soon as it may go.
 
     ccxt charges every message to any socket what a subscription costs (5 messages a second on Binance): after 240
     orders within a minute it would silently hold the next back for the rest of it, and it sums up the whole minute for

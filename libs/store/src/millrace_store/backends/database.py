@@ -1,4 +1,4 @@
-"""What the store needs of a database: consistent reads, transactions, long results in pieces."""
+"""The interface that the store needs of a database: consistent reads, transactions, long results in pieces."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager

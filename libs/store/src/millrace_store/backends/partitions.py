@@ -1,4 +1,4 @@
-"""Partitions of PostgreSQL's large tables, one a day: made before a row needs them and dropped when they are old."""
+"""Partitions of PostgreSQL's large tables, one per day: made before a row needs them and dropped when they are old."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

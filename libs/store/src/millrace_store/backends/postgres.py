@@ -18,7 +18,7 @@ _CONNECTIONS: Final = 10
 _CONNECT_TIMEOUT_S: Final = 10.0
 _COMMAND_TIMEOUT_S: Final = 120.0
 _MIGRATION_LOCK: Final = 0x6D696C6C72616365
-"""`millrace` as a number: the advisory lock that one migration at a time holds."""
+"""Advisory lock key for migrations ("millrace" as a number)."""
 
 
 _GONE: Final = (

@@ -108,7 +108,7 @@ class SqliteDatabase:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[_Reader]:
         """Open a view of the file as it is now."""
-        connection = await _in_time(self._idle.get(), "no connection became free")
+        connection = await _in_time(self._idle.get(), "no free connection")
         try:
             yield _Reader(connection)
         finally:
@@ -171,7 +171,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def _turn_to_write(self) -> AsyncIterator[None]:
-        await _in_time(self._writing.acquire(), "another transaction of this process did not end")
+        await _in_time(self._writing.acquire(), "another transaction of this process did not finish")
         try:
             yield
         finally:

@@ -1,1 +1,1 @@
-"""Whole histories as files: Parquet and CSV."""
+"""Exports of whole histories as Parquet and CSV files."""

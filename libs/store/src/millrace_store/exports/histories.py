@@ -89,7 +89,7 @@ def columns_of(kind: Kind) -> list[Column]:
 
 
 async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
-    """Return an export's queries, one a stream, each ordered by time."""
+    """Return an export's queries, one per stream, each ordered by time."""
     table: Any = _TABLES[kind].c
     columns = [_exact(column) for column in _own(kind)]
     if kind == "orders":

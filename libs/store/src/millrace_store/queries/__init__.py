@@ -1,1 +1,1 @@
-"""From rows to records: pages of history, order books of the past, candles."""
+"""Queries: pages of history, order books of the past, candles."""

@@ -64,7 +64,7 @@ class AccountQueries:
         return Page([make.current_order(row[4]) for row in rows], after)
 
     async def order(self, scope: Scope, order_id: str) -> CurrentOrder | None:
-        """Return one order as it is now; where several have that id, the scope's exchange and symbol choose one.
+        """Return the current state of one order; if several have the id, the scope's exchange and symbol select one.
 
         Raises:
             AmbiguousOrder: several orders have that id, and the scope fits more than one.
@@ -75,7 +75,7 @@ class AccountQueries:
     async def order_history(
         self, scope: Scope, *, order_id: str | None = None, request_id: str | None = None
     ) -> OrderHistory | None:
-        """Return everything known of one order or of one request; None when nothing is known.
+        """Return everything known of one order or one request, or None.
 
         One of the two ids must be given. Where several orders have that id, the scope's exchange and symbol choose one.
 

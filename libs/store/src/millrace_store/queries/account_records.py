@@ -37,7 +37,7 @@ _TRACE: Final = msgspec.json.Decoder(Trace)
 
 
 def first_of_its_id() -> sa.ColumnElement[bool]:
-    """Return the condition that an own trade did not come before, under another message."""
+    """Return the condition that excludes own trades already stored with an earlier message."""
     row, earlier = tables.own_trades.c, tables.own_trades.alias("earlier").c
     before = sa.tuple_(earlier.epoch, earlier.seq, earlier.n) < sa.tuple_(row.epoch, row.seq, row.n)
     same = (earlier.stream_id == row.stream_id) & (earlier.trade_id == row.trade_id)

@@ -1,4 +1,4 @@
-"""Order books of the past: a stored snapshot, and the messages after it applied to it.
+"""Order books of the past: a stored snapshot with the messages after it applied.
 
 `Rebuilt` is pure; the functions below it ask the database for the snapshot and the messages.
 """
@@ -60,7 +60,7 @@ class Rebuilt:
 
     @property
     def state(self) -> BookState:
-        """The book, and what is wrong with it."""
+        """The state that holds the book and detects its errors."""
         return self._state
 
     @property
@@ -82,7 +82,7 @@ class Rebuilt:
             self.last, self.at_ms = delta.id, delta.at_ms
 
     def proved(self) -> "Rebuilt":
-        """Return the book if nothing proves it wrong.
+        """Return the book if it is valid.
 
         Raises:
             BookUnknown: the book is crossed.
@@ -162,7 +162,7 @@ async def rebuild(reader: Reader, name: StreamName, goal: Goal) -> Rebuilt:
     """
     base = await base_of(reader, name, goal)
     if base is None:
-        raise BookUnknown("no snapshot that old is stored")
+        raise BookUnknown("no stored snapshot is old enough")
     book = Rebuilt(base)
     # Rows beyond the moment need not be read, except for a clock that was set back by up to the slack.
     until = goal.at_ms + _SLACK_MS if isinstance(goal, Moment) else None
@@ -255,7 +255,7 @@ async def _refuse_later_epoch(reader: Reader, name: StreamName, goal: Goal, book
     """Refuse a book that ends with its epoch although messages of a later epoch belong to it."""
     match goal:
         case After(target) if book.last < target:
-            raise BookUnknown(f"the message {target} is not stored; the last before it is {book.last}")
+            raise BookUnknown(f"the message {target} is not stored; the last one before it is {book.last}")
         case Moment(at_ms):
             table = tables.book_deltas.c
             later = (
@@ -269,7 +269,7 @@ async def _refuse_later_epoch(reader: Reader, name: StreamName, goal: Goal, book
                 .limit(1)
             )
             if found := await reader.fetch(later):
-                raise BookUnknown(f"the snapshot with which epoch {found[0][0]} began is not stored")
+                raise BookUnknown(f"the first snapshot of epoch {found[0][0]} is not stored")
 
 
 def record_of(name: StreamName, rebuilt: Rebuilt, depth: int | None) -> BookRecord:

@@ -1,8 +1,8 @@
 """Candles of any interval, built exactly from trades.
 
-Minutes are built once and stored. A batch with trades marks their minutes stale, and a stale minute is built again from
-its trades: for a query, or by `rebuild_stale` to be stored. So the writer does not pay for candles, and late trades
-still count.
+Minute candles are built once and stored. A batch with trades marks their minutes stale, and a stale minute is built
+again from its trades: for a query, or by `rebuild_stale` to be stored. So the writer does not pay for candles, and late
+trades still count.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -115,7 +115,7 @@ def record_of(exchange: str, symbol: str, at_ms: int, prices: Sequence[Any]) -> 
 
 
 async def rebuild_stale(database: Database) -> int:
-    """Build and store the stale minutes that are over; return how many."""
+    """Build and store the stale minutes that are over; return their number."""
     table, count = tables.stale_minutes.c, 0
     until = now_ms() - _SETTLED_AFTER_MS
     wanted = (
@@ -142,7 +142,7 @@ async def rebuild_stale(database: Database) -> int:
 
 
 async def _minutes(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
-    """Return the minutes of a stream piece by piece, with stale ones built anew."""
+    """Return the minutes of a stream piece by piece, with stale ones rebuilt."""
     kept, stale = tables.minute_candles.c, tables.stale_minutes.c
     while start < end:
         stale_rows = await reader.fetch(_range(sa.select(stale.at_ms), stale, stream, start, end))

@@ -129,7 +129,7 @@ class MarketQueries:
     async def events(
         self, scope: Scope, action: str, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
     ) -> Page[EventRecord]:
-        """Return messages of streams without a table of their own, such as `watchPositions`.
+        """Return messages of streams without a table of their own, such as `watchFundingRate`.
 
         Raises:
             BadCursor: `cursor` is not from a page of this query.

@@ -28,7 +28,7 @@ _STREAM_KINDS = ("deltas", "snapshots", "requests")
 
 
 class OperationsQueries:
-    """What the platform stored, lost and measured, and what its agents reported."""
+    """Queries of stored positions, losses, latencies and agents' reports."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -82,7 +82,7 @@ async def _streams(reader: Reader, scope: Scope) -> dict[int, Stream]:
 
 
 async def _of_id(reader: Reader, streams: dict[int, Stream], scope: Scope, order_id: str) -> _Key | None:
-    """Return the order that has this id and fits the scope; None when there is none.
+    """Return the order that has this id and fits the scope, or None.
 
     Raises:
         AmbiguousOrder: several do.

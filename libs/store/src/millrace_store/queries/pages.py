@@ -1,4 +1,4 @@
-"""Scopes, pages and cursors: what a query is about, and how it returns rows page by page."""
+"""Scopes, pages and cursors: the filters of a query, and paging through its rows."""
 
 import base64
 import binascii
@@ -38,8 +38,8 @@ class Page(NamedTuple, Generic[RowT]):
 
     rows: list[RowT]
     next_cursor: str | None
-    """Pass it to the same query for the rows that follow; None after the last page. Rows that are written meanwhile
-    neither repeat nor displace the rows that were there at the start."""
+    """Pass it to the same query for the rows that follow; None after the last page. Rows written between two pages
+    neither repeat nor displace the rows that existed at the start."""
 
 
 Key = tuple[int | str, ...]

@@ -34,7 +34,7 @@ class TradeRecord(_Record, frozen=True, kw_only=True):
 
 
 class CandleRecord(_Record, frozen=True, kw_only=True):
-    """What a market did in one interval."""
+    """Prices and volume of one interval."""
 
     exchange: str
     symbol: str
@@ -91,7 +91,7 @@ class CurrentOrder(_Record, frozen=True, kw_only=True):
 
 
 class OrderEvent(_Record, frozen=True, kw_only=True):
-    """What one message said of an order."""
+    """The report of one message about an order."""
 
     message_id: str
     at_ms: int
@@ -111,7 +111,7 @@ class RequestRecord(_Record, frozen=True, kw_only=True):
     symbol: str | None
     order_source: str | None
     request: msgspec.Raw
-    """The whole request as it travelled, with every digit: JSON."""
+    """The whole request as published, with every digit: JSON."""
 
 
 class ResponseRecord(_Record, frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ class FailedExecution(_Record, frozen=True, kw_only=True):
 
 
 class BalanceRecord(_Record, frozen=True, kw_only=True):
-    """What an account held of one currency from a moment on."""
+    """An account's balance of one currency from a moment on."""
 
     exchange: str
     message_id: str
@@ -199,7 +199,7 @@ class GapRecord(_Record, frozen=True, kw_only=True):
 
 
 class LatencyRecord(_Record, frozen=True, kw_only=True):
-    """How long one hop took over a time, ns."""
+    """Durations of one hop over a period, ns."""
 
     stream: str
     hop: str
@@ -213,7 +213,7 @@ class LatencyRecord(_Record, frozen=True, kw_only=True):
 
 
 class StreamRecord(_Record, frozen=True, kw_only=True):
-    """How far a journal is stored."""
+    """The position up to which a journal is stored."""
 
     stream: str
     position: str
@@ -263,7 +263,7 @@ class DeadLetter(_Record, frozen=True, kw_only=True):
 
 
 class TokenRecord(_Record, frozen=True, kw_only=True):
-    """An API token. Of its secret only a hash is stored."""
+    """An API token; only a hash of its secret is stored."""
 
     id: str
     tenant: str
@@ -284,7 +284,7 @@ class AuditRecord(_Record, frozen=True, kw_only=True):
     at_ms: int
     tenant: str
     actor: str
-    """The id of the token, or whatever was presented instead of a token."""
+    """The id of the token, or the text that was sent instead of a token."""
     action: str
     target: str | None
     outcome: str

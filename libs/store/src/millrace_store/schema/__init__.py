@@ -1,1 +1,1 @@
-"""What is stored: the tables and their migrations, and what the name of a stream says of its rows."""
+"""The schema: tables, migrations, and the ids and parts of stream names."""

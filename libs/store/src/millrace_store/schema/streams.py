@@ -1,4 +1,4 @@
-"""Ids of Redis names, and what a name says about its rows: tenant, exchange, action, symbol."""
+"""Ids of Redis names, and the parts of a name: tenant, exchange, action, symbol."""
 
 from functools import lru_cache
 from hashlib import blake2b

@@ -1,1 +1,1 @@
-"""From messages to rows: batches, their commit, and its maintenance."""
+"""Writes messages as rows: batches, their commit, and maintenance."""

@@ -1,4 +1,4 @@
-"""What one transaction writes: the rows of messages, and with them the positions of their streams.
+"""The content of one transaction: the rows of messages, and the positions of their streams.
 
 Pure: rows are collected here and committed by `millrace_store.writing.commit`.
 """
@@ -76,7 +76,7 @@ class Batch:
         return sum(written.messages for written in self.written.values())
 
     def book_delta(self, place: Place, data: bytes, nonce: int | None) -> None:
-        """Add what changed in an order book, as it travelled."""
+        """Add the change of an order book, as published."""
         if self._admits(place.name, place.id):
             row = (*identity(place), int64(place.event_ms), int64(nonce), str(data, "utf-8"))
             self._add(tables.book_deltas, row)
@@ -110,7 +110,7 @@ class Batch:
     def snapshot(
         self, place: Place, as_of: MessageId, data: bytes, *, nonce: int | None = None, checksum: int | None = None
     ) -> None:
-        """Add a snapshot of any stream as it travelled; `place.name` is the snapshot's name."""
+        """Add a snapshot of any stream as published; `place.name` is the snapshot's name."""
         if self._admits(place.name, place.id):
             self._add(tables.snapshots, (*identity(place), *as_of, int64(nonce), int64(checksum), str(data, "utf-8")))
 
@@ -186,12 +186,12 @@ class Batch:
                 self.candle_rows[stream, timeframe, at_ms] = (stream, timeframe, at_ms, *place.id, *digits)
 
     def ticker(self, place: Place, data: bytes) -> None:
-        """Add the fields of a ticker that changed, as they travelled."""
+        """Add the changed fields of a ticker, as published."""
         if self._admits(place.name, place.id):
             self._add(tables.tickers, (*identity(place), int64(place.event_ms), str(data, "utf-8")))
 
     def orders(self, place: Place, orders: Sequence[Order]) -> None:
-        """Add what a message said of orders: an event for each, joined into the current order."""
+        """Add a message's orders: an event for each, joined into the current order."""
         if self._admits(place.name, place.id):
             self._add_order_events(place, orders)
 
@@ -201,7 +201,7 @@ class Batch:
             self._add_balances(place, balances)
 
     def event(self, place: Place, data: bytes) -> None:
-        """Add a message of a stream without a table of its own (positions, funding rates), as it travelled."""
+        """Add a message of a stream without a table of its own (funding rates, liquidations), as published."""
         if self._admits(place.name, place.id):
             self._add(tables.events, (*identity(place), int64(place.event_ms), str(data, "utf-8")))
 
@@ -211,7 +211,7 @@ class Batch:
             self._add(tables.statuses, (*identity(place), status.status, nul_free(status.reason)))
 
     def request(self, place: Place, data: bytes, request: Mapping[str, Any]) -> None:
-        """Add a request to trade as it travelled, however malformed; the fields of the protocol in it are indexed."""
+        """Add a request to trade as published, even if malformed; the fields of the protocol in it are indexed."""
         if not self._admits(place.name, place.id):
             return
         payload = request.get("payload")
@@ -252,7 +252,7 @@ class Batch:
         self._add_order_events(place, response.orders or [], first=len(own))
 
     def dead_letter(self, place: Place, reason: str, raw: bytes) -> None:
-        """Add a message that cannot be decoded or stored as what it is; it counts as stored."""
+        """Add a message that cannot be decoded or stored; it counts as stored."""
         if self._admits(place.name, place.id):
             self._add(tables.dead_letters, (*identity(place), nul_free(reason), bytes(raw)))
 

@@ -98,7 +98,7 @@ async def _merge(
     overlapping: HighWaterMarks,
     begun: HighWaterMarks,
 ) -> None:
-    """Write what is merged with rows that are there already."""
+    """Write the rows that are merged with existing ones."""
     candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
     if candles:
         await writer.replace(tables.candles, candles)

@@ -1,4 +1,4 @@
-"""Maintenance: what keeps queries quick and the disk bounded.
+"""Maintenance: keeps queries quick and the disk bounded.
 
 Candles of finished minutes, checkpoints of order books where the gatherer's snapshots are far apart, partitions of the
 coming days, and the retention.
@@ -33,7 +33,7 @@ _OTHER: Final[tuple[Table, ...]] = (
 
 
 class Retention(NamedTuple):
-    """Days for which each kind of history is kept; None keeps it for ever.
+    """Days for which each kind of history is kept; None keeps it forever.
 
     Candles, current orders, configurations and the audit trail are small, and always kept.
     """
@@ -95,7 +95,7 @@ async def extend_checkpoints(database: Database) -> int:
 
 
 async def _extend_stream(database: Database, name: StreamName) -> int:
-    """Go on from the last whole book: to the farthest snapshot within reach, else by a checkpoint of our own."""
+    """Continue from the last whole book: to the farthest snapshot within reach, else by a checkpoint."""
     written = 0
     async with database.reading() as reader:
         here = await _progress(reader, name)

@@ -1,4 +1,4 @@
-"""The current orders: the join of everything that any message said of them."""
+"""The current orders: the join of all reports about each."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -17,14 +17,14 @@ from millrace_store.schema.streams import stream_id
 from millrace_store.writing.written import OrderObservation
 
 _Key = tuple[str, str, str, str]
-"""Tenant, exchange, number, and the symbol, empty where no message named it."""
+"""Tenant, exchange, order id, and the symbol, empty if no message named it."""
 
 _decode: Final = msgspec.json.Decoder(OrderRecord).decode
 """Read the column `data` of `orders`."""
 
 
 async def join_orders(writer: Writer, dialect: Dialect, observations: Iterable[OrderObservation]) -> None:
-    """Join what messages said of orders into the table `orders`.
+    """Join the messages' orders into the table `orders`.
 
     Different streams report the same order, so one writer at a time joins the orders of a tenant.
 

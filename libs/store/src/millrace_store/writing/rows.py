@@ -25,7 +25,7 @@ class Place(NamedTuple):
     """The identity of a message in the database: its stream, its id, its times."""
 
     name: str
-    """The Redis name on which it travelled: a stream's, a stream's snapshots', or a tenant's traderActions."""
+    """The Redis name on which it was published: a stream's, its snapshots', or a tenant's traderActions."""
     id: MessageId
     at_ms: int
     """When it was published, by its trace; for a request its own time."""
@@ -55,7 +55,7 @@ class MarketTrade(Protocol):
 
     @property
     def side(self) -> str | None:
-        """`buy` or `sell`: what the taker did."""
+        """`buy` or `sell`: the taker's side."""
 
     @property
     def price(self) -> float:
@@ -127,7 +127,7 @@ class BookPage(NamedTuple):
     event_ms: Sequence[int | None]
     nonces: Sequence[int | None]
     lines: bytes
-    """The data of all deltas, a line each: one object instead of thousands until the texts are needed."""
+    """The data of all deltas, one per line: one object instead of thousands until the texts are needed."""
 
     def columns(self) -> tuple[Iterable[Any], ...]:
         """Return the values of each of the table's columns."""

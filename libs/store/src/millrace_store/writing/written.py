@@ -1,4 +1,4 @@
-"""Which messages of each stream a batch holds, and which of them are new. Pure.
+"""Tracks the messages of each stream in a batch, and which of them are new. Pure.
 
 Ids have no holes, so the messages of a stream are a few runs, and a position says of every message whether it is new.
 """
@@ -67,7 +67,7 @@ class Written(msgspec.Struct):
         return sum(run.messages for run in self.runs)
 
     def add(self, ids: MessageIds) -> list[bool] | None:
-        """Add messages above those before them. Return None when all were, else for each whether it was."""
+        """Add messages above those before them. Return None if all were, else a flag for each."""
         first, last = ids[0], ids[-1]
         if first > self.last and ids.is_run:
             self._append(Run(first.epoch, first.seq, last.seq))
@@ -109,7 +109,7 @@ def _cut(run: Run, position: MessageId) -> Run:
 
 
 class OrderObservation(NamedTuple):
-    """What one message said of an order."""
+    """The report of one message about an order."""
 
     stream: int
     id: MessageId
@@ -134,14 +134,14 @@ def rows_above(marks: HighWaterMarks, rows: Columns) -> Columns:
 
 
 def observations_above(marks: HighWaterMarks, observations: Sequence[OrderObservation]) -> Sequence[OrderObservation]:
-    """Return what new messages said of orders."""
+    """Return the order observations of new messages."""
     return [one for one in observations if one.id > marks.get(one.stream, NOWHERE)]
 
 
 def begun_epochs(positions: Mapping[str, MessageId]) -> dict[int, MessageId]:
     """Return for each stream of snapshots the end of its newest epoch, so that only a later epoch counts as new.
 
-    The first snapshot of an epoch says what held as the epoch began; the ones after it add nothing to that.
+    The first snapshot of an epoch holds the state at the epoch's begin; later ones add nothing to that.
     """
     return {
         stream_id(name): MessageId(at.epoch, _BEYOND_EVERY_SEQ) for name, at in positions.items() if is_snapshot(name)

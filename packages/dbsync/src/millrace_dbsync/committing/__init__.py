@@ -1,1 +1,1 @@
-"""Batches into the database, through its outages and around what it refuses."""
+"""Commits batches, through outages of the database and around messages that it refuses."""

@@ -1,4 +1,4 @@
-"""Commits what was read, through any outage of the database and around what it refuses."""
+"""Commits batches, through outages of the database and around messages that it refuses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class Indivisible(Exception):
-    """The database refuses a batch that another process read: read it again in this process to divide it."""
+    """The database refuses a batch that another process read; this process must read it again to divide it."""
 
 
 class Committer:
@@ -38,7 +38,7 @@ class Committer:
     async def store(self, batches: Sequence[PreparedBatch]) -> None:
         """Commit batches that follow one another together; wait for a database that is gone, however long it takes.
 
-        What the database itself refuses goes to dead letters; everything else is stored.
+        Messages that the database refuses go to dead letters; everything else is stored.
 
         Raises:
             StoreError: the database refuses even a dead letter, so no message is to blame.
@@ -51,7 +51,7 @@ class Committer:
                 await self.store([part])
 
     async def _parts(self, batches: Sequence[PreparedBatch], error: StoreError) -> list[PreparedBatch]:
-        """Divide what the database refuses, so that the one message to blame is found and the others are stored.
+        """Divide a refused batch until the one message to blame is found and the others are stored.
 
         Raises:
             StoreError: it cannot be divided further.
@@ -93,7 +93,7 @@ class Committer:
         self._health.count("lost", hole.missing)
         first = MessageId(hole.epoch, hole.first_seq)
         log.error("messages are lost", stream=hole.name, missing=hole.missing, first=str(first), reason=hole.reason)
-        self._health.error(f"{hole.name}: {hole.missing} messages lost from {first} on: {hole.reason}")
+        self._health.error(f"{hole.name}: {hole.missing} messages lost, starting at {first}: {hole.reason}")
 
 
 def _as_dead_letter(source: JournalBatch, reason: str) -> PreparedBatch:
@@ -101,7 +101,7 @@ def _as_dead_letter(source: JournalBatch, reason: str) -> PreparedBatch:
     result = HandlingResult()
     ((name, (entry,)),) = source.pages.items()
     rows = Batch()
-    dead_letter(rows, name, entry, f"the database refuses it: {reason}", result)
+    dead_letter(rows, name, entry, f"the database rejected the message: {reason}", result)
     return replace(PreparedBatch.of(source, rows, result), is_dead_letter=True)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
-from millrace_service import UnitHealthReporter
+from millrace_service import SettingsInvalid, UnitHealthReporter
 from millrace_service.settings import DEFAULT_DATA_DIR
-from millrace_store import Batch, DatabaseUnavailable, Store
+from millrace_store import Batch, DatabaseUnavailable, Store, UnsupportedDatabase
 
 _RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
 
@@ -18,9 +18,18 @@ log = structlog.get_logger()
 
 
 def database_url(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder."""
+    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder.
+
+    Raises:
+        SettingsInvalid: it is not the address of a supported database.
+    """
     data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
-    return environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+    try:
+        Store.check_url(url)
+    except UnsupportedDatabase as error:
+        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
+    return url
 
 
 class SharedDatabase:
@@ -37,7 +46,7 @@ class SharedDatabase:
         """Return the store, once it is open.
 
         Raises:
-            StoreError: it cannot be opened: the address is wrong, or the database refuses us.
+            StoreError: it cannot be opened: the address is wrong, or the database refuses the connection.
         """
         return await asyncio.shield(self._opened)
 
@@ -83,7 +92,7 @@ class SharedDatabase:
                 await asyncio.sleep(backoff.failed())
 
     def _ended(self, keeper: "asyncio.Task[None]") -> None:
-        """Tell those who wait for the store why it cannot be opened."""
+        """Fail all waiters for the store with the reason why it cannot be opened."""
         if self._opened.done():
             return
         if keeper.cancelled():

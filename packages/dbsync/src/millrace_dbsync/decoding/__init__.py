@@ -1,1 +1,1 @@
-"""Entries of journals as typed messages."""
+"""Decodes journal entries into typed messages."""

@@ -17,15 +17,15 @@ _DIGITS: Final = b"0123456789.-"
 _EMPTY: Final = b"[]"
 _NAMES: Final = (b'"bids"', b'"asks"', b'"nonce"', b'"checksum"')
 _PLAIN: Final = frozenset(b"{}[],:null")
-"""What a form may consist of beside names. No spaces: an empty list and a list of one number could look the same. No
-exponents: a number of few digits could be too large for a float."""
+"""Characters that a form may have besides names. No spaces: an empty list and a list of one number could look the same.
+No exponents: a number of few digits could be too large for a float."""
 _LONGEST: Final = 300
 """Numbers of fewer digits than this fit in a float."""
 _MOST_FORMS: Final = 20_000
 
 
 class _Book(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """What the data must be: as `millrace_core.market.BookDelta`."""
+    """The expected data: as `millrace_core.market.BookDelta`."""
 
     bids: list[Level]
     asks: list[Level]

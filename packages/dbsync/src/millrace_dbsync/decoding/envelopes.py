@@ -1,4 +1,4 @@
-"""Envelopes of journal entries: their message, its stream and time, and what is wrong with one that is malformed."""
+"""Envelopes of journal entries: their message, its stream and time, or the error of a malformed one."""
 
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ def envelope(entry: JournalEntry) -> Message:
     """
     message = decode(text_of(entry))
     if message.id != f"{entry.id.epoch}-{entry.id.seq}":
-        raise invalid(f"the entry is {entry.id}, and the message in it says {message.id}")
+        raise invalid(f"the entry's id is {entry.id}, but the message's id is {message.id}")
     return message
 
 

@@ -15,7 +15,7 @@ from millrace_dbsync.decoding.envelopes import DAY_MS, NS_PER_MS
 
 
 class PlainTrace(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The hops of market data: the part of `millrace_core.trace.Trace` that is set on its way here."""
+    """The hops of market data: the part of `millrace_core.trace.Trace` that is set before it is stored."""
 
     exchange: int | None = None
     received: int | None = None

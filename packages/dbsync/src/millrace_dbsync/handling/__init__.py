@@ -1,1 +1,1 @@
-"""From messages to the rows of a batch, a handler for each kind of journal."""
+"""Turns messages into the rows of a batch, with one handler for each kind of journal."""

@@ -55,7 +55,7 @@ class _BookDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
 
 
 class BusyBook(BusyFeed):
-    """Handles the deltas of an order book, which are stored as they travelled."""
+    """Handles the deltas of an order book, which are stored as published."""
 
     def __init__(self, name: str, rest: Handler) -> None:
         super().__init__(name, rest)

@@ -1,4 +1,4 @@
-"""What a handler is, and what it reports beside the rows: latencies, dead letters, failed executions."""
+"""The base of all handlers, and their results besides rows: latencies, dead letters, failed executions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class HopTimes:
 
 
 def _between(start: _Hop, end: _Hop) -> list[int] | None:
-    """Return the time from hop to hop of each message; None when a hop of any is unknown."""
+    """Return the time from hop to hop of each message; None if any hop is unknown."""
     try:
         return list(map(sub, end, start))
     except TypeError:
@@ -74,7 +74,7 @@ class DeadEntry(NamedTuple):
 
 @dataclass
 class HandlingResult:
-    """What handlers report of the messages of one batch."""
+    """Results of the handlers for the messages of one batch."""
 
     times: HopTimes = field(default_factory=HopTimes)
     dead: list[DeadEntry] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Handlers: which rows the messages of each kind of journal leave."""
+"""Handlers: the rows for the messages of each kind of journal."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -131,7 +131,7 @@ class _Snapshots(_OneByOne):
 
 
 class _Requests(_OneByOne):
-    """Requests to trade, however malformed."""
+    """Requests to trade, malformed ones included."""
 
     def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
         text = text_of(entry)
@@ -148,7 +148,7 @@ def _asked_at(entry_id: MessageId, text: bytes) -> int:
 
 
 def _misplaced(kind: str) -> InvalidMessage:
-    return invalid(f"a {kind} does not belong on this stream")
+    return invalid(f"a {kind} message is not allowed on this stream")
 
 
 class _AskedAt(msgspec.Struct, rename="camel"):

@@ -19,7 +19,7 @@ Put = Callable[[Batch, Place, msgspec.Raw], None]
 
 
 class MarketTrade(msgspec.Struct):
-    """What is stored of a market's trade; other fields are not looked at."""
+    """The stored fields of a market's trade; other fields are ignored."""
 
     id: str | None
     timestamp: int | None
@@ -29,18 +29,18 @@ class MarketTrade(msgspec.Struct):
 
 
 class MarketTrades(msgspec.Struct):
-    """What is stored of a message with a market's trades."""
+    """The stored fields of a message with a market's trades."""
 
     trades: list[MarketTrade]
 
 
 def put_delta_of(action: Action) -> Put:
-    """Return what adds the deltas of a stream; those without a table of their own are kept as they travelled."""
+    """Return the function that adds a stream's deltas; those without a table of their own are kept as published."""
     return _DELTAS.get(action, _event)
 
 
 def put_snapshot_of(action: Action) -> Put:
-    """Return what adds the snapshots of a stream; of most only the id up to which they reach is decoded."""
+    """Return the function that adds a stream's snapshots; of most, only the id up to which they reach is decoded."""
     return _SNAPSHOTS.get(action, _snapshot)
 
 

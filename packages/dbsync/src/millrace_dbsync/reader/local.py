@@ -1,4 +1,4 @@
-"""Reading journals in this process, and preparing what was read while the next batch is on its way."""
+"""Reads journals in this process, and prepares each batch while the next one is read."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -30,7 +30,7 @@ class BatchPreparation:
     async def batches(self) -> AsyncGenerator[PreparedBatch, None]:
         """Return the prepared batches in order until `end` is called; close the generator when leaving earlier.
 
-        A batch is empty only where the one before it said that there is more, and there was not.
+        A batch is empty only if the one before it announced more, and there was none.
         """
         reading = asyncio.create_task(self._read(0.0))
         try:
@@ -45,7 +45,7 @@ class BatchPreparation:
             reading.cancel()
 
     async def _read_on(self) -> JournalBatch:
-        """Return what should be there at once; an empty batch when there is nothing, or reading ends."""
+        """Return what is available at once; an empty batch if there is nothing, or reading ends."""
         return JournalBatch() if self._is_ending else await self._intake.next()
 
     async def _read(self, pause_s: float) -> JournalBatch:

@@ -46,7 +46,7 @@ class ReaderPool:
             await asyncio.wait([self._starting])
 
     def take(self) -> ReaderProcess | None:
-        """Return the spare process; None when there is none."""
+        """Return the spare process, or None."""
         spare, self._spare = self._spare, None
         if spare is not None:
             self._taken_at = _now()
@@ -70,7 +70,7 @@ class ReaderPool:
         try:
             reader = await ReaderProcess.start()
         except OSError as error:
-            log.warning("cannot start a reading process; this process goes on reading", reason=str(error))
+            log.warning("cannot start a reading process; reading in the main process", reason=str(error))
             self.failed()
             return
         try:
@@ -81,7 +81,7 @@ class ReaderPool:
         if is_there:
             self._spare = reader
         else:
-            log.warning("a reading process ended as it started; this process goes on reading")
+            log.warning("a reading process ended at its start; reading in the main process")
             await reader.end()
             self.failed()
 

@@ -20,7 +20,7 @@ ROOM: Final = 32
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """What a prepared batch holds, apart from its rows."""
+    """Summary of a prepared batch, apart from its rows."""
 
     count: int
     """Entries."""
@@ -62,7 +62,7 @@ PreparedQueue: TypeAlias = "asyncio.Queue[PreparedBatch | None]"
 
 
 async def collect(arrived: PreparedQueue, plan: TenantPlan) -> list[PreparedBatch]:
-    """Return the batches to commit together; none when no more will come.
+    """Return the batches to commit together; an empty list when no more will come.
 
     Waits for the first one. While the journals hold more, waits for others too: until there are enough messages, the
     interval is over, or there is no room for more. Each commit has a fixed cost, so under load larger ones are cheaper.

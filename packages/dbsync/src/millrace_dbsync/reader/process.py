@@ -30,7 +30,7 @@ class ReaderProcess:
 
     @classmethod
     async def start(cls) -> "ReaderProcess":
-        """Start it; give it its job after `greeted`.
+        """Start it; send its job after `greeted`.
 
         Raises:
             OSError: the system cannot start a process.
@@ -52,7 +52,7 @@ class ReaderProcess:
         return self._process.pid
 
     async def greeted(self) -> bool:
-        """Wait until it can be given its job; return False when it ended, or is silent for too long."""
+        """Wait until it is ready for its job; return False if it ended, or is silent for too long."""
         if self._process.stdout is None:
             return False
         try:
@@ -81,7 +81,7 @@ class ReaderProcess:
                 release = partial(self._send, slot.to_bytes(1, "big"))
                 self.arrived.put_nowait(take_batch(self._slots[slot], size, release))
         except (OSError, asyncio.IncompleteReadError):
-            log.warning("the reading process ended; its journals are read in this process meanwhile")
+            log.warning("the reading process ended; reading in the main process until another one is ready")
         finally:
             self.arrived.put_nowait(None)
 

@@ -1,4 +1,4 @@
-"""What travels between dbsync and its reading process: a job there, prepared batches back.
+"""Transport between dbsync and its reading process: a job there, prepared batches back.
 
 Batches go through memory that both processes map; a pipe carries only a short notice of each. A pipe takes 64 KB at a
 time, and for a busy process waiting for its turn at each piece costs more than the reading itself.
@@ -21,7 +21,7 @@ NOTICE: Final = struct.Struct(">BQ")
 """Says that a batch is there: the slot, and its size in bytes."""
 SIZE_BYTES: Final = 8
 GREETING: Final = b"\x01"
-"""What the process writes when it can be given its job."""
+"""The process writes it when it is ready for its job."""
 _LEAST_BYTES: Final = 1 << 18
 
 

@@ -1,1 +1,1 @@
-"""What is new in the journals, what they lost, and how far the database is behind them."""
+"""Reads journals: new entries, losses, and the lag of the database."""

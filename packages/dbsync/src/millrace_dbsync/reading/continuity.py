@@ -46,7 +46,7 @@ def follows(position: MessageId, first: MessageId) -> bool:
 def holes_before(name: str, position: MessageId, first: MessageId, before: Before) -> list[Hole]:
     """Return the gaps between a position and a page that does not follow it directly."""
     if position == BEGINNING:
-        return [Hole(name, first.epoch, 1, first.seq - 1, "written and gone before the journal was first read")]
+        return [Hole(name, first.epoch, 1, first.seq - 1, "trimmed before the journal was first read")]
     if position.epoch == first.epoch:
         reason = _DELETED if before.last is not None else _TRIMMED if before.was_trimmed else _LOST
         return [Hole(name, first.epoch, position.seq + 1, first.seq - 1, reason)]
@@ -87,7 +87,7 @@ def _end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
     if before.last is not None and before.last >= position:
         return []
     if before.last is not None:
-        reason = "Redis came back with an older state; whether messages followed in this epoch is not known"
+        reason = "Redis restarted with older data; whether messages followed in this epoch is not known"
     elif before.was_trimmed:
         reason = "trimmed before it was read; how many messages followed in this epoch is not known"
     else:
@@ -97,4 +97,4 @@ def _end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
 
 _TRIMMED = "trimmed from the journal before it was read"
 _DELETED = "missing from the journal, which holds messages before and after"
-_LOST = "lost by Redis, which has only what its writer sent again"
+_LOST = "lost by Redis; its writer could send only a part again"

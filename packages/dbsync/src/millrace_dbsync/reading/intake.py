@@ -1,4 +1,4 @@
-"""Reads a tenant's journals: which ones exist, what is new in them, and what they no longer hold."""
+"""Reads a tenant's journals: finds them, reads new entries, and detects lost ones."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ _LOOK_EVERY_S = 1.0
 
 @dataclass
 class JournalBatch:
-    """What was read together and is to be stored together."""
+    """Pages that were read together and are stored together."""
 
     pages: dict[str, JournalPage] = field(default_factory=dict)
     """By journal, each oldest first."""
@@ -75,7 +75,7 @@ class Intake:
         return batch
 
     def _go_on(self, batch: JournalBatch, most: int) -> None:
-        """Choose what is read next: journals with more, but after a batch's worth all of them again."""
+        """Choose the next journals to read: those with more, but after a batch's worth all of them."""
         full = [name for name, page in batch.pages.items() if len(page) == most]
         batch.has_more = self._goes_on = bool(full)
         self._since_all += batch.count

@@ -1,4 +1,4 @@
-"""Lag: how far the database is behind the journals, compared with how much the journals keep."""
+"""Lag: how far the database is behind the journals, relative to the journals' retention."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -17,7 +17,7 @@ USUAL_RETENTION = 10_000
 
 
 class Lag(NamedTuple):
-    """What is not stored yet of one journal."""
+    """Entries of one journal that are not stored yet."""
 
     behind: int
     """Entries."""
@@ -112,7 +112,7 @@ class LagWatch:
         for name in late.keys() - self._late:
             lag = late[name]
             words = f"{name}: {lag.behind} messages wait, {lag.share:.0%} of what its journal keeps"
-            log.warning("messages will be lost unless storing becomes faster", stream=name, behind=lag.behind)
+            log.warning("storing is too slow: messages will be lost", stream=name, behind=lag.behind)
             self._health.error(f"{words}; beyond 100 % they are lost")
         if late:
             self._health.state("stale", f"{len(late)} journals are stored late; see lastErrors")
@@ -127,10 +127,10 @@ class LagWatch:
         self._below.add(name)
         words = (
             f"{name} is written as {newest.epoch}-… although {stored.epoch}-… is stored: Redis lost the journal, and "
-            "the clock of its writer is behind. Nothing of it is stored: set that clock right and restart the writer"
+            "the clock of its writer is behind. Nothing of it is stored: correct that clock and restart the writer"
         )
         log.error(
-            "ids of a journal are below what is stored; set its writer's clock right and restart it",
+            "ids of a journal are below the stored ones; correct the writer's clock and restart the writer",
             stream=name,
             newest=str(newest),
             stored=str(stored),

@@ -1,1 +1,1 @@
-"""What is written of a request: its intent in the ledger, its order, its answer."""
+"""Writes what becomes of a request: its intent in the ledger, its order, its answer."""

@@ -43,7 +43,7 @@ class _AnswerStream:
             self.idle.cancel()
         self.opening.cancel()
         await asyncio.wait({self.opening})
-        await self.writer.close("the executor has nothing to answer here")
+        await self.writer.close("the executor has answered nothing here")
 
 
 class AnswerStreams:

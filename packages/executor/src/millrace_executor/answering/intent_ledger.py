@@ -1,4 +1,4 @@
-"""The ledger of one account: what the executor is about to do, is doing, could not settle, or has done.
+"""The ledger of one account: its intents by request id, each pending, unknown or settled.
 
 An intent is written before anything is sent, so that the executor that runs after a crash knows what to ask the
 exchange about. It stays for a while after its request is answered, so that a copy of the request is recognised.
@@ -20,12 +20,12 @@ from millrace_core.trace import Trace
 from millrace_executor.accepted_request import AcceptedRequest, MalformedArrival
 
 IntentState = Literal["pending", "unknown", "settled"]
-"""`pending`: not answered yet. `unknown`: answered so, and being resolved. `settled`: finally answered."""
+"""`pending`: not answered yet. `unknown`: outcome unknown, being resolved. `settled`: finally answered."""
 
 KEPT_AFTER_VALIDITY_MS = 3_600_000
 """How long a settled intent outlives its request's validity. A later copy of the request has expired anyway."""
 KEPT_UNDATED_MS = 24 * 3_600_000
-"""The same for a request that does not say when it was made: a later copy of it would count as fresh."""
+"""The same for a request without `requestedAt`: a later copy of it would count as new."""
 
 log = structlog.get_logger()
 
@@ -42,9 +42,9 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     keep_until: int
     """ms; until then a copy of the request may come."""
     request: Request | None = None
-    """What was asked; None once settled, and for what could not be parsed."""
+    """The request; None once settled, or if it could not be parsed."""
     client_order_id: str | None = None
-    """Under which the exchange knows the order, if there is one."""
+    """The id that the exchange got for the order, if any."""
     sent_by: int | None = None
     """ms; once unknown: nothing was sent later."""
     verdict: Response | None = None
@@ -53,7 +53,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """The final answer's status, once settled."""
     trace: Trace = Trace()
     claim: str = ""
-    """Random, so that a claim that is repeated after an outage is recognised as one's own."""
+    """Random: identifies a claim as this process's own when it is repeated after an outage."""
 
     @property
     def stream(self) -> StreamName:
@@ -97,7 +97,7 @@ def intent_of(
 
 
 def intent_of_malformed(malformed: MalformedArrival, answer_to: StreamName, now_ms: int) -> Intent:
-    """Return the intent to answer what cannot be carried out, on the stream `answer_to`."""
+    """Return the intent to answer a malformed request on the stream `answer_to`."""
     return Intent(
         request_id=malformed.request_id,
         state="pending",
@@ -156,7 +156,7 @@ class IntentLedger:
         return theirs is None
 
     async def update(self, intent: Intent) -> None:
-        """Write what became of an intent."""
+        """Write an intent's new state."""
         await self._intents.settle(self._tenant, self._exchange, intent.request_id, encode(intent))
         self._remember(intent)
 

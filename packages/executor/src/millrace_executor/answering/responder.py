@@ -1,4 +1,4 @@
-"""How a request ends: first the order's hash is written, then the answer is published, then the intent is settled.
+"""Ends requests: writes the order's hash, then publishes the answer, then settles the intent.
 
 A crash may come between any two. In this order, the executor that runs next finds out which steps are done: a reader
 of an answer finds the order, and an intent is settled only if Redis holds its answer.

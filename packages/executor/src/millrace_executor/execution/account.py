@@ -1,4 +1,4 @@
-"""The unit of work that trades on one account: from opening the exchange to handing on what is unfinished."""
+"""The unit that trades on one account: opens the exchange, and hands over unfinished requests at its end."""
 
 import asyncio
 from dataclasses import dataclass

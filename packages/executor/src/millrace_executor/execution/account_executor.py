@@ -1,6 +1,6 @@
 """The execution of one account's requests: decides about each, keeps the order among them, and has them sent.
 
-Requests run beside each other; those that concern the same order one after the other. Nothing is sent before its
+Requests run concurrently; those that concern the same order run one after the other. Nothing is sent before its
 intent is in the ledger, and nothing is sent twice.
 """
 
@@ -78,7 +78,7 @@ class AccountExecutor:
         await self._recovery.load()
 
     async def resume(self) -> None:
-        """Settle what was not, as far as the exchange can tell now, then let new requests begin.
+        """Settle what is unsettled as far as the exchange knows, then let new requests begin.
 
         The rest is answered `unknown` and resolved while other requests go on.
         """
@@ -150,10 +150,10 @@ class AccountExecutor:
     def _expired(self, accepted: AcceptedRequest) -> Response:
         waited = "" if self._ready.is_set() else " (the account was not ready to trade yet)"
         late_ms = now_ms() - accepted.valid_until_ms
-        return accepted.refuse("expired", "Expired", f"its validity ended {max(late_ms, 0)} ms ago{waited}")
+        return accepted.refuse("expired", "Expired", f"expired {max(late_ms, 0)} ms ago{waited}")
 
     async def _edited(self, payload: EditPayload) -> Order | None:
-        """Return what is known of the order to edit, if a limit needs the terms that the edit does not change."""
+        """Return the known order to edit, if a limit needs the terms that the edit does not change."""
         complete = payload.amount_base is not None and payload.price is not None
         if complete or payload.order_id is None or self._controls.limits.max_order_notional is None:
             return None

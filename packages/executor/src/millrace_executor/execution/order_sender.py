@@ -1,7 +1,7 @@
-"""Sends requests to the exchange, the only place that does, and turns what came of them into final answers.
+"""Sends requests to the exchange (nothing else does) and turns the results into final answers.
 
-The meaning of the exchange's answer decides: done, rejected, certainly not done and tried again while the request is
-valid, or unknown and resolved by asking.
+The classified answer decides: done; rejected; not done, retried while the request is valid; or unknown, resolved by
+asking.
 """
 
 from asyncio import sleep
@@ -46,7 +46,7 @@ class OrderSender:
         health: UnitHealthReporter,
     ) -> None:
         self.fatal_reason: str | None = None
-        """Why the account can no longer trade, once the exchange said so."""
+        """Why the account can no longer trade; None while it can."""
         self._client = exchange.execution
         self._queue = queue
         self._responder = responder
@@ -73,7 +73,7 @@ class OrderSender:
     async def _after(
         self, error: ExchangeError, accepted: AcceptedRequest, intent: Intent, backoff: Backoff
     ) -> Response | None:
-        """Return the final answer that an error means; None once the request may be sent again."""
+        """Return the final answer for an error, or None once the request may be sent again."""
         match error:
             case Rejected():
                 return accepted.refuse("rejected", error.kind, error.reason)
@@ -102,8 +102,7 @@ class OrderSender:
     async def _send(self, what: Sendable, client_order_id: str, turn: Turn) -> Acknowledgement:
         """Send it, once.
 
-        Raises:
-            ExchangeError: with its meaning; see `millrace_exchange.errors`.
+        Raises: ExchangeError: classified; see `millrace_exchange.errors`.
         """
         if isinstance(what, CancelAllOrders):
             return await self._cancel_all(what, turn)
@@ -143,7 +142,7 @@ def _done(accepted: AcceptedRequest, acknowledgement: Acknowledgement, client_or
 
 
 def _completed(order: Order, accepted: AcceptedRequest, client_order_id: str | None) -> Order:
-    """Return an order with what some exchanges leave out of an acknowledgement."""
+    """Return an order, completed with the fields that some exchanges omit from an acknowledgement."""
     created = isinstance(accepted.request, CreateOrder)
     return replace(
         order,

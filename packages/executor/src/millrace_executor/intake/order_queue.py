@@ -1,4 +1,4 @@
-"""Where a request waits for the one before: those that concern the same order go one after the other, others at once.
+"""Orders requests: those that concern the same order go one after the other, others at once.
 
 A request enters the queue of its account in the order of its arrival and gets a `Turn`. An order goes by our id of
 it, by the exchange's, or by both; once the answer to its creation has shown that the two are one order, either
@@ -13,7 +13,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, Request, symbol_of
 
 KEPT_ALIASES = 10_000
-"""How many orders' ids at the exchange are remembered beside ours."""
+"""Number of orders of which both ids, the exchange's and ours, are remembered."""
 
 
 class Turn:
@@ -24,7 +24,7 @@ class Turn:
     ) -> None:
         self.symbol = symbol
         self.makes = makes
-        """Our id of the order that the request makes, or may replace another one by; None if it makes none."""
+        """Our id of the order that the request makes, also as a replacement; None if it makes none."""
         self.order: Order | None = None
         """The order that was made, once its answer is known."""
         self._waits_for = tuple(waits_for)
@@ -73,7 +73,7 @@ class OrderQueue:
     def enter(self, request: Request, client_order_id: str) -> Turn:
         """Return a request's turn, behind all that entered before and concern the same order.
 
-        To cancel all orders waits for nothing, and what enters later waits for it: an order that was asked for after
+        A cancel-all waits for nothing, and later requests wait for it: an order that was asked for after
         the cancel-all is not canceled by it.
         """
         self._forget_ended()

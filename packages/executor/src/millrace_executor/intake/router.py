@@ -1,4 +1,4 @@
-"""Which account takes which request, also while an account starts, restarts, or is just being configured."""
+"""Routes requests to accounts, also while an account starts, restarts, or is just being configured."""
 
 import asyncio
 from collections.abc import Collection
@@ -29,7 +29,7 @@ class RequestRouter:
         self._grace_s = grace_s
         self._open: dict[AccountKey, TradingAccount] = {}
         self._symbols: dict[AccountKey, Collection[str]] = {}
-        """Those of each account that was open, for while it restarts."""
+        """Symbols of each account, kept while it restarts."""
         self._waiting: dict[AccountKey, dict[AcceptedRequest, asyncio.TimerHandle]] = {}
 
     def open(self, key: AccountKey, account: TradingAccount) -> None:
@@ -65,7 +65,7 @@ class RequestRouter:
         return name if name.symbol in symbols else name._replace(symbol=None)
 
     def shut(self) -> None:
-        """Forget what waits: the executor ends, and the next run takes it from the journal."""
+        """Forget waiting requests: the executor ends, and its next run reads them from the journal."""
         for requests in self._waiting.values():
             for timer in requests.values():
                 timer.cancel()

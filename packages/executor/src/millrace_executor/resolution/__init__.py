@@ -1,1 +1,1 @@
-"""What became of requests whose outcome is not known: found out by asking the exchange, never by sending again."""
+"""Resolves requests with an unknown outcome: asks the exchange, and never sends them again."""

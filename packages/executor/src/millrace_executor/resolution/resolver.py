@@ -16,7 +16,7 @@ from millrace_service import UnitHealthReporter
 
 ASK_AGAIN = BackoffPolicy(first_s=0.25, limit_s=5.0)
 CLOCK_SLACK_MS = 60_000
-"""How far the exchange's clock may be off ours when its trades are searched."""
+"""Allowed clock difference to the exchange when its trades are searched."""
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""Resolution rules: what an exchange's answers prove about a request whose outcome is unknown. Pure.
+"""Resolution rules: the conclusions from an exchange's answers about a request with an unknown outcome. Pure.
 
 Finding an order proves that it is there. Not finding it proves nothing until the settlement window is over: before
 that, the exchange may still be working on the request.
@@ -13,7 +13,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload, Request
 from millrace_executor.accepted_request import refusal
 
-_LONG_AFTER = "the exchange can no longer be working on the request, so it was not done"
+_LONG_AFTER = "the settlement window is over, so the request was not carried out"
 
 
 @dataclass(frozen=True, slots=True)

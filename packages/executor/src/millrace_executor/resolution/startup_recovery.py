@@ -1,4 +1,4 @@
-"""What was under way when the executor last ended is settled by asking the exchange, never by sending again."""
+"""Settles what the last run left under way: asks the exchange, and never sends it again."""
 
 import asyncio
 from typing import NamedTuple

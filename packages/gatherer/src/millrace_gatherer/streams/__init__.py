@@ -1,4 +1,4 @@
-"""The streams, each of its kind: what the exchange sends goes in, deltas of what was published come out."""
+"""The streams, one class for each kind: exchange messages in, deltas of the published state out."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""An account's balances: what the exchange streams, reconciled with what it answers when asked."""
+"""An account's balances: the exchange's stream, reconciled with its answers to queries."""
 
 from typing import Any, ClassVar, cast
 
@@ -39,11 +39,11 @@ class BalanceStream(Stream):
         return {**self._balances, "asOf": as_of}
 
     def resume(self, published: Published) -> None:
-        """Hold the balances that were published last; what differs from them by now is asked for."""
+        """Restore the published balances; then ask for the present ones."""
         self._balances = dict(cast(BalanceState, published.state).balances)
 
     def balance_changed(self, balances: Balances, event: Event) -> None:
-        """Publish what differs from what was published."""
+        """Publish the difference to the published balances."""
         self.on_message()
         self._messages += 1
         self._take(balances, event, is_live=True)

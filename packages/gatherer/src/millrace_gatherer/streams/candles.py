@@ -1,4 +1,4 @@
-"""Candles of one symbol, of as many timeframes as are wanted."""
+"""Candles of one symbol, in all wanted timeframes."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NoReturn, cast
@@ -51,7 +51,7 @@ class CandlesStream(Stream):
         await run_all(*streams, self._keep_whole())
 
     def resume(self, published: Published) -> None:
-        """Hold the candles that were published; what is new or changed since is asked for."""
+        """Restore the published candles; then ask for new and changed ones."""
         state = cast(CandlesState, published.state)
         self._candles = {name: dict(state.timeframes.get(name, {})) for name in self._candles}
         self._newest_streamed.clear()

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 RECONNECT: Final = BackoffPolicy(first_s=0.2, limit_s=30.0, healthy_after_s=10.0)
 REFUSED_PAUSE_S: Final = 60.0
-"""Pause after a refusal: the exchange will hardly change its mind at once, but a key may be repaired on its side."""
+"""Pause after a refusal: an immediate retry would be refused too, but the key may be repaired at the exchange."""
 RECONCILE_S: Final = 30.0
 """How often answers of the exchange are compared with what it streamed."""
 RECONCILE_RETRY_S: Final = 2.0
@@ -67,7 +67,7 @@ async def run_stream(stream: Stream) -> None:
             stream.open(), stream.work(), stream.watch_writer(), stream.writer.failed(), _keep_following(stream)
         )
     finally:
-        await stream.writer.close("the gatherer stopped it")
+        await stream.writer.close("stopped by the gatherer")
 
 
 async def reconcile(
@@ -105,7 +105,7 @@ async def _keep_following(stream: Stream) -> NoReturn:
         if loop.time() - started > RECONNECT.healthy_after_s:
             backoff.recovered()
         pause_s = _pause_s(error, backoff)
-        log.warning("stream broke; it is followed again", cause=str(error), kind=error.kind, pause_s=round(pause_s, 1))
+        log.warning("stream failed; reconnecting", cause=str(error), kind=error.kind, pause_s=round(pause_s, 1))
         await asyncio.sleep(pause_s)
 
 

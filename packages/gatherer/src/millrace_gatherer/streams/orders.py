@@ -1,4 +1,4 @@
-"""Our own orders: what the exchange streams, reconciled with what it answers when asked, joined in Redis."""
+"""The account's own orders: the exchange's stream, reconciled with its answers to queries, joined in Redis."""
 
 import asyncio
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
 OVERLAP_MS: Final = 10_000
-"""An order may be joined in Redis so long before what is published of it; also the difference of two clocks."""
+"""An order may be joined in Redis this long before it is published; also covers clock differences."""
 RECALLED: Final = 1_000
 """How many orders Redis lists by time."""
 REMEMBERED: Final = 1_000
@@ -80,7 +80,7 @@ class OrdersStream(Stream):
         self._bus = bus
         self._cache = OrderCache()
         self._published_until_ms: int | None = None
-        """Up to when everything was published; None once what came after has been recalled."""
+        """Everything up to this moment was published; None once later orders have been recalled."""
         self._changed: asyncio.Queue[tuple[list[OrderRecord], Event, bool]] = asyncio.Queue()
         super().__init__(unit, exchange, bus, health)
 
@@ -92,7 +92,7 @@ class OrdersStream(Stream):
         )
 
     async def work(self) -> NoReturn:
-        """Join what was received of orders in Redis, then publish it."""
+        """Join received orders in Redis, then publish them."""
         while True:
             records, event, is_live = await self._changed.get()
             try:
@@ -108,7 +108,7 @@ class OrdersStream(Stream):
         return OrdersSnapshot(orders=self._cache.open, as_of=as_of)
 
     def resume(self, published: Published) -> None:
-        """Hold the orders that were published; what became of the open ones is asked for."""
+        """Restore the published orders; then ask about the open ones."""
         reported = [order for delta in published.deltas for order in cast(OrdersDelta, delta).orders]
         orders = [*reported, *cast(OrdersState, published.state).open.values()]
         self._cache.restart(OrderRecord(order, self.unit.name.exchange, published.at_ms) for order in orders)
@@ -120,7 +120,7 @@ class OrdersStream(Stream):
         self._changed.put_nowait(([self._record(order) for order in orders], event, True))
 
     async def _recall(self, since_ms: int) -> None:
-        """Take what others, such as the executor, joined of orders while nobody published."""
+        """Publish orders that others, such as the executor, joined during an interruption."""
         name = self.unit.name
         recent = await self._bus.orders.recent(name.tenant, name.exchange, self.symbol, RECALLED)
         missed = [record for record in reversed(recent) if record.updated >= since_ms - OVERLAP_MS]

@@ -1,4 +1,4 @@
-"""What every stream does alike: publish, open its writer once it has a state, report whether it is live."""
+"""Behaviour shared by all streams: publish, open the writer once there is a state, report whether it is live."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
 
 _NS_PER_MS = 1_000_000
-NOT_TAKEN = "Redis does not take the stream's messages: it is away or refuses them (see the log)"
+NOT_TAKEN = "Redis does not accept the stream's messages: it is unreachable or refuses writes (see the log)"
 
 
 class Stream(ABC):
@@ -53,16 +53,16 @@ class Stream(ABC):
         self.broken: asyncio.Future[str] | None = None
         """Resolved, with the reason, when what the exchange sends can no longer be followed."""
         self.known = asyncio.Event()
-        """Set once it is known what was published before; of streams that resume."""
+        """Set once the earlier published state is known; only for streams that resume."""
         self.wake = asyncio.Event()
-        """Set when the state was resumed once more: what it lacks is to be asked for."""
+        """Set when the state was resumed again: the missing part must be fetched."""
         self._whole = asyncio.Event()
         self._is_open = False
         self._status: StreamStatus = "stale"
         self._reason: str | None = "starting"
         self._writer_changed = asyncio.Event()
         self._is_taken = False
-        """Whether Redis takes what is published: it acknowledged something since the writer last connected."""
+        """Whether Redis accepts messages: it acknowledged one since the writer last connected."""
 
     @property
     def symbol(self) -> Symbol:
@@ -73,7 +73,7 @@ class Stream(ABC):
 
     @property
     def silence_limit_ms(self) -> int | None:
-        """How long a healthy stream may be silent; None where silence proves nothing."""
+        """Return how long a healthy stream may be silent; None if silence proves nothing."""
         return None
 
     @abstractmethod
@@ -81,7 +81,7 @@ class Stream(ABC):
         """Take the stream from the exchange until cancelled, or until it breaks."""
 
     async def work(self) -> None:
-        """Do what runs beside following, also while the exchange is out of reach."""
+        """Do the work that runs in parallel to following, also while the exchange is out of reach."""
         return
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Stream(ABC):
         """Return the whole state as a snapshot's data."""
 
     def resume(self, published: Published) -> None:
-        """Become what was published; what the exchange has beyond it arrives, or is asked for, afterwards."""
+        """Restore the published state; newer data arrives, or is asked for, afterwards."""
         raise NotImplementedError
 
     async def open(self) -> None:
@@ -101,7 +101,7 @@ class Stream(ABC):
         await self.writer.open(self._status, self._reason)
 
     async def watch_writer(self) -> NoReturn:
-        """Count the writer as working only once Redis acknowledged what it wrote after connecting.
+        """Count the writer as working only once Redis acknowledged a message after connecting.
 
         A writer whose every message Redis refuses (out of memory, read only, a retention beyond its numbers) connects
         and is refused every second: in between it would look live.
@@ -132,8 +132,8 @@ class Stream(ABC):
     def publish(self, data: Any, event: Event, *, is_live: bool = True) -> None:
         """Publish a delta; the state that `take_snapshot` returns must include it already.
 
-        Before the writer is open nothing needs to be sent: its first snapshot holds everything. What was asked for
-        instead of streamed (`is_live` False) says nothing about latency.
+        Before the writer is open nothing needs to be sent: its first snapshot holds everything. Fetched data (`is_live`
+        False) does not count for latency.
         """
         self.health.count("messages")
         exchange_ns = None if event.timestamp is None or not is_live else event.timestamp * _NS_PER_MS
@@ -152,7 +152,7 @@ class Stream(ABC):
             self.known.set()
             await self._whole.wait()
         else:
-            self.stale("what was missed is asked for")
+            self.stale("fetching the missed data")
             self.resume(published)
             if self.known.is_set():
                 self.wake.set()

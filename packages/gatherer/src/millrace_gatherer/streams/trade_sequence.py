@@ -1,4 +1,4 @@
-"""Which trades have been published: each once, and whether some are missing between two. Pure."""
+"""Tracks published trades: each is published once, and missing ones are detected. Pure."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _Identity = tuple[str | None, str | None]
 """Trade id and, where it counts, order id."""
 
 REMEMBERED = 10 * KEPT_TRADES
-"""How many identities are recognised where ids say nothing of the order."""
+"""Number of remembered identities where ids are not consecutive."""
 
 
 class TradeSequence:

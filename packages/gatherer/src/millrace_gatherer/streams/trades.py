@@ -1,4 +1,4 @@
-"""Trades, public ones and our own: each exactly once, holes filled by asking."""
+"""Public and own trades: each exactly once, gaps filled by asking."""
 
 import asyncio
 from abc import abstractmethod
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 SUBSCRIBING_S: Final = 1.0
 """How long the first trade of a new subscription is waited for before asking for what it may have missed."""
 MAX_FRUITLESS: Final = 5
-"""How often in a row an answer may fill nothing of a hole before the hole is given up."""
+"""Answers in a row that may leave a gap unfilled before it is given up."""
 FRUITLESS_PAUSE_S: Final = 0.2
 OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
@@ -42,7 +42,7 @@ class TradesStream(Stream):
         self._filling = True
         self._wanted = asyncio.Event()
         self._resumed = 0
-        """How often the sequence became that of what was published."""
+        """How often the published sequence was restored."""
         super().__init__(unit, exchange, bus, health)
 
     @abstractmethod
@@ -61,7 +61,7 @@ class TradesStream(Stream):
         """Note that nothing is missing up to the latest question."""
 
     async def follow(self) -> None:
-        """Follow the stream, and ask for everything that it did not bring."""
+        """Follow the stream, and ask for everything that it missed."""
         self._filling = True
         self._held.clear()
         self._wanted.clear()
@@ -72,7 +72,7 @@ class TradesStream(Stream):
         return TradesSnapshot(trades=list(self._sequence.newest), as_of=as_of)
 
     def resume(self, published: Published) -> None:
-        """Count as published what was; trades beyond it that are still held here need not be asked for."""
+        """Restore the published sequence; newer trades that are still held here need not be asked for."""
         self._held = [*self._sequence.newest, *self._held]
         earlier = [trade for delta in published.deltas for trade in cast(TradesDelta, delta).trades]
         self._sequence.restart(cast(TradesState, published.state).trades, earlier)
@@ -147,7 +147,7 @@ class TradesStream(Stream):
         while trades:
             if missing := self._sequence.missing_before(trades):
                 self.health.count("lost", missing)
-                log.error("trades were lost: the exchange does not return them any more", missing=missing)
+                log.error("trades were lost: the exchange no longer returns them", missing=missing)
             run = self._sequence.run(trades)
             self._add(run, Event(run[-1].timestamp, now_ns()), is_live=False)
             trades = trades[len(run) :]
@@ -193,7 +193,7 @@ class MyTradesStream(TradesStream):
         super().__init__(unit, exchange, bus, health)
 
     def resume(self, published: Published) -> None:
-        """Count as published what was; what came after the newest of it is asked for."""
+        """Restore the published sequence; then ask for newer trades."""
         self._complete_until_ms = 0
         super().resume(published)
 
@@ -213,7 +213,7 @@ class MyTradesStream(TradesStream):
         return await self.exchange.account.fetch_my_trades(self.symbol, since_ms)
 
     def filled(self) -> None:
-        """Ask later from here on: where exchanges answer for days or a week, asking from an old trade on costs much."""
+        """Ask from here on next time: asking from an old trade is expensive where one answer covers days."""
         self._complete_until_ms = self._asked_at_ms - OVERLAP_MS
 
     def _suspect(self, asked: list[Trade]) -> None:

@@ -1,6 +1,6 @@
-"""Whether a frame is missing before one of an order book's, where the profile says that ccxt does not look. Pure.
+"""Gap detection for order book frames, where the profile says that ccxt has none. Pure.
 
-There ccxt applies whatever comes, and the book is wrong from then on without a word.
+There ccxt applies every frame, and after a gap the book is silently wrong.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ Frame = Mapping[str, Any]
 
 
 class Link(NamedTuple):
-    """What one frame says of its place in a chain of frames."""
+    """Place of one frame in a chain of frames."""
 
     chain: str
     """What is numbered: a book, a subscription, a connection."""
@@ -31,12 +31,12 @@ class Gap(NamedTuple):
     """Proof that something is missing."""
 
     market_id: str | None
-    """Whose book is wrong; None for all that this connection carries."""
+    """The market whose book is wrong; None for all books of this connection."""
     expected: int
     found: int
 
     def __str__(self) -> str:
-        return f"the exchange's frame {self.expected} was expected, {self.found} came"
+        return f"expected frame {self.expected} of the exchange, received {self.found}"
 
 
 class SequenceCheck(ABC):
@@ -52,14 +52,14 @@ class SequenceCheck(ABC):
 
     @abstractmethod
     def links(self, frame: Frame) -> Iterator[Link]:
-        """Return what a frame says of its place, for each book in it; nothing where it is of another kind."""
+        """Return the place of a frame for each book in it; nothing for frames of another kind."""
 
     def gaps(self, frame: Frame) -> list[Gap]:
         """Return what is missing before a frame."""
         return [gap for link in self.links(frame) if (gap := self._gap(link)) is not None]
 
     def forget(self, market_id: str) -> None:
-        """Begin anew with the next frame of a market: it was subscribed again."""
+        """Start over at the next frame of a market, after a new subscription."""
         for chain, owner in list(self._market_ids.items()):
             if owner in (market_id, None):
                 self._broken.discard(chain)

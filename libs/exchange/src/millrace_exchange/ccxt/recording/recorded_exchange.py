@@ -20,7 +20,7 @@ class Sending:
 
     def __init__(self) -> None:
         self.at_ns: int | None = None
-        """Wall clock; None as long as nothing has left."""
+        """Wall clock; None until something was sent."""
 
 
 sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
@@ -33,7 +33,7 @@ def _stamp() -> None:
 
 
 class RecordedExchange(DigitKeeper):
-    """What is laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
+    """Mixin laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     clients: dict[str, Any]
 

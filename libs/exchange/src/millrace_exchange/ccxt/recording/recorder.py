@@ -24,7 +24,7 @@ StreamKey = tuple[str, str | None, str | None]
 
 
 class Recorder:
-    """Knows who listens to what of one ccxt instance."""
+    """Keeps the listeners of one ccxt instance."""
 
     def __init__(self, ccxt: Any, balance_difference_events: frozenset[str]) -> None:
         self._ccxt = ccxt
@@ -35,7 +35,7 @@ class Recorder:
         self.received_ns = 0
         """When the frame at hand was read, wall clock."""
         self._incomplete: dict[str, Any] = {}
-        """Books that miss something, by symbol, each with the connection over which it came."""
+        """Incomplete books by symbol, each with its connection."""
         self._deliveries: tuple[tuple[type[Any], Callable[[Any], bool]], ...] = (
             (RecordedBook, self._book),
             (ArrayCache, self._cache),
@@ -43,7 +43,7 @@ class Recorder:
             (list, self._named_candles),
             (dict, self._dict),
         )
-        """By what ccxt keeps of a stream: a book, a cache, or the state itself."""
+        """By the object that ccxt keeps for a stream: a book, a cache, or the state itself."""
 
     def add(self, key: StreamKey, listener: Listener) -> None:
         """Deliver one stream to a listener from now on, instead of to the one before."""
@@ -62,13 +62,13 @@ class Recorder:
                 listener.book_broken(str(gap))
 
     def begin_book(self, symbol: str) -> None:
-        """Take the next frame of a book for its first: it is about to be subscribed."""
+        """Treat the next frame of a book as its first: it is about to be subscribed."""
         if (market := self._ccxt.markets.get(symbol)) is not None:
             for check in self.checks:
                 check.forget(market["id"])
 
     def take_incomplete(self, symbol: str) -> Any:
-        """Return, once, the connection over which a book came that misses something; None where it does not."""
+        """Return, once, the connection of an incomplete book; None if the book is complete."""
         return self._incomplete.pop(symbol, None)
 
     def deliver(self, result: Any) -> bool:

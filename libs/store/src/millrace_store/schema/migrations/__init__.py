@@ -1,1 +1,1 @@
-"""The steps by which a database comes to the present schema."""
+"""The steps that migrate a database to the present schema."""

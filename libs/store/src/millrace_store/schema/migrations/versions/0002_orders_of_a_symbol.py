@@ -1,4 +1,4 @@
-"""An order's symbol is part of its key: exchanges such as Binance number the orders of each symbol for itself."""
+"""An order's symbol is part of its key: exchanges such as Binance number the orders of each symbol separately."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,9 +12,9 @@ _AFTER = ("created_ms", "updated_ms", "data")
 
 
 def upgrade() -> None:
-    """Build the table anew, which SQLite asks for; an order of which no symbol is known has an empty one.
+    """Rebuild the table, as SQLite requires; an order without a known symbol gets an empty one.
 
-    Two orders that were one row stay one: what each message said of them stands in `order_events`.
+    Two orders that were one row stay one: `order_events` holds the report of each message.
     """
     money = sa.Text().with_variant(sa.Numeric(), "postgresql")
     op.create_table(

@@ -1,1 +1,1 @@
-"""One file a step, each named for what it brings."""
+"""One file for each step, named for its change."""
