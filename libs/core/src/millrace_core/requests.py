@@ -154,7 +154,9 @@ class Resume(_Request, frozen=True, tag="resume", kw_only=True):
     payload: HaltPayload = HaltPayload()
 
 
-Request = CreateOrder | CancelOrder | EditOrder | CancelAllOrders | Halt | Resume
+OrderRequest = CreateOrder | CancelOrder | EditOrder | CancelAllOrders
+"""A request to trade; its order and answers are those of one account."""
+Request = OrderRequest | Halt | Resume
 
 _KINDS: Final[dict[str, type[msgspec.Struct]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Request)}
 _EXCHANGE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")

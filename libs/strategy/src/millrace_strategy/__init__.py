@@ -3,6 +3,7 @@
 How to write one: docs/strategies.md. How to test one: `millrace_strategy.testing`.
 """
 
+from millrace_core.requests import OrderRequest
 from millrace_strategy.errors import NotSubscribed, StrategyFaulty, StrategyStopped
 from millrace_strategy.events import (
     BalanceEvent,
@@ -23,7 +24,7 @@ from millrace_strategy.pending import PendingRequest
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Context, HookResult, Strategy, StrategyConfiguration, read_configuration
 from millrace_strategy.timers import ScheduledCall, Timer
-from millrace_strategy.trader import OrderRequest, Trader
+from millrace_strategy.trader import Trader
 from millrace_strategy.views import Books, Feed, LocalBook
 
 __all__ = [

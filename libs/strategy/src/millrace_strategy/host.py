@@ -7,10 +7,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from millrace_core.names import ExchangeId, Symbol
+from millrace_core.requests import OrderRequest
 from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.events import Event
 from millrace_strategy.timers import ScheduledCall
-from millrace_strategy.trader import OrderRequest
 
 
 class Host(Protocol):

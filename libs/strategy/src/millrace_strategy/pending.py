@@ -6,7 +6,7 @@ from collections.abc import Generator
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
-from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, action_of
+from millrace_core.requests import OrderRequest, action_of
 from millrace_strategy.errors import StrategyStopped
 
 
@@ -17,9 +17,7 @@ class PendingRequest:
     neither the request nor the others.
     """
 
-    def __init__(
-        self, request: CreateOrder | CancelOrder | EditOrder | CancelAllOrders, exchange: ExchangeId, symbol: str | None
-    ) -> None:
+    def __init__(self, request: OrderRequest, exchange: ExchangeId, symbol: str | None) -> None:
         self.request = request
         self.request_id = RequestId(request.request_id or "")
         self.action = Action(action_of(request))

@@ -14,6 +14,7 @@ from millrace_core.market import Balances, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
+from millrace_core.requests import OrderRequest
 from millrace_core.trace import Trace
 from millrace_strategy.dispatcher import Dispatcher
 from millrace_strategy.events import (
@@ -32,7 +33,7 @@ from millrace_strategy.host import Host
 from millrace_strategy.orders import OrderChange, Orders
 from millrace_strategy.strategy import Context, Strategy
 from millrace_strategy.timers import StrategyClock, Timer, Timers
-from millrace_strategy.trader import OrderRequest, Trader
+from millrace_strategy.trader import Trader
 from millrace_strategy.views import ORDER_BOOK, AccountBalances, Books, Feed
 
 NO_TRACE = Trace()

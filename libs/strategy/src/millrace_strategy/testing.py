@@ -24,11 +24,11 @@ from millrace_core.market import Balance, Level, Trade
 from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
-from millrace_core.requests import CreateOrder, action_of
+from millrace_core.requests import CreateOrder, OrderRequest, action_of
 from millrace_core.trace import Trace
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Strategy, read_configuration
-from millrace_strategy.trader import Number, OrderRequest
+from millrace_strategy.trader import Number
 from millrace_strategy.views import ORDER_BOOK, Feed
 from millrace_strategy.virtual_host import VirtualHost
 

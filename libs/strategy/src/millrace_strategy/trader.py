@@ -18,6 +18,7 @@ from millrace_core.requests import (
     CreatePayload,
     EditOrder,
     EditPayload,
+    OrderRequest,
 )
 from millrace_core.trace import Trace
 from millrace_strategy.errors import StrategyStopped
@@ -25,7 +26,6 @@ from millrace_strategy.pending import PendingRequest
 
 Number = Decimal | float | str
 """Amounts and prices; a float stands for the digits that it prints."""
-OrderRequest = CreateOrder | CancelOrder | EditOrder | CancelAllOrders
 TimeInForce = Literal["GTC", "IOC", "FOK", "GTD", "PO"]
 
 

@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any
 
 from millrace_core.names import ExchangeId, Symbol
+from millrace_core.requests import OrderRequest
 from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.events import Event
-from millrace_strategy.trader import OrderRequest
 
 START_MS = 1_763_800_000_000
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from millrace_core.clock import now_ns
 from millrace_core.names import ExchangeId, Symbol
+from millrace_core.requests import OrderRequest
 from millrace_magicbox.failures import Failures
 from millrace_service import UnitHealthReporter
-from millrace_strategy import Event, OrderRequest, ScheduledCall, StrategyFaulty
+from millrace_strategy import Event, ScheduledCall, StrategyFaulty
 
 LOG_EVERY_NS = 1_000_000_000
 MAX_EVENT_TEXT = 300

@@ -9,9 +9,8 @@ from millrace_bus import Bus, BusError, Follower, RequestExpired, TooManyRequest
 from millrace_core.ids import RequestId
 from millrace_core.messages import ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_core.requests import action_of
+from millrace_core.requests import OrderRequest, action_of
 from millrace_magicbox.failures import Failures
-from millrace_strategy import OrderRequest
 
 TRADE_ACTIONS: Final = (Action("createOrder"), Action("cancelOrder"), Action("editOrder"), Action("cancelAllOrders"))
 ANSWER_GRACE_S: Final = 10.0

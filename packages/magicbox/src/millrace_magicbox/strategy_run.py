@@ -11,6 +11,7 @@ from millrace_bus import Bus, BusError
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.orders import OrderRecord
+from millrace_core.requests import OrderRequest
 from millrace_magicbox.failures import Failures
 from millrace_magicbox.live_host import LiveHost
 from millrace_magicbox.order_gateway import OrderGateway
@@ -19,7 +20,7 @@ from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugins import load_strategy
 from millrace_magicbox.routing import answer_listener, feed_listener
 from millrace_service import UnitHealthReporter
-from millrace_strategy import Feed, OrderRequest, Runtime, read_configuration
+from millrace_strategy import Feed, Runtime, read_configuration
 
 WATCH_ORDERS = Action("watchOrders")
 RECENT_ORDERS = 1_000

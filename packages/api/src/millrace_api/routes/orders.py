@@ -10,7 +10,7 @@ from millrace_api.documents import accepts, body_of, returns, returns_problem
 from millrace_api.parameters import TenantQuery, scope_of, tenant_of
 from millrace_api.problems import not_found
 from millrace_api.services import Services, ServicesDep, redis
-from millrace_api.trading.requests import Accepted, Trade, TradeRequests
+from millrace_api.trading.requests import Accepted, TradeRequests
 from millrace_core import messages
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
@@ -22,6 +22,7 @@ from millrace_core.requests import (
     CreatePayload,
     EditOrder,
     EditPayload,
+    OrderRequest,
 )
 from millrace_store import AmbiguousOrder, Scope
 
@@ -165,7 +166,7 @@ async def _traded_at(services: Services, scope: Scope, order_id: str) -> tuple[s
     return fit.pop()
 
 
-async def _submitted(request: Request, requests: TradeRequests, trade: Trade, key: str | None) -> Response:
+async def _submitted(request: Request, requests: TradeRequests, trade: OrderRequest, key: str | None) -> Response:
     # The request is audited whether or not it succeeds.
     request.state.audited = {"request": msgspec.to_builtins(trade, str_keys=True), "idempotencyKey": key}
     return await requests.submit(trade, key)

@@ -25,18 +25,13 @@ from millrace_core.ids import RequestId, new_request_id
 from millrace_core.messages import RequestError, Response, ResponseStatus, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import (
-    CancelAllOrders,
-    CancelOrder,
-    CreateOrder,
-    EditOrder,
+    OrderRequest,
     Request,
     action_of,
     parse_request,
 )
 from millrace_store import Scope
 from millrace_store.queries.records import OrderHistory
-
-Trade = CreateOrder | EditOrder | CancelOrder | CancelAllOrders
 
 _REDIS_TIMEOUT_S = 1.0
 _POLL_S = 0.1
@@ -58,7 +53,7 @@ class TradeRequests:
     services: Services
     caller: Principal
 
-    async def submit(self, request: Trade, key: str | None) -> HttpResponse:
+    async def submit(self, request: OrderRequest, key: str | None) -> HttpResponse:
         """Send a request and return its outcome as HTTP: 200 when done, 202 when there is no final answer yet.
 
         Raises:
@@ -72,7 +67,7 @@ class TradeRequests:
             final = await self._once(whole, key, digest_of(request))
         return _not_yet(str(whole.request_id)) if final is None else _http_response(final)
 
-    async def _once(self, request: Trade, key: str, digest: str) -> Response | None:
+    async def _once(self, request: OrderRequest, key: str, digest: str) -> Response | None:
         """Send a request unless its key was used; return its final answer, or None when there is none in time."""
         access, tenant = self.services.store.access, self.caller.tenant
         known = await access.claim(tenant, key, digest, now_ms())
@@ -83,7 +78,7 @@ class TradeRequests:
             await access.answered(tenant, key, _DONE, encode(final).decode())
         return final
 
-    async def _first(self, request: Trade, key: str) -> Response | None:
+    async def _first(self, request: OrderRequest, key: str) -> Response | None:
         """Send a request whose key is new; release the key when nothing could be sent."""
         try:
             return await self._send(request)
@@ -91,7 +86,7 @@ class TradeRequests:
             await self.services.store.access.release(self.caller.tenant, key)
             raise
 
-    async def _known_answer(self, request: Trade, key: str, digest: str) -> Response | None:
+    async def _known_answer(self, request: OrderRequest, key: str, digest: str) -> Response | None:
         """Wait until the first sender or dbsync has stored the answer to a repeated request."""
         store, tenant = self.services.store, self.caller.tenant
         ends_s = time.monotonic() + self.services.config.answer_timeout_ms / 1_000
@@ -109,7 +104,7 @@ class TradeRequests:
                 return None
             await asyncio.sleep(_POLL_S)
 
-    async def _send(self, request: Trade) -> Response | None:
+    async def _send(self, request: OrderRequest) -> Response | None:
         """Send a request and return its final answer; None when there is none in time.
 
         Raises:
@@ -129,7 +124,7 @@ class TradeRequests:
         return None
 
 
-def _checked(request: Trade) -> Trade:
+def _checked(request: OrderRequest) -> OrderRequest:
     """Return the request, checked by the executor's own rules.
 
     Raises:
@@ -153,7 +148,7 @@ def final_answer(history: OrderHistory) -> Response | None:
     return None
 
 
-def _response_stream(caller: Principal, request: Trade) -> StreamName:
+def _response_stream(caller: Principal, request: OrderRequest) -> StreamName:
     symbol = request.payload.symbol
     return StreamName(
         caller.tenant,
