@@ -20,11 +20,11 @@ from millrace_bus.orders.orders import Orders
 from millrace_bus.reading.follower import FollowedStream, Follower, Listener, OnFailed
 from millrace_bus.reading.journal_index import registering, stream_names
 from millrace_bus.reading.journals import Journals
-from millrace_bus.reading.published import Resume
 from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
 from millrace_bus.requests.reader import RequestReader
 from millrace_bus.requests.sender import Requests
+from millrace_bus.writing.numbered import BeforeEpoch
 from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
@@ -103,7 +103,7 @@ class Bus:
         retention: int = 10_000,
         snapshot_interval_s: float = 60.0,
         on_state: Callable[[WriterState], None] | None = None,
-        resume: Resume | None = None,
+        resume: BeforeEpoch | None = None,
     ) -> StreamWriter:
         """Return the writer of a stream, still to be opened.
 

@@ -1,7 +1,6 @@
 """What a stream's writers have published so far: with it a new writer goes on where the last one ended."""
 
 import contextlib
-from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from millrace_bus.connection.connection import Connection
@@ -27,13 +26,6 @@ class Published(NamedTuple):
     """The data of the deltas behind the snapshot, oldest first, decoded: what the state may no longer show."""
     at_ms: int
     """When the newest message was published, wall clock; 0 where none says so."""
-
-
-Resume = Callable[[Published | None], Awaitable[None] | None]
-"""Called before an epoch begins with what was published, None where nothing was; it may return an awaitable.
-
-From its end to the epoch's first snapshot nothing else runs: the snapshot holds what it has made of the state.
-"""
 
 
 class PublishedReading:

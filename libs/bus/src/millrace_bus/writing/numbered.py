@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.errors import CommandRefused, Disconnected
 from millrace_bus.reading.journal_index import registering
+from millrace_bus.reading.published import Published
 from millrace_bus.writing.publish_commands import PublishCommands
 from millrace_bus.writing.resend_buffer import Acknowledged, ResendBuffer
 from millrace_core.clock import now_ms, now_ns
@@ -23,6 +24,11 @@ ANSWERS_KEPT_S = 24 * 3600
 """How long a stream of answers stays after its writer is gone."""
 
 TakeSnapshot = Callable[[MessageId], Any]
+BeforeEpoch = Callable[[Published | None], Awaitable[None] | None]
+"""Called before an epoch begins with what was published, None where nothing was; it may return an awaitable.
+
+From its end to the epoch's first snapshot nothing else runs: the snapshot holds what it has made of the state.
+"""
 NO_TRACE = Trace()
 
 

@@ -13,8 +13,8 @@ from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S
 from millrace_bus.reading.journal_page import entry_message_id
-from millrace_bus.reading.published import PublishedReading, Resume
-from millrace_bus.writing.numbered import NO_TRACE, NumberedStream, TakeSnapshot, WriterCounters
+from millrace_bus.reading.published import PublishedReading
+from millrace_bus.writing.numbered import NO_TRACE, BeforeEpoch, NumberedStream, TakeSnapshot, WriterCounters
 from millrace_bus.writing.publish_commands import written
 from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of
 from millrace_core.backoff import Backoff, BackoffPolicy
@@ -50,7 +50,7 @@ class StreamWriter:
         retention: int = 10_000,
         snapshot_interval_s: float = 60.0,
         on_state: Callable[[WriterState], None] | None = None,
-        resume: Resume | None = None,
+        resume: BeforeEpoch | None = None,
         open_writers: "set[StreamWriter]",
     ) -> None:
         self.name = name
@@ -266,7 +266,7 @@ class StreamWriter:
         self.counters.epochs += 1
         self._go_live(connection, 0 if self._stream.has_snapshots else 1)
 
-    async def _open_resumed(self, connection: Connection, above: int, resume: Resume) -> None:
+    async def _open_resumed(self, connection: Connection, above: int, resume: BeforeEpoch) -> None:
         """Open an epoch that goes on from what was published, by whomever, up to its first entry."""
         stream, reading = self._stream, PublishedReading(connection, self.name)
         await reading.snapshot()
