@@ -27,7 +27,7 @@ from millrace_exchange.errors import (
     Retryable,
     UnknownExchange,
 )
-from millrace_exchange.listeners import Event
+from millrace_exchange.listeners import EventTimes
 from millrace_exchange.opening import open_exchange
 from millrace_exchange.ports import (
     AccountFeed,
@@ -45,7 +45,7 @@ __all__ = [
     "UNREACHABLE_RETRY_AFTER_MS",
     "AccountFeed",
     "Acknowledgement",
-    "Event",
+    "EventTimes",
     "Exchange",
     "ExchangeError",
     "ExchangeProfile",

@@ -7,7 +7,7 @@ from millrace_core.market import Balances, Candle, Level, Ticker, Trade
 from millrace_core.orders import Order
 
 
-class Event(NamedTuple):
+class EventTimes(NamedTuple):
     """When something happened, and when it was received."""
 
     timestamp: int | None
@@ -19,10 +19,10 @@ class Event(NamedTuple):
 class BookListener(Protocol):
     """Receives one symbol's order book. Called synchronously, in the order in which the adapter applied things."""
 
-    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
         """Take the whole book, which replaces the earlier one."""
 
-    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
         """Take the levels that one message set, in its order; amount 0 removes the level."""
 
     def book_broken(self, reason: str) -> None:
@@ -32,35 +32,35 @@ class BookListener(Protocol):
 class TradesListener(Protocol):
     """Receives trades, public ones or our own."""
 
-    def traded(self, trades: list[Trade], event: Event) -> None:
+    def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Take new trades, oldest first."""
 
 
 class OrdersListener(Protocol):
     """Receives our own orders in one symbol."""
 
-    def orders_changed(self, orders: list[Order], event: Event) -> None:
+    def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders as they are now, each whole."""
 
 
 class BalanceListener(Protocol):
     """Receives the account's balances."""
 
-    def balance_changed(self, balances: Balances, event: Event) -> None:
+    def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Take the balances that the exchange sent; others are not included."""
 
 
 class TickerListener(Protocol):
     """Receives one symbol's ticker."""
 
-    def ticker_changed(self, ticker: Ticker, event: Event) -> None:
+    def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
         """Take the whole ticker."""
 
 
 class CandlesListener(Protocol):
     """Receives one symbol's candles of one timeframe."""
 
-    def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
+    def candles_changed(self, candles: Sequence[Candle], event: EventTimes) -> None:
         """Take new and changed candles, oldest first."""
 
 

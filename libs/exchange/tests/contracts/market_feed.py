@@ -6,7 +6,7 @@ import pytest
 from libs.exchange.tests.contracts.venue import RecordingListener, Venue, streaming
 
 from millrace_core.market import Trade
-from millrace_exchange import Event, Exchange, Retryable
+from millrace_exchange import EventTimes, Exchange, Retryable
 
 
 class FaultyListener:
@@ -14,7 +14,7 @@ class FaultyListener:
 
     was_called = False
 
-    def traded(self, trades: list[Trade], event: Event) -> None:
+    def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Fail on any trade."""
         self.was_called = True
         raise ValueError("a mistake in the listener")

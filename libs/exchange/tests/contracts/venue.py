@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from millrace_core.book import OrderBook
 from millrace_core.market import Balances, Candle, Level, Ticker, Trade
 from millrace_core.orders import Order
-from millrace_exchange import Event
+from millrace_exchange import EventTimes
 
 
 class VenueBook(NamedTuple):
@@ -56,16 +56,16 @@ class RecordingListener:
         self.balances: Balances = {}
         self.ticker: Ticker = {}
         self.candles: list[Candle] = []
-        self.events: list[Event] = []
+        self.events: list[EventTimes] = []
         self._received = asyncio.Event()
 
-    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
         """Take a whole book."""
         self.resets += 1
         self.book.replace(bids, asks, nonce)
         self._note(event)
 
-    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
         """Take changed levels."""
         self.book.apply(bids, asks, nonce)
         self._note(event)
@@ -75,32 +75,32 @@ class RecordingListener:
         self.breaks.append(reason)
         self._received.set()
 
-    def traded(self, trades: list[Trade], event: Event) -> None:
+    def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Take trades."""
         self.trades += trades
         self._note(event)
 
-    def orders_changed(self, orders: list[Order], event: Event) -> None:
+    def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders."""
         self.orders += orders
         self._note(event)
 
-    def balance_changed(self, balances: Balances, event: Event) -> None:
+    def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Take balances."""
         self.balances |= balances
         self._note(event)
 
-    def ticker_changed(self, ticker: Ticker, event: Event) -> None:
+    def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
         """Take a ticker."""
         self.ticker = ticker
         self._note(event)
 
-    def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
+    def candles_changed(self, candles: Sequence[Candle], event: EventTimes) -> None:
         """Take candles."""
         self.candles += candles
         self._note(event)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: EventTimes) -> None:
         self.events.append(event)
         self._received.set()
 

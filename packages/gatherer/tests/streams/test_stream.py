@@ -12,7 +12,7 @@ from millrace_core.clock import now_ms, now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_exchange import Event, Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import ACTIONS
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import STREAMS, run_stream
@@ -31,7 +31,7 @@ class OneTicker:
 
     async def ticker(self, symbol: str, listener: Any) -> None:
         """Send it."""
-        listener.ticker_changed({"symbol": symbol, "last": 1.0}, Event(None, now_ns()))
+        listener.ticker_changed({"symbol": symbol, "last": 1.0}, EventTimes(None, now_ns()))
         await asyncio.Event().wait()
 
 

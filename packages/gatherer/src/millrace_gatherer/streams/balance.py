@@ -6,7 +6,7 @@ from millrace_bus import Bus, Published
 from millrace_core.clock import now_ns
 from millrace_core.market import Balance, Balances
 from millrace_core.states import BalanceState
-from millrace_exchange import Event, Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import BALANCE, StreamAction
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
@@ -42,7 +42,7 @@ class BalanceStream(Stream):
         """Restore the published balances; then ask for the present ones."""
         self._balances = dict(cast(BalanceState, published.state).balances)
 
-    def balance_changed(self, balances: Balances, event: Event) -> None:
+    def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Publish the difference to the published balances."""
         self.on_message()
         self._messages += 1
@@ -57,10 +57,10 @@ class BalanceStream(Stream):
             if messages == self._messages:
                 break
         gone = {code: NOTHING for code in self._balances if code not in balances}
-        self._take({**gone, **balances}, Event(None, now_ns()), is_live=False)
+        self._take({**gone, **balances}, EventTimes(None, now_ns()), is_live=False)
         self.live()
 
-    def _take(self, balances: Balances, event: Event, *, is_live: bool) -> None:
+    def _take(self, balances: Balances, event: EventTimes, *, is_live: bool) -> None:
         changed = {code: held for code, held in balances.items() if self._balances.get(code) != held}
         if changed:
             self._balances.update(changed)

@@ -7,7 +7,7 @@ from millrace_bus import Bus, Published
 from millrace_core.clock import now_ns
 from millrace_core.market import Candle, CandlesDelta, CandlesSnapshot
 from millrace_core.states import KEPT_CANDLES, CandlesState
-from millrace_exchange import Event, Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import CANDLES, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnit
@@ -18,11 +18,11 @@ from millrace_service.tasks import run_all
 class _TimeframeListener:
     """Receives the candles of one timeframe."""
 
-    def __init__(self, timeframe: str, take: Callable[[str, Sequence[Candle], Event], None]) -> None:
+    def __init__(self, timeframe: str, take: Callable[[str, Sequence[Candle], EventTimes], None]) -> None:
         self._timeframe = timeframe
         self._take = take
 
-    def candles_changed(self, candles: Sequence[Candle], event: Event) -> None:
+    def candles_changed(self, candles: Sequence[Candle], event: EventTimes) -> None:
         self._take(self._timeframe, candles, event)
 
 
@@ -74,16 +74,16 @@ class CandlesStream(Stream):
             # Of a candle that is still open the stream knows more than the answer.
             newest = self._newest_streamed.get(name)
             older = [candle for candle in candles if newest is None or candle[0] < newest]
-            self._publish_changed(name, older, Event(None, now_ns()), is_live=False)
+            self._publish_changed(name, older, EventTimes(None, now_ns()), is_live=False)
         self.live()
 
-    def _received(self, timeframe: str, candles: Sequence[Candle], event: Event) -> None:
+    def _received(self, timeframe: str, candles: Sequence[Candle], event: EventTimes) -> None:
         self.on_message()
         if candles:
             self._newest_streamed[timeframe] = max(candle[0] for candle in candles)
             self._publish_changed(timeframe, candles, event, is_live=True)
 
-    def _publish_changed(self, timeframe: str, candles: Sequence[Candle], event: Event, *, is_live: bool) -> None:
+    def _publish_changed(self, timeframe: str, candles: Sequence[Candle], event: EventTimes, *, is_live: bool) -> None:
         known = self._candles[timeframe]
         changed = [candle for candle in candles if known.get(candle[0]) != candle]
         if not changed:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from millrace_bus import Bus
 from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, BookSnapshot, Level
-from millrace_exchange import Event, Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import ORDER_BOOK, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnit
@@ -106,7 +106,7 @@ class OrderBookStream(Stream):
         """Return the whole book."""
         return self._mirror.snapshot(as_of)
 
-    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
         """Publish what differs from the book last published, then that it is live."""
         self.on_message()
         self.health.count("resyncs")
@@ -118,7 +118,7 @@ class OrderBookStream(Stream):
         self.publish(delta, event)
         self.live()
 
-    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: Event) -> None:
+    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
         """Publish what one message changed."""
         self.on_message()
         if not self._is_applying:

@@ -8,7 +8,7 @@ from millrace_bus import Bus, Published
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.orders import Order, OrderRecord, OrdersDelta, OrdersSnapshot, join
 from millrace_core.states import OrdersState
-from millrace_exchange import Event, Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import ORDERS, StreamAction
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
@@ -81,7 +81,7 @@ class OrdersStream(Stream):
         self._cache = OrderCache()
         self._published_until_ms: int | None = None
         """Everything up to this moment was published; None once later orders have been recalled."""
-        self._changed: asyncio.Queue[tuple[list[OrderRecord], Event, bool]] = asyncio.Queue()
+        self._changed: asyncio.Queue[tuple[list[OrderRecord], EventTimes, bool]] = asyncio.Queue()
         super().__init__(unit, exchange, bus, health)
 
     async def follow(self) -> None:
@@ -114,7 +114,7 @@ class OrdersStream(Stream):
         self._cache.restart(OrderRecord(order, self.unit.name.exchange, published.at_ms) for order in orders)
         self._published_until_ms = published.at_ms
 
-    def orders_changed(self, orders: list[Order], event: Event) -> None:
+    def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders that the exchange sent."""
         self.on_message()
         self._changed.put_nowait(([self._record(order) for order in orders], event, True))
@@ -124,7 +124,7 @@ class OrdersStream(Stream):
         name = self.unit.name
         recent = await self._bus.orders.recent(name.tenant, name.exchange, self.symbol, RECALLED)
         missed = [record for record in reversed(recent) if record.updated >= since_ms - OVERLAP_MS]
-        self._changed.put_nowait((missed, Event(None, now_ns()), False))
+        self._changed.put_nowait((missed, EventTimes(None, now_ns()), False))
         await self._changed.join()
 
     async def _reconcile(self) -> None:
@@ -139,7 +139,7 @@ class OrdersStream(Stream):
         for missing in self._cache.open_but_missing(orders, asked_at_ms):
             if (order := await account.fetch_order(self.symbol, order_id=missing.id)) is not None:
                 orders.append(order)
-        event = Event(None, now_ns())
+        event = EventTimes(None, now_ns())
         self._changed.put_nowait(([self._record(order) for order in orders], event, False))
         await self._changed.join()
         self.live()

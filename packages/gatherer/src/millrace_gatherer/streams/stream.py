@@ -13,7 +13,7 @@ from millrace_core.messages import StreamStatus
 from millrace_core.names import Symbol
 from millrace_core.states import state_of
 from millrace_core.trace import Trace
-from millrace_exchange import Event, Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import StreamAction
 from millrace_gatherer.units import StreamUnit
 from millrace_service import UnitHealthReporter
@@ -129,7 +129,7 @@ class Stream(ABC):
         if self.broken is not None and not self.broken.done():
             self.broken.set_result(reason)
 
-    def publish(self, data: Any, event: Event, *, is_live: bool = True) -> None:
+    def publish(self, data: Any, event: EventTimes, *, is_live: bool = True) -> None:
         """Publish a delta; the state that `take_snapshot` returns must include it already.
 
         Before the writer is open nothing needs to be sent: its first snapshot holds everything. Fetched data (`is_live`

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from millrace_bus import Bus
 from millrace_core.market import Ticker
-from millrace_exchange import Event, Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import TICKER, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnit
@@ -33,7 +33,7 @@ class TickerStream(Stream):
         """Return the whole ticker."""
         return {**self._ticker, "asOf": as_of}
 
-    def ticker_changed(self, ticker: Ticker, event: Event) -> None:
+    def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
         """Publish the fields that changed."""
         self.on_message()
         changed = {name: value for name, value in ticker.items() if self._ticker.get(name) != value}

@@ -10,7 +10,7 @@ from millrace_bus import Bus, Published
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
-from millrace_exchange import Event, Exchange, ExchangeError, ExchangeProfile, Fatal
+from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
 from millrace_exchange.actions import MY_TRADES, TRADES, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
@@ -81,7 +81,7 @@ class TradesStream(Stream):
         if self.known.is_set():
             self._wanted.set()
 
-    def traded(self, trades: list[Trade], event: Event) -> None:
+    def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a hole."""
         self.on_message()
         if self._filling:
@@ -94,7 +94,7 @@ class TradesStream(Stream):
             self._held = fresh
         self._wanted.set()
 
-    def _add(self, trades: list[Trade], event: Event, *, is_live: bool = True) -> None:
+    def _add(self, trades: list[Trade], event: EventTimes, *, is_live: bool = True) -> None:
         self._sequence.add(trades)
         self.publish(TradesDelta(trades=trades), event, is_live=is_live)
 
@@ -149,7 +149,7 @@ class TradesStream(Stream):
                 self.health.count("lost", missing)
                 log.error("trades were lost: the exchange no longer returns them", missing=missing)
             run = self._sequence.run(trades)
-            self._add(run, Event(run[-1].timestamp, now_ns()), is_live=False)
+            self._add(run, EventTimes(run[-1].timestamp, now_ns()), is_live=False)
             trades = trades[len(run) :]
 
     def _suspect(self, asked: list[Trade]) -> None:

@@ -15,7 +15,7 @@ from millrace_exchange.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, O
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
 from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck
 from millrace_exchange.ccxt.recording.books import RecordedBook
-from millrace_exchange.listeners import Event, Listener
+from millrace_exchange.listeners import EventTimes, Listener
 
 _BOOK: Final = ORDER_BOOK.name
 
@@ -78,8 +78,8 @@ class Recorder:
                 return delivery(result)
         return False
 
-    def _event(self, timestamp: int | None) -> Event:
-        return Event(timestamp, self.received_ns or now_ns())
+    def _event(self, timestamp: int | None) -> EventTimes:
+        return EventTimes(timestamp, self.received_ns or now_ns())
 
     def _book(self, book: RecordedBook) -> bool:
         symbol, nonce = book["symbol"] or self._symbol_of(book), book["nonce"]
