@@ -21,7 +21,7 @@ from millrace_bus.errors import (
     Unreachable,
     WriterFenced,
 )
-from millrace_bus.orders.orders import Orders
+from millrace_bus.orders.orders import OrderHashes
 from millrace_bus.reading.follower import Follower
 from millrace_bus.reading.journal_page import JournalEntry, JournalPage
 from millrace_bus.reading.journals import BEGINNING, Extent, Journals
@@ -55,7 +55,7 @@ __all__ = [
     "JournalEntry",
     "JournalPage",
     "Journals",
-    "Orders",
+    "OrderHashes",
     "Published",
     "RequestExpired",
     "RequestReader",

@@ -16,7 +16,7 @@ from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.orders.merger import OrderMerger
-from millrace_bus.orders.orders import Orders
+from millrace_bus.orders.orders import OrderHashes
 from millrace_bus.reading.follower import FollowedStream, Follower, Listener, OnFailed
 from millrace_bus.reading.journal_index import registering, stream_names
 from millrace_bus.reading.journals import Journals
@@ -60,8 +60,8 @@ class Bus:
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
         self._merger = OrderMerger(ReconnectingConnection(address, f"{name}.orders"))
-        self.orders = Orders(self._merger, self._calls)
-        """Orders, each the join of what is known of it."""
+        self.orders = OrderHashes(self._merger, self._calls)
+        """The orders, each the join of what is known of it."""
         self.intents = Intents(self._calls)
         """The executor's intents."""
         self.halts = Halts(redis.call)

@@ -19,7 +19,7 @@ from millrace_strategy.events import (
     TradesEvent,
 )
 from millrace_strategy.host import Host
-from millrace_strategy.orders import Orders
+from millrace_strategy.orders import StrategyOrders
 from millrace_strategy.pending import PendingRequest
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Context, HookResult, Strategy, StrategyConfiguration, read_configuration
@@ -40,7 +40,6 @@ __all__ = [
     "NotSubscribed",
     "OrderEvent",
     "OrderRequest",
-    "Orders",
     "PendingRequest",
     "ResponseEvent",
     "Runtime",
@@ -51,6 +50,7 @@ __all__ = [
     "Strategy",
     "StrategyConfiguration",
     "StrategyFaulty",
+    "StrategyOrders",
     "StrategyStopped",
     "StreamEvent",
     "Timer",

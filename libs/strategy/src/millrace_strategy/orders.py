@@ -22,7 +22,7 @@ class OrderChange(msgspec.Struct, frozen=True):
     previous: Order | None
 
 
-class Orders(Mapping[str, Order]):
+class StrategyOrders(Mapping[str, Order]):
     """The strategy's own orders by id, oldest known first: all open ones and the newest 10,000 final ones.
 
     They are live: a fill shows here as soon as this process has read it, even while a slow hook runs.

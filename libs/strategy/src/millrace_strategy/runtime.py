@@ -30,7 +30,7 @@ from millrace_strategy.events import (
     TradesEvent,
 )
 from millrace_strategy.host import Host
-from millrace_strategy.orders import OrderChange, Orders
+from millrace_strategy.orders import OrderChange, StrategyOrders
 from millrace_strategy.strategy import Context, Strategy
 from millrace_strategy.timers import StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
@@ -57,7 +57,7 @@ class Runtime:
     ) -> None:
         self.name = name
         self.books = Books(feeds)
-        self.orders = Orders(name)
+        self.orders = StrategyOrders(name)
         self.balances = AccountBalances()
         self.trader = Trader(name, now_ns=host.now_ns, send=self._send)
         self._timers = Timers(now_ns=host.now_ns, call_later=host.call_later, fire=self._timer_due)

@@ -22,7 +22,7 @@ from millrace_strategy.events import (
     TimerEvent,
     TradesEvent,
 )
-from millrace_strategy.orders import Orders
+from millrace_strategy.orders import StrategyOrders
 from millrace_strategy.timers import Callback, StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
 from millrace_strategy.views import AccountBalances, Books, Feed
@@ -58,7 +58,7 @@ class Context:
     configuration: Any
     feeds: tuple[Feed, ...]
     books: Books
-    orders: Orders
+    orders: StrategyOrders
     balances: AccountBalances
     trader: Trader
     timers: Timers

@@ -9,7 +9,7 @@ from millrace_core.names import ExchangeId, Symbol, Tenant, full_order_key, open
 from millrace_core.orders import OrderRecord
 
 
-class Orders:
+class OrderHashes:
     """Order hashes and their indexes; reached as `bus.orders`. Every call waits out an outage of Redis."""
 
     def __init__(self, merger: OrderMerger, calls: Calls) -> None:
