@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from millrace_store.backends.database import Reader
 from millrace_store.queries.account_records import first_of_its_id, of_source
-from millrace_store.queries.listings import Stream, streams_of
+from millrace_store.queries.listings import StreamRow, streams_of
 from millrace_store.queries.pages import Scope, within
 from millrace_store.schema import tables
 from millrace_store.schema.tables import MONEY, Table
@@ -104,7 +104,7 @@ async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
         filters = (of_source(table, scope.tenant, scope.source),)
     once = (first_of_its_id(),) if kind == "ownTrades" else ()
 
-    def part(stream: Stream) -> Part:
+    def part(stream: StreamRow) -> Part:
         mine = table.stream_id == sa.literal(stream.id, sa.BigInteger())
         rows = sa.select(*columns).where(mine, *filters, *once, *within(scope, at)).order_by(*key)
         return Part(stream.exchange, stream.symbol, rows)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from millrace_store.backends.database import Database, Reader
 from millrace_store.queries import account_records as make
-from millrace_store.queries.listings import Found, Listing, answers_of, page_of, page_rows, streams_of
+from millrace_store.queries.listings import FoundRow, Listing, answers_of, page_of, page_rows, streams_of
 from millrace_store.queries.order_history import find_order, history_of
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import (
@@ -158,7 +158,7 @@ def _by_source(table: Any, scope: Scope) -> tuple[sa.ColumnElement[bool], ...]:
     return () if scope.source is None else (table.order_source == scope.source,)
 
 
-async def _settled(reader: Reader, found: Sequence[Found]) -> dict[Found, str]:
+async def _settled(reader: Reader, found: Sequence[FoundRow]) -> dict[FoundRow, str]:
     """Return the final status of each unknown answer whose request has one by now."""
     unknown = [one for one in found if one.values[1] == "unknown"]
     table, ends = tables.responses.c, {}

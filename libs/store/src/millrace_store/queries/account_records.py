@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from millrace_core import orders
 from millrace_core.names import Tenant
 from millrace_core.trace import Trace
-from millrace_store.queries.listings import Found
+from millrace_store.queries.listings import FoundRow
 from millrace_store.queries.records import (
     BalanceRecord,
     CurrentOrder,
@@ -72,7 +72,7 @@ def current_order(data: str) -> CurrentOrder:
     )
 
 
-def own_trade(found: Found) -> TradeRecord:
+def own_trade(found: FoundRow) -> TradeRecord:
     """Return the record of one of the tenant's own trades."""
     trade_id, order_id, side, price, amount, taker_or_maker, fee_cost, fee_currency = found.values
     return TradeRecord(
@@ -91,7 +91,7 @@ def own_trade(found: Found) -> TradeRecord:
     )
 
 
-def order_event(found: Found) -> OrderEvent:
+def order_event(found: FoundRow) -> OrderEvent:
     """Return the record of an event of an order."""
     return OrderEvent(
         message_id=found.message_id,
@@ -101,7 +101,7 @@ def order_event(found: Found) -> OrderEvent:
     )
 
 
-def request(found: Found) -> RequestRecord:
+def request(found: FoundRow) -> RequestRecord:
     """Return the record of a request to trade."""
     request_id, action, exchange, symbol, order_source, data = found.values
     return RequestRecord(
@@ -116,7 +116,7 @@ def request(found: Found) -> RequestRecord:
     )
 
 
-def response(found: Found) -> ResponseRecord:
+def response(found: FoundRow) -> ResponseRecord:
     """Return the record of an answer of the executor."""
     request_id, status, order_id, order_source, kind, message, trace = found.values
     passed = _TRACE.decode(trace)
@@ -137,7 +137,7 @@ def response(found: Found) -> ResponseRecord:
     )
 
 
-def failed_execution(found: Found, settled: str | None) -> FailedExecution:
+def failed_execution(found: FoundRow, settled: str | None) -> FailedExecution:
     """Return the record of a failed execution."""
     request_id, status, kind, reason, order_source = found.values
     return FailedExecution(
@@ -155,7 +155,7 @@ def failed_execution(found: Found, settled: str | None) -> FailedExecution:
     )
 
 
-def balance(found: Found) -> BalanceRecord:
+def balance(found: FoundRow) -> BalanceRecord:
     """Return the record of a change of a balance."""
     currency, free, used, total = found.values
     return BalanceRecord(

@@ -16,7 +16,7 @@ from millrace_store.schema.tables import Table
 _STREAMS_A_STATEMENT: Final = 100
 
 
-class Stream(NamedTuple):
+class StreamRow(NamedTuple):
     """A row of `streams`, as queries need it."""
 
     id: int
@@ -26,10 +26,10 @@ class Stream(NamedTuple):
     symbol: str | None
 
 
-class Found(NamedTuple):
+class FoundRow(NamedTuple):
     """A row and its stream."""
 
-    stream: Stream
+    stream: StreamRow
     row: Row
     """stream_id, at_ms, epoch, seq, n (0 where a message has one row), and then the wanted columns."""
 
@@ -60,7 +60,7 @@ class Listing(NamedTuple):
     where: tuple[sa.ColumnElement[bool], ...] = ()
 
 
-async def streams_of(reader: Reader, scope: Scope, *actions: str, kind: str = "deltas") -> list[Stream]:
+async def streams_of(reader: Reader, scope: Scope, *actions: str, kind: str = "deltas") -> list[StreamRow]:
     """Return a tenant's streams of these actions (of all actions if there are none) that are in the scope.
 
     Some of them may have no rows.
@@ -78,18 +78,18 @@ async def streams_of(reader: Reader, scope: Scope, *actions: str, kind: str = "d
         wanted = wanted.where(table.exchange == scope.exchange)
     if scope.symbol is not None:
         wanted = wanted.where(table.symbol == scope.symbol)
-    return [Stream(*row) for row in await reader.fetch(wanted.order_by(table.id))]
+    return [StreamRow(*row) for row in await reader.fetch(wanted.order_by(table.id))]
 
 
-async def answers_of(reader: Reader, scope: Scope) -> list[Stream]:
+async def answers_of(reader: Reader, scope: Scope) -> list[StreamRow]:
     """Return the tenant's streams of answers, including those to requests of an unknown action."""
     streams = await streams_of(reader, scope)
     return [stream for stream in streams if not StreamName.parse(stream.name).has_snapshots]
 
 
-def _named(of: Tenant, exchange: ExchangeId, action: str, symbol: Symbol) -> Stream:
+def _named(of: Tenant, exchange: ExchangeId, action: str, symbol: Symbol) -> StreamRow:
     name = str(StreamName(of, exchange, Action(action), symbol))
-    return Stream(stream_id(name), name, exchange, action, symbol)
+    return StreamRow(stream_id(name), name, exchange, action, symbol)
 
 
 async def page_of(
@@ -97,7 +97,7 @@ async def page_of(
     scope: Scope,
     actions: Sequence[str],
     listing: Listing,
-    make: Callable[[Found], RowT],
+    make: Callable[[FoundRow], RowT],
     *,
     kind: str = "deltas",
 ) -> Page[RowT]:
@@ -113,8 +113,8 @@ async def page_of(
 
 
 async def page_rows(
-    reader: Reader, scope: Scope, streams: Sequence[Stream], listing: Listing
-) -> tuple[list[Found], str | None]:
+    reader: Reader, scope: Scope, streams: Sequence[StreamRow], listing: Listing
+) -> tuple[list[FoundRow], str | None]:
     """Return one page of rows by time, stream and message, and the cursor to the next page."""
     listing = listing._replace(limit=bounded(listing.limit))
     after = decode_cursor(listing.cursor, (int,) * 5) if listing.cursor is not None else None
@@ -125,7 +125,7 @@ async def page_rows(
         rows += await reader.fetch(part[0] if len(part) == 1 else _together(part, listing))
     if len(streams) > 1:
         rows.sort(key=_key, reverse=listing.descending)
-    page = [Found(by_id[row[0]], row) for row in rows[: listing.limit]]
+    page = [FoundRow(by_id[row[0]], row) for row in rows[: listing.limit]]
     return page, encode_cursor(_key(page[-1].row)) if len(rows) > listing.limit else None
 
 
@@ -133,7 +133,7 @@ def _key(row: Row) -> Key:
     return (row[1], row[0], row[2], row[3], row[4])
 
 
-def _one_stream(stream: Stream, scope: Scope, listing: Listing, after: Key | None) -> sa.Select[Any]:
+def _one_stream(stream: StreamRow, scope: Scope, listing: Listing, after: Key | None) -> sa.Select[Any]:
     table, descending = listing.table.c, listing.descending
     order = [table[name] for name in ("at_ms", "epoch", "seq", *(["n"] if "n" in table else []))]
     n = table.n if "n" in table else sa.literal_column("0").label("n")

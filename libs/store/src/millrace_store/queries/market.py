@@ -10,7 +10,7 @@ from millrace_core.ids import MessageId
 from millrace_core.names import StreamName
 from millrace_store.backends.database import Database, Reader
 from millrace_store.queries import books, candles
-from millrace_store.queries.listings import Found, Listing, page_of, page_rows, streams_of
+from millrace_store.queries.listings import FoundRow, Listing, page_of, page_rows, streams_of
 from millrace_store.queries.pages import (
     DEFAULT_LIMIT,
     Page,
@@ -142,7 +142,7 @@ class MarketQueries:
             return [StreamName.parse(stream.name) for stream in await streams_of(reader, scope)]
 
 
-def _trade(found: Found) -> TradeRecord:
+def _trade(found: FoundRow) -> TradeRecord:
     trade_id, side, price, amount = found.values
     return TradeRecord(
         exchange=found.stream.exchange,
@@ -156,7 +156,7 @@ def _trade(found: Found) -> TradeRecord:
     )
 
 
-def _event(found: Found) -> EventRecord:
+def _event(found: FoundRow) -> EventRecord:
     data: Any = msgspec.json.decode(found.values[0])
     return EventRecord(
         exchange=found.stream.exchange,
@@ -195,7 +195,7 @@ async def _tickers(database: Database, scope: Scope, limit: int, cursor: str | N
     return Page(records, after)
 
 
-async def _ticker_before(reader: Reader, first: Found) -> dict[str, Any]:
+async def _ticker_before(reader: Reader, first: FoundRow) -> dict[str, Any]:
     """Return the ticker before a message: the newest stored snapshot and the changes after it."""
     _, at_ms, epoch, seq, *_ = first.row
     table = tables.snapshots.c

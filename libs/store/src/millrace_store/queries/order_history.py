@@ -9,7 +9,7 @@ from millrace_core.names import StreamName
 from millrace_store.backends.database import Reader
 from millrace_store.errors import AmbiguousOrder
 from millrace_store.queries import account_records as make
-from millrace_store.queries.listings import Found, Stream, streams_of
+from millrace_store.queries.listings import FoundRow, StreamRow, streams_of
 from millrace_store.queries.pages import RowT, Scope
 from millrace_store.queries.records import CurrentOrder, OrderEvent, OrderHistory
 from millrace_store.schema import tables
@@ -74,14 +74,14 @@ async def find_order(reader: Reader, scope: Scope, order_id: str) -> CurrentOrde
     return None if key is None else await _current(reader, scope, key)
 
 
-async def _streams(reader: Reader, scope: Scope) -> dict[int, Stream]:
+async def _streams(reader: Reader, scope: Scope) -> dict[int, StreamRow]:
     of_exchange = await streams_of(reader, scope._replace(symbol=None))
     # Requests travel on one name for all exchanges.
     requests = await streams_of(reader, scope._replace(symbol=None, exchange=None), kind="requests")
     return {stream.id: stream for stream in (*of_exchange, *requests)}
 
 
-async def _of_id(reader: Reader, streams: dict[int, Stream], scope: Scope, order_id: str) -> _Key | None:
+async def _of_id(reader: Reader, streams: dict[int, StreamRow], scope: Scope, order_id: str) -> _Key | None:
     """Return the order that has this id and fits the scope, or None.
 
     Raises:
@@ -117,7 +117,7 @@ async def _current(reader: Reader, scope: Scope, key: _Key) -> CurrentOrder | No
     return make.current_order(rows[0][0]) if rows else None
 
 
-def _names(table: Table, streams: dict[int, Stream], key: _Key | None) -> sa.ColumnElement[bool]:
+def _names(table: Table, streams: dict[int, StreamRow], key: _Key | None) -> sa.ColumnElement[bool]:
     """Return the condition that a row names the order by id, on a stream of its exchange and symbol."""
     if key is None:
         return sa.false()
@@ -125,7 +125,7 @@ def _names(table: Table, streams: dict[int, Stream], key: _Key | None) -> sa.Col
     return (table.c.order_id == key.order_id) & table.c.stream_id.in_(own)
 
 
-async def _events(reader: Reader, streams: dict[int, Stream], key: _Key) -> list[OrderEvent]:
+async def _events(reader: Reader, streams: dict[int, StreamRow], key: _Key) -> list[OrderEvent]:
     """Return the changes of an order; the streams of a whole account report orders of every symbol."""
     section = _Section(tables.order_events, make.ORDER_EVENT, tables.order_events.c.order_id == key.order_id)
     of_exchange = {id_: stream for id_, stream in streams.items() if stream.exchange == key.exchange}
@@ -134,7 +134,7 @@ async def _events(reader: Reader, streams: dict[int, Stream], key: _Key) -> list
 
 
 async def _read(
-    reader: Reader, streams: dict[int, Stream], section: _Section, record: Callable[[Found], RowT]
+    reader: Reader, streams: dict[int, StreamRow], section: _Section, record: Callable[[FoundRow], RowT]
 ) -> list[RowT]:
     """Return the records of a section in these streams, oldest first."""
     table: Any = section.table.c
@@ -143,4 +143,4 @@ async def _read(
     wanted = sa.select(*key, *(table[name] for name in section.columns))
     of_tenant = table.stream_id.in_(streams)
     rows = await reader.fetch(wanted.where(section.where, of_tenant).order_by(*key[1:4], table.stream_id))
-    return [record(Found(streams[row[0]], row)) for row in rows]
+    return [record(FoundRow(streams[row[0]], row)) for row in rows]
