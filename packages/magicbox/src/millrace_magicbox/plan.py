@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from millrace_core.config import MagicboxConfig, MagicboxWorkplan, Subscription
+from millrace_core.config import MagicboxConfig, MagicboxWorkplan, StreamSubscription
 from millrace_core.config.gatherer import ACCOUNT_WIDE_ACTIONS, PRIVATE_ACTIONS
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import PUBLIC, Action, StreamName, Tenant
@@ -65,7 +65,7 @@ def _plans_of(workplan: MagicboxWorkplan, where: str) -> Iterator[StrategyPlan]:
         )
 
 
-def _feed(subscription: Subscription) -> Feed:
+def _feed(subscription: StreamSubscription) -> Feed:
     action = Action(subscription.data_point)
     symbol = None if action in ACCOUNT_WIDE_ACTIONS else subscription.symbol
     return Feed(subscription.exchange_id, symbol, action, subscription.is_public)

@@ -24,7 +24,7 @@ class Subscriber(Protocol):
         """The connection is lost: messages are missed from now on, until `subscribed` again."""
 
 
-class Subscription:
+class ChannelSubscription:
     """One subscriber's hold on one channel or pattern."""
 
     def __init__(self, name: bytes, subscriber: Subscriber, *, is_pattern: bool) -> None:
@@ -54,24 +54,24 @@ class Subscriptions:
         self._reconnecting = ReconnectingConnection(
             address, name, on_push=self._push, on_up=self._subscribe_all, on_down=self._lost
         )
-        self._channels: dict[bytes, list[Subscription]] = {}
-        self._patterns: dict[bytes, list[Subscription]] = {}
-        self._confirmed: set[Subscription] = set()
+        self._channels: dict[bytes, list[ChannelSubscription]] = {}
+        self._patterns: dict[bytes, list[ChannelSubscription]] = {}
+        self._confirmed: set[ChannelSubscription] = set()
         self._asked: dict[bytes, int] = {}
         """Confirmations still to come: only after the last one is it sure that no unsubscription is in between."""
 
-    def add(self, channel: str, subscriber: Subscriber) -> Subscription:
+    def add(self, channel: str, subscriber: Subscriber) -> ChannelSubscription:
         """Listen to a channel; `subscriber.subscribed` is called once that is so."""
-        return self._add(self._channels, Subscription(channel.encode(), subscriber, is_pattern=False))
+        return self._add(self._channels, ChannelSubscription(channel.encode(), subscriber, is_pattern=False))
 
-    def add_pattern(self, pattern: str, on_change: Callable[[bytes | None], None]) -> Subscription:
+    def add_pattern(self, pattern: str, on_change: Callable[[bytes | None], None]) -> ChannelSubscription:
         """Call `on_change` with the channel's name for each message on a channel of this pattern.
 
         It is called with None whenever messages may have been missed.
         """
-        return self._add(self._patterns, Subscription(pattern.encode(), _Changes(on_change), is_pattern=True))
+        return self._add(self._patterns, ChannelSubscription(pattern.encode(), _Changes(on_change), is_pattern=True))
 
-    def remove(self, subscription: Subscription) -> None:
+    def remove(self, subscription: ChannelSubscription) -> None:
         """Listen no longer; removing twice is harmless."""
         table = self._patterns if subscription.is_pattern else self._channels
         present = table.get(subscription.name, [])
@@ -89,7 +89,9 @@ class Subscriptions:
         """End the connection for good."""
         await self._reconnecting.close()
 
-    def _add(self, table: dict[bytes, list[Subscription]], subscription: Subscription) -> Subscription:
+    def _add(
+        self, table: dict[bytes, list[ChannelSubscription]], subscription: ChannelSubscription
+    ) -> ChannelSubscription:
         table[subscription.name] = [*table.get(subscription.name, []), subscription]
         self._reconnecting.start()
         if self._reconnecting.connection is not None:
@@ -102,7 +104,7 @@ class Subscriptions:
             # Confirmations come out of band: there is no reply.
             self._reconnecting.connection.send(command, ())
 
-    def _ask(self, connection: Connection, subscription: Subscription) -> None:
+    def _ask(self, connection: Connection, subscription: ChannelSubscription) -> None:
         name = subscription.name
         self._asked[name] = self._asked.get(name, 0) + 1
         connection.send(pack("PSUBSCRIBE" if subscription.is_pattern else "SUBSCRIBE", name), ())

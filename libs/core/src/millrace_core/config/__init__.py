@@ -4,7 +4,7 @@ from millrace_core.config.common import AgentSection, Credentials, Exchanges, re
 from millrace_core.config.dbsync import DbsyncConfig
 from millrace_core.config.executor import ExecutorConfig, RiskLimits
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
-from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, Subscription
+from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, StreamSubscription
 from millrace_core.config.reading import AgentConfig, parse_config
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "MagicboxWorkplan",
     "Plugin",
     "RiskLimits",
-    "Subscription",
+    "StreamSubscription",
     "parse_config",
     "revision",
 ]

@@ -19,7 +19,7 @@ class Plugin(ConfigModel):
     """The strategy's own settings, which it checks."""
 
 
-class Subscription(ConfigModel):
+class StreamSubscription(ConfigModel):
     """One stream that the strategies of a workplan follow."""
 
     exchange_id: ExchangeField
@@ -35,7 +35,7 @@ class MagicboxWorkplan(ConfigModel):
 
     tenant: TenantField = Field(validation_alias=TENANT)
     plugins: tuple[Plugin, ...] = Field(min_length=1)
-    subscriptions: tuple[Subscription, ...] = ()
+    subscriptions: tuple[StreamSubscription, ...] = ()
 
 
 class MagicboxConfig(BaseConfig):

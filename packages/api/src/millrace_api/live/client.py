@@ -40,7 +40,7 @@ class Client:
     def __init__(self, principal: Principal, address: str, sink: Sink, metrics: Metrics) -> None:
         self.principal = principal
         self.address = address
-        self.subscriptions: dict[StreamName, Subscription] = {}
+        self.subscriptions: dict[StreamName, ClientSubscription] = {}
         self.on_writable: list[Callable[[], None]] = []
         """Called once each when the client reads again."""
         self._sink = sink
@@ -100,7 +100,7 @@ class Client:
         self.send(messages.note("error", stream, detail=detail))
 
 
-class Subscription:
+class ClientSubscription:
     """One stream as one client receives it: the topic's subscriber."""
 
     def __init__(self, client: Client, topic: Topic) -> None:

@@ -16,7 +16,7 @@ from millrace_api.live.client import (
     MAX_SUBSCRIPTIONS,
     NOT_ALLOWED,
     Client,
-    Subscription,
+    ClientSubscription,
 )
 from millrace_api.live.messages import Command, Subscribe
 from millrace_api.live.replay import replay
@@ -147,7 +147,7 @@ class Hub:
         if client is not None:
             client.disconnect(INTERNAL_ERROR, _RECONNECT)
 
-    async def _replay(self, client: Client, subscription: Subscription, since: MessageId) -> None:
+    async def _replay(self, client: Client, subscription: ClientSubscription, since: MessageId) -> None:
         if self._journals is None:
             self._journals = self._bus.journals()
             await self._resources.enter_async_context(self._journals)
@@ -165,7 +165,7 @@ class Hub:
             client.reject(str(name), f"a connection may follow {MAX_SUBSCRIPTIONS} streams: open another")
             return
         topic = self._topics.get(name) or self._topics.setdefault(name, Topic(self._bus, name, self._topic_failed))
-        subscription = Subscription(client, topic)
+        subscription = ClientSubscription(client, topic)
         topic.subscribers.add(subscription)
         client.subscriptions[name] = subscription
         self._metrics.live_streams.set(len(self._topics))

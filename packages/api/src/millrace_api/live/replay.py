@@ -3,7 +3,7 @@
 import asyncio
 
 from millrace_api.live import messages
-from millrace_api.live.client import Client, Subscription
+from millrace_api.live.client import Client, ClientSubscription
 from millrace_bus import CommandRefused, JournalPage, Journals
 from millrace_core.ids import MessageId
 
@@ -13,7 +13,7 @@ _POLL_S = 0.02
 _MAX_POLLS = 500
 
 
-async def replay(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> None:
+async def replay(journals: Journals, client: Client, subscription: ClientSubscription, since: MessageId) -> None:
     """Send everything after `since` and go live; where the journal has a gap, send the whole state instead."""
     subscription.replay()
     try:
@@ -26,7 +26,7 @@ async def replay(journals: Journals, client: Client, subscription: Subscription,
         subscription.give_up_replay()
 
 
-async def _bridge(journals: Journals, client: Client, subscription: Subscription, since: MessageId) -> bool:
+async def _bridge(journals: Journals, client: Client, subscription: ClientSubscription, since: MessageId) -> bool:
     """Send journal entries until memory holds the rest; return False when a message is missing or late.
 
     Raises:
