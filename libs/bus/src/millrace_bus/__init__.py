@@ -22,7 +22,7 @@ from millrace_bus.errors import (
     WriterFenced,
 )
 from millrace_bus.orders.orders import OrderHashes
-from millrace_bus.reading.follower import Follower
+from millrace_bus.reading.follower import Follower, UpdateListener
 from millrace_bus.reading.journal_page import JournalEntry, JournalPage
 from millrace_bus.reading.journals import BEGINNING, Extent, Journals
 from millrace_bus.reading.published import Published
@@ -67,6 +67,7 @@ __all__ = [
     "Unreachable",
     "Update",
     "UpdateKind",
+    "UpdateListener",
     "WriterCounters",
     "WriterFenced",
     "WriterState",

@@ -17,7 +17,7 @@ from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.orders.merger import OrderMerger
 from millrace_bus.orders.orders import OrderHashes
-from millrace_bus.reading.follower import FollowedStream, Follower, Listener, OnFailed
+from millrace_bus.reading.follower import FollowedStream, Follower, OnFailed, UpdateListener
 from millrace_bus.reading.journal_index import registering, stream_names
 from millrace_bus.reading.journals import Journals
 from millrace_bus.requests.halts import Halts
@@ -127,7 +127,7 @@ class Bus:
         )
 
     def follow(
-        self, name: StreamName, listener: Listener, *, from_start: bool = False, on_failed: OnFailed | None = None
+        self, name: StreamName, listener: UpdateListener, *, from_start: bool = False, on_failed: OnFailed | None = None
     ) -> Follower:
         """Follow a stream; the listener is called synchronously, in order, from the event loop.
 

@@ -64,5 +64,5 @@ class CandlesListener(Protocol):
         """Take new and changed candles, oldest first."""
 
 
-Listener = Any
+ExchangeListener = Any
 """One of the above, by the kind of stream that it was registered for."""

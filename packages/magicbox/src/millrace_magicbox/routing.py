@@ -1,21 +1,18 @@
 """Routes the messages of streams to a strategy's runtime, with one callback for each stream."""
 
-from collections.abc import Callable
 from typing import cast
 
 import msgspec
 
-from millrace_bus import FollowerStatus, Update
+from millrace_bus import FollowerStatus, Update, UpdateListener
 from millrace_core.market import Trade
 from millrace_core.messages import Response, Status
 from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
 from millrace_service import UnitHealthReporter
 from millrace_strategy import Feed, Runtime
 
-Listener = Callable[[Update], None]
 
-
-def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> Listener:
+def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> UpdateListener:
     """Return the listener of a subscribed stream."""
     forward = _forwarder(feed, runtime)
     last_status: FollowerStatus = "unknown"
@@ -41,7 +38,7 @@ def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> L
     return listen
 
 
-def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> Listener:
+def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> UpdateListener:
     """Return the listener of all streams of answers."""
 
     def listen(update: Update) -> None:
@@ -71,7 +68,7 @@ def _forward_status(feed: Feed, runtime: Runtime, update: Update) -> None:
     runtime.status(feed.exchange, feed.action, feed.symbol, status, reason)
 
 
-def _forwarder(feed: Feed, runtime: Runtime) -> Listener:
+def _forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
     match feed.action:
         case "watchOrderBook":
             return _book_forwarder(feed, runtime)
@@ -84,7 +81,7 @@ def _forwarder(feed: Feed, runtime: Runtime) -> Listener:
     return _stream_forwarder(feed, runtime)
 
 
-def _book_forwarder(feed: Feed, runtime: Runtime) -> Listener:
+def _book_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
     exchange, symbol = feed.exchange, feed.symbol
     if symbol is None:
         raise ValueError("an order book needs a symbol")
@@ -131,7 +128,7 @@ def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:
     return [trade for trade in trades if (trade.timestamp or 0) >= (last.timestamp or 0)]
 
 
-def _orders_forwarder(feed: Feed, runtime: Runtime) -> Listener:
+def _orders_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         if update.kind == "delta":
             runtime.account_orders(feed.exchange, update.data.orders, timestamp=update.timestamp, trace=update.trace)
@@ -142,7 +139,7 @@ def _orders_forwarder(feed: Feed, runtime: Runtime) -> Listener:
     return forward
 
 
-def _balance_forwarder(feed: Feed, runtime: Runtime) -> Listener:
+def _balance_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         balances = cast("BalanceState", update.state).balances
         changed = balances if update.data is None else update.data
@@ -151,7 +148,7 @@ def _balance_forwarder(feed: Feed, runtime: Runtime) -> Listener:
     return forward
 
 
-def _stream_forwarder(feed: Feed, runtime: Runtime) -> Listener:
+def _stream_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         runtime.stream(
             feed.exchange,

@@ -24,7 +24,7 @@ from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
 from millrace_core.trace import Trace
 
-Listener = Callable[[Update], None]
+UpdateListener = Callable[[Update], None]
 OnFailed = Callable[[Exception], None]
 """Called once with what a listener raised, or what ended the following."""
 
@@ -45,7 +45,7 @@ class Follower:
     def __init__(
         self,
         stream: "FollowedStream",
-        listener: Listener,
+        listener: UpdateListener,
         on_failed: OnFailed | None,
         release: Callable[["FollowedStream"], Awaitable[None]],
     ) -> None:

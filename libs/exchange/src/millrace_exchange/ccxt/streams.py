@@ -11,13 +11,13 @@ from millrace_exchange.ccxt.caller import CcxtCaller, was_cancelled
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.ccxt.recording.recorder import Recorder, StreamKey
 from millrace_exchange.errors import ExchangeError
-from millrace_exchange.listeners import Listener
+from millrace_exchange.listeners import ExchangeListener
 
 _UNSUBSCRIBE_TIMEOUT_S: Final = 0.5
 
 
 async def follow(
-    caller: CcxtCaller, action: StreamAction, symbol: str | None, listener: Listener, *arguments: Any
+    caller: CcxtCaller, action: StreamAction, symbol: str | None, listener: ExchangeListener, *arguments: Any
 ) -> None:
     """Call a listener for every message of a stream until cancelled; `arguments` are those of ccxt's method.
 

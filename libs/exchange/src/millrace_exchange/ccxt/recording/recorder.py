@@ -15,7 +15,7 @@ from millrace_exchange.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, O
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
 from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck
 from millrace_exchange.ccxt.recording.books import RecordedBook
-from millrace_exchange.listeners import EventTimes, Listener
+from millrace_exchange.listeners import EventTimes, ExchangeListener
 
 _BOOK: Final = ORDER_BOOK.name
 
@@ -29,7 +29,7 @@ class Recorder:
     def __init__(self, ccxt: Any, balance_difference_events: frozenset[str]) -> None:
         self._ccxt = ccxt
         self._balance_difference_events = balance_difference_events
-        self._listeners: dict[StreamKey, Listener] = {}
+        self._listeners: dict[StreamKey, ExchangeListener] = {}
         self.checks: WeakSet[SequenceCheck] = WeakSet()
         """Those of all connections that are open."""
         self.received_ns = 0
@@ -45,11 +45,11 @@ class Recorder:
         )
         """By the object that ccxt keeps for a stream: a book, a cache, or the state itself."""
 
-    def add(self, key: StreamKey, listener: Listener) -> None:
+    def add(self, key: StreamKey, listener: ExchangeListener) -> None:
         """Deliver one stream to a listener from now on, instead of to the one before."""
         self._listeners[key] = listener
 
-    def remove(self, key: StreamKey, listener: Listener) -> None:
+    def remove(self, key: StreamKey, listener: ExchangeListener) -> None:
         """Deliver nothing more to a listener."""
         if self._listeners.get(key) is listener:
             del self._listeners[key]
