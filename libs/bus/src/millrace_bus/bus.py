@@ -10,8 +10,8 @@ from millrace_bus.agents.configs import Configs
 from millrace_bus.agents.heartbeats import Heartbeats
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.calls import Calls
+from millrace_bus.connection.command_pool import CommandPool
 from millrace_bus.connection.connection import Connection
-from millrace_bus.connection.control import Control
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.connection.subscriptions import Subscriptions
@@ -40,7 +40,7 @@ class Bus:
     rest; each is made when first needed.
     """
 
-    def __init__(self, url: str, address: Address, name: str, redis: Control) -> None:
+    def __init__(self, url: str, address: Address, name: str, redis: CommandPool) -> None:
         self.url = url
         """Of the server, password and all: for a process of our own that is to connect there too."""
         self._address, self._name, self._redis = address, name, redis
@@ -80,7 +80,7 @@ class Bus:
             InvalidName: the URL has another form.
         """
         address = Address.parse(url)
-        bus = cls(url, address, name, Control(address, f"{name}.control"))
+        bus = cls(url, address, name, CommandPool(address, f"{name}.control"))
         bus._publishing.start()
         try:
             yield bus

@@ -8,7 +8,7 @@ import redis.asyncio
 from millrace_bus import Bus, CommandRefused, EmbeddedServer
 from millrace_bus.agents.heartbeats import Heartbeats
 from millrace_bus.connection.address import Address
-from millrace_bus.connection.control import Control
+from millrace_bus.connection.command_pool import CommandPool
 from millrace_bus.connection.slots import by_slot
 from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
 from millrace_core.names import AGENTS_INDEX, AgentId, Tenant, agent_key
@@ -67,7 +67,7 @@ async def test_heartbeats_in_several_slots_are_read_as_one(bus: Bus, server: Emb
     for agent in agents:
         await bus.heartbeat(_heartbeat(agent))
     assert len(by_slot(agent_key(agent) for agent in agents)) == 3
-    control = Control(Address.parse(server.url), "slots", grouping=by_slot)
+    control = CommandPool(Address.parse(server.url), "slots", grouping=by_slot)
     found = [beat.id for beat in await Heartbeats(control).all()]
     await control.close()
     assert [agent for agent in found if agent.startswith(tenant)] == agents

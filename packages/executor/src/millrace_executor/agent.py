@@ -9,11 +9,11 @@ from millrace_core.config import ExecutorConfig, RiskLimits
 from millrace_core.names import AgentId, Tenant
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.controls import Controls
 from millrace_executor.execution.account import AccountUnit, trade
 from millrace_executor.intake.request_consumer import RequestConsumer
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.risk import not_enforced
+from millrace_executor.trading_controls import TradingControls
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 
 
@@ -44,7 +44,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
 
     def __init__(self) -> None:
         self._router = RequestRouter()
-        self._controls: dict[Tenant, Controls] = {}
+        self._controls: dict[Tenant, TradingControls] = {}
 
     def units(self, config: ExecutorConfig) -> Mapping[UnitKey, UnitConfig]:
         """Return a request consumer and the limits of each tenant, and each account."""
@@ -108,5 +108,5 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         health.state("live")
         await asyncio.get_running_loop().create_future()
 
-    def _controls_of(self, tenant: Tenant) -> Controls:
-        return self._controls.setdefault(tenant, Controls())
+    def _controls_of(self, tenant: Tenant) -> TradingControls:
+        return self._controls.setdefault(tenant, TradingControls())

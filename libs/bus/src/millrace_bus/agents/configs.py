@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from millrace_bus.connection.control import Control
+from millrace_bus.connection.command_pool import CommandPool
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_core.errors import InvalidName
 from millrace_core.names import CONFIGS_INDEX, AgentId, agent_id, config_key, keyspace_channel
@@ -23,7 +23,7 @@ class Configs:
         CommandRefused: from every method, when Redis answered with an error.
     """
 
-    def __init__(self, redis: Control, subscriptions: Subscriptions) -> None:
+    def __init__(self, redis: CommandPool, subscriptions: Subscriptions) -> None:
         self._redis, self._subscriptions = redis, subscriptions
 
     async def get(self, agent: AgentId) -> bytes | None:

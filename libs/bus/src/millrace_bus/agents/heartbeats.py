@@ -2,7 +2,7 @@
 
 import msgspec
 
-from millrace_bus.connection.control import Control
+from millrace_bus.connection.command_pool import CommandPool
 from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
 from millrace_core.names import AGENTS_INDEX, AgentId, agent_key
 
@@ -16,7 +16,7 @@ class Heartbeats:
         CommandRefused: from every method, when Redis answered with an error, such as OOM.
     """
 
-    def __init__(self, redis: Control) -> None:
+    def __init__(self, redis: CommandPool) -> None:
         self._redis = redis
 
     async def send(self, heartbeat: Heartbeat) -> None:

@@ -12,10 +12,10 @@ from millrace_core.config import Credentials
 from millrace_exchange import Exchange, ExchangeError, Retryable, open_exchange
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.controls import Controls
 from millrace_executor.execution.account_executor import AccountExecutor
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.request_tasks import DRAIN_S
+from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 
 PRUNE_EVERY_S = 60.0
@@ -37,7 +37,7 @@ async def trade(
     *,
     bus: Bus,
     streams: AnswerStreams,
-    controls: Controls,
+    controls: TradingControls,
     router: RequestRouter,
     health: UnitHealthReporter,
 ) -> None:

@@ -18,13 +18,13 @@ from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import IntentLedger, intent_of
 from millrace_executor.answering.responder import Responder
-from millrace_executor.controls import Controls
 from millrace_executor.execution.order_sender import OrderSender, Sendable
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.request_tasks import RequestTasks
 from millrace_executor.resolution.resolver import Resolver
 from millrace_executor.resolution.startup_recovery import StartupRecovery
 from millrace_executor.risk import RiskRejection
+from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 
 
@@ -38,7 +38,7 @@ class AccountExecutor:
         *,
         bus: Bus,
         streams: AnswerStreams,
-        controls: Controls,
+        controls: TradingControls,
         health: UnitHealthReporter,
     ) -> None:
         self.ledger = IntentLedger(bus.intents, account.tenant, account.exchange)

@@ -12,9 +12,9 @@ from millrace_executor.accepted_request import EVERY_EXCHANGE, AcceptedRequest, 
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger, intent_of, intent_of_malformed
 from millrace_executor.answering.responder import Responder
-from millrace_executor.controls import Controls
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.request_tasks import DRAIN_S, RequestTasks
+from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 
 HALTS_EVERY_S = 1.0
@@ -31,7 +31,7 @@ class RequestConsumer:
         *,
         bus: Bus,
         streams: AnswerStreams,
-        controls: Controls,
+        controls: TradingControls,
         router: RequestRouter,
         health: UnitHealthReporter,
     ) -> None:

@@ -11,7 +11,7 @@ from millrace_core.orders import Order
 from millrace_executor.risk import Approved, NewTerms, RiskRejection, TradingState, check, rate_window
 
 
-class Controls:
+class TradingControls:
     """One tenant's controls. Nothing may be sent before both its limits and its halts are known."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ import redis.asyncio
 
 from millrace_bus import Bus, CommandRefused, EmbeddedServer, HaltNote, HaltScope
 from millrace_bus.connection.address import Address
-from millrace_bus.connection.control import Control, _Pauses
+from millrace_bus.connection.command_pool import CommandPool, _Pauses
 from millrace_bus.connection.reconnecting import RETRIES
 from millrace_core.names import AgentId, Tenant
 
@@ -20,7 +20,7 @@ WRITES: dict[str, Callable[[Bus, Tenant], Awaitable[object]]] = {
 }
 
 
-async def ends_by_cancellation(client: Control, turns: int) -> bool:
+async def ends_by_cancellation(client: CommandPool, turns: int) -> bool:
     """Cancel a command after so many turns of the loop; tell whether it ended by that, or was done before."""
     call = asyncio.ensure_future(client.call("SET", "key", 1))
     for _ in range(turns):
@@ -33,7 +33,7 @@ async def ends_by_cancellation(client: Control, turns: int) -> bool:
 async def test_a_cancellation_is_never_swallowed(server: EmbeddedServer) -> None:
     """Wherever a command is when it is cancelled, from connecting to its answer, it ends as cancelled."""
     for turns in range(1, 60):
-        client = Control(Address.parse(server.url), "test")
+        client = CommandPool(Address.parse(server.url), "test")
         assert await ends_by_cancellation(client, turns), turns
         await client.close()
 

@@ -5,8 +5,8 @@ from millrace_bus import HaltNote, HaltScope
 from millrace_core.config import RiskLimits
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CreateOrder, CreatePayload
-from millrace_executor.controls import Controls
 from millrace_executor.risk import Approved, RiskRejection
+from millrace_executor.trading_controls import TradingControls
 
 BINANCE = ExchangeId("binance")
 ORDER = CreateOrder(
@@ -17,7 +17,7 @@ ORDER = CreateOrder(
 
 async def test_nothing_is_known_before_both_limits_and_halts_are() -> None:
     """Waiting for the controls ends once limits and halts are both set, in either order."""
-    controls = Controls()
+    controls = TradingControls()
     known = asyncio.ensure_future(controls.known())
     controls.set_limits(RiskLimits())
     await asyncio.sleep(0)
@@ -28,7 +28,7 @@ async def test_nothing_is_known_before_both_limits_and_halts_are() -> None:
 
 async def test_a_halt_stops_just_what_it_covers() -> None:
     """Everything, one exchange, one source, or one source on one exchange; the reason names by whom and why."""
-    controls = Controls()
+    controls = TradingControls()
     controls.set_halts({HaltScope(BINANCE, "PingPong"): HaltNote(1, reason="too fast", by="Ann")})
     assert controls.halt_reason(BINANCE, "PingPong") == "trading on binance for PingPong is halted by Ann: too fast"
     assert controls.halt_reason(BINANCE, "James") is None
@@ -39,7 +39,7 @@ async def test_a_halt_stops_just_what_it_covers() -> None:
 
 async def test_the_rate_counts_what_was_approved_and_only_lately() -> None:
     """Orders beyond the rate are refused until the window has moved on; refused ones do not count."""
-    controls = Controls()
+    controls = TradingControls()
     controls.set_limits(RiskLimits(max_orders_per_second=2))
     decisions = [controls.decide(ORDER, None, now_ms) for now_ms in (0, 10, 20, 999, 1000, 1009, 1010)]
     wanted = [Approved, Approved, RiskRejection, RiskRejection, Approved, RiskRejection, Approved]
@@ -48,7 +48,7 @@ async def test_the_rate_counts_what_was_approved_and_only_lately() -> None:
 
 async def test_other_limits_hold_from_the_next_order_on() -> None:
     """Limits change without anything being made anew."""
-    controls = Controls()
+    controls = TradingControls()
     controls.set_limits(RiskLimits())
     assert isinstance(controls.decide(ORDER, None, 0), Approved)
     controls.set_limits(RiskLimits(symbols=()))

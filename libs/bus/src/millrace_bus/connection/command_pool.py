@@ -26,7 +26,7 @@ _KEEPALIVE: dict[int, int] = (
 """A peer that is gone without a word is noticed within about 9 s."""
 
 
-class Control:
+class CommandPool:
     """Sends single commands over connections of a pool.
 
     Every call tries again for ever while Redis cannot be reached, so a command whose answer was lost may be carried
