@@ -10,7 +10,7 @@ from millrace_api.documents import accepts, body_of, returns, returns_problem
 from millrace_api.parameters import TenantQuery, scope_of, tenant_of
 from millrace_api.problems import not_found
 from millrace_api.services import Services, ServicesDep, redis
-from millrace_api.trading.requests import Accepted, TradeRequests
+from millrace_api.trading.requests import AnswerPending, TradeRequests
 from millrace_core import messages
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
@@ -48,7 +48,7 @@ class Answer(messages.Response, frozen=True):
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **returns(Answer, also={404: "No order with this id is known."}),
-    202: returns(Accepted, status=202)[202] | {"description": "Sent; no final answer yet."},
+    202: returns(AnswerPending, status=202)[202] | {"description": "Sent; no final answer yet."},
     422: returns_problem("It has mistakes, or the executor rejected it: then `answer` holds its answer."),
 }
 

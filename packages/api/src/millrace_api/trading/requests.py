@@ -38,7 +38,7 @@ _POLL_S = 0.1
 _DONE = 200
 
 
-class Accepted(msgspec.Struct, frozen=True, rename="camel"):
+class AnswerPending(msgspec.Struct, frozen=True, rename="camel"):
     """A request that was sent and has no final answer yet."""
 
     request_id: str
@@ -161,7 +161,7 @@ def _response_stream(caller: Principal, request: OrderRequest) -> StreamName:
 def _not_yet(request_id: str) -> HttpResponse:
     detail = f"sent; no final answer yet: GET /api/v1/requests/{request_id}, or repeat with the same Idempotency-Key"
     headers = {"Location": f"/api/v1/requests/{request_id}"}
-    return json_response(Accepted(request_id, "sent", detail), 202, headers)
+    return json_response(AnswerPending(request_id, "sent", detail), 202, headers)
 
 
 def _http_response(final: Response) -> HttpResponse:
