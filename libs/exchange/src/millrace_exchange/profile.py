@@ -77,7 +77,7 @@ BookProof = Literal["sequence", "checksum", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BookFeed:
+class BookRules:
     """How the exchange sends order books."""
 
     proof: BookProof = "none"
@@ -203,7 +203,7 @@ class ExchangeProfile:
     """Other ccxt ids of the same platform, for which all of this holds."""
     client_order_ids: ClientOrderIds = ClientOrderIds()
     ids: IdScopes = IdScopes()
-    book: BookFeed = BookFeed()
+    book: BookRules = BookRules()
     history: History = History()
     edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
     """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` cancels it and makes a new one."""

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
 from millrace_exchange.ccxt.settings import constructor_settings, merged, overridden_urls
-from millrace_exchange.profile import BookFeed, ExchangeProfile
+from millrace_exchange.profile import BookRules, ExchangeProfile
 
 BINANCE = {
     "api": {"public": "https://api.binance.com/api/v3", "ws": {"spot": "wss://stream.binance.com:9443/ws"}},
@@ -50,7 +50,7 @@ def test_nothing_is_sent_twice_by_itself_whatever_the_account_says_otherwise() -
 
 def test_a_profile_sets_what_an_account_leaves_open() -> None:
     """Ccxt's own checks of books and the validity of requests are the profile's, unless the account says otherwise."""
-    book = BookFeed(proof="checksum", checked_by="ccxt", ccxt_options={"watchOrderBook": {"checksum": True}})
+    book = BookRules(proof="checksum", checked_by="ccxt", ccxt_options={"watchOrderBook": {"checksum": True}})
     profile = ExchangeProfile(exchange=ExchangeId("x"), book=book, recv_window_ms=3_000)
     options = constructor_settings(Credentials(), profile)["options"]
     assert (options["watchOrderBook"], options["recvWindow"]) == ({"checksum": True}, 3_000)

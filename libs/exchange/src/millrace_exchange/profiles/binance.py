@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ErrorRule,
     ExchangeProfile,
@@ -31,7 +31,7 @@ PROFILE: Final = ExchangeProfile(
     ids=IdScopes(order="symbol", own_trade="trade_and_order", numbers_public_trades=True),
     # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000
     # levels where no depth is asked for (option watchOrderBookLimit); the diff stream has the whole book.
-    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
+    book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
     history=History(
         # "Account trade list", "All orders": startTime to endTime 24 hours at most. Which rows a full answer holds
         # is not said.

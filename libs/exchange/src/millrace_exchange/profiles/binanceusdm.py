@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ErrorRule,
     ExchangeProfile,
@@ -27,7 +27,7 @@ PROFILE: Final = ExchangeProfile(
     ids=IdScopes(order="symbol", own_trade="trade_and_order"),
     # "How to manage a local order book correctly": pu equals the previous u; ccxt compares them. Snapshots have 1,000
     # levels at most.
-    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
+    book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
     history=History(
         # "cannot be longer than 7 days", "only support querying trade in the past 3 months".
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, width_ms=7 * DAY_MS, page=1_000),

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ExchangeProfile,
     History,
@@ -26,7 +26,7 @@ PROFILE: Final = ExchangeProfile(
     ),
     # CRC-32 of the best 25. ccxt switches it on after the first frame and compares (both options are on by default).
     # 25 levels unless 100 are asked for.
-    book=BookFeed(
+    book=BookRules(
         proof="checksum",
         checked_by="ccxt",
         ccxt_options={"checksum": True, "watchOrderBook": {"checksum": True}},

@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ExchangeProfile,
     History,
@@ -27,7 +27,7 @@ PROFILE: Final = ExchangeProfile(
     # CRC-32 of the best 25, in classic accounts; ccxt checks it (option watchOrderBook.checksum, on by default). Frames
     # of unified accounts have none. How deep channel `books` is, is not confirmed: 25 levels are proved. ccxt has a
     # method to unsubscribe, but its `has` does not say so.
-    book=BookFeed(proof="checksum", checked_by="ccxt", snapshot_levels=25, stream_levels=25),
+    book=BookRules(proof="checksum", checked_by="ccxt", snapshot_levels=25, stream_levels=25),
     history=History(
         # Get-Fills, Get-History-Orders: "within 90 days", an interval of 90 days at most, 100 rows.
         own_trades=_BY_QUARTER,

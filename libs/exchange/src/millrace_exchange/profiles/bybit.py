@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ErrorRule,
     ExchangeProfile,
@@ -35,7 +35,7 @@ PROFILE: Final = ExchangeProfile(
         cancels=True,
     ),
     # Each frame has the next `u`, a snapshot begins anew; ccxt compares nothing. It subscribes to 50 levels.
-    book=BookFeed(
+    book=BookRules(
         proof="sequence",
         checked_by="millrace",
         frame_numbers="update_id",

@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ExchangeProfile,
     History,
@@ -31,7 +31,7 @@ PROFILE: Final = ExchangeProfile(
     ),
     # sequence_num counts all frames of a connection; ccxt compares nothing. Channel level2 has the whole book. ccxt has
     # a method to unsubscribe, but its `has` does not say so.
-    book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),
+    book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
     # "Edit order": a new size or price, of limit orders that are good till canceled only.
     edit="amend",

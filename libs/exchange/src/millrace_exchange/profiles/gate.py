@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ErrorRule,
     ExchangeProfile,
@@ -28,7 +28,7 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(form="base62", prefix="t-", fetches=True, finds_closed=False, cancels=False),
     # ccxt subscribes to spot.obu with 50 levels, whose U and u it never compares (seen: up to 29 wrong books). It does
     # on futures.
-    book=BookFeed(proof="sequence", checked_by="nobody", snapshot_levels=50, stream_levels=50, unsubscribes=True),
+    book=BookRules(proof="sequence", checked_by="nobody", snapshot_levels=50, stream_levels=50, unsubscribes=True),
     history=History(
         # list_my_trades: with `from` alone "only 7-day data from the start"; with both at most 30 days.
         own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),

@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ExchangeProfile,
     History,
@@ -28,7 +28,7 @@ PROFILE: Final = ExchangeProfile(
         parameters=("clientOrderId", "client_order_id"), fetches=True, finds_closed=False, cancels=True
     ),
     # Each update has the next `s`; ccxt compares nothing. Channel orderbook/full has the whole book.
-    book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
+    book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
     history=History(
         # ccxt's `features`: 1,000 rows, however long ago.
         own_trades=HistoryWindow(page=1_000),

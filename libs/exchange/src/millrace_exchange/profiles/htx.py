@@ -11,7 +11,7 @@ from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
     PUBLIC_ACTIONS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ExchangeProfile,
     History,
@@ -29,7 +29,7 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
     # prevSeqNum is the seqNum before; ccxt compares them, and applies nothing that does not follow. Its exception after
     # a gap ends the reading of the socket, so a gap shows as silence. 150 levels unless 5, 20 or 400 are asked for.
-    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=150, stream_levels=150, unsubscribes=True),
+    book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=150, stream_levels=150, unsubscribes=True),
     history=History(
         # "The maximum size of the query window is 48 hour"; it goes back 120 days (ccxt) or 180 (documentation).
         own_trades=HistoryWindow(reach_ms=120 * DAY_MS, width_ms=2 * DAY_MS, page=500),

@@ -10,7 +10,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ExchangeProfile,
     History,
@@ -24,7 +24,7 @@ PROFILE: Final = ExchangeProfile(
     # cloid: 128 bits as hex digits after 0x. orderStatus takes it in place of the oid.
     client_order_ids=ClientOrderIds(prefix="0x", fetches=True, finds_closed=False, cancels=True),
     # l2Book: each frame is the book, 20 levels a side at most.
-    book=BookFeed(
+    book=BookRules(
         proof="none",
         checked_by="nobody",
         whole_frames=True,

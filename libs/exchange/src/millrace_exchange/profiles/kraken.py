@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ExchangeProfile,
     History,
@@ -30,7 +30,7 @@ PROFILE: Final = ExchangeProfile(
     ids=IdScopes(order="exchange"),
     # CRC-32 of the best 10. ccxt's option watchOrderBook.checksum must stay off: its check calls split() on a float and
     # ends the connection at the first book (seen). 10 levels unless 25, 100, 500 or 1,000 are asked for.
-    book=BookFeed(proof="checksum", checked_by="nobody", snapshot_levels=10, stream_levels=10),
+    book=BookRules(proof="checksum", checked_by="nobody", snapshot_levels=10, stream_levels=10),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # ccxt sends AmendOrder: the identifiers stay; a quantity below what was filled cancels the rest, so it counts all.
     edit="amend",

@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ErrorRule,
     ExchangeProfile,
@@ -30,7 +30,7 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
     # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
     # stream has the whole book.
-    book=BookFeed(
+    book=BookRules(
         proof="sequence", checked_by="millrace", frame_numbers="sequence_range", snapshot_levels=100, unsubscribes=True
     ),
     history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK),

@@ -9,7 +9,7 @@ from typing import Final
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     DAY_MS,
-    BookFeed,
+    BookRules,
     ClientOrderIds,
     ErrorRule,
     ExchangeProfile,
@@ -27,7 +27,7 @@ PROFILE: Final = ExchangeProfile(
     # were canceled without a fill can be asked for during 2 hours.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
     # prevSeqId is the seqId before; ccxt compares them. The checksum is always 0 since June 2026. Channel `books`.
-    book=BookFeed(proof="sequence", checked_by="ccxt", snapshot_levels=400, stream_levels=400, unsubscribes=True),
+    book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=400, stream_levels=400, unsubscribes=True),
     history=History(
         # ccxt asks fills-history: 3 months, 100 a page, and sends no limit together with `since`.
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, page=100),

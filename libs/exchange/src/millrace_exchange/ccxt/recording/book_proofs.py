@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from millrace_exchange.profile import BookFeed, FrameNumbers
+from millrace_exchange.profile import BookRules, FrameNumbers
 
 Frame = Mapping[str, Any]
 """A frame from a socket, decoded from JSON."""
@@ -156,7 +156,7 @@ _CHECKS: Final[dict[FrameNumbers, type[SequenceCheck]]] = {
 }
 
 
-def sequence_check(book: BookFeed) -> SequenceCheck | None:
+def sequence_check(book: BookRules) -> SequenceCheck | None:
     """Return the check of one new connection; None where millrace compares no numbers."""
     return None if book.frame_numbers is None else _CHECKS[book.frame_numbers]()
 
