@@ -2,9 +2,9 @@ import pytest
 
 from millrace_core.book import OrderBook
 from millrace_core.names import Action, ExchangeId, Symbol
-from millrace_strategy import Books, Feed, LocalBook, NotSubscribed
+from millrace_strategy import Books, LocalBook, NotSubscribed, SubscribedStream
 
-FEED = Feed(ExchangeId("binance"), Symbol("ETH/BTC"), Action("watchOrderBook"), is_public=True)
+STREAM = SubscribedStream(ExchangeId("binance"), Symbol("ETH/BTC"), Action("watchOrderBook"), is_public=True)
 
 
 def good_book() -> OrderBook:
@@ -15,16 +15,16 @@ def good_book() -> OrderBook:
 
 def test_a_book_is_found_by_its_names_and_by_its_feed() -> None:
     """Both keys return the same book, and iterating yields the names."""
-    books = Books((FEED, Feed(ExchangeId("binance"), None, Action("watchBalance"))))
-    assert books["binance", "ETH/BTC"] is books[FEED]
+    books = Books((STREAM, SubscribedStream(ExchangeId("binance"), None, Action("watchBalance"))))
+    assert books["binance", "ETH/BTC"] is books[STREAM]
     assert list(books) == [("binance", "ETH/BTC")]
 
 
 def test_a_book_that_nothing_feeds_says_what_to_do() -> None:
     """The error names the subscription that is missing."""
     with pytest.raises(NotSubscribed, match="kucoin KCS/USDT: subscribe to watchOrderBook"):
-        Books((FEED,))["kucoin", "KCS/USDT"]
-    assert ("kucoin", "KCS/USDT") not in Books((FEED,))
+        Books((STREAM,))["kucoin", "KCS/USDT"]
+    assert ("kucoin", "KCS/USDT") not in Books((STREAM,))
 
 
 def test_a_book_is_live() -> None:

@@ -34,7 +34,7 @@ def test_each_plugin_is_a_unit_named_for_tenant_and_name() -> None:
 def test_public_subscriptions_read_the_streams_of_all() -> None:
     """`isPublic` leads to the tenant PUBLIC, everything else to the tenant; balances have no symbol."""
     plan = plans(config(workplan(PING_PONG, subscriptions=(PUBLIC_BOOK, OWN_BOOK, BALANCE))))["StrankaXY.PingPong"]
-    assert [str(plan.stream(feed)) for feed in plan.feeds] == [
+    assert [str(plan.stream_name(stream)) for stream in plan.streams] == [
         "stream.PUBLIC.binance.watchOrderBook.ETH/BTC",
         "stream.StrankaXY.kucoin.watchOrderBook.KCS/USDT",
         "stream.StrankaXY.kucoin.watchBalance",
@@ -51,7 +51,7 @@ def test_a_change_elsewhere_leaves_a_strategy_running() -> None:
 
 
 def test_every_mistake_is_named_with_its_path() -> None:
-    """Repeated names, subscriptions without a symbol, public private data and repeated feeds are found together."""
+    """Repeated names, subscriptions without a symbol, public private data and repeated streams are found together."""
     wrong = (
         {"exchangeId": "kucoin", "dataPoint": "watchTrades"},
         {"exchangeId": "kucoin", "symbol": "KCS/USDT", "dataPoint": "watchOrders", "isPublic": True},

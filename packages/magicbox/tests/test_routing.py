@@ -10,14 +10,14 @@ from millrace_core.market import Trade
 from millrace_core.messages import Status, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.states import BookState, StreamState, TradesState
-from millrace_magicbox.routing import answer_listener, feed_listener, unseen
+from millrace_magicbox.routing import answer_listener, stream_listener, unseen
 from millrace_service.health import ErrorLog, UnitHealthReporter
-from millrace_strategy import BookEvent, Event, Feed, StatusEvent, Strategy, TradesEvent
+from millrace_strategy import BookEvent, Event, StatusEvent, Strategy, SubscribedStream, TradesEvent
 from millrace_strategy.testing import StrategyHarness
 
 EXCHANGE, SYMBOL = ExchangeId("binance"), Symbol("ETH/BTC")
-BOOK = Feed(EXCHANGE, SYMBOL, Action("watchOrderBook"))
-TRADES = Feed(EXCHANGE, SYMBOL, Action("watchTrades"))
+BOOK = SubscribedStream(EXCHANGE, SYMBOL, Action("watchOrderBook"))
+TRADES = SubscribedStream(EXCHANGE, SYMBOL, Action("watchTrades"))
 
 
 class _Recorder(Strategy):
@@ -33,16 +33,18 @@ class _Recorder(Strategy):
         self.events.append(event)
 
 
-def started(feed: Feed) -> tuple[StrategyHarness, UnitHealthReporter, Any]:
-    harness = StrategyHarness(_Recorder, feeds=[feed])
+def started(stream: SubscribedStream) -> tuple[StrategyHarness, UnitHealthReporter, Any]:
+    harness = StrategyHarness(_Recorder, streams=[stream])
     harness.start()
     harness.strategy.events.clear()
     health = UnitHealthReporter("unit", changed=lambda: None, errors=ErrorLog())
-    return harness, health, feed_listener(feed, harness.runtime, health)
+    return harness, health, stream_listener(stream, harness.runtime, health)
 
 
-def update(feed: Feed, kind: str, state: StreamState, data: Any = None, *, trusted: bool = True) -> Update:
-    name = StreamName(Tenant("StrankaXY"), feed.exchange, feed.action, feed.symbol)
+def update(
+    stream: SubscribedStream, kind: str, state: StreamState, data: Any = None, *, trusted: bool = True
+) -> Update:
+    name = StreamName(Tenant("StrankaXY"), stream.exchange, stream.action, stream.symbol)
     status: Any = data.status if isinstance(data, Status) else "live"
     return Update(name, MessageId(1, 1), kind, data, state, trusted, status)  # type: ignore[arg-type]
 
@@ -127,7 +129,7 @@ def test_an_answer_that_is_none_ends_nothing() -> None:
     """An unreadable answer is reported, and the next one is read."""
     harness, health, _ = started(BOOK)
     listen = answer_listener(harness.runtime, health)
-    answers = Feed(EXCHANGE, SYMBOL, Action("createOrder"))
+    answers = SubscribedStream(EXCHANGE, SYMBOL, Action("createOrder"))
     listen(update(answers, "response", BookState(), {"status": "done"}))
     good = {"requestId": "a" * 32, "status": "failed", "orderSource": "_Recorder"}
     listen(update(answers, "response", BookState(), good))

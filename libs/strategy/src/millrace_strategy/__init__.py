@@ -25,7 +25,7 @@ from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Context, HookResult, Strategy, StrategyConfiguration, read_configuration
 from millrace_strategy.timers import ScheduledCall, Timer
 from millrace_strategy.trader import Trader
-from millrace_strategy.views import Books, Feed, LocalBook
+from millrace_strategy.views import Books, LocalBook, SubscribedStream
 
 __all__ = [
     "BalanceEvent",
@@ -33,7 +33,6 @@ __all__ = [
     "Books",
     "Context",
     "Event",
-    "Feed",
     "HookResult",
     "Host",
     "LocalBook",
@@ -53,6 +52,7 @@ __all__ = [
     "StrategyOrders",
     "StrategyStopped",
     "StreamEvent",
+    "SubscribedStream",
     "Timer",
     "TimerEvent",
     "Trader",

@@ -2,7 +2,7 @@
 
 MillraceError
 ├── ConfigInvalid     problems   (core) the strategy's configuration has mistakes; it was not started
-├── NotSubscribed     feed       there is no subscription for the book; also a KeyError
+├── NotSubscribed     stream     there is no subscription for the book; also a KeyError
 ├── StrategyStopped              the strategy has ended and cannot trade
 └── StrategyFaulty               too many events in a row raised; the strategy is stopped
 """
@@ -13,9 +13,9 @@ from millrace_core.errors import MillraceError
 class NotSubscribed(MillraceError, KeyError):
     """A strategy asks for an order book that its workplan does not subscribe to."""
 
-    def __init__(self, feed: str) -> None:
-        super().__init__(f"there is no book of {feed}: subscribe to watchOrderBook for it in the workplan")
-        self.feed = feed
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"there is no book of {stream}: subscribe to watchOrderBook for it in the workplan")
+        self.stream = stream
 
     def __str__(self) -> str:
         # A KeyError would print the repr of its argument.

@@ -34,7 +34,7 @@ from millrace_strategy.orders import OrderChange, StrategyOrders
 from millrace_strategy.strategy import Context, Strategy
 from millrace_strategy.timers import StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
-from millrace_strategy.views import ORDER_BOOK, AccountBalances, Books, Feed
+from millrace_strategy.views import ORDER_BOOK, AccountBalances, Books, SubscribedStream
 
 NO_TRACE = Trace()
 
@@ -51,12 +51,12 @@ class Runtime:
         *,
         name: str,
         configuration: Any,
-        feeds: tuple[Feed, ...],
+        streams: tuple[SubscribedStream, ...],
         host: Host,
         log: Any = None,
     ) -> None:
         self.name = name
-        self.books = Books(feeds)
+        self.books = Books(streams)
         self.orders = StrategyOrders(name)
         self.balances = AccountBalances()
         self.trader = Trader(name, now_ns=host.now_ns, send=self._send)
@@ -67,7 +67,7 @@ class Runtime:
             Context(
                 name=name,
                 configuration=configuration,
-                feeds=feeds,
+                streams=streams,
                 books=self.books,
                 orders=self.orders,
                 balances=self.balances,

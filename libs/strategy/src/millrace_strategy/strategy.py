@@ -25,7 +25,7 @@ from millrace_strategy.events import (
 from millrace_strategy.orders import StrategyOrders
 from millrace_strategy.timers import Callback, StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
-from millrace_strategy.views import AccountBalances, Books, Feed
+from millrace_strategy.views import AccountBalances, Books, SubscribedStream
 
 HookResult = Awaitable[None] | None
 """A hook may be an ordinary function, which is faster, or an `async` one."""
@@ -56,7 +56,7 @@ class Context:
 
     name: str
     configuration: Any
-    feeds: tuple[Feed, ...]
+    streams: tuple[SubscribedStream, ...]
     books: Books
     orders: StrategyOrders
     balances: AccountBalances
@@ -87,10 +87,10 @@ class Strategy:
         """The source that its orders carry."""
         self.configuration: Any = context.configuration
         """An instance of `Configuration`."""
-        self.feeds = context.feeds
+        self.streams = context.streams
         """The streams that it is subscribed to."""
         self.books = context.books
-        """Live order books, by exchange and symbol or by feed."""
+        """Live order books, by exchange and symbol or by subscribed stream."""
         self.orders = context.orders
         """Its own orders by id."""
         self.balances = context.balances

@@ -29,7 +29,7 @@ from millrace_core.trace import Trace
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Strategy, read_configuration
 from millrace_strategy.trader import Number
-from millrace_strategy.views import ORDER_BOOK, Feed
+from millrace_strategy.views import ORDER_BOOK, SubscribedStream
 from millrace_strategy.virtual_host import VirtualHost
 
 _SETTLED_AFTER = 20
@@ -45,18 +45,20 @@ class StrategyHarness:
         *,
         configuration: dict[str, Any] | None = None,
         books: Sequence[tuple[str, str]] = (),
-        feeds: Sequence[Feed] = (),
+        streams: Sequence[SubscribedStream] = (),
         name: str | None = None,
         tolerate_errors: bool = False,
     ) -> None:
-        book_feeds = [Feed(ExchangeId(exchange), Symbol(symbol), ORDER_BOOK) for exchange, symbol in books]
+        book_streams = [
+            SubscribedStream(ExchangeId(exchange), Symbol(symbol), ORDER_BOOK) for exchange, symbol in books
+        ]
         self.host = VirtualHost()
         self._tolerates_errors = tolerate_errors
         self.runtime = Runtime(
             strategy,
             name=name or strategy.__name__,
             configuration=read_configuration(strategy.Configuration, configuration or {}),
-            feeds=(*book_feeds, *feeds),
+            streams=(*book_streams, *streams),
             host=self.host,
         )
         self._books: dict[tuple[str, str], OrderBook] = {}

@@ -13,7 +13,7 @@ ORDER_BOOK = Action("watchOrderBook")
 _NO_BALANCES: Mapping[str, Balance] = MappingProxyType({})
 
 
-class Feed(NamedTuple):
+class SubscribedStream(NamedTuple):
     """One stream that a strategy is subscribed to."""
 
     exchange: ExchangeId
@@ -21,7 +21,7 @@ class Feed(NamedTuple):
     """None for account-wide streams, such as balances."""
     action: Action
     is_public: bool = False
-    """Whether it is the feed that all tenants share."""
+    """Whether it is a stream that all tenants share."""
 
 
 class LocalBook:
@@ -99,16 +99,16 @@ class LocalBook:
 
 
 class Books(Mapping[tuple[str, str], LocalBook]):
-    """The books a strategy is subscribed to, by exchange and symbol, or by the `Feed`."""
+    """The books a strategy is subscribed to, by exchange and symbol, or by the `SubscribedStream`."""
 
-    def __init__(self, feeds: tuple[Feed, ...]) -> None:
+    def __init__(self, streams: tuple[SubscribedStream, ...]) -> None:
         self._books: dict[tuple[str, str], LocalBook] = {
-            (feed.exchange, feed.symbol): LocalBook(feed.exchange, feed.symbol)
-            for feed in feeds
-            if feed.action == ORDER_BOOK and feed.symbol is not None
+            (stream.exchange, stream.symbol): LocalBook(stream.exchange, stream.symbol)
+            for stream in streams
+            if stream.action == ORDER_BOOK and stream.symbol is not None
         }
 
-    def __getitem__(self, key: tuple[str, str] | Feed) -> LocalBook:
+    def __getitem__(self, key: tuple[str, str] | SubscribedStream) -> LocalBook:
         book = self._books.get((key[0], key[1] or ""))
         if book is None:
             raise NotSubscribed(f"{key[0]} {key[1]}")

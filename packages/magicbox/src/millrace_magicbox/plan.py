@@ -8,7 +8,7 @@ from millrace_core.config import MagicboxConfig, MagicboxWorkplan, StreamSubscri
 from millrace_core.config.gatherer import ACCOUNT_WIDE_ACTIONS, PRIVATE_ACTIONS
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import PUBLIC, Action, StreamName, Tenant
-from millrace_strategy import Feed
+from millrace_strategy import SubscribedStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,13 +20,13 @@ class StrategyPlan:
     """The source that its orders carry."""
     plugin_name: str
     configuration: dict[str, Any]
-    feeds: tuple[Feed, ...]
+    streams: tuple[SubscribedStream, ...]
     path: str = field(compare=False)
     """JSON path of its configuration in the agent's. A change of the path alone restarts nothing."""
 
-    def stream(self, feed: Feed) -> StreamName:
-        """Return the name of a feed's stream."""
-        return StreamName(PUBLIC if feed.is_public else self.tenant, feed.exchange, feed.action, feed.symbol)
+    def stream_name(self, stream: SubscribedStream) -> StreamName:
+        """Return the name of a subscribed stream."""
+        return StreamName(PUBLIC if stream.is_public else self.tenant, stream.exchange, stream.action, stream.symbol)
 
 
 def plans(config: MagicboxConfig) -> dict[str, StrategyPlan]:
@@ -53,34 +53,34 @@ def plans(config: MagicboxConfig) -> dict[str, StrategyPlan]:
 
 
 def _plans_of(workplan: MagicboxWorkplan, where: str) -> Iterator[StrategyPlan]:
-    feeds = tuple(_feed(subscription) for subscription in workplan.subscriptions)
+    streams = tuple(_subscribed_stream(subscription) for subscription in workplan.subscriptions)
     for index, plugin in enumerate(workplan.plugins):
         yield StrategyPlan(
             tenant=workplan.tenant,
             name=plugin.name or plugin.plugin_name,
             plugin_name=plugin.plugin_name,
             configuration=plugin.configuration,
-            feeds=feeds,
+            streams=streams,
             path=f"{where}.plugins[{index}].configuration",
         )
 
 
-def _feed(subscription: StreamSubscription) -> Feed:
+def _subscribed_stream(subscription: StreamSubscription) -> SubscribedStream:
     action = Action(subscription.data_point)
     symbol = None if action in ACCOUNT_WIDE_ACTIONS else subscription.symbol
-    return Feed(subscription.exchange_id, symbol, action, subscription.is_public)
+    return SubscribedStream(subscription.exchange_id, symbol, action, subscription.is_public)
 
 
 def _subscription_problems(workplan: MagicboxWorkplan, where: str) -> Iterator[Problem]:
     seen: set[tuple[str, str | None, str]] = set()
     for index, subscription in enumerate(workplan.subscriptions):
         at = f"{where}.subscriptions[{index}]"
-        exchange, symbol, action, is_public = _feed(subscription)
+        exchange, symbol, action, is_public = _subscribed_stream(subscription)
         if symbol is None and action not in ACCOUNT_WIDE_ACTIONS:
             yield Problem(f"{at}.symbol", f"is missing; {action} needs a symbol")
         if is_public and action in PRIVATE_ACTIONS:
             yield Problem(f"{at}.isPublic", f"must be false: {action} belongs to an account")
         if (exchange, symbol, action) in seen:
-            feed = " ".join(filter(None, (exchange, symbol, action)))
-            yield Problem(at, f"{feed} is subscribed to twice; keep either the public or the private one")
+            stream = " ".join(filter(None, (exchange, symbol, action)))
+            yield Problem(at, f"{stream} is subscribed to twice; keep either the public or the private one")
         seen.add((exchange, symbol, action))

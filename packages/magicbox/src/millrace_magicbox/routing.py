@@ -9,12 +9,12 @@ from millrace_core.market import Trade
 from millrace_core.messages import Response, Status
 from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
 from millrace_service import UnitHealthReporter
-from millrace_strategy import Feed, Runtime
+from millrace_strategy import Runtime, SubscribedStream
 
 
-def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> UpdateListener:
+def stream_listener(stream: SubscribedStream, runtime: Runtime, health: UnitHealthReporter) -> UpdateListener:
     """Return the listener of a subscribed stream."""
-    forward = _forwarder(feed, runtime)
+    forward = _forwarder(stream, runtime)
     last_status: FollowerStatus = "unknown"
 
     def listen(update: Update) -> None:
@@ -26,12 +26,12 @@ def feed_listener(feed: Feed, runtime: Runtime, health: UnitHealthReporter) -> U
         if update.kind == "untrusted":
             health.count("gaps")
             last_status = "unknown"
-            runtime.status(feed.exchange, feed.action, feed.symbol, "untrusted")
+            runtime.status(stream.exchange, stream.action, stream.symbol, "untrusted")
             return
         if update.trusted and (update.status != last_status or update.kind == "snapshot"):
             # Not only with a status message: the next delta revives a stream that was dead.
             last_status = update.status
-            _forward_status(feed, runtime, update)
+            _forward_status(stream, runtime, update)
         if update.kind != "status":
             forward(update)
 
@@ -62,27 +62,27 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> UpdateListe
     return listen
 
 
-def _forward_status(feed: Feed, runtime: Runtime, update: Update) -> None:
+def _forward_status(stream: SubscribedStream, runtime: Runtime, update: Update) -> None:
     status = "live" if update.status == "unknown" else update.status
     reason = update.data.reason if isinstance(update.data, Status) else None
-    runtime.status(feed.exchange, feed.action, feed.symbol, status, reason)
+    runtime.status(stream.exchange, stream.action, stream.symbol, status, reason)
 
 
-def _forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
-    match feed.action:
+def _forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
+    match stream.action:
         case "watchOrderBook":
-            return _book_forwarder(feed, runtime)
+            return _book_forwarder(stream, runtime)
         case "watchTrades":
-            return _TradesForwarder(feed, runtime)
+            return _TradesForwarder(stream, runtime)
         case "watchOrders":
-            return _orders_forwarder(feed, runtime)
+            return _orders_forwarder(stream, runtime)
         case "watchBalance":
-            return _balance_forwarder(feed, runtime)
-    return _stream_forwarder(feed, runtime)
+            return _balance_forwarder(stream, runtime)
+    return _stream_forwarder(stream, runtime)
 
 
-def _book_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
-    exchange, symbol = feed.exchange, feed.symbol
+def _book_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
+    exchange, symbol = stream.exchange, stream.symbol
     if symbol is None:
         raise ValueError("an order book needs a symbol")
 
@@ -97,10 +97,10 @@ def _book_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
 class _TradesForwarder:
     """Forwards each trade once, including trades that only a snapshot contains because a gap was repaired."""
 
-    def __init__(self, feed: Feed, runtime: Runtime) -> None:
-        if feed.symbol is None:
+    def __init__(self, stream: SubscribedStream, runtime: Runtime) -> None:
+        if stream.symbol is None:
             raise ValueError("trades need a symbol")
-        self._exchange, self._symbol, self._runtime = feed.exchange, feed.symbol, runtime
+        self._exchange, self._symbol, self._runtime = stream.exchange, stream.symbol, runtime
         self._last: Trade | None = None
         self._is_following = False
 
@@ -128,32 +128,32 @@ def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:
     return [trade for trade in trades if (trade.timestamp or 0) >= (last.timestamp or 0)]
 
 
-def _orders_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
+def _orders_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         if update.kind == "delta":
-            runtime.account_orders(feed.exchange, update.data.orders, timestamp=update.timestamp, trace=update.trace)
+            runtime.account_orders(stream.exchange, update.data.orders, timestamp=update.timestamp, trace=update.trace)
         else:
             orders = list(cast("OrdersState", update.state).open.values())
-            runtime.open_orders(feed.exchange, feed.symbol, orders)
+            runtime.open_orders(stream.exchange, stream.symbol, orders)
 
     return forward
 
 
-def _balance_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
+def _balance_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         balances = cast("BalanceState", update.state).balances
         changed = balances if update.data is None else update.data
-        runtime.account_balances(feed.exchange, balances, changed, timestamp=update.timestamp, trace=update.trace)
+        runtime.account_balances(stream.exchange, balances, changed, timestamp=update.timestamp, trace=update.trace)
 
     return forward
 
 
-def _stream_forwarder(feed: Feed, runtime: Runtime) -> UpdateListener:
+def _stream_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         runtime.stream(
-            feed.exchange,
-            feed.action,
-            feed.symbol,
+            stream.exchange,
+            stream.action,
+            stream.symbol,
             update.data,
             update.state,
             timestamp=update.timestamp,

@@ -18,9 +18,9 @@ from millrace_magicbox.order_gateway import OrderGateway
 from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugins import load_strategy
-from millrace_magicbox.routing import answer_listener, feed_listener
+from millrace_magicbox.routing import answer_listener, stream_listener
 from millrace_service import UnitHealthReporter
-from millrace_strategy import Feed, Runtime, read_configuration
+from millrace_strategy import Runtime, SubscribedStream, read_configuration
 
 WATCH_ORDERS = Action("watchOrders")
 RECENT_ORDERS = 1_000
@@ -52,7 +52,7 @@ class StrategyRun:
             strategy,
             name=plan.name,
             configuration=configuration,
-            feeds=plan.feeds,
+            streams=plan.streams,
             host=self._host,
             log=self._log,
         )
@@ -79,7 +79,7 @@ class StrategyRun:
                 await self._stop()
 
     async def _start(self) -> None:
-        pairs = sorted({(feed.exchange, feed.symbol) for feed in self._plan.feeds if feed.symbol is not None})
+        pairs = sorted({(stream.exchange, stream.symbol) for stream in self._plan.streams if stream.symbol is not None})
         # Answers and updates first, orders in Redis second: what happens in between is then read twice, which the join
         # makes one, and is never missed.
         await asyncio.gather(*(self._gateway.follow(exchange, symbol) for exchange, symbol in pairs))
@@ -87,11 +87,13 @@ class StrategyRun:
             self._follow_orders(exchange, symbol)
         found = await asyncio.gather(*(self._earlier_orders(exchange, symbol) for exchange, symbol in pairs))
         self._runtime.start([record for records in found for record in records])
-        for feed in self._plan.feeds:
-            self._follow(feed)
+        for stream in self._plan.streams:
+            self._follow(stream)
         if self._host.faulty is None:
             self._health.state("live")
-        self._log.info("strategy started", feeds=len(self._plan.feeds), open_orders=len(self._runtime.orders.open_ids))
+        self._log.info(
+            "strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open_ids)
+        )
 
     async def _stop(self) -> None:
         self._runtime.stop()
@@ -113,13 +115,13 @@ class StrategyRun:
     def _follow_orders(self, exchange: ExchangeId, symbol: Symbol | None) -> None:
         """Follow the gatherer's orders on a symbol that is traded, subscribed to or not."""
         if symbol is not None:
-            self._follow(Feed(exchange, symbol, WATCH_ORDERS))
+            self._follow(SubscribedStream(exchange, symbol, WATCH_ORDERS))
 
-    def _follow(self, feed: Feed) -> None:
-        name = self._plan.stream(feed)
+    def _follow(self, stream: SubscribedStream) -> None:
+        name = self._plan.stream_name(stream)
         if name not in self._followed:
             self._followed.add(name)
-            listener = feed_listener(feed, self._runtime, self._health)
+            listener = stream_listener(stream, self._runtime, self._health)
             follower = self._bus.follow(name, listener, on_failed=self._failures.report)
             self._open.push_async_callback(follower.close)
 
