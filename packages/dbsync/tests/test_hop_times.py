@@ -16,7 +16,7 @@ def test_each_message_counts_in_the_minute_in_which_it_was_published() -> None:
     """A page over two minutes leaves a histogram of each."""
     times = HopTimes()
     moments = range(0, 2 * MINUTE_NS, MINUTE_NS // 2)
-    times.note_feed(NAME, moments, [at + 5 for at in moments], [at + 9 for at in moments])
+    times.note_page(NAME, moments, [at + 5 for at in moments], [at + 9 for at in moments])
     assert counted(times) == {
         ("exchange→received", 0): 2,
         ("received→published", 0): 2,
@@ -28,7 +28,7 @@ def test_each_message_counts_in_the_minute_in_which_it_was_published() -> None:
 def test_a_message_without_the_exchanges_time_counts_in_the_hops_that_it_has() -> None:
     """Whatever of the way is known is counted, alone and among others; what was never published is not."""
     times = HopTimes()
-    times.note_feed(NAME, [None, 1], [1, 2], [2, 3])
+    times.note_page(NAME, [None, 1], [1, 2], [2, 3])
     times.note(NAME, Trace(received=1, published=2))
     times.note(NAME, Trace(exchange=1, received=2))
     assert counted(times) == {("received→published", 0): 3, ("exchange→received", 0): 1}

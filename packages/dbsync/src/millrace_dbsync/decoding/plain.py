@@ -23,7 +23,7 @@ class PlainTrace(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class PlainDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The envelope of a delta; each kind of feed adds its `data`."""
+    """The envelope of a delta; each kind of stream adds its `data`."""
 
     id: str
     type: Literal["delta"]

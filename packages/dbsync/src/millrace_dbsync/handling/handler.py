@@ -31,7 +31,7 @@ class HopTimes:
             for hop, ns in trace.latencies().items():
                 self._of(name, hop, minute).append(ns)
 
-    def note_feed(self, name: str, exchange: _Hop, received: _Hop, published: Sequence[int]) -> None:
+    def note_page(self, name: str, exchange: _Hop, received: _Hop, published: Sequence[int]) -> None:
         """Take the hops of a page of market data, column by column: there are thousands a second."""
         if not published:
             return

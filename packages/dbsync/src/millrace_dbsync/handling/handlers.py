@@ -11,7 +11,7 @@ from millrace_core.ids import MessageId
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
 from millrace_dbsync.decoding.envelopes import credible, envelope, invalid, place_of, read, text_of
-from millrace_dbsync.handling.busy_feeds import BusyBook, BusyTrades
+from millrace_dbsync.handling.busy_streams import BusyBookHandler, BusyTradesHandler
 from millrace_dbsync.handling.handler import Handler, HandlingResult, dead_letter
 from millrace_dbsync.handling.payloads import Put, put_delta_of, put_snapshot_of, put_status
 from millrace_store import Batch, Place
@@ -42,18 +42,18 @@ class Handlers:
 def handler_of(name: str) -> Handler:
     """Return the handler of a journal."""
     if not name.startswith("stream."):
-        return _Requests(name)
+        return _RequestsHandler(name)
     stream = StreamName.parse(name)
     if is_snapshot(name):
-        return _Snapshots(name, stream)
+        return _SnapshotsHandler(name, stream)
     if not stream.has_snapshots:
-        return _Answers(name)
-    feed = _Feed(name, stream)
+        return _AnswersHandler(name)
+    watched = _WatchedStreamHandler(name, stream)
     busy = _BUSY.get(stream.action)
-    return feed if busy is None else busy(name, feed)
+    return watched if busy is None else busy(name, watched)
 
 
-class _Feed:
+class _WatchedStreamHandler:
     """A watched stream: deltas of one kind, and statuses."""
 
     def __init__(self, name: str, stream: StreamName) -> None:
@@ -99,7 +99,7 @@ class _OneByOne:
         raise NotImplementedError
 
 
-class _Answers(_OneByOne):
+class _AnswersHandler(_OneByOne):
     """Answers and statuses of the executor."""
 
     def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
@@ -116,7 +116,7 @@ class _Answers(_OneByOne):
         result.failed += response.status != "done"
 
 
-class _Snapshots(_OneByOne):
+class _SnapshotsHandler(_OneByOne):
     """Snapshots of one stream."""
 
     def __init__(self, name: str, stream: StreamName) -> None:
@@ -130,7 +130,7 @@ class _Snapshots(_OneByOne):
         self._put_snapshot(batch, place_of(self._name, entry.id, message), message.data)
 
 
-class _Requests(_OneByOne):
+class _RequestsHandler(_OneByOne):
     """Requests to trade, malformed ones included."""
 
     def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
@@ -160,4 +160,7 @@ class _AskedAt(msgspec.Struct, rename="camel"):
 _ASKED_AT = msgspec.json.Decoder(_AskedAt)
 _RESPONSE = msgspec.json.Decoder(Response)
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
-_BUSY: dict[str, Callable[[str, Handler], Handler]] = {"watchOrderBook": BusyBook, "watchTrades": BusyTrades}
+_BUSY: dict[str, Callable[[str, Handler], Handler]] = {
+    "watchOrderBook": BusyBookHandler,
+    "watchTrades": BusyTradesHandler,
+}

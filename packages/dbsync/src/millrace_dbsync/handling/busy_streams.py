@@ -18,7 +18,7 @@ from millrace_store import Batch
 _FEW = 16
 
 
-class BusyFeed(ABC):
+class BusyStreamHandler(ABC):
     """Adds the plain deltas of a journal a page at a time, and the rest by another handler."""
 
     def __init__(self, name: str, rest: Handler) -> None:
@@ -28,7 +28,7 @@ class BusyFeed(ABC):
         """Add a page."""
         times = self._add_plain(batch, page)
         if times is not None:
-            result.times.note_feed(self._name, times.exchange, times.received, times.published)
+            result.times.note_page(self._name, times.exchange, times.received, times.published)
         elif len(page) <= _FEW:
             self._rest.handle(batch, page, result)
         else:
@@ -54,7 +54,7 @@ class _BookDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
     data: _Book
 
 
-class BusyBook(BusyFeed):
+class BusyBookHandler(BusyStreamHandler):
     """Handles the deltas of an order book, which are stored as published."""
 
     def __init__(self, name: str, rest: Handler) -> None:
@@ -81,7 +81,7 @@ class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
     data: MarketTrades
 
 
-class BusyTrades(BusyFeed):
+class BusyTradesHandler(BusyStreamHandler):
     """Handles the trades of a market."""
 
     def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from millrace_bus import JournalPage
 from millrace_core.ids import MessageId
-from millrace_dbsync.handling.busy_feeds import BusyBook
+from millrace_dbsync.handling.busy_streams import BusyBookHandler
 from millrace_dbsync.handling.handler import HandlingResult, dead_letter
 from millrace_dbsync.handling.handlers import handler_of
 from millrace_store import Batch
@@ -78,7 +78,7 @@ def test_data_that_does_not_stand_last_is_not_taken_for_more_than_it_is() -> Non
     indented = json.dumps(json.loads(body(2)), indent=1).encode()
     page = page_of([first, indented, body(3, data={**BOOK, "nonce": 1.5})])
     rest = Remembering()
-    handler = BusyBook(NAME, rest)
+    handler = BusyBookHandler(NAME, rest)
     handler.handle(Batch(), page_of([body(1, data={**BOOK, "nonce": 15})]), HandlingResult())
     assert rest.ids == []
     for at in range(len(page)):
@@ -91,7 +91,7 @@ def test_plain_pages_do_not_go_the_common_way() -> None:
     rest, result = Remembering(), HandlingResult()
     page = page_of([body(seq) for seq in range(1, 1_001)])
     page.bodies[500] = b"{"
-    BusyBook(NAME, rest).handle(Batch(), page, result)
+    BusyBookHandler(NAME, rest).handle(Batch(), page, result)
     assert page.ids[500] in rest.ids
     assert len(rest.ids) <= 16
 
