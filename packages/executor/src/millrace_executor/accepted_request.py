@@ -60,9 +60,9 @@ class AcceptedRequest:
         """Return the order source: the strategy or person that it comes from."""
         return self.request.payload.order_source
 
-    def refuse(self, status: ResponseStatus, kind: str, message: str) -> Response:
-        """Return a rejecting answer: nothing was placed."""
-        return refusal(self.request_id, status, kind, message, self.source)
+    def error_answer(self, status: ResponseStatus, kind: str, message: str) -> Response:
+        """Return a final or provisional answer that has an error in place of an order."""
+        return error_answer(self.request_id, status, kind, message, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,10 @@ def read(
     )
 
 
-def refusal(request_id: str, status: ResponseStatus, kind: str, message: str, source: str | None = None) -> Response:
-    """Return a rejecting answer: nothing was placed."""
+def error_answer(
+    request_id: str, status: ResponseStatus, kind: str, message: str, source: str | None = None
+) -> Response:
+    """Return a final or provisional answer that has an error in place of an order."""
     return Response(request_id, status, order_source=source, error=RequestError(kind, message))
 
 
@@ -110,7 +112,7 @@ def _malformed(
     request_id: RequestId, answer_to: StreamName, problems: tuple[Problem, ...], source: str | None
 ) -> MalformedArrival:
     text = "; ".join(str(problem) for problem in problems)
-    return MalformedArrival(request_id, answer_to, refusal(request_id, "rejected", "Malformed", text, source))
+    return MalformedArrival(request_id, answer_to, error_answer(request_id, "rejected", "Malformed", text, source))
 
 
 def _readable_answer_to(tenant: Tenant, parts: RequestParts) -> StreamName:

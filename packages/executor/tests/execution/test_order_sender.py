@@ -69,7 +69,7 @@ class Account:
     def stop_reason(self, accepted: AcceptedRequest) -> Response | None:
         """Reject once the halt is in force."""
         if self.halted_after is not None and self.sent >= self.halted_after:
-            return accepted.refuse("rejected", "Halted", "all trading of this tenant is halted")
+            return accepted.error_answer("rejected", "Halted", "all trading of this tenant is halted")
         return None
 
     async def finish(self, intent: Intent, answer: Response, trace: Trace) -> None:

@@ -13,7 +13,7 @@ from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
-from millrace_executor.accepted_request import refusal
+from millrace_executor.accepted_request import error_answer
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger
 from millrace_service import UnitHealthReporter
@@ -78,7 +78,7 @@ class Responder:
             "the outcome of a request is unknown; asking the exchange", request_id=intent.request_id, cause=message
         )
         source = None if intent.request is None else intent.request.payload.order_source
-        provisional = refusal(intent.request_id, "unknown", kind, message, source)
+        provisional = error_answer(intent.request_id, "unknown", kind, message, source)
         await self._streams.publish(intent.stream, provisional, intent.trace)
         unknown = intent.marked_unknown(now_ms())
         await self._ledger.update(unknown)

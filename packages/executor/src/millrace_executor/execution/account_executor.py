@@ -128,11 +128,11 @@ class AccountExecutor:
         if not isinstance(request, CreateOrder | EditOrder):
             raise TypeError("halts are carried out by the request consumer")
         if precision_errors := self._exchange.rules.precision_errors(request.payload):
-            return accepted.refuse("rejected", "InvalidOrder", "; ".join(precision_errors))
+            return accepted.error_answer("rejected", "InvalidOrder", "; ".join(precision_errors))
         edited = await self._edited(request.payload) if isinstance(request, EditOrder) else None
         decision = self._controls.decide(request, edited, now_ms())
         if isinstance(decision, RiskRejection):
-            return accepted.refuse("rejected", "RiskRefused", decision.reason)
+            return accepted.error_answer("rejected", "RiskRefused", decision.reason)
         return decision
 
     def _stop_reason(self, accepted: AcceptedRequest) -> Response | None:
@@ -142,15 +142,15 @@ class AccountExecutor:
         if isinstance(accepted.request, CancelOrder | CancelAllOrders):
             return None
         if reason := self._controls.halt_reason(self._account.exchange, accepted.source):
-            return accepted.refuse("rejected", "Halted", reason)
+            return accepted.error_answer("rejected", "Halted", reason)
         if self._sender.fatal_reason is not None:
-            return accepted.refuse("rejected", "Halted", f"the account cannot trade: {self._sender.fatal_reason}")
+            return accepted.error_answer("rejected", "Halted", f"the account cannot trade: {self._sender.fatal_reason}")
         return None
 
     def _expired(self, accepted: AcceptedRequest) -> Response:
         waited = "" if self._ready.is_set() else " (the account was not ready to trade yet)"
         late_ms = now_ms() - accepted.valid_until_ms
-        return accepted.refuse("expired", "Expired", f"expired {max(late_ms, 0)} ms ago{waited}")
+        return accepted.error_answer("expired", "Expired", f"expired {max(late_ms, 0)} ms ago{waited}")
 
     async def _edited(self, payload: EditPayload) -> Order | None:
         """Return the known order to edit, if a limit needs the terms that the edit does not change."""

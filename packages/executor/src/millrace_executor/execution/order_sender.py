@@ -76,15 +76,15 @@ class OrderSender:
         """Return the final answer for an error, or None once the request may be sent again."""
         match error:
             case Rejected():
-                return accepted.refuse("rejected", error.kind, error.reason)
+                return accepted.error_answer("rejected", error.kind, error.reason)
             case Fatal():
                 self._stop(error)
-                return accepted.refuse("failed", error.kind, str(error))
+                return accepted.error_answer("failed", error.kind, str(error))
             case Retryable():
                 self._resolver.report(error)
                 pause_s = max(error.retry_after_ms / 1000, backoff.failed())
                 if now_ms() + pause_s * 1000 > accepted.valid_until_ms:
-                    return accepted.refuse("failed", error.kind, str(error))
+                    return accepted.error_answer("failed", error.kind, str(error))
                 await sleep(pause_s)
                 return None
             case OutcomeUnknown():

@@ -88,16 +88,16 @@ class RequestConsumer:
             note = HaltNote(since=now_ms(), reason=request.payload.reason, by=request.payload.by)
             await self._bus.halts.set(self._tenant, scope, note)
         elif now_ms() > accepted.valid_until_ms:
-            return accepted.refuse("expired", "Expired", "the request expired; halts stay as they are")
+            return accepted.error_answer("expired", "Expired", "the request expired; halts stay as they are")
         elif not await self._bus.halts.clear(self._tenant, scope):
             halted = ", ".join(map(str, await self._bus.halts.get(self._tenant))) or "nothing"
             reason = f"{scope} is not halted; halted (exchange/source): {halted}"
-            return accepted.refuse("rejected", "BadRequest", reason)
+            return accepted.error_answer("rejected", "BadRequest", reason)
         await self._read_halts()
         return Response(accepted.request_id, "done", order_source=accepted.source)
 
     def _reject_unrouted(self, accepted: AcceptedRequest, reason: str) -> None:
-        answer = accepted.refuse("rejected", "BadRequest", reason)
+        answer = accepted.error_answer("rejected", "BadRequest", reason)
         self._tasks.start(self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, accepted.acknowledge))
 
     async def _answer(self, intent: Intent, answer: Response, acknowledge: Acknowledge) -> None:

@@ -11,7 +11,7 @@ from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload, Request
-from millrace_executor.accepted_request import refusal
+from millrace_executor.accepted_request import error_answer
 
 _LONG_AFTER = "the settlement window is over, so the request was not carried out"
 
@@ -37,7 +37,7 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
     match request:
         case CreateOrder() if order is not None:
             if order.status == "rejected":
-                return refusal(request_id, "rejected", "InvalidOrder", "the exchange rejected the order", source)
+                return error_answer(request_id, "rejected", "InvalidOrder", "the exchange rejected the order", source)
             return done
         case EditOrder(payload=edit) if order is not None and (findings.is_ours or has_terms_of(order, edit)):
             # A replacement's amount may lack what was filled before: that it is there proves the edit.
@@ -46,12 +46,12 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
             if order.status != "closed":
                 return done
             reason = "the order was filled before it could be canceled"
-            return refusal(request_id, "failed", "OrderNotFound", reason, source)
+            return error_answer(request_id, "failed", "OrderNotFound", reason, source)
         case CancelAllOrders() if not findings.still_open:
             return Response(request_id, "done", order_source=source, orders=[])
     if not findings.window_over:
         return None
-    return refusal(request_id, "failed", *_not_done(request, findings), source)
+    return error_answer(request_id, "failed", *_not_done(request, findings), source)
 
 
 def has_terms_of(order: Order, edit: EditPayload) -> bool:
