@@ -11,7 +11,7 @@ from millrace_core.messages import Status
 from millrace_core.names import StreamName
 from millrace_core.orders import Order
 from millrace_store import Batch, Place, Store, StoreError
-from millrace_store.errors import ValueRefused
+from millrace_store.errors import ValueRejected
 
 AT = MessageId(5, 1)
 HUGE = 2**70
@@ -52,7 +52,7 @@ async def test_what_cannot_be_held_is_refused(
         return
     with pytest.raises(StoreError) as refused:
         await store.commit(batch)
-    assert type(refused.value) is ValueRefused
+    assert type(refused.value) is ValueRejected
     assert await store.operations.positions() == {}
     async with store.batch() as good:
         good.status(place, Status("live"))

@@ -4,7 +4,7 @@ MillraceError
 └── StoreError
     ├── UnsupportedDatabase  url      the address names neither SQLite nor PostgreSQL
     ├── DatabaseUnavailable           it does not answer, or is shutting down: try again later
-    ├── ValueRefused                  it cannot store a value: do not try the same again
+    ├── ValueRejected                 it cannot store a value: do not try the same again
     ├── AlreadyThere                  a row of that key exists; raised inside the store only
     ├── Conflict                      the name of a token is taken
     ├── BadCursor                     the cursor is not from a page of this query
@@ -36,7 +36,7 @@ class DatabaseUnavailable(StoreError):
     """
 
 
-class ValueRefused(StoreError):
+class ValueRejected(StoreError):
     """The database cannot store a value; nothing of the transaction was stored."""
 
 

@@ -81,7 +81,7 @@ class Store:
 
         Raises:
             DatabaseUnavailable: the same batch may be committed again.
-            ValueRefused: a value in it cannot be stored; nothing of it was.
+            ValueRejected: a value in it cannot be stored; nothing of it was.
         """
         await commit(self._database, batch)
 

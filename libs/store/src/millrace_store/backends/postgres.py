@@ -10,7 +10,7 @@ import asyncpg
 from millrace_store.backends.columns import NULL, Columns, csv_lines
 from millrace_store.backends.partitions import DAY_MS, Connection, Partitions
 from millrace_store.backends.sql import POSTGRES, Row, Statement, compiled, insert_missing, remove, replace
-from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
+from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRejected
 from millrace_store.schema.tables import MONEY, PARTITIONED, Table
 from millrace_store.schema.upgrade import HEAD, VERSION_TABLE, script
 
@@ -257,8 +257,8 @@ def _translated() -> Iterator[None]:
         raise AlreadyThere(str(error)) from error
     except (ValueError, OverflowError) as error:
         # Raised by the driver before anything is sent. Some of these also count as errors of the connection.
-        raise ValueRefused(f"PostgreSQL: {error}") from error
+        raise ValueRejected(f"PostgreSQL: {error}") from error
     except _GONE as error:
         raise DatabaseUnavailable(f"PostgreSQL: {error or type(error).__name__}") from error
     except asyncpg.PostgresError as error:
-        raise ValueRefused(f"PostgreSQL: {error}") from error
+        raise ValueRejected(f"PostgreSQL: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
-from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRefused
+from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRejected
 from millrace_store.schema.tables import Table
 from millrace_store.schema.upgrade import HEAD, VERSION_TABLE, script
 
@@ -281,8 +281,8 @@ def _translated() -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         if error.sqlite_errorcode in _SAME_KEY:
             raise AlreadyThere(str(error)) from error
-        raise ValueRefused(f"SQLite: {error}") from error
+        raise ValueRejected(f"SQLite: {error}") from error
     except sqlite3.OperationalError as error:
         raise DatabaseUnavailable(f"SQLite: {error}") from error
     except (sqlite3.Error, ValueError, OverflowError) as error:
-        raise ValueRefused(f"SQLite: {error}") from error
+        raise ValueRejected(f"SQLite: {error}") from error

@@ -11,7 +11,7 @@ from millrace_core.messages import encode
 from millrace_core.orders import OrderRecord, join, non_finite
 from millrace_store.backends.database import Writer
 from millrace_store.backends.sql import POSTGRES
-from millrace_store.errors import ValueRefused
+from millrace_store.errors import ValueRejected
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 from millrace_store.writing.written import OrderObservation
@@ -29,12 +29,12 @@ async def join_orders(writer: Writer, dialect: Dialect, observations: Iterable[O
     Different streams report the same order, so one writer at a time joins the orders of a tenant.
 
     Raises:
-        ValueRefused: a number of an order is NaN or infinite.
+        ValueRejected: a number of an order is NaN or infinite.
     """
     observations = list(observations)
     for one in observations:
         if names := non_finite(one.record.order):
-            raise ValueRefused(f"order {one.record.order.id} has numbers that are NaN or infinite: {', '.join(names)}")
+            raise ValueRejected(f"order {one.record.order.id} has numbers that are NaN or infinite: {', '.join(names)}")
     if dialect is POSTGRES:
         for tenant in sorted({one.tenant for one in observations}):
             await writer.fetch(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(stream_id(tenant), sa.BigInteger()))))
