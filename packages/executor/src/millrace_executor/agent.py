@@ -9,7 +9,7 @@ from millrace_core.config import ExecutorConfig, RiskLimits
 from millrace_core.names import AgentId, Tenant
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.execution.account import AccountUnit, trade
+from millrace_executor.execution.account import AccountUnitConfig, trade
 from millrace_executor.intake.request_consumer import RequestConsumer
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.risk import not_enforced
@@ -18,7 +18,7 @@ from millrace_service import Agent, UnitHealthReporter, UnitKey
 
 
 @dataclass(frozen=True, slots=True)
-class RequestConsumerUnit:
+class RequestConsumerUnitConfig:
     """One tenant's requests to consume. No other part of the configuration restarts it."""
 
     tenant: Tenant
@@ -26,14 +26,14 @@ class RequestConsumerUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class RiskUnit:
+class RiskUnitConfig:
     """One tenant's limits, apart from its accounts so that a change does not interrupt trading."""
 
     tenant: Tenant
     limits: RiskLimits
 
 
-UnitConfig = RequestConsumerUnit | RiskUnit | AccountUnit
+UnitConfig = RequestConsumerUnitConfig | RiskUnitConfig | AccountUnitConfig
 
 
 class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
@@ -50,11 +50,11 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         """Return a request consumer and the limits of each tenant, and each account."""
         units: dict[UnitKey, UnitConfig] = {}
         for tenant, accounts in config.exchanges.items():
-            units[f"{tenant}.requests"] = RequestConsumerUnit(tenant, config.agent.id)
-            units[f"{tenant}.risk"] = RiskUnit(tenant, config.risk.get(tenant, RiskLimits()))
+            units[f"{tenant}.requests"] = RequestConsumerUnitConfig(tenant, config.agent.id)
+            units[f"{tenant}.risk"] = RiskUnitConfig(tenant, config.risk.get(tenant, RiskLimits()))
             for exchange, credentials in accounts.items():
                 account = AccountKey(tenant, exchange)
-                units[str(account)] = AccountUnit(account, credentials)
+                units[str(account)] = AccountUnitConfig(account, credentials)
         return units
 
     def warnings(self, config: ExecutorConfig) -> Sequence[str]:
@@ -80,7 +80,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
     async def run_unit(self, key: UnitKey, unit_config: UnitConfig, health: UnitHealthReporter) -> None:
         """Do one unit's work until cancelled."""
         match unit_config:
-            case RequestConsumerUnit(tenant=tenant, consumer=consumer):
+            case RequestConsumerUnitConfig(tenant=tenant, consumer=consumer):
                 requests = RequestConsumer(
                     tenant,
                     consumer,
@@ -91,9 +91,9 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
                     health=health,
                 )
                 await requests.run()
-            case RiskUnit(tenant=tenant, limits=limits):
+            case RiskUnitConfig(tenant=tenant, limits=limits):
                 await self._keep_limits(tenant, limits, health)
-            case AccountUnit(account=account):
+            case AccountUnitConfig(account=account):
                 await trade(
                     unit_config,
                     bus=self._bus,

@@ -6,11 +6,11 @@ from millrace_bus import Bus
 from millrace_core.config import GathererConfig
 from millrace_gatherer.exchanges import SharedExchanges
 from millrace_gatherer.streams import run_stream, stream_of
-from millrace_gatherer.units import StreamUnit, stream_units
+from millrace_gatherer.units import StreamUnitConfig, stream_units
 from millrace_service import Agent, UnitHealthReporter
 
 
-class GathererAgent(Agent[GathererConfig, StreamUnit]):
+class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
     """Takes streams from exchanges; each is a unit, so that a change restarts what it touches only."""
 
     kind = "gatherer"
@@ -20,7 +20,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
         self._exchanges = SharedExchanges()
         self._bus: Bus | None = None
 
-    def units(self, config: GathererConfig) -> Mapping[str, StreamUnit]:
+    def units(self, config: GathererConfig) -> Mapping[str, StreamUnitConfig]:
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return stream_units(config)
 
@@ -28,7 +28,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnit]):
         """Publish on this bus."""
         self._bus = bus
 
-    async def run_unit(self, key: str, unit_config: StreamUnit, health: UnitHealthReporter) -> None:
+    async def run_unit(self, key: str, unit_config: StreamUnitConfig, health: UnitHealthReporter) -> None:
         """Keep one stream until cancelled."""
         if self._bus is None:
             raise RuntimeError("the agent has not started")

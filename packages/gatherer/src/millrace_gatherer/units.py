@@ -14,7 +14,7 @@ DEFAULT_CANDLES = 500
 
 
 @dataclass(frozen=True)
-class StreamUnit:
+class StreamUnitConfig:
     """One stream to take, and all that it depends on."""
 
     name: StreamName
@@ -33,13 +33,13 @@ class StreamUnit:
         return str(self.name).removeprefix("stream.")
 
 
-def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
+def stream_units(config: GathererConfig) -> dict[str, StreamUnitConfig]:
     """Return the streams that a configuration asks for, by key; candles of several timeframes are one stream.
 
     Raises:
         ConfigInvalid: a stream is asked for twice with different settings.
     """
-    units: dict[str, StreamUnit] = {}
+    units: dict[str, StreamUnitConfig] = {}
     problems: list[Problem] = []
     for index, plan in enumerate(config.workplans):
         credentials = config.exchanges[plan.tenant][plan.exchange_id]
@@ -55,12 +55,12 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnit]:
     return units
 
 
-def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials) -> Iterator[StreamUnit]:
+def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials) -> Iterator[StreamUnitConfig]:
     action = ACTIONS[point.action]
     symbols: tuple[Symbol | None, ...] = (None,) if action.is_account_wide else plan.asset_pairs
     timeframes = ((point.timeframe or DEFAULT_TIMEFRAME, point.limit or DEFAULT_CANDLES),)
     for symbol in symbols:
-        yield StreamUnit(
+        yield StreamUnitConfig(
             name=StreamName(plan.tenant, plan.exchange_id, Action(point.action), symbol),
             credentials=credentials,
             retention=plan.retention,
@@ -71,7 +71,7 @@ def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials
         )
 
 
-def _merged(known: StreamUnit | None, unit: StreamUnit) -> StreamUnit | None:
+def _merged(known: StreamUnitConfig | None, unit: StreamUnitConfig) -> StreamUnitConfig | None:
     if known is None or known == unit:
         return unit
     if replace(known, timeframes=()) != replace(unit, timeframes=()):

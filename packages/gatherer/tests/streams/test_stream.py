@@ -19,7 +19,7 @@ from millrace_gatherer.streams import STREAMS, run_stream
 from millrace_gatherer.streams.stream import NOT_TAKEN
 from millrace_gatherer.streams.ticker import TickerStream
 from millrace_gatherer.streams.trades import OVERLAP_MS, MyTradesStream
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
 
@@ -43,7 +43,7 @@ class Unit:
         self._changed = asyncio.Event()
         self.health = UnitHealthReporter("ticker", changed=self._note, errors=ErrorLog())
         exchange = SimpleNamespace(market=OneTicker(), profile=ExchangeProfile(exchange=ExchangeId("x")))
-        unit = StreamUnit(NAME, Credentials(), retention, snapshot_interval_s=60.0, checksum_every=1)
+        unit = StreamUnitConfig(NAME, Credentials(), retention, snapshot_interval_s=60.0, checksum_every=1)
         self.stream = TickerStream(unit, cast(Exchange, exchange), bus, self.health)
 
     def _note(self) -> None:
@@ -127,7 +127,7 @@ async def test_own_trades_are_asked_for_from_the_last_complete_answer_on(
     account, began_ms = RestingAccount(), now_ms()
     exchange = SimpleNamespace(account=account, profile=ExchangeProfile(exchange=ExchangeId("x")))
     name = StreamName(Tenant("T"), ExchangeId("x"), Action("watchMyTrades"), Symbol("A/B"))
-    unit = StreamUnit(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
+    unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
     health = UnitHealthReporter("trades", changed=lambda: None, errors=ErrorLog())
     running(SimpleNamespace(stream=MyTradesStream(unit, cast(Exchange, exchange), bus, health)))
     await account.until_asked(2)

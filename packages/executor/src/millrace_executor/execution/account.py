@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class AccountUnit:
+class AccountUnitConfig:
     """One account to trade on."""
 
     account: AccountKey
@@ -33,7 +33,7 @@ class AccountUnit:
 
 
 async def trade(
-    unit: AccountUnit,
+    unit: AccountUnitConfig,
     *,
     bus: Bus,
     streams: AnswerStreams,

@@ -12,7 +12,7 @@ from millrace_gatherer.streams.orders import OrdersStream
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.ticker import TickerStream
 from millrace_gatherer.streams.trades import MyTradesStream, PublicTradesStream
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
 __all__ = ["STREAMS", "Stream", "run_stream", "stream_of"]
@@ -30,6 +30,6 @@ STREAMS: Final[tuple[type[Stream], ...]] = (
 _BY_ACTION: Final = {kind.action.name: kind for kind in STREAMS}
 
 
-def stream_of(unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> Stream:
+def stream_of(unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> Stream:
     """Return the stream that a unit asks for, not yet running."""
     return _BY_ACTION[unit.name.action](unit, exchange, bus, health)

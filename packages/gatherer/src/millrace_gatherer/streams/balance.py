@@ -10,7 +10,7 @@ from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import BALANCE, StreamAction
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
@@ -24,7 +24,7 @@ class BalanceStream(Stream):
     resumes = True
     reconcile_s = RECONCILE_S
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._balances: Balances = {}
         self._messages = 0
         super().__init__(unit, exchange, bus, health)

@@ -10,7 +10,7 @@ from millrace_core.states import KEPT_CANDLES, CandlesState
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import CANDLES, StreamAction
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
@@ -34,7 +34,7 @@ class CandlesStream(Stream):
     # Snapshots of candles are stored nowhere, and those that the exchange sends at the start are history too.
     begins_empty = True
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._candles: dict[str, dict[int, Candle]] = {name: {} for name, _ in unit.timeframes}
         self._newest_streamed: dict[str, int] = {}
         """The newest candle that the stream itself brought, by timeframe."""

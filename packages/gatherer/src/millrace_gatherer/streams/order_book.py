@@ -9,7 +9,7 @@ from millrace_core.market import BookDelta, BookSnapshot, Level
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import ORDER_BOOK, StreamAction
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
 CROSSED = "the exchange sent a crossed book"
@@ -86,7 +86,7 @@ class OrderBookStream(Stream):
 
     action: ClassVar[StreamAction] = ORDER_BOOK
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._mirror = BookMirror(unit.checksum_every)
         self._is_applying = False
         """Whether changes apply to what was published: False from a failure until the next whole book."""

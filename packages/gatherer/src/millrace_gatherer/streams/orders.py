@@ -12,7 +12,7 @@ from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import ORDERS, StreamAction
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
@@ -76,7 +76,7 @@ class OrdersStream(Stream):
     resumes = True
     reconcile_s = RECONCILE_S
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._bus = bus
         self._cache = OrderCache()
         self._published_until_ms: int | None = None

@@ -15,7 +15,7 @@ from millrace_core.states import state_of
 from millrace_core.trace import Trace
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import StreamAction
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
 _NS_PER_MS = 1_000_000
@@ -36,7 +36,7 @@ class Stream(ABC):
     begins_empty: ClassVar[bool] = False
     """Whether it does so even if nothing was published yet: then everything that the exchange sends is a delta once."""
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self.unit = unit
         self.exchange = exchange
         self.health = health

@@ -7,7 +7,7 @@ from millrace_core.market import Ticker
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.actions import TICKER, StreamAction
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
 
@@ -16,7 +16,7 @@ class TickerStream(Stream):
 
     action: ClassVar[StreamAction] = TICKER
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._ticker: Ticker = {}
         super().__init__(unit, exchange, bus, health)
 

@@ -14,7 +14,7 @@ from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfi
 from millrace_exchange.actions import MY_TRADES, TRADES, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
-from millrace_gatherer.units import StreamUnit
+from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
@@ -36,7 +36,7 @@ class TradesStream(Stream):
     poll_s: ClassVar[float | None] = None
     """How often to ask even without a hole; None where holes show themselves."""
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
         self._held: list[Trade] = []
         self._filling = True
@@ -188,7 +188,7 @@ class MyTradesStream(TradesStream):
     begins_empty = True
     poll_s = 30.0
 
-    def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
+    def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._asked_at_ms = self._complete_until_ms = 0
         super().__init__(unit, exchange, bus, health)
 
