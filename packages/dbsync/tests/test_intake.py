@@ -35,7 +35,7 @@ async def test_reading_goes_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
     async with bus.journals() as journals:
         batch = await Intake(plan(), journals, JournalNames(journals).names, stored).next()
     assert [entry.id.seq for entry in batch.pages[str(feed.trades_name)]] == [last.seq - 2, last.seq - 1, last.seq]
-    assert batch.holes == []
+    assert batch.gaps == []
 
 
 async def test_without_journals_reading_waits(bus: Bus) -> None:

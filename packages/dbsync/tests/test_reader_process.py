@@ -98,7 +98,7 @@ async def test_it_reads_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
     async with process.reading(bus.url, PLAN, stored), running(process):
         batches = await until(process.arrived, {name: last})
     assert said(batches, {name: last})["runs"][name] == [(last.epoch, last.seq - 2, last.seq)]
-    assert [hole for prepared in batches for hole in prepared.summary.holes if hole.name == name] == []
+    assert [gap for prepared in batches for gap in prepared.summary.gaps if gap.name == name] == []
 
 
 async def test_it_reads_no_further_than_there_is_room(bus: Bus, feed: Any) -> None:

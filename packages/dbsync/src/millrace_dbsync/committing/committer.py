@@ -12,7 +12,7 @@ from millrace_dbsync.handling.handler import HandlingResult, dead_letter
 from millrace_dbsync.handling.handlers import Handlers
 from millrace_dbsync.reader.local import prepare
 from millrace_dbsync.reader.prepared import BatchSummary, PreparedBatch
-from millrace_dbsync.reading.continuity import Hole
+from millrace_dbsync.reading.continuity import Gap
 from millrace_dbsync.reading.intake import JournalBatch
 from millrace_service import UnitHealthReporter
 from millrace_store import Batch, StoreError, joined
@@ -80,20 +80,20 @@ class Committer:
         health.count("messages", summary.count)
         health.count("failedExecutions", summary.failed)
         health.count("deadLetters", len(summary.dead))
-        for hole in summary.holes:
-            self._alarm(hole)
+        for gap in summary.gaps:
+            self._alarm(gap)
         for dead in summary.dead[:_MOST_LOGGED]:
             log.error("a message is stored as a dead letter", stream=dead.name, id=str(dead.id), reason=dead.reason)
         if summary.dead:
             newest = summary.dead[-1]
             health.error(f"{newest.name} {newest.id} is a dead letter: {newest.reason}")
 
-    def _alarm(self, hole: Hole) -> None:
+    def _alarm(self, gap: Gap) -> None:
         self._health.count("gaps")
-        self._health.count("lost", hole.missing)
-        first = MessageId(hole.epoch, hole.first_seq)
-        log.error("messages are lost", stream=hole.name, missing=hole.missing, first=str(first), reason=hole.reason)
-        self._health.error(f"{hole.name}: {hole.missing} messages lost, starting at {first}: {hole.reason}")
+        self._health.count("lost", gap.missing)
+        first = MessageId(gap.epoch, gap.first_seq)
+        log.error("messages are lost", stream=gap.name, missing=gap.missing, first=str(first), reason=gap.reason)
+        self._health.error(f"{gap.name}: {gap.missing} messages lost, starting at {first}: {gap.reason}")
 
 
 def _as_dead_letter(source: JournalBatch, reason: str) -> PreparedBatch:
@@ -107,7 +107,7 @@ def _as_dead_letter(source: JournalBatch, reason: str) -> PreparedBatch:
 
 def _halves(whole: JournalBatch) -> tuple[JournalBatch, JournalBatch]:
     """Cut a batch in two without changing the order of any journal; its gaps go with the first half."""
-    first, second = JournalBatch(holes=whole.holes), JournalBatch()
+    first, second = JournalBatch(gaps=whole.gaps), JournalBatch()
     room = whole.count // 2
     for name, page in whole.pages.items():
         for part, piece in ((first, page[:room]), (second, page[room:])):

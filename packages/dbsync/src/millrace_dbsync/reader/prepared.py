@@ -10,7 +10,7 @@ from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_dbsync.handling.handler import DeadEntry, HandlingResult
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reading.continuity import Hole
+from millrace_dbsync.reading.continuity import Gap
 from millrace_dbsync.reading.intake import JournalBatch
 from millrace_store import Batch
 
@@ -26,7 +26,7 @@ class BatchSummary:
     """Entries."""
     last: dict[str, MessageId]
     """The newest entry of each journal."""
-    holes: list[Hole]
+    gaps: list[Gap]
     has_more: bool
     """Whether more entries waited in the journals than were read."""
     dead: list[DeadEntry] = field(default_factory=list)
@@ -50,10 +50,10 @@ class PreparedBatch:
     @classmethod
     def of(cls, source: JournalBatch, rows: Batch, result: HandlingResult) -> "PreparedBatch":
         """Return the prepared batch of pages whose rows were made, and add the gaps of the pages to the rows."""
-        for hole in source.holes:
-            rows.gap(hole.name, hole.epoch, hole.first_seq, hole.last_seq, now_ms(), hole.reason)
+        for gap in source.gaps:
+            rows.gap(gap.name, gap.epoch, gap.first_seq, gap.last_seq, now_ms(), gap.reason)
         last = {name: page.last for name, page in source.pages.items()}
-        summary = BatchSummary(source.count, last, source.holes, source.has_more, result.dead, result.failed)
+        summary = BatchSummary(source.count, last, source.gaps, source.has_more, result.dead, result.failed)
         return cls(summary, rows, source)
 
 

@@ -1,6 +1,6 @@
 """Gaps: messages that a journal no longer held when it was read. Pure.
 
-Ids have no holes, so comparing a page with the reader's position shows every loss. Within an epoch the loss is exact,
+Ids have no gaps, so comparing a page with the reader's position shows every loss. Within an epoch the loss is exact,
 and so is the beginning of a new epoch. How far the old epoch went is known only while its last entries are in the
 journal; otherwise the gap says that the number is unknown.
 """
@@ -13,7 +13,7 @@ from millrace_bus import BEGINNING
 from millrace_core.ids import MessageId
 
 
-class Hole(NamedTuple):
+class Gap(NamedTuple):
     """Messages of one epoch that can never be stored, from first to last inclusive."""
 
     name: str
@@ -43,46 +43,46 @@ def follows(position: MessageId, first: MessageId) -> bool:
     return first.follows(position) or (position == BEGINNING and first.seq == 1)
 
 
-def holes_before(name: str, position: MessageId, first: MessageId, before: Before) -> list[Hole]:
+def gaps_before(name: str, position: MessageId, first: MessageId, before: Before) -> list[Gap]:
     """Return the gaps between a position and a page that does not follow it directly."""
     if position == BEGINNING:
-        return [Hole(name, first.epoch, 1, first.seq - 1, "trimmed before the journal was first read")]
+        return [Gap(name, first.epoch, 1, first.seq - 1, "trimmed before the journal was first read")]
     if position.epoch == first.epoch:
         reason = _DELETED if before.last is not None else _TRIMMED if before.was_trimmed else _LOST
-        return [Hole(name, first.epoch, position.seq + 1, first.seq - 1, reason)]
-    holes = [*_end_unknown(name, position, before)]
+        return [Gap(name, first.epoch, position.seq + 1, first.seq - 1, reason)]
+    gaps = [*_end_unknown(name, position, before)]
     if first.seq > 1:
         reason = _TRIMMED if before.last is None else _DELETED
-        holes.append(Hole(name, first.epoch, 1, first.seq - 1, reason))
-    return holes
+        gaps.append(Gap(name, first.epoch, 1, first.seq - 1, reason))
+    return gaps
 
 
-def end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
+def end_unknown(name: str, position: MessageId, before: Before) -> list[Gap]:
     """Return the possible gap in a journal whose ids are times (requests to trade); none if nothing can be lost.
 
-    Such ids have holes by nature, so a page is compared with the entry before it: nothing is lost if that was read.
+    Such ids have gaps by nature, so a page is compared with the entry before it: nothing is lost if that was read.
     """
     if position == BEGINNING or before.last == position:
         return []
     return _end_unknown(name, position, before)
 
 
-def holes_within(name: str, ids: Sequence[MessageId]) -> list[Hole]:
+def gaps_within(name: str, ids: Sequence[MessageId]) -> list[Gap]:
     """Return the gaps between the entries of a page."""
     first, last = ids[0], ids[-1]
     if first.epoch == last.epoch and last.seq - first.seq + 1 == len(ids):
-        # Ids only grow: a page that is as long as the distance of its ends has no hole.
+        # Ids only grow: a page that is as long as the distance of its ends has no gap.
         return []
-    holes = []
+    gaps = []
     for before, entry_id in pairwise(ids):
         if not entry_id.follows(before):
             after = before.seq + 1 if entry_id.epoch == before.epoch else 1
             if entry_id.seq > after:
-                holes.append(Hole(name, entry_id.epoch, after, entry_id.seq - 1, _DELETED))
-    return holes
+                gaps.append(Gap(name, entry_id.epoch, after, entry_id.seq - 1, _DELETED))
+    return gaps
 
 
-def _end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
+def _end_unknown(name: str, position: MessageId, before: Before) -> list[Gap]:
     """Return a gap of unknown size at the end of the reader's epoch, if messages may have followed there."""
     if before.last is not None and before.last >= position:
         return []
@@ -92,7 +92,7 @@ def _end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
         reason = "trimmed before it was read; how many messages followed in this epoch is not known"
     else:
         reason = "Redis lost the journal; whether messages followed in this epoch is not known"
-    return [Hole(name, position.epoch, position.seq + 1, position.seq, reason)]
+    return [Gap(name, position.epoch, position.seq + 1, position.seq, reason)]
 
 
 _TRIMMED = "trimmed from the journal before it was read"

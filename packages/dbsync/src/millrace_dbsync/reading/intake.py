@@ -9,7 +9,7 @@ from millrace_bus import BEGINNING, JournalPage, Journals
 from millrace_core.ids import MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reading.continuity import Before, Hole, end_unknown, follows, holes_before, holes_within
+from millrace_dbsync.reading.continuity import Before, Gap, end_unknown, follows, gaps_before, gaps_within
 
 CALL = 1_000
 """Most entries that one call asks for: Redis serves no other client meanwhile, and a strategy may be waiting."""
@@ -26,7 +26,7 @@ class JournalBatch:
 
     pages: dict[str, JournalPage] = field(default_factory=dict)
     """By journal, each oldest first."""
-    holes: list[Hole] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     count: int = 0
     """Entries in all pages."""
     has_more: bool = False
@@ -98,20 +98,20 @@ class Intake:
         position = self.positions[name]
         if not is_snapshot(name):
             # The newest snapshot is enough: one that was trimmed unread is no loss.
-            batch.holes += await self._holes(name, position, page)
+            batch.gaps += await self._gaps(name, position, page)
         batch.pages[name] = page
         batch.count += len(page)
         self.positions[name] = page.last
 
-    async def _holes(self, name: str, position: MessageId, page: JournalPage) -> list[Hole]:
+    async def _gaps(self, name: str, position: MessageId, page: JournalPage) -> list[Gap]:
         first = page[0].id
         if name == self._requests:
             before = await self._before(name, first)
             return end_unknown(name, position, before)
-        holes = holes_within(name, page.ids)
+        gaps = gaps_within(name, page.ids)
         if not follows(position, first):
-            holes = holes_before(name, position, first, await self._before(name, first)) + holes
-        return holes
+            gaps = gaps_before(name, position, first, await self._before(name, first)) + gaps
+        return gaps
 
     async def _before(self, name: str, first: MessageId) -> Before:
         last = await self._journals.last_before(name, first)
