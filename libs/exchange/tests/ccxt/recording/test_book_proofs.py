@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from millrace_core.names import ExchangeId
 from millrace_exchange import profile_of
-from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck, sequence_check
+from millrace_exchange.ccxt.recording.book_proofs import BrokenChain, SequenceCheck, sequence_check
 
 
 def kucoin(first: int, last: int | None = None, *, market: str = "BTC-USDT") -> dict[str, Any]:
@@ -74,33 +74,33 @@ def test_exactly_a_lost_frame_is_a_gap(name: str, start: int, count: int, lost: 
     frames = [ALL[name](start + place) for place in range(count)]
     kept = [frame for place, frame in enumerate(frames) if place != lost]
     sequence = check(name)
-    found = [gap for frame in kept for gap in sequence.gaps(frame)]
-    assert [gap.expected for gap in found] == ([start + lost] if 0 < lost < count - 1 else [])
+    found = [chain for frame in kept for chain in sequence.broken_chains(frame)]
+    assert [chain.expected for chain in found] == ([start + lost] if 0 < lost < count - 1 else [])
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_after_subscribing_again_the_chain_begins_anew(name: str) -> None:
     """Nothing is told of a broken chain until it was forgotten; then the next frame is the first."""
     sequence, form = check(name), ALL[name]
-    assert sequence.gaps(form(5)) == []
-    (gap,) = sequence.gaps(form(7))
-    assert sequence.gaps(form(9)) == []
-    sequence.forget(gap.market_id or "BTC-USD")
-    assert sequence.gaps(form(20)) == []
-    assert sequence.gaps(form(21)) == []
-    assert [gap.expected for gap in sequence.gaps(form(23))] == [22]
+    assert sequence.broken_chains(form(5)) == []
+    (chain,) = sequence.broken_chains(form(7))
+    assert sequence.broken_chains(form(9)) == []
+    sequence.forget(chain.market_id or "BTC-USD")
+    assert sequence.broken_chains(form(20)) == []
+    assert sequence.broken_chains(form(21)) == []
+    assert [chain.expected for chain in sequence.broken_chains(form(23))] == [22]
 
 
 @given(steps=st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 3)), max_size=12))
 def test_kucoins_frames_may_overlap(steps: list[tuple[int, int]]) -> None:
     """A frame may begin before the end of the one before, and an older one is left out; beyond the next is a gap."""
     sequence, last = check("kucoin"), 100
-    assert sequence.gaps(kucoin(100)) == []
+    assert sequence.broken_chains(kucoin(100)) == []
     for back, length in steps:
         first = last + back
-        gaps = sequence.gaps(kucoin(first, first + length))
-        assert gaps == ([Gap("BTC-USDT", last + 1, first)] if back > 1 else [])
-        if gaps:
+        found = sequence.broken_chains(kucoin(first, first + length))
+        assert found == ([BrokenChain("BTC-USDT", last + 1, first)] if back > 1 else [])
+        if found:
             return
         last = max(last, first + length)
 
@@ -109,10 +109,10 @@ def test_kucoins_frames_may_overlap(steps: list[tuple[int, int]]) -> None:
 def test_a_whole_book_needs_nothing_before_it(form: Any) -> None:
     """A snapshot heals a broken chain, and begins one at any number."""
     sequence = check({bybit: "bybit", hitbtc: "hitbtc", kucoin_unified: "kucoin"}[form])
-    assert sequence.gaps(form(8, "snapshot")) == []
-    assert len(sequence.gaps(form(10))) == 1
-    assert sequence.gaps(form(1, "snapshot")) == []
-    assert sequence.gaps(form(2)) == []
+    assert sequence.broken_chains(form(8, "snapshot")) == []
+    assert len(sequence.broken_chains(form(10))) == 1
+    assert sequence.broken_chains(form(1, "snapshot")) == []
+    assert sequence.broken_chains(form(2)) == []
 
 
 @pytest.mark.parametrize("name", ["bybit", "hitbtc", "coinbase"])
@@ -120,8 +120,8 @@ def test_an_old_frame_is_a_gap_where_it_would_be_applied(name: str) -> None:
     """Ccxt applies whatever comes there: the same frame again, or a restart of the numbers, makes the book wrong."""
     for number in (5, 1):
         sequence = check(name)
-        sequence.gaps(FORMS[name](5))
-        assert len(sequence.gaps(FORMS[name](number))) == 1
+        sequence.broken_chains(FORMS[name](5))
+        assert len(sequence.broken_chains(FORMS[name](number))) == 1
 
 
 @pytest.mark.parametrize("name", ["kucoin", "bybit", "hitbtc"])
@@ -129,21 +129,21 @@ def test_books_are_numbered_each_for_itself(name: str) -> None:
     """A gap concerns one market; the others go on, also while it is subscribed again."""
     sequence, form = check(name), FORMS[name]
     for number in (1, 2):
-        assert sequence.gaps(form(number, market="A")) == []
-        assert sequence.gaps(form(number + 50, market="B")) == []
-    assert [gap.market_id for gap in sequence.gaps(form(9, market="A"))] == ["A"]
+        assert sequence.broken_chains(form(number, market="A")) == []
+        assert sequence.broken_chains(form(number + 50, market="B")) == []
+    assert [chain.market_id for chain in sequence.broken_chains(form(9, market="A"))] == ["A"]
     sequence.forget("A")
-    assert sequence.gaps(form(53, market="B")) == []
-    assert [gap.market_id for gap in sequence.gaps(form(55, market="B"))] == ["B"]
+    assert sequence.broken_chains(form(53, market="B")) == []
+    assert [chain.market_id for chain in sequence.broken_chains(form(55, market="B"))] == ["B"]
 
 
 def test_coinbases_other_frames_count_too() -> None:
     """All channels of a connection share the numbers, and a gap concerns every book."""
     sequence = check("coinbase")
-    assert sequence.gaps(coinbase(0, "subscriptions")) == []
-    assert sequence.gaps(coinbase(1)) == []
-    assert sequence.gaps(coinbase(2, "heartbeats")) == []
-    assert sequence.gaps(coinbase(4)) == [Gap(None, 3, 4)]
+    assert sequence.broken_chains(coinbase(0, "subscriptions")) == []
+    assert sequence.broken_chains(coinbase(1)) == []
+    assert sequence.broken_chains(coinbase(2, "heartbeats")) == []
+    assert sequence.broken_chains(coinbase(4)) == [BrokenChain(None, 3, 4)]
 
 
 OTHERS: list[dict[str, Any]] = [
@@ -160,7 +160,7 @@ OTHERS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("frame", OTHERS)
 def test_other_frames_say_nothing(name: str, frame: dict[str, Any]) -> None:
     """Acknowledgements, whole small books and the rest are passed over."""
-    assert check(name).gaps(frame) == []
+    assert check(name).broken_chains(frame) == []
 
 
 def test_where_ccxt_looks_itself_nothing_is_checked() -> None:

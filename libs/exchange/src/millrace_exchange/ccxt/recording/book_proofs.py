@@ -1,4 +1,4 @@
-"""Gap detection for order book frames, where the profile says that ccxt has none. Pure.
+"""Detection of missing order book frames, where the profile says that ccxt has none. Pure.
 
 There ccxt applies every frame, and after a gap the book is silently wrong.
 """
@@ -13,7 +13,7 @@ Frame = Mapping[str, Any]
 """A frame from a socket, decoded from JSON."""
 
 
-class Link(NamedTuple):
+class FrameLink(NamedTuple):
     """Place of one frame in a chain of frames."""
 
     chain: str
@@ -27,7 +27,7 @@ class Link(NamedTuple):
     """Whether the frame holds the whole book, so that nothing need have come before it."""
 
 
-class Gap(NamedTuple):
+class BrokenChain(NamedTuple):
     """Proof that something is missing."""
 
     market_id: str | None
@@ -51,12 +51,12 @@ class SequenceCheck(ABC):
         self._broken: set[str] = set()
 
     @abstractmethod
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def links(self, frame: Frame) -> Iterator[FrameLink]:
         """Return the place of a frame for each book in it; nothing for frames of another kind."""
 
-    def gaps(self, frame: Frame) -> list[Gap]:
+    def broken_chains(self, frame: Frame) -> list[BrokenChain]:
         """Return what is missing before a frame."""
-        return [gap for link in self.links(frame) if (gap := self._gap(link)) is not None]
+        return [chain for link in self.links(frame) if (chain := self._broken_chain(link)) is not None]
 
     def forget(self, market_id: str) -> None:
         """Start over at the next frame of a market, after a new subscription."""
@@ -66,7 +66,7 @@ class SequenceCheck(ABC):
                 del self._market_ids[chain]
                 del self._last[chain]
 
-    def _gap(self, link: Link) -> Gap | None:
+    def _broken_chain(self, link: FrameLink) -> BrokenChain | None:
         if link.chain in self._broken and not link.is_whole:
             return None
         self._broken.discard(link.chain)
@@ -76,7 +76,7 @@ class SequenceCheck(ABC):
                 return None
             if link.first > known + 1 or link.last <= known:
                 self._broken.add(link.chain)
-                return Gap(link.market_id, known + 1, link.first)
+                return BrokenChain(link.market_id, known + 1, link.first)
         self._last[link.chain] = link.last
         self._market_ids[link.chain] = link.market_id
         return None
@@ -91,7 +91,7 @@ class KucoinSequence(SequenceCheck):
 
     drops_old = True
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def links(self, frame: Frame) -> Iterator[FrameLink]:
         """Return the place of an increment."""
         topic, market_id = _split(frame.get("topic"), ":")
         if topic in ("/market/level2", "/contractMarket/level2"):
@@ -99,11 +99,11 @@ class KucoinSequence(SequenceCheck):
             last = data.get("sequenceEnd", data.get("sequence"))
             if last is not None:
                 first = data.get("sequenceStart", last)
-                yield Link(topic + market_id, market_id, int(first), int(last))
+                yield FrameLink(topic + market_id, market_id, int(first), int(last))
         elif str(frame.get("T", "")).startswith("obu.") and "C" in (data := frame.get("d") or {}):
             is_whole = frame.get("t") == "snapshot"
             chain = f"{frame['T']} {frame.get('dp')} {data.get('s')}"
-            yield Link(chain, data.get("s"), int(data.get("O", data["C"])), int(data["C"]), is_whole)
+            yield FrameLink(chain, data.get("s"), int(data.get("O", data["C"])), int(data["C"]), is_whole)
 
 
 class BybitSequence(SequenceCheck):
@@ -112,12 +112,12 @@ class BybitSequence(SequenceCheck):
     Source: Bybit's documentation, "Orderbook".
     """
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def links(self, frame: Frame) -> Iterator[FrameLink]:
         """Return the place of a snapshot or delta."""
         topic, data = str(frame.get("topic", "")), frame.get("data")
         if topic.startswith("orderbook.") and isinstance(data, Mapping) and "u" in data:
             update_id = int(data["u"])
-            yield Link(topic, data.get("s"), update_id, update_id, frame.get("type") == "snapshot")
+            yield FrameLink(topic, data.get("s"), update_id, update_id, frame.get("type") == "snapshot")
 
 
 class HitbtcSequence(SequenceCheck):
@@ -126,14 +126,14 @@ class HitbtcSequence(SequenceCheck):
     Source: HitBTC's documentation, "Subscribe to full order book".
     """
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def links(self, frame: Frame) -> Iterator[FrameLink]:
         """Return the places of all books in a frame."""
         if frame.get("ch") != "orderbook/full":
             return
         for kind in ("snapshot", "update"):
             for market_id, book in (frame.get(kind) or {}).items():
                 number = int(book["s"])
-                yield Link(market_id, market_id, number, number, kind == "snapshot")
+                yield FrameLink(market_id, market_id, number, number, kind == "snapshot")
 
 
 class CoinbaseSequence(SequenceCheck):
@@ -142,10 +142,10 @@ class CoinbaseSequence(SequenceCheck):
     Source: Coinbase's documentation of Advanced Trade, "WebSocket overview", `sequence_num`.
     """
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def links(self, frame: Frame) -> Iterator[FrameLink]:
         """Return the place of any numbered frame."""
         if (number := frame.get("sequence_num")) is not None:
-            yield Link("connection", None, int(number), int(number))
+            yield FrameLink("connection", None, int(number), int(number))
 
 
 _CHECKS: Final[dict[FrameNumbers, type[SequenceCheck]]] = {

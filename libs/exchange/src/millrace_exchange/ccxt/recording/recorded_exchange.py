@@ -105,8 +105,8 @@ class RecordedExchange(DigitKeeper):
         def take_checked(source: Any, frame: Any) -> None:
             # Before ccxt applies it: listeners must not take the book that it makes of it for right.
             if isinstance(frame, dict):
-                for gap in check.gaps(frame):
-                    recorder.broken(gap, client)
+                for chain in check.broken_chains(frame):
+                    recorder.broken(chain, client)
             take(source, frame)
 
         client.on_message_callback = take_checked

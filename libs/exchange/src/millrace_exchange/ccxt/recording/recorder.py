@@ -13,7 +13,7 @@ from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 from millrace_core.clock import now_ns
 from millrace_exchange.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
-from millrace_exchange.ccxt.recording.book_proofs import Gap, SequenceCheck
+from millrace_exchange.ccxt.recording.book_proofs import BrokenChain, SequenceCheck
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 
@@ -54,12 +54,12 @@ class Recorder:
         if self._listeners.get(key) is listener:
             del self._listeners[key]
 
-    def broken(self, gap: Gap, client: Any) -> None:
+    def broken(self, chain: BrokenChain, client: Any) -> None:
         """Report to the listeners of a book that something of it is missing."""
-        for symbol in self._concerned(gap):
+        for symbol in self._concerned(chain):
             if listener := self._listeners.get((_BOOK, symbol, None)):
                 self._incomplete[symbol] = client
-                listener.book_broken(str(gap))
+                listener.book_broken(str(chain))
 
     def begin_book(self, symbol: str) -> None:
         """Treat the next frame of a book as its first: it is about to be subscribed."""
@@ -95,11 +95,11 @@ class Recorder:
         book.delivered_nonce = nonce
         return True
 
-    def _concerned(self, gap: Gap) -> list[str]:
-        if gap.market_id is None:
+    def _concerned(self, chain: BrokenChain) -> list[str]:
+        if chain.market_id is None:
             return [symbol for action, symbol, _ in self._listeners if action == _BOOK and symbol is not None]
         # A spot market and a future may share a name: then both are subscribed again.
-        return [market["symbol"] for market in self._ccxt.markets_by_id.get(gap.market_id, ())]
+        return [market["symbol"] for market in self._ccxt.markets_by_id.get(chain.market_id, ())]
 
     def _symbol_of(self, book: RecordedBook) -> str | None:
         return next((symbol for symbol, known in self._ccxt.orderbooks.items() if known is book), None)
