@@ -9,12 +9,11 @@ from typing import Any
 import redis.asyncio as redis_asyncio
 from redis.exceptions import RedisError
 
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 
 _BLOCK_MS = 100
 _LOOK_EVERY_S = 0.5
 _PAGE = 2_000
-_BEGINNING = MessageId(0, 0)
 
 Journal = dict[MessageId, bytes]
 """A journal's entries: the field `data` of each."""
@@ -64,7 +63,7 @@ class Recording:
 
     async def _look(self) -> None:
         for name in await self._names():
-            self._read_to.setdefault(name, _BEGINNING)
+            self._read_to.setdefault(name, BEGINNING)
 
     async def _read(self) -> None:
         if not self._read_to:

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.message_ids import MessageIds
-from millrace_store.writing.written import NOWHERE, Run, Written
+from millrace_store.writing.written import Run, Written
 
 IDS = st.builds(MessageId, st.integers(1, 3), st.integers(1, 12))
 
@@ -16,7 +16,7 @@ def ids_of(written: Written) -> list[MessageId]:
 
 def test_a_stream_reaches_as_far_as_its_last_message_or_position() -> None:
     """Whichever is further counts; without either a stream stays where it is."""
-    assert Written("x").reaches == NOWHERE
+    assert Written("x").reaches == BEGINNING
     assert Written("x", [Run(1, 5, 5)], MessageId(1, 3)).reaches == (1, 5)
     assert Written("x", [Run(1, 5, 5)], MessageId(1, 9)).reaches == (1, 9)
 
@@ -32,7 +32,7 @@ def test_messages_that_follow_one_another_are_one_run() -> None:
 @given(st.lists(st.lists(IDS, min_size=1), max_size=4))
 def test_each_message_counts_once_and_only_upwards(pages: list[list[MessageId]]) -> None:
     """What is added is what is above all before it, in whatever pages it comes."""
-    written, kept, last = Written("x"), [], NOWHERE
+    written, kept, last = Written("x"), [], BEGINNING
     for page in pages:
         new = written.add(MessageIds.of(page)) or [True] * len(page)
         for one, is_new in zip(page, new, strict=True):
@@ -45,7 +45,7 @@ def test_each_message_counts_once_and_only_upwards(pages: list[list[MessageId]])
     assert written.last == last
 
 
-@given(st.sets(IDS), IDS | st.just(NOWHERE))
+@given(st.sets(IDS), IDS | st.just(BEGINNING))
 def test_what_is_above_a_position_is_counted_epoch_by_epoch(ids: set[MessageId], position: MessageId) -> None:
     """First, last and number of each epoch are those of the ids above the position."""
     written = Written("x")

@@ -15,10 +15,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from millrace_bus import BEGINNING, Bus, EmbeddedServer, StreamWriter
+from millrace_bus import Bus, EmbeddedServer, StreamWriter
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.heartbeat import Heartbeat, UnitHealth
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.market import BookDelta, BookSnapshot, Trade, TradesDelta, TradesSnapshot
 from millrace_core.names import AgentId, StreamName, Symbol, Tenant
 from millrace_core.trace import Trace

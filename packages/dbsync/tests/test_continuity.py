@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_bus import BEGINNING
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_dbsync.reading.continuity import Before, Gap, end_unknown, follows, gaps_before, gaps_within
 
 NAME = "stream.Ann.binance.watchTrades.BTC/USDT"

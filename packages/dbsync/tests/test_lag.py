@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_bus import BEGINNING, Extent
-from millrace_core.ids import MessageId
+from millrace_bus import Extent
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_dbsync.reading.lag import USUAL_RETENTION, is_numbered_below, lag_of
 
 

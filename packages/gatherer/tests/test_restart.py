@@ -13,9 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from millrace_bus import BEGINNING, Bus, EmbeddedServer
+from millrace_bus import Bus, EmbeddedServer
 from millrace_core.clock import now_ms
 from millrace_core.config.common import Credentials
+from millrace_core.ids import BEGINNING
 from millrace_core.market import Trade, TradesSnapshot
 from millrace_core.messages import Message, decode
 from millrace_core.names import AgentId, Tenant

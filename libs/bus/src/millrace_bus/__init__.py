@@ -24,7 +24,7 @@ from millrace_bus.errors import (
 from millrace_bus.orders.orders import OrderHashes
 from millrace_bus.reading.follower import Follower, UpdateListener
 from millrace_bus.reading.journal_page import JournalEntry, JournalPage
-from millrace_bus.reading.journals import BEGINNING, Extent, Journals
+from millrace_bus.reading.journals import Extent, Journals
 from millrace_bus.reading.published import Published
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
 from millrace_bus.requests.halts import HaltNote, Halts, HaltScope
@@ -36,7 +36,6 @@ from millrace_bus.writing.numbered import WriterCounters
 from millrace_bus.writing.writer import StreamWriter, WriterState
 
 __all__ = [
-    "BEGINNING",
     "Arrived",
     "Bus",
     "BusError",

@@ -4,11 +4,11 @@ from typing import Any
 
 import redis.asyncio
 
-from millrace_bus import BEGINNING, Bus, EmbeddedServer, JournalEntry, Journals
+from millrace_bus import Bus, EmbeddedServer, JournalEntry, Journals
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.connection.slots import by_slot
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.messages import decode
 from millrace_core.names import AgentId, StreamName, Tenant, journals_index, trader_actions
 from millrace_core.requests import Halt

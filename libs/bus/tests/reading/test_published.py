@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from millrace_bus import BEGINNING, Bus, EmbeddedServer, Published, StreamWriter
+from millrace_bus import Bus, EmbeddedServer, Published, StreamWriter
 from millrace_bus.writing import writer as writer_module
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.messages import decode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant

@@ -47,6 +47,10 @@ class MessageId(NamedTuple):
         return cls(int(epoch), int(seq))
 
 
+BEGINNING: Final = MessageId(0, 0)
+"""The place before every message: below every id, of any epoch."""
+
+
 def new_request_id() -> RequestId:
     """Return a new request id: 128 random bits."""
     return RequestId(secrets.token_hex(16))

@@ -13,7 +13,7 @@ import msgspec
 
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, UpdateKind
 from millrace_core.errors import InvalidMessage, InvalidName
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.messages import Message, Status, decode
 from millrace_core.states import StreamState
 
@@ -23,8 +23,6 @@ Entry = tuple[MessageId, bytes]
 
 BUFFERED = 10_000
 """Messages that are held while the journal is read; of more the oldest are dropped, and read from the journal."""
-START = MessageId(0, 0)
-"""Before every message."""
 
 _STATUS = msgspec.json.Decoder(Status)
 
@@ -54,7 +52,7 @@ class GapRecovery:
         """What the writer last said of its stream."""
         self._make_state, self._tell = make_state, tell
         self._has_snapshots, self._from_start = has_snapshots, from_start
-        self._at = START
+        self._at = BEGINNING
         self._building: StreamState | None = None
         """The state that a snapshot has begun and the journal has not completed; it shows to nobody."""
         self._is_begun = False
@@ -65,7 +63,7 @@ class GapRecovery:
     @property
     def last(self) -> MessageId | None:
         """Return the id of the last message that was taken in; None before any was."""
-        return self._at if self._at > START else None
+        return self._at if self._at > BEGINNING else None
 
     def subscribed(self) -> None:
         """From now on no message on the channel is missed: find out what was missed until here."""
@@ -122,7 +120,7 @@ class GapRecovery:
     def took_newest(self, need: Need, newest: MessageId | None) -> None:
         """Take the place of the journal's newest entry; None where the journal is empty."""
         if need is self.need:
-            self._at = newest or START
+            self._at = newest or BEGINNING
             self._is_begun = self._anchored = True
             self._drain()
 
@@ -148,12 +146,12 @@ class GapRecovery:
         """Start at the newest snapshot; of answers, at the journal's end or beginning."""
         self._waiting = self._filling = False
         if self._has_snapshots:
-            self.need = Need("snapshot", START)
+            self.need = Need("snapshot", BEGINNING)
         elif self._from_start:
             self._is_begun = True
             self._read_journal()
         else:
-            self.need = Need("newest", START)
+            self.need = Need("newest", BEGINNING)
 
     def _again(self) -> None:
         """Start again: what was found does not fit together."""

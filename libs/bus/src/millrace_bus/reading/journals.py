@@ -14,8 +14,6 @@ from millrace_bus.reading.journal_page import JournalPage
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
 
-BEGINNING = MessageId(0, 0)
-"""Before every entry."""
 _LONGEST_WAIT_S = 1.0
 """Shorter than the time after which a silent connection is pinged."""
 _LOOK_EVERY_S = 0.01

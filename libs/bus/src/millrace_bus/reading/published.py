@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from millrace_bus.connection.connection import Connection
 from millrace_bus.reading.journal_page import entry_body
 from millrace_core.errors import InvalidMessage, InvalidName
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.messages import Message, decode
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
@@ -14,7 +14,6 @@ from millrace_core.states import StreamState, state_of
 PAGE = 500
 """Entries of the journal that are read at a time."""
 _NS_PER_MS = 1_000_000
-_BEGINNING = MessageId(0, 0)
 
 
 class Published(NamedTuple):
@@ -40,7 +39,7 @@ class PublishedReading:
         """The journal's newest entry that was read, or was there before the snapshot; None where there is none."""
         self._connection, self._name = connection, name
         self._state, self._deltas, self._at_ns = state_of(name.action), list[Any](), 0
-        self._position = _BEGINNING
+        self._position = BEGINNING
         self._found = False
 
     async def snapshot(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_store.backends.database import Database, Writer
 from millrace_store.backends.sql import matching
 from millrace_store.errors import AlreadyThere
@@ -19,14 +19,7 @@ from millrace_store.schema import tables
 from millrace_store.schema.streams import parts_of, stream_id
 from millrace_store.writing.batch import Batch
 from millrace_store.writing.orders import join_orders
-from millrace_store.writing.written import (
-    NOWHERE,
-    HighWaterMarks,
-    Written,
-    begun_epochs,
-    observations_above,
-    rows_above,
-)
+from millrace_store.writing.written import HighWaterMarks, Written, begun_epochs, observations_above, rows_above
 
 
 class StoredSoFar(NamedTuple):
@@ -99,7 +92,7 @@ async def _merge(
     begun: HighWaterMarks,
 ) -> None:
     """Write the rows that are merged with existing ones."""
-    candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], NOWHERE)]
+    candles = [row for row in batch.candle_rows.values() if (row[3], row[4]) > overlapping.get(row[0], BEGINNING)]
     if candles:
         await writer.replace(tables.candles, candles)
     if batch.minutes:

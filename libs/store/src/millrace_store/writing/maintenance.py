@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import StreamName
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.database import Database, Reader
@@ -140,7 +140,7 @@ async def _progress(reader: Reader, name: StreamName) -> MessageId | None:
     mine = table.stream_id == sa.literal(stream_id(str(name)), _BIG)
     if rows := await reader.fetch(sa.select(table.epoch, table.seq).where(mine)):
         return MessageId(*rows[0])
-    return await _next_snapshot(reader, name, MessageId(0, 0))
+    return await _next_snapshot(reader, name, BEGINNING)
 
 
 async def _next_snapshot(

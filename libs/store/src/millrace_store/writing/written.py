@@ -9,15 +9,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.message_ids import MessageIds
 from millrace_core.names import is_snapshot
 from millrace_core.orders import OrderRecord
 from millrace_store.backends.columns import Columns
 from millrace_store.schema.streams import stream_id
-
-NOWHERE: Final = MessageId(0, 0)
-"""Before the first message of any stream."""
 
 
 class Run(NamedTuple):
@@ -54,7 +51,7 @@ class Written(msgspec.Struct):
     @property
     def last(self) -> MessageId:
         """The newest message."""
-        return MessageId(self.runs[-1].epoch, self.runs[-1].last) if self.runs else NOWHERE
+        return MessageId(self.runs[-1].epoch, self.runs[-1].last) if self.runs else BEGINNING
 
     @property
     def reaches(self) -> MessageId:
@@ -128,14 +125,14 @@ def rows_above(marks: HighWaterMarks, rows: Columns) -> Columns:
         return rows
     streams, _, epochs, seqs = rows.lists[:4]
     above = (
-        (epoch, seq) > marks.get(stream, NOWHERE) for stream, epoch, seq in zip(streams, epochs, seqs, strict=True)
+        (epoch, seq) > marks.get(stream, BEGINNING) for stream, epoch, seq in zip(streams, epochs, seqs, strict=True)
     )
     return rows.where(list(above))
 
 
 def observations_above(marks: HighWaterMarks, observations: Sequence[OrderObservation]) -> Sequence[OrderObservation]:
     """Return the order observations of new messages."""
-    return [one for one in observations if one.id > marks.get(one.stream, NOWHERE)]
+    return [one for one in observations if one.id > marks.get(one.stream, BEGINNING)]
 
 
 def begun_epochs(positions: Mapping[str, MessageId]) -> dict[int, MessageId]:

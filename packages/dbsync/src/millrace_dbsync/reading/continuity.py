@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from millrace_bus import BEGINNING
-from millrace_core.ids import MessageId
+from millrace_core.ids import BEGINNING, MessageId
 
 
 class Gap(NamedTuple):

@@ -5,8 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from millrace_bus import BEGINNING, JournalPage, Journals
-from millrace_core.ids import MessageId
+from millrace_bus import JournalPage, Journals
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
 from millrace_dbsync.reading.continuity import Before, Gap, end_unknown, follows, gaps_before, gaps_within

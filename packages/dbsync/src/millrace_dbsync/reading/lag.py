@@ -6,8 +6,8 @@ from typing import Final, NamedTuple, NoReturn
 
 import structlog
 
-from millrace_bus import BEGINNING, Extent, Journals
-from millrace_core.ids import MessageId
+from millrace_bus import Extent, Journals
+from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
 from millrace_service import UnitHealthReporter
