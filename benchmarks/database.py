@@ -16,14 +16,13 @@ import redis.asyncio as redis_asyncio
 
 from benchmarks.figures import Figure, interleaved
 from millrace_bus import Bus, EmbeddedServer
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.config import DbsyncConfig
 from millrace_core.market import BookDelta, Trade, TradesDelta
 from millrace_core.messages import Outgoing, encode
 from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
 from millrace_dbsync.committing.shared_database import SharedDatabase
-from millrace_dbsync.decoding.envelopes import DAY_MS
 from millrace_dbsync.interpreter import suit_bulk
 from millrace_dbsync.plan import TenantPlan, plans
 from millrace_dbsync.reader.pool import ReaderPool

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.figures import Figure
-from benchmarks.history_rows import BOOK, DAY_MS, DAYS, DELTAS, EXCHANGE, SHARES, START_MS, chance, delta_times, fill
+from benchmarks.history_rows import BOOK, DAYS, DELTAS, EXCHANGE, SHARES, START_MS, chance, delta_times, fill
 from benchmarks.processes import peak_mb
+from millrace_core.clock import DAY_MS
 from millrace_core.names import PUBLIC, Symbol
 from millrace_store import Scope, Store
 from millrace_store.testing import PostgresServer

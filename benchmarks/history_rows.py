@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from millrace_core.book import OrderBook
+from millrace_core.clock import DAY_MS
 from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot, Trade
 from millrace_core.messages import encode
@@ -16,7 +17,6 @@ from millrace_store import Batch, Place, Store
 EXCHANGE = ExchangeId("binance")
 START_MS = 1_760_054_400_000
 """A midnight."""
-DAY_MS = 86_400_000
 
 DELTAS = 500_000
 LEVELS = 500

@@ -17,6 +17,7 @@ from tests.support.recording import Recording, recording
 from tests.support.served import Api, api_of
 from tests.support.trading import BUSY, MARKETS, two_pairs
 
+from millrace_core.clock import NS_PER_MS
 from millrace_core.ids import MessageId
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,6 @@ RECORDED_S = max(9.0, SECONDS / 3)
 BUSIER = BUSY | {"eventsPerSecond": 1000, "depthIntervalMs": 20}
 DEPTHS = (None, 1, 10, 100)
 BOOKS = {symbol: f"PUBLIC.binance.watchOrderBook.{symbol}" for symbol in MARKETS}
-NS_PER_MS = 1_000_000
 
 both_databases = pytest.mark.parametrize("server_if_any", ["sqlite", "postgresql"], indirect=True)
 

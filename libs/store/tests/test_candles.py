@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace_core.clock import MINUTE_MS
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BadCursor, Scope, Store
-from millrace_store.queries.candles import MINUTE_MS, Traded, build, merge, rebuild_stale
+from millrace_store.queries.candles import Traded, build, merge, rebuild_stale
 
 SCOPE = Scope(Tenant("T"), ExchangeId("kucoin"), Symbol("KCS/USDT"))
 _money = st.decimals(min_value="0.00000001", max_value="100000", places=8)

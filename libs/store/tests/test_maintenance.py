@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.market import Trade
 from millrace_core.messages import Status
 from millrace_core.names import StreamName, Tenant
@@ -14,7 +14,6 @@ from millrace_store import Retention, Scope, Store
 from millrace_store.backends.postgres import PostgresDatabase
 from millrace_store.schema import tables
 
-DAY_MS = 86_400_000
 SCOPE = Scope(Tenant("T"))
 
 

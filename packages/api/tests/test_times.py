@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_api.times import LATEST_MS, parse_interval, parse_timestamp
+from millrace_api.times import parse_interval, parse_timestamp
+from millrace_core.clock import LATEST_MS
 
 
 @given(st.integers(0, LATEST_MS))

@@ -1,10 +1,17 @@
-"""The wall clock. It is read here only, so that tests can put another in its place."""
+"""The wall clock, which is read here only so that tests can put another in its place, and units of time."""
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 Clock = Callable[[], int]
 """Returns the time since the Unix epoch, in the unit that the parameter's name ends with (`now_ms`, `now_ns`)."""
+
+NS_PER_MS: Final = 1_000_000
+MINUTE_MS: Final = 60_000
+DAY_MS: Final = 86_400_000
+LATEST_MS: Final = 253_402_300_799_999
+"""The last ms of the year 9999."""
 
 
 def now_ns() -> int:
@@ -14,4 +21,4 @@ def now_ns() -> int:
 
 def now_ms() -> int:
     """Return the wall clock in ms, the unit of timestamps and epochs."""
-    return time.time_ns() // 1_000_000
+    return time.time_ns() // NS_PER_MS

@@ -18,7 +18,6 @@ _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BASE62_DIGITS: Final = 22
 """Digits that 128 bits take."""
 
-DAY_MS: Final = 24 * 3_600_000
 PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker", "fetchTrades", "loadMarkets"})
 """Actions that need no key; exchanges limit them by IP."""
 

@@ -8,13 +8,13 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange import Rejected, Retryable
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
-from millrace_exchange.profile import DAY_MS, ClientOrderIds, ExchangeProfile, History, HistoryWindow
+from millrace_exchange.profile import ClientOrderIds, ExchangeProfile, History, HistoryWindow
 
 SYMBOL = "A/B"
 NO_PARAMS: Mapping[str, int] = MappingProxyType({})

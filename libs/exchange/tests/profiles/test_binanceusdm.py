@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.profile import DAY_MS
 from millrace_exchange.profiles import profile_of
 from millrace_exchange.profiles.binanceusdm import PROFILE
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace_exchange.profile import DAY_MS, ExchangeProfile, HistoryWindow
+from millrace_core.clock import DAY_MS
+from millrace_exchange.profile import ExchangeProfile, HistoryWindow
 from millrace_exchange.profiles import profiles
 
 PAGE = Path(__file__).parents[4] / "docs" / "exchanges.md"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ccxt.base.errors import NotSupported
 
-from millrace_exchange.profile import DAY_MS
+from millrace_core.clock import DAY_MS
 from millrace_exchange.profiles import kucoin, kucoinfutures
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from millrace_core.book import OrderBook
+from millrace_core.clock import NS_PER_MS
 from millrace_core.market import Balances, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
@@ -270,7 +271,7 @@ class Runtime:
         self._host.ended()
 
     def _now_ms(self) -> int:
-        return self._host.now_ns() // 1_000_000
+        return self._host.now_ns() // NS_PER_MS
 
 
 def _symbol_of(order: Order) -> Symbol | None:

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from millrace_core.book import OrderBook
+from millrace_core.clock import NS_PER_MS
 from millrace_core.market import Balance, Level, Trade
 from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of
 from millrace_core.names import Action, ExchangeId, Symbol
@@ -214,4 +215,4 @@ class StrategyHarness:
             raise self.host.errors.pop()
 
     def _now_ms(self) -> int:
-        return self.host.now_ns() // 1_000_000
+        return self.host.now_ns() // NS_PER_MS

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from millrace_core.clock import Clock
+from millrace_core.clock import NS_PER_MS, Clock
 
 Callback = Callable[[], Awaitable[None] | None]
 
@@ -101,7 +101,7 @@ class Timers:
             self._fire(timer, due_ms)
 
     def _now_ms(self) -> int:
-        return self._now_ns() // 1_000_000
+        return self._now_ns() // NS_PER_MS
 
 
 class StrategyClock:
@@ -117,7 +117,7 @@ class StrategyClock:
 
     def now_ms(self) -> int:
         """Return the time since the Unix epoch in ms."""
-        return self._now_ns() // 1_000_000
+        return self._now_ns() // NS_PER_MS
 
     async def sleep(self, ms: float) -> None:
         """Wait on this clock. The strategy's other events wait meanwhile, so prefer a timer."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from millrace_core.clock import Clock
+from millrace_core.clock import NS_PER_MS, Clock
 from millrace_core.ids import new_request_id
 from millrace_core.messages import Response, decimal_of
 from millrace_core.names import ExchangeId
@@ -168,7 +168,7 @@ class Trader:
         return {
             "exchange_id": exchange,
             "request_id": new_request_id(),
-            "requested_at": now_ns // 1_000_000,
+            "requested_at": now_ns // NS_PER_MS,
             "valid_for": valid_for_ms,
             "trace": self.cause.at(decided=now_ns),
         }

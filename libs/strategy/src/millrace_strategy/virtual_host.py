@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Any
 
+from millrace_core.clock import NS_PER_MS
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
 from millrace_strategy.errors import StrategyFaulty
@@ -29,7 +30,7 @@ class VirtualHost:
     """A host with a clock that a test advances; requests are collected in a list."""
 
     def __init__(self, start_ms: int = START_MS) -> None:
-        self._now_ns = start_ms * 1_000_000
+        self._now_ns = start_ms * NS_PER_MS
         self._soon: list[Callable[[], None]] = []
         self._scheduled: list[tuple[int, int, _VirtualCall]] = []
         self._numbers = count()
@@ -93,7 +94,7 @@ class VirtualHost:
 
     def advance(self, ms: float) -> None:
         """Advance the clock, and run each scheduled callback at its time."""
-        until = self._now_ns + round(ms * 1_000_000)
+        until = self._now_ns + round(ms * NS_PER_MS)
         while self._scheduled and self._scheduled[0][0] <= until:
             due_ns, _, call = heapq.heappop(self._scheduled)
             self._now_ns = max(self._now_ns, due_ns)

@@ -11,14 +11,14 @@ import uvicorn
 from millrace_api.app import make_app
 from millrace_api.live.socket import serving
 from millrace_api.services import Services
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.errors import MillraceError
 from millrace_service.tasks import run_all
 from millrace_store import DatabaseUnavailable, Store
 
 SHUTDOWN_S = 2
 """How long responses under way may take once the server shuts down."""
-KEYS_KEPT_MS: Final = 7 * 86_400_000
+KEYS_KEPT_MS: Final = 7 * DAY_MS
 """How long a repeated Idempotency-Key returns the response of the first request."""
 _FORGET_EVERY_S: Final = 3_600.0
 _BACKLOG = 1_024

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-LATEST_MS = 253_402_300_799_999
-"""The last ms of the year 9999."""
+from millrace_core.clock import DAY_MS, LATEST_MS, MINUTE_MS
 
 
 def parse_timestamp(value: object) -> int:
@@ -48,9 +47,9 @@ _TIMESTAMP_SCHEMA: dict[str, Any] = {
 Timestamp = Annotated[int, BeforeValidator(parse_timestamp), WithJsonSchema(_TIMESTAMP_SCHEMA)]
 """A timestamp in a query, ms once it is read."""
 
-_UNITS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
+_UNITS = {"s": 1_000, "m": MINUTE_MS, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
 _FORM = re.compile(r"([1-9][0-9]{0,14})([smhdw]?)")
-LONGEST_MS = 366 * 86_400_000
+LONGEST_MS = 366 * DAY_MS
 
 
 def parse_interval(value: object) -> int:

@@ -5,14 +5,13 @@ from typing import cast, get_args
 from millrace_api.access.audit import Audit
 from millrace_api.access.principal import Role
 from millrace_api.access.tokens import new_token
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.errors import MillraceError
 from millrace_core.names import Tenant
 from millrace_store import Store
 from millrace_store.queries.records import TokenRecord
 
 ACTOR = "millrace tokens"
-DAY_MS = 86_400_000
 
 
 class TokenError(MillraceError):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from millrace_bus.connection.connection import Connection
 from millrace_bus.reading.journal_page import entry_body
+from millrace_core.clock import NS_PER_MS
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.messages import Message, decode
@@ -13,7 +14,6 @@ from millrace_core.states import StreamState, state_of
 
 PAGE = 500
 """Entries of the journal that are read at a time."""
-_NS_PER_MS = 1_000_000
 
 
 class Published(NamedTuple):
@@ -62,7 +62,7 @@ class PublishedReading:
                 self._take(message)
             self._position = self.newest = MessageId.parse(entries[-1][0].decode())
             self._found = True
-        return Published(self._state, self._deltas, self._at_ns // _NS_PER_MS) if self._found else None
+        return Published(self._state, self._deltas, self._at_ns // NS_PER_MS) if self._found else None
 
     async def is_complete(self, first: MessageId) -> bool:
         """Tell whether nothing was written between what was read and an entry."""

@@ -6,9 +6,9 @@ web-socket-streams.md, web-socket-api.md; what ccxt does: ccxt 4.5.90.
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     BookRules,
     ClientOrderIds,
     ErrorRule,

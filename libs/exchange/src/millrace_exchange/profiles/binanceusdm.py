@@ -6,9 +6,9 @@ Source: developers.binance.com, "USDⓈ-M Futures": "Modify Order", "Account Tra
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     BookRules,
     ClientOrderIds,
     ErrorRule,

@@ -6,9 +6,9 @@ open-order, order-list, execution, websocket/public/orderbook, rate-limit, error
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     BookRules,
     ClientOrderIds,
     ErrorRule,

@@ -7,9 +7,9 @@ Past Orders", "Market By Price (incremental update)"; announcement "HTX Will Upd
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     PUBLIC_ACTIONS,
     BookRules,
     ClientOrderIds,

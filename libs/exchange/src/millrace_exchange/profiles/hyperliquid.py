@@ -7,9 +7,9 @@ Source: hyperliquid.gitbook.io, "For developers, API": "Exchange endpoint", "Inf
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     BookRules,
     ClientOrderIds,
     ExchangeProfile,

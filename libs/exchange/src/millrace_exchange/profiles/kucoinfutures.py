@@ -6,9 +6,9 @@ openapi-futures-market.json), documentation page "Orderbook - Increment"; what c
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     BookRules,
     ClientOrderIds,
     ExchangeProfile,

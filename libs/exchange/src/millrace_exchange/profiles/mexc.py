@@ -6,9 +6,9 @@ Orders", "Account Trade List", "How to properly maintain a local copy of the ord
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     BookRules,
     ClientOrderIds,
     ExchangeProfile,

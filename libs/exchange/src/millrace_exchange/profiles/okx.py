@@ -6,9 +6,9 @@ days)", "Transaction details (last 3 months)", "WS / Order book channel"; what c
 
 from typing import Final
 
+from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
-    DAY_MS,
     BookRules,
     ClientOrderIds,
     ErrorRule,

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-DAY_MS: Final = 86_400_000
+from millrace_core.clock import DAY_MS
+
 _FIRST_MS: Final = 1_230_768_000_000
 """2009. Earlier times are mistakes and go to the partition `_early`."""
 _LAST_MS: Final = 4_102_444_800_000

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import asyncpg
 
+from millrace_core.clock import DAY_MS
 from millrace_store.backends.columns import NULL, Columns, csv_lines
-from millrace_store.backends.partitions import DAY_MS, Connection, Partitions
+from millrace_store.backends.partitions import Connection, Partitions
 from millrace_store.backends.sql import POSTGRES, Row, Statement, compiled, insert_missing, remove, replace
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRejected
 from millrace_store.schema.tables import MONEY, PARTITIONED, Table

@@ -13,14 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from millrace_core.clock import now_ms
+from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_store.backends.database import Database, Reader
 from millrace_store.queries.listings import streams_of
 from millrace_store.queries.pages import Page, Scope, beyond, decode_cursor, encode_cursor
 from millrace_store.queries.records import CandleRecord
 from millrace_store.schema import tables
 
-MINUTE_MS: Final = 60_000
 _FOREVER_MS: Final = 2**62
 _MINUTES_A_PIECE: Final = 5_000
 _TRADES_A_PIECE: Final = 20_000

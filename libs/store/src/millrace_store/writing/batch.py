@@ -5,10 +5,11 @@ Pure: rows are collected here and committed by `millrace_store.writing.commit`.
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from typing import Any, Final
+from typing import Any
 
 from msgspec import structs
 
+from millrace_core.clock import MINUTE_MS
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
@@ -38,8 +39,6 @@ from millrace_store.writing.rows import (
     traded_at,
 )
 from millrace_store.writing.written import OrderObservation, Written
-
-_MINUTE_MS: Final = 60_000
 
 
 class Batch:
@@ -152,7 +151,7 @@ class Batch:
         stream = stream_id(name)
         rows = trade_rows(stream, ids, at_ms, trades)
         self.add_rows(tables.trades, rows)
-        self.minutes.update((stream, minute * _MINUTE_MS) for minute in {at // _MINUTE_MS for at in rows.lists[1]})
+        self.minutes.update((stream, minute * MINUTE_MS) for minute in {at // MINUTE_MS for at in rows.lists[1]})
 
     def own_trades(self, place: Place, trades: Sequence[Trade]) -> None:
         """Add the tenant's own trades: one row each. Queries return a trade once, however often it came."""

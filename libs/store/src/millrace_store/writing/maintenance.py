@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import StreamName
 from millrace_store.backends.columns import Columns
@@ -20,7 +20,6 @@ from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 from millrace_store.schema.tables import Table
 
-_DAY_MS: Final = 86_400_000
 _DAYS_AHEAD: Final = 2
 _LARGE: Final[tuple[Table, ...]] = (
     *(tables.book_deltas, tables.snapshots, tables.book_checkpoints),
@@ -49,7 +48,7 @@ class Retention(NamedTuple):
 async def maintain(database: Database, retention: Retention) -> None:
     """See `Store.maintain`."""
     now = now_ms()
-    coming = [now + days * _DAY_MS for days in range(_DAYS_AHEAD + 1)]
+    coming = [now + days * DAY_MS for days in range(_DAYS_AHEAD + 1)]
     for table in _LARGE:
         await database.prepare(table, coming)
     await candles.rebuild_stale(database)
@@ -60,9 +59,9 @@ async def maintain(database: Database, retention: Retention) -> None:
         (retention.other_days, _OTHER),
     ):
         if kept_days is not None:
-            await _drop(database, old, now - kept_days * _DAY_MS)
+            await _drop(database, old, now - kept_days * DAY_MS)
     if retention.other_days is not None:
-        await _delete_health(database, now - retention.other_days * _DAY_MS)
+        await _delete_health(database, now - retention.other_days * DAY_MS)
 
 
 async def _drop(database: Database, old: tuple[Table, ...], before_ms: int) -> None:

@@ -11,13 +11,14 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
+from millrace_core.clock import DAY_MS
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.message_ids import MessageIds
 from millrace_store.backends.columns import Columns
 from millrace_store.schema.streams import stream_id
 
-_AHEAD_MS: Final = 86_400_000
+_AHEAD_MS: Final = DAY_MS
 _INT64: Final = 2**63
 
 

@@ -10,12 +10,11 @@ from millrace_api.documents import ListOf, PageOf, json_response, page_response,
 from millrace_api.parameters import MarketScope, PageWanted
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
-from millrace_core.clock import now_ms
+from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_store.queries.records import GapRecord, LatencyRecord, StreamRecord
 
 router = APIRouter(tags=["operations"])
 
-MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 MAX_INTERVALS = 1_500
 """Intervals in one response: a day of minutes."""

@@ -12,8 +12,8 @@ from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_respon
 from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
 from millrace_api.problems import ApiError, not_found
 from millrace_api.services import ServicesDep
-from millrace_api.times import LATEST_MS, Timestamp
-from millrace_core.clock import now_ms
+from millrace_api.times import Timestamp
+from millrace_core.clock import LATEST_MS, now_ms
 from millrace_core.errors import Problem
 from millrace_store import Conflict
 from millrace_store.queries.records import AuditRecord, TokenRecord

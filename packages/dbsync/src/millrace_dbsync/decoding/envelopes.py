@@ -5,15 +5,13 @@ from typing import TypeVar
 import msgspec
 
 from millrace_bus import JournalEntry
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, NS_PER_MS, now_ms
 from millrace_core.errors import InvalidMessage, Problem
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import problem_of
 from millrace_core.messages import Message, decode
 from millrace_store import Place
 
-NS_PER_MS = 1_000_000
-DAY_MS = 86_400_000
 _ModelT = TypeVar("_ModelT")
 
 

@@ -10,8 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard, TypeVar
 import msgspec
 
 from millrace_bus import JournalPage
-from millrace_core.clock import now_ms
-from millrace_dbsync.decoding.envelopes import DAY_MS, NS_PER_MS
+from millrace_core.clock import DAY_MS, NS_PER_MS, now_ms
 
 
 class PlainTrace(msgspec.Struct, forbid_unknown_fields=True, gc=False):

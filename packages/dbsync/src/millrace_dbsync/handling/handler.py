@@ -6,14 +6,13 @@ from operator import sub
 from typing import NamedTuple, Protocol
 
 from millrace_bus import JournalEntry, JournalPage
-from millrace_core.clock import now_ms
+from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.trace import Trace
 from millrace_store import Batch, Place
 
 _MINUTE_NS = 60_000_000_000
-_MINUTE_MS = 60_000
 _Hop = Sequence[int | None]
 """When each message passed a hop, ns; None where that is unknown."""
 
@@ -50,7 +49,7 @@ class HopTimes:
         for (name, hop, minute), durations in self._durations.items():
             histogram = Histogram()
             histogram.record_all(durations)
-            batch.latency(name, hop, minute * _MINUTE_MS, histogram)
+            batch.latency(name, hop, minute * MINUTE_MS, histogram)
 
     def _of(self, name: str, hop: str, minute: int) -> list[int]:
         return self._durations.setdefault((name, hop, minute), [])

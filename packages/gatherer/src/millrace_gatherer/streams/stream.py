@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
-from millrace_core.clock import now_ns
+from millrace_core.clock import NS_PER_MS, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
 from millrace_core.names import Symbol
@@ -18,7 +18,6 @@ from millrace_exchange.actions import StreamAction
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
-_NS_PER_MS = 1_000_000
 NOT_TAKEN = "Redis does not accept the stream's messages: it is unreachable or refuses writes (see the log)"
 
 
@@ -136,7 +135,7 @@ class Stream(ABC):
         False) does not count for latency.
         """
         self.health.count("messages")
-        exchange_ns = None if event.timestamp is None or not is_live else event.timestamp * _NS_PER_MS
+        exchange_ns = None if event.timestamp is None or not is_live else event.timestamp * NS_PER_MS
         if exchange_ns is not None:
             self.health.latency("exchange→received", event.received_ns - exchange_ns)
         if not self._is_open:

@@ -7,8 +7,8 @@ from typing import Any, Final
 from ccxt.base.decimal_to_precision import decimal_to_precision
 from ccxt.base.exchange import Exchange
 
-_LATEST_MS: Final = 253_402_300_799_999
-"""The end of the year 9999."""
+from millrace_core.clock import LATEST_MS
+
 _PLAIN: Final = frozenset({str, int})
 """Written as it prints: ccxt escapes it and takes that back."""
 _NUMBERS_KEPT: Final = 4_096
@@ -26,7 +26,7 @@ class Shortcuts:
     @staticmethod
     def iso8601(timestamp: Any = None) -> Any:
         """Return a time in ms as ISO 8601 in UTC; None if it is invalid."""
-        if type(timestamp) is not int or not 0 <= timestamp <= _LATEST_MS:
+        if type(timestamp) is not int or not 0 <= timestamp <= LATEST_MS:
             return Exchange.iso8601(timestamp)
         seconds, milliseconds = divmod(timestamp, 1000)
         return f"{_second(seconds)}.{milliseconds:03d}Z"
