@@ -5,6 +5,7 @@ answer to an order shows the whole way from the exchange's event to the exchange
 """
 
 from itertools import pairwise
+from typing import Final
 
 import msgspec
 
@@ -40,3 +41,7 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         """Return the ns between each two consecutive hops, by names such as `received→published`."""
         passed = [(hop, at) for hop in HOPS if (at := getattr(self, hop)) is not None]
         return {f"{a}→{b}": end - start for (a, start), (b, end) in pairwise(passed)}
+
+
+NO_TRACE: Final = Trace()
+"""Of a message that no event caused."""

@@ -11,7 +11,7 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import Literal
 
-from millrace_core.trace import Trace
+from millrace_core.trace import NO_TRACE
 from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.events import Event, ResponseEvent, StopEvent, TimerEvent
 from millrace_strategy.host import Host
@@ -19,7 +19,6 @@ from millrace_strategy.inbox import Inbox
 from millrace_strategy.strategy import Hook, HookResult, Strategy, hooks_of
 from millrace_strategy.trader import Trader
 
-_NO_TRACE = Trace()
 TURN_NS = 1_000_000
 """How long a strategy may keep the loop before newly arrived messages are read. A hook is never interrupted."""
 
@@ -108,7 +107,7 @@ class Dispatcher:
     def _call(self, hooks: Iterator[Hook], event: Event) -> HookResult:
         """Call hooks until one returns an awaitable, and return that; None if none does."""
         # An answer carries the trace of its request, which must not go on in what the answer causes.
-        self._trader.cause = _NO_TRACE if isinstance(event, ResponseEvent) else event.trace
+        self._trader.cause = NO_TRACE if isinstance(event, ResponseEvent) else event.trace
         for hook in hooks:
             with self._guard:
                 if (pending := hook(event)) is not None:

@@ -16,7 +16,7 @@ from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import OrderRequest
-from millrace_core.trace import Trace
+from millrace_core.trace import NO_TRACE, Trace
 from millrace_strategy.dispatcher import Dispatcher
 from millrace_strategy.events import (
     BalanceEvent,
@@ -36,8 +36,6 @@ from millrace_strategy.strategy import Context, Strategy
 from millrace_strategy.timers import StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
 from millrace_strategy.views import ORDER_BOOK, AccountBalances, Books, SubscribedStream
-
-NO_TRACE = Trace()
 
 
 class Runtime:

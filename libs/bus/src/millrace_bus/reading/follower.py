@@ -22,7 +22,7 @@ from millrace_core.ids import MessageId
 from millrace_core.messages import Message, Status, decode
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
-from millrace_core.trace import Trace
+from millrace_core.trace import NO_TRACE
 
 UpdateListener = Callable[[Update], None]
 OnFailed = Callable[[Exception], None]
@@ -36,7 +36,6 @@ RESTARTS = BackoffPolicy(first_s=0.04, limit_s=1.0)
 """Pauses between starts that do not succeed, from the second on."""
 _READ_RETRIES = BackoffPolicy(first_s=0.1, limit_s=0.1)
 _TICK_S = 1.0
-_NO_TRACE = Trace()
 
 
 class Follower:
@@ -256,7 +255,7 @@ class FollowedStream:
 
     def _update(self, kind: UpdateKind, identity: MessageId | None, data: Any, message: Message | None) -> Update:
         held = self.gap_recovery
-        timestamp, trace = (None, _NO_TRACE) if message is None else (message.timestamp, message.trace)
+        timestamp, trace = (None, NO_TRACE) if message is None else (message.timestamp, message.trace)
         # An answer carries its request's way: `delivered` there is when the strategy read its cause.
         if message is not None and message.type != "response":
             trace = trace.at(delivered=now_ns())

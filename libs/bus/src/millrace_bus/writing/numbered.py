@@ -18,7 +18,7 @@ from millrace_core.clock import now_ms, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import MessageType, Outgoing, Status, decode, encode
 from millrace_core.names import StreamName
-from millrace_core.trace import Trace
+from millrace_core.trace import NO_TRACE, Trace
 
 ANSWERS_KEPT_S = 24 * 3600
 """How long a stream of answers stays after its writer is gone."""
@@ -29,7 +29,6 @@ BeforeEpoch = Callable[[Published | None], Awaitable[None] | None]
 
 From its end to the epoch's first snapshot nothing else runs: the snapshot holds what it has made of the state.
 """
-NO_TRACE = Trace()
 
 
 class WriterCounters(msgspec.Struct):

@@ -14,14 +14,14 @@ from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFail
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S
 from millrace_bus.reading.journal_page import entry_message_id
 from millrace_bus.reading.published import PublishedReading
-from millrace_bus.writing.numbered import NO_TRACE, BeforeEpoch, NumberedStream, TakeSnapshot, WriterCounters
+from millrace_bus.writing.numbered import BeforeEpoch, NumberedStream, TakeSnapshot, WriterCounters
 from millrace_bus.writing.publish_commands import written
 from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.ids import MessageId
 from millrace_core.messages import Status, StreamStatus
 from millrace_core.names import StreamName
-from millrace_core.trace import Trace
+from millrace_core.trace import NO_TRACE, Trace
 
 WriterState = Literal["closed", "live", "standby", "disconnected"]
 """`standby`: a newer writer has the stream. `disconnected`: messages are kept until Redis is back."""

@@ -18,7 +18,7 @@ from millrace_core.states import (
     TickerState,
     TradesState,
 )
-from millrace_core.trace import Trace
+from millrace_core.trace import NO_TRACE
 
 
 class _Command(msgspec.Struct, frozen=True, tag_field="op", forbid_unknown_fields=True):
@@ -54,7 +54,6 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _COMMAND: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
-_NO_TRACE = Trace()
 
 
 def read_command(text: bytes) -> Command:
@@ -86,7 +85,7 @@ def framed(name: StreamName, message: bytes) -> bytes:
 
 def snapshot(name: StreamName, at: MessageId, state: StreamState) -> bytes:
     """Encode the whole state of a stream, in the form of its snapshots on the bus."""
-    return framed(name, encode(Outgoing(str(at), "snapshot", None, _NO_TRACE, snapshot_data(state, str(at)))))
+    return framed(name, encode(Outgoing(str(at), "snapshot", None, NO_TRACE, snapshot_data(state, str(at)))))
 
 
 def snapshot_data(state: StreamState, as_of: str) -> Any:
