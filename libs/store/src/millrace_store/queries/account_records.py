@@ -14,7 +14,7 @@ from millrace_store.queries.records import (
     BalanceRecord,
     CurrentOrder,
     FailedExecution,
-    OrderEvent,
+    OrderEventRecord,
     RequestRecord,
     ResponseRecord,
     TradeRecord,
@@ -91,9 +91,9 @@ def own_trade(found: FoundRow) -> TradeRecord:
     )
 
 
-def order_event(found: FoundRow) -> OrderEvent:
+def order_event(found: FoundRow) -> OrderEventRecord:
     """Return the record of an event of an order."""
-    return OrderEvent(
+    return OrderEventRecord(
         message_id=found.message_id,
         at_ms=found.at_ms,
         stream=found.stream.name,

@@ -11,7 +11,7 @@ from millrace_store.errors import AmbiguousOrder
 from millrace_store.queries import account_records as make
 from millrace_store.queries.listings import FoundRow, StreamRow, streams_of
 from millrace_store.queries.pages import RowT, Scope
-from millrace_store.queries.records import CurrentOrder, OrderEvent, OrderHistory
+from millrace_store.queries.records import CurrentOrder, OrderEventRecord, OrderHistory
 from millrace_store.schema import tables
 from millrace_store.schema.streams import symbol_of
 from millrace_store.schema.tables import Table
@@ -125,7 +125,7 @@ def _names(table: Table, streams: dict[int, StreamRow], key: _Key | None) -> sa.
     return (table.c.order_id == key.order_id) & table.c.stream_id.in_(own)
 
 
-async def _events(reader: Reader, streams: dict[int, StreamRow], key: _Key) -> list[OrderEvent]:
+async def _events(reader: Reader, streams: dict[int, StreamRow], key: _Key) -> list[OrderEventRecord]:
     """Return the changes of an order; the streams of a whole account report orders of every symbol."""
     section = _Section(tables.order_events, make.ORDER_EVENT, tables.order_events.c.order_id == key.order_id)
     of_exchange = {id_: stream for id_, stream in streams.items() if stream.exchange == key.exchange}

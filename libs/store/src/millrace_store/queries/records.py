@@ -90,7 +90,7 @@ class CurrentOrder(_Record, frozen=True, kw_only=True):
     updated_ms: int
 
 
-class OrderEvent(_Record, frozen=True, kw_only=True):
+class OrderEventRecord(_Record, frozen=True, kw_only=True):
     """The report of one message about an order."""
 
     message_id: str
@@ -140,7 +140,7 @@ class OrderHistory(_Record, frozen=True, kw_only=True):
     """None if no order was ever placed."""
     requests: list[RequestRecord]
     responses: list[ResponseRecord]
-    events: list[OrderEvent]
+    events: list[OrderEventRecord]
     fills: list[TradeRecord]
 
 
