@@ -53,7 +53,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class NewOrder(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class CreateOrderBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """An order to place; the payload is described in protocol.md, "Requests to trade"."""
 
     exchange_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")]
@@ -62,7 +62,7 @@ class NewOrder(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     """ms after which the executor no longer starts on it."""
 
 
-class OrderChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class EditOrderBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """New values of an open order; absent fields stay as they are."""
 
     exchange_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")]
@@ -70,12 +70,12 @@ class OrderChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     valid_for: int = DEFAULT_VALID_FOR_MS
 
 
-@router.post("/orders", operation_id="create_order", responses=_ANSWERS, openapi_extra=accepts(NewOrder))
+@router.post("/orders", operation_id="create_order", responses=_ANSWERS, openapi_extra=accepts(CreateOrderBody))
 async def create_order(
     request: Request,
     services: ServicesDep,
     caller: Caller,
-    new: Annotated[NewOrder, Depends(body_of(NewOrder))],
+    new: Annotated[CreateOrderBody, Depends(body_of(CreateOrderBody))],
     key: IdempotencyKey = None,
     tenant: TenantQuery = None,
 ) -> Response:
@@ -86,13 +86,13 @@ async def create_order(
     return await _submitted(request, TradeRequests(services, caller), order, key)
 
 
-@router.patch("/orders/{order_id}", operation_id="edit_order", responses=_ANSWERS, openapi_extra=accepts(OrderChange))
+@router.patch("/orders/{order_id}", operation_id="edit_order", responses=_ANSWERS, openapi_extra=accepts(EditOrderBody))
 async def edit_order(
     request: Request,
     services: ServicesDep,
     caller: Caller,
     order_id: Annotated[str, Path(pattern=_ORDER_ID)],
-    change: Annotated[OrderChange, Depends(body_of(OrderChange))],
+    change: Annotated[EditOrderBody, Depends(body_of(EditOrderBody))],
     key: IdempotencyKey = None,
     tenant: TenantQuery = None,
 ) -> Response:
