@@ -8,7 +8,7 @@ MillraceError
     ├── WriterFenced    name         a newer writer has the stream: this one stands by
     ├── RequestExpired  request_id   Redis did not acknowledge a request while it was valid
     ├── TooManyRequests tenant       so many requests wait for Redis that no more are taken
-    ├── InvalidOrder    order_id     an order's record cannot be joined with another
+    ├── UnmergeableOrder order_id    an order's record cannot be joined with another
     ├── TaskFailed      task         an unforeseen error ended something that is to run for ever; it is the cause
     └── ServerFailed    port, data_dir the embedded server did not start; the text says what to do
 """
@@ -69,7 +69,7 @@ class TooManyRequests(BusError):
         self.tenant = tenant
 
 
-class InvalidOrder(BusError):
+class UnmergeableOrder(BusError):
     """An order's record, handed in or found in Redis, cannot be joined with another."""
 
     def __init__(self, order_id: str, reason: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, CommandRefused, EmbeddedServer, InvalidOrder, TaskFailed
+from millrace_bus import Bus, CommandRefused, EmbeddedServer, TaskFailed, UnmergeableOrder
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.slots import by_slot
 from millrace_bus.orders import merger as merger_module
@@ -158,7 +158,7 @@ async def test_an_order_that_cannot_be_merged_holds_up_no_other(
     )
     assert one == _record("1")
     assert isinstance(two, CommandRefused)
-    assert isinstance(three, InvalidOrder)
+    assert isinstance(three, UnmergeableOrder)
     with pytest.raises(CommandRefused, match="WRONGTYPE"):
         await bus.orders.merge(tenant, _record("2"))
     assert await bus.orders.merge(tenant, _record("4")) == _record("4")
@@ -194,9 +194,9 @@ async def test_a_number_that_is_none_holds_up_no_other_order(
         return_exceptions=True,
     )
     assert one == _record("1")
-    assert isinstance(two, InvalidOrder)
+    assert isinstance(two, UnmergeableOrder)
     assert "filled must be finite" in str(two)
-    assert isinstance(three, InvalidOrder)
+    assert isinstance(three, UnmergeableOrder)
     assert "amount must be finite" in str(three)
     assert (await bus.orders.merge(tenant, _record("1", filled=1))).order.filled == 1
 

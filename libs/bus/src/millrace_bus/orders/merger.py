@@ -16,7 +16,7 @@ from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import until_answered
 from millrace_bus.connection.connection import Connection, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
-from millrace_bus.errors import BusError, CommandRefused, InvalidOrder, TaskFailed
+from millrace_bus.errors import BusError, CommandRefused, TaskFailed, UnmergeableOrder
 from millrace_bus.orders.order_hash import Keys, check_numbers, keys_of, place, read_record, storing
 from millrace_core.names import Tenant
 from millrace_core.orders import OrderRecord, join
@@ -54,7 +54,7 @@ class OrderMerger:
 
         Raises:
             CommandRefused: Redis does not read or write it.
-            InvalidOrder: it, or what is there under its id, has numbers that are none, or cannot be read.
+            UnmergeableOrder: it, or what is there under its id, has numbers that are none, or cannot be read.
             TaskFailed: an unforeseen error; whether it was merged is open.
         """
         check_numbers(record)
@@ -102,7 +102,7 @@ class OrderMerger:
         try:
             while not (merged := await until_answered(lambda: self._try(tenant, merges))):
                 pass
-        except (CommandRefused, InvalidOrder) as error:
+        except (CommandRefused, UnmergeableOrder) as error:
             await self._separate(tenant, merges, error)
             return
         for merge, record in zip(merges, merged, strict=True):
@@ -122,7 +122,7 @@ class OrderMerger:
 
         Raises:
             Disconnected, CommandRefused: it may have been merged, or was not.
-            InvalidOrder: what is there cannot be read.
+            UnmergeableOrder: what is there cannot be read.
         """
         connection = await self._reconnecting.up()
         found = await _watched(connection, merges)
@@ -148,11 +148,11 @@ async def _watched(connection: Connection, merges: Sequence[_Merge]) -> dict[str
         try:
             found[key] = record = read_record(fields)
         except _UNREADABLE as error:
-            raise InvalidOrder(order_id, f"{key} cannot be read: {error}") from error
+            raise UnmergeableOrder(order_id, f"{key} cannot be read: {error}") from error
         if record is None:
             continue
         if record.order.id != order_id:
-            raise InvalidOrder(order_id, f"{key} holds order {record.order.id}")
+            raise UnmergeableOrder(order_id, f"{key} holds order {record.order.id}")
         check_numbers(record)
     return found
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from millrace_bus.connection.connection import Part, pack
-from millrace_bus.errors import InvalidOrder
+from millrace_bus.errors import UnmergeableOrder
 from millrace_core.messages import encode
 from millrace_core.names import (
     ExchangeId,
@@ -80,10 +80,10 @@ def check_numbers(record: OrderRecord) -> None:
     """Check that a record's numbers are finite: NaN compares with nothing, and infinity would win every join.
 
     Raises:
-        InvalidOrder: some are not; the text names them.
+        UnmergeableOrder: some are not; the text names them.
     """
     if names := non_finite(record.order):
-        raise InvalidOrder(record.order.id, f"{', '.join(names)} must be finite")
+        raise UnmergeableOrder(record.order.id, f"{', '.join(names)} must be finite")
 
 
 def storing(tenant: Tenant, key: str, record: OrderRecord) -> list[bytes]:

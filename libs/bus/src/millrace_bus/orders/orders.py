@@ -21,7 +21,7 @@ class OrderHashes:
         Never with another order that has the same id on another exchange, or in another symbol.
 
         Raises:
-            CommandRefused, InvalidOrder, TaskFailed: see `OrderMerger.merge`.
+            CommandRefused, UnmergeableOrder, TaskFailed: see `OrderMerger.merge`.
         """
         return await self._merger.merge(tenant, record)
 

@@ -6,7 +6,7 @@ of an answer finds the order, and an intent is settled only if Redis holds its a
 
 import structlog
 
-from millrace_bus import Bus, InvalidOrder
+from millrace_bus import Bus, UnmergeableOrder
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.names import ExchangeId, Symbol, Tenant
@@ -95,7 +95,7 @@ class Responder:
         record = OrderRecord(order, self._exchange, now_ms(), order_source=source, request_id=made_by)
         try:
             await self._bus.orders.merge(self._tenant, record)
-        except InvalidOrder as error:
+        except UnmergeableOrder as error:
             # Trying again would fail again, and the account would never trade again because of one order.
             log.warning("an order's hash cannot be written; its request is answered without", cause=str(error))
             self._health.error(error)
