@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
-from millrace_store.exports.histories import Column, Kind, Part, columns_of, parts_of
+from millrace_store.exports.histories import Column, ExportKind, Part, columns_of, parts_of
 from millrace_store.queries.pages import Scope
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "csv"]
 _ROWS_A_PIECE: Final = 20_000
 _PIECES_A_GROUP: Final = 5
-_LONG_ROWS: Final[dict[Kind, int]] = {"snapshots": 200, "bookDeltas": 5_000}
+_LONG_ROWS: Final[dict[ExportKind, int]] = {"snapshots": 200, "bookDeltas": 5_000}
 """Rows per piece of histories whose rows may hold a whole order book."""
 
 
@@ -27,7 +27,7 @@ class Exports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def count(self, kind: Kind, scope: Scope) -> int:
+    async def count(self, kind: ExportKind, scope: Scope) -> int:
         """Return how many rows an export will have."""
         total = 0
         async with self._database.reading() as reader:
@@ -36,19 +36,19 @@ class Exports:
                 total += (await reader.fetch(sa.select(sa.func.count()).select_from(rows)))[0][0]
         return total
 
-    async def stream(self, kind: Kind, scope: Scope, form: Format) -> AsyncIterator[bytes]:
+    async def stream(self, kind: ExportKind, scope: Scope, form: Format) -> AsyncIterator[bytes]:
         """Return the bytes of the file piece by piece; closing the iterator early ends the query."""
         async for piece, _ in self._pieces(kind, scope, form):
             yield piece
 
-    async def write(self, kind: Kind, scope: Scope, form: Format, path: Path) -> AsyncIterator[int]:
+    async def write(self, kind: ExportKind, scope: Scope, form: Format, path: Path) -> AsyncIterator[int]:
         """Write the file; after each piece return how many rows were read so far."""
         with path.open("wb") as file:
             async for piece, rows in self._pieces(kind, scope, form):
                 file.write(piece)
                 yield rows
 
-    async def _pieces(self, kind: Kind, scope: Scope, form: Format) -> AsyncIterator[tuple[bytes, int]]:
+    async def _pieces(self, kind: ExportKind, scope: Scope, form: Format) -> AsyncIterator[tuple[bytes, int]]:
         # Imported on use: it takes 0.3 s and 60 MB.
         from millrace_store.exports.parquet import parquet
 
@@ -69,7 +69,7 @@ class Exports:
             async for frame in counted():
                 yield frame.write_csv(include_header=False).encode(), rows
 
-    async def _frames(self, kind: Kind, scope: Scope, columns: list[Column]) -> AsyncIterator["pl.DataFrame"]:
+    async def _frames(self, kind: ExportKind, scope: Scope, columns: list[Column]) -> AsyncIterator["pl.DataFrame"]:
         async with self._database.reading() as reader:
             parts = await parts_of(reader, kind, scope)
         for part in parts:

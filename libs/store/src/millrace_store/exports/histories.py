@@ -11,7 +11,7 @@ from millrace_store.queries.pages import Scope, within
 from millrace_store.schema import tables
 from millrace_store.schema.tables import MONEY, Table
 
-Kind = Literal[
+ExportKind = Literal[
     "trades",
     "bookDeltas",
     "snapshots",
@@ -30,7 +30,7 @@ Kind = Literal[
 ]
 """The histories that can be exported."""
 
-_TABLES: Final[dict[Kind, Table]] = {
+_TABLES: Final[dict[ExportKind, Table]] = {
     "trades": tables.trades,
     "bookDeltas": tables.book_deltas,
     "snapshots": tables.snapshots,
@@ -47,8 +47,8 @@ _TABLES: Final[dict[Kind, Table]] = {
     "failedExecutions": tables.failed_executions,
     "gaps": tables.gaps,
 }
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-_STREAM_KINDS: Final[dict[Kind, tuple[str, ...]]] = {
+KINDS: Final[tuple[ExportKind, ...]] = get_args(ExportKind)
+_STREAM_KINDS: Final[dict[ExportKind, tuple[str, ...]]] = {
     "snapshots": ("snapshots",),
     "requests": ("requests",),
     "balances": ("deltas", "snapshots"),
@@ -61,7 +61,7 @@ _OF_ORDERS: Final = ("ownTrades", "orderEvents")
 """Histories whose rows hold an order id."""
 
 
-def has_source(kind: Kind) -> bool:
+def has_source(kind: ExportKind) -> bool:
     """Tell whether a history can be exported of one order source."""
     return kind in _OF_ORDERS or "order_source" in _TABLES[kind].c
 
@@ -82,13 +82,13 @@ class Part(NamedTuple):
     statement: sa.Select[Any]
 
 
-def columns_of(kind: Kind) -> list[Column]:
+def columns_of(kind: ExportKind) -> list[Column]:
     """Return an exported file's columns: exchange, symbol, then the table's own."""
     named = [] if kind in _NAMED_BY_ROWS else [Column("exchange", False), Column("symbol", False)]
     return named + [Column(column.name, isinstance(column.type, sa.BigInteger)) for column in _own(kind)]
 
 
-async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
+async def parts_of(reader: Reader, kind: ExportKind, scope: Scope) -> list[Part]:
     """Return an export's queries, one per stream, each ordered by time."""
     table: Any = _TABLES[kind].c
     columns = [_exact(column) for column in _own(kind)]
@@ -113,7 +113,7 @@ async def parts_of(reader: Reader, kind: Kind, scope: Scope) -> list[Part]:
     return [part(stream) for one in kinds for stream in await streams_of(reader, wide, kind=one)]
 
 
-def _own(kind: Kind) -> list[sa.ColumnClause[Any]]:
+def _own(kind: ExportKind) -> list[sa.ColumnClause[Any]]:
     return [column for column in _TABLES[kind].columns if column.name not in ("stream_id", "tenant")]
 
 

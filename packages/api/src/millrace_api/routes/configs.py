@@ -17,7 +17,7 @@ from millrace_core.names import AgentId
 
 router = APIRouter(prefix="/agents/{agent_id}/config", tags=["configuration"])
 
-Kind = Annotated[
+AgentKind = Annotated[
     Literal["gatherer", "magicbox", "executor", "dbsync", "api"] | None,
     Query(description="The agent's kind; needed only for an agent that has never run."),
 ]
@@ -72,7 +72,7 @@ async def get_config(editor: Editor) -> Response:
     responses=returns(Valid, also=_NOT_THERE),
     openapi_extra=accepts(dict[str, Any]),
 )
-async def validate_config(editor: Editor, new: Document, kind: Kind = None) -> Response:
+async def validate_config(editor: Editor, new: Document, kind: AgentKind = None) -> Response:
     """Check a configuration without putting it in force; every mistake is listed with its path."""
     await editor.checked(new, kind)
     return json_response(Valid())
@@ -97,7 +97,7 @@ async def diff_config(editor: Editor, new: Document) -> Response:
     dependencies=[Depends(needs("admin"))],
 )
 async def put_config(
-    request: Request, editor: Editor, new: Document, kind: Kind = None, if_match: IfMatch = None
+    request: Request, editor: Editor, new: Document, kind: AgentKind = None, if_match: IfMatch = None
 ) -> Response:
     """Put a configuration in force; the agent applies it within moments and restarts only the units it changes."""
     view = await editor.put(new, kind, _revision(if_match))
@@ -127,7 +127,7 @@ async def roll_back_config(
     request: Request,
     editor: Editor,
     wanted: Annotated[RollBack, Depends(body_of(RollBack))],
-    kind: Kind = None,
+    kind: AgentKind = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Put an earlier configuration in force again, with its secrets."""

@@ -10,12 +10,12 @@ from millrace_api.parameters import MarketScope, SourceQuery
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 from millrace_store.exports.export import Format
-from millrace_store.exports.histories import Kind, has_source
+from millrace_store.exports.histories import ExportKind, has_source
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 
 MEDIA_TYPES: dict[str, str] = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS: tuple[str, ...] = get_args(ExportKind)
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file. Decimals are text, so that no digit is lost.",
@@ -31,7 +31,7 @@ _FILES: dict[int | str, dict[str, Any]] = {
 async def export(
     services: ServicesDep,
     scope: MarketScope,
-    kind: Annotated[Kind, Path()],
+    kind: Annotated[ExportKind, Path()],
     form: Annotated[Format, Query(alias="format")] = "parquet",
     source: SourceQuery = None,
 ) -> StreamingResponse:
