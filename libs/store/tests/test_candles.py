@@ -12,22 +12,22 @@ from millrace_core.clock import MINUTE_MS
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BadCursor, Scope, Store
-from millrace_store.queries.candles import Traded, build, merge, rebuild_stale
+from millrace_store.queries.candles import CandleTrade, build, merge, rebuild_stale
 
 SCOPE = Scope(Tenant("T"), ExchangeId("kucoin"), Symbol("KCS/USDT"))
 _money = st.decimals(min_value="0.00000001", max_value="100000", places=8)
-_trades = st.lists(st.builds(Traded, st.integers(0, 20 * MINUTE_MS), _money, _money), max_size=60).map(sorted)
+_trades = st.lists(st.builds(CandleTrade, st.integers(0, 20 * MINUTE_MS), _money, _money), max_size=60).map(sorted)
 
 
 @given(_trades, st.integers(1, 12))
-def test_candles_of_candles_are_the_candles_of_the_trades(trades: list[Traded], minutes: int) -> None:
+def test_candles_of_candles_are_the_candles_of_the_trades(trades: list[CandleTrade], minutes: int) -> None:
     """Merging minutes equals building from the trades, to the last digit."""
     interval = minutes * MINUTE_MS
     assert merge(build(trades, MINUTE_MS), interval) == build(trades, interval)
 
 
 @given(_trades, st.integers(0, 60))
-def test_a_candle_in_two_parts_merges_to_itself(trades: list[Traded], cut: int) -> None:
+def test_a_candle_in_two_parts_merges_to_itself(trades: list[CandleTrade], cut: int) -> None:
     """It does not matter where a run of trades is cut into pieces."""
     parts = [*build(trades[:cut], MINUTE_MS), *build(trades[cut:], MINUTE_MS)]
     assert merge(parts, MINUTE_MS) == build(trades, MINUTE_MS)

@@ -14,7 +14,7 @@ from millrace_core import names
 if TYPE_CHECKING:
     from millrace_store.queries.records import TokenRecord
 
-Run = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
+RunAsync = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
@@ -33,7 +33,7 @@ def url_of(database_url: str | None, data_dir: Path) -> str:
     return database_url or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
 
 
-def add_commands(app: typer.Typer, run: Run) -> None:
+def add_commands(app: typer.Typer, run: RunAsync) -> None:
     """Add the commands to `app`; `run` runs each to its end."""
     # The database code takes a second to import, so each command imports it when it is called.
     tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tokens.")
@@ -42,7 +42,7 @@ def add_commands(app: typer.Typer, run: Run) -> None:
     _add_tokens(tokens, run)
 
 
-def _add_export(app: typer.Typer, run: Run) -> None:
+def _add_export(app: typer.Typer, run: RunAsync) -> None:
     @app.command("export")
     def export_command(
         kind: Annotated[
@@ -84,7 +84,7 @@ def _add_export(app: typer.Typer, run: Run) -> None:
         run(work)
 
 
-def _add_tokens(app: typer.Typer, run: Run) -> None:
+def _add_tokens(app: typer.Typer, run: RunAsync) -> None:
     @app.command("create")
     def create_command(
         tenant: Annotated[str, typer.Option(help="Tenant the token is for.")],

@@ -8,7 +8,7 @@ from millrace_core.config import DbsyncConfig
 from millrace_dbsync.agent_history import AgentHistory
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_dbsync.maintenance import maintain
-from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, Plan, TenantPlan, plans
+from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, UnitPlan, plans
 from millrace_dbsync.reader.pool import ReaderPool
 from millrace_dbsync.reading.intake import JournalNames
 from millrace_dbsync.tenant_journals import TenantJournals
@@ -24,7 +24,7 @@ class _Shared(NamedTuple):
     readers: ReaderPool
 
 
-class DbsyncAgent(Agent[DbsyncConfig, Plan]):
+class DbsyncAgent(Agent[DbsyncConfig, UnitPlan]):
     """Stores journals in the database at `url`, each message once. Several may share a database."""
 
     kind = "dbsync"
@@ -34,7 +34,7 @@ class DbsyncAgent(Agent[DbsyncConfig, Plan]):
         self._url = url
         self._shared: _Shared | None = None
 
-    def units(self, config: DbsyncConfig) -> Mapping[UnitKey, Plan]:
+    def units(self, config: DbsyncConfig) -> Mapping[UnitKey, UnitPlan]:
         """Return a unit for each tenant, and those for agents and maintenance."""
         return plans(config)
 
@@ -52,7 +52,7 @@ class DbsyncAgent(Agent[DbsyncConfig, Plan]):
             await self._shared.readers.close()
             await self._shared.database.close()
 
-    async def run_unit(self, key: UnitKey, unit_config: Plan, health: UnitHealthReporter) -> None:
+    async def run_unit(self, key: UnitKey, unit_config: UnitPlan, health: UnitHealthReporter) -> None:
         """Run one unit."""
         if self._shared is None:
             raise RuntimeError("run_unit before started")

@@ -59,12 +59,12 @@ class MaintenancePlan:
     other_days: int | None
 
 
-Plan = TenantPlan | AgentsPlan | MaintenancePlan
+UnitPlan = TenantPlan | AgentsPlan | MaintenancePlan
 
 
-def plans(config: DbsyncConfig) -> Mapping[str, Plan]:
+def plans(config: DbsyncConfig) -> Mapping[str, UnitPlan]:
     """Return the units by name: `{tenant}.journals` for each tenant, `agents`, and `maintenance`."""
-    units: dict[str, Plan] = {f"{tenant}.journals": _tenant_plan(config, tenant) for tenant in _tenants(config)}
+    units: dict[str, UnitPlan] = {f"{tenant}.journals": _tenant_plan(config, tenant) for tenant in _tenants(config)}
     if config.agents:
         units[AGENTS] = AgentsPlan()
     kept = config.retention

@@ -20,7 +20,7 @@ OnUnanswered = Callable[[OrderRequest, ResponseStatus, BusError], None]
 """Called when the executor may never answer a request, with the answer to use instead and the reason."""
 
 
-class _AnswerStream:
+class _FollowedAnswers:
     """One stream of answers, and the requests that wait until it is followed."""
 
     def __init__(self, follower: Follower) -> None:
@@ -54,7 +54,7 @@ class OrderGateway:
         self._unanswered = unanswered
         self._expiring: set[asyncio.Task[None]] = set()
         self._failures = failures
-        self._streams: dict[StreamName, _AnswerStream] = {}
+        self._streams: dict[StreamName, _FollowedAnswers] = {}
 
     async def follow(self, exchange: ExchangeId, symbol: Symbol) -> None:
         """Follow all answers for a symbol; return once none can be missed."""
@@ -85,10 +85,10 @@ class OrderGateway:
         await asyncio.gather(*(stream.follower.close() for stream in self._streams.values()))
         self._streams.clear()
 
-    def _stream(self, name: StreamName) -> _AnswerStream:
+    def _stream(self, name: StreamName) -> _FollowedAnswers:
         stream = self._streams.get(name)
         if stream is None:
-            stream = self._streams[name] = _AnswerStream(self._follow(name))
+            stream = self._streams[name] = _FollowedAnswers(self._follow(name))
             stream.opening = asyncio.create_task(self._open(stream), name=f"opening of {name}")
             self._failures.watch(stream.opening)
         return stream
@@ -96,23 +96,23 @@ class OrderGateway:
     def _follow(self, name: StreamName) -> Follower:
         return self._bus.follow(name, self._listener, on_failed=self._failures.report)
 
-    async def _open(self, stream: _AnswerStream) -> None:
+    async def _open(self, stream: _FollowedAnswers) -> None:
         await stream.follower.ready()
         stream.is_ready = True
         self._release(stream)
 
-    def _release(self, stream: _AnswerStream) -> None:
+    def _release(self, stream: _FollowedAnswers) -> None:
         waiting, stream.waiting = stream.waiting, []
         for request in waiting:
             self._publish(stream, request)
 
-    def _publish(self, stream: _AnswerStream, request: OrderRequest) -> None:
+    def _publish(self, stream: _FollowedAnswers, request: OrderRequest) -> None:
         try:
             self._bus.requests.publish(self._tenant, request, on_lost=partial(self._lost, stream, request))
         except TooManyRequests as error:
             self._unanswered(request, "rejected", error)
 
-    def _lost(self, stream: _AnswerStream, request: OrderRequest, request_id: RequestId, error: BusError) -> None:
+    def _lost(self, stream: _FollowedAnswers, request: OrderRequest, request_id: RequestId, error: BusError) -> None:
         if not isinstance(error, RequestExpired):
             self._unanswered(request, "rejected", error)
             return
@@ -123,7 +123,7 @@ class OrderGateway:
         task.add_done_callback(self._expiring.discard)
         self._failures.watch(task)
 
-    async def _expire(self, stream: _AnswerStream, request: OrderRequest, error: BusError) -> None:
+    async def _expire(self, stream: _FollowedAnswers, request: OrderRequest, error: BusError) -> None:
         await stream.follower.ready()
         await asyncio.sleep(ANSWER_GRACE_S)
         await stream.follower.ready()

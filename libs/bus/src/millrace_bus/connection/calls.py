@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from millrace_bus.connection.connection import Part, into, pack
+from millrace_bus.connection.connection import CommandPart, into, pack
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import CommandRefused, Disconnected
@@ -28,7 +28,7 @@ class Calls:
     def __init__(self, reconnecting: ReconnectingConnection, outbox: Outbox) -> None:
         self._reconnecting, self._outbox = reconnecting, outbox
 
-    async def call(self, *parts: Part) -> Any:
+    async def call(self, *parts: CommandPart) -> Any:
         """Return a command's reply, however long Redis is away.
 
         A command whose reply was lost is sent again, so that it may be carried out twice: only for such as may be.

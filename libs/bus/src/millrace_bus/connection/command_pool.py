@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError, WatchError
 
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.calls import until_answered
-from millrace_bus.connection.connection import Part
+from millrace_bus.connection.connection import CommandPart
 from millrace_bus.connection.reconnecting import RETRIES
 from millrace_bus.connection.slots import Grouping, one_group
 from millrace_bus.errors import CommandRefused
@@ -54,7 +54,7 @@ class CommandPool:
             retry=Retry(_Pauses(), -1),
         )
 
-    async def call(self, *parts: Part) -> Any:
+    async def call(self, *parts: CommandPart) -> Any:
         """Return a command's reply, however long Redis is away.
 
         Raises:
@@ -74,7 +74,7 @@ class CommandPool:
         """Close every connection."""
         await self._redis.aclose()
 
-    async def _send(self, parts: tuple[Part, ...]) -> Any:
+    async def _send(self, parts: tuple[CommandPart, ...]) -> Any:
         try:
             return await self._redis.execute_command(*parts)
         except ResponseError as error:

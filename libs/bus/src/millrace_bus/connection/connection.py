@@ -16,11 +16,11 @@ from hiredis import PushNotification, Reader, pack_command
 from millrace_bus.connection.address import Address
 from millrace_bus.errors import CommandRefused, Disconnected
 
-Sink = Callable[[Any], None]
+ReplySink = Callable[[Any], None]
 """Takes one reply; an error from Redis comes as a `CommandRefused`, a connection that ended as a `Disconnected`."""
 Push = Callable[[list[Any]], None]
 """Takes one out-of-band message, such as `[b"message", channel, data]`."""
-Part = str | bytes | int | float
+CommandPart = str | bytes | int | float
 
 _NOTHING_YET = object()
 _log = logging.getLogger("millrace.bus")
@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, on_push: Push | None = None) -> None:
         self._reader = Reader(notEnoughData=_NOTHING_YET, replyError=CommandRefused)
         self._on_push = on_push
-        self._sinks: deque[Sink | None] = deque()
+        self._sinks: deque[ReplySink | None] = deque()
         self._transport: asyncio.WriteTransport | None = None
         self.received = 0
         """Grows with everything that is read, so that silence can be distinguished from work."""
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self.on_lost: Callable[[], None] | None = None
         """Called at the very moment of that, before anybody who waits for a reply learns of it."""
 
-    def send(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
+    def send(self, commands: bytes, sinks: Sequence[ReplySink | None]) -> None:
         """Write packed commands now; each reply goes to its sink, in order. None ignores a reply.
 
         On a connection that is lost the sinks get a `Disconnected` at once.
@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
         self._sinks.extend(sinks)
         self._transport.write(commands)
 
-    async def call(self, *parts: Part) -> Any:
+    async def call(self, *parts: CommandPart) -> Any:
         """Send one command and return its reply.
 
         Raises:
@@ -97,12 +97,12 @@ class Connection(asyncio.Protocol):
         _give_up(sinks)
 
 
-def pack(*parts: Part) -> bytes:
+def pack(*parts: CommandPart) -> bytes:
     """Return a command's bytes on the connection."""
     return bytes(pack_command(parts))
 
 
-def pack_all(commands: Iterable[Sequence[Part]]) -> bytes:
+def pack_all(commands: Iterable[Sequence[CommandPart]]) -> bytes:
     """Return several commands' bytes, as one pipeline."""
     return b"".join(pack(*command) for command in commands)
 
@@ -138,7 +138,7 @@ async def _log_in(connection: Connection, address: Address, name: str) -> None:
     await connection.call("PING")
 
 
-def into(answer: "asyncio.Future[Any]") -> Sink:
+def into(answer: "asyncio.Future[Any]") -> ReplySink:
     """Return a sink that settles a future with its reply."""
 
     def settle(reply: Any) -> None:
@@ -152,7 +152,7 @@ def into(answer: "asyncio.Future[Any]") -> Sink:
     return settle
 
 
-def _give_up(sinks: Sequence[Sink | None]) -> None:
+def _give_up(sinks: Sequence[ReplySink | None]) -> None:
     for sink in sinks:
         if sink is not None:
             sink(Disconnected("the connection to Redis ended"))

@@ -6,7 +6,7 @@ Batching 16 messages gains 4 to 11 times, more than any client library: so nothi
 import asyncio
 from collections.abc import Sequence
 
-from millrace_bus.connection.connection import Connection, Sink
+from millrace_bus.connection.connection import Connection, ReplySink
 
 
 class Outbox:
@@ -16,7 +16,7 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._commands: list[bytes] = []
-        self._sinks: list[Sink | None] = []
+        self._sinks: list[ReplySink | None] = []
 
     @property
     def is_up(self) -> bool:
@@ -33,7 +33,7 @@ class Outbox:
         if connection is not None and self._commands:
             self._write(connection)
 
-    def put(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
+    def put(self, commands: bytes, sinks: Sequence[ReplySink | None]) -> None:
         """Add packed commands and who takes their replies; without a connection nothing happens.
 
         The caller keeps what must not be lost, and puts it again on the next connection.

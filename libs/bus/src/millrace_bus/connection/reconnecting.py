@@ -9,7 +9,7 @@ from typing import Any
 
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.background import BackgroundTask
-from millrace_bus.connection.connection import Connection, Part, Push, connect
+from millrace_bus.connection.connection import CommandPart, Connection, Push, connect
 from millrace_bus.connection.slots import Grouping, one_group
 from millrace_bus.errors import BusError, Disconnected, TaskFailed, Unreachable
 from millrace_core.backoff import Backoff, BackoffPolicy
@@ -86,7 +86,7 @@ class ReconnectingConnection:
             raise Unreachable(str(self.address), self.trouble) from error
         return self.connection
 
-    async def call(self, *parts: Part) -> Any:
+    async def call(self, *parts: CommandPart) -> Any:
         """Send one command over the connection that is up, or the next one, and return its reply.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from millrace_bus.connection.connection import Part, pack
+from millrace_bus.connection.connection import CommandPart, pack
 from millrace_bus.errors import UnmergeableOrder
 from millrace_core.messages import encode
 from millrace_core.names import (
@@ -89,7 +89,7 @@ def check_numbers(record: OrderRecord) -> None:
 def storing(tenant: Tenant, key: str, record: OrderRecord) -> list[bytes]:
     """Return the packed commands that make Redis hold a record, and its indexes."""
     order = record.order
-    fields: list[Part] = ["order", encode(order), "exchange", record.exchange, "updated", record.updated]
+    fields: list[CommandPart] = ["order", encode(order), "exchange", record.exchange, "updated", record.updated]
     if record.order_source is not None:
         fields += ("orderSource", record.order_source)
     if record.request_id is not None:

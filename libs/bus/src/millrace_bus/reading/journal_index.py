@@ -7,7 +7,7 @@ that what Redis forgets is registered again.
 from collections.abc import Iterable
 
 from millrace_bus.connection.calls import Call
-from millrace_bus.connection.connection import Part
+from millrace_bus.connection.connection import CommandPart
 from millrace_core.clock import now_ms
 from millrace_core.errors import InvalidName
 from millrace_core.names import TENANTS_INDEX, StreamName, Tenant, is_snapshot, journals_index
@@ -16,11 +16,11 @@ REGISTER_EVERY_S = 60.0
 """How often a writer registers its journals again."""
 
 
-def registering(tenant: Tenant, *names: str, expire_after_s: int | None = None) -> list[tuple[Part, ...]]:
+def registering(tenant: Tenant, *names: str, expire_after_s: int | None = None) -> list[tuple[CommandPart, ...]]:
     """Return the commands that register journals, and have them expire where `expire_after_s` says so."""
     index = journals_index(tenant)
     now = now_ms()
-    kept_until: Part = "+inf" if expire_after_s is None else now + expire_after_s * 1_000
+    kept_until: CommandPart = "+inf" if expire_after_s is None else now + expire_after_s * 1_000
     return [
         ("ZADD", index, *(part for name in names for part in (kept_until, name))),
         ("SADD", TENANTS_INDEX, tenant),

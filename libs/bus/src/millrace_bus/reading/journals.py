@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from millrace_bus.connection.calls import until_answered
-from millrace_bus.connection.connection import Part
+from millrace_bus.connection.connection import CommandPart
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import CommandRefused
 from millrace_bus.reading.journal_index import journal_names
@@ -107,7 +107,7 @@ class Journals:
             added=info[b"entries-added"],
         )
 
-    async def _call(self, *parts: Part) -> Any:
+    async def _call(self, *parts: CommandPart) -> Any:
         """Send a command that only reads, until it is answered."""
         return await until_answered(lambda: self._reconnecting.call(*parts))
 

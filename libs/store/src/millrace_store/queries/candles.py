@@ -32,7 +32,7 @@ _HIGH, _LOW, _VOLUME, _TRADES = itemgetter(2), itemgetter(3), itemgetter(5), ite
 """Fields of a `Built`, read fast: a month has 43,200 minutes."""
 
 
-class Traded(NamedTuple):
+class CandleTrade(NamedTuple):
     """The fields of a trade that a candle needs."""
 
     at_ms: int
@@ -52,7 +52,7 @@ class Built(NamedTuple):
     trades: int
 
 
-def build(trades: Iterable[Traded], interval_ms: int) -> list[Built]:
+def build(trades: Iterable[CandleTrade], interval_ms: int) -> list[Built]:
     """Return the candles of trades, which must come oldest first."""
     made = []
     for at_ms, group in groupby(trades, key=lambda trade: trade[0] - trade[0] % interval_ms):
@@ -205,7 +205,7 @@ async def _raw(reader: Reader, stream: int, start: int, end: int) -> AsyncIterat
         yield build(trades, 1)
 
 
-async def _trades(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Traded]]:
+async def _trades(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[CandleTrade]]:
     """Return a stream's trades oldest first, piece by piece."""
     table = tables.trades.c
     key = [table.at_ms, table.epoch, table.seq, table.n]
@@ -218,7 +218,7 @@ async def _trades(reader: Reader, stream: int, start: int, end: int) -> AsyncIte
     )
     rows = await reader.fetch(wanted.where(table.at_ms >= sa.literal(start, sa.BigInteger())))
     while rows:
-        yield [Traded(row[0], Decimal(row[4]), Decimal(row[5])) for row in rows]
+        yield [CandleTrade(row[0], Decimal(row[4]), Decimal(row[5])) for row in rows]
         if len(rows) < _TRADES_A_PIECE:
             return
         # One lower bound only: with two a planner may use the looser one and read everything from the start again.

@@ -37,7 +37,7 @@ IdempotencyKey = Annotated[
         "Without a key, each request is carried out.",
     ),
 ]
-Exchange = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="ccxt's id of the exchange.")]
+ExchangeParameter = Annotated[str, Query(pattern="^[A-Za-z0-9_-]{1,32}$", description="ccxt's id of the exchange.")]
 _SYMBOL = r"^[^\s*?\[\]\x00]{1,64}$"
 _ORDER_ID = r"^[^\x00]{1,128}$"
 
@@ -130,7 +130,7 @@ async def cancel_all_orders(
     request: Request,
     services: ServicesDep,
     caller: Caller,
-    exchange: Exchange,
+    exchange: ExchangeParameter,
     symbol: Annotated[str | None, Query(pattern=_SYMBOL)] = None,
     key: IdempotencyKey = None,
     tenant: TenantQuery = None,

@@ -12,7 +12,7 @@ from millrace_bus import JournalPage
 from millrace_dbsync.decoding.book_forms import BookForms
 from millrace_dbsync.decoding.plain import PlainDelta, Times, read_page, times_of
 from millrace_dbsync.handling.handler import Handler, HandlingResult
-from millrace_dbsync.handling.payloads import MarketTrades
+from millrace_dbsync.handling.payloads import StoredTrades
 from millrace_store import Batch
 
 _FEW = 16
@@ -78,7 +78,7 @@ class BusyBookHandler(BusyStreamHandler):
 class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
     """A message with trades of a market."""
 
-    data: MarketTrades
+    data: StoredTrades
 
 
 class BusyTradesHandler(BusyStreamHandler):

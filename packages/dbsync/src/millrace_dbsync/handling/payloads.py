@@ -18,7 +18,7 @@ Put = Callable[[Batch, Place, msgspec.Raw], None]
 """Adds the data of one message to a batch; raises InvalidMessage when it is not of its kind."""
 
 
-class MarketTrade(msgspec.Struct):
+class StoredTrade(msgspec.Struct):
     """The stored fields of a market's trade; other fields are ignored."""
 
     id: str | None
@@ -28,10 +28,10 @@ class MarketTrade(msgspec.Struct):
     amount: float
 
 
-class MarketTrades(msgspec.Struct):
+class StoredTrades(msgspec.Struct):
     """The stored fields of a message with a market's trades."""
 
-    trades: list[MarketTrade]
+    trades: list[StoredTrade]
 
 
 def put_delta_of(action: Action) -> Put:
@@ -124,7 +124,7 @@ class _AsOf(msgspec.Struct, rename="camel"):
 
 
 _BOOK = msgspec.json.Decoder(BookDelta)
-_MARKET_TRADES = msgspec.json.Decoder(MarketTrades)
+_MARKET_TRADES = msgspec.json.Decoder(StoredTrades)
 _OWN_TRADES = msgspec.json.Decoder(TradesDelta)
 _CANDLES = msgspec.json.Decoder(CandlesDelta)
 _ORDERS = msgspec.json.Decoder(OrdersDelta)

@@ -22,7 +22,7 @@ IDLE_S = 600.0
 log = structlog.get_logger()
 
 
-class _AnswerStream:
+class _AnswerWriter:
     """One stream's writer, opening or open."""
 
     def __init__(self, writer: StreamWriter) -> None:
@@ -53,7 +53,7 @@ class AnswerStreams:
         self._bus = bus
         self._max_open = max_open
         self._idle_s = idle_s
-        self._streams: OrderedDict[StreamName, _AnswerStream] = OrderedDict()
+        self._streams: OrderedDict[StreamName, _AnswerWriter] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -105,7 +105,7 @@ class AnswerStreams:
             await asyncio.wait(self._closing)
 
     @asynccontextmanager
-    async def _opened(self, name: StreamName) -> AsyncIterator[_AnswerStream]:
+    async def _opened(self, name: StreamName) -> AsyncIterator[_AnswerWriter]:
         stream = self._stream(name)
         stream.users += 1
         try:
@@ -116,19 +116,19 @@ class AnswerStreams:
             stream.users -= 1
             self._release(name, stream)
 
-    def _stream(self, name: StreamName) -> _AnswerStream:
+    def _stream(self, name: StreamName) -> _AnswerWriter:
         stream = self._streams.get(name)
         if stream is not None and stream.has_failed:
             self._discard(name, stream)
             stream = None
         if stream is None:
-            stream = self._streams[name] = _AnswerStream(self._bus.writer(name, None))
+            stream = self._streams[name] = _AnswerWriter(self._bus.writer(name, None))
         self._streams.move_to_end(name)
         if stream.idle is not None:
             stream.idle.cancel()
         return stream
 
-    def _release(self, name: StreamName, stream: _AnswerStream) -> None:
+    def _release(self, name: StreamName, stream: _AnswerWriter) -> None:
         """Discard an unused stream: at once if it could not be opened, else once it has been idle."""
         if stream.has_failed:
             self._discard(name, stream)
@@ -139,7 +139,7 @@ class AnswerStreams:
             for each in unused[:surplus]:
                 self._discard(*each)
 
-    def _discard(self, name: StreamName, stream: _AnswerStream) -> None:
+    def _discard(self, name: StreamName, stream: _AnswerWriter) -> None:
         if self._streams.get(name) is stream:
             del self._streams[name]
             closing = asyncio.create_task(stream.close(), name=f"close {name}")
