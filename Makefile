@@ -35,13 +35,13 @@ else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
 
-lint: $(READY)
+lint: $(READY) ## check the style and the format of the code
 	@echo "ruff …" && $(BIN)/ruff check $(CODE) && $(BIN)/ruff format --check --quiet $(CODE)
 
-types: $(READY)
+types: $(READY) ## check the types
 	@echo "mypy …" && $(BIN)/mypy $(wildcard libs/*/src packages/*/src)
 
-contracts: $(READY)
+contracts: $(READY) ## check who imports whom, import circles and the sizes of files
 	@echo "import-linter …" && $(BIN)/lint-imports
 	@$(BIN)/python tools/circles.py
 	@$(BIN)/python tools/sizes.py
