@@ -130,13 +130,13 @@ async def test_a_slow_strategy_sees_the_newest_book_and_every_trade() -> None:
     """Meanwhile books become one event, trades stay one by one, and the book itself stays live."""
     harness = started(_Slow)
     feed(harness, 10.0)
-    await harness.settle()
+    await harness.run_hooks()
     for number in range(11, 15):
         feed(harness, float(number))
         harness.feed_trades(EXCHANGE, SYMBOL, [trade(str(number))])
     assert harness.strategy.books[EXCHANGE, SYMBOL].best_bid == (14.0, 1.0)
     harness.strategy.go_on.set()
-    await harness.settle()
+    await harness.run_hooks()
     assert harness.strategy.seen == [
         ("book", (10.0, 1.0), 1),
         ("book", (14.0, 1.0), 4),
@@ -151,12 +151,12 @@ async def test_stopping_waits_for_the_hook_that_runs_and_drops_what_waits() -> N
     """`on_stop` is the last hook, called after the running one and before nothing else."""
     harness = started(_Slow)
     feed(harness, 10.0)
-    await harness.settle()
+    await harness.run_hooks()
     harness.feed_trades(EXCHANGE, SYMBOL, [trade("1")])
     harness.stop()
     assert not harness.host.is_ended
     harness.strategy.go_on.set()
-    await harness.settle()
+    await harness.run_hooks()
     assert harness.strategy.seen == [("book", (10.0, 1.0), 1), "stop"]
     assert harness.host.is_ended
 
@@ -202,7 +202,7 @@ async def test_an_asynchronous_hook_that_raises_does_not_end_the_strategy() -> N
     harness = started(Failing, tolerate_errors=True)
     for name in ("1", "2"):
         harness.feed_trades(EXCHANGE, SYMBOL, [trade(name)])
-    await harness.settle()
+    await harness.run_hooks()
     assert [str(error) for error in harness.errors] == ["1", "2"]
 
 

@@ -131,9 +131,9 @@ async def test_a_hook_may_wait_for_its_answer() -> None:
 
     harness = started(Waiting)
     harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)], asks=[(2.0, 1.0)])
-    await harness.settle()
+    await harness.run_hooks()
     order = harness.accept(harness.requests[0])
-    await harness.settle()
+    await harness.run_hooks()
     assert harness.strategy.seen == ("done", [order.id])
 
 

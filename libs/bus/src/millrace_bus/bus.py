@@ -232,7 +232,7 @@ class Bus:
             await stream.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_TIMEOUT_S):
-                await self.requests.settled()
+                await self.requests.all_acknowledged()
         self.requests.close()
         await self._merger.close()
         self._outbox.flush()

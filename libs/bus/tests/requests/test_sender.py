@@ -48,7 +48,7 @@ async def test_journal_and_channel_show_the_same_bytes(bus: Bus, server: Embedde
 async def test_requests_go_out_in_order(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
     """What was published first stands first, though nobody waited for it."""
     ids = [bus.requests.publish(tenant, ORDER) for _ in range(50)]
-    await bus.requests.settled()
+    await bus.requests.all_acknowledged()
     assert [request.request_id for request in await _sent(server, tenant)] == ids
 
 
@@ -60,7 +60,7 @@ async def test_a_request_waits_for_redis(killable: EmbeddedServer, bus: Bus, ten
     made = now_ms()
     await killable.restart()
     async with asyncio.timeout(10):
-        await bus.requests.settled()
+        await bus.requests.all_acknowledged()
     sent = await _sent(killable, tenant)
     assert sent[-1].request_id == request_id
     assert sent[-1].requested_at <= made
@@ -92,7 +92,7 @@ async def test_a_request_that_outlives_its_validity_in_an_outage_is_given_up(
         with pytest.raises(RequestExpired) as expired:
             await bus.requests.send(tenant, short)
         request_id = bus.requests.publish(tenant, short, on_lost=lambda *what: lost.append(what))
-        await bus.requests.settled()
+        await bus.requests.all_acknowledged()
     assert expired.value.request_id
     assert [(each, type(error)) for each, error in lost] == [(request_id, RequestExpired)]
     await killable.restart()
@@ -129,7 +129,7 @@ async def test_what_was_acknowledged_before_a_long_outage_is_still_kept(
     second = bus.requests.publish(tenant, ORDER)
     await forget_all(killable)
     async with asyncio.timeout(10):
-        await bus.requests.settled()
+        await bus.requests.all_acknowledged()
         while [request.request_id for request in await _sent(killable, tenant)] != [first, second]:
             await asyncio.sleep(0.01)
 

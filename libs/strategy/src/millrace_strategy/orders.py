@@ -74,7 +74,7 @@ class StrategyOrders(Mapping[str, Order]):
         """Count orders of this request as ours. For hosts only, like the methods below."""
         self._requests.add(request_id)
 
-    def settle(self, request_id: str) -> None:
+    def forget_request(self, request_id: str) -> None:
         """Forget an answered request: its order is known by its id from now on."""
         self._requests.discard(request_id)
 

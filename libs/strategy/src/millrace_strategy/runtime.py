@@ -173,7 +173,7 @@ class Runtime:
             if (change := self._learn(record)) is not None
         ]
         if pending is not None and pending.is_final:
-            self.orders.settle(response.request_id)
+            self.orders.forget_request(response.request_id)
         if pending is not None or response.order_source == self.name:
             event = ResponseEvent(
                 exchange=exchange, action=action, symbol=symbol, response=response, timestamp=timestamp, trace=trace

@@ -8,7 +8,7 @@
     harness.advance(2_000)
 
 Everything happens within the call that causes it. Only hooks that are `async` need an event loop, and
-`await harness.settle()` lets them continue. An error in a hook is raised by the call that caused it.
+`await harness.run_hooks()` lets them continue. An error in a hook is raised by the call that caused it.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from millrace_strategy.trader import Number
 from millrace_strategy.views import ORDER_BOOK, SubscribedStream
 from millrace_strategy.virtual_host import VirtualHost
 
-_SETTLED_AFTER = 20
+_TURNS = 20
 """Turns of the loop after which an asynchronous hook counts as waiting."""
 
 
@@ -83,17 +83,17 @@ class StrategyHarness:
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
         """Start it, with the orders of an earlier run."""
         self.runtime.start(orders)
-        self._settle_now()
+        self._run_hooks_now()
 
     def stop(self) -> None:
         """Stop it."""
         self.runtime.stop()
-        self._settle_now()
+        self._run_hooks_now()
 
     def advance(self, ms: float) -> None:
         """Let time pass."""
         self.host.advance(ms)
-        self._settle_now()
+        self._run_hooks_now()
 
     def feed_book(
         self,
@@ -114,28 +114,28 @@ class StrategyHarness:
             timestamp=self._now_ms(),
             trace=trace or Trace(delivered=self.host.now_ns()),
         )
-        self._settle_now()
+        self._run_hooks_now()
 
     def feed_trades(self, exchange: str, symbol: str, trades: list[Trade]) -> None:
         """Feed trades on the market."""
         self.runtime.trades(ExchangeId(exchange), Symbol(symbol), trades, timestamp=self._now_ms())
-        self._settle_now()
+        self._run_hooks_now()
 
     def feed_status(self, exchange: str, action: str, symbol: str | None, status: str) -> None:
         """Set a stream's status: `live`, `stale`, `closed` or `untrusted`."""
         known = None if symbol is None else Symbol(symbol)
         self.runtime.status(ExchangeId(exchange), Action(action), known, status)
-        self._settle_now()
+        self._run_hooks_now()
 
     def feed_balances(self, exchange: str, balances: dict[str, Balance]) -> None:
         """Set the account's balances."""
         self.runtime.account_balances(ExchangeId(exchange), balances, balances, timestamp=self._now_ms())
-        self._settle_now()
+        self._run_hooks_now()
 
     def feed_order(self, exchange: str, order: Order) -> None:
         """Feed an order of the account, of whatever source."""
         self.runtime.account_orders(ExchangeId(exchange), [order], timestamp=self._now_ms())
-        self._settle_now()
+        self._run_hooks_now()
 
     def answer(
         self,
@@ -159,7 +159,7 @@ class StrategyHarness:
                 error=error,
             ),
         )
-        self._settle_now()
+        self._run_hooks_now()
 
     def accept(self, request: OrderRequest) -> Order:
         """Answer a request to create an order with `done`, and return the open order."""
@@ -197,19 +197,19 @@ class StrategyHarness:
         """Cancel the strategy's order on the exchange, and return the order after it."""
         return self._change(self.runtime.orders[order_id], status="canceled")
 
-    async def settle(self) -> None:
+    async def run_hooks(self) -> None:
         """Let asynchronous hooks run until they have returned or wait for something."""
-        for _ in range(_SETTLED_AFTER):
+        for _ in range(_TURNS):
             await asyncio.sleep(0)
             self.host.run()
-        self._settle_now()
+        self._run_hooks_now()
 
     def _change(self, order: Order, **fields: Any) -> Order:
         changed = msgspec.structs.replace(order, last_update_timestamp=self._now_ms(), **fields)
         self.feed_order(self.runtime.orders.record(order.id).exchange, changed)
         return self.runtime.orders[order.id]
 
-    def _settle_now(self) -> None:
+    def _run_hooks_now(self) -> None:
         self.host.run()
         if self.host.errors and not self._tolerates_errors:
             raise self.host.errors.pop()

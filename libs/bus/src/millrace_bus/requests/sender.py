@@ -50,7 +50,7 @@ class _Sent:
     """Its entry, once Redis has acknowledged it."""
     is_given_up: bool = False
 
-    def settle(self, error: BusError | None = None) -> None:
+    def finish(self, error: BusError | None = None) -> None:
         """Tell everyone who waits that Redis has it, or never will."""
         if self.expiry is not None:
             self.expiry.cancel()
@@ -139,8 +139,8 @@ class Requests:
         await taken
         return request_id
 
-    async def settled(self) -> None:
-        """Wait until Redis has everything that was handed in so far and is still valid."""
+    async def all_acknowledged(self) -> None:
+        """Wait until Redis has acknowledged everything that was handed in so far and is still valid."""
         waiting = []
         for tenant in self._tenants.values():
             for sent in tenant.sent:
@@ -207,7 +207,7 @@ class Requests:
                 self._drop(tenant, sent, reply)
                 return
             sent.entry_id = reply
-            sent.settle()
+            sent.finish()
 
         self._outbox.put(tenant.commands.write("*", sent.message), (take, None))
 
@@ -224,4 +224,4 @@ class Requests:
         sent.is_given_up = True
         if sent in tenant.sent:
             tenant.sent.remove(sent)
-        sent.settle(error)
+        sent.finish(error)

@@ -1,4 +1,4 @@
-"""Plain messages of busy feeds, decoded a page at a time, column by column.
+"""Plain messages of busy streams, decoded a page at a time, column by column.
 
 A page is plain when it holds only deltas in ASCII that have the ids of their entries, credible times and no unknown
 field. Other pages are left to the common handler.

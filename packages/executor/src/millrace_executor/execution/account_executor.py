@@ -82,7 +82,7 @@ class AccountExecutor:
 
         The rest is answered `unknown` and resolved while other requests go on.
         """
-        await self._recovery.settle()
+        await self._recovery.resolve()
         await self._controls.known()
         self._ready.set()
 

@@ -40,19 +40,19 @@ class StartupRecovery:
             count = len(self._unsettled)
             log.warning("requests were under way when the executor ended; asking about them", count=count)
 
-    async def settle(self) -> None:
-        """Ask the exchange once about each; those that this does not settle are resolved in the background."""
-        await asyncio.gather(*(self._settle(each) for each in self._unsettled))
+    async def resolve(self) -> None:
+        """Ask the exchange once about each; those that this does not resolve are resolved in the background."""
+        await asyncio.gather(*(self._resolve_now(each) for each in self._unsettled))
         self._unsettled.clear()
 
-    async def _settle(self, unsettled: _Unsettled) -> None:
+    async def _resolve_now(self, unsettled: _Unsettled) -> None:
         intent, turn = unsettled
         if answer := await self._ask_once(intent):
             await self._finish(unsettled, answer)
             return
         if intent.state == "pending":
             intent = await self._responder.mark_unknown(intent, "OperationFailed", ENDED_MEANWHILE)
-        self._tasks.start(self._resolve(_Unsettled(intent, turn)))
+        self._tasks.start(self._resolve_later(_Unsettled(intent, turn)))
 
     async def _ask_once(self, intent: Intent) -> Response | None:
         try:
@@ -61,7 +61,7 @@ class StartupRecovery:
             self._resolver.report(error)
             return None
 
-    async def _resolve(self, unsettled: _Unsettled) -> None:
+    async def _resolve_later(self, unsettled: _Unsettled) -> None:
         await self._finish(unsettled, await self._resolver.resolve(unsettled.intent))
 
     async def _finish(self, unsettled: _Unsettled, answer: Response) -> None:
