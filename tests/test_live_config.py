@@ -30,7 +30,7 @@ async def running_streams(platform: Platform) -> list[str]:
 
 @pytest.mark.system
 async def test_an_added_symbol_streams_within_two_seconds_and_disturbs_nobody(tmp_path: Path) -> None:
-    """A plain SET adds a symbol; no other stream has a hole, a new epoch or a reconnect."""
+    """A plain SET adds a symbol; no other stream has a gap, a new epoch or a reconnect."""
     async with running(tmp_path, ("gatherer",), simulator=BUSY) as platform, Bus.connect(platform.server.url) as bus:
         names = [StreamName.parse(f"stream.{unit}") for unit in await running_streams(platform)]
         updates: list[Update] = []

@@ -37,7 +37,7 @@ class Comparison:
         self.different: list[str] = []
 
     async def run(self) -> None:
-        """Compare for ever, symbol after symbol."""
+        """Compare symbol after symbol until cancelled."""
         while True:
             for book in self._books:
                 await self._compare(book)

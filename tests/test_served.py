@@ -1,4 +1,4 @@
-"""The API on the whole platform: what it tells of markets and of one's own orders is what the exchange itself says."""
+"""The API on the whole platform: its markets and orders equal those of the exchange itself."""
 
 import csv
 import io
@@ -58,7 +58,7 @@ async def test_the_api_tells_what_the_exchange_says(tmp_path: Path, database: Da
 
 
 async def filled(platform: Platform, api: Api) -> None:
-    """Wait until the API tells of some filled orders."""
+    """Wait until the API lists some filled orders."""
 
     async def enough() -> bool:
         return len((await api.get("/orders", status="closed"))["items"]) >= FILLED

@@ -45,7 +45,7 @@ async def test_whoever_is_killed_the_rows_are_the_messages_one_for_one(tmp_path:
 @pytest.mark.system
 @pytest.mark.timeout(240)
 async def test_every_hole_is_one_gap_with_the_exact_count(tmp_path: Path, database: Database) -> None:
-    """What is taken from journals before it was read is known: a row for each hole, and all the rest is stored."""
+    """Entries removed before they were read are known: one row per gap, and everything else is stored."""
     random = seeded()
     async with (
         running(tmp_path, STORED_KINDS, simulator=BUSY, change=two_pairs, database=database) as platform,

@@ -28,7 +28,7 @@ class Tap:
         self._news = asyncio.Condition()
 
     async def listen(self, channel: Any) -> None:
-        """Take what comes, for ever."""
+        """Receive messages until cancelled."""
         async for message in channel.listen():
             async with self._news:
                 self.messages.setdefault(message["channel"], []).append(json.loads(message["data"]))
@@ -116,7 +116,7 @@ async def test_a_person_buys_with_nothing_but_publish(tmp_path: Path) -> None:
         running(tmp_path, ("gatherer", "executor"), simulator=LIVELY) as platform,
         tapped(platform, ANSWERS) as tap,
     ):
-        await until(lambda: platform.redis.publish(REQUESTS, BY_HAND), "somebody hears it", platform=platform)
+        await until(lambda: platform.redis.publish(REQUESTS, BY_HAND), "the request is received", platform=platform)
         answer = await tap.first(ANSWERS, status="done")
         assert answer["data"]["orderSource"] == "James"
         order = answer["data"]["order"]

@@ -60,7 +60,7 @@ async def test_statuses_leave_no_hole(store: Store, book_history: History) -> No
 
 
 async def test_a_lost_message_is_never_passed_over(store: Store, book_history: History) -> None:
-    """Between a hole and the next snapshot there is no book, and outside of it there is."""
+    """Between a gap and the next snapshot there is no book; elsewhere there is."""
     history = book_history(store)
     await history.play(250, leave_out=(120,))
     assert same(

@@ -1,4 +1,4 @@
-"""The whole of what OpenAPI tells of, as strangers, other tenants and machines that try everything see it."""
+"""Every route of OpenAPI, as seen by unauthenticated clients, other tenants, and generated requests."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ SECRET = "the-victims-own-words"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def document(admin: httpx.AsyncClient) -> Any:
-    """What the API tells of itself."""
+    """The API's own OpenAPI document."""
     return (await admin.get("/api/v1/openapi.json")).json()
 
 

@@ -57,7 +57,7 @@ def test_what_was_gone_before_the_first_reading_is_counted() -> None:
 
 
 def test_a_new_epoch_behind_what_was_read_is_no_loss() -> None:
-    """While the last message that was read is still there, a new epoch follows it without a hole."""
+    """While the last read message is still there, a new epoch follows it without a gap."""
     assert holes_before(NAME, MessageId(5, 20), MessageId(6, 1), Before(MessageId(5, 20), was_trimmed=True)) == []
 
 
@@ -86,7 +86,7 @@ def test_messages_missing_within_an_epoch_say_why() -> None:
 
 
 def test_a_journal_of_requests_is_whole_while_what_was_read_last_is_there() -> None:
-    """Requests have Redis's ids, which have holes: only what stands before them tells."""
+    """Requests have Redis's ids, which are not consecutive: only the entry before a page shows a loss."""
     assert end_unknown("Ann.traderActions", BEGINNING, Before(None, was_trimmed=True)) == []
     assert end_unknown("Ann.traderActions", MessageId(5, 0), Before(MessageId(5, 0), was_trimmed=True)) == []
     (doubt,) = end_unknown("Ann.traderActions", MessageId(5, 0), Before(None, was_trimmed=True))

@@ -179,7 +179,7 @@ async def test_what_redis_lost_and_its_writer_sent_again_is_stored_once(
 
 
 async def test_a_database_that_is_away_is_waited_for(dbsync: Any, feed: Any) -> None:
-    """While the database is gone nothing fails; what came meanwhile is stored when it is back."""
+    """Nothing fails while the database is gone; the messages are stored when it is back."""
     await dbsync.start()
     await dbsync.reached(feed.trades.name, feed.write(20))
     await dbsync.rows.kill()

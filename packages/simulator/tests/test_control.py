@@ -36,7 +36,7 @@ async def get(session: ClientSession, path: str, **params: Any) -> Any:
 
 
 def step(server: Server, seconds: float) -> None:
-    """Let the market go on for so long at once."""
+    """Let the market run for this long at once."""
     server.market.step(server.venue.clock.now_us() + int(seconds * 1_000_000))
 
 

@@ -63,9 +63,9 @@ class IdScopes:
 
     order: Literal["exchange", "symbol"] = "symbol"
     own_trade: Literal["trade", "trade_and_order"] = "trade_and_order"
-    """`trade_and_order`: a self-trade is two records of one trade id, told apart by their orders."""
+    """`trade_and_order`: a self-trade is two records of one trade id, distinguished by their orders."""
     numbers_public_trades: bool = False
-    """Whether a symbol's public trades are numbered consecutively, so that a hole shows."""
+    """Whether a symbol's public trades are numbered consecutively, so that a gap shows."""
 
 
 FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connection_sequence"]
@@ -189,7 +189,7 @@ class ErrorRule:
     actions: frozenset[str] = frozenset()
     """The actions that it holds for; empty for all."""
     where: Mapping[str, str] = field(default_factory=dict)
-    """Values that must stand beside the code, by path, such as `{"data.cancelResult": "SUCCESS"}`. The first rule that
+    """Values required beside the code, by path, such as `{"data.cancelResult": "SUCCESS"}`. The first rule that
     fits applies, so rules with conditions stand before those without."""
 
 

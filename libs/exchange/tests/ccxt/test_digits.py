@@ -118,13 +118,13 @@ async def test_quote_currency_finer_than_the_exchange_counts_is_named(exchange: 
     """Nine decimals would be rounded somewhere on the way: that is said before anything is sent."""
     order = CreatePayload(symbol="ETH/BTC", side="buy", type="market", amount_quote=Decimal("0.123456789"))
     assert exchange.rules.precision_errors(order) == [
-        "amountQuote 0.123456789 would be rounded: ETH/BTC counts its quote currency in steps of 0.00000001"
+        "amountQuote 0.123456789 is not a multiple of 0.00000001, the quote currency's step in ETH/BTC"
     ]
 
 
 @given(st.decimals(min_value=0, max_value=10**12, places=18).filter(bool), st.integers(-8, 2))
 def test_a_decided_number_passes_any_step_and_others_are_rounded(number: Decimal, exponent: int) -> None:
-    """Only what the request decided passes as it is, with all its digits and without an exponent."""
+    """Only decided numbers pass unchanged, with all digits and without an exponent."""
     step = 10.0**exponent
     before = DigitKeeper.decimal_to_precision(str(Digits(number)), TRUNCATE, step, TICK_SIZE)
     with decided(number):

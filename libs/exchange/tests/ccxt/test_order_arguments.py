@@ -29,7 +29,7 @@ def test_a_market_order_in_quote_currency_says_its_cost() -> None:
 
 
 def test_everything_that_was_asked_for_reaches_ccxt() -> None:
-    """Terms become ccxt's unified parameters beside our own id and the sender's own parameters."""
+    """Terms become ccxt's unified parameters, in addition to our id and the sender's parameters."""
     payload = CreatePayload(
         symbol="KCS/USDT",
         side="sell",
@@ -65,7 +65,7 @@ def test_binance_is_sent_its_own_names_alone() -> None:
 @pytest.mark.parametrize("name", ["quantity", "symbol", "side", "newClientOrderId", "recvWindow", *sorted(DECIDED)])
 def test_parameters_cannot_replace_what_was_decided(name: str) -> None:
     """Laid over the order by ccxt, they would place another than risk approved, or under another id."""
-    with pytest.raises(Rejected, match=rf"params\.{name} is decided by the request itself"):
+    with pytest.raises(Rejected, match=rf"params\.{name} is not allowed"):
         create_arguments(
             BINANCE, msgspec.structs.replace(MARKET, params={name: "1"}), "id", market_buy_requires_price=False
         )

@@ -72,7 +72,7 @@ class ExecutionClientContract:
     async def test_an_unknown_order_is_none_when_asked_and_rejected_when_canceled(
         self, exchange: Exchange, venue: Venue
     ) -> None:
-        """Asking is answered; canceling what is not there cannot be done."""
+        """A query is answered; canceling an order that does not exist is rejected."""
         assert await exchange.execution.fetch_order(venue.own_symbol, client_order_id="nonesuch") is None
         with pytest.raises(Rejected) as rejected:
             await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, order_id="999999"))

@@ -139,7 +139,7 @@ async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, 
 
 
 async def test_a_request_is_reported_digit_for_digit(admin: Any, stored: Any) -> None:
-    """What somebody asked for is given as it travelled, not as a float has it."""
+    """A request is returned as published, with every digit."""
     for path in ("/api/v1/requests", f"/api/v1/requests/{stored['request_id']}"):
         assert '"amountBase":12345678.123456789012}' in (await admin.get(path)).text
 

@@ -40,7 +40,7 @@ def _updates(venue: Venue) -> int:
 
 
 def test_the_same_seed_and_steps_give_the_same_market(open_market: Opener) -> None:
-    """Every event is decided by the seed and the steps; another seed gives another market."""
+    """Every event is decided by the seed and the steps; another seed makes another market."""
     runs = []
     for seed in (1, 1, 2):
         venue, market = open_market("KCSUSDT", "ETHBTC", seed=seed)

@@ -17,7 +17,7 @@ def test_tiers_join_in_time_and_price() -> None:
 
 
 def test_the_same_seed_gives_the_same_past() -> None:
-    """The past is decided by its seed alone, and another seed gives another."""
+    """The past is decided by its seed alone, and another seed makes another."""
     past = prehistory(Random(1), 12_500, 4_000, NOW_MS)
     assert prehistory(Random(1), 12_500, 4_000, NOW_MS) == past
     assert prehistory(Random(2), 12_500, 4_000, NOW_MS) != past

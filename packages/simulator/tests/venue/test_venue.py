@@ -104,7 +104,7 @@ def test_one_kcs_is_a_legal_market_order(venue: Venue, alice: Account, kcs: Inst
 def test_a_market_order_that_finds_too_little_expires_with_the_rest(
     venue: Venue, alice: Account, kcs: Instrument
 ) -> None:
-    """What nobody offers expires, and nothing stays locked for it."""
+    """The part without an offer expires, and nothing stays locked for it."""
     venue.crowd_submit(kcs, Side.SELL, 100, 12_500)
     placed = venue.place(alice, _market(Side.BUY, quantity=Decimal(3)))
     assert (placed.order.status, placed.order.filled) == (OrderStatus.EXPIRED, Decimal(1))
@@ -193,7 +193,7 @@ def test_a_client_order_id_is_unique_among_open_orders_only(
 
 
 def test_orders_are_found_by_what_fits_and_by_their_owner_alone(venue: Venue, alice: Account, bob: Account) -> None:
-    """Both ids must fit when both are given, and nobody sees another's order."""
+    """If both ids are set, both must fit, and no account sees another's order."""
     order = venue.place(alice, _limit(Side.BUY, "1", "12", client_order_id="x")).order
     assert venue.order(alice, "KCSUSDT", OrderRef(order.order_id, "x")) == order
     for account, ref in ((alice, OrderRef(order.order_id, "y")), (bob, OrderRef(order.order_id)), (alice, OrderRef())):

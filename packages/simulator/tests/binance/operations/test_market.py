@@ -46,7 +46,7 @@ async def test_a_bad_question_has_its_code(client: Any, params: dict[str, Any], 
 
 
 async def test_trades_are_consecutive_and_found_by_id(client: Any) -> None:
-    """Each fill is a public trade; ids have no hole; history begins at the id asked for."""
+    """Each fill is a public trade; ids have no gaps; history begins at the requested id."""
     for quantity in ("1", "2", "3"):
         await client.order(side="BUY", type="MARKET", quantity=quantity)
     trades = (await client.get("/api/v3/trades", symbol="KCSUSDT")).body

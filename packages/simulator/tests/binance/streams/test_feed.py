@@ -1,4 +1,4 @@
-"""What the market streams tell of the venue."""
+"""Events of the market streams."""
 
 from __future__ import annotations
 

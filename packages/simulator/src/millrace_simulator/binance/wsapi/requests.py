@@ -46,7 +46,7 @@ class ApiRequest:
 
     @property
     def signed_payload(self) -> str:
-        """Return what a signature must cover: all other parameters, sorted by name."""
+        """Return the text that a signature must cover: all other parameters, sorted by name."""
         others = sorted((name, value) for name, value in self.parameters.values.items() if name != "signature")
         return "&".join(f"{name}={value}" for name, value in others)
 
