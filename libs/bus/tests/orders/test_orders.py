@@ -195,9 +195,9 @@ async def test_a_number_that_is_none_holds_up_no_other_order(
     )
     assert one == _record("1")
     assert isinstance(two, InvalidOrder)
-    assert f"filled is {number}" in str(two)
+    assert "filled must be finite" in str(two)
     assert isinstance(three, InvalidOrder)
-    assert f"amount is {number}" in str(three)
+    assert "amount must be finite" in str(three)
     assert (await bus.orders.merge(tenant, _record("1", filled=1))).order.filled == 1
 
 
