@@ -1,4 +1,4 @@
-"""Whatever was asked for and not done is found through the API, with the reason in words."""
+"""Every failed request is found through the API, with the reason."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A client that has nothing of ours gets everything that the exchange said, and can show it."""
+"""A client without millrace's code receives everything that the exchange sent."""
 
 import asyncio
 import json

@@ -93,7 +93,7 @@ async def recording(url: str) -> AsyncIterator[Recording]:
         # What broke the recording would show as rows that nobody wrote.
         assert not following.done(), following.exception()
     finally:
-        # Not cancelled: redis-py now and then swallows that, and would read on for ever.
+        # Not cancelled: redis-py now and then swallows that, and would read on forever.
         recorded.end()
         await asyncio.wait([following])
         await recorded.close()

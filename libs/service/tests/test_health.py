@@ -52,7 +52,7 @@ def test_a_change_of_state_is_reported_once(health: UnitHealthReporter, changes:
     assert (report.state, report.detail) == ("stale", "no message for 30 s")
 
 
-def test_counting_tells_nobody(health: UnitHealthReporter, changes: Changes) -> None:
+def test_counting_sends_no_heartbeat(health: UnitHealthReporter, changes: Changes) -> None:
     """Counters and latencies, called for every message, cause no heartbeat of their own."""
     health.count("messages")
     health.latency("received→published", 60_000)

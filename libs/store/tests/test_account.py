@@ -266,7 +266,7 @@ async def test_balances_over_time(store: Store, journal: Any, name: Callable[...
     assert len((await store.account.balances(SCOPE)).rows) == 3
 
 
-async def test_what_was_held_before_anybody_watched_is_known(
+async def test_balances_from_before_the_first_message_are_known(
     store: Store, journal: Any, name: Callable[..., StreamName]
 ) -> None:
     """The first snapshot of each epoch stores every balance once, however the snapshots are split into batches."""
@@ -295,7 +295,7 @@ async def test_what_was_held_before_anybody_watched_is_known(
     assert await store.exports.count("snapshots", SCOPE) == 6
 
 
-async def test_orders_from_before_anybody_watched_are_known(
+async def test_orders_from_before_the_first_message_are_known(
     store: Store, journal: Any, name: Callable[..., StreamName]
 ) -> None:
     """An open order that only a snapshot contains is stored, and joined with its deltas."""

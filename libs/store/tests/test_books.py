@@ -47,7 +47,7 @@ async def test_a_book_says_how_deep_and_how_sure_it_is(store: Store, book_histor
     assert (len(book.bids), len(book.asks), book.checked, book.deltas) == (3, 3, True, 60)
 
 
-async def test_statuses_leave_no_hole(store: Store, book_history: History) -> None:
+async def test_statuses_leave_no_gap(store: Store, book_history: History) -> None:
     """A status takes a number and changes nothing: the book goes on over it."""
     history = book_history(store)
     await history.play(5)
@@ -152,7 +152,7 @@ def test_a_book_is_the_same_from_any_base_on_the_way(
 
 
 @given(_changes.filter(lambda changes: len(changes) > 2), st.data())
-def test_a_hole_is_always_found(
+def test_a_gap_is_always_found(
     changes: list[tuple[list[tuple[float, float]], list[tuple[float, float]]]], data: st.DataObject
 ) -> None:
     """Whichever message before the last is left out, the book is refused."""

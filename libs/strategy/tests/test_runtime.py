@@ -126,7 +126,7 @@ def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> No
     assert harness.host.looked_up == ["7"]
 
 
-def test_a_stream_tells_its_status_only_when_it_changes(harness: StrategyHarness) -> None:
+def test_a_stream_reports_its_status_only_when_it_changes(harness: StrategyHarness) -> None:
     """Writers repeat their status every 5 s; it is one event."""
     for status in ("live", "stale", "stale", "live", "live", "untrusted"):
         harness.feed_status(EXCHANGE, "watchOrderBook", SYMBOL, status)

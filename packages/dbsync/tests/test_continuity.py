@@ -14,7 +14,7 @@ def missing(holes: list[Hole]) -> set[MessageId]:
 
 
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4), data=st.data())
-def test_the_holes_within_a_page_are_exactly_what_is_missing(lengths: list[int], data: st.DataObject) -> None:
+def test_the_gaps_within_a_page_are_exactly_what_is_missing(lengths: list[int], data: st.DataObject) -> None:
     """Every message removed from a journal is in a gap, and no other message; only the end of an epoch is unknown."""
     written = [MessageId(epoch, seq) for epoch, length in enumerate(lengths, 1) for seq in range(1, length + 1)]
     kept = sorted(data.draw(st.sets(st.sampled_from(written), min_size=1)))
@@ -28,7 +28,7 @@ def test_the_holes_within_a_page_are_exactly_what_is_missing(lengths: list[int],
 
 
 @given(cut=st.lists(st.integers(1, 40), unique=True, max_size=6).map(sorted), length=st.integers(1, 40))
-def test_reading_in_pages_finds_the_same_holes(cut: list[int], length: int) -> None:
+def test_reading_in_pages_finds_the_same_gaps(cut: list[int], length: int) -> None:
     """Where a page happens to end makes no difference."""
     kept = [MessageId(7, seq) for seq in range(1, length + 1) if seq not in cut]
     if not kept:

@@ -69,7 +69,7 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
     assert tables_of(batch) == {"snapshots"}
 
 
-def test_the_first_snapshots_of_an_account_tell_what_no_delta_did() -> None:
+def test_the_first_snapshots_of_an_account_add_what_no_delta_did() -> None:
     """Balances and open orders from before the first message are in the tables; the next snapshots are only kept."""
     held = {"KCS": {"free": 1, "used": 0, "total": 1}, "USDT": {"free": 2}, "asOf": "1-0"}
     batch = Batch()

@@ -62,7 +62,7 @@ async def test_what_came_while_it_was_away_is_stored_when_it_is_back(dbsync: Any
     assert await dbsync.gaps() == []
 
 
-async def test_a_hole_in_a_journal_is_one_row_with_the_exact_count(dbsync: Any, bus: Bus, feed: Any) -> None:
+async def test_a_gap_in_a_journal_is_one_row_with_the_exact_count(dbsync: Any, bus: Bus, feed: Any) -> None:
     """Entries removed from the journal become gaps with their exact ids and count, and an alarm."""
     await dbsync.start()
     await dbsync.reached(feed.trades.name, feed.write(20))

@@ -179,7 +179,7 @@ async def test_an_order_is_in_redis_when_it_is_published(
     assert orders.state.open == {}
 
 
-async def test_what_the_exchange_did_not_tell_is_found_by_asking(
+async def test_what_the_exchange_did_not_send_is_found_by_asking(
     configure: Any, read: Any, simulator: Server, line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every push lost, the poll still brings an order, and later its end."""

@@ -167,7 +167,7 @@ async def test_what_was_before_the_first_gatherer_is_published_as_deltas(
 
 
 @pytest.mark.usefixtures("gatherer")
-async def test_what_the_exchange_no_longer_gives_is_counted_as_lost(read: Any, bus: Bus, simulator: Server) -> None:
+async def test_what_the_exchange_no_longer_returns_is_counted_as_lost(read: Any, bus: Bus, simulator: Server) -> None:
     """Without a key the exchange returns only its newest thousand trades: the number missing before is reported."""
     tape = simulator.venue.instruments[SYMBOL.replace("/", "")].tape
     while len(tape.since(0)) < 1_300:

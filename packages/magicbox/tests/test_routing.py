@@ -123,7 +123,7 @@ def test_unseen_trades_are_those_after_the_last_one_seen(seen: int, missed: int)
     assert unseen(trades, last) == trades[seen:]
 
 
-def test_an_answer_that_is_none_ends_nothing() -> None:
+def test_an_invalid_answer_ends_nothing() -> None:
     """An unreadable answer is reported, and the next one is read."""
     harness, health, _ = started(BOOK)
     listen = answer_listener(harness.runtime, health)

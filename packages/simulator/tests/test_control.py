@@ -72,7 +72,7 @@ async def test_paused_participants_do_nothing(server: Server, session: ClientSes
     assert (await get(session, "/simulator/status"))["events"] > before["events"]
 
 
-async def test_status_tells_what_runs(session: ClientSession) -> None:
+async def test_status_shows_what_runs(session: ClientSession) -> None:
     """Seed, pace, symbols."""
     status = await get(session, "/simulator/status")
     assert (status["seed"], status["paused"], status["recording"]) == (default_config().seed, False, True)

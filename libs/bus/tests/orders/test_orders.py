@@ -180,7 +180,7 @@ async def test_a_merge_that_is_cancelled_holds_up_no_other(bus: Bus, tenant: Ten
 
 
 @pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity"])
-async def test_a_number_that_is_none_holds_up_no_other_order(
+async def test_a_number_that_is_not_finite_delays_no_other_order(
     bus: Bus, server: EmbeddedServer, tenant: Tenant, number: str
 ) -> None:
     """Handed in or found in Redis: its own caller learns which number it is, and the other orders are merged."""

@@ -47,7 +47,7 @@ async def test_a_stream_that_does_not_exist_is_waited_for(other: Bus, published:
     assert follower.status == "live"
 
 
-async def test_a_hole_in_the_channel_is_filled_from_the_journal(
+async def test_a_gap_in_the_channel_is_filled_from_the_journal(
     server: EmbeddedServer, other: Bus, published: Any, received: Any
 ) -> None:
     """Messages that the channel lost are applied from the journal, in order, before the next one."""

@@ -266,7 +266,7 @@ def test_a_late_reader_learns_the_state_and_not_its_history() -> None:
     assert world.updates == [("snapshot", world.at)]
 
 
-def test_a_filled_hole_comes_message_by_message() -> None:
+def test_a_filled_gap_comes_message_by_message() -> None:
     """The reader is untrusted once, then gets each message of the gap in order, then is trusted again."""
     world = _started()
     lost, last = world.write("delta", {"a": 1}), world.write("delta", {"a": 2})

@@ -43,7 +43,7 @@ async def test_reading_waits_for_the_first_entry(bus: Bus, other: Bus, answers: 
     assert [entry.id for entry in found[str(answers)]] == [expected]
 
 
-async def test_a_journals_extent_tells_what_was_trimmed(bus: Bus, answers: StreamName) -> None:
+async def test_a_journals_extent_shows_what_was_trimmed(bus: Bus, answers: StreamName) -> None:
     """The extent holds the oldest entry, the newest, and the number ever added; a missing journal has none."""
     writer = bus.writer(answers, None, retention=100)
     await writer.open()

@@ -45,7 +45,7 @@ async def test_a_request_arrives_once(bus: Bus, other: Bus, tenant: Tenant) -> N
     await reader.close()
 
 
-async def test_a_request_sent_before_anybody_read_arrives(bus: Bus, other: Bus, tenant: Tenant) -> None:
+async def test_a_request_sent_before_a_reader_started_arrives(bus: Bus, other: Bus, tenant: Tenant) -> None:
     """The journal keeps what was sent while no executor was there."""
     request_id = await bus.requests.send(tenant, ORDER)
     reader = other.request_reader([tenant], consumer="EXECUTOR")

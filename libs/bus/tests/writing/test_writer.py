@@ -23,7 +23,7 @@ async def _journal(url: str, key: str) -> list[tuple[str, Message]]:
         return [(entry.decode(), decode(fields[b"data"])) for entry, fields in await client.xrange(key)]
 
 
-async def test_messages_are_numbered_without_a_hole(bus: Bus, server: EmbeddedServer, published: Any) -> None:
+async def test_messages_are_numbered_without_a_gap(bus: Bus, server: EmbeddedServer, published: Any) -> None:
     """The journal holds 1, 2, 3 … of one epoch, each entry under its message's own id."""
     await published.writer.open()
     for amount in range(20):

@@ -42,7 +42,7 @@ def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
     """Return the part of an agent that a principal may see: other tenants' work is hidden entirely."""
     own = (principal.tenant, PUBLIC)
     units = [unit for unit in heartbeat.units if principal.is_operator or _tenant(unit.name) in own]
-    # The configuration of an agent without units may be anybody's.
+    # The configuration of an agent without units may belong to any tenant.
     sees_all = principal.is_operator or (bool(units) and len(units) == len(heartbeat.units))
     errors = [error for error in heartbeat.last_errors if sees_all or _tenant(error.where) in own]
     return AgentView(

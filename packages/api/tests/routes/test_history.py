@@ -34,7 +34,7 @@ async def trades(api: Any, tenant: Any, place: Any, trade: Any) -> int:
     return 95
 
 
-async def test_pages_give_every_row_once(admin: Any, trades: int) -> None:
+async def test_pages_return_every_row_once(admin: Any, trades: int) -> None:
     """Following next_cursor to its end returns all rows in order, none twice."""
     found, params = [], {"limit": 10}
     while True:

@@ -39,7 +39,7 @@ def _updates(venue: Venue) -> int:
     return sum(instrument.last_update_id for instrument in venue.instruments.values())
 
 
-def test_the_same_seed_and_steps_give_the_same_market(open_market: Opener) -> None:
+def test_the_same_seed_and_steps_make_the_same_market(open_market: Opener) -> None:
     """Every event is decided by the seed and the steps; another seed makes another market."""
     runs = []
     for seed in (1, 1, 2):

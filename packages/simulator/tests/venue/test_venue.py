@@ -269,7 +269,7 @@ def test_a_triggered_market_buy_spends_no_more_than_was_held(venue: Venue, alice
     assert _owned(alice, "USDT") == (Decimal(1000) - Decimal("136.4"), Decimal(0))
 
 
-def test_reports_tell_an_order_s_life(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
+def test_reports_follow_an_order_s_life(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
     """NEW, TRADE, CANCELED, each with the order as it then stood, the cancel under its own id."""
     order = venue.place(alice, _limit(Side.BUY, "2", "12", client_order_id="x")).order
     venue.crowd_submit(kcs, Side.SELL, 100, 12_000)

@@ -64,5 +64,5 @@ def _note(value: bytes) -> HaltNote:
     try:
         return _NOTE.decode(value)
     except msgspec.MsgspecError:
-        # Written by hand: what matters is that somebody wants it halted.
+        # Written by hand: only the halt itself matters.
         return HaltNote(since=0, reason=value.decode(errors="replace"))

@@ -137,7 +137,7 @@ class RequestReader:
             except Disconnected:
                 continue
             except CommandRefused as refused:
-                # NOGROUP: Redis lost everything; the group is made anew.
+                # NOGROUP: Redis lost everything; the group is made again.
                 if refused.code != "NOGROUP":
                     _log.error("requests cannot be read: %s", refused)
                     await asyncio.sleep(pauses.failed())

@@ -62,7 +62,7 @@ class EmbeddedServer:
             try:
                 await server._run()
             except _PortTaken:
-                # Between finding a free port and taking it, somebody else may have taken it.
+                # Between finding a free port and taking it, another process may have taken it.
                 if port is not None or not tries_left:
                     raise ServerFailed(
                         f"port {server.port} is in use by {await asyncio.to_thread(owner_of, server.port)}: "

@@ -34,7 +34,7 @@ PROFILE: Final = ExchangeProfile(
         finds_closed=False,
         cancels=True,
     ),
-    # Each frame has the next `u`, a snapshot begins anew; ccxt compares nothing. It subscribes to 50 levels.
+    # Each frame has the next `u`, a snapshot starts again; ccxt compares nothing. It subscribes to 50 levels.
     book=BookFeed(
         proof="sequence",
         checked_by="millrace",
