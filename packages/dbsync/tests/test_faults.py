@@ -7,9 +7,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
+from millrace_dbsync.committing.shared_database import database_url
+from millrace_service import SettingsInvalid
 
 
 class Ordeal:
@@ -202,3 +206,9 @@ async def test_it_starts_before_its_database(dbsync: Any, feed: Any) -> None:
     await dbsync.rows.restart()
     await dbsync.reached(feed.trades.name, last)
     await dbsync.all_stored(feed.trades, feed.book)
+
+
+def test_an_unsupported_database_is_a_wrong_setting() -> None:
+    """The process then ends with 2 and names the setting, instead of failing in each unit."""
+    with pytest.raises(SettingsInvalid, match="MILLRACE_DATABASE_URL: unsupported"):
+        database_url({"MILLRACE_DATABASE_URL": "mysql://localhost/millrace"})
