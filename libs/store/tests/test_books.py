@@ -110,7 +110,7 @@ async def test_an_epoch_without_its_snapshot_is_refused(store: Store, book_histo
     later = book_history(store, epoch=history._deltas.epoch + 60_000)
     later._deltas.seq = 1
     await later.play(3, snapshots_every=1_000)
-    with pytest.raises(BookUnknown, match="snapshot with which epoch"):
+    with pytest.raises(BookUnknown, match="first snapshot of epoch"):
         await store.market.book(history.name, at_ms=2**50)
     assert same(await store.market.book(history.name, at_ms=history.states[-1][0].at_ms), history.states[-1])
 

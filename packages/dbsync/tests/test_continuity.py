@@ -73,7 +73,7 @@ def test_a_redis_that_came_back_older_leaves_a_doubt() -> None:
     """After Redis lost messages and their writer restarted, it is unknown whether unread messages were lost."""
     (unknown,) = holes_before(NAME, MessageId(5, 20), MessageId(6, 1), Before(MessageId(5, 12), was_trimmed=True))
     assert unknown.missing == 0
-    assert "older state" in unknown.reason
+    assert "older data" in unknown.reason
 
 
 def test_messages_missing_within_an_epoch_say_why() -> None:

@@ -67,7 +67,7 @@ async def test_candles_are_built_from_trades_at_any_interval(admin: Any, trades:
     found = await admin.get("/api/v1/candles", params={**where, "interval": "30s"})
     assert [row["trades"] for row in found.json()["items"]] == [30, 30, 30, 5]
     missing = await admin.get("/api/v1/candles", params={"interval": "30s"})
-    assert "give exchange and symbol" in missing.json()["detail"]
+    assert "set exchange and symbol" in missing.json()["detail"]
 
 
 async def test_a_book_is_given_as_of_a_moment(api: Any, admin: Any, tenant: Any) -> None:

@@ -38,7 +38,7 @@ async def test_a_key_is_not_used_for_another_request(admin: Any, executor: Any) 
     other = NEW | {"exchangeId": "binance"}
     found = await admin.post("/api/v1/orders", json=other, headers=headers)
     assert found.status_code == 422
-    assert "take a new one" in found.json()["detail"]
+    assert "use a new key" in found.json()["detail"]
     assert len(executor.requests) == 1
 
 
