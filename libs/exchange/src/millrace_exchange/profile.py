@@ -214,6 +214,12 @@ class ExchangeProfile:
     (then leave it out)."""
     order_parameters: Mapping[str, str] = field(default_factory=dict)
     """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
+    quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
+    """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
+    trigger_orders: bool = False
+    """Whether an order with a trigger price is placed, found, changed and canceled as any other order is."""
+    free_parameters: frozenset[str] = frozenset({"selfTradePrevention"})
+    """What a request may add in `params`: nothing that changes size, price, kind, account or endpoint of the order."""
     post_only_type: str | None = None
     """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
     order_transport: Literal["rest", "websocket"] = "rest"
