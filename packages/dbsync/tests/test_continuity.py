@@ -56,7 +56,7 @@ def test_what_was_gone_before_the_first_reading_is_counted() -> None:
 
 
 def test_a_new_epoch_behind_what_was_read_is_no_loss() -> None:
-    """While the last message that was read is still there, a new epoch follows it without a gap."""
+    """While the last read message is still there, a new epoch follows it without a gap."""
     assert gaps_before(NAME, MessageId(5, 20), MessageId(6, 1), Before(MessageId(5, 20), was_trimmed=True)) == []
 
 
@@ -72,7 +72,7 @@ def test_a_redis_that_came_back_older_leaves_a_doubt() -> None:
     """After Redis lost messages and their writer restarted, it is unknown whether unread messages were lost."""
     (unknown,) = gaps_before(NAME, MessageId(5, 20), MessageId(6, 1), Before(MessageId(5, 12), was_trimmed=True))
     assert unknown.missing == 0
-    assert "older state" in unknown.reason
+    assert "older data" in unknown.reason
 
 
 def test_messages_missing_within_an_epoch_say_why() -> None:
@@ -85,7 +85,7 @@ def test_messages_missing_within_an_epoch_say_why() -> None:
 
 
 def test_a_journal_of_requests_is_whole_while_what_was_read_last_is_there() -> None:
-    """Requests have Redis's ids, which have gaps: only what stands before them tells."""
+    """Requests have Redis's ids, which are not consecutive: only the entry before a page shows a loss."""
     assert end_unknown("Ann.traderActions", BEGINNING, Before(None, was_trimmed=True)) == []
     assert end_unknown("Ann.traderActions", MessageId(5, 0), Before(MessageId(5, 0), was_trimmed=True)) == []
     (doubt,) = end_unknown("Ann.traderActions", MessageId(5, 0), Before(None, was_trimmed=True))

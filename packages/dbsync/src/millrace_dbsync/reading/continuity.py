@@ -59,7 +59,7 @@ def gaps_before(name: str, position: MessageId, first: MessageId, before: Before
 def end_unknown(name: str, position: MessageId, before: Before) -> list[Gap]:
     """Return the possible gap in a journal whose ids are times (requests to trade); none if nothing can be lost.
 
-    Such ids have gaps by nature, so a page is compared with the entry before it: nothing is lost if that was read.
+    Such ids are not consecutive, so a page is compared with the entry before it: nothing is lost if that was read.
     """
     if position == BEGINNING or before.last == position:
         return []
