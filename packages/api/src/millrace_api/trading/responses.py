@@ -57,11 +57,13 @@ class PendingResponses:
 
     async def close(self) -> None:
         """Stop following."""
-        for watch in self._watches.values():
+        # Taken at once: while one closes, another that nobody waits for may reach the end of its time.
+        watches, self._watches = self._watches, {}
+        for watch in watches.values():
             if watch.idle is not None:
                 watch.idle.cancel()
+        for watch in watches.values():
             await watch.follower.close()
-        self._watches.clear()
         if self._closing:
             await asyncio.wait(self._closing)
 
