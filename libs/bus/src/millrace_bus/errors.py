@@ -78,10 +78,10 @@ class InvalidOrder(BusError):
 
 
 class TaskFailed(BusError):
-    """An unforeseen error ended something that is to run for ever. It is the cause; None means a cancellation."""
+    """An unforeseen error ended something that is to run for ever. It is the cause; None if it returned."""
 
     def __init__(self, task: str, error: BaseException | None) -> None:
-        reason = "it was cancelled from inside" if error is None else f"{type(error).__name__}: {error}"
+        reason = "it returned" if error is None else f"{type(error).__name__}: {error}"
         super().__init__(f"{task} has ended: {reason}")
         self.task = task
         self.__cause__ = error

@@ -211,7 +211,8 @@ class FollowedStream:
         refusals = Backoff(_READ_RETRIES)
         while True:
             while (need := self.gap_recovery.need) is not None:
-                await asyncio.sleep(_pause_s(self.gap_recovery.attempts))
+                # The first start again is immediate: most often the writer has just opened a new epoch.
+                await asyncio.sleep(RESTARTS.pause_s(self.gap_recovery.attempts - 1))
                 try:
                     await self._read(need)
                 except (Disconnected, CommandRefused):
@@ -283,12 +284,3 @@ def _snapshot(found: list[Any]) -> Message | None:
         return decode(body)
     except InvalidMessage:
         return None
-
-
-def _pause_s(attempts: int) -> float:
-    # The first start again is immediate: most often the writer has just opened a new epoch.
-    if attempts <= 1:
-        return 0.0
-    backoff = Backoff(RESTARTS)
-    backoff.failures = attempts - 2
-    return backoff.failed()
