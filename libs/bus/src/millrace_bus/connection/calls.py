@@ -31,7 +31,7 @@ class Calls:
     async def call(self, *parts: Part) -> Any:
         """Return a command's reply, however long Redis is away.
 
-        A command whose reply was lost is sent again, so that it may be carried out twice: only for such as may be.
+        A command whose reply was lost is sent again: use it only for commands that may run twice.
 
         Raises:
             CommandRefused: Redis answered with an error.

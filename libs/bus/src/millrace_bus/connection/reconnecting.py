@@ -1,4 +1,4 @@
-"""A connection that always comes back: jittered retries for ever, and a ping that finds a dead server."""
+"""A connection that always comes back: jittered retries without end, and a ping that finds a dead server."""
 
 import asyncio
 import contextlib

@@ -54,7 +54,7 @@ class OrderMerger:
 
         Raises:
             CommandRefused: Redis does not read or write it.
-            InvalidOrder: it, or what is there under its id, has numbers that are none, or cannot be read.
+            InvalidOrder: it, or what is there under its id, has a NaN or infinite number, or cannot be read.
             TaskFailed: an unforeseen error; whether it was merged is open.
         """
         check_numbers(record)

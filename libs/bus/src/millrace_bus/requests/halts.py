@@ -1,4 +1,4 @@
-"""What is halted for a tenant: everything, an exchange, an order source. See docs/protocol.md, "Names"."""
+"""What is halted for a tenant: everything, an exchange, an order source. See docs/protocol.md, "Halts"."""
 
 from typing import NamedTuple
 

@@ -125,7 +125,7 @@ class RequestReader:
         self._arrived.put_nowait(None)
 
     async def _read(self) -> None:
-        """Read the journals for ever, whatever happens to Redis."""
+        """Read the journals until cancelled, through any outage of Redis."""
         pauses = Backoff(REFUSED_RETRIES)
         while True:
             connection = await self._reconnecting.up()
@@ -222,7 +222,7 @@ class _Typed:
         self._tenant, self._arrived = tenant, arrived
 
     def subscribed(self) -> None:
-        """Nothing to do: what was published before reached nobody, as its publisher saw."""
+        """Do nothing: `PUBLISH` has told its sender that nobody received what came before."""
 
     def disconnected(self) -> None:
         """Nothing to do."""

@@ -110,7 +110,7 @@ class StreamWriter:
             raise self._failure.__cause__ or self._failure
 
     async def failed(self) -> NoReturn:
-        """Wait until an error ends the writer, and raise that error; for ever if none does.
+        """Wait until an error ends the writer, and raise that error; without end if none does.
 
         That is an error in what the writer was handed, `take_snapshot` and `resume`, or an unforeseen one.
         """
@@ -207,7 +207,7 @@ class StreamWriter:
         return self._stream.last
 
     async def _keep(self) -> None:
-        """Meet the stream again after each outage and refusal, for ever."""
+        """Open the stream again after each outage and refusal, until cancelled."""
         pauses = Backoff(REFUSED_RETRIES)
         while True:
             connection = await self._reconnecting.up()

@@ -127,7 +127,7 @@ class SocketProtocol(asyncio.Protocol):
         _hand_over(transport, data, lambda _: LiveListener(self.services, principal, address))
 
     def _decided(self, task: "asyncio.Task[None]") -> None:
-        """Answer a client about whom deciding failed; it would wait for ever."""
+        """Answer a client whose admission failed with an error, so that it does not wait without end."""
         if task.cancelled() or self._transport is None or (error := task.exception()) is None:
             return
         _log.error("a live connection could not be admitted", exc_info=error)
