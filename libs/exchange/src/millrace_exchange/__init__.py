@@ -9,8 +9,8 @@
     acknowledged = await exchange.execution.create_order(payload, client_order_id)
 
 **To add a profile** of an exchange that ccxt reaches: write `profiles/<ccxt id>.py` with its `PROFILE`, the source of
-each fact beside it, and its test, `tests/profiles/test_<ccxt id>.py`. Nothing else changes: no code compares an exchange's id. An
-exchange without a profile works with the safe default.
+each fact beside it, and its test, `tests/profiles/test_<ccxt id>.py`. Nothing else changes: no code compares an
+exchange's id. An exchange without a profile works with the safe default.
 
 **To support an exchange natively** (without ccxt): write a folder beside `ccxt/` with classes that implement `Exchange`
 and its four ports (`OrderQueries` is a part of two), choose it in `opening.py`, and inherit the contract tests

@@ -28,8 +28,8 @@ _KEEPALIVE: dict[int, int] = (
 class Control:
     """Sends single commands over connections of a pool.
 
-    Every call is repeated without end while Redis cannot be reached, also when only its answer was lost: use it only for
-    commands that may run twice.
+    Every call is repeated without end while Redis cannot be reached, also when only its answer was lost: use it only
+    for commands that may run twice.
     """
 
     def __init__(self, address: Address, name: str, grouping: Grouping = one_group) -> None:
