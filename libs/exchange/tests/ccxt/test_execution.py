@@ -67,7 +67,7 @@ def client(ccxt: Answers, window: HistoryWindow = NOTHING, ids: ClientOrderIds =
     return CcxtExecutionClient(CcxtCaller(ccxt, profile, has_keys=True))
 
 
-async def test_an_answer_without_an_id_is_no_evidence_of_an_order() -> None:
+async def test_an_answer_without_an_id_does_not_prove_an_order() -> None:
     """Ccxt makes an order without an id of a body that was cut short: it can be asked for again."""
     with pytest.raises(Retryable):
         await client(Answers()).fetch_order(SYMBOL, client_order_id="ours")
@@ -129,5 +129,5 @@ async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
     filled.fetch_order = AsyncMock(return_value={"id": "1", "symbol": SYMBOL, "amount": 10.0, "filled": 4.0})
     profile = ExchangeProfile(exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit_amount="remaining")
     account = CcxtExecutionClient(CcxtCaller(filled, profile, has_keys=True))
-    with pytest.raises(Rejected, match="4 are filled already"):
+    with pytest.raises(Rejected, match="4 are filled"):
         await account.edit_order(EditPayload(symbol=SYMBOL, order_id="1", amount_base=Decimal(4)), "new")

@@ -69,7 +69,7 @@ def test_the_page_lists_exchanges() -> None:
 
 @pytest.mark.parametrize("exchange", LISTED)
 def test_the_page_says_what_the_profile_says(exchange: str) -> None:
-    """A reader of the page is never told what held once: each row follows from the profile."""
+    """The page never shows outdated facts: each row follows from the profile."""
     profile = profiles()[ExchangeId(exchange)]
     rows = [line for line in LINES if (found := ROW.match(line)) and found[1] == exchange]
     assert rows == [orders_row(profile), data_row(profile), unverified_row(profile)]

@@ -36,7 +36,7 @@ class _Taker:
         self.prevented = False
 
     def wants(self, price: int) -> int | None:
-        """Return how many lots it takes at this price; None for as many as there are."""
+        """Return how many lots it takes at this price; None for all available."""
         if self.budget is None:
             return self.remaining
         affordable = self.budget // price
@@ -86,7 +86,7 @@ class Engine:
         return found if limit is None else found[:limit]
 
     def cost(self, side: Side, quantity: int) -> tuple[int, int]:
-        """Return what a market order of this side would find now: (lots, ticks × lots)."""
+        """Return the fill of a market order of this side now: (lots, ticks × lots)."""
         lots = product = 0
         for level in self.side(side.opposite).levels():
             taken = min(level.total, quantity - lots)
@@ -97,7 +97,7 @@ class Engine:
         return lots, product
 
     def within(self, side: Side, budget: int) -> tuple[int, int]:
-        """Return what a market order of this side would find for a budget: (lots, ticks × lots)."""
+        """Return the fill of a market order of this side for a budget: (lots, ticks × lots)."""
         lots = product = 0
         for level in self.side(side.opposite).levels():
             taken = min(level.total, (budget - product) // level.price)
@@ -108,7 +108,7 @@ class Engine:
         return lots, product
 
     def would_trigger(self, order: NewOrder) -> bool:
-        """Tell whether a stop or take-profit order would be triggered by the last price as it stands."""
+        """Tell whether a stop or take-profit order would be triggered by the present last price."""
         if self.last_price is None or order.trigger_price is None:
             return False
         if rises_to(order):

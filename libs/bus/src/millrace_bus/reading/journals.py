@@ -1,4 +1,4 @@
-"""Reading journals from known positions, many at once: what a database needs. See docs/protocol.md, "Names"."""
+"""Reads journals from known positions, many at once, as a database needs. See docs/protocol.md, "Names"."""
 
 import asyncio
 import time
@@ -22,16 +22,16 @@ _LOOK_EVERY_S = 0.01
 
 
 class Extent(NamedTuple):
-    """From where to where a journal reaches."""
+    """Range of a journal."""
 
     oldest: MessageId | None
-    """The first entry that is still there; None when it is empty."""
+    """The oldest entry; None if the journal is empty."""
     newest: MessageId
     """The last id that was ever written; it may have been deleted since."""
     length: int
-    """Entries that are there."""
+    """Present entries."""
     added: int
-    """Entries that were ever written since the key exists; more than `length` once it was trimmed."""
+    """Entries written since the key exists; more than `length` once it was trimmed."""
 
 
 class Journals:
@@ -53,12 +53,12 @@ class Journals:
     async def read(
         self, positions: Mapping[str, MessageId], *, most: int, wait_s: float = 0.0
     ) -> dict[str, JournalPage]:
-        """Return what comes after each position, oldest first, `most` entries of each journal; only those with entries.
+        """Return up to `most` entries after each position, oldest first; journals without new entries are omitted.
 
-        Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again.
+        Waits up to `wait_s` (1 s at most) for the first entry. An outage restarts the wait.
 
         Raises:
-            CommandRefused: Redis does not read, as when a key is no stream.
+            CommandRefused: Redis refuses, for instance because a key is not a stream.
         """
         if not positions:
             await asyncio.sleep(wait_s)
@@ -84,12 +84,12 @@ class Journals:
         return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
 
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
-        """Return the id of the last entry before an id; None where there is none."""
+        """Return the id of the last entry before an id, or None."""
         found = await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1)
         return first_id(found)
 
     async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
-        """Return how far journals reach; those that do not exist are left out."""
+        """Return the ranges of journals; those that do not exist are omitted."""
         wanted = tuple(names)
         found = await asyncio.gather(*map(self._extent, wanted))
         return {name: extent for name, extent in zip(wanted, found, strict=True) if extent is not None}

@@ -1,4 +1,4 @@
-"""What is halted for a tenant: everything, an exchange, an order source. See docs/protocol.md, "Halts"."""
+"""Halts of a tenant: of everything, an exchange, or an order source. See docs/protocol.md, "Halts"."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from millrace_core.names import ExchangeId, Tenant, halt_key
 
 
 class HaltScope(NamedTuple):
-    """What a halt stops: an exchange, an order source, or with neither everything of the tenant."""
+    """Scope of a halt: an exchange, an order source, or with neither everything of the tenant."""
 
     exchange: ExchangeId | None = None
     order_source: str | None = None
@@ -29,7 +29,7 @@ class HaltScope(NamedTuple):
 
 
 class HaltNote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Since when, why and by whom something is halted."""
+    """Time, reason and author of a halt."""
 
     since: int
     """ms"""
@@ -47,7 +47,7 @@ class Halts:
         self._call = call
 
     async def set(self, tenant: Tenant, scope: HaltScope, note: HaltNote) -> None:
-        """Halt; a halt that is there already takes the new note."""
+        """Halt; an existing halt gets the new note."""
         await self._call("HSET", halt_key(tenant), str(scope), msgspec.json.encode(note))
 
     async def clear(self, tenant: Tenant, scope: HaltScope) -> bool:
@@ -55,7 +55,7 @@ class Halts:
         return bool(await self._call("HDEL", halt_key(tenant), str(scope)))
 
     async def get(self, tenant: Tenant) -> dict[HaltScope, HaltNote]:
-        """Return everything that is halted; a note that cannot be read halts all the same."""
+        """Return all halts; one with an unreadable note counts too."""
         found = await self._call("HGETALL", halt_key(tenant))
         return {HaltScope.parse(field.decode()): _note(value) for field, value in found.items()}
 
@@ -64,5 +64,5 @@ def _note(value: bytes) -> HaltNote:
     try:
         return _NOTE.decode(value)
     except msgspec.MsgspecError:
-        # Written by hand: what matters is that somebody wants it halted.
+        # Written by hand: only the halt itself matters.
         return HaltNote(since=0, reason=value.decode(errors="replace"))

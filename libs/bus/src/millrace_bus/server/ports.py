@@ -28,7 +28,7 @@ def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
 
 
 def owner_of(port: int) -> str:
-    """Name the process that listens on a port, such as `redis-server (process 812)`, as far as we may see."""
+    """Name the process that listens on a port, such as `redis-server (process 812)`, if that may be seen."""
     sockets = {f"socket:[{inode}]" for inode in _listening(port)}
     for process in Path("/proc").glob("[0-9]*"):
         if sockets & _held(process):
@@ -48,7 +48,7 @@ def _listening(port: int) -> set[str]:
 
 
 def _held(process: Path) -> set[str]:
-    """Return what a process has open; nothing of another user's, or of one that has just ended."""
+    """Return the open files of a process; none of another user's process, or one that has just ended."""
     held = set()
     with contextlib.suppress(OSError):
         for descriptor in (process / "fd").iterdir():

@@ -36,7 +36,7 @@ class Audit:
             "actor": actor,
             "action": action,
             "outcome": outcome,
-            # PostgreSQL's texts hold no NUL, and the target comes from whoever sent the request.
+            # PostgreSQL's texts hold no NUL, and the target comes from the client.
             "target": target and target.replace("\x00", "")[:512],
             "address": address,
             "detail": detail,
