@@ -16,7 +16,8 @@ import redis.asyncio as redis_asyncio
 from benchmarks.figures import Figure, interleaved
 from benchmarks.processes import cpu_s
 from millrace_bus import EmbeddedServer
-from millrace_cli.processes import free_port, listening
+from millrace_bus.server.ports import free_port
+from millrace_cli.processes import listening
 
 ROUNDS = 3
 WARM_UP_S = 3.0

@@ -31,7 +31,7 @@ def server_if_any(request: pytest.FixtureRequest) -> PostgresServer | None:
 
 @pytest.fixture
 async def database(server_if_any: PostgresServer | None, tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database: SQLite, unless the test is parametrized by `BOTH_DATABASES`."""
+    """An empty database: SQLite, unless `server_if_any` is a PostgreSQL server."""
     opened = databases.sqlite(tmp_path) if server_if_any is None else databases.postgres(server_if_any)
     async with opened as database:
         yield database

@@ -81,7 +81,7 @@ def candles_of(journal: Journal) -> dict[tuple[str, int], tuple[Any, ...]]:
 
 def is_kept(name: str) -> bool:
     """Tell whether a journal is stored: of snapshots those that hold what messages alone do not (docs/dbsync.md)."""
-    kinds = ("watchOrderBook", "watchTicker", "watchBalance", "watchPositions", "watchOrders")
+    kinds = ("watchOrderBook", "watchTicker", "watchBalance", "watchOrders")
     return not name.startswith("stream.snapshot.") or _action(name.replace("stream.snapshot.", "stream.")) in kinds
 
 

@@ -19,8 +19,9 @@ from redis.backoff import ConstantBackoff
 from tests.support.databases import Database
 
 from millrace_bus import EmbeddedServer
+from millrace_bus.server.ports import free_port
 from millrace_cli import configs
-from millrace_cli.processes import Service, free_port, listening
+from millrace_cli.processes import Service, listening
 
 ROOT = Path(__file__).resolve().parents[2]
 STRATEGIES = ROOT / "examples" / "strategies"

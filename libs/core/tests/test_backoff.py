@@ -29,3 +29,15 @@ def test_after_a_healthy_life_the_first_pause_comes_again() -> None:
         backoff.failed()
     backoff.recovered()
     assert backoff.failed() == POLICY.first_s
+
+
+def test_a_pause_lasts_as_long_as_the_other_side_wants() -> None:
+    """A ban of two minutes is waited out, however few failures there were; a shorter wish shortens no pause."""
+    backoff = Backoff(POLICY, random=lambda: 1.0)
+    assert backoff.failed(at_least_s=120) == 120
+    assert backoff.failed(at_least_s=0.1) == 1
+
+
+def test_a_policy_knows_the_pause_after_any_number_of_failures() -> None:
+    """A caller that counts by itself gets the same pauses, and none before the first failure."""
+    assert [POLICY.pause_s(failures, lambda: 1.0) for failures in (0, 1, 2, 3, 9)] == [0, 0.5, 1, 2, 30]

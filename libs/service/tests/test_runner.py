@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from millrace_bus import Bus, EmbeddedServer
+from millrace_bus.cancellation import CancelledInside
 from millrace_core.config.common import BaseConfig
 from millrace_core.heartbeat import Heartbeat, UnitHealth
 from millrace_core.names import AgentId, config_key
 from millrace_service import Agent, Settings, UnitHealthReporter, run_agent
-from millrace_service.errors import CancelledInside
 
 ID = AgentId("TINY")
 PATIENCE_S = 10

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from millrace_service.errors import CancelledInside
-from millrace_service.tasks import run_all
+from millrace_bus.cancellation import CancelledInside
+from millrace_service.tasks import first_of, run_all
 
 
 async def _raise(error: Exception) -> None:
@@ -66,3 +66,43 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == ["cancelled", "cancelled"]
+
+
+async def test_the_first_end_cancels_the_others_and_waits_for_them() -> None:
+    """A coroutine that returns ends the others, and nothing has failed."""
+    ended: list[str] = []
+    await first_of(asyncio.sleep(0), _note_cancellation(ended))
+    assert ended == ["cancelled"]
+
+
+async def test_the_first_failure_is_raised_once_all_have_ended() -> None:
+    """A coroutine that fails ends the others, and its error is raised as it is."""
+    ended: list[str] = []
+    with pytest.raises(LookupError, match="gone"):
+        await first_of(_note_cancellation(ended), _raise(LookupError("gone")))
+    assert ended == ["cancelled"]
+
+
+async def test_what_fails_while_it_is_cancelled_is_raised() -> None:
+    """An error of the clean-up is not lost, though another coroutine ended first."""
+
+    async def cleans_up_badly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("cleaning up")
+
+    with pytest.raises(OSError, match="cleaning up"):
+        await first_of(cleans_up_badly(), asyncio.sleep(0))
+
+
+async def test_a_cancellation_from_inside_ends_the_others_and_is_a_failure() -> None:
+    """A coroutine that awaits a cancelled future would otherwise pass for one that returned."""
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone.cancel()
+
+    async def await_it() -> None:
+        await gone
+
+    with pytest.raises(CancelledInside, match="await_it"):
+        await first_of(await_it(), asyncio.Event().wait())

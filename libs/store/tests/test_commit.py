@@ -43,7 +43,7 @@ def give(batch: Batch, name: Callable[..., StreamName], first: int = 1, last: in
         batch.ticker(at("watchTicker"), b'{"last":1.10}')
         batch.orders(at("watchOrders"), [Order("o1", "KCS/USDT", filled=Decimal(seq), amount=Decimal(9))])
         batch.balances(at("watchBalance", None), {"KCS": Balance(0.1, 0.2, 0.3)})
-        batch.event(at("watchPositions", None), b'{"positions":[]}')
+        batch.event(at("watchLiquidations", None), b'{"positions":[]}')
         batch.status(at("fetchNothing"), Status("live"))
         batch.request(at("traderActions")._replace(name="T.traderActions"), b'{"payload":{}}', {"payload": {}})
         batch.response(at("createOrder"), Response(f"r{seq}", "rejected", None, "James"), Trace(sent=1))

@@ -144,7 +144,7 @@ async def test_candles_of_the_exchange_are_replaced_by_newer_ones(
 async def test_events_are_given_as_they_travelled(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
     """Messages without a table of their own are kept and given, by action."""
     async with store.batch() as batch:
-        batch.event(journal(name("watchPositions", None)).next(), b'{"positions":[1.10]}')
+        batch.event(journal(name("watchLiquidations", None)).next(), b'{"positions":[1.10]}')
         batch.event(journal(name("watchFundingRate")).next(), b'{"rate":0.1}')
-    (event,) = (await store.market.events(SCOPE, "watchPositions")).rows
-    assert (event.action, event.symbol, event.data) == ("watchPositions", None, {"positions": [1.1]})
+    (event,) = (await store.market.events(SCOPE, "watchLiquidations")).rows
+    assert (event.action, event.symbol, event.data) == ("watchLiquidations", None, {"positions": [1.1]})

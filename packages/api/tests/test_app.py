@@ -35,7 +35,7 @@ PARTS = {
     "symbol": "KCS/USDT",
     "order_id": "victims-order",
     "request_id": "0" * 32,
-    "action": "watchPositions",
+    "action": "watchLiquidations",
     "agent_id": "VICTIM",
     "token_id": "0" * 12,
     "kind": "trades",

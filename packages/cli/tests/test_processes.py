@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace_cli.processes import Processes, Service, free_port, listening
+from millrace_bus.server.ports import free_port
+from millrace_cli.processes import Processes, Service, listening
 
 OBEDIENT = "import signal, time\nprint('up', flush=True)\nsignal.pause()\n"
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{OBEDIENT}"
@@ -87,14 +88,6 @@ async def test_a_service_ends_when_its_parent_is_killed(modules: Path) -> None:
     await asyncio.wait_for(ended.wait(), 5)
     asyncio.get_running_loop().remove_reader(watch)
     os.close(watch)
-
-
-def test_a_free_port_is_kept_and_a_busy_one_replaced() -> None:
-    """The usual port is chosen if it is free."""
-    port = free_port(0)
-    assert free_port(port) == port
-    with socket.create_server(("127.0.0.1", port)):
-        assert free_port(port) != port
 
 
 async def test_waiting_for_a_listener_ends_when_there_is_one() -> None:

@@ -2,8 +2,9 @@ import asyncio
 
 import pytest
 
+from millrace_bus.cancellation import CancelledInside
 from millrace_executor.request_tasks import RequestTasks
-from millrace_service.errors import CancelledInside, UnitEnded
+from millrace_service.errors import UnitEnded
 
 
 async def test_the_first_crash_of_a_task_ends_the_whole() -> None:

@@ -9,7 +9,7 @@ MillraceError
     ├── RequestExpired  request_id   Redis did not acknowledge a request while it was valid
     ├── TooManyRequests tenant       so many requests wait for Redis that no more are taken
     ├── UnmergeableOrder order_id    an order's record cannot be joined with another
-    ├── TaskFailed      task         an unforeseen error ended something that is to run for ever; it is the cause
+    ├── TaskFailed      task         an unforeseen error ended a background task; it is the cause
     └── ServerFailed    port, data_dir the embedded server did not start; the text says what to do
 """
 
@@ -78,10 +78,10 @@ class UnmergeableOrder(BusError):
 
 
 class TaskFailed(BusError):
-    """An unforeseen error ended a background task. It is the cause; None means a cancellation."""
+    """An unforeseen error ended a background task. It is the cause; None if the task returned."""
 
     def __init__(self, task: str, error: BaseException | None) -> None:
-        reason = "it was cancelled from inside" if error is None else f"{type(error).__name__}: {error}"
+        reason = "it returned" if error is None else f"{type(error).__name__}: {error}"
         super().__init__(f"{task} has ended: {reason}")
         self.task = task
         self.__cause__ = error

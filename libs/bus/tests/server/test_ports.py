@@ -3,7 +3,7 @@
 import os
 import socket
 
-from millrace_bus.server.ports import owner_of, port_is_free
+from millrace_bus.server.ports import free_port, owner_of, port_is_free
 
 
 def test_a_listener_is_found() -> None:
@@ -16,3 +16,11 @@ def test_a_listener_is_found() -> None:
         assert f"(process {os.getpid()})" in owner_of(port)
     assert port_is_free("127.0.0.1", port)
     assert owner_of(port) == "another process"
+
+
+def test_a_free_port_is_kept_and_a_busy_one_replaced() -> None:
+    """A person gets the port that they know when nobody else has it."""
+    port = free_port(0)
+    assert free_port(port) == port
+    with socket.create_server(("127.0.0.1", port)):
+        assert free_port(port) != port

@@ -9,13 +9,13 @@
     acknowledged = await exchange.execution.create_order(payload, client_order_id)
 
 **To add a profile** of an exchange that ccxt reaches: write `profiles/<ccxt id>.py` with its `PROFILE`, the source of
-each fact beside it, and a test in `tests/profiles`. Nothing else changes: no code compares an exchange's id. An
-exchange without a profile works with the safe default.
+each fact beside it, and its test, `tests/profiles/test_<ccxt id>.py`. Nothing else changes: no code compares an
+exchange's id. An exchange without a profile works with the safe default.
 
-**To support an exchange natively** (without ccxt): write a folder beside `ccxt/` with classes that implement the five
-ports, choose it in `opening.py`, and inherit the contract tests (`libs/exchange/tests/contracts`) in a test that runs
-them against it. An adapter reads its exchange's profile where it needs a fact, and raises the four errors by evidence
-only.
+**To support an exchange natively** (without ccxt): write a folder beside `ccxt/` with classes that implement `Exchange`
+and its four ports (`OrderQueries` is a part of two), choose it in `opening.py`, and inherit the contract tests
+(`libs/exchange/tests/contracts`) in a test that runs them against it. An adapter reads its exchange's profile where it
+needs a fact, and raises the four errors by evidence only.
 """
 
 from millrace_exchange.errors import (

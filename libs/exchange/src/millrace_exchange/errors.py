@@ -46,6 +46,11 @@ class ExchangeError(MillraceError):
         self.kind = kind
         """Name of ccxt's class for it, such as `InsufficientFunds`."""
 
+    @property
+    def retry_after_s(self) -> float:
+        """Return the seconds that the exchange wants us to wait; 0 if it names none."""
+        return 0.0
+
 
 class Retryable(ExchangeError):
     """Nothing was done; the request may be tried again."""
@@ -54,6 +59,11 @@ class Retryable(ExchangeError):
         super().__init__(message, exchange=exchange, action=action, kind=kind)
         self.retry_after_ms = retry_after_ms
         """How long to wait first."""
+
+    @property
+    def retry_after_s(self) -> float:
+        """Return the seconds to wait first."""
+        return self.retry_after_ms / 1000
 
 
 class Rejected(ExchangeError):

@@ -1,6 +1,10 @@
 """ccxt itself, asked what it would send: profiles say how it behaves, so its own code is the witness."""
 
 from collections.abc import Callable
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,7 +15,6 @@ from millrace_exchange.profiles import profile_of
 
 OUR_ID = "00112233445566778899aabbccddeeff"
 """A request id."""
-_SWAPS = frozenset({"binanceusdm", "kucoinfutures", "hyperliquid"})
 
 
 class RecordedCcxt:
@@ -20,7 +23,7 @@ class RecordedCcxt:
     def __init__(self, exchange: str, options: dict[str, Any] | None = None) -> None:
         self.profile: ExchangeProfile = profile_of(exchange)
         self.ccxt: Any = load_exchange(exchange)({"options": options or {}})
-        self.symbol = "BTC/USDT:USDT" if exchange in _SWAPS else "BTC/USDT"
+        self.symbol: str = getattr(_own_test(exchange), "SYMBOL", "BTC/USDT")
         self.client_order_id = self.profile.client_order_ids.of(OUR_ID)
         self.answer: Any = {}
         """What the exchange answers to everything."""
@@ -102,6 +105,28 @@ def _leaves(tree: Any, name: str = "") -> list[tuple[str, Any]]:
     if isinstance(tree, list):
         return [leaf for value in tree for leaf in _leaves(value, name)]
     return [(name, tree)]
+
+
+@cache
+def _own_test(exchange: str) -> ModuleType:
+    path = Path(__file__).with_name(f"test_{exchange}.py")
+    spec = spec_from_file_location(f"own_test_of_{exchange}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def own_test() -> Callable[[str], ModuleType]:
+    """Load the test of one exchange's profile, which states what the tests of all profiles need.
+
+    That is `CLIENT_ORDER_ID_FORM`, a regular expression, and where they apply: `EDIT_PARAMETER`, the exchange's own
+    name of our id in an edit; `SYMBOL`, a market that it has; `FORMER_NAMES`, aliases that ccxt knew once;
+    `EDIT_IS_MISSING`.
+    """
+    return _own_test
 
 
 @pytest.fixture

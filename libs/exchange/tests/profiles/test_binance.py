@@ -7,6 +7,9 @@ import pytest
 
 from millrace_exchange.profiles.binance import PROFILE
 
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9_-]{1,36}"
+EDIT_PARAMETER = "newClientOrderId"
+
 
 def test_absence_proves_nothing_for_fifteen_seconds() -> None:
     """A request is valid for 5 s, and the matching engine is given up on after 10."""

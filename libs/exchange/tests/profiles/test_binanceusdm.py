@@ -8,6 +8,10 @@ from millrace_core.names import ExchangeId
 from millrace_exchange.profiles import profile_of
 from millrace_exchange.profiles.binanceusdm import PROFILE
 
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9_.:/-]{1,36}"
+EDIT_PARAMETER = "origClientOrderId"
+SYMBOL = "BTC/USDT:USDT"
+
 
 async def test_an_edit_names_the_order_that_it_changes(recorded: Callable[..., Any]) -> None:
     """Our id is that of the order that stands there, so a new one must not be given."""

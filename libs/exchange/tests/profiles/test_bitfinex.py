@@ -9,6 +9,8 @@ from ccxt.base.errors import InvalidOrder
 
 from millrace_exchange.profiles.bitfinex import PROFILE
 
+CLIENT_ORDER_ID_FORM = r"\d{1,14}"
+
 
 def test_our_id_is_a_number_of_45_bits() -> None:
     """Bitfinex takes nothing else; ccxt hands on what it is given."""

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+CLIENT_ORDER_ID_FORM = r".{1,40}"
+EDIT_PARAMETER = "clientOid"
+
 
 async def test_an_edit_names_the_order_that_it_replaces(recorded: Callable[..., Any]) -> None:
     """Bitget places a new order; our id is that of the old one."""

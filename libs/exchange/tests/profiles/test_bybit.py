@@ -8,6 +8,9 @@ from ccxt.base.errors import ArgumentsRequired, OrderNotFound
 
 from millrace_exchange.profiles.bybit import PROFILE
 
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9_-]{1,36}"
+EDIT_PARAMETER = "orderLinkId"
+
 
 async def test_ccxt_asks_for_an_order_only_with_the_option_set(recorded: Callable[..., Any]) -> None:
     """Without the profile's option ccxt refuses to ask; with it, it asks by our id."""

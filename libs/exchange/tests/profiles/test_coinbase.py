@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+CLIENT_ORDER_ID_FORM = r".{1,36}"
+
 
 async def test_orders_are_asked_for_by_coinbase_s_id_alone(recorded: Callable[..., Any]) -> None:
     """The order's id stays empty in the path whatever parameters say: the answer would prove nothing."""

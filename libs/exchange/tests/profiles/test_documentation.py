@@ -1,15 +1,20 @@
 """The page on exchanges agrees with the profiles."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from millrace_core.clock import DAY_MS
+from millrace_core.names import ExchangeId
 from millrace_exchange.profile import ExchangeProfile, HistoryWindow
 from millrace_exchange.profiles import profiles
 
 PAGE = Path(__file__).parents[4] / "docs" / "exchanges.md"
-PROFILES = sorted({profile.exchange: profile for profile in profiles().values()}.values(), key=lambda p: p.exchange)
+LINES = PAGE.read_text().splitlines()
+ROW = re.compile(r"\| `(\w+)`")
+LISTED = sorted({found[1] for line in LINES if (found := ROW.match(line))})
+"""The exchanges that the page lists; a profile need not be among them."""
 
 
 def row(*cells: object) -> str:
@@ -58,10 +63,14 @@ def unverified_row(profile: ExchangeProfile) -> str:
     return row(f"`{profile.exchange}`", ", ".join(f"`{name}`" for name in sorted(profile.unverified)))
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=[profile.exchange for profile in PROFILES])
-def test_the_page_says_what_the_profile_says(profile: ExchangeProfile) -> None:
+def test_the_page_lists_exchanges() -> None:
+    """The tables are found: nothing is compared otherwise."""
+    assert {"binance", "kucoin"} <= set(LISTED)
+
+
+@pytest.mark.parametrize("exchange", LISTED)
+def test_the_page_says_what_the_profile_says(exchange: str) -> None:
     """The page never shows outdated facts: each row follows from the profile."""
-    lines = PAGE.read_text().splitlines()
-    assert [
-        text for text in (orders_row(profile), data_row(profile), unverified_row(profile)) if text not in lines
-    ] == []
+    profile = profiles()[ExchangeId(exchange)]
+    rows = [line for line in LINES if (found := ROW.match(line)) and found[1] == exchange]
+    assert rows == [orders_row(profile), data_row(profile), unverified_row(profile)]

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+CLIENT_ORDER_ID_FORM = r"t-[A-Za-z0-9_.-]{1,28}"
+FORMER_NAMES = {"gateio"}
+
 
 def frame(first: int, last: int, *, full: bool = False) -> dict[str, Any]:
     """Return a frame of the spot book with its numbers."""

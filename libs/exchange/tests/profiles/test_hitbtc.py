@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9]{8,32}"
+EDIT_PARAMETER = "client_order_id"
+
 
 async def test_an_order_that_is_not_there_is_no_error(recorded: Callable[..., Any]) -> None:
     """An empty history becomes an order without an id, which proves nothing."""

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from ccxt.base.errors import ChecksumError
 
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9_-]{1,64}"
+EDIT_PARAMETER = "client-order-id"
+FORMER_NAMES = {"huobi"}
+
 
 async def test_an_edit_is_two_requests(recorded: Callable[..., Any]) -> None:
     """An order is canceled first and then created again under our new id: the second request may fail alone."""

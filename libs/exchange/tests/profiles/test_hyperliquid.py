@@ -2,6 +2,10 @@
 
 from millrace_exchange.profiles.hyperliquid import PROFILE
 
+CLIENT_ORDER_ID_FORM = r"0x[0-9a-f]{32}"
+EDIT_PARAMETER = "c"
+SYMBOL = "BTC/USDT:USDT"
+
 
 def test_a_lost_request_may_be_done_two_days_later() -> None:
     """Absence proves nothing before its nonce is too old."""

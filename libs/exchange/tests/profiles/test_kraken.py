@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from ccxt.base.errors import OrderNotFound
 
+CLIENT_ORDER_ID_FORM = r"[0-9a-f]{32}"
+EDIT_PARAMETER = "cl_ord_id"
+
 LEVELS = [{"price": 100.5 + level, "qty": 0.25} for level in range(10)]
 BOOK = {
     "channel": "book",

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ccxt.base.errors import NotSupported
 
 from millrace_core.clock import DAY_MS
 from millrace_exchange.profiles import kucoin, kucoinfutures
+
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9_-]{1,40}"
+EDIT_PARAMETER = "clientOid"
 
 
 @pytest.mark.parametrize("profile", [kucoin.PROFILE, kucoinfutures.PROFILE])
@@ -31,10 +33,3 @@ async def test_a_public_book_has_a_hundred_levels(recorded: Callable[..., Any]) 
     exchange = recorded("kucoin")
     await exchange.ccxt.fetch_order_book(exchange.symbol)
     assert exchange.sent[0][1]["limit"] == kucoin.PROFILE.book.snapshot_levels
-
-
-async def test_futures_cannot_be_edited(recorded: Callable[..., Any]) -> None:
-    """What ccxt's `has` says is wrong: its method refuses."""
-    exchange = recorded("kucoinfutures")
-    with pytest.raises(NotSupported):
-        await exchange.ccxt.edit_order("1", exchange.symbol, "limit", "buy", 1.0, 10.0)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9_-]{1,32}"
+
 
 def test_ccxt_does_not_notice_a_gap_in_a_book(recorded: Callable[..., Any], socket: Any) -> None:
     """As long as this holds, MEXC's books are not checked, and the profile says so."""

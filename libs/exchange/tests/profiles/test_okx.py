@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+CLIENT_ORDER_ID_FORM = r"[A-Za-z0-9]{1,32}"
+EDIT_PARAMETER = "clOrdId"
+
 
 async def test_an_edit_names_the_order_that_it_changes(recorded: Callable[..., Any]) -> None:
     """Our id is that of the order that stands there, so a new one must not be given."""

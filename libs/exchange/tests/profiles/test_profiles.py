@@ -24,32 +24,13 @@ PROFILES = sorted({profile.exchange: profile for profile in profiles().values()}
 EVERY_PROFILE = pytest.mark.parametrize(
     "profile", [profile for _, profile in PROFILES], ids=[name for name, _ in PROFILES]
 )
-FORMER_NAMES = {"gateio", "huobi"}
-"""ccxt's ids of the past, kept for configurations that still have them."""
 REQUEST_IDS = st.integers(0, 2**128 - 1).map(lambda number: RequestId(f"{number:032x}"))
 
-CLIENT_ORDER_ID_FORMS = {
-    "binance": r"[A-Za-z0-9_-]{1,36}",
-    "binanceusdm": r"[A-Za-z0-9_.:/-]{1,36}",
-    "bitfinex": r"\d{1,14}",
-    "bitget": r".{1,40}",
-    "bybit": r"[A-Za-z0-9_-]{1,36}",
-    "coinbase": r".{1,36}",
-    "gate": r"t-[A-Za-z0-9_.-]{1,28}",
-    "hitbtc": r"[A-Za-z0-9]{8,32}",
-    "htx": r"[A-Za-z0-9_-]{1,64}",
-    "hyperliquid": r"0x[0-9a-f]{32}",
-    "kraken": r"[0-9a-f]{32}",
-    "kucoin": r"[A-Za-z0-9_-]{1,40}",
-    "kucoinfutures": r"[A-Za-z0-9_-]{1,40}",
-    "mexc": r"[A-Za-z0-9_-]{1,32}",
-    "okx": r"[A-Za-z0-9]{1,32}",
-}
 
-
-def test_every_exchange_that_matters_has_a_profile() -> None:
-    """The exchanges that the platform promises to know are those with a form of client order ids here."""
-    assert {name for name, _ in PROFILES} == set(CLIENT_ORDER_ID_FORMS)
+@EVERY_PROFILE
+def test_every_profile_has_a_test_of_its_own(profile: ExchangeProfile, own_test: Callable[[str], Any]) -> None:
+    """The test beside the profile names the form of client order ids that the exchange takes."""
+    assert re.compile(own_test(profile.exchange).CLIENT_ORDER_ID_FORM)
 
 
 @EVERY_PROFILE
@@ -69,26 +50,25 @@ def test_an_exchange_without_a_profile_has_the_safe_default() -> None:
 
 
 @EVERY_PROFILE
-def test_ccxt_knows_every_id(profile: ExchangeProfile, ccxt_class: Callable[[str], Any]) -> None:
+def test_ccxt_knows_every_id(
+    profile: ExchangeProfile, ccxt_class: Callable[[str], Any], own_test: Callable[[str], Any]
+) -> None:
     """A profile is of an exchange that ccxt can open; an alias is too, or was ccxt's name of it once."""
-    for name in {profile.exchange, *profile.aliases} - FORMER_NAMES:
+    former: set[str] = getattr(own_test(profile.exchange), "FORMER_NAMES", set())
+    for name in {profile.exchange, *profile.aliases} - former:
         assert ccxt_class(name).__name__ == name
-
-
-@pytest.mark.parametrize("name", sorted(FORMER_NAMES))
-def test_former_names_are_no_exchanges_of_ccxt(name: str, ccxt_class: Callable[[str], Any]) -> None:
-    """A former name is marked as one only as long as ccxt has no exchange of that id."""
-    with pytest.raises(UnknownExchange):
-        ccxt_class(name)
+    for name in former:
+        with pytest.raises(UnknownExchange):
+            ccxt_class(name)
 
 
 @EVERY_PROFILE
 @given(request_id=REQUEST_IDS)
 def test_client_order_ids_have_the_form_that_the_exchange_allows(
-    profile: ExchangeProfile, request_id: RequestId
+    profile: ExchangeProfile, request_id: RequestId, own_test: Callable[[str], Any]
 ) -> None:
     """No request id becomes a client order id that the exchange would refuse."""
-    assert re.fullmatch(CLIENT_ORDER_ID_FORMS[profile.exchange], profile.client_order_ids.of(request_id))
+    assert re.fullmatch(own_test(profile.exchange).CLIENT_ORDER_ID_FORM, profile.client_order_ids.of(request_id))
 
 
 @EVERY_PROFILE
@@ -136,10 +116,13 @@ def test_books_unsubscribe_where_ccxt_can(profile: ExchangeProfile, ccxt_class: 
 
 
 @EVERY_PROFILE
-def test_orders_are_edited_where_ccxt_can(profile: ExchangeProfile, ccxt_class: Callable[[str], Any]) -> None:
-    """An order can be edited where ccxt's `has` says so, but for KuCoin's futures, where it is wrong."""
+def test_orders_are_edited_where_ccxt_can(
+    profile: ExchangeProfile, ccxt_class: Callable[[str], Any], own_test: Callable[[str], Any]
+) -> None:
+    """An order can be edited where ccxt's `has` says so, unless the profile's own test shows that it is wrong."""
+    is_wrong = getattr(own_test(profile.exchange), "EDIT_IS_MISSING", False)
     can_edit = bool(ccxt_class(profile.exchange)().has["editOrder"])
-    assert (profile.edit != "unsupported") == (can_edit and profile.exchange != "kucoinfutures")
+    assert (profile.edit != "unsupported") == (can_edit and not is_wrong)
 
 
 @EVERY_PROFILE
@@ -166,28 +149,14 @@ async def test_our_id_reaches_the_exchange_where_a_profile_says_so(
     assert exchange.sent_ids, exchange.sent
 
 
-EDIT_PARAMETERS = {
-    "binance": "newClientOrderId",
-    "binanceusdm": "origClientOrderId",
-    "bitget": "clientOid",
-    "bybit": "orderLinkId",
-    "hitbtc": "client_order_id",
-    "htx": "client-order-id",
-    "hyperliquid": "c",
-    "kraken": "cl_ord_id",
-    "kucoin": "clientOid",
-    "okx": "clOrdId",
-}
-"""The exchange's own name of what ccxt makes of our id in an edit: of a new order, or of the existing one."""
-
-
 @EVERY_PROFILE
 async def test_an_edit_carries_our_id_where_a_profile_says_so(
-    profile: ExchangeProfile, recorded: Callable[..., Any]
+    profile: ExchangeProfile, recorded: Callable[..., Any], own_test: Callable[[str], Any]
 ) -> None:
-    """What our id means in an edit follows from the name under which ccxt sends it."""
-    assert (profile.edit_client_order_id != "none") == (profile.exchange in EDIT_PARAMETERS)
-    if (name := EDIT_PARAMETERS.get(profile.exchange)) is None:
+    """What our id means in an edit follows from the name under which ccxt sends it: of a new order, or of the old."""
+    name = getattr(own_test(profile.exchange), "EDIT_PARAMETER", None)
+    assert (profile.edit_client_order_id != "none") == (name is not None)
+    if name is None:
         return
     exchange = recorded(profile.exchange)
     exchange.ccxt.accounts = [{"id": "1", "type": "spot"}]

@@ -5,7 +5,7 @@ MillraceError
 ├── SettingsInvalid               a setting is missing or wrong; the process does not start
 ├── SecretUnreadable              an `enc:…` text that cannot be decrypted here
 ├── UnitEnded                     a unit's work ended by itself
-└── CancelledInside    coroutine  a task was cancelled from inside
+└── CancelledInside    task       (bus) a task was cancelled from inside
 """
 
 from millrace_core.errors import MillraceError
@@ -21,14 +21,6 @@ class SecretUnreadable(MillraceError):
 
 class UnitEnded(MillraceError):
     """A unit's work ended by itself; it should run until it is cancelled."""
-
-
-class CancelledInside(MillraceError):
-    """A task was cancelled from inside, which counts as a failure."""
-
-    def __init__(self, coroutine: str) -> None:
-        super().__init__(f"{coroutine} was cancelled from inside")
-        self.coroutine = coroutine
 
 
 def describe(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """An agent's whole life within one event loop: its units, its configuration, its heartbeat, its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, Final
@@ -18,7 +18,7 @@ from millrace_service.heartbeat_sender import HeartbeatSender
 from millrace_service.settings import Settings
 from millrace_service.status import AgentStatus
 from millrace_service.supervisor import Supervisor
-from millrace_service.tasks import run_all
+from millrace_service.tasks import first_of
 from millrace_service.unit import Unit
 
 STOPPED_LIMIT_S: Final = 1.0
@@ -48,7 +48,7 @@ async def run_agent(agent: Agent[ConfigT, UnitConfigT], settings: Settings, *, s
         own_work = partial(UnitHealthReporter, changed=due.set, errors=errors)
         async with _kept(sender.run, own_work("heartbeat")):
             following = partial(_kept, partial(follower.run, bus), own_work("configuration"))
-            await _until(stop, _work(agent, bus, supervisor, following))
+            await first_of(_work(agent, bus, supervisor, following), stop.wait())
 
 
 async def _work(
@@ -85,17 +85,3 @@ async def _kept(run: Callable[[], Awaitable[None]], health: UnitHealthReporter) 
     finally:
         unit.stop()
         await asyncio.wait({unit.task})
-
-
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work until `stop` is set or the work fails."""
-    working = asyncio.create_task(run_all(work), name="work")
-    stopping = asyncio.create_task(stop.wait(), name="stop")
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.wait({working})
-    if not working.cancelled():
-        working.result()

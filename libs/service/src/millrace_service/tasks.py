@@ -1,4 +1,4 @@
-"""Coroutines that run as one: any failure ends all of them.
+"""Coroutines that run as one: a failure of one ends all of them, and with `first_of` every end does.
 
 `asyncio.TaskGroup` does the work, except for two things: it takes a task that was cancelled from inside for an ordinary
 end, so that a stream could die unnoticed, and it wraps errors, where callers want the error itself.
@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from millrace_service.errors import CancelledInside
+from millrace_bus.cancellation import CancelledInside, failure_of, was_cancelled
 
 
 async def run_all(*coroutines: Coroutine[Any, Any, Any]) -> None:
@@ -25,11 +25,31 @@ async def run_all(*coroutines: Coroutine[Any, Any, Any]) -> None:
         raise failures.exceptions[0] from None
 
 
+async def first_of(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Run coroutines until the first of them ends; then cancel the others, wait for them, and raise what went wrong.
+
+    Raises:
+        CancelledInside: a coroutine was cancelled from inside.
+    """
+    tasks = [asyncio.create_task(coroutine, name=_name(coroutine)) for coroutine in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for failure in filter(None, map(failure_of, tasks)):
+        raise failure
+
+
 async def _guarded(coroutine: Coroutine[Any, Any, Any]) -> None:
     try:
         await coroutine
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if was_cancelled():
             raise
-        raise CancelledInside(getattr(coroutine, "__qualname__", repr(coroutine))) from error
+        raise CancelledInside(_name(coroutine)) from error
+
+
+def _name(coroutine: Coroutine[Any, Any, Any]) -> str:
+    return getattr(coroutine, "__qualname__", repr(coroutine))

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
+from millrace_bus.cancellation import failure_of
 from millrace_core.backoff import Backoff
 from millrace_service.errors import UnitEnded, describe, traceback_of
 from millrace_service.health import UnitHealthReporter
@@ -97,7 +98,7 @@ class Unit(Generic[UnitConfigT]):
         if not work.done():
             self.health.error(f"it did not stop within {self._stop_limit_s:g} s and was abandoned")
             log.error("unit does not stop; abandoned", limit_s=self._stop_limit_s)
-        elif not work.cancelled() and (error := work.exception()):
+        elif error := failure_of(work):
             self.health.error(error)
             log.error("unit failed while stopping", cause=describe(error), exc_info=traceback_of(error))
 
@@ -121,6 +122,4 @@ class Unit(Generic[UnitConfigT]):
 
 
 def _why(work: "asyncio.Task[None]") -> BaseException:
-    if work.cancelled():
-        return UnitEnded("its work was cancelled from inside")
-    return work.exception() or UnitEnded("its work returned without being stopped")
+    return failure_of(work) or UnitEnded("its work ended without being stopped")

@@ -52,7 +52,7 @@ def tenant_of(principal: Principal, wanted: str | None, *, public: bool = True) 
     raise ApiError(403, f"this token belongs to the tenant {principal.tenant}; omit `tenant` to read its data")
 
 
-def _market_scope(
+def _scope(
     caller: Caller,
     tenant: TenantQuery = None,
     exchange: ExchangeQuery = None,
@@ -63,15 +63,16 @@ def _market_scope(
     return scope_of(tenant_of(caller, tenant), exchange, symbol, since, until)
 
 
-def _account_scope(
-    caller: Caller,
-    tenant: TenantQuery = None,
-    exchange: ExchangeQuery = None,
-    symbol: SymbolQuery = None,
-    since: Annotated[Timestamp | None, Query(description="Start of the time range, inclusive.")] = None,
-    until: Annotated[Timestamp | None, Query(description="End of the time range, exclusive.")] = None,
-) -> Scope:
-    return scope_of(tenant_of(caller, tenant, public=False), exchange, symbol, since, until)
+MarketScope = Annotated[Scope, Depends(_scope)]
+"""Market data: the tenant's own feeds, or the public ones."""
+
+
+def _account_scope(caller: Caller, scope: MarketScope) -> Scope:
+    return scope._replace(tenant=tenant_of(caller, scope.tenant, public=False))
+
+
+AccountScope = Annotated[Scope, Depends(_account_scope)]
+"""Data of the tenant's own account."""
 
 
 def scope_of(
@@ -92,12 +93,6 @@ def _paging(
     cursor: Annotated[str | None, Query(max_length=512, description="`next_cursor` of the previous page.")] = None,
 ) -> Paging:
     return Paging(limit, cursor)
-
-
-MarketScope = Annotated[Scope, Depends(_market_scope)]
-"""Market data: the tenant's own feeds, or the public ones."""
-AccountScope = Annotated[Scope, Depends(_account_scope)]
-"""Data of the tenant's own account."""
 
 
 def _sourced_scope(scope: AccountScope, source: SourceQuery = None) -> Scope:

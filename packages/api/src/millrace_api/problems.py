@@ -19,7 +19,6 @@ _TITLES = {
     409: "Conflict",
     412: "Precondition failed",
     413: "Payload too large",
-    415: "Unsupported media type",
     422: "Unprocessable content",
     428: "Precondition required",
     429: "Too many requests",

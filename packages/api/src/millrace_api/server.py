@@ -13,7 +13,7 @@ from millrace_api.live.socket import serving
 from millrace_api.services import Services
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.errors import MillraceError
-from millrace_service.tasks import run_all
+from millrace_service.tasks import first_of
 from millrace_store import DatabaseUnavailable, Store
 
 SHUTDOWN_S = 2
@@ -105,24 +105,23 @@ class Server:
             await asyncio.wait({self._task})
 
     async def _run(self) -> None:
-        serving_http = asyncio.create_task(self._http.serve([self._socket]), name="http")
-        background = asyncio.create_task(
-            run_all(
+        try:
+            await first_of(
+                self._serve(),
                 self._services.hub.sweep(self._services.authenticator.still_good),
                 _forget_keys(self._services.store),
-            ),
-            name="api background",
-        )
+            )
+        finally:
+            self._socket.close()
+
+    async def _serve(self) -> None:
+        """Serve until `stop`; a cancellation too lets the responses under way finish."""
+        serving_http = asyncio.create_task(self._http.serve([self._socket]), name="http")
         try:
-            await asyncio.wait({serving_http, background}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.shield(serving_http)
         finally:
             self._http.should_exit = True
-            background.cancel()
-            await asyncio.wait({serving_http, background})
-            self._socket.close()
-        serving_http.result()
-        if not background.cancelled():
-            background.result()
+            await asyncio.wait({serving_http})
 
 
 def _log_failure(task: "asyncio.Task[None]") -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 from rich.console import Console
 
 from millrace_bus import Bus, EmbeddedServer
+from millrace_bus.server.ports import free_port
 from millrace_cli import configs
 from millrace_cli.dashboard import show
 from millrace_cli.observer import Observer
 from millrace_cli.picture import Picture
-from millrace_cli.processes import Processes, Service, ServiceEnded, free_port, listening
+from millrace_cli.processes import Processes, Service, ServiceEnded, listening
 from millrace_cli.stored import url_of
 from millrace_cli.up import ENDS
 from millrace_core.clock import now_ms

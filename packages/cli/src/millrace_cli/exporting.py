@@ -11,9 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from millrace_core.errors import MillraceError
 from millrace_store import Scope, Store
 from millrace_store.exports.export import Format
-from millrace_store.exports.histories import ExportKind, has_source
+from millrace_store.exports.histories import KINDS, ExportKind, has_source
 
-KINDS: tuple[str, ...] = get_args(ExportKind)
 FORMATS: tuple[str, ...] = get_args(Format)
 
 
@@ -57,7 +56,7 @@ def _checked(options: ExportOptions) -> tuple[ExportKind, Format]:
         raise NotExportable(f"cannot export {options.kind}; choose one of {', '.join(KINDS)}")
     if options.form not in FORMATS:
         raise NotExportable(f"unknown format {options.form}; choose {' or '.join(FORMATS)}")
-    kind, form = cast(ExportKind, options.kind), cast(Format, options.form)
+    kind, form = options.kind, cast(Format, options.form)
     if options.scope.source is not None and not has_source(kind):
         raise NotExportable(f"{kind} have no order source: leave --source out")
     return kind, form

@@ -1,9 +1,8 @@
-"""Child processes: started, watched and ended together, so that none is left behind; and their ports."""
+"""Child processes: started, watched and ended together, so that none is left behind."""
 
 import asyncio
 import os
 import signal
-import socket
 import sys
 from asyncio.subprocess import Process
 from dataclasses import dataclass, field
@@ -128,19 +127,6 @@ class Processes:
         log = (self._log_dir / f"{name}.log").open("ab")
         self._logs.append(log)
         return log
-
-
-def free_port(preferred: int) -> int:
-    """Return `preferred` when it is free, else a port chosen by the system."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_LOOPBACK, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("no port is free on this machine")
 
 
 async def listening(port: int, timeout: float) -> None:

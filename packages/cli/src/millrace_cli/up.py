@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from millrace_bus import EmbeddedServer
-from millrace_cli.processes import Processes, Service, ServiceEnded, free_port
+from millrace_bus.server.ports import free_port
+from millrace_cli.processes import Processes, Service, ServiceEnded
 
 AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
 """The services and their default agent ids."""

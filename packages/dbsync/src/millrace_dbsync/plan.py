@@ -9,7 +9,7 @@ from millrace_core.config import DbsyncConfig
 from millrace_core.errors import InvalidName
 from millrace_core.names import StreamName, Tenant, is_snapshot, trader_actions
 
-STORED_SNAPSHOTS = frozenset({"watchOrderBook", "watchTicker", "watchBalance", "watchPositions", "watchOrders"})
+STORED_SNAPSHOTS = frozenset({"watchOrderBook", "watchTicker", "watchBalance", "watchOrders"})
 """Actions whose state at a moment cannot be rebuilt from deltas alone. Trades and candles need no snapshot."""
 AGENTS = "agents"
 """The unit that stores the states and configurations of agents."""

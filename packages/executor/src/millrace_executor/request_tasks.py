@@ -6,7 +6,8 @@ from typing import Any
 
 import structlog
 
-from millrace_service.errors import CancelledInside, UnitEnded
+from millrace_bus.cancellation import failure_of
+from millrace_service.errors import UnitEnded
 from millrace_service.tasks import run_all
 
 DRAIN_S = 2.0
@@ -57,11 +58,8 @@ class RequestTasks:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        if task.cancelled():
-            # Unless `drain` cancelled it, something within it did, and nobody would answer its request.
-            error: BaseException | None = None if task.cancelling() else CancelledInside(task.get_name())
-        else:
-            error = task.exception()
+        # Unless `drain` cancelled it, something within it did, and nobody would answer its request.
+        error = failure_of(task)
         if error is not None and not self._failure.done():
             self._failure.set_exception(error)
 

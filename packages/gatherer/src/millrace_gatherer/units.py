@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from millrace_core.actions import ACTIONS, ORDER_BOOK
 from millrace_core.config.common import Credentials
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import Action, StreamName, Symbol
-from millrace_exchange.actions import ACTIONS, ORDER_BOOK
 
 DEFAULT_TIMEFRAME = "1m"
 DEFAULT_CANDLES = 500

@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from millrace_bus import Bus
+from millrace_core.actions import ACTIONS
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.actions import ACTIONS
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import STREAMS, run_stream
 from millrace_gatherer.streams.stream import NOT_TAKEN

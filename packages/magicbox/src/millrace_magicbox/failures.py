@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec
 
-from millrace_service.errors import CancelledInside
+from millrace_bus.cancellation import CancelledInside
 
 P = ParamSpec("P")
 
@@ -50,7 +50,7 @@ class Failures:
             self.report(error)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
-        if task.cancelled():
+        if task.cancelled():  # Even if something within it called `cancel`, as `failure_of` would not see.
             self.report(CancelledInside(task.get_name()))
         elif (error := task.exception()) is not None:
             self.report(error)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace_core.actions import ACTIONS
 from millrace_core.config import MagicboxConfig, MagicboxWorkplan, StreamSubscription
-from millrace_core.config.gatherer import ACCOUNT_WIDE_ACTIONS, PRIVATE_ACTIONS
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import PUBLIC, Action, StreamName, Tenant
 from millrace_strategy import SubscribedStream
@@ -66,9 +66,8 @@ def _plans_of(workplan: MagicboxWorkplan, where: str) -> Iterator[StrategyPlan]:
 
 
 def _subscribed_stream(subscription: StreamSubscription) -> SubscribedStream:
-    action = Action(subscription.data_point)
-    symbol = None if action in ACCOUNT_WIDE_ACTIONS else subscription.symbol
-    return SubscribedStream(subscription.exchange_id, symbol, action, subscription.is_public)
+    symbol = None if ACTIONS[subscription.data_point].is_account_wide else subscription.symbol
+    return SubscribedStream(subscription.exchange_id, symbol, Action(subscription.data_point), subscription.is_public)
 
 
 def _subscription_problems(workplan: MagicboxWorkplan, where: str) -> Iterator[Problem]:
@@ -76,9 +75,10 @@ def _subscription_problems(workplan: MagicboxWorkplan, where: str) -> Iterator[P
     for index, subscription in enumerate(workplan.subscriptions):
         at = f"{where}.subscriptions[{index}]"
         exchange, symbol, action, is_public = _subscribed_stream(subscription)
-        if symbol is None and action not in ACCOUNT_WIDE_ACTIONS:
+        facts = ACTIONS[subscription.data_point]
+        if symbol is None and not facts.is_account_wide:
             yield Problem(f"{at}.symbol", f"is missing; {action} needs a symbol")
-        if is_public and action in PRIVATE_ACTIONS:
+        if is_public and facts.is_private:
             yield Problem(f"{at}.isPublic", f"must be false: {action} belongs to an account")
         if (exchange, symbol, action) in seen:
             stream = " ".join(filter(None, (exchange, symbol, action)))

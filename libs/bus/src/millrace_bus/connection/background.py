@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from millrace_bus.cancellation import failure_of
 from millrace_bus.errors import TaskFailed
 
 
@@ -41,10 +42,10 @@ class BackgroundTask:
         await asyncio.wait([self._task])
 
     def _ended(self, task: "asyncio.Task[object]") -> None:
+        error = failure_of(task)
         # A cancellation that was asked for comes from `close`, or from an event loop that ends.
-        if task.cancelled() and (self._is_closing or task.cancelling()):
+        if task.cancelled() and (self._is_closing or error is None):
             return
-        error = None if task.cancelled() else task.exception()
         self._failure = TaskFailed(task.get_name(), error)
         if not self._is_closing:
             self._on_failed(self._failure)

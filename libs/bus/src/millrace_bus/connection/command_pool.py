@@ -15,7 +15,6 @@ from millrace_bus.connection.connection import CommandPart
 from millrace_bus.connection.reconnecting import RETRIES
 from millrace_bus.connection.slots import Grouping, one_group
 from millrace_bus.errors import CommandRefused
-from millrace_core.backoff import Backoff
 
 _CONNECT_TIMEOUT_S = 2.0
 _KEEPALIVE: dict[int, int] = (
@@ -105,9 +104,7 @@ class _Pauses(AbstractBackoff):
 
     def compute(self, failures: int) -> float:
         """Return the seconds before the next try."""
-        backoff = Backoff(RETRIES)
-        backoff.failures = max(0, failures - 1)
-        return backoff.failed()
+        return RETRIES.pause_s(failures)
 
 
 def _refused(error: ResponseError) -> CommandRefused:

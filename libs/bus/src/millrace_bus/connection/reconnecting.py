@@ -20,6 +20,8 @@ ON_UP_TIMEOUT_S = 10.0
 PING_AFTER_S = 2.0
 """After this much silence the server is pinged; after as much again it is considered dead."""
 RETRIES = BackoffPolicy(first_s=0.02, limit_s=0.5, healthy_after_s=5.0)
+REFUSED_RETRIES = BackoffPolicy(first_s=1.0, limit_s=1.0)
+"""Pauses after Redis refused a command, for those that use the connection."""
 _WORTH_A_LINE = 10
 
 _log = logging.getLogger("millrace.bus")

@@ -13,7 +13,7 @@ from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import CommandRefused, Disconnected, TaskFailed
 from millrace_bus.reading.gap_recovery import GapRecovery, Need
-from millrace_bus.reading.journal_page import entry_body, entry_message_id
+from millrace_bus.reading.journal_page import entry_body, entry_message_id, first_message, id_of
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ns
@@ -210,7 +210,8 @@ class FollowedStream:
         refusals = Backoff(_READ_RETRIES)
         while True:
             while (need := self.gap_recovery.need) is not None:
-                await asyncio.sleep(_pause_s(self.gap_recovery.attempts))
+                # The first start again is immediate: most often the writer has just opened a new epoch.
+                await asyncio.sleep(RESTARTS.pause_s(self.gap_recovery.attempts - 1))
                 try:
                     await self._read(need)
                 except (Disconnected, CommandRefused):
@@ -232,13 +233,13 @@ class FollowedStream:
         gap_recovery, key = self.gap_recovery, str(self.name)
         if need.what == "snapshot":
             found = await self._reading.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1)
-            gap_recovery.took_snapshot(need, _snapshot(found))
+            gap_recovery.took_snapshot(need, first_message(found))
         elif need.what == "newest":
             found = await self._reading.call("XREVRANGE", key, "+", "-", "COUNT", 1)
             gap_recovery.took_newest(need, entry_message_id(found[0][0]) if found else None)
         else:
             found = await self._reading.call("XRANGE", key, str(need.at), "+", "COUNT", PAGE)
-            entries = [(MessageId.parse(entry.decode()), entry_body(fields) or b"") for entry, fields in found]
+            entries = [(id_of(entry), entry_body(fields) or b"") for entry, fields in found]
             gap_recovery.took_journal(need, entries, is_end=len(entries) < PAGE)
 
     def _mark_dead_if_quiet(self) -> None:
@@ -271,23 +272,3 @@ class FollowedStream:
         followers, self._followers = self._followers, []
         for follower in followers:
             follower.fail(failure)
-
-
-def _snapshot(found: list[Any]) -> Message | None:
-    """Read the newest snapshot; one that cannot be read counts as none."""
-    body = entry_body(found[0][1]) if found else None
-    if body is None:
-        return None
-    try:
-        return decode(body)
-    except InvalidMessage:
-        return None
-
-
-def _pause_s(attempts: int) -> float:
-    # The first start again is immediate: most often the writer has just opened a new epoch.
-    if attempts <= 1:
-        return 0.0
-    backoff = Backoff(RESTARTS)
-    backoff.failures = attempts - 2
-    return backoff.failed()

@@ -37,7 +37,7 @@ async def journal_names(call: Call, tenants: Iterable[Tenant] | None = None) -> 
     names: set[str] = set()
     for tenant in tenants:
         found = await call("ZRANGEBYSCORE", journals_index(tenant), now_ms(), "+inf")
-        # A name that is no UTF-8 is nobody's; it must not stop those that are.
+        # A name that is not UTF-8 is not ours; it must not keep the others from being read.
         names.update(name.decode(errors="replace") for name in found)
     return names
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self, overload
 
-from millrace_core.errors import InvalidName
+from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.message_ids import MessageIds
+from millrace_core.messages import Message, decode
 
 FIELD = b"data"
 """The field of a journal's entry that holds the message."""
@@ -48,7 +49,7 @@ class JournalPage(Sequence[JournalEntry]):
         """Return the ids if they are consecutive, else None. Ids only grow, so the two ends prove it."""
         if not self.texts:
             return None
-        first, last = _id(self.texts[0]), _id(self.texts[-1])
+        first, last = id_of(self.texts[0]), id_of(self.texts[-1])
         if first.epoch != last.epoch or last.seq - first.seq != len(self) - 1:
             return None
         return MessageIds.run(first, len(self))
@@ -67,7 +68,7 @@ class JournalPage(Sequence[JournalEntry]):
             part = type(self)(self.texts[at], self.bodies[at])
             part._ids = None if self._ids is None else self._ids[at]
             return part
-        return JournalEntry(_id(self.texts[at]), self.bodies[at])
+        return JournalEntry(id_of(self.texts[at]), self.bodies[at])
 
     def __iter__(self) -> Iterator[JournalEntry]:
         return map(JournalEntry, self.ids, self.bodies)
@@ -93,5 +94,22 @@ def entry_body(fields: object) -> bytes | None:
     return body if isinstance(body, bytes) else None
 
 
-def _id(text: bytes) -> MessageId:
+def first_id(found: Sequence[Sequence[Any]]) -> MessageId | None:
+    """Return the id of the first entry that Redis answers; None where it answers none."""
+    return id_of(found[0][0]) if found else None
+
+
+def first_message(found: Sequence[Sequence[Any]]) -> Message | None:
+    """Return the message of the first entry that Redis answers; None where there is none that can be read."""
+    body = entry_body(found[0][1]) if found else None
+    if body is None:
+        return None
+    try:
+        return decode(body)
+    except InvalidMessage:
+        return None
+
+
+def id_of(text: bytes) -> MessageId:
+    """Return an entry's id, as Redis writes it."""
     return MessageId.parse(text.decode())

@@ -10,7 +10,7 @@ from millrace_bus.connection.connection import CommandPart
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import CommandRefused
 from millrace_bus.reading.journal_index import journal_names
-from millrace_bus.reading.journal_page import JournalPage
+from millrace_bus.reading.journal_page import JournalPage, first_id, id_of
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
 
@@ -84,7 +84,7 @@ class Journals:
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
         """Return the id of the last entry before an id, or None."""
         found = await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1)
-        return _id(found[0][0]) if found else None
+        return first_id(found)
 
     async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
         """Return the ranges of journals; those that do not exist are omitted."""
@@ -101,8 +101,8 @@ class Journals:
             raise
         first = info[b"first-entry"]
         return Extent(
-            oldest=None if first is None else _id(first[0]),
-            newest=_id(info[b"last-generated-id"]),
+            oldest=None if first is None else id_of(first[0]),
+            newest=id_of(info[b"last-generated-id"]),
             length=info[b"length"],
             added=info[b"entries-added"],
         )
@@ -112,11 +112,6 @@ class Journals:
         return await until_answered(lambda: self._reconnecting.call(*parts))
 
 
-def _id(entry_id: bytes) -> MessageId:
-    epoch, _, seq = entry_id.partition(b"-")
-    return MessageId(int(epoch), int(seq))
-
-
 def _text(key: bytes) -> str:
-    # A name that is no UTF-8 is nobody's; it must not stop those that are.
+    # A name that is not UTF-8 is not ours; it must not keep the others from being read.
     return key.decode(errors="replace")

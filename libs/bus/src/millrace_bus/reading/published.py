@@ -4,11 +4,11 @@ import contextlib
 from typing import Any, NamedTuple
 
 from millrace_bus.connection.connection import Connection
-from millrace_bus.reading.journal_page import entry_body
+from millrace_bus.reading.journal_page import first_id, first_message, id_of
 from millrace_core.clock import NS_PER_MS
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import BEGINNING, MessageId
-from millrace_core.messages import Message, decode
+from millrace_core.messages import Message
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
 
@@ -44,8 +44,8 @@ class PublishedReading:
 
     async def snapshot(self) -> None:
         """Begin with the newest snapshot; if it cannot be read, only the journal counts."""
-        snapshot = _message(await self._connection.call("XREVRANGE", self._name.snapshot, "+", "-", "COUNT", 1))
-        self.newest = _id(await self._connection.call("XREVRANGE", str(self._name), "+", "-", "COUNT", 1))
+        snapshot = first_message(await self._connection.call("XREVRANGE", self._name.snapshot, "+", "-", "COUNT", 1))
+        self.newest = first_id(await self._connection.call("XREVRANGE", str(self._name), "+", "-", "COUNT", 1))
         self._found = self.newest is not None
         if snapshot is None:
             return
@@ -58,34 +58,19 @@ class PublishedReading:
         while entries := await self._connection.call(
             "XRANGE", str(self._name), f"({self._position}", "+", "COUNT", PAGE
         ):
-            for message in filter(None, (_message([entry]) for entry in entries)):
+            for message in filter(None, (first_message([entry]) for entry in entries)):
                 self._take(message)
-            self._position = self.newest = MessageId.parse(entries[-1][0].decode())
+            self._position = self.newest = id_of(entries[-1][0])
             self._found = True
         return Published(self._state, self._deltas, self._at_ns // NS_PER_MS) if self._found else None
 
     async def is_complete(self, first: MessageId) -> bool:
         """Tell whether nothing was written between the last read entry and this one."""
         found = await self._connection.call("XREVRANGE", str(self._name), f"({first}", "-", "COUNT", 1)
-        return _id(found) == self.newest
+        return first_id(found) == self.newest
 
     def _take(self, message: Message) -> None:
         self._at_ns = max(self._at_ns, message.trace.published or 0)
         if message.type == "delta":
             with contextlib.suppress(InvalidMessage):
                 self._deltas.append(self._state.apply(message.data))
-
-
-def _id(found: list[Any]) -> MessageId | None:
-    return MessageId.parse(found[0][0].decode()) if found else None
-
-
-def _message(found: list[Any]) -> Message | None:
-    """Read an entry; one that cannot be read counts as never published."""
-    body = entry_body(found[0][1]) if found else None
-    if body is None:
-        return None
-    try:
-        return decode(body)
-    except InvalidMessage:
-        return None

@@ -1,4 +1,4 @@
-"""Halts of a tenant: of everything, an exchange, or an order source. See docs/protocol.md, "Names"."""
+"""Halts of a tenant: of everything, an exchange, or an order source. See docs/protocol.md, "Halts"."""
 
 from typing import NamedTuple
 

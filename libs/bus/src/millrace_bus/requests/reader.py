@@ -11,12 +11,12 @@ import msgspec
 from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import Calls
 from millrace_bus.connection.connection import Connection, pack_all
-from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import CommandRefused, Disconnected, TaskFailed
 from millrace_bus.reading.journal_index import registering
 from millrace_bus.reading.journal_page import entry_body
-from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.backoff import Backoff
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.names import Tenant, trader_actions
 
@@ -26,7 +26,6 @@ _BLOCK_MS = 1_000
 """Shorter than the time after which a silent connection is pinged."""
 _CLAIM_EVERY_S = 10.0
 _MOST_WAITING = 1_000
-_REFUSED_PAUSES = BackoffPolicy(first_s=1.0, limit_s=1.0)
 _LOOK_EVERY_S = 0.01
 
 _log = logging.getLogger("millrace.bus")
@@ -127,7 +126,7 @@ class RequestReader:
 
     async def _read(self) -> None:
         """Read the journals until closed, through any outage of Redis."""
-        pauses = Backoff(_REFUSED_PAUSES)
+        pauses = Backoff(REFUSED_RETRIES)
         while True:
             connection = await self._reconnecting.up()
             try:

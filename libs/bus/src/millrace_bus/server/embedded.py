@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import fcntl
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import IO, Self
@@ -15,7 +14,7 @@ from millrace_bus.connection.connection import connect
 from millrace_bus.errors import BusError, ServerFailed
 from millrace_bus.server.binary import find_server
 from millrace_bus.server.die_with_parent import bound_to_us
-from millrace_bus.server.ports import owner_of, port_is_free
+from millrace_bus.server.ports import free_port, owner_of, port_is_free
 
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 30.0
@@ -58,7 +57,7 @@ class EmbeddedServer:
         """
         server = cls(await asyncio.to_thread(find_server), _usable(data_dir), password)
         for tries_left in reversed(range(_PORT_TRIES)):
-            server.port = port if port is not None else _free_port()
+            server.port = port if port is not None else free_port(host=HOST)
             try:
                 await server._run()
             except _PortTaken:
@@ -197,12 +196,6 @@ def _config(port: int, data_dir: Path, log_path: Path, password: str | None) -> 
     if password:
         lines.append(f'requirepass "{password}"')
     return "\n".join(lines) + "\n"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _usable(data_dir: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Finds the process that listens on a TCP port of this machine."""
+"""TCP ports of this machine: which are free, and who listens on the others."""
 
 import contextlib
 import socket
@@ -16,6 +16,15 @@ def port_is_free(host: str, port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
+    """Return `preferred` if a server could listen there now, else a port chosen by the system."""
+    if preferred and port_is_free(host, preferred):
+        return preferred
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def owner_of(port: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn
 from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
-from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S
 from millrace_bus.reading.journal_page import entry_message_id
@@ -17,7 +17,7 @@ from millrace_bus.reading.published import PublishedReading
 from millrace_bus.writing.numbered import BeforeEpoch, NumberedStream, TakeSnapshot, WriterCounters
 from millrace_bus.writing.publish_commands import written
 from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of
-from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.backoff import Backoff
 from millrace_core.ids import MessageId
 from millrace_core.messages import Status, StreamStatus
 from millrace_core.names import StreamName
@@ -32,7 +32,6 @@ STANDBY_QUIET_S = 10.0
 """A fenced writer opens the stream again after this long without a message from another writer."""
 _TICK_S = 1.0
 _CLOSE_TIMEOUT_S = 1.0
-_REFUSED_PAUSES = BackoffPolicy(first_s=1.0, limit_s=1.0)
 
 _log = logging.getLogger("millrace.bus")
 
@@ -209,7 +208,7 @@ class StreamWriter:
 
     async def _keep(self) -> None:
         """Resume the stream after each outage and refusal, until closed."""
-        pauses = Backoff(_REFUSED_PAUSES)
+        pauses = Backoff(REFUSED_RETRIES)
         while True:
             connection = await self._reconnecting.up()
             trouble: CommandRefused | None = None

@@ -1,9 +1,10 @@
 """The gatherer's configuration: which streams to take from which exchanges."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from millrace_core.actions import ACTIONS, WatchAction
 from millrace_core.config.common import (
     TENANT,
     BaseConfig,
@@ -13,20 +14,6 @@ from millrace_core.config.common import (
     SymbolField,
     TenantField,
 )
-
-WatchAction = Literal[
-    "watchOrderBook",
-    "watchTrades",
-    "watchMyTrades",
-    "watchTicker",
-    "watchOHLCV",
-    "watchOrders",
-    "watchBalance",
-]
-PRIVATE_ACTIONS = frozenset({"watchMyTrades", "watchOrders", "watchBalance"})
-"""Actions that need an account's keys."""
-ACCOUNT_WIDE_ACTIONS = frozenset({"watchBalance"})
-"""Actions that concern no single symbol: their stream names have no symbol part."""
 
 
 class DataPoint(ConfigModel):
@@ -74,13 +61,13 @@ class GathererConfig(BaseConfig):
     def _problems(self, index: int, plan: GathererWorkplan) -> list[str]:
         where = f"workplans[{index}]"
         account = self.exchanges.get(plan.tenant, {}).get(plan.exchange_id)
-        private = [point.action for point in plan.data_points if point.action in PRIVATE_ACTIONS]
+        private = [point.action for point in plan.data_points if ACTIONS[point.action].is_private]
         if account is None:
             entry = f"{plan.tenant}.{plan.exchange_id}"
             return [f"{where}: exchanges has no entry {entry}; add one ({{}} is enough for public data)"]
         problems = []
         if private and not account.api_key:
             problems.append(f"{where}.dataPoints: {private[0]} needs exchanges.{plan.tenant}.{plan.exchange_id}.apiKey")
-        if not plan.asset_pairs and any(point.action not in ACCOUNT_WIDE_ACTIONS for point in plan.data_points):
+        if not plan.asset_pairs and any(not ACTIONS[point.action].is_account_wide for point in plan.data_points):
             problems.append(f"{where}.assetPairs: is empty; name the symbols")
         return problems

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
+from millrace_core.actions import WatchAction
 from millrace_core.config.common import TENANT, BaseConfig, ConfigModel, ExchangeField, SymbolField, TenantField
-from millrace_core.config.gatherer import WatchAction
 
 
 class Plugin(ConfigModel):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
 from millrace_core.market import Candle, Trade
-from millrace_exchange.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import trade_of
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries

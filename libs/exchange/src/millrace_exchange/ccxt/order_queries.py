@@ -88,7 +88,7 @@ class CcxtOrderQueries:
         return {code: balance for code, balance in balances.items() if balance.total}
 
     def _identified(self, action: str, answer: dict[str, Any]) -> Order:
-        # An answer cut short becomes an order without an id: that is no evidence of anything.
+        # An answer cut short becomes an order without an id, which proves nothing.
         if (error := classify_answer(self._caller.profile, action, answer)) is not None:
             raise error
         return order_of(answer)

@@ -6,13 +6,24 @@ from typing import Any, Final
 
 from ccxt.base.errors import NetworkError
 
-from millrace_exchange.actions import ORDER_BOOK, StreamAction
+from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES, StreamAction
 from millrace_exchange.ccxt.caller import CcxtCaller, was_cancelled
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.ccxt.recording.recorder import Recorder, StreamKey
 from millrace_exchange.errors import ExchangeError
 from millrace_exchange.listeners import ExchangeListener
 
+METHODS: Final = {
+    ORDER_BOOK: "watch_order_book",
+    TRADES: "watch_trades",
+    TICKER: "watch_ticker",
+    CANDLES: "watch_ohlcv",
+    ORDERS: "watch_orders",
+    MY_TRADES: "watch_my_trades",
+    BALANCE: "watch_balance",
+}
+"""ccxt's method that streams each action. Of public ones, `un_` and the same ends the subscription of one symbol; an
+account's one subscription serves all symbols, and stays."""
 _UNSUBSCRIBE_TIMEOUT_S: Final = 0.5
 
 
@@ -36,7 +47,7 @@ async def follow(
     if book_symbol is not None:
         _repeat_book(caller, book_symbol)
     try:
-        await caller.follow(action.name, getattr(ccxt, action.watch), *arguments)
+        await caller.follow(action.name, getattr(ccxt, METHODS[action]), *arguments)
     finally:
         recorder.remove(key, listener)
         if was_cancelled():
@@ -65,9 +76,9 @@ def _drop_incomplete(caller: CcxtCaller, symbol: str) -> None:
 
 async def _unsubscribe(caller: CcxtCaller, action: StreamAction, key: StreamKey) -> None:
     ccxt = caller.ccxt
-    if action.unwatch is None or ccxt.closed_by_user or not ccxt.has.get(action.name.replace("watch", "unWatch")):
+    if action.is_private or ccxt.closed_by_user or not ccxt.has.get(action.name.replace("watch", "unWatch")):
         return
     arguments = [part for part in key[1:] if part is not None]
     with contextlib.suppress(ExchangeError, TimeoutError):
         async with asyncio.timeout(_UNSUBSCRIBE_TIMEOUT_S):
-            await caller.call(action.name, getattr(ccxt, action.unwatch), *arguments)
+            await caller.call(action.name, getattr(ccxt, f"un_{METHODS[action]}"), *arguments)

@@ -1,5 +1,7 @@
 """The audit trail: every change that was requested, and everything that was denied."""
 
+from typing import Any
+
 import structlog
 
 from millrace_core.clock import now_ms
@@ -29,27 +31,17 @@ class Audit:
         detail: object = None,
     ) -> None:
         """Record one action and its outcome."""
-        # PostgreSQL's texts hold no NUL, and the target comes from the client.
-        target = target and target.replace("\x00", "")[:512]
+        row: dict[str, Any] = {
+            "tenant": tenant,
+            "actor": actor,
+            "action": action,
+            "outcome": outcome,
+            # PostgreSQL's texts hold no NUL, and the target comes from the client.
+            "target": target and target.replace("\x00", "")[:512],
+            "address": address,
+            "detail": detail,
+        }
         try:
-            await self._access.record(
-                at_ms=now_ms(),
-                tenant=tenant,
-                actor=actor,
-                action=action,
-                outcome=outcome,
-                target=target,
-                address=address,
-                detail=detail,
-            )
+            await self._access.record(at_ms=now_ms(), **row)
         except DatabaseUnavailable:
-            log.warning(
-                "audit: the database is unavailable; this line replaces the row",
-                tenant=tenant,
-                actor=actor,
-                action=action,
-                outcome=outcome,
-                target=target,
-                address=address,
-                detail=detail,
-            )
+            log.warning("audit: the database is unavailable; this line replaces the row", **row)

@@ -1,4 +1,4 @@
-"""Commands from WebSocket clients, and the messages that they receive. See docs/api.md, "Live"."""
+"""Commands from WebSocket clients, and the messages that they receive. See docs/api.md, "Live streams"."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,7 @@
 """Exports: any history, streamed as Parquet or CSV."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
@@ -15,7 +15,6 @@ from millrace_store.exports.histories import ExportKind, has_source
 router = APIRouter(prefix="/exports", tags=["exports"])
 
 MEDIA_TYPES: dict[str, str] = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8"}
-KINDS: tuple[str, ...] = get_args(ExportKind)
 _FILES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The file. Decimals are text, so that no digit is lost.",

@@ -67,7 +67,7 @@ async def list_events(
     services: ServicesDep,
     scope: MarketScope,
     paging: PageWanted,
-    action: Annotated[str, Path(pattern="^[A-Za-z]{1,64}$", examples=["watchPositions"])],
+    action: Annotated[str, Path(pattern="^[A-Za-z]{1,64}$", examples=["watchTicker"])],
 ) -> Response:
     """Return messages of streams that have no table of their own, such as funding rates."""
     return page_response(await services.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -57,20 +57,11 @@ class SharedDatabase:
             StoreError: the database refuses a value in it; never because it is unavailable.
         """
         store = await self.opened()
-        backoff = Backoff(_RETRIES)
-        while True:
-            try:
-                await store.commit(batch)
-            except DatabaseUnavailable as error:
-                health.state("stale", f"waiting for the database: {error}")
-                if not backoff.failures:
-                    log.warning("the database does not answer; retrying", reason=str(error))
-                await asyncio.sleep(backoff.failed())
-            else:
-                if backoff.failures:
-                    log.info("the database answers again")
-                    health.state("live")
-                return
+        if await _until_available(
+            lambda: store.commit(batch), lambda error: health.state("stale", f"waiting for the database: {error}")
+        ):
+            log.info("the database answers again")
+            health.state("live")
 
     async def close(self) -> None:
         """Close the store. Everything that was committed is stored."""
@@ -80,16 +71,12 @@ class SharedDatabase:
         await asyncio.wait([self._keeper])
 
     async def _keep(self) -> None:
-        backoff = Backoff(_RETRIES)
-        while not self._opened.done():
-            try:
-                async with Store.open(self._url) as store:
-                    self._opened.set_result(store)
-                    await self._closing.wait()
-            except DatabaseUnavailable as error:
-                if not backoff.failures:
-                    log.warning("the database does not answer; retrying", reason=str(error))
-                await asyncio.sleep(backoff.failed())
+        await _until_available(self._open)
+
+    async def _open(self) -> None:
+        async with Store.open(self._url) as store:
+            self._opened.set_result(store)
+            await self._closing.wait()
 
     def _ended(self, keeper: "asyncio.Task[None]") -> None:
         """Fail all waiters for the store with the reason why it cannot be opened."""
@@ -99,3 +86,20 @@ class SharedDatabase:
             self._opened.cancel()
         elif (error := keeper.exception()) is not None:
             self._opened.set_exception(error)
+
+
+async def _until_available(
+    call: Callable[[], Awaitable[None]], on_wait: Callable[[DatabaseUnavailable], None] = lambda _: None
+) -> int:
+    """Call until the database answers, `on_wait` before each pause; return how often it did not."""
+    backoff = Backoff(_RETRIES)
+    while True:
+        try:
+            await call()
+        except DatabaseUnavailable as error:
+            on_wait(error)
+            if not backoff.failures:
+                log.warning("the database does not answer; retrying", reason=str(error))
+            await asyncio.sleep(backoff.failed())
+        else:
+            return backoff.failures

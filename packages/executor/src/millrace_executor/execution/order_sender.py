@@ -82,7 +82,7 @@ class OrderSender:
                 return accepted.error_answer("failed", error.kind, str(error))
             case Retryable():
                 self._resolver.report(error)
-                pause_s = max(error.retry_after_ms / 1000, backoff.failed())
+                pause_s = backoff.failed(at_least_s=error.retry_after_s)
                 if now_ms() + pause_s * 1000 > accepted.valid_until_ms:
                     return accepted.error_answer("failed", error.kind, str(error))
                 await sleep(pause_s)

@@ -9,7 +9,7 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
-from millrace_exchange import Exchange, ExchangeError, OrderQueries, Retryable
+from millrace_exchange import Exchange, ExchangeError, OrderQueries
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.rules import Findings, conclude
 from millrace_service import UnitHealthReporter
@@ -70,15 +70,14 @@ class Resolver:
     async def _until_proven(self, intent: Intent) -> Response:
         backoff = Backoff(ASK_AGAIN)
         while True:
-            pause_s = backoff.failed()
+            wanted_s = 0.0
             try:
                 if answer := await self.ask_once(intent):
                     return answer
             except ExchangeError as error:
                 self.report(error)
-                if isinstance(error, Retryable):
-                    pause_s = max(pause_s, error.retry_after_ms / 1000)
-            await asyncio.sleep(pause_s)
+                wanted_s = error.retry_after_s
+            await asyncio.sleep(backoff.failed(at_least_s=wanted_s))
 
     async def _find(self, request: Request, client_order_id: str) -> Order | None:
         match request:

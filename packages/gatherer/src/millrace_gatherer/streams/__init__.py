@@ -26,8 +26,8 @@ STREAMS: Final[tuple[type[Stream], ...]] = (
     TickerStream,
     CandlesStream,
 )
-"""One class for each action of `millrace_exchange.actions`."""
-_BY_ACTION: Final = {kind.action.name: kind for kind in STREAMS}
+"""One class for each action of `millrace_core.actions`."""
+_BY_ACTION: Final[dict[str, type[Stream]]] = {kind.action.name: kind for kind in STREAMS}
 
 
 def stream_of(unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> Stream:

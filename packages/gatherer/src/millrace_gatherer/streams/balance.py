@@ -3,11 +3,11 @@
 from typing import Any, ClassVar, cast
 
 from millrace_bus import Bus, Published
+from millrace_core.actions import BALANCE, StreamAction
 from millrace_core.clock import now_ns
 from millrace_core.market import Balance, Balances
 from millrace_core.states import BalanceState
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.actions import BALANCE, StreamAction
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig

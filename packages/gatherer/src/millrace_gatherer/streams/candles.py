@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, NoReturn, cast
 
 from millrace_bus import Bus, Published
+from millrace_core.actions import CANDLES, StreamAction
 from millrace_core.clock import now_ns
 from millrace_core.market import Candle, CandlesDelta, CandlesSnapshot
 from millrace_core.states import KEPT_CANDLES, CandlesState
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.actions import CANDLES, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter

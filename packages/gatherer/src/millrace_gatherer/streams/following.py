@@ -7,11 +7,11 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
+from millrace_bus.cancellation import CancelledInside
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_exchange import ExchangeError, Fatal, Rejected, Retryable
 from millrace_gatherer.streams.stream import Stream
 from millrace_service import UnitHealthReporter
-from millrace_service.errors import CancelledInside
 from millrace_service.tasks import run_all
 
 log = structlog.get_logger()

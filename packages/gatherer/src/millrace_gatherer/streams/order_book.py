@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from millrace_bus import Bus
+from millrace_core.actions import ORDER_BOOK, StreamAction
 from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, BookSnapshot, Level
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.actions import ORDER_BOOK, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from typing import ClassVar, Final, NoReturn, cast
 
 from millrace_bus import Bus, Published
+from millrace_core.actions import ORDERS, StreamAction
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.orders import Order, OrderRecord, OrdersDelta, OrdersSnapshot, join
 from millrace_core.states import OrdersState
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.actions import ORDERS, StreamAction
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig

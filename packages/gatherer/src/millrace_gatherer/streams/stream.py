@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
+from millrace_core.actions import StreamAction
 from millrace_core.clock import NS_PER_MS, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
@@ -14,7 +15,6 @@ from millrace_core.names import Symbol
 from millrace_core.states import state_of
 from millrace_core.trace import Trace
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.actions import StreamAction
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 

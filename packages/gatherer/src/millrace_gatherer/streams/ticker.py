@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from millrace_bus import Bus
+from millrace_core.actions import TICKER, StreamAction
 from millrace_core.market import Ticker
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.actions import TICKER, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter

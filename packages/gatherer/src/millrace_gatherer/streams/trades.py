@@ -7,11 +7,11 @@ from typing import ClassVar, Final, NoReturn, cast
 import structlog
 
 from millrace_bus import Bus, Published
+from millrace_core.actions import MY_TRADES, TRADES, StreamAction
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
-from millrace_exchange.actions import MY_TRADES, TRADES, StreamAction
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnitConfig

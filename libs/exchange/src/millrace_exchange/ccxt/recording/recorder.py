@@ -10,8 +10,8 @@ from weakref import WeakSet
 
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
+from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
 from millrace_core.clock import now_ns
-from millrace_exchange.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
 from millrace_exchange.ccxt.recording.book_proofs import BrokenChain, SequenceCheck
 from millrace_exchange.ccxt.recording.books import RecordedBook

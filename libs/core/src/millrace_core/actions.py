@@ -1,0 +1,37 @@
+"""The streams that the platform takes from exchanges: one table, keyed by ccxt's unified action."""
+
+from typing import Final, Literal, NamedTuple
+
+WatchAction = Literal[
+    "watchOrderBook",
+    "watchTrades",
+    "watchMyTrades",
+    "watchTicker",
+    "watchOHLCV",
+    "watchOrders",
+    "watchBalance",
+]
+
+
+class StreamAction(NamedTuple):
+    """One kind of stream."""
+
+    name: WatchAction
+    """The unified action, which is also the stream's name on the bus."""
+    is_private: bool = False
+    """Whether it needs an account's keys."""
+    is_account_wide: bool = False
+    """Whether it concerns no single symbol: its stream names have no symbol part."""
+    per_timeframe: bool = False
+    """Whether a symbol has one for each timeframe."""
+
+
+ORDER_BOOK: Final = StreamAction("watchOrderBook")
+TRADES: Final = StreamAction("watchTrades")
+TICKER: Final = StreamAction("watchTicker")
+CANDLES: Final = StreamAction("watchOHLCV", per_timeframe=True)
+ORDERS: Final = StreamAction("watchOrders", is_private=True)
+MY_TRADES: Final = StreamAction("watchMyTrades", is_private=True)
+BALANCE: Final = StreamAction("watchBalance", is_private=True, is_account_wide=True)
+
+ACTIONS: Final = {action.name: action for action in (ORDER_BOOK, TRADES, TICKER, CANDLES, ORDERS, MY_TRADES, BALANCE)}
