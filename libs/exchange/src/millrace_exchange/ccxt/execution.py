@@ -10,10 +10,10 @@ from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayloa
 from millrace_exchange.ccxt.classification import classify_answer
 from millrace_exchange.ccxt.conversion import order_of
 from millrace_exchange.ccxt.order_arguments import create_arguments, digits, edit_params, further_params
-from millrace_exchange.ccxt.order_queries import ORDER_NOT_FOUND, CcxtOrderQueries
+from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.recording.digits import decided
 from millrace_exchange.ccxt.recording.recorded_exchange import Sending
-from millrace_exchange.errors import Rejected, Retryable
+from millrace_exchange.errors import OrderNotFound, Rejected, Retryable
 from millrace_exchange.ports import Acknowledgement
 
 
@@ -91,7 +91,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
         )
         if order is None:
             exchange = self._caller.profile.exchange
-            raise Rejected("no such order", exchange=exchange, action=action, kind=ORDER_NOT_FOUND)
+            raise OrderNotFound("no such order", exchange=exchange, action=action, kind="OrderNotFound")
         return order
 
     async def _symbols_with_open_orders(self) -> list[str]:
@@ -101,10 +101,8 @@ class CcxtExecutionClient(CcxtOrderQueries):
         method = self._caller.ccxt.cancel_all_orders
         try:
             answer = await self._caller.call("cancelAllOrders", method, symbol, dict(params), timed=timed)
-        except Rejected as error:
-            if error.kind == ORDER_NOT_FOUND:
-                return []
-            raise
+        except OrderNotFound:
+            return []
         return [order_of(order) for order in answer if order.get("id")]
 
     async def _send_fastest(self, action: str, method: str, *arguments: Any) -> Acknowledgement:
@@ -114,7 +112,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
                 return await self._send(action, getattr(ccxt, f"{method}_ws"), *arguments)
             except Retryable as error:
                 # A limit or a wrong clock would only be reported again over REST.
-                if error.kind != "NetworkError":
+                if not error.is_disconnected:
                     raise
         return await self._send(action, getattr(ccxt, method), *arguments)
 

@@ -9,7 +9,7 @@ from millrace_bus import Bus
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
-from millrace_exchange import Exchange, ExchangeError, Retryable, open_exchange
+from millrace_exchange import Exchange, ExchangeError, open_exchange
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.controls import Controls
@@ -78,9 +78,7 @@ async def _prepare(exchange: Exchange, health: UnitHealthReporter) -> None:
         try:
             await exchange.prepare()
         except ExchangeError as error:
-            pause_s = backoff.failed()
-            if isinstance(error, Retryable):
-                pause_s = max(pause_s, error.retry_after_ms / 1000)
+            pause_s = max(backoff.failed(), error.retry_after_ms / 1000)
             if backoff.failures == 1:
                 log.warning("cannot open the account; trying again", cause=str(error), kind=error.kind)
             health.error(error)

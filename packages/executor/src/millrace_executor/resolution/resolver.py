@@ -9,7 +9,7 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
-from millrace_exchange import Exchange, ExchangeError, OrderQueries, Retryable
+from millrace_exchange import Exchange, ExchangeError, OrderQueries
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.rules import Findings, conclude
 from millrace_service import UnitHealthReporter
@@ -29,6 +29,8 @@ class Resolver:
         self._settlement_window_ms = exchange.profile.settlement_window_ms
         self._health = health
         self._unknown = 0
+        self._quiet_until_s = 0.0
+        """Until then, by the loop's clock, the exchange asked to be left alone."""
 
     async def resolve(self, intent: Intent) -> Response:
         """Ask about an intent that is marked unknown until its final answer is proven, and return that."""
@@ -64,21 +66,20 @@ class Resolver:
         return conclude(intent.request_id, request, findings)
 
     def report(self, error: ExchangeError) -> None:
-        """Show in the account's heartbeat what the exchange did."""
+        """Show in the account's heartbeat what the exchange did, and ask nothing while it wants a pause."""
+        self._quiet_until_s = max(self._quiet_until_s, _now_s() + error.retry_after_ms / 1000)
         self._health.error(f"{error.action}: {error.kind}: {error}")
 
     async def _until_proven(self, intent: Intent) -> Response:
         backoff = Backoff(ASK_AGAIN)
         while True:
-            pause_s = backoff.failed()
+            await asyncio.sleep(self._quiet_until_s - _now_s())
             try:
                 if answer := await self.ask_once(intent):
                     return answer
             except ExchangeError as error:
                 self.report(error)
-                if isinstance(error, Retryable):
-                    pause_s = max(pause_s, error.retry_after_ms / 1000)
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(backoff.failed())
 
     async def _find(self, request: Request, client_order_id: str) -> Order | None:
         match request:
@@ -107,6 +108,10 @@ class Resolver:
     def _count_unknown(self, by: int) -> None:
         self._unknown += by
         self._health.gauge("unknown", self._unknown)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def order_of_own_trades(
