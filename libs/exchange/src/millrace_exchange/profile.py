@@ -212,6 +212,15 @@ class ExchangeProfile:
     edit_client_order_id: Literal["new", "existing", "none"] = "none"
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""
+    edits_triggers: bool = False
+    """Whether ccxt's `edit_order` translates a trigger price. Where it does not, the exchange would ignore it."""
+    quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
+    """The sides on which ccxt sends the amount of a market order in quote currency as that. Elsewhere it would send it
+    as an amount of the base currency: 100 BTC for 100 USDT."""
+    trigger_orders: bool = False
+    """Whether ccxt translates the trigger price of a new order, and finds and cancels that order like any other. Where
+    the exchange does not know the parameter, the order may be placed at once; where it keeps such orders apart, they
+    would count as absent."""
     order_parameters: Mapping[str, str] = field(default_factory=dict)
     """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
     post_only_type: str | None = None

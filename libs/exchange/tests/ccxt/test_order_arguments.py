@@ -10,7 +10,7 @@ from millrace_exchange.ccxt.order_arguments import DECIDED, create_arguments, ed
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 
-BYBIT = ExchangeProfile(exchange=ExchangeId("bybit"))
+BYBIT = ExchangeProfile(exchange=ExchangeId("bybit"), quote_amounts=frozenset({"buy", "sell"}), trigger_orders=True)
 BINANCE = profile_of(ExchangeId("binance"))
 
 MARKET = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=Decimal(1), price=Decimal(25))
@@ -65,7 +65,7 @@ def test_binance_is_sent_its_own_names_alone() -> None:
 @pytest.mark.parametrize("name", ["quantity", "symbol", "side", "newClientOrderId", "recvWindow", *sorted(DECIDED)])
 def test_parameters_cannot_replace_what_was_decided(name: str) -> None:
     """Laid over the order by ccxt, they would place another than risk approved, or under another id."""
-    with pytest.raises(Rejected, match=rf"params\.{name} is decided by the request itself"):
+    with pytest.raises(Rejected, match=rf"params\.{name} is not allowed"):
         create_arguments(
             BINANCE, msgspec.structs.replace(MARKET, params={name: "1"}), "id", market_buy_requires_price=False
         )
@@ -73,3 +73,18 @@ def test_parameters_cannot_replace_what_was_decided(name: str) -> None:
         edit_params(BINANCE, EditPayload(symbol="KCS/USDT", order_id="1", price=Decimal(2), params={name: "1"}), "id")
     with pytest.raises(Rejected):
         further_params(BINANCE, "cancelOrder", CancelPayload(symbol="KCS/USDT", order_id="1", params={name: "1"}))
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1], None, 2**63, float("inf")], ids=repr)
+def test_a_parameter_that_cannot_be_signed_is_rejected(value: object) -> None:
+    """Binance would answer that the signature is wrong, and that stops the account."""
+    order = msgspec.structs.replace(MARKET, params={"strategyId": value})
+    with pytest.raises(Rejected, match=r"\$\.payload\.params\.strategyId"):
+        create_arguments(BINANCE, order, "our-id", market_buy_requires_price=False)
+
+
+def test_a_small_parameter_is_sent_without_an_exponent() -> None:
+    """What is signed and what is sent have the same digits."""
+    order = msgspec.structs.replace(MARKET, params={"strategyId": 0.00005, "other": 1, "flag": True})
+    params = create_arguments(BINANCE, order, "our-id", market_buy_requires_price=False).params
+    assert (params["strategyId"], params["other"], params["flag"]) == ("0.00005", 1, True)

@@ -1,13 +1,16 @@
 """Market rules of an exchange, as ccxt knows them."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
-from typing import Any
+from decimal import Decimal, localcontext
+from typing import Any, Final
 
 from ccxt.base.decimal_to_precision import TRUNCATE
 from ccxt.base.errors import BaseError
 
 from millrace_core.requests import CreatePayload, EditPayload
+
+_DIGITS: Final = 100
+"""More than the longest number that a request may hold, in steps of the smallest size."""
 
 
 class CcxtMarketRules:
@@ -28,7 +31,11 @@ class CcxtMarketRules:
         step in which the exchange counts that currency, where it says so.
         """
         market = (self._ccxt.markets or {}).get(payload.symbol)
-        return [] if market is None else list(_precision_errors(self._ccxt, market, payload))
+        if market is None:
+            return []
+        # ccxt divides in the context of its caller, and 28 digits are too few for the quotient of a long number.
+        with localcontext(prec=_DIGITS):
+            return list(_precision_errors(self._ccxt, market, payload))
 
 
 def _precision_errors(ccxt: Any, market: dict[str, Any], payload: CreatePayload | EditPayload) -> Iterator[str]:
@@ -47,7 +54,8 @@ def _precision_errors(ccxt: Any, market: dict[str, Any], payload: CreatePayload 
 
 def _quote_errors(ccxt: Any, market: dict[str, Any], payload: CreatePayload | EditPayload) -> Iterator[str]:
     number = payload.amount_quote if isinstance(payload, CreatePayload) else None
-    steps = (market["precision"].get("cost"), market["precision"].get("quote"), market["info"].get("quoteIncrement"))
+    info = market["info"] if isinstance(market["info"], dict) else {}  # Bitfinex lists a market as a list.
+    steps = (market["precision"].get("cost"), market["precision"].get("quote"), info.get("quoteIncrement"))
     step = next((step for step in steps if step is not None), None)
     if number is None or step is None:
         return

@@ -4,6 +4,7 @@ Amounts and prices are handed over as `Digits`, parameters as text: ccxt never s
 """
 
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -49,9 +50,13 @@ def create_arguments(
     on Binance. Some exchanges take a market buy's cost instead of its amount; there ccxt wants the price for it.
 
     Raises:
-        Rejected: `params` names what the request itself decides.
+        Rejected: `params` names what the request itself decides, or ccxt would send another order than was asked for.
     """
     params = further_params(profile, "createOrder", payload)
+    if payload.amount_quote is not None and payload.side not in profile.quote_amounts:
+        raise not_supported(profile, "createOrder", f"amountQuote of a {payload.side}", "use amountBase")
+    if payload.trigger_price is not None and not profile.trigger_orders:
+        raise not_supported(profile, "createOrder", "triggerPrice", "use another type of order")
     terms: dict[str, Any] = profile.client_order_ids.params(client_order_id)
     post_only = payload.post_only and profile.post_only_type is None
     if payload.time_in_force is not None:
@@ -96,7 +101,7 @@ def further_params(
     """Return the request's own `params`, which ccxt lays over what it sends.
 
     Raises:
-        Rejected: one names what the request itself decides.
+        Rejected: one names what the request itself decides, or holds what cannot be signed.
     """
     if decided := sorted(payload.params.keys() & DECIDED):
         raise Rejected(
@@ -105,7 +110,28 @@ def further_params(
             action=action,
             kind="BadRequest",
         )
-    return dict(payload.params)
+    for name, value in payload.params.items():
+        if not _is_plain(value):
+            raise Rejected(
+                f"$.payload.params.{name} must be a text, a boolean, or a number of at most 64 bits",
+                exchange=profile.exchange,
+                action=action,
+                kind="BadRequest",
+            )
+    # An exponent is signed in one form and sent in another.
+    return {name: str(Digits(repr(v))) if isinstance(v, float) else v for name, v in payload.params.items()}
+
+
+def not_supported(profile: ExchangeProfile, action: str, what: str, instead: str) -> Rejected:
+    """Return the rejection of something that ccxt would not send as it was asked for; say what to do instead."""
+    text = f"{what} is not supported on {profile.exchange}: {instead}"
+    return Rejected(text, exchange=profile.exchange, action=action, kind="NotSupported")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
 def digits(number: Decimal | None) -> Digits | None:

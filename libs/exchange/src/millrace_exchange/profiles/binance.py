@@ -44,6 +44,10 @@ PROFILE: Final = ExchangeProfile(
         public_trades_after_id=True,
         public_trades_after_params={"fetchTradesMethod": "publicGetHistoricalTrades"},
     ),
+    # Seen in what ccxt 4.5.90 sends: an amount in quote currency, a trigger price, an edit of one.
+    quote_amounts=frozenset({"buy", "sell"}),
+    trigger_orders=True,
+    edits_triggers=True,
     # ccxt sends POST /api/v3/order/cancelReplace: the new order has the amount that is given, under our new id (seen:
     # 14 bought instead of 10).
     edit="cancel_replace",

@@ -35,6 +35,8 @@ PROFILE: Final = ExchangeProfile(
         # list_orders, finished; ccxt's `features` have a window of 30 days.
         closed_orders=HistoryWindow(width_ms=30 * DAY_MS, page=100),
     ),
+    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    quote_amounts=frozenset({"buy"}),
     # amend_order: a quantity below what was filled cancels the rest, so it counts all. ccxt passes our id on as it is.
     edit="amend",
     edit_amount="total",

@@ -34,6 +34,8 @@ PROFILE: Final = ExchangeProfile(
         proof="sequence", checked_by="millrace", frame_numbers="sequence_range", snapshot_levels=100, unsubscribes=True
     ),
     history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK),
+    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    quote_amounts=frozenset({"buy", "sell"}),
     # POST /api/v1/hf/orders/alter: "Cancel the order and place a new order"; with a quantity below what was filled none
     # is placed, so the quantity counts all of the order. ccxt sends our id as that of the old order.
     edit="cancel_replace",
