@@ -118,7 +118,7 @@ async def test_quote_currency_finer_than_the_exchange_counts_is_named(exchange: 
     """Nine decimals would be rounded somewhere on the way: that is said before anything is sent."""
     order = CreatePayload(symbol="ETH/BTC", side="buy", type="market", amount_quote=Decimal("0.123456789"))
     assert exchange.rules.precision_errors(order) == [
-        "amountQuote 0.123456789 would be rounded: ETH/BTC counts its quote currency in steps of 0.00000001"
+        "amountQuote 0.123456789 is not a multiple of 0.00000001, the quote currency's step in ETH/BTC"
     ]
 
 
