@@ -10,21 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import until_answered
 from millrace_bus.connection.connection import Connection, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import BusError, CommandRefused, InvalidOrder, TaskFailed
 from millrace_bus.orders.order_hash import Keys, check_numbers, keys_of, place, read_record, storing
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant
 from millrace_core.orders import OrderRecord, join
 
 MOST_AT_ONCE: Final = 64
 """Orders of one transaction: it is tried again as a whole when somebody else changed one of them."""
 _MULTI, _EXEC = pack("MULTI"), pack("EXEC")
-_UNREADABLE: Final = (msgspec.MsgspecError, LookupError, ValueError)
+UNREADABLE_HASH: Final = (*UNREADABLE, LookupError, ValueError)
 """What reading a hash raises that somebody else has written."""
 
 
@@ -54,7 +53,8 @@ class OrderMerger:
 
         Raises:
             CommandRefused: Redis does not read or write it.
-            InvalidOrder: it, or what is there under its id, has numbers that are none, or cannot be read.
+            InvalidOrder: it, or what is there under its id or in its index, has numbers that are none, or cannot be
+                read. It may have been written without its index.
             TaskFailed: an unforeseen error; whether it was merged is open.
         """
         check_numbers(record)
@@ -115,6 +115,9 @@ class OrderMerger:
             for merge in merges:
                 await self._merge(tenant, [merge])
         elif not merges[0].done.done():
+            if isinstance(error, CommandRefused) and error.code == "WRONGTYPE":
+                # A key of this order's, or of an index that it belongs to, is something else.
+                error = InvalidOrder(merges[0].record.order.id, str(error))
             merges[0].done.set_exception(error)
 
     async def _try(self, tenant: Tenant, merges: Sequence[_Merge]) -> list[OrderRecord] | None:
@@ -147,7 +150,7 @@ async def _watched(connection: Connection, merges: Sequence[_Merge]) -> dict[str
     for (key, order_id), fields in zip(keys.items(), hashes, strict=True):
         try:
             found[key] = record = read_record(fields)
-        except _UNREADABLE as error:
+        except UNREADABLE_HASH as error:
             raise InvalidOrder(order_id, f"{key} cannot be read: {error}") from error
         if record is None:
             continue

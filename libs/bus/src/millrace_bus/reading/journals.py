@@ -1,6 +1,7 @@
 """Reading journals from known positions, many at once: what a database needs. See docs/protocol.md, "Names"."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -19,6 +20,9 @@ BEGINNING = MessageId(0, 0)
 _LONGEST_WAIT_S = 1.0
 """Shorter than the time after which a silent connection is pinged."""
 _LOOK_EVERY_S = 0.01
+_IGNORED_S = 60.0
+"""How long a key that is not a stream is left alone before it is tried again."""
+_log = logging.getLogger(__name__)
 
 
 class Extent(NamedTuple):
@@ -39,6 +43,8 @@ class Journals:
 
     def __init__(self, reconnecting: ReconnectingConnection) -> None:
         self._reconnecting = reconnecting
+        self._ignored_until_s: dict[str, float] = {}
+        """Until when (monotonic) a name is not read, because its key is not a stream."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,10 +61,11 @@ class Journals:
     ) -> dict[str, JournalPage]:
         """Return what comes after each position, oldest first, `most` entries of each journal; only those with entries.
 
-        Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again.
+        Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again. A key that is
+        not a stream is reported in the log and passed over.
 
         Raises:
-            CommandRefused: Redis does not read, as when a key is no stream.
+            CommandRefused: Redis does not read.
         """
         if not positions:
             await asyncio.sleep(wait_s)
@@ -78,9 +85,23 @@ class Journals:
     async def _read(
         self, positions: Mapping[str, MessageId], names: Sequence[str], most: int, wait_s: float
     ) -> dict[str, JournalPage]:
+        names = [name for name in names if self._ignored_until_s.get(name, 0.0) < time.monotonic()]
+        if not names:
+            await asyncio.sleep(wait_s)
+            return {}
         block = ("BLOCK", int(wait_s * 1_000)) if wait_s > 0 else ()
         after = (str(positions[name]) for name in names)
-        found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *names, *after)
+        try:
+            found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *names, *after)
+        except CommandRefused as refused:
+            if refused.code != "WRONGTYPE":
+                raise
+            if len(names) == 1:
+                self._ignored_until_s[names[0]] = time.monotonic() + _IGNORED_S
+                _log.error("%s is not read: %s; delete the key", names[0], refused)
+                return {}
+            pages = [await self._read(positions, [name], most, 0.0) for name in names]
+            return {name: page for each in pages for name, page in each.items()}
         return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
 
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
@@ -89,7 +110,7 @@ class Journals:
         return _id(found[0][0]) if found else None
 
     async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
-        """Return how far journals reach; those that do not exist are left out."""
+        """Return how far journals reach; those that do not exist, or are not streams, are left out."""
         wanted = tuple(names)
         found = await asyncio.gather(*map(self._extent, wanted))
         return {name: extent for name, extent in zip(wanted, found, strict=True) if extent is not None}
@@ -98,7 +119,7 @@ class Journals:
         try:
             info = await self._call("XINFO", "STREAM", name)
         except CommandRefused as refused:
-            if "no such key" in str(refused):
+            if "no such key" in str(refused) or refused.code == "WRONGTYPE":
                 return None
             raise
         first = info[b"first-entry"]
