@@ -1,4 +1,4 @@
-"""Writing and reading over a real Valkey: ours against redis-py doing the bare commands."""
+"""Writing and reading over a real Valkey: ours compared with redis-py's bare commands."""
 
 import asyncio
 import socket

@@ -90,7 +90,7 @@ class Exchange(Listener):
         for number in range(ticks):
             await asyncio.sleep(max(0.0, start + number / rate - time.perf_counter()))
             self.tick(market)
-        # Under load a tick may be superseded before anybody decides on it: done is when nothing more comes.
+        # Under load a tick may be superseded before the strategy decides on it: it is done when nothing more comes.
         seen = -1
         while seen != len(self.latencies):
             seen = len(self.latencies)

@@ -1,4 +1,4 @@
-"""What stored history is tested on: both kinds of database, each test with an empty one."""
+"""Databases for tests of stored history: both kinds, each test with an empty one."""
 
 import tempfile
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What all configurations have in common, agents' and strategies' alike."""
+"""Rules for all configurations, agents' and strategies'."""
 
 from collections.abc import Iterator
 from pathlib import Path

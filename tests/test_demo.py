@@ -20,7 +20,7 @@ PROCESSES = 8
 
 @asynccontextmanager
 async def demo(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the demo on ports that nobody else uses; it is gone afterwards in any case."""
+    """Run the demo on free ports; it is ended afterwards in any case."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "millrace_cli.main", "demo", "--data-dir", str(folder / "data"),
         "--redis-port", "0", "--simulator-port", "0", "--api-port", "0", *arguments,
@@ -92,7 +92,7 @@ async def test_ctrl_c_ends_everything_within_five_seconds(tmp_path: Path) -> Non
 
 @pytest.mark.system
 async def test_ctrl_c_ends_a_demo_that_is_still_starting(tmp_path: Path) -> None:
-    """Somebody who changed their mind need not wait."""
+    """A person who changed their mind need not wait."""
     async with demo(tmp_path, "--quiet") as process:
         await interrupted(process, await all_running(process))
 

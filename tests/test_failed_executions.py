@@ -1,4 +1,4 @@
-"""Whatever was asked for and not done is found through the API, with the reason in words."""
+"""Every failed request is found through the API, with the reason."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ FAILING = {
         *("rejected", "OrderNotFound", "Unknown order"),
     ),
     "no multiple of the tick": Failing(create(price=5.00001), "rejected", "InvalidOrder", "0.001"),
-    "too late": Failing(create() | {"requestedAt": 1_763_800_000_000}, "expired", "Expired", "its validity ended"),
+    "too late": Failing(create() | {"requestedAt": 1_763_800_000_000}, "expired", "Expired", "expired "),
     "without a side": Failing(
         {"action": "createOrder", "exchangeId": "binance", "payload": {"symbol": "KCS/USDT", "type": "market"}},
         *("rejected", "Malformed", "side"),
@@ -97,7 +97,7 @@ async def test_every_failed_execution_is_found_with_its_reason(tmp_path: Path, d
 
 @pytest.mark.system
 async def test_failures_that_concern_no_order_are_found_too(tmp_path: Path, database: Database) -> None:
-    """A request with an unknown action, and a resumption of what is not halted: each is listed."""
+    """A request with an unknown action, and a resume without a halt: each is listed."""
     async with running(tmp_path, ("dbsync", "api"), database=database) as platform, api_of(platform) as api:
         await start_executor(platform, platform.exchange_url)
         ids = {await written(platform, failing.request): words for words, failing in OUTSIDE.items()}

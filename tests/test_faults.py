@@ -1,4 +1,4 @@
-"""Parts of the platform are killed while it runs; every reader is right again, and never trusted a wrong book."""
+"""Parts of the platform are killed while it runs; every reader recovers, and never trusts a wrong book."""
 
 import asyncio
 import time

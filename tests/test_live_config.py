@@ -29,8 +29,8 @@ async def running_streams(platform: Platform) -> list[str]:
 
 
 @pytest.mark.system
-async def test_an_added_symbol_streams_within_two_seconds_and_disturbs_nobody(tmp_path: Path) -> None:
-    """A plain SET adds a symbol; no other stream has a hole, a new epoch or a reconnect."""
+async def test_an_added_symbol_streams_within_two_seconds_and_disturbs_no_other(tmp_path: Path) -> None:
+    """A plain SET adds a symbol; no other stream has a gap, a new epoch or a reconnect."""
     async with running(tmp_path, ("gatherer",), simulator=BUSY) as platform, Bus.connect(platform.server.url) as bus:
         names = [StreamName.parse(f"stream.{unit}") for unit in await running_streams(platform)]
         updates: list[Update] = []
@@ -62,7 +62,7 @@ async def more_than(updates: list[Update], number: int) -> bool:
 
 
 @pytest.mark.system
-async def test_an_invalid_config_changes_nothing_and_tells_all_its_errors(tmp_path: Path) -> None:
+async def test_an_invalid_config_changes_nothing_and_reports_all_its_errors(tmp_path: Path) -> None:
     """The last good one stays in force; the heartbeat names each mistake with its path; a mended one is taken."""
     async with running(tmp_path, ("gatherer",), simulator=BUSY) as platform:
         before = await running_streams(platform)

@@ -1,4 +1,4 @@
-"""A client that has nothing of ours gets everything that the exchange said, and can show it."""
+"""A client without millrace's code receives everything that the exchange sent."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ class Comparison:
         self.different: list[str] = []
 
     async def run(self) -> None:
-        """Compare for ever, symbol after symbol."""
+        """Compare symbol after symbol until cancelled."""
         while True:
             for book in self._books:
                 await self._compare(book)

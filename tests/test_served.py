@@ -1,4 +1,4 @@
-"""The API on the whole platform: what it tells of markets and of one's own orders is what the exchange itself says."""
+"""The API on the whole platform: its markets and orders equal those of the exchange itself."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ on_postgresql = pytest.mark.parametrize("server_if_any", ["postgresql"], indirec
 
 
 def one_strategy(kind: str, config: dict[str, Any]) -> None:
-    """Trade one symbol of two: exchanges number orders each symbol for itself."""
+    """Trade one symbol of two: exchanges number the orders of each symbol separately."""
     two_pairs(kind, config)
     if kind == "magicbox":
         del config["workplans"][0]["plugins"][1:]
@@ -39,8 +39,8 @@ def one_strategy(kind: str, config: dict[str, Any]) -> None:
 @on_postgresql
 @pytest.mark.system
 @pytest.mark.timeout(180)
-async def test_the_api_tells_what_the_exchange_says(tmp_path: Path, database: Database) -> None:
-    """Trades, own orders and their stories, fills, a live book, an export: each held against the exchange's own."""
+async def test_the_api_equals_the_exchange(tmp_path: Path, database: Database) -> None:
+    """Trades, own orders and their histories, fills, a live book, an export: each held against the exchange's own."""
     async with (
         running(tmp_path, STORED_KINDS, simulator=BUSY, change=one_strategy, database=database) as platform,
         api_of(platform) as api,
@@ -58,7 +58,7 @@ async def test_the_api_tells_what_the_exchange_says(tmp_path: Path, database: Da
 
 
 async def filled(platform: Platform, api: Api) -> None:
-    """Wait until the API tells of some filled orders."""
+    """Wait until the API lists some filled orders."""
 
     async def enough() -> bool:
         return len((await api.get("/orders", status="closed"))["items"]) >= FILLED
@@ -100,7 +100,7 @@ async def check_orders(platform: Platform, api: Api) -> None:
 
 
 async def check_order_history(platform: Platform, api: Api) -> None:
-    """Hold the story of a filled order together: asked for, answered with the time of each hop, filled."""
+    """Check the history of a filled order: asked for, answered with the time of each hop, filled."""
     newest = (await api.get("/orders", status="closed", limit=1))["items"][0]
     history = await api.get(f"/orders/{newest['order']['id']}")
     # It may have been asked to cancel it too, too late.
@@ -189,7 +189,7 @@ async def apply(platform: Platform, book: dict[str, dict[float, float]], data: d
 
 @pytest.mark.system
 async def test_orders_of_two_symbols_that_have_one_number_are_two(tmp_path: Path, database: Database) -> None:
-    """Binance numbers each symbol's orders for itself: the API mixes no two that share a number."""
+    """Binance numbers each symbol's orders separately: the API mixes no two that share a number."""
     kinds, silent = ("executor", "dbsync", "api"), {"eventsPerSecond": 0}
     async with (
         running(tmp_path, kinds, simulator=silent, change=two_pairs, database=database) as platform,

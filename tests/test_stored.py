@@ -21,7 +21,7 @@ both_databases = pytest.mark.parametrize("server_if_any", ["sqlite", "postgresql
 @both_databases
 @pytest.mark.system
 @pytest.mark.timeout(120 + 2 * SECONDS)
-async def test_whoever_is_killed_the_rows_are_the_messages_one_for_one(tmp_path: Path, database: Database) -> None:
+async def test_the_rows_are_the_messages_whichever_process_is_killed(tmp_path: Path, database: Database) -> None:
     """With dbsync, the database and Redis killed while strategies trade: every message once, as it was, and no gap."""
     random = seeded()
     async with (
@@ -44,8 +44,8 @@ async def test_whoever_is_killed_the_rows_are_the_messages_one_for_one(tmp_path:
 @both_databases
 @pytest.mark.system
 @pytest.mark.timeout(240)
-async def test_every_hole_is_one_gap_with_the_exact_count(tmp_path: Path, database: Database) -> None:
-    """What is taken from journals before it was read is known: a row for each hole, and all the rest is stored."""
+async def test_every_loss_is_one_gap_with_the_exact_count(tmp_path: Path, database: Database) -> None:
+    """Entries removed before they were read are known: one row per gap, and everything else is stored."""
     random = seeded()
     async with (
         running(tmp_path, STORED_KINDS, simulator=BUSY, change=two_pairs, database=database) as platform,
@@ -71,6 +71,6 @@ async def test_every_hole_is_one_gap_with_the_exact_count(tmp_path: Path, databa
 
 
 async def reported(api: Api) -> list[Gap]:
-    """Return the gaps of which the API tells the tenant, its own and those of the public feeds."""
+    """Return the gaps that the API lists for the tenant: its own and those of the public feeds."""
     rows = [row for tenant in (TENANT, "PUBLIC") for row in await api.all("/gaps", tenant=tenant)]
     return sorted(Gap(*(row[field] for field in ("stream", "epoch", "firstSeq", "lastSeq", "missing"))) for row in rows)

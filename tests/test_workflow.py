@@ -1,4 +1,4 @@
-"""An order's whole way round, seen in Redis step by step."""
+"""The whole way of an order, seen in Redis step by step."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ BY_HAND = (
 
 
 class Tap:
-    """Everything that is published on some channels, as it comes."""
+    """Everything published on some channels, in order."""
 
     def __init__(self) -> None:
         self.messages: dict[str, list[dict[str, Any]]] = {}
         self._news = asyncio.Condition()
 
     async def listen(self, channel: Any) -> None:
-        """Take what comes, for ever."""
+        """Receive messages until cancelled."""
         async for message in channel.listen():
             async with self._news:
                 self.messages.setdefault(message["channel"], []).append(json.loads(message["data"]))
@@ -111,12 +111,12 @@ async def saw(diary: Path, order_id: str, *, open_: bool) -> bool:
 
 @pytest.mark.system
 async def test_a_person_buys_with_nothing_but_publish(tmp_path: Path) -> None:
-    """What README shows buys 1 KCS, and the order's hash says who wanted it."""
+    """README's example buys 1 KCS, and the order's hash names its source."""
     async with (
         running(tmp_path, ("gatherer", "executor"), simulator=LIVELY) as platform,
         tapped(platform, ANSWERS) as tap,
     ):
-        await until(lambda: platform.redis.publish(REQUESTS, BY_HAND), "somebody hears it", platform=platform)
+        await until(lambda: platform.redis.publish(REQUESTS, BY_HAND), "the request is received", platform=platform)
         answer = await tap.first(ANSWERS, status="done")
         assert answer["data"]["orderSource"] == "James"
         order = answer["data"]["order"]

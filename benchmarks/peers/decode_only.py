@@ -1,4 +1,4 @@
-"""The least that a feed handler can do: receive by picows, decode by msgspec, forget.
+"""The minimum of a feed handler: receive by picows, decode by msgspec, forget.
 
 python -m benchmarks.peers.decode_only EXCHANGE_URL SYMBOL,SYMBOL
 """

@@ -1,4 +1,4 @@
-"""PingPong: a buy, then a sell, in the middle of the spread, for ever. See examples/Examples.PingPong.md."""
+"""PingPong: a buy, then a sell, in the middle of the spread, again and again. See examples/Examples.PingPong.md."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal

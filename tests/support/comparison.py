@@ -58,7 +58,7 @@ class _Stored(NamedTuple):
 
 
 async def caught_up(platform: Platform, recorded: Recording, database: Database, timeout: float = 60) -> None:
-    """Wait until every journal, which nobody writes any more, is stored to its end."""
+    """Wait until every journal is stored to its end; their writers have stopped."""
     ends = {name: max(journal) for name, journal in (await recorded.now()).items() if is_kept(name) and journal}
 
     async def is_stored() -> bool:

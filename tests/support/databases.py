@@ -35,7 +35,7 @@ class Database(Protocol):
 
 
 class SqliteDatabase:
-    """A file. It has no server to kill: somebody else's lock keeps it from taking anything."""
+    """A file. It has no server to kill: another connection's lock keeps it from committing."""
 
     kind = "SQLite"
 

@@ -69,7 +69,7 @@ def rows_of(name: str, journal: Journal) -> Counter[Row]:
 
 
 def candles_of(journal: Journal) -> dict[tuple[str, int], tuple[Any, ...]]:
-    """Return the newest of each candle that a journal tells of: the one table that keeps no history."""
+    """Return the newest version of each candle in a journal: its table keeps no history."""
     newest: dict[tuple[str, int], tuple[Any, ...]] = {}
     for id_ in sorted(journal):
         said = _said(journal[id_])

@@ -1,4 +1,4 @@
-"""Holes made on purpose: entries are taken from journals before dbsync has read them."""
+"""Gaps made on purpose: entries are removed from journals before dbsync has read them."""
 
 from random import Random
 

@@ -49,7 +49,7 @@ class Ordeal:
         """What was killed, in order."""
 
     async def endure(self, seconds: float, kills: Kills) -> None:
-        """Let the platform run so long, killed so often."""
+        """Run the platform for this long, with this many kills."""
         faults = {"dbsync": self._dbsync, "database": self._database, "valkey": self._valkey}
         async with asyncio.TaskGroup() as group:
             for part, fault in faults.items():

@@ -36,7 +36,7 @@ class PlainBook:
         await self._catch_up(redis)
 
     async def take(self, redis: Any, text: str) -> None:
-        """Take one live message: skip it, apply it, or fill the hole before it."""
+        """Take one live message: skip it, apply it, or fill the gap before it."""
         message = json.loads(text)
         epoch, seq = position(message["id"])
         if (epoch, seq) <= self.last:
@@ -83,7 +83,7 @@ def position(text: str) -> tuple[int, int]:
 
 
 async def follow(url: str, books: list[PlainBook], ready: asyncio.Event) -> None:
-    """Subscribe first, then start each book, then take what comes, for ever."""
+    """Subscribe first, then start each book, then apply messages until cancelled."""
     by_name = {book.name: book for book in books}
     async with (
         redis_asyncio.Redis.from_url(url, decode_responses=True) as redis,

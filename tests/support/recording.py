@@ -41,7 +41,7 @@ class Recording:
                 await asyncio.sleep(0.02)
 
     async def now(self) -> dict[str, Journal]:
-        """Return what Redis holds now, and take it in: where nobody writes any more, nothing is missing then."""
+        """Return the present content of Redis, and record it; once all writers have stopped, it is complete."""
         held = {}
         for name in await self._names():
             entries = await self._redis.xrange(name)
@@ -85,7 +85,7 @@ def _id(entry: bytes) -> MessageId:
 
 @asynccontextmanager
 async def recording(url: str) -> AsyncIterator[Recording]:
-    """Record the journals of a Redis meanwhile."""
+    """Record the journals of a Redis while the body runs."""
     recorded = Recording(url)
     following = asyncio.create_task(recorded.follow())
     try:
@@ -93,7 +93,7 @@ async def recording(url: str) -> AsyncIterator[Recording]:
         # What broke the recording would show as rows that nobody wrote.
         assert not following.done(), following.exception()
     finally:
-        # Not cancelled: redis-py now and then swallows that, and would read on for ever.
+        # Not cancelled: redis-py now and then swallows that, and would read on forever.
         recorded.end()
         await asyncio.wait([following])
         await recorded.close()

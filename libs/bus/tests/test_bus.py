@@ -12,7 +12,7 @@ from millrace_core.requests import Halt
 
 
 async def test_streams_are_listed(bus: Bus, name: StreamName, answers: StreamName, published: Any) -> None:
-    """Those of some tenants, sorted, without their snapshots; requests to trade are none."""
+    """Streams of some tenants are listed, sorted, without snapshots and requests to trade."""
     await published.writer.open()
     writer = bus.writer(answers, None)
     await writer.open()

@@ -13,7 +13,7 @@ SYMBOLS = st.none() | st.from_regex(r"[A-Z0-9]{1,8}/[A-Z0-9]{1,8}(:[A-Z0-9.-]{1,
 
 @given(TENANTS, WORDS, WORDS, SYMBOLS)
 def test_a_stream_name_is_read_back_into_its_parts(tenant: str, exchange: str, action: str, symbol: str | None) -> None:
-    """Both the journal's name and the snapshots' name give the same parts back, whatever dots the symbol holds."""
+    """The journal's name and the snapshots' name parse to the same parts, even if the symbol holds dots."""
     name = StreamName(Tenant(tenant), ExchangeId(exchange), Action(action), Symbol(symbol) if symbol else None)
     assert StreamName.parse(str(name)) == name
     assert StreamName.parse(name.snapshot) == name

@@ -35,7 +35,7 @@ def malformed(request_json: bytes) -> MalformedRequest:
 
 
 def test_what_a_person_types_is_a_request() -> None:
-    """The protocol's example is read as it stands; every other field has its default."""
+    """The protocol's example is read unchanged; every other field has its default."""
     request = parse_request(raw())
     assert isinstance(request, CreateOrder)
     assert (request.payload.amount_base, request.payload.order_source) == (Decimal(1), "James")

@@ -169,7 +169,7 @@ def test_the_engine_does_what_the_model_does(data: st.DataObject) -> None:
 
 @dataclass
 class _Ledger:
-    """What the events alone tell of orders and levels."""
+    """Orders and levels rebuilt from the events alone."""
 
     placed: dict[int, int] = field(default_factory=dict)
     traded: dict[int, int] = field(default_factory=dict)
@@ -179,7 +179,7 @@ class _Ledger:
     trade_id: int = 0
 
     def hear(self, event: Event) -> None:
-        """Count one event, and see that ids have no hole and final orders stay final."""
+        """Count one event, and check that ids have no gaps and final orders stay final."""
         if isinstance(event, Traded):
             self.trade_id += 1
             assert event.trade_id == self.trade_id
@@ -197,7 +197,7 @@ class _Ledger:
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_nothing_is_lost_and_the_book_is_never_crossed(data: st.DataObject) -> None:
-    """With waiting orders too: events alone rebuild the book, ids have no hole, and quantities add up."""
+    """With waiting orders too: events alone rebuild the book, ids have no gaps, and quantities add up."""
     engine, ledger = Engine(last_price=100), _Ledger()
     for order_id in range(1, data.draw(st.integers(1, 25)) + 1):
         order = data.draw(st.one_of(_immediate(order_id), _waiting(order_id)))

@@ -17,6 +17,6 @@ async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
 
 @pytest.fixture
 async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """A bus beside the agent's own, as a person's command would have one."""
+    """A second bus beside the agent's, as a person's command would have."""
     async with Bus.connect(server.url, name="test") as bus:
         yield bus

@@ -21,7 +21,7 @@ def test_what_was_encrypted_decrypts_to_itself(text: str) -> None:
 
 
 def test_the_same_secret_never_looks_the_same() -> None:
-    """Two encryptions of one secret differ, so that nobody sees that two accounts share it."""
+    """Two encryptions of one secret differ, so they do not show that two accounts share it."""
     assert encrypt(MINE, "secret", KEY) != encrypt(MINE, "secret", KEY)
 
 

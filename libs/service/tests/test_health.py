@@ -42,7 +42,7 @@ def test_counters_are_running_totals(health: UnitHealthReporter) -> None:
     assert health.report().counters == {"messages": 5, "openOrders": 3}
 
 
-def test_a_change_of_state_is_told_once(health: UnitHealthReporter, changes: Changes) -> None:
+def test_a_change_of_state_is_reported_once(health: UnitHealthReporter, changes: Changes) -> None:
     """Repeating a state costs no heartbeat; another state or detail does."""
     for _ in range(3):
         health.state("live")
@@ -52,7 +52,7 @@ def test_a_change_of_state_is_told_once(health: UnitHealthReporter, changes: Cha
     assert (report.state, report.detail) == ("stale", "no message for 30 s")
 
 
-def test_counting_tells_nobody(health: UnitHealthReporter, changes: Changes) -> None:
+def test_counting_sends_no_heartbeat(health: UnitHealthReporter, changes: Changes) -> None:
     """Counters and latencies, called for every message, cause no heartbeat of their own."""
     health.count("messages")
     health.latency("received→published", 60_000)
@@ -60,7 +60,7 @@ def test_counting_tells_nobody(health: UnitHealthReporter, changes: Changes) -> 
 
 
 def test_latencies_are_summed_up_by_hop(health: UnitHealthReporter) -> None:
-    """The report gives count, p50 and p99 in ms; the percentiles are right within the histogram's buckets."""
+    """The report holds count, p50 and p99 in ms; the percentiles are right within the histogram's buckets."""
     for microseconds in range(1, 1001):
         health.latency("received→published", microseconds * 1_000)
     summary = health.report().latencies["received→published"]

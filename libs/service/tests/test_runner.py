@@ -173,11 +173,11 @@ async def test_a_failed_unit_disturbs_no_other(running: RunningAgent) -> None:
     """One unit fails and shows why; its neighbour is live."""
     await running.configure({"a": 1, "b": -1})
 
-    def told(beat: Heartbeat) -> bool:
+    def reported(beat: Heartbeat) -> bool:
         units: dict[str, UnitHealth] = {unit.name: unit for unit in beat.units}
         return len(units) == 2 and units["a"].state == "live" and units["b"].detail == "OSError: no route"
 
-    beat = await running.shows(told)
+    beat = await running.shows(reported)
     assert beat.last_errors[0].where == "b"
     assert beat.latencies["received→published"]["count"] == 1
 
@@ -271,7 +271,7 @@ async def test_a_failed_start_is_raised_after_cleaning_up(bus: Bus, server: Embe
     assert running.agent.happened == ["started", "stopped"]
 
 
-async def test_an_agent_without_redis_ends_when_told(bus: Bus, server: EmbeddedServer) -> None:
+async def test_an_agent_without_redis_ends_when_asked(bus: Bus, server: EmbeddedServer) -> None:
     """An agent that could never reach Redis still ends in good time."""
     await server.stop()
     running = RunningAgent(bus, server)

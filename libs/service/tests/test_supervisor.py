@@ -158,7 +158,7 @@ UNITS = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3))
 
 
 @given(UNITS, UNITS)
-def test_carrying_the_changes_out_gives_exactly_the_wanted_units(
+def test_carrying_the_changes_out_leads_to_exactly_the_wanted_units(
     running: dict[str, int], wanted: dict[str, int]
 ) -> None:
     """Stopping, restarting and starting what the diff names turns the running units into the wanted ones."""

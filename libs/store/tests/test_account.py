@@ -266,10 +266,10 @@ async def test_balances_over_time(store: Store, journal: Any, name: Callable[...
     assert len((await store.account.balances(SCOPE)).rows) == 3
 
 
-async def test_what_was_held_before_anybody_watched_is_known(
+async def test_balances_from_before_the_first_message_are_known(
     store: Store, journal: Any, name: Callable[..., StreamName]
 ) -> None:
-    """The first snapshot of each epoch tells of every balance, once, whichever batches it and the later ones are in."""
+    """The first snapshot of each epoch stores every balance once, however the snapshots are split into batches."""
     stream = name("watchBalance", None)
 
     async def commit(epoch: int, *numbers: int) -> None:
@@ -295,10 +295,10 @@ async def test_what_was_held_before_anybody_watched_is_known(
     assert await store.exports.count("snapshots", SCOPE) == 6
 
 
-async def test_orders_from_before_anybody_watched_are_known(
+async def test_orders_from_before_the_first_message_are_known(
     store: Store, journal: Any, name: Callable[..., StreamName]
 ) -> None:
-    """An open order that only a snapshot tells of is there, and joined with what deltas say of it."""
+    """An open order that only a snapshot contains is stored, and joined with its deltas."""
     stream = name("watchOrders")
     for number in (1, 2):
         async with store.batch() as batch:
@@ -315,7 +315,7 @@ async def test_orders_from_before_anybody_watched_are_known(
 
 
 async def test_requests_of_any_form_are_kept(store: Store, journal: Any) -> None:
-    """A request that makes no sense is stored as it came, with what of it can be named."""
+    """A malformed request is stored as published, with the fields that can be read."""
     stream = journal("T.traderActions")
     strange: list[dict[str, Any]] = [{}, {"payload": [1]}, {"action": 7, "payload": {"symbol": "A/B", "price": 1.10}}]
     async with store.batch() as batch:
@@ -330,7 +330,7 @@ async def test_requests_of_any_form_are_kept(store: Store, journal: Any) -> None
 
 
 async def test_a_request_keeps_every_character(store: Store, journal: Any) -> None:
-    """It is given as it travelled: digits beyond what a float holds, spaces, escapes, other alphabets."""
+    """It is returned as published: digits beyond a float, spaces, escapes, other alphabets."""
     said = r'{ "payload": {"amountBase": 12345678.123456789012, "price": 1.10}, "by": "a\u0000b ж🙂" }'
     async with store.batch() as batch:
         batch.request(journal("T.traderActions").next(), said.encode(), msgspec.json.decode(said))

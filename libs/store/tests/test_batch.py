@@ -41,7 +41,7 @@ def test_texts_that_postgresql_refuses_are_mended() -> None:
 
 
 def test_numbers_beyond_64_bits_are_left_out() -> None:
-    """A nonce that no column can hold is stored as none; the message itself is kept as it travelled."""
+    """A nonce that no column can hold is stored as null; the message itself is kept as published."""
     batch = Batch()
     batch.book_delta(Place(NAME, MessageId(7, 1), 1_000), b'{"bids":[],"asks":[],"nonce":%d}' % 2**70, 2**70)
     (row,) = batch.all_rows()[tables.book_deltas]

@@ -47,7 +47,7 @@ async def test_a_book_says_how_deep_and_how_sure_it_is(store: Store, book_histor
     assert (len(book.bids), len(book.asks), book.checked, book.deltas) == (3, 3, True, 60)
 
 
-async def test_statuses_leave_no_hole(store: Store, book_history: History) -> None:
+async def test_statuses_leave_no_gap(store: Store, book_history: History) -> None:
     """A status takes a number and changes nothing: the book goes on over it."""
     history = book_history(store)
     await history.play(5)
@@ -60,7 +60,7 @@ async def test_statuses_leave_no_hole(store: Store, book_history: History) -> No
 
 
 async def test_a_lost_message_is_never_passed_over(store: Store, book_history: History) -> None:
-    """Between a hole and the next snapshot there is no book, and outside of it there is."""
+    """Between a gap and the next snapshot there is no book; elsewhere there is."""
     history = book_history(store)
     await history.play(250, leave_out=(120,))
     assert same(
@@ -110,7 +110,7 @@ async def test_an_epoch_without_its_snapshot_is_refused(store: Store, book_histo
     later = book_history(store, epoch=history._deltas.epoch + 60_000)
     later._deltas.seq = 1
     await later.play(3, snapshots_every=1_000)
-    with pytest.raises(BookUnknown, match="snapshot with which epoch"):
+    with pytest.raises(BookUnknown, match="first snapshot of epoch"):
         await store.market.book(history.name, at_ms=2**50)
     assert same(await store.market.book(history.name, at_ms=history.states[-1][0].at_ms), history.states[-1])
 
@@ -152,7 +152,7 @@ def test_a_book_is_the_same_from_any_base_on_the_way(
 
 
 @given(_changes.filter(lambda changes: len(changes) > 2), st.data())
-def test_a_hole_is_always_found(
+def test_a_gap_is_always_found(
     changes: list[tuple[list[tuple[float, float]], list[tuple[float, float]]]], data: st.DataObject
 ) -> None:
     """Whichever message before the last is left out, the book is refused."""

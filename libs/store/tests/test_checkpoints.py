@@ -54,8 +54,8 @@ async def test_it_goes_on_where_it_stopped(store: Store, book_history: History) 
     assert await maintenance.extend_checkpoints(store._database) == 0
 
 
-async def test_a_hole_is_left_and_the_next_snapshot_taken(store: Store, book_history: History) -> None:
-    """No checkpoint is made of a book that cannot be known; after the hole they begin again."""
+async def test_a_gap_is_left_and_the_next_snapshot_taken(store: Store, book_history: History) -> None:
+    """No checkpoint is made of an unknown book; after the gap they begin again."""
     history = book_history(store)
     await history.play(900, snapshots_every=500, leave_out=(250,))
     await maintenance.extend_checkpoints(store._database)

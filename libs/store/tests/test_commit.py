@@ -155,7 +155,7 @@ async def test_an_order_is_the_join_of_all_that_was_said_of_it(store: Store, nam
 
 
 async def test_orders_seen_by_two_writers_at_once_lose_nothing(url: str, name: Callable[..., StreamName]) -> None:
-    """Two streams tell of the same orders at the same time through two connections; the join has both."""
+    """Two streams report the same orders at the same time through two connections; the join has both."""
     async with Store.open(url) as one, Store.open(url) as other:
         pushes, answers = Batch(), Batch()
         for seq in range(1, 30):

@@ -100,7 +100,7 @@ async def test_a_writer_gives_up_when_another_holds_the_database(
 async def test_an_export_that_is_read_slowly_leaves_queries_their_connection(
     narrow: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName], form: Any
 ) -> None:
-    """A download may take minutes; meanwhile it holds none of the connections that everything else needs."""
+    """A download may take minutes; it holds none of the connections that everything else needs."""
     stream = journal(name("watchTrades"))
     async with asyncio.timeout(WITHIN_S):
         async with narrow.batch() as batch:

@@ -53,7 +53,7 @@ async def test_latencies_add_up(
     assert await store.operations.latencies(Scope(Tenant("OTHER"))) == []
 
 
-async def test_streams_tell_how_far_they_are(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
+async def test_streams_show_how_far_they_are(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
     """Positions by name, and how many messages of each there are."""
     stream = journal(name("watchTicker"))
     async with store.batch() as batch:

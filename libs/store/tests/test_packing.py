@@ -16,7 +16,7 @@ from millrace_store.writing.packing import pack, unpack
 def test_everything_of_a_batch_comes_out_again(
     name: Callable[..., StreamName], trades: Callable[..., list[Trade]]
 ) -> None:
-    """Rows of every kind, positions, gaps, latencies, orders to be joined, bytes that are no text, what is beside."""
+    """Everything survives: rows of every kind, positions, gaps, latencies, orders, bytes, and the object beside."""
     batch = Batch()
 
     def place(action: str) -> Place:

@@ -14,7 +14,7 @@ _keys = st.lists(
 
 
 @given(_keys)
-def test_a_cursor_gives_its_key_back(key: tuple[int | str, ...]) -> None:
+def test_a_cursor_holds_its_key(key: tuple[int | str, ...]) -> None:
     """Whatever the key, the cursor is a text for an address and holds it."""
     cursor = encode_cursor(key)
     assert cursor.isascii()

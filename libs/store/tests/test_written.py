@@ -22,7 +22,7 @@ def test_a_stream_reaches_as_far_as_its_last_message_or_position() -> None:
 
 
 def test_messages_that_follow_one_another_are_one_run() -> None:
-    """However they come; a hole or a new epoch begins another."""
+    """Runs are the same for any split; a gap or a new epoch begins another."""
     written = Written("x")
     for ids in ([MessageId(1, 1)], [MessageId(1, 2), MessageId(1, 3)], [MessageId(1, 5)], [MessageId(2, 6)]):
         assert written.add(MessageIds.of(ids)) is None

@@ -127,7 +127,7 @@ def test_a_chunk_of_changes_read_in_one_turn_does_not_call_a_slow_hook_for_each(
 
 
 async def test_a_slow_strategy_sees_the_newest_book_and_every_trade() -> None:
-    """Meanwhile books become one event, trades stay one by one, and the book itself stays live."""
+    """Books become one event, trades stay one by one, and the book itself stays live."""
     harness = started(_Slow)
     feed(harness, 10.0)
     await harness.settle()
@@ -161,7 +161,7 @@ async def test_stopping_waits_for_the_hook_that_runs_and_drops_what_waits() -> N
     assert harness.host.is_ended
 
 
-def test_a_strategy_that_was_never_started_is_not_told_of_its_end() -> None:
+def test_a_strategy_that_was_never_started_gets_no_stop_event() -> None:
     """Stopping before the start ends it without any hook."""
     harness = StrategyHarness(_Recorder, name="Recorder")
     harness.stop()

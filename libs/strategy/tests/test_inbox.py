@@ -66,7 +66,7 @@ def test_an_event_is_never_older_than_one_handed_out_before_of_its_kind(steps: l
 
 @given(st.lists(kinds.filter(lambda step: step != "take")))
 def test_a_backlog_holds_one_event_for_each_book(steps: list[str]) -> None:
-    """However many changes come while nobody takes, a book waits once, so memory does not grow with its feed."""
+    """A book waits once, however many changes come before it is taken, so memory does not grow with its feed."""
     inbox = Inbox()
     for number, step in enumerate(steps):
         inbox.put(trades_event(number) if step == "trades" else book_event(step, number))

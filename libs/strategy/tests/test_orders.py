@@ -39,7 +39,7 @@ def test_the_order_is_the_same_in_whatever_order_its_news_arrive(arrival: tuple[
     assert orders.of_request(REQUEST) == orders["1"]
 
 
-def test_an_update_before_the_answer_is_not_told_until_the_owner_is_known() -> None:
+def test_an_update_before_the_answer_is_not_reported_until_the_owner_is_known() -> None:
     """An order of unknown source is set aside; the answer makes it ours with the newest fill."""
     orders = Orders("PingPong")
     assert orders.learn(PUSH) is None
@@ -90,8 +90,8 @@ def test_what_nobody_claims_does_not_pile_up() -> None:
 def test_the_open_ids_are_those_of_orders_that_are_not_final(news: list[tuple[int, OrderRecord]]) -> None:
     """At every moment `open_ids` agrees with the orders themselves."""
     orders = Orders("PingPong")
-    for number, told in news:
-        fields = {"status": told.order.status, "filled": told.order.filled}
-        orders.learn(record(str(number), source=told.order_source, **fields))
+    for number, reported in news:
+        fields = {"status": reported.order.status, "filled": reported.order.filled}
+        orders.learn(record(str(number), source=reported.order_source, **fields))
         assert set(orders.open_ids) == {order.id for order in orders.values() if not order.is_final}
         assert [order.id for order in orders.open] == orders.open_ids

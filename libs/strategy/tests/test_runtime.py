@@ -47,7 +47,7 @@ def kinds(harness: StrategyHarness) -> list[type]:
     return [type(event) for event in harness.strategy.events[1:]]
 
 
-def test_the_order_is_known_when_the_answer_is_told(harness: StrategyHarness) -> None:
+def test_the_order_is_known_when_the_answer_is_reported(harness: StrategyHarness) -> None:
     """State comes first: `on_response` finds the order among the open ones; then the order's own event comes."""
     buy(harness)
     placed = harness.accept(harness.requests[0])
@@ -95,7 +95,7 @@ def test_an_answer_to_a_request_of_an_earlier_life_is_ours_by_its_source(harness
     assert harness.strategy.open_order_ids == ["7"]
 
 
-def test_answers_to_others_are_not_told(harness: StrategyHarness) -> None:
+def test_answers_to_others_are_not_reported(harness: StrategyHarness) -> None:
     """An order of another source on the same account is not shown."""
     response = Response(request_id="b" * 32, status="done", order=order(), order_source="James")
     harness.runtime.response(EXCHANGE, Action("createOrder"), SYMBOL, response)
@@ -104,7 +104,7 @@ def test_answers_to_others_are_not_told(harness: StrategyHarness) -> None:
     assert len(harness.strategy.orders) == 0
 
 
-def test_our_order_cancelled_by_another_is_told_and_stays_ours(harness: StrategyHarness) -> None:
+def test_our_order_cancelled_by_another_is_reported_and_stays_ours(harness: StrategyHarness) -> None:
     """Cancelling an order does not make it ours, and answers to other sources cause no event."""
     buy(harness)
     harness.answer(harness.requests[0], "done", order=order())
@@ -126,12 +126,12 @@ def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> No
     assert harness.host.looked_up == ["7"]
 
 
-def test_a_stream_tells_its_status_only_when_it_changes(harness: StrategyHarness) -> None:
+def test_a_stream_reports_its_status_only_when_it_changes(harness: StrategyHarness) -> None:
     """Writers repeat their status every 5 s; it is one event."""
     for status in ("live", "stale", "stale", "live", "live", "untrusted"):
         harness.feed_status(EXCHANGE, "watchOrderBook", SYMBOL, status)
-    told = [event.status for event in harness.strategy.events if isinstance(event, StatusEvent)]
-    assert told == ["stale", "live", "untrusted"]
+    reported = [event.status for event in harness.strategy.events if isinstance(event, StatusEvent)]
+    assert reported == ["stale", "live", "untrusted"]
 
 
 def test_balances_are_live_and_by_exchange(harness: StrategyHarness) -> None:

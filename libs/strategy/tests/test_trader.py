@@ -79,7 +79,7 @@ def test_what_an_answer_causes_does_not_carry_the_answered_request_s_way() -> No
     assert harness.requests[1].trace == Trace(decided=START_MS * 1_000_000)
 
 
-async def test_awaiting_gives_the_final_answer_and_the_provisional_one_is_there_too() -> None:
+async def test_awaiting_returns_the_final_answer_and_the_provisional_one_is_there_too() -> None:
     """`unknown` wakes `first` alone; the order's answer settles it."""
     harness = started()
     pending = buy(harness)

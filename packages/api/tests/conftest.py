@@ -1,4 +1,4 @@
-"""The API as it is served: a real Valkey, a real database, a real socket; and a gatherer and an executor in small."""
+"""The API as it is served: a real Valkey, a real database, a real socket; and a small gatherer and executor."""
 
 import asyncio
 import itertools
@@ -155,7 +155,7 @@ async def mortal(empty: Path, tmp_path: Path) -> AsyncIterator[tuple[Api, Embedd
 
 @in_session()
 async def fresh(redis: EmbeddedServer, empty: Path, tmp_path: Path) -> AsyncIterator[Api]:
-    """An API that nobody asked anything yet, for tests of what it counts of strangers."""
+    """An API without earlier requests, for tests of its limits on unauthenticated clients."""
     shutil.copy(empty, tmp_path / "test.db")
     async with serving(redis, tmp_path / "test.db") as api:
         yield api
@@ -318,7 +318,7 @@ class Socket(picows.WSListener):
                 await self._more.wait()
 
     def of_type(self, *kinds: str) -> list[dict[str, Any]]:
-        """Return what was heard of some types."""
+        """Return the received messages of some types."""
         return [each for each in self.received if each["type"] in kinds]
 
 

@@ -1,4 +1,4 @@
-"""The whole of what OpenAPI tells of, as strangers, other tenants and machines that try everything see it."""
+"""Every route of OpenAPI, as seen by unauthenticated clients, other tenants, and generated requests."""
 
 import asyncio
 import json
@@ -52,7 +52,7 @@ SECRET = "the-victims-own-words"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def document(admin: httpx.AsyncClient) -> Any:
-    """What the API tells of itself."""
+    """The API's own OpenAPI document."""
     return (await admin.get("/api/v1/openapi.json")).json()
 
 
@@ -75,7 +75,7 @@ async def victim(api: Any, other: Any, bus: Any) -> Any:
     return other
 
 
-async def test_openapi_tells_of_every_route(api: Any, document: Any) -> None:
+async def test_openapi_describes_every_route(api: Any, document: Any) -> None:
     """So that nothing is served that the tests below would not ask for."""
     modules = [import_module(found.name) for found in pkgutil.iter_modules(routes.__path__, f"{routes.__name__}.")]
     served = {route.operation_id for module in modules for route in module.router.routes}
@@ -167,7 +167,7 @@ def _needed(method: str, template: str) -> str | None:
     return NEEDS.get(method)
 
 
-async def test_whatever_is_sent_the_answer_is_one_that_openapi_tells_of(
+async def test_whatever_is_sent_the_answer_is_one_that_openapi_describes(
     api: Any, tenant: Any, book: Any, document: Any
 ) -> None:
     """Schemathesis over every endpoint: no 5xx, no status, type, header or body outside the schema."""

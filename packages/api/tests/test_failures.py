@@ -1,4 +1,4 @@
-"""Faults that nobody foresaw: those who depend on them learn of it, and nothing goes silent."""
+"""Unforeseen errors: every affected client is notified, and nothing goes silent."""
 
 import asyncio
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ async def _fail_later(*_: Any, **__: Any) -> Any:
 async def test_a_stream_that_fails_closes_its_clients_and_works_again(
     api: Any, tenant: Any, book: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its clients are disconnected instead of waiting for ever; those of other streams stay, and so does the stream."""
+    """Its clients are disconnected instead of waiting forever; those of other streams stay, and so does the stream."""
     token = await api.token(tenant, "read")
     concerned, other = await connect(token), await connect(token)
     concerned.say(op="subscribe", stream=str(book.name))
@@ -65,7 +65,7 @@ async def test_a_stream_that_fails_closes_its_clients_and_works_again(
 async def test_a_replay_that_fails_closes_its_client(
     api: Any, tenant: Any, book: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, logged: list[Any]
 ) -> None:
-    """A client that resumes never waits for messages that nobody is looking for any more."""
+    """A client that resumes never waits for messages that are no longer looked for."""
     monkeypatch.setattr("millrace_api.live.replay._joins_on", _fail)
     first = book.bid(9.0, 1.0)
     for amount in range(2, 2_000):
@@ -118,7 +118,7 @@ async def test_event_streams_end_when_agents_cannot_be_read(
 
 
 async def test_a_sweep_that_fails_fails_the_server(fresh: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were it only gone, revoked tokens would keep their live connections for ever."""
+    """Without it, revoked tokens would keep their live connections forever."""
     monkeypatch.setattr("millrace_api.live.hub.SWEEP_S", 0.01)
     broken = Mock(principal=Principal(tenant, "read", "1", "x"), check_stalled=_fail, subscriptions={})
     fresh.services.hub.join(broken)

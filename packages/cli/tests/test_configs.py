@@ -26,7 +26,7 @@ def test_the_examples_are_valid_and_pointed_at_this_runs_exchange(examples: Path
 
 
 def test_a_mistake_names_its_file_and_place(examples: Path) -> None:
-    """Whoever changed an example finds the mistake without searching."""
+    """The message names the file and the path of a mistake in a changed example."""
     path = examples / "executor.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "blue"}))
     with pytest.raises(ConfigInvalid, match=r"executor\.json \$\.colour"):

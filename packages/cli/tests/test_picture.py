@@ -66,7 +66,7 @@ def test_a_final_order_stays_final() -> None:
 
 
 def test_an_error_in_a_heartbeat_counts_once() -> None:
-    """Heartbeats repeat what went wrong; only what is new is an error more. A restarted agent begins anew."""
+    """Heartbeats repeat errors; only new ones are counted. A restarted agent starts from zero."""
     picture = Picture(0.0)
     first, second = ErrorReport(1, "unit", "broken"), ErrorReport(2, "unit", "again")
     picture.saw_heartbeat(heartbeat(first))

@@ -29,7 +29,7 @@ async def is_up(log: Path) -> None:
 
 
 async def test_services_end_on_sigterm_and_the_stubborn_are_killed(modules: Path) -> None:
-    """Whoever does not end in time is named, and is gone all the same."""
+    """A service that does not end in time is named and killed."""
     processes = Processes(modules)
     for name in ("obedient", "stubborn"):
         await processes.start(Service(name, name))
@@ -90,7 +90,7 @@ async def test_a_service_ends_when_its_parent_is_killed(modules: Path) -> None:
 
 
 def test_a_free_port_is_kept_and_a_busy_one_replaced() -> None:
-    """A person gets the port that they know when nobody else has it."""
+    """The usual port is chosen if it is free."""
     port = free_port(0)
     assert free_port(port) == port
     with socket.create_server(("127.0.0.1", port)):
@@ -98,7 +98,7 @@ def test_a_free_port_is_kept_and_a_busy_one_replaced() -> None:
 
 
 async def test_waiting_for_a_listener_ends_when_there_is_one() -> None:
-    """Somebody listens, or the time is over."""
+    """It returns once a process listens, or fails when the time is over."""
     port = free_port(0)
     with pytest.raises(TimeoutError):
         await listening(port, 0.1)

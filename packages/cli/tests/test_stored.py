@@ -69,7 +69,7 @@ def test_a_token_is_made_shown_once_and_revoked(url: str) -> None:
     assert _millrace(*revoke).exit_code == 1
 
 
-def test_a_role_that_is_none_makes_no_token(url: str) -> None:
+def test_an_unknown_role_makes_no_token(url: str) -> None:
     """The roles that there are stand in the answer."""
     found = _millrace("tokens", "create", "--tenant", "A", "--name", "X", "--role", "god", "--database-url", url)
     assert found.exit_code == 1

@@ -62,7 +62,7 @@ def test_many_are_proved_together_if_each_is(found: list[dict[str, Any]]) -> Non
         ('{"bids":[[1.5,2.5]],"asks":[]}', '{"bids":[[1.5,2.5]],"asks":[],"note":1}'),
     ],
 )
-def test_what_leaves_the_same_without_its_digits_is_told_apart(known: str, other: str) -> None:
+def test_what_leaves_the_same_without_its_digits_is_distinguished(known: str, other: str) -> None:
     """A list of one number is no empty list, and a number may be too large."""
     forms = BookForms()
     for text, is_one in ((known, True), (other, False), (known, True)):

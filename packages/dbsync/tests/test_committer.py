@@ -26,4 +26,4 @@ async def test_what_the_database_refuses_goes_to_dead_letters_and_its_neighbours
     kept = [MessageId(1, number) for number in range(1, 13) if number not in refused]
     assert await dbsync.stored(NAME, "order_events") == kept
     reasons = [reason for (reason,) in await dbsync.rows.fetch("SELECT reason FROM dead_letters")]
-    assert all(reason.startswith("the database refuses it: ") for reason in reasons)
+    assert all(reason.startswith("the database rejected the message: ") for reason in reasons)

@@ -14,7 +14,7 @@ def missing(holes: list[Hole]) -> set[MessageId]:
 
 
 @given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=4), data=st.data())
-def test_the_holes_within_a_page_are_exactly_what_is_missing(lengths: list[int], data: st.DataObject) -> None:
+def test_the_gaps_within_a_page_are_exactly_what_is_missing(lengths: list[int], data: st.DataObject) -> None:
     """Every message removed from a journal is in a gap, and no other message; only the end of an epoch is unknown."""
     written = [MessageId(epoch, seq) for epoch, length in enumerate(lengths, 1) for seq in range(1, length + 1)]
     kept = sorted(data.draw(st.sets(st.sampled_from(written), min_size=1)))
@@ -28,7 +28,7 @@ def test_the_holes_within_a_page_are_exactly_what_is_missing(lengths: list[int],
 
 
 @given(cut=st.lists(st.integers(1, 40), unique=True, max_size=6).map(sorted), length=st.integers(1, 40))
-def test_reading_in_pages_finds_the_same_holes(cut: list[int], length: int) -> None:
+def test_reading_in_pages_finds_the_same_gaps(cut: list[int], length: int) -> None:
     """Where a page happens to end makes no difference."""
     kept = [MessageId(7, seq) for seq in range(1, length + 1) if seq not in cut]
     if not kept:
@@ -57,7 +57,7 @@ def test_what_was_gone_before_the_first_reading_is_counted() -> None:
 
 
 def test_a_new_epoch_behind_what_was_read_is_no_loss() -> None:
-    """While the last message that was read is still there, a new epoch follows it without a hole."""
+    """While the last read message is still there, a new epoch follows it without a gap."""
     assert holes_before(NAME, MessageId(5, 20), MessageId(6, 1), Before(MessageId(5, 20), was_trimmed=True)) == []
 
 
@@ -73,7 +73,7 @@ def test_a_redis_that_came_back_older_leaves_a_doubt() -> None:
     """After Redis lost messages and their writer restarted, it is unknown whether unread messages were lost."""
     (unknown,) = holes_before(NAME, MessageId(5, 20), MessageId(6, 1), Before(MessageId(5, 12), was_trimmed=True))
     assert unknown.missing == 0
-    assert "older state" in unknown.reason
+    assert "older data" in unknown.reason
 
 
 def test_messages_missing_within_an_epoch_say_why() -> None:
@@ -86,7 +86,7 @@ def test_messages_missing_within_an_epoch_say_why() -> None:
 
 
 def test_a_journal_of_requests_is_whole_while_what_was_read_last_is_there() -> None:
-    """Requests have Redis's ids, which have holes: only what stands before them tells."""
+    """Requests have Redis's ids, which are not consecutive: only the entry before a page shows a loss."""
     assert end_unknown("Ann.traderActions", BEGINNING, Before(None, was_trimmed=True)) == []
     assert end_unknown("Ann.traderActions", MessageId(5, 0), Before(MessageId(5, 0), was_trimmed=True)) == []
     (doubt,) = end_unknown("Ann.traderActions", MessageId(5, 0), Before(None, was_trimmed=True))

@@ -7,9 +7,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
+from millrace_dbsync.committing.shared_database import database_url
+from millrace_service import SettingsInvalid
 
 
 class Ordeal:
@@ -179,7 +183,7 @@ async def test_what_redis_lost_and_its_writer_sent_again_is_stored_once(
 
 
 async def test_a_database_that_is_away_is_waited_for(dbsync: Any, feed: Any) -> None:
-    """While the database is gone nothing fails; what came meanwhile is stored when it is back."""
+    """Nothing fails while the database is gone; the messages are stored when it is back."""
     await dbsync.start()
     await dbsync.reached(feed.trades.name, feed.write(20))
     await dbsync.rows.kill()
@@ -202,3 +206,9 @@ async def test_it_starts_before_its_database(dbsync: Any, feed: Any) -> None:
     await dbsync.rows.restart()
     await dbsync.reached(feed.trades.name, last)
     await dbsync.all_stored(feed.trades, feed.book)
+
+
+def test_an_unsupported_database_is_a_wrong_setting() -> None:
+    """The process then ends with 2 and names the setting, instead of failing in each unit."""
+    with pytest.raises(SettingsInvalid, match="MILLRACE_DATABASE_URL: unsupported"):
+        database_url({"MILLRACE_DATABASE_URL": "mysql://localhost/millrace"})

@@ -69,8 +69,8 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
     assert tables_of(batch) == {"snapshots"}
 
 
-def test_the_first_snapshots_of_an_account_tell_what_no_delta_did() -> None:
-    """What was held and open before anybody watched is in the tables; the next snapshots are only kept."""
+def test_the_first_snapshots_of_an_account_add_what_no_delta_did() -> None:
+    """Balances and open orders from before the first message are in the tables; the next snapshots are only kept."""
     held = {"KCS": {"free": 1, "used": 0, "total": 1}, "USDT": {"free": 2}, "asOf": "1-0"}
     batch = Batch()
     for stream, data in (("watchBalance", held), ("watchOrders.KCS/USDT", {"orders": [ORDER], "asOf": "1-0"})):
@@ -140,7 +140,7 @@ POISON: list[tuple[str, str, bytes | None]] = [
 
 @pytest.mark.parametrize(("what", "stream", "raw"), POISON, ids=[what for what, *_ in POISON])
 def test_what_cannot_be_understood_is_a_dead_letter(what: str, stream: str, raw: bytes | None) -> None:
-    """Poison is kept as it came, with the reason, and counts as stored."""
+    """A poison message is kept unchanged, with the reason, and counts as stored."""
     batch = Batch()
     (dead,) = handle(batch, PREFIX + stream, raw).dead
     assert dead.id == ID, what

@@ -11,7 +11,7 @@ def beat(sent_at: int, **changes: Any) -> Heartbeat:
     return msgspec.structs.replace(said, **changes)
 
 
-def test_a_heartbeat_that_tells_nothing_new_is_kept_once_a_minute() -> None:
+def test_a_heartbeat_without_news_is_kept_once_a_minute() -> None:
     """As long as an agent goes on as it did, one in a minute is enough."""
     sieve = HeartbeatSieve()
     kept = [at for at in range(0, 3 * KEPT_EVERY_MS + 1, 5_000) if sieve.worth_keeping([beat(at)])]

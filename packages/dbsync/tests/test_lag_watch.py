@@ -54,7 +54,7 @@ async def test_a_lag_beyond_the_limit_is_an_alarm_until_it_is_over(bus: Bus, mak
     await feed.close()
 
 
-async def test_a_journal_written_below_what_is_stored_is_told_once(bus: Bus) -> None:
+async def test_a_journal_written_below_what_is_stored_is_reported_once(bus: Bus) -> None:
     """A writer whose clock went back after Redis lost the journal is named, with what to do."""
     name = "stream.Ann.binance.watchTrades.KCS/USDT"
     health, errors = reporter()

@@ -32,7 +32,7 @@ def test_snapshots_go_with_their_stream_where_they_are_of_use() -> None:
     assert not plan.wants("stream.snapshot.Bob.binance.watchOrderBook.BTC/USDT")
 
 
-def test_requests_are_stored_unless_told_otherwise() -> None:
+def test_requests_are_stored_by_default() -> None:
     """A tenant's plan includes its own requests to trade and no others."""
     assert tenant_plan("stream.Ann.*").wants("Ann.traderActions")
     assert not tenant_plan("stream.Ann.*").wants("Bob.traderActions")
@@ -69,6 +69,6 @@ def test_a_change_of_one_tenant_leaves_the_others_units_as_they_are() -> None:
 
 
 def test_the_retention_is_what_the_configuration_says() -> None:
-    """What is not limited is kept for ever."""
+    """Without a limit, everything is kept."""
     units = plans(configured(retention={"bookDays": 7}))
     assert units["maintenance"] == MaintenancePlan(book_days=7, trades_days=None, other_days=None)

@@ -59,7 +59,7 @@ async def test_a_process_that_died_is_replaced(readers: ReaderPool) -> None:
 async def test_a_start_that_fails_unforeseen_is_not_silent(
     readers: ReaderPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error that nobody expected reaches the unit that asks for a process next."""
+    """An unforeseen error reaches the unit that asks for a process next."""
 
     async def start() -> ReaderProcess:
         raise RuntimeError("unforeseen")
@@ -72,7 +72,7 @@ async def test_a_start_that_fails_unforeseen_is_not_silent(
 
 
 async def test_a_process_that_never_greets_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start that hangs ends by itself, and nobody waits for it longer than its limit."""
+    """A start that hangs ends by itself, and no unit waits for it longer than its limit."""
     monkeypatch.setattr(process, "_GREETING_TIMEOUT_S", 0.05)
     hanging = await ReaderProcess.start()
     os.kill(hanging.pid, signal.SIGSTOP)

@@ -31,7 +31,7 @@ async def reader() -> ReaderProcess:
 
 @asynccontextmanager
 async def running(reader: ReaderProcess | LocalReader) -> AsyncIterator[None]:
-    """Let a reader read, or receive what it read, meanwhile."""
+    """Run a reader in the background."""
     task = asyncio.create_task(reader.run())
     yield
     task.cancel()
@@ -102,7 +102,7 @@ async def test_it_reads_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
 
 
 async def test_it_reads_no_further_than_there_is_room(bus: Bus, feed: Any) -> None:
-    """Batches that nobody commits are bounded; each that is released makes room for one more."""
+    """Uncommitted batches are bounded; each released one makes room for one more."""
     feed.write(2_000)
     await feed.drained()
     plan = TenantPlan(Tenant("Ann"), (str(feed.trades.name),), False, 0.0, 20, 50)

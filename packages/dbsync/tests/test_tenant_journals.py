@@ -62,7 +62,7 @@ async def test_what_came_while_it_was_away_is_stored_when_it_is_back(dbsync: Any
     assert await dbsync.gaps() == []
 
 
-async def test_a_hole_in_a_journal_is_one_row_with_the_exact_count(dbsync: Any, bus: Bus, feed: Any) -> None:
+async def test_a_gap_in_a_journal_is_one_row_with_the_exact_count(dbsync: Any, bus: Bus, feed: Any) -> None:
     """Entries removed from the journal become gaps with their exact ids and count, and an alarm."""
     await dbsync.start()
     await dbsync.reached(feed.trades.name, feed.write(20))
@@ -101,7 +101,7 @@ async def test_what_was_trimmed_before_it_was_read_is_counted(dbsync: Any, bus: 
 
 
 async def test_a_new_epoch_is_no_gap(dbsync: Any, bus: Bus, feed: Any, make_feed: Any) -> None:
-    """A writer that was started anew lost nothing, whether dbsync was there or not."""
+    """A restarted writer lost nothing, whether dbsync ran or not."""
     await dbsync.start()
     await dbsync.reached(feed.trades.name, feed.write(20))
     second = make_feed(bus)
@@ -147,7 +147,7 @@ async def test_a_redis_that_lost_everything_leaves_a_doubt_and_no_number(
 
 
 async def test_poison_goes_to_dead_letters_and_the_rest_goes_on(dbsync: Any, bus: Bus, feed: Any) -> None:
-    """What cannot be understood is kept with the reason; what stands beside it is stored."""
+    """An unreadable message is kept with the reason; those around it are stored."""
     name = "stream.Ann.kucoin.watchTrades.KCS/USDT"
     huge = b'{"id":"1-3","type":"status","timestamp":%d,"trace":{},"data":{"status":"live"}}' % 2**70
     good = b'{"id":"1-4","type":"status","timestamp":1,"trace":{},"data":{"status":"live","reason":"a\\u0000b"}}'
@@ -201,7 +201,7 @@ async def test_latencies_are_counted_once(dbsync: Any, feed: Any) -> None:
 async def test_reading_that_is_cancelled_from_inside_is_a_failure(
     dbsync: Any, feed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that ends although nobody asked for it fails its unit, which is restarted and stores everything."""
+    """A reader that ends unexpectedly fails its unit, which is restarted and stores everything."""
     read, is_cancelled = Intake.next, False
 
     async def cancelled_once(intake: Intake) -> JournalBatch:

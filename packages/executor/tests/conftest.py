@@ -98,7 +98,7 @@ class LossyProxy:
 
 @dataclass
 class SeenAnswer:
-    """An answer as it came on its stream."""
+    """An answer from its stream."""
 
     response: Response
     trace: Trace

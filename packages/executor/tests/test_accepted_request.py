@@ -79,7 +79,7 @@ def test_a_symbol_that_can_be_no_name_is_malformed(symbol: str) -> None:
 
 
 def test_a_time_in_the_future_is_malformed() -> None:
-    """A time in ns where ms are meant would be valid for ever: it is refused."""
+    """A time in ns instead of ms would be valid forever: it is refused."""
     malformed = take(BY_HAND | {"requestedAt": NOW * 1000})
     assert isinstance(malformed, MalformedArrival)
     assert malformed.answer.error is not None

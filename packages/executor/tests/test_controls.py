@@ -47,7 +47,7 @@ async def test_the_rate_counts_what_was_approved_and_only_lately() -> None:
 
 
 async def test_other_limits_hold_from_the_next_order_on() -> None:
-    """Limits change without anything being made anew."""
+    """Limits change without a restart of anything."""
     controls = Controls()
     controls.set_limits(RiskLimits())
     assert isinstance(controls.decide(ORDER, None, 0), Approved)

@@ -7,7 +7,7 @@ from millrace_service.errors import CancelledInside, UnitEnded
 
 
 async def test_the_first_crash_of_a_task_ends_the_whole() -> None:
-    """What runs beside the tasks is ended when one of them fails, with what that raised."""
+    """The body is ended when one of the tasks fails, with that task's error."""
     tasks, never = RequestTasks(), asyncio.Event()
 
     async def fail() -> None:
@@ -44,7 +44,7 @@ async def test_tasks_may_end_before_the_whole_does() -> None:
 
 
 async def test_a_task_that_is_cancelled_from_inside_is_a_crash() -> None:
-    """A request that something within it cancelled ends the whole as any failure does: nobody asked for its end."""
+    """A request that something within it cancelled ends the whole, as any failure does."""
     tasks, never = RequestTasks(), asyncio.Event()
 
     async def cancelled_by_what_it_waits_for() -> None:

@@ -44,7 +44,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     """With a limit on notional, a market order without any price is refused, and the text says why."""
     decision = check(create(type="market", amount_base=Decimal(1)), RiskLimits(max_order_notional=Decimal(9)), NOW)
     assert isinstance(decision, RiskRejection)
-    assert "cannot be measured" in decision.reason
+    assert "cannot be checked" in decision.reason
 
 
 def test_an_amount_in_quote_currency_is_the_notional() -> None:

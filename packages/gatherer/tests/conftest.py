@@ -30,7 +30,7 @@ async def redis(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
 
 @pytest.fixture
 async def bus(redis: EmbeddedServer) -> AsyncIterator[Bus]:
-    """The bus of whoever reads."""
+    """The bus of a reader."""
     async with Bus.connect(redis.url, name="test") as bus:
         yield bus
 
@@ -51,7 +51,7 @@ class Line:
         self.treat: Callable[[str], str | None] = lambda frame: frame
         """What becomes of a frame from the exchange; None loses it."""
         self.refusals = 0
-        """So many requests are still cut off instead of answered, as if nobody listened there yet."""
+        """Number of requests that are still cut off, as if no server listened yet."""
         self.sockets = 0
         """How many were ever opened."""
         self._target = target
@@ -159,7 +159,7 @@ class Reader:
 
 @pytest.fixture
 async def read(bus: Bus) -> AsyncIterator[Callable[..., Reader]]:
-    """Gives a reader of a stream: `read("watchTrades", "ETH/BTC")`."""
+    """A function that opens a reader of a stream: `read("watchTrades", "ETH/BTC")`."""
     readers: list[Reader] = []
 
     def read(action: str, symbol: str | None = None, tenant: str = "T") -> Reader:

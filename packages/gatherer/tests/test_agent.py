@@ -23,7 +23,7 @@ SYMBOL, OTHER, OWN = "ETH/BTC", "BTC/USDT", "KCS/USDT"
 
 
 def venue_book(simulator: Server, symbol: str) -> Any:
-    """Gives the exchange's own book, as its REST depth prints it."""
+    """Returns the exchange's own book, as its REST depth prints it."""
     return simulator.venue.instruments[symbol.replace("/", "")]
 
 
@@ -83,7 +83,7 @@ async def test_books_and_trades_are_the_exchanges_own(configure: Any, read: Any,
 async def test_a_lost_frame_makes_the_book_stale_until_it_is_right_again(
     configure: Any, read: Any, simulator: Server, line: Any
 ) -> None:
-    """Ccxt finds the gap; readers hear that the book is stale, get the difference, and hear that it is live."""
+    """The adapter finds the gap; readers receive `stale`, the difference, and `live`."""
     await configure([SYMBOL], [BOOK])
     book = read(BOOK, SYMBOL)
     await book.until(lambda r: len(r.deltas()) > 3)
@@ -96,7 +96,7 @@ async def test_a_lost_frame_makes_the_book_stale_until_it_is_right_again(
 
 
 async def test_a_crossed_book_is_not_published(configure: Any, read: Any, simulator: Server, line: Any) -> None:
-    """A change that would cross the book reaches no reader: the book is stale, taken anew, and right again."""
+    """A change that would cross the book reaches no reader: the book is stale, taken again, and correct."""
     await configure([SYMBOL], [BOOK])
     book = read(BOOK, SYMBOL)
     await book.until(lambda r: len(r.deltas()) > 3)
@@ -160,7 +160,7 @@ async def test_a_symbol_added_disturbs_no_other(configure: Any, read: Any, line:
 async def test_an_order_is_in_redis_when_it_is_published(
     configure: Any, read: Any, bus: Bus, simulator: Server
 ) -> None:
-    """Whoever reads of an order finds its hash up to date; fills reach own trades and the balance."""
+    """The hash of a published order is up to date; fills reach own trades and the balance."""
     await configure([OWN], [ORDERS, "watchMyTrades", "watchBalance"])
     orders, trades, balance = read(ORDERS, OWN), read("watchMyTrades", OWN), read("watchBalance")
     await asyncio.gather(*(reader.follower.ready() for reader in (orders, trades, balance)))
@@ -179,7 +179,7 @@ async def test_an_order_is_in_redis_when_it_is_published(
     assert orders.state.open == {}
 
 
-async def test_what_the_exchange_did_not_tell_is_found_by_asking(
+async def test_what_the_exchange_did_not_send_is_found_by_asking(
     configure: Any, read: Any, simulator: Server, line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With every push lost, the poll still brings an order, and later its end."""
@@ -226,7 +226,7 @@ async def test_an_exchange_that_is_just_starting_is_tried_quickly(
     assert [error for beat in await bus.heartbeats() for error in beat.last_errors] == []
 
 
-async def test_an_exchange_out_of_reach_is_told_in_the_heartbeat(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exchange_out_of_reach_is_reported_in_the_heartbeat(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     """The unit says what is wrong, and goes on trying."""
     monkeypatch.setattr("millrace_gatherer.exchanges.EAGER_S", 0.2)
     config = {

@@ -49,7 +49,7 @@ class Kucoin:
         self.sequence = 1_000
         self.sides: dict[str, dict[float, float]] = {"bids": {10.0: 1.0}, "asks": {20.0: 1.0}}
         self.lose = 0
-        """So many of the next increments reach nobody."""
+        """Number of the next increments that are dropped."""
         self.ends_subscriptions = True
         """Whether it answers to the wish to end one."""
         self.sockets = 0
@@ -58,7 +58,7 @@ class Kucoin:
         self._subscribers: set[web.WebSocketResponse] = set()
 
     async def trade(self) -> None:
-        """Change the book for ever."""
+        """Change the book until cancelled."""
         while True:
             frame = json.dumps(self._change())
             self.lose, lost = max(0, self.lose - 1), self.lose > 0
@@ -180,7 +180,7 @@ async def reader(bus: Bus, kucoin: Kucoin) -> AsyncIterator[BookReader]:
 async def test_a_frame_that_was_skipped_makes_the_book_stale_until_it_is_right_again(
     kucoin: Kucoin, reader: BookReader, ends_subscriptions: bool
 ) -> None:
-    """The book is taken anew, over a new connection where the old subscription does not end; no wrong one is live."""
+    """The book is taken again, over a new connection if the subscription cannot be ended; no wrong one is live."""
     kucoin.ends_subscriptions = ends_subscriptions
     await reader.until(lambda: reader.compared > 5)
     assert kucoin.sockets == 1
@@ -190,6 +190,6 @@ async def test_a_frame_that_was_skipped_makes_the_book_stale_until_it_is_right_a
         await reader.until(lambda: reader.statuses[-1][0] == "live")
         compared = reader.compared
         await reader.until(lambda n=compared: reader.compared > n + 5)
-    assert all("was expected" in (why or "") for status, why in reader.statuses if status == "stale" and why)
+    assert all("expected frame" in (why or "") for status, why in reader.statuses if status == "stale" and why)
     assert kucoin.sockets == (1 if ends_subscriptions else 3)
     assert reader.wrong == []

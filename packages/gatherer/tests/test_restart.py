@@ -117,7 +117,7 @@ async def test_trades_made_while_nobody_watched_stand_in_the_journal(
 
 
 async def _bought(bus: Bus, account: Exchange) -> tuple[str, str]:
-    """Buy, and note in Redis as much as an executor would: that the order was taken. Give its id and its trade's."""
+    """Buy, and write to Redis what an executor would: the accepted order. Return its id and its trade's."""
     payload = CreatePayload(symbol=OWN, side="buy", type="market", amount_base=Decimal(2))
     (order,) = (await account.execution.create_order(payload, "while-away")).orders
     await bus.orders.merge(Tenant("T"), OrderRecord(order, "binance", now_ms(), "James", "0" * 32))
@@ -145,8 +145,8 @@ async def test_what_became_of_the_account_meanwhile_is_published(
     await orders.until(lambda r: r.state.open == {} and r.follower.status == "live")
     await trades.until(lambda r: r.state.trades and r.follower.status == "live")
     await balance.until(lambda r: (held := r.state.balances.get("KCS")) and held.total > 100_000)
-    told = [order for delta in await deltas(bus, orders.follower.name) for order in delta.orders]
-    assert {order.id: order.status for order in told} == {resting: "canceled", bought: "closed"}
+    reported = [order for delta in await deltas(bus, orders.follower.name) for order in delta.orders]
+    assert {order.id: order.status for order in reported} == {resting: "canceled", bought: "closed"}
     assert [t.id for delta in await deltas(bus, trades.follower.name) for t in delta.trades].count(trade_id) == 1
     assert "KCS" in (await deltas(bus, balance.follower.name))[-1]
 
@@ -167,8 +167,8 @@ async def test_what_was_before_the_first_gatherer_is_published_as_deltas(
 
 
 @pytest.mark.usefixtures("gatherer")
-async def test_what_the_exchange_no_longer_gives_is_counted_as_lost(read: Any, bus: Bus, simulator: Server) -> None:
-    """Without a key the exchange gives its newest thousand trades only: how many are missing before is told."""
+async def test_what_the_exchange_no_longer_returns_is_counted_as_lost(read: Any, bus: Bus, simulator: Server) -> None:
+    """Without a key the exchange returns only its newest thousand trades: the number missing before is reported."""
     tape = simulator.venue.instruments[SYMBOL.replace("/", "")].tape
     while len(tape.since(0)) < 1_300:
         simulator.market.step(simulator.market.now_us + 400_000)

@@ -1,4 +1,4 @@
-"""A real server, and who stands beside magicbox on the bus: a gatherer and an executor played by the test."""
+"""A real server, and magicbox's partners on the bus: a gatherer and an executor played by the test."""
 
 import asyncio
 import json
@@ -99,7 +99,7 @@ class Venue:
         writer.response(response, trace=request.trace)
 
     async def tell_order(self, order: Order, **fields: Any) -> Order:
-        """Tell of an order as the gatherer does: join its hash, then publish; give the order."""
+        """Report an order as the gatherer does: join its hash, then publish; return the order."""
         order = msgspec.structs.replace(order, last_update_timestamp=now_ms(), **fields)
         await self._bus.orders.merge(TENANT, OrderRecord(order=order, exchange=EXCHANGE, updated=now_ms()))
         if order.is_final:

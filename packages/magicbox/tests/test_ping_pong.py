@@ -81,7 +81,7 @@ def test_what_does_not_fill_in_time_is_cancelled_and_placed_again() -> None:
 
 
 def test_a_cancellation_that_came_to_nothing_is_repeated() -> None:
-    """An order that is still open is cancelled again; one that has filled meanwhile is not."""
+    """An order that is still open is cancelled again; one that has filled is not."""
     harness = started()
     order = harness.accept(harness.requests[0])
     harness.advance(2_000)
@@ -101,7 +101,7 @@ def test_a_part_that_was_bought_is_sold() -> None:
     assert created(harness)[1] == ("sell", Decimal("10.01"), Decimal("0.5"))
 
 
-def test_a_fill_that_is_told_after_the_cancellation_counts() -> None:
+def test_a_fill_that_is_reported_after_the_cancellation_counts() -> None:
     """The stock is what orders have filled, also when an order's last fill is learnt after its end."""
     harness = started()
     order = harness.accept(harness.requests[0])

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from millrace_magicbox.plugins import PluginAmbiguous, PluginBroken, PluginNotFound, load_strategy, plugin_folder
+from millrace_service import SettingsInvalid
 from millrace_strategy import Strategy
 
 STRATEGY = "from millrace_strategy import Strategy\n\n\nclass Mine(Strategy):\n    version = {version}\n"
@@ -70,4 +71,7 @@ def test_the_plugin_folder_is_named_or_lies_at_hand(tmp_path: Path, monkeypatch:
     assert plugin_folder({}) == Path("examples/strategies")
     (tmp_path / "strategies").mkdir()
     assert plugin_folder({}) == Path("strategies")
-    assert plugin_folder({"MILLRACE_PLUGIN_DIR": "/srv/mine"}) == Path("/srv/mine")
+    (tmp_path / "mine").mkdir()
+    assert plugin_folder({"MILLRACE_PLUGIN_DIR": "mine"}) == Path("mine")
+    with pytest.raises(SettingsInvalid, match="MILLRACE_PLUGIN_DIR is 'theirs'"):
+        plugin_folder({"MILLRACE_PLUGIN_DIR": "theirs"})

@@ -55,7 +55,7 @@ def trade(number: int) -> Trade:
     return Trade(str(number), number // 3, SYMBOL, "buy", 1.0, 1.0)
 
 
-def test_a_book_is_told_only_while_it_is_proven_right() -> None:
+def test_a_book_is_reported_only_while_it_is_proven_right() -> None:
     """Deltas that fill a gap change nothing for the strategy until the snapshot that ends it."""
     harness, _, listen = started(BOOK)
     state = BookState()
@@ -70,11 +70,11 @@ def test_a_book_is_told_only_while_it_is_proven_right() -> None:
         listen(update(BOOK, kind, state, trusted=trusted))
         harness.host.run()
         assert harness.strategy.books[BOOK].trusted is trusted
-    told = [type(event) if isinstance(event, BookEvent) else event.status for event in harness.strategy.events]
-    assert told == [BookEvent, "untrusted", "live", BookEvent, BookEvent]
+    reported = [type(event) if isinstance(event, BookEvent) else event.status for event in harness.strategy.events]
+    assert reported == [BookEvent, "untrusted", "live", BookEvent, BookEvent]
 
 
-def test_a_writer_s_word_is_told_when_it_changes() -> None:
+def test_a_writer_s_word_is_reported_when_it_changes() -> None:
     """A stale stream makes the book untrusted, with the reason in the event."""
     harness, _, listen = started(BOOK)
     state = BookState()
@@ -83,8 +83,8 @@ def test_a_writer_s_word_is_told_when_it_changes() -> None:
     listen(update(BOOK, "status", state, Status("stale", "the exchange is silent")))
     listen(update(BOOK, "status", state, Status("stale", "the exchange is silent")))
     harness.host.run()
-    told = [(e.status, e.reason) for e in harness.strategy.events if isinstance(e, StatusEvent)]
-    assert told == [("stale", "the exchange is silent")]
+    reported = [(e.status, e.reason) for e in harness.strategy.events if isinstance(e, StatusEvent)]
+    assert reported == [("stale", "the exchange is silent")]
     assert not harness.strategy.books[BOOK].trusted
 
 
@@ -100,7 +100,7 @@ def test_a_stream_that_was_dead_lives_again_by_its_next_message() -> None:
     assert harness.strategy.books[BOOK].trusted
 
 
-def test_trades_that_a_snapshot_took_in_are_told_once() -> None:
+def test_trades_that_a_snapshot_took_in_are_reported_once() -> None:
     """The first snapshot is history; a later one, after a gap, brings the missed trades."""
     harness, _, listen = started(TRADES)
     state = TradesState()
@@ -111,8 +111,8 @@ def test_trades_that_a_snapshot_took_in_are_told_once() -> None:
     state.trades.extend(map(trade, (4, 5)))
     listen(update(TRADES, "snapshot", state))
     harness.host.run()
-    told = [t.id for e in harness.strategy.events if isinstance(e, TradesEvent) for t in e.trades]
-    assert told == ["3", "4", "5"]
+    reported = [t.id for e in harness.strategy.events if isinstance(e, TradesEvent) for t in e.trades]
+    assert reported == ["3", "4", "5"]
 
 
 @given(st.integers(0, 20), st.integers(0, 20))
@@ -123,7 +123,7 @@ def test_unseen_trades_are_those_after_the_last_one_seen(seen: int, missed: int)
     assert unseen(trades, last) == trades[seen:]
 
 
-def test_an_answer_that_is_none_ends_nothing() -> None:
+def test_an_invalid_answer_ends_nothing() -> None:
     """An unreadable answer is reported, and the next one is read."""
     harness, health, _ = started(BOOK)
     listen = answer_listener(harness.runtime, health)

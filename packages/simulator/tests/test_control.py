@@ -36,7 +36,7 @@ async def get(session: ClientSession, path: str, **params: Any) -> Any:
 
 
 def step(server: Server, seconds: float) -> None:
-    """Let the market go on for so long at once."""
+    """Let the market run for this long at once."""
     server.market.step(server.venue.clock.now_us() + int(seconds * 1_000_000))
 
 
@@ -72,7 +72,7 @@ async def test_paused_participants_do_nothing(server: Server, session: ClientSes
     assert (await get(session, "/simulator/status"))["events"] > before["events"]
 
 
-async def test_status_tells_what_runs(session: ClientSession) -> None:
+async def test_status_shows_what_runs(session: ClientSession) -> None:
     """Seed, pace, symbols."""
     status = await get(session, "/simulator/status")
     assert (status["seed"], status["paused"], status["recording"]) == (default_config().seed, False, True)

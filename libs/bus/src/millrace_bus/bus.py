@@ -1,4 +1,4 @@
-"""The bus: everything that a package does with Redis, over connections that always come back."""
+"""The bus: everything that a package does with Redis, over connections that reconnect by themselves."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ class Bus:
 
     def __init__(self, url: str, address: Address, name: str, redis: Control) -> None:
         self.url = url
-        """Of the server, password and all: for a process of our own that is to connect there too."""
+        """URL of the server, with the password, for subprocesses that connect too."""
         self._address, self._name, self._redis = address, name, redis
         self._outbox = Outbox()
         self._publishing = ReconnectingConnection(
@@ -61,11 +61,11 @@ class Bus:
         """Requests to trade, to be published."""
         self._merger = OrderMerger(ReconnectingConnection(address, f"{name}.orders"))
         self.orders = Orders(self._merger, self._calls)
-        """Orders, each the join of what is known of it."""
+        """Orders, each joined from all reports."""
         self.intents = Intents(self._calls)
         """The executor's intents."""
         self.halts = Halts(redis.call)
-        """What is halted."""
+        """Halts."""
 
     @classmethod
     @asynccontextmanager
@@ -73,8 +73,8 @@ class Bus:
         """Return the bus of a Redis server: `redis://` or `rediss://[user:password@]host[:port][/db]`.
 
         Returns at once, whether or not the server can be reached: connections are made, and made again after
-        any outage, in the background. `name` is what `CLIENT LIST` shows. On leaving, what was handed in is
-        still sent where that is possible at once.
+        any outage, in the background. `name` is what `CLIENT LIST` shows. On leaving, pending messages are sent if that
+        is possible at once.
 
         Raises:
             InvalidName: the URL has another form.
@@ -112,7 +112,7 @@ class Bus:
         which expires a day after its writer is gone.
         `on_state` is called with each change of the writer's state.
         `resume`, for streams with snapshots, is called before each epoch with what all writers have published so far,
-        so that the epoch's messages go on from there and none is published twice or left out.
+        so that the new epoch continues from there and no message is published twice or left out.
         """
         return StreamWriter(
             name,
@@ -134,8 +134,8 @@ class Bus:
         Starts at the newest snapshot; a stream of answers at its newest entry, or at its oldest with `from_start`.
         A stream that does not exist yet is waited for.
 
-        A listener that raises is not called again: `on_failed` is called with the error, or, without it, the loop's
-        exception handler. So it is with an unforeseen error that ends the following itself.
+        A listener that raises is not called again: `on_failed`, or else the loop's exception handler, is called with
+        the error. An unforeseen error in following is handled the same way.
         """
         if from_start:
             # What was long ago concerns this listener alone.
@@ -182,7 +182,7 @@ class Bus:
         return self._configs.changes()
 
     def watch_config(self, agent: AgentId) -> AsyncIterator[bytes | None]:
-        """Return an agent's configuration now and at each change; None while there is none. Survives outages."""
+        """Return an agent's configuration, or None, now and at each change. Survives outages."""
         return self._configs.watch(agent)
 
     async def put_config(self, agent: AgentId, text: str | bytes) -> None:
@@ -190,11 +190,11 @@ class Bus:
         await self._configs.put(agent, text)
 
     async def replace_config(self, agent: AgentId, expected: bytes | None, text: bytes) -> bool:
-        """Write an agent's configuration if it is still what is expected; tell whether it is written now."""
+        """Write an agent's configuration if it still equals the expected one; tell whether it was written."""
         return await self._configs.replace(agent, expected, text)
 
     async def get_config(self, agent: AgentId) -> bytes | None:
-        """Return an agent's configuration; None where there is none."""
+        """Return an agent's configuration, or None."""
         return await self._configs.get(agent)
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
@@ -214,7 +214,7 @@ class Bus:
         return await self._heartbeats.all()
 
     async def _meet(self, connection: Connection) -> None:
-        """Go on where the last connection left off; the writers do so each for itself."""
+        """Continue where the last connection ended; each writer does so for itself."""
         lost = await self.requests.meet(connection)
         self._outbox.attach(connection)
         self.requests.again(lost)

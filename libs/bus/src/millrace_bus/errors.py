@@ -1,11 +1,11 @@
-"""What can go wrong on the way to Redis.
+"""Errors of the bus.
 
 MillraceError
 └── BusError
     ├── Disconnected                 the connection ended before the answer: the command may have been carried out
     ├── Unreachable     address      no connection could be made within the time allowed
     ├── CommandRefused  code         Redis answered with an error, such as OOM, READONLY or WRONGPASS
-    ├── WriterFenced    name         a newer writer has the stream: this one stands by
+    ├── WriterFenced    name         a newer writer has the stream: this one is on standby
     ├── RequestExpired  request_id   Redis did not acknowledge a request while it was valid
     ├── TooManyRequests tenant       so many requests wait for Redis that no more are taken
     ├── InvalidOrder    order_id     an order's record cannot be joined with another
@@ -19,7 +19,7 @@ from millrace_core.errors import MillraceError
 
 
 class BusError(MillraceError):
-    """Root of what goes wrong between us and Redis."""
+    """Root of the errors of the bus."""
 
 
 class Disconnected(BusError):
@@ -43,17 +43,17 @@ class CommandRefused(BusError):
 
 
 class WriterFenced(BusError):
-    """A newer writer has opened the stream; this one stands by."""
+    """A newer writer has opened the stream; this one is on standby."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} has a newer writer")
+        super().__init__(f"{name}: a newer writer has taken over the stream")
         self.name = name
 
 
 class RequestExpired(BusError):
     """Redis did not acknowledge a request while it was valid, so it is not sent again.
 
-    Its answer shows whether it was carried out all the same: that can only be if the acknowledgement was lost.
+    It was carried out all the same if only the acknowledgement was lost; then its answer shows that.
     """
 
     def __init__(self, request_id: str) -> None:
@@ -62,10 +62,10 @@ class RequestExpired(BusError):
 
 
 class TooManyRequests(BusError):
-    """So many requests wait for Redis to acknowledge them that no more are taken; this one was not sent."""
+    """Too many requests wait for Redis's acknowledgement; this one was not sent."""
 
     def __init__(self, tenant: str, most: int) -> None:
-        super().__init__(f"{most} requests of {tenant} wait for Redis already; send this one later")
+        super().__init__(f"{most} requests of {tenant} already wait for Redis; send this one later")
         self.tenant = tenant
 
 
@@ -78,7 +78,7 @@ class InvalidOrder(BusError):
 
 
 class TaskFailed(BusError):
-    """An unforeseen error ended something that is to run for ever. It is the cause; None means a cancellation."""
+    """An unforeseen error ended a background task. It is the cause; None means a cancellation."""
 
     def __init__(self, task: str, error: BaseException | None) -> None:
         reason = "it was cancelled from inside" if error is None else f"{type(error).__name__}: {error}"

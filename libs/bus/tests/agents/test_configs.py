@@ -17,7 +17,7 @@ async def _next(changes: AsyncIterator[bytes | None]) -> bytes | None:
 
 
 async def test_a_configuration_is_followed(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
-    """Now, and at each change, whoever makes it; well before the poll."""
+    """It comes now and at each change, whatever program makes it, and well before the poll."""
     agent = AgentId(tenant)
     changes = bus.watch_config(agent)
     assert await _next(changes) is None

@@ -19,7 +19,7 @@ def _heartbeat(agent: str) -> Heartbeat:
 
 
 async def test_heartbeats_are_found_while_alive(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
-    """They expire, are removed by an agent that ends, and what is no heartbeat is passed over."""
+    """They expire, are removed by an agent that ends, and unreadable heartbeats are skipped."""
     one, two = AgentId(f"{tenant}a"), AgentId(f"{tenant}b")
     await bus.heartbeat(_heartbeat(one))
     await bus.heartbeat(_heartbeat(two))

@@ -56,7 +56,7 @@ async def test_a_lost_connection_ends_every_wait(killable: EmbeddedServer) -> No
 
 
 async def test_replies_may_be_ignored(server: EmbeddedServer, tenant: Tenant) -> None:
-    """A reply that nobody takes disturbs no other."""
+    """A reply without a waiter does not affect the others."""
     connection = await _connect(server)
     connection.send(pack("SET", tenant, "x") + pack("NONSENSE"), (None, None))
     assert await connection.call("GET", tenant) == b"x"

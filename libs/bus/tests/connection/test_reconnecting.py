@@ -16,7 +16,7 @@ from millrace_bus.connection.reconnecting import ReconnectingConnection
 
 
 async def test_it_comes_back(killable: EmbeddedServer) -> None:
-    """After each outage there is a new connection, made known before anybody can use it."""
+    """After each outage there is a new connection; `on_up` is called before it can be used."""
     met: list[Connection] = []
     downs: list[int] = []
 
@@ -79,7 +79,7 @@ async def test_a_server_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, 
 async def test_a_hook_that_hangs_does_not_hold_the_connection(
     monkeypatch: pytest.MonkeyPatch, server: EmbeddedServer
 ) -> None:
-    """`on_up` has its time; then the connection is made anew, and the hook called again."""
+    """`on_up` has a limit; after it, a new connection is made and the hook called again."""
     monkeypatch.setattr(reconnecting_module, "ON_UP_TIMEOUT_S", 0.1)
     tries: list[Connection] = []
 
@@ -94,7 +94,7 @@ async def test_a_hook_that_hangs_does_not_hold_the_connection(
 
 
 async def test_an_unforeseen_error_reaches_everyone_who_waits(server: EmbeddedServer) -> None:
-    """What `on_up` raises beyond our own errors is no outage: it would be raised again for ever, unseen."""
+    """An unforeseen error of `on_up` is not an outage: it would be raised again at every reconnect, unseen."""
 
     async def break_down(connection: Connection) -> None:
         raise ZeroDivisionError("unforeseen")

@@ -12,7 +12,7 @@ NAMELESS = OrderRecord(Order("7"), "binance", updated=1)
 
 
 def test_where_an_order_stands() -> None:
-    """The plain key is its own where nobody else has it, else the full one, and that once it was used."""
+    """An order has the plain key unless another has it; it keeps the full key once that was used."""
     cases = [
         (None, None, (KEYS.plain, None)),
         (MINE, None, (KEYS.plain, MINE)),

@@ -44,7 +44,7 @@ async def test_what_is_merged_can_be_read(bus: Bus, tenant: Tenant) -> None:
 
 
 async def test_sides_are_joined(bus: Bus, tenant: Tenant) -> None:
-    """Whoever comes first, the fill and the source both stay."""
+    """The fill and the source both stay, in either order of arrival."""
     await bus.orders.merge(tenant, _record(filled=7))
     merged = await bus.orders.merge(tenant, _record(source="James"))
     assert (merged.order.filled, merged.order_source) == (Decimal(7), "James")
@@ -180,7 +180,7 @@ async def test_a_merge_that_is_cancelled_holds_up_no_other(bus: Bus, tenant: Ten
 
 
 @pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity"])
-async def test_a_number_that_is_none_holds_up_no_other_order(
+async def test_a_number_that_is_not_finite_delays_no_other_order(
     bus: Bus, server: EmbeddedServer, tenant: Tenant, number: str
 ) -> None:
     """Handed in or found in Redis: its own caller learns which number it is, and the other orders are merged."""
@@ -204,7 +204,7 @@ async def test_a_number_that_is_none_holds_up_no_other_order(
 async def test_an_unforeseen_error_reaches_those_whose_merge_it_was(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
 ) -> None:
-    """Nobody waits for ever, nobody is cancelled, and the next merge is made."""
+    """No caller waits forever or is cancelled, and the next merge is made."""
     with monkeypatch.context() as patched:
         patched.setattr(merger_module, "storing", lambda *_: 1 / 0)
         with pytest.raises(TaskFailed, match="ZeroDivisionError"):

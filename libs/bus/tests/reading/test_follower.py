@@ -21,7 +21,7 @@ def _levels(update_or_follower: Any) -> list[tuple[float, float]]:
 
 
 async def test_a_reader_holds_the_writers_book(other: Bus, published: Any, received: Any) -> None:
-    """Whoever joins late has the same book, and each change after it in order, with the trace of its way."""
+    """A late follower has the same book, and each change after it in order, with its trace."""
     await published.writer.open()
     for amount in range(20):
         published.bid(10.0 + amount, 1.0)
@@ -47,7 +47,7 @@ async def test_a_stream_that_does_not_exist_is_waited_for(other: Bus, published:
     assert follower.status == "live"
 
 
-async def test_a_hole_in_the_channel_is_filled_from_the_journal(
+async def test_a_gap_in_the_channel_is_filled_from_the_journal(
     server: EmbeddedServer, other: Bus, published: Any, received: Any
 ) -> None:
     """Messages that the channel lost are applied from the journal, in order, before the next one."""
@@ -106,7 +106,7 @@ async def test_a_wrong_book_is_never_called_good(
 async def test_a_reader_is_right_again_after_redis_died(
     killable: EmbeddedServer, other: Bus, published: Any, received: Any, forget_tail: Any, forget_all: Any, forgets: str
 ) -> None:
-    """Within 5 s of the return, whatever Redis lost; and no wrong book was called good meanwhile."""
+    """Readers recover within 5 s of the return, whatever Redis lost, and no wrong book is trusted."""
     truth: dict[Any, Any] = {}
     steps = itertools.count(1)
 

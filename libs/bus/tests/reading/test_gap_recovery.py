@@ -266,8 +266,8 @@ def test_a_late_reader_learns_the_state_and_not_its_history() -> None:
     assert world.updates == [("snapshot", world.at)]
 
 
-def test_a_filled_hole_comes_message_by_message() -> None:
-    """Untrusted once, then each message of the hole in order, then trusted again."""
+def test_a_filled_gap_comes_message_by_message() -> None:
+    """The reader is untrusted once, then gets each message of the gap in order, then is trusted again."""
     world = _started()
     lost, last = world.write("delta", {"a": 1}), world.write("delta", {"a": 2})
     world.updates.clear()

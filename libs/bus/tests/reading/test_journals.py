@@ -15,7 +15,7 @@ from millrace_core.requests import Halt
 
 
 async def test_each_journal_is_read_from_its_own_position(bus: Bus, answers: StreamName, name: StreamName) -> None:
-    """One call gives what comes after each position, oldest first, and names only journals with something new."""
+    """One call returns the entries after each position, oldest first, and only journals with new ones."""
     writer, quiet = bus.writer(answers, None), bus.writer(name, None)
     await writer.open()
     await quiet.open()
@@ -30,7 +30,7 @@ async def test_each_journal_is_read_from_its_own_position(bus: Bus, answers: Str
 
 
 async def test_reading_waits_for_the_first_entry(bus: Bus, other: Bus, answers: StreamName) -> None:
-    """A read that finds nothing waits, and gives what comes meanwhile; one whose time is over gives nothing."""
+    """A read that finds nothing waits and returns the next entries, or nothing once its time is over."""
     writer = bus.writer(answers, None)
     await writer.open()
     await writer.drained()
@@ -43,8 +43,8 @@ async def test_reading_waits_for_the_first_entry(bus: Bus, other: Bus, answers: 
     assert [entry.id for entry in found[str(answers)]] == [expected]
 
 
-async def test_a_journals_extent_tells_what_was_trimmed(bus: Bus, answers: StreamName) -> None:
-    """The extent gives the oldest entry, the newest, and how many were ever added; what does not exist has none."""
+async def test_a_journals_extent_shows_what_was_trimmed(bus: Bus, answers: StreamName) -> None:
+    """The extent holds the oldest entry, the newest, and the number ever added; a missing journal has none."""
     writer = bus.writer(answers, None, retention=100)
     await writer.open()
     for number in range(500):
@@ -64,7 +64,7 @@ async def test_a_journals_extent_tells_what_was_trimmed(bus: Bus, answers: Strea
 
 
 async def test_every_journal_is_found_by_name(bus: Bus, answers: StreamName, tenant: Tenant) -> None:
-    """Streams, snapshots and requests are found by tenant; what else stands in Redis is none of them."""
+    """Streams, snapshots and requests are found by tenant; other keys in Redis are not."""
     writer = bus.writer(answers, None)
     await writer.open()
     await bus.requests.send(tenant, Halt())
@@ -78,7 +78,7 @@ async def test_every_journal_is_found_by_name(bus: Bus, answers: StreamName, ten
 
 
 async def test_an_entry_without_a_message_is_given_as_such(bus: Bus, tenant: Tenant) -> None:
-    """What somebody else wrote into a journal has no body, and hides nothing behind it."""
+    """A foreign entry in a journal has no body, and hides no later entries."""
     name = f"stream.{tenant}.kucoin.watchTrades.KCS/USDT"
     await bus._publishing.call("XADD", name, "1-1", "other", "x")
     await bus._publishing.call("XADD", name, "1-2", "data", "x", "more", "y")

@@ -18,7 +18,7 @@ SYMBOL = "KCS/USDT"
 
 
 class PublishedTrades:
-    """A gatherer in small: trades numbered 1, 2, 3 …, of which it publishes what is not published yet."""
+    """A small gatherer: of trades numbered 1, 2, 3 … it publishes those that are not published yet."""
 
     def __init__(self, bus: Bus, name: StreamName) -> None:
         self.ids: list[int] = []

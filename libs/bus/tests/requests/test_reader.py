@@ -45,7 +45,7 @@ async def test_a_request_arrives_once(bus: Bus, other: Bus, tenant: Tenant) -> N
     await reader.close()
 
 
-async def test_a_request_sent_before_anybody_read_arrives(bus: Bus, other: Bus, tenant: Tenant) -> None:
+async def test_a_request_sent_before_a_reader_started_arrives(bus: Bus, other: Bus, tenant: Tenant) -> None:
     """The journal keeps what was sent while no executor was there."""
     request_id = await bus.requests.send(tenant, ORDER)
     reader = other.request_reader([tenant], consumer="EXECUTOR")
@@ -56,7 +56,7 @@ async def test_a_request_sent_before_anybody_read_arrives(bus: Bus, other: Bus, 
 async def test_a_request_typed_by_hand_is_taken_from_the_channel(
     server: EmbeddedServer, other: Bus, tenant: Tenant, until: Any
 ) -> None:
-    """PUBLISH alone is enough, even with a mistake in it; its count says that somebody received."""
+    """PUBLISH alone is enough, even for a malformed request; its count shows a receiver."""
     reader = other.request_reader([tenant], consumer="EXECUTOR")
     async with redis.asyncio.Redis.from_url(server.url) as client:
         async with asyncio.timeout(10):
@@ -135,7 +135,7 @@ async def test_a_trimmed_request_is_passed_over(
 
 
 async def test_a_closed_reader_ends_its_iteration(other: Bus, tenant: Tenant) -> None:
-    """Whoever iterates comes out of the loop."""
+    """The iteration ends."""
     reader = other.request_reader([tenant], consumer="EXECUTOR")
     await reader.close()
     assert [arrived async for arrived in reader] == []
@@ -145,7 +145,7 @@ async def test_a_closed_reader_ends_its_iteration(other: Bus, tenant: Tenant) ->
 async def test_reading_that_ends_by_itself_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
 ) -> None:
-    """Whoever iterates gets the error: no executor waits for requests that nobody reads."""
+    """The iteration raises the error, so no executor waits for requests that are not read."""
 
     async def break_down(*_: object) -> None:
         raise ZeroDivisionError("unforeseen")

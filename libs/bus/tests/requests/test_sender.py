@@ -46,7 +46,7 @@ async def test_journal_and_channel_show_the_same_bytes(bus: Bus, server: Embedde
 
 
 async def test_requests_go_out_in_order(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
-    """What was published first stands first, though nobody waited for it."""
+    """The request published first comes first, although nothing waited for it."""
     ids = [bus.requests.publish(tenant, ORDER) for _ in range(50)]
     await bus.requests.settled()
     assert [request.request_id for request in await _sent(server, tenant)] == ids
@@ -120,7 +120,7 @@ async def test_more_requests_than_can_be_kept_are_not_taken(
 async def test_what_was_acknowledged_before_a_long_outage_is_still_kept(
     monkeypatch: pytest.MonkeyPatch, killable: EmbeddedServer, bus: Bus, tenant: Tenant, forget_all: Any
 ) -> None:
-    """Redis may return without its last second, however long it was away and whatever was published meanwhile."""
+    """Redis may return without its last second, after any outage and whatever was published during it."""
     monkeypatch.setattr(sender_module, "KEPT_NS", 0)
     first = await bus.requests.send(tenant, ORDER)
     await killable.kill()

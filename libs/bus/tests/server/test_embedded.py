@@ -22,7 +22,7 @@ async def _write(server: EmbeddedServer) -> None:
 
 
 def _command_line(pid: int) -> str:
-    """Return how a process was called; nothing once it has ended, though nobody has asked for its end yet."""
+    """Return a process's command line; nothing once it has ended, even before its exit code was read."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except FileNotFoundError:
@@ -72,7 +72,7 @@ async def test_a_taken_port_is_named_with_its_owner(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ServerFailed, match=rf"port {port} is taken by .*process {os.getpid()}.*another port"):
+        with pytest.raises(ServerFailed, match=rf"port {port} is in use by .*process {os.getpid()}.*another port"):
             await EmbeddedServer.start(tmp_path, port=port)
 
 
@@ -121,7 +121,7 @@ async def test_a_server_that_cannot_read_its_data_says_where_to_look(tmp_path: P
         await _write(server)
     (log,) = (tmp_path / "appendonlydir").glob("*.incr.aof")
     log.write_bytes(b"rubbish" + log.read_bytes())
-    with pytest.raises(ServerFailed, match=r"ended at once: .*server\.log"):
+    with pytest.raises(ServerFailed, match=r"exited at start: .*server\.log"):
         await EmbeddedServer.start(tmp_path)
 
 
@@ -134,7 +134,7 @@ time.sleep(600)
 
 
 async def test_a_server_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that takes connections and says nothing does not hold up its start for ever, and is ended."""
+    """A server that accepts connections and never answers does not block the start forever, and is ended."""
     silent = tmp_path / "silent-server"
     silent.write_text(SILENT.format(python=sys.executable))
     silent.chmod(0o700)

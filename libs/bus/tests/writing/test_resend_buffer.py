@@ -12,7 +12,7 @@ from millrace_core.ids import MessageId
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, KEPT_NS)), max_size=60), st.integers(1, 20))
 def test_nothing_unacknowledged_goes_unnoticed(steps: list[tuple[int, int]], most: int) -> None:
-    """Every message that Redis may lack is kept, or its loss was reported; the numbers never have a hole."""
+    """Every message that Redis may lack is kept, or its loss was reported; the numbers never have a gap."""
     buffer, acknowledged, now, lost = ResendBuffer(most), 0, 0, False
     for seq, (newly, passed) in enumerate(steps, start=1):
         now += passed
@@ -73,7 +73,7 @@ async def test_a_new_epoch_is_waited_for_as_a_whole() -> None:
 
 
 async def test_failing_ends_every_wait() -> None:
-    """Nobody waits for what will not come."""
+    """No caller waits for an acknowledgement that will not come."""
     acknowledged = Acknowledged()
     waiting = asyncio.ensure_future(acknowledged.wait_for(1))
     await asyncio.sleep(0)

@@ -22,5 +22,5 @@ from millrace_core.ids import MessageId as Id
     ],
 )
 def test_decisions(first_kept: int | None, newest: Id | None, newest_snapshot: Id | None, decision: object) -> None:
-    """A larger epoch fences; a hole that is still kept is filled; any other needs a new epoch. We stand at 5-10."""
+    """A larger epoch fences; a gap that is still kept is filled; any other needs a new epoch. The writer is at 5-10."""
     assert decide(Id(5, 10), first_kept, newest, newest_snapshot) == decision

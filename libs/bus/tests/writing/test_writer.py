@@ -23,7 +23,7 @@ async def _journal(url: str, key: str) -> list[tuple[str, Message]]:
         return [(entry.decode(), decode(fields[b"data"])) for entry, fields in await client.xrange(key)]
 
 
-async def test_messages_are_numbered_without_a_hole(bus: Bus, server: EmbeddedServer, published: Any) -> None:
+async def test_messages_are_numbered_without_a_gap(bus: Bus, server: EmbeddedServer, published: Any) -> None:
     """The journal holds 1, 2, 3 … of one epoch, each entry under its message's own id."""
     await published.writer.open()
     for amount in range(20):
@@ -80,7 +80,7 @@ async def test_snapshots_come_on_interval_and_only_two_are_kept(
 async def test_a_quiet_stream_repeats_its_status(
     monkeypatch: pytest.MonkeyPatch, server: EmbeddedServer, published: Any, until: Any
 ) -> None:
-    """Whoever hears nothing for 10 s may call the writer dead: it says something every 5 s."""
+    """Readers consider a writer dead after 10 s of silence, so it publishes at least every 5 s."""
     monkeypatch.setattr(writer_module, "STATUS_REPEAT_S", 0.6)
     await published.writer.open("stale", "not connected yet")
     first = published.writer.last
@@ -197,7 +197,7 @@ async def test_an_outage_too_long_to_keep_opens_a_new_epoch(
 
 
 async def test_no_answer_is_lost_in_a_long_outage(killable: EmbeddedServer, bus: Bus, answers: StreamName) -> None:
-    """A stream without snapshots numbers anew what it kept, and sends it."""
+    """A stream without snapshots gives its kept messages new numbers and sends them."""
     writer = bus.writer(answers, None)
     await writer.open()
     await killable.kill()

@@ -1,6 +1,6 @@
 """Message ids: where a message stands in its stream.
 
-A writer opens a stream with an *epoch* and numbers its messages 1, 2, 3 … without a hole, so a reader
+A writer opens a stream with an *epoch* and numbers its messages 1, 2, 3 … without a gap, so a reader
 can prove that it missed nothing. See docs/protocol.md, "The message".
 """
 

@@ -63,9 +63,9 @@ class IdScopes:
 
     order: Literal["exchange", "symbol"] = "symbol"
     own_trade: Literal["trade", "trade_and_order"] = "trade_and_order"
-    """`trade_and_order`: a self-trade is two records of one trade id, told apart by their orders."""
+    """`trade_and_order`: a self-trade is two records of one trade id, distinguished by their orders."""
     numbers_public_trades: bool = False
-    """Whether a symbol's public trades are numbered consecutively, so that a hole shows."""
+    """Whether a symbol's public trades are numbered consecutively, so that a gap shows."""
 
 
 FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connection_sequence"]
@@ -189,7 +189,7 @@ class ErrorRule:
     actions: frozenset[str] = frozenset()
     """The actions that it holds for; empty for all."""
     where: Mapping[str, str] = field(default_factory=dict)
-    """Values that must stand beside the code, by path, such as `{"data.cancelResult": "SUCCESS"}`. The first rule that
+    """Values required beside the code, by path, such as `{"data.cancelResult": "SUCCESS"}`. The first rule that
     fits applies, so rules with conditions stand before those without."""
 
 
@@ -212,17 +212,14 @@ class ExchangeProfile:
     edit_client_order_id: Literal["new", "existing", "none"] = "none"
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""
-    edits_triggers: bool = False
-    """Whether ccxt's `edit_order` translates a trigger price. Where it does not, the exchange would ignore it."""
-    quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
-    """The sides on which ccxt sends the amount of a market order in quote currency as that. Elsewhere it would send it
-    as an amount of the base currency: 100 BTC for 100 USDT."""
-    trigger_orders: bool = False
-    """Whether ccxt translates the trigger price of a new order, and finds and cancels that order like any other. Where
-    the exchange does not know the parameter, the order may be placed at once; where it keeps such orders apart, they
-    would count as absent."""
     order_parameters: Mapping[str, str] = field(default_factory=dict)
     """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
+    quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
+    """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
+    trigger_orders: bool = False
+    """Whether an order with a trigger price is placed, found, changed and canceled as any other order is."""
+    free_parameters: frozenset[str] = frozenset({"selfTradePrevention"})
+    """What a request may add in `params`: nothing that changes size, price, kind, account or endpoint of the order."""
     post_only_type: str | None = None
     """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
     order_transport: Literal["rest", "websocket"] = "rest"

@@ -51,16 +51,16 @@ TABLE: list[tuple[BaseException, type[ExchangeError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("error", "meaning"), TABLE, ids=lambda value: getattr(value, "__name__", repr(value))[:60])
-def test_each_line_of_the_table_has_its_meaning(error: BaseException, meaning: type[ExchangeError]) -> None:
+@pytest.mark.parametrize(("error", "expected"), TABLE, ids=lambda value: getattr(value, "__name__", repr(value))[:60])
+def test_each_line_of_the_table_is_classified(error: BaseException, expected: type[ExchangeError]) -> None:
     """What ccxt raises for an order means what was seen to have happened at the exchange."""
     found = classify(BINANCE, "createOrder", error)
-    assert type(found) is meaning
+    assert type(found) is expected
     assert (found.exchange, found.action, found.kind) == ("binance", "createOrder", type(error).__name__)
 
 
 def test_an_order_without_an_id_may_be_there() -> None:
-    """An answer that names no order proves nothing; one that does has no meaning but itself."""
+    """An answer that names no order proves nothing; one that names one is not an error."""
     assert type(classify_answer(BINANCE, "createOrder", {"id": None, "info": {}})) is OutcomeUnknown
     assert type(classify_answer(BINANCE, "fetchOrder", {"id": None, "info": {}})) is Retryable
     assert classify_answer(BINANCE, "createOrder", {"id": "1"}) is None
@@ -74,13 +74,13 @@ def half_done(cancel: str, new: str) -> ccxt.ExchangeError:
 
 
 @pytest.mark.parametrize(
-    ("cancel", "new", "meaning"),
+    ("cancel", "new", "expected"),
     [("SUCCESS", "FAILURE", Rejected), ("FAILURE", "SUCCESS", OutcomeUnknown), ("SUCCESS", "", OutcomeUnknown)],
 )
-def test_the_halves_of_a_cancel_replace_decide(cancel: str, new: str, meaning: type[ExchangeError]) -> None:
+def test_the_halves_of_a_cancel_replace_decide(cancel: str, new: str, expected: type[ExchangeError]) -> None:
     """Only an order that is known to be gone without a replacement is a rejection; it says so."""
     found = classify(BINANCE, "editOrder", half_done(cancel, new))
-    assert type(found) is meaning
+    assert type(found) is expected
     assert "cancel-replace" in str(found)
 
 

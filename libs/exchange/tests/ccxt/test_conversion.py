@@ -21,7 +21,7 @@ def test_fees_come_from_either_spelling() -> None:
 
 
 def test_only_whole_balances_are_taken() -> None:
-    """What ccxt adds beside the currencies, and currencies known in part only, are no balances."""
+    """Other keys of ccxt, and currencies that are known only in part, are not balances."""
     whole = {"free": 1.0, "used": 0.5, "total": 1.5}
     found = balances_of({"info": {}, "free": {"A": 1}, "A": whole, "B": {"free": 1.0, "used": None, "total": None}})
     assert found == {"A": Balance(1.0, 0.5, 1.5)}

@@ -3,24 +3,31 @@
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
+from ccxt.base.decimal_to_precision import DECIMAL_PLACES, SIGNIFICANT_DIGITS, TICK_SIZE, TRUNCATE
 from hypothesis import given
 from hypothesis import strategies as st
 from libs.exchange.tests.contracts import Venue
 
 from millrace_core.config.common import Credentials
+from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelPayload, CreatePayload, EditPayload
 from millrace_exchange import Exchange, open_exchange
+from millrace_exchange.ccxt.loading import load_exchange
+from millrace_exchange.ccxt.market_rules import CcxtMarketRules
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, Digits, decided
+from millrace_exchange.ccxt.recording.recorded_exchange import recorded
+from millrace_exchange.profiles import profile_of
 from millrace_simulator.config import DEMO_ACCOUNT, Limits, SimulatorConfig
 from millrace_simulator.server import Server, serve
 from millrace_simulator.venue.rules import SymbolRules
 
 ROOM = Decimal(10) ** 14
 CASES = 40
-TRUNCATE, TICK_SIZE = 0, 4
 
 
 def listing(base: str, tick: str, lot: str, price: str) -> SymbolRules:
@@ -118,7 +125,7 @@ async def test_quote_currency_finer_than_the_exchange_counts_is_named(exchange: 
     """Nine decimals would be rounded somewhere on the way: that is said before anything is sent."""
     order = CreatePayload(symbol="ETH/BTC", side="buy", type="market", amount_quote=Decimal("0.123456789"))
     assert exchange.rules.precision_errors(order) == [
-        "amountQuote 0.123456789 is not a multiple of 0.00000001, the quote currency's step in ETH/BTC"
+        "amountQuote 0.123456789 would be rounded: the quote step of ETH/BTC is 0.00000001"
     ]
 
 
@@ -135,3 +142,52 @@ def test_a_decided_number_passes_any_step_and_others_are_rounded(number: Decimal
     assert "e" not in passed.lower()
     assert before == after
     assert Decimal(other) % Decimal(str(step)) == 0
+
+
+@pytest.mark.parametrize("amount", ["1e21", "123456789012345678901234.12345678", "999999999999999999999999999999"])
+async def test_numbers_of_any_length_are_judged(account: Exchange, amount: str) -> None:
+    """Ccxt's own test divides with 28 digits and raises beyond: that failed the account, and all who waited for it."""
+    order = CreatePayload(
+        symbol="LONG/USDT", side="buy", type="limit", amount_base=Decimal(amount), price=Decimal("1e27")
+    )
+    odd = msgspec.structs.replace(order, price=Decimal("1000000000000000000000000000.5"))
+    assert account.rules.precision_errors(order) == []
+    assert account.rules.precision_errors(odd) == [
+        "price 1000000000000000000000000000.5 would be rounded: the tick of LONG/USDT is 1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "right", "wrong", "step"),
+    [
+        (TICK_SIZE, 0.001, "1.001", "1.0001", "0.001"),
+        (DECIMAL_PLACES, 3, "1.001", "1.0001", "0.001"),
+        (SIGNIFICANT_DIGITS, 5, "12345000", "12345.6", "5 significant digits"),
+    ],
+)
+def test_every_way_to_count_precision_is_known(mode: int, size: float, right: str, wrong: str, step: str) -> None:
+    """Bitfinex counts significant digits, and lists its markets as arrays: every order there failed."""
+    rules = CcxtMarketRules(SimpleNamespace(precisionMode=mode, markets={"A/B": market(size, info=["A", "B"])}))
+
+    def errors(price: str) -> list[str]:
+        order = CreatePayload(symbol="A/B", side="buy", type="limit", amount_base=Decimal(1), price=Decimal(price))
+        return rules.precision_errors(order)
+
+    assert errors(right) == []
+    assert errors(wrong) == [f"price {wrong} would be rounded: the tick of A/B is {step}"]
+
+
+def market(tick: float, info: object) -> dict[str, Any]:
+    """Return as much of a market of ccxt's as its rules are read from."""
+    return {"precision": {"amount": None, "price": tick}, "info": info}
+
+
+def test_ccxt_reads_a_decided_decimal_as_its_digits() -> None:
+    """Ccxt's modules read an order's fields as text or numbers: a decimal would be nothing to them, and so be sent."""
+    ccxt = recorded(load_exchange("hyperliquid"))({}, profile_of(ExchangeId("hyperliquid")))
+    order = {"price": Digits("0.00005")}
+    with decided(Decimal("0.00005")):
+        assert ccxt.safe_string(order, "price") == "0.00005"
+        assert ccxt.safe_number(order, "price") == 0.00005
+        assert ccxt.json(order) == '{"price":"0.00005"}'
+    assert ccxt.safe_string({"price": 1.5}, "price") == "1.5"

@@ -73,7 +73,7 @@ def client(ccxt: Answers, window: HistoryWindow = NOTHING, ids: ClientOrderIds =
     return CcxtExecutionClient(CcxtCaller(ccxt, profile, has_keys=True))
 
 
-async def test_an_answer_without_an_id_is_no_evidence_of_an_order() -> None:
+async def test_an_answer_without_an_id_does_not_prove_an_order() -> None:
     """Ccxt makes an order without an id of a body that was cut short: it can be asked for again."""
     with pytest.raises(Retryable):
         await client(Answers()).fetch_order(SYMBOL, client_order_id="ours")

@@ -1,4 +1,6 @@
 from decimal import Decimal
+from math import inf, nan
+from typing import Any
 
 import msgspec
 import pytest
@@ -6,26 +8,35 @@ import pytest
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelPayload, CreatePayload, EditPayload
 from millrace_exchange import Rejected
-from millrace_exchange.ccxt.order_arguments import DECIDED, create_arguments, edit_params, further_params
+from millrace_exchange.ccxt.order_arguments import create_arguments, edit_params, further_params
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 
-BYBIT = ExchangeProfile(exchange=ExchangeId("bybit"), quote_amounts=frozenset({"buy", "sell"}), trigger_orders=True)
+PLAIN = ExchangeProfile(exchange=ExchangeId("plain"), quote_amounts=frozenset({"buy", "sell"}), trigger_orders=True)
+"""An exchange that knows every kind of order, under ccxt's own names."""
+UNKNOWN = ExchangeProfile(exchange=ExchangeId("unknown"))
 BINANCE = profile_of(ExchangeId("binance"))
+
+_CHANGING = """
+quantity symbol side newClientOrderId recvWindow newSize newPx order_configuration cancelReplaceMode tgtCcy marketUnit
+oflags trailingPercent stopLoss closePosition portfolioMargin account test newOrderRespType
+"""
+CHANGING = _CHANGING.split()
+"""Parameters of several exchanges that change an order's size, price, kind, account, endpoint or answer."""
 
 MARKET = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=Decimal(1), price=Decimal(25))
 
 
 def test_the_expected_price_of_a_market_order_is_not_sent() -> None:
     """Ccxt would turn the amount into a cost; only where an exchange needs it is it given."""
-    assert create_arguments(BYBIT, MARKET, "id", market_buy_requires_price=False).price is None
-    assert create_arguments(BYBIT, MARKET, "id", market_buy_requires_price=True).price == 25
+    assert create_arguments(PLAIN, MARKET, "id", market_buy_requires_price=False).price is None
+    assert create_arguments(PLAIN, MARKET, "id", market_buy_requires_price=True).price == 25
 
 
 def test_a_market_order_in_quote_currency_says_its_cost() -> None:
     """The cost travels as ccxt's unified parameter."""
     quote = msgspec.structs.replace(MARKET, amount_base=None, amount_quote=Decimal(100))
-    assert create_arguments(BYBIT, quote, "id", market_buy_requires_price=False).params["cost"] == "100"
+    assert create_arguments(PLAIN, quote, "id", market_buy_requires_price=False).params["cost"] == "100"
 
 
 def test_everything_that_was_asked_for_reaches_ccxt() -> None:
@@ -42,7 +53,7 @@ def test_everything_that_was_asked_for_reaches_ccxt() -> None:
         trigger_price=Decimal(11),
         params={"selfTradePrevention": "EXPIRE_MAKER"},
     )
-    arguments = create_arguments(BYBIT, payload, "our-id", market_buy_requires_price=False)
+    arguments = create_arguments(PLAIN, payload, "our-id", market_buy_requires_price=False)
     assert arguments[:5] == ("KCS/USDT", "limit", "sell", Decimal("1.5"), Decimal("10.25"))
     assert arguments.params == {
         "selfTradePrevention": "EXPIRE_MAKER",
@@ -56,16 +67,47 @@ def test_everything_that_was_asked_for_reaches_ccxt() -> None:
 
 def test_binance_is_sent_its_own_names_alone() -> None:
     """Over its WebSocket API ccxt would send unified parameters too, and Binance refuses what it does not know."""
-    order = msgspec.structs.replace(MARKET, type="limit", post_only=True, trigger_price=Decimal("0.00000011"))
-    arguments = create_arguments(BINANCE, order, "our-id", market_buy_requires_price=False)
-    assert arguments.type == "LIMIT_MAKER"
-    assert arguments.params == {"newClientOrderId": "our-id", "stopPrice": "0.00000011"}
+    order = msgspec.structs.replace(MARKET, type="limit", params={"selfTradePrevention": "EXPIRE_TAKER"})
+    maker = create_arguments(
+        BINANCE, msgspec.structs.replace(order, post_only=True), "our-id", market_buy_requires_price=False
+    )
+    stop = create_arguments(
+        BINANCE,
+        msgspec.structs.replace(order, trigger_price=Decimal("0.00000011")),
+        "our-id",
+        market_buy_requires_price=False,
+    )
+    assert maker.type == "LIMIT_MAKER"
+    assert maker.params == {"newClientOrderId": "our-id", "selfTradePreventionMode": "EXPIRE_TAKER"}
+    assert stop.params == maker.params | {"stopPrice": "0.00000011"}
 
 
-@pytest.mark.parametrize("name", ["quantity", "symbol", "side", "newClientOrderId", "recvWindow", *sorted(DECIDED)])
-def test_parameters_cannot_replace_what_was_decided(name: str) -> None:
-    """Laid over the order by ccxt, they would place another than risk approved, or under another id."""
-    with pytest.raises(Rejected, match=rf"params\.{name} is not allowed"):
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"amount_base": None, "amount_quote": Decimal(100)}, "amountQuote"),
+        ({"amount_base": None, "amount_quote": Decimal(100), "side": "sell"}, "amountQuote"),
+        ({"type": "limit", "trigger_price": Decimal(11)}, "triggerPrice"),
+    ],
+)
+def test_what_a_profile_does_not_know_how_to_place_is_rejected(terms: dict[str, Any], field: str) -> None:
+    """100 USDT must never be sent as 100 of base, nor a stop as an order that executes at once."""
+    with pytest.raises(Rejected, match=f"payload.{field}"):
+        create_arguments(UNKNOWN, msgspec.structs.replace(MARKET, **terms), "id", market_buy_requires_price=False)
+
+
+def test_a_trigger_price_is_not_changed_where_triggers_are_not_known() -> None:
+    """Sent under a name that the exchange does not have, it would change nothing, and the answer would say done."""
+    edit = EditPayload(symbol="KCS/USDT", order_id="1", trigger_price=Decimal(2))
+    with pytest.raises(Rejected, match=r"payload\.triggerPrice"):
+        edit_params(UNKNOWN, edit, "id")
+    assert edit_params(PLAIN, edit, "id")["triggerPrice"] == "2"
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_parameters_that_may_change_the_order_are_rejected(name: str) -> None:
+    """Laid over the order by ccxt, they would place another than risk approved, elsewhere, or under another id."""
+    with pytest.raises(Rejected, match=rf"params\.{name} is not allowed; allowed: selfTradePrevention"):
         create_arguments(
             BINANCE, msgspec.structs.replace(MARKET, params={name: "1"}), "id", market_buy_requires_price=False
         )
@@ -75,16 +117,15 @@ def test_parameters_cannot_replace_what_was_decided(name: str) -> None:
         further_params(BINANCE, "cancelOrder", CancelPayload(symbol="KCS/USDT", order_id="1", params={name: "1"}))
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1], None, 2**63, float("inf")], ids=repr)
-def test_a_parameter_that_cannot_be_signed_is_rejected(value: object) -> None:
-    """Binance would answer that the signature is wrong, and that stops the account."""
-    order = msgspec.structs.replace(MARKET, params={"strategyId": value})
-    with pytest.raises(Rejected, match=r"\$\.payload\.params\.strategyId"):
-        create_arguments(BINANCE, order, "our-id", market_buy_requires_price=False)
+@pytest.mark.parametrize("value", [None, {}, {"a": 1}, [], [1], inf, nan, 2**70])
+def test_a_parameter_is_a_plain_value(value: object) -> None:
+    """Anything else breaks the signature of the request, which stopped the account (-1022)."""
+    payload = CancelPayload(symbol="KCS/USDT", order_id="1", params={"strategyId": value})
+    with pytest.raises(Rejected, match=r"params\.strategyId must be a text, a finite number"):
+        further_params(BINANCE, "cancelOrder", payload)
 
 
-def test_a_small_parameter_is_sent_without_an_exponent() -> None:
-    """What is signed and what is sent have the same digits."""
-    order = msgspec.structs.replace(MARKET, params={"strategyId": 0.00005, "other": 1, "flag": True})
-    params = create_arguments(BINANCE, order, "our-id", market_buy_requires_price=False).params
-    assert (params["strategyId"], params["other"], params["flag"]) == ("0.00005", 1, True)
+def test_a_number_among_the_parameters_has_no_exponent() -> None:
+    """Printed as 5e-05 it would break the signature too."""
+    payload = CancelPayload(symbol="KCS/USDT", order_id="1", params={"strategyId": 0.00005, "strategyType": True})
+    assert further_params(BINANCE, "cancelOrder", payload) == {"strategyId": "0.00005", "strategyType": True}

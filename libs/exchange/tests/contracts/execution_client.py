@@ -69,10 +69,10 @@ class ExecutionClientContract:
         assert [order.status for order in canceled.orders] == ["canceled"] * 3
         assert (await exchange.execution.cancel_all_orders(CancelAllPayload(symbol=venue.own_symbol))).orders == ()
 
-    async def test_an_unknown_order_is_none_when_asked_and_rejected_when_canceled(
+    async def test_an_unknown_order_is_not_found_when_asked_and_rejected_when_canceled(
         self, exchange: Exchange, venue: Venue
     ) -> None:
-        """Asking is answered; canceling what is not there cannot be done."""
+        """A query is answered; canceling an order that does not exist is rejected."""
         assert await exchange.execution.fetch_order(venue.own_symbol, client_order_id="nonesuch") is None
         with pytest.raises(Rejected) as rejected:
             await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, order_id="999999"))

@@ -97,7 +97,7 @@ class MarketFeedContract:
         assert candles.candles[-1][0] % 60_000 == 0
 
     async def test_a_message_that_cannot_be_taken_breaks_the_stream(self, exchange: Exchange, venue: Venue) -> None:
-        """An error of a listener ends its stream, which can be streamed again, instead of silencing it for ever."""
+        """An error of a listener ends its stream, which can be streamed again, instead of silencing it forever."""
         faulty, listener = FaultyListener(), RecordingListener()
         task = asyncio.create_task(exchange.market.trades(venue.symbol, faulty))
         async with asyncio.timeout(10):

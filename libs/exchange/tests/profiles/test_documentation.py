@@ -59,7 +59,7 @@ def unverified_row(profile: ExchangeProfile) -> str:
 
 @pytest.mark.parametrize("profile", PROFILES, ids=[profile.exchange for profile in PROFILES])
 def test_the_page_says_what_the_profile_says(profile: ExchangeProfile) -> None:
-    """A reader of the page is never told what held once: each row follows from the profile."""
+    """The page never shows outdated facts: each row follows from the profile."""
     lines = PAGE.read_text().splitlines()
     assert [
         text for text in (orders_row(profile), data_row(profile), unverified_row(profile)) if text not in lines

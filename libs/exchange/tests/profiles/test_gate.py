@@ -10,8 +10,8 @@ def frame(first: int, last: int, *, full: bool = False) -> dict[str, Any]:
     return {"channel": "spot.obu", "event": "update", "result": result}
 
 
-def test_ccxt_does_not_notice_a_hole_in_a_spot_book(recorded: Callable[..., Any], socket: Any) -> None:
-    """As long as this is so, nobody checks Gate's books and the profile says so."""
+def test_ccxt_does_not_notice_a_gap_in_a_spot_book(recorded: Callable[..., Any], socket: Any) -> None:
+    """As long as this holds, Gate's books are not checked, and the profile says so."""
     exchange = recorded("gate")
     exchange.ccxt.handle_order_book(socket, frame(1, 10, full=True))
     exchange.ccxt.handle_order_book(socket, frame(99, 100))

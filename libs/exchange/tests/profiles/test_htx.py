@@ -8,7 +8,7 @@ from ccxt.base.errors import ChecksumError
 
 
 async def test_an_edit_is_two_requests(recorded: Callable[..., Any]) -> None:
-    """An order is canceled first and then created anew under our new id: the second request may fail alone."""
+    """An order is canceled first and then created again under our new id: the second request may fail alone."""
     exchange = recorded("htx")
     exchange.ccxt.accounts = [{"id": "1", "type": "spot"}]
     exchange.answer = {"status": "ok", "data": "1"}

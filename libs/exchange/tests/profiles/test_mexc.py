@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 
-def test_ccxt_does_not_notice_a_hole_in_a_book(recorded: Callable[..., Any], socket: Any) -> None:
-    """As long as this is so, nobody checks MEXC's books and the profile says so."""
+def test_ccxt_does_not_notice_a_gap_in_a_book(recorded: Callable[..., Any], socket: Any) -> None:
+    """As long as this holds, MEXC's books are not checked, and the profile says so."""
     exchange = recorded("mexc")
     book = exchange.ccxt.orderbooks[exchange.symbol] = exchange.ccxt.order_book({})
     book["nonce"] = 10

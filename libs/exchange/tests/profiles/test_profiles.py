@@ -59,7 +59,7 @@ def test_a_profile_is_found_by_its_id_and_aliases(profile: ExchangeProfile) -> N
 
 
 def test_an_exchange_without_a_profile_has_the_safe_default() -> None:
-    """Nothing is believed of an exchange that nobody has described."""
+    """Nothing is assumed about an exchange without a profile."""
     profile = profile_of(ExchangeId("nowhere"))
     assert profile == ExchangeProfile(exchange=ExchangeId("nowhere"))
     assert profile.book.checked_by == "nobody"
@@ -144,7 +144,7 @@ def test_orders_are_edited_where_ccxt_can(profile: ExchangeProfile, ccxt_class: 
 
 @EVERY_PROFILE
 def test_a_checked_book_has_something_to_check(profile: ExchangeProfile) -> None:
-    """Somebody compares numbers or a checksum only where there are any."""
+    """Numbers or a checksum are compared only if there are any."""
     book = profile.book
     assert book.checked_by == "nobody" or book.proof != "none"
     assert book.snapshot_levels is None or book.stream_levels is None or book.snapshot_levels >= book.stream_levels

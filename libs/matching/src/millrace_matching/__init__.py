@@ -1,6 +1,6 @@
 """Order book and matching engine: pure.
 
-`Engine` takes `NewOrder`s in ticks and lots and returns what each caused, as a list of events, in order.
+`Engine` takes `NewOrder`s in ticks and lots and returns the events that each caused, in order.
 """
 
 from millrace_matching.engine import Engine

@@ -87,7 +87,7 @@ class BookSide:
         return order
 
     def remove(self, order: RestingOrder) -> None:
-        """Take an order out, with what remains of it."""
+        """Remove an order, with its remaining amount."""
         level = order.level
         level.total -= order.remaining
         del level.orders[order.order_id]

@@ -36,7 +36,7 @@ class _Taker:
         self.prevented = False
 
     def wants(self, price: int) -> int | None:
-        """Return how many lots it takes at this price; None for as many as there are."""
+        """Return how many lots it takes at this price; None for all available."""
         if self.budget is None:
             return self.remaining
         affordable = self.budget // price
@@ -112,7 +112,7 @@ class Engine:
         return lots, product
 
     def would_trigger(self, order: NewOrder) -> bool:
-        """Tell whether a stop or take-profit order would be triggered by the last price as it stands."""
+        """Tell whether a stop or take-profit order would be triggered by the present last price."""
         if self.last_price is None or order.trigger_price is None:
             return False
         if rises_to(order):

@@ -93,7 +93,7 @@ class NewOrder(Struct, frozen=True, gc=False):
     trigger_price: int | None = None
     budget: int | None = None
     owner: int = 0
-    """Who sent it, for self-trade prevention; 0 is nobody in particular and is never prevented."""
+    """The owner, for self-trade prevention; orders of owner 0 are never prevented."""
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
 
 

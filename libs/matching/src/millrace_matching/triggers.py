@@ -52,7 +52,7 @@ class Triggers:
         return self._waiting.pop(order_id, None)
 
     def pop(self, low: int, high: int) -> NewOrder | None:
-        """Take out the next order whose trigger lies within prices that traded; None when there is none."""
+        """Take out the next order whose trigger lies within prices that traded, or None."""
         return self._pop(self._rising, high) or self._pop(self._falling, -low)
 
     def _pop(self, heap: list[tuple[int, int, int]], reached: int) -> NewOrder | None:

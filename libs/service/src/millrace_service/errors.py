@@ -24,7 +24,7 @@ class UnitEnded(MillraceError):
 
 
 class CancelledInside(MillraceError):
-    """A task was cancelled from inside, which counts as a failure: nobody asked for its end."""
+    """A task was cancelled from inside, which counts as a failure."""
 
     def __init__(self, coroutine: str) -> None:
         super().__init__(f"{coroutine} was cancelled from inside")

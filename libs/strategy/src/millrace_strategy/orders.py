@@ -66,7 +66,7 @@ class Orders(Mapping[str, Order]):
         return self._records[order_id]
 
     def of_request(self, request_id: str) -> Order | None:
-        """Return the order that a request made; None if there is none, or it is not known yet."""
+        """Return the order that a request made, or None if it is not known (yet)."""
         order_id = self._by_request.get(request_id)
         return None if order_id is None else self._records[order_id].order
 
@@ -93,7 +93,7 @@ class Orders(Mapping[str, Order]):
         return None if joined.order == known.order else self._keep(joined, known.order)
 
     def is_undecided(self, order_id: str) -> bool:
-        """Tell whether it is not known yet whose order this is."""
+        """Tell whether the source of this order is not known yet."""
         return order_id in self._undecided
 
     def _is_ours(self, record: OrderRecord) -> bool:

@@ -137,7 +137,7 @@ class Runtime:
                 self._host.look_up(exchange, _symbol_of(order), order.id)
 
     def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
-        """Take a report about an order; it is looked up if nobody has said yet whose it is."""
+        """Take a report about an order; it is looked up if its source is not known yet."""
         change = self._learn(record)
         if change is not None:
             self._offer_order_event(change, timestamp, trace)

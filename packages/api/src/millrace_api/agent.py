@@ -31,7 +31,7 @@ OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Where the API listens, and its database."""
+    """The API's address and database."""
 
     host: str
     port: int
@@ -120,7 +120,7 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
 
 
 async def _served(server: Server) -> None:
-    """Wait until the server ends, which nobody asked it to.
+    """Wait until the server ends unexpectedly.
 
     Raises:
         ServerEnded: it ended without an error of its own.

@@ -32,17 +32,17 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
     config_revision: str | None
     units: list[UnitHealth]
     config_errors: list[ProblemReport]
-    """What is wrong with the newest configuration; empty for those who may not see that configuration."""
+    """The mistakes in the newest configuration; empty for callers that may not see it."""
     warnings: list[str]
     last_errors: list[ErrorReport]
     latencies: dict[str, dict[str, float]]
 
 
 def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
-    """Return what a principal may see of an agent: nothing of other tenants' work, not even that it exists."""
+    """Return the part of an agent that a principal may see: other tenants' work is hidden entirely."""
     own = (principal.tenant, PUBLIC)
     units = [unit for unit in heartbeat.units if principal.is_operator or _tenant(unit.name) in own]
-    # The configuration of an agent without units may be anybody's.
+    # The configuration of an agent without units may belong to any tenant.
     sees_all = principal.is_operator or (bool(units) and len(units) == len(heartbeat.units))
     errors = [error for error in heartbeat.last_errors if sees_all or _tenant(error.where) in own]
     return AgentView(
@@ -86,7 +86,7 @@ class AgentEvents:
         """Return events for `seconds`: first every agent, then each that has changed or is gone.
 
         Raises:
-            Exception: that by which reading the heartbeats failed.
+            Exception: the error that ended reading the heartbeats.
         """
         self._clients += 1
         known: dict[str, int] = {}
@@ -124,7 +124,7 @@ class AgentEvents:
             self._changed.notify_all()
 
     async def _next(self, timeout_s: float) -> bool:
-        """Wait until heartbeats were read again; return False when they were not in time."""
+        """Wait until heartbeats were read again; return False if it takes too long."""
         if self._polling is None:
             self._polling = asyncio.get_running_loop().create_task(self._poll())
         polling = self._polling
@@ -151,7 +151,7 @@ def read_heartbeats(records: Iterable[AgentRecord]) -> list[Heartbeat]:
 
 
 def _news(principal: Principal, alive: dict[str, Heartbeat], known: dict[str, int]) -> list[bytes]:
-    """Return the events that bring a client up to date, and note in `known` what it has."""
+    """Return the events that bring a client up to date, and record them in `known`."""
     news = []
     for agent in sorted(known.keys() - alive.keys()):
         del known[agent]

@@ -41,7 +41,7 @@ _ANY_ROUTE: dict[int | str, dict[str, Any]] = {
     401: returns_problem("The token is missing, unknown, revoked or expired."),
     403: returns_problem("The token's role does not allow it, or the data belongs to another tenant."),
     404: returns_problem("Not found for this tenant."),
-    422: returns_problem("The request has mistakes; `problems` lists each."),
+    422: returns_problem("Invalid request; `problems` lists every mistake."),
     429: returns_problem("Too many requests; try again after Retry-After seconds."),
     503: returns_problem("The database or Redis does not answer; nothing was done."),
 }
@@ -96,14 +96,12 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid_request(request: Request, error: RequestValidationError) -> Response:
-        return ApiError(
-            422, "the request has mistakes; nothing was done", problems=_mistakes(error.errors())
-        ).response()
+        return ApiError(422, "invalid request; nothing was changed", problems=_mistakes(error.errors())).response()
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        text = f"there is no {request.method} {request.url.path} here: GET {PREFIX}/openapi.json lists every route"
+        text = f"no such route: {request.method} {request.url.path}; GET {PREFIX}/openapi.json lists all"
         detail = text if error.status_code in (404, 405) else str(error.detail)
         return ApiError(error.status_code, detail, headers=headers).response()
 
@@ -113,8 +111,8 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(AmbiguousOrder)
     async def on_ambiguous_order(request: Request, error: AmbiguousOrder) -> Response:
-        text = f"{error}: give `symbol` and `exchange` to choose one"
-        return ApiError(422, text, problems=[Problem("query.symbol", "choose one of the symbols")]).response()
+        text = f"{error}: set `symbol` and `exchange` to select one"
+        return ApiError(422, text, problems=[Problem("query.symbol", "set one of the symbols")]).response()
 
     @app.exception_handler(DatabaseUnavailable)
     async def on_database_unavailable(request: Request, error: DatabaseUnavailable) -> Response:
@@ -123,7 +121,7 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def on_unexpected_error(request: Request, error: Exception) -> Response:
         log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
-        return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "an error inside the API; it is logged").response()
+        return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the API's log").response()
 
 
 def _mistakes(errors: Sequence[Any]) -> list[Problem]:

@@ -49,7 +49,7 @@ def tenant_of(principal: Principal, wanted: str | None, *, public: bool = True) 
         return principal.tenant
     if public and wanted == PUBLIC:
         return PUBLIC
-    raise ApiError(403, f"this token belongs to the tenant {principal.tenant}; leave `tenant` out to get its data")
+    raise ApiError(403, f"this token belongs to the tenant {principal.tenant}; omit `tenant` to read its data")
 
 
 def _market_scope(
@@ -88,7 +88,7 @@ def scope_of(
 
 
 def _paging(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows of a page.")] = 1_000,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows per page.")] = 1_000,
     cursor: Annotated[str | None, Query(max_length=512, description="`next_cursor` of the previous page.")] = None,
 ) -> Paging:
     return Paging(limit, cursor)
@@ -126,9 +126,7 @@ def only_known(document: Callable[[], dict[str, Any]]) -> Callable[[Request], No
         names = known()[request.scope["route"].operation_id]
         if strange := [name for name in request.query_params if name not in names]:
             there = ", ".join(names) or "none"
-            problems = [
-                Problem(f"query.{name}", f"is not a parameter of this route, which has: {there}") for name in strange
-            ]
-            raise ApiError(422, "the request has mistakes; nothing was done", problems=problems)
+            problems = [Problem(f"query.{name}", f"unknown parameter; known: {there}") for name in strange]
+            raise ApiError(422, "invalid request; nothing was changed", problems=problems)
 
     return check

@@ -36,7 +36,7 @@ class MistakeAt(msgspec.Struct, frozen=True):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why a request failed and what to do about it."""
+    """The reason why a request failed, and what to do about it."""
 
     title: str
     status: int
@@ -85,5 +85,5 @@ def unavailable(what: str) -> ApiError:
 
 
 def not_found(what: str) -> ApiError:
-    """Return the error for what does not exist or belongs to another tenant, which look the same."""
+    """Return the 404 for data that does not exist or belongs to another tenant: both look the same."""
     return ApiError(404, f"there is no {what} for this tenant")

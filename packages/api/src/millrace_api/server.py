@@ -35,10 +35,10 @@ class PortTaken(MillraceError):
 
 
 class ServerEnded(MillraceError):
-    """The server ended although nobody had asked it to."""
+    """The server ended without being stopped."""
 
     def __init__(self) -> None:
-        super().__init__("the HTTP server ended by itself; it is started again")
+        super().__init__("the HTTP server failed; restarting")
 
 
 class _Quiet(uvicorn.Server):
@@ -53,8 +53,8 @@ class _Quiet(uvicorn.Server):
 class Server:
     """The API, served; created by `start`.
 
-    Serving, the sweep of live clients and the removal of old idempotency keys end together: were one of them missing,
-    nobody would notice.
+    Serving, the sweep of live clients and the removal of old idempotency keys end together, so that none can stop
+    unnoticed.
     """
 
     def __init__(self, services: Services, listening: socket.socket) -> None:
@@ -92,7 +92,7 @@ class Server:
         """Wait until the server ends.
 
         Raises:
-            Exception: that by which it failed.
+            Exception: the error that ended it.
         """
         if self._task is not None:
             await asyncio.shield(self._task)

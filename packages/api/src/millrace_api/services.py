@@ -1,4 +1,4 @@
-"""What every route works with: database, bus, authentication, live streams, pending responses."""
+"""Services shared by all routes: database, bus, authentication, live streams, pending responses."""
 
 import asyncio
 from collections.abc import Awaitable

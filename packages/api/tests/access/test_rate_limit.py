@@ -1,4 +1,4 @@
-"""How often somebody may ask."""
+"""Rate limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st

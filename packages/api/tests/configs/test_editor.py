@@ -34,7 +34,7 @@ async def path(bus: Any, config: Any) -> str:
 async def test_secrets_are_never_shown_and_kept_when_sent_back_hidden(
     admin: Any, path: str, config: Any, bus: Any
 ) -> None:
-    """GET, change a limit, PUT: the account's secrets are what they were, and nobody saw them."""
+    """GET, change a limit, PUT: the account's secrets are unchanged and were never shown."""
     found = await admin.get(path)
     assert SECRET not in found.text
     assert "enc:" not in found.text

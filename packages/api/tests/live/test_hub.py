@@ -104,4 +104,4 @@ async def test_a_revoked_token_ends_its_live_clients(api: Any, tenant: Any, conn
     socket = await connect(token)
     await api.store.access.revoke_token(tenant, token.split("_")[1], 1)
     await socket.until(lambda: socket.closed)
-    assert socket.closed == (1008, "this token is no longer in force")
+    assert socket.closed == (1008, "this token was revoked or has expired")

@@ -34,7 +34,7 @@ async def trades(api: Any, tenant: Any, place: Any, trade: Any) -> int:
     return 95
 
 
-async def test_pages_give_every_row_once(admin: Any, trades: int) -> None:
+async def test_pages_return_every_row_once(admin: Any, trades: int) -> None:
     """Following next_cursor to its end returns all rows in order, none twice."""
     found, params = [], {"limit": 10}
     while True:
@@ -67,7 +67,7 @@ async def test_candles_are_built_from_trades_at_any_interval(admin: Any, trades:
     found = await admin.get("/api/v1/candles", params={**where, "interval": "30s"})
     assert [row["trades"] for row in found.json()["items"]] == [30, 30, 30, 5]
     missing = await admin.get("/api/v1/candles", params={"interval": "30s"})
-    assert "give exchange and symbol" in missing.json()["detail"]
+    assert "set exchange and symbol" in missing.json()["detail"]
 
 
 async def test_a_book_is_given_as_of_a_moment(api: Any, admin: Any, tenant: Any) -> None:
@@ -139,7 +139,7 @@ async def test_a_number_of_several_orders_must_come_with_its_symbol(admin: Any, 
 
 
 async def test_a_request_is_reported_digit_for_digit(admin: Any, stored: Any) -> None:
-    """What somebody asked for is given as it travelled, not as a float has it."""
+    """A request is returned as published, with every digit."""
     for path in ("/api/v1/requests", f"/api/v1/requests/{stored['request_id']}"):
         assert '"amountBase":12345678.123456789012}' in (await admin.get(path)).text
 

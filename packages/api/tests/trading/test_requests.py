@@ -38,7 +38,7 @@ async def test_a_key_is_not_used_for_another_request(admin: Any, executor: Any) 
     other = NEW | {"exchangeId": "binance"}
     found = await admin.post("/api/v1/orders", json=other, headers=headers)
     assert found.status_code == 422
-    assert "take a new one" in found.json()["detail"]
+    assert "use a new key" in found.json()["detail"]
     assert len(executor.requests) == 1
 
 
@@ -68,7 +68,7 @@ async def test_what_risk_refuses_is_reported_in_words(admin: Any, executor: Any)
 
 
 async def test_without_an_answer_in_time_the_request_id_is_given(api: Any, admin: Any) -> None:
-    """Nobody answers: 202, and where to ask later."""
+    """Without an answer: 202, and where to ask later."""
     api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 50}))
     found = await admin.post("/api/v1/orders", json=NEW)
     assert found.status_code == 202

@@ -48,7 +48,7 @@ async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Pi
     """Run the demo until its time is over or `stop` is set; return what was observed.
 
     Raises:
-        ServiceEnded: a service ended by itself; the text names its log.
+        ServiceEnded: a service exited unexpectedly; the text names its log.
         MillraceError: a part could not be started; nothing is left running.
     """
     picture = Picture(time.monotonic())
@@ -152,7 +152,7 @@ async def _watch(
         showing.cancel()
     if ended is not None:
         raise ServiceEnded(
-            f"{ended.name} ended by itself (code {ended.returncode}); see {platform.logs / ended.name}.log"
+            f"{ended.name} exited unexpectedly (code {ended.returncode}); see {platform.logs / ended.name}.log"
         )
 
 

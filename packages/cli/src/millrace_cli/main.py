@@ -39,9 +39,9 @@ def demo_command(
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
     api_port: ApiPort = 8081,
-    seed: Annotated[int, typer.Option(help="Seed of the simulated market: the same seed gives the same market.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated market: the same seed makes the same market.")] = 1,
     events_per_second: Annotated[
-        float | None, typer.Option(min=0.0, help="Order book changes a second, over all symbols (default 200).")
+        float | None, typer.Option(min=0.0, help="Order book changes per second, all symbols together (default 200).")
     ] = None,
     examples: Annotated[Path | None, typer.Option(help="Folder with the agents' configurations.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,

@@ -1,4 +1,4 @@
-"""What an observer of the bus has seen so far; shown by the dashboard and written to the report.
+"""Statistics of a run, collected by the observer; shown by the dashboard and written to the report.
 
 Pure: updates, heartbeats and the time are passed in.
 """
@@ -35,14 +35,14 @@ class StreamView:
     """Times in s and message counts, over the window of the rate."""
 
     def rate(self) -> float:
-        """Return the messages a second over the last few seconds."""
+        """Return the messages per second over the last few seconds."""
         if len(self.samples) < 2:
             return 0.0
         (start, before), (end, after) = self.samples[0], self.samples[-1]
         return (after - before) / (end - start) if end > start else 0.0
 
     def sample(self, now_s: float) -> None:
-        """Remember how many messages there were by now."""
+        """Record the number of messages so far."""
         self.samples.append((now_s, self.messages))
         while self.samples[0][0] < now_s - _RATE_WINDOW_S:
             self.samples.popleft()

@@ -37,14 +37,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Ended:
-    """A service that ended by itself."""
+    """A service that exited unexpectedly."""
 
     name: str
     returncode: int
 
 
 class ServiceEnded(MillraceError):
-    """A part of the platform ended by itself, or did not start."""
+    """A part of the platform exited unexpectedly, or did not start."""
 
 
 class Processes:
@@ -76,7 +76,7 @@ class Processes:
         return {name: process.pid for name, process in self._running.items() if process.returncode is None}
 
     async def first_end(self) -> Ended:
-        """Wait until a service ends by itself."""
+        """Wait until a service exits unexpectedly."""
         waits = {asyncio.ensure_future(process.wait()): name for name, process in self._running.items()}
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -87,7 +87,7 @@ class Processes:
         return Ended(waits[ended], ended.result())
 
     async def end_before(self, stop: asyncio.Event, seconds: float | None = None) -> Ended | None:
-        """Wait until `stop` is set, `seconds` have passed, or a service ends by itself; return that service."""
+        """Wait until `stop` is set, `seconds` have passed, or a service exits unexpectedly; return that service."""
         end = asyncio.create_task(self.first_end())
         stopped = asyncio.create_task(stop.wait())
         try:

@@ -47,7 +47,7 @@ def _add_export(app: typer.Typer, run: Run) -> None:
     def export_command(
         kind: Annotated[
             str,
-            typer.Argument(help="What to export: trades, bookDeltas, orders, balances, … (an unknown kind lists all)."),
+            typer.Argument(help="History: trades, bookDeltas, orders, balances, … (an unknown kind lists all)."),
         ],
         tenant: Annotated[str, typer.Option(help="Tenant whose data to export.")],
         out: Annotated[
@@ -91,7 +91,7 @@ def _add_tokens(app: typer.Typer, run: Run) -> None:
         name: Annotated[str, typer.Option(help="Name of the token; the source of orders that name none.")],
         role: Annotated[str, typer.Option(help="What the token may do: read, trade or admin.")] = "read",
         days: Annotated[
-            float | None, typer.Option(min=0.0, help="Days until the token expires; by default it never does.")
+            float | None, typer.Option(min=0.0, help="Days until the token expires; by default it does not expire.")
         ] = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,

@@ -1,4 +1,4 @@
-"""`millrace tokens`: API tokens, created directly in the database, for those who have none yet."""
+"""`millrace tokens`: API tokens, created directly in the database, so that no token is needed to create the first."""
 
 from typing import cast, get_args
 
@@ -52,5 +52,5 @@ async def revoke(url: str, tenant: Tenant, token_id: str) -> None:
     """
     async with Store.open(url) as store:
         if not await store.access.revoke_token(tenant, token_id, now_ms()):
-            raise TokenError(f"{tenant} has no token {token_id} in force; `millrace tokens list` lists its tokens")
+            raise TokenError(f"{tenant} has no active token {token_id}; `millrace tokens list` shows all")
         await Audit(store).record(action="revoke_token", outcome="done", tenant=tenant, actor=ACTOR, target=token_id)

@@ -25,7 +25,7 @@ async def run(
     """Run the services until `stop` is set.
 
     Raises:
-        ServiceEnded: a service ended by itself.
+        ServiceEnded: a service exited unexpectedly.
     """
     async with _redis(redis_url, data_dir, redis_port) as url:
         processes = Processes(log_dir=None)
@@ -36,7 +36,7 @@ async def run(
             # A given URL may contain a password.
             say(f"{', '.join(agents)} run on {'the given Redis' if redis_url else url}; Ctrl-C ends them.")
             if (ended := await processes.end_before(stop)) is not None:
-                raise ServiceEnded(f"{ended.name} ended by itself (code {ended.returncode})")
+                raise ServiceEnded(f"{ended.name} exited unexpectedly (code {ended.returncode})")
         finally:
             await processes.stop()
 

@@ -80,7 +80,7 @@ async def test_an_order_is_one_under_either_of_its_ids() -> None:
     assert await begins(by_our_id)
 
 
-async def test_who_gives_up_waiting_lets_nobody_overtake() -> None:
+async def test_giving_up_a_wait_lets_no_request_overtake() -> None:
     """When the second of three expires while the first goes on, the third still waits for the first."""
     queue = OrderQueue()
     creation = queue.enter(create(), "a")

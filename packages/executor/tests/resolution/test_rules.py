@@ -45,7 +45,7 @@ def test_not_finding_an_order_proves_nothing_at_first(request: Request) -> None:
 
 @given(requests)
 def test_not_finding_an_order_proves_its_absence_in_the_end(request: Request) -> None:
-    """Once everything must have settled, absence is failure, never rejection: nobody refused it."""
+    """After the settlement window absence is `failed`, never `rejected`: the exchange refused nothing."""
     assert status(request, Findings(window_over=True, order=None, still_open=(OPEN,))) == "failed"
 
 

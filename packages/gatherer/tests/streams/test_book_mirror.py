@@ -34,7 +34,7 @@ def test_what_was_published_adds_up_to_the_mirror_and_is_never_crossed(
 
 @given(bids=LEVELS, asks=LEVELS)
 def test_only_a_crossed_book_is_refused(bids: list[Level], asks: list[Level]) -> None:
-    """What is not crossed is published, be it a change or a whole book."""
+    """A change or whole book is published unless it is crossed."""
     wanted = OrderBook()
     wanted.replace(whole(bids), whole(asks), None)
     assert (BookMirror(9).become(whole(bids), whole(asks), 1) is None) == wanted.is_crossed

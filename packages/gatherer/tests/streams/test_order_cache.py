@@ -47,7 +47,7 @@ def test_open_orders_are_never_forgotten() -> None:
 
 
 def test_orders_that_were_published_by_another_are_no_news() -> None:
-    """After going on from them only what changed since is told, and those that are open can be found missing."""
+    """After resuming, only later changes are reported, and missing open orders are found."""
     cache = OrderCache()
     cache.take([record("0")])
     cache.restart([record("1", filled=2), record("2", status="closed")])

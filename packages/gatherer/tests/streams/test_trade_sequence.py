@@ -23,7 +23,7 @@ BATCHES = st.lists(st.lists(st.integers(1, 40), max_size=8), max_size=12)
 
 @given(batches=BATCHES, consecutive=st.booleans())
 def test_no_trade_is_given_twice(batches: list[list[int]], consecutive: bool) -> None:
-    """However often and in whatever order trades are told, each is new once."""
+    """Each trade is new once, however often and in whatever order trades are reported."""
     sequence = TradeSequence(consecutive=consecutive)
     published: list[int] = []
     for batch in batches:
@@ -37,7 +37,7 @@ def test_no_trade_is_given_twice(batches: list[list[int]], consecutive: bool) ->
         assert set(published) == {n for batch in batches for n in batch}
 
 
-def test_a_hole_shows_in_consecutive_ids() -> None:
+def test_a_gap_shows_in_consecutive_ids() -> None:
     """The number of missing trades is known where ids are consecutive, else none is."""
     numbered, other = TradeSequence(consecutive=True), TradeSequence(consecutive=False)
     for sequence in (numbered, other):
@@ -56,8 +56,8 @@ def test_only_the_newest_thousand_are_held() -> None:
 
 
 @given(batches=BATCHES, consecutive=st.booleans())
-def test_a_sequence_that_goes_on_gives_no_trade_again(batches: list[list[int]], consecutive: bool) -> None:
-    """What was published by somebody else counts as if it had been published here."""
+def test_a_sequence_that_resumes_returns_no_trade_again(batches: list[list[int]], consecutive: bool) -> None:
+    """Trades published by another writer count as published here."""
     published = [trade for batch in batches for trade in trades(batch)]
     sequence, numbers = TradeSequence(consecutive=consecutive), sorted(set(ids(published)))
     sequence.restart(trades(numbers), earlier=published)
@@ -66,8 +66,8 @@ def test_a_sequence_that_goes_on_gives_no_trade_again(batches: list[list[int]], 
     assert ids(sequence.unseen(trades([*numbers, 41]))) == [41]
 
 
-def test_a_run_ends_before_a_hole() -> None:
-    """Only what follows without a hole is a run; without numbers nothing proves a hole."""
+def test_a_run_ends_before_a_gap() -> None:
+    """Only trades without a gap between them are a run; without numbers nothing proves a gap."""
     assert ids(TradeSequence(consecutive=True).run(trades([4, 5, 7, 8]))) == [4, 5]
     assert TradeSequence(consecutive=True).run([]) == []
     assert ids(TradeSequence(consecutive=False).run(trades([4, 5, 7, 8]))) == [4, 5, 7, 8]

@@ -19,7 +19,7 @@ async def test_silence_is_reported_once_and_no_sooner_than_the_limit() -> None:
 
 
 async def test_a_stopped_watchdog_reports_nothing() -> None:
-    """After `stop` nobody is called."""
+    """After `stop` there is no call."""
     expired: list[bool] = []
     watchdog = Watchdog(0.01, lambda: expired.append(True))
     watchdog.start()

@@ -23,7 +23,7 @@ class Failures:
         self._reported.set()
 
     def watch(self, task: "asyncio.Task[Any]") -> None:
-        """Report the task's error. A cancelled task has failed too, unless the run has ended: then nobody waits."""
+        """Report the task's error. A cancelled task has failed too, unless the run has ended."""
         task.add_done_callback(self._ended)
 
     def watched(self, call: Callable[P, None]) -> Callable[P, None]:

@@ -21,6 +21,7 @@ from traceback import extract_tb
 from types import CodeType
 
 from millrace_core.errors import MillraceError
+from millrace_service import SettingsInvalid
 from millrace_strategy import Strategy
 
 
@@ -55,8 +56,14 @@ DEFAULT_FOLDERS = (Path("strategies"), Path("examples/strategies"))
 
 
 def plugin_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the plugin folder: MILLRACE_PLUGIN_DIR, else the first of `DEFAULT_FOLDERS` that exists, else None."""
+    """Return the plugin folder: MILLRACE_PLUGIN_DIR, else the first of `DEFAULT_FOLDERS` that exists, else None.
+
+    Raises:
+        SettingsInvalid: MILLRACE_PLUGIN_DIR does not name a folder.
+    """
     if named := environ.get("MILLRACE_PLUGIN_DIR"):
+        if not Path(named).is_dir():
+            raise SettingsInvalid(f"MILLRACE_PLUGIN_DIR is {named!r}; it must be an existing folder")
         return Path(named)
     return next((folder for folder in DEFAULT_FOLDERS if folder.is_dir()), None)
 

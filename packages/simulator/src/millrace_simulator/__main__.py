@@ -58,10 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help="JSON file with settings")
     parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 picks a free port (default %(default)s)")
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the market: the same seed gives the same market")
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the market: the same seed makes the same market")
     parser.add_argument("--events-per-second", type=float, metavar="N", help="order book changes, all symbols")
     parser.add_argument("--depth-interval-ms", type=int, metavar="N", help="interval of the @depth@100ms streams in ms")
-    parser.add_argument("--record", action="store_true", default=None, help="keep every book change")
+    parser.add_argument("--record", action="store_true", default=None, help="record every order book change")
     return parser
 
 

@@ -87,7 +87,7 @@ class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """All settings; the defaults are the built-in exchange."""
 
     seed: int = 1
-    """Seed of the background participants: the same seed gives the same market."""
+    """Seed of the background participants: the same seed makes the same market."""
     events_per_second: float = 200
     """Changes of order books, over all symbols, on average."""
     depth_interval_ms: int = 100
@@ -100,7 +100,7 @@ class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def load(path: Path) -> SimulatorConfig:
-    """Read a config file; what it leaves out has the built-in default.
+    """Read a config file; missing values have the built-in defaults.
 
     Raises:
         ConfigError: the file cannot be read or a value is wrong; the text names the file and the JSON path.
@@ -121,7 +121,7 @@ def default_config() -> SimulatorConfig:
 
 
 def _problem(config: SimulatorConfig) -> str | None:
-    """Return the first mistake that involves several values; None when there is none."""
+    """Return the first mistake that involves several values, or None."""
     names = [rules.symbol for rules in config.symbols]
     for place, rules in enumerate(config.symbols):
         if names.index(rules.symbol) != place:
@@ -129,13 +129,13 @@ def _problem(config: SimulatorConfig) -> str | None:
         if min(rules.tick_size, rules.lot_size, rules.opening_price) <= 0:
             return f"tickSize, lotSize and openingPrice must be positive - at `$.symbols[{place}]`"
         if rules.opening_price % rules.tick_size:
-            return f"openingPrice is no multiple of tickSize - at `$.symbols[{place}].openingPrice`"
+            return f"openingPrice must be a multiple of tickSize - at `$.symbols[{place}].openingPrice`"
     keys = [account.api_key for account in config.accounts]
     for place, account in enumerate(config.accounts):
         if keys.index(account.api_key) != place:
             return f"the API key is used twice - at `$.accounts[{place}].apiKey`"
         if (account.secret is None) == (account.public_key is None):
-            return f"either secret or publicKey must be given - at `$.accounts[{place}]`"
+            return f"set either secret or publicKey - at `$.accounts[{place}]`"
     if config.events_per_second < 0 or config.depth_interval_ms <= 0:
         return "eventsPerSecond must not be negative, depthIntervalMs must be positive - at `$`"
     return None

@@ -73,7 +73,7 @@ def sign(payload: str, secret: str = SECRET) -> str:
 
 
 def crowded_config() -> SimulatorConfig:
-    """The built-in exchange with an account for each test and limits that refuse nobody."""
+    """The built-in exchange with an account for each test and limits that refuse no request."""
     config = default_config()
     (demo,) = config.accounts
     accounts = tuple(replace(demo, api_key=f"key-{number}") for number in range(MOST_TESTS))

@@ -49,7 +49,7 @@ def test_over_the_weight_a_client_learns_how_long_to_wait(clock: Clock) -> None:
 
 
 def test_who_ignores_the_refusal_is_banned_and_longer_each_time(clock: Clock) -> None:
-    """418 for two minutes, then for four; meanwhile every request is refused, and others are not concerned."""
+    """418 for two minutes, then for four; every request is refused, and other addresses are not affected."""
     limits = RateLimits(RULES, clock)
     for ban_s in (120, 240):
         for _ in range(IGNORED_BEFORE_BAN):

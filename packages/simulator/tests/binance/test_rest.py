@@ -108,7 +108,7 @@ async def test_orders_over_the_limit_are_refused(limited: Any) -> None:
 
 
 async def test_an_unknown_path_is_404_as_json(client: Any) -> None:
-    """Clients that ask for what is not there get JSON, as everywhere."""
+    """Unknown paths are answered in JSON, as everywhere."""
     answer = await client.send("GET", "/api/v3/nothing")
     assert answer.status == answer.body["status"] == 404
 

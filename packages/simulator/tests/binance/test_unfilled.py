@@ -28,7 +28,7 @@ async def test_an_order_that_takes_does_not_count(limited: Any) -> None:
 
 
 @pytest.mark.parametrize("limits", [Limits()])
-async def test_an_order_that_makes_gives_back_more(limited: Any) -> None:
+async def test_a_maker_order_is_credited_more(limited: Any) -> None:
     """The first fill as a maker takes five off the count, which does not fall below zero."""
     best = (await limited.get("/api/v3/ticker/bookTicker", symbol="KCSUSDT")).body
     inside = str(Decimal(best["bidPrice"]) + Decimal("0.001"))

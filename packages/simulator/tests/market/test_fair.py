@@ -25,7 +25,7 @@ def test_values_wander_slowly_and_come_back() -> None:
 
 
 def test_an_asset_moves_by_its_own_seed() -> None:
-    """Another asset beside it changes nothing for one: its walk is its own."""
+    """Another asset does not change an asset's walk."""
     alone, together = FairValues(1, ["BTC"]), FairValues(1, ["ADA", "BTC"])
     for _ in range(50):
         alone.move(1.0)

@@ -39,8 +39,8 @@ def _updates(venue: Venue) -> int:
     return sum(instrument.last_update_id for instrument in venue.instruments.values())
 
 
-def test_the_same_seed_and_steps_give_the_same_market(open_market: Opener) -> None:
-    """Every event is decided by the seed and the steps; another seed gives another market."""
+def test_the_same_seed_and_steps_make_the_same_market(open_market: Opener) -> None:
+    """Every event is decided by the seed and the steps; another seed makes another market."""
     runs = []
     for seed in (1, 1, 2):
         venue, market = open_market("KCSUSDT", "ETHBTC", seed=seed)

@@ -8,7 +8,7 @@ from millrace_simulator.statistics import Interval
 
 
 @given(st.sampled_from(Interval), st.integers(0, 4_000_000_000_000))
-def test_intervals_cover_time_without_a_hole(interval: Interval, time_ms: int) -> None:
+def test_intervals_cover_time_without_a_gap(interval: Interval, time_ms: int) -> None:
     """Every time lies in exactly one interval, which begins where the one before ended."""
     open_ms = interval.open_of(time_ms)
     end_ms = interval.next_open(open_ms)

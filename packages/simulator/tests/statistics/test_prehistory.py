@@ -16,8 +16,8 @@ def test_tiers_join_in_time_and_price() -> None:
     assert klines[-1].close_ms < NOW_MS
 
 
-def test_the_same_seed_gives_the_same_past() -> None:
-    """The past is decided by its seed alone, and another seed gives another."""
+def test_the_same_seed_makes_the_same_past() -> None:
+    """The past is decided by its seed alone, and another seed makes another."""
     past = prehistory(Random(1), 12_500, 4_000, NOW_MS)
     assert prehistory(Random(1), 12_500, 4_000, NOW_MS) == past
     assert prehistory(Random(2), 12_500, 4_000, NOW_MS) != past

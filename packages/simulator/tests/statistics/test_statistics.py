@@ -33,7 +33,7 @@ def statistics(now: _Now) -> Statistics:
 
 
 @pytest.mark.parametrize("interval", Interval)
-def test_the_past_has_no_hole_and_joins_the_opening(statistics: Statistics, interval: Interval) -> None:
+def test_the_past_has_no_gap_and_joins_the_opening(statistics: Statistics, interval: Interval) -> None:
     """Klines of every interval follow each other in time and price, up to the opening price now."""
     klines = statistics.klines(interval, limit=5_000)
     assert klines[-1].open_ms <= START_MS <= klines[-1].close_ms

@@ -32,7 +32,7 @@ RULES = SymbolRules(
 
 
 class _Recorder(Listener):
-    """Keeps all that it hears."""
+    """Keeps everything that it receives."""
 
     def __init__(self) -> None:
         self.books: list[BookChange] = []

@@ -34,7 +34,7 @@ def test_the_taker_s_side_says_who_made() -> None:
 
 
 def test_trades_page_by_id() -> None:
-    """From an id on, without a hole; an id before the oldest starts at the oldest."""
+    """From an id on, without gaps; an id before the oldest starts at the oldest."""
     tape = Tape("AB", keep=None)
     for trade_id in range(50, 60):
         _print(tape, trade_id)

@@ -104,7 +104,7 @@ def test_one_kcs_is_a_legal_market_order(venue: Venue, alice: Account, kcs: Inst
 def test_a_market_order_that_finds_too_little_expires_with_the_rest(
     venue: Venue, alice: Account, kcs: Instrument
 ) -> None:
-    """What nobody offers expires, and nothing stays locked for it."""
+    """The part without an offer expires, and nothing stays locked for it."""
     venue.crowd_submit(kcs, Side.SELL, 100, 12_500)
     placed = venue.place(alice, _market(Side.BUY, quantity=Decimal(3)))
     assert (placed.order.status, placed.order.filled) == (OrderStatus.EXPIRED, Decimal(1))
@@ -193,7 +193,7 @@ def test_a_client_order_id_is_unique_among_open_orders_only(
 
 
 def test_orders_are_found_by_what_fits_and_by_their_owner_alone(venue: Venue, alice: Account, bob: Account) -> None:
-    """Both ids must fit when both are given, and nobody sees another's order."""
+    """If both ids are set, both must fit, and no account sees another's order."""
     order = venue.place(alice, _limit(Side.BUY, "1", "12", client_order_id="x")).order
     assert venue.order(alice, "KCSUSDT", OrderRef(order.order_id, "x")) == order
     for account, ref in ((alice, OrderRef(order.order_id, "y")), (bob, OrderRef(order.order_id)), (alice, OrderRef())):
@@ -269,7 +269,7 @@ def test_a_triggered_market_buy_spends_no_more_than_was_held(venue: Venue, alice
     assert _owned(alice, "USDT") == (Decimal(1000) - Decimal("136.4"), Decimal(0))
 
 
-def test_reports_tell_an_order_s_life(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
+def test_reports_follow_an_order_s_life(venue: Venue, alice: Account, kcs: Instrument, received: Any) -> None:
     """NEW, TRADE, CANCELED, each with the order as it then stood, the cancel under its own id."""
     order = venue.place(alice, _limit(Side.BUY, "2", "12", client_order_id="x")).order
     venue.crowd_submit(kcs, Side.SELL, 100, 12_000)

@@ -12,7 +12,7 @@ from millrace_core.errors import InvalidName
 from millrace_core.names import CONFIGS_INDEX, AgentId, agent_id, config_key, keyspace_channel
 
 POLL_S = 5.0
-"""What keyspace notifications lose, or a server that sends none, is noticed this soon."""
+"""Poll interval; it catches changes whose keyspace notification was lost."""
 
 _log = logging.getLogger(__name__)
 _ALL = AgentId("*")
@@ -30,7 +30,7 @@ class Configs:
         self._redis, self._subscriptions = redis, subscriptions
 
     async def get(self, agent: AgentId) -> bytes | None:
-        """Return an agent's configuration; None where there is none."""
+        """Return an agent's configuration, or None."""
         text: bytes | None = await self._redis.call("GET", config_key(agent))
         return text
 
@@ -40,14 +40,14 @@ class Configs:
         await self._register(agent)
 
     async def replace(self, agent: AgentId, expected: bytes | None, text: bytes) -> bool:
-        """Write an agent's configuration if it is still what is expected; tell whether it is written now."""
+        """Write an agent's configuration if it still equals the expected one; tell whether it was written."""
         if not await self._redis.replace(config_key(agent), expected, text):
             return False
         await self._register(agent)
         return True
 
     async def watch(self, agent: AgentId) -> AsyncIterator[bytes | None]:
-        """Return an agent's configuration now and at each change; None while there is none."""
+        """Return an agent's configuration, or None, now and at each change."""
         changed = asyncio.Event()
         pattern = keyspace_channel(config_key(agent))
         subscription = self._subscriptions.add_pattern(pattern, lambda _: changed.set())
@@ -129,7 +129,7 @@ async def _changed_or_due(changed: asyncio.Event) -> None:
 
 
 def _agent_of(channel: bytes) -> AgentId | None:
-    """Return whose configuration a keyspace notification is about; None where the key is no configuration's."""
+    """Return the agent whose configuration a keyspace notification is about; None for other keys."""
     with contextlib.suppress(InvalidName, UnicodeDecodeError):
         return agent_id(channel.partition(b":")[2].removeprefix(_PREFIX).decode())
     return None

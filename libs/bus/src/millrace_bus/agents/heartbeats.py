@@ -35,7 +35,7 @@ class Heartbeats:
         await self._redis.call("SREM", AGENTS_INDEX, agent)
 
     async def all(self) -> list[Heartbeat]:
-        """Return the heartbeat of every agent that is alive, by id; what is no heartbeat is passed over.
+        """Return the heartbeat of every agent that is alive, by id; unreadable heartbeats are skipped.
 
         Agents whose heartbeat has expired leave the index. Their next heartbeat brings them back.
         """

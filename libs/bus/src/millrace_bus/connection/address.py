@@ -1,4 +1,4 @@
-"""Where Redis is and how to log in there, read from a URL."""
+"""Address and credentials of a Redis server, parsed from a URL."""
 
 import ssl
 from typing import NamedTuple
@@ -10,7 +10,7 @@ _DEFAULT_PORT = 6379
 
 
 class Address(NamedTuple):
-    """A Redis server and the login there."""
+    """Address and credentials of a Redis server."""
 
     host: str
     port: int
@@ -20,12 +20,12 @@ class Address(NamedTuple):
     tls: bool = False
 
     def __str__(self) -> str:
-        """Return it for people, without the password."""
+        """Return a readable form without the password."""
         scheme = "rediss" if self.tls else "redis"
         return f"{scheme}://{self.host}:{self.port}/{self.db}"
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """Return what `rediss` connects with: the system's authorities, host names checked."""
+        """Return the TLS settings for `rediss`: the system's authorities, host names checked."""
         return ssl.create_default_context() if self.tls else None
 
     @classmethod

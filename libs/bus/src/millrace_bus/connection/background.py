@@ -21,7 +21,7 @@ class BackgroundTask:
 
     @property
     def is_done(self) -> bool:
-        """Tell whether it runs no more."""
+        """Tell whether it has ended."""
         return self._task.done()
 
     def check(self) -> None:

@@ -12,7 +12,7 @@ from millrace_bus.errors import CommandRefused, Disconnected
 from millrace_core.backoff import Backoff, BackoffPolicy
 
 Call = Callable[..., Awaitable[Any]]
-"""Sends a command, given part by part, and returns its reply, however long Redis is away."""
+"""Sends a command, given part by part, and returns its reply; waits out an outage of Redis."""
 
 _PASSING: Final = ("LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
 """Errors of a server that will answer soon."""
@@ -23,15 +23,16 @@ _log = logging.getLogger("millrace.bus")
 
 
 class Calls:
-    """Sends commands together with all else that one turn of the event loop writes, and returns their replies."""
+    """Sends commands in one pipeline with all others of the same turn of the event loop; returns their replies."""
 
     def __init__(self, reconnecting: ReconnectingConnection, outbox: Outbox) -> None:
         self._reconnecting, self._outbox = reconnecting, outbox
 
     async def call(self, *parts: Part) -> Any:
-        """Return a command's reply, however long Redis is away.
+        """Return a command's reply; wait out an outage of Redis.
 
-        A command whose reply was lost is sent again, so that it may be carried out twice: only for such as may be.
+        A command may run twice, because it is sent again if its reply was lost. Use it only for commands that
+        tolerate this.
 
         Raises:
             CommandRefused: Redis answered with an error.
@@ -47,10 +48,10 @@ class Calls:
 
 
 async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask Redis again and again until it answers; return what it said.
+    """Repeat a command until Redis answers; return the reply.
 
     Raises:
-        CommandRefused: it said something that asking again would not change.
+        CommandRefused: it answered with an error that repeating would not change.
     """
     backoff = Backoff(_RETRIES)
     while True:
@@ -61,5 +62,5 @@ async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
         except CommandRefused as refused:
             if refused.code not in _PASSING:
                 raise
-            _log.debug("Redis answers later: %s", refused)
+            _log.debug("late reply from Redis: %s", refused)
             await asyncio.sleep(backoff.failed())

@@ -17,9 +17,9 @@ from millrace_bus.connection.address import Address
 from millrace_bus.errors import CommandRefused, Disconnected
 
 Sink = Callable[[Any], None]
-"""Takes one reply; an error from Redis comes as a `CommandRefused`, a connection that ended as a `Disconnected`."""
+"""Callback for one reply; errors of Redis arrive as `CommandRefused`, a lost connection as `Disconnected`."""
 Push = Callable[[list[Any]], None]
-"""Takes one out-of-band message, such as `[b"message", channel, data]`."""
+"""Callback for one out-of-band message, such as `[b"message", channel, data]`."""
 Part = str | bytes | int | float
 
 _NOTHING_YET = object()
@@ -35,11 +35,11 @@ class Connection(asyncio.Protocol):
         self._sinks: deque[Sink | None] = deque()
         self._transport: asyncio.WriteTransport | None = None
         self.received = 0
-        """Grows with everything that is read, so that silence can be distinguished from work."""
+        """Bytes read so far; shows whether the server is silent."""
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done when the connection has ended; its result says why."""
         self.on_lost: Callable[[], None] | None = None
-        """Called at the very moment of that, before anybody who waits for a reply learns of it."""
+        """Called when the connection ends, before the waiters for replies are notified."""
 
     def send(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
         """Write packed commands now; each reply goes to its sink, in order. None ignores a reply.
@@ -83,12 +83,12 @@ class Connection(asyncio.Protocol):
                     self._on_push(reply)
             elif not sinks:
                 # Only a refused SUBSCRIBE is answered in this way: nobody waits for it.
-                _log.error("Redis says: %s", reply)
+                _log.error("Redis error: %s", reply)
             elif (sink := sinks.popleft()) is not None:
                 sink(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell everyone who waits."""
+        """Fail all waiting replies."""
         sinks, self._sinks = list(self._sinks), deque()
         if not self.lost.done():
             self.lost.set_result(str(exc) if exc else "the server closed the connection")

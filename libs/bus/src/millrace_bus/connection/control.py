@@ -23,14 +23,14 @@ _KEEPALIVE: dict[int, int] = (
     if sys.platform == "linux"
     else {}
 )
-"""A peer that is gone without a word is noticed within about 9 s."""
+"""Keepalive detects a dead peer within about 9 s."""
 
 
 class Control:
     """Sends single commands over connections of a pool.
 
-    Every call tries again for ever while Redis cannot be reached, so a command whose answer was lost may be carried
-    out twice: only such as may be are used.
+    Every call is repeated while Redis cannot be reached, so a command may run twice if its answer was lost. Only
+    commands that tolerate this are used.
     """
 
     def __init__(self, address: Address, name: str, grouping: Grouping = one_group) -> None:
@@ -55,7 +55,7 @@ class Control:
         )
 
     async def call(self, *parts: Part) -> Any:
-        """Return a command's reply, however long Redis is away.
+        """Return a command's reply; wait out an outage of Redis.
 
         Raises:
             CommandRefused: Redis answered with an error, such as OOM or READONLY.
@@ -63,7 +63,7 @@ class Control:
         return await until_answered(lambda: self._send(parts))
 
     async def replace(self, key: str, expected: bytes | None, value: bytes) -> bool:
-        """Set a string if it is still what is expected; tell whether it is set now.
+        """Set a string if it still equals the expected one; tell whether it was set.
 
         Raises:
             CommandRefused: Redis answered with an error.

@@ -1,6 +1,6 @@
-"""Micro-batching: what one turn of the event loop produced goes out as one pipeline.
+"""Micro-batching: the commands of one turn of the event loop are sent as one pipeline.
 
-Batching 16 messages gains 4 to 11 times, more than any client library: so nothing is ever sent by itself.
+Batching 16 messages gains 4 to 11 times, more than any client library, so a command is never sent alone.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class Outbox:
 
     @property
     def is_up(self) -> bool:
-        """Tell whether what is put here goes out now."""
+        """Tell whether commands put here are sent now."""
         return self._connection is not None
 
     def attach(self, connection: Connection) -> None:
@@ -28,15 +28,15 @@ class Outbox:
         self._connection = connection
 
     def detach(self) -> None:
-        """Write to nothing: the connection is lost. What was collected for it gets a `Disconnected`."""
+        """Detach the lost connection; commands collected for it get a `Disconnected`."""
         connection, self._connection = self._connection, None
         if connection is not None and self._commands:
             self._write(connection)
 
     def put(self, commands: bytes, sinks: Sequence[Sink | None]) -> None:
-        """Add packed commands and who takes their replies; without a connection nothing happens.
+        """Add packed commands and their sinks; without a connection nothing happens.
 
-        The caller keeps what must not be lost, and puts it again on the next connection.
+        The caller keeps commands that must not be lost, and puts them again on the next connection.
         """
         if self._connection is None:
             return
@@ -46,7 +46,7 @@ class Outbox:
         self._sinks += sinks
 
     def flush(self) -> None:
-        """Write what was collected, without waiting for the end of the turn."""
+        """Write the collected commands, without waiting for the end of the turn."""
         if self._connection is not None and self._commands:
             self._write(self._connection)
 

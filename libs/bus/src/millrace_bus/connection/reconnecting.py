@@ -1,4 +1,4 @@
-"""A connection that always comes back: jittered retries for ever, and a ping that finds a dead server."""
+"""A connection that reconnects with jittered backoff; a ping detects a dead server."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,9 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 
 CONNECT_TIMEOUT_S = 2.0
 ON_UP_TIMEOUT_S = 10.0
-"""How long `on_up` may take; after that the connection is made anew."""
+"""How long `on_up` may take; after that, a new connection is made."""
 PING_AFTER_S = 2.0
-"""A server that says nothing for so long is asked, and given up when it says nothing for as long again."""
+"""After this much silence the server is pinged; after as much again it is considered dead."""
 RETRIES = BackoffPolicy(first_s=0.02, limit_s=0.5, healthy_after_s=5.0)
 _WORTH_A_LINE = 10
 
@@ -44,14 +44,14 @@ class ReconnectingConnection:
         self.address = address
         self.connection: Connection | None = None
         """The connection that is up now; None during an outage."""
-        self.trouble = "not tried yet"
+        self.trouble = "not connected yet"
         """Why there is no connection, for people."""
         self.grouping = grouping
         """Splits keys into groups that one command may name."""
         self._name = name
         self._on_push, self._on_up, self._on_down = on_push, on_up, on_down
         self._is_up = asyncio.Event()
-        """Set while there is a connection, and when there will be none any more."""
+        """Set while there is a connection, and once it is closed for good."""
         self._was_up = False
         self._keeper: BackgroundTask | None = None
 
@@ -71,7 +71,7 @@ class ReconnectingConnection:
 
         Raises:
             Unreachable: there was none within `timeout_s`.
-            TaskFailed: an unforeseen error keeps it from ever being made again.
+            TaskFailed: an unforeseen error has ended reconnecting.
         """
         if self.connection is not None:
             return self.connection
@@ -131,7 +131,7 @@ class ReconnectingConnection:
         self.trouble = trouble
 
     async def _use(self, connection: Connection) -> str:
-        """Serve with a connection until it is lost; return why it was."""
+        """Serve a connection until it is lost; return the reason."""
         connection.on_lost = self._went_down
         try:
             if self._on_up is not None:
@@ -160,7 +160,7 @@ class ReconnectingConnection:
 
 
 async def _watch(connection: Connection) -> str:
-    """Wait until a connection is lost, asking a server that has gone silent; return why it was."""
+    """Wait until a connection is lost, pinging a silent server; return the reason."""
     while True:
         received = connection.received
         done, _ = await asyncio.wait([connection.lost], timeout=PING_AFTER_S)

@@ -1,4 +1,4 @@
-"""Which keys a Redis cluster keeps together, so that one command may name several of them. Pure.
+"""Groups keys by the slot of a Redis cluster, so that one command may name several of them. Pure.
 
 A single server takes any keys in one command (`one_group`); a cluster takes those of one slot (`by_slot`). Code that
 has several keys asks its connection, which knows which of the two holds.
@@ -14,12 +14,12 @@ _SLOTS = 16_384
 
 
 def one_group(keys: Iterable[str]) -> list[list[str]]:
-    """Return all keys as one group; no group where there are no keys."""
+    """Return all keys as one group; no group if there are no keys."""
     return [group] if (group := list(keys)) else []
 
 
 def by_slot(keys: Iterable[str]) -> list[list[str]]:
-    """Return the keys, one group a slot."""
+    """Return the keys, one group per slot."""
     groups: dict[int, list[str]] = {}
     for key in keys:
         groups.setdefault(slot_of(key), []).append(key)
@@ -29,7 +29,7 @@ def by_slot(keys: Iterable[str]) -> list[list[str]]:
 def slot_of(key: str) -> int:
     """Return the slot of a key.
 
-    Only what stands in the first pair of braces counts, unless that is empty: Redis Cluster specification,
+    Only the text in the first pair of braces counts, unless it is empty: Redis Cluster specification,
     "Hash tags".
     """
     _, opened, rest = key.partition("{")

@@ -12,10 +12,10 @@ _CONFIRMATIONS = (b"subscribe", b"psubscribe")
 
 
 class Subscriber(Protocol):
-    """What listens to one channel. All methods are called synchronously, from the connection's own turn."""
+    """Listens to one channel. All methods are called synchronously, in the turn of the connection."""
 
     def subscribed(self) -> None:
-        """From now on no message on the channel is missed."""
+        """Note that from now on no message on the channel is missed."""
 
     def on_message(self, data: bytes) -> None:
         """Take one message."""
@@ -25,7 +25,7 @@ class Subscriber(Protocol):
 
 
 class Subscription:
-    """One subscriber's hold on one channel or pattern."""
+    """Handle of one subscriber's subscription to a channel or pattern."""
 
     def __init__(self, name: bytes, subscriber: Subscriber, *, is_pattern: bool) -> None:
         self.name, self.subscriber, self.is_pattern = name, subscriber, is_pattern
@@ -48,7 +48,7 @@ class _Changes:
 
 
 class Subscriptions:
-    """Channels and patterns, each subscribed to once, however many listen."""
+    """Channels and patterns; each is subscribed to once, whatever the number of subscribers."""
 
     def __init__(self, address: Address, name: str) -> None:
         self._reconnecting = ReconnectingConnection(
@@ -58,10 +58,10 @@ class Subscriptions:
         self._patterns: dict[bytes, list[Subscription]] = {}
         self._confirmed: set[Subscription] = set()
         self._asked: dict[bytes, int] = {}
-        """Confirmations still to come: only after the last one is it sure that no unsubscription is in between."""
+        """Confirmations still to come; after the last one, no unsubscription can be in between."""
 
     def add(self, channel: str, subscriber: Subscriber) -> Subscription:
-        """Listen to a channel; `subscriber.subscribed` is called once that is so."""
+        """Listen to a channel; `subscriber.subscribed` is called once it is subscribed."""
         return self._add(self._channels, Subscription(channel.encode(), subscriber, is_pattern=False))
 
     def add_pattern(self, pattern: str, on_change: Callable[[bytes | None], None]) -> Subscription:

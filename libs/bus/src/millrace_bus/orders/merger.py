@@ -1,8 +1,8 @@
-"""Joining what is known of orders with what Redis holds, all that comes at once in one transaction a tenant.
+"""Merges order records into Redis, batching concurrent merges into one transaction per tenant.
 
-`WATCH` belongs to a connection, so this one is for nothing else, and one transaction follows the other: what is
-handed in meanwhile is merged together by the next. Two round trips serve however many orders that are. The keys of
-one tenant lie in one slot, so a transaction never holds orders of two tenants.
+`WATCH` belongs to a connection, so this one is used for nothing else. Transactions run one after the other; the records
+that arrive during one are merged together by the next, in two round trips whatever their number. The keys of one tenant
+lie in one slot, so a transaction never holds orders of two tenants.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from millrace_core.names import Tenant
 from millrace_core.orders import OrderRecord, join
 
 MOST_AT_ONCE: Final = 64
-"""Orders of one transaction: it is tried again as a whole when somebody else changed one of them."""
+"""Orders of one transaction, which is repeated as a whole if another client changed one of them."""
 _MULTI, _EXEC = pack("MULTI"), pack("EXEC")
 UNREADABLE_HASH: Final = (*UNREADABLE, LookupError, ValueError)
 """What reading a hash raises that somebody else has written."""
@@ -29,7 +29,7 @@ UNREADABLE_HASH: Final = (*UNREADABLE, LookupError, ValueError)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Merge:
-    """One record to be joined, and who waits for the result."""
+    """One record to be joined, and the future for its result."""
 
     record: OrderRecord
     keys: Keys
@@ -47,9 +47,9 @@ class OrderMerger:
         self._task: BackgroundTask | None = None
 
     async def merge(self, tenant: Tenant, record: OrderRecord) -> OrderRecord:
-        """Join a record with what is there; return the result, with whatever else was merged at once.
+        """Join a record with the stored one; return the result, including records merged in the same transaction.
 
-        A caller that is cancelled meanwhile leaves open whether it was merged.
+        If the caller is cancelled, the record may or may not be merged.
 
         Raises:
             CommandRefused: Redis does not read or write it.
@@ -91,7 +91,7 @@ class OrderMerger:
             self._there_are.clear()
 
     def _failed(self, failure: TaskFailed) -> None:
-        """Hand an unforeseen error to those whose transaction it was; the others are merged by a new task."""
+        """Fail the merges of the transaction with an unforeseen error; a new task merges the others."""
         merges, self._at_work = self._at_work, []
         for merge in merges:
             if not merge.done.done():
@@ -110,7 +110,7 @@ class OrderMerger:
                 merge.done.set_result(record)
 
     async def _separate(self, tenant: Tenant, merges: Sequence[_Merge], error: BusError) -> None:
-        """Find out whose order it is that cannot be merged: the others are."""
+        """Find the order that cannot be merged, and merge the others."""
         if len(merges) > 1:
             for merge in merges:
                 await self._merge(tenant, [merge])
@@ -121,11 +121,11 @@ class OrderMerger:
             merges[0].done.set_exception(error)
 
     async def _try(self, tenant: Tenant, merges: Sequence[_Merge]) -> list[OrderRecord] | None:
-        """Merge once; None if somebody else changed one of the orders meanwhile: nothing was done.
+        """Merge once; return None, with nothing done, if another client changed one of the orders.
 
         Raises:
-            Disconnected, CommandRefused: it may have been merged, or was not.
-            InvalidOrder: what is there cannot be read.
+            Disconnected, CommandRefused: it may or may not have been merged.
+            InvalidOrder: the stored record cannot be read.
         """
         connection = await self._reconnecting.up()
         found = await _watched(connection, merges)
@@ -161,7 +161,7 @@ async def _watched(connection: Connection, merges: Sequence[_Merge]) -> dict[str
 
 
 async def _committed(connection: Connection, commands: list[bytes]) -> bool:
-    """Carry commands out together, unless something watched has changed."""
+    """Run commands as one transaction, unless a watched key has changed."""
     if not commands:
         connection.send(pack("UNWATCH"), [None])
         return True

@@ -1,4 +1,4 @@
-"""An order's hash: what it looks like in Redis, under which key it stands, and how it is written. Pure.
+"""An order's hash in Redis: its form, its key, and the commands that write it. Pure.
 
 Its key holds the plain id unless that already names another order: ids are unique on one exchange only, on some
 in one symbol only. Then it is the id with exchange and symbol (docs/protocol.md, "Orders").
@@ -24,7 +24,7 @@ from millrace_core.names import (
 from millrace_core.orders import Order, OrderRecord, non_finite
 
 KEPT_S = 7 * 24 * 3600
-"""How long an order stays after it is final."""
+"""How long an order is kept after it is final."""
 RECENT = 1_000
 """How many orders of a symbol the index by time holds."""
 
@@ -32,14 +32,14 @@ _ORDER = msgspec.json.Decoder(Order)
 
 
 class Keys(NamedTuple):
-    """The two keys under which an order may stand."""
+    """The two possible keys of an order."""
 
     plain: str
     full: str
 
 
 def keys_of(tenant: Tenant, exchange: str, symbol: str | None, order_id: str) -> Keys:
-    """Return where an order may stand."""
+    """Return the possible keys of an order."""
     return Keys(order_key(tenant, order_id), full_order_key(tenant, exchange, symbol, order_id))
 
 
@@ -51,9 +51,9 @@ def is_of(record: OrderRecord, exchange: str, symbol: str | None) -> bool:
 def place(
     keys: Keys, plain: OrderRecord | None, full: OrderRecord | None, exchange: str, symbol: str | None
 ) -> tuple[str, OrderRecord | None]:
-    """Return the key that is an order's, and what stands there, from what stands under both.
+    """Return an order's key and its stored record, from the records of both keys.
 
-    Once under its full key an order stays there, also when the other one that had its id is forgotten.
+    An order stored under its full key keeps that key, even after the other order with its id has expired.
     """
     if full is not None:
         return keys.full, full
@@ -63,7 +63,7 @@ def place(
 
 
 def read_record(fields: Mapping[bytes, bytes]) -> OrderRecord | None:
-    """Read an order's hash; None where there is none."""
+    """Read an order's hash; None if it does not exist."""
     if b"order" not in fields:
         return None
     source, request_id = fields.get(b"orderSource"), fields.get(b"requestId")

@@ -22,7 +22,7 @@ class Orders:
         self._merger, self._call = merger, calls.call
 
     async def merge(self, tenant: Tenant, record: OrderRecord) -> OrderRecord:
-        """Join a record with what is there; return the result. Idempotent, in any order of calls and callers.
+        """Join a record with the stored one; return the result. Idempotent, in any order of calls and callers.
 
         Never with another order that has the same id on another exchange, or in another symbol.
 
@@ -34,10 +34,10 @@ class Orders:
     async def get(
         self, tenant: Tenant, order_id: str, *, exchange: ExchangeId | None = None, symbol: Symbol | None = None
     ) -> OrderRecord | None:
-        """Return an order; None where Redis knows none, or no longer (7 days after it was final).
+        """Return an order, or None if Redis does not hold it (it is kept for 7 days after it is final).
 
-        An id may be that of several orders, on other exchanges or in other symbols: `exchange` and `symbol` name
-        the one that is meant. With neither it is the one that was there first.
+        Several orders may have the id, on other exchanges or in other symbols: `exchange` and `symbol` select one. With
+        neither it is the one stored first.
         """
         if exchange is None:
             return await self._read(order_key(tenant, order_id))

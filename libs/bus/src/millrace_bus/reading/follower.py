@@ -1,4 +1,4 @@
-"""Following a stream: one `FollowedStream` for all listeners of this process, a `Follower` for each of them.
+"""Follows streams: one `FollowedStream` for all subscribers of this process, a `Follower` for each of them.
 
 This is the I/O around `gap_recovery`. See docs/protocol.md, "Readers".
 """
@@ -26,21 +26,21 @@ from millrace_core.trace import Trace
 
 Listener = Callable[[Update], None]
 OnFailed = Callable[[Exception], None]
-"""Called once with what a listener raised, or what ended the following."""
+"""Called once with the listener's error, or the error that ended the following."""
 
 PAGE = 500
 """Entries of the journal that are read at a time."""
 DEAD_AFTER_S = 10.0
-"""A writer says something every 5 s: one that was silent for twice that is dead."""
+"""A writer publishes at least every 5 s; after twice that without a message it is considered dead."""
 RESTARTS = BackoffPolicy(first_s=0.04, limit_s=1.0)
-"""Pauses between starts that do not succeed, from the second on."""
+"""Pauses between failed starts, from the second on."""
 _READ_RETRIES = BackoffPolicy(first_s=0.1, limit_s=0.1)
 _TICK_S = 1.0
 _NO_TRACE = Trace()
 
 
 class Follower:
-    """One listener's hold on a stream; made by `Bus.follow`."""
+    """Handle of one listener's subscription to a stream; made by `Bus.follow`."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Follower:
         release: Callable[["FollowedStream"], Awaitable[None]],
     ) -> None:
         self.failure: Exception | None = None
-        """What the listener raised, or what ended the following; the listener is not called any more."""
+        """The listener's error, or the error that ended the following; the listener is no longer called."""
         self._stream, self._listener, self._release = stream, listener, release
         self._on_failed = on_failed or self._report
         self._is_closed = False
@@ -65,22 +65,22 @@ class Follower:
 
     @property
     def trusted(self) -> bool:
-        """Whether the state is proven whole and right as of `last`; False from an outage until recovered."""
+        """Return whether the state is proven correct as of `last`; False from an outage until recovered."""
         return self.failure is None and self._stream.gap_recovery.trusted
 
     @property
     def state(self) -> StreamState:
-        """What the messages add up to; untrusted, what was known when that came to light."""
+        """Return the state that the messages add up to; while untrusted, the last good one."""
         return self._stream.gap_recovery.state
 
     @property
     def status(self) -> FollowerStatus:
-        """What the writer says of its stream, or `dead` after 10 s of silence."""
+        """Return the writer's status of its stream, or `dead` after 10 s of silence."""
         return self._stream.status
 
     @property
     def last(self) -> MessageId | None:
-        """The id of the last message that was taken in; None before any was."""
+        """Return the id of the last applied message; None before the first."""
         return self._stream.gap_recovery.last
 
     @property
@@ -95,7 +95,7 @@ class Follower:
         any other once its first snapshot is there.
 
         Raises:
-            Exception: what the listener raised, or what ended the following (`TaskFailed`).
+            Exception: the listener's error, or the error that ended the following (`TaskFailed`).
         """
         while not self.trusted:
             if self.failure is not None:
@@ -110,7 +110,7 @@ class Follower:
                 await self._release(self._stream)
 
     def call(self, update: Update) -> None:
-        """Hand an update to the listener; one that raises is not called again, and its owner gets the error."""
+        """Call the listener with an update; if it raises, report the error to its owner and call it no more."""
         if update.trusted:
             self._settled.set()
         else:
@@ -122,19 +122,19 @@ class Follower:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """Hand the error that ended it to the owner."""
+        """Report the error that ended it to the owner."""
         self.failure = error
         self._settled.set()
         self._on_failed(error)
 
     def _report(self, error: Exception) -> None:
         asyncio.get_running_loop().call_exception_handler(
-            {"message": f"a listener of {self.name} failed and is not called again", "exception": error}
+            {"message": f"a subscriber of {self.name} failed and is not called again", "exception": error}
         )
 
 
 class FollowedStream:
-    """Follows one stream for all its listeners: listens to its channel, reads what the gap recovery needs."""
+    """Follows one stream for all subscribers: receives its channel, and reads what gap recovery needs."""
 
     def __init__(
         self, name: StreamName, subscriptions: Subscriptions, reading: ReconnectingConnection, *, from_start: bool
@@ -155,22 +155,22 @@ class FollowedStream:
 
     @property
     def status(self) -> FollowerStatus:
-        """What the writer says, or `dead`."""
+        """Return the writer's status, or `dead`."""
         return "dead" if self.is_dead else self.gap_recovery.said
 
     @property
     def is_over(self) -> bool:
-        """Whether it follows no more, so that nobody may join."""
+        """Return whether following has ended, so that no follower may join."""
         return self._is_over or self._task.is_done
 
     def add(self, follower: Follower) -> None:
-        """Take a follower in; where the state is trusted already, it learns so in the next turn."""
+        """Add a follower; if the state is trusted already, it is called in the next turn."""
         self._followers = [*self._followers, follower]
         if self.gap_recovery.trusted:
             asyncio.get_running_loop().call_soon(self._welcome, follower)
 
     def remove(self, follower: Follower) -> bool:
-        """Call a follower no more; tell whether any is left."""
+        """Remove a follower; tell whether any is left."""
         # A new list: an update may be going out to the old one just now.
         self._followers = [other for other in self._followers if other is not follower]
         return bool(self._followers)
@@ -181,12 +181,12 @@ class FollowedStream:
         await self._task.close()
 
     def subscribed(self) -> None:
-        """From now on no message on the channel is missed."""
+        """Note that from now on no message on the channel is missed."""
         self.gap_recovery.subscribed()
         self._awake.set()
 
     def disconnected(self) -> None:
-        """The channel is lost."""
+        """Note that the channel is lost."""
         self.gap_recovery.disconnected()
 
     def on_message(self, data: bytes) -> None:
@@ -207,7 +207,7 @@ class FollowedStream:
             self._awake.set()
 
     async def _follow(self) -> None:
-        """Read what the gap recovery needs, as often as it needs something; notice silence."""
+        """Read what gap recovery needs, whenever it needs something; notice silence."""
         refusals = Backoff(_READ_RETRIES)
         while True:
             while (need := self.gap_recovery.need) is not None:

@@ -1,8 +1,8 @@
 """The rules by which a reader never shows a silent gap: docs/protocol.md, "Readers". Pure: no I/O, no clock.
 
-`GapRecovery` takes what comes on the channel and what was read. `need` says what to read next; `tell` is called
-with what a reader learns. Each thing that was read is handed back with the need for it. What answers a need that is
-no longer the present one is ignored.
+`GapRecovery` takes messages from the channel and the results of reads. `need` says what to read next; `tell` is called
+with each update for the reader. A result is handed back with the need that it answers, and ignored if that need is no
+longer current.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ _STATUS = msgspec.json.Decoder(Status)
 
 
 class Need(NamedTuple):
-    """What is to be read next; compared by identity."""
+    """The next thing to read; compared by identity."""
 
     what: Literal["snapshot", "journal", "newest"]
     """The newest snapshot; a page of the journal from `at` on, that entry included; the journal's newest id."""
@@ -39,7 +39,7 @@ class Need(NamedTuple):
 
 
 class GapRecovery:
-    """What one reader of one stream holds, and how it gets right again."""
+    """State of one reader of one stream, and its recovery."""
 
     def __init__(
         self, make_state: Callable[[], StreamState], tell: Tell, *, has_snapshots: bool, from_start: bool = False
@@ -49,27 +49,27 @@ class GapRecovery:
         self.trusted = False
         self.need: Need | None = None
         self.attempts = 0
-        """Starts in a row that did not succeed: each is followed by a longer pause."""
+        """Failed starts in a row; each is followed by a longer pause."""
         self.counters = FollowerCounters()
         self.said: FollowerStatus = "unknown"
-        """What the writer last said of its stream."""
+        """The writer's last status of its stream."""
         self._make_state, self._tell = make_state, tell
         self._has_snapshots, self._from_start = has_snapshots, from_start
         self._at = START
         self._building: StreamState | None = None
-        """The state that a snapshot has begun and the journal has not completed; it shows to nobody."""
+        """State under construction: begun from a snapshot, not yet complete. Not visible to the reader."""
         self._is_begun = False
-        """Whether `_at` stands for something: a snapshot, or where reading of answers began."""
+        """Whether `_at` is valid: the place of a snapshot, or where reading of answers began."""
         self._was_trusted = self._anchored = self._filling = self._is_subscribed = self._waiting = False
         self._buffer: deque[tuple[MessageId, Message]] = deque(maxlen=BUFFERED)
 
     @property
     def last(self) -> MessageId | None:
-        """Return the id of the last message that was taken in; None before any was."""
+        """Return the id of the last applied message; None before the first."""
         return self._at if self._at > START else None
 
     def subscribed(self) -> None:
-        """From now on no message on the channel is missed: find out what was missed until here."""
+        """Find out what was missed; from now on no message on the channel is."""
         self._is_subscribed = True
         if self._is_begun and self._building is None:
             self._read_journal()
@@ -77,7 +77,7 @@ class GapRecovery:
             self._begin()
 
     def disconnected(self) -> None:
-        """The channel is lost: nothing is known of what happens from now on."""
+        """Note that the channel is lost: messages are missed from now on."""
         self._is_subscribed = self._waiting = self._filling = False
         self.need = None
         self._buffer.clear()
@@ -103,7 +103,7 @@ class GapRecovery:
             self._recover(identity, message)
 
     def took_snapshot(self, need: Need, message: Message | None) -> None:
-        """Take the newest snapshot; None where there is none."""
+        """Take the newest snapshot, or None."""
         if need is not self.need:
             return
         self.need = None
@@ -121,14 +121,14 @@ class GapRecovery:
         self._read_journal()
 
     def took_newest(self, need: Need, newest: MessageId | None) -> None:
-        """Take the place of the journal's newest entry; None where the journal is empty."""
+        """Take the id of the journal's newest entry; None if the journal is empty."""
         if need is self.need:
             self._at = newest or START
             self._is_begun = self._anchored = True
             self._drain()
 
     def took_journal(self, need: Need, entries: Sequence[Entry], *, is_end: bool) -> None:
-        """Take a page of the journal; `is_end` tells that there was nothing beyond it."""
+        """Take a page of the journal; with `is_end` it was the last one."""
         if need is not self.need:
             return
         self.need = None
@@ -157,20 +157,20 @@ class GapRecovery:
             self.need = Need("newest", START)
 
     def _again(self) -> None:
-        """Start again: what was found does not fit together."""
+        """Start again: the results do not fit together."""
         self.attempts += 1
         self._distrust()
         self._begin()
 
     def _await_first(self) -> None:
-        """There is no snapshot: the stream does not exist yet, or its first one is on its way."""
+        """Wait for the first snapshot: the stream does not exist yet, or the snapshot is on its way."""
         if self._buffer:
             self._again()
         else:
             self._waiting = True
 
     def _recover(self, identity: MessageId, message: Message) -> None:
-        """A message came that does not follow: messages were lost, or another writer has begun."""
+        """Recover from a message that does not follow: messages were lost, or another writer has begun."""
         self._distrust()
         self._buffer.append((identity, message))
         if self._has_snapshots and identity.epoch != self._at.epoch:
@@ -185,7 +185,7 @@ class GapRecovery:
         self.need = Need("journal", self._at)
 
     def _drain(self) -> None:
-        """The journal is read to its end: go on with what came meanwhile."""
+        """Continue with the buffered messages: the journal is read to its end."""
         self.need = None
         waiting, self._buffer = self._buffer, deque(maxlen=BUFFERED)
         while waiting and self.need is None:

@@ -1,7 +1,7 @@
-"""The index of journals: which ones a tenant has, so that nobody scans the keyspace.
+"""The index of each tenant's journals, so that the keyspace is never scanned.
 
-See docs/protocol.md, "Indexes". Writers register their journals when they begin to write and every minute after, so
-that what Redis forgets is registered again.
+See docs/protocol.md, "Indexes". Writers register their journals when they begin to write and every minute after, so a
+journal that Redis forgot is registered again.
 """
 
 import logging
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def registering(tenant: Tenant, *names: str, expire_after_s: int | None = None) -> list[tuple[Part, ...]]:
-    """Return the commands that register journals, and have them expire where `expire_after_s` says so."""
+    """Return the commands that register journals, with an expiry if `expire_after_s` is set."""
     index = journals_index(tenant)
     now = now_ms()
     kept_until: Part = "+inf" if expire_after_s is None else now + expire_after_s * 1_000

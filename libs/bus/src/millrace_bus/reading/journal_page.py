@@ -16,7 +16,7 @@ class JournalEntry(NamedTuple):
 
     id: MessageId
     body: bytes | None
-    """The message as it was written; None where the entry has no field `data`."""
+    """The message as it was written; None if the entry has no field `data`."""
 
 
 class JournalPage(Sequence[JournalEntry]):
@@ -26,14 +26,14 @@ class JournalPage(Sequence[JournalEntry]):
 
     def __init__(self, texts: list[bytes], bodies: list[bytes | None]) -> None:
         self.texts = texts
-        """Of each entry its id, as Redis writes it."""
+        """The id of each entry, as Redis writes it."""
         self.bodies = bodies
-        """Of each entry its message."""
+        """The message of each entry."""
         self._ids: MessageIds | None = None
 
     @classmethod
     def read(cls, found: Sequence[Sequence[Any]]) -> Self:
-        """Return a page of what Redis answers: entry ids, each with a list of its fields and values."""
+        """Return a page from Redis's answer: entry ids, each with a list of its fields and values."""
         bodies = [fields[1] if len(fields) == 2 and fields[0] == FIELD else entry_body(fields) for _, fields in found]
         return cls([entry_id for entry_id, _ in found], bodies)
 
@@ -45,7 +45,7 @@ class JournalPage(Sequence[JournalEntry]):
         return self._ids
 
     def _run(self) -> MessageIds | None:
-        """Return the ids when they are consecutive; ids only grow, so the two ends prove it. None otherwise."""
+        """Return the ids if they are consecutive, else None. Ids only grow, so the two ends prove it."""
         if not self.texts:
             return None
         first, last = _id(self.texts[0]), _id(self.texts[-1])
@@ -77,7 +77,7 @@ class JournalPage(Sequence[JournalEntry]):
 
 
 def entry_message_id(entry_id: bytes) -> MessageId | None:
-    """Read a journal entry's id; None where it is none of ours (each fits in 64 bits, so ours always parse)."""
+    """Read a journal entry's id; None if it is not one of ours (those fit in 64 bits, so they always parse)."""
     try:
         return MessageId.parse(entry_id.decode())
     except (InvalidName, UnicodeDecodeError):
@@ -85,7 +85,7 @@ def entry_message_id(entry_id: bytes) -> MessageId | None:
 
 
 def entry_body(fields: object) -> bytes | None:
-    """Return the message of a journal's entry as Redis returns its fields; None where it has none."""
+    """Return the message of a journal's entry as Redis returns its fields, or None."""
     if not isinstance(fields, list):
         return None
     pairs = dict(zip(fields[::2], fields[1::2], strict=False))

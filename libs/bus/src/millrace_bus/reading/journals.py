@@ -1,4 +1,4 @@
-"""Reading journals from known positions, many at once: what a database needs. See docs/protocol.md, "Names"."""
+"""Reads journals from known positions, many at once, as a database needs. See docs/protocol.md, "Names"."""
 
 import asyncio
 import logging
@@ -26,16 +26,16 @@ _log = logging.getLogger(__name__)
 
 
 class Extent(NamedTuple):
-    """From where to where a journal reaches."""
+    """Range of a journal."""
 
     oldest: MessageId | None
-    """The first entry that is still there; None when it is empty."""
+    """The oldest entry; None if the journal is empty."""
     newest: MessageId
     """The last id that was ever written; it may have been deleted since."""
     length: int
-    """Entries that are there."""
+    """Present entries."""
     added: int
-    """Entries that were ever written since the key exists; more than `length` once it was trimmed."""
+    """Entries written since the key exists; more than `length` once it was trimmed."""
 
 
 class Journals:
@@ -59,7 +59,7 @@ class Journals:
     async def read(
         self, positions: Mapping[str, MessageId], *, most: int, wait_s: float = 0.0
     ) -> dict[str, JournalPage]:
-        """Return what comes after each position, oldest first, `most` entries of each journal; only those with entries.
+        """Return up to `most` entries after each position, oldest first; journals without new entries are omitted.
 
         Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again. A key that is
         not a stream is reported in the log and passed over.
@@ -105,7 +105,7 @@ class Journals:
         return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
 
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
-        """Return the id of the last entry before an id; None where there is none."""
+        """Return the id of the last entry before an id, or None."""
         found = await self._call("XREVRANGE", name, f"({position}", "-", "COUNT", 1)
         return _id(found[0][0]) if found else None
 

@@ -1,4 +1,4 @@
-"""What a stream's writers have published so far: with it a new writer goes on where the last one ended."""
+"""The state that a stream's writers have published, so a new writer can continue where the last one ended."""
 
 import contextlib
 from collections.abc import Awaitable, Callable
@@ -19,40 +19,39 @@ _BEGINNING = MessageId(0, 0)
 
 
 class Published(NamedTuple):
-    """What the newest snapshot and the journal behind it add up to."""
+    """The newest snapshot with the journal after it applied."""
 
     state: StreamState
     """The state as a reader has it."""
     deltas: list[Any]
-    """The data of the deltas behind the snapshot, oldest first, decoded: what the state may no longer show."""
+    """The decoded data of the deltas after the snapshot, oldest first: the state may no longer show it."""
     at_ms: int
-    """When the newest message was published, wall clock; 0 where none says so."""
+    """When the newest message was published, wall clock; 0 if unknown."""
 
 
 Resume = Callable[[Published | None], Awaitable[None] | None]
-"""Called before an epoch begins with what was published, None where nothing was; it may return an awaitable.
-
-From its end to the epoch's first snapshot nothing else runs: the snapshot holds what it has made of the state.
+"""Called before an epoch begins, with the published state or None; it may return an awaitable. Nothing else runs
+between its end and the epoch's first snapshot, which therefore holds the state that it made.
 """
 
 
 class PublishedReading:
-    """Reads what was published, and later what was published since.
+    """Reads the published messages, and later those published since.
 
     Raises:
-        Disconnected, CommandRefused: from every method, when the connection or Redis failed meanwhile.
+        Disconnected, CommandRefused: from every method, when the connection or Redis failed.
     """
 
     def __init__(self, connection: Connection, name: StreamName) -> None:
         self.newest: MessageId | None = None
-        """The journal's newest entry that was read, or was there before the snapshot; None where there is none."""
+        """The journal's newest entry that was read, or existed before the snapshot; None if there is none."""
         self._connection, self._name = connection, name
         self._state, self._deltas, self._at_ns = state_of(name.action), list[Any](), 0
         self._position = _BEGINNING
         self._found = False
 
     async def snapshot(self) -> None:
-        """Begin with the newest snapshot; one that cannot be read leaves the journal alone to tell."""
+        """Begin with the newest snapshot; if it cannot be read, only the journal counts."""
         snapshot = _message(await self._connection.call("XREVRANGE", self._name.snapshot, "+", "-", "COUNT", 1))
         self.newest = _id(await self._connection.call("XREVRANGE", str(self._name), "+", "-", "COUNT", 1))
         self._found = self.newest is not None
@@ -63,7 +62,7 @@ class PublishedReading:
             self._found, self._at_ns = True, snapshot.trace.published or 0
 
     async def journal(self) -> Published | None:
-        """Read the journal to its end; return what was published, None where nothing was."""
+        """Read the journal to its end; return the published state, or None if there is none."""
         while entries := await self._connection.call(
             "XRANGE", str(self._name), f"({self._position}", "+", "COUNT", PAGE
         ):
@@ -74,7 +73,7 @@ class PublishedReading:
         return Published(self._state, self._deltas, self._at_ns // _NS_PER_MS) if self._found else None
 
     async def is_complete(self, first: MessageId) -> bool:
-        """Tell whether nothing was written between what was read and an entry."""
+        """Tell whether nothing was written between the last read entry and this one."""
         found = await self._connection.call("XREVRANGE", str(self._name), f"({first}", "-", "COUNT", 1)
         return _id(found) == self.newest
 

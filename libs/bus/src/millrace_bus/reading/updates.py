@@ -1,4 +1,4 @@
-"""What a follower calls its listener with."""
+"""Updates: the argument of a follower's listener."""
 
 from typing import Any, Literal
 
@@ -11,16 +11,16 @@ from millrace_core.trace import Trace
 
 UpdateKind = Literal["snapshot", "delta", "status", "response", "untrusted"]
 FollowerStatus = Literal["unknown", "live", "stale", "closed", "dead"]
-"""What the writer last said; `unknown` before it said anything, `dead` when no message came for 10 s."""
+"""The writer's last status; `unknown` before the first, `dead` after 10 s without a message."""
 
 
 class Update(msgspec.Struct, frozen=True):
-    """One thing that a listener learns of a stream; updates come in the stream's order.
+    """One update of a stream; updates come in the stream's order.
 
     `delta`, `response`, `status`: one message, each exactly once from where the follower stands.
-    `untrusted`: the state may be wrong from now on (once); messages that fill a hole follow with `trusted` False.
-    `snapshot`: the state is whole and right (first time, or again); messages that it took in do not come
-    one by one.
+    `untrusted`: the state may be wrong from now on (once); messages that fill a gap follow with `trusted` False.
+    `snapshot`: the state is complete and correct (first time, or again); messages that it includes do not come one by
+    one.
     """
 
     name: StreamName
@@ -30,13 +30,13 @@ class Update(msgspec.Struct, frozen=True):
     data: Any
     """A delta's or response's data as `millrace_core.states` decodes it, a `Status`; None of the other kinds."""
     state: StreamState
-    """What the messages add up to after this one; changed in place by later messages. Untrusted: the last good one."""
+    """The state after this message; changed in place by later messages. While untrusted: the last good one."""
     trusted: bool
     status: FollowerStatus
     timestamp: int | None = None
     """The exchange's own time of the event, ms."""
     trace: Trace = Trace()
-    """With `delivered` stamped; that of an answer is its request's, as it came."""
+    """With `delivered` stamped; an answer has the unchanged trace of its request."""
 
 
 class FollowerCounters(msgspec.Struct):
@@ -46,12 +46,12 @@ class FollowerCounters(msgspec.Struct):
     """Applied."""
     duplicates: int = 0
     gaps: int = 0
-    """Holes noticed."""
+    """Gaps noticed."""
     recoveries: int = 0
-    """Holes that the journal filled."""
+    """Gaps that the journal filled."""
     resyncs: int = 0
-    """Starts again at a snapshot."""
+    """Restarts from a snapshot."""
     flaws: int = 0
     """States proven wrong by a checksum or a crossed book."""
     malformed: int = 0
-    """Bytes on the stream that are no message."""
+    """Bytes on the stream that are not a message."""

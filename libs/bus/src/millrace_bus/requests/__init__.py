@@ -1,1 +1,1 @@
-"""Requests to trade on their way to the executor, its intents, and what is halted."""
+"""Requests to trade on their way to the executor, its intents, and halts."""

@@ -1,4 +1,4 @@
-"""What is halted for a tenant: everything, an exchange, an order source. See docs/protocol.md, "Names"."""
+"""Halts of a tenant: of everything, an exchange, or an order source. See docs/protocol.md, "Names"."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from millrace_core.names import ExchangeId, Tenant, halt_key
 
 
 class HaltScope(NamedTuple):
-    """What a halt stops: an exchange, an order source, or with neither everything of the tenant."""
+    """Scope of a halt: an exchange, an order source, or with neither everything of the tenant."""
 
     exchange: ExchangeId | None = None
     order_source: str | None = None
@@ -31,7 +31,7 @@ class HaltScope(NamedTuple):
 
 
 class HaltNote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Since when, why and by whom something is halted."""
+    """Time, reason and author of a halt."""
 
     since: int
     """ms"""
@@ -49,7 +49,7 @@ class Halts:
         self._call = call
 
     async def set(self, tenant: Tenant, scope: HaltScope, note: HaltNote) -> None:
-        """Halt; a halt that is there already takes the new note."""
+        """Halt; an existing halt gets the new note."""
         await self._call("HSET", halt_key(tenant), str(scope), msgspec.json.encode(note))
 
     async def clear(self, tenant: Tenant, scope: HaltScope) -> bool:

@@ -1,4 +1,4 @@
-"""The executor's intents: what it is about to do, is doing, or could not settle, by request id."""
+"""The executor's intents by request id: pending, unknown, settled."""
 
 from millrace_bus.connection.calls import Calls
 from millrace_core.ids import RequestId
@@ -12,10 +12,10 @@ class Intents:
         self._call = calls.call
 
     async def claim(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId, intent: bytes) -> bytes | None:
-        """Write an intent unless the request has one; None if it is claimed now, else what is there.
+        """Write an intent unless the request has one; return None if it was written, else the stored one.
 
-        Atomic. The very same bytes count as the caller's own claim, since a claim whose answer was lost is tried
-        again: a caller puts something of its own into them.
+        Atomic. Identical bytes count as the caller's own claim, because a claim is repeated if its answer was lost. So
+        callers must make their bytes unique.
         """
         key = intents_key(tenant, exchange)
         while True:
@@ -27,16 +27,16 @@ class Intents:
             # It was removed between the two: the claim may succeed now.
 
     async def settle(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId, intent: bytes) -> None:
-        """Write what became of it, over what is there."""
+        """Replace an intent by its new state."""
         await self._call("HSET", intents_key(tenant, exchange), request_id, intent)
 
     async def get(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId) -> bytes | None:
-        """Return what is written for a request; None where nothing is."""
+        """Return a request's intent, or None."""
         intent: bytes | None = await self._call("HGET", intents_key(tenant, exchange), request_id)
         return intent
 
     async def all(self, tenant: Tenant, exchange: ExchangeId) -> dict[RequestId, bytes]:
-        """Return everything that is written for an account."""
+        """Return all intents of an account."""
         found: dict[bytes, bytes] = await self._call("HGETALL", intents_key(tenant, exchange))
         return {RequestId(request_id.decode(errors="replace")): intent for request_id, intent in found.items()}
 

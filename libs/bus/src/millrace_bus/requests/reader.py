@@ -1,4 +1,4 @@
-"""Taking requests to trade from the journal and the channel. See docs/protocol.md, "Requests to trade"."""
+"""Reads requests to trade from the journal and the channel. See docs/protocol.md, "Requests to trade"."""
 
 import asyncio
 import logging
@@ -39,15 +39,15 @@ class Arrived(NamedTuple):
     tenant: Tenant
     raw: bytes
     entry_id: str | None
-    """Its entry in the journal; None where it was typed by hand on the channel."""
+    """Its entry in the journal; None if it was typed by hand on the channel."""
     received_ms: int
-    """When Redis had it in the journal, or when we read it from the channel: its validity may count from here."""
+    """When Redis added it to the journal, or when it was read from the channel: its validity may count from here."""
     received_ns: int
-    """When we read it: `trace.accepted`."""
+    """When it was read: `trace.accepted`."""
 
 
 class _Origin(msgspec.Struct):
-    """What distinguishes a program's request on the channel from one typed by hand."""
+    """Marks requests of programs on the channel; requests typed by hand lack it."""
 
     journaled: bool = False
 
@@ -78,13 +78,13 @@ class RequestReader:
         self._arrived: asyncio.Queue[Arrived | None] = asyncio.Queue()
         self._room = asyncio.Event()
         self._in_hand: set[tuple[bytes, str]] = set()
-        """What was handed out, or is about to be, and is not done: it is not handed out again."""
+        """Requests that were handed out, or are about to be, and are not done: they are not handed out again."""
         self._claimed_at = 0.0
         self._typed = [
             subscriptions.add(key.decode(), _Typed(tenant, self._arrived)) for key, tenant in self._tenants.items()
         ]
         self._open_readers = open_readers
-        """Where it stands until it is closed: they are closed with the bus."""
+        """Set of open readers, which the bus closes when it ends."""
         open_readers.add(self)
         self._task = BackgroundTask(self._read(), f"requests {consumer}", self._failed)
 
@@ -127,7 +127,7 @@ class RequestReader:
         self._arrived.put_nowait(None)
 
     async def _read(self) -> None:
-        """Read the journals for ever, whatever happens to Redis."""
+        """Read the journals until closed, through any outage of Redis."""
         pauses = Backoff(_REFUSED_PAUSES)
         while True:
             connection = await self._reconnecting.up()
@@ -138,13 +138,13 @@ class RequestReader:
             except Disconnected:
                 continue
             except CommandRefused as refused:
-                # NOGROUP: Redis lost everything; the group is made anew.
+                # NOGROUP: Redis lost everything; the group is made again.
                 if refused.code != "NOGROUP":
                     _log.error("requests cannot be read: %s", refused)
                     await asyncio.sleep(pauses.failed())
 
     async def _join(self, connection: Connection) -> None:
-        """Make the group where it is missing, from the beginning: no request is passed over."""
+        """Make the consumer group if it is missing, from the journal's beginning, so that no request is skipped."""
         for key in self._tenants:
             try:
                 await connection.call("XGROUP", "CREATE", key, GROUP, "0", "MKSTREAM")
@@ -156,7 +156,7 @@ class RequestReader:
             connection.send(pack_all(commands), [None] * len(commands))
 
     async def _take_own(self, connection: Connection) -> None:
-        """Take what this consumer was given in an earlier life and never finished."""
+        """Read entries that this consumer took before a restart and never finished."""
         for key in self._tenants:
             beyond = b"0"
             while True:
@@ -186,7 +186,7 @@ class RequestReader:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _claim(self, connection: Connection) -> None:
-        """Take over what consumers that are gone have left."""
+        """Take over entries left pending by consumers that are gone."""
         for key in self._tenants:
             start = b"0-0"
             while True:
@@ -218,19 +218,19 @@ class RequestReader:
 
 
 class _Typed:
-    """Takes what a person typed on a tenant's channel."""
+    """Receives requests that a person typed on a tenant's channel."""
 
     def __init__(self, tenant: Tenant, arrived: "asyncio.Queue[Arrived | None]") -> None:
         self._tenant, self._arrived = tenant, arrived
 
     def subscribed(self) -> None:
-        """Nothing to do: what was published before reached nobody, as its publisher saw."""
+        """Do nothing: a request published before reached no subscriber, and its publisher saw that count."""
 
     def disconnected(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def on_message(self, data: bytes) -> None:
-        """Take a message unless it stands in the journal too."""
+        """Take a message unless it is in the journal too."""
         if not _is_journaled(data):
             self._arrived.put_nowait(Arrived(self._tenant, data, None, now_ms(), now_ns()))
 

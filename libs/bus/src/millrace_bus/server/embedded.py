@@ -1,4 +1,4 @@
-"""A Redis server of our own: found, started on a free port, ended with us, its data kept."""
+"""Embedded Redis server: finds the binary, starts it on a free port, stops it with this process, keeps its data."""
 
 import asyncio
 import contextlib
@@ -46,12 +46,12 @@ class EmbeddedServer:
 
     @property
     def log_path(self) -> Path:
-        """Return the file in which the server writes what happens."""
+        """Return the server's log file."""
         return self.data_dir / "server.log"
 
     @classmethod
     async def start(cls, data_dir: Path, *, port: int | None = None, password: str | None = None) -> Self:
-        """Start a server on a port (a free one where None) with its data in `data_dir`; wait until it answers.
+        """Start a server on a port (a free one if None) with its data in `data_dir`; wait until it answers.
 
         Raises:
             ServerFailed: no server binary, the port is taken, the directory cannot be written or is in use.
@@ -62,11 +62,11 @@ class EmbeddedServer:
             try:
                 await server._run()
             except _PortTaken:
-                # Between finding a free port and taking it, somebody else may have taken it.
+                # Between finding a free port and taking it, another process may have taken it.
                 if port is not None or not tries_left:
                     raise ServerFailed(
-                        f"port {server.port} is taken by {await asyncio.to_thread(owner_of, server.port)}: "
-                        "end that, or choose another port",
+                        f"port {server.port} is in use by {await asyncio.to_thread(owner_of, server.port)}: "
+                        "stop it, or choose another port",
                         port=server.port,
                     ) from None
             else:
@@ -92,7 +92,7 @@ class EmbeddedServer:
             await self._run()
         except _PortTaken:
             owner = await asyncio.to_thread(owner_of, self.port)
-            raise ServerFailed(f"port {self.port} is now taken by {owner}", port=self.port) from None
+            raise ServerFailed(f"port {self.port} is now in use by {owner}", port=self.port) from None
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,13 +152,13 @@ class EmbeddedServer:
         self._explain_end()
 
     def _explain_end(self) -> None:
-        """Say why the server ended at once."""
+        """Return the error that says why the server exited at start."""
         last = self.log_path.read_text(errors="replace")[-2_000:] if self.log_path.exists() else ""
         if "Address already in use" in last.rpartition("starting")[2] or not port_is_free(HOST, self.port):
             raise _PortTaken
-        lines = [line for line in last.splitlines() if line.strip()] or ["it wrote nothing"]
+        lines = [line for line in last.splitlines() if line.strip()] or ["its log is empty"]
         raise ServerFailed(
-            f"the server ended at once: {lines[-1].strip()}; see {self.log_path}",
+            f"the server exited at start: {lines[-1].strip()}; see {self.log_path}",
             port=self.port,
             data_dir=self.data_dir,
         )
@@ -178,7 +178,7 @@ class EmbeddedServer:
 
 
 class _PortTaken(Exception):
-    """Somebody else listens on the port."""
+    """Another process listens on the port."""
 
 
 def _config(port: int, data_dir: Path, log_path: Path, password: str | None) -> str:
@@ -206,7 +206,7 @@ def _free_port() -> int:
 
 
 def _usable(data_dir: Path) -> Path:
-    """Return the directory as an absolute path, made where it was missing."""
+    """Return the directory as an absolute path; make it if it is missing."""
     _lock_file(data_dir).close()
     return data_dir.absolute()
 
@@ -222,7 +222,7 @@ def _lock_file(data_dir: Path) -> IO[str]:
 
 
 async def _lock(data_dir: Path) -> IO[str]:
-    """Take the data directory; a server that is just ending is waited for."""
+    """Lock the data directory; wait for a server that is just ending."""
     file = _lock_file(data_dir)
     deadline = time.monotonic() + _LOCK_TIMEOUT_S
     while True:

@@ -1,4 +1,4 @@
-"""Who listens on a TCP port of this machine."""
+"""Finds the process that listens on a TCP port of this machine."""
 
 import contextlib
 import socket
@@ -19,7 +19,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 def owner_of(port: int) -> str:
-    """Name the process that listens on a port, such as `redis-server (process 812)`, as far as we may see."""
+    """Name the process that listens on a port, such as `redis-server (process 812)`, if that may be seen."""
     sockets = {f"socket:[{inode}]" for inode in _listening(port)}
     for process in Path("/proc").glob("[0-9]*"):
         if sockets & _held(process):
@@ -39,7 +39,7 @@ def _listening(port: int) -> set[str]:
 
 
 def _held(process: Path) -> set[str]:
-    """Return what a process has open; nothing of another user's, or of one that has just ended."""
+    """Return the open files of a process; none of another user's process, or one that has just ended."""
     held = set()
     with contextlib.suppress(OSError):
         for descriptor in (process / "fd").iterdir():

@@ -1,1 +1,1 @@
-"""Publishing: one writer a stream, whose messages survive outages of Redis."""
+"""Publishing: one writer per stream, whose messages survive outages of Redis."""

@@ -1,4 +1,4 @@
-"""The messages of one stream on their way out: numbered, encoded once, kept for a while, sent."""
+"""The outgoing messages of one stream: numbered, encoded once, kept for a while, sent."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from millrace_core.names import StreamName
 from millrace_core.trace import Trace
 
 ANSWERS_KEPT_S = 24 * 3600
-"""How long a stream of answers stays after its writer is gone."""
+"""How long a stream of answers is kept after its writer is gone."""
 
 TakeSnapshot = Callable[[MessageId], Any]
 NO_TRACE = Trace()
@@ -34,18 +34,18 @@ class WriterCounters(msgspec.Struct):
     resent: int = 0
     """Messages written again after an outage."""
     epochs: int = 0
-    """Epochs opened; more than one means that an outage outlasted what was kept, or a fence."""
+    """Epochs opened; more than one means that an outage outlasted the buffer, or a fence."""
     fenced: int = 0
     """Times that a newer writer took over."""
     dropped: int = 0
-    """Messages that no reader will see one by one: the snapshot of the next epoch holds what they did."""
+    """Messages that no reader will see one by one; the next epoch's snapshot includes their effect."""
 
 
 class NumberedStream:
     """Numbers, encodes, keeps and sends the messages of one stream, in one epoch after the other.
 
-    It sends only in a *session*: on a connection over which the stream was found as we know it. Outside of one the
-    messages are kept, as far as the buffer goes.
+    It sends only in a *session*: on a connection on which the stream's end matches this writer's state. Outside of one
+    the messages are kept, up to the size of the buffer.
     """
 
     def __init__(self, name: StreamName, outbox: Outbox, take_snapshot: TakeSnapshot | None, retention: int) -> None:
@@ -56,11 +56,11 @@ class NumberedStream:
         self.sent_at = self.snapshot_at = 0.0
         """By the monotonic clock, s."""
         self.refusal: asyncio.Future[CommandRefused] = asyncio.get_running_loop().create_future()
-        """Of the present session: done once Redis refused a message; then the session has ended."""
+        """For the current session: done once Redis refused a message, which ends the session."""
         self.snapshot_due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done once so many deltas came since the last snapshot that it is time for the next."""
+        """Done once the next snapshot is due, by the number of deltas since the last."""
         self.last = MessageId(now_ms(), 0)
-        """Of an epoch that is provisional until `begin` was called for the first time."""
+        """Id of the last message; its epoch is provisional until the first `begin`."""
         self._take_snapshot = take_snapshot
         self._name, self._outbox = name, outbox
         self._connection: Connection | None = None
@@ -71,12 +71,12 @@ class NumberedStream:
 
     @property
     def in_session(self) -> bool:
-        """Tell whether messages go out now."""
+        """Tell whether messages are sent now."""
         return self._connection is not None and not self._connection.lost.done()
 
     @property
     def has_snapshots(self) -> bool:
-        """Tell whether a snapshot holds all that the messages did, so that a new epoch needs none of them."""
+        """Tell whether the stream has snapshots, so that a new epoch needs none of the earlier messages."""
         return self._take_snapshot is not None
 
     def write(self, kind: MessageType, data: Any, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
@@ -101,18 +101,18 @@ class NumberedStream:
         return last
 
     def write_status(self) -> MessageId:
-        """Say (again) whether what was last published still holds."""
+        """Write the status (again): whether the last published state still holds."""
         return self.write("status", self.status)
 
     def write_snapshot(self) -> None:
-        """Write a snapshot; nothing happens outside of a session."""
+        """Write a snapshot; do nothing outside of a session."""
         if self._connection is not None and self._take_snapshot is not None:
             self._outbox.put(self._snapshot(self._take_snapshot), (self._took_snapshot, None))
 
     def register(self) -> None:
-        """Register the journals, and have those of answers expire a day after their writer is gone.
+        """Register the journals; those of answers expire a day after their writer is gone, others stay.
 
-        Snapshots sum up a stream, so theirs stays. Nothing happens outside of a session.
+        Does nothing outside of a session.
         """
         if self._connection is not None:
             name = self._name
@@ -126,8 +126,8 @@ class NumberedStream:
     def begin(self, above: int, kept_from: int) -> bytes:
         """Begin a new epoch beyond `above`, outside of any session; return the commands that claim it.
 
-        Where a snapshot opens the epoch, it holds all that was handed in before. Else what was kept beyond
-        `kept_from` is numbered anew, so that nothing is lost.
+        If a snapshot opens the epoch, it includes all earlier messages. Otherwise the messages kept beyond `kept_from`
+        get new numbers, so that nothing is lost.
         """
         self.end_session()
         kept = self.kept.after(kept_from)
@@ -147,8 +147,8 @@ class NumberedStream:
     def begin_resumed(self, above: int) -> tuple[bytes, bytes]:
         """Begin a new epoch as `begin` does, with a snapshot of what was published before.
 
-        Return the commands that claim it, and those of its first message, a status. What was kept is forgotten: what
-        the published messages lack is handed in again.
+        Return the commands that claim it, and those of its first message, a status. The buffer is cleared: what the
+        published messages lack is handed in again.
         """
         self.end_session()
         self.kept.clear()
@@ -162,7 +162,7 @@ class NumberedStream:
         return claim, self._publish_commands.write(str(first), self.kept.after(0)[0][1])
 
     def go_on(self, connection: Connection, after: int) -> None:
-        """Begin a session in which Redis holds everything up to `after`: send what is kept beyond."""
+        """Begin a session in which Redis holds everything up to `after`; send the later messages."""
         self.acknowledged.restart(MessageId(self.last.epoch, after), last=self.last.seq)
         self.refusal = asyncio.get_running_loop().create_future()
         self._connection = connection
@@ -170,7 +170,7 @@ class NumberedStream:
             self._outbox.put(self._publish_commands.write(f"{self.last.epoch}-{seq}", message), (self._took, None))
 
     def end_session(self) -> None:
-        """Send no more until the stream is met again."""
+        """Send nothing until the next session."""
         self._connection = None
 
     def _renumber(self, kept: list[tuple[int, bytes]]) -> None:

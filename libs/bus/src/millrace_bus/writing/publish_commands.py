@@ -1,6 +1,6 @@
 """The commands that write a message to its journal and publish it on its channel at once.
 
-See docs/protocol.md, "One name, a journal and a channel". The packed head of each command is made once a stream.
+See docs/protocol.md, "One name, a journal and a channel". The packed head of each command is made once per stream.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ async def written(connection: Connection, commands: bytes) -> None:
     """Send an XADD and its PUBLISH; wait until the first is acknowledged.
 
     Raises:
-        Disconnected, CommandRefused: it may not be, or is not, in the journal.
+        Disconnected, CommandRefused: it may or may not be in the journal.
     """
     taken: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     connection.send(commands, (into(taken), None))

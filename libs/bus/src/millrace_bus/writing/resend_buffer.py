@@ -1,4 +1,4 @@
-"""What a writer keeps of its newest messages, and how far Redis has acknowledged them."""
+"""The newest messages of a writer, kept for resending if Redis loses them, and their acknowledgements."""
 
 import asyncio
 from collections import deque
@@ -10,9 +10,9 @@ KEPT_NS = 5_000_000_000
 
 
 class ResendBuffer:
-    """The newest messages of one epoch, to be written again should Redis have lost them.
+    """The newest messages of one epoch, to be written again if Redis lost them.
 
-    Numbered without a hole; bounded in count and, once acknowledged, in age.
+    Numbered without gaps; bounded in count and, once acknowledged, in age.
     """
 
     def __init__(self, most: int) -> None:
@@ -23,10 +23,10 @@ class ResendBuffer:
         return len(self._entries)
 
     def append(self, seq: int, at_ns: int, message: bytes, acknowledged: int, *, is_connected: bool = True) -> bool:
-        """Keep a message; tell whether all that are not acknowledged are still here.
+        """Keep a message; tell whether all unacknowledged messages are still kept.
 
-        What is acknowledged up to that number and older than 5 s is forgotten, but not during an outage: Redis may
-        return without it. Of too many, the oldest is forgotten.
+        Drops acknowledged messages older than 5 s, except during an outage: Redis may return without them. If there are
+        too many, the oldest is dropped.
         """
         entries = self._entries
         entries.append((seq, at_ns, message))
@@ -38,11 +38,11 @@ class ResendBuffer:
 
     @property
     def first(self) -> int | None:
-        """The number of the oldest message that is kept; None where none is."""
+        """Return the number of the oldest kept message, or None."""
         return self._entries[0][0] if self._entries else None
 
     def after(self, seq: int) -> list[tuple[int, bytes]]:
-        """Return what is kept beyond a number, in order."""
+        """Return the kept messages after a number, in order."""
         return [(number, message) for number, _, message in self._entries if number > seq]
 
     def clear(self) -> None:
@@ -51,7 +51,7 @@ class ResendBuffer:
 
 
 class Acknowledged:
-    """Counts the messages of one epoch that Redis has taken; they are acknowledged in order."""
+    """Counts the acknowledged messages of one epoch; acknowledgements come in order."""
 
     def __init__(self) -> None:
         self.seq = 0
@@ -66,9 +66,9 @@ class Acknowledged:
             self._settle()
 
     def restart(self, at: MessageId, last: int) -> None:
-        """Count on from another place: the stream was met again, and ends with `last` by now.
+        """Continue at another position: a new session began, and the stream ends with `last` by now.
 
-        In a new epoch every caller waits for all of it: no message of the old one is acknowledged any more.
+        In a new epoch every waiter waits for all of it: no message of the old one is acknowledged any more.
         """
         if at.epoch != self._epoch:
             self._waiting = [(last, done) for _, done in self._waiting]
@@ -76,7 +76,7 @@ class Acknowledged:
         self._settle()
 
     def fail(self, error: Exception) -> None:
-        """Raise an error in everyone who waits."""
+        """Fail all waiters with an error."""
         waiting, self._waiting = self._waiting, []
         for _, done in waiting:
             if not done.done():

@@ -1,4 +1,4 @@
-"""What a writer does when it meets its stream again: after an outage, or when Redis refused a message. Pure.
+"""How a writer resumes its stream after an outage, or after Redis refused a message. Pure.
 
 See docs/protocol.md, "Writers after an outage".
 """
@@ -9,20 +9,20 @@ from millrace_core.ids import MessageId
 
 
 class Resend(NamedTuple):
-    """The stream is ours and what it lacks is still kept: write again what comes after `after`, then a snapshot."""
+    """The stream is ours and all that it lacks is kept: resend the messages after `after`, then a snapshot."""
 
     after: int
 
 
 class NewEpoch(NamedTuple):
-    """What the stream lacks is no longer kept whole: begin a new epoch, above `above`; it lacks all beyond `held`."""
+    """Not all missing messages are kept: begin a new epoch above `above`; the stream lacks all beyond `held`."""
 
     above: int
     held: int
 
 
 class Fenced(NamedTuple):
-    """A newer writer has the stream."""
+    """A newer writer has taken over the stream."""
 
     epoch: int
 
@@ -30,7 +30,7 @@ class Fenced(NamedTuple):
 def decide(
     last: MessageId, first_kept: int | None, newest: MessageId | None, newest_snapshot: MessageId | None
 ) -> Resend | NewEpoch | Fenced:
-    """Decide how to go on, from our last message, the oldest one still kept, and what Redis holds."""
+    """Decide how to resume, from our last message, the oldest kept one, and the content of Redis."""
     found = max(epoch_of(newest), epoch_of(newest_snapshot))
     if found > last.epoch:
         return Fenced(found)

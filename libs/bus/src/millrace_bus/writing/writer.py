@@ -24,12 +24,12 @@ from millrace_core.names import StreamName
 from millrace_core.trace import Trace
 
 WriterState = Literal["closed", "live", "standby", "disconnected"]
-"""`standby`: a newer writer has the stream. `disconnected`: messages are kept until Redis is back."""
+"""`standby`: a newer writer has taken over the stream. `disconnected`: messages are kept until Redis is back."""
 
 STATUS_REPEAT_S = 5.0
-"""A stream is never silent for longer: readers call it dead after twice that."""
+"""A stream is never silent for longer: readers consider it dead after twice that."""
 STANDBY_QUIET_S = 10.0
-"""A fenced writer opens the stream again when nobody wrote there for so long."""
+"""A fenced writer opens the stream again after this long without a message from another writer."""
 _TICK_S = 1.0
 _CLOSE_TIMEOUT_S = 1.0
 _REFUSED_PAUSES = BackoffPolicy(first_s=1.0, limit_s=1.0)
@@ -55,15 +55,15 @@ class StreamWriter:
     ) -> None:
         self.name = name
         self._open_writers = open_writers
-        """Where it stands from `open` to its end: they are closed with the bus."""
+        """Set of open writers, which the bus closes when it ends."""
         self._reconnecting, self._on_state, self._resume = reconnecting, on_state, resume
         self._snapshot_interval_s = snapshot_interval_s
         self._stream = NumberedStream(name, outbox, take_snapshot, retention)
         self._state: WriterState = "closed"
         self._claimed = False
-        """Whether Redis has taken the first entry of our epoch."""
+        """Whether Redis has accepted the first entry of our epoch."""
         self._is_refused = False
-        """Whether Redis refused to write the last time: it is `live` again once a second has passed without that."""
+        """Whether Redis refused the last write: the writer is `live` again after a second without a refusal."""
         self._keeper: BackgroundTask | None = None
         self._failure: TaskFailed | None = None
         self._ended = asyncio.Event()
@@ -87,7 +87,7 @@ class StreamWriter:
         return self._stream.last if self._opened.is_set() else None
 
     async def open(self, status: StreamStatus = "live", reason: str | None = None) -> None:
-        """Pick the epoch, write the first snapshot and then the status; wait for Redis as long as it takes.
+        """Choose the epoch, write the first snapshot and then the status; wait for Redis without a limit.
 
         What `take_snapshot` raises is raised here. Later it ends the writer: see `failed`.
 
@@ -95,7 +95,7 @@ class StreamWriter:
             BusError: it was opened before. A writer opens once.
         """
         if self._was_opened:
-            raise BusError(f"{self.name}: a writer opens once; make another")
+            raise BusError(f"{self.name}: a writer can be opened only once; create another")
         self._was_opened = True
         self._open_writers.add(self)
         self._stream.status = Status(status, reason)
@@ -111,19 +111,19 @@ class StreamWriter:
             raise self._failure.__cause__ or self._failure
 
     async def failed(self) -> NoReturn:
-        """Wait until an error ends the writer, and raise that error; for ever if none does.
+        """Wait for the error that ends the writer, and raise it; never return otherwise.
 
-        That is an error in what the writer was handed, `take_snapshot` and `resume`, or an unforeseen one.
+        It comes from `take_snapshot` or `resume`, or was not foreseen.
         """
         await self._ended.wait()
         raise self._failure.__cause__ or self._failure if self._failure else AssertionError("it has not failed")
 
     def delta(self, data: Any, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
-        """Publish what changed, with `trace.published` stamped; return its id.
+        """Publish a change, with `trace.published` stamped; return its id.
 
-        Never blocks and never raises for an outage: it goes out with all that this turn of the event loop
-        produced, or is kept until Redis is back. In standby it is dropped and counted.
-        Change what `take_snapshot` reads in the same turn: a snapshot is taken between turns.
+        Never blocks and never raises for an outage: it is sent with everything else from this turn of the event loop,
+        or kept until Redis is back. In standby it is dropped and counted. Change what `take_snapshot` reads in the same
+        turn: a snapshot is taken between turns.
 
         Raises:
             BusError: the writer is not open.
@@ -140,21 +140,21 @@ class StreamWriter:
         return self._stream.write("response", data, timestamp, trace)
 
     def status(self, status: StreamStatus, reason: str | None = None) -> MessageId:
-        """Publish whether what was last published still holds; repeated when nothing else is sent for 5 s."""
+        """Publish whether the last published state still holds; repeated when nothing else is sent for 5 s."""
         self._stream.status = Status(status, reason)
         if self._state in ("closed", "standby"):
             return self._stream.last
         return self._stream.write_status()
 
     def snapshot(self) -> None:
-        """Write a snapshot now, beside those that are written anyway; nothing happens during an outage."""
+        """Write a snapshot now, in addition to the regular ones; do nothing during an outage."""
         self._stream.write_snapshot()
 
     async def drained(self) -> None:
-        """Wait until Redis has acknowledged all that was handed in so far.
+        """Wait until Redis has acknowledged all messages so far.
 
         Raises:
-            WriterFenced: a newer writer has the stream; this one's messages were refused.
+            WriterFenced: a newer writer has taken over the stream; this one's messages were refused.
             TaskFailed: an error has ended it.
         """
         self._check()
@@ -163,7 +163,7 @@ class StreamWriter:
         await self._stream.acknowledged.wait_for(self._stream.last.seq)
 
     async def close(self, reason: str | None = None) -> None:
-        """Publish `closed` (where Redis can be reached at once) and stop. Closing twice is harmless."""
+        """Publish `closed` (if Redis can be reached at once) and stop. Closing twice is harmless."""
         if self._keeper is None:
             return
         if self._state == "live":
@@ -173,7 +173,7 @@ class StreamWriter:
                 async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                     await self.drained()
             except (TimeoutError, WriterFenced, TaskFailed):
-                _log.warning("%s: closed without Redis having taken its end", self.name)
+                _log.warning("%s: closed before Redis confirmed the last messages", self.name)
         await self._end()
 
     async def _end(self) -> None:
@@ -185,7 +185,7 @@ class StreamWriter:
         self._become("closed")
 
     def _fail(self, failure: TaskFailed) -> None:
-        """End the writer by a mistake in what it was handed; everyone who waits for it gets the error."""
+        """End the writer with an error; all waiters get it."""
         self._failure = failure
         self._stream.end_session()
         self._stream.acknowledged.fail(failure)
@@ -208,7 +208,7 @@ class StreamWriter:
         return self._stream.last
 
     async def _keep(self) -> None:
-        """Meet the stream again after each outage and refusal, for ever."""
+        """Resume the stream after each outage and refusal, until closed."""
         pauses = Backoff(_REFUSED_PAUSES)
         while True:
             connection = await self._reconnecting.up()
@@ -225,16 +225,16 @@ class StreamWriter:
             self._is_refused = trouble is not None and "equal or smaller" not in str(trouble)
             if self._is_refused:
                 # Not a fence but a Redis that cannot write (out of memory, read only): it may recover.
-                _log.error("%s: Redis refuses to write: %s", self.name, trouble)
+                _log.error("%s: Redis refuses writes: %s", self.name, trouble)
                 await asyncio.sleep(pauses.failed())
             else:
                 pauses.recovered()
 
     async def _meet(self, connection: Connection) -> None:
-        """Bring the stream to where we are, and go live; return however late another writer leaves it.
+        """Take the stream over and go live; wait until another writer leaves it.
 
         Raises:
-            Disconnected, CommandRefused: the connection or Redis failed meanwhile; then meet again.
+            Disconnected, CommandRefused: the connection or Redis failed; then try again.
         """
         newest, newest_snapshot = await self._newest(connection)
         stream = self._stream
@@ -267,7 +267,7 @@ class StreamWriter:
         self._go_live(connection, 0 if self._stream.has_snapshots else 1)
 
     async def _open_resumed(self, connection: Connection, above: int, resume: Resume) -> None:
-        """Open an epoch that goes on from what was published, by whomever, up to its first entry."""
+        """Open an epoch that continues from the published state of all writers, up to its first entry."""
         stream, reading = self._stream, PublishedReading(connection, self.name)
         await reading.snapshot()
         while True:
@@ -281,7 +281,7 @@ class StreamWriter:
             # Behind our first entry nobody else writes; what the writer before us wrote since we read is before it.
             if await reading.is_complete(MessageId(above, 1)):
                 break
-            _log.info("%s: another writer was still at work; going on from what it wrote", self.name)
+            _log.info("%s: another writer was still active; resuming after its last message", self.name)
         self._claimed = True
         self.counters.epochs += 1
         self._go_live(connection, 1)
@@ -299,10 +299,10 @@ class StreamWriter:
         self.counters.fenced += 1
         self._become("standby")
         self._stream.acknowledged.fail(WriterFenced(str(self.name)))
-        _log.warning("%s: a newer writer has the stream; standing by", self.name)
+        _log.warning("%s: a newer writer has taken over the stream; on standby", self.name)
 
     async def _until_silent(self, connection: Connection) -> int:
-        """Wait until nobody has written for 10 s; return the newest epoch there."""
+        """Wait for 10 s without a message of any writer; return the newest epoch."""
         found, since = await self._newest(connection), time.monotonic()
         while time.monotonic() - since < STANDBY_QUIET_S:
             await asyncio.sleep(_TICK_S)

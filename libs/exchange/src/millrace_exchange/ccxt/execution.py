@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -16,15 +16,13 @@ from millrace_exchange.ccxt.order_arguments import (
     digits,
     edit_params,
     further_params,
-    not_supported,
 )
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.recording.digits import decided
 from millrace_exchange.ccxt.recording.recorded_exchange import Sending
 from millrace_exchange.errors import OrderNotFound, Rejected, Retryable
 from millrace_exchange.ports import Acknowledgement
-
-_INSTEAD: Final = "cancel the order and create another"
+from millrace_exchange.profile import ExchangeProfile
 
 
 class CcxtExecutionClient(CcxtOrderQueries):
@@ -57,7 +55,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
         whole order, with what was filled: a fill between the question and the edit still comes on top of it.
         """
         if self._caller.profile.edit in ("unsupported", "unknown"):
-            raise not_supported(self._caller.profile, "editOrder", "an edit", _INSTEAD)
+            raise _not_editable(self._caller.profile, "an edit")
         order = await self._found("editOrder", payload)
         payload = self._complete(payload, order)
         amount, price = self._amount_to_send(payload, order), payload.price or order.price
@@ -93,8 +91,8 @@ class CcxtExecutionClient(CcxtOrderQueries):
         profile = self._caller.profile
         if payload.trigger_price is None and profile.edit == "cancel_replace":
             payload = replace(payload, trigger_price=order.trigger_price)
-        if payload.trigger_price is not None and not profile.edits_triggers:
-            raise not_supported(profile, "editOrder", "the edit of a stop", _INSTEAD)
+        if payload.trigger_price is not None and not profile.trigger_orders:
+            raise _not_editable(profile, "the edit of a stop")
         return payload
 
     def _kept_terms(self, order: Order) -> dict[str, Any]:
@@ -114,7 +112,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
         if total is None or not order.filled or profile.edit_amount == "total":
             return total
         if profile.edit_amount == "unknown":
-            raise not_supported(profile, "editOrder", "the edit of a partly filled order", _INSTEAD)
+            raise _not_editable(profile, "the edit of a partly filled order")
         if total <= order.filled:
             reason = f"$.payload.amountBase: {order.filled:f} are filled; the new amount {total:f} must be larger"
             raise Rejected(reason, exchange=profile.exchange, action="editOrder", kind="InvalidOrder")
@@ -158,3 +156,8 @@ class CcxtExecutionClient(CcxtOrderQueries):
         if (error := classify_answer(self._caller.profile, action, answer)) is not None:
             raise error
         return Acknowledgement((order_of(answer),), timed.at_ns or acknowledged_ns, acknowledged_ns)
+
+
+def _not_editable(profile: ExchangeProfile, what: str) -> Rejected:
+    text = f"{what} is not supported on {profile.exchange}: cancel the order and create another"
+    return Rejected(text, exchange=profile.exchange, action="editOrder", kind="NotSupported")

@@ -1,16 +1,16 @@
 """Market rules of an exchange, as ccxt knows them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
-from ccxt.base.decimal_to_precision import TRUNCATE
-from ccxt.base.errors import BaseError
+from ccxt.base.decimal_to_precision import SIGNIFICANT_DIGITS, TICK_SIZE
 
 from millrace_core.requests import CreatePayload, EditPayload
+from millrace_exchange.ccxt.conversion import plain
 
 _DIGITS: Final = 100
-"""More than the longest number that a request may hold, in steps of the smallest size."""
+"""More than any number of a request has, which is below 1e30, beside a step of any exchange."""
 
 
 class CcxtMarketRules:
@@ -31,42 +31,43 @@ class CcxtMarketRules:
         step in which the exchange counts that currency, where it says so.
         """
         market = (self._ccxt.markets or {}).get(payload.symbol)
-        if market is None:
-            return []
-        # ccxt divides in the context of its caller, and 28 digits are too few for the quotient of a long number.
-        with localcontext(prec=_DIGITS):
-            return list(_precision_errors(self._ccxt, market, payload))
+        return [] if market is None else list(_precision_errors(self._ccxt, market, payload))
 
 
 def _precision_errors(ccxt: Any, market: dict[str, Any], payload: CreatePayload | EditPayload) -> Iterator[str]:
+    symbol, precision = payload.symbol, market["precision"]
+    quote = payload.amount_quote if isinstance(payload, CreatePayload) else None
     # A market order's price is never sent.
     limit = None if payload.type == "market" else payload.price
     numbers = (
-        ("amountBase", payload.amount_base, "lot", market["precision"]["amount"], ccxt.amount_to_precision),
-        ("price", limit, "tick", market["precision"]["price"], ccxt.price_to_precision),
-        ("triggerPrice", payload.trigger_price, "tick", market["precision"]["price"], ccxt.price_to_precision),
+        ("amountQuote", quote, f"quote step of {symbol}", _quote_step(market)),
+        ("amountBase", payload.amount_base, f"lot of {symbol}", precision["amount"]),
+        ("price", limit, f"tick of {symbol}", precision["price"]),
+        ("triggerPrice", payload.trigger_price, f"tick of {symbol}", precision["price"]),
     )
-    yield from _quote_errors(ccxt, market, payload)
-    for name, number, step, size, to_precision in numbers:
-        if number is not None and size is not None and _is_rounded(to_precision, payload.symbol, number):
-            yield f"{name} {number:f} would be rounded: the {step} of {payload.symbol} is {ccxt.number_to_string(size)}"
+    for name, number, step, size in numbers:
+        if number is not None and size is not None and not _fits(number, str(size), ccxt.precisionMode):
+            yield f"{name} {number:f} would be rounded: the {step} is {_step_text(str(size), ccxt.precisionMode)}"
 
 
-def _quote_errors(ccxt: Any, market: dict[str, Any], payload: CreatePayload | EditPayload) -> Iterator[str]:
-    number = payload.amount_quote if isinstance(payload, CreatePayload) else None
-    info = market["info"] if isinstance(market["info"], dict) else {}  # Bitfinex lists a market as a list.
-    steps = (market["precision"].get("cost"), market["precision"].get("quote"), info.get("quoteIncrement"))
-    step = next((step for step in steps if step is not None), None)
-    if number is None or step is None:
-        return
-    text = ccxt.decimal_to_precision(f"{number:f}", TRUNCATE, step, ccxt.precisionMode, ccxt.paddingMode)
-    if Decimal(text) != number:
-        size = ccxt.number_to_string(step)
-        yield f"amountQuote {number:f} is not a multiple of {size}, the quote currency's step in {payload.symbol}"
+def _quote_step(market: dict[str, Any]) -> Any:
+    precision, info = market["precision"], market["info"]
+    # Some exchanges list their markets as arrays; KuCoin alone names a step that ccxt leaves out.
+    further = info.get("quoteIncrement") if isinstance(info, dict) else None
+    return next((step for step in (precision.get("cost"), precision.get("quote"), further) if step is not None), None)
 
 
-def _is_rounded(to_precision: Callable[[str, str], str], symbol: str, number: Decimal) -> bool:
-    try:
-        return Decimal(to_precision(symbol, f"{number:f}")) != number
-    except BaseError:
-        return True  # ccxt raises for a number that would be rounded to zero
+def _fits(number: Decimal, size: str, mode: int) -> bool:
+    """Tell whether a number is one that the exchange takes as it is: ccxt's own test fails at 28 digits."""
+    with localcontext(prec=_DIGITS):
+        if mode == SIGNIFICANT_DIGITS:
+            return len(plain(number).normalize().as_tuple().digits) <= int(size)
+        return number % _step(size, mode) == 0
+
+
+def _step(size: str, mode: int) -> Decimal:
+    return Decimal(size) if mode == TICK_SIZE else Decimal(1).scaleb(-int(size))
+
+
+def _step_text(size: str, mode: int) -> str:
+    return f"{size} significant digits" if mode == SIGNIFICANT_DIGITS else f"{plain(_step(size, mode)):f}"

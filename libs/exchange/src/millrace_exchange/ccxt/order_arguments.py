@@ -12,22 +12,7 @@ from millrace_exchange.ccxt.recording.digits import Digits
 from millrace_exchange.errors import Rejected
 from millrace_exchange.profile import ExchangeProfile
 
-_UNIFIED: Final = """
-symbol side type amount price cost timeInForce postOnly reduceOnly triggerPrice stopLossPrice takeProfitPrice
-clientOrderId id orderId
-"""
-_NATIVE: Final = """
-quantity quoteOrderQty qty size sz funds volume vol base_size quote_size px orderPrice limit_price stopPrice triggerPx
-ordType orderType ordertype order_type pair instId product_id force time_in_force timeinforce tif
-newClientOrderId origClientOrderId clOrdId clOrdID clientOid client_order_id client-order-id orderLinkId cl_ord_id
-userref text cid cloid ordId order_id txid
-"""
-"""The exchanges' own names of the same."""
-_SIGNED: Final = "recvWindow recv_window timestamp nonce signature apiKey deadline expTime"
-"""Parameters that sign a request and limit its validity."""
-
-DECIDED: Final = frozenset(f"{_UNIFIED} {_NATIVE} {_SIGNED}".split())
-"""Parameters that the request itself decides: if `params` overrode them, the order would not be the checked one."""
+_LARGEST: Final = 2**63 - 1
 
 
 class OrderArguments(NamedTuple):
@@ -50,13 +35,16 @@ def create_arguments(
     on Binance. Some exchanges take a market buy's cost instead of its amount; there ccxt wants the price for it.
 
     Raises:
-        Rejected: `params` names what the request itself decides, or ccxt would send another order than was asked for.
+        Rejected: the exchange's profile does not know how to place such an order, or `params` may change it.
     """
     params = further_params(profile, "createOrder", payload)
-    if payload.amount_quote is not None and payload.side not in profile.quote_amounts:
-        raise not_supported(profile, "createOrder", f"amountQuote of a {payload.side}", "use amountBase")
     if payload.trigger_price is not None and not profile.trigger_orders:
-        raise not_supported(profile, "createOrder", "triggerPrice", "use another type of order")
+        raise _rejected(profile, "createOrder", "$.payload.triggerPrice: trigger orders are not supported here yet")
+    if payload.trigger_price is not None and payload.post_only and profile.post_only_type is not None:
+        raise _rejected(profile, "createOrder", "$.payload.postOnly: not possible with a triggerPrice here")
+    if payload.amount_quote is not None and payload.side not in profile.quote_amounts:
+        reason = f"$.payload.amountQuote: a {payload.side} is sized by amountBase here"
+        raise _rejected(profile, "createOrder", reason)
     terms: dict[str, Any] = profile.client_order_ids.params(client_order_id)
     post_only = payload.post_only and profile.post_only_type is None
     if payload.time_in_force is not None:
@@ -76,7 +64,7 @@ def create_arguments(
         side=payload.side,
         amount=digits(payload.amount_base if payload.amount_base is not None else payload.amount_quote),
         price=digits(payload.price) if needs_price else None,
-        params=params | {profile.order_parameters.get(name, name): value for name, value in terms.items()},
+        params={profile.order_parameters.get(name, name): value for name, value in (params | terms).items()},
     )
 
 
@@ -84,9 +72,11 @@ def edit_params(profile: ExchangeProfile, payload: EditPayload, client_order_id:
     """Return the parameters of a change; where the exchange replaces the order, the new one carries the id.
 
     Raises:
-        Rejected: `params` names what the request itself decides.
+        Rejected: trigger prices cannot be changed there, or `params` may change the order.
     """
     params = further_params(profile, "editOrder", payload)
+    if payload.trigger_price is not None and not profile.trigger_orders:
+        raise _rejected(profile, "editOrder", "$.payload.triggerPrice: trigger orders are not supported here yet")
     if profile.edit_client_order_id == "new":
         # Elsewhere it would name the order to be changed, or nothing.
         params |= profile.client_order_ids.params(client_order_id)
@@ -98,40 +88,35 @@ def edit_params(profile: ExchangeProfile, payload: EditPayload, client_order_id:
 def further_params(
     profile: ExchangeProfile, action: str, payload: CreatePayload | EditPayload | CancelPayload | CancelAllPayload
 ) -> dict[str, Any]:
-    """Return the request's own `params`, which ccxt lays over what it sends.
+    """Return the request's own `params`, which ccxt lays over what it sends; numbers as their plain digits.
+
+    Only what the profile calls free passes: anything else may place another order than was checked.
 
     Raises:
-        Rejected: one names what the request itself decides, or holds what cannot be signed.
+        Rejected: a parameter is not free, or its value is no text, number or truth value.
     """
-    if decided := sorted(payload.params.keys() & DECIDED):
-        raise Rejected(
-            f"$.payload.params.{decided[0]} is not allowed: use the payload's own field",
-            exchange=profile.exchange,
-            action=action,
-            kind="BadRequest",
-        )
     for name, value in payload.params.items():
+        if name not in profile.free_parameters:
+            known = ", ".join(sorted(profile.free_parameters)) or "none"
+            raise _rejected(profile, action, f"$.payload.params.{name} is not allowed; allowed: {known}")
         if not _is_plain(value):
-            raise Rejected(
-                f"$.payload.params.{name} must be a text, a boolean, or a number of at most 64 bits",
-                exchange=profile.exchange,
-                action=action,
-                kind="BadRequest",
-            )
-    # An exponent is signed in one form and sent in another.
-    return {name: str(Digits(repr(v))) if isinstance(v, float) else v for name, v in payload.params.items()}
+            reason = f"$.payload.params.{name} must be a text, a finite number, true or false"
+            raise _rejected(profile, action, reason)
+    return {name: _text(value) if type(value) is float else value for name, value in payload.params.items()}
 
 
-def not_supported(profile: ExchangeProfile, action: str, what: str, instead: str) -> Rejected:
-    """Return the rejection of something that ccxt would not send as it was asked for; say what to do instead."""
-    text = f"{what} is not supported on {profile.exchange}: {instead}"
-    return Rejected(text, exchange=profile.exchange, action=action, kind="NotSupported")
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, float):
+def _is_plain(value: object) -> bool:
+    if type(value) is float:
         return isfinite(value)
-    return isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+    return isinstance(value, str | bool) or (type(value) is int and abs(value) <= _LARGEST)
+
+
+def _text(value: float) -> str:
+    return str(Digits(repr(value)))
+
+
+def _rejected(profile: ExchangeProfile, action: str, reason: str) -> Rejected:
+    return Rejected(f"{profile.exchange}: {reason}", exchange=profile.exchange, action=action, kind="BadRequest")
 
 
 def digits(number: Decimal | None) -> Digits | None:

@@ -44,17 +44,23 @@ PROFILE: Final = ExchangeProfile(
         public_trades_after_id=True,
         public_trades_after_params={"fetchTradesMethod": "publicGetHistoricalTrades"},
     ),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency, a trigger price, an edit of one.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     trigger_orders=True,
-    edits_triggers=True,
+    # Order endpoint, "New order": neither size, price nor kind of the order depends on these.
+    free_parameters=frozenset({"selfTradePrevention", "selfTradePreventionMode", "strategyId", "strategyType"}),
     # ccxt sends POST /api/v3/order/cancelReplace: the new order has the amount that is given, under our new id (seen:
     # 14 bought instead of 10).
     edit="cancel_replace",
     edit_amount="remaining",
     edit_client_order_id="new",
     # ccxt's create_order_ws sends its unified parameters beside Binance's own; unknown parameters are -1104.
-    order_parameters={"clientOrderId": "newClientOrderId", "cost": "quoteOrderQty", "triggerPrice": "stopPrice"},
+    order_parameters={
+        "clientOrderId": "newClientOrderId",
+        "cost": "quoteOrderQty",
+        "triggerPrice": "stopPrice",
+        "selfTradePrevention": "selfTradePreventionMode",
+    },
     post_only_type="LIMIT_MAKER",
     # web-socket-api.md: the same answers as REST, over one connection.
     order_transport="websocket",

@@ -39,8 +39,6 @@ PROFILE: Final = ExchangeProfile(
         own_trades=HistoryWindow(page=1_000),
         closed_orders=HistoryWindow(page=2_500),
     ),
-    # Seen in what ccxt 4.5.90 sends: a trigger price.
-    trigger_orders=True,
     # "Adjust the remaining amount to 0.1": the order keeps its id, what was filled is not counted.
     edit="amend",
     edit_amount="remaining",

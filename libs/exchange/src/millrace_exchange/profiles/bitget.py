@@ -33,7 +33,7 @@ PROFILE: Final = ExchangeProfile(
         own_trades=_BY_QUARTER,
         closed_orders=_BY_QUARTER,
     ),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
     # ccxt sends cancel-replace-order on spot, and our id as that of the old order. It is not said whether the amount
     # counts what was filled.

@@ -34,7 +34,7 @@ PROFILE: Final = ExchangeProfile(
         finds_closed=False,
         cancels=True,
     ),
-    # Each frame has the next `u`, a snapshot begins anew; ccxt compares nothing. It subscribes to 50 levels.
+    # Each frame has the next `u`, a snapshot starts again; ccxt compares nothing. It subscribes to 50 levels.
     book=BookFeed(
         proof="sequence",
         checked_by="millrace",
@@ -49,10 +49,8 @@ PROFILE: Final = ExchangeProfile(
         # order-list: the same; those that were canceled without a fill are gone after 7 days.
         closed_orders=HistoryWindow(reach_ms=730 * DAY_MS, width_ms=7 * DAY_MS, page=50),
     ),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency, a trigger price, an edit of one.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
-    trigger_orders=True,
-    edits_triggers=True,
     # amend-order: "order quantity after modification". ccxt sends our id as a name of the order.
     edit="amend",
     edit_amount="total",

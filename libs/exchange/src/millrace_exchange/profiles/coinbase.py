@@ -33,9 +33,8 @@ PROFILE: Final = ExchangeProfile(
     # a method to unsubscribe, but its `has` does not say so.
     book=BookFeed(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency, a trigger price.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
-    trigger_orders=True,
     # "Edit order": a new size or price, of limit orders that are good till canceled only.
     edit="amend",
     requests=RequestLimits(

@@ -35,7 +35,7 @@ PROFILE: Final = ExchangeProfile(
         # list_orders, finished; ccxt's `features` have a window of 30 days.
         closed_orders=HistoryWindow(width_ms=30 * DAY_MS, page=100),
     ),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
     # amend_order: a quantity below what was filled cancels the rest, so it counts all. ccxt passes our id on as it is.
     edit="amend",

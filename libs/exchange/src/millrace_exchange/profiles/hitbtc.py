@@ -34,8 +34,6 @@ PROFILE: Final = ExchangeProfile(
         own_trades=HistoryWindow(page=1_000),
         closed_orders=HistoryWindow(page=1_000),
     ),
-    # Seen in what ccxt 4.5.90 sends: a trigger price.
-    trigger_orders=True,
     # ccxt sends PATCH spot/order/{client_order_id}, with our id in the place of that. HitBTC cancels the order first,
     # and places the new one if it can (hitbtc-com/hitbtc-api #125).
     edit="cancel_replace",

@@ -36,10 +36,8 @@ PROFILE: Final = ExchangeProfile(
         # 48 hours within 180 days; those that were canceled are gone after 2 hours.
         closed_orders=HistoryWindow(reach_ms=180 * DAY_MS, width_ms=2 * DAY_MS, page=100),
     ),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency, a trigger price, an edit of one.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
-    trigger_orders=True,
-    edits_triggers=True,
     # ccxt cancels and then creates, in two requests: the second may fail after the first was done.
     edit="cancel_replace",
     edit_amount="remaining",

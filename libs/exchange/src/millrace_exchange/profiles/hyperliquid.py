@@ -38,8 +38,6 @@ PROFILE: Final = ExchangeProfile(
         # historicalOrders: "at most 2000 most recent historical orders".
         closed_orders=HistoryWindow(page=2_000, full_page="newest"),
     ),
-    # Seen in what ccxt 4.5.90 sends: a trigger price.
-    trigger_orders=True,
     # ccxt sends batchModify: the order is canceled, and a new one with another oid has our id and all of the size that
     # is given (nautilus_trader #3831, #3986).
     edit="cancel_replace",

@@ -32,7 +32,7 @@ PROFILE: Final = ExchangeProfile(
     # ends the connection at the first book (seen). 10 levels unless 25, 100, 500 or 1,000 are asked for.
     book=BookFeed(proof="checksum", checked_by="nobody", snapshot_levels=10, stream_levels=10),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # ccxt sends AmendOrder: the identifiers stay; a quantity below what was filled cancels the rest, so it counts all.
     edit="amend",

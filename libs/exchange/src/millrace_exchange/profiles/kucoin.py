@@ -34,7 +34,7 @@ PROFILE: Final = ExchangeProfile(
         proof="sequence", checked_by="millrace", frame_numbers="sequence_range", snapshot_levels=100, unsubscribes=True
     ),
     history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # POST /api/v1/hf/orders/alter: "Cancel the order and place a new order"; with a quantity below what was filled none
     # is placed, so the quantity counts all of the order. ccxt sends our id as that of the old order.

@@ -29,7 +29,7 @@ PROFILE: Final = ExchangeProfile(
         own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),
         closed_orders=HistoryWindow(width_ms=7 * DAY_MS, page=500),
     ),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # ccxt: "editOrder() supports spot markets only", though its `has` says otherwise.
     edit="unsupported",

@@ -31,7 +31,7 @@ PROFILE: Final = ExchangeProfile(
         # "You can query a maximum of the latest 7 days", 1,000 at most.
         closed_orders=HistoryWindow(reach_ms=7 * DAY_MS, width_ms=7 * DAY_MS, page=1_000),
     ),
-    # Seen in what ccxt 4.5.90 sends: an amount in quote currency.
+    # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # There is no endpoint for it.
     edit="unsupported",

@@ -80,7 +80,7 @@ def test_exactly_a_lost_frame_is_a_gap(name: str, start: int, count: int, lost: 
 
 @pytest.mark.parametrize("name", ALL)
 def test_after_subscribing_again_the_chain_begins_anew(name: str) -> None:
-    """Nothing is told of a broken chain until it was forgotten; then the next frame is the first."""
+    """A broken chain reports nothing until it was forgotten; then the next frame is the first."""
     sequence, form = check(name), ALL[name]
     assert sequence.gaps(form(5)) == []
     (gap,) = sequence.gaps(form(7))

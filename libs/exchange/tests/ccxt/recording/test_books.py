@@ -20,7 +20,7 @@ THIRD = {
 @pytest.mark.parametrize("kind", THIRD)
 @given(data=st.data())
 def test_the_changes_taken_add_up_to_ccxts_book(kind: type[RecordedBook], data: Any) -> None:
-    """A mirror that is told the changes, in any batches, is at the end of each what ccxt holds."""
+    """A mirror that applies the changes, in any batches, equals ccxt's book after each batch."""
     book, mirror = kind({}), OrderBook()
     mirror.replace(*book.levels(), None)
     steps = st.lists(st.tuples(st.booleans(), PRICES, AMOUNTS, THIRD[kind]), max_size=6)
@@ -33,7 +33,7 @@ def test_the_changes_taken_add_up_to_ccxts_book(kind: type[RecordedBook], data: 
 
 
 def test_what_falls_out_of_a_fixed_depth_is_a_removal() -> None:
-    """When ccxt cuts a side to its depth, the levels that it drops are told as gone."""
+    """When ccxt cuts a side to its depth, the dropped levels are reported as removed."""
     book = RecordedBook({"bids": [[3.0, 1.0], [2.0, 1.0]], "asks": []}, 2)
     book.levels()
     book["bids"].store(4.0, 1.0)

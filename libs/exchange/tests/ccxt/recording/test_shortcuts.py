@@ -1,4 +1,4 @@
-"""The shortcuts give what ccxt gives, whatever they are handed."""
+"""The shortcuts return what ccxt returns, for any input."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.ch
 
 @given(st.integers(-10, 300_000_000_000_000) | VALUES)
 def test_times_read_as_from_ccxt(timestamp: Any) -> None:
-    """To the millisecond, also where the time is none at all."""
+    """Times agree to the millisecond, and invalid ones too."""
     assert Shortcuts.iso8601(timestamp) == Exchange.iso8601(timestamp)
 
 

@@ -193,7 +193,7 @@ async def following(
 
 
 def _deltas(stream: int, after: MessageId, since: int, until: int | None) -> sa.CompoundSelect[Any]:
-    """Select deltas and statuses after a message: together their ids have no hole."""
+    """Select deltas and statuses after a message: together their ids have no gaps."""
     parts = []
     for table in (tables.book_deltas, tables.statuses):
         rows = table.c

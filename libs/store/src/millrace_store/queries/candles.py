@@ -26,7 +26,7 @@ _MINUTES_A_PIECE: Final = 5_000
 _TRADES_A_PIECE: Final = 20_000
 _NEAR_MS: Final = 15 * MINUTE_MS
 _SETTLED_AFTER_MS: Final = 2 * MINUTE_MS
-"""A minute is stored once it has been over for so long, so that the current one is not built again and again."""
+"""A minute is stored this long after its end, so that the current one is not rebuilt repeatedly."""
 
 
 _HIGH, _LOW, _VOLUME, _TRADES = itemgetter(2), itemgetter(3), itemgetter(5), itemgetter(6)

@@ -46,7 +46,7 @@ async def commit(database: Database, batch: Batch) -> None:
     try:
         await _commit(database, batch, careful=False)
     except AlreadyThere:
-        # The tables have rows above the positions: somebody restored one without the other.
+        # The tables have rows above the positions: one was restored without the other.
         batch.duplicates = skipped
         await _commit(database, batch, careful=True)
 
@@ -103,7 +103,7 @@ async def _merge(
     if candles:
         await writer.replace(tables.candles, candles)
     if batch.minutes:
-        # A new mark: a minute that somebody is building from its trades just now must be built again.
+        # A new mark: a minute that is being built from its trades just now must be built again.
         mark = secrets.randbits(62)
         await writer.replace(tables.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
     if seen := observations_above(begun, batch.order_observations):

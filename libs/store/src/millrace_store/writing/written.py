@@ -1,6 +1,6 @@
 """Tracks the messages of each stream in a batch, and which of them are new. Pure.
 
-Ids have no holes, so the messages of a stream are a few runs, and a position says of every message whether it is new.
+Ids have no gaps, so the messages of a stream are a few runs, and a position says of every message whether it is new.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -29,7 +29,7 @@ class Audit:
         detail: object = None,
     ) -> None:
         """Record one action and its outcome."""
-        # PostgreSQL's texts hold no NUL, and the target comes from whoever sent the request.
+        # PostgreSQL's texts hold no NUL, and the target comes from the client.
         target = target and target.replace("\x00", "")[:512]
         try:
             await self._access.record(

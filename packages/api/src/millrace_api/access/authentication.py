@@ -58,14 +58,14 @@ class Authenticator:
             raise too_many(wait_s)
 
     async def log_in(self, token: str, headers: Mapping[str, str]) -> tuple[str, Principal]:
-        """Start a browser's session; return the cookie's value and the principal.
+        """Start a browser session; return the cookie's value and the principal.
 
         Raises:
             ApiError: the token is invalid, or the page belongs to another site.
         """
         origin = headers.get("origin")
         if origin is not None and not is_own_origin(origin, headers.get("host"), self._origins):
-            raise ApiError(403, f"pages at {origin} may not log in; add the origin to allowedOrigins")
+            raise ApiError(403, f"pages of {origin} may not log in; add the origin to allowedOrigins")
         return self.sessions.begin(await self._by_token(token))
 
     async def still_good(self, token_id: str) -> bool:
@@ -99,7 +99,7 @@ class Authenticator:
         try:
             principal = await self.verifier.principal(token)
         except DatabaseUnavailable as error:
-            raise unavailable("the database, where tokens are looked up,") from error
+            raise unavailable("the token database") from error
         if principal is None:
             raise _unauthenticated("this token is unknown, revoked or expired; `millrace tokens create` creates one")
         return principal
@@ -107,14 +107,14 @@ class Authenticator:
     async def _by_cookie(self, cookie: str) -> Principal:
         principal = self.sessions.principal(cookie)
         if principal is None or not await self._is_good(principal):
-            raise _unauthenticated("this session has ended: log in again")
+            raise _unauthenticated("session expired: log in again")
         return principal
 
     async def _is_good(self, principal: Principal) -> bool:
         try:
             return await self.verifier.is_good(principal.token_id)
         except DatabaseUnavailable as error:
-            raise unavailable("the database, where tokens are looked up,") from error
+            raise unavailable("the token database") from error
 
     def _check_browser(self, principal: Principal, headers: Mapping[str, str], method: str, *, is_socket: bool) -> None:
         origin = headers.get("origin")
@@ -122,7 +122,7 @@ class Authenticator:
         if (is_socket or origin is not None) and not is_own_origin(origin, headers.get("host"), self._origins):
             raise ApiError(403, f"pages at {origin} may not use this session; add the origin to allowedOrigins")
         if method not in SAFE and not is_csrf_of(principal, headers.get(CSRF_HEADER.lower())):
-            raise ApiError(403, f"send {CSRF_HEADER} with every change; GET /api/v1/session returns it")
+            raise ApiError(403, f"sessions must send {CSRF_HEADER} with every change; GET /api/v1/session returns it")
 
 
 def too_many(wait_s: float) -> ApiError:

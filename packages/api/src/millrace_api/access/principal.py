@@ -50,6 +50,6 @@ def needs(role: Role) -> Callable[[Principal], None]:
 
     def check(caller: Caller) -> None:
         if not caller.may(role):
-            raise ApiError(403, f"this needs a token with the role {role}; yours has the role {caller.role}")
+            raise ApiError(403, f"this requires the role {role}; your token has the role {caller.role}")
 
     return check

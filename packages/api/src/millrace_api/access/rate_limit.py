@@ -14,14 +14,14 @@ class RateLimiter:
         self._burst = burst
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
-        """By key, how many permits were left, and when (s)."""
+        """By key, the remaining permits and when they were counted (s)."""
 
     def set_limits(self, per_second: float, burst: int) -> None:
         """Apply other limits from the next request on."""
         self._per_second, self._burst = per_second, burst
 
     def take(self, key: str) -> float:
-        """Take a permit and return 0; when there is none, return the seconds until there is one."""
+        """Take a permit and return 0; without a free one, return the seconds until the next."""
         now_s = self._clock()
         left = self._left(key, now_s)
         if left < 1:

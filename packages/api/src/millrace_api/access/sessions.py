@@ -43,7 +43,7 @@ class Sessions:
         return cookie, known
 
     def principal(self, cookie: str) -> Principal | None:
-        """Return the principal of a cookie's session; None when there is none, or it has ended."""
+        """Return the principal of a cookie's session; None if it is unknown or has ended."""
         session = self._by_digest.get(_digest(cookie))
         if session is None or session.ends_s <= self._clock():
             return None

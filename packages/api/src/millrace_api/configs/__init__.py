@@ -1,1 +1,1 @@
-"""Agents' configurations: who may see and change them, secrets masked, differences. All but `editor` is pure."""
+"""Agents' configurations: ownership, masked secrets, differences. All but `editor` is pure."""

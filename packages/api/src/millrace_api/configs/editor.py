@@ -38,7 +38,7 @@ class ConfigVersion(msgspec.Struct, frozen=True, rename="camel"):
     revision: str
     at_ms: int
     author: str | None
-    """Who put it through the API; null when it was written to Redis directly."""
+    """The name of the token that put it through the API; null if it was written to Redis directly."""
     config: Any
 
 
@@ -76,7 +76,7 @@ class ConfigEditor:
         current = None if text is None else _read(text)
         whole = unmasked(new, current) if current is not None and may_see(self.caller, current) else new
         if not may_see(self.caller, whole):
-            raise ApiError(403, f"the configuration may name {self.caller.tenant} only; an operator may name others")
+            raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
         written = _written(whole)
         known_kind = await self.kind(kind)
         if known_kind is None:
@@ -98,7 +98,7 @@ class ConfigEditor:
         `exact_text` is the exact text of an earlier configuration, so that it gets its revision again.
 
         Raises:
-            ApiError: it has mistakes, the caller may not change it, or it was changed meanwhile.
+            ApiError: it has mistakes, the caller may not change it, or it has changed since.
         """
         text = await redis(self.services.bus.get_config(self.agent))
         self._may_replace(text, expected)
@@ -107,7 +107,7 @@ class ConfigEditor:
         if not may_change(self.caller, whole):
             raise ApiError(
                 403,
-                f"it may name {self.caller.tenant} only: ask an operator to put this one",
+                f"the configuration may name only {self.caller.tenant}; ask an operator to put this one",
             )
         if not await redis(self.services.bus.replace_config(self.agent, text, written)):
             raise _changed_meanwhile()
@@ -175,4 +175,4 @@ def _written(config: Any) -> bytes:
 
 
 def _changed_meanwhile() -> ApiError:
-    return ApiError(412, "the configuration was changed meanwhile: GET it again and repeat your change")
+    return ApiError(412, "the configuration has changed since: GET it again and repeat your change")

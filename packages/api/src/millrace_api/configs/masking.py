@@ -1,4 +1,4 @@
-"""Secrets in configurations: masked in everything that is shown, and restored in what is sent back masked."""
+"""Secrets in configurations: masked in responses, and restored when they are sent back masked."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ def unmasked(new: Any, current: Any) -> Any:
 def unresolved_masks(config: Any) -> list[Problem]:
     """Return a problem for each masked value that has no current value to keep."""
     return [
-        Problem(path, "is masked, but there is no current secret here to keep: send the secret itself")
+        Problem(path, "is masked, but there is no current secret to keep: send the secret itself")
         for path in _masks(config)
     ]
 

@@ -1,4 +1,4 @@
-"""Who may see and change a configuration: it belongs to the tenants that it names.
+"""Ownership of configurations: a configuration belongs to the tenants that it names.
 
 A tenant sees a configuration that names no other tenant but PUBLIC, and changes one that names it alone. A
 configuration of several tenants, or of none, belongs to the operator: an admin of PUBLIC.

@@ -1,4 +1,4 @@
-"""One WebSocket client: what it subscribed to, what it was sent, and the bound on what waits for it."""
+"""One WebSocket client: its subscriptions, its sent messages, and the limit on its waiting messages."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Sink(Protocol):
     """The socket of a client."""
 
     def send(self, message: bytes) -> None:
-        """Send a text message; what the socket does not take waits in memory."""
+        """Send a text message; what the socket cannot take yet waits in memory."""
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and disconnect; messages that still wait need not be sent."""
@@ -60,12 +60,12 @@ class Client:
             self._sink.send(message)
 
     def filled(self) -> None:
-        """Note that too much waits for the client."""
+        """Note that too many bytes wait for the client."""
         if self._full_since_s is None:
             self._full_since_s = time.monotonic()
 
     def drained(self) -> None:
-        """Note that the client has read most of what waited for it, and send it what it missed."""
+        """Note that the client has read most waiting messages, and send it the ones it missed."""
         self._full_since_s = None
         waiting, self.on_writable = self.on_writable, []
         for call in waiting:
@@ -76,15 +76,15 @@ class Client:
             subscription.catch_up()
 
     def fell_behind(self, topic: Topic) -> None:
-        """Note a message that was skipped; disconnect the client where no later state makes up for it."""
+        """Note a skipped message; disconnect the client if no later state replaces it."""
         self._metrics.live_conflated.inc()
         if not topic.name.has_snapshots:
-            self.disconnect(TOO_SLOW, "too slow for a stream of answers: reconnect and subscribe with `since`")
+            self.disconnect(TOO_SLOW, "client too slow: reconnect and subscribe with `since`")
 
     def check_stalled(self) -> None:
         """Disconnect the client when it has read nothing for `STALLED_S`."""
         if self._full_since_s is not None and time.monotonic() - self._full_since_s > STALLED_S:
-            self.disconnect(TOO_SLOW, f"nothing was read for {STALLED_S:.0f} s")
+            self.disconnect(TOO_SLOW, f"client read nothing for {STALLED_S:.0f} s")
 
     def disconnect(self, code: int, reason: str) -> None:
         """Close the connection and say why; harmless when it is closed already."""
@@ -96,7 +96,7 @@ class Client:
         self._sink.close(code, reason)
 
     def reject(self, stream: str | None, detail: str) -> None:
-        """Say that a command was not carried out, and why."""
+        """Send the client the reason why a command was not carried out."""
         self.send(messages.note("error", stream, detail=detail))
 
 

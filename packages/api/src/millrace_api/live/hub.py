@@ -1,4 +1,4 @@
-"""The hub: the streams that are followed, the clients that are connected, and who may watch what."""
+"""The hub: followed streams, connected clients, and their access rights."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ from millrace_core.ids import MessageId
 from millrace_core.names import PUBLIC, StreamName, is_snapshot
 
 SWEEP_S = 5.0
-_RECONNECT = "an error inside the API: reconnect and subscribe with `since`"
+_RECONNECT = "internal error: reconnect and subscribe with `since`"
 
 Denied = Callable[[Principal, str, str], Coroutine[None, None, None]]
 """Called with the principal, its address and the stream when it asks for another tenant's stream."""
@@ -67,7 +67,7 @@ class Hub:
             ApiError: there are too many.
         """
         if len(self._clients) >= self._max_clients or self._by_token[principal.token_id] >= self._max_clients_per_token:
-            raise ApiError(429, "too many live connections: close one", headers={"Retry-After": "5"})
+            raise ApiError(429, "connection limit reached: close a connection first", headers={"Retry-After": "5"})
 
     def join(self, client: Client) -> None:
         """Add a client that has connected."""
@@ -88,7 +88,7 @@ class Hub:
             self._unsubscribe(client, name)
 
     def execute(self, client: Client, text: bytes) -> None:
-        """Carry out a client's command, or answer what is wrong with it."""
+        """Carry out a client's command, or send it the reason why not."""
         try:
             command = messages.read_command(text)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -156,7 +156,7 @@ class Hub:
     def _disconnect_token(self, token_id: str) -> None:
         for client in tuple(self._clients):
             if client.principal.token_id == token_id:
-                client.disconnect(NOT_ALLOWED, "this token is no longer in force")
+                client.disconnect(NOT_ALLOWED, "this token was revoked or has expired")
 
     def _subscribe(self, client: Client, name: StreamName, since: MessageId | None) -> None:
         if name in client.subscriptions:
@@ -183,7 +183,7 @@ class Hub:
             self._drop(subscription.topic)
 
     def _topic_failed(self, topic: Topic, error: Exception) -> None:
-        """Disconnect a topic's clients and drop it: the next subscription follows the stream anew."""
+        """Disconnect a topic's clients and drop it: the next subscription follows the stream again."""
         log.error("a live stream failed", stream=str(topic.name), exc_info=error)
         for subscriber in tuple(topic.subscribers):
             subscriber.fail(_RECONNECT)
@@ -198,5 +198,5 @@ class Hub:
 
 def _name(command: Command) -> StreamName:
     if is_snapshot(command.stream):
-        raise InvalidName(command.stream, "a stream's own name: its snapshots are sent with it")
+        raise InvalidName(command.stream, "the stream's own name; snapshots are included")
     return StreamName.parse(command.stream)

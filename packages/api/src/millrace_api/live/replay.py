@@ -55,7 +55,7 @@ async def _bridge(journals: Journals, client: Client, subscription: Subscription
 
 
 async def _writable(client: Client) -> None:
-    """Wait until the client has read most of what waits for it, or is disconnected since it stalls."""
+    """Wait until the client has read most waiting messages, or is disconnected because it stalls."""
     if client.is_full and not client.is_closed:
         reads_again = asyncio.Event()
         client.on_writable.append(reads_again.set)

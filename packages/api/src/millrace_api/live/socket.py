@@ -1,6 +1,6 @@
 """The WebSocket itself: uvicorn hands the connection over, we authenticate the client, picows carries the frames.
 
-An ASGI WebSocket costs a task switch and several copies a message; 200 clients on one busy book need that message
+An ASGI WebSocket costs a task switch and several copies per message; 200 clients on one busy book need that message
 written 200 times. So uvicorn's own hook for WebSocket protocols leads here, and ASGI is left out.
 """
 
@@ -62,11 +62,11 @@ class LiveListener(WSListener):
         self._hub.leave(self._client)
 
     def pause_writing(self) -> None:
-        """Note that too much waits for the client."""
+        """Note that too many bytes wait for the client."""
         self._client.filled()
 
     def resume_writing(self) -> None:
-        """Note that the client has read most of what waited."""
+        """Note that the client has read most of the waiting bytes."""
         self._client.drained()
 
     def send(self, message: bytes) -> None:
@@ -75,7 +75,7 @@ class LiveListener(WSListener):
             self._transport.send(WSMsgType.TEXT, message)
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame and disconnect, at once when the client does not read: what waits for it must not stay."""
+        """Send a close frame and disconnect; at once if the client does not read, so that no memory stays in use."""
         if self._transport is not None:
             self._transport.send_close(WSCloseCode(code), reason.encode())
             self._transport.disconnect(graceful=not self._client.is_full)
@@ -127,11 +127,11 @@ class SocketProtocol(asyncio.Protocol):
         _hand_over(transport, data, lambda _: LiveListener(self.services, principal, address))
 
     def _decided(self, task: "asyncio.Task[None]") -> None:
-        """Answer a client about whom deciding failed; it would wait for ever."""
+        """Answer a client whose admission failed with an error; it would wait forever."""
         if task.cancelled() or self._transport is None or (error := task.exception()) is None:
             return
         _log.error("a live connection could not be admitted", exc_info=error)
-        self._transport.write(_raw(ApiError(500, "an error inside the API; it is logged")))
+        self._transport.write(_raw(ApiError(500, "internal error; see the API's log")))
         self._transport.close()
 
     def _pass_on(self, data: bytes, transport: asyncio.Transport) -> None:

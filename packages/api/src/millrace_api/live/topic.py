@@ -11,7 +11,7 @@ from millrace_core.messages import MessageType, Outgoing, encode
 from millrace_core.names import StreamName
 
 KEPT = 512
-"""Newest messages kept in memory: clients that reconnect, or fell behind, go on without the journal."""
+"""Newest messages kept in memory: clients that reconnect, or fell behind, continue without the journal."""
 _TYPES: dict[str, MessageType] = {"delta": "delta", "status": "status", "response": "response"}
 
 
@@ -25,7 +25,7 @@ class TopicSubscriber(Protocol):
         """Take one encoded message."""
 
     def fail(self, reason: str) -> None:
-        """Take note that no message will come any more."""
+        """Note that no more messages will come."""
 
 
 class Topic:
@@ -59,7 +59,7 @@ class Topic:
         return self._snapshot[1]
 
     def after(self, since: MessageId) -> list[bytes] | None:
-        """Return the messages after `since`; None when memory does not hold all of them."""
+        """Return the messages after `since`; None if memory does not hold all of them."""
         if not self.is_ready or self.last is None:
             return None
         if since == self.last:

@@ -37,12 +37,12 @@ async def follow_agents(
     services: ServicesDep,
     caller: Caller,
     tenant: TenantQuery = None,
-    seconds: Annotated[float, Query(ge=0, le=86_400, description="How long the stream lasts.")] = 3_600.0,
+    seconds: Annotated[float, Query(ge=0, le=86_400, description="Seconds until the stream is closed.")] = 3_600.0,
 ) -> StreamingResponse:
     """Follow agents' states as server-sent events: first all, then each change."""
     tenant_of(caller, tenant)
     if not services.agents.has_room:
-        raise ApiError(429, "too many event streams: close one", headers={"Retry-After": "5"})
+        raise ApiError(429, "event stream limit reached: close one first", headers={"Retry-After": "5"})
     events: AsyncIterator[bytes] = services.agents.events(caller, seconds)
     return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 

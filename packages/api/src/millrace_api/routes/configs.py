@@ -29,7 +29,7 @@ Document = Annotated[dict[str, Any], Depends(body_of(dict[str, Any]))]
 _NOT_THERE: dict[int, str] = {404: "This agent has no configuration that this token may see."}
 _PUT: dict[int, str] = {
     **_NOT_THERE,
-    412: "The configuration was changed meanwhile.",
+    412: "The configuration has changed since you read it.",
     428: "If-Match is missing.",
 }
 _MAX_VERSIONS = 1_000

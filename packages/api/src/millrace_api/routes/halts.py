@@ -32,7 +32,7 @@ class HaltView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NewHalt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """What to halt; without exchange and source, all of the tenant's trading."""
+    """Scope of a new halt; without exchange and source, all of the tenant's trading."""
 
     exchange: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")] | None = None
     order_source: Annotated[str, msgspec.Meta(pattern=_SOURCE)] | None = None

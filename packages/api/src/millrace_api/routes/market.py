@@ -45,12 +45,12 @@ async def list_candles(
 ) -> Response:
     """Return the exchange's candles (`timeframe`), or candles built from stored trades (`interval`)."""
     if (timeframe is None) == (interval is None):
-        raise ApiError(422, "give either timeframe (the exchange's candles) or interval (built from trades)")
+        raise ApiError(422, "set either timeframe (candles of the exchange) or interval (built from trades)")
     market = services.store.market
     if timeframe is not None:
         return page_response(await market.candles(scope, timeframe, limit=paging.limit, cursor=paging.cursor))
     if scope.exchange is None or scope.symbol is None:
-        raise ApiError(422, "candles are built for one market: give exchange and symbol")
+        raise ApiError(422, "set exchange and symbol: candles are built for one market")
     return page_response(
         await market.candles_from_trades(scope, int(interval or 0), limit=paging.limit, cursor=paging.cursor)
     )
@@ -69,7 +69,7 @@ async def list_events(
     paging: PageWanted,
     action: Annotated[str, Path(pattern="^[A-Za-z]{1,64}$", examples=["watchPositions"])],
 ) -> Response:
-    """Return messages of streams that have no table of their own, such as positions."""
+    """Return messages of streams that have no table of their own, such as funding rates."""
     return page_response(await services.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))
 
 
@@ -89,9 +89,9 @@ async def get_order_book(
     nonce: Annotated[int | None, Query(ge=0, le=_LATEST_NUMBER, description="The exchange's own number.")] = None,
     depth: Annotated[int | None, Query(ge=1, le=10_000, description="Levels on each side; all by default.")] = None,
 ) -> Response:
-    """Return the order book at a time, a message or the exchange's own number, proved by checksum."""
+    """Return the order book at a time, a message or the exchange's own number, verified by checksum."""
     if [at, message_id, nonce].count(None) != 2:
-        raise ApiError(422, "give exactly one of at, message_id and nonce")
+        raise ApiError(422, "set exactly one of at, message_id and nonce")
     name = _book_name(tenant_of(caller, tenant), exchange, symbol)
     wanted = None if message_id is None else MessageId.parse(message_id)
     try:

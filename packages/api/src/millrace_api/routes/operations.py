@@ -54,7 +54,7 @@ async def list_latencies(
     until_ms = now_ms() if scope.until_ms is None else scope.until_ms
     since_ms = max(0, until_ms - HOUR_MS) if scope.since_ms is None else scope.since_ms
     if until_ms - since_ms > MAX_INTERVALS * minutes * MINUTE_MS:
-        raise ApiError(422, f"these are more than {MAX_INTERVALS:,} intervals: shorten the range or raise `minutes`")
+        raise ApiError(422, f"more than {MAX_INTERVALS:,} intervals: choose a shorter time range or larger `minutes`")
     wanted = scope._replace(since_ms=since_ms, until_ms=until_ms)
     return json_response(ListOf(await services.store.operations.latencies(wanted, interval_ms=minutes * MINUTE_MS)))
 

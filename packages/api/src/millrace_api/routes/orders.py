@@ -48,7 +48,7 @@ class Answer(messages.Response, frozen=True):
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **returns(Answer, also={404: "No order with this id is known."}),
     202: returns(Accepted, status=202)[202] | {"description": "Sent; no final answer yet."},
-    422: returns_problem("It has mistakes, or the executor rejected it: then `answer` holds its answer."),
+    422: returns_problem("Invalid request, or rejected by the executor; then `answer` holds its answer."),
 }
 
 
@@ -114,7 +114,7 @@ async def cancel_order(
     key: IdempotencyKey = None,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Cancel an order. Exchange and symbol are looked up when not given; an ambiguous id cancels nothing."""
+    """Cancel an order. Exchange and symbol are looked up if they are not set; an ambiguous id cancels nothing."""
     of = tenant_of(caller, tenant, public=False)
     if exchange is None or symbol is None:
         exchange, symbol = await _traded_at(services, scope_of(of, exchange, symbol), order_id)
@@ -159,7 +159,7 @@ async def _traded_at(services: Services, scope: Scope, order_id: str) -> tuple[s
         if symbol and scope.exchange in (None, exchange) and scope.symbol in (None, symbol)
     }
     if not fit:
-        raise not_found("order with this id (to cancel it anyway, give exchange and symbol)")
+        raise not_found("order with this id (to cancel an unknown order, set exchange and symbol)")
     if len(fit) > 1:
         raise AmbiguousOrder(order_id, sorted(fit))
     return fit.pop()

@@ -22,7 +22,7 @@ router = APIRouter(tags=["access"], dependencies=[Depends(needs("admin"))])
 
 
 class TokenView(msgspec.Struct, frozen=True, rename="camel"):
-    """A token without its secret, which only its owner knows."""
+    """Token metadata, without its secret."""
 
     id: str
     name: str
@@ -77,7 +77,7 @@ async def create_token(
     of = tenant_of(caller, tenant, public=False)
     if new.expires_ms is not None and new.expires_ms <= now_ms():
         past = Problem("$.expiresMs", "lies in the past; it is ms since 1970")
-        raise ApiError(422, "this token would never work; nothing was created", problems=[past])
+        raise ApiError(422, "already expired; no token was created", problems=[past])
     token, record = await asyncio.to_thread(new_token, of, new.name, new.role, now_ms(), new.expires_ms)
     try:
         await services.store.access.add_token(record)

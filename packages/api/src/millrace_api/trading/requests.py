@@ -73,11 +73,11 @@ class TradeRequests:
         return _not_yet(str(whole.request_id)) if final is None else _http_response(final)
 
     async def _once(self, request: Trade, key: str, digest: str) -> Response | None:
-        """Send a request unless its key was used; return its final answer, or None when there is none in time."""
+        """Send a request unless its key was used; return its final answer, or None if it takes too long."""
         access, tenant = self.services.store.access, self.caller.tenant
         known = await access.claim(tenant, key, digest, now_ms())
         if known is not None and known.digest != digest:
-            raise ApiError(422, "this Idempotency-Key was used for another request: take a new one")
+            raise ApiError(422, "this Idempotency-Key was already used for another request: use a new key")
         final = await (self._first(request, key) if known is None else self._known_answer(request, key, digest))
         if final is not None:
             await access.answered(tenant, key, _DONE, encode(final).decode())
@@ -110,7 +110,7 @@ class TradeRequests:
             await asyncio.sleep(_POLL_S)
 
     async def _send(self, request: Trade) -> Response | None:
-        """Send a request and return its final answer; None when there is none in time.
+        """Send a request and return its final answer; None if it takes too long.
 
         Raises:
             ApiError: Redis does not answer; nothing was sent.
@@ -138,12 +138,12 @@ def _checked(request: Trade) -> Trade:
     try:
         parse_request(encode(request))
     except MalformedRequest as error:
-        raise ApiError(422, "this request has mistakes; nothing was sent", problems=error.problems) from error
+        raise ApiError(422, "invalid request; nothing was sent", problems=error.problems) from error
     return request
 
 
 def final_answer(history: OrderHistory) -> Response | None:
-    """Return a request's stored final answer; None while there is none."""
+    """Return a request's stored final answer, or None."""
     for record in reversed(history.responses):
         if record.status != "unknown":
             error = RequestError(record.error_kind, record.error_message or "") if record.error_kind else None

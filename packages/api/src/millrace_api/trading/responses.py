@@ -1,4 +1,4 @@
-"""Waiting for the executor's responses: a stream of responses is followed while requests wait, and a while longer."""
+"""Waits for the executor's responses: a stream is followed while requests wait, and a short time longer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from millrace_core.names import StreamName
 
 READY_S = 2.0
 LINGER_S = 60.0
-"""How long a stream is still followed after the last request: the next one for the same market starts sooner."""
+"""A stream is followed this long after the last request, so the next request for the market starts sooner."""
 
 
 @dataclass
@@ -57,11 +57,13 @@ class PendingResponses:
 
     async def close(self) -> None:
         """Stop following."""
-        for watch in self._watches.values():
+        # Taken at once: while one closes, another that nobody waits for may reach the end of its time.
+        watches, self._watches = self._watches, {}
+        for watch in watches.values():
             if watch.idle is not None:
                 watch.idle.cancel()
+        for watch in watches.values():
             await watch.follower.close()
-        self._watches.clear()
         if self._closing:
             await asyncio.wait(self._closing)
 

@@ -1,6 +1,6 @@
 """Gaps: messages that a journal no longer held when it was read. Pure.
 
-Ids have no holes, so comparing a page with the reader's position shows every loss. Within an epoch the loss is exact,
+Ids have no gaps, so comparing a page with the reader's position shows every loss. Within an epoch the loss is exact,
 and so is the beginning of a new epoch. How far the old epoch went is known only while its last entries are in the
 journal; otherwise the gap says that the number is unknown.
 """
@@ -60,7 +60,7 @@ def holes_before(name: str, position: MessageId, first: MessageId, before: Befor
 def end_unknown(name: str, position: MessageId, before: Before) -> list[Hole]:
     """Return the possible gap in a journal whose ids are times (requests to trade); none if nothing can be lost.
 
-    Such ids have holes by nature, so a page is compared with the entry before it: nothing is lost if that was read.
+    Such ids are not consecutive, so a page is compared with the entry before it: nothing is lost if that was read.
     """
     if position == BEGINNING or before.last == position:
         return []

@@ -102,7 +102,8 @@ class OrderSender:
     async def _send(self, what: Sendable, client_order_id: str, turn: Turn) -> Acknowledgement:
         """Send it, once.
 
-        Raises: ExchangeError: classified; see `millrace_exchange.errors`.
+        Raises:
+            ExchangeError: classified; see `millrace_exchange.errors`.
         """
         if isinstance(what, CancelAllOrders):
             return await self._cancel_all(what, turn)

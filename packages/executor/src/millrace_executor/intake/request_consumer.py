@@ -84,7 +84,7 @@ class RequestConsumer:
         exchange = ExchangeId(request.exchange_id) if request.exchange_id else None
         scope = HaltScope(exchange, request.payload.order_source)
         if isinstance(request, Halt):
-            # However late it comes: to stop is safe, and somebody wanted it.
+            # However late it comes: to stop is safe.
             note = HaltNote(since=now_ms(), reason=request.payload.reason, by=request.payload.by)
             await self._bus.halts.set(self._tenant, scope, note)
         elif now_ms() > accepted.valid_until_ms:

@@ -17,7 +17,7 @@ REMEMBERED = 10 * KEPT_TRADES
 class TradeSequence:
     """The trades of one stream in order, the newest of them, and what has been seen.
 
-    Where an exchange numbers a symbol's trades consecutively, a hole is proven by the ids; elsewhere identities are
+    Where an exchange numbers a symbol's trades consecutively, a gap is proven by the ids; elsewhere identities are
     only compared: ids, or with `per_order` trade id and order id, since a self-trade is two records of one trade id.
     """
 

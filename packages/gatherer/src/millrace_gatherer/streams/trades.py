@@ -30,11 +30,11 @@ OVERLAP_MS: Final = 60_000
 
 
 class TradesStream(Stream):
-    """Trades of one symbol. While a hole is being filled, what arrives is held back, so that order is kept."""
+    """Trades of one symbol. While a gap is being filled, new trades are held back, so that order is kept."""
 
     resumes = True
     poll_s: ClassVar[float | None] = None
-    """How often to ask even without a hole; None where holes show themselves."""
+    """How often to ask even without a gap; None where gaps show themselves."""
 
     def __init__(self, unit: StreamUnit, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
@@ -82,7 +82,7 @@ class TradesStream(Stream):
             self._wanted.set()
 
     def traded(self, trades: list[Trade], event: Event) -> None:
-        """Publish new trades, or hold them back behind a hole."""
+        """Publish new trades, or hold them back behind a gap."""
         self.on_message()
         if self._filling:
             self._held += trades

@@ -27,7 +27,7 @@ class BinanceError(Exception):
         """The results of a cancel-replace's two halves; None for every other error."""
 
     def payload(self) -> dict[str, Any]:
-        """Return the JSON object that clients read: `code`, `msg`, and `data` where there is some."""
+        """Return the JSON object that clients read: `code`, `msg`, and `data` if there is any."""
         shown: dict[str, Any] = {"code": self.code, "msg": self.message}
         if self.data is not None:
             shown["data"] = self.data

@@ -63,7 +63,7 @@ class Exchange:
         """Return the instrument that the mandatory parameter `symbol` names.
 
         Raises:
-            BinanceError: -1102 without one, -1100 for what is no symbol, -1121 for one that is not listed.
+            BinanceError: -1102 without one, -1100 for an invalid symbol, -1121 for one that is not listed.
         """
         return self.instrument_named(parameters.required("symbol", SYMBOL))
 
@@ -115,7 +115,7 @@ class Exchange:
         """Return the operation's answer, ready to be encoded as JSON.
 
         Raises:
-            BinanceError: it was refused; nothing was changed, or what was changed stands in the error's data.
+            BinanceError: it was refused; nothing was changed, or the error's data says what was.
         """
         if isinstance(operation, PublicOperation):
             return operation.run(self, parameters)

@@ -62,7 +62,7 @@ BINANCE_LIMITS = (
     RateLimit("ORDERS", "DAY", 1, 200_000),
     RateLimit("RAW_REQUESTS", "MINUTE", 5, 61_000),
 )
-"""What Binance spot publishes."""
+"""The limits that Binance spot publishes."""
 
 
 class _Counter:
@@ -148,7 +148,7 @@ class RateLimits:
             counter.add(account, -count, now_ms)
 
     def request_headers(self, address: str) -> Mapping[str, str]:
-        """`X-MBX-USED-WEIGHT` and `X-MBX-USED-WEIGHT-1M`: what `address` has used by now."""
+        """`X-MBX-USED-WEIGHT` and `X-MBX-USED-WEIGHT-1M`: the weight used by `address`."""
         headers = {}
         for rule, used in self._usage(self._requests, address):
             if rule.kind == "REQUEST_WEIGHT":
@@ -160,11 +160,11 @@ class RateLimits:
         return {f"X-MBX-ORDER-COUNT-{rule.suffix}": str(used) for rule, used in self._usage(self._orders, account)}
 
     def request_usage(self, address: str) -> list[dict[str, Any]]:
-        """Return what `address` has used of the weight, as the WebSocket API reports it."""
+        """Return the weight used by `address`, as the WebSocket API reports it."""
         return [rule.shown(used) for rule, used in self._usage(self._requests, address) if rule.kind != "RAW_REQUESTS"]
 
     def order_usage(self, account: str) -> list[dict[str, Any]]:
-        """Return what `account` has used of the order limits, as `rateLimit/order` reports it."""
+        """Return the order limits used by `account`, as `rateLimit/order` reports it."""
         return [rule.shown(used) for rule, used in self._usage(self._orders, account)]
 
     def _usage(self, counters: list[_Counter], user: str) -> list[tuple[RateLimit, int]]:

@@ -147,7 +147,7 @@ def from_form(query: str, body: str) -> Parameters:
     """Parameters of a REST request; a name in both parts takes its value from the query.
 
     Raises:
-        BinanceError: a name stands twice in one part (-1101).
+        BinanceError: a name occurs twice in one part (-1101).
     """
     return Parameters({**_read_part(body), **_read_part(query)})
 
@@ -165,7 +165,7 @@ def as_text(value: Any) -> str:
 
 
 def signed_payload(query: str, body: str) -> tuple[str, str | None]:
-    """Return what a REST signature covers, and the signature.
+    """Return the text that a REST signature covers, and the signature.
 
     Everything but `signature` in the order sent, still percent-encoded: the query, then the body, with nothing
     between them (rest-api.md, "Mixed query string and request body").

@@ -25,7 +25,7 @@ def system_status(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
 
 
 def all_coins(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """Return every asset, what the account has of it, and its network; deposits and withdrawals are closed."""
+    """Return every asset, the account's balance of it, and its network; deposits and withdrawals are closed."""
     return [_show_coin(balance) for balance in all_balances(exchange, account)]
 
 
@@ -63,7 +63,7 @@ def api_restrictions(exchange: Exchange, account: Account, parameters: Parameter
 
 
 def account_info(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """Return the account's VIP level and what is switched on."""
+    """Return the account's VIP level and enabled features."""
     return {
         "vipLevel": 0,
         "isMarginEnabled": False,
@@ -189,4 +189,4 @@ WALLET_ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/fapi/v1/exchangeInfo"): PublicOperation(no_contracts),
     ("GET", "/dapi/v1/exchangeInfo"): PublicOperation(no_contracts),
 }
-"""By method and path. Clients whose every address was changed also query derivatives, and find none."""
+"""By method and path. Clients with all addresses redirected here also query derivatives, and find none."""

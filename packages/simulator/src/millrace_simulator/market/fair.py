@@ -54,7 +54,7 @@ class FairValues:
             walk.move(activity)
 
     def ratio(self, base: str, quote: str) -> float:
-        """Return what one `base` is worth in `quote`, relative to the opening."""
+        """Return the value of one `base` in `quote`, relative to the opening."""
         return exp(self._gain(base) - self._gain(quote))
 
     def trend(self, base: str, quote: str) -> float:

@@ -31,7 +31,7 @@ class Arrivals:
         """Arrivals a second, on average; 0 for none at all."""
 
     def next(self) -> float:
-        """Return the time of the next arrival; infinite when there is none."""
+        """Return the time of the next arrival; infinite if there is none."""
         if self.rate <= 0:
             return inf
         base = self.rate * (1 - _BRANCHING)
@@ -105,7 +105,7 @@ class Market:
 
     @property
     def paused(self) -> bool:
-        """While True the participants do nothing; time and steps go on. What would have been due never comes."""
+        """While True the participants do nothing; time and steps go on. Due arrivals are dropped."""
         return self._paused
 
     @paused.setter

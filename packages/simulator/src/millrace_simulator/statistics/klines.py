@@ -1,4 +1,4 @@
-"""Klines: open, high, low, close and volume of each interval, without a hole."""
+"""Klines: open, high, low, close and volume of each interval, without gaps."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Bar:
         self.first = self.last = -1
 
     def merge(self, part: Kline) -> None:
-        """Take in what happened in a later part of the interval."""
+        """Add a later part of the interval."""
         if part.trades == 0:
             return
         if self.trades == 0:
@@ -77,7 +77,7 @@ class Bar:
         self.taker_quote += part.taker_buy_quote_volume
 
     def frozen(self) -> Kline:
-        """Return the kline as it stands."""
+        """Return the present kline."""
         return Kline(
             self.open_ms, self.next_ms - 1, self.open, self.high, self.low, self.close, self.volume, self.quote,
             self.trades, self.taker_volume, self.taker_quote, self.first, self.last,
@@ -112,7 +112,7 @@ class Series:
         self._running.merge(part)
 
     def roll(self, now_ms: int) -> None:
-        """Close what is over by now; intervals without a trade become flat klines."""
+        """Close the intervals that are over; those without a trade become flat klines."""
         while now_ms >= self._running.next_ms:
             self.closed.append(self._running.frozen())
             self._running = self._bar(self._running.next_ms, self._running.close)
@@ -121,7 +121,7 @@ class Series:
 
     @property
     def running(self) -> Kline:
-        """Return the kline that still grows, as it stands."""
+        """Return the unfinished kline."""
         return self._running.frozen()
 
     def select(self, start_ms: int | None, end_ms: int | None, limit: int) -> list[Kline]:

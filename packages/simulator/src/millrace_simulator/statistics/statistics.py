@@ -104,7 +104,7 @@ class Statistics:
         return _past_series(prehistory(*self._past))
 
     def prepare(self) -> None:
-        """Compute ahead what the next query would compute."""
+        """Compute in advance for the next query."""
         self._flush()
         for series in self._series.values():
             for part in self._parts:
@@ -129,8 +129,8 @@ class Statistics:
     ) -> list[Kline]:
         """Return klines, oldest first, at most `limit`.
 
-        From `start_ms` on when it is given, else the newest (up to `end_ms`). They join without a hole and the last
-        is the running one. There is a prehistory of at least 1,000 one-minute klines.
+        From `start_ms` on when it is given, else the newest (up to `end_ms`). They have no gaps, and the last is the
+        running one. There is a prehistory of at least 1,000 one-minute klines.
         """
         return self._current(interval).select(start_ms, end_ms, limit)
 

@@ -1,6 +1,6 @@
-"""The exchange itself: symbols, accounts, orders, trades; no protocol, no dialect, no asyncio.
+"""The exchange itself: symbols, accounts, orders, trades; no protocol, no asyncio.
 
-Everything is synchronous: when a call returns, all that it caused has happened and every listener has heard it.
+Everything is synchronous: when a call returns, all its effects have happened and every listener was called.
 
 **Numbers.** Market data is in whole ticks and lots (`int`), converted by the symbol's `Scale`:
 `instrument.scale.price_text(ticks)` prints "10.00000000", `.price(ticks)` returns a `Decimal`; amounts of quote

@@ -12,7 +12,7 @@ ZERO = Decimal(0)
 
 
 class AccountSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """What an account starts with; one of `secret` and `public_key` is given."""
+    """The settings of an account; one of `secret` and `public_key` is set."""
 
     api_key: str
     secret: str | None = None
@@ -21,12 +21,12 @@ class AccountSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Ed25519 public key, PEM."""
     balances: dict[str, Decimal] = {}
     maker_rate: Decimal = Decimal("0.001")
-    """Commission as a share of what is received."""
+    """Commission as a share of the received amount."""
     taker_rate: Decimal = Decimal("0.001")
 
 
 class Balance(Struct, frozen=True):
-    """What an account has of one asset."""
+    """An account's balance of one asset."""
 
     asset: str
     free: Decimal
@@ -35,7 +35,7 @@ class Balance(Struct, frozen=True):
 
 
 class Account:
-    """A client of the venue and what it owns."""
+    """A client of the venue and its balances."""
 
     def __init__(self, account_id: int, settings: AccountSettings, created_us: int) -> None:
         self.account_id = account_id
@@ -63,11 +63,11 @@ class Account:
         return self._free.get(asset, ZERO)
 
     def credit(self, asset: str, amount: Decimal) -> None:
-        """Add to what is free."""
+        """Add to the free amount."""
         self._free[asset] = self._free.get(asset, ZERO) + amount
 
     def debit(self, asset: str, amount: Decimal) -> None:
-        """Take from what is free.
+        """Take from the free amount.
 
         Raises:
             InsufficientBalance: less than that is free; nothing was taken.
@@ -92,5 +92,5 @@ class Account:
         self.credit(asset, amount)
 
     def spend_locked(self, asset: str, amount: Decimal) -> None:
-        """Take from what is locked."""
+        """Take from the locked amount."""
         self._locked[asset] = self._locked[asset] - amount

@@ -17,7 +17,7 @@ _STOP_HOLD = Decimal("1.05")
 
 
 class Ticket(Struct, frozen=True, kw_only=True):
-    """A request in ticks and lots, with what the account must hold for it."""
+    """A request in ticks and lots, with the amount that the account must hold for it."""
 
     lots: int
     price: int | None

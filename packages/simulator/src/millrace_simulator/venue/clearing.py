@@ -1,4 +1,4 @@
-"""Clearing: what the engine's events mean for accounts: holds, fills, commission, and the reports on them."""
+"""Clearing: applies the engine's events to accounts: holds, fills, commission, and the reports on them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Clearing:
         self.cancel_client_order_id = ""
 
     def enter(self, order: Order, asset: str, amount: Decimal) -> None:
-        """Register an order and lock what it may spend.
+        """Register an order and lock the amount that it may spend.
 
         Raises:
             InsufficientBalance: less is free; nothing changed.
@@ -158,7 +158,7 @@ class Clearing:
         self._accounts[order.account_id].unlock(asset, amount)
 
     def _release(self, order: Order) -> None:
-        """Free what is still held for an order that is final."""
+        """Free the amount still held for a final order."""
         asset, held = self._holds.pop((order.symbol, order.order_id))
         if held:
             self._accounts[order.account_id].unlock(asset, held)

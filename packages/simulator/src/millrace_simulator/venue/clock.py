@@ -34,7 +34,7 @@ class WallClock:
 
 
 class ManualClock:
-    """A clock that only the market's steps move: the same steps give the same times."""
+    """A clock that only the market's steps move: the same steps produce the same times."""
 
     def __init__(self, start_us: int = 1_750_000_000_000_000) -> None:
         self._now_us = start_us

@@ -56,7 +56,7 @@ class Ledger:
         """Return the order that `ref` names.
 
         Raises:
-            UnknownOrder: the account has none such.
+            UnknownOrder: the account has no such order.
         """
         order_id = ref.order_id
         if order_id is None and ref.client_order_id is not None:

@@ -30,11 +30,11 @@ class BalanceChange(Struct, frozen=True):
     account_id: int
     time_us: int
     balances: tuple[Balance, ...]
-    """Each changed balance as it is now."""
+    """Each changed balance, after the change."""
     asset: str | None = None
     """The asset deposited or withdrawn; None when orders caused the change."""
     delta: Decimal | None = None
-    """What was deposited (positive) or withdrawn (negative); None when orders caused the change."""
+    """The deposited (positive) or withdrawn (negative) amount; None if orders caused the change."""
 
 
 class Listener:
@@ -56,4 +56,4 @@ class Listener:
         """An account's balances changed: once for each action, deposit or withdrawal that changed them."""
 
     def on_step(self, now_us: int) -> None:
-        """A step of the market ended (about every 10 ms, also when nothing happened): flush what is batched."""
+        """A step of the market ended (about every 10 ms, also when nothing happened): flush batched events."""

@@ -53,12 +53,12 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     """MARKET only: the amount of quote asset to spend or to take in."""
     price: Decimal | None = None
     time_in_force: TimeInForce | None = None
-    """None takes GTC."""
+    """None means GTC."""
     stop_price: Decimal | None = None
     client_order_id: str | None = None
     """None lets the venue make one."""
     self_trade_prevention: SelfTradePrevention | None = None
-    """None takes the symbol's default."""
+    """None means the symbol's default."""
     strategy_id: int | None = None
     strategy_type: int | None = None
 
@@ -75,7 +75,7 @@ class Order(Struct, frozen=True, kw_only=True):
     type: OrderType
     time_in_force: TimeInForce
     quantity: Decimal
-    """In base asset; of an order sized by quote amount: what it traded."""
+    """In base asset; the traded quantity if the order is sized by quote amount."""
     price: Decimal
     """0 for an order without a price."""
     stop_price: Decimal | None = None
@@ -84,7 +84,7 @@ class Order(Struct, frozen=True, kw_only=True):
     status: OrderStatus = OrderStatus.NEW
     filled: Decimal = Decimal(0)
     filled_quote: Decimal = Decimal(0)
-    """What was paid or received for `filled`, without commission."""
+    """The amount paid or received for `filled`, without commission."""
     is_working: bool = False
     """Whether it is or was in the book; False while it waits for its trigger."""
     created_us: int
@@ -115,16 +115,16 @@ class OwnTrade(Struct, frozen=True, kw_only=True):
     quote: Decimal
     commission: Decimal
     commission_asset: str
-    """What was received: the base asset when buying, the quote asset when selling."""
+    """The received asset: the base asset when buying, the quote asset when selling."""
     is_maker: bool
     time_us: int
 
 
 class Placement(Struct, frozen=True):
-    """What placing an order did at once."""
+    """The immediate result of placing an order."""
 
     order: Order
-    """As it stands after every fill it found."""
+    """Its state after all immediate fills."""
     trades: tuple[OwnTrade, ...]
     """Its fills, in order."""
 
@@ -171,7 +171,7 @@ class Cancellation(Struct, frozen=True):
     """A canceled order and the id that the cancel carried."""
 
     order: Order
-    """As it stands, final; `order.client_order_id` is its own id."""
+    """Its final state; `order.client_order_id` is its own id."""
     cancel_client_order_id: str
 
 

@@ -1,4 +1,4 @@
-"""A symbol's listing: what may be traded, and by which rules."""
+"""A symbol's listing and its trading rules."""
 
 from __future__ import annotations
 

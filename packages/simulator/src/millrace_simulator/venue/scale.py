@@ -10,7 +10,7 @@ _UNIT = 10**PLACES
 
 
 class Scale:
-    """What one tick and one lot of a symbol are worth."""
+    """The value of one tick and one lot of a symbol."""
 
     __slots__ = ("_lot_units", "_tick_units", "lot", "tick")
 
@@ -29,7 +29,7 @@ class Scale:
         return lots * self.lot
 
     def quote(self, product: int) -> Decimal:
-        """Return the amount of quote asset that is so many ticks × lots."""
+        """Return the amount of quote asset for a number of ticks × lots."""
         return product * self.tick * self.lot
 
     def ticks(self, price: Decimal) -> int | None:

@@ -99,7 +99,7 @@ class Tape:
         return self._trades[-limit:] if limit > 0 else []
 
     def since(self, trade_id: int, limit: int | None = None) -> list[PublicTrade]:
-        """Return the trades from this id on, oldest first; all that are kept when `limit` is None."""
+        """Return the trades from this id on, oldest first; all kept ones if `limit` is None."""
         if not self._trades:
             return []
         first = max(0, trade_id - self._trades[0].trade_id)

@@ -114,7 +114,7 @@ class Venue:
         """Run every check of `place` and change nothing.
 
         Raises:
-            VenueError: what `place` would have raised.
+            VenueError: the error that `place` would have raised.
         """
         admit(account, request, self.instrument(request.symbol), self._ledger)
 

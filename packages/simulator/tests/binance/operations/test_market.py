@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MINUTE_MS = 60_000
 
 
-async def test_the_exchange_answers_and_tells_its_time(client: Any) -> None:
+async def test_the_exchange_answers_and_returns_its_time(client: Any) -> None:
     """Ping is empty; time is in ms."""
     assert (await client.get("/api/v3/ping")).body == {}
     assert (await client.get("/api/v3/time")).body["serverTime"] > 1_600_000_000_000
@@ -46,7 +46,7 @@ async def test_a_bad_question_has_its_code(client: Any, params: dict[str, Any], 
 
 
 async def test_trades_are_consecutive_and_found_by_id(client: Any) -> None:
-    """Each fill is a public trade; ids have no hole; history begins at the id asked for."""
+    """Each fill is a public trade; ids have no gaps; history begins at the requested id."""
     for quantity in ("1", "2", "3"):
         await client.order(side="BUY", type="MARKET", quantity=quantity)
     trades = (await client.get("/api/v3/trades", symbol="KCSUSDT")).body
@@ -72,7 +72,7 @@ async def test_aggregates_hold_every_trade_once(client: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v3/klines", "/api/v3/uiKlines"])
-async def test_klines_have_no_holes(client: Any, path: str) -> None:
+async def test_klines_have_no_gaps(client: Any, path: str) -> None:
     """A thousand minutes are there from the start, each joining the one before; the last is running."""
     now_ms = (await client.get("/api/v3/time")).body["serverTime"]
     rows = (await client.get(path, symbol="ETHBTC", interval="1m", limit=1000)).body

@@ -210,7 +210,7 @@ async def test_a_trial_changes_nothing(client: Any) -> None:
 
 
 async def test_all_orders_of_a_symbol_are_canceled(client: Any) -> None:
-    """Every open order goes; where there is none, that is an error."""
+    """Every open order is canceled; without one it is an error."""
     for price in ("6", "7"):
         await client.order(**{**RESTING, "price": price})
     canceled = await client.signed("DELETE", "/api/v3/openOrders", symbol="KCSUSDT")

@@ -1,4 +1,4 @@
-"""What the market streams tell of the venue."""
+"""Events of the market streams."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ async def test_partial_depth_is_the_top_of_the_book(stand: Stand, levels: int) -
     assert reported[-1]["asks"][0][0] in payload
 
 
-async def test_klines_close_one_after_another_without_a_hole(stand: Stand) -> None:
+async def test_klines_close_one_after_another_without_a_gap(stand: Stand) -> None:
     """Every kline is closed once, by `x: true`, with the values that a query returns, with trades or without."""
     stand.market.events_per_second = 100
     client = await stand.connect("/stream?streams=btcusdt@kline_1s/btcusdt@kline_1m")

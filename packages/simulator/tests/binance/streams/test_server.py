@@ -122,7 +122,7 @@ class TestFewStreams:
 
 
 async def test_at_the_end_every_client_is_notified_and_closed(stand: Stand) -> None:
-    """Each client hears `serverShutdown`, then its connection is closed in order with 1001."""
+    """Each client receives `serverShutdown`, then its connection is closed in order with 1001."""
     clients = [await stand.connect(path) for path in ("/ws", "/stream")]
     ending = asyncio.create_task(stand.shut_down())
     for client in clients:

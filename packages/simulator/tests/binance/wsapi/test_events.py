@@ -106,7 +106,7 @@ def test_a_new_order_is_reported_with_every_documented_field() -> None:
 
 
 def test_a_fill_is_reported_with_its_trade_and_commission() -> None:
-    """The last fill stands beside the totals, and a filled order is on the book no more."""
+    """Reports hold the last fill and the totals, and a filled order is no longer on the book."""
     order = msgspec.structs.replace(
         ORDER, status=OrderStatus.FILLED, filled=Decimal(2), filled_quote=Decimal("0.1"), strategy_id=3
     )

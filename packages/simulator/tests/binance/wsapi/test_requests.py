@@ -46,7 +46,7 @@ def test_binances_own_example_has_its_payload() -> None:
 
 
 def test_a_version_before_the_method_is_understood() -> None:
-    """`v3/order.place` is `order.place`; parameters may be left out, and null is none."""
+    """`v3/order.place` is `order.place`; parameters may be left out, and null counts as absent."""
     assert parse_request('{"id":null,"method":"v3/ping"}').method == "ping"
     assert "symbol" not in parse_request('{"id":1,"method":"time","params":{"symbol":null}}').parameters
 

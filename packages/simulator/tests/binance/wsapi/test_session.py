@@ -25,7 +25,7 @@ def _now_ms() -> int:
 
 
 async def test_public_methods_need_no_key(client: ApiClient) -> None:
-    """Time, rules and market data are anybody's; a version before the method changes nothing."""
+    """Time, rules and market data need no account; a version before the method changes nothing."""
     assert await client.result("ping") == {}
     assert abs((await client.result("v3/time"))["serverTime"] - _now_ms()) < 5_000
     assert len((await client.result("depth", symbol="BTCUSDT", limit=5))["bids"]) == 5

@@ -13,8 +13,8 @@ Frame = Mapping[str, Any]
 """A frame from a socket, decoded from JSON."""
 
 
-class Link(NamedTuple):
-    """Place of one frame in a chain of frames."""
+class FrameSpan(NamedTuple):
+    """The numbers that one frame covers in a chain of frames."""
 
     chain: str
     """What is numbered: a book, a subscription, a connection."""
@@ -51,12 +51,12 @@ class SequenceCheck(ABC):
         self._broken: set[str] = set()
 
     @abstractmethod
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
         """Return the place of a frame for each book in it; nothing for frames of another kind."""
 
     def gaps(self, frame: Frame) -> list[Gap]:
         """Return what is missing before a frame."""
-        return [gap for link in self.links(frame) if (gap := self._gap(link)) is not None]
+        return [gap for span in self.spans(frame) if (gap := self._gap(span)) is not None]
 
     def forget(self, market_id: str) -> None:
         """Start over at the next frame of a market, after a new subscription."""
@@ -66,19 +66,19 @@ class SequenceCheck(ABC):
                 del self._market_ids[chain]
                 del self._last[chain]
 
-    def _gap(self, link: Link) -> Gap | None:
-        if link.chain in self._broken and not link.is_whole:
+    def _gap(self, span: FrameSpan) -> Gap | None:
+        if span.chain in self._broken and not span.is_whole:
             return None
-        self._broken.discard(link.chain)
-        known = self._last.get(link.chain)
-        if known is not None and not link.is_whole:
-            if link.last <= known and self.drops_old:
+        self._broken.discard(span.chain)
+        known = self._last.get(span.chain)
+        if known is not None and not span.is_whole:
+            if span.last <= known and self.drops_old:
                 return None
-            if link.first > known + 1 or link.last <= known:
-                self._broken.add(link.chain)
-                return Gap(link.market_id, known + 1, link.first)
-        self._last[link.chain] = link.last
-        self._market_ids[link.chain] = link.market_id
+            if span.first > known + 1 or span.last <= known:
+                self._broken.add(span.chain)
+                return Gap(span.market_id, known + 1, span.first)
+        self._last[span.chain] = span.last
+        self._market_ids[span.chain] = span.market_id
         return None
 
 
@@ -91,7 +91,7 @@ class KucoinSequence(SequenceCheck):
 
     drops_old = True
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
         """Return the place of an increment."""
         topic, market_id = _split(frame.get("topic"), ":")
         if topic in ("/market/level2", "/contractMarket/level2"):
@@ -99,11 +99,11 @@ class KucoinSequence(SequenceCheck):
             last = data.get("sequenceEnd", data.get("sequence"))
             if last is not None:
                 first = data.get("sequenceStart", last)
-                yield Link(topic + market_id, market_id, int(first), int(last))
+                yield FrameSpan(topic + market_id, market_id, int(first), int(last))
         elif str(frame.get("T", "")).startswith("obu.") and "C" in (data := frame.get("d") or {}):
             is_whole = frame.get("t") == "snapshot"
             chain = f"{frame['T']} {frame.get('dp')} {data.get('s')}"
-            yield Link(chain, data.get("s"), int(data.get("O", data["C"])), int(data["C"]), is_whole)
+            yield FrameSpan(chain, data.get("s"), int(data.get("O", data["C"])), int(data["C"]), is_whole)
 
 
 class BybitSequence(SequenceCheck):
@@ -112,12 +112,12 @@ class BybitSequence(SequenceCheck):
     Source: Bybit's documentation, "Orderbook".
     """
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
         """Return the place of a snapshot or delta."""
         topic, data = str(frame.get("topic", "")), frame.get("data")
         if topic.startswith("orderbook.") and isinstance(data, Mapping) and "u" in data:
             update_id = int(data["u"])
-            yield Link(topic, data.get("s"), update_id, update_id, frame.get("type") == "snapshot")
+            yield FrameSpan(topic, data.get("s"), update_id, update_id, frame.get("type") == "snapshot")
 
 
 class HitbtcSequence(SequenceCheck):
@@ -126,14 +126,14 @@ class HitbtcSequence(SequenceCheck):
     Source: HitBTC's documentation, "Subscribe to full order book".
     """
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
         """Return the places of all books in a frame."""
         if frame.get("ch") != "orderbook/full":
             return
         for kind in ("snapshot", "update"):
             for market_id, book in (frame.get(kind) or {}).items():
                 number = int(book["s"])
-                yield Link(market_id, market_id, number, number, kind == "snapshot")
+                yield FrameSpan(market_id, market_id, number, number, kind == "snapshot")
 
 
 class CoinbaseSequence(SequenceCheck):
@@ -142,10 +142,10 @@ class CoinbaseSequence(SequenceCheck):
     Source: Coinbase's documentation of Advanced Trade, "WebSocket overview", `sequence_num`.
     """
 
-    def links(self, frame: Frame) -> Iterator[Link]:
+    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
         """Return the place of any numbered frame."""
         if (number := frame.get("sequence_num")) is not None:
-            yield Link("connection", None, int(number), int(number))
+            yield FrameSpan("connection", None, int(number), int(number))
 
 
 _CHECKS: Final[dict[FrameNumbers, type[SequenceCheck]]] = {

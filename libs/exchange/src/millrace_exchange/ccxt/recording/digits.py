@@ -5,11 +5,14 @@ to the price's tick, for one. What a request decided has been checked against th
 (`precision_errors`), so here it passes as it was decided.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Final
+
+from ccxt.base.exchange import Exchange
 
 from millrace_exchange.ccxt.conversion import ANSWERED, plain
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
@@ -42,11 +45,24 @@ class DigitKeeper(Shortcuts):
     @staticmethod
     def decimal_to_precision(n: Any, *rules: Any, **named_rules: Any) -> Any:
         """Return a number as text, rounded by ccxt's rules unless a request decided on exactly this number."""
-        rounded = Shortcuts.decimal_to_precision(n, *rules, **named_rules)
-        numbers = _decided.get()
-        if not numbers or (number := Digits(str(n))) not in numbers or Decimal(rounded) == number:
-            return rounded
-        return str(number)
+        if (numbers := _decided.get()) and (number := Digits(str(n))) in numbers:
+            return str(number)
+        return Shortcuts.decimal_to_precision(n, *rules, **named_rules)
+
+    @staticmethod
+    def safe_string(dictionary: Any, key: Any, default_value: Any = None) -> Any:
+        """Return a value as text: ccxt's own method does not know decimals, and would send nothing in their place."""
+        if _decided.get() and isinstance(dictionary, dict) and type(value := dictionary.get(key)) is Digits:
+            return str(value)
+        return Exchange.safe_string(dictionary, key, default_value)
+
+    @staticmethod
+    def json(data: Any, params: Any = None) -> Any:
+        """Return JSON in which a decimal stands as its digits."""
+        try:
+            return Exchange.json(data, params)
+        except TypeError:
+            return json.dumps(data, separators=(",", ":"), default=str)
 
     def safe_order(self, order: dict[str, Any], market: Any = None) -> Any:
         """Return ccxt's unified order, and beside its floats the texts that the exchange sent."""

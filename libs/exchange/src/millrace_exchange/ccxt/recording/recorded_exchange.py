@@ -81,7 +81,7 @@ class RecordedExchange(DigitKeeper):
             finally:
                 recorder.received_ns = 0
                 if not is_handled:
-                    # ccxt would read nothing more from this connection, and its streams would be silent for ever.
+                    # ccxt would read nothing more from this connection, and its streams would be silent forever.
                     client.on_error(NetworkError("a message could not be handled, see the log: reconnecting"))
 
         def resolve_answers_only(result: Any, message_hash: str) -> Any:

@@ -1,4 +1,4 @@
-"""A new order, from parameters to what the venue takes; each type has fields that it must and must not have.
+"""A new order, from parameters to the venue's request; each type has fields that it must and must not have.
 
 Source: Binance's rest-api.md, "New order", "Some additional mandatory parameters based on order type".
 """

@@ -1,4 +1,4 @@
-"""Exchange information: what is traded, by which rules, within which limits."""
+"""Exchange information: symbols, their rules, and the limits."""
 
 from __future__ import annotations
 

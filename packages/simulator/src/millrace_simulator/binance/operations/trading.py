@@ -59,7 +59,7 @@ def cancel_order(exchange: Exchange, account: Account, parameters: Parameters) -
 
 
 def cancel_open_orders(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
-    """Cancel every open order on a symbol; -2011 where there is none, as at Binance."""
+    """Cancel every open order on a symbol; -2011 if there is none, as at Binance."""
     instrument = exchange.instrument(parameters)
     with refusals():
         cancellations = exchange.venue.cancel_all(account, instrument.symbol)

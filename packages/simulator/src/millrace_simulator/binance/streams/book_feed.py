@@ -29,7 +29,7 @@ class BookFeed:
             self._publish_best()
 
     def flush(self, now_us: int, *, fast: bool) -> None:
-        """Publish what changed since the last flush of this cadence; nothing when nothing did."""
+        """Publish the changes since the last flush of this cadence, if any."""
         (self._fast if fast else self._slow).flush(now_us)
 
     def _publish_best(self) -> None:

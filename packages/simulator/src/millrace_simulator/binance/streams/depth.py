@@ -47,7 +47,7 @@ class DepthBatch:
             (self._bids if side is Side.BUY else self._asks)[price] = quantity
 
     def take(self) -> DepthUpdate | None:
-        """Return what was gathered and begin anew; None when nothing changed."""
+        """Return the gathered changes and start over; None if nothing changed."""
         if not self._first:
             return None
         update = DepthUpdate(

@@ -57,7 +57,7 @@ class MarketFeed(Listener):
         symbol.book.change(change)
 
     def on_step(self, now_us: int) -> None:
-        """Publish what is due."""
+        """Publish the due events."""
         interval, second = now_us // self._interval_us, now_us // _SECOND_US
         if interval != self._interval:
             self._interval = interval

@@ -59,7 +59,7 @@ class Hub:
         return stream in self._audiences
 
     def publish(self, stream: str, render: Render) -> None:
-        """Send an event to all who listen to the stream; without any, `render` is never called."""
+        """Send an event to all clients of the stream; without any, `render` is never called."""
         audience = self._audiences.get(stream)
         if audience is not None:
             _send(stream, audience, render)

@@ -46,6 +46,6 @@ class SymbolStreams:
 def streams_in_path(tail: str) -> list[str]:
     """Return the streams that a connection's path or query asks for: names with slashes between.
 
-    What is no stream name is passed over: some clients put a number of their own there.
+    Other parts are skipped: some clients put a number of their own there.
     """
     return [part for part in tail.split("/") if "@" in part]

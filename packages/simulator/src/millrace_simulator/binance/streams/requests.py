@@ -73,10 +73,10 @@ Request = Subscribe | Unsubscribe | ListSubscriptions | SetCombined | GetCombine
 
 
 def parse_request(text: str) -> Request:
-    """Return what the client asks for.
+    """Return the client's request.
 
     Raises:
-        BadRequestError: with Binance's code and text, and the id wherever one could be read.
+        BadRequestError: with Binance's code and text, and the id if one could be read.
     """
     try:
         document = msgspec.json.decode(text)

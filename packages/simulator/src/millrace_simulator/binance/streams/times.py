@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class TimeUnit(IntEnum):
-    """What the times that a client reads count; the value is how many of them make a millisecond."""
+    """The unit of times for a client; the value is the number of units in a millisecond."""
 
     MILLISECOND = 1
     MICROSECOND = 1000

@@ -39,7 +39,7 @@ class KlineFeed:
         self._shown: dict[Interval, Kline] = {}
 
     def tick(self, second: int, now_us: int) -> None:
-        """Publish what closed or changed; `second` counts whole seconds of the clock."""
+        """Publish closed and changed candles; `second` counts whole seconds of the clock."""
         for interval, stream in self._streams.klines.items():
             if not self._hub.wanted(stream):
                 self._shown.pop(interval, None)

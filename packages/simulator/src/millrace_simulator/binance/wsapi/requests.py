@@ -46,7 +46,7 @@ class ApiRequest:
 
     @property
     def signed_payload(self) -> str:
-        """Return what a signature must cover: all other parameters, sorted by name."""
+        """Return the text that a signature must cover: all other parameters, sorted by name."""
         others = sorted((name, value) for name, value in self.parameters.values.items() if name != "signature")
         return "&".join(f"{name}={value}" for name, value in others)
 
@@ -94,7 +94,7 @@ def _encode(answer: Mapping[str, Any], rate_limits: list[dict[str, Any]] | None)
 
 
 def _as_text(raw: bytes) -> str | None:
-    # A number stays as its digits were sent: read and printed anew, 1e-5 would no longer fit the signature.
+    # A number stays as its digits were sent: read and printed again, 1e-5 would no longer fit the signature.
     if raw.startswith(b'"'):
         return _texts.decode(raw)
     return None if raw == b"null" else raw.decode()

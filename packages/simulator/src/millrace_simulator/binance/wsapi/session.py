@@ -103,7 +103,7 @@ class ApiSession:
         }
 
     def handle(self, text: str) -> None:
-        """Carry out a request and answer it; then report what happened meanwhile."""
+        """Carry out a request and answer it; then send the events that it caused."""
         self._held = []
         self._connection.send(text_frame(self._answer(text)))
         held, self._held = self._held, None
@@ -146,7 +146,7 @@ class ApiSession:
         return succeeded(request.id, result, self._usage(account) if tells_rate_limits else None)
 
     def _perform(self, request: ApiRequest) -> tuple[Account | None, Any]:
-        """Return the account whose order counts the request used, if any, and the result."""
+        """Return the account whose order count the request used, if any, and the result."""
         method = self._methods.get(request.method)
         if method is not None:
             self._exchange.limits.charge_request(self._address, _SESSION_WEIGHT)

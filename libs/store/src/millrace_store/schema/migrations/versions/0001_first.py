@@ -57,7 +57,7 @@ def _messages(name: str, *columns: sa.Column[object], several: bool = False) -> 
     )
     if options:
         # Days are made when they are needed; these two hold times that are mistakes. There is no default partition:
-        # with one, making a day would wait for whoever reads the table.
+        # with one, making a day would wait for every reader of the table.
         op.execute(f"CREATE TABLE {name}_early PARTITION OF {name} FOR VALUES FROM (MINVALUE) TO ({_FIRST_MS})")
         op.execute(f"CREATE TABLE {name}_late PARTITION OF {name} FOR VALUES FROM ({_LAST_MS}) TO (MAXVALUE)")
     elif large:
