@@ -46,7 +46,6 @@ contracts: $(READY) ## check who imports whom, import circles, sizes of files an
 	@$(BIN)/python tools/circles.py
 	@$(BIN)/python tools/sizes.py
 	@$(BIN)/python tools/words.py
-	@$(BIN)/python tools/words.py
 
 check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
 

@@ -214,3 +214,12 @@ def test_within_is_what_a_budget_then_buys() -> None:
     assert engine.within(Side.BUY, 450) == (4, 420)
     assert engine.within(Side.BUY, 99) == (0, 0)
     assert engine.within(Side.BUY, 10_000) == (7, 750)
+
+
+def test_a_preview_does_not_count_the_orders_of_a_skipped_owner() -> None:
+    """What would be prevented is not found, and the next price is; others at the same price are."""
+    engine = _book((Side.SELL, 2, 100), (Side.SELL, 5, 110))
+    engine.submit(NewOrder(9, Side.SELL, quantity=3, price=100, owner=7))
+    assert engine.cost(Side.BUY, 4, skipped_owner=7) == (4, 420)
+    assert engine.within(Side.BUY, 450, skipped_owner=7) == (4, 420)
+    assert engine.cost(Side.BUY, 4) == (4, 400)

@@ -143,6 +143,21 @@ async def test_a_failed_unit_shows_its_cause(make: MakeUnit, work: Work, health:
     assert (report.state, report.detail) == ("failed", "OSError: no route")
 
 
+class Limited(MillraceError):
+    """A failure after which somebody asked for a pause."""
+
+    retry_after_ms = 300
+
+
+async def test_a_unit_is_not_started_before_the_pause_that_was_asked_for(make: MakeUnit, work: Work) -> None:
+    """A unit that an exchange refused for a while is left alone for that long, however short its own pauses are."""
+    work.failures = [Limited("too many requests")]
+    began_s = asyncio.get_running_loop().time()
+    make()
+    await work.until(lambda: work.began == ["a", "a"])
+    assert asyncio.get_running_loop().time() - began_s >= Limited.retry_after_ms / 1000
+
+
 async def test_a_change_ends_the_pause_after_a_failure(make: MakeUnit, work: Work) -> None:
     """A corrected configuration starts the unit at once."""
     work.failures = [OSError("wrong key")]

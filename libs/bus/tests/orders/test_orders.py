@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, CommandRefused, EmbeddedServer, TaskFailed, UnmergeableOrder
+from millrace_bus import Bus, EmbeddedServer, TaskFailed, UnmergeableOrder
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.slots import by_slot
 from millrace_bus.orders import merger as merger_module
@@ -157,9 +157,9 @@ async def test_an_order_that_cannot_be_merged_holds_up_no_other(
         *(bus.orders.merge(tenant, _record(order_id)) for order_id in ("1", "2", "3")), return_exceptions=True
     )
     assert one == _record("1")
-    assert isinstance(two, CommandRefused)
+    assert isinstance(two, UnmergeableOrder)
     assert isinstance(three, UnmergeableOrder)
-    with pytest.raises(CommandRefused, match="WRONGTYPE"):
+    with pytest.raises(UnmergeableOrder, match="WRONGTYPE"):
         await bus.orders.merge(tenant, _record("2"))
     assert await bus.orders.merge(tenant, _record("4")) == _record("4")
 

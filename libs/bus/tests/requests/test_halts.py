@@ -1,5 +1,6 @@
 """Halts on a real server."""
 
+import pytest
 import redis.asyncio
 
 from millrace_bus import Bus, EmbeddedServer, HaltNote, HaltScope
@@ -34,3 +35,24 @@ def test_a_scope_covers_what_it_names() -> None:
     assert HaltScope(BINANCE).covers(BINANCE, None)
     assert not HaltScope(BINANCE).covers(KUCOIN, "James")
     assert not HaltScope(BINANCE, "James").covers(BINANCE, "Ann")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(b"\xff/*", b"x"), (b"*/*", b"[" * 2_000), (b"*/*", b'{"since":1,"reason":"zastaven\xed"}')]
+)
+async def test_a_halt_that_cannot_be_read_halts(
+    bus: Bus, server: EmbeddedServer, tenant: Tenant, field: bytes, value: bytes
+) -> None:
+    """Whatever its bytes are, somebody wants it stopped."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.hset(halt_key(tenant), field, value)
+    assert len(await bus.halts.get(tenant)) == 1
+
+
+async def test_a_key_of_halts_that_is_no_hash_halts_everything(
+    bus: Bus, server: EmbeddedServer, tenant: Tenant
+) -> None:
+    """A typed SET instead of HSET stops the tenant as well."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(halt_key(tenant), "STOP")
+    assert list(await bus.halts.get(tenant)) == [HaltScope()]

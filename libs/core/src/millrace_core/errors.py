@@ -26,6 +26,14 @@ class Problem(NamedTuple):
 class MillraceError(Exception):
     """Root of every error that millrace raises on purpose."""
 
+    retry_after_ms: int = 0
+    """How long to wait at least before trying again; 0 if nobody asked for a pause."""
+
+    @property
+    def retry_after_s(self) -> float:
+        """Return the same in seconds."""
+        return self.retry_after_ms / 1000
+
 
 class InvalidName(MillraceError):
     """A tenant, agent id or Redis name does not have the protocol's form."""

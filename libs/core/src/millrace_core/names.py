@@ -37,6 +37,14 @@ def tenant(text: str) -> Tenant:
     return Tenant(text)
 
 
+def tenant_or_none(text: str) -> Tenant | None:
+    """Return a text as the name of a tenant; None if it does not name one."""
+    try:
+        return tenant(text)
+    except InvalidName:
+        return None
+
+
 def agent_id(text: str) -> AgentId:
     """Check that a text may name an agent.
 

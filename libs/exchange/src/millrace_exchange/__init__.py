@@ -19,9 +19,9 @@ needs a fact, and raises the four errors by evidence only.
 """
 
 from millrace_exchange.errors import (
-    UNREACHABLE_RETRY_AFTER_MS,
     ExchangeError,
     Fatal,
+    OrderNotFound,
     OutcomeUnknown,
     Rejected,
     Retryable,
@@ -42,7 +42,6 @@ from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 
 __all__ = [
-    "UNREACHABLE_RETRY_AFTER_MS",
     "AccountFeed",
     "Acknowledgement",
     "EventTimes",
@@ -53,6 +52,7 @@ __all__ = [
     "Fatal",
     "MarketFeed",
     "MarketRules",
+    "OrderNotFound",
     "OrderQueries",
     "OutcomeUnknown",
     "Rejected",

@@ -2,20 +2,17 @@
 
 MillraceError
 ├── ExchangeError            exchange, action, kind   root of all failures of an exchange or its connection
-│   ├── Retryable            retry_after_ms           nothing was done; the same may be tried again later
+│   ├── Retryable            retry_after_ms,          nothing was done; the same may be tried again later
+│   │                        is_disconnected
 │   ├── Rejected             reason                   not done as asked, nor will it be if sent again as it is
+│   │   └── OrderNotFound                             the exchange has no such order
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
 │   └── Fatal                                         the account cannot trade: stop it and alert people
 ├── UnknownExchange          exchange                 ccxt has no exchange of that id, or none with streams
 └── UnsupportedCcxt          found, wanted            the installed ccxt is not the required version
 """
 
-from typing import Final
-
 from millrace_core.errors import MillraceError
-
-UNREACHABLE_RETRY_AFTER_MS: Final = 1_000
-"""Pause after a failure that names none, such as an unreachable exchange."""
 
 
 class UnknownExchange(MillraceError):
@@ -44,26 +41,27 @@ class ExchangeError(MillraceError):
         self.action = action
         """The action, such as `createOrder`."""
         self.kind = kind
-        """Name of ccxt's class for it, such as `InsufficientFunds`."""
-
-    @property
-    def retry_after_s(self) -> float:
-        """Return the seconds that the exchange wants us to wait; 0 if it names none."""
-        return 0.0
+        """Name of ccxt's class for it, such as `InsufficientFunds`: for people to read, never to decide by."""
 
 
 class Retryable(ExchangeError):
     """Nothing was done; the request may be tried again."""
 
-    def __init__(self, message: str, *, exchange: str, action: str, kind: str, retry_after_ms: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        exchange: str,
+        action: str,
+        kind: str,
+        retry_after_ms: int = 0,
+        is_disconnected: bool = False,
+    ) -> None:
         super().__init__(message, exchange=exchange, action=action, kind=kind)
         self.retry_after_ms = retry_after_ms
-        """How long to wait first."""
-
-    @property
-    def retry_after_s(self) -> float:
-        """Return the seconds to wait first."""
-        return self.retry_after_ms / 1000
+        """The pause that the exchange asked for after a limit was broken; 0 after any other failure."""
+        self.is_disconnected = is_disconnected
+        """Whether the connection was lost or refused, so that the request may go over another one at once."""
 
 
 class Rejected(ExchangeError):
@@ -73,6 +71,10 @@ class Rejected(ExchangeError):
     def reason(self) -> str:
         """Say why, in the exchange's words."""
         return str(self)
+
+
+class OrderNotFound(Rejected):
+    """The exchange answered that it has no such order."""
 
 
 class OutcomeUnknown(ExchangeError):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import msgspec
 import pytest
 from libs.exchange.tests.contracts import (
     AccountFeedContract,
@@ -80,3 +81,28 @@ async def test_absence_proves_nothing_until_the_window_and_the_backend_are_over(
         exchange = await open_exchange("binance", Credentials(options=options))
         assert exchange.profile.settlement_window_ms == expected_ms
         await exchange.close()
+
+
+async def test_an_edited_stop_is_still_a_stop(exchange: Exchange) -> None:
+    """The order that replaces it has its trigger: without it, it would be filled at once."""
+    stop = msgspec.structs.replace(BID, side="sell", trigger_price=Decimal(6))
+    placed = (await exchange.execution.create_order(stop, "stop")).orders[0]
+    edit = EditPayload(symbol="KCS/USDT", order_id=placed.id, price=Decimal("5.001"))
+    edited = (await exchange.execution.edit_order(edit, "edited")).orders[0]
+    assert (edited.status, edited.filled, edited.trigger_price, edited.price) == ("open", 0, 6, Decimal("5.001"))
+
+
+async def test_an_edited_post_only_order_still_takes_nothing(exchange: Exchange) -> None:
+    """The order that replaces it is post-only as well."""
+    placed = (await exchange.execution.create_order(msgspec.structs.replace(BID, post_only=True), "maker")).orders[0]
+    edit = EditPayload(symbol="KCS/USDT", order_id=placed.id, price=Decimal("5.001"))
+    edited = (await exchange.execution.edit_order(edit, "edited")).orders[0]
+    assert edited.post_only
+
+
+@pytest.mark.parametrize("number", [Decimal("1e21"), Decimal("123456789012345678901234.12345678"), Decimal("1e27")])
+async def test_a_long_number_is_judged(exchange: Exchange, number: Decimal) -> None:
+    """More digits than decimals have by default are a rejection or an order, never an error of another kind."""
+    fits = number == number.to_integral_value()
+    assert (exchange.rules.precision_errors(msgspec.structs.replace(BID, amount_base=number)) == []) is fits
+    assert (exchange.rules.precision_errors(msgspec.structs.replace(BID, price=number)) == []) is fits

@@ -6,7 +6,7 @@ import pytest
 from ccxt.base import errors as ccxt
 
 from millrace_core.names import ExchangeId
-from millrace_exchange import ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable, profile_of
+from millrace_exchange import ExchangeError, Fatal, OrderNotFound, OutcomeUnknown, Rejected, Retryable, profile_of
 from millrace_exchange.ccxt.classification import classify, classify_answer
 from millrace_exchange.profile import ExchangeProfile
 
@@ -45,7 +45,7 @@ TABLE: list[tuple[BaseException, type[ExchangeError]]] = [
     (ccxt.BadRequest('binance {"code":-1013}'), Rejected),
     (ccxt.InvalidOrder("binance LOT_SIZE"), Rejected),
     (ccxt.OrderImmediatelyFillable("binance"), Rejected),
-    (ccxt.OrderNotFound("binance -2011"), Rejected),
+    (ccxt.OrderNotFound("binance -2011"), OrderNotFound),
     (ccxt.MarketClosed("binance"), Rejected),
     (ccxt.NotSupported("binance"), Rejected),
 ]
@@ -122,6 +122,19 @@ def test_a_limit_says_how_long_to_wait() -> None:
     assert unstated.retry_after_ms == BINANCE.requests.ban_ms
     assert isinstance(clock, Retryable)
     assert clock.retry_after_ms == 0
+
+
+def test_only_a_lost_connection_may_be_replaced_by_another() -> None:
+    """What was not sent because the connection broke may go over another one; a limit or a timeout may not."""
+    for error, may_go_elsewhere in (
+        (ccxt.NetworkError("closed"), True),
+        (ccxt.RequestTimeout("slow"), False),
+        (ccxt.DDoSProtection("429"), False),
+        (ccxt.InvalidNonce("-1021"), False),
+    ):
+        found = classify(BINANCE, "createOrder", error, sent=False)
+        assert isinstance(found, Retryable)
+        assert found.is_disconnected is may_go_elsewhere
 
 
 def test_no_secret_is_in_an_error() -> None:

@@ -63,7 +63,13 @@ NOTHING = HistoryWindow()
 
 def client(ccxt: Answers, window: HistoryWindow = NOTHING, ids: ClientOrderIds = BY_OUR_ID) -> CcxtExecutionClient:
     """Return the port over these answers."""
-    profile = ExchangeProfile(exchange=ExchangeId("x"), history=History(own_trades=window), client_order_ids=ids)
+    profile = ExchangeProfile(
+        exchange=ExchangeId("x"),
+        edit="amend",
+        edit_amount="total",
+        history=History(own_trades=window),
+        client_order_ids=ids,
+    )
     return CcxtExecutionClient(CcxtCaller(ccxt, profile, has_keys=True))
 
 
@@ -127,7 +133,9 @@ async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
     """A replacement of no or a negative amount is never sent."""
     filled = Answers()
     filled.fetch_order = AsyncMock(return_value={"id": "1", "symbol": SYMBOL, "amount": 10.0, "filled": 4.0})
-    profile = ExchangeProfile(exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit_amount="remaining")
+    profile = ExchangeProfile(
+        exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit="amend", edit_amount="remaining"
+    )
     account = CcxtExecutionClient(CcxtCaller(filled, profile, has_keys=True))
     with pytest.raises(Rejected, match="4 are filled"):
         await account.edit_order(EditPayload(symbol=SYMBOL, order_id="1", amount_base=Decimal(4)), "new")

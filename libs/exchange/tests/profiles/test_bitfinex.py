@@ -2,11 +2,14 @@
 
 import zlib
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from ccxt.base.errors import InvalidOrder
 
+from millrace_core.requests import CreatePayload
+from millrace_exchange.ccxt.market_rules import CcxtMarketRules
 from millrace_exchange.profiles.bitfinex import PROFILE
 
 CLIENT_ORDER_ID_FORM = r"\d{1,14}"
@@ -36,3 +39,14 @@ def test_ccxt_compares_the_checksum(stale: bool, errors: list[str], recorded: Ca
     signed = checksum - 2**32 if checksum >= 2**31 else checksum
     exchange.ccxt.handle_checksum(socket, [1, "cs", signed + stale], subscription)
     assert socket.errors == errors
+
+
+def test_a_market_that_is_listed_as_a_list_has_rules(recorded: Callable[..., Any]) -> None:
+    """Bitfinex lists no objects, and its orders were never sent because of that."""
+    exchange = recorded("bitfinex")
+    exchange.ccxt.markets[exchange.symbol]["info"] = ["x", None, "0.00006", "2000"]
+    exchange.ccxt.markets[exchange.symbol]["precision"] = {"amount": 8, "price": 5}
+    order = CreatePayload(
+        symbol=exchange.symbol, side="buy", type="limit", amount_base=Decimal("0.5"), price=Decimal("100.5")
+    )
+    assert CcxtMarketRules(exchange.ccxt).precision_errors(order) == []

@@ -31,6 +31,12 @@ class Level:
         self.total = 0
         self.orders: dict[int, RestingOrder] = {}  # a dict keeps the order of arrival and drops from the middle in O(1)
 
+    def without(self, owner: int) -> int:
+        """Return the total of the orders that are not this owner's; 0 owns nothing."""
+        if owner == 0:
+            return self.total
+        return sum(order.remaining for order in self.orders.values() if order.owner != owner)
+
     def first(self) -> RestingOrder:
         """Return the order that trades next; the level is not empty."""
         return next(iter(self.orders.values()))

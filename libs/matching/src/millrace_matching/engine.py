@@ -85,25 +85,29 @@ class Engine:
         found = [(level.price, level.total) for level in self.side(side).levels()]
         return found if limit is None else found[:limit]
 
-    def cost(self, side: Side, quantity: int) -> tuple[int, int]:
-        """Return the fill of a market order of this side now: (lots, ticks × lots)."""
+    def cost(self, side: Side, quantity: int, *, skipped_owner: int = 0) -> tuple[int, int]:
+        """Return what a market order of this side would find now: (lots, ticks × lots).
+
+        The orders of `skipped_owner` are not counted: self-trade prevention expires them instead.
+        """
         lots = product = 0
         for level in self.side(side.opposite).levels():
-            taken = min(level.total, quantity - lots)
+            taken = min(level.without(skipped_owner), quantity - lots)
             lots += taken
             product += taken * level.price
             if lots == quantity:
                 break
         return lots, product
 
-    def within(self, side: Side, budget: int) -> tuple[int, int]:
-        """Return the fill of a market order of this side for a budget: (lots, ticks × lots)."""
+    def within(self, side: Side, budget: int, *, skipped_owner: int = 0) -> tuple[int, int]:
+        """Return what a market order of this side would find for a budget, as `cost` does: (lots, ticks × lots)."""
         lots = product = 0
         for level in self.side(side.opposite).levels():
-            taken = min(level.total, (budget - product) // level.price)
+            offered = level.without(skipped_owner)
+            taken = min(offered, (budget - product) // level.price)
             lots += taken
             product += taken * level.price
-            if taken < level.total:
+            if taken < offered:
                 break
         return lots, product
 

@@ -8,6 +8,7 @@ import structlog
 
 from millrace_bus.cancellation import failure_of
 from millrace_core.backoff import Backoff
+from millrace_core.errors import MillraceError
 from millrace_service.errors import UnitEnded, describe, traceback_of
 from millrace_service.health import UnitHealthReporter
 
@@ -105,7 +106,8 @@ class Unit(Generic[UnitConfigT]):
     def _failed(self, work: "asyncio.Task[None]") -> float:
         error = _why(work)
         cause = describe(error)
-        pause_s = self._backoff.failed()
+        asked_ms = error.retry_after_ms if isinstance(error, MillraceError) else 0
+        pause_s = max(self._backoff.failed(), asked_ms / 1000)
         self.health.count("failures")
         self.health.error(cause)
         self.health.state("failed", cause)

@@ -17,6 +17,8 @@ class TradingControls:
     def __init__(self) -> None:
         self._limits: RiskLimits | None = None
         self._halts: Mapping[HaltScope, HaltNote] | None = None
+        self._unwritten: dict[HaltScope, HaltNote] = {}
+        """Halts in force that Redis does not hold yet; they outlive the unit that was asked for them."""
         self._known = asyncio.Event()
         self._sent_ms: deque[int] = deque()
 
@@ -31,9 +33,26 @@ class TradingControls:
         self._check_known()
 
     def set_halts(self, halts: Mapping[HaltScope, HaltNote]) -> None:
-        """Put halts in force from the next order on; they replace those before."""
-        self._halts = halts
+        """Put the halts that Redis holds in force from the next order on; they replace those before."""
+        self._halts = {**halts, **self._unwritten}
         self._check_known()
+
+    def halt(self, scope: HaltScope, note: HaltNote) -> None:
+        """Put a halt in force now; it stays in force until it is written, and then as long as Redis holds it."""
+        self._unwritten[scope] = note
+        self._halts = {**(self._halts or {}), scope: note}
+
+    def unwritten_halts(self) -> list[tuple[HaltScope, HaltNote]]:
+        """Return the halts that Redis does not hold yet."""
+        return list(self._unwritten.items())
+
+    def halt_written(self, scope: HaltScope) -> None:
+        """Note that Redis holds a halt."""
+        self._unwritten.pop(scope, None)
+
+    def forget_halt(self, scope: HaltScope) -> bool:
+        """Lift a halt that was not written; tell whether there was one."""
+        return self._unwritten.pop(scope, None) is not None
 
     async def known(self) -> None:
         """Wait until limits and halts are both known."""

@@ -2,8 +2,9 @@ import asyncio
 from typing import Any
 
 from millrace_core.ids import RequestId, new_request_id
+from millrace_core.messages import encode
 from millrace_core.names import ExchangeId, Tenant
-from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_executor.answering.intent_ledger import Intent, IntentLedger, decode_intent
 
 TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")
@@ -57,3 +58,9 @@ async def test_what_cannot_be_read_is_never_taken_for_new(platform: Any) -> None
     ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
     assert await ledger.load() == []
     assert ledger.knows(foreign)
+
+
+def test_an_intent_that_names_no_stream_is_unreadable() -> None:
+    """One that was written by hand must not keep the account from starting."""
+    intent = Intent(new_request_id(), "pending", "x", 1, 2)
+    assert decode_intent(encode(intent)) is None

@@ -1,10 +1,12 @@
 """Requests that no account carries out: malformed ones, those for unknown accounts, halts."""
 
+import asyncio
 from typing import Any
 
 import pytest
+import redis.asyncio
 
-from millrace_core.names import ExchangeId, Tenant
+from millrace_core.names import ExchangeId, Tenant, order_key
 
 TENANT = Tenant("StrankaXY")
 ALL = ExchangeId("all")
@@ -128,3 +130,35 @@ async def test_a_halt_of_one_source_leaves_the_others_trading(platform: Any) -> 
     refused = (await resumed.number(1)).response
     assert refused.status == "rejected"
     assert "binance/PingPong" in refused.error.message
+
+
+async def test_a_halt_that_redis_refuses_to_write_is_in_force(platform: Any) -> None:
+    """No order goes through once there is memory again, and the halt is written then."""
+    await platform.start()
+    answers = await platform.answers()
+    await platform.command(b"CONFIG", b"SET", b"maxmemory", b"1")
+    await platform.publish({"action": "halt", "payload": {"reason": "stop"}})
+    async with asyncio.timeout(10), redis.asyncio.Redis.from_url(platform.redis.url) as client:
+        while not (await client.info("commandstats")).get("cmdstat_hset", {}).get("rejected_calls"):
+            await asyncio.sleep(0.02)
+    await platform.command(b"CONFIG", b"SET", b"maxmemory", b"0")
+    async with asyncio.timeout(15):
+        while not await platform.bus.halts.get(TENANT):
+            await asyncio.sleep(0.05)
+    await platform.publish(ORDER)
+    assert (await answers.number(1)).response.error.kind == "Halted"
+    assert platform.orders() == []
+
+
+async def test_an_order_beside_a_foreign_key_is_answered(platform: Any) -> None:
+    """A key of another type where the order's hash belongs costs the hash, and neither the answer nor the account."""
+    await platform.start()
+    answers = await platform.answers()
+    await platform.publish(ORDER)
+    first = int((await answers.number(1)).response.order.id)
+    for order_id in range(first + 1, first + 100):
+        await platform.command(b"SET", order_key(TENANT, str(order_id)).encode(), b"x")
+    await platform.publish(ORDER)
+    assert (await answers.number(2)).response.status == "done"
+    await platform.publish(ORDER)
+    assert (await answers.number(3)).response.status == "done"

@@ -1,6 +1,8 @@
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -8,8 +10,9 @@ import pytest
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import RequestId, new_request_id
+from millrace_core.orders import Order
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
-from millrace_exchange import Exchange, open_exchange
+from millrace_exchange import Exchange, Retryable, open_exchange
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.resolver import Resolver, order_of_own_trades
 from millrace_service import UnitHealthReporter
@@ -76,3 +79,24 @@ async def test_one_question_settles_what_is_there(exchange: Exchange) -> None:
     too_late = await resolver.ask_once(asked(cancel, new_request_id()))
     assert too_late is not None
     assert too_late.status == "failed"
+
+
+async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
+    """Whatever it was that broke the limit, an order or a question, every open question waits until it is over."""
+    limited = Retryable(
+        "too many requests", exchange="binance", action="createOrder", kind="DDoSProtection", retry_after_ms=300
+    )
+    asked_s: list[float] = []
+
+    async def fetch_order(symbol: str, *, client_order_id: str) -> Order:
+        asked_s.append(asyncio.get_running_loop().time())
+        return Order(id="7", symbol=symbol, client_order_id=client_order_id, status="open")
+
+    execution, profile = SimpleNamespace(fetch_order=fetch_order), SimpleNamespace(settlement_window_ms=15_000)
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
+    resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
+    began_s = asyncio.get_running_loop().time()
+    resolver.report(limited)
+    answer = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
+    assert answer.status == "done"
+    assert asked_s[0] - began_s >= 0.3

@@ -10,7 +10,7 @@ import structlog
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId, Tenant
-from millrace_exchange import UNREACHABLE_RETRY_AFTER_MS, Exchange, Retryable, open_exchange
+from millrace_exchange import Exchange, Retryable, open_exchange
 
 log = structlog.get_logger()
 
@@ -29,6 +29,25 @@ class _Shared:
         self.opening = asyncio.Lock()
         self.eager_until = _now() + EAGER_S
         self.exchange: Exchange | None = None
+        self.refusal: Retryable | None = None
+        self.refused_until = 0.0
+
+    def refused(self, error: Retryable) -> None:
+        """Note that the exchange asked for a pause."""
+        self.refusal, self.refused_until = error, _now() + error.retry_after_s
+
+    def check(self) -> None:
+        """Ask nothing of an exchange that wants a pause: each further question may lengthen it.
+
+        Raises:
+            Retryable: the pause is not over; the error says how much of it is left.
+        """
+        left_ms = round((self.refused_until - _now()) * 1000)
+        if self.refusal is not None and left_ms > 0:
+            known = self.refusal
+            raise Retryable(
+                str(known), exchange=known.exchange, action=known.action, kind=known.kind, retry_after_ms=left_ms
+            )
 
 
 class SharedExchanges:
@@ -66,19 +85,21 @@ class SharedExchanges:
         async with shared.opening:
             if shared.exchange is None:
                 shared.exchange = await open_exchange(exchange_id, credentials)
-            await _prepared(shared.exchange, shared.eager_until)
+            shared.check()
+            await _prepared(shared.exchange, shared)
             return shared.exchange
 
 
-async def _prepared(exchange: Exchange, eager_until: float) -> None:
-    """Prepare an exchange; until a time, again and again as long as it cannot be reached."""
+async def _prepared(exchange: Exchange, shared: _Shared) -> None:
+    """Prepare an exchange; at first again and again as long as it cannot be reached."""
     backoff = Backoff(EAGER)
     while True:
         try:
             await exchange.prepare()
         except Retryable as error:
             pause_s = backoff.failed()
-            if error.retry_after_ms > UNREACHABLE_RETRY_AFTER_MS or _now() + pause_s > eager_until:
+            shared.refused(error)
+            if error.retry_after_ms or _now() + pause_s > shared.eager_until:
                 raise
             await asyncio.sleep(pause_s)
         else:

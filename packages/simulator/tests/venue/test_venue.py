@@ -404,3 +404,24 @@ def test_an_unknown_key_is_refused(venue: Venue) -> None:
     """Only the accounts' own keys lead to accounts."""
     with pytest.raises(errors.UnknownApiKey):
         venue.account_by_key("mallory")
+
+
+@pytest.mark.parametrize("size", [{"quantity": Decimal(1)}, {"quote_quantity": Decimal("12.501")}])
+def test_a_market_buy_pays_for_what_lies_beyond_its_own_order(
+    venue: Venue, alice: Account, bob: Account, size: dict[str, Decimal]
+) -> None:
+    """Self-trade prevention expires the account's own offer, and the buy is filled at the next price."""
+    own = venue.place(alice, _limit(Side.SELL, "1", "12.500")).order
+    venue.place(bob, _limit(Side.SELL, "5", "12.501"))
+    bought = venue.place(alice, _market(Side.BUY, **size)).order
+    assert (bought.status, bought.filled, bought.filled_quote) == (OrderStatus.FILLED, 1, Decimal("12.501"))
+    assert venue.order(alice, "KCSUSDT", OrderRef(own.order_id)).status is OrderStatus.EXPIRED_IN_MATCH
+
+
+def test_a_market_buy_that_finds_only_its_own_order_ends_it(venue: Venue, alice: Account) -> None:
+    """Where nobody else offers anything, both expire, as they do on Binance, and nothing stays locked."""
+    own = venue.place(alice, _limit(Side.SELL, "1", "12.500")).order
+    bought = venue.place(alice, _market(Side.BUY, quantity=Decimal(1))).order
+    assert (bought.status, bought.filled) == (OrderStatus.EXPIRED, 0)
+    assert venue.order(alice, "KCSUSDT", OrderRef(own.order_id)).status is OrderStatus.EXPIRED_IN_MATCH
+    assert _owned(alice, "USDT") == (Decimal(1000), Decimal(0))

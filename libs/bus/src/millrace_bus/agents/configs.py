@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from millrace_bus.connection.command_pool import CommandPool
 from millrace_bus.connection.subscriptions import Subscriptions
+from millrace_bus.errors import CommandRefused
 from millrace_core.errors import InvalidName
 from millrace_core.names import CONFIGS_INDEX, AgentId, agent_id, config_key, keyspace_channel
 
 POLL_S = 5.0
 """Poll interval; it catches changes whose keyspace notification was lost."""
 
+_log = logging.getLogger(__name__)
 _ALL = AgentId("*")
 _PREFIX = config_key(AgentId("")).encode()
 
@@ -51,13 +54,15 @@ class Configs:
         try:
             newest = await self.get(agent)
             # One that was written by hand is in no index.
-            await self._register(agent)
+            is_registered = await self._register(agent)
             yield newest
             while True:
                 await _changed_or_due(changed)
-                if (text := await self.get(agent)) != newest:
+                text = await self.get(agent)
+                if text != newest or not is_registered:
+                    is_registered = await self._register(agent)
+                if text != newest:
                     newest = text
-                    await self._register(agent)
                     yield newest
         finally:
             self._subscriptions.remove(subscription)
@@ -100,11 +105,19 @@ class Configs:
         return found
 
     async def _registered(self) -> list[AgentId]:
-        return sorted(AgentId(agent.decode()) for agent in await self._redis.call("SMEMBERS", CONFIGS_INDEX))
+        return sorted(
+            AgentId(agent.decode(errors="replace")) for agent in await self._redis.call("SMEMBERS", CONFIGS_INDEX)
+        )
 
-    async def _register(self, agent: AgentId) -> None:
+    async def _register(self, agent: AgentId) -> bool:
+        """Register an agent; False if Redis refuses to write, which must keep nobody from a text that can be read."""
         # Never taken out: there are few, and one whose configuration was removed gets another most likely.
-        await self._redis.call("SADD", CONFIGS_INDEX, agent)
+        try:
+            await self._redis.call("SADD", CONFIGS_INDEX, agent)
+        except CommandRefused as refused:
+            _log.warning("cannot register the configuration of %s: %s", agent, refused)
+            return False
+        return True
 
 
 async def _changed_or_due(changed: asyncio.Event) -> None:

@@ -1,9 +1,13 @@
 """The heartbeats that agents leave. See docs/protocol.md, "Heartbeats"."""
 
+import contextlib
+
 import msgspec
 
 from millrace_bus.connection.command_pool import CommandPool
+from millrace_bus.errors import CommandRefused
 from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import AGENTS_INDEX, AgentId, agent_key
 
 _HEARTBEAT = msgspec.json.Decoder(Heartbeat)
@@ -36,12 +40,14 @@ class Heartbeats:
         Agents whose heartbeat has expired leave the index. Their next heartbeat brings them back.
         """
         members = await self._redis.call("SMEMBERS", AGENTS_INDEX)
-        agents = {agent_key(AgentId(agent.decode())): agent for agent in sorted(members)}
+        agents = {agent_key(AgentId(agent.decode(errors="replace"))): agent for agent in sorted(members)}
         texts: dict[str, bytes | None] = {}
         for keys in self._redis.grouping(agents):
             texts.update(zip(keys, await self._redis.call("MGET", *keys), strict=True))
         if expired := [agents[key] for key, text in texts.items() if text is None]:
-            await self._redis.call("SREM", AGENTS_INDEX, *expired)
+            # Whoever reads must not need to write: the next reader takes them out.
+            with contextlib.suppress(CommandRefused):
+                await self._redis.call("SREM", AGENTS_INDEX, *expired)
         found = (texts[key] for key in agents)
         return [heartbeat for text in found if text is not None and (heartbeat := _heartbeat(text)) is not None]
 
@@ -49,5 +55,5 @@ class Heartbeats:
 def _heartbeat(text: bytes) -> Heartbeat | None:
     try:
         return _HEARTBEAT.decode(text)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None

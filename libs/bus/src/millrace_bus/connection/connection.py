@@ -134,8 +134,13 @@ async def _log_in(connection: Connection, address: Address, name: str) -> None:
     await connection.call("HELLO", 3, *login, "SETNAME", name.replace(" ", "-"))
     if address.db:
         await connection.call("SELECT", address.db)
-    # A server that is still loading its data greets already, but does nothing else yet.
-    await connection.call("PING")
+    # A server that is still loading its data greets already, but does nothing else yet. One that cannot save (MISCONF)
+    # or runs a script (BUSY) refuses a PING as well, but not what only reads.
+    try:
+        await connection.call("PING")
+    except CommandRefused as refused:
+        if refused.code not in ("MISCONF", "BUSY"):
+            raise
 
 
 def into(answer: "asyncio.Future[Any]") -> ReplySink:

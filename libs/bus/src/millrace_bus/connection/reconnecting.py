@@ -11,7 +11,7 @@ from millrace_bus.connection.address import Address
 from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.connection import CommandPart, Connection, Push, connect
 from millrace_bus.connection.slots import Grouping, one_group
-from millrace_bus.errors import BusError, Disconnected, TaskFailed, Unreachable
+from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, Unreachable
 from millrace_core.backoff import Backoff, BackoffPolicy
 
 CONNECT_TIMEOUT_S = 2.0
@@ -172,5 +172,7 @@ async def _watch(connection: Connection) -> str:
             try:
                 async with asyncio.timeout(PING_AFTER_S):
                     await connection.call("PING")
+            except CommandRefused:
+                continue  # MISCONF and BUSY refuse a PING too; what refuses is there, and may read and publish
             except (Disconnected, TimeoutError):
                 return "the server does not answer" if not connection.lost.done() else connection.lost.result()

@@ -10,22 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import until_answered
 from millrace_bus.connection.connection import Connection, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import BusError, CommandRefused, TaskFailed, UnmergeableOrder
 from millrace_bus.orders.order_hash import Keys, check_numbers, keys_of, place, read_record, storing
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant
 from millrace_core.orders import OrderRecord, join
 
 MOST_AT_ONCE: Final = 64
 """Orders of one transaction, which is repeated as a whole if another client changed one of them."""
 _MULTI, _EXEC = pack("MULTI"), pack("EXEC")
-_UNREADABLE: Final = (msgspec.MsgspecError, LookupError, ValueError)
-"""Errors raised by reading a hash that another program wrote."""
+UNREADABLE_HASH: Final = (*UNREADABLE, LookupError, ValueError)
+"""What reading a hash raises that somebody else has written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +53,8 @@ class OrderMerger:
 
         Raises:
             CommandRefused: Redis does not read or write it.
-            UnmergeableOrder: it, or the stored record of its id, has numbers that are not finite, or cannot be read.
+            UnmergeableOrder: it, or the stored record of its id or its index, cannot be read or has numbers that are
+                not finite. It may have been written without its index.
             TaskFailed: an unforeseen error; it may or may not be merged.
         """
         check_numbers(record)
@@ -115,6 +115,9 @@ class OrderMerger:
             for merge in merges:
                 await self._merge(tenant, [merge])
         elif not merges[0].done.done():
+            if isinstance(error, CommandRefused) and error.code == "WRONGTYPE":
+                # A key of this order's, or of an index that it belongs to, is something else.
+                error = UnmergeableOrder(merges[0].record.order.id, str(error))
             merges[0].done.set_exception(error)
 
     async def _try(self, tenant: Tenant, merges: Sequence[_Merge]) -> list[OrderRecord] | None:
@@ -147,7 +150,7 @@ async def _watched(connection: Connection, merges: Sequence[_Merge]) -> dict[str
     for (key, order_id), fields in zip(keys.items(), hashes, strict=True):
         try:
             found[key] = record = read_record(fields)
-        except _UNREADABLE as error:
+        except UNREADABLE_HASH as error:
             raise UnmergeableOrder(order_id, f"{key} cannot be read: {error}") from error
         if record is None:
             continue

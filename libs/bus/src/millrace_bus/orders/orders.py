@@ -1,12 +1,18 @@
 """Orders in Redis, each the join of what every source reported of it. See docs/protocol.md, "Orders"."""
 
 import asyncio
+import logging
+from collections.abc import Iterable
 
 from millrace_bus.connection.calls import Calls
-from millrace_bus.orders.merger import OrderMerger
+from millrace_bus.connection.connection import CommandPart
+from millrace_bus.errors import CommandRefused
+from millrace_bus.orders.merger import UNREADABLE_HASH, OrderMerger
 from millrace_bus.orders.order_hash import is_of, keys_of, place, read_record
 from millrace_core.names import ExchangeId, Symbol, Tenant, full_order_key, open_orders_key, order_key, orders_key
 from millrace_core.orders import OrderRecord
+
+_log = logging.getLogger(__name__)
 
 
 class OrderHashes:
@@ -41,13 +47,14 @@ class OrderHashes:
 
     async def open_ids(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol) -> set[str]:
         """Return the ids of the open orders."""
-        found: set[bytes] = await self._call("SMEMBERS", open_orders_key(tenant, exchange, symbol))
-        return {order_id.decode() for order_id in found}
+        found = await self._index("SMEMBERS", open_orders_key(tenant, exchange, symbol))
+        return {order_id.decode(errors="replace") for order_id in found}
 
     async def recent(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol, limit: int = 100) -> list[OrderRecord]:
-        """Return the newest orders by creation time, newest first."""
-        found: list[bytes] = await self._call("ZREVRANGE", orders_key(tenant, exchange, symbol), 0, limit - 1)
-        records = await asyncio.gather(*(self._of(tenant, exchange, symbol, each.decode()) for each in found))
+        """Return the newest orders by creation time, newest first; what cannot be read is passed over."""
+        found = await self._index("ZREVRANGE", orders_key(tenant, exchange, symbol), 0, limit - 1)
+        ids = (each.decode(errors="replace") for each in found)
+        records = await asyncio.gather(*(self._of(tenant, exchange, symbol, each) for each in ids))
         return [record for record in records if record is not None]
 
     async def _of(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol, order_id: str) -> OrderRecord | None:
@@ -57,5 +64,25 @@ class OrderHashes:
             return plain
         return await self._read(full_order_key(tenant, exchange, symbol, order_id))
 
+    async def _index(self, command: str, key: str, *bounds: CommandPart) -> Iterable[bytes]:
+        try:
+            found: Iterable[bytes] = await self._call(command, key, *bounds)
+        except CommandRefused as refused:
+            _pass_over(key, refused)
+            return ()
+        return found
+
     async def _read(self, key: str) -> OrderRecord | None:
-        return read_record(await self._call("HGETALL", key))
+        try:
+            return read_record(await self._call("HGETALL", key))
+        except CommandRefused as refused:
+            _pass_over(key, refused)
+        except UNREADABLE_HASH as error:
+            _log.warning("%s is passed over: it cannot be read: %s", key, error)
+        return None
+
+
+def _pass_over(key: str, refused: CommandRefused) -> None:
+    if refused.code != "WRONGTYPE":
+        raise refused
+    _log.warning("%s is passed over: %s", key, refused)

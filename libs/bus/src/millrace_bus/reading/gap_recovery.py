@@ -14,6 +14,7 @@ import msgspec
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, UpdateKind
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import BEGINNING, MessageId
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Message, Status, decode
 from millrace_core.states import StreamState
 
@@ -241,7 +242,7 @@ class GapRecovery:
     def _take_status(self, message: Message) -> Status:
         try:
             status = _STATUS.decode(message.data)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise InvalidMessage(()) from error
         self.said = status.status
         return status

@@ -4,16 +4,20 @@ See docs/protocol.md, "Indexes". Writers register their journals when they begin
 journal that Redis forgot is registered again.
 """
 
+import logging
 from collections.abc import Iterable
 
 from millrace_bus.connection.calls import Call
 from millrace_bus.connection.connection import CommandPart
+from millrace_bus.errors import CommandRefused
 from millrace_core.clock import now_ms
 from millrace_core.errors import InvalidName
-from millrace_core.names import TENANTS_INDEX, StreamName, Tenant, is_snapshot, journals_index
+from millrace_core.names import TENANTS_INDEX, StreamName, Tenant, is_snapshot, journals_index, tenant_or_none
 
 REGISTER_EVERY_S = 60.0
 """How often a writer registers its journals again."""
+
+_log = logging.getLogger(__name__)
 
 
 def registering(tenant: Tenant, *names: str, expire_after_s: int | None = None) -> list[tuple[CommandPart, ...]]:
@@ -33,10 +37,17 @@ def registering(tenant: Tenant, *names: str, expire_after_s: int | None = None) 
 async def journal_names(call: Call, tenants: Iterable[Tenant] | None = None) -> set[str]:
     """Return the names of the journals of some tenants, or of all: streams, their snapshots, requests to trade."""
     if tenants is None:
-        tenants = [Tenant(each.decode()) for each in await call("SMEMBERS", TENANTS_INDEX)]
+        members = (tenant_or_none(each.decode(errors="replace")) for each in await call("SMEMBERS", TENANTS_INDEX))
+        tenants = [tenant for tenant in members if tenant is not None]
     names: set[str] = set()
     for tenant in tenants:
-        found = await call("ZRANGEBYSCORE", journals_index(tenant), now_ms(), "+inf")
+        try:
+            found = await call("ZRANGEBYSCORE", journals_index(tenant), now_ms(), "+inf")
+        except CommandRefused as refused:
+            if refused.code != "WRONGTYPE":
+                raise
+            _log.error("the journals of %s cannot be found: %s; delete %s", tenant, refused, journals_index(tenant))
+            continue
         # A name that is not UTF-8 is not ours; it must not keep the others from being read.
         names.update(name.decode(errors="replace") for name in found)
     return names

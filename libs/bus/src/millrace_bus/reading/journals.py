@@ -1,6 +1,7 @@
 """Reads journals from known positions, many at once, as a database needs. See docs/protocol.md, "Names"."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
@@ -17,6 +18,9 @@ from millrace_core.names import Tenant
 _LONGEST_WAIT_S = 1.0
 """Shorter than the time after which a silent connection is pinged."""
 _LOOK_EVERY_S = 0.01
+_IGNORED_S = 60.0
+"""How long a key that is not a stream is left alone before it is tried again."""
+_log = logging.getLogger(__name__)
 
 
 class Extent(NamedTuple):
@@ -37,6 +41,8 @@ class Journals:
 
     def __init__(self, reconnecting: ReconnectingConnection) -> None:
         self._reconnecting = reconnecting
+        self._ignored_until_s: dict[str, float] = {}
+        """Until when (monotonic) a name is not read, because its key is not a stream."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,10 +59,11 @@ class Journals:
     ) -> dict[str, JournalPage]:
         """Return up to `most` entries after each position, oldest first; journals without new entries are omitted.
 
-        Waits up to `wait_s` (1 s at most) for the first entry. An outage restarts the wait.
+        Waits up to `wait_s` (1 s at most) for the first entry. An outage meanwhile starts the wait again. A key that is
+        not a stream is reported in the log and passed over.
 
         Raises:
-            CommandRefused: Redis refuses, for instance because a key is not a stream.
+            CommandRefused: Redis does not read.
         """
         if not positions:
             await asyncio.sleep(wait_s)
@@ -76,9 +83,23 @@ class Journals:
     async def _read(
         self, positions: Mapping[str, MessageId], names: Sequence[str], most: int, wait_s: float
     ) -> dict[str, JournalPage]:
+        names = [name for name in names if self._ignored_until_s.get(name, 0.0) < time.monotonic()]
+        if not names:
+            await asyncio.sleep(wait_s)
+            return {}
         block = ("BLOCK", int(wait_s * 1_000)) if wait_s > 0 else ()
         after = (str(positions[name]) for name in names)
-        found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *names, *after)
+        try:
+            found = await self._call("XREAD", "COUNT", most, *block, "STREAMS", *names, *after)
+        except CommandRefused as refused:
+            if refused.code != "WRONGTYPE":
+                raise
+            if len(names) == 1:
+                self._ignored_until_s[names[0]] = time.monotonic() + _IGNORED_S
+                _log.error("%s is not read: %s; delete the key", names[0], refused)
+                return {}
+            pages = [await self._read(positions, [name], most, 0.0) for name in names]
+            return {name: page for each in pages for name, page in each.items()}
         return {_text(name): JournalPage.read(entries) for name, entries in (found or {}).items()}
 
     async def last_before(self, name: str, position: MessageId) -> MessageId | None:
@@ -87,7 +108,7 @@ class Journals:
         return first_id(found)
 
     async def extents(self, names: Iterable[str]) -> dict[str, Extent]:
-        """Return the ranges of journals; those that do not exist are omitted."""
+        """Return how far journals reach; those that do not exist, or are not streams, are left out."""
         wanted = tuple(names)
         found = await asyncio.gather(*map(self._extent, wanted))
         return {name: extent for name, extent in zip(wanted, found, strict=True) if extent is not None}
@@ -96,7 +117,7 @@ class Journals:
         try:
             info = await self._call("XINFO", "STREAM", name)
         except CommandRefused as refused:
-            if "no such key" in str(refused):
+            if "no such key" in str(refused) or refused.code == "WRONGTYPE":
                 return None
             raise
         first = info[b"first-entry"]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import msgspec
 
 from millrace_bus.connection.calls import Call
+from millrace_bus.errors import CommandRefused
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import ExchangeId, Tenant, halt_key
 
 
@@ -55,14 +57,19 @@ class Halts:
         return bool(await self._call("HDEL", halt_key(tenant), str(scope)))
 
     async def get(self, tenant: Tenant) -> dict[HaltScope, HaltNote]:
-        """Return all halts; one with an unreadable note counts too."""
-        found = await self._call("HGETALL", halt_key(tenant))
-        return {HaltScope.parse(field.decode()): _note(value) for field, value in found.items()}
+        """Return everything that is halted; a note, or a key, that cannot be read halts all the same."""
+        try:
+            found = await self._call("HGETALL", halt_key(tenant))
+        except CommandRefused as refused:
+            if refused.code != "WRONGTYPE":
+                raise
+            return {HaltScope(): HaltNote(since=0, reason=f"the key {halt_key(tenant)} is not a hash; delete it")}
+        return {HaltScope.parse(field.decode(errors="replace")): _note(value) for field, value in found.items()}
 
 
 def _note(value: bytes) -> HaltNote:
     try:
         return _NOTE.decode(value)
-    except msgspec.MsgspecError:
-        # Written by hand: only the halt itself matters.
+    except UNREADABLE:
+        # Written by hand: what matters is that somebody wants it halted.
         return HaltNote(since=0, reason=value.decode(errors="replace"))

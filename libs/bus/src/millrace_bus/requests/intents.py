@@ -38,7 +38,7 @@ class Intents:
     async def all(self, tenant: Tenant, exchange: ExchangeId) -> dict[RequestId, bytes]:
         """Return all intents of an account."""
         found: dict[bytes, bytes] = await self._call("HGETALL", intents_key(tenant, exchange))
-        return {RequestId(request_id.decode()): intent for request_id, intent in found.items()}
+        return {RequestId(request_id.decode(errors="replace")): intent for request_id, intent in found.items()}
 
     async def remove(self, tenant: Tenant, exchange: ExchangeId, *request_ids: RequestId) -> None:
         """Forget requests."""

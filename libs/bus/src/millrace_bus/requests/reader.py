@@ -18,6 +18,7 @@ from millrace_bus.reading.journal_index import registering
 from millrace_bus.reading.journal_page import entry_body
 from millrace_core.backoff import Backoff
 from millrace_core.clock import now_ms, now_ns
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant, trader_actions
 
 GROUP = "executor"
@@ -236,6 +237,6 @@ class _Typed:
 def _is_journaled(data: bytes) -> bool:
     try:
         return _origin.decode(data).journaled
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         # Typed with a mistake: it is to be answered with what is wrong.
         return False

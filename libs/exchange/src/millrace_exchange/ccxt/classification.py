@@ -25,9 +25,9 @@ from aiohttp import ClientConnectorError
 from ccxt.base import errors as ccxt
 
 from millrace_exchange.errors import (
-    UNREACHABLE_RETRY_AFTER_MS,
     ExchangeError,
     Fatal,
+    OrderNotFound,
     OutcomeUnknown,
     Rejected,
     Retryable,
@@ -85,8 +85,16 @@ def classify(
     text = redacted(str(error)) or kind
     text = f"{rule.why}: {text}" if rule else text
     if error_class is Retryable:
-        wait_ms = _retry_after_ms(profile, error, retry_after_ms)
-        return Retryable(text, exchange=profile.exchange, action=action, kind=kind, retry_after_ms=wait_ms)
+        return Retryable(
+            text,
+            exchange=profile.exchange,
+            action=action,
+            kind=kind,
+            retry_after_ms=_retry_after_ms(profile, error, retry_after_ms),
+            is_disconnected=_is_disconnected(error),
+        )
+    if error_class is Rejected and isinstance(error, ccxt.OrderNotFound):
+        error_class = OrderNotFound
     return error_class(text, exchange=profile.exchange, action=action, kind=kind)
 
 
@@ -161,7 +169,12 @@ def _never_connected(error: BaseException) -> bool:
     return isinstance(error.__cause__, ClientConnectorError)
 
 
+def _is_disconnected(error: BaseException) -> bool:
+    # Limits, wrong clocks and timeouts are subclasses: over another connection they would be no better.
+    return type(error) is ccxt.NetworkError
+
+
 def _retry_after_ms(profile: ExchangeProfile, error: BaseException, asked_ms: int | None) -> int:
-    if isinstance(error, _LIMITED):
-        return asked_ms if asked_ms is not None else profile.requests.ban_ms
-    return 0 if isinstance(error, ccxt.InvalidNonce) else UNREACHABLE_RETRY_AFTER_MS
+    if not isinstance(error, _LIMITED):
+        return 0
+    return asked_ms if asked_ms is not None else profile.requests.ban_ms

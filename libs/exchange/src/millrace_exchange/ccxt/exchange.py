@@ -43,7 +43,9 @@ class CcxtExchange:
                 await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws)
             except Fatal:
                 raise
-            except ExchangeError:
+            except ExchangeError as error:
+                if error.retry_after_ms:
+                    raise
                 # Orders go over REST then; the keys are as good or bad there.
                 await caller.call("fetchBalance", caller.ccxt.fetch_balance)
 

@@ -4,17 +4,25 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from millrace_core.clock import now_ns
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
 from millrace_exchange.ccxt.classification import classify_answer
 from millrace_exchange.ccxt.conversion import order_of
-from millrace_exchange.ccxt.order_arguments import create_arguments, digits, edit_params, further_params
-from millrace_exchange.ccxt.order_queries import ORDER_NOT_FOUND, CcxtOrderQueries
+from millrace_exchange.ccxt.order_arguments import (
+    create_arguments,
+    digits,
+    edit_params,
+    further_params,
+)
+from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.recording.digits import decided
 from millrace_exchange.ccxt.recording.recorded_exchange import Sending
-from millrace_exchange.errors import Rejected, Retryable
+from millrace_exchange.errors import OrderNotFound, Rejected, Retryable
 from millrace_exchange.ports import Acknowledgement
+from millrace_exchange.profile import ExchangeProfile
 
 
 class CcxtExecutionClient(CcxtOrderQueries):
@@ -46,16 +54,19 @@ class CcxtExecutionClient(CcxtOrderQueries):
         Exchanges want all terms, so those that the payload leaves out are asked for first. The amount is that of the
         whole order, with what was filled: a fill between the question and the edit still comes on top of it.
         """
+        if self._caller.profile.edit in ("unsupported", "unknown"):
+            raise _not_editable(self._caller.profile, "an edit")
         order = await self._found("editOrder", payload)
+        payload = self._complete(payload, order)
         amount, price = self._amount_to_send(payload, order), payload.price or order.price
-        params = edit_params(self._caller.profile, payload, client_order_id)
+        params = self._kept_terms(order) | edit_params(self._caller.profile, payload, client_order_id)
         with decided(amount, price, payload.trigger_price):
             return await self._send(
                 "editOrder",
                 self._caller.ccxt.edit_order,
                 order.id,
                 payload.symbol,
-                payload.type or order.type,
+                self._post_only_type(order) or payload.type or order.type,
                 payload.side or order.side,
                 digits(amount),
                 digits(price),
@@ -75,11 +86,33 @@ class CcxtExecutionClient(CcxtOrderQueries):
         acknowledged_ns = now_ns()
         return Acknowledgement(tuple(orders), timed.at_ns or acknowledged_ns, acknowledged_ns)
 
+    def _complete(self, payload: EditPayload, order: Order) -> EditPayload:
+        """Return an edit that keeps the trigger where a new order replaces the former."""
+        profile = self._caller.profile
+        if payload.trigger_price is None and profile.edit == "cancel_replace":
+            payload = replace(payload, trigger_price=order.trigger_price)
+        if payload.trigger_price is not None and not profile.trigger_orders:
+            raise _not_editable(profile, "the edit of a stop")
+        return payload
+
+    def _kept_terms(self, order: Order) -> dict[str, Any]:
+        """Return the terms that a new order would not have by itself; an amended one keeps them."""
+        if self._caller.profile.edit != "cancel_replace":
+            return {}
+        post_only = {"postOnly": True} if order.post_only and self._caller.profile.post_only_type is None else {}
+        return post_only | ({"reduceOnly": True} if order.reduce_only else {})
+
+    def _post_only_type(self, order: Order) -> str | None:
+        is_replaced = self._caller.profile.edit == "cancel_replace"
+        return self._caller.profile.post_only_type if is_replaced and order.post_only else None
+
     def _amount_to_send(self, payload: EditPayload, order: Order) -> Decimal | None:
         """Return the amount of an edit as the exchange counts it, so that the total is what was asked for."""
         profile, total = self._caller.profile, payload.amount_base or order.amount
-        if total is None or not order.filled or profile.edit_amount != "remaining":
+        if total is None or not order.filled or profile.edit_amount == "total":
             return total
+        if profile.edit_amount == "unknown":
+            raise _not_editable(profile, "the edit of a partly filled order")
         if total <= order.filled:
             reason = f"$.payload.amountBase: {order.filled:f} are filled; the new amount {total:f} must be larger"
             raise Rejected(reason, exchange=profile.exchange, action="editOrder", kind="InvalidOrder")
@@ -91,7 +124,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
         )
         if order is None:
             exchange = self._caller.profile.exchange
-            raise Rejected("no such order", exchange=exchange, action=action, kind=ORDER_NOT_FOUND)
+            raise OrderNotFound("no such order", exchange=exchange, action=action, kind="OrderNotFound")
         return order
 
     async def _symbols_with_open_orders(self) -> list[str]:
@@ -101,10 +134,8 @@ class CcxtExecutionClient(CcxtOrderQueries):
         method = self._caller.ccxt.cancel_all_orders
         try:
             answer = await self._caller.call("cancelAllOrders", method, symbol, dict(params), timed=timed)
-        except Rejected as error:
-            if error.kind == ORDER_NOT_FOUND:
-                return []
-            raise
+        except OrderNotFound:
+            return []
         return [order_of(order) for order in answer if order.get("id")]
 
     async def _send_fastest(self, action: str, method: str, *arguments: Any) -> Acknowledgement:
@@ -114,7 +145,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
                 return await self._send(action, getattr(ccxt, f"{method}_ws"), *arguments)
             except Retryable as error:
                 # A limit or a wrong clock would only be reported again over REST.
-                if error.kind != "NetworkError":
+                if not error.is_disconnected:
                     raise
         return await self._send(action, getattr(ccxt, method), *arguments)
 
@@ -125,3 +156,8 @@ class CcxtExecutionClient(CcxtOrderQueries):
         if (error := classify_answer(self._caller.profile, action, answer)) is not None:
             raise error
         return Acknowledgement((order_of(answer),), timed.at_ns or acknowledged_ns, acknowledged_ns)
+
+
+def _not_editable(profile: ExchangeProfile, what: str) -> Rejected:
+    text = f"{what} is not supported on {profile.exchange}: cancel the order and create another"
+    return Rejected(text, exchange=profile.exchange, action="editOrder", kind="NotSupported")

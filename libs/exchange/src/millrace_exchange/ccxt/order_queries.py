@@ -1,6 +1,6 @@
 """Questions about one account's orders, through ccxt."""
 
-from typing import Any, Final
+from typing import Any
 
 from millrace_core.clock import now_ms
 from millrace_core.market import Balances, Trade
@@ -8,9 +8,7 @@ from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.classification import classify_answer
 from millrace_exchange.ccxt.conversion import balances_of, order_of, trade_of
-from millrace_exchange.errors import Rejected
-
-ORDER_NOT_FOUND: Final = "OrderNotFound"
+from millrace_exchange.errors import OrderNotFound
 
 
 class CcxtOrderQueries:
@@ -33,10 +31,8 @@ class CcxtOrderQueries:
         ask = self._caller.ccxt.fetch_order
         try:
             answer = await self._caller.call("fetchOrder", ask, order_id or "", symbol, params)
-        except Rejected as error:
-            if error.kind == ORDER_NOT_FOUND:
-                return None
-            raise
+        except OrderNotFound:
+            return None
         return self._identified("fetchOrder", answer)
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:

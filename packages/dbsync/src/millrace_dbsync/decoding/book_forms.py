@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Level
 
 _DIGITS: Final = b"0123456789.-"
@@ -53,7 +54,7 @@ class BookForms:
             return False
         try:
             self._prove(texts, forms)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return False
         return True
 

@@ -8,7 +8,7 @@ from millrace_bus import JournalEntry
 from millrace_core.clock import DAY_MS, NS_PER_MS, now_ms
 from millrace_core.errors import InvalidMessage, Problem
 from millrace_core.ids import MessageId
-from millrace_core.json_problems import problem_of
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.messages import Message, decode
 from millrace_store import Place
 
@@ -66,7 +66,7 @@ def read(decoder: "msgspec.json.Decoder[_ModelT]", data: msgspec.Raw | bytes) ->
     """
     try:
         return decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise InvalidMessage((problem_of(error),)) from error
 
 

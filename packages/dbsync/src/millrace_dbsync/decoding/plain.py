@@ -11,6 +11,7 @@ import msgspec
 
 from millrace_bus import JournalPage
 from millrace_core.clock import DAY_MS, NS_PER_MS, now_ms
+from millrace_core.json_problems import UNREADABLE
 
 
 class PlainTrace(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -55,7 +56,7 @@ def read_page(decoder: "msgspec.json.Decoder[list[DeltaT]]", page: JournalPage) 
         return None
     try:
         deltas = decoder.decode(text)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
     # Bodies that are not JSON by themselves might be JSON when joined, but then not all ids would be right.
     return deltas if ",".join([delta.id for delta in deltas]).encode() == b",".join(page.texts) else None

@@ -8,6 +8,7 @@ import msgspec
 from millrace_bus import JournalEntry, JournalPage
 from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
 from millrace_dbsync.decoding.envelopes import credible, envelope, invalid, place_of, read, text_of
@@ -143,7 +144,7 @@ def _asked_at(entry_id: MessageId, text: bytes) -> int:
     """Return the time of a request (ms): its own, else when Redis added it, which is in the id of the entry."""
     try:
         return credible(_ASKED_AT.decode(text).requested_at or entry_id.epoch)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return credible(entry_id.epoch)
 
 

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from millrace_bus import Intents
+from millrace_core.errors import InvalidName
 from millrace_core.ids import RequestId
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response, ResponseStatus, encode
@@ -115,9 +116,11 @@ _decoder = msgspec.json.Decoder(Intent)
 def decode_intent(raw: bytes) -> Intent | None:
     """Return an entry of the ledger; None if the bytes are not of its form."""
     try:
-        return _decoder.decode(raw)
-    except UNREADABLE:
+        intent = _decoder.decode(raw)
+        StreamName.parse(intent.answer_to)
+    except (*UNREADABLE, InvalidName):
         return None
+    return intent
 
 
 class IntentLedger:

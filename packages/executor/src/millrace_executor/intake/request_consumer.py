@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from millrace_bus import Arrived, Bus, HaltNote, HaltScope, RequestReader
+from millrace_bus import Arrived, Bus, CommandRefused, HaltNote, HaltScope, RequestReader
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.names import AgentId, ExchangeId, Tenant
@@ -86,10 +86,11 @@ class RequestConsumer:
         if isinstance(request, Halt):
             # However late it comes: to stop is safe.
             note = HaltNote(since=now_ms(), reason=request.payload.reason, by=request.payload.by)
-            await self._bus.halts.set(self._tenant, scope, note)
+            self._controls.halt(scope, note)
+            await self._write_halts()
         elif now_ms() > accepted.valid_until_ms:
             return accepted.error_answer("expired", "Expired", "the request expired; halts stay as they are")
-        elif not await self._bus.halts.clear(self._tenant, scope):
+        elif not (await self._bus.halts.clear(self._tenant, scope) | self._controls.forget_halt(scope)):
             halted = ", ".join(map(str, await self._bus.halts.get(self._tenant))) or "nothing"
             reason = f"{scope} is not halted; halted (exchange/source): {halted}"
             return accepted.error_answer("rejected", "BadRequest", reason)
@@ -111,9 +112,19 @@ class RequestConsumer:
             if intent.verdict is not None:
                 await self._responder.finish(intent, intent.verdict, intent.trace)
 
+    async def _write_halts(self) -> None:
+        """Write the halts that Redis does not hold yet; they are in force before, and if it refuses to write."""
+        try:
+            for scope, note in self._controls.unwritten_halts():
+                await self._bus.halts.set(self._tenant, scope, note)
+                self._controls.halt_written(scope)
+        except CommandRefused as refused:
+            self._health.error(f"a halt is in force but cannot be written: {refused}")
+
     async def _follow_halts(self) -> None:
         while True:
             await asyncio.sleep(HALTS_EVERY_S)
+            await self._write_halts()
             await self._read_halts()
             await self._ledger.prune(now_ms())
 

@@ -75,6 +75,8 @@ async def reconcile(
 ) -> NoReturn:
     """Ask now, every `every_s`, and when woken; a failure that may pass is counted, and asked again sooner.
 
+    Nothing is asked before the pause is over that an exchange wants after a limit.
+
     Raises:
         Fatal: the account cannot be asked any more.
     """
@@ -87,7 +89,8 @@ async def reconcile(
             raise
         except ExchangeError as error:
             health.error(error)
-            pause_s = max(RECONCILE_RETRY_S, getattr(error, "retry_after_ms", 0) / 1000)
+            await asyncio.sleep(error.retry_after_s)
+            pause_s = RECONCILE_RETRY_S
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await wake.wait()
@@ -112,8 +115,7 @@ async def _keep_following(stream: Stream) -> NoReturn:
 def _pause_s(error: ExchangeError, backoff: Backoff) -> float:
     if isinstance(error, Fatal | Rejected):
         return REFUSED_PAUSE_S
-    limit_s = error.retry_after_ms / 1000 if isinstance(error, Retryable) and "Limit" in error.kind else 0.0
-    return max(backoff.failed(), limit_s)
+    return backoff.failed(at_least_s=error.retry_after_s)
 
 
 async def _follow_once(stream: Stream) -> ExchangeError:
@@ -132,7 +134,7 @@ async def _follow_once(stream: Stream) -> ExchangeError:
         await asyncio.wait({following})
     if broken.done():
         name = stream.unit.name
-        return Retryable(broken.result(), exchange=name.exchange, action=name.action, kind="Broken", retry_after_ms=0)
+        return Retryable(broken.result(), exchange=name.exchange, action=name.action, kind="Broken")
     return _failure(following)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import ClassVar, Final, NoReturn, cast
 
-from millrace_bus import Bus, Published
+from millrace_bus import Bus, Published, UnmergeableOrder
 from millrace_core.actions import ORDERS, StreamAction
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.orders import Order, OrderRecord, OrdersDelta, OrdersSnapshot, join
@@ -96,12 +96,19 @@ class OrdersStream(Stream):
         while True:
             records, event, is_live = await self._changed.get()
             try:
-                tenant = self.unit.name.tenant
-                merged = [await self._bus.orders.merge(tenant, record) for record in records]
+                merged = [await self._merge(record) for record in records]
                 if changed := self._cache.take(merged):
                     self.publish(OrdersDelta(orders=changed), event, is_live=is_live)
             finally:
                 self._changed.task_done()
+
+    async def _merge(self, record: OrderRecord) -> OrderRecord:
+        try:
+            return await self._bus.orders.merge(self.unit.name.tenant, record)
+        except UnmergeableOrder as error:
+            # What somebody else wrote there must not end the stream: trying again would fail again.
+            self.health.error(error)
+            return record
 
     def take_snapshot(self, as_of: str) -> OrdersSnapshot:
         """Return the open orders."""

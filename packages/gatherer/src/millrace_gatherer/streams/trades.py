@@ -111,7 +111,10 @@ class TradesStream(Stream):
             wait_s = self.poll_s if await self._fill() else SUBSCRIBING_S
 
     async def _fill(self) -> bool:
-        """Ask until nothing is missing before what is held back, then publish that; return False if asking failed."""
+        """Ask until nothing is missing before what is held back, then publish that; return False if asking failed.
+
+        After a limit it returns once the pause that the exchange asked for is over.
+        """
         fruitless, fresh = 0, list[Trade]()
         try:
             while fruitless < MAX_FRUITLESS:
@@ -134,6 +137,7 @@ class TradesStream(Stream):
             raise
         except ExchangeError as error:
             self.health.error(error)
+            await asyncio.sleep(error.retry_after_s)
             return False
         self._publish(self._sequence.unseen([*fresh, *self._held]))
         self._held = []

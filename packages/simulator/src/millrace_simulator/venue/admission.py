@@ -39,7 +39,7 @@ def admit(account: Account, request: OrderRequest, instrument: Instrument, ledge
     """
     if not instrument.trading:
         raise SymbolHalted(request.symbol)
-    checked = ticket(request, instrument)
+    checked = ticket(request, instrument, account.account_id)
     _check_orders(account, request, instrument, ledger)
     free = account.free(checked.asset)
     if free < checked.hold:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from millrace_matching import OrderType, Side
+from millrace_matching import OrderType, SelfTradePrevention, Side
 from millrace_simulator.venue.errors import FilterFailure, InvalidRequest, NoLiquidity
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.orders import OrderRequest
@@ -30,8 +30,8 @@ class Ticket(Struct, frozen=True, kw_only=True):
     """The amount to lock when it is free; the budget then follows from it."""
 
 
-def ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
-    """Check a request against everything but the account.
+def ticket(request: OrderRequest, instrument: Instrument, owner: int) -> Ticket:
+    """Check a request of an owner against everything but the account's balance.
 
     Raises:
         InvalidRequest: its fields contradict each other.
@@ -44,7 +44,7 @@ def ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
     if request.price is not None:
         _check_percent(request.price, instrument)
     if request.type is OrderType.MARKET:
-        return _market_ticket(request, instrument)
+        return _market_ticket(request, instrument, owner)
     quantity = request.quantity or ZERO
     lots = _lots(quantity, instrument, at_market=not request.type.has_price)
     reference = request.price if request.price is not None else request.stop_price or ZERO
@@ -58,20 +58,16 @@ def ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
     return Ticket(lots=lots, price=price, trigger=trigger, budget=None, asset=asset, hold=hold, hold_up_to=most)
 
 
-def _market_ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
+def _market_ticket(request: OrderRequest, instrument: Instrument, owner: int) -> Ticket:
     """Size a market order by the book, so that the amount it spends is known before it trades."""
-    engine, scale = instrument.engine, instrument.scale
+    scale = instrument.scale
     if request.quantity is not None:
         lots = _lots(request.quantity, instrument, at_market=True)
         _check_notional(instrument.statistics.average_price().price * request.quantity, instrument, at_market=True)
-        found, product = engine.cost(request.side, lots)
+        _, product = _found(request, instrument, owner)
     else:
-        amount = request.quote_quantity or ZERO
-        _check_notional(amount, instrument, at_market=True)
-        found, product = engine.within(request.side, scale.budget(amount))
-        lots = found
-    if found == 0:
-        raise NoLiquidity
+        _check_notional(request.quote_quantity or ZERO, instrument, at_market=True)
+        lots, product = _found(request, instrument, owner)
     hold = scale.quantity(lots) if request.side is Side.SELL else scale.quote(product)
     return Ticket(
         lots=lots,
@@ -82,6 +78,25 @@ def _market_ticket(request: OrderRequest, instrument: Instrument) -> Ticket:
         hold=hold,
         hold_up_to=hold,
     )
+
+
+def _found(request: OrderRequest, instrument: Instrument, owner: int) -> tuple[int, int]:
+    """Return what a market order finds: (lots, ticks × lots).
+
+    What the account itself offers is counted only where nobody else offers anything: a taker whose mode expires its
+    makers goes on to the next price, and by the price of its own order it could not pay for that.
+    """
+    engine, scale = instrument.engine, instrument.scale
+    mode = request.self_trade_prevention or instrument.rules.default_self_trade_mode
+    for skipped in (owner, 0) if mode is SelfTradePrevention.EXPIRE_MAKER else (0,):
+        if request.quantity is not None:
+            lots, product = engine.cost(request.side, scale.lots(request.quantity) or 0, skipped_owner=skipped)
+        else:
+            budget = scale.budget(request.quote_quantity or ZERO)
+            lots, product = engine.within(request.side, budget, skipped_owner=skipped)
+        if lots:
+            return lots, product
+    raise NoLiquidity
 
 
 def _check_fields(request: OrderRequest) -> None:
