@@ -23,7 +23,8 @@ class RecordedCcxt:
     def __init__(self, exchange: str, options: dict[str, Any] | None = None) -> None:
         self.profile: ExchangeProfile = profile_of(exchange)
         self.ccxt: Any = load_exchange(exchange)({"options": options or {}})
-        self.symbol: str = getattr(_own_test(exchange), "SYMBOL", "BTC/USDT")
+        own_test = _own_test(exchange) if (Path(__file__).parent / f"test_{exchange}.py").exists() else None
+        self.symbol: str = getattr(own_test, "SYMBOL", "BTC/USDT")
         self.client_order_id = self.profile.client_order_ids.of(OUR_ID)
         self.answer: Any = {}
         """What the exchange answers to everything."""

@@ -68,7 +68,7 @@ async def test_a_stop_that_ccxt_does_not_translate_or_find_is_rejected(recorded:
 
 
 @pytest.mark.parametrize("name", ["mexc", "kucoinfutures", "poloniex", "hitbtc", "bitget", "coinbase"])
-async def test_an_edit_of_unknown_meaning_is_rejected(recorded: Callable[..., Any], name: str) -> None:
+async def test_an_edit_whose_amount_is_not_understood_is_rejected(recorded: Callable[..., Any], name: str) -> None:
     """Where an edit does not exist, or nobody knows whether its amount counts what is filled, nothing is sent."""
     exchange = recorded(name)
     edit = EditPayload(symbol=exchange.symbol, order_id="1", price=Decimal(21))
