@@ -16,7 +16,7 @@ from millrace_api.access.middleware import AccessMiddleware
 from millrace_api.access.sessions import COOKIE
 from millrace_api.documents import components, json_response, returns_problem
 from millrace_api.parameters import only_known
-from millrace_api.problems import ApiError, unavailable
+from millrace_api.problems import ApiError, refused, unavailable
 from millrace_api.routes import (
     account,
     agents,
@@ -31,6 +31,7 @@ from millrace_api.routes import (
     tokens,
 )
 from millrace_api.services import Services
+from millrace_bus import BusError
 from millrace_core.config.reading import message_of
 from millrace_core.errors import Problem
 from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
@@ -117,6 +118,11 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(DatabaseUnavailable)
     async def on_database_unavailable(request: Request, error: DatabaseUnavailable) -> Response:
         return unavailable("the database").response()
+
+    @app.exception_handler(BusError)
+    async def on_bus_error(request: Request, error: BusError) -> Response:
+        log.warning("Redis did not serve a request", method=request.method, path=request.url.path, cause=str(error))
+        return refused(str(error)).response()
 
     @app.exception_handler(Exception)
     async def on_unexpected_error(request: Request, error: Exception) -> Response:

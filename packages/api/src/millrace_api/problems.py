@@ -83,6 +83,11 @@ def unavailable(what: str) -> ApiError:
     return ApiError(503, f"{what} does not answer; nothing was done: try again", headers={"Retry-After": "2"})
 
 
+def refused(reason: str) -> ApiError:
+    """Return the error for what Redis refuses, such as a write while it is out of memory."""
+    return ApiError(503, f"Redis refuses it; nothing was done: {reason}", headers={"Retry-After": "2"})
+
+
 def not_found(what: str) -> ApiError:
     """Return the 404 for data that does not exist or belongs to another tenant: both look the same."""
     return ApiError(404, f"there is no {what} for this tenant")

@@ -12,9 +12,9 @@ from millrace_api.agents import AgentEvents
 from millrace_api.configs.models import ApiConfig
 from millrace_api.live.hub import Hub
 from millrace_api.metrics import Metrics
-from millrace_api.problems import unavailable
+from millrace_api.problems import refused, unavailable
 from millrace_api.trading.responses import PendingResponses
-from millrace_bus import Bus
+from millrace_bus import Bus, CommandRefused
 from millrace_core.config import AgentSection
 from millrace_core.names import AgentId
 from millrace_store import Store
@@ -66,13 +66,15 @@ async def redis(call: Awaitable[T]) -> T:
     """Return Redis's answer.
 
     Raises:
-        ApiError: it did not answer within `REDIS_TIMEOUT_S`.
+        ApiError: it did not answer within `REDIS_TIMEOUT_S`, or refused.
     """
     try:
         async with asyncio.timeout(REDIS_TIMEOUT_S):
             return await call
     except TimeoutError as error:
         raise unavailable("Redis") from error
+    except CommandRefused as error:
+        raise refused(str(error)) from error
 
 
 def _services(request: Request) -> Services:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -16,9 +17,9 @@ from starlette.responses import Response as HttpResponse
 
 from millrace_api.access.principal import Principal
 from millrace_api.documents import json_response
-from millrace_api.problems import ApiError, unavailable
+from millrace_api.problems import ApiError, refused, unavailable
 from millrace_api.services import Services
-from millrace_bus import Unreachable
+from millrace_bus import BusError, CommandRefused, TooManyRequests, Unreachable
 from millrace_core.clock import now_ms
 from millrace_core.errors import MalformedRequest
 from millrace_core.ids import RequestId, new_request_id
@@ -108,7 +109,7 @@ class TradeRequests:
         """Send a request and return its final answer; None if it takes too long.
 
         Raises:
-            ApiError: Redis does not answer; nothing was sent.
+            ApiError: Redis does not answer, or does not take it; nothing was sent.
         """
         services = self.services
         try:
@@ -117,11 +118,21 @@ class TradeRequests:
             raise unavailable("Redis") from error
         stream, request_id = _response_stream(self.caller, request), str(request.request_id)
         async with services.responses.awaiting(stream, request_id) as due:
-            services.bus.requests.publish(self.caller.tenant, request)
+            try:
+                services.bus.requests.publish(self.caller.tenant, request, on_lost=partial(_on_lost, due))
+            except TooManyRequests as error:
+                raise refused(str(error)) from error
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(services.config.answer_timeout_ms / 1_000):
                     return await asyncio.shield(due)
         return None
+
+
+def _on_lost(due: "asyncio.Future[Response]", request_id: RequestId, error: BusError) -> None:
+    """End the wait for the answer to a request that Redis certainly does not hold."""
+    if isinstance(error, CommandRefused) and not due.done():
+        due.set_exception(refused(str(error)))
+        due.exception()  # Nobody may wait any more: then it is not to be reported as forgotten.
 
 
 def _checked(request: OrderRequest) -> OrderRequest:

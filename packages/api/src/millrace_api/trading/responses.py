@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from millrace_api.problems import unavailable
-from millrace_bus import Bus, Follower, Update
+from millrace_api.problems import refused, unavailable
+from millrace_bus import Bus, Follower, TaskFailed, Update
 from millrace_core.messages import Response
 from millrace_core.names import StreamName
 
@@ -103,3 +103,5 @@ async def _ready(follower: Follower) -> None:
             await follower.ready()
     except TimeoutError as error:
         raise unavailable("Redis") from error
+    except TaskFailed as error:
+        raise refused(str(error)) from error
