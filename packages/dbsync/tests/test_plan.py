@@ -1,7 +1,7 @@
 import json
 
 from millrace_core.config import DbsyncConfig, parse_config
-from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, plans
+from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, matches, plans
 
 
 def configured(*workplans: object, **rest: object) -> DbsyncConfig:
@@ -72,3 +72,19 @@ def test_the_retention_is_what_the_configuration_says() -> None:
     """Without a limit, everything is kept."""
     units = plans(configured(retention={"bookDays": 7}))
     assert units["maintenance"] == MaintenancePlan(book_days=7, trades_days=None, other_days=None)
+
+
+def test_a_pattern_of_many_stars_is_matched_in_linear_time() -> None:
+    """A regular expression takes ten times longer with each star; this one would take years."""
+    assert not matches("*a" * 1_000 + "b", "a" * 100_000)
+    assert matches("*a" * 1_000 + "*", "a" * 100_000)
+
+
+def test_what_stars_divide_may_not_overlap() -> None:
+    """Begin, middle and end each match text of their own."""
+    assert matches("ab*ba", "abba")
+    assert not matches("ab*ba", "aba")
+    assert not matches("a*b*b", "ab")
+    assert matches("a**b", "ab")
+    assert matches("*", "")
+    assert not matches("a", "ab")
