@@ -41,6 +41,16 @@ class CommandRefused(BusError):
         super().__init__(text)
         self.code = text.partition(" ")[0]
 
+    @property
+    def is_permanent(self) -> bool:
+        """Return whether retrying is useless until somebody acts: a key of another type, or no permission."""
+        return self.code in ("WRONGTYPE", "NOPERM")
+
+    @property
+    def refuses_every_write(self) -> bool:
+        """Return whether Redis refuses all writes now; it may recover by itself."""
+        return self.code in ("OOM", "READONLY", "MISCONF", "NOREPLICAS")
+
 
 class WriterFenced(BusError):
     """A newer writer has opened the stream; this one is on standby."""

@@ -8,6 +8,7 @@ import pytest
 import redis.asyncio
 
 from millrace_bus import Bus, EmbeddedServer, TaskFailed, Update
+from millrace_bus.connection import reconnecting as reconnecting_module
 from millrace_bus.reading import follower as follower_module
 from millrace_bus.reading.gap_recovery import GapRecovery
 from millrace_core.messages import decode
@@ -330,3 +331,62 @@ async def test_a_plain_client_needs_nothing_of_ours(server: EmbeddedServer, publ
             if message.type == "delta":
                 state.apply(message.data)
     assert state.book.bids.levels() == published.book.bids.levels()
+
+
+async def test_a_snapshot_of_another_type_ends_the_following_with_the_reason(
+    server: EmbeddedServer, other: Bus, name: StreamName, received: Any
+) -> None:
+    """`ready` raises it; without the limit it would wait for ever."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(name.snapshot, "no stream")
+    failed: list[Exception] = []
+    follower = other.follow(name, received, on_failed=failed.append)
+    async with asyncio.timeout(10):
+        with pytest.raises(TaskFailed, match="WRONGTYPE"):
+            await follower.ready()
+    assert len(failed) == 1
+    await follower.close()
+
+
+async def test_a_channel_that_is_forbidden_ends_the_following_with_the_reason(
+    killable: EmbeddedServer, name: StreamName, received: Any
+) -> None:
+    """Redis does not say which channel it refused: it is the one that was asked for first."""
+    async with redis.asyncio.Redis.from_url(killable.url) as client:
+        await client.execute_command("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "resetchannels")
+    async with Bus.connect(killable.url.replace("redis://", "redis://u:p@")) as bus, asyncio.timeout(10):
+        follower = bus.follow(name, received, on_failed=lambda error: None)
+        with pytest.raises(TaskFailed, match="NOPERM"):
+            await follower.ready()
+        await follower.close()
+
+
+async def test_a_connection_that_is_never_made_again_fails_its_followers(
+    killable: EmbeddedServer,
+    other: Bus,
+    name: StreamName,
+    published: Any,
+    received: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An unforeseen error ends it: everybody learns that, and who follows again gets a new one."""
+    await published.writer.open()
+    failed: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+    follower = other.follow(name, received, on_failed=failed.set_result)
+    await follower.ready()
+    connect = reconnecting_module.connect
+
+    async def fail_once(address: Any, client: str, *listeners: Any) -> Any:
+        if client.endswith(".subscribe"):
+            monkeypatch.setattr(reconnecting_module, "connect", connect)
+            raise ValueError("unforeseen")
+        return await connect(address, client, *listeners)
+
+    monkeypatch.setattr(reconnecting_module, "connect", fail_once)
+    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(10):
+        await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        assert "unforeseen" in str(await failed)
+        await follower.close()
+        again = other.follow(name, received)
+        await again.ready()
+        await again.close()

@@ -56,3 +56,13 @@ async def test_a_key_of_halts_that_is_no_hash_halts_everything(
     async with redis.asyncio.Redis.from_url(server.url) as client:
         await client.set(halt_key(tenant), "STOP")
     assert list(await bus.halts.get(tenant)) == [HaltScope()]
+
+
+async def test_lifted_halts_differ_from_lost_ones(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """The mark outlives the last halt, and goes only with the whole key."""
+    await bus.halts.set(tenant, HaltScope(), HaltNote(1))
+    assert await bus.halts.clear(tenant, HaltScope())
+    assert await bus.halts.read(tenant) == ({}, True)
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.delete(halt_key(tenant))
+    assert await bus.halts.read(tenant) == ({}, False)

@@ -8,8 +8,10 @@ import redis.asyncio
 
 from millrace_bus import Arrived, Bus, EmbeddedServer, RequestReader, TaskFailed
 from millrace_bus.connection.slots import by_slot
+from millrace_bus.requests import reader as reader_module
+from millrace_bus.requests.reader import GROUP
 from millrace_core.clock import now_ms
-from millrace_core.names import Tenant, trader_actions
+from millrace_core.names import Tenant, journals_index, trader_actions
 from millrace_core.requests import CreateOrder, CreatePayload, parse_request
 
 ORDER = CreateOrder(
@@ -175,3 +177,40 @@ async def test_the_requests_that_are_read_are_found_by_name(bus: Bus, tenant: Te
     async with asyncio.timeout(10), bus.journals() as journals:
         while await journals.names([tenant]) != {trader_actions(tenant)}:
             await asyncio.sleep(0.01)
+
+
+async def test_a_journal_that_is_no_stream_ends_the_reading_with_the_reason(
+    server: EmbeddedServer, other: Bus, tenant: Tenant
+) -> None:
+    """Its owner shows that; before, it read nothing for ever and nobody knew."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(trader_actions(tenant), "typed SET instead of PUBLISH")
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    with pytest.raises(TaskFailed, match="WRONGTYPE"):
+        await _next(reader)
+    await reader.close()
+
+
+async def test_out_of_memory_a_new_reader_reads(killable: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
+    """Redis lets a group read then, but not make one: halts and cancels must come through."""
+    async with redis.asyncio.Redis.from_url(killable.url) as client:
+        await client.xgroup_create(trader_actions(tenant), GROUP, "0", mkstream=True)
+        await client.xadd(trader_actions(tenant), {"data": "one"})
+        await client.config_set("maxmemory", 1)
+        reader = bus.request_reader([tenant], consumer="EXECUTOR")
+        assert (await _next(reader)).raw == b"one"
+        await reader.close()
+
+
+async def test_the_journal_of_requests_is_registered_again_and_again(
+    server: EmbeddedServer, other: Bus, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it is found after Redis has lost the index alone."""
+    monkeypatch.setattr(reader_module, "REGISTER_EVERY_S", 0.1)
+    reader = other.request_reader([tenant], consumer="EXECUTOR")
+    async with redis.asyncio.Redis.from_url(server.url) as client, asyncio.timeout(10):
+        for _ in range(2):
+            while not await client.zcard(journals_index(tenant)):
+                await asyncio.sleep(0.01)
+            await client.delete(journals_index(tenant))
+    await reader.close()

@@ -20,6 +20,8 @@ ReplySink = Callable[[Any], None]
 """Callback for one reply; errors of Redis arrive as `CommandRefused`, a lost connection as `Disconnected`."""
 Push = Callable[[list[Any]], None]
 """Callback for one out-of-band message, such as `[b"message", channel, data]`."""
+OnRefused = Callable[[CommandRefused], None]
+"""Callback for the error of a SUBSCRIBE that Redis refused."""
 CommandPart = str | bytes | int | float
 
 _NOTHING_YET = object()
@@ -29,9 +31,9 @@ _log = logging.getLogger("millrace.bus")
 class Connection(asyncio.Protocol):
     """A connection that is up, or was; made by `connect`."""
 
-    def __init__(self, on_push: Push | None = None) -> None:
+    def __init__(self, on_push: Push | None = None, on_refused: OnRefused | None = None) -> None:
         self._reader = Reader(notEnoughData=_NOTHING_YET, replyError=CommandRefused)
-        self._on_push = on_push
+        self._on_push, self._on_refused = on_push, on_refused
         self._sinks: deque[ReplySink | None] = deque()
         self._transport: asyncio.WriteTransport | None = None
         self.received = 0
@@ -84,6 +86,8 @@ class Connection(asyncio.Protocol):
             elif not sinks:
                 # Only a refused SUBSCRIBE is answered in this way: nobody waits for it.
                 _log.error("Redis error: %s", reply)
+                if self._on_refused is not None and isinstance(reply, CommandRefused):
+                    self._on_refused(reply)
             elif (sink := sinks.popleft()) is not None:
                 sink(reply)
 
@@ -107,7 +111,9 @@ def pack_all(commands: Iterable[Sequence[CommandPart]]) -> bytes:
     return b"".join(pack(*command) for command in commands)
 
 
-async def connect(address: Address, name: str, on_push: Push | None = None) -> Connection:
+async def connect(
+    address: Address, name: str, on_push: Push | None = None, on_refused: OnRefused | None = None
+) -> Connection:
     """Connect, log in, choose the database and return the connection; `name` is what `CLIENT LIST` shows.
 
     Raises:
@@ -116,7 +122,7 @@ async def connect(address: Address, name: str, on_push: Push | None = None) -> C
     """
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(
-        lambda: Connection(on_push), address.host, address.port, ssl=address.tls_context()
+        lambda: Connection(on_push, on_refused), address.host, address.port, ssl=address.tls_context()
     )
     try:
         await _log_in(connection, address, name)

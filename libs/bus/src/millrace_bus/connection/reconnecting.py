@@ -9,7 +9,7 @@ from typing import Any
 
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.background import BackgroundTask
-from millrace_bus.connection.connection import CommandPart, Connection, Push, connect
+from millrace_bus.connection.connection import CommandPart, Connection, OnRefused, Push, connect
 from millrace_bus.connection.slots import Grouping, one_group
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, Unreachable
 from millrace_core.backoff import Backoff, BackoffPolicy
@@ -30,7 +30,8 @@ _log = logging.getLogger("millrace.bus")
 class ReconnectingConnection:
     """A connection to Redis that comes back after any outage.
 
-    `on_up` is awaited with each new connection before `up` returns it; `on_down` is called when it is lost.
+    `on_up` is awaited with each new connection before `up` returns it; `on_down` is called when it is lost, and
+    `on_failed` when an unforeseen error keeps it from ever being made again.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class ReconnectingConnection:
         name: str,
         *,
         on_push: Push | None = None,
+        on_refused: OnRefused | None = None,
         on_up: Callable[[Connection], Awaitable[None]] | None = None,
         on_down: Callable[[], None] | None = None,
+        on_failed: Callable[[TaskFailed], None] | None = None,
         grouping: Grouping = one_group,
     ) -> None:
         self.address = address
@@ -51,7 +54,8 @@ class ReconnectingConnection:
         self.grouping = grouping
         """Splits keys into groups that one command may name."""
         self._name = name
-        self._on_push, self._on_up, self._on_down = on_push, on_up, on_down
+        self._on_push, self._on_refused = on_push, on_refused
+        self._on_up, self._on_down, self._on_failed = on_up, on_down, on_failed
         self._is_up = asyncio.Event()
         """Set while there is a connection, and once it is closed for good."""
         self._was_up = False
@@ -115,7 +119,7 @@ class ReconnectingConnection:
         while True:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    connection = await connect(self.address, self._name, self._on_push)
+                    connection = await connect(self.address, self._name, self._on_push, self._on_refused)
             except (OSError, BusError) as error:
                 self._note(str(error) or type(error).__name__, failures)
                 failures += 1
@@ -159,6 +163,8 @@ class ReconnectingConnection:
     def _failed(self, failure: TaskFailed) -> None:
         _log.error("%s", failure)
         self._is_up.set()
+        if self._on_failed is not None:
+            self._on_failed(failure)
 
 
 async def _watch(connection: Connection) -> str:

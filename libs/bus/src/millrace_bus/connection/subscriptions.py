@@ -1,14 +1,19 @@
 """One connection for every channel and pattern that this process listens to, subscribed again after an outage."""
 
-from collections.abc import Callable
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.connection import Connection, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.errors import BusError, CommandRefused, TaskFailed
 
 _MESSAGE, _PATTERN_MESSAGE = b"message", b"pmessage"
 _CONFIRMATIONS = (b"subscribe", b"psubscribe")
+
+_log = logging.getLogger("millrace.bus")
 
 
 class Subscriber(Protocol):
@@ -22,6 +27,9 @@ class Subscriber(Protocol):
 
     def disconnected(self) -> None:
         """The connection is lost: messages are missed from now on, until `subscribed` again."""
+
+    def failed(self, error: BusError) -> None:
+        """No message will come any more: Redis refuses the channel, or an unforeseen error ended the connection."""
 
 
 class ChannelSubscription:
@@ -46,19 +54,24 @@ class _Changes:
     def disconnected(self) -> None:
         pass
 
+    def failed(self, error: BusError) -> None:
+        # Those that wait for changes also poll.
+        _log.error("changes are noticed late: %s", error)
+
 
 class Subscriptions:
     """Channels and patterns; each is subscribed to once, whatever the number of subscribers."""
 
     def __init__(self, address: Address, name: str) -> None:
-        self._reconnecting = ReconnectingConnection(
-            address, name, on_push=self._push, on_up=self._subscribe_all, on_down=self._lost
-        )
+        self._address, self._name = address, name
+        self._reconnecting = self._connection()
         self._channels: dict[bytes, list[ChannelSubscription]] = {}
         self._patterns: dict[bytes, list[ChannelSubscription]] = {}
         self._confirmed: set[ChannelSubscription] = set()
         self._asked: dict[bytes, int] = {}
         """Confirmations still to come; after the last one, no unsubscription can be in between."""
+        self._order: deque[tuple[bytes, bool]] = deque()
+        """Names in the order of their confirmations, and whether each is a pattern: a refusal names no channel."""
 
     def add(self, channel: str, subscriber: Subscriber) -> ChannelSubscription:
         """Listen to a channel; `subscriber.subscribed` is called once it is subscribed."""
@@ -89,6 +102,17 @@ class Subscriptions:
         """End the connection for good."""
         await self._reconnecting.close()
 
+    def _connection(self) -> ReconnectingConnection:
+        return ReconnectingConnection(
+            self._address,
+            self._name,
+            on_push=self._push,
+            on_refused=self._refused,
+            on_up=self._subscribe_all,
+            on_down=self._lost,
+            on_failed=self._failed,
+        )
+
     def _add(
         self, table: dict[bytes, list[ChannelSubscription]], subscription: ChannelSubscription
     ) -> ChannelSubscription:
@@ -107,10 +131,12 @@ class Subscriptions:
     def _ask(self, connection: Connection, subscription: ChannelSubscription) -> None:
         name = subscription.name
         self._asked[name] = self._asked.get(name, 0) + 1
+        self._order.append((name, subscription.is_pattern))
         connection.send(pack("PSUBSCRIBE" if subscription.is_pattern else "SUBSCRIBE", name), ())
 
     async def _subscribe_all(self, connection: Connection) -> None:
         self._asked.clear()
+        self._order.clear()
         for table in (self._channels, self._patterns):
             for subscriptions in table.values():
                 self._ask(connection, subscriptions[0])
@@ -128,14 +154,43 @@ class Subscriptions:
             self._confirm(name)
 
     def _confirm(self, name: bytes) -> None:
-        self._asked[name] = awaited = self._asked.get(name, 1) - 1
-        if awaited:
+        if self._order:
+            self._order.popleft()
+        if self._is_awaited(name):
             return
-        del self._asked[name]
         for subscription in (*self._channels.get(name, ()), *self._patterns.get(name, ())):
             if subscription not in self._confirmed:
                 self._confirmed.add(subscription)
                 subscription.subscriber.subscribed()
+
+    def _is_awaited(self, name: bytes) -> bool:
+        """Count one confirmation, or refusal; tell whether more are to come."""
+        self._asked[name] = awaited = self._asked.get(name, 1) - 1
+        if not awaited:
+            del self._asked[name]
+        return bool(awaited)
+
+    def _refused(self, error: CommandRefused) -> None:
+        """Fail the subscribers of the channel that Redis refused: the oldest that is not answered yet."""
+        if not self._order:
+            return
+        name, is_pattern = self._order.popleft()
+        self._is_awaited(name)
+        table = self._patterns if is_pattern else self._channels
+        self._fail(table.pop(name, []), error)
+
+    def _failed(self, failure: TaskFailed) -> None:
+        """Fail every subscriber; later ones get a new connection."""
+        present = [each for table in (self._channels, self._patterns) for held in table.values() for each in held]
+        self._channels.clear()
+        self._patterns.clear()
+        self._reconnecting = self._connection()
+        self._fail(present, failure)
+
+    def _fail(self, subscriptions: Iterable[ChannelSubscription], error: BusError) -> None:
+        for subscription in subscriptions:
+            self._confirmed.discard(subscription)
+            subscription.subscriber.failed(error)
 
     def _lost(self) -> None:
         confirmed, self._confirmed = self._confirmed, set()

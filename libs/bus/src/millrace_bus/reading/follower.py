@@ -10,8 +10,9 @@ from typing import Any
 
 from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.connection.refusals import RefusalLimit
 from millrace_bus.connection.subscriptions import Subscriptions
-from millrace_bus.errors import CommandRefused, Disconnected, TaskFailed
+from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed
 from millrace_bus.reading.gap_recovery import GapRecovery, Need
 from millrace_bus.reading.journal_page import entry_body, entry_message_id, first_message, id_of
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
@@ -188,6 +189,10 @@ class FollowedStream:
         """Note that the channel is lost."""
         self.gap_recovery.disconnected()
 
+    def failed(self, error: BusError) -> None:
+        """End the following: no message will come any more."""
+        self._failed(error if isinstance(error, TaskFailed) else TaskFailed(f"follow {self.name}", error))
+
     def on_message(self, data: bytes) -> None:
         """Take one message from the channel."""
         try:
@@ -206,17 +211,22 @@ class FollowedStream:
             self._awake.set()
 
     async def _follow(self) -> None:
-        """Read what gap recovery needs, whenever it needs something; notice silence."""
-        refusals = Backoff(_READ_RETRIES)
+        """Read what gap recovery needs, whenever it needs something; notice silence.
+
+        Raises:
+            CommandRefused: Redis refuses permanently to read it.
+        """
+        pauses, limit = Backoff(_READ_RETRIES), RefusalLimit()
         while True:
             while (need := self.gap_recovery.need) is not None:
                 # The first start again is immediate: most often the writer has just opened a new epoch.
                 await asyncio.sleep(RESTARTS.pause_s(self.gap_recovery.attempts - 1))
                 try:
                     await self._read(need)
-                except (Disconnected, CommandRefused):
+                except (Disconnected, CommandRefused) as error:
                     # The connection is being made again, or Redis is still loading; the need stays.
-                    await asyncio.sleep(refusals.failed())
+                    limit.check(error if isinstance(error, CommandRefused) else None)
+                    await asyncio.sleep(pauses.failed())
             self._awake.clear()
             try:
                 async with asyncio.timeout(_TICK_S):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -12,9 +12,10 @@ from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import Calls
 from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection
+from millrace_bus.connection.refusals import RefusalLimit
 from millrace_bus.connection.subscriptions import Subscriptions
-from millrace_bus.errors import CommandRefused, Disconnected, TaskFailed
-from millrace_bus.reading.journal_index import registering
+from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed
+from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
 from millrace_bus.reading.journal_page import entry_body
 from millrace_core.backoff import Backoff
 from millrace_core.clock import now_ms, now_ns
@@ -79,8 +80,11 @@ class RequestReader:
         self._in_hand: set[tuple[bytes, str]] = set()
         """Requests that were handed out, or are about to be, and are not done: they are not handed out again."""
         self._claimed_at = 0.0
+        self._registered_at = float("-inf")
+        self._channel_error: BusError | None = None
         self._typed = [
-            subscriptions.add(key.decode(), _Typed(tenant, self._arrived)) for key, tenant in self._tenants.items()
+            subscriptions.add(key.decode(), _Typed(tenant, self._arrived, self._refused))
+            for key, tenant in self._tenants.items()
         ]
         self._open_readers = open_readers
         """Set of open readers, which the bus closes when it ends."""
@@ -101,6 +105,8 @@ class RequestReader:
         if arrived is None:
             self._arrived.put_nowait(None)
             self._task.check()
+            if self._channel_error is not None:
+                raise TaskFailed(f"requests {self._consumer}", self._channel_error)
             raise StopAsyncIteration
         return arrived
 
@@ -125,22 +131,44 @@ class RequestReader:
         _log.error("%s", failure)
         self._arrived.put_nowait(None)
 
+    def _refused(self, error: BusError) -> None:
+        """End the iteration: what is typed on the channel would reach nobody."""
+        self._channel_error = error
+        self._arrived.put_nowait(None)
+
     async def _read(self) -> None:
-        """Read the journals until closed, through any outage of Redis."""
-        pauses = Backoff(REFUSED_RETRIES)
+        """Read the journals until closed, through any outage of Redis.
+
+        Raises:
+            CommandRefused: Redis refuses permanently to read them.
+        """
+        pauses, limit = Backoff(REFUSED_RETRIES), RefusalLimit()
         while True:
             connection = await self._reconnecting.up()
             try:
-                await self._join(connection)
-                await self._take_own(connection)
-                await self._take_new(connection)
+                await self._read_on(connection)
             except Disconnected:
                 continue
             except CommandRefused as refused:
-                # NOGROUP: Redis lost everything; the group is made again.
-                if refused.code != "NOGROUP":
-                    _log.error("requests cannot be read: %s", refused)
-                    await asyncio.sleep(pauses.failed())
+                _log.error("requests cannot be read: %s", refused)
+                limit.check(refused)
+                await asyncio.sleep(pauses.failed())
+
+    async def _read_on(self, connection: Connection) -> None:
+        """Read over one connection.
+
+        The group is made only where reading finds it missing: making it is a write, which a Redis that is out of
+        memory refuses, while it still lets requests be read.
+        """
+        self._registered_at = float("-inf")
+        try:
+            await self._take_own(connection)
+            await self._take_new(connection)
+        except CommandRefused as refused:
+            # The first executor of the tenant, or Redis lost everything.
+            if refused.code != "NOGROUP":
+                raise
+            await self._join(connection)
 
     async def _join(self, connection: Connection) -> None:
         """Make the consumer group if it is missing, from the journal's beginning, so that no request is skipped."""
@@ -150,6 +178,12 @@ class RequestReader:
             except CommandRefused as refused:
                 if refused.code != "BUSYGROUP":
                     raise
+
+    def _register(self, connection: Connection) -> None:
+        """Enter the journals into the index when due: what Redis forgot is registered again."""
+        if time.monotonic() - self._registered_at < REGISTER_EVERY_S:
+            return
+        self._registered_at = time.monotonic()
         for key, tenant in self._tenants.items():
             commands = registering(tenant, key.decode())
             connection.send(pack_all(commands), [None] * len(commands))
@@ -174,6 +208,7 @@ class RequestReader:
         # No command can wait for entries of more than one group.
         block = ("BLOCK", _BLOCK_MS) if len(groups) == 1 else ()
         while True:
+            self._register(connection)
             if time.monotonic() - self._claimed_at > _CLAIM_EVERY_S:
                 self._claimed_at = time.monotonic()
                 await self._claim(connection)
@@ -219,14 +254,20 @@ class RequestReader:
 class _Typed:
     """Receives requests that a person typed on a tenant's channel."""
 
-    def __init__(self, tenant: Tenant, arrived: "asyncio.Queue[Arrived | None]") -> None:
-        self._tenant, self._arrived = tenant, arrived
+    def __init__(
+        self, tenant: Tenant, arrived: "asyncio.Queue[Arrived | None]", failed: Callable[[BusError], None]
+    ) -> None:
+        self._tenant, self._arrived, self._failed = tenant, arrived, failed
 
     def subscribed(self) -> None:
         """Do nothing: a request published before reached no subscriber, and its publisher saw that count."""
 
     def disconnected(self) -> None:
         """Do nothing."""
+
+    def failed(self, error: BusError) -> None:
+        """Report that nothing more will come."""
+        self._failed(error)
 
     def on_message(self, data: bytes) -> None:
         """Take a message unless it is in the journal too."""

@@ -10,6 +10,7 @@ from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection
+from millrace_bus.connection.refusals import RefusalLimit
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S
 from millrace_bus.reading.journal_page import entry_message_id
@@ -112,7 +113,7 @@ class StreamWriter:
     async def failed(self) -> NoReturn:
         """Wait for the error that ends the writer, and raise it; never return otherwise.
 
-        It comes from `take_snapshot` or `resume`, or was not foreseen.
+        It comes from `take_snapshot` or `resume`, is Redis's permanent refusal (`CommandRefused`), or was not foreseen.
         """
         await self._ended.wait()
         raise self._failure.__cause__ or self._failure if self._failure else AssertionError("it has not failed")
@@ -189,11 +190,10 @@ class StreamWriter:
         self._stream.end_session()
         self._stream.acknowledged.fail(failure)
         self._become("closed")
-        was_open = self._opened.is_set()
+        if self._opened.is_set():
+            _log.error("%s", failure)
         self._opened.set()
         self._ended.set()
-        if was_open:
-            _log.error("%s", failure)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -207,8 +207,8 @@ class StreamWriter:
         return self._stream.last
 
     async def _keep(self) -> None:
-        """Resume the stream after each outage and refusal, until closed."""
-        pauses = Backoff(REFUSED_RETRIES)
+        """Resume the stream after each outage and refusal, until closed; raise a refusal that is permanent."""
+        pauses, limit = Backoff(REFUSED_RETRIES), RefusalLimit()
         while True:
             connection = await self._reconnecting.up()
             trouble: CommandRefused | None = None
@@ -225,6 +225,7 @@ class StreamWriter:
             if self._is_refused:
                 # Not a fence but a Redis that cannot write (out of memory, read only): it may recover.
                 _log.error("%s: Redis refuses writes: %s", self.name, trouble)
+                limit.check(trouble)
                 await asyncio.sleep(pauses.failed())
             else:
                 pauses.recovered()
