@@ -17,8 +17,10 @@ class TradingControls:
     def __init__(self) -> None:
         self._limits: RiskLimits | None = None
         self._halts: Mapping[HaltScope, HaltNote] | None = None
-        self._unwritten: dict[HaltScope, HaltNote] = {}
-        """Halts in force that Redis does not hold yet; they outlive the unit that was asked for them."""
+        self.halts_in_redis: dict[HaltScope, HaltNote] = {}
+        """Halts as Redis last held them; kept here because they outlive the unit that reads them."""
+        self.unwritten_halts: dict[HaltScope, HaltNote] = {}
+        """Halts in force that Redis does not hold yet."""
         self._known = asyncio.Event()
         self._sent_ms: deque[int] = deque()
 
@@ -27,32 +29,24 @@ class TradingControls:
         """Return the limits in force."""
         return self._limits or RiskLimits()
 
+    @property
+    def halts(self) -> Mapping[HaltScope, HaltNote]:
+        """Return the halts in force."""
+        return self._halts or {}
+
     def set_limits(self, limits: RiskLimits) -> None:
         """Put limits in force from the next order on."""
         self._limits = limits
         self._check_known()
 
     def set_halts(self, halts: Mapping[HaltScope, HaltNote]) -> None:
-        """Put the halts that Redis holds in force from the next order on; they replace those before."""
-        self._halts = {**halts, **self._unwritten}
+        """Put halts in force from the next order on; they replace those before."""
+        self._halts = halts
         self._check_known()
 
-    def halt(self, scope: HaltScope, note: HaltNote) -> None:
-        """Put a halt in force now; it stays in force until it is written, and then as long as Redis holds it."""
-        self._unwritten[scope] = note
-        self._halts = {**(self._halts or {}), scope: note}
-
-    def unwritten_halts(self) -> list[tuple[HaltScope, HaltNote]]:
-        """Return the halts that Redis does not hold yet."""
-        return list(self._unwritten.items())
-
-    def halt_written(self, scope: HaltScope) -> None:
-        """Note that Redis holds a halt."""
-        self._unwritten.pop(scope, None)
-
-    def forget_halt(self, scope: HaltScope) -> bool:
-        """Lift a halt that was not written; tell whether there was one."""
-        return self._unwritten.pop(scope, None) is not None
+    def put_halts_in_force(self) -> None:
+        """Put the halts in Redis and the unwritten ones in force."""
+        self.set_halts(self.halts_in_redis | self.unwritten_halts)
 
     async def known(self) -> None:
         """Wait until limits and halts are both known."""
@@ -60,7 +54,7 @@ class TradingControls:
 
     def halt_reason(self, exchange: ExchangeId, order_source: str | None) -> str | None:
         """Return the reason of the halt that covers an order of this source on this exchange, or None."""
-        for scope, note in (self._halts or {}).items():
+        for scope, note in self.halts.items():
             if scope.covers(exchange, order_source):
                 by = f" by {note.by}" if note.by else ""
                 reason = f": {note.reason}" if note.reason else ""

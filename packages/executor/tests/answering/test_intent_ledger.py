@@ -5,9 +5,13 @@ from millrace_core.ids import RequestId, new_request_id
 from millrace_core.messages import encode
 from millrace_core.names import ExchangeId, Tenant
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger, decode_intent
+from millrace_executor.refused_writes import RefusedWrites
+from millrace_service import UnitHealthReporter
+from millrace_service.health import ErrorLog
 
 TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")
+WRITES = RefusedWrites(UnitHealthReporter("test", changed=lambda: None, errors=ErrorLog()))
 
 
 def intent(request_id: RequestId, claim: str, keep_until: int = 1_000) -> Intent:
@@ -17,7 +21,7 @@ def intent(request_id: RequestId, claim: str, keep_until: int = 1_000) -> Intent
 async def test_a_request_is_claimed_once(platform: Any) -> None:
     """Of several claims at once, by several executors, one succeeds; repeating one's own claim succeeds too."""
     request_id = new_request_id()
-    ledgers = [IntentLedger(platform.bus.intents, TENANT, BINANCE) for _ in range(5)]
+    ledgers = [IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES) for _ in range(5)]
     claims = [ledger.claim(intent(request_id, str(number))) for number, ledger in enumerate(ledgers)]
     won = await asyncio.gather(*claims)
     assert sorted(won) == [False] * 4 + [True]
@@ -27,12 +31,12 @@ async def test_a_request_is_claimed_once(platform: Any) -> None:
 
 async def test_what_was_not_settled_is_found_by_the_next(platform: Any) -> None:
     """The next run that loads the ledger gets what is open, and knows what is settled."""
-    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
     done, open_ = new_request_id(), new_request_id()
     await ledger.claim(intent(done, "a"))
     await ledger.update(intent(done, "a").settled("done"))
     await ledger.claim(intent(open_, "b"))
-    successor = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    successor = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
     assert await successor.load() == [intent(open_, "b")]
     assert successor.knows(done)
     assert successor.knows(open_)
@@ -40,7 +44,7 @@ async def test_what_was_not_settled_is_found_by_the_next(platform: Any) -> None:
 
 async def test_only_settled_intents_whose_time_is_over_are_forgotten(platform: Any) -> None:
     """Pruning leaves open intents, however old, and those of which a late copy may still come."""
-    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
     old, young, open_ = (new_request_id() for _ in range(3))
     for request_id, keep_until in ((old, 1_000), (young, 3_000)):
         await ledger.claim(intent(request_id, "a", keep_until))
@@ -55,7 +59,7 @@ async def test_what_cannot_be_read_is_never_taken_for_new(platform: Any) -> None
     """An entry of another form stays, and its request is not carried out."""
     foreign = RequestId("f" * 32)
     await platform.bus.intents.claim(TENANT, BINANCE, foreign, b"{}")
-    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE)
+    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
     assert await ledger.load() == []
     assert ledger.knows(foreign)
 

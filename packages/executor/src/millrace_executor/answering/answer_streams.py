@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from millrace_bus import Bus, StreamWriter, Update, WriterFenced
+from millrace_bus import Bus, CommandRefused, StreamWriter, TaskFailed, Update, WriterFenced
 from millrace_core.messages import Response, ResponseStatus
 from millrace_core.names import StreamName
 from millrace_core.trace import Trace
@@ -66,7 +66,11 @@ class AnswerStreams:
         self._release(name, self._stream(name))
 
     async def publish(self, name: StreamName, response: Response, trace: Trace) -> None:
-        """Publish an answer; when this returns Redis has it, once."""
+        """Publish an answer; when this returns Redis has it, once.
+
+        Raises:
+            CommandRefused: Redis refuses permanently, as when the stream's key is of another type.
+        """
         while True:
             async with self._opened(name) as stream:
                 stream.writer.response(response, trace=trace)
@@ -74,6 +78,10 @@ class AnswerStreams:
                     await stream.writer.drained()
                 except WriterFenced:
                     log.warning("another executor writes to this stream of answers; opening it again", stream=str(name))
+                except TaskFailed as failure:
+                    if not isinstance(failure.__cause__, CommandRefused):
+                        raise
+                    log.warning("a stream of answers cannot be written; opening it again", cause=str(failure))
                 else:
                     return
             self._discard(name, stream)
@@ -82,7 +90,11 @@ class AnswerStreams:
                 return
 
     async def answered(self, name: StreamName, *, provisional: bool = False) -> dict[str, ResponseStatus]:
-        """Return the status of each request that the stream's journal answers finally, or `provisional`ly too."""
+        """Return the status of each request that the stream's journal answers finally, or `provisional`ly too.
+
+        Raises:
+            CommandRefused: Redis refuses permanently to read it.
+        """
         found: list[Any] = []
 
         def collect(update: Update) -> None:
@@ -92,9 +104,13 @@ class AnswerStreams:
         follower = self._bus.follow(name, collect, from_start=True)
         try:
             await follower.ready()
+        except TaskFailed as failure:
+            if isinstance(failure.__cause__, CommandRefused):
+                raise failure.__cause__ from failure
+            raise
         finally:
             await follower.close()
-        responses = [msgspec.convert(data, Response) for data in found]
+        responses = [response for data in found if (response := _response(data)) is not None]
         return {each.request_id: each.status for each in responses if provisional or each.status != "unknown"}
 
     async def close(self) -> None:
@@ -145,3 +161,11 @@ class AnswerStreams:
             closing = asyncio.create_task(stream.close(), name=f"close {name}")
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+
+def _response(data: Any) -> Response | None:
+    try:
+        return msgspec.convert(data, Response)
+    except msgspec.ValidationError:
+        # Another program wrote it: it answers no request, and must not keep an account from starting.
+        return None

@@ -19,6 +19,7 @@ from millrace_core.names import ExchangeId, StreamName, Tenant
 from millrace_core.requests import Request
 from millrace_core.trace import Trace
 from millrace_executor.accepted_request import AcceptedRequest, MalformedArrival
+from millrace_executor.refused_writes import RefusedWrites
 
 IntentState = Literal["pending", "unknown", "settled"]
 """`pending`: not answered yet. `unknown`: outcome unknown, being resolved. `settled`: finally answered."""
@@ -114,7 +115,7 @@ _decoder = msgspec.json.Decoder(Intent)
 
 
 def decode_intent(raw: bytes) -> Intent | None:
-    """Return an entry of the ledger; None if the bytes are not of its form."""
+    """Return an entry of the ledger; None if it is not of its form, or its answer has no valid stream."""
     try:
         intent = _decoder.decode(raw)
         StreamName.parse(intent.answer_to)
@@ -124,10 +125,11 @@ def decode_intent(raw: bytes) -> Intent | None:
 
 
 class IntentLedger:
-    """One account's intents in Redis, with the ids of all of them in memory."""
+    """One account's intents in Redis, with the ids of all of them in memory. Writing waits while Redis refuses."""
 
-    def __init__(self, intents: Intents, tenant: Tenant, exchange: ExchangeId) -> None:
+    def __init__(self, intents: Intents, tenant: Tenant, exchange: ExchangeId, writes: RefusedWrites) -> None:
         self._intents = intents
+        self._until_taken = writes.until_taken
         self._tenant = tenant
         self._exchange = exchange
         self._settled: dict[RequestId, int] = {}
@@ -153,21 +155,23 @@ class IntentLedger:
 
     async def claim(self, intent: Intent) -> bool:
         """Write an intent before anything is done; False if its request has one already and must be left alone."""
-        theirs = await self._intents.claim(self._tenant, self._exchange, intent.request_id, encode(intent))
+        claim, key = self._intents.claim, (self._tenant, self._exchange, intent.request_id)
+        theirs = await self._until_taken(lambda: claim(*key, encode(intent)))
         if theirs is None:
             self._remember(intent)
         return theirs is None
 
     async def update(self, intent: Intent) -> None:
         """Write an intent's new state."""
-        await self._intents.settle(self._tenant, self._exchange, intent.request_id, encode(intent))
+        settle, key = self._intents.settle, (self._tenant, self._exchange, intent.request_id)
+        await self._until_taken(lambda: settle(*key, encode(intent)))
         self._remember(intent)
 
     async def prune(self, now_ms: int) -> int:
         """Remove the settled intents that need not be kept any longer; return how many."""
         over = [request_id for request_id, keep_until in self._settled.items() if keep_until < now_ms]
         if over:
-            await self._intents.remove(self._tenant, self._exchange, *over)
+            await self._until_taken(lambda: self._intents.remove(self._tenant, self._exchange, *over))
         for request_id in over:
             del self._settled[request_id]
         return len(over)

@@ -6,16 +6,17 @@ of an answer finds the order, and an intent is settled only if Redis holds its a
 
 import structlog
 
-from millrace_bus import Bus, UnmergeableOrder
+from millrace_bus import Bus, CommandRefused, UnmergeableOrder
 from millrace_core.clock import now_ms
-from millrace_core.messages import Response
-from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.messages import Response, ResponseStatus
+from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
 from millrace_executor.accepted_request import error_answer
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_executor.refused_writes import RefusedWrites
 from millrace_service import UnitHealthReporter
 
 OUR_HOPS = ("accepted", "sent", "acknowledged")
@@ -36,6 +37,7 @@ class Responder:
         streams: AnswerStreams,
         ledger: IntentLedger,
         health: UnitHealthReporter,
+        writes: RefusedWrites,
     ) -> None:
         self._tenant = tenant
         self._exchange = exchange
@@ -43,6 +45,7 @@ class Responder:
         self._streams = streams
         self._ledger = ledger
         self._health = health
+        self._until_taken = writes.until_taken
 
     async def unanswered(self) -> list[Intent]:
         """Read the ledger and return the intents without a final answer, oldest first.
@@ -50,7 +53,7 @@ class Responder:
         If the executor ended between an answer and the ledger, the ledger is updated: there must be no second answer.
         """
         intents = await self._ledger.load()
-        statuses = {stream: await self._streams.answered(stream) for stream in {each.stream for each in intents}}
+        statuses = {stream: await self._answered(stream) for stream in {each.stream for each in intents}}
         found = []
         for intent in intents:
             status = statuses[intent.stream].get(intent.request_id)
@@ -65,7 +68,7 @@ class Responder:
         orders = answer.orders or [] if answer.order is None else [answer.order]
         for order in orders:
             await self._merge(intent, order)
-        await self._streams.publish(intent.stream, answer, trace)
+        await self._publish(intent.stream, answer, trace)
         await self._ledger.update(intent.settled(answer.status))
         self._health.count(answer.status)
         for hop, ns in trace.latencies().items():
@@ -79,10 +82,24 @@ class Responder:
         )
         source = None if intent.request is None else intent.request.payload.order_source
         provisional = error_answer(intent.request_id, "unknown", kind, message, source)
-        await self._streams.publish(intent.stream, provisional, intent.trace)
+        await self._publish(intent.stream, provisional, intent.trace)
         unknown = intent.marked_unknown(now_ms())
         await self._ledger.update(unknown)
         return unknown
+
+    async def _publish(self, stream: StreamName, answer: Response, trace: Trace) -> None:
+        await self._until_taken(lambda: self._streams.publish(stream, answer, trace))
+
+    async def _answered(self, stream: StreamName) -> dict[str, ResponseStatus]:
+        """Return the final answers on a stream; none if its key is no stream, so that one key stops no account."""
+        try:
+            return await self._streams.answered(stream)
+        except CommandRefused as refused:
+            if refused.code != "WRONGTYPE":
+                raise
+            log.warning("a stream of answers cannot be read; delete its key", stream=str(stream), cause=str(refused))
+            self._health.error(refused)
+            return {}
 
     async def _merge(self, intent: Intent, order: Order) -> None:
         source: str | None = None
@@ -94,7 +111,7 @@ class Responder:
             source, made_by = await self._source_of_edited(intent.request, order)
         record = OrderRecord(order, self._exchange, now_ms(), order_source=source, request_id=made_by)
         try:
-            await self._bus.orders.merge(self._tenant, record)
+            await self._until_taken(lambda: self._bus.orders.merge(self._tenant, record))
         except UnmergeableOrder as error:
             # Trying again would fail again, and the account would never trade again because of one order.
             log.warning("an order's hash cannot be written; its request is answered without", cause=str(error))

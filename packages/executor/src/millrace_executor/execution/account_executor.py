@@ -20,6 +20,7 @@ from millrace_executor.answering.intent_ledger import IntentLedger, intent_of
 from millrace_executor.answering.responder import Responder
 from millrace_executor.execution.order_sender import OrderSender, Sendable
 from millrace_executor.intake.order_queue import OrderQueue, Turn
+from millrace_executor.refused_writes import RefusedWrites
 from millrace_executor.request_tasks import RequestTasks
 from millrace_executor.resolution.resolver import Resolver
 from millrace_executor.resolution.startup_recovery import StartupRecovery
@@ -41,7 +42,8 @@ class AccountExecutor:
         controls: TradingControls,
         health: UnitHealthReporter,
     ) -> None:
-        self.ledger = IntentLedger(bus.intents, account.tenant, account.exchange)
+        writes = RefusedWrites(health)
+        self.ledger = IntentLedger(bus.intents, account.tenant, account.exchange, writes)
         self.tasks = RequestTasks()
         self._account = account
         self._exchange = exchange
@@ -50,7 +52,9 @@ class AccountExecutor:
         self._controls = controls
         self._health = health
         self._queue = OrderQueue()
-        self._responder = Responder(*account, bus=bus, streams=streams, ledger=self.ledger, health=health)
+        self._responder = Responder(
+            *account, bus=bus, streams=streams, ledger=self.ledger, health=health, writes=writes
+        )
         resolver = Resolver(exchange, health)
         self._sender = OrderSender(exchange, self._queue, self._responder, resolver, self._stop_reason, health)
         self._recovery = StartupRecovery(self._responder, resolver, self._queue, self.tasks)

@@ -5,7 +5,7 @@ from functools import partial
 
 from millrace_bus import Arrived, Bus, CommandRefused, HaltNote, HaltScope, RequestReader
 from millrace_core.clock import now_ms
-from millrace_core.messages import Response
+from millrace_core.messages import RequestError, Response
 from millrace_core.names import AgentId, ExchangeId, Tenant
 from millrace_core.requests import Halt, Resume
 from millrace_executor.accepted_request import EVERY_EXCHANGE, AcceptedRequest, Acknowledge, MalformedArrival, read
@@ -13,6 +13,8 @@ from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger, intent_of, intent_of_malformed
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.router import RequestRouter
+from millrace_executor.intake.tenant_halts import TenantHalts
+from millrace_executor.refused_writes import RefusedWrites
 from millrace_executor.request_tasks import DRAIN_S, RequestTasks
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
@@ -38,20 +40,26 @@ class RequestConsumer:
         self._tenant = tenant
         self._consumer = consumer
         self._bus = bus
-        self._controls = controls
         self._router = router
         self._health = health
-        self._ledger = IntentLedger(bus.intents, tenant, EVERY_EXCHANGE)
+        self._writes = RefusedWrites(health)
+        self._ledger = IntentLedger(bus.intents, tenant, EVERY_EXCHANGE, self._writes)
         self._responder = Responder(
-            tenant, EVERY_EXCHANGE, bus=bus, streams=streams, ledger=self._ledger, health=health
+            tenant,
+            EVERY_EXCHANGE,
+            bus=bus,
+            streams=streams,
+            ledger=self._ledger,
+            health=health,
+            writes=self._writes,
         )
         self._tasks = RequestTasks()
-        self._reading_halts = asyncio.Lock()
+        self._halts = TenantHalts(tenant, bus.halts, controls, health)
 
     async def run(self) -> None:
         """Consume requests until cancelled."""
         await self._recover()
-        await self._read_halts()
+        await self._halts.read()
         reader = self._bus.request_reader([self._tenant], consumer=self._consumer)
         try:
             self._health.state("live")
@@ -62,7 +70,7 @@ class RequestConsumer:
 
     async def _read(self, reader: RequestReader) -> None:
         async for arrived in reader:
-            await self._receive(arrived, partial(reader.done, arrived))
+            await self._receive(arrived, partial(self._writes.until_taken, partial(reader.done, arrived)))
 
     async def _receive(self, arrived: Arrived, acknowledge: Acknowledge) -> None:
         self._health.count("requests")
@@ -74,9 +82,9 @@ class RequestConsumer:
         elif self._ledger.knows(accepted.request_id):
             await acknowledge()
         elif isinstance(accepted.request, Halt | Resume):
-            # Not beside the others: what comes after a halt must find it in force.
+            # Not beside the others: what comes after a halt must find it in force. Its answer may wait for Redis.
             answer = await self._carry_out(accepted, accepted.request)
-            await self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, acknowledge)
+            self._tasks.start(self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, acknowledge))
         else:
             self._router.route(accepted)
 
@@ -86,16 +94,28 @@ class RequestConsumer:
         if isinstance(request, Halt):
             # However late it comes: to stop is safe.
             note = HaltNote(since=now_ms(), reason=request.payload.reason, by=request.payload.by)
-            self._controls.halt(scope, note)
-            await self._write_halts()
-        elif now_ms() > accepted.valid_until_ms:
+            return self._halted(accepted, await self._halts.halt(scope, note))
+        if now_ms() > accepted.valid_until_ms:
             return accepted.error_answer("expired", "Expired", "the request expired; halts stay as they are")
-        elif not (await self._bus.halts.clear(self._tenant, scope) | self._controls.forget_halt(scope)):
-            halted = ", ".join(map(str, await self._bus.halts.get(self._tenant))) or "nothing"
-            reason = f"{scope} is not halted; halted (exchange/source): {halted}"
-            return accepted.error_answer("rejected", "BadRequest", reason)
-        await self._read_halts()
-        return Response(accepted.request_id, "done", order_source=accepted.source)
+        return await self._resume(accepted, scope)
+
+    def _halted(self, accepted: AcceptedRequest, refusal: str | None) -> Response:
+        error = None
+        if refusal is not None:
+            text = f"in force in this executor, and will be written when Redis allows: {refusal}"
+            error = RequestError("NotWritten", text)
+            self._health.error(f"a halt is {text}")
+        return Response(accepted.request_id, "done", order_source=accepted.source, error=error)
+
+    async def _resume(self, accepted: AcceptedRequest, scope: HaltScope) -> Response:
+        try:
+            if await self._halts.resume(scope):
+                return Response(accepted.request_id, "done", order_source=accepted.source)
+            halted = ", ".join(map(str, await self._halts.read())) or "nothing"
+        except CommandRefused as refused:
+            return accepted.error_answer("failed", "NotWritten", f"halts stay as they are: Redis refuses: {refused}")
+        reason = f"{scope} is not halted; halted (exchange/source): {halted}"
+        return accepted.error_answer("rejected", "BadRequest", reason)
 
     def _reject_unrouted(self, accepted: AcceptedRequest, reason: str) -> None:
         answer = accepted.error_answer("rejected", "BadRequest", reason)
@@ -112,23 +132,8 @@ class RequestConsumer:
             if intent.verdict is not None:
                 await self._responder.finish(intent, intent.verdict, intent.trace)
 
-    async def _write_halts(self) -> None:
-        """Write the halts that Redis does not hold yet; they are in force before, and if it refuses to write."""
-        try:
-            for scope, note in self._controls.unwritten_halts():
-                await self._bus.halts.set(self._tenant, scope, note)
-                self._controls.halt_written(scope)
-        except CommandRefused as refused:
-            self._health.error(f"a halt is in force but cannot be written: {refused}")
-
     async def _follow_halts(self) -> None:
         while True:
             await asyncio.sleep(HALTS_EVERY_S)
-            await self._write_halts()
-            await self._read_halts()
+            await self._halts.read()
             await self._ledger.prune(now_ms())
-
-    async def _read_halts(self) -> None:
-        # One reading at a time: an older reply must not undo what a newer one said.
-        async with self._reading_halts:
-            self._controls.set_halts(await self._bus.halts.get(self._tenant))

@@ -72,7 +72,11 @@ class RequestRouter:
         self._waiting.clear()
 
     def _give_up(self, accepted: AcceptedRequest) -> None:
-        self._waiting.get(accepted.account, {}).pop(accepted, None)
+        waiting = self._waiting.get(accepted.account, {})
+        waiting.pop(accepted, None)
+        if not waiting:
+            # Accounts that senders invent are not kept.
+            self._waiting.pop(accepted.account, None)
         tenant, exchange = accepted.account
         accepted.reject_unrouted(
             accepted,
