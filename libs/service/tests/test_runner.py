@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from millrace_bus import Bus, EmbeddedServer
-from millrace_bus.cancellation import CancelledInside
+from millrace_bus.tasks import CancelledInside
 from millrace_core.config.common import BaseConfig
 from millrace_core.heartbeat import Heartbeat, UnitHealth
 from millrace_core.names import AgentId, config_key

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from millrace_bus.cancellation import CancelledInside
+from millrace_bus.tasks import CancelledInside
 from millrace_service.tasks import first_of, run_all
 
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from millrace_bus.cancellation import CancelledInside
+from millrace_bus.tasks import CancelledInside
 from millrace_executor.request_tasks import RequestTasks
 from millrace_service.errors import UnitEnded
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from millrace_bus.cancellation import CancelledInside, failure_of, was_cancelled
+from millrace_bus.tasks import CancelledInside, failure_of, was_cancelled
 
 
 async def run_all(*coroutines: Coroutine[Any, Any, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from millrace_bus.cancellation import failure_of
+from millrace_bus.tasks import failure_of
 from millrace_core.backoff import Backoff
 from millrace_core.errors import MillraceError
 from millrace_service.errors import UnitEnded, describe, traceback_of

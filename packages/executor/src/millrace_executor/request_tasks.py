@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from millrace_bus.cancellation import failure_of
+from millrace_bus.tasks import failure_of
 from millrace_service.errors import UnitEnded
 from millrace_service.tasks import run_all
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec
 
-from millrace_bus.cancellation import CancelledInside
+from millrace_bus.tasks import CancelledInside
 
 P = ParamSpec("P")
 

@@ -5,13 +5,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from millrace_bus.connection.address import Address
-from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.connection import CommandPart, Connection, OnRefused, Push, connect
 from millrace_bus.connection.slots import Grouping, one_group
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, Unreachable
+from millrace_bus.tasks import BackgroundTask
 from millrace_core.backoff import Backoff, BackoffPolicy
 
 CONNECT_TIMEOUT_S = 2.0
@@ -182,3 +182,31 @@ async def _watch(connection: Connection) -> str:
                 continue  # MISCONF and BUSY refuse a PING too; what refuses is there, and may read and publish
             except (Disconnected, TimeoutError):
                 return "the server does not answer" if not connection.lost.done() else connection.lost.result()
+
+
+LIMIT_S: Final = 3.0
+"""How long a permanent refusal may last before it is an error."""
+_APART_S: Final = 5.0
+"""Refusals farther apart than this are not the same one."""
+
+
+class RefusalLimit:
+    """Measures for how long Redis has refused permanently."""
+
+    def __init__(self) -> None:
+        self._since = self._last = float("-inf")
+
+    def check(self, refused: CommandRefused | None) -> None:
+        """Return if the command may be tried again.
+
+        Raises:
+            CommandRefused: it is permanent and has lasted for `LIMIT_S`.
+        """
+        if refused is None or not refused.is_permanent:
+            return
+        now = time.monotonic()
+        if now - self._last > _APART_S:
+            self._since = now
+        self._last = now
+        if now - self._since >= LIMIT_S:
+            raise refused

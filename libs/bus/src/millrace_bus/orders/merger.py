@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import until_answered
 from millrace_bus.connection.connection import Connection, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import BusError, CommandRefused, TaskFailed, UnmergeableOrder
 from millrace_bus.orders.order_hash import Keys, check_numbers, keys_of, place, read_record, storing
+from millrace_bus.tasks import BackgroundTask
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant
 from millrace_core.orders import OrderRecord, join

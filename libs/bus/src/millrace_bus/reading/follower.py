@@ -8,14 +8,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from millrace_bus.connection.background import BackgroundTask
-from millrace_bus.connection.reconnecting import ReconnectingConnection
-from millrace_bus.connection.refusals import RefusalLimit
+from millrace_bus.connection.reconnecting import ReconnectingConnection, RefusalLimit
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed
 from millrace_bus.reading.gap_recovery import GapRecovery, Need
 from millrace_bus.reading.journal_page import entry_body, entry_message_id, first_message, id_of
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
+from millrace_bus.tasks import BackgroundTask
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ns
 from millrace_core.errors import InvalidMessage, InvalidName

@@ -8,15 +8,14 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.calls import Calls
 from millrace_bus.connection.connection import Connection, pack_all
-from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection
-from millrace_bus.connection.refusals import RefusalLimit
+from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection, RefusalLimit
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
 from millrace_bus.reading.journal_page import entry_body
+from millrace_bus.tasks import BackgroundTask
 from millrace_core.backoff import Backoff
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.json_problems import UNREADABLE

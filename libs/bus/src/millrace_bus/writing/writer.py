@@ -6,15 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
-from millrace_bus.connection.background import BackgroundTask
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
-from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection
-from millrace_bus.connection.refusals import RefusalLimit
+from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection, RefusalLimit
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S
 from millrace_bus.reading.journal_page import entry_message_id
 from millrace_bus.reading.published import PublishedReading
+from millrace_bus.tasks import BackgroundTask
 from millrace_bus.writing.numbered import BeforeEpoch, NumberedStream, TakeSnapshot, WriterCounters
 from millrace_bus.writing.publish_commands import written
 from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of

@@ -1,15 +1,54 @@
 """Authentication: who sent a request, whether it may pass, and how often."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from millrace_api.access.audit import Audit
 from millrace_api.access.principal import Principal
-from millrace_api.access.rate_limit import RateLimiter
 from millrace_api.access.sessions import COOKIE, CSRF_HEADER, Sessions, is_csrf_of, is_own_origin
 from millrace_api.access.verifier import Verifier
 from millrace_api.configs.models import ApiConfig
 from millrace_api.problems import ApiError, unavailable
 from millrace_store import DatabaseUnavailable, Store
+
+_MAX_BUCKETS = 10_000
+
+
+class RateLimiter:
+    """Token buckets by key: each holds `burst` permits and regains `per_second`."""
+
+    def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """By key, the remaining permits and when they were counted (s)."""
+
+    def set_limits(self, per_second: float, burst: int) -> None:
+        """Apply other limits from the next request on."""
+        self._per_second, self._burst = per_second, burst
+
+    def take(self, key: str) -> float:
+        """Take a permit and return 0; without a free one, return the seconds until the next."""
+        now_s = self._clock()
+        left = self._left(key, now_s)
+        if left < 1:
+            return (1 - left) / self._per_second
+        if len(self._buckets) >= _MAX_BUCKETS:
+            self._drop_full(now_s)
+        self._buckets[key] = (left - 1, now_s)
+        return 0.0
+
+    def _left(self, key: str, now_s: float) -> float:
+        left, since_s = self._buckets.get(key, (float(self._burst), now_s))
+        return min(self._burst, left + (now_s - since_s) * self._per_second)
+
+    def _drop_full(self, now_s: float) -> None:
+        # A full bucket limits nothing, so it need not be kept.
+        self._buckets = {
+            key: bucket for key, bucket in self._buckets.items() if self._left(key, now_s) < self._burst - 1e-9
+        }
+
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
-from millrace_bus.cancellation import CancelledInside
+from millrace_bus.tasks import CancelledInside
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_exchange import ExchangeError, Fatal, Rejected, Retryable
 from millrace_gatherer.streams.stream import Stream

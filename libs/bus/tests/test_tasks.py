@@ -2,7 +2,7 @@
 
 import asyncio
 
-from millrace_bus.cancellation import CancelledInside, failure_of, was_cancelled
+from millrace_bus.tasks import CancelledInside, failure_of, was_cancelled
 
 
 async def _ends(error: BaseException | None = None) -> None:
