@@ -115,7 +115,7 @@ async def test_a_member_that_is_no_agent_hides_no_configuration(killable: Embedd
 
 
 async def test_a_request_that_is_nested_too_deep_is_handed_on(bus: Bus, raw: Any, tenant: Tenant) -> None:
-    """It is answered by whoever reads it; the connection of all subscriptions stays up."""
+    """Its reader answers it; the connection of all subscriptions stays up."""
     reader = bus.request_reader([tenant], consumer="c")
     async with asyncio.timeout(10):
         while not await raw.publish(trader_actions(tenant), DEEP):

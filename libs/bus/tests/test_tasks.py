@@ -52,7 +52,7 @@ async def test_a_task_that_was_asked_to_end_has_no_failure() -> None:
 
 
 async def test_a_task_that_cleans_up_badly_has_failed() -> None:
-    """An error while ending is a failure, whoever asked for the end."""
+    """An error while ending is a failure, also when the end was asked for."""
 
     async def waits() -> None:
         try:

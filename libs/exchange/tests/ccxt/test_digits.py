@@ -184,7 +184,7 @@ def market(tick: float, info: object) -> dict[str, Any]:
 
 def test_ccxt_reads_a_decided_decimal_as_its_digits() -> None:
     """Ccxt's modules read an order's fields as text or numbers: a decimal would be nothing to them, and so be sent."""
-    ccxt = recorded(load_exchange("hyperliquid"))({}, profile_of(ExchangeId("hyperliquid")))
+    ccxt = recorded(load_exchange("hyperliquid"))({"apiKey": "key"}, profile_of(ExchangeId("hyperliquid")))
     order = {"price": Digits("0.00005")}
     with decided(Decimal("0.00005")):
         assert ccxt.safe_string(order, "price") == "0.00005"

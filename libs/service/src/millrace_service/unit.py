@@ -106,8 +106,8 @@ class Unit(Generic[UnitConfigT]):
     def _failed(self, work: "asyncio.Task[None]") -> float:
         error = _why(work)
         cause = describe(error)
-        asked_ms = error.retry_after_ms if isinstance(error, MillraceError) else 0
-        pause_s = max(self._backoff.failed(), asked_ms / 1000)
+        asked_s = error.retry_after_s if isinstance(error, MillraceError) else 0.0
+        pause_s = self._backoff.failed(at_least_s=asked_s)
         self.health.count("failures")
         self.health.error(cause)
         self.health.state("failed", cause)

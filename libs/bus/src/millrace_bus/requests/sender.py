@@ -168,7 +168,7 @@ class Requests:
                 self._put(tenant, sent)
 
     def close(self) -> None:
-        """Give up requests that Redis has not acknowledged: the bus is closed."""
+        """Abandon the requests that Redis has not acknowledged, because the bus is closed."""
         for tenant in self._tenants.values():
             for sent in tenant.sent:
                 if sent.expiry is not None:

@@ -39,6 +39,16 @@ def decided(*numbers: Decimal | None) -> Iterator[None]:
         _decided.reset(token)
 
 
+def safe_string(dictionary: Any, key: Any, default_value: Any = None) -> Any:
+    """Return a value as text: ccxt's own method does not know decimals, and would send nothing in their place.
+
+    Only instances that trade have it: ccxt calls it many times for every message of a market.
+    """
+    if _decided.get() and isinstance(dictionary, dict) and type(value := dictionary.get(key)) is Digits:
+        return str(value)
+    return Exchange.safe_string(dictionary, key, default_value)
+
+
 class DigitKeeper(Shortcuts):
     """Methods of ccxt's `Exchange`, to be laid over it."""
 
@@ -48,13 +58,6 @@ class DigitKeeper(Shortcuts):
         if (numbers := _decided.get()) and (number := Digits(str(n))) in numbers:
             return str(number)
         return Shortcuts.decimal_to_precision(n, *rules, **named_rules)
-
-    @staticmethod
-    def safe_string(dictionary: Any, key: Any, default_value: Any = None) -> Any:
-        """Return a value as text: ccxt's own method does not know decimals, and would send nothing in their place."""
-        if _decided.get() and isinstance(dictionary, dict) and type(value := dictionary.get(key)) is Digits:
-            return str(value)
-        return Exchange.safe_string(dictionary, key, default_value)
 
     @staticmethod
     def json(data: Any, params: Any = None) -> Any:

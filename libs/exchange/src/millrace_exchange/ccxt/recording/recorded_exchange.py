@@ -9,7 +9,7 @@ from ccxt.base.errors import NetworkError
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.recording.book_proofs import sequence_check
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
-from millrace_exchange.ccxt.recording.digits import DigitKeeper
+from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.websocket_api import prepare_client
 from millrace_exchange.profile import ExchangeProfile
@@ -41,6 +41,8 @@ class RecordedExchange(DigitKeeper):
         super().__init__(settings)  # type: ignore[call-arg]
         self.profile = profile
         self.recorder = Recorder(self, profile.balance_difference_events)
+        if settings.get("apiKey"):
+            self.safe_string = safe_string
 
     def order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
         """Return a book that records."""
