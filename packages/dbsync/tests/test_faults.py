@@ -13,7 +13,11 @@ from millrace_bus import Bus, EmbeddedServer
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
 from millrace_dbsync.committing.shared_database import database_url
+from millrace_dbsync.tenant_journals import MUCH
 from millrace_service import SettingsInvalid
+
+BACKLOG = 5 * MUCH
+"""Messages of each stream: a dbsync that starts reads them for longer than a reading process needs to start."""
 
 
 class Ordeal:
@@ -99,6 +103,7 @@ async def test_kills_lose_nothing_while_another_process_reads(
     feed = make_feed(bus, retention=1_000_000)
     await feed.open()
     await dbsync.configure()
+    await leave_a_backlog(feed)
     await dbsync.spawn()
     await overwhelm(feed, bus)
     await dbsync.rows.kill()
@@ -106,6 +111,7 @@ async def test_kills_lose_nothing_while_another_process_reads(
     await dbsync.rows.restart()
     await dbsync.kill()
     await is_read_aside(bus, wanted=False)
+    await leave_a_backlog(feed)
     await dbsync.spawn()
     await overwhelm(feed, bus)
     await server.kill()
@@ -139,6 +145,14 @@ async def test_what_the_database_refuses_is_found_also_when_another_process_read
     assert await dbsync.gaps() == []
     assert len(await dbsync.rows.fetch("SELECT reason FROM dead_letters")) == 1
     await feed.close()
+
+
+async def leave_a_backlog(feed: Any) -> None:
+    """Write far more than `MUCH` while no dbsync runs: one in a process of its own may be as fast as this writer."""
+    for _ in range(BACKLOG // 1_000):
+        feed.write(1_000)
+        await asyncio.sleep(0)
+    await feed.drained()
 
 
 async def overwhelm(feed: Any, bus: Bus) -> None:
