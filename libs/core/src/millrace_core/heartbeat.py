@@ -27,6 +27,8 @@ class ErrorReport(msgspec.Struct, frozen=True):
     """ms"""
     where: str
     message: str
+    traceback: str | None = None
+    """Where it was raised, the newest call last; None for errors whose message says everything."""
 
 
 class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
@@ -42,6 +44,31 @@ class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Running totals, such as messages, gaps, recoveries."""
     latencies: dict[str, dict[str, float]] = {}
     """By hop, as in `Heartbeat.latencies`."""
+    worker: str | None = None
+    """The worker process that runs it; None for the agent's own process."""
+
+
+WorkerState = Literal["starting", "live", "failed", "stopped"]
+"""`failed`: its process ended and is started again. `stopped`: its unit exceeded its limits and stays ended."""
+
+
+class WorkerHealth(msgspec.Struct, frozen=True, rename="camel"):
+    """One worker process of an agent."""
+
+    name: str
+    """A number; the name of its unit where each unit has a process of its own."""
+    state: WorkerState
+    units: int
+    """How many units it runs."""
+    pid: int | None = None
+    memory_mb: float = 0.0
+    """Resident memory."""
+    cpu_percent: float = 0.0
+    """Of one core, over the last seconds."""
+    replaced: int = 0
+    """How often its process was replaced."""
+    detail: str | None = None
+    """Why it is not live."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,6 +90,8 @@ class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
     """The mistakes in the newest configuration; while there are any, the previous one stays in force."""
     warnings: list[str] = []
     units: list[UnitHealth] = []
+    workers: list[WorkerHealth] = []
+    """Empty while all units run in the agent's own process."""
     last_errors: list[ErrorReport] = []
     latencies: dict[str, dict[str, float]] = {}
     """By hop: `count`, and `p50` and `p99` in ms."""

@@ -4,7 +4,7 @@ A micro-service derives an `Agent` and its `__main__.py` says `main(GathererAgen
 process is done here. Log with structlog: `log = structlog.get_logger()`. Lines logged within a unit carry its name.
 """
 
-from millrace_service.agent import Agent, UnitKey
+from millrace_service.agent import Agent, UnitKey, UnitLimits
 from millrace_service.encryption import decrypt, encrypt, new_key, parse_key
 from millrace_service.errors import SecretUnreadable, SettingsInvalid, UnitEnded
 from millrace_service.health import UnitHealthReporter
@@ -20,6 +20,7 @@ __all__ = [
     "UnitEnded",
     "UnitHealthReporter",
     "UnitKey",
+    "UnitLimits",
     "decrypt",
     "encrypt",
     "main",

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from millrace_bus import Bus
@@ -15,11 +16,27 @@ UnitKey = str
 """Name of a unit in the heartbeat, such as `PUBLIC.binance.watchTrades.ETH/BTC`."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnitLimits:
+    """What a process may use that runs one unit."""
+
+    memory_mb: float
+    """Resident memory."""
+    stall_s: float
+    """How long its event loop may stand still."""
+    stops: bool = False
+    """Whether a unit that goes beyond is stopped until its configuration changes, instead of started again."""
+
+
 class Agent(ABC, Generic[ConfigT, UnitConfigT]):
     """A micro-service. Derive from it, and pass the class to `millrace_service.main`.
 
     Calls come in this order, all in one event loop: `started`; for each configuration `units`, `warnings` and
     `run_unit` for each unit; `stopped`.
+
+    Where the configuration has `workers` (`WorkersConfig`), each worker process has a copy of the agent, as it was
+    before `started`: so it must be picklable then. `started`, `run_unit` and `stopped` are called in the worker;
+    `units`, `limits`, `together` and `unit_stopped` in the agent's own process.
     """
 
     kind: ClassVar[str]
@@ -53,6 +70,17 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
     def warnings(self, config: ConfigT) -> Sequence[str]:
         """Return warnings about a valid configuration, such as settings without effect. Pure."""
         return ()
+
+    def limits(self, unit_config: UnitConfigT) -> UnitLimits | None:
+        """Return what a unit may use in a process of its own; None for the limits of all workers. Pure."""
+        return None
+
+    def together(self, key: UnitKey, unit_config: UnitConfigT) -> str:
+        """Return a name that is the same for units that are to share a worker, as those of one account do. Pure."""
+        return key
+
+    async def unit_stopped(self, bus: Bus, key: UnitKey, unit_config: UnitConfigT) -> None:
+        """Clean up after a unit that was ended because it exceeded its limits, and could not do so itself."""
 
     async def started(self, bus: Bus) -> None:
         """Acquire what the units share. Redis may still be out of reach; calls of `bus` wait for it."""

@@ -18,8 +18,8 @@ def bound_to_us(*command: str) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
-def end_with_parent(parent_pid: int) -> None:
-    """Have the kernel send this process SIGTERM when the thread that started it ends; nothing happens outside Linux.
+def end_with_parent(parent_pid: int, signum: int = signal.SIGTERM) -> None:
+    """Have the kernel send this process a signal when the thread that started it ends; nothing happens outside Linux.
 
     `parent_pid` is the parent's id as it saw it itself.
 
@@ -28,7 +28,7 @@ def end_with_parent(parent_pid: int) -> None:
     """
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum)
     # The parent may have ended before the wish was stated.
     if os.getppid() != parent_pid:
         sys.exit("the parent has ended")

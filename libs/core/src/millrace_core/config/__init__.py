@@ -4,8 +4,9 @@ from millrace_core.config.common import AgentSection, Credentials, Exchanges, re
 from millrace_core.config.dbsync import DbsyncConfig
 from millrace_core.config.executor import ExecutorConfig, RiskLimits
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
-from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, StreamSubscription
+from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, StrategyLimits, StreamSubscription
 from millrace_core.config.reading import AgentConfig, parse_config
+from millrace_core.config.workers import WorkerLimits, Workers, WorkersConfig
 
 __all__ = [
     "AgentConfig",
@@ -21,7 +22,11 @@ __all__ = [
     "MagicboxWorkplan",
     "Plugin",
     "RiskLimits",
+    "StrategyLimits",
     "StreamSubscription",
+    "WorkerLimits",
+    "Workers",
+    "WorkersConfig",
     "parse_config",
     "revision",
 ]

@@ -2,7 +2,8 @@
 
 from pydantic import Field, model_validator
 
-from millrace_core.config.common import TENANT, BaseConfig, ConfigModel, TenantField
+from millrace_core.config.common import TENANT, ConfigModel, TenantField
+from millrace_core.config.workers import WorkersConfig
 
 MOST_DAYS = 36_500
 
@@ -28,7 +29,7 @@ class DbsyncRetention(ConfigModel):
     """Everything else that grows."""
 
 
-class DbsyncConfig(BaseConfig):
+class DbsyncConfig(WorkersConfig):
     """The whole configuration of a dbsync."""
 
     workplans: tuple[DbsyncWorkplan, ...] = ()

@@ -7,13 +7,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from millrace_core.actions import ACTIONS, WatchAction
 from millrace_core.config.common import (
     TENANT,
-    BaseConfig,
     ConfigModel,
     ExchangeField,
     Exchanges,
     SymbolField,
     TenantField,
 )
+from millrace_core.config.workers import WorkersConfig
 
 
 class DataPoint(ConfigModel):
@@ -45,7 +45,7 @@ class GathererWorkplan(ConfigModel):
     """Every n-th message of an order book carries a checksum."""
 
 
-class GathererConfig(BaseConfig):
+class GathererConfig(WorkersConfig):
     """The whole configuration of a gatherer."""
 
     exchanges: Exchanges = {}

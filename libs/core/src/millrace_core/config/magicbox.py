@@ -5,7 +5,26 @@ from typing import Any
 from pydantic import Field
 
 from millrace_core.actions import WatchAction
-from millrace_core.config.common import TENANT, BaseConfig, ConfigModel, ExchangeField, SymbolField, TenantField
+from millrace_core.config.common import TENANT, ConfigModel, ExchangeField, SymbolField, TenantField
+from millrace_core.config.workers import Workers, WorkersConfig
+
+
+class StrategyLimits(ConfigModel):
+    """What a strategy may use; one that goes beyond is stopped until it is started again or its configuration changes.
+
+    Memory and stalls are watched where the strategy has a process of its own.
+    """
+
+    memory_mb: float = Field(default=500.0, ge=64, le=1_000_000)
+    """Resident memory of its process."""
+    stall_seconds: float = Field(default=5.0, ge=0.5, le=600)
+    """How long a hook may keep the process from doing anything else."""
+    event_ms: float | None = Field(default=None, gt=0, le=600_000)
+    """How long the hooks of one event may take, waiting included; None for any time."""
+    errors_per_minute: int = Field(default=60, ge=1, le=1_000_000)
+    """How many of its hooks' errors in a minute are tolerated, whatever succeeds in between."""
+    cancels_orders: bool = False
+    """Whether its open orders are cancelled when it is stopped for exceeding a limit."""
 
 
 class Plugin(ConfigModel):
@@ -17,6 +36,7 @@ class Plugin(ConfigModel):
     """A name of its own, which its orders carry as their source. Default: `pluginName`."""
     configuration: dict[str, Any] = {}
     """The strategy's own settings, which it checks."""
+    limits: StrategyLimits = StrategyLimits()
 
 
 class StreamSubscription(ConfigModel):
@@ -38,7 +58,9 @@ class MagicboxWorkplan(ConfigModel):
     subscriptions: tuple[StreamSubscription, ...] = ()
 
 
-class MagicboxConfig(BaseConfig):
+class MagicboxConfig(WorkersConfig):
     """The whole configuration of a magicbox."""
 
     workplans: tuple[MagicboxWorkplan, ...] = ()
+    workers: Workers = "each"
+    """By default a strategy that fails harms no other."""

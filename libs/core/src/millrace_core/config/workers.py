@@ -1,0 +1,26 @@
+"""In how many processes an agent's units run, and what such a process may use."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from millrace_core.config.common import BaseConfig, ConfigModel
+
+Workers = Annotated[int, Field(ge=0, le=64)] | Literal["each"]
+"""0: the agent's own process. A number: that many worker processes, which the units share. `each`: one for each unit."""
+
+
+class WorkerLimits(ConfigModel):
+    """What a worker process may use; one that goes beyond is replaced."""
+
+    memory_mb: float = Field(default=2_000.0, ge=64, le=1_000_000)
+    """Resident memory."""
+    stall_seconds: float = Field(default=5.0, ge=0.5, le=600)
+    """How long its event loop may stand still."""
+
+
+class WorkersConfig(BaseConfig):
+    """The configuration of an agent whose units may run in worker processes."""
+
+    workers: Workers = 0
+    worker_limits: WorkerLimits = WorkerLimits()
