@@ -1,9 +1,12 @@
 """The interface of a micro-service: its kind, its configuration, its units of work."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+import structlog
 
 from millrace_bus import Bus
 from millrace_core.config.common import BaseConfig
@@ -12,8 +15,14 @@ from millrace_service.health import UnitHealthReporter
 ConfigT = TypeVar("ConfigT", bound=BaseConfig)
 UnitConfigT = TypeVar("UnitConfigT")
 
+STOPPED_LIMIT_S: Final = 1.0
+"""How long an agent's `stopped` may take."""
+
 UnitKey = str
 """Name of a unit in the heartbeat, such as `PUBLIC.binance.watchTrades.ETH/BTC`."""
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +96,12 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
 
     async def stopped(self) -> None:
         """Release what the units shared, also if `started` failed. All units have ended; `bus` still works."""
+
+
+async def stopped_in_time(agent: Agent[Any, Any]) -> None:
+    """Have an agent release what its units shared, within `STOPPED_LIMIT_S`."""
+    try:
+        async with asyncio.timeout(STOPPED_LIMIT_S):
+            await agent.stopped()
+    except TimeoutError:
+        log.error("shared resources were not released in time", limit_s=STOPPED_LIMIT_S)  # noqa: TRY400

@@ -10,10 +10,10 @@ from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import AgentId, config_key
 from millrace_service import redaction
 from millrace_service.agent import Agent
+from millrace_service.agent_units import AgentUnits
 from millrace_service.configuration import Plan, plan_of
 from millrace_service.errors import describe
 from millrace_service.status import AgentStatus
-from millrace_service.supervisor import Supervisor
 
 log = structlog.get_logger()
 
@@ -26,41 +26,41 @@ class ConfigFollower:
         agent: Agent[Any, Any],
         agent_id: AgentId,
         secret_key: bytes | None,
-        supervisor: Supervisor[Any],
+        units: AgentUnits,
         status: AgentStatus,
     ) -> None:
         self._agent = agent
         self._id = agent_id
         self._secret_key = secret_key
-        self._supervisor = supervisor
+        self._units = units
         self._status = status
         self._newest: bytes | None = None
 
     async def run(self, bus: Bus) -> None:
         """Follow until cancelled."""
         async for text in bus.watch_config(self._id):
-            self.take(text)
+            await self.take(text)
 
-    def take(self, text: bytes | None) -> None:
+    async def take(self, text: bytes | None) -> None:
         """Put the newest configuration in force, or report its mistakes; None means that there is no configuration."""
         if text is None:
-            self._take_none()
+            await self._take_none()
         elif text != self._newest:
-            self._take_text(text)
+            await self._take_text(text)
         self._newest = text
 
-    def _take_none(self) -> None:
+    async def _take_none(self) -> None:
         key = config_key(self._id)
         if self._status.revision is None and not self._agent.needs_config:
             log.info("no configuration: using the defaults", key=key)
-            self._take_text(json.dumps({"agent": {"id": self._id}}).encode())
+            await self._take_text(json.dumps({"agent": {"id": self._id}}).encode())
         elif self._status.revision is None:
             log.warning("no configuration yet: set it in Redis", key=key)
             self._status.waits_for_config()
         else:
             self._refuse((Problem("$", f"{key} is gone from Redis; the last configuration stays in force"),))
 
-    def _take_text(self, text: bytes) -> None:
+    async def _take_text(self, text: bytes) -> None:
         try:
             plan = plan_of(self._agent, self._id, text, self._secret_key)
         except ConfigInvalid as error:
@@ -69,12 +69,12 @@ class ConfigFollower:
             log.exception("the agent cannot read its configuration")
             self._refuse((Problem("$", f"the agent cannot use this configuration: {describe(error)}"),))
         else:
-            self._put_in_force(plan)
+            await self._put_in_force(plan)
 
-    def _put_in_force(self, plan: Plan) -> None:
+    async def _put_in_force(self, plan: Plan) -> None:
         redaction.learn(plan.secrets)
         self._status.in_force(plan.revision, plan.warnings, stopped=plan.stopped)
-        changes = self._supervisor.want(plan.units)
+        changes = await self._units.want(plan)
         log.info(
             "configuration stopped the agent's work" if plan.stopped else "configuration in force",
             revision=plan.revision,

@@ -6,15 +6,19 @@ from typing import Any, Final
 
 from millrace_core.config import AgentConfig, Credentials, Exchanges, parse_config, revision
 from millrace_core.config.common import BaseConfig
+from millrace_core.config.workers import WorkerLimits, Workers, WorkersConfig
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import AgentId, Tenant
-from millrace_service.agent import Agent
+from millrace_service.agent import Agent, UnitLimits
 from millrace_service.encryption import decrypt, is_encrypted
 from millrace_service.errors import SecretUnreadable
 
 _ENCRYPTABLE: Final = {"api_key": "apiKey", "secret": "secret", "password": "password", "uid": "uid"}
 _TO_BE_ENCRYPTED: Final = ("secret", "password")
 """An API key alone grants no access, so a plain one needs no warning."""
+
+
+_DEFAULT_LIMITS: Final = UnitLimits(WorkerLimits().memory_mb, WorkerLimits().stall_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,9 @@ class Plan:
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Every secret in plain text, so that it can be kept out of the logs."""
+    workers: Workers = 0
+    worker_limits: UnitLimits = _DEFAULT_LIMITS
+    """What each worker may use, unless the agent says otherwise of the unit that it runs alone."""
 
 
 def plan_of(agent: Agent[AgentConfig, Any], agent_id: AgentId, text: bytes, key: bytes | None) -> Plan:
@@ -50,7 +57,15 @@ def plan_of(agent: Agent[AgentConfig, Any], agent_id: AgentId, text: bytes, key:
         stopped=stopped,
         warnings=(*_plain_secrets(sealed), *agent.warnings(config)),
         secrets=tuple(secret for _, _, _, secret in _fields(config)),
+        **_workers(config),
     )
+
+
+def _workers(config: BaseConfig) -> dict[str, Any]:
+    if not isinstance(config, WorkersConfig):
+        return {}
+    limits = config.worker_limits
+    return {"workers": config.workers, "worker_limits": UnitLimits(limits.memory_mb, limits.stall_seconds)}
 
 
 def _wrong_agent(config: BaseConfig, agent_id: AgentId) -> list[Problem]:

@@ -5,17 +5,21 @@ Reporters are called for every message, so each call only updates a dictionary; 
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from math import isfinite
-from typing import Final
+from traceback import format_exception
+from typing import Final, Protocol
 
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import ErrorReport, UnitHealth, UnitState
 from millrace_core.latency import Histogram
-from millrace_service.errors import describe
+from millrace_service.errors import describe, traceback_of
 from millrace_service.redaction import clean_text
 
 KEPT_ERRORS: Final = 20
 MAX_ERROR_TEXT: Final = 500
+MAX_TRACEBACK: Final = 4_000
+"""Of a longer one the end is kept, which says where it was raised."""
 
 
 class ErrorLog:
@@ -23,14 +27,38 @@ class ErrorLog:
 
     def __init__(self) -> None:
         self._errors: deque[ErrorReport] = deque(maxlen=KEPT_ERRORS)
+        self._count = 0
 
-    def add(self, where: str, message: str) -> None:
+    def add(self, where: str, message: str, traceback: str | None = None) -> None:
         """Keep an error; beyond `KEPT_ERRORS` the oldest is dropped."""
-        self._errors.append(ErrorReport(at=now_ms(), where=where, message=clean_text(message)[:MAX_ERROR_TEXT]))
+        text = clean_text(message)[:MAX_ERROR_TEXT]
+        shown = clean_text(traceback)[-MAX_TRACEBACK:] if traceback else None
+        self.add_report(ErrorReport(at=now_ms(), where=where, message=text, traceback=shown))
+
+    def add_report(self, report: ErrorReport) -> None:
+        """Keep an error that was reported elsewhere, as by a worker."""
+        self._errors.append(report)
+        self._count += 1
+
+    def since(self, count: int) -> tuple[list[ErrorReport], int]:
+        """Return the kept errors after the first `count`, oldest first, and how many there have been now."""
+        new = min(self._count - count, len(self._errors))
+        return list(islice(self._errors, len(self._errors) - new, None)), self._count
 
     def reports(self) -> list[ErrorReport]:
         """Return all kept errors, oldest first."""
         return list(self._errors)
+
+
+class UnitReporter(Protocol):
+    """What the heartbeat asks about a unit, wherever it runs."""
+
+    def report(self) -> UnitHealth:
+        """Return the unit's part of the heartbeat."""
+
+    @property
+    def histograms(self) -> Mapping[str, Histogram]:
+        """The latencies by hop."""
 
 
 class UnitHealthReporter:
@@ -78,8 +106,17 @@ class UnitHealthReporter:
     def error(self, message: str | BaseException) -> None:
         """Report an error that the unit itself handled. It counts as `errors`; the heartbeat shows the newest ones."""
         self.count("errors")
-        self._errors.add(self.name, describe(message) if isinstance(message, BaseException) else message)
+        if isinstance(message, str):
+            self._errors.add(self.name, message)
+        else:
+            raised = traceback_of(message)
+            self._errors.add(self.name, describe(message), "".join(format_exception(raised)) if raised else None)
         self._changed()
+
+    def go_on_from(self, counters: Mapping[str, int | float], latencies: Mapping[str, Mapping[int, int]]) -> None:
+        """Continue the running totals of an earlier process."""
+        self._counters = dict(counters)
+        self._histograms = {hop: Histogram.of_buckets(buckets) for hop, buckets in latencies.items()}
 
     @property
     def current_state(self) -> UnitState:

@@ -7,10 +7,10 @@ from typing import Final
 import structlog
 
 from millrace_bus import Bus, BusError, Unreachable
-from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S, Heartbeat, UnitHealth
+from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S, Heartbeat, UnitHealth, WorkerHealth
 from millrace_core.latency import Histogram
 from millrace_service.errors import describe
-from millrace_service.health import UnitHealthReporter
+from millrace_service.health import UnitReporter
 from millrace_service.status import AgentStatus
 
 DEBOUNCE_S: Final = 0.1
@@ -27,11 +27,17 @@ class HeartbeatSender:
     """Sends what the status and the units' reporters say, for as long as `run` runs."""
 
     def __init__(
-        self, bus: Bus, status: AgentStatus, reporters: Callable[[], Sequence[UnitHealthReporter]], due: asyncio.Event
+        self,
+        bus: Bus,
+        status: AgentStatus,
+        reporters: Callable[[], Sequence[UnitReporter]],
+        workers: Callable[[], list[WorkerHealth]],
+        due: asyncio.Event,
     ) -> None:
         self._bus = bus
         self._status = status
         self._reporters = reporters
+        self._workers = workers
         self._due = due
         """Set by anything that changed and should show soon."""
         self._gets_through = True
@@ -67,7 +73,8 @@ class HeartbeatSender:
                 by_hop.setdefault(hop, []).append(histogram)
             # Hundreds of units take milliseconds together: messages go first.
             await asyncio.sleep(0)
-        return self._status.heartbeat(units, {hop: Histogram().merge(each) for hop, each in by_hop.items()})
+        latencies = {hop: Histogram().merge(each) for hop, each in by_hop.items()}
+        return self._status.heartbeat(units, self._workers(), latencies)
 
     async def _send(self, heartbeat: Heartbeat) -> None:
         try:

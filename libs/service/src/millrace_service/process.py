@@ -18,11 +18,14 @@ import structlog
 import uvloop
 
 from millrace_bus.server import end_with_parent
+from millrace_core.config.workers import WorkersConfig
 from millrace_service.agent import Agent
 from millrace_service.errors import SettingsInvalid, describe, traceback_of
 from millrace_service.logs import configure_logging
 from millrace_service.runner import run_agent
 from millrace_service.settings import Settings, read_settings
+from millrace_service.workers.fork_server import ForkServer
+from millrace_service.workers.worker import run_worker
 
 END_LIMIT_S: Final = 4.8
 """A process that has not ended this long after a signal is ended by force; the limit promised is 5 s."""
@@ -54,12 +57,13 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     sys.excepthook = _log_failure
     if settings.parent is not None:
         end_with_parent(settings.parent or os.getppid())
+    fork_server = ForkServer.start(run_worker) if issubclass(agent.config_model, WorkersConfig) else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_live(agent, settings))
+        runner.run(_live(agent, settings, fork_server))
     sys.exit(0)
 
 
-async def _live(agent: Agent[Any, Any], settings: Settings) -> None:
+async def _live(agent: Agent[Any, Any], settings: Settings, fork_server: ForkServer | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -70,7 +74,7 @@ async def _live(agent: Agent[Any, Any], settings: Settings) -> None:
 
     for signum in _SIGNALS:
         signal.signal(signum, on_signal)
-    await run_agent(agent, settings, stop=stop)
+    await run_agent(agent, settings, stop=stop, fork_server=fork_server)
 
 
 def _limit_the_end() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from copy import copy
 from functools import partial
 from typing import Any, Final
 
@@ -11,7 +12,8 @@ import structlog
 from millrace_bus import Bus
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S
-from millrace_service.agent import Agent, ConfigT, UnitConfigT
+from millrace_service.agent import Agent, ConfigT, UnitConfigT, stopped_in_time
+from millrace_service.agent_units import AgentUnits
 from millrace_service.config_follower import ConfigFollower
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.heartbeat_sender import HeartbeatSender
@@ -20,41 +22,58 @@ from millrace_service.status import AgentStatus
 from millrace_service.supervisor import Supervisor
 from millrace_service.tasks import first_of
 from millrace_service.unit import Unit
-
-STOPPED_LIMIT_S: Final = 1.0
-"""How long an agent's `stopped` may take."""
+from millrace_service.workers.fork_server import ForkServer
+from millrace_service.workers.pool import WorkerPool
+from millrace_service.workers.watched_worker import AgentParts
 
 _OWN_WORK: Final = BackoffPolicy(limit_s=HEARTBEAT_INTERVAL_S)
 
 log = structlog.get_logger()
 
 
-async def run_agent(agent: Agent[ConfigT, UnitConfigT], settings: Settings, *, stop: asyncio.Event) -> None:
+async def run_agent(
+    agent: Agent[ConfigT, UnitConfigT],
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    fork_server: ForkServer | None = None,
+) -> None:
     """Run an agent until `stop` is set, then end everything in order: units, what they share, heartbeat, bus.
+
+    Without a fork server all units run in this process, whatever the configuration says.
 
     Neither signals nor logging are touched, so several agents may run in one process, as tests do.
     Cancelling it ends everything in the same order.
 
     Raises:
         Exception: whatever the agent's `started` or `stopped` raised.
+        ForkServerEnded: the fork server has ended, and its workers with it.
     """
     async with Bus.connect(settings.redis_url, name=f"{agent.kind}-{settings.agent_id}") as bus:
         due = asyncio.Event()
         errors = ErrorLog()
         status = AgentStatus(agent.kind, settings.agent_id, errors, due.set)
-        supervisor = Supervisor(agent.run_unit, changed=due.set, errors=errors)
-        sender = HeartbeatSender(bus, status, supervisor.reporters, due)
-        follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, supervisor, status)
+        parts = None
+        if fork_server is not None:
+            # A copy as it is now, before it has started: each worker starts its own.
+            parts = AgentParts(copy(agent), settings, bus, fork_server, errors, due.set)
+        units = AgentUnits(
+            lambda: Supervisor(agent.run_unit, changed=due.set, errors=errors),
+            parts and (lambda workers, plan: WorkerPool(workers, plan.worker_limits, parts)),
+        )
+        sender = HeartbeatSender(bus, status, units.reporters, units.workers, due)
+        follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, units, status)
         own_work = partial(UnitHealthReporter, changed=due.set, errors=errors)
         async with _kept(sender.run, own_work("heartbeat")):
             following = partial(_kept, partial(follower.run, bus), own_work("configuration"))
-            await first_of(_work(agent, bus, supervisor, following), stop.wait())
+            failing = () if fork_server is None else (fork_server.watch(),)
+            await first_of(_work(agent, bus, units, following), stop.wait(), *failing)
 
 
 async def _work(
-    agent: Agent[Any, UnitConfigT],
+    agent: Agent[Any, Any],
     bus: Bus,
-    supervisor: Supervisor[UnitConfigT],
+    units: AgentUnits,
     following: Callable[[], AbstractAsyncContextManager[None]],
 ) -> None:
     try:
@@ -63,17 +82,9 @@ async def _work(
         async with following():
             await asyncio.Event().wait()
     finally:
-        await supervisor.stop()
-        await _stopped(agent)
+        await units.stop()
+        await stopped_in_time(agent)
         log.info("agent ended", kind=agent.kind)
-
-
-async def _stopped(agent: Agent[Any, Any]) -> None:
-    try:
-        async with asyncio.timeout(STOPPED_LIMIT_S):
-            await agent.stopped()
-    except TimeoutError:
-        log.error("shared resources were not released in time", limit_s=STOPPED_LIMIT_S)  # noqa: TRY400
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from millrace_core.clock import now_ms
 from millrace_core.errors import Problem
-from millrace_core.heartbeat import AgentState, Heartbeat, ProblemReport, UnitHealth
+from millrace_core.heartbeat import AgentState, Heartbeat, ProblemReport, UnitHealth, WorkerHealth
 from millrace_core.latency import Histogram
 from millrace_core.names import AgentId
 from millrace_service.health import ErrorLog, summaries
@@ -52,7 +52,9 @@ class AgentStatus:
             self._state = "waiting"
         self._changed()
 
-    def heartbeat(self, units: list[UnitHealth], latencies: dict[str, Histogram]) -> Heartbeat:
+    def heartbeat(
+        self, units: list[UnitHealth], workers: list[WorkerHealth], latencies: dict[str, Histogram]
+    ) -> Heartbeat:
         """Return the whole heartbeat."""
         return Heartbeat(
             id=self.agent_id,
@@ -66,6 +68,7 @@ class AgentStatus:
             config_errors=self._config_errors,
             warnings=self._warnings,
             units=units,
+            workers=workers,
             last_errors=self._errors.reports(),
             latencies=summaries(latencies),
         )

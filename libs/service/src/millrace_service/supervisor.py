@@ -48,10 +48,11 @@ class Supervisor(Generic[UnitConfigT]):
         errors: ErrorLog,
         policy: BackoffPolicy | None = None,
         stop_limit_s: float = STOP_LIMIT_S,
+        reporter: Callable[[str], UnitHealthReporter] | None = None,
     ) -> None:
         self._run = run
         self._changed = changed
-        self._errors = errors
+        self._reporter = reporter or partial(UnitHealthReporter, changed=changed, errors=errors)
         self._policy = policy or BackoffPolicy()
         self._stop_limit_s = stop_limit_s
         self._units: dict[str, Unit[UnitConfigT]] = {}
@@ -82,8 +83,7 @@ class Supervisor(Generic[UnitConfigT]):
         if unit is not None and not unit.task.done():
             unit.want(config)
             return
-        health = UnitHealthReporter(key, changed=self._changed, errors=self._errors)
-        unit = Unit(self._run, config, health, Backoff(self._policy), self._stop_limit_s)
+        unit = Unit(self._run, config, self._reporter(key), Backoff(self._policy), self._stop_limit_s)
         self._units[key] = unit
         unit.task.add_done_callback(partial(self._ended, key, unit))
 

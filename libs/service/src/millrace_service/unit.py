@@ -109,7 +109,7 @@ class Unit(Generic[UnitConfigT]):
         asked_s = error.retry_after_s if isinstance(error, MillraceError) else 0.0
         pause_s = self._backoff.failed(at_least_s=asked_s)
         self.health.count("failures")
-        self.health.error(cause)
+        self.health.error(error)
         self.health.state("failed", cause)
         # A lasting cause is in the heartbeat; the log says it once.
         report = log.debug if cause == self._cause else log.error

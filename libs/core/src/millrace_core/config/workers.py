@@ -7,7 +7,7 @@ from pydantic import Field
 from millrace_core.config.common import BaseConfig, ConfigModel
 
 Workers = Annotated[int, Field(ge=0, le=64)] | Literal["each"]
-"""0: the agent's own process. A number: that many worker processes, which the units share. `each`: one for each unit."""
+"""0: the agent's own process. A number: so many worker processes, which the units share. `each`: one for each unit."""
 
 
 class WorkerLimits(ConfigModel):

@@ -25,6 +25,8 @@ _REPORT: Final = struct.Struct(">qq")
 """From the server: a process id, and how it ended as `waitpid` says; `_STARTED` when it was forked."""
 _STARTED: Final = -1
 
+_ENDED: Final = "the fork server has ended; start the service again"
+
 RunWorker = Callable[[socket.socket], None]
 """What a worker does with its end of the connection, until it ends."""
 
@@ -73,6 +75,7 @@ class ForkServer:
         self.pid = pid
         self._connection = connection
         self._reading: asyncio.AbstractEventLoop | None = None
+        self._has_ended = asyncio.Event()
         self._asked: list[asyncio.Future[int]] = []
         self._workers: dict[int, WorkerHandle] = {}
 
@@ -88,7 +91,7 @@ class ForkServer:
             ours.close()
             _become(lambda: _Server(theirs, run).serve(service))
         theirs.close()
-        ours.setblocking(False)  # noqa: FBT003 - the name of the parameter is `flag`
+        ours.setblocking(False)
         return cls(pid, ours)
 
     async def fork(self) -> WorkerHandle:
@@ -109,12 +112,22 @@ class ForkServer:
             ours.close()
             os.close(stacks)
             if isinstance(error, OSError):
-                raise ForkServerEnded("the fork server has ended; start the service again") from error
+                raise ForkServerEnded(_ENDED) from error
             raise
         finally:
             theirs.close()
         self._workers[handle.pid] = handle
         return handle
+
+    async def watch(self) -> NoReturn:
+        """Wait for the end of the server.
+
+        Raises:
+            ForkServerEnded: it has ended.
+        """
+        self._listen()
+        await self._has_ended.wait()
+        raise ForkServerEnded(_ENDED)
 
     def close(self) -> None:
         """End the server, and with it all workers. Call it once no event loop uses it any more, or within its own."""
@@ -156,9 +169,10 @@ class ForkServer:
     def _server_ended(self) -> None:
         if self._reading is not None:
             self._reading.remove_reader(self._connection)
+        self._has_ended.set()
         for asked in self._asked:
             if not asked.done():
-                asked.set_exception(ForkServerEnded("the fork server has ended; start the service again"))
+                asked.set_exception(ForkServerEnded(_ENDED))
         self._asked.clear()
         for handle in self._workers.values():
             if not handle.ended.done():
@@ -181,7 +195,7 @@ class _Server:
             signal.signal(signum, signal.SIG_IGN)
         child_ended, wakeup = socket.socketpair()
         for end in (child_ended, wakeup):
-            end.setblocking(False)  # noqa: FBT003 - the name of the parameter is `flag`
+            end.setblocking(False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
         while True:
@@ -225,8 +239,7 @@ def _become(work: Callable[[], None]) -> NoReturn:
     try:
         work()
         code = 0
-    except BaseException:
-        # Nobody else is left to report it: this is the end of the process.
+    except BaseException:  # noqa: BLE001 - nobody else is left to report it: this is the end of the process
         traceback.print_exc()
     finally:
         os._exit(code)

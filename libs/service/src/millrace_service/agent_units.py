@@ -1,0 +1,61 @@
+"""The units of an agent, in its own process or in workers, as the configuration says."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from millrace_core.config.workers import Workers
+from millrace_core.heartbeat import WorkerHealth
+from millrace_service.configuration import Plan
+from millrace_service.health import UnitReporter
+from millrace_service.supervisor import Changes, Supervisor, diff
+from millrace_service.workers.pool import WorkerPool
+
+MakePool = Callable[[Workers, Plan], WorkerPool]
+
+
+class AgentUnits:
+    """Starts, restarts and stops units where they belong.
+
+    When `workers` changes, all units end before they start in their new place: a unit never runs twice.
+    """
+
+    def __init__(self, make_supervisor: Callable[[], Supervisor[Any]], make_pool: MakePool | None) -> None:
+        self._make_supervisor = make_supervisor
+        self._make_pool = make_pool
+        self._place: Supervisor[Any] | WorkerPool = make_supervisor()
+        self._workers: Workers = 0
+        self._plan: Plan | None = None
+
+    async def want(self, plan: Plan) -> Changes:
+        """Run exactly the units of a plan from now on; return what changes.
+
+        Returns at once, unless `workers` has changed: then once all units have ended.
+        """
+        before, self._plan = self._plan, plan
+        workers = plan.workers if self._make_pool is not None else 0
+        if workers != self._workers:
+            await self._place.stop()
+            self._workers = workers
+            self._place = self._make_place(plan)
+        if isinstance(self._place, WorkerPool):
+            self._place.want(plan.units, plan.worker_limits, plan.secrets)
+        else:
+            self._place.want(plan.units)
+        return diff(before.units if before else {}, plan.units)
+
+    async def stop(self) -> None:
+        """End all units at the same time."""
+        await self._place.stop()
+
+    def reporters(self) -> Sequence[UnitReporter]:
+        """Return the reporters of all units, by name."""
+        return self._place.reporters()
+
+    def workers(self) -> list[WorkerHealth]:
+        """Return the health of the workers; an empty list if there are none."""
+        return self._place.workers() if isinstance(self._place, WorkerPool) else []
+
+    def _make_place(self, plan: Plan) -> Supervisor[Any] | WorkerPool:
+        if plan.workers == 0 or self._make_pool is None:
+            return self._make_supervisor()
+        return self._make_pool(plan.workers, plan)

@@ -1,0 +1,255 @@
+"""A worker as the agent sees it: started, told what to run, watched, ended."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final, NoReturn
+
+import structlog
+from msgspec import MsgspecError
+
+from millrace_bus import Bus
+from millrace_core.backoff import BackoffPolicy
+from millrace_core.errors import MillraceError
+from millrace_core.heartbeat import WorkerHealth, WorkerState
+from millrace_service.agent import Agent, UnitLimits
+from millrace_service.errors import describe
+from millrace_service.health import ErrorLog
+from millrace_service.settings import Settings
+from millrace_service.tasks import run_all
+from millrace_service.workers.connection import WantedUnits, WorkerConnection, WorkerStart
+from millrace_service.workers.fork_server import ForkServer, WorkerHandle
+from millrace_service.workers.remote_unit import RemoteUnit
+from millrace_service.workers.usage import ProcessUsage
+
+RETRIES: Final = BackoffPolicy(first_s=0.1, limit_s=30.0)
+"""The pauses before a worker that ended is started again."""
+WATCH_EVERY_S: Final = 0.5
+END_LIMIT_S: Final = 4.2
+"""How long a worker may take to end in order: its units' limit and that of what they share."""
+_STACK_LIMIT_S: Final = 0.5
+_STACK_LINES: Final = 12
+
+log = structlog.get_logger()
+
+
+class WorkerEnded(MillraceError):
+    """A worker's process ended by itself, or was killed."""
+
+
+class LimitExceeded(MillraceError):
+    """A worker's process went beyond its limits and was killed."""
+
+    def __init__(self, cause: str, stack: str | None = None) -> None:
+        super().__init__(cause)
+        self.stack = stack
+        """Where its event loop stood still, as Python's traceback."""
+
+
+@dataclass(frozen=True)
+class AgentParts:
+    """What all workers of an agent need of it."""
+
+    agent: Agent[Any, Any]
+    settings: Settings
+    bus: Bus
+    fork_server: ForkServer
+    errors: ErrorLog
+    changed: Callable[[], None]
+    """Has a heartbeat sent soon."""
+
+
+class WatchedWorker:
+    """Keeps a process that runs the wanted units, until `run` is cancelled."""
+
+    def __init__(self, name: str, parts: AgentParts, limits: UnitLimits) -> None:
+        self.name = name
+        self.limits = limits
+        self.units: dict[str, RemoteUnit] = {}
+        self.cpu_percent = 0.0
+        self._parts = parts
+        self._wanted: dict[str, Any] = {}
+        self._secrets: tuple[str, ...] = ()
+        self._news = asyncio.Event()
+        self._state: WorkerState = "starting"
+        self._detail: str | None = None
+        self._pid: int | None = None
+        self._memory_mb = 0.0
+        self._started = 0
+        self._heard_at = 0.0
+
+    def want(self, units: Mapping[str, Any], limits: UnitLimits, secrets: tuple[str, ...]) -> None:
+        """Run exactly these units from now on."""
+        self.limits, self._secrets = limits, secrets
+        if units == self._wanted:
+            return
+        self._wanted = dict(units)
+        self.units = {name: self.units.get(name) or RemoteUnit(name, self.name) for name in units}
+        self._news.set()
+
+    def restart(self) -> None:
+        """Start a stopped worker again, or run its units afresh."""
+        self._news.set()
+
+    def health(self) -> WorkerHealth:
+        """Return the worker's part of the heartbeat."""
+        return WorkerHealth(
+            name=self.name,
+            state=self._state,
+            units=len(self.units),
+            pid=self._pid,
+            memory_mb=self._memory_mb,
+            cpu_percent=self.cpu_percent,
+            replaced=max(0, self._started - 1),
+            detail=self._detail,
+        )
+
+    async def run(self) -> NoReturn:
+        """Keep the process until cancelled, unless its unit has to stay stopped: then wait for another configuration.
+
+        Raises:
+            WorkerEnded, LimitExceeded: the process is gone; run again.
+            ForkServerEnded: no process can be started any more.
+        """
+        while True:
+            try:
+                await self._keep_process()
+            except (WorkerEnded, LimitExceeded) as error:
+                if not (isinstance(error, LimitExceeded) and self.limits.stops):
+                    self._ended("failed", error)
+                    raise
+                await self._stopped(error)
+
+    async def _stopped(self, error: LimitExceeded) -> None:
+        """Leave the unit stopped until something else is wanted."""
+        self._news.clear()
+        self._ended("stopped", error)
+        log.error("unit stopped for exceeding its limits", unit=self.name, cause=str(error), stack=error.stack)
+        for name, config in self._wanted.items():
+            await self._parts.agent.unit_stopped(self._parts.bus, name, config)
+        await self._news.wait()
+
+    def _ended(self, state: WorkerState, error: WorkerEnded | LimitExceeded) -> None:
+        cause = describe(error)
+        self._set(state, cause)
+        self._memory_mb = self.cpu_percent = 0.0
+        self._pid = None
+        for unit in self.units.values():
+            unit.end("failed" if state == "failed" else "stopped", cause)
+        stack = error.stack if isinstance(error, LimitExceeded) else None
+        self._parts.errors.add(self.name, f"worker ended: {cause}", stack)
+        self._parts.changed()
+
+    async def _keep_process(self) -> None:
+        handle = await self._parts.fork_server.fork()
+        connection: WorkerConnection | None = None
+        self._pid, self._heard_at = handle.pid, monotonic()
+        self._started += 1
+        self._set("starting", self._detail)
+        try:
+            connection = await WorkerConnection.over(handle.connection)
+            await run_all(self._tell(connection), self._hear(connection, handle), self._watch(handle))
+        except asyncio.CancelledError:
+            if connection is not None:
+                await self._end_in_order(connection, handle)
+            raise
+        finally:
+            handle.kill()
+            await handle.ended
+            if connection is not None:
+                connection.close()
+            handle.close()
+
+    async def _end_in_order(self, connection: WorkerConnection, handle: WorkerHandle) -> None:
+        connection.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_LIMIT_S):
+                await asyncio.shield(handle.ended)
+                return
+        self._parts.errors.add(self.name, f"the worker did not end within {END_LIMIT_S:g} s and was killed")
+
+    async def _tell(self, connection: WorkerConnection) -> NoReturn:
+        """Tell the worker what to run, now and whenever it changes."""
+        parts = self._parts
+        with suppress(ConnectionError):  # `_hear` finds out how it ended
+            await connection.send(WorkerStart(self.name, parts.agent, parts.settings))
+            while True:
+                self._news.clear()
+                earlier = {name: unit.record for name, unit in self.units.items()}
+                await connection.send(WantedUnits(self._wanted, earlier, self._secrets))
+                await self._news.wait()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async def _hear(self, connection: WorkerConnection, handle: WorkerHandle) -> NoReturn:
+        """Take the worker's reports until it ends."""
+        failure: str | None = None
+        try:
+            while True:
+                report = await connection.from_worker()
+                self._heard_at = monotonic()
+                failure = report.failure or failure
+                for record in report.units:
+                    if (unit := self.units.get(record.health.name)) is not None:
+                        unit.take(record)
+                for error in report.errors:
+                    self._parts.errors.add_report(error)
+                if self._state != "live" and failure is None:
+                    self._set("live", None)
+                if report.units or report.errors:
+                    self._parts.changed()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            status = await asyncio.shield(handle.ended)
+        except MsgspecError as error:
+            raise WorkerEnded(f"its report cannot be read: {error}") from error
+        raise WorkerEnded(failure or _how_it_ended(status))
+
+    async def _watch(self, handle: WorkerHandle) -> NoReturn:
+        """Measure the process until it goes beyond its limits."""
+        usage = ProcessUsage(handle.pid)
+        watched_at = monotonic()
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            usage.measure()
+            self._memory_mb, self.cpu_percent = usage.memory_mb, usage.cpu_percent
+            limits, now = self.limits, monotonic()
+            if usage.memory_mb > limits.memory_mb:
+                raise LimitExceeded(f"used {usage.memory_mb:g} MB of memory; its limit is {limits.memory_mb:g} MB")
+            # If this process stood still itself, reports wait to be read.
+            if now - watched_at < 2 * WATCH_EVERY_S and now - self._heard_at > limits.stall_s:
+                stack = await _stack_of(handle)
+                where = f" in {_innermost(stack)}" if stack else ""
+                raise LimitExceeded(f"its event loop stood still for {now - self._heard_at:.1f} s{where}", stack)
+            watched_at = now
+
+    def _set(self, state: WorkerState, detail: str | None) -> None:
+        if (state, detail) != (self._state, self._detail):
+            self._state, self._detail = state, detail
+            self._parts.changed()
+
+
+async def _stack_of(handle: WorkerHandle) -> str:
+    """Return where a process stands, the newest call first; an empty text if it does not say."""
+    handle.ask_for_stack()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_STACK_LIMIT_S):
+            while not (stack := handle.stack()):  # noqa: ASYNC110 - the kernel announces no contents of a file
+                await asyncio.sleep(0.02)
+            return "\n".join(stack.splitlines()[: _STACK_LINES + 1])
+    return ""
+
+
+def _innermost(stack: str) -> str:
+    """Return the newest call of a stack: `File "x.py", line 12 in on_book`."""
+    return next((line.strip() for line in stack.splitlines() if line.strip().startswith("File ")), "an unknown place")
+
+
+def _how_it_ended(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code >= 0:
+        return f"its process ended with exit code {code}; its log says why"
+    return f"its process was killed by signal {-code} ({signal.Signals(-code).name})"
