@@ -1,0 +1,128 @@
+"""The fork server: workers come in milliseconds, and nothing of an ended one is left."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from millrace_service.workers.fork_server import ForkServer, ForkServerEnded
+
+DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "100"))
+
+
+def work(connection: socket.socket) -> None:
+    """Answer each byte until the connection is closed; `L` never returns, `X` exits with 3."""
+    while byte := connection.recv(1):
+        if byte == b"L":
+            while True:
+                pass
+        if byte == b"X":
+            os._exit(3)
+        connection.send(byte)
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    """A fork server, forked before the test's event loop does anything."""
+    server = ForkServer.start(work)
+    yield server
+    server.close()
+
+
+async def test_a_worker_is_connected(server: ForkServer) -> None:
+    """Bytes reach it, and come back; it ends with its connection, and its end is told."""
+    worker = await server.fork()
+    assert await said(worker.connection, b"a") == b"a"
+    worker.connection.close()
+    assert os.waitstatus_to_exitcode(await worker.ended) == 0
+    worker.close()
+
+
+async def test_its_end_is_told_as_it_was(server: ForkServer) -> None:
+    """An exit code, or the signal."""
+    first, second = await server.fork(), await server.fork()
+    first.connection.send(b"X")
+    second.kill()
+    assert os.waitstatus_to_exitcode(await first.ended) == 3
+    assert os.waitstatus_to_exitcode(await second.ended) == -signal.SIGKILL
+    first.close()
+    second.close()
+
+
+async def test_one_that_never_yields_says_where_it_is(server: ForkServer) -> None:
+    """Its stack names the line that loops, although it runs no Python code for that."""
+    worker = await server.fork()
+    worker.connection.send(b"L")
+    async with asyncio.timeout(10):
+        while "in work" not in worker.stack():
+            worker.ask_for_stack()
+            await asyncio.sleep(0.01)  # the kernel announces no contents of a file
+    worker.kill()
+    await worker.ended
+    worker.close()
+
+
+async def test_forced_deaths_leave_nothing(server: ForkServer) -> None:
+    """No process, no descriptor and no memory, in the service and in the fork server."""
+    for _ in range(20):
+        await one_death(server)
+    processes, files, memory = children(server.pid), open_files(server.pid), resident_mb(server.pid)
+    ours = open_files(os.getpid())
+    started = time.monotonic()
+    for _ in range(DEATHS):
+        await one_death(server)
+    print(f"{DEATHS} deaths in {time.monotonic() - started:.1f} s, {memory:.1f} → {resident_mb(server.pid):.1f} MB")
+    assert children(server.pid) == processes == []
+    assert open_files(server.pid) == files
+    assert open_files(os.getpid()) == ours
+    assert resident_mb(server.pid) - memory < 2
+
+
+async def test_without_the_server_there_are_no_workers(server: ForkServer) -> None:
+    """Its end is told to all that wait for it or for a worker, and to those who ask later; its workers end with it."""
+    worker = await server.fork()
+    watching = asyncio.create_task(server.watch())
+    await asyncio.sleep(0)
+    os.kill(server.pid, signal.SIGKILL)
+    with pytest.raises(ForkServerEnded):
+        await watching
+    await worker.ended
+    worker.close()
+    with pytest.raises(ForkServerEnded):
+        await server.fork()
+
+
+async def one_death(server: ForkServer) -> None:
+    """Fork a worker and kill it."""
+    worker = await server.fork()
+    worker.kill()
+    await worker.ended
+    worker.close()
+
+
+async def said(connection: socket.socket, text: bytes) -> bytes:
+    """Send a text, and return the answer."""
+    connection.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(connection, text)
+    return await loop.sock_recv(connection, 100)
+
+
+def children(pid: int) -> list[str]:
+    """Return the processes that one has started and that have not ended."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def open_files(pid: int) -> int:
+    """Return how many descriptors a process has."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def resident_mb(pid: int) -> float:
+    """Return a process's resident memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
