@@ -43,6 +43,10 @@ class AgentUnits:
             self._place.want(plan.units)
         return diff(before.units if before else {}, plan.units)
 
+    def restart(self, unit: str) -> bool:
+        """Run a unit afresh, also one that was stopped for good; return False if there is none of this name."""
+        return self._place.restart(unit)
+
     async def stop(self) -> None:
         """End all units at the same time."""
         await self._place.stop()

@@ -68,6 +68,14 @@ class Supervisor(Generic[UnitConfigT]):
         self._changed()
         return changes
 
+    def restart(self, key: str) -> bool:
+        """Run a unit afresh, also one that waits after a failure; return False if there is none of this name."""
+        unit = self._units.get(key)
+        if unit is None or unit.stopping:
+            return False
+        unit.want(unit.config)
+        return True
+
     async def stop(self) -> None:
         """End all units at the same time; return when each has ended or has used up its time to end."""
         self.want({})

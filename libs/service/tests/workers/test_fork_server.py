@@ -1,6 +1,7 @@
 """The fork server: workers come in milliseconds, and nothing of an ended one is left."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from millrace_service.workers.fork_server import ForkServer, ForkServerEnded
+
+log = logging.getLogger(__name__)
 
 DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "100"))
 
@@ -76,7 +79,7 @@ async def test_forced_deaths_leave_nothing(server: ForkServer) -> None:
     started = time.monotonic()
     for _ in range(DEATHS):
         await one_death(server)
-    print(f"{DEATHS} deaths in {time.monotonic() - started:.1f} s, {memory:.1f} → {resident_mb(server.pid):.1f} MB")
+    log.info("deaths=%d seconds=%.1f memory_mb=%.1f", DEATHS, time.monotonic() - started, resident_mb(server.pid))
     assert children(server.pid) == processes == []
     assert open_files(server.pid) == files
     assert open_files(os.getpid()) == ours

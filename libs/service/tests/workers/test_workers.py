@@ -19,12 +19,10 @@ async def test_units_share_so_many_workers(agent: Any) -> None:
 
 
 async def test_a_killed_worker_is_replaced_and_the_others_notice_nothing(agent: Any) -> None:
-    """kill -9 of a worker: its units are live again within 3 s, those of the other worker go on."""
+    """A worker is killed by -9: its units are live again within 3 s, those of the other worker go on."""
     await agent.start()
     await agent.configure({"a": "count", "b": "count"}, **EACH)
-    before = await agent.shows(
-        lambda beat: all(unit.counters.get("ticks", 0) > 5 for unit in beat.units) and beat.units
-    )
+    before = await agent.shows_live("a", "b")
     os.kill(agent.worker(before, "a").pid, signal.SIGKILL)
     lost = await agent.shows(lambda beat: agent.unit(beat, "a").state == "failed")
     assert "SIGKILL" in agent.unit(lost, "a").detail
@@ -48,7 +46,7 @@ async def test_totals_go_on_in_the_next_worker(agent: Any) -> None:
 
 
 async def test_a_worker_that_never_yields_is_replaced(agent: Any) -> None:
-    """Its event loop stands still: within 10 s it is killed, named with the line that it stood at, and started again."""
+    """Its event loop stands still: within 10 s it is killed, named with the line it stood at, and started again."""
     await agent.start()
     await agent.configure({"a": "loop", "b": "count"}, **EACH)
     beat = await agent.shows(
@@ -147,7 +145,7 @@ async def test_the_agent_ends_its_workers_in_order(agent: Any) -> None:
 
 
 async def test_a_killed_agent_leaves_no_worker(agent: Any) -> None:
-    """kill -9 of the agent ends fork server and workers, one that never yields too."""
+    """Killing the agent by -9 ends fork server and workers, one that never yields too."""
     await agent.start()
     await agent.configure({"a": "loop", "b": "count"}, **EACH)
     await agent.shows(lambda beat: beat.units and agent.unit(beat, "b").state == "live")

@@ -56,6 +56,8 @@ class WantedUnits:
     units: Mapping[str, Any]
     earlier: Mapping[str, UnitRecord] = field(default_factory=dict)
     """What is known of units that ran before, so that their counters go on."""
+    restart: frozenset[str] = frozenset()
+    """Units to run afresh, although their configuration is the same."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Texts to keep out of the worker's log."""
 

@@ -44,6 +44,13 @@ class WorkerPool:
         self._supervisor.want(dict.fromkeys(self._workers))
         return changes
 
+    def restart(self, unit: str) -> bool:
+        """Run a unit afresh; return False if there is none of this name."""
+        if unit not in self._placed:
+            return False
+        self._workers[self._placed[unit]].restart(unit)
+        return True
+
     async def stop(self) -> None:
         """End all workers at the same time."""
         await self._supervisor.stop()

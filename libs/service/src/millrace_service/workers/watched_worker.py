@@ -74,6 +74,7 @@ class WatchedWorker:
         self._parts = parts
         self._wanted: dict[str, Any] = {}
         self._secrets: tuple[str, ...] = ()
+        self._restart: set[str] = set()
         self._news = asyncio.Event()
         self._state: WorkerState = "starting"
         self._detail: str | None = None
@@ -91,8 +92,9 @@ class WatchedWorker:
         self.units = {name: self.units.get(name) or RemoteUnit(name, self.name) for name in units}
         self._news.set()
 
-    def restart(self) -> None:
-        """Start a stopped worker again, or run its units afresh."""
+    def restart(self, unit: str) -> None:
+        """Run a unit afresh; a stopped worker is started again."""
+        self._restart.add(unit)
         self._news.set()
 
     def health(self) -> WorkerHealth:
@@ -128,7 +130,7 @@ class WatchedWorker:
         """Leave the unit stopped until something else is wanted."""
         self._news.clear()
         self._ended("stopped", error)
-        log.error("unit stopped for exceeding its limits", unit=self.name, cause=str(error), stack=error.stack)
+        log.error("unit stopped for exceeding its limits", unit=self.name, cause=str(error))
         for name, config in self._wanted.items():
             await self._parts.agent.unit_stopped(self._parts.bus, name, config)
         await self._news.wait()
@@ -141,6 +143,8 @@ class WatchedWorker:
         for unit in self.units.values():
             unit.end("failed" if state == "failed" else "stopped", cause)
         stack = error.stack if isinstance(error, LimitExceeded) else None
+        if stack:
+            log.error("a worker's event loop stood still", worker=self.name, stack=stack)
         self._parts.errors.add(self.name, f"worker ended: {cause}", stack)
         self._parts.changed()
 
@@ -180,7 +184,8 @@ class WatchedWorker:
             while True:
                 self._news.clear()
                 earlier = {name: unit.record for name, unit in self.units.items()}
-                await connection.send(WantedUnits(self._wanted, earlier, self._secrets))
+                restart, self._restart = frozenset(self._restart), set()
+                await connection.send(WantedUnits(self._wanted, earlier, self._secrets, restart))
                 await self._news.wait()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")

@@ -92,6 +92,8 @@ class Worker:
             redaction.learn(wanted.secrets)
             self._earlier = wanted.earlier
             self._supervisor.want(wanted.units)
+            for name in wanted.restart:
+                self._supervisor.restart(name)
 
     async def _keep_reporting(self) -> None:
         while True:
