@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import configs, demo, up
+from millrace_cli import configs, demo, restart, up
 from millrace_cli.dashboard import closing_words
 from millrace_cli.stored import add_commands
 from millrace_core.errors import MillraceError
@@ -116,6 +116,7 @@ async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> 
 
 
 add_commands(app, _run)
+restart.add_command(app, _run)
 
 if __name__ == "__main__":
     app()
