@@ -156,7 +156,7 @@ async def test_a_killed_agent_leaves_no_worker(agent: Any) -> None:
 
 
 async def test_an_agent_without_its_fork_server_ends(agent: Any) -> None:
-    """No worker could be started any more: the agent ends with exit code 1 and says why, so that it is started again."""
+    """No worker can be started any more: the agent ends with exit code 1 and says why, to be started again."""
     await agent.start()
     await agent.configure({"a": "count"}, **EACH)
     beat = await agent.shows_live("a")
