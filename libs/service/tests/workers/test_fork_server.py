@@ -15,7 +15,7 @@ from millrace_service.workers.fork_server import ForkServer, ForkServerEnded
 
 log = logging.getLogger(__name__)
 
-DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "100"))
+DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "1000"))
 
 
 def work(connection: socket.socket) -> None:

@@ -55,6 +55,8 @@ class AgentParts:
     """What all workers of an agent need of it."""
 
     agent: Agent[Any, Any]
+    unstarted: bytes
+    """The agent as it was before it started, pickled."""
     settings: Settings
     bus: Bus
     fork_server: ForkServer
@@ -180,12 +182,12 @@ class WatchedWorker:
         """Tell the worker what to run, now and whenever it changes."""
         parts = self._parts
         with suppress(ConnectionError):  # `_hear` finds out how it ended
-            await connection.send(WorkerStart(self.name, parts.agent, parts.settings))
+            await connection.send(WorkerStart(self.name, parts.unstarted, parts.settings))
             while True:
                 self._news.clear()
                 earlier = {name: unit.record for name, unit in self.units.items()}
                 restart, self._restart = frozenset(self._restart), set()
-                await connection.send(WantedUnits(self._wanted, earlier, self._secrets, restart))
+                await connection.send(WantedUnits(self._wanted, earlier, restart, self._secrets))
                 await self._news.wait()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
