@@ -137,6 +137,11 @@ class WatchedWorker:
             await self._parts.agent.unit_stopped(self._parts.bus, name, config)
         await self._news.wait()
 
+    @property
+    def _where(self) -> str:
+        """The name of its errors: its unit's, so that the unit's tenant sees them, or its own."""
+        return self.name if self.name in self.units else f"worker {self.name}"
+
     def _ended(self, state: WorkerState, error: WorkerEnded | LimitExceeded) -> None:
         cause = describe(error)
         self._set(state, cause)
@@ -147,7 +152,7 @@ class WatchedWorker:
         stack = error.stack if isinstance(error, LimitExceeded) else None
         if stack:
             log.error("a worker's event loop stood still", worker=self.name, stack=stack)
-        self._parts.errors.add(self.name, f"worker ended: {cause}", stack)
+        self._parts.errors.add(self._where, f"worker ended: {cause}", stack)
         self._parts.changed()
 
     async def _keep_process(self) -> None:
@@ -176,7 +181,7 @@ class WatchedWorker:
             async with asyncio.timeout(END_LIMIT_S):
                 await asyncio.shield(handle.ended)
                 return
-        self._parts.errors.add(self.name, f"the worker did not end within {END_LIMIT_S:g} s and was killed")
+        self._parts.errors.add(self._where, f"the worker did not end within {END_LIMIT_S:g} s and was killed")
 
     async def _tell(self, connection: WorkerConnection) -> NoReturn:
         """Tell the worker what to run, now and whenever it changes."""
@@ -242,12 +247,14 @@ class WatchedWorker:
 async def _stack_of(handle: WorkerHandle) -> str:
     """Return where a process stands, the newest call first; an empty text if it does not say."""
     handle.ask_for_stack()
+    before, stack = None, ""
     with suppress(TimeoutError):
         async with asyncio.timeout(_STACK_LIMIT_S):
-            while not (stack := handle.stack()):  # noqa: ASYNC110 - the kernel announces no contents of a file
+            # Written piece by piece, and the kernel announces no contents of a file: it is whole once it grows no more.
+            while not stack or stack != before:
                 await asyncio.sleep(0.02)
-            return "\n".join(stack.splitlines()[: _STACK_LINES + 1])
-    return ""
+                before, stack = stack, handle.stack()
+    return "\n".join(stack.splitlines()[: _STACK_LINES + 1])
 
 
 def _innermost(stack: str) -> str:
