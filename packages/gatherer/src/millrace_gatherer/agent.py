@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from millrace_bus import Bus
-from millrace_core.actions import ACTIONS
 from millrace_core.config import GathererConfig
 from millrace_gatherer.exchanges import SharedExchanges
 from millrace_gatherer.streams import run_stream, stream_of
@@ -26,9 +25,8 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         return stream_units(config)
 
     def together(self, key: str, unit_config: StreamUnitConfig) -> str:
-        """Return one name for all private streams of an account: they share a connection, a listen key and requests."""
-        name = unit_config.name
-        return f"{name.tenant}.{name.exchange}" if ACTIONS[name.action].is_private else key
+        """Return the same name for all private streams of an account."""
+        return unit_config.group
 
     async def started(self, bus: Bus) -> None:
         """Publish on this bus."""
