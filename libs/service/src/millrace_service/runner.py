@@ -1,9 +1,9 @@
 """An agent's whole life within one event loop: its units, its configuration, its heartbeat, its end."""
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from copy import copy
 from functools import partial
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ from millrace_service.supervisor import Supervisor
 from millrace_service.tasks import first_of
 from millrace_service.unit import Unit
 from millrace_service.workers.fork_server import ForkServer
-from millrace_service.workers.pool import WorkerPool
 from millrace_service.workers.watched_worker import AgentParts
 
 _OWN_WORK: Final = BackoffPolicy(limit_s=HEARTBEAT_INTERVAL_S)
@@ -54,14 +53,12 @@ async def run_agent(
         due = asyncio.Event()
         errors = ErrorLog()
         status = AgentStatus(agent.kind, settings.agent_id, errors, due.set)
-        parts = None
+        parts: AgentParts | None = None
         if fork_server is not None:
-            # A copy as it is now, before it has started: each worker starts its own.
-            parts = AgentParts(copy(agent), settings, bus, fork_server, errors, due.set)
-        units = AgentUnits(
-            lambda: Supervisor(agent.run_unit, changed=due.set, errors=errors),
-            parts and (lambda workers, plan: WorkerPool(workers, plan.worker_limits, parts)),
-        )
+            # As it is now, before it has started: each worker starts a copy of its own.
+            unstarted = pickle.dumps(agent)
+            parts = AgentParts(agent, unstarted, settings, bus, fork_server, errors, due.set)
+        units = AgentUnits(partial(Supervisor, agent.run_unit, changed=due.set, errors=errors), parts)
         sender = HeartbeatSender(bus, status, units.reporters, units.workers, due)
         follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, units, status)
         own_work = partial(UnitHealthReporter, changed=due.set, errors=errors)

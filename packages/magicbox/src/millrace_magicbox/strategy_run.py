@@ -95,9 +95,7 @@ class StrategyRun:
         for stream in self._plan.streams:
             self._follow(stream)
         self._subscriptions.begin(self._failures)
-        self._log.info(
-            "strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open_ids)
-        )
+        self._log.info("strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open))
 
     async def _stop(self) -> None:
         self._runtime.stop()
