@@ -109,7 +109,7 @@ async def test_a_revoked_token_ends_its_live_clients(api: Any, tenant: Any, conn
     assert socket.closed == (1008, "this token was revoked or has expired")
 
 
-async def test_a_client_is_told_that_nobody_writes_its_stream(
+async def test_a_client_learns_that_nobody_writes_its_stream(
     api: Any, tenant: Any, book: Any, connect: Any, bus: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what exists that is near; streams of answers have none until something is asked. It then comes as usual."""
@@ -129,7 +129,7 @@ async def test_a_client_is_told_that_nobody_writes_its_stream(
     await writer.close()
 
 
-async def test_a_client_that_leaves_a_silent_stream_is_told_nothing(
+async def test_a_client_that_leaves_a_silent_stream_gets_no_note(
     api: Any, tenant: Any, book: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is left behind that waits for the stream."""
