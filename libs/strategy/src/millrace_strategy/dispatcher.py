@@ -130,26 +130,25 @@ class Dispatcher:
     async def _finish(
         self, pending: Awaitable[None] | None, hooks: Iterator[Hook], event: Event, started_ns: int
     ) -> None:
-        limit_ns = self._breaker.event_limit_ns
+        limit, limit_ns = asyncio.timeout(None), self._breaker.event_limit_ns
         while pending is not None:
             with self._guard:
-                if limit_ns is None:
-                    await pending
-                else:
-                    await self._until(pending, started_ns + limit_ns)
-            is_over = limit_ns is not None and self._now_ns() - started_ns >= limit_ns
-            pending = None if is_over else self._call(hooks, event)
+                await (pending if limit_ns is None else self._within(limit, pending, started_ns + limit_ns))
+            pending = None if limit.expired() else self._call(hooks, event)
+            limit = asyncio.timeout(None) if pending is not None else limit
         self._is_busy = False
-        self._handled(event, self._now_ns() - started_ns)
+        took_ns = self._now_ns() - started_ns
+        # The timer may have been a little early.
+        self._handled(event, max(took_ns, (limit_ns or 0) + 1) if limit.expired() else took_ns)
         if self._inbox and not self._is_busy:
             self._work()
 
-    async def _until(self, pending: Awaitable[None], end_ns: int) -> None:
-        """Await a hook; at its limit, by the host's clock, raise `TimeoutError` where it waits."""
+    async def _within(self, limit: asyncio.Timeout, pending: Awaitable[None], end_ns: int) -> None:
+        """Await a hook; at its limit, by the host's clock, it is cut off where it waits, with `TimeoutError`."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(None) as limit:
-            left_s = (end_ns - self._now_ns()) / 1e9
-            cut_off = self._host.call_later(max(left_s, 0.0), lambda: limit.reschedule(loop.time()))
+        async with limit:
+            left_s = max((end_ns - self._now_ns()) / 1e9, 0.0)
+            cut_off = self._host.call_later(left_s, lambda: limit.reschedule(loop.time()))
             try:
                 await pending
             finally:
