@@ -41,6 +41,7 @@ class Dispatcher:
         self._breaker = CircuitBreaker(strategy.name, limits)
         self._state: Literal["new", "running", "stopping", "ended"] = "new"
         self._is_busy = False
+        self._waiting_hook: tuple[Event, int] | None = None
         self._is_turn_taken = False
 
     @property
@@ -52,6 +53,14 @@ class Dispatcher:
     def waiting(self) -> int:
         """Return how many events wait."""
         return len(self._inbox)
+
+    @property
+    def unfinished(self) -> tuple[Event, int] | None:
+        """Return the event whose hook waits for something, and for how long in ns; None if there is none."""
+        if self._waiting_hook is None:
+            return None
+        event, started_ns = self._waiting_hook
+        return event, self._now_ns() - started_ns
 
     def start(self, event: Event) -> None:
         """Handle the first event, and take others from now on."""
@@ -94,6 +103,7 @@ class Dispatcher:
             started_ns = self._now_ns()
             until = until or started_ns + TURN_NS
             if (pending := self._call(rest, event)) is not None:
+                self._waiting_hook = event, started_ns
                 self._host.spawn(self._finish(pending, rest, event, started_ns))
                 return
             self._is_busy = False
@@ -136,7 +146,7 @@ class Dispatcher:
                 await (pending if limit_ns is None else self._within(limit, pending, started_ns + limit_ns))
             pending = None if limit.expired() else self._call(hooks, event)
             limit = asyncio.timeout(None) if pending is not None else limit
-        self._is_busy = False
+        self._is_busy, self._waiting_hook = False, None
         took_ns = self._now_ns() - started_ns
         # The timer may have been a little early.
         self._handled(event, max(took_ns, (limit_ns or 0) + 1) if limit.expired() else took_ns)

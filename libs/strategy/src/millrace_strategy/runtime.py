@@ -23,6 +23,7 @@ from millrace_strategy.dispatcher import Dispatcher
 from millrace_strategy.events import (
     BalanceEvent,
     BookEvent,
+    Event,
     OrderEvent,
     ResponseEvent,
     StartEvent,
@@ -96,6 +97,11 @@ class Runtime:
     def waiting(self) -> int:
         """Return how many events wait for a hook to return."""
         return self._dispatcher.waiting
+
+    @property
+    def unfinished(self) -> tuple[Event, int] | None:
+        """Return the event whose hook waits for something, and for how long in ns; None if there is none."""
+        return self._dispatcher.unfinished
 
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
         """Start, with these orders of earlier runs known; those of other sources are left out."""

@@ -26,10 +26,12 @@ class HookTimes:
         """Note the time that the hooks of an event took. Called for every event, so sums are left to `flush`."""
         self._new[type(event)].append(ns)
         if ns > SLOW_NS:
-            self._report(HOOK_NAMES[type(event)], event, ns)
+            self._report(event, ns, "took")
 
-    def flush(self) -> None:
-        """Add what was noted to the heartbeat's figures."""
+    def flush(self, unfinished: tuple[Event, int] | None) -> None:
+        """Add what was noted to the heartbeat's figures, and name a hook that has waited for long and still does."""
+        if unfinished is not None and unfinished[1] > SLOW_NS:
+            self._report(*unfinished, "has not returned after")
         for kind, durations in self._new.items():
             if not durations:
                 continue
@@ -40,13 +42,13 @@ class HookTimes:
                 self._slowest[hook] = slowest
                 self._health.gauge(f"slowestMs.{hook}", round(slowest / NS_PER_MS, 3))
 
-    def _report(self, hook: str, event: Event, ns: int) -> None:
-        now = now_ns()
+    def _report(self, event: Event, ns: int, took: str) -> None:
+        hook, now = HOOK_NAMES[type(event)], now_ns()
         if now < self._next_report_ns.get(hook, 0):
             return
         self._next_report_ns[hook] = now + REPORT_EVERY_NS
         ms = round(ns / NS_PER_MS)
-        self._health.error(f"{hook} took {ms} ms for one {described(event)}; other events waited")
+        self._health.error(f"{hook} {took} {ms} ms ({described(event)}); other events wait meanwhile")
         self._log.warning("a hook is slow", hook=hook, ms=ms, on=repr(event)[:MAX_EVENT_TEXT])
 
 

@@ -100,7 +100,7 @@ class StrategyRun:
     async def _measure(self) -> NoReturn:
         """Report once a second what would cost too much at each event."""
         while True:
-            self._host.times.flush()
+            self._host.times.flush(self._runtime.unfinished)
             self._health.gauge("waiting", self._runtime.waiting)
             self._health.gauge("openOrders", len(self._runtime.orders.open))
             await asyncio.sleep(MEASURE_EVERY_S)
