@@ -224,7 +224,7 @@ async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox:
     for number in range(3):
         venue.tell_book(9.98, 10.03 + number)
         await saw(spies(), lambda spy, n=number: spy.books["binance", "KCS/USDT"].best_ask == (10.03 + n, 5.0))
-    faulty = await magicbox.unit_in_state("Faulty", "failed")
+    faulty = await magicbox.unit_in_state("Faulty", "stopped")
     assert "2 errors in a row" in faulty.detail
     assert "broken.py cannot be read: SyntaxError" in (await magicbox.unit_in_state("Broken", "failed")).detail
     wrong = await magicbox.unit_in_state("Strict", "failed")

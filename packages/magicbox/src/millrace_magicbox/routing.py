@@ -64,7 +64,6 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> UpdateListe
         runtime.response(
             name.exchange, name.action, name.symbol, response, timestamp=update.timestamp, trace=update.trace
         )
-        health.gauge("openOrders", len(runtime.orders.open))
 
     return listen
 

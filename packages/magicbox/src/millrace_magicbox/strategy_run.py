@@ -15,6 +15,7 @@ from millrace_core.orders import OrderRecord
 from millrace_core.requests import OrderRequest
 from millrace_magicbox.failures import Failures
 from millrace_magicbox.live_host import LiveHost
+from millrace_magicbox.order_canceller import cancel_open_orders
 from millrace_magicbox.order_gateway import OrderGateway
 from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
@@ -22,11 +23,13 @@ from millrace_magicbox.plugins import load_strategy
 from millrace_magicbox.routing import answer_listener, stream_listener
 from millrace_magicbox.subscription_watch import SubscriptionWatch
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 from millrace_strategy import Runtime, SubscribedStream, read_configuration
 
 WATCH_ORDERS = Action("watchOrders")
 RECENT_ORDERS = 1_000
 """How many recent orders of each symbol are read at the start; open ones are all read."""
+MEASURE_EVERY_S = 1.0
 LAST_HOOK_LIMIT_S = 2.0
 """How long `on_stop`, and a hook still running before it, may take."""
 
@@ -36,7 +39,7 @@ class StrategyRun:
 
     `run` raises what keeps the strategy from starting: `ConfigInvalid`, `PluginNotFound`, `PluginAmbiguous`,
     `PluginBroken`, or what its own constructor raised; later, the first failure outside of its hooks. A strategy that
-    is stopped for the errors of its hooks stays so, in state `failed`.
+    is stopped for exceeding a limit stays so, in state `stopped`.
     """
 
     def __init__(self, plan: StrategyPlan, bus: Bus, health: UnitHealthReporter, plugin_folder: Path | None) -> None:
@@ -56,6 +59,7 @@ class StrategyRun:
             configuration=configuration,
             streams=plan.streams,
             host=self._host,
+            limits=plan.limits,
             log=self._log,
         )
         self._gateway = OrderGateway(
@@ -71,7 +75,7 @@ class StrategyRun:
         self._followed: set[StreamName] = set()
         self._open = AsyncExitStack()
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
@@ -79,7 +83,7 @@ class StrategyRun:
             self._open.push_async_callback(self._subscriptions.close)
             try:
                 await self._start()
-                await self._failures.first()
+                await run_all(self._failures.first(), self._measure(), self._cancel_after_fault())
             finally:
                 await self._stop()
 
@@ -96,6 +100,19 @@ class StrategyRun:
             self._follow(stream)
         self._subscriptions.begin(self._failures)
         self._log.info("strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open))
+
+    async def _measure(self) -> NoReturn:
+        """Report once a second what would cost too much at each event."""
+        while True:
+            self._host.times.flush(self._runtime.unfinished)
+            self._health.gauge("waiting", self._runtime.waiting)
+            self._health.gauge("openOrders", len(self._runtime.orders.open))
+            await asyncio.sleep(MEASURE_EVERY_S)
+
+    async def _cancel_after_fault(self) -> None:
+        await self._host.over()
+        if self._host.faulty is not None and self._plan.limits.cancels_orders:
+            await cancel_open_orders(self._bus, self._plan, self._health.error)
 
     async def _stop(self) -> None:
         self._runtime.stop()
