@@ -25,6 +25,8 @@ def trouble(picture: Picture, at_ms: int) -> RenderableType:
     if not found:
         return Text("no errors, nothing halted", style="green")
     grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=8, no_wrap=True)
+    grid.add_column()
     for kind, text in found[:SHOWN_TROUBLES]:
         # Two lines of 80 columns hold the reason that most errors end with.
         shown = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
