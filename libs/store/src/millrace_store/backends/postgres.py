@@ -48,9 +48,9 @@ class _Reader:
 
 
 class _Writer(_Reader):
-    def __init__(self, connection: Connection, *, careful: bool) -> None:
+    def __init__(self, connection: Connection, partitions: Partitions, *, careful: bool) -> None:
         super().__init__(connection)
-        self._careful = careful
+        self._partitions, self._careful = partitions, careful
 
     async def execute(self, statement: Statement) -> int:
         text, values = compiled(statement, POSTGRES)
@@ -61,10 +61,12 @@ class _Writer(_Reader):
 
     async def insert(self, table: Table, rows: Columns) -> None:
         with _translated():
-            if self._careful:
-                await self._merge(table, rows)
-            else:
-                await self._copy(table.name, table, rows)
+            try:
+                await (self._merge(table, rows) if self._careful else self._copy(table.name, table, rows))
+            except asyncpg.CheckViolationError as error:
+                # No table has checks of its own: another process has dropped the partition of a day.
+                self._partitions.forget(table.name)
+                raise DatabaseUnavailable(f"PostgreSQL: {error}") from error
 
     async def insert_missing(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         with _translated():
@@ -137,7 +139,7 @@ class PostgresDatabase:
             with _translated():
                 await connection.execute("BEGIN")
             try:
-                yield _Writer(connection, careful=careful)
+                yield _Writer(connection, self._partitions, careful=careful)
                 with _translated():
                     await connection.execute("COMMIT")
             finally:
