@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from decimal import Decimal
 
 import pytest
@@ -5,11 +6,16 @@ import pytest
 from millrace_core.market import Balance
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
-from millrace_core.orders import Order, OrderRecord
-from millrace_strategy import Context, Event, OrderEvent, ResponseEvent, StatusEvent, Strategy
+from millrace_core.orders import Order, OrderKey, OrderRecord
+from millrace_strategy import Context, Event, OrderEvent, ResponseEvent, StatusEvent, Strategy, StrategyOrder
 from millrace_strategy.testing import StrategyHarness
 
 EXCHANGE, SYMBOL = ExchangeId("binance"), Symbol("KCS/USDT")
+SEVEN = OrderKey(EXCHANGE, SYMBOL, "7")
+
+
+def ids(orders: Iterable[StrategyOrder]) -> list[str]:
+    return [order.id for order in orders]
 
 
 class _Recorder(Strategy):
@@ -22,7 +28,7 @@ class _Recorder(Strategy):
 
     def handle(self, event: Event) -> None:
         self.events.append(event)
-        self.open_then.append(self.open_order_ids)
+        self.open_then.append(ids(self.orders.open))
 
 
 @pytest.fixture
@@ -63,8 +69,8 @@ def test_a_fill_that_comes_before_the_answer_is_not_lost(harness: StrategyHarnes
     assert harness.host.looked_up == ["7"]
     assert kinds(harness) == []
     harness.answer(harness.requests[0], "done", order=order())
-    assert harness.strategy.orders["7"].filled == Decimal(1)
-    assert harness.strategy.open_order_ids == ["7"]
+    assert harness.strategy.orders[SEVEN].filled == Decimal(1)
+    assert ids(harness.strategy.orders.open) == ["7"]
 
 
 def test_what_redis_says_of_an_unknown_order_decides(harness: StrategyHarness) -> None:
@@ -73,7 +79,7 @@ def test_what_redis_says_of_an_unknown_order_decides(harness: StrategyHarness) -
         harness.feed_order(EXCHANGE, order(order_id=order_id))
         found = OrderRecord(order=order(order_id=order_id), exchange=EXCHANGE, updated=1, order_source=source)
         harness.runtime.order_found(found)
-    assert harness.strategy.open_order_ids == ["7"]
+    assert ids(harness.strategy.orders.open) == ["7"]
 
 
 def test_orders_of_an_earlier_life_are_known_at_the_start() -> None:
@@ -92,7 +98,7 @@ def test_an_answer_to_a_request_of_an_earlier_life_is_ours_by_its_source(harness
     harness.runtime.response(EXCHANGE, Action("createOrder"), SYMBOL, response)
     harness.host.run()
     assert kinds(harness) == [ResponseEvent, OrderEvent]
-    assert harness.strategy.open_order_ids == ["7"]
+    assert ids(harness.strategy.orders.open) == ["7"]
 
 
 def test_answers_to_others_are_not_reported(harness: StrategyHarness) -> None:
@@ -112,8 +118,7 @@ def test_our_order_cancelled_by_another_is_reported_and_stays_ours(harness: Stra
     harness.runtime.response(EXCHANGE, Action("cancelOrder"), SYMBOL, response)
     harness.host.run()
     assert kinds(harness) == [ResponseEvent, OrderEvent, OrderEvent]
-    assert harness.strategy.orders["7"].status == "canceled"
-    assert harness.strategy.orders.record("7").order_source == "Recorder"
+    assert harness.strategy.orders[SEVEN].status == "canceled"
 
 
 def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> None:

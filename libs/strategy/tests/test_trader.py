@@ -33,8 +33,8 @@ def test_every_request_is_one_that_an_executor_accepts() -> None:
     harness = started()
     trader = harness.strategy.trader
     buy(harness, post_only=True, params={"a": 1})
-    trader.cancel_order("7", exchange=EXCHANGE, symbol=SYMBOL)
-    trader.edit_order("7", exchange=EXCHANGE, symbol=SYMBOL, price=Decimal("9.9"))
+    trader.cancel_order((EXCHANGE, SYMBOL, "7"))
+    trader.edit_order((EXCHANGE, SYMBOL, "7"), price=Decimal("9.9"))
     trader.cancel_all_orders(exchange=EXCHANGE, symbol=SYMBOL)
     parsed = [parse_request(encode(request)) for request in harness.requests]
     assert [type(request) for request in parsed] == [CreateOrder, CancelOrder, EditOrder, CancelAllOrders]
@@ -127,7 +127,7 @@ async def test_a_hook_may_wait_for_its_answer() -> None:
             response = await self.trader.create_order(
                 exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="limit", amount=1, price=1
             )
-            self.seen = (response.status, list(self.open_order_ids))
+            self.seen = (response.status, [order.id for order in self.orders.open])
 
     harness = started(Waiting)
     harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)], asks=[(2.0, 1.0)])
@@ -145,5 +145,5 @@ def test_a_number_that_is_not_finite_is_refused_at_once(number: Any) -> None:
     with pytest.raises(ValueError, match="amount"):
         trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="market", amount=number)
     with pytest.raises(ValueError, match="price"):
-        trader.edit_order("1", exchange=EXCHANGE, symbol=SYMBOL, amount=1, price=number)
+        trader.edit_order((EXCHANGE, SYMBOL, "1"), amount=1, price=number)
     assert harness.requests == []

@@ -13,6 +13,9 @@ from millrace_core.trace import Trace
 BOOK = StreamName.parse("stream.PUBLIC.binance.watchOrderBook.ETH/BTC")
 
 
+ORDERS = StreamName.parse("stream.StrankaXY.binance.watchOrders.KCS/USDT")
+
+
 def picture_with_book() -> tuple[Picture, StreamView]:
     picture = Picture(started_s=100.0)
     state = BookState()
@@ -47,8 +50,8 @@ def test_a_run_is_counted() -> None:
     picture, view = picture_with_book()
     picture.saw_message(view, Trace(exchange=0, received=2_000_000, published=3_000_000), 101.5)
     picture.saw_answer("done", None, "create", Trace(published=3_000_000, delivered=4_000_000), 7)
-    picture.saw_order(Order(id="1", status="open"), 102.0)
-    picture.saw_order(Order(id="1", status="closed", filled="1"), 103.0)
+    picture.saw_order(ORDERS, Order(id="1", status="open"), 102.0)
+    picture.saw_order(ORDERS, Order(id="1", status="closed", filled="1"), 103.0)
     report = picture.report(110.0)
     assert (report["messages"], report["liveBooksAfterSeconds"], report["filledOrderAfterSeconds"]) == (1, 1.5, 3.0)
     assert (report["orders"], report["answers"]) == ({"closed": 1}, {"done": 1})
@@ -60,9 +63,20 @@ def test_a_run_is_counted() -> None:
 def test_a_final_order_stays_final() -> None:
     """A late message of an earlier state does not open it again."""
     picture = Picture(0.0)
-    picture.saw_order(Order(id="1", status="canceled"), 1.0)
-    picture.saw_order(Order(id="1", status="open"), 2.0)
-    assert picture.orders == {"1": "canceled"}
+    picture.saw_order(ORDERS, Order(id="1", status="canceled"), 1.0)
+    picture.saw_order(ORDERS, Order(id="1", status="open"), 2.0)
+    assert list(picture.orders.values()) == ["canceled"]
+
+
+def test_orders_of_one_number_are_counted_apart() -> None:
+    """Symbols, exchanges and tenants number their orders independently of each other."""
+    picture = Picture(0.0)
+    for name in ("StrankaXY.binance", "StrankaXY.kucoin", "Other.binance"):
+        for symbol in ("KCS/USDT", "ETH/USDT"):
+            picture.saw_order(
+                StreamName.parse(f"stream.{name}.watchOrders.{symbol}"), Order(id="1", status="open"), 1.0
+            )
+    assert picture.report(2.0)["orders"] == {"open": 6}
 
 
 def test_an_error_in_a_heartbeat_counts_once() -> None:

@@ -57,6 +57,8 @@ class Line:
         """Number of requests that are still cut off, as if no server listened yet."""
         self.sockets = 0
         """How many were ever opened."""
+        self.requests: list[str] = []
+        """The path of every request that was passed on, but for sockets."""
         self._target = target
         self._open: set[web.WebSocketResponse] = set()
 
@@ -72,6 +74,7 @@ class Line:
             return web.Response()
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._relay(request)
+        self.requests.append(request.path)
         headers = {name: request.headers[name] for name in _END_TO_END_HEADERS if name in request.headers}
         async with (
             aiohttp.ClientSession(self._target) as session,

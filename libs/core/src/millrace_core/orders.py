@@ -6,12 +6,23 @@ rankings prefer what must never be undone: more filled over less, final over ope
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 FINAL_STATUSES = ("expired", "canceled", "rejected", "closed")
 """Statuses that an order never leaves. If two reports disagree, the later in this list wins."""
+
+
+class OrderKey(NamedTuple):
+    """What tells an order from all others of a tenant.
+
+    Each exchange numbers its own orders, and some, such as Binance, those of each symbol: an id alone names several.
+    """
+
+    exchange: str
+    symbol: str
+    id: str
 
 
 class OrderFee(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -65,6 +76,11 @@ class OrderRecord(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
     order_source: str | None = None
     """The strategy or person that requested it."""
     request_id: str | None = None
+
+    @property
+    def key(self) -> OrderKey | None:
+        """What identifies it; None while its symbol is not known."""
+        return None if self.order.symbol is None else OrderKey(self.exchange, self.order.symbol, self.order.id)
 
 
 class OrdersDelta(msgspec.Struct, frozen=True):

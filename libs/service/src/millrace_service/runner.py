@@ -2,8 +2,8 @@
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from millrace_service.agent_units import AgentUnits
 from millrace_service.config_follower import ConfigFollower
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.heartbeat_sender import HeartbeatSender
+from millrace_service.restarts import follow_restarts
 from millrace_service.settings import Settings
 from millrace_service.status import AgentStatus
 from millrace_service.supervisor import Supervisor
@@ -62,21 +63,27 @@ async def run_agent(
         follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, units, status)
         own_work = partial(UnitHealthReporter, changed=due.set, errors=errors)
         async with _kept(sender.run, own_work("heartbeat")):
-            following = partial(_kept, partial(follower.run, bus), own_work("configuration"))
+            own = [
+                partial(_kept, partial(follower.run, bus), own_work("configuration")),
+                partial(_kept, partial(follow_restarts, bus, settings.agent_id, units), own_work("restarts")),
+                partial(_kept, partial(agent.own_work, bus, settings.agent_id), own_work("own work")),
+            ]
             failing = () if fork_server is None else (fork_server.watch(),)
-            await first_of(_work(agent, bus, units, following), stop.wait(), *failing)
+            await first_of(_work(agent, bus, units, own), stop.wait(), *failing)
 
 
 async def _work(
     agent: Agent[Any, Any],
     bus: Bus,
     units: AgentUnits,
-    following: Callable[[], AbstractAsyncContextManager[None]],
+    own: Sequence[Callable[[], AbstractAsyncContextManager[None]]],
 ) -> None:
     try:
         await agent.started(bus)
         log.info("agent started", kind=agent.kind)
-        async with following():
+        async with AsyncExitStack() as running:
+            for part in own:
+                await running.enter_async_context(part())
             await asyncio.Event().wait()
     finally:
         await units.stop()

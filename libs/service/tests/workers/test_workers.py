@@ -90,7 +90,7 @@ async def test_an_ordinary_failure_is_the_units_alone(agent: Any) -> None:
     assert beat.workers[0].replaced == 0
 
 
-async def test_an_exit_is_told_with_its_code(agent: Any) -> None:
+async def test_an_exit_is_reported_with_its_code(agent: Any) -> None:
     """A worker that ends by itself is started again; the heartbeat says how it ended."""
     await agent.start()
     await agent.configure({"a": "exit"}, **EACH)
@@ -98,7 +98,7 @@ async def test_an_exit_is_told_with_its_code(agent: Any) -> None:
     assert "exit code 7" in beat.last_errors[0].message
 
 
-async def test_a_failed_start_is_told(agent: Any) -> None:
+async def test_a_failed_start_is_reported(agent: Any) -> None:
     """What the units share cannot be acquired in a worker: its cause is in the heartbeat of the agent."""
     await agent.start(BUSY_FAILS_IN_WORKER="no database")
     await agent.configure({"a": "count"}, **EACH)

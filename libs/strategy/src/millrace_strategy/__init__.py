@@ -3,7 +3,8 @@
 How to write one: docs/strategies.md. How to test one: `millrace_strategy.testing`.
 """
 
-from millrace_core.requests import OrderRequest
+from millrace_core.orders import OrderKey
+from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, OrderRequest
 from millrace_strategy.errors import NotSubscribed, StrategyFaulty, StrategyStopped
 from millrace_strategy.events import (
     BalanceEvent,
@@ -19,7 +20,7 @@ from millrace_strategy.events import (
     TradesEvent,
 )
 from millrace_strategy.host import Host
-from millrace_strategy.orders import StrategyOrders
+from millrace_strategy.orders import OrderReference, OrderView, StrategyOrder, StrategyOrders
 from millrace_strategy.pending import PendingRequest
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Context, HookResult, Strategy, StrategyConfiguration, read_configuration
@@ -31,14 +32,21 @@ __all__ = [
     "BalanceEvent",
     "BookEvent",
     "Books",
+    "CancelAllOrders",
+    "CancelOrder",
     "Context",
+    "CreateOrder",
+    "EditOrder",
     "Event",
     "HookResult",
     "Host",
     "LocalBook",
     "NotSubscribed",
     "OrderEvent",
+    "OrderKey",
+    "OrderReference",
     "OrderRequest",
+    "OrderView",
     "PendingRequest",
     "ResponseEvent",
     "Runtime",
@@ -49,6 +57,7 @@ __all__ = [
     "Strategy",
     "StrategyConfiguration",
     "StrategyFaulty",
+    "StrategyOrder",
     "StrategyOrders",
     "StrategyStopped",
     "StreamEvent",

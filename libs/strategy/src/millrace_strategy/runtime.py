@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
@@ -118,23 +119,27 @@ class Runtime:
         )
 
     def account_orders(
-        self, exchange: ExchangeId, orders: Iterable[Order], *, timestamp: int | None, trace: Trace = NO_TRACE
+        self,
+        exchange: ExchangeId,
+        symbol: Symbol | None,
+        orders: Iterable[Order],
+        *,
+        timestamp: int | None,
+        trace: Trace = NO_TRACE,
     ) -> None:
-        """Take orders of the account that changed, of whatever source."""
+        """Take orders that changed, of the account or of one symbol, of whatever source."""
         for order in orders:
-            self.order_found(self._record(exchange, order), timestamp=timestamp, trace=trace)
+            self.order_found(self._record(exchange, symbol, order), timestamp=timestamp, trace=trace)
 
     def open_orders(self, exchange: ExchangeId, symbol: Symbol | None, orders: Iterable[Order]) -> None:
         """Take all open orders of the account, or of one symbol; others that we know as open are looked up."""
-        listed = {order.id for order in orders}
-        self.account_orders(exchange, orders, timestamp=None)
+        records = [self._record(exchange, symbol, order) for order in orders]
+        for record in records:
+            self.order_found(record)
+        listed = {record.key for record in records}
         for order in self.orders.open:
-            if (
-                order.id not in listed
-                and symbol in (None, order.symbol)
-                and self.orders.record(order.id).exchange == exchange
-            ):
-                self._host.look_up(exchange, _symbol_of(order), order.id)
+            if order.key not in listed and order.exchange == exchange and symbol in (None, order.symbol):
+                self._host.look_up(exchange, Symbol(order.symbol), order.id)
 
     def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
         """Take a report about an order; it is looked up if its source is not known yet."""
@@ -167,11 +172,8 @@ class Runtime:
     ) -> None:
         """Take an answer to a request of the tenant; those of other sources matter only if they changed our orders."""
         pending = self.trader.answer(response)
-        changes = [
-            change
-            for record in self._records(exchange, action, response)
-            if (change := self._learn(record)) is not None
-        ]
+        records = self._records(exchange, action, symbol, response)
+        changes = [change for record in records if (change := self._learn(record)) is not None]
         if pending is not None and pending.is_final:
             self.orders.forget_request(response.request_id)
         if pending is not None or response.order_source == self.name:
@@ -222,39 +224,40 @@ class Runtime:
 
     def _learn(self, record: OrderRecord) -> OrderChange | None:
         change = self.orders.learn(record)
-        if change is None and self.orders.is_undecided(record.order.id):
+        if record.key is None or self.orders.is_undecided(record.key):
             self._host.look_up(ExchangeId(record.exchange), _symbol_of(record.order), record.order.id)
         return change
 
     def _offer_order_event(self, change: OrderChange, timestamp: int | None, trace: Trace) -> None:
+        order = change.order
         event = OrderEvent(
-            exchange=ExchangeId(change.record.exchange),
-            order=change.record.order,
+            exchange=ExchangeId(order.exchange),
+            order=order,
             previous=change.previous,
-            request_id=change.record.request_id,
             timestamp=timestamp,
             trace=trace,
         )
         self._dispatcher.offer(event)
 
-    def _records(self, exchange: ExchangeId, action: Action, response: Response) -> list[OrderRecord]:
-        records = [self._record(exchange, order) for order in response.orders or ()]
-        order = response.order
-        if order is not None and action == "createOrder":
-            source = response.order_source
-            records.append(self._record(exchange, order, source=source, request_id=response.request_id))
-        elif order is not None:
+    def _records(
+        self, exchange: ExchangeId, action: Action, symbol: Symbol | None, response: Response
+    ) -> list[OrderRecord]:
+        records = [self._record(exchange, symbol, order) for order in response.orders or ()]
+        if response.order is None:
+            return records
+        answered = self._record(exchange, symbol, response.order)
+        if action == "createOrder":
+            answered = replace(answered, order_source=response.order_source, request_id=response.request_id)
+        elif action == "editOrder" and (answered.key is None or self.orders.get(answered.key) is None):
             # Cancelling an order does not make it ours. The order that replaces ours in an edit is ours.
-            source = response.order_source if action == "editOrder" and order.id not in self.orders else None
-            records.append(self._record(exchange, order, source=source))
-        return records
+            answered = replace(answered, order_source=response.order_source)
+        return [*records, answered]
 
-    def _record(
-        self, exchange: ExchangeId, order: Order, *, source: str | None = None, request_id: str | None = None
-    ) -> OrderRecord:
-        return OrderRecord(
-            order=order, exchange=exchange, updated=self._now_ms(), order_source=source, request_id=request_id
-        )
+    def _record(self, exchange: ExchangeId, symbol: Symbol | None, order: Order) -> OrderRecord:
+        """Return a record of an order; a stream of one symbol says which it is if the order does not."""
+        if order.symbol is None and symbol is not None:
+            order = replace(order, symbol=symbol)
+        return OrderRecord(order=order, exchange=exchange, updated=self._now_ms())
 
     def _send(self, request: OrderRequest) -> None:
         self.orders.expect(request.request_id or "")

@@ -92,7 +92,7 @@ class Strategy:
         self.books = context.books
         """Live order books, by exchange and symbol or by subscribed stream."""
         self.orders = context.orders
-        """Its own orders by id."""
+        """Its own orders; `orders.open` are the open ones."""
         self.balances = context.balances
         """The account's balances by exchange."""
         self.trader = context.trader
@@ -101,11 +101,6 @@ class Strategy:
         self.log = context.log
         """A structlog logger that says whose line it is."""
         self._timers = context.timers
-
-    @property
-    def open_order_ids(self) -> list[str]:
-        """Return the ids of its open orders, oldest known first."""
-        return self.orders.open_ids
 
     def after(self, ms: int, callback: Callback | None = None, *, name: str | None = None) -> Timer:
         """Set a timer: in `ms`, `handle` and `on_timer` are called with a `TimerEvent`, then `callback`."""

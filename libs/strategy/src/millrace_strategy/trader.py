@@ -22,6 +22,7 @@ from millrace_core.requests import (
 )
 from millrace_core.trace import Trace
 from millrace_strategy.errors import StrategyStopped
+from millrace_strategy.orders import OrderReference, key_of
 from millrace_strategy.pending import PendingRequest
 
 Number = Decimal | float | str
@@ -90,30 +91,39 @@ class Trader:
 
     def cancel_order(
         self,
-        order_id: str | None = None,
+        order: OrderReference,
         *,
-        exchange: str,
-        symbol: str,
-        client_order_id: str | None = None,
         valid_for_ms: int = DEFAULT_VALID_FOR_MS,
         params: dict[str, Any] | None = None,
     ) -> PendingRequest:
-        """Cancel an order, named by the exchange's id or by the client order id."""
+        """Cancel an order, named by itself or by (exchange, symbol, id).
+
+        Raises:
+            TypeError: it is named by its id alone.
+        """
+        exchange, symbol, order_id = key_of(order)
+        payload = CancelPayload(symbol=symbol, order_id=order_id, order_source=self._source, params=params or {})
+        return self._request(CancelOrder(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
+
+    def cancel_client_order(
+        self,
+        client_order_id: str,
+        *,
+        exchange: str,
+        symbol: str,
+        valid_for_ms: int = DEFAULT_VALID_FOR_MS,
+        params: dict[str, Any] | None = None,
+    ) -> PendingRequest:
+        """Cancel an order, named by the client order id that the exchange has of it."""
         payload = CancelPayload(
-            symbol=symbol,
-            order_id=order_id,
-            client_order_id=client_order_id,
-            order_source=self._source,
-            params=params or {},
+            symbol=symbol, client_order_id=client_order_id, order_source=self._source, params=params or {}
         )
         return self._request(CancelOrder(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
 
     def edit_order(
         self,
-        order_id: str,
+        order: OrderReference,
         *,
-        exchange: str,
-        symbol: str,
         side: Literal["buy", "sell"] | None = None,
         type: Literal["limit", "market"] | None = None,  # noqa: A002 - the field's name
         amount: Number | None = None,
@@ -122,7 +132,8 @@ class Trader:
         valid_for_ms: int = DEFAULT_VALID_FOR_MS,
         params: dict[str, Any] | None = None,
     ) -> PendingRequest:
-        """Change an open order; terms that are left out stay."""
+        """Change an open order, named as for `cancel_order`; terms that are left out stay."""
+        exchange, symbol, order_id = key_of(order)
         payload = EditPayload(
             symbol=symbol,
             order_id=order_id,

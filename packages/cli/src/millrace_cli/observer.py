@@ -56,7 +56,7 @@ class Observer:
                 self._picture.saw_message(view, update.trace, now_s)
                 if isinstance(update.data, OrdersDelta):
                     for order in update.data.orders:
-                        self._picture.saw_order(order, now_s)
+                        self._picture.saw_order(view.name, order, now_s)
             case "response":
                 self._saw_answer(view, update)
 
@@ -67,4 +67,4 @@ class Observer:
         self._picture.saw_answer(answer.status, error, str(view.name), update.trace, now_ms())
         for order in (answer.order, *(answer.orders or ())):
             if order is not None:
-                self._picture.saw_order(order, time.monotonic())
+                self._picture.saw_order(view.name, order, time.monotonic())

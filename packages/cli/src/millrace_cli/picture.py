@@ -11,8 +11,8 @@ import msgspec
 
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.latency import Histogram
-from millrace_core.names import StreamName
-from millrace_core.orders import FINAL_STATUSES, Order
+from millrace_core.names import StreamName, Tenant
+from millrace_core.orders import FINAL_STATUSES, Order, OrderKey
 from millrace_core.states import BookState, StreamState
 from millrace_core.trace import HOPS, Trace
 
@@ -63,8 +63,8 @@ class Picture:
     def __init__(self, started_s: float) -> None:
         self.started_s = started_s
         self.streams: dict[str, StreamView] = {}
-        self.orders: dict[str, str] = {}
-        """Status by order id."""
+        self.orders: dict[tuple[Tenant, OrderKey], str] = {}
+        """Status by order."""
         self.answers: Counter[str] = Counter()
         self.hops: dict[str, Histogram] = {}
         self.heartbeats: dict[str, Heartbeat] = {}
@@ -83,11 +83,12 @@ class Picture:
         # Later hops are this observer's own, unless an order carries them.
         self._record(Trace(exchange=trace.exchange, received=trace.received, published=trace.published))
 
-    def saw_order(self, order: Order, now_s: float) -> None:
-        """Note an order's newest status; a final one stays."""
-        if self.orders.get(order.id) in FINAL_STATUSES:
+    def saw_order(self, name: StreamName, order: Order, now_s: float) -> None:
+        """Note the newest status of an order that a stream reports; a final one stays."""
+        key = name.tenant, OrderKey(name.exchange, order.symbol or name.symbol or "", order.id)
+        if self.orders.get(key) in FINAL_STATUSES:
             return
-        self.orders[order.id] = order.status or self.orders.get(order.id, "open")
+        self.orders[key] = order.status or self.orders.get(key, "open")
         if order.filled and self.filled_after_s is None:
             self.filled_after_s = now_s - self.started_s
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from millrace_bus import Bus
 from millrace_core.config import MagicboxConfig
+from millrace_core.names import AgentId
 from millrace_magicbox.plan import StrategyPlan, plans
+from millrace_magicbox.plugin_catalog import publish_plugins
+from millrace_magicbox.plugin_checks import check_plugins
 from millrace_magicbox.strategy_run import StrategyRun
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 
@@ -23,6 +26,14 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
     def units(self, config: MagicboxConfig) -> Mapping[UnitKey, StrategyPlan]:
         """Return the strategies that the configuration asks for."""
         return plans(config)
+
+    async def check(self, units: Mapping[UnitKey, StrategyPlan]) -> None:
+        """Check that every strategy can be loaded and takes its configuration."""
+        await check_plugins(units.values(), self._plugin_folder)
+
+    async def own_work(self, bus: Bus, agent_id: AgentId) -> None:
+        """Publish the strategies that can be run, with the schemas of their configurations."""
+        await publish_plugins(bus, agent_id, self._plugin_folder)
 
     async def started(self, bus: Bus) -> None:
         """Keep the bus, which all strategies share."""

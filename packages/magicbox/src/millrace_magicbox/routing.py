@@ -57,7 +57,7 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> UpdateListe
         runtime.response(
             name.exchange, name.action, name.symbol, response, timestamp=update.timestamp, trace=update.trace
         )
-        health.gauge("openOrders", len(runtime.orders.open_ids))
+        health.gauge("openOrders", len(runtime.orders.open))
 
     return listen
 
@@ -131,7 +131,9 @@ def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:
 def _orders_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         if update.kind == "delta":
-            runtime.account_orders(stream.exchange, update.data.orders, timestamp=update.timestamp, trace=update.trace)
+            runtime.account_orders(
+                stream.exchange, stream.symbol, update.data.orders, timestamp=update.timestamp, trace=update.trace
+            )
         else:
             orders = list(cast("OrdersState", update.state).open.values())
             runtime.open_orders(stream.exchange, stream.symbol, orders)

@@ -91,9 +91,7 @@ class StrategyRun:
             self._follow(stream)
         if self._host.faulty is None:
             self._health.state("live")
-        self._log.info(
-            "strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open_ids)
-        )
+        self._log.info("strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open))
 
     async def _stop(self) -> None:
         self._runtime.stop()

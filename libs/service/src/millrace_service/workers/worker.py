@@ -59,8 +59,8 @@ class Worker:
         self._name, self._agent, self._settings, self._connection = name, agent, settings, connection
         self._due = asyncio.Event()
         self._errors = ErrorLog()
-        self._told_errors = 0
-        self._told: dict[str, UnitRecord] = {}
+        self._reported_errors = 0
+        self._reported: dict[str, UnitRecord] = {}
         self._earlier: Mapping[str, UnitRecord] = {}
         self._supervisor: Supervisor[Any] = Supervisor(
             self._agent.run_unit, changed=self._due.set, errors=self._errors, reporter=self._reporter
@@ -112,8 +112,8 @@ class Worker:
         for reporter in self._supervisor.reporters():
             latencies = {hop: histogram.buckets for hop, histogram in reporter.histograms.items()}
             record = UnitRecord(reporter.report(), latencies)
-            if record != self._told.get(reporter.name):
-                self._told[reporter.name] = record
+            if record != self._reported.get(reporter.name):
+                self._reported[reporter.name] = record
                 changed.append(record)
-        errors, self._told_errors = self._errors.since(self._told_errors)
+        errors, self._reported_errors = self._errors.since(self._reported_errors)
         return WorkerReport(changed, errors)
