@@ -1,9 +1,31 @@
-"""Processes as the kernel reports them: CPU time, memory, children."""
+"""Processes: started for a measurement, and as the kernel reports them: CPU time, memory, children."""
 
+import asyncio
 import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@asynccontextmanager
+async def started(module: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a Python module while the context lasts; its output can be read, its log has errors only."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        cwd=ROOT,
+        env=os.environ | {"MILLRACE_LOG_LEVEL": "error"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
 
 
 def cpu_s(pid: int) -> float:
