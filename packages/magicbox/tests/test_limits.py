@@ -16,7 +16,7 @@ from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CancelOrder, CreateOrder, CreatePayload, Halt
-from millrace_magicbox import MagicboxAgent, order_canceller
+from millrace_magicbox import MagicboxAgent, order_canceller, strategy_run
 from millrace_magicbox.plan import StrategyPlan, plans
 from millrace_service import heartbeat_sender
 
@@ -69,6 +69,13 @@ class Buyer(Strategy):
     def on_order_book(self, event):
         if len(self.orders.open) == 2:
             raise ValueError("mine")
+
+
+class Stuck(Buyer):
+    """Its last hook never returns."""
+
+    async def on_stop(self, event):
+        await asyncio.Event().wait()
 '''
 
 
@@ -139,10 +146,14 @@ async def test_the_heartbeat_shows_how_many_events_wait(magicbox: Any, books: An
     assert "its limit is 2500 ms" in beat.units[0].detail
 
 
-async def test_the_orders_of_a_stopped_strategy_are_cancelled(magicbox: Any, venue: Any, books: Any, bus: Bus) -> None:
-    """Each open order of its own, also in a symbol that it is not subscribed to; nobody else's."""
+@pytest.mark.parametrize("name", ["Buyer", "Stuck"])
+async def test_the_orders_of_a_stopped_strategy_are_cancelled(
+    magicbox: Any, venue: Any, books: Any, bus: Bus, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each open order of its own, in whatever symbol, even if `on_stop` hangs; nobody else's."""
+    monkeypatch.setattr(strategy_run, "LAST_HOOK_LIMIT_S", 0.1)
     await bus.orders.merge(TENANT, order("78", KCS, "James"))
-    await magicbox.start(configured("Buyer", cancelsOrders=True))
+    await magicbox.start(configured(name, cancelsOrders=True))
     open_orders = {}
     for _ in range(2):
         request = await venue.next_request()
@@ -152,10 +163,11 @@ async def test_the_orders_of_a_stopped_strategy_are_cancelled(magicbox: Any, ven
     for _ in range(2):
         cancel = await venue.next_request()
         assert isinstance(cancel, CancelOrder)
-        assert (cancel.exchange_id, cancel.payload.order_id, cancel.payload.order_source) == (EXCHANGE, "77", "Buyer")
+        assert (cancel.exchange_id, cancel.payload.order_id, cancel.payload.order_source) == (EXCHANGE, "77", name)
         await venue.tell_order(open_orders.pop(cancel.payload.symbol), status="canceled")
     assert open_orders == {}
-    assert (await magicbox.unit_in_state("Buyer", "stopped")).detail.startswith("Buyer was stopped after 1 errors")
+    stopped = await magicbox.unit_in_state(name, "stopped")
+    assert stopped.detail.startswith(f"{name} was stopped after 1 errors")
 
 
 def plan_of(**limits: object) -> StrategyPlan:
