@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import redis.asyncio as redis_asyncio
+from millrace_dbsync.reader.pool import ReaderPool
 
 from benchmarks.figures import Figure, interleaved
 from millrace_bus import Bus, EmbeddedServer
@@ -25,7 +26,6 @@ from millrace_core.trace import Trace
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_dbsync.interpreter import suit_bulk
 from millrace_dbsync.plan import TenantPlan, plans
-from millrace_dbsync.reader.pool import ReaderPool
 from millrace_dbsync.reading.intake import JournalNames
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service.health import ErrorLog, UnitHealthReporter

@@ -1,6 +1,7 @@
 """What agents say of themselves, over real HTTP and as server-sent events."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -80,3 +81,39 @@ async def test_changes_are_reported_as_they_happen(
                 else:
                     break
     assert reported == [("agent", "running"), ("agent", "stopped"), ("gone", None)]
+
+
+async def test_a_unit_is_restarted_by_its_tenant_or_the_operator(
+    api: Any, admin: Any, bus: Any, heartbeat: Any, tenant: Any, other: Any
+) -> None:
+    """The agent receives the unit's name; public units are the operator's, and other tenants' do not exist."""
+    beat = heartbeat()
+    await bus.heartbeat(beat)
+    path, (own, others, public) = f"/api/v1/agents/{beat.id}/restart", [{"unit": unit.name} for unit in beat.units]
+    unheard = await admin.post(path, json=own)
+    assert (unheard.status_code, unheard.headers["Retry-After"]) == (503, "2")
+    async with contextlib.aclosing(bus.restart_requests(AgentId(beat.id))) as requests:
+        received = asyncio.create_task(anext(requests))
+        async with asyncio.timeout(10):
+            while (found := await admin.post(path, json=own)).status_code == 503:
+                await asyncio.sleep(0.02)
+        assert (found.status_code, found.json()) == (202, own)
+        assert await asyncio.wait_for(received, 10) == own["unit"]
+        assert (await admin.post(path, json=public)).status_code == 403
+        assert (await admin.post(path, json=others)).status_code == 404
+        async with api.client(await api.token(tenant, "trade")) as client:
+            assert (await client.post(path, json=own)).status_code == 403
+        async with api.client(await api.token(PUBLIC)) as operator:
+            assert (await operator.post(path, json=public)).status_code == 202
+        assert await asyncio.wait_for(anext(requests), 10) == public["unit"]
+
+
+async def test_a_unit_that_does_not_exist_is_not_restarted(admin: Any, bus: Any, heartbeat: Any, tenant: Any) -> None:
+    """The answer suggests a near name, of those that the caller may see; so of an agent that does not run."""
+    beat = heartbeat()
+    await bus.heartbeat(beat)
+    wrong = {"unit": f"{tenant}.kucoin.watchTrade.KCS/USDT"}
+    found = await admin.post(f"/api/v1/agents/{beat.id}/restart", json=wrong)
+    assert found.status_code == 404
+    assert f"did you mean {tenant}.kucoin.watchTrades.KCS/USDT" in found.json()["detail"]
+    assert (await admin.post(f"/api/v1/agents/NONE-{tenant}/restart", json=wrong)).status_code == 404

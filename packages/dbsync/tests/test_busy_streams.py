@@ -71,19 +71,18 @@ def test_whatever_a_page_holds_every_entry_is_added_once_and_in_order(forms: lis
     assert len(rows_together.get(tables.dead_letters, [])) == len(rows_alone.get(tables.dead_letters, []))
 
 
-def test_data_that_does_not_stand_last_is_not_taken_for_more_than_it_is() -> None:
-    """Messages in another order, or over several lines, are read in another way; so is what is no book."""
+def test_only_changes_of_books_in_one_line_are_handled_together() -> None:
+    """Messages over several lines, and what is no book, are read in another way; the order of fields means nothing."""
     message = json.loads(body(1))
     first = json.dumps({"data": message.pop("data"), **message}).encode()
     indented = json.dumps(json.loads(body(2)), indent=1).encode()
-    page = page_of([first, indented, body(3, data={**BOOK, "nonce": 1.5})])
-    rest = Remembering()
+    page = page_of([first, indented, body(3, data={**BOOK, "nonce": 1.5}), body(4, data={"bids": [[1.0]], "asks": []})])
+    rest, batch = Remembering(), Batch()
     handler = BusyBookHandler(NAME, rest)
-    handler.handle(Batch(), page_of([body(1, data={**BOOK, "nonce": 15})]), HandlingResult())
-    assert rest.ids == []
     for at in range(len(page)):
-        handler.handle(Batch(), page[at : at + 1], HandlingResult())
-    assert rest.ids == list(page.ids)
+        handler.handle(batch, page[at : at + 1], HandlingResult())
+    assert rest.ids == list(page.ids)[1:]
+    assert batch.all_rows()[tables.book_deltas].lists[-1] == [json.dumps(BOOK)]
 
 
 def test_plain_pages_do_not_go_the_common_way() -> None:

@@ -1,10 +1,7 @@
 import asyncio
 import json
-import os
 import random
-import signal
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +10,10 @@ from millrace_bus import Bus, EmbeddedServer
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
 from millrace_dbsync.committing.shared_database import database_url
-from millrace_dbsync.tenant_journals import MUCH
 from millrace_service import SettingsInvalid
 
-BACKLOG = 5 * MUCH
-"""Messages of each stream: a dbsync that starts reads them for longer than a reading process needs to start."""
+BACKLOG = 60_000
+"""Messages of each stream that wait: several commits."""
 
 
 class Ordeal:
@@ -81,39 +77,21 @@ async def test_kills_lose_nothing_and_store_nothing_twice(server: EmbeddedServer
     await Ordeal(server, dbsync, feed).endure(dbsync=3, database=1, redis=1)
 
 
-async def test_a_killed_reading_process_costs_nothing(dbsync: Any, bus: Bus, make_feed: Any) -> None:
-    """While another process reads for dbsync it dies: every message is stored once all the same, by another one."""
-    feed = make_feed(bus, retention=1_000_000)
-    await feed.open()
-    await dbsync.start()
-    for _ in range(2):
-        await overwhelm(feed, bus)
-        os.kill(reading_process(), signal.SIGKILL)
-        feed.write(1_000)
-    await dbsync.all_stored(feed.trades, feed.book)
-    assert await dbsync.gaps() == []
-    assert await dbsync.rows.fetch("SELECT reason FROM dead_letters") == []
-    await feed.close()
-
-
-async def test_kills_lose_nothing_while_another_process_reads(
-    server: EmbeddedServer, dbsync: Any, bus: Bus, make_feed: Any
-) -> None:
-    """The same at full speed: dbsync, its database and Redis die, one after the other."""
+async def test_kills_lose_nothing_under_load(server: EmbeddedServer, dbsync: Any, bus: Bus, make_feed: Any) -> None:
+    """With a backlog to store, its database, dbsync and Redis die, one after the other: all is stored, once."""
     feed = make_feed(bus, retention=1_000_000)
     await feed.open()
     await dbsync.configure()
     await leave_a_backlog(feed)
     await dbsync.spawn()
-    await overwhelm(feed, bus)
+    begun = MessageId(feed.trades.last.epoch, 1)
+    await dbsync.reached(feed.trades.name, begun)
     await dbsync.rows.kill()
     feed.write(1_000)
     await dbsync.rows.restart()
     await dbsync.kill()
-    await is_read_aside(bus, wanted=False)
     await leave_a_backlog(feed)
     await dbsync.spawn()
-    await overwhelm(feed, bus)
     await server.kill()
     await server.restart()
     feed.write(1_000)
@@ -123,24 +101,20 @@ async def test_kills_lose_nothing_while_another_process_reads(
     await feed.close()
 
 
-async def test_what_the_database_refuses_is_found_also_when_another_process_reads(
-    dbsync: Any, bus: Bus, make_feed: Any
-) -> None:
-    """It goes to dead letters, its neighbours and everything around are stored."""
+async def test_what_the_database_refuses_is_found_under_load(dbsync: Any, bus: Bus, make_feed: Any) -> None:
+    """It goes to dead letters; its neighbours and the thousands around them are stored."""
     feed, name = make_feed(bus, retention=1_000_000), "stream.Ann.binance.watchOrders.KCS/USDT"
     await feed.open()
-    await dbsync.start()
-    await overwhelm(feed, bus)
     await bus.register_journals(Tenant("Ann"), name)
     for number in (1, 2, 3):
         order = {"id": "7", "symbol": "KCS/USDT", "filled": "NaN" if number == 2 else number}
         message = {"id": f"1-{number}", "type": "delta", "timestamp": 1, "trace": {}, "data": {"orders": [order]}}
         await bus._publishing.call("XADD", name, f"1-{number}", "data", json.dumps(message))
-        feed.write(1_000)
+    await leave_a_backlog(feed)
+    await dbsync.start()
     await dbsync.reached(name, MessageId(1, 3))
     assert await dbsync.stored(name, "order_events") == [MessageId(1, 1), MessageId(1, 3)]
     assert await dbsync.stored(name, "dead_letters") == [MessageId(1, 2)]
-    await overwhelm(feed, bus)
     await dbsync.all_stored(feed.trades, feed.book)
     assert await dbsync.gaps() == []
     assert len(await dbsync.rows.fetch("SELECT reason FROM dead_letters")) == 1
@@ -148,36 +122,11 @@ async def test_what_the_database_refuses_is_found_also_when_another_process_read
 
 
 async def leave_a_backlog(feed: Any) -> None:
-    """Write far more than `MUCH` while no dbsync runs: one in a process of its own may be as fast as this writer."""
+    """Write far more than one commit holds."""
     for _ in range(BACKLOG // 1_000):
         feed.write(1_000)
         await asyncio.sleep(0)
     await feed.drained()
-
-
-async def overwhelm(feed: Any, bus: Bus) -> None:
-    """Write so much that dbsync has another process read."""
-    await is_read_aside(bus, wanted=True, meanwhile=lambda: feed.write(1_000))
-
-
-async def is_read_aside(bus: Bus, *, wanted: bool, meanwhile: Callable[[], Any] = lambda: None) -> None:
-    """Wait until a process that reads for dbsync is connected to Redis, or none is any more."""
-    async with asyncio.timeout(60):
-        while (b"name=dbsync.reader.journals" in await bus._publishing.call("CLIENT", "LIST")) != wanted:
-            meanwhile()
-            await asyncio.sleep(0)
-
-
-def reading_process() -> int:
-    """Return the process that reads for a dbsync in this one."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rpartition(") ")[2].split()[1])
-            if parent == os.getpid() and b"millrace_dbsync.reader" in (entry / "cmdline").read_bytes():
-                return int(entry.name)
-        except OSError:
-            continue  # it ended meanwhile
-    raise AssertionError("there is none")
 
 
 async def test_what_redis_lost_and_its_writer_sent_again_is_stored_once(

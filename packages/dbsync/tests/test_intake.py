@@ -4,7 +4,7 @@ from millrace_bus import Bus
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reading.intake import Intake, JournalNames
+from millrace_dbsync.reading.intake import Intake
 
 
 def plan(batch_messages: int = 10_000) -> TenantPlan:
@@ -17,7 +17,7 @@ async def test_a_batch_is_no_larger_than_a_batch(bus: Bus, feed: Any) -> None:
     await feed.drained()
     read: list[MessageId] = []
     async with bus.journals() as journals:
-        intake = Intake(plan(batch_messages=500), journals, JournalNames(journals).names, {})
+        intake = Intake(plan(batch_messages=500), journals, {})
         while len(read) < feed.trades.last.seq:
             batch = await intake.next()
             assert 0 < batch.count <= 500 + 8 * len(batch.pages)
@@ -33,7 +33,7 @@ async def test_reading_goes_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
     last = feed.trades.last
     stored = {str(feed.trades_name): MessageId(last.epoch, last.seq - 3)}
     async with bus.journals() as journals:
-        batch = await Intake(plan(), journals, JournalNames(journals).names, stored).next()
+        batch = await Intake(plan(), journals, stored).next()
     assert [entry.id.seq for entry in batch.pages[str(feed.trades_name)]] == [last.seq - 2, last.seq - 1, last.seq]
     assert batch.gaps == []
 
@@ -41,7 +41,7 @@ async def test_reading_goes_on_from_what_is_stored(bus: Bus, feed: Any) -> None:
 async def test_without_journals_reading_waits(bus: Bus) -> None:
     """A tenant of whom nothing is written yet costs nothing: an empty batch after a wait."""
     async with bus.journals() as journals:
-        intake = Intake(plan(), journals, JournalNames(journals).names, {})
+        intake = Intake(plan(), journals, {})
         assert (await intake.next()).count == 0
         assert intake.positions == {}
 
@@ -55,6 +55,6 @@ async def test_a_quiet_stream_beside_a_busy_one_is_read_as_soon(bus: Bus, feed: 
     await feed.drained()
     await quiet.drained()
     async with bus.journals() as journals:
-        batch = await Intake(plan(batch_messages=1_000), journals, JournalNames(journals).names, {}).next()
+        batch = await Intake(plan(batch_messages=1_000), journals, {}).next()
     assert str(quiet.trades_name) in batch.pages
     await quiet.close()

@@ -284,7 +284,7 @@ async def test_an_order_that_cannot_be_read_ends_no_strategy(
 
 
 async def test_a_request_that_never_reached_redis_is_answered(
-    magicbox: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
+    magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request made in an outage is `unknown` when its validity ends, and `expired` once Redis is back."""
     monkeypatch.setattr(order_gateway, "ANSWER_GRACE_S", 0.05)
@@ -303,7 +303,7 @@ async def test_a_request_that_never_reached_redis_is_answered(
 
 async def test_a_request_that_redis_refuses_is_rejected(magicbox: Any, server: EmbeddedServer, spies: Any) -> None:
     """A Redis without memory takes no requests: the strategy gets an answer, and does not wait for the executor's."""
-    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.start({"pluginName": "Spy"}, subscriptions=[])
     await magicbox.unit_in_state("Spy", "live")
     async with Redis.from_url(server.url) as redis:
         await redis.config_set("maxmemory", "1")

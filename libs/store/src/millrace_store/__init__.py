@@ -21,7 +21,6 @@ from millrace_store.errors import (
 from millrace_store.queries.pages import Page, Scope
 from millrace_store.store import Store
 from millrace_store.writing.batch import Batch
-from millrace_store.writing.commit import joined
 from millrace_store.writing.maintenance import Retention
 from millrace_store.writing.rows import Place
 
@@ -39,5 +38,4 @@ __all__ = [
     "Store",
     "StoreError",
     "UnsupportedDatabase",
-    "joined",
 ]

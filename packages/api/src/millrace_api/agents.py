@@ -61,6 +61,11 @@ def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
     )
 
 
+def may_restart(principal: Principal, unit: str) -> bool:
+    """Tell whether a principal may have a unit run afresh: an admin of its tenant, or the operator."""
+    return principal.is_operator or (principal.may("admin") and _tenant(unit) == principal.tenant)
+
+
 def _tenant(unit: str) -> str | None:
     """Return the tenant of a unit named `{tenant}.…`; None for units without one, such as `maintenance`."""
     tenant, dot, _ = unit.partition(".")

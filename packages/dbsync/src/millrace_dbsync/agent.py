@@ -1,4 +1,4 @@
-"""dbsync as a service: a unit for each tenant's journals, one for the agents, one for maintenance."""
+"""dbsync as a service: units for each tenant's journals, one for the agents, one for maintenance."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,8 +9,6 @@ from millrace_dbsync.agent_history import AgentHistory
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_dbsync.maintenance import maintain
 from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, UnitPlan, plans
-from millrace_dbsync.reader.pool import ReaderPool
-from millrace_dbsync.reading.intake import JournalNames
 from millrace_dbsync.tenant_journals import TenantJournals
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 
@@ -20,8 +18,6 @@ class _Shared(NamedTuple):
 
     bus: Bus
     database: SharedDatabase
-    names: JournalNames
-    readers: ReaderPool
 
 
 class DbsyncAgent(Agent[DbsyncConfig, UnitPlan]):
@@ -35,7 +31,7 @@ class DbsyncAgent(Agent[DbsyncConfig, UnitPlan]):
         self._shared: _Shared | None = None
 
     def units(self, config: DbsyncConfig) -> Mapping[UnitKey, UnitPlan]:
-        """Return a unit for each tenant, and those for agents and maintenance."""
+        """Return the units for each tenant, and those for agents and maintenance."""
         return plans(config)
 
     def warnings(self, config: DbsyncConfig) -> Sequence[str]:
@@ -43,23 +39,22 @@ class DbsyncAgent(Agent[DbsyncConfig, UnitPlan]):
         return () if config.workplans else ("workplans is empty: nothing will be stored",)
 
     async def started(self, bus: Bus) -> None:
-        """Begin to open the database, which may start later than dbsync."""
-        self._shared = _Shared(bus, SharedDatabase(self._url), JournalNames(bus.journals()), ReaderPool())
+        """Prepare what the units share; the database may start later than dbsync."""
+        self._shared = _Shared(bus, SharedDatabase(self._url))
 
     async def stopped(self) -> None:
-        """End the reading processes and close the database."""
+        """Close the database."""
         if self._shared is not None:
-            await self._shared.readers.close()
             await self._shared.database.close()
 
     async def run_unit(self, key: UnitKey, unit_config: UnitPlan, health: UnitHealthReporter) -> None:
         """Run one unit."""
         if self._shared is None:
             raise RuntimeError("run_unit before started")
-        bus, database, names, readers = self._shared
+        bus, database = self._shared
         match unit_config:
             case TenantPlan():
-                await TenantJournals(unit_config, bus, names, database, readers, health).run()
+                await TenantJournals(unit_config, bus, database, health).run()
             case AgentsPlan():
                 await AgentHistory(bus, database, health).run()
             case MaintenancePlan():

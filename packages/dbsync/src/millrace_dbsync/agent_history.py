@@ -12,7 +12,7 @@ from millrace_core.names import AgentId
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
-from millrace_store import Batch
+from millrace_store import Batch, Store
 
 EVERY_S: Final = 2.0
 """Agents send a heartbeat every 5 s, and at once when something changes."""
@@ -30,7 +30,7 @@ class AgentHistory:
         Raises:
             StoreError: the database refuses.
         """
-        await self._database.opened()
+        await self._database.ask(Store.ping, self._health)
         self._health.state("live")
         await run_all(self._watch_heartbeats(), self._watch_configs())
 
@@ -38,7 +38,7 @@ class AgentHistory:
         sieve = HeartbeatSieve()
         while True:
             if chosen := sieve.worth_keeping(await self._bus.heartbeats()):
-                await self._database.commit(_batch_of(chosen), self._health)
+                await self._store(_batch_of(chosen))
                 self._health.count("heartbeats", len(chosen))
             await asyncio.sleep(EVERY_S)
 
@@ -52,8 +52,11 @@ class AgentHistory:
         text = raw.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
         batch = Batch()
         batch.config(agent, revision(raw), now_ms(), text)
-        await self._database.commit(batch, self._health)
+        await self._store(batch)
         self._health.count("configurations")
+
+    async def _store(self, batch: Batch) -> None:
+        await self._database.ask(lambda store: store.commit(batch), self._health)
 
 
 def _batch_of(heartbeats: list[Heartbeat]) -> Batch:
@@ -73,10 +76,12 @@ class HeartbeatSieve:
         self._kept: dict[AgentId, Heartbeat] = {}
 
     def worth_keeping(self, heartbeats: Iterable[Heartbeat]) -> list[Heartbeat]:
-        """Return the heartbeats to store, and count them as stored."""
-        chosen = [heartbeat for heartbeat in heartbeats if self._is_due(heartbeat)]
-        self._kept.update({AgentId(heartbeat.id): heartbeat for heartbeat in chosen})
-        return chosen
+        """Return the heartbeats to store, and count them as stored. `heartbeats` holds all agents that there are."""
+        present = {AgentId(heartbeat.id): heartbeat for heartbeat in heartbeats}
+        chosen = {agent: heartbeat for agent, heartbeat in present.items() if self._is_due(heartbeat)}
+        # Agents come and go under names of their own choice; those that are gone are forgotten.
+        self._kept = {agent: self._kept[agent] for agent in present.keys() - chosen.keys()} | chosen
+        return list(chosen.values())
 
     def _is_due(self, heartbeat: Heartbeat) -> bool:
         last = self._kept.get(AgentId(heartbeat.id))

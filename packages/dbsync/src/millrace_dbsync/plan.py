@@ -1,7 +1,8 @@
 """Plans the units of a configuration. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 from millrace_core.config import DbsyncConfig
 from millrace_core.errors import InvalidName
@@ -17,7 +18,7 @@ MAINTENANCE = "maintenance"
 
 @dataclass(frozen=True)
 class TenantPlan:
-    """Which journals of a tenant to store, and how."""
+    """Which journals of a tenant to store, and how; with several `shards`, only those that fall to `shard`."""
 
     tenant: Tenant
     assets: tuple[str, ...]
@@ -25,18 +26,26 @@ class TenantPlan:
     batch_interval_s: float
     batch_messages: int
     warn_at_percent: int
+    shard: int = 0
+    shards: int = 1
 
     def wants(self, name: str) -> bool:
         """Tell whether a journal of this name is to be stored."""
         if name == trader_actions(self.tenant):
-            return self.requests
+            return self.requests and self.shard == 0
         try:
             stream = StreamName.parse(name)
         except InvalidName:
             return False
         if is_snapshot(name) and stream.action not in STORED_SNAPSHOTS:
             return False
-        return any(matches(asset, str(stream)) for asset in self.assets)
+        deltas = str(stream)
+        return shard_of(deltas, self.shards) == self.shard and any(matches(asset, deltas) for asset in self.assets)
+
+
+def shard_of(stream: str, shards: int) -> int:
+    """Return the shard that a stream and its snapshots fall to: the same one in every process and version."""
+    return int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "big") % shards
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -78,17 +87,22 @@ UnitPlan = TenantPlan | AgentsPlan | MaintenancePlan
 
 
 def plans(config: DbsyncConfig) -> Mapping[str, UnitPlan]:
-    """Return the units by name: `{tenant}.journals` for each tenant, `agents`, and `maintenance`."""
-    units: dict[str, UnitPlan] = {f"{tenant}.journals": _tenant_plan(config, tenant) for tenant in _tenants(config)}
+    """Return the units by name: `{tenant}.journals` for each tenant, `agents`, and `maintenance`.
+
+    With several workers a tenant's journals are divided: `{tenant}.journals.1` and so on, as many as there are workers.
+    """
+    units: dict[str, UnitPlan] = {}
+    shards = 1 if config.workers == "each" else max(1, config.workers)
+    for tenant in sorted({workplan.tenant for workplan in config.workplans}):
+        whole = _tenant_plan(config, tenant)
+        for shard in range(shards):
+            name = f"{tenant}.journals" if shards == 1 else f"{tenant}.journals.{shard + 1}"
+            units[name] = replace(whole, shard=shard, shards=shards)
     if config.agents:
         units[AGENTS] = AgentsPlan()
     kept = config.retention
     units[MAINTENANCE] = MaintenancePlan(kept.book_days, kept.trades_days, kept.other_days)
     return units
-
-
-def _tenants(config: DbsyncConfig) -> set[Tenant]:
-    return {workplan.tenant for workplan in config.workplans}
 
 
 def _tenant_plan(config: DbsyncConfig, tenant: Tenant) -> TenantPlan:

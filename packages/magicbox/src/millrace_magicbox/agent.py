@@ -7,8 +7,11 @@ import structlog
 
 from millrace_bus import Bus
 from millrace_core.config import MagicboxConfig
+from millrace_core.names import AgentId
 from millrace_magicbox.order_canceller import cancel_open_orders
 from millrace_magicbox.plan import StrategyPlan, plans
+from millrace_magicbox.plugin_catalog import publish_plugins
+from millrace_magicbox.plugin_checks import check_plugins
 from millrace_magicbox.strategy_run import StrategyRun
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 from millrace_service.agent import UnitLimits
@@ -30,6 +33,14 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
     def units(self, config: MagicboxConfig) -> Mapping[UnitKey, StrategyPlan]:
         """Return the strategies that the configuration asks for."""
         return plans(config)
+
+    async def check(self, units: Mapping[UnitKey, StrategyPlan]) -> None:
+        """Check that every strategy can be loaded and takes its configuration."""
+        await check_plugins(units.values(), self._plugin_folder)
+
+    async def own_work(self, bus: Bus, agent_id: AgentId) -> None:
+        """Publish the strategies that can be run, with the schemas of their configurations."""
+        await publish_plugins(bus, agent_id, self._plugin_folder)
 
     def limits(self, unit_config: StrategyPlan) -> UnitLimits:
         """Return what a strategy may use; one that goes beyond stays stopped."""

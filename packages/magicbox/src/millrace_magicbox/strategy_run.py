@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugins import load_strategy
 from millrace_magicbox.routing import answer_listener, stream_listener
+from millrace_magicbox.subscription_watch import SubscriptionWatch
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 from millrace_strategy import Runtime, SubscribedStream, read_configuration
@@ -68,6 +70,8 @@ class StrategyRun:
             unanswered=self._answer,
             failures=self._failures,
         )
+        names = map(plan.stream_name, plan.streams)
+        self._subscriptions = SubscriptionWatch(bus, plan.tenant, names, health, self._log)
         self._followed: set[StreamName] = set()
         self._open = AsyncExitStack()
 
@@ -76,6 +80,7 @@ class StrategyRun:
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
             self._open.push_async_callback(self._gateway.close)
+            self._open.push_async_callback(self._subscriptions.close)
             try:
                 await self._start()
                 await run_all(self._failures.first(), self._measure(), self._cancel_after_fault())
@@ -93,8 +98,7 @@ class StrategyRun:
         self._runtime.start([record for records in found for record in records])
         for stream in self._plan.streams:
             self._follow(stream)
-        if self._host.faulty is None:
-            self._health.state("live")
+        self._subscriptions.begin(self._failures)
         self._log.info("strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open))
 
     async def _measure(self) -> NoReturn:
@@ -140,7 +144,8 @@ class StrategyRun:
         name = self._plan.stream_name(stream)
         if name not in self._followed:
             self._followed.add(name)
-            listener = stream_listener(stream, self._runtime, self._health)
+            on_status = partial(self._subscriptions.status, name)
+            listener = stream_listener(stream, self._runtime, self._health, on_status)
             follower = self._bus.follow(name, listener, on_failed=self._failures.report)
             self._open.push_async_callback(follower.close)
 

@@ -40,7 +40,7 @@ class DbsyncConfig(WorkersConfig):
     batch_interval: float = Field(default=0.15, ge=0.01, le=5.0)
     """Seconds for which messages are collected, at most, before they are committed together."""
     batch_messages: int = Field(default=10_000, ge=100, le=200_000)
-    """Messages that are committed together under load; 32,000 are in memory at most."""
+    """Messages that are committed together under load; three times as many are in memory at most."""
     warn_at_percent: int = Field(default=50, ge=1, le=99)
     """An alarm is raised once more than this share of what a journal keeps waits to be stored."""
 

@@ -5,7 +5,7 @@ Which messages are new is decided while the streams' rows are locked, so two wri
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from millrace_store.schema import tables
 from millrace_store.schema.streams import parts_of, stream_id
 from millrace_store.writing.batch import Batch
 from millrace_store.writing.orders import join_orders
-from millrace_store.writing.written import HighWaterMarks, Written, begun_epochs, observations_above, rows_above
+from millrace_store.writing.written import HighWaterMarks, begun_epochs, observations_above, rows_above
 
 
 class StoredSoFar(NamedTuple):
@@ -170,34 +170,3 @@ async def _with_known(
         earlier, so_far = before.get((stream, epoch), (first, 0))
         rows.append((stream, epoch, min(first, earlier), last, messages + so_far))
     return rows
-
-
-def joined(batches: Sequence[Batch]) -> Batch:
-    """Return one batch that holds several batches, as if their messages had been added to it one by one.
-
-    The messages of each must follow those of the same streams in the batches before it. No batch is changed.
-    """
-    if len(batches) == 1:
-        return batches[0]
-    whole = Batch()
-    for batch in batches:
-        _append(whole, batch)
-    return whole
-
-
-def _append(whole: Batch, later: Batch) -> None:
-    # The first snapshot of each epoch leaves rows of its own, and it may be in an earlier batch.
-    begun = begun_epochs({name: written.last for name, written in whole.written.items()})
-    for table, rows in later.rows.items():
-        whole.add_rows(table, rows_above(begun, rows) if table is tables.balances else rows)
-    whole.book_pages += later.book_pages
-    whole.order_observations += observations_above(begun, later.order_observations)
-    for name, written in later.written.items():
-        whole.written.setdefault(name, Written(name)).append(written)
-    whole.candle_rows.update(later.candle_rows)
-    whole.minutes |= later.minutes
-    whole.gap_rows += later.gap_rows
-    whole.latencies += later.latencies
-    whole.agent_rows += later.agent_rows
-    whole.config_rows += later.config_rows
-    whole.duplicates += later.duplicates

@@ -76,13 +76,6 @@ class Written(msgspec.Struct):
                 self._append(Run(one.epoch, one.seq, one.seq))
         return None if all(added) else added
 
-    def append(self, later: "Written") -> None:
-        """Add messages that are known to follow these."""
-        for run in later.runs:
-            self._append(run)
-        if later.position is not None:
-            self.position = later.position if self.position is None else max(self.position, later.position)
-
     def is_above(self, position: MessageId) -> bool:
         """Tell whether no message is at or below a position."""
         return not self.runs or position < (self.runs[0].epoch, self.runs[0].first)

@@ -1,18 +1,22 @@
-"""The database that all units share: opened as soon as it answers, and retried whenever it does not."""
+"""The database that the units of a process share: opened when it is first needed, and waited for when it is away."""
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_service import SettingsInvalid, UnitHealthReporter
 from millrace_service.settings import DEFAULT_DATA_DIR
-from millrace_store import Batch, DatabaseUnavailable, Store, UnsupportedDatabase
+from millrace_store import DatabaseUnavailable, Store, UnsupportedDatabase
 
 _RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -33,73 +37,52 @@ def database_url(environ: Mapping[str, str] = os.environ) -> str:
 
 
 class SharedDatabase:
-    """Opens the store in the background and keeps it open; the database may start later than dbsync."""
+    """Opens the store when a unit first needs it, and keeps it open; the database may start later than dbsync."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._opened: asyncio.Future[Store] = asyncio.get_running_loop().create_future()
-        self._closing = asyncio.Event()
-        self._keeper = asyncio.create_task(self._keep(), name="database")
-        self._keeper.add_done_callback(self._ended)
+        self._opening = asyncio.Lock()
+        self._store: Store | None = None
+        self._resources = AsyncExitStack()
+        self._is_away = False
+        """Whether an outage was logged; all units have the same one."""
 
-    async def opened(self) -> Store:
-        """Return the store, once it is open.
-
-        Raises:
-            StoreError: it cannot be opened: the address is wrong, or the database refuses the connection.
-        """
-        return await asyncio.shield(self._opened)
-
-    async def commit(self, batch: Batch, health: UnitHealthReporter) -> None:
-        """Commit a batch. While the database does not answer, retry without end and report the unit as stale.
+    async def ask(self, question: Callable[[Store], Awaitable[T]], health: UnitHealthReporter) -> T:
+        """Return the store's answer. While the database does not answer, retry without end; the unit is `stale` then.
 
         Raises:
-            StoreError: the database refuses a value in it; never because it is unavailable.
+            StoreError: the database refuses; never because it is unavailable.
         """
-        store = await self.opened()
-        if await _until_available(
-            lambda: store.commit(batch), lambda error: health.state("stale", f"waiting for the database: {error}")
-        ):
-            log.info("the database answers again")
-            health.state("live")
+        backoff = Backoff(_RETRIES)
+        while True:
+            try:
+                answer = await question(await self._opened())
+            except DatabaseUnavailable as error:
+                health.state("stale", f"waiting for the database: {error}")
+                self._unavailable(error)
+                await asyncio.sleep(backoff.failed())
+            else:
+                self._answered()
+                if backoff.failures:
+                    health.state("live")
+                return answer
 
     async def close(self) -> None:
         """Close the store. Everything that was committed is stored."""
-        self._closing.set()
-        if not self._opened.done():
-            self._keeper.cancel()
-        await asyncio.wait([self._keeper])
+        await self._resources.aclose()
 
-    async def _keep(self) -> None:
-        await _until_available(self._open)
+    async def _opened(self) -> Store:
+        async with self._opening:
+            if self._store is None:
+                self._store = await self._resources.enter_async_context(Store.open(self._url))
+            return self._store
 
-    async def _open(self) -> None:
-        async with Store.open(self._url) as store:
-            self._opened.set_result(store)
-            await self._closing.wait()
+    def _unavailable(self, error: DatabaseUnavailable) -> None:
+        if not self._is_away:
+            log.warning("the database does not answer; retrying", reason=str(error))
+        self._is_away = True
 
-    def _ended(self, keeper: "asyncio.Task[None]") -> None:
-        """Fail all waiters for the store with the reason why it cannot be opened."""
-        if self._opened.done():
-            return
-        if keeper.cancelled():
-            self._opened.cancel()
-        elif (error := keeper.exception()) is not None:
-            self._opened.set_exception(error)
-
-
-async def _until_available(
-    call: Callable[[], Awaitable[None]], on_wait: Callable[[DatabaseUnavailable], None] = lambda _: None
-) -> int:
-    """Call until the database answers, `on_wait` before each pause; return how often it did not."""
-    backoff = Backoff(_RETRIES)
-    while True:
-        try:
-            await call()
-        except DatabaseUnavailable as error:
-            on_wait(error)
-            if not backoff.failures:
-                log.warning("the database does not answer; retrying", reason=str(error))
-            await asyncio.sleep(backoff.failed())
-        else:
-            return backoff.failures
+    def _answered(self) -> None:
+        if self._is_away:
+            log.info("the database answers again")
+        self._is_away = False

@@ -5,11 +5,13 @@ it; those go to the common handler, which takes anything.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import msgspec
 
 from millrace_bus import JournalPage
-from millrace_dbsync.decoding.book_forms import BookForms
+from millrace_core.json_problems import UNREADABLE
+from millrace_core.market import BookDelta
 from millrace_dbsync.decoding.plain import PlainDelta, Times, read_page, times_of
 from millrace_dbsync.handling.handler import Handler, HandlingResult
 from millrace_dbsync.handling.payloads import StoredTrades
@@ -41,38 +43,34 @@ class BusyStreamHandler(ABC):
         """Add a page whose messages are all plain and return their times; else add nothing and return None."""
 
 
-class _Book(msgspec.Struct, gc=False):
-    """A change of an order book without its levels; its form proves the other fields."""
-
-    nonce: int | None = None
-    checksum: int | None = None
-
-
 class _BookDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
-    """A message with a change of an order book."""
+    """A message with a change of an order book, which is stored as published."""
 
-    data: _Book
+    data: msgspec.Raw
 
 
 class BusyBookHandler(BusyStreamHandler):
     """Handles the deltas of an order book, which are stored as published."""
 
-    def __init__(self, name: str, rest: Handler) -> None:
-        super().__init__(name, rest)
-        self._forms = BookForms()
-
     def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        deltas = read_page(_BOOKS, page)
+        deltas = read_page(_MESSAGES, page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
-        # The bus writes `data` last, and a book holds no object, so `data` begins at the last opening brace. In any
-        # other message that piece is not a book: it is a trace, or more than the data.
-        data = [body[body.rfind(b"{") : -1] for body in page.bodies if body]
-        if not self._forms.are_books(data):
+        texts = [bytes(delta.data) for delta in deltas]
+        if (nonces := _nonces(texts)) is None:
             return None
-        nonces = [delta.data.nonce for delta in deltas]
-        batch.book_deltas(self._name, page.ids, times.published_ms, times.event_ms, nonces, data)
+        batch.book_deltas(self._name, page.ids, times.published_ms, times.event_ms, nonces, texts)
         return times
+
+
+def _nonces(texts: Sequence[bytes]) -> list[int | None] | None:
+    """Return the nonce of each change of a book; None unless all are changes of books, each in one line."""
+    text = b"[%b]" % b",".join(texts)
+    try:
+        # Decoded whole although only the nonce is stored apart: a malformed level must be found now.
+        return None if b"\n" in text else [book.nonce for book in _BOOKS.decode(text)]
+    except UNREADABLE:
+        return None
 
 
 class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
@@ -92,5 +90,6 @@ class BusyTradesHandler(BusyStreamHandler):
         return times
 
 
-_BOOKS = msgspec.json.Decoder(list[_BookDelta])
+_MESSAGES = msgspec.json.Decoder(list[_BookDelta])
+_BOOKS = msgspec.json.Decoder(list[BookDelta])
 _TRADES = msgspec.json.Decoder(list[_TradesDelta])

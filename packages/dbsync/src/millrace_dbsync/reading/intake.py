@@ -1,8 +1,7 @@
 """Reads a tenant's journals: finds them, reads new entries, and detects lost ones."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from millrace_bus import JournalPage, Journals
@@ -36,17 +35,11 @@ class JournalBatch:
 class Intake:
     """Reads on from where each journal was left, within bounds of time and memory.
 
-    `all_names` returns the names of all journals; `stored` holds the positions up to which they are stored.
+    `stored` holds the positions up to which they are stored, and changes as more is.
     """
 
-    def __init__(
-        self,
-        plan: TenantPlan,
-        journals: Journals,
-        all_names: Callable[[], Awaitable[set[str]]],
-        stored: Mapping[str, MessageId],
-    ) -> None:
-        self._plan, self._journals, self._all_names, self._stored = plan, journals, all_names, stored
+    def __init__(self, plan: TenantPlan, journals: Journals, stored: Mapping[str, MessageId]) -> None:
+        self._plan, self._journals, self._stored = plan, journals, stored
         self._requests = trader_actions(plan.tenant)
         self._looked_at = float("-inf")
         self._unfinished: list[str] = []
@@ -84,14 +77,19 @@ class Intake:
         self._unfinished = full
 
     async def _look(self) -> None:
-        """Find new journals, once a second."""
+        """Find new journals, and forget those that are gone, once a second."""
         now = time.monotonic()
         if now - self._looked_at < _LOOK_EVERY_S:
             return
         self._looked_at = now
-        for name in await self._all_names():
-            if name not in self.positions and self._plan.wants(name):
-                self.positions[name] = self._stored.get(name, BEGINNING)
+        names = {name for name in await self._journals.names([self._plan.tenant]) if self._plan.wants(name)}
+        for name in self.positions.keys() - names:
+            # Not before it is stored: if the journal comes back, reading goes on from what was read.
+            if self.positions[name] <= self._stored.get(name, BEGINNING):
+                del self.positions[name]
+        for name in names - self.positions.keys():
+            self.positions[name] = self._stored.get(name, BEGINNING)
+        self._unfinished = [name for name in self._unfinished if name in self.positions]
 
     async def _take(self, batch: JournalBatch, name: str, page: JournalPage) -> None:
         """Add a page and the gaps before and in it, and move on behind it."""
@@ -117,24 +115,3 @@ class Intake:
         last = await self._journals.last_before(name, first)
         extent = (await self._journals.extents([name])).get(name)
         return Before(last, extent is not None and extent.added > extent.length)
-
-
-_FRESH_S = 0.5
-
-
-class JournalNames:
-    """The names of all journals, for all units: Redis is asked once, however many ask at the same time."""
-
-    def __init__(self, journals: Journals) -> None:
-        self._journals = journals
-        self._lock = asyncio.Lock()
-        self._names: set[str] = set()
-        self._at = float("-inf")
-
-    async def names(self) -> set[str]:
-        """Return the names, half a second old at most."""
-        async with self._lock:
-            if time.monotonic() - self._at > _FRESH_S:
-                self._names = await self._journals.names()
-                self._at = time.monotonic()
-            return self._names

@@ -1,7 +1,7 @@
 """Lag: how far the database is behind the journals, relative to the journals' retention."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple, NoReturn
 
 import structlog
@@ -72,40 +72,47 @@ class LagWatch:
     def __init__(
         self, plan: TenantPlan, journals: Journals, stored: Mapping[str, MessageId], health: UnitHealthReporter
     ) -> None:
-        self._journals, self._stored, self._health = journals, stored, health
+        self._plan, self._journals, self._stored, self._health = plan, journals, stored, health
         self._limit = plan.warn_at_percent / 100
         self._requests = trader_actions(plan.tenant)
         self._newest: dict[str, MessageId] = {}
+        """By journal, the newest entry when last looked at."""
         self._late: set[str] = set()
         self._below: set[str] = set()
 
-    async def run(self, names: Callable[[], Awaitable[Collection[str]]]) -> NoReturn:
-        """Look every 2 s at the journals that `names` returns, until cancelled."""
+    async def run(self) -> NoReturn:
+        """Look every 2 s, until cancelled."""
         while True:
+            names = await self._journals.names([self._plan.tenant])
+            await self.look([name for name in names if self._plan.wants(name)])
             await asyncio.sleep(EVERY_S)
-            await self.look(await names())
 
-    async def look(self, journals: Collection[str]) -> int:
-        """Look once and return how many messages wait in all. Snapshots do not count.
+    async def look(self, journals: Collection[str]) -> None:
+        """Look once at these journals. Snapshots, and keys that are no journals, do not count.
 
-        Warns once about each journal whose lag exceeds the limit, and again after it had caught up.
+        Warns once about each journal whose lag exceeds the limit, and again after it had caught up; and about each that
+        is gone with messages that were not stored.
         """
-        names = [name for name in journals if not is_snapshot(name)]
-        extents = await self._journals.extents(names)
-        lags: dict[str, Lag] = {}
-        for name, extent in extents.items():
-            stored = self._stored.get(name, BEGINNING)
-            lags[name] = lag_of(stored, extent, by_time=name == self._requests)
-            if name != self._requests and is_numbered_below(stored, extent.newest, self._newest.get(name)):
-                self._warn_of_epoch(name, stored, extent.newest)
-            self._newest[name] = extent.newest
-        self._health.gauge("streams", len(names))
-        behind = sum(lag.behind for lag in lags.values())
-        self._health.gauge("behind", behind)
+        extents = await self._journals.extents([name for name in journals if not is_snapshot(name)])
+        lags = {name: self._lag_of(name, extent) for name, extent in extents.items()}
+        self._health.gauge("streams", len(lags))
+        self._health.gauge("behind", sum(lag.behind for lag in lags.values()))
         worst = max((lag.share for lag in lags.values()), default=0.0)
         self._health.gauge("retentionUsedPercent", round(100 * worst, 1))
+        self._warn_of_gone(extents)
         self._warn_of_lag(lags)
-        return behind
+        self._warn_of_epochs(extents)
+        self._newest = {name: extent.newest for name, extent in extents.items()}
+
+    def _lag_of(self, name: str, extent: Extent) -> Lag:
+        return lag_of(self._stored.get(name, BEGINNING), extent, by_time=name == self._requests)
+
+    def _warn_of_gone(self, present: Mapping[str, Extent]) -> None:
+        for name in self._newest.keys() - present.keys():
+            stored, newest = self._stored.get(name, BEGINNING), self._newest[name]
+            if stored < newest:
+                log.error("a journal is gone before it was stored", stream=name, stored=str(stored), newest=str(newest))
+                self._health.error(f"{name} is gone from Redis: stored up to {stored}, and it had reached {newest}")
 
     def _warn_of_lag(self, lags: dict[str, Lag]) -> None:
         late = {name: lag for name, lag in lags.items() if lag.share > self._limit}
@@ -120,6 +127,13 @@ class LagWatch:
             log.info("storing has caught up")
             self._health.state("live")
         self._late = set(late)
+
+    def _warn_of_epochs(self, present: Mapping[str, Extent]) -> None:
+        self._below &= present.keys()
+        for name, extent in present.items():
+            stored = self._stored.get(name, BEGINNING)
+            if name != self._requests and is_numbered_below(stored, extent.newest, self._newest.get(name)):
+                self._warn_of_epoch(name, stored, extent.newest)
 
     def _warn_of_epoch(self, name: str, stored: MessageId, newest: MessageId) -> None:
         if name in self._below:
