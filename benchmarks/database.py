@@ -1,114 +1,138 @@
 """From the journal to committed rows: dbsync compared with the bare driver of each database."""
 
 import asyncio
+import json
+import os
 import sqlite3
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import cache
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import asyncpg
 import redis.asyncio as redis_asyncio
-from millrace_dbsync.reader.pool import ReaderPool
 
 from benchmarks.figures import Figure, interleaved
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.clock import DAY_MS, now_ms
-from millrace_core.config import DbsyncConfig
+from millrace_core.ids import BEGINNING
 from millrace_core.market import BookDelta, Trade, TradesDelta
 from millrace_core.messages import Outgoing, encode
-from millrace_core.names import StreamName, Tenant
+from millrace_core.names import AgentId, Tenant
 from millrace_core.trace import Trace
-from millrace_dbsync.committing.shared_database import SharedDatabase
-from millrace_dbsync.interpreter import suit_bulk
-from millrace_dbsync.plan import TenantPlan, plans
-from millrace_dbsync.reading.intake import JournalNames
-from millrace_dbsync.tenant_journals import TenantJournals
-from millrace_service.health import ErrorLog, UnitHealthReporter
-from millrace_store import Retention
+from millrace_dbsync.plan import shard_of
+from millrace_store import Retention, Store
 from millrace_store.testing import PostgresServer
 
 ROUNDS = 5
 ROWS = 400_000
 """Rows of each kind: enough for a second or two, so that start and end count little."""
+JOURNALS = 4
 TRADES_A_MESSAGE = 4
 BATCH = 20_000
 """Rows of one transaction of the bare drivers: many, so that commits cost them next to nothing."""
 _EPOCH = now_ms() // DAY_MS * DAY_MS
 """Today: maintenance creates each day's partitions in advance."""
 _TENANT = Tenant("BENCH")
+_AGENT = AgentId("DBSYNC")
 _KINDS = {"trades": "watchTrades", "book_deltas": "watchOrderBook"}
 
 
 async def run(folder: Path) -> list[Figure]:
     """Measure trades and book deltas into SQLite and into PostgreSQL."""
-    suit_bulk()
     async with await EmbeddedServer.start(folder / "bus") as redis:
-        for table, action in _KINDS.items():
-            await _fill(redis.url, action, _messages(table))
-        figures = [await _sqlite(folder, redis.url, table) for table in _KINDS]
+        for table in _KINDS:
+            await _fill(redis.url, table)
+        figures = [figure for table in _KINDS for figure in await _sqlite(folder, redis.url, table)]
         # Not started before: what it was given it goes on writing long after.
         async with await PostgresServer.start(folder / "postgres") as postgres:
-            figures += [await _postgres(postgres, redis.url, table) for table in _KINDS]
+            for table in _KINDS:
+                figures += await _postgres(postgres, redis.url, table)
     return figures
 
 
-async def _sqlite(folder: Path, redis_url: str, table: str) -> Figure:
-    paths = (folder / f"{table}-{number}.db" for number in range(100))
+async def _sqlite(folder: Path, redis_url: str, table: str) -> list[Figure]:
+    numbers = count()
 
-    async def ours() -> float:
-        return await _dbsync(redis_url, f"sqlite:///{next(paths)}", table)
+    async def fresh() -> str:
+        return f"sqlite:///{folder / f'{table}-{next(numbers)}.db'}"
 
-    async def bare() -> float:
-        path = next(paths)
-        await _make_tables(f"sqlite:///{path}")
-        return await asyncio.to_thread(_bare_sqlite, path, table)
+    async def bare(url: str) -> float:
+        return await asyncio.to_thread(_bare_sqlite, url.removeprefix("sqlite:///"), table)
 
-    return Figure(
-        f"journal to SQLite, {table.replace('_', ' ')}",
-        "rows/s",
-        *await interleaved(ROUNDS, ours, bare),
-        "bare executemany",
-        0.6,
-    )
+    return await _figures("SQLite", redis_url, table, fresh, bare, "bare executemany")
 
 
-async def _postgres(postgres: PostgresServer, redis_url: str, table: str) -> Figure:
-    names = (f"{table}{number}" for number in range(100))
+async def _postgres(postgres: PostgresServer, redis_url: str, table: str) -> list[Figure]:
+    numbers = count()
 
-    async def ours() -> float:
-        return await _dbsync(redis_url, await postgres.database(next(names)), table)
+    async def fresh() -> str:
+        return await postgres.database(f"{table}{next(numbers)}")
 
-    async def bare() -> float:
-        url = await postgres.database(next(names))
-        await _make_tables(url)
-        return await _bare_postgres(url, table)
-
-    return Figure(
-        f"journal to PostgreSQL, {table.replace('_', ' ')}",
-        "rows/s",
-        *await interleaved(ROUNDS, ours, bare),
-        "bare COPY",
-        0.6,
-    )
+    return await _figures("PostgreSQL", redis_url, table, fresh, lambda url: _bare_postgres(url, table), "bare COPY")
 
 
-async def _fill(url: str, action: str, messages: int) -> None:
-    """Write the journal that all rounds read."""
+async def _figures(
+    database: str,
+    redis_url: str,
+    table: str,
+    fresh: Callable[[], Awaitable[str]],
+    bare: Callable[[str], Awaitable[float]],
+    peer: str,
+) -> list[Figure]:
+    """Measure one worker, two workers and the bare driver, each round of each into an empty database."""
+
+    async def ours(workers: int) -> float:
+        return await dbsync_rate(redis_url, await _prepared(await fresh()), table, workers)
+
+    async def theirs() -> float:
+        return await bare(await _prepared(await fresh()))
+
+    one, two, limit = await interleaved(ROUNDS, lambda: ours(1), lambda: ours(2), theirs)
+    name = f"journals to {database}, {table.replace('_', ' ')}"
+    return [
+        Figure(f"{name}, one worker", "rows/s", one, limit, peer),
+        Figure(f"{name}, two workers", "rows/s", two, limit, peer, 0.6),
+    ]
+
+
+async def _fill(url: str, table: str) -> None:
+    """Write the journals that all rounds read, under names where no dbsync looks."""
     redis: Any = redis_asyncio.Redis.from_url(url)
-    name = f"stream.{_TENANT}.binance.{action}.BTC/USDT"
-    for start in range(1, messages + 1, 1_000):
-        pipeline = redis.pipeline(transaction=False)
-        for seq in range(start, start + 1_000):
-            pipeline.xadd(name, {"data": _message(action, seq)}, id=f"{_EPOCH}-{seq}")
-        await pipeline.execute()
+    names = journals_of(table)
+    for name in names:
+        for start in range(1, _messages(table) + 1, 1_000):
+            pipeline = redis.pipeline(transaction=False)
+            for seq in range(start, start + 1_000):
+                pipeline.xadd(_hidden(name), {"data": _message(_KINDS[table], seq)}, id=f"{_EPOCH}-{seq}")
+            await pipeline.execute()
     await redis.sadd("index.tenants", _TENANT)
-    await redis.zadd(f"index.journals.{_TENANT}", {name: "inf"})
+    await redis.zadd(f"index.journals.{_TENANT}", dict.fromkeys(names, "inf"))
     await redis.aclose()
+
+
+@cache
+def journals_of(table: str) -> list[str]:
+    """Return the names of the journals: as many for each of two workers."""
+    shares: list[list[str]] = [[], []]
+    for number in count():
+        name = f"stream.{_TENANT}.binance.{_KINDS[table]}.C{number}/USDT"
+        share = shares[shard_of(name, len(shares))]
+        if len(share) < JOURNALS // len(shares):
+            share.append(name)
+        if sum(map(len, shares)) == JOURNALS:
+            return sorted(shares[0] + shares[1])
+    raise AssertionError("unreachable")
+
+
+def _hidden(name: str) -> str:
+    return f"hidden.{name}"
 
 
 def _message(action: str, seq: int) -> bytes:
@@ -137,79 +161,69 @@ def _trade(number: int, at_ms: int) -> Trade:
     return Trade(str(number), at_ms, "BTC/USDT", "buy", 40_000 + number / 100, 0.25)
 
 
-async def _dbsync(redis_url: str, url: str, table: str) -> float:
-    """Store the journal by a dbsync unit; return the rows per second from its start to the last commit."""
-    name = StreamName.parse(f"stream.{_TENANT}.binance.{_KINDS[table]}.BTC/USDT")
-    health = _AllStored(_messages(table))
-    async with Bus.connect(redis_url, name="bench") as bus, _opened(url) as database, _readers() as readers:
-        await bus.ready()
-        unit = TenantJournals(_plan(str(name)), bus, JournalNames(bus.journals()), database, readers, health)
+async def dbsync_rate(redis_url: str, url: str, table: str, workers: int) -> float:
+    """Store the journals by a dbsync that is at work already; return the rows per second until the last commit."""
+    names = journals_of(table)
+    async with Bus.connect(redis_url, name="bench") as bus, _running(bus, url, table, workers):
+        redis: Any = redis_asyncio.Redis.from_url(redis_url)
+        await _rename(redis, {_hidden(name): name for name in names})
         started = time.perf_counter()
-        running = asyncio.create_task(unit.run())
-        stored = asyncio.create_task(health.stored.wait())
-        await asyncio.wait([running, stored], return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
+        async with Store.open(url, migrate=False) as store:
+            while not await _all_stored(store, table):
+                await asyncio.sleep(0.01)
         seconds = time.perf_counter() - started
-        running.cancel()
-        await asyncio.wait([running])
+        await _rename(redis, {name: _hidden(name) for name in names})
+        await redis.aclose()
     return ROWS / seconds
 
 
-class _AllStored(UnitHealthReporter):
-    """Sets an event when all messages are stored."""
-
-    def __init__(self, messages: int) -> None:
-        super().__init__("bench", changed=lambda: None, errors=ErrorLog())
-        self._missing = messages
-        self.stored = asyncio.Event()
-
-    def count(self, counter: str, by: int | float = 1) -> None:
-        """Add to a running total."""
-        super().count(counter, by)
-        if counter == "messages":
-            self._missing -= int(by)
-            if self._missing <= 0:
-                self.stored.set()
+async def _rename(redis: Any, names: dict[str, str]) -> None:
+    """Rename all journals at once: a dbsync finds them full at the same moment."""
+    pipeline = redis.pipeline()
+    for old, new in names.items():
+        pipeline.rename(old, new)
+    await pipeline.execute()
 
 
-def _plan(asset: str) -> TenantPlan:
-    workplan = {"tenant": _TENANT, "assets": [asset]}
-    config = DbsyncConfig.model_validate({"agent": {"id": "DBSYNC"}, "workplans": [workplan]})
-    plan = plans(config)[f"{_TENANT}.journals"]
-    assert isinstance(plan, TenantPlan)
-    return plan
+async def _all_stored(store: Store, table: str) -> bool:
+    stored = await store.operations.positions()
+    return all(stored.get(name, BEGINNING).seq == _messages(table) for name in journals_of(table))
 
 
 @asynccontextmanager
-async def _opened(url: str) -> AsyncIterator[SharedDatabase]:
-    database = SharedDatabase(url)
-    await (await database.opened()).maintain(Retention())
+async def _running(bus: Bus, url: str, table: str, workers: int) -> AsyncIterator[None]:
+    """Run a dbsync with its workers, as `python -m millrace_dbsync` does."""
+    workplan = {"tenant": _TENANT, "assets": [f"stream.{_TENANT}.binance.{_KINDS[table]}.*"], "requests": False}
+    config = {"agent": {"id": _AGENT}, "workers": workers, "workplans": [workplan], "agents": False}
+    await bus.put_config(_AGENT, json.dumps(config))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "millrace_dbsync", "--agent-id", _AGENT, "--die-with-parent", str(os.getpid())),
+        env={**os.environ, "MILLRACE_DATABASE_URL": url, "MILLRACE_REDIS_URL": bus.url, "MILLRACE_LOG_LEVEL": "error"},
+    )
     try:
-        yield database
+        while not await _is_live(bus, process.pid, workers):
+            await asyncio.sleep(0.05)
+        yield
     finally:
-        await database.close()
+        process.terminate()
+        await process.wait()
 
 
-@asynccontextmanager
-async def _readers() -> AsyncIterator[ReaderPool]:
-    """Start the reading process in advance: a dbsync that has been at work has it."""
-    readers = ReaderPool()
-    readers.prepare()
-    await readers.prepared()
-    try:
-        yield readers
-    finally:
-        await readers.close()
+async def _is_live(bus: Bus, pid: int, workers: int) -> bool:
+    for beat in await bus.heartbeats():
+        if beat.pid == pid and len(beat.workers) == workers:
+            return len(beat.units) > workers and all(unit.state == "live" for unit in beat.units)
+    return False
 
 
-async def _make_tables(url: str) -> None:
-    """Create the tables with their keys, indexes and partitions, so that the bare driver writes to the same."""
-    async with _opened(url):
-        pass
+async def _prepared(url: str) -> str:
+    """Create the tables with their keys, indexes and partitions; return the address."""
+    async with Store.open(url) as store:
+        await store.maintain(Retention())
+    return url
 
 
-def _bare_sqlite(path: Path, table: str) -> float:
+def _bare_sqlite(path: str, table: str) -> float:
     rows = _ready(table, repr)
     columns = _COLUMNS[table]
     statement = f"INSERT INTO {table} ({','.join(columns)}) VALUES ({','.join('?' * len(columns))})"  # noqa: S608
@@ -242,24 +256,28 @@ def _decimal(number: float) -> Decimal:
 
 
 def _messages(table: str) -> int:
-    """Return the number of messages that make a number of rows."""
-    return ROWS // TRADES_A_MESSAGE if table == "trades" else ROWS
+    """Return the number of messages of each journal."""
+    return ROWS // JOURNALS // (TRADES_A_MESSAGE if table == "trades" else 1)
 
 
 @cache
 def _ready(table: str, number: Callable[[float], Any]) -> list[tuple[Any, ...]]:
-    """Return the rows that dbsync makes of the journal, as the driver takes them.
+    """Return the rows that dbsync makes of the journals, as the driver takes them.
 
     Made once: a pause before each of its rounds would let the database write what the round before it has left.
     """
-    messages = ((seq, _EPOCH + seq, _data(_KINDS[table], seq)) for seq in range(1, _messages(table) + 1))
-    if table == "trades":
-        return [
-            (1, at_ms, _EPOCH, seq, n, trade.id, trade.side, number(trade.price), number(trade.amount))
-            for seq, at_ms, data in messages
-            for n, trade in enumerate(data.trades)
-        ]
-    return [(1, at_ms, _EPOCH, seq, at_ms, data.nonce, encode(data).decode()) for seq, at_ms, data in messages]
+    rows: list[tuple[Any, ...]] = []
+    for seq in range(1, _messages(table) + 1):
+        data, at_ms = _data(_KINDS[table], seq), _EPOCH + seq
+        for stream in range(JOURNALS):
+            if table == "trades":
+                rows += [
+                    (stream, at_ms, _EPOCH, seq, n, trade.id, trade.side, number(trade.price), number(trade.amount))
+                    for n, trade in enumerate(data.trades)
+                ]
+            else:
+                rows.append((stream, at_ms, _EPOCH, seq, at_ms, data.nonce, encode(data).decode()))
+    return rows
 
 
 _COLUMNS = {

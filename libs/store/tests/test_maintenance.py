@@ -1,18 +1,22 @@
 """Retention and partitions."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.market import Trade
 from millrace_core.messages import Status
 from millrace_core.names import StreamName, Tenant
-from millrace_store import Retention, Scope, Store
+from millrace_store import Batch, DatabaseUnavailable, Retention, Scope, Store
 from millrace_store.backends.postgres import PostgresDatabase
 from millrace_store.schema import tables
+from millrace_store.testing import PostgresServer
 
 SCOPE = Scope(Tenant("T"))
 
@@ -53,14 +57,64 @@ async def test_old_rows_are_dropped_by_policy(
 async def test_maintenance_may_be_done_by_several_at_once(
     url: str, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
 ) -> None:
-    """Two processes that keep house at the same time leave the same as one."""
-    async with Store.open(url) as one, Store.open(url) as other:
-        await play(one, journal, trades, name)
-        await one.maintain()
-        await other.maintain(Retention(other_days=3))
-        await one.maintain(Retention(other_days=3))
-        assert len(await times(one, tables.trades)) == 13
-        assert len(await times(one, tables.statuses)) <= 5
+    """Processes that keep house at the same time leave the same as one."""
+    async with AsyncExitStack() as opened:
+        stores = [await opened.enter_async_context(Store.open(url)) for _ in range(4)]
+        await play(stores[0], journal, trades, name)
+        await asyncio.gather(*(store.maintain(Retention(other_days=3)) for store in stores))
+        assert len(await times(stores[0], tables.trades)) == 13
+        assert len(await times(stores[0], tables.statuses)) <= 5
+
+
+async def test_a_row_of_a_day_that_another_process_dropped_is_no_wrong_value(
+    url: str, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
+) -> None:
+    """A writer that knows the day's partition finds it gone: the batch may be committed again, and is stored."""
+    old_ms = now_ms() - 10 * DAY_MS
+    stream = journal(name("watchTrades"))
+    async with Store.open(url) as writer, Store.open(url) as other:
+        for at_ms in (old_ms, old_ms + 1):
+            batch = Batch()
+            batch.trades(stream.next(at_ms), trades(at_ms, (1.0, 1.0)))
+            try:
+                await writer.commit(batch)
+            except DatabaseUnavailable:
+                await writer.commit(batch)
+            assert await times(writer, tables.trades) == [at_ms]
+            await other.maintain(Retention(trades_days=3))
+            assert await times(writer, tables.trades) == []
+
+
+async def test_a_partition_that_was_half_dropped_is_dropped(
+    server: PostgresServer | None, store: Store, journal: Any, trades: Any, name: Callable[..., StreamName]
+) -> None:
+    """A process that died between the two steps of detaching a day keeps no later one from dropping it."""
+    if server is None:
+        return
+    await play(store, journal, trades, name)
+    stamp = f"{datetime.fromtimestamp(now_ms() / 1000 - 7 * 86_400, UTC):%Y%m%d}"
+    reading, detaching = await asyncpg.connect(server.url), await asyncpg.connect(server.url)
+    try:
+        # A reader of the table holds up the second step.
+        await reading.execute("BEGIN; SELECT count(*) FROM trades")
+        pid = detaching.get_server_pid()
+        detach = f"ALTER TABLE trades DETACH PARTITION trades_{stamp} CONCURRENTLY"
+        dying = asyncio.create_task(detaching.execute(detach))
+        pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending"
+        watching = await asyncpg.connect(server.url)
+        while not await watching.fetchval(pending):
+            await asyncio.sleep(0.01)
+        await watching.execute("SELECT pg_terminate_backend($1)", pid)
+        await asyncio.wait([dying])
+        assert dying.exception() is not None
+        await reading.execute("COMMIT")
+        await store.maintain(Retention(trades_days=3))
+        assert not await watching.fetchval(pending)
+        assert await watching.fetchval("SELECT to_regclass($1)", f"trades_{stamp}") is None
+        await watching.close()
+    finally:
+        await reading.close()
+        detaching.terminate()
 
 
 async def test_days_have_partitions_made_ahead(store: Store) -> None:

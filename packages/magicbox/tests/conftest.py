@@ -152,15 +152,15 @@ class Magicbox:
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, *plugins: dict[str, Any]) -> None:
+    async def start(self, *plugins: dict[str, Any], subscriptions: Any = SUBSCRIPTIONS) -> None:
         """Start it with these plugins."""
-        await self.configure(*plugins)
+        await self.configure(*plugins, subscriptions=subscriptions)
         settings = Settings(agent_id=AGENT, redis_url=self._server.url)
         self._task = asyncio.create_task(run_agent(MagicboxAgent(self.folder), settings, stop=self._stop))
 
-    async def configure(self, *plugins: dict[str, Any]) -> None:
+    async def configure(self, *plugins: dict[str, Any], subscriptions: Any = SUBSCRIPTIONS) -> None:
         """Write a configuration with these plugins."""
-        workplan = {"tenantId": TENANT, "plugins": plugins, "subscriptions": SUBSCRIPTIONS}
+        workplan = {"tenantId": TENANT, "plugins": plugins, "subscriptions": subscriptions}
         config = {"agent": {"id": AGENT}, "workplans": [workplan] if plugins else []}
         await self._bus.put_config(AGENT, json.dumps(config))
 

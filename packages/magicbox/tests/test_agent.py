@@ -224,7 +224,7 @@ async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox:
     for number in range(3):
         venue.tell_book(9.98, 10.03 + number)
         await saw(spies(), lambda spy, n=number: spy.books["binance", "KCS/USDT"].best_ask == (10.03 + n, 5.0))
-    faulty = await magicbox.unit_in_state("Faulty", "failed")
+    faulty = await magicbox.unit_in_state("Faulty", "stopped")
     assert "2 errors in a row" in faulty.detail
     assert "broken.py cannot be read: SyntaxError" in (await magicbox.unit_in_state("Broken", "failed")).detail
     wrong = await magicbox.unit_in_state("Strict", "failed")
@@ -284,7 +284,7 @@ async def test_an_order_that_cannot_be_read_ends_no_strategy(
 
 
 async def test_a_request_that_never_reached_redis_is_answered(
-    magicbox: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
+    magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request made in an outage is `unknown` when its validity ends, and `expired` once Redis is back."""
     monkeypatch.setattr(order_gateway, "ANSWER_GRACE_S", 0.05)
@@ -303,7 +303,7 @@ async def test_a_request_that_never_reached_redis_is_answered(
 
 async def test_a_request_that_redis_refuses_is_rejected(magicbox: Any, server: EmbeddedServer, spies: Any) -> None:
     """A Redis without memory takes no requests: the strategy gets an answer, and does not wait for the executor's."""
-    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.start({"pluginName": "Spy"}, subscriptions=[])
     await magicbox.unit_in_state("Spy", "live")
     async with Redis.from_url(server.url) as redis:
         await redis.config_set("maxmemory", "1")

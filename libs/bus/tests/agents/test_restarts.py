@@ -10,7 +10,7 @@ from millrace_bus import Bus, BusError, EmbeddedServer
 from millrace_core.names import AgentId, Tenant
 
 
-async def _heard(bus: Bus, agent: AgentId, unit: str) -> None:
+async def _until_received(bus: Bus, agent: AgentId, unit: str) -> None:
     async with asyncio.timeout(10):
         while not await bus.request_restart(agent, unit):
             await asyncio.sleep(0.01)
@@ -22,7 +22,7 @@ async def test_an_agent_receives_the_units_to_restart_in_order(bus: Bus, tenant:
     assert not await bus.request_restart(agent, "a")
     async with contextlib.aclosing(bus.restart_requests(agent)) as requests:
         first = asyncio.create_task(anext(requests))
-        await _heard(bus, agent, "PUBLIC.binance.watchTrades.ETH/BTC")
+        await _until_received(bus, agent, "PUBLIC.binance.watchTrades.ETH/BTC")
         assert await first == "PUBLIC.binance.watchTrades.ETH/BTC"
         for unit in ("b", "c", "b"):
             assert await bus.request_restart(agent, unit)
@@ -37,12 +37,12 @@ async def test_requests_are_received_again_after_an_outage(killable: EmbeddedSer
         contextlib.aclosing(own.restart_requests(agent)) as requests,
     ):
         first = asyncio.create_task(anext(requests))
-        await _heard(own, agent, "a")
+        await _until_received(own, agent, "a")
         assert await first == "a"
         await killable.kill()
         await killable.restart()
         following = asyncio.create_task(anext(requests))
-        await _heard(own, agent, "b")
+        await _until_received(own, agent, "b")
         assert await following == "b"
 
 

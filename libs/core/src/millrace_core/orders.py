@@ -114,15 +114,24 @@ def join(a: OrderRecord, b: OrderRecord) -> OrderRecord:
     Raises:
         ValueError: the records are of two different orders.
     """
-    if a.order.id != b.order.id:
-        raise ValueError(f"orders {a.order.id} and {b.order.id} are not the same order")
+    if not _may_be_same(a, b):
+        raise ValueError(f"{_named(a)} and {_named(b)} are not the same order")
     return OrderRecord(
         order=_join_orders(_finite(a.order), _finite(b.order)),
-        exchange=max(a.exchange, b.exchange),
+        exchange=a.exchange,
         updated=max(a.updated, b.updated),
         order_source=_known(a.order_source, b.order_source),
         request_id=_known(a.request_id, b.request_id),
     )
+
+
+def _may_be_same(a: OrderRecord, b: OrderRecord) -> bool:
+    symbols = {a.order.symbol, b.order.symbol} - {None}
+    return (a.exchange, a.order.id) == (b.exchange, b.order.id) and len(symbols) <= 1
+
+
+def _named(record: OrderRecord) -> str:
+    return f"order {record.order.id} ({record.exchange} {record.order.symbol})"
 
 
 def _join_orders(a: Order, b: Order) -> Order:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
+from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.market import Balances, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
@@ -22,6 +23,7 @@ from millrace_strategy.dispatcher import Dispatcher
 from millrace_strategy.events import (
     BalanceEvent,
     BookEvent,
+    Event,
     OrderEvent,
     ResponseEvent,
     StartEvent,
@@ -53,13 +55,20 @@ class Runtime:
         configuration: Any,
         streams: tuple[SubscribedStream, ...],
         host: Host,
+        limits: StrategyLimits | None = None,
         log: Any = None,
     ) -> None:
         self.name = name
         self.books = Books(streams)
         self.orders = StrategyOrders(name)
         self.balances = AccountBalances()
-        self.trader = Trader(name, now_ns=host.now_ns, send=self._send)
+        self.trader = Trader(
+            name,
+            now_ns=host.now_ns,
+            call_later=host.call_later,
+            new_request_id=host.new_request_id,
+            send=self._send,
+        )
         self._timers = Timers(now_ns=host.now_ns, call_later=host.call_later, fire=self._timer_due)
         self._host = host
         self._status: dict[tuple[ExchangeId, Action, Symbol | None], str] = {}
@@ -77,12 +86,22 @@ class Runtime:
                 log=structlog.get_logger(name).bind(strategy=name) if log is None else log,
             )
         )
-        self._dispatcher = Dispatcher(self.strategy, self.trader, host, self._ended)
+        self._dispatcher = Dispatcher(self.strategy, self.trader, host, limits or StrategyLimits(), self._ended)
 
     @property
     def is_idle(self) -> bool:
         """Tell whether no hook runs and no event waits."""
         return self._dispatcher.is_idle
+
+    @property
+    def waiting(self) -> int:
+        """Return how many events wait for a hook to return."""
+        return self._dispatcher.waiting
+
+    @property
+    def unfinished(self) -> tuple[Event, int] | None:
+        """Return the event whose hook waits for something, and for how long in ns; None if there is none."""
+        return self._dispatcher.unfinished
 
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
         """Start, with these orders of earlier runs known; those of other sources are left out."""

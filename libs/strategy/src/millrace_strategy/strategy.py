@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -74,7 +74,7 @@ class Strategy:
     events come once each, in order.
 
     An error in a hook is logged and counted, and the strategy continues with the next event; after `tolerated_errors`
-    events in a row that raised, it is stopped.
+    events in a row that raised, or more errors in a minute than its configured `limits` tolerate, it is stopped.
     """
 
     Configuration: ClassVar[type[Any]] = StrategyConfiguration
@@ -150,7 +150,7 @@ class Strategy:
 
 Hook = Callable[[Any], HookResult]
 
-_HOOKS: dict[type[Any], str] = {
+HOOK_NAMES: Final[dict[type[Any], str]] = {
     StartEvent: "on_start",
     StopEvent: "on_stop",
     BookEvent: "on_order_book",
@@ -162,6 +162,7 @@ _HOOKS: dict[type[Any], str] = {
     StatusEvent: "on_status",
     StreamEvent: "on_stream",
 }
+"""The hook of each kind of event."""
 
 
 def hooks_of(strategy: Strategy) -> dict[type[Any], tuple[Hook, ...]]:
@@ -172,5 +173,5 @@ def hooks_of(strategy: Strategy) -> dict[type[Any], tuple[Hook, ...]]:
 
     return {
         kind: tuple(getattr(strategy, hook) for hook in ("handle", name) if overridden(hook))
-        for kind, name in _HOOKS.items()
+        for kind, name in HOOK_NAMES.items()
     }

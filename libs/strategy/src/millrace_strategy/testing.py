@@ -19,6 +19,7 @@ from typing import Any
 
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
+from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.market import Balance, Level, Trade
 from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of
 from millrace_core.names import Action, ExchangeId, Symbol
@@ -47,6 +48,7 @@ class StrategyHarness:
         books: Sequence[tuple[str, str]] = (),
         streams: Sequence[SubscribedStream] = (),
         name: str | None = None,
+        limits: StrategyLimits | None = None,
         tolerate_errors: bool = False,
     ) -> None:
         book_streams = [
@@ -60,6 +62,7 @@ class StrategyHarness:
             configuration=read_configuration(strategy.Configuration, configuration or {}),
             streams=(*book_streams, *streams),
             host=self.host,
+            limits=limits,
         )
         self._books: dict[tuple[str, str], OrderBook] = {}
         self._order_ids = count(1)
@@ -71,7 +74,12 @@ class StrategyHarness:
 
     @property
     def requests(self) -> list[OrderRequest]:
-        """Return all its requests, oldest first."""
+        """Return all its requests, oldest first, as they would be written for the executor.
+
+        Each is a `CreateOrder`, `CancelOrder`, `EditOrder` or `CancelAllOrders` with `exchange_id`, `request_id`,
+        `requested_at` (ms), `valid_for` (ms), `trace` and the `payload` that `millrace_core.requests` defines. Ids and
+        times are the same in every run.
+        """
         return self.host.requests
 
     @property

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from millrace_core.clock import NS_PER_MS, Clock
-from millrace_core.ids import new_request_id
+from millrace_core.ids import RequestId
 from millrace_core.messages import Response, decimal_of
 from millrace_core.names import ExchangeId
 from millrace_core.requests import (
@@ -24,6 +24,7 @@ from millrace_core.trace import Trace
 from millrace_strategy.errors import StrategyStopped
 from millrace_strategy.orders import OrderReference, key_of
 from millrace_strategy.pending import PendingRequest
+from millrace_strategy.timers import CallLater
 
 Number = Decimal | float | str
 """Amounts and prices; a float stands for the digits that it prints."""
@@ -41,9 +42,19 @@ class Trader:
     that is not a finite number.
     """
 
-    def __init__(self, source: str, *, now_ns: Clock, send: Callable[[OrderRequest], None]) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        now_ns: Clock,
+        call_later: CallLater,
+        new_request_id: Callable[[], RequestId],
+        send: Callable[[OrderRequest], None],
+    ) -> None:
         self._source = source
         self._now_ns = now_ns
+        self._call_later = call_later
+        self._new_request_id = new_request_id
         self._send = send
         self._pending: dict[str, PendingRequest] = {}
         self._stopped = False
@@ -178,7 +189,7 @@ class Trader:
         now_ns = self._now_ns()
         return {
             "exchange_id": exchange,
-            "request_id": new_request_id(),
+            "request_id": self._new_request_id(),
             "requested_at": now_ns // NS_PER_MS,
             "valid_for": valid_for_ms,
             "trace": self.cause.at(decided=now_ns),
@@ -187,7 +198,7 @@ class Trader:
     def _request(self, request: OrderRequest, symbol: str | None) -> PendingRequest:
         if self._stopped:
             raise StrategyStopped(f"{self._source} was stopped; nothing was sent")
-        pending = PendingRequest(request, ExchangeId(request.exchange_id or ""), symbol)
+        pending = PendingRequest(request, ExchangeId(request.exchange_id or ""), symbol, self._call_later)
         # Known before it is sent: an answer can be quicker than the return of this call.
         self._pending[pending.request_id] = pending
         self._send(request)

@@ -11,7 +11,11 @@ _FIRST_MS: Final = 1_230_768_000_000
 _LAST_MS: Final = 4_102_444_800_000
 """2100. Later times go to `_late`."""
 
-_PARTITIONS_OF: Final = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::text::regclass"
+_PARTITIONS_OF: Final = (
+    "SELECT inhrelid::regclass::text, inhdetachpending FROM pg_inherits "
+    "WHERE inhparent = $1::text::regclass ORDER BY inhdetachpending DESC"
+)
+"""Those first that a process has only half detached before it died: until they are, no other one can be detached."""
 
 Connection: TypeAlias = Any
 """A connection of asyncpg, which has no types."""
@@ -39,12 +43,25 @@ class Partitions:
         if table in await self._hypertables_of(connection):
             await connection.execute("SELECT drop_chunks($1::text::regclass, older_than => $2::bigint)", table, at_ms)
             return
+        # One process at a time: a partition cannot be detached twice.
+        await connection.execute("SELECT pg_advisory_lock(hashtext($1))", _lock_of(table))
+        try:
+            await self._drop_before(connection, table, at_ms)
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", _lock_of(table))
+
+    def forget(self, table: str) -> None:
+        """Forget which days of a table have a partition: another process has dropped one."""
+        self._made = {made for made in self._made if made[0] != table}
+
+    async def _drop_before(self, connection: Connection, table: str, at_ms: int) -> None:
         days = await connection.fetch(_PARTITIONS_OF, table)
-        for (name,) in days:
+        for name, is_half_detached in days:
             day = _day_of(name)
-            if day is not None and (day + 1) * DAY_MS <= at_ms:
+            if day is not None and (is_half_detached or (day + 1) * DAY_MS <= at_ms):
                 # Concurrently, so that readers of other days do not wait.
-                await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {name} CONCURRENTLY")
+                how = "FINALIZE" if is_half_detached else "CONCURRENTLY"
+                await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {name} {how}")
                 await connection.execute(f"DROP TABLE {name}")
                 self._made.discard((table, day))
         rest = f"{table}_early" if days else table
@@ -73,6 +90,10 @@ class Partitions:
             )
             self._hypertables = {name for (name,) in rows}
         return self._hypertables
+
+
+def _lock_of(table: str) -> str:
+    return f"drop partitions of {table}"
 
 
 def _stamp(day: int) -> str:

@@ -1,6 +1,7 @@
 """PostgreSQL: a pool of connections, bulk rows by COPY, a partition for each day of the large tables."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -21,6 +22,8 @@ _COMMAND_TIMEOUT_S: Final = 120.0
 _MIGRATION_LOCK: Final = 0x6D696C6C72616365
 """Advisory lock key for migrations ("millrace" as a number)."""
 
+# Its pool warns of every failed reconnection, with a traceback; whoever uses the store reports an outage once.
+logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
 _GONE: Final = (
     asyncpg.PostgresConnectionError,
@@ -45,9 +48,9 @@ class _Reader:
 
 
 class _Writer(_Reader):
-    def __init__(self, connection: Connection, *, careful: bool) -> None:
+    def __init__(self, connection: Connection, partitions: Partitions, *, careful: bool) -> None:
         super().__init__(connection)
-        self._careful = careful
+        self._partitions, self._careful = partitions, careful
 
     async def execute(self, statement: Statement) -> int:
         text, values = compiled(statement, POSTGRES)
@@ -58,10 +61,12 @@ class _Writer(_Reader):
 
     async def insert(self, table: Table, rows: Columns) -> None:
         with _translated():
-            if self._careful:
-                await self._merge(table, rows)
-            else:
-                await self._copy(table.name, table, rows)
+            try:
+                await (self._merge(table, rows) if self._careful else self._copy(table.name, table, rows))
+            except asyncpg.CheckViolationError as error:
+                # No table has checks of its own: another process has dropped the partition of a day.
+                self._partitions.forget(table.name)
+                raise DatabaseUnavailable(f"PostgreSQL: {error}") from error
 
     async def insert_missing(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         with _translated():
@@ -134,7 +139,7 @@ class PostgresDatabase:
             with _translated():
                 await connection.execute("BEGIN")
             try:
-                yield _Writer(connection, careful=careful)
+                yield _Writer(connection, self._partitions, careful=careful)
                 with _translated():
                     await connection.execute("COMMIT")
             finally:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -10,16 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
+from millrace_store.backends.sqlite_lock import begin, is_busy, once_free
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRejected
 from millrace_store.schema.tables import Table
 from millrace_store.schema.upgrade import HEAD, VERSION_TABLE, script
 
 _READERS: Final = 4
 _BUSY_TIMEOUT_S: Final = 10.0
-_MODE_RETRIES: Final = BackoffPolicy(first_s=0.01, limit_s=0.1)
 _VALUES_A_STATEMENT: Final = 3_500
 """A few hundred rows: far larger statements cost more per row."""
 _PAGES_A_CACHE_KIB: Final = 65_536
@@ -123,7 +121,7 @@ class SqliteDatabase:
         """Open a transaction. Inserts are always careful, which costs nothing here."""
         async with self._turn_to_write():
             try:
-                await self._writer.run(lambda raw: raw.execute("BEGIN IMMEDIATE"))
+                await self._writer.run(lambda raw: begin(raw, _BUSY_TIMEOUT_S))
                 yield _Writer(self._writer)
                 await self._writer.run(lambda raw: raw.execute("COMMIT"))
             except BaseException:
@@ -194,7 +192,8 @@ async def _in_time(waiting: Awaitable[T], problem: str) -> T:
 def _connect(path: Path, *, reads_only: bool) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-    _become_wal(raw)
+    # The busy timeout does not cover the lock for changing the mode, when several processes open a new file at once.
+    once_free(raw, "PRAGMA journal_mode=WAL", _BUSY_TIMEOUT_S)
     # With WAL, NORMAL can lose the newest commits in a power cut, never in a crash. Rows and positions are lost
     # together, and the journals still hold the messages.
     raw.execute("PRAGMA synchronous=NORMAL")
@@ -203,20 +202,6 @@ def _connect(path: Path, *, reads_only: bool) -> sqlite3.Connection:
     if reads_only:
         raw.execute("PRAGMA query_only=ON")
     return raw
-
-
-def _become_wal(raw: sqlite3.Connection) -> None:
-    # The busy timeout does not cover the lock for changing the mode, when several processes open a new file at once.
-    deadline, backoff = time.monotonic() + _BUSY_TIMEOUT_S, Backoff(_MODE_RETRIES)
-    while True:
-        try:
-            raw.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(backoff.failed())
-        else:
-            return
 
 
 def _insert(raw: sqlite3.Connection, table: Table, rows: Columns) -> None:
@@ -262,7 +247,7 @@ def _revision(raw: sqlite3.Connection) -> str | None:
 
 
 def _migrate(raw: sqlite3.Connection) -> None:
-    raw.execute("BEGIN IMMEDIATE")
+    begin(raw, _BUSY_TIMEOUT_S)
     try:
         current = _revision(raw)
         if current != HEAD:
@@ -283,6 +268,8 @@ def _translated() -> Iterator[None]:
             raise AlreadyThere(str(error)) from error
         raise ValueRejected(f"SQLite: {error}") from error
     except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise DatabaseUnavailable(f"SQLite: another process has held the file for {_BUSY_TIMEOUT_S:g} s") from error
         raise DatabaseUnavailable(f"SQLite: {error}") from error
     except (sqlite3.Error, ValueError, OverflowError) as error:
         raise ValueRejected(f"SQLite: {error}") from error
