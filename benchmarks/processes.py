@@ -35,12 +35,25 @@ def cpu_s(pid: int) -> float:
 
 
 def resident_mb(pid: int) -> float:
-    """Return the memory that a process holds, in MB; 0 when it has ended."""
+    """Return the memory that a process holds, what it shares included, in MB; 0 when it has ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     except OSError:
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def proportional_mb(pid: int) -> float:
+    """Return a process's share of the memory that the machine holds, in MB; 0 when it has ended.
+
+    Of a page that several processes share, as forked workers do, each has its part, so that the sum over all counts it
+    once: the kernel calls it the proportional set size.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) * 1_024 / 1e6 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 def peak_mb(pid: int) -> float:
