@@ -65,7 +65,7 @@ async def test_a_writer_gets_its_turn_beside_one_that_hardly_rests(
     tmp_path: Path, journal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However briefly the file is free, a waiting writer notices."""
-    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_S", 0.5)
     path = tmp_path / "store.db"
     statuses = journal(StreamName.parse("stream.T.kucoin.watchTicker.KCS/USDT"))
     async with Store.open(f"sqlite:///{path}") as store:
@@ -73,7 +73,7 @@ async def test_a_writer_gets_its_turn_beside_one_that_hardly_rests(
         assert busy.stdout is not None
         await busy.stdout.readline()
         try:
-            for _ in range(20):
+            for _ in range(40):
                 async with store.batch() as batch:
                     batch.status(statuses.next(), Status("live"))
         finally:

@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from millrace_core.market import Balance
 from millrace_core.messages import Response
@@ -66,7 +67,7 @@ def test_a_fill_that_comes_before_the_answer_is_not_lost(harness: StrategyHarnes
     """The update of an unknown order is looked up; the answer then shows the order with its fill."""
     buy(harness)
     harness.feed_order(EXCHANGE, order(filled=1))
-    assert harness.host.looked_up == ["7"]
+    assert harness.host.looked_up == [SEVEN]
     assert kinds(harness) == []
     harness.answer(harness.requests[0], "done", order=order())
     assert harness.strategy.orders[SEVEN].filled == Decimal(1)
@@ -128,7 +129,35 @@ def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> No
     harness.runtime.open_orders(EXCHANGE, SYMBOL, [order()])
     assert harness.host.looked_up == []
     harness.runtime.open_orders(EXCHANGE, SYMBOL, [])
-    assert harness.host.looked_up == ["7"]
+    assert harness.host.looked_up == [SEVEN]
+
+
+def test_orders_of_one_number_are_not_mistaken_for_each_other(harness: StrategyHarness) -> None:
+    """Each answer makes its own order, also if it names no symbol; only the order that is not listed is looked up."""
+    eth = Symbol("ETH/USDT")
+    for exchange, symbol in ((EXCHANGE, SYMBOL), (EXCHANGE, eth), (ExchangeId("kucoin"), SYMBOL)):
+        harness.strategy.trader.create_order(
+            exchange=exchange, symbol=symbol, side="buy", type="limit", amount=2, price=10
+        )
+        harness.answer(harness.requests[-1], "done", order=replace(order(), symbol=None))
+    assert len(harness.strategy.orders.open) == 3
+    harness.feed_order(EXCHANGE, replace(order("closed", filled=2), symbol=eth))
+    assert {order.key for order in harness.strategy.orders.open} == {SEVEN, OrderKey("kucoin", SYMBOL, "7")}
+    assert harness.strategy.orders[SEVEN].filled == 0
+    harness.runtime.open_orders(ExchangeId("kucoin"), SYMBOL, [order()])
+    assert harness.host.looked_up == []
+    harness.runtime.open_orders(EXCHANGE, SYMBOL, [])
+    assert harness.host.looked_up == [SEVEN]
+
+
+def test_a_report_that_names_no_symbol_is_looked_up(harness: StrategyHarness) -> None:
+    """An account-wide cancel-all may name orders without their symbol: Redis knows which they are."""
+    buy(harness)
+    harness.answer(harness.requests[0], "done", order=order())
+    response = Response(request_id="b" * 32, status="done", orders=[replace(order("canceled"), symbol=None)])
+    harness.runtime.response(EXCHANGE, Action("cancelAllOrders"), None, response)
+    assert harness.host.looked_up == [(EXCHANGE, None, "7")]
+    assert len(harness.strategy.orders.open) == 1
 
 
 def test_a_stream_reports_its_status_only_when_it_changes(harness: StrategyHarness) -> None:

@@ -11,7 +11,7 @@ import pytest
 from millrace_api.access.principal import Principal
 from millrace_api.agents import view_for
 from millrace_core.clock import now_ms
-from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth
+from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth, WorkerHealth
 from millrace_core.names import PUBLIC, AgentId
 
 
@@ -30,6 +30,7 @@ def heartbeat(tenant: Any, other: Any) -> Callable[..., Heartbeat]:
             "sent_at": now_ms(),
             "version": "1",
             "units": units,
+            "workers": [WorkerHealth(name, "live", 1) for name in ("1", f"{tenant}.Quoter", f"{other}.Quoter")],
             "warnings": [f"$.exchanges.{other}.kucoin.secret is in plain text"],
             "last_errors": [ErrorReport(1, f"{other}.kucoin.watchTrades.KCS/USDT", "lost")],
         }
@@ -42,6 +43,7 @@ def test_of_other_tenants_work_nothing_is_seen(heartbeat: Any, tenant: Any, othe
     """Their units, errors and what is said of their configuration are left out; the operator sees all."""
     seen = view_for(Principal(tenant, "admin", "1", "x"), heartbeat())
     assert {unit.name.partition(".")[0] for unit in seen.units} == {tenant, PUBLIC}
+    assert [worker.name for worker in seen.workers] == [f"{tenant}.Quoter"]
     assert other not in repr(seen)
     idle = view_for(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
     assert other not in repr(idle)

@@ -39,3 +39,11 @@ def test_counters_alone_are_no_change() -> None:
     sieve = HeartbeatSieve()
     sieve.worth_keeping([beat(0, units=[UnitHealth("a", "live", since=0, counters={"messages": 1})])])
     assert not sieve.worth_keeping([beat(1, units=[UnitHealth("a", "live", since=0, counters={"messages": 2})])])
+
+
+def test_agents_that_are_gone_are_forgotten() -> None:
+    """Under however many names agents come and go, only those that are there are remembered."""
+    sieve = HeartbeatSieve()
+    for number in range(1_000):
+        assert sieve.worth_keeping([beat(0), beat(0, id=f"passing{number}")])[-1].id == f"passing{number}"
+    assert set(sieve._kept) == {"GATHERER", "passing999"}

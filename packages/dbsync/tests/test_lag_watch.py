@@ -76,3 +76,39 @@ async def test_a_lag_in_requests_is_seen(bus: Bus, make_feed: Any) -> None:
     async with bus.journals() as journals:
         await LagWatch(plan(), journals, {}, health).look([name, "stream.Ann.binance.watchTrades.NONE"])
     assert health.report().counters["behind"] == 3
+
+
+async def test_a_journal_that_is_gone_before_it_was_stored_is_an_alarm(bus: Bus, make_feed: Any) -> None:
+    """It is reported once, with how far it had come; one that was stored is not. Neither counts as caught up."""
+    feed = make_feed(bus, retention=100)
+    await feed.open()
+    feed.write(1_000)
+    await feed.drained()
+    names = [str(feed.trades_name), str(feed.book_name)]
+    stored = {names[0]: MessageId(feed.trades.last.epoch, feed.trades.last.seq - 90), names[1]: feed.book.last}
+    await feed.close()
+    health, errors = reporter()
+    async with bus.journals() as journals:
+        watch = LagWatch(plan(), journals, stored, health)
+        stored[names[1]] = (await journals.extents(names))[names[1]].newest
+        await watch.look(names)
+        assert health.current_state == "stale"
+        await bus._publishing.call("DEL", *names)
+        for _ in range(2):
+            await watch.look([])
+    late, gone = errors.reports()
+    assert "messages wait" in late.message
+    assert "is gone from Redis" in gone.message
+    assert names[0] in gone.message
+    assert health.report().counters["streams"] == 0
+
+
+async def test_keys_that_are_no_journals_do_not_count(bus: Bus, feed: Any) -> None:
+    """A key of another type under a stream's name is no stream that is read."""
+    other = "stream.Ann.binance.watchTrades.ETH/USDT"
+    await bus._publishing.call("SET", other, "x")
+    await feed.drained()
+    health, _ = reporter()
+    async with bus.journals() as journals:
+        await LagWatch(plan(), journals, {}, health).look([other, str(feed.trades_name)])
+    assert health.report().counters["streams"] == 1

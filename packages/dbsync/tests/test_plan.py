@@ -1,7 +1,9 @@
 import json
 
+import pytest
+
 from millrace_core.config import DbsyncConfig, parse_config
-from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, matches, plans
+from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, UnitPlan, matches, plans, shard_of
 
 
 def configured(*workplans: object, **rest: object) -> DbsyncConfig:
@@ -72,6 +74,42 @@ def test_the_retention_is_what_the_configuration_says() -> None:
     """Without a limit, everything is kept."""
     units = plans(configured(retention={"bookDays": 7}))
     assert units["maintenance"] == MaintenancePlan(book_days=7, trades_days=None, other_days=None)
+
+
+@pytest.mark.parametrize("workers", [0, 1, "each"])
+def test_without_several_workers_a_tenant_is_one_unit(workers: object) -> None:
+    """It stores every journal of the tenant."""
+    units = plans(configured({"tenant": "Ann", "assets": ["stream.Ann.*"]}, workers=workers))
+    assert set(units) == {"Ann.journals", "agents", "maintenance"}
+
+
+NAMES = [f"stream.Ann.binance.{action}.C{n}/USDT" for action in ("watchOrderBook", "watchTrades") for n in range(500)]
+
+
+@pytest.mark.parametrize("workers", [2, 3, 8])
+def test_several_workers_divide_a_tenants_journals(workers: int) -> None:
+    """Each journal falls to one unit, snapshots to that of their stream, requests to the first; shares are similar."""
+    units = plans(configured({"tenant": "Ann", "assets": ["stream.Ann.*"]}, workers=workers))
+    shares = [units[f"Ann.journals.{number + 1}"] for number in range(workers)]
+    assert len(units) == workers + 2
+    counts = [0] * workers
+    for name in NAMES:
+        (owner,) = [number for number, share in enumerate(shares) if wants(share, name)]
+        counts[owner] += 1
+        if "watchOrderBook" in name:
+            assert wants(shares[owner], name.replace("stream.", "stream.snapshot.", 1))
+    assert min(counts) > 0.7 * len(NAMES) / workers
+    assert [wants(share, "Ann.traderActions") for share in shares] == [True] + [False] * (workers - 1)
+
+
+def test_a_stream_falls_to_the_same_shard_everywhere() -> None:
+    """In every process and every version: a dbsync that is replaced by a newer one divides as before."""
+    assert [shard_of(name, 1_000) for name in NAMES[:4]] == [62, 72, 148, 25]
+
+
+def wants(plan: UnitPlan, name: str) -> bool:
+    assert isinstance(plan, TenantPlan)
+    return plan.wants(name)
 
 
 def test_a_pattern_of_many_stars_is_matched_in_linear_time() -> None:

@@ -1,22 +1,24 @@
 """A strategy beyond its limits is stopped and says why; its orders are cancelled if it is configured so."""
 
 import asyncio
+import os
 import pickle
-from collections.abc import Callable
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from millrace_bus import Bus
+from millrace_bus import Bus, EmbeddedServer
 from millrace_core.clock import now_ms
 from millrace_core.config import MagicboxConfig
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CancelOrder, CreateOrder, CreatePayload, Halt
-from millrace_magicbox import MagicboxAgent, order_canceller
+from millrace_magicbox import MagicboxAgent, order_canceller, strategy_run
 from millrace_magicbox.plan import StrategyPlan, plans
 from millrace_service import heartbeat_sender
 
@@ -69,6 +71,21 @@ class Buyer(Strategy):
     def on_order_book(self, event):
         if len(self.orders.open) == 2:
             raise ValueError("mine")
+
+
+class Looping(Buyer):
+    """Never returns once its orders are open."""
+
+    def on_order_book(self, event):
+        while len(self.orders.open) == 2:
+            pass
+
+
+class Stuck(Buyer):
+    """Its last hook never returns."""
+
+    async def on_stop(self, event):
+        await asyncio.Event().wait()
 '''
 
 
@@ -139,10 +156,14 @@ async def test_the_heartbeat_shows_how_many_events_wait(magicbox: Any, books: An
     assert "its limit is 2500 ms" in beat.units[0].detail
 
 
-async def test_the_orders_of_a_stopped_strategy_are_cancelled(magicbox: Any, venue: Any, books: Any, bus: Bus) -> None:
-    """Each open order of its own, also in a symbol that it is not subscribed to; nobody else's."""
+@pytest.mark.parametrize("name", ["Buyer", "Stuck"])
+async def test_the_orders_of_a_stopped_strategy_are_cancelled(
+    magicbox: Any, venue: Any, books: Any, bus: Bus, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each open order of its own, in whatever symbol, even if `on_stop` hangs; nobody else's."""
+    monkeypatch.setattr(strategy_run, "LAST_HOOK_LIMIT_S", 0.1)
     await bus.orders.merge(TENANT, order("78", KCS, "James"))
-    await magicbox.start(configured("Buyer", cancelsOrders=True))
+    await magicbox.start(configured(name, cancelsOrders=True))
     open_orders = {}
     for _ in range(2):
         request = await venue.next_request()
@@ -152,10 +173,43 @@ async def test_the_orders_of_a_stopped_strategy_are_cancelled(magicbox: Any, ven
     for _ in range(2):
         cancel = await venue.next_request()
         assert isinstance(cancel, CancelOrder)
-        assert (cancel.exchange_id, cancel.payload.order_id, cancel.payload.order_source) == (EXCHANGE, "77", "Buyer")
+        assert (cancel.exchange_id, cancel.payload.order_id, cancel.payload.order_source) == (EXCHANGE, "77", name)
         await venue.tell_order(open_orders.pop(cancel.payload.symbol), status="canceled")
     assert open_orders == {}
-    assert (await magicbox.unit_in_state("Buyer", "stopped")).detail.startswith("Buyer was stopped after 1 errors")
+    stopped = await magicbox.unit_in_state(name, "stopped")
+    assert stopped.detail.startswith(f"{name} was stopped after 1 errors")
+
+
+@pytest.fixture
+async def process(magicbox: Any, books: Any, server: EmbeddedServer) -> AsyncIterator[None]:
+    """Run magicbox as a process of its own, in which each strategy has a worker."""
+    arguments = ("--agent-id", "MAGICBOX", "--redis-url", server.url, "--plugin-dir", str(magicbox.folder))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "millrace_magicbox", *arguments, "--die-with-parent", str(os.getpid()))
+    )
+    yield
+    process.terminate()
+    assert await process.wait() == 0
+
+
+@pytest.mark.usefixtures("process")
+async def test_a_strategy_that_never_returns_is_killed_and_its_orders_are_cancelled(
+    magicbox: Any, venue: Any, books: Any
+) -> None:
+    """Its process is ended; magicbox's own cancels what the strategy left, and the unit says why."""
+    await magicbox.configure(configured("Looping", cancelsOrders=True, stallSeconds=0.5))
+    open_orders = {}
+    for _ in range(2):
+        request = await venue.next_request()
+        open_orders[request.payload.symbol] = venue.order_of(request, "77")
+        await venue.answer(request, open_orders[request.payload.symbol])
+    beat = await books(lambda beat: beat.units[0].state == "stopped")
+    assert "stood still" in beat.units[0].detail
+    for _ in range(2):
+        cancel = await venue.next_request()
+        assert isinstance(cancel, CancelOrder)
+        assert (cancel.payload.order_id, cancel.payload.order_source) == ("77", "Looping")
+        await venue.tell_order(open_orders.pop(cancel.payload.symbol), status="canceled")
 
 
 def plan_of(**limits: object) -> StrategyPlan:

@@ -45,8 +45,13 @@ async def open_stream(bus: Bus) -> AsyncIterator[Open]:
         yield begin
 
 
-async def test_a_forgotten_is_public_is_named(magicbox: Any, open_stream: Open) -> None:
+async def _gatherer(bus: Bus, *units: UnitHealth) -> None:
+    await bus.heartbeat(Heartbeat("GATHERER", "gatherer", "running", 1, 1, 1, "1", units=list(units)))
+
+
+async def test_a_forgotten_is_public_is_named(magicbox: Any, open_stream: Open, bus: Bus) -> None:
     """The unit is stale, its detail and an error say what was probably meant; once fed, the strategy is live."""
+    await _gatherer(bus)
     await open_stream(SHARED)
     await magicbox.start(WATCHER, subscriptions=[TRADES])
     unit = await magicbox.unit_in_state("Watcher", "stale", "live")
@@ -58,6 +63,17 @@ async def test_a_forgotten_is_public_is_named(magicbox: Any, open_stream: Open) 
     assert (await magicbox.unit_in_state("Watcher", "live")).detail is None
 
 
+async def test_before_a_gatherer_runs_nothing_is_wrong_yet(
+    magicbox: Any, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When all services start at once, a stream without a writer is named, and an error only at the second look."""
+    monkeypatch.setattr(subscription_watch, "LOOK_AGAIN_S", 60.0)
+    await magicbox.start(WATCHER, subscriptions=[TRADES])
+    unit = await magicbox.unit_in_state("Watcher", "stale", "live")
+    assert unit.detail == f"{OWN} has no writer"
+    assert (await magicbox.heartbeat()).last_errors == []
+
+
 async def test_what_is_near_is_found_when_it_begins_later(magicbox: Any, open_stream: Open) -> None:
     """As when all services start at once: a private feed is suggested to who asked for a public one."""
     await magicbox.start(WATCHER, subscriptions=[TRADES | {"isPublic": True}])
@@ -65,6 +81,8 @@ async def test_what_is_near_is_found_when_it_begins_later(magicbox: Any, open_st
     assert unit.detail == f"{SHARED} has no writer"
     await open_stream(OWN)
     async with asyncio.timeout(10):
+        while not (await magicbox.heartbeat()).last_errors:
+            await asyncio.sleep(0.02)
         while "isPublic: false" not in (await magicbox.unit_in_state("Watcher", "stale")).detail:
             await asyncio.sleep(0.02)
 
@@ -72,7 +90,7 @@ async def test_what_is_near_is_found_when_it_begins_later(magicbox: Any, open_st
 async def test_a_stream_that_an_agent_is_about_to_write_is_no_error(magicbox: Any, bus: Bus) -> None:
     """The detail says which agent has it, and how that goes."""
     unit = UnitHealth(str(OWN).removeprefix("stream."), "failed", 1, "OSError: no route")
-    await bus.heartbeat(Heartbeat("GATHERER", "gatherer", "running", 1, 1, 1, "1", units=[unit]))
+    await _gatherer(bus, unit)
     await magicbox.start(WATCHER, subscriptions=[TRADES])
     found = await magicbox.unit_in_state("Watcher", "stale", "live")
     assert found.detail == f"{OWN} has not begun: GATHERER has it failed, OSError: no route"

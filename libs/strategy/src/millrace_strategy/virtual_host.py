@@ -38,7 +38,7 @@ class VirtualHost:
         self._request_numbers = count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: list[OrderRequest] = []
-        self.looked_up: list[str] = []
+        self.looked_up: list[tuple[ExchangeId, Symbol | None, str]] = []
         self.errors: list[BaseException] = []
         self.given_up: StrategyFaulty | None = None
         self.is_ended = False
@@ -77,8 +77,8 @@ class VirtualHost:
         self.requests.append(request)
 
     def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
-        """Collect the id of an order that the runtime asks for."""
-        self.looked_up.append(order_id)
+        """Collect exchange, symbol and id of an order that the runtime asks for."""
+        self.looked_up.append((exchange, symbol, order_id))
 
     def event_handled(self, event: Event, ns: int) -> None:
         """Do nothing: a test decides how long a hook takes."""

@@ -45,6 +45,7 @@ class LiveHost:
         self._unlogged = 0
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
+        self._gave_up = asyncio.Event()
         self.faulty: StrategyFaulty | None = None
         """Why the strategy was stopped for exceeding a limit; None if it was not."""
 
@@ -103,6 +104,7 @@ class LiveHost:
     def gave_up(self, error: StrategyFaulty) -> None:
         """Report that the strategy is stopped; it stays so until it is started again or its configuration changes."""
         self.faulty = error
+        self._gave_up.set()
         if error.__cause__ is not None and error.__cause__ is not self._reported:
             self._health.error(error.__cause__)
         self._health.error(error)
@@ -112,6 +114,10 @@ class LiveHost:
     def ended(self) -> None:
         """Wake what waits in `over`."""
         self._over.set()
+
+    async def fault(self) -> None:
+        """Wait until the strategy is stopped for exceeding a limit."""
+        await self._gave_up.wait()
 
     async def over(self) -> None:
         """Wait until the strategy's last hook has returned."""

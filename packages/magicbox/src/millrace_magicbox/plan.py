@@ -22,7 +22,7 @@ class StrategyPlan:
     plugin_name: str
     configuration: dict[str, Any]
     streams: tuple[SubscribedStream, ...]
-    limits: StrategyLimits
+    limits: StrategyLimits = field(default_factory=StrategyLimits)
     path: str = field(compare=False)
     """JSON path of its configuration in the agent's. A change of the path alone restarts nothing."""
 

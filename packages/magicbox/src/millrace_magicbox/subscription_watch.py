@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from millrace_bus import Bus, FollowerStatus
+from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import PUBLIC, StreamName, Tenant
 from millrace_core.near_names import near_streams, question
 from millrace_magicbox.failures import Failures
@@ -74,33 +75,43 @@ class SubscriptionWatch:
 
     async def _look(self) -> None:
         await asyncio.sleep(FIRST_LOOK_S)
+        is_first = True
         while self._unfed:
             existing = await self._bus.stream_names([self._tenant, PUBLIC])
-            writers = await self._writers()
+            agents = await self._bus.heartbeats()
+            # When all services start at once, no stream exists before the gatherer runs, and nothing is wrong yet.
+            is_wrong = not is_first or any(each.kind == "gatherer" and each.state == "running" for each in agents)
             for name in self._unfed:
-                self._unfed[name] = writers.get(name) or self._no_writer(name, existing)
+                writer = _future_writer(name, agents)
+                self._unfed[name] = reason = writer or _no_writer(name, existing)
+                if is_wrong and writer is None:
+                    self._report(reason)
             self._show()
+            is_first = False
             await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _writers(self) -> dict[StreamName, str]:
-        """Return what agents say of the streams that they are to write."""
-        streams = {str(name).partition(".")[2]: name for name in self._unfed}
-        return {
-            streams[unit.name]: f"{streams[unit.name]} has not begun: {beat.id} has it {unit.state}"
-            + (f", {unit.detail}" if unit.detail else "")
-            for beat in await self._bus.heartbeats()
-            for unit in beat.units
-            if unit.name in streams
-        }
-
-    def _no_writer(self, name: StreamName, existing: Iterable[StreamName]) -> str:
-        near = [f"{each}{_hint(name, each)}" for each in near_streams(name, existing)]
-        reason = f"{name} has no writer{question(near)}"
+    def _report(self, reason: str) -> None:
         if reason not in self._reported:
             self._reported.add(reason)
             self._health.error(reason)
             self._log.error("nobody feeds a subscription", reason=reason)
-        return reason
+
+
+def _future_writer(name: StreamName, agents: Iterable[Heartbeat]) -> str | None:
+    """Return what an agent says of a stream that it is to write; None if no agent is to."""
+    unit_name = str(name).partition(".")[2]
+    for agent in agents:
+        for unit in agent.units:
+            if unit.name == unit_name:
+                return f"{name} has not begun: {agent.id} has it {unit.state}" + (
+                    f", {unit.detail}" if unit.detail else ""
+                )
+    return None
+
+
+def _no_writer(name: StreamName, existing: Iterable[StreamName]) -> str:
+    near = [f"{each}{_hint(name, each)}" for each in near_streams(name, existing)]
+    return f"{name} has no writer{question(near)}"
 
 
 def _hint(wanted: StreamName, other: StreamName) -> str:

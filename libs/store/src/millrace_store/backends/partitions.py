@@ -43,18 +43,15 @@ class Partitions:
         if table in await self._hypertables_of(connection):
             await connection.execute("SELECT drop_chunks($1::text::regclass, older_than => $2::bigint)", table, at_ms)
             return
-        # One process at a time: a partition cannot be detached twice.
-        await connection.execute("SELECT pg_advisory_lock(hashtext($1))", _lock_of(table))
-        try:
-            await self._drop_before(connection, table, at_ms)
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", _lock_of(table))
+        # One process at a time: a partition cannot be detached twice. The lock ends with the use of this connection.
+        await connection.execute("SELECT pg_advisory_lock(hashtext($1))", f"drop partitions of {table}")
+        await self._drop_days(connection, table, at_ms)
 
     def forget(self, table: str) -> None:
         """Forget which days of a table have a partition: another process has dropped one."""
         self._made = {made for made in self._made if made[0] != table}
 
-    async def _drop_before(self, connection: Connection, table: str, at_ms: int) -> None:
+    async def _drop_days(self, connection: Connection, table: str, at_ms: int) -> None:
         days = await connection.fetch(_PARTITIONS_OF, table)
         for name, is_half_detached in days:
             day = _day_of(name)
@@ -90,10 +87,6 @@ class Partitions:
             )
             self._hypertables = {name for (name,) in rows}
         return self._hypertables
-
-
-def _lock_of(table: str) -> str:
-    return f"drop partitions of {table}"
 
 
 def _stamp(day: int) -> str:
