@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from benchmarks import bus, database, feed, footprint, history, isolation, tick_to_trade
+from benchmarks import bus, database, feed, footprint, history, isolation, strategy_process, tick_to_trade
 from benchmarks.figures import Figure, as_json, show
 
 Part = Callable[[Path], Awaitable[list[Figure]]]
@@ -23,8 +23,9 @@ PARTS: dict[str, Part] = {
     "isolation": isolation.run,
     "footprint": footprint.run,
     "history": history.run,
+    "strategy-process": strategy_process.run,
 }
-LONG = {"history"}
+LONG = {"history", "strategy-process"}
 """Parts that run only when they are named."""
 
 
@@ -42,7 +43,10 @@ def main() -> int:
     """Measure, print, and fail when a target is missed."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument(
-        "parts", nargs="*", choices=[*PARTS, []], help="what to measure; all but history when not given"
+        "parts",
+        nargs="*",
+        choices=[*PARTS, []],
+        help=f"what to measure; all but {' and '.join(sorted(LONG))} when not given",
     )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--trades", type=int, default=history.TRADES, help="how many trades history is asked of")

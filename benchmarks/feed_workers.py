@@ -1,8 +1,8 @@
 """Messages a second that a gatherer takes from an exchange to Redis: two workers against one.
 
-The exchange sends frames encoded in advance as fast as they are taken, so the gatherer alone sets the pace. It, Redis
-and the exchange share the machine: the CPU time of each stands beside the rate, since two workers cannot take more
-than the cores that the other two leave.
+The exchange sends more than is taken, in frames encoded in advance, so the gatherer alone sets the pace. It, Redis and
+the exchange share the machine: the CPU time of each stands beside the rate, since two workers cannot use more than the
+cores that the other two leave.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ ROUNDS = 3
 WARM_UP_S = 2.0
 MEASURE_S = 6.0
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT"]
-MESSAGES_A_STREAM = 40_000
-"""Of books; four times as many of trades, which are as many bytes."""
+BOOKS = 40_000
+"""Messages of each symbol's book that the exchange can send: it needs them for more than ten seconds."""
 TARGET = 1.7
 
 
@@ -46,7 +46,7 @@ async def run(folder: Path) -> list[Figure]:
     rounds: dict[int, list[Rate]] = {1: [], 2: []}
     async with (
         await EmbeddedServer.start(folder / "valkey-workers") as valkey,
-        started("benchmarks.peers.replay", ",".join(SYMBOLS), str(MESSAGES_A_STREAM)) as exchange,
+        started("benchmarks.peers.replay", ",".join(SYMBOLS), str(BOOKS)) as exchange,
     ):
         assert exchange.stdout is not None
         async with asyncio.timeout(120):
@@ -78,7 +78,7 @@ async def _rate(valkey: EmbeddedServer, exchange: asyncio.subprocess.Process, co
         since, before = time.perf_counter(), [await _taken(redis), *map(_cpu_s, processes)]
         await asyncio.sleep(MEASURE_S)
         if exchange.returncode is not None:
-            raise RuntimeError("the exchange ran out of messages: raise MESSAGES_A_STREAM")
+            raise RuntimeError("the exchange ran out of messages: raise BOOKS")
         after, seconds = [await _taken(redis), *map(_cpu_s, processes)], time.perf_counter() - since
         exchange.send_signal(signal.SIGUSR2)
     messages, *cpu = (now - then for now, then in zip(after, before, strict=True))

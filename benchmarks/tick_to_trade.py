@@ -100,6 +100,13 @@ class Exchange(Listener):
 
 async def run(folder: Path) -> list[Figure]:
     """Measure at both rates."""
+    async with running(folder) as (exchange, _):
+        return [figure for rate in RATES for figure in await _at(rate, exchange)]
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[tuple[Exchange, str]]:
+    """Run the exchange and both stacks; return the exchange and the URL of Redis."""
     config = SimulatorConfig(
         depth_interval_ms=1,
         accounts=tuple(_account(name) for name in ("maker", "our", "peer")),
@@ -111,7 +118,7 @@ async def run(folder: Path) -> list[Figure]:
     ):
         exchange = Exchange(server)
         async with _processes(folder, valkey.url, exchange):
-            return [figure for rate in RATES for figure in await _at(rate, exchange)]
+            yield exchange, valkey.url
 
 
 async def _at(rate: int, exchange: Exchange) -> list[Figure]:
@@ -149,7 +156,7 @@ def _account(name: str) -> AccountSettings:
 async def _processes(folder: Path, redis_url: str, exchange: Exchange) -> AsyncIterator[None]:
     """Run both stacks until each has answered its first ticks."""
     redis: Any = redis_asyncio.Redis.from_url(redis_url)
-    for key, config in _configs(exchange).items():
+    for key, config in configs(exchange).items():
         await redis.set(f"stream.config.{key}", json.dumps(config))
     await redis.aclose()
     far = {market: str((exchange.price(market) / 2).quantize(Decimal("0.01"))) for market in (OURS, PEERS)}
@@ -170,7 +177,7 @@ async def _processes(folder: Path, redis_url: str, exchange: Exchange) -> AsyncI
     ]
     try:
         for market in (OURS, PEERS):
-            await _warm(exchange, market, folder / "processes.log")
+            await warm(exchange, market, folder / "processes.log")
         yield
     finally:
         for process in processes:
@@ -180,7 +187,7 @@ async def _processes(folder: Path, redis_url: str, exchange: Exchange) -> AsyncI
         log.close()
 
 
-async def _warm(exchange: Exchange, market: str, log: Path) -> None:
+async def warm(exchange: Exchange, market: str, log: Path) -> None:
     """Tick until orders come back, then some more."""
     exchange.latencies = []
     deadline = time.monotonic() + 30
@@ -191,7 +198,8 @@ async def _warm(exchange: Exchange, market: str, log: Path) -> None:
         await asyncio.sleep(0.02)
 
 
-def _configs(exchange: Exchange) -> dict[str, dict[str, Any]]:
+def configs(exchange: Exchange) -> dict[str, dict[str, Any]]:
+    """Return the configuration of each of our agents."""
     account = {"apiKey": "our-key", "secret": "our-secret", "urls": {"base": exchange.server.url}}
     far = str((exchange.price(OURS) / 2).quantize(Decimal("0.01")))
     return {

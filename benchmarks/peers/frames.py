@@ -17,25 +17,27 @@ _PRICES = 50
 _GONE = 0.25
 """The share of changes that remove a level."""
 _SINGLE = 100
-_FRAMES_A_PIECE = 64
+_BOOKS_A_PIECE = 64
+TRADES_A_BOOK = 4
+"""Messages of trades for each message of a book: as many bytes, roughly."""
 
 Pieces = list[bytes]
 """What is written at once: first single frames, then many together."""
 
 
 def encoded(instrument: Instrument, number: int) -> dict[str, Pieces]:
-    """Return so many messages of a symbol's book, and four times as many of its trades, by the name of the stream."""
+    """Return so many messages of a symbol's book, and its trades, by the name of the stream."""
     market = instrument.symbol.lower()
     return {
-        f"{market}@depth@100ms": _pieces(_book(instrument, number)),
-        f"{market}@trade": _pieces(_trades(instrument, 4 * number)),
+        f"{market}@depth@100ms": _pieces(_book(instrument, number), _BOOKS_A_PIECE),
+        f"{market}@trade": _pieces(_trades(instrument, TRADES_A_BOOK * number), TRADES_A_BOOK * _BOOKS_A_PIECE),
     }
 
 
-def _pieces(payloads: Iterator[bytes]) -> Pieces:
+def _pieces(payloads: Iterator[bytes], frames_a_piece: int) -> Pieces:
     frames = map(text_frame, payloads)
     pieces = list(islice(frames, _SINGLE))
-    while piece := b"".join(islice(frames, _FRAMES_A_PIECE)):
+    while piece := b"".join(islice(frames, frames_a_piece)):
         pieces.append(piece)
     return pieces
 

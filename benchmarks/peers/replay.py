@@ -1,18 +1,17 @@
-"""An exchange that sends frames encoded in advance, as fast as its clients take them: it costs next to nothing.
+"""An exchange that sends frames encoded in advance, more than its clients can take: it costs next to nothing.
 
-python -m benchmarks.peers.replay SYMBOL,SYMBOL MESSAGES_A_STREAM
+python -m benchmarks.peers.replay SYMBOL,SYMBOL BOOKS
 
 It prints its addresses as JSON. Until SIGUSR1, and again from SIGUSR2 on, it sends ten messages a second of each
-stream; in between all that it has. Each connection begins with the first message. REST requests are answered by a
-simulator whose market stands still, so that this message always follows the book and the trades that it shows. The
-process ends when a stream has no more messages.
+stream; in between 3,200 of each book and 12,800 of each symbol's trades, or what the client takes if that is less. Each
+connection begins with the first message. REST requests are answered by a simulator whose market stands still, so that
+this message always follows the book and the trades that it shows. The process ends when a stream has no more messages.
 """
 
 import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 
@@ -23,8 +22,8 @@ from benchmarks.peers.frames import Pieces, encoded
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.server import serve
 
-SLOWLY_S = 0.1
-SEND_BUFFER_BYTES = 256 << 10
+SLOWLY_S, FAST_S = 0.1, 0.02
+"""The pauses between two pieces of a stream."""
 EXHAUSTED = 3
 """The exit code once a stream has no more messages."""
 
@@ -39,12 +38,6 @@ class Connection(WSListener):
         self._is_writable = asyncio.Event()
         self._is_writable.set()
         self._task: asyncio.Task[None] | None = None
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Keep the kernel from taking all messages at once."""
-        transport.underlying_transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES
-        )
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take a wish to subscribe."""
@@ -76,7 +69,7 @@ class Connection(WSListener):
                 if (piece := next(pieces, None)) is None:
                     os._exit(EXHAUSTED)
                 transport.underlying_transport.write(piece)
-            await asyncio.sleep(0 if self._fast.is_set() else SLOWLY_S)
+            await asyncio.sleep(FAST_S if self._fast.is_set() else SLOWLY_S)
             await self._is_writable.wait()
 
 
