@@ -145,7 +145,7 @@ async def test_bad_strategies_harm_no_other(market: Market) -> None:
         return len(units) == 10 and all(unit.state == "live" for unit in units.values())
 
     def all_named(units: dict[str, UnitHealth]) -> bool:
-        return all(units[name].state == "stopped" for name in ("looping", "leaking"))
+        return all(units[name].state == "stopped" for name in ("raising", "looping", "leaking"))
 
     await market.configure(GOOD + BAD, stallSeconds=2, memoryMb=200)
     await market.shows(all_live)
@@ -157,12 +157,13 @@ async def test_bad_strategies_harm_no_other(market: Market) -> None:
     assert "stood still" in (units["looping"].detail or "")
     assert "strategies.py" in (units["looping"].detail or "")
     assert "MB of memory" in (units["leaking"].detail or "")
+    assert "ValueError('a defect')" in (units["raising"].detail or "")
+    assert any(error.where == f"{TENANT}.napping" and "on_trades" in error.message for error in beat.last_errors)
     assert [units[name].state for name in GOOD] == ["live"] * len(GOOD)
     expected = [Decimal(number) for number in range(5, market._count + 1, 5)]
     async with asyncio.timeout(30):
-        while any(len((await market.decided()).get(name, [])) < len(expected) for name in GOOD):
+        while sum(map(len, (decided := await market.decided()).values())) < len(GOOD) * len(expected):
             await asyncio.sleep(0.05)  # Redis announces no lengths
-    decided = await market.decided()
     assert [decided[name] for name in GOOD] == [expected] * len(GOOD)
 
 
