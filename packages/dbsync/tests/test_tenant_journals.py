@@ -49,6 +49,18 @@ async def test_only_what_the_configuration_names_is_stored(dbsync: Any, feed: An
     assert await dbsync.position(str(feed.book.name)) is None
 
 
+async def test_an_asset_that_matches_nothing_is_named(dbsync: Any, feed: Any) -> None:
+    """In the unit's detail, with streams that are near; what the others match is stored all the same."""
+    last = feed.write(5)
+    wrong = str(feed.book.name).replace("/", "")
+    await dbsync.start("stream.Ann.binance.watchTrades.*", wrong)
+    await dbsync.reached(feed.trades.name, last)
+    async with asyncio.timeout(30):
+        while (unit := await dbsync.unit()) is None or unit.detail is None:
+            await asyncio.sleep(0.02)
+    assert (unit.state, unit.detail) == ("live", f"{wrong} matches no stream; did you mean {feed.book.name}?")
+
+
 async def test_what_came_while_it_was_away_is_stored_when_it_is_back(dbsync: Any, feed: Any) -> None:
     """It resumes where it was: nothing twice, nothing left out."""
     await dbsync.start()

@@ -11,6 +11,7 @@ from millrace_bus import Bus
 from millrace_core.errors import ConfigInvalid
 from millrace_core.names import AgentId, Tenant
 from millrace_core.plugins import PluginDescription
+from millrace_magicbox import plugin_checks
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugin_checks import check_plugins, describe_plugins
 
@@ -101,8 +102,9 @@ async def test_good_configurations_pass(folder: Path) -> None:
     await check_plugins([], None)
 
 
-async def test_a_plugin_that_cannot_be_loaded_harms_nobody(folder: Path) -> None:
+async def test_a_plugin_that_cannot_be_loaded_harms_nobody(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that hangs, ends its process, crashes or raises is named with its reason, and the others are checked."""
+    monkeypatch.setattr(plugin_checks, "LOAD_LIMIT_S", 5.0)
     found = await _mistakes(folder, *(_plan(index, name.title()) for index, name in enumerate(BAD)), _plan(4, "Maker"))
     assert found["[0].pluginName"] == "strategy Hangs did not load within 5 s"
     assert found["[1].pluginName"] == "strategy Exits ended its process while it was loaded (exit code 3)"

@@ -103,7 +103,6 @@ class LiveHost:
 
     def gave_up(self, error: StrategyFaulty) -> None:
         """Report that the strategy is stopped; it stays so until it is started again or its configuration changes."""
-        self.faulty = error
         self._gave_up.set()
         if error.__cause__ is not None and error.__cause__ is not self._reported:
             self._health.error(error.__cause__)

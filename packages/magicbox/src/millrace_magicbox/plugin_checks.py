@@ -19,6 +19,8 @@ from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugins import plugin_names
 
 PROCESS = "millrace_magicbox.plugin_process"
+LOAD_LIMIT_S = 20.0
+"""How long one plugin may take to load; on a busy machine an import may take long."""
 
 
 class PluginCheck(msgspec.Struct, frozen=True):
@@ -36,6 +38,8 @@ class PluginChecks(msgspec.Struct, frozen=True):
 
     folder: str | None
     checks: list[PluginCheck]
+    limit_s: float
+    """How long one plugin may take to load."""
 
 
 class PluginFindings(msgspec.Struct, frozen=True):
@@ -90,7 +94,7 @@ async def examine(checks: Sequence[PluginCheck], folder: Path | None) -> list[Pl
     """
     if not checks:
         return []
-    job = PluginChecks(None if folder is None else str(folder), list(checks))
+    job = PluginChecks(None if folder is None else str(folder), list(checks), LOAD_LIMIT_S)
     process = await asyncio.create_subprocess_exec(
         *bound_to_us(sys.executable, "-m", PROCESS),
         stdin=asyncio.subprocess.PIPE,

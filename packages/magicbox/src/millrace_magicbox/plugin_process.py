@@ -23,21 +23,21 @@ from millrace_magicbox.plugin_checks import PluginCheck, PluginChecks, PluginFin
 from millrace_magicbox.plugins import NotAStrategy, load_strategy
 from millrace_strategy import Strategy, read_configuration
 
-LOAD_LIMIT_S = 5.0
-"""How long one plugin may take to load."""
+NICENESS = 10
+"""Strategies that trade come before the loading of others."""
 _FORK = get_context("fork")
 
 
-def examine_apart(check: PluginCheck, folder: Path | None) -> PluginFindings:
+def examine_apart(check: PluginCheck, folder: Path | None, limit_s: float) -> PluginFindings:
     """Return what `examine` finds out in a fork of this process, or what became of the fork."""
     findings, answer = _FORK.Pipe(duplex=False)
     child = _FORK.Process(target=_answer, args=(answer, check, folder, os.getpid()), daemon=True)
     child.start()
     answer.close()
     try:
-        if findings.poll(LOAD_LIMIT_S):
+        if findings.poll(limit_s):
             return msgspec.json.decode(findings.recv_bytes(), type=PluginFindings)
-        reason = f"did not load within {LOAD_LIMIT_S:g} s"
+        reason = f"did not load within {limit_s:g} s"
     except EOFError:
         child.join()
         reason = f"ended its process while it was loaded (exit code {child.exitcode})"
@@ -61,12 +61,13 @@ def examine(check: PluginCheck, folder: Path | None) -> PluginFindings:
 
 def main() -> None:
     """Read the checks from standard input, and write the findings to standard output."""
+    os.nice(NICENESS)
     output = os.dup(sys.stdout.fileno())
     # Plugins may print; that must not get between the findings.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=PluginChecks)
     folder = None if job.folder is None else Path(job.folder)
-    found = [examine_apart(check, folder) for check in job.checks]
+    found = [examine_apart(check, folder, job.limit_s) for check in job.checks]
     with os.fdopen(output, "wb") as file:
         file.write(msgspec.json.encode(found))
 

@@ -10,6 +10,7 @@ from millrace_bus import Extent, Journals
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.reading.unmatched import unmatched_assets
 from millrace_service import UnitHealthReporter
 
 USUAL_RETENTION = 10_000
@@ -81,10 +82,12 @@ class LagWatch:
         self._below: set[str] = set()
 
     async def run(self) -> NoReturn:
-        """Look every 2 s, until cancelled."""
+        """Look every 2 s, until cancelled; the unit's detail names assets that match nothing."""
         while True:
             names = await self._journals.names([self._plan.tenant])
             await self.look([name for name in names if self._plan.wants(name)])
+            if self._health.current_state == "live":
+                self._health.state("live", unmatched_assets(self._plan.assets, names))
             await asyncio.sleep(EVERY_S)
 
     async def look(self, journals: Collection[str]) -> None:
