@@ -12,7 +12,8 @@ from millrace_cli.trouble import troubles
 from millrace_core.orders import OrderRecord
 from millrace_core.states import BookState
 
-SHOWN_TROUBLES = 6
+SHOWN_TROUBLES = 5
+_LONGEST_TEXT = 130
 SHOWN_ORDERS = 5
 _GOOD = {"live", "running", "done", "closed"}
 _BAD = {"failed", "dead", "stopped", "ERROR", "DEAD", "FAILED", "HALTED", "CONFIG"}
@@ -23,18 +24,15 @@ def trouble(picture: Picture, at_ms: int) -> RenderableType:
     found = troubles(picture, at_ms)
     if not found:
         return Text("no errors, nothing halted", style="green")
-    lines = [
-        Text.assemble(
-            (f"{kind:<9}", "bold red" if kind in _BAD else "bold yellow"), text, no_wrap=True, overflow="ellipsis"
-        )
-        for kind, text in found[:SHOWN_TROUBLES]
-    ]
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=8, no_wrap=True)
+    grid.add_column()
+    for kind, text in found[:SHOWN_TROUBLES]:
+        # Two lines of 80 columns hold the reason that most errors end with.
+        shown = text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+        grid.add_row(Text(kind, "bold red" if kind in _BAD else "bold yellow"), Text(shown))
     if len(found) > SHOWN_TROUBLES:
-        lines.append(Text(f"… and {len(found) - SHOWN_TROUBLES} more", style="red"))
-    grid = Table.grid()
-    grid.add_column(no_wrap=True, overflow="ellipsis")
-    for line in lines:
-        grid.add_row(line)
+        grid.add_row("", Text(f"… and {len(found) - SHOWN_TROUBLES} more", style="red"))
     return grid
 
 
@@ -43,15 +41,14 @@ def order_line(picture: Picture) -> Text:
     counts, answers = picture.order_counts(), picture.answers
     parts = [f"{number:,} {status}" for status, number in sorted(counts.items())] or ["none yet"]
     parts += [f"{number:,} requests {status}" for status, number in sorted(answers.items())]
-    line = f"Own orders: {', '.join(parts)}"
-    if picture.last_rejection:
-        line += f"; last rejection {picture.last_rejection}"
-    return Text(line, style="bold", no_wrap=True, overflow="ellipsis")
+    return Text(f"Own orders: {', '.join(parts)}", style="bold", no_wrap=True, overflow="ellipsis")
 
 
 def orders(picture: Picture, at_ms: int) -> Iterable[RenderableType]:
     """Return the counts, and the newest own orders, open ones first."""
     yield order_line(picture)
+    if picture.last_rejection:
+        yield Text(f"Last rejection: {picture.last_rejection}", style="yellow", no_wrap=True, overflow="ellipsis")
     if not picture.orders:
         return
     table = _table("tenant", "exchange", "symbol", "side", ">amount", ">price", ">filled", "status", ">age")
@@ -89,14 +86,14 @@ def latencies(hops: Mapping[str, Mapping[str, float]], *, counted: bool = False)
 
 
 def agents(picture: Picture, at_ms: int) -> RenderableType:
-    """Return the agents with their states, on one line as far as it goes."""
+    """Return the agents on one line, each with how many of its units are live, or with its state."""
     dead = picture.dead(at_ms)
     words = Text("Agents", style="bold")
     for agent, beat in sorted(picture.heartbeats.items()):
-        state = "dead" if agent in dead else beat.state
         live = sum(unit.state == "live" for unit in beat.units)
-        units = "" if agent in dead or not beat.units else f" {live}/{len(beat.units)}"
-        words.append_text(Text.from_markup(f"  {escape(agent)} {_coloured(state)}{units}"))
+        says = f"{live}/{len(beat.units)}" if beat.state == "running" else beat.state
+        state = "[red]dead[/]" if agent in dead else says
+        words.append_text(Text.from_markup(f"  {escape(agent)} {state}"))
     words.no_wrap, words.overflow = True, "ellipsis"
     return words
 

@@ -30,9 +30,7 @@ def troubles(picture: Picture, now_ms: int) -> list[Trouble]:
         found += _workers(beat)
         found += _units(beat)
     found += _untrusted(picture)
-    found += [
-        Trouble("ERROR", f"{_time(error.at_ms)} {error.where}: {error.message}") for error in reversed(picture.errors)
-    ]
+    found += _errors(picture)
     return found
 
 
@@ -70,6 +68,16 @@ def _untrusted(picture: Picture) -> Iterator[Trouble]:
     for _, view in sorted(picture.streams.items()):
         if isinstance(view.state, BookState) and not view.trusted:
             yield Trouble("STALE", f"{view.name}: the book is not to be trusted")
+
+
+def _errors(picture: Picture) -> Iterator[Trouble]:
+    """Yield each different error once, the newest first, with the time of the newest and how many there were."""
+    times: dict[tuple[str, str], list[int]] = {}
+    for error in reversed(picture.errors):
+        times.setdefault((error.where, error.message), []).append(error.at_ms)
+    for (where, message), at_ms in times.items():
+        count = f" ({len(at_ms)} times)" if len(at_ms) > 1 else ""
+        yield Trouble("ERROR", f"{_time(max(at_ms))}{count} {where}: {message}")
 
 
 def _time(at_ms: int) -> str:
