@@ -51,8 +51,7 @@ class TenantJournals:
             StoreError: the database refuses the connection; stored messages stay stored.
             BusError: Redis does.
         """
-        store = await self._database.opened()
-        committer = Committer(self._database, self._health, await store.operations.positions())
+        committer = Committer(self._database, self._health, await self._database.positions(self._health))
         async with self._bus.journals() as journals:
             watch = LagWatch(self._plan, journals, committer.positions, self._health)
             self._health.state("live")

@@ -4,15 +4,19 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.ids import MessageId
 from millrace_service import SettingsInvalid, UnitHealthReporter
 from millrace_service.settings import DEFAULT_DATA_DIR
 from millrace_store import Batch, DatabaseUnavailable, Store, UnsupportedDatabase
 
 _RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -39,6 +43,8 @@ class SharedDatabase:
         self._url = url
         self._opened: asyncio.Future[Store] = asyncio.get_running_loop().create_future()
         self._closing = asyncio.Event()
+        self._is_away = False
+        """Whether an outage was reported; all units have the same one."""
         self._keeper = asyncio.create_task(self._keep(), name="database")
         self._keeper.add_done_callback(self._ended)
 
@@ -57,11 +63,13 @@ class SharedDatabase:
             StoreError: the database refuses a value in it; never because it is unavailable.
         """
         store = await self.opened()
-        if await _until_available(
-            lambda: store.commit(batch), lambda error: health.state("stale", f"waiting for the database: {error}")
-        ):
-            log.info("the database answers again")
+        if (await self._until_available(lambda: store.commit(batch), health))[1]:
             health.state("live")
+
+    async def positions(self, health: UnitHealthReporter) -> dict[str, MessageId]:
+        """Return up to which message each journal is stored. While the database does not answer, retry without end."""
+        store = await self.opened()
+        return (await self._until_available(store.operations.positions, health))[0]
 
     async def close(self) -> None:
         """Close the store. Everything that was committed is stored."""
@@ -71,10 +79,11 @@ class SharedDatabase:
         await asyncio.wait([self._keeper])
 
     async def _keep(self) -> None:
-        await _until_available(self._open)
+        await self._until_available(self._open)
 
     async def _open(self) -> None:
         async with Store.open(self._url) as store:
+            self._answered()
             self._opened.set_result(store)
             await self._closing.wait()
 
@@ -87,19 +96,32 @@ class SharedDatabase:
         elif (error := keeper.exception()) is not None:
             self._opened.set_exception(error)
 
+    async def _until_available(
+        self, call: Callable[[], Awaitable[T]], health: UnitHealthReporter | None = None
+    ) -> tuple[T, int]:
+        """Call until the database answers; return the result, and how often it did not answer.
 
-async def _until_available(
-    call: Callable[[], Awaitable[None]], on_wait: Callable[[DatabaseUnavailable], None] = lambda _: None
-) -> int:
-    """Call until the database answers, `on_wait` before each pause; return how often it did not."""
-    backoff = Backoff(_RETRIES)
-    while True:
-        try:
-            await call()
-        except DatabaseUnavailable as error:
-            on_wait(error)
-            if not backoff.failures:
-                log.warning("the database does not answer; retrying", reason=str(error))
-            await asyncio.sleep(backoff.failed())
-        else:
-            return backoff.failures
+        Meanwhile `health` is stale.
+        """
+        backoff = Backoff(_RETRIES)
+        while True:
+            try:
+                result = await call()
+            except DatabaseUnavailable as error:
+                if health is not None:
+                    health.state("stale", f"waiting for the database: {error}")
+                self._unavailable(error)
+                await asyncio.sleep(backoff.failed())
+            else:
+                self._answered()
+                return result, backoff.failures
+
+    def _unavailable(self, error: DatabaseUnavailable) -> None:
+        if not self._is_away:
+            log.warning("the database does not answer; retrying", reason=str(error))
+        self._is_away = True
+
+    def _answered(self) -> None:
+        if self._is_away:
+            log.info("the database answers again")
+        self._is_away = False
