@@ -90,7 +90,7 @@ async def test_all_configurations_are_found_without_a_scan(bus: Bus, server: Emb
     assert [found[agent] for agent in (put, typed, watched)] == [b"one"] * 3
 
 
-async def test_redis_is_told_to_announce_changes(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+async def test_redis_is_set_to_announce_changes(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
     """A server that announces nothing is set right, and keeps what it announces besides; so is one that lost it."""
     agent = AgentId(tenant)
     async with redis.asyncio.Redis.from_url(server.url) as client:
@@ -106,7 +106,7 @@ async def test_redis_is_told_to_announce_changes(bus: Bus, server: EmbeddedServe
         assert await asyncio.wait_for(watching, configs_module.POLL_S - 1) == b"one"
 
 
-async def test_a_redis_that_may_not_be_told_is_warned_of_once(
+async def test_a_redis_that_may_not_be_set_right_is_warned_of_once(
     bus: Bus, server: EmbeddedServer, tenant: Tenant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where CONFIG is not allowed; configurations are followed all the same, by asking."""
