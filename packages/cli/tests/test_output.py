@@ -22,7 +22,7 @@ async def test_every_line_names_the_service_that_speaks() -> None:
     """Also a line that came in parts and one that nothing ended; the last one is remembered."""
     shown, output = await written(b"on", b"e\ntwo\n", b"three")
     assert shown == "api       | one\napi       | two\napi       | three\n"
-    assert output.last_line() == "three"
+    assert await output.last_line() == "three"
 
 
 async def test_lines_of_json_stay_as_they_are() -> None:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from rich.console import Console
 
@@ -28,7 +29,7 @@ async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Pi
         MillraceError: a part could not be started; nothing is left running.
     """
     picture = Picture(time.monotonic())
-    say = _silent if options.quiet else console.print
+    say = _silent if options.quiet else partial(console.print, soft_wrap=True, markup=False, highlight=False)
 
     def trouble(service: str, text: str) -> None:
         picture.saw_error(SeenError(now_ms(), service, text))
@@ -39,7 +40,7 @@ async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Pi
         async with _stoppable(stop) as started, running(options, say, trouble) as platform:
             started.set()
             if not console.is_terminal:
-                say("\n".join((platform.headline, *platform.tokens)), soft_wrap=True)
+                say("\n".join((platform.headline, *platform.tokens)))
             async with Bus.connect(platform.redis_url, name="demo") as bus:
                 await _watch(platform, bus, picture, options, console, stop)
     except _StoppedEarly:

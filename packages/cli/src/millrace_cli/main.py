@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -101,7 +102,7 @@ def up_command(
 ) -> None:
     """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations."""
     agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
-    say = Console(stderr=True).print
+    say = partial(Console(stderr=True).print, soft_wrap=True, markup=False, highlight=False)
     _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
 
 

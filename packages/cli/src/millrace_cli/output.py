@@ -23,8 +23,8 @@ class Output(Protocol):
     def follow(self, stream: asyncio.StreamReader | None) -> None:
         """Take what a new process writes."""
 
-    def last_line(self) -> str:
-        """Return the last line that was written, or an empty text."""
+    async def last_line(self) -> str:
+        """Return the last line that an ended process wrote, or an empty text."""
 
     async def close(self) -> None:
         """Take everything that was written, and close."""
@@ -42,7 +42,7 @@ class LogFile:
     def follow(self, stream: asyncio.StreamReader | None) -> None:
         """Do nothing: the process has the file."""
 
-    def last_line(self) -> str:
+    async def last_line(self) -> str:
         """Return the last line of the file, or an empty text."""
         with self._path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
@@ -70,10 +70,12 @@ class NamedLines:
     def follow(self, stream: asyncio.StreamReader | None) -> None:
         """Write what a new process writes, until it ends."""
         if stream is not None:
-            self._readers.append(asyncio.create_task(self._read(stream), name=f"output of {self._name}"))
+            running = [reader for reader in self._readers if not reader.done()]
+            self._readers = [*running, asyncio.create_task(self._read(stream), name=f"output of {self._name}")]
 
-    def last_line(self) -> str:
-        """Return the last line that was written, or an empty text."""
+    async def last_line(self) -> str:
+        """Return the last line that the processes that have ended wrote, or an empty text."""
+        await asyncio.gather(*self._readers)
         return self._last
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from millrace_cli.up import ENDS
 from millrace_core.clock import now_ms
 from millrace_core.names import PUBLIC, Tenant, tenant
 
-SIMULATOR_TIMEOUT_S = 20.0
+SIMULATOR_TIMEOUT_S = 60.0
 TENANT = tenant("StrankaXY")
 """The tenant of the example strategy and account."""
 

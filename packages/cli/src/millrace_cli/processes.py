@@ -128,7 +128,7 @@ class Processes:
             if self._stopping.is_set():
                 return
             if code == UNUSABLE_SETTINGS:
-                why = self._outputs[service.name].last_line() or "its settings are wrong"
+                why = await self._outputs[service.name].last_line() or "its settings are wrong"
                 self._say(service.name, f"cannot start, and is not started again: {why}")
                 return
             if loop.time() - started_s >= self._restarts.healthy_after_s:
