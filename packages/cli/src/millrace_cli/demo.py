@@ -57,7 +57,8 @@ def judge(picture: Picture) -> None:
     Raises:
         DemoFailed: it did not.
     """
-    missing = [f"{picture.error_count} errors"] if picture.error_count else []
+    errors = picture.error_count
+    missing = [f"{errors} error{'' if errors == 1 else 's'}"] if errors else []
     missing += ["no order was filled"] if picture.filled_after_s is None else []
     if missing:
         raise DemoFailed(f"the demo failed: {', '.join(missing)}")
