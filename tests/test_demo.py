@@ -79,7 +79,7 @@ async def test_a_demo_goes_on_where_one_that_was_killed_ended(tmp_path: Path) ->
         async def has_filled() -> bool:
             return journal.exists() and b'"fill":{' in journal.read_bytes()
 
-        await until(has_filled, "the first demo has filled an order")
+        await until(has_filled, "the first demo has filled an order", timeout=90)
         process.kill()
         await process.communicate()
     async with demo(tmp_path, "--for", "15", "--report", str(tmp_path / "report.json")) as process:

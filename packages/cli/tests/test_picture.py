@@ -45,10 +45,10 @@ def heartbeat(
     )
 
 
-def screen(picture: Picture, width: int = 80, height: int = 24, tokens: tuple[str, ...] = ()) -> list[str]:
+def screen(picture: Picture, width: int = 80, height: int = 24, notices: tuple[str, ...] = ()) -> list[str]:
     """The lines that a terminal of this size shows."""
     console = Console(width=width, height=height, record=True, file=io.StringIO())
-    console.print(render(picture, 110.0, NOW_MS, "API http://127.0.0.1:8081/api/v1", tokens))
+    console.print(render(picture, 110.0, NOW_MS, "API http://127.0.0.1:8081/api/v1", notices))
     return console.export_text().splitlines()[:height]
 
 
@@ -126,6 +126,18 @@ def test_an_agent_without_a_fresh_heartbeat_is_dead() -> None:
     assert picture.dead(NOW_MS) == {}
 
 
+def test_an_error_that_repeats_takes_one_line() -> None:
+    """With the number of times, so that it hides nothing else."""
+    picture = Picture(0.0)
+    for number in range(4):
+        picture.saw_error(SeenError(NOW_MS + number, "EXECUTOR T.binance", "NetworkError: gone"))
+    picture.saw_error(SeenError(NOW_MS, "GATHERER", "another"))
+    shown = text_of(picture)
+    assert shown.count("NetworkError: gone") == 1
+    assert "(4 times) EXECUTOR T.binance" in shown
+    assert "GATHERER: another" in shown
+
+
 def test_workers_that_failed_or_were_replaced_are_named() -> None:
     """With the reason, and how often."""
     picture = Picture(0.0)
@@ -164,7 +176,7 @@ def test_a_small_terminal_shows_what_matters() -> None:
 def test_tokens_are_shown_when_asked_for_only() -> None:
     """The picture has them below the headline, or not at all."""
     picture, _ = picture_with_book()
-    assert "mr_secret" in "\n".join(screen(picture, tokens=("token of T: mr_secret",)))
+    assert "mr_secret" in "\n".join(screen(picture, notices=("token of T: mr_secret",)))
     assert "mr_secret" not in text_of(picture)
 
 

@@ -18,17 +18,17 @@ from millrace_core.clock import now_ms
 
 _LIVE_PERIOD_S = 0.5
 _LINE_PERIOD_S = 5.0
-TOKENS_SHOWN_S = 30.0
+NOTICES_SHOWN_S = 30.0
 
 
 def render(
-    picture: Picture, now_s: float, at_ms: int, headline: str = "", tokens: Sequence[str] = ()
+    picture: Picture, now_s: float, at_ms: int, headline: str = "", notices: Sequence[str] = ()
 ) -> RenderableType:
-    """Return the dashboard; `headline` shows addresses and how to stop, `tokens` are shown below it."""
+    """Return the dashboard; `headline` shows addresses and how to stop, `notices` are shown below it."""
     return Group(
         summary(picture, now_s),
         Text(headline, style="dim", no_wrap=True, overflow="ellipsis"),
-        *(Text(token, style="yellow", overflow="fold") for token in tokens),
+        *(Text(notice, style="yellow", overflow="fold") for notice in notices),
         trouble(picture, at_ms),
         *orders(picture, at_ms),
         latencies(figures(picture.recent.hops(now_s))),
@@ -57,15 +57,15 @@ def closing_words(picture: Picture) -> RenderableType:
     return Group(order_line(picture), latencies(figures(picture.hops), counted=True), trouble(picture, now_ms()))
 
 
-async def show(picture: Picture, console: Console, headline: str, tokens: Sequence[str], *, quiet: bool) -> None:
+async def show(picture: Picture, console: Console, headline: str, notices: Sequence[str], *, quiet: bool) -> None:
     """Show the picture until cancelled: live on a terminal, else as one line every 5 s; nothing when `quiet`.
 
-    The live picture shows the tokens for a while; then, and when it ends, they are gone from the screen.
+    The live picture shows the notices, such as tokens, for a while; then, and when it ends, they are gone.
     """
     if quiet:
         return
     if console.is_terminal:
-        await _live(picture, console, headline, tokens)
+        await _live(picture, console, headline, notices)
     else:
         await _lines(picture, console)
 
@@ -76,11 +76,11 @@ async def _lines(picture: Picture, console: Console) -> None:
         console.print(summary(picture, time.monotonic()))
 
 
-async def _live(picture: Picture, console: Console, headline: str, tokens: Sequence[str]) -> None:
-    hidden_at_s = time.monotonic() + TOKENS_SHOWN_S
+async def _live(picture: Picture, console: Console, headline: str, notices: Sequence[str]) -> None:
+    hidden_at_s = time.monotonic() + NOTICES_SHOWN_S
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
             now_s = time.monotonic()
-            shown = tokens if now_s < hidden_at_s else ()
+            shown = notices if now_s < hidden_at_s else ()
             live.update(render(picture, now_s, now_ms(), headline, shown), refresh=True)
             await asyncio.sleep(_LIVE_PERIOD_S)

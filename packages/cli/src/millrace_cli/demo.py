@@ -40,7 +40,7 @@ async def run(options: DemoOptions, console: Console, stop: asyncio.Event) -> Pi
         async with _stoppable(stop) as started, running(options, say, trouble) as platform:
             started.set()
             if not console.is_terminal:
-                say("\n".join((platform.headline, *platform.tokens)))
+                say("\n".join((platform.headline, *platform.notices)))
             async with Bus.connect(platform.redis_url, name="demo") as bus:
                 await _watch(platform, bus, picture, options, console, stop)
     except _StoppedEarly:
@@ -57,7 +57,8 @@ def judge(picture: Picture) -> None:
     Raises:
         DemoFailed: it did not.
     """
-    missing = [f"{picture.error_count} errors"] if picture.error_count else []
+    errors = picture.error_count
+    missing = [f"{errors} error{'' if errors == 1 else 's'}"] if errors else []
     missing += ["no order was filled"] if picture.filled_after_s is None else []
     if missing:
         raise DemoFailed(f"the demo failed: {', '.join(missing)}")
@@ -100,7 +101,7 @@ async def _watch(
     observer = Observer(bus, picture)
     async with asyncio.TaskGroup() as group:
         observing = group.create_task(observer.run())
-        showing = group.create_task(show(picture, console, platform.headline, platform.tokens, quiet=options.quiet))
+        showing = group.create_task(show(picture, console, platform.headline, platform.notices, quiet=options.quiet))
         try:
             await platform.processes.until(stop, options.seconds)
         finally:

@@ -49,8 +49,8 @@ class Platform:
 
     redis_url: str
     headline: str
-    tokens: tuple[str, ...]
-    """A line for each new token; to be shown once."""
+    notices: tuple[str, ...]
+    """Which configurations were kept, and the new tokens; to be shown once."""
     processes: Processes
 
 
@@ -80,13 +80,14 @@ async def running(
                 kept = await put_configs(bus, agents, options.data_dir, exchange_url)
             for agent in agents:
                 await processes.start(_service(agent, server.url, ports[1], options))
-            if kept:
-                say(f"Configurations that were changed are kept: {', '.join(kept)}. --reset starts anew.")
+            notices = (
+                [f"configurations that you changed are kept: {', '.join(kept)}; --reset starts anew"] if kept else []
+            )
             await _simulator_ready(ports[0], logs)
             headline = (
                 f"API http://127.0.0.1:{ports[1]}/api/v1  exchange :{ports[0]}  Redis :{server.port}  Ctrl-C ends it"
             )
-            yield Platform(server.url, headline, await _new_tokens(options), processes)
+            yield Platform(server.url, headline, (*notices, *await _new_tokens(options)), processes)
         finally:
             say("Stopping …")
             await processes.stop()
