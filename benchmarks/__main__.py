@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from benchmarks import bus, database, feed, footprint, history, tick_to_trade
+from benchmarks import bus, database, feed, footprint, history, isolation, tick_to_trade
 from benchmarks.figures import Figure, as_json, show
 
 Part = Callable[[Path], Awaitable[list[Figure]]]
@@ -20,6 +20,7 @@ PARTS: dict[str, Part] = {
     "feed": feed.run,
     "tick-to-trade": tick_to_trade.run,
     "database": database.run,
+    "isolation": isolation.run,
     "footprint": footprint.run,
     "history": history.run,
 }

@@ -69,6 +69,36 @@ async def test_the_demo_shows_live_books_and_filled_orders(tmp_path: Path) -> No
     assert set(report["answers"]) <= {"done", "rejected"}, report["errors"]
 
 
+@pytest.mark.system
+async def test_a_demo_goes_on_where_one_that_was_killed_ended(tmp_path: Path) -> None:
+    """On the same folder: books, fills, no error."""
+    async with demo(tmp_path, "--quiet") as process:
+        await all_running(process)
+        journal = tmp_path / "data" / "exchange.journal"
+
+        async def has_filled() -> bool:
+            return journal.exists() and b'"fill":{' in journal.read_bytes()
+
+        await until(has_filled, "the first demo has filled an order")
+        process.kill()
+        await process.communicate()
+    async with demo(tmp_path, "--for", "15", "--report", str(tmp_path / "report.json")) as process:
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
+    assert report["orders"]["closed"] > 0
+    assert (report["errorCount"], report["untrusted"]) == (0, [])
+
+
+@pytest.mark.system
+async def test_a_demo_without_a_fill_fails(tmp_path: Path) -> None:
+    """It ends with an exit code that scripts see, and says what is missing."""
+    async with demo(tmp_path, "--for", "8", "--events-per-second", "0", "--quiet") as process:
+        output, _ = await process.communicate()
+    assert process.returncode == 1
+    assert "no order was filled" in output.decode()
+
+
 async def interrupted(process: asyncio.subprocess.Process, members: list[int]) -> None:
     """Press Ctrl-C, and see everything end within 5 s."""
     started = time.monotonic()

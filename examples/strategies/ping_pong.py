@@ -5,7 +5,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from millrace_core.orders import Order
 from millrace_strategy import (
     BookEvent,
     Context,
@@ -17,6 +16,7 @@ from millrace_strategy import (
     StopEvent,
     Strategy,
     StrategyConfiguration,
+    StrategyOrder,
 )
 
 MAX_BACKOFF_MS = 30_000
@@ -61,7 +61,7 @@ class PingPong(Strategy):
 
     def on_start(self, event: StartEvent) -> None:
         """Take over what an earlier life left: its stock is sold, its open orders are cancelled."""
-        for order in sorted(self.orders.values(), key=lambda order: order.timestamp or 0):
+        for order in sorted(self.orders, key=lambda order: order.timestamp or 0):
             if self._is_on_our_book(order):
                 # Older orders may be forgotten: a sell whose buy is unknown must not count below nothing.
                 self._bought = max(Decimal(0), self._bought + _signed(order, order.filled or Decimal(0)))
@@ -103,10 +103,10 @@ class PingPong(Strategy):
     def on_stop(self, event: StopEvent) -> None:
         """Leave nothing on the exchange."""
         for order in self.orders.open:
-            self._request_cancel(order)
+            self.trader.cancel_order(order)
 
     def _quote(self) -> None:
-        if self._request is not None or self._is_backing_off or self.open_order_ids:
+        if self._request is not None or self._is_backing_off or self.orders.open:
             return
         if not self._book.trusted or self._book.mid is None:
             return
@@ -125,16 +125,12 @@ class PingPong(Strategy):
             post_only=True,
         )
 
-    def _cancel(self, order: Order) -> None:
+    def _cancel(self, order: StrategyOrder) -> None:
         """Cancel until it has ended: a request may expire, and a cancelled order may have filled before."""
-        if order.id not in self.open_order_ids:
+        if order not in self.orders.open:
             return
-        self._request_cancel(order)
+        self.trader.cancel_order(order)
         self.after(self.configuration.maximum_threshold_ms, lambda: self._cancel(order), name="cancel again")
-
-    def _request_cancel(self, order: Order) -> None:
-        exchange = self.orders.record(order.id).exchange
-        self.trader.cancel_order(order.id, exchange=exchange, symbol=order.symbol or self._book.symbol)
 
     def _back_off(self, reason: str) -> None:
         pause_ms = min(self.configuration.backoff_ms * 2**self._refusals, MAX_BACKOFF_MS)
@@ -147,9 +143,8 @@ class PingPong(Strategy):
         self._is_backing_off = False
         self._quote()
 
-    def _is_on_our_book(self, order: Order) -> bool:
-        exchange = self.orders.record(order.id).exchange
-        return (exchange, order.symbol) == (self._book.exchange, self._book.symbol)
+    def _is_on_our_book(self, order: StrategyOrder) -> bool:
+        return (order.exchange, order.symbol) == (self._book.exchange, self._book.symbol)
 
     @staticmethod
     def _is_sell(pending: PendingRequest) -> bool:
@@ -191,5 +186,5 @@ def seen_tick(book: LocalBook, so_far: Decimal | None) -> Decimal:
     return tick if so_far is None else min(tick, so_far)
 
 
-def _signed(order: Order, amount: Decimal) -> Decimal:
+def _signed(order: StrategyOrder, amount: Decimal) -> Decimal:
     return amount if order.side == "buy" else -amount

@@ -20,6 +20,7 @@ from millrace_core.names import (
     Symbol,
     Tenant,
     agent_key,
+    full_order_key,
     intents_key,
     journals_index,
     open_orders_key,
@@ -151,6 +152,19 @@ async def test_an_order_that_is_nested_too_deep_ends_no_other(bus: Bus, raw: Any
     )
     assert isinstance(good, OrderRecord)
     assert isinstance(bad, UnmergeableOrder)
+
+
+async def test_a_key_that_holds_another_order_is_not_joined_with_it(bus: Bus, raw: Any, tenant: Tenant) -> None:
+    """Another program wrote an order of another symbol under an order's full key: only that order is refused."""
+    await bus.orders.merge(tenant, record("7"))
+    full = full_order_key(tenant, KUCOIN, Symbol("ETH/USDT"), "7")
+    await raw.copy(order_key(tenant, "7"), full)
+    eth = OrderRecord(Order(id="7", symbol="ETH/USDT", status="open", timestamp=1), KUCOIN, 1)
+    refused, merged = await asyncio.gather(
+        bus.orders.merge(tenant, eth), bus.orders.merge(tenant, record("8")), return_exceptions=True
+    )
+    assert isinstance(refused, UnmergeableOrder)
+    assert isinstance(merged, OrderRecord)
 
 
 @pytest.mark.parametrize("fault", ["string", "no exchange", "rubbish", "member"])

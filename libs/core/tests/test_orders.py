@@ -85,10 +85,20 @@ def test_a_late_acknowledgement_hides_neither_terms_nor_fills() -> None:
         assert joined.order_source == "James"
 
 
-def test_two_orders_are_never_joined() -> None:
-    """Records of different orders are an error of the caller."""
-    with pytest.raises(ValueError, match="not the same order"):
-        join(OrderRecord(Order(id="1"), "binance", 1), OrderRecord(Order(id="2"), "binance", 1))
+@pytest.mark.parametrize(
+    "other",
+    [
+        OrderRecord(Order(id="2", symbol="KCS/USDT"), "binance", 1),
+        OrderRecord(Order(id="1", symbol="ETH/USDT"), "binance", 1),
+        OrderRecord(Order(id="1", symbol="KCS/USDT"), "kucoin", 1),
+    ],
+)
+def test_two_orders_are_never_joined(other: OrderRecord) -> None:
+    """Orders of different ids, symbols or exchanges are an error of the caller, whichever comes first."""
+    record = OrderRecord(Order(id="1", symbol="KCS/USDT"), "binance", 1)
+    for pair in ((record, other), (other, record)):
+        with pytest.raises(ValueError, match="not the same order"):
+            join(*pair)
 
 
 WILD = st.none() | st.sampled_from([Decimal(1), Decimal("NaN"), Decimal("-Infinity")])

@@ -24,7 +24,7 @@ class Beating:
         self.due = asyncio.Event()
         self.health = UnitHealthReporter("unit", changed=self.due.set, errors=ErrorLog())
         status = AgentStatus("tiny", AgentId("TINY"), ErrorLog(), self.due.set)
-        self.task = asyncio.create_task(HeartbeatSender(bus, status, lambda: [self.health], self.due).run())
+        self.task = asyncio.create_task(HeartbeatSender(bus, status, lambda: [self.health], list, self.due).run())
         self._bus = bus
 
     async def counts(self, messages: int) -> Heartbeat:

@@ -115,6 +115,21 @@ def test_what_libraries_log_comes_through_the_same(configure: Configure) -> None
     assert line["agent"] == "GATHERER"
 
 
+def test_a_failure_that_a_library_repeats_is_logged_once(configure: Configure) -> None:
+    """One line with its traceback, not one a second; another failure is another line, and so are those without one."""
+    stream = configure()
+    library = logging.getLogger("some.pool")
+    for error in (OSError("refused"), OSError("refused again"), ValueError("something else")):
+        try:
+            raise error
+        except (OSError, ValueError):
+            library.warning("connection %s failed", id(error), exc_info=True)
+    for _ in range(2):
+        library.warning("connection lost")
+    assert [line["event"].split()[-1] for line in lines(stream)] == ["failed", "failed", "lost", "lost"]
+    assert ["refused" in line.get("exception", "") for line in lines(stream)] == [True, False, False, False]
+
+
 def test_warnings_of_libraries_come_through_the_same(configure: Configure) -> None:
     """A Python warning becomes a line of the log."""
     stream = configure()

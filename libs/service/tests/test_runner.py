@@ -12,12 +12,21 @@ from structlog.testing import capture_logs
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.tasks import CancelledInside
 from millrace_core.config.common import BaseConfig
+from millrace_core.errors import ConfigInvalid, MillraceError, Problem
 from millrace_core.heartbeat import Heartbeat, UnitHealth
 from millrace_core.names import AgentId, config_key
 from millrace_service import Agent, Settings, UnitHealthReporter, run_agent
 
 ID = AgentId("TINY")
 PATIENCE_S = 10
+BANNED = -60
+"""The number of a unit that fails, and is to wait for a minute."""
+
+
+class Banned(MillraceError):
+    """An exchange asks for a long pause."""
+
+    retry_after_ms = 60_000
 
 
 class TinyConfig(BaseConfig):
@@ -35,12 +44,27 @@ class TinyAgent(Agent[TinyConfig, int]):
     def __init__(self) -> None:
         self.happened: list[str] = []
         self.fails: BaseException | None = None
+        self.own_work_of: list[AgentId] = []
+        self.own_work_fails = False
 
     def units(self, config: TinyConfig) -> Mapping[str, int]:
         """Return the units; a configuration of `environment` defect meets a defect of this agent."""
         if config.environment == "defect":
             raise KeyError("forgotten")
         return config.units
+
+    async def check(self, units: Mapping[str, int]) -> None:
+        """Find units with the number 13 wrong."""
+        if wrong := [key for key, number in units.items() if number == 13]:
+            raise ConfigInvalid(tuple(Problem(f"$.units.{key}", "is unlucky") for key in wrong))
+
+    async def own_work(self, bus: Bus, agent_id: AgentId) -> None:
+        """Note it, and fail the first time."""
+        self.own_work_of.append(agent_id)
+        if self.own_work_fails:
+            self.own_work_fails = False
+            raise OSError("no disk")
+        await super().own_work(bus, agent_id)
 
     async def started(self, bus: Bus) -> None:
         """Note it, or fail."""
@@ -55,6 +79,8 @@ class TinyAgent(Agent[TinyConfig, int]):
     async def run_unit(self, key: str, unit_config: int, health: UnitHealthReporter) -> None:
         """Live until cancelled."""
         self.happened.append(f"+{key}{unit_config}")
+        if unit_config == BANNED:
+            raise Banned("come back later")
         if unit_config < 0:
             raise OSError("no route")
         health.state("live")
@@ -145,6 +171,56 @@ async def test_a_defect_of_the_agent_in_reading_changes_nothing(running: Running
     beat = await running.shows(lambda beat: bool(beat.config_errors))
     assert "KeyError" in beat.config_errors[0].message
     assert running.agent.happened == ["started", "+a1"]
+
+
+async def test_a_mistake_that_takes_time_to_find_changes_nothing_that_runs(running: RunningAgent) -> None:
+    """What `check` finds is reported, also for an agent that is to stop; the first configuration is not checked."""
+    await running.configure({"a": 13})
+    await running.shows_live("a")
+    for status in ("started", "stopped"):
+        await running.configure({"a": 13, "b": 1}, agent={"id": "TINY", "status": status})
+        beat = await running.shows(lambda beat: bool(beat.config_errors))
+        assert beat.config_errors[0].path == "$.units.a"
+        assert [unit.name for unit in beat.units] == ["a"]
+        await running.configure({"a": 1})
+        await running.shows(lambda beat: not beat.config_errors)
+    await running.shows_live("a")
+
+
+async def test_a_unit_is_run_afresh_on_request(running: RunningAgent, bus: Bus) -> None:
+    """It need not have changed, and the others go on; a request for a unit that does not exist harms nobody."""
+    await running.configure({"a": 1, "b": 1})
+    await running.shows_live("a", "b")
+    del running.agent.happened[:]
+    async with asyncio.timeout(PATIENCE_S):
+        while not await bus.request_restart(ID, "c"):
+            await asyncio.sleep(0.02)
+    assert await bus.request_restart(ID, "a")
+    async with asyncio.timeout(PATIENCE_S):
+        while "+a1" not in running.agent.happened:
+            await asyncio.sleep(0.02)
+    assert running.agent.happened == ["-a1", "+a1"]
+    await running.shows_live("a", "b")
+
+
+async def test_a_unit_that_waits_after_a_failure_is_run_at_once_on_request(running: RunningAgent, bus: Bus) -> None:
+    """Nobody waits for the end of a long pause who has mended the cause."""
+    await running.configure({"a": BANNED})
+    await running.shows(lambda beat: bool(beat.units) and beat.units[0].state == "failed")
+    async with asyncio.timeout(PATIENCE_S):
+        while running.agent.happened.count(f"+a{BANNED}") < 2:
+            await bus.request_restart(ID, "a")
+            await asyncio.sleep(0.02)
+
+
+async def test_own_work_that_fails_is_done_again(running: RunningAgent) -> None:
+    """What an agent does beside its units is kept running as they are, and its errors are reported."""
+    running.agent.own_work_fails = True
+    beat = await running.shows(lambda beat: bool(beat.last_errors))
+    assert (beat.last_errors[0].where, beat.last_errors[0].message) == ("own work", "OSError: no disk")
+    async with asyncio.timeout(PATIENCE_S):
+        while running.agent.own_work_of != [ID, ID]:
+            await asyncio.sleep(0.02)
 
 
 async def test_stopped_stops_the_work_and_not_the_process(running: RunningAgent) -> None:

@@ -11,11 +11,13 @@ from millrace_strategy import (
     BookEvent,
     Context,
     Event,
+    EventTooSlow,
     HookResult,
     StartEvent,
     StopEvent,
     Strategy,
-    StrategyFaulty,
+    StrategyLimits,
+    TooManyErrors,
     TradesEvent,
 )
 from millrace_strategy.testing import StrategyHarness
@@ -185,9 +187,59 @@ def test_a_strategy_is_given_up_after_too_many_errors_in_a_row() -> None:
     for _ in range(5):
         harness.feed_trades(EXCHANGE, SYMBOL, [trade("bad")])
     assert len(harness.errors) == 3
-    assert isinstance(harness.host.given_up, StrategyFaulty)
+    assert isinstance(harness.host.given_up, TooManyErrors)
     assert "3 errors in a row" in str(harness.host.given_up)
     assert harness.strategy.stopped
+    assert harness.host.is_ended
+
+
+@pytest.mark.parametrize(("pause_ms", "is_stopped"), [(1_000, True), (15_000, False)])
+def test_a_strategy_is_given_up_after_too_many_errors_in_a_minute(pause_ms: int, is_stopped: bool) -> None:
+    """Whatever succeeds in between; errors that are longer ago do not count."""
+    limits = StrategyLimits(errors_per_minute=5)
+    harness = started(failing(lambda: ValueError("mine")), limits=limits, tolerate_errors=True)
+    for _ in range(20):
+        for name in ("bad", "good"):
+            harness.feed_trades(EXCHANGE, SYMBOL, [trade(name)])
+        harness.advance(pause_ms)
+    assert harness.host.is_ended is is_stopped
+    assert len(harness.errors) == (6 if is_stopped else 20)
+    if is_stopped:
+        assert "6 errors within 60 s" in str(harness.host.given_up)
+        assert harness.host.given_up is not None
+        assert harness.host.given_up.__cause__ is harness.errors[-1]
+
+
+def test_a_strategy_is_given_up_after_a_hook_that_took_too_long() -> None:
+    """The hook cannot be interrupted, but it is the last one before `on_stop`; the text names it and its time."""
+
+    class Heavy(_Recorder):
+        def on_trades(self, event: TradesEvent) -> None:
+            harness.host.advance(float(event.trades[0].id or 0))
+
+    harness = started(Heavy, limits=StrategyLimits(event_ms=500))
+    harness.feed_trades(EXCHANGE, SYMBOL, [trade("500")])
+    assert harness.host.given_up is None
+    harness.feed_trades(EXCHANGE, SYMBOL, [trade("501")])
+    assert isinstance(harness.host.given_up, EventTooSlow)
+    assert "on_trades took 501 ms for one event; its limit is 500 ms" in str(harness.host.given_up)
+    assert isinstance(harness.strategy.calls[-1][1], StopEvent)
+    assert harness.host.is_ended
+
+
+async def test_a_hook_that_waits_for_too_long_is_cut_off() -> None:
+    """A hook that would wait for ever ends at its limit, where it waits; then `on_stop` is called."""
+    harness = started(_Slow, limits=StrategyLimits(event_ms=500), tolerate_errors=True)
+    feed(harness, 10.0)
+    await harness.run_hooks()
+    harness.advance(499)
+    await harness.run_hooks()
+    assert harness.host.given_up is None
+    harness.advance(1)
+    await harness.run_hooks()
+    assert isinstance(harness.host.given_up, EventTooSlow)
+    assert isinstance(harness.host.given_up.__cause__, TimeoutError)
+    assert harness.strategy.seen == [("book", (10.0, 1.0), 1), "stop"]
     assert harness.host.is_ended
 
 

@@ -1,15 +1,22 @@
+from collections.abc import Iterable
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from millrace_core.market import Balance
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
-from millrace_core.orders import Order, OrderRecord
-from millrace_strategy import Context, Event, OrderEvent, ResponseEvent, StatusEvent, Strategy
+from millrace_core.orders import Order, OrderKey, OrderRecord
+from millrace_strategy import Context, Event, OrderEvent, ResponseEvent, StatusEvent, Strategy, StrategyOrder
 from millrace_strategy.testing import StrategyHarness
 
 EXCHANGE, SYMBOL = ExchangeId("binance"), Symbol("KCS/USDT")
+SEVEN = OrderKey(EXCHANGE, SYMBOL, "7")
+
+
+def ids(orders: Iterable[StrategyOrder]) -> list[str]:
+    return [order.id for order in orders]
 
 
 class _Recorder(Strategy):
@@ -22,7 +29,7 @@ class _Recorder(Strategy):
 
     def handle(self, event: Event) -> None:
         self.events.append(event)
-        self.open_then.append(self.open_order_ids)
+        self.open_then.append(ids(self.orders.open))
 
 
 @pytest.fixture
@@ -60,11 +67,11 @@ def test_a_fill_that_comes_before_the_answer_is_not_lost(harness: StrategyHarnes
     """The update of an unknown order is looked up; the answer then shows the order with its fill."""
     buy(harness)
     harness.feed_order(EXCHANGE, order(filled=1))
-    assert harness.host.looked_up == ["7"]
+    assert harness.host.looked_up == [SEVEN]
     assert kinds(harness) == []
     harness.answer(harness.requests[0], "done", order=order())
-    assert harness.strategy.orders["7"].filled == Decimal(1)
-    assert harness.strategy.open_order_ids == ["7"]
+    assert harness.strategy.orders[SEVEN].filled == Decimal(1)
+    assert ids(harness.strategy.orders.open) == ["7"]
 
 
 def test_what_redis_says_of_an_unknown_order_decides(harness: StrategyHarness) -> None:
@@ -73,7 +80,7 @@ def test_what_redis_says_of_an_unknown_order_decides(harness: StrategyHarness) -
         harness.feed_order(EXCHANGE, order(order_id=order_id))
         found = OrderRecord(order=order(order_id=order_id), exchange=EXCHANGE, updated=1, order_source=source)
         harness.runtime.order_found(found)
-    assert harness.strategy.open_order_ids == ["7"]
+    assert ids(harness.strategy.orders.open) == ["7"]
 
 
 def test_orders_of_an_earlier_life_are_known_at_the_start() -> None:
@@ -92,7 +99,7 @@ def test_an_answer_to_a_request_of_an_earlier_life_is_ours_by_its_source(harness
     harness.runtime.response(EXCHANGE, Action("createOrder"), SYMBOL, response)
     harness.host.run()
     assert kinds(harness) == [ResponseEvent, OrderEvent]
-    assert harness.strategy.open_order_ids == ["7"]
+    assert ids(harness.strategy.orders.open) == ["7"]
 
 
 def test_answers_to_others_are_not_reported(harness: StrategyHarness) -> None:
@@ -112,8 +119,7 @@ def test_our_order_cancelled_by_another_is_reported_and_stays_ours(harness: Stra
     harness.runtime.response(EXCHANGE, Action("cancelOrder"), SYMBOL, response)
     harness.host.run()
     assert kinds(harness) == [ResponseEvent, OrderEvent, OrderEvent]
-    assert harness.strategy.orders["7"].status == "canceled"
-    assert harness.strategy.orders.record("7").order_source == "Recorder"
+    assert harness.strategy.orders[SEVEN].status == "canceled"
 
 
 def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> None:
@@ -123,7 +129,35 @@ def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> No
     harness.runtime.open_orders(EXCHANGE, SYMBOL, [order()])
     assert harness.host.looked_up == []
     harness.runtime.open_orders(EXCHANGE, SYMBOL, [])
-    assert harness.host.looked_up == ["7"]
+    assert harness.host.looked_up == [SEVEN]
+
+
+def test_orders_of_one_number_are_not_mistaken_for_each_other(harness: StrategyHarness) -> None:
+    """Each answer makes its own order, also if it names no symbol; only the order that is not listed is looked up."""
+    eth = Symbol("ETH/USDT")
+    for exchange, symbol in ((EXCHANGE, SYMBOL), (EXCHANGE, eth), (ExchangeId("kucoin"), SYMBOL)):
+        harness.strategy.trader.create_order(
+            exchange=exchange, symbol=symbol, side="buy", type="limit", amount=2, price=10
+        )
+        harness.answer(harness.requests[-1], "done", order=replace(order(), symbol=None))
+    assert len(harness.strategy.orders.open) == 3
+    harness.feed_order(EXCHANGE, replace(order("closed", filled=2), symbol=eth))
+    assert {order.key for order in harness.strategy.orders.open} == {SEVEN, OrderKey("kucoin", SYMBOL, "7")}
+    assert harness.strategy.orders[SEVEN].filled == 0
+    harness.runtime.open_orders(ExchangeId("kucoin"), SYMBOL, [order()])
+    assert harness.host.looked_up == []
+    harness.runtime.open_orders(EXCHANGE, SYMBOL, [])
+    assert harness.host.looked_up == [SEVEN]
+
+
+def test_a_report_that_names_no_symbol_is_looked_up(harness: StrategyHarness) -> None:
+    """An account-wide cancel-all may name orders without their symbol: Redis knows which they are."""
+    buy(harness)
+    harness.answer(harness.requests[0], "done", order=order())
+    response = Response(request_id="b" * 32, status="done", orders=[replace(order("canceled"), symbol=None)])
+    harness.runtime.response(EXCHANGE, Action("cancelAllOrders"), None, response)
+    assert harness.host.looked_up == [(EXCHANGE, None, "7")]
+    assert len(harness.strategy.orders.open) == 1
 
 
 def test_a_stream_reports_its_status_only_when_it_changes(harness: StrategyHarness) -> None:

@@ -9,7 +9,7 @@ from millrace_core.messages import encode
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, parse_request
 from millrace_core.trace import Trace
-from millrace_strategy import BookEvent, ResponseEvent, Strategy, StrategyStopped
+from millrace_strategy import AnswerOverdue, BookEvent, ResponseEvent, StartEvent, Strategy, StrategyStopped
 from millrace_strategy.testing import StrategyHarness
 from millrace_strategy.virtual_host import START_MS
 
@@ -33,8 +33,8 @@ def test_every_request_is_one_that_an_executor_accepts() -> None:
     harness = started()
     trader = harness.strategy.trader
     buy(harness, post_only=True, params={"a": 1})
-    trader.cancel_order("7", exchange=EXCHANGE, symbol=SYMBOL)
-    trader.edit_order("7", exchange=EXCHANGE, symbol=SYMBOL, price=Decimal("9.9"))
+    trader.cancel_order((EXCHANGE, SYMBOL, "7"))
+    trader.edit_order((EXCHANGE, SYMBOL, "7"), price=Decimal("9.9"))
     trader.cancel_all_orders(exchange=EXCHANGE, symbol=SYMBOL)
     parsed = [parse_request(encode(request)) for request in harness.requests]
     assert [type(request) for request in parsed] == [CreateOrder, CancelOrder, EditOrder, CancelAllOrders]
@@ -119,6 +119,58 @@ async def test_waiting_ends_with_the_strategy() -> None:
     assert len(harness.requests) == 1
 
 
+@pytest.mark.parametrize(("wait", "limit_ms"), [({}, 30_000), ({"within_ms": 100}, 100)])
+async def test_no_answer_is_waited_for_without_end(wait: dict[str, float], limit_ms: int) -> None:
+    """After 30 s, or as long as asked for, waiting raises what is known; the answer still counts when it comes."""
+    harness = started()
+    pending = buy(harness)
+    first, final = (asyncio.ensure_future(each(**wait)) for each in (pending.first, pending.final))
+    await asyncio.sleep(0)
+    harness.advance(limit_ms - 1)
+    harness.answer(pending.request, "unknown")
+    assert (await first).status == "unknown"
+    assert not final.done()
+    harness.advance(1)
+    with pytest.raises(AnswerOverdue, match="the executor does not know its outcome yet; it may have been carried out"):
+        await final
+    harness.accept(pending.request)
+    assert (await pending).status == "done"
+
+
+async def test_an_answer_that_no_executor_gives_is_overdue() -> None:
+    """The error says that nobody acknowledged the request, and is a `TimeoutError` too."""
+    harness = started()
+    waiting = asyncio.ensure_future(buy(harness).first())
+    await asyncio.sleep(0)
+    harness.advance(30_000)
+    with pytest.raises(TimeoutError, match="after 30 s: no executor has acknowledged it"):
+        await waiting
+
+
+def test_requests_are_the_same_in_every_run_of_a_test() -> None:
+    """Ids, times and traces included: a test may compare whole requests."""
+
+    class Busy(Strategy):
+        def on_start(self, event: StartEvent) -> None:
+            self.every(100, lambda: self._again())
+
+        def _again(self) -> None:
+            buy(harness)
+
+        def on_order_book(self, event: BookEvent) -> None:
+            self.trader.cancel_order((EXCHANGE, SYMBOL, "7"))
+
+    runs = []
+    for _ in range(2):
+        harness = started(Busy)
+        harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)], asks=[(2.0, 1.0)])
+        harness.advance(1_000)
+        runs.append(list(harness.requests))
+    assert runs[0] == runs[1]
+    assert len({request.request_id for request in runs[0]}) == 11
+    assert all(is_request_id(request.request_id or "") for request in runs[0])
+
+
 async def test_a_hook_may_wait_for_its_answer() -> None:
     """While it waits the answer arrives, and its orders are up to date when it goes on."""
 
@@ -127,7 +179,7 @@ async def test_a_hook_may_wait_for_its_answer() -> None:
             response = await self.trader.create_order(
                 exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="limit", amount=1, price=1
             )
-            self.seen = (response.status, list(self.open_order_ids))
+            self.seen = (response.status, [order.id for order in self.orders.open])
 
     harness = started(Waiting)
     harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)], asks=[(2.0, 1.0)])
@@ -145,5 +197,5 @@ def test_a_number_that_is_not_finite_is_refused_at_once(number: Any) -> None:
     with pytest.raises(ValueError, match="amount"):
         trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="market", amount=number)
     with pytest.raises(ValueError, match="price"):
-        trader.edit_order("1", exchange=EXCHANGE, symbol=SYMBOL, amount=1, price=number)
+        trader.edit_order((EXCHANGE, SYMBOL, "1"), amount=1, price=number)
     assert harness.requests == []

@@ -1,6 +1,7 @@
 """What agents say of themselves, over real HTTP and as server-sent events."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from millrace_api.access.principal import Principal
 from millrace_api.agents import view_for
 from millrace_core.clock import now_ms
-from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth
+from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth, WorkerHealth
 from millrace_core.names import PUBLIC, AgentId
 
 
@@ -29,6 +30,7 @@ def heartbeat(tenant: Any, other: Any) -> Callable[..., Heartbeat]:
             "sent_at": now_ms(),
             "version": "1",
             "units": units,
+            "workers": [WorkerHealth(name, "live", 1) for name in ("1", f"{tenant}.Quoter", f"{other}.Quoter")],
             "warnings": [f"$.exchanges.{other}.kucoin.secret is in plain text"],
             "last_errors": [ErrorReport(1, f"{other}.kucoin.watchTrades.KCS/USDT", "lost")],
         }
@@ -41,6 +43,7 @@ def test_of_other_tenants_work_nothing_is_seen(heartbeat: Any, tenant: Any, othe
     """Their units, errors and what is said of their configuration are left out; the operator sees all."""
     seen = view_for(Principal(tenant, "admin", "1", "x"), heartbeat())
     assert {unit.name.partition(".")[0] for unit in seen.units} == {tenant, PUBLIC}
+    assert [worker.name for worker in seen.workers] == [f"{tenant}.Quoter"]
     assert other not in repr(seen)
     idle = view_for(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
     assert other not in repr(idle)
@@ -80,3 +83,39 @@ async def test_changes_are_reported_as_they_happen(
                 else:
                     break
     assert reported == [("agent", "running"), ("agent", "stopped"), ("gone", None)]
+
+
+async def test_a_unit_is_restarted_by_its_tenant_or_the_operator(
+    api: Any, admin: Any, bus: Any, heartbeat: Any, tenant: Any, other: Any
+) -> None:
+    """The agent receives the unit's name; public units are the operator's, and other tenants' do not exist."""
+    beat = heartbeat()
+    await bus.heartbeat(beat)
+    path, (own, others, public) = f"/api/v1/agents/{beat.id}/restart", [{"unit": unit.name} for unit in beat.units]
+    unheard = await admin.post(path, json=own)
+    assert (unheard.status_code, unheard.headers["Retry-After"]) == (503, "2")
+    async with contextlib.aclosing(bus.restart_requests(AgentId(beat.id))) as requests:
+        received = asyncio.create_task(anext(requests))
+        async with asyncio.timeout(10):
+            while (found := await admin.post(path, json=own)).status_code == 503:
+                await asyncio.sleep(0.02)
+        assert (found.status_code, found.json()) == (202, own)
+        assert await asyncio.wait_for(received, 10) == own["unit"]
+        assert (await admin.post(path, json=public)).status_code == 403
+        assert (await admin.post(path, json=others)).status_code == 404
+        async with api.client(await api.token(tenant, "trade")) as client:
+            assert (await client.post(path, json=own)).status_code == 403
+        async with api.client(await api.token(PUBLIC)) as operator:
+            assert (await operator.post(path, json=public)).status_code == 202
+        assert await asyncio.wait_for(anext(requests), 10) == public["unit"]
+
+
+async def test_a_unit_that_does_not_exist_is_not_restarted(admin: Any, bus: Any, heartbeat: Any, tenant: Any) -> None:
+    """The answer suggests a near name, of those that the caller may see; so of an agent that does not run."""
+    beat = heartbeat()
+    await bus.heartbeat(beat)
+    wrong = {"unit": f"{tenant}.kucoin.watchTrade.KCS/USDT"}
+    found = await admin.post(f"/api/v1/agents/{beat.id}/restart", json=wrong)
+    assert found.status_code == 404
+    assert f"did you mean {tenant}.kucoin.watchTrades.KCS/USDT" in found.json()["detail"]
+    assert (await admin.post(f"/api/v1/agents/NONE-{tenant}/restart", json=wrong)).status_code == 404

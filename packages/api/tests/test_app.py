@@ -162,7 +162,7 @@ def _operation(document: Any, call: tuple[str, str, str]) -> str:
 def _needed(method: str, template: str) -> str | None:
     if template.endswith(READABLE_POSTS):
         return None
-    if template.endswith(("/rollback", "/audit")) or "/tokens" in template:
+    if template.endswith(("/rollback", "/restart", "/audit")) or "/tokens" in template:
         return "admin"
     return NEEDS.get(method)
 

@@ -1,15 +1,21 @@
 import io
+import itertools
+from decimal import Decimal
 
+import pytest
 from rich.console import Console
 
-from millrace_cli.dashboard import closing_words, render
-from millrace_cli.picture import Picture, SeenError, StreamView
-from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth
-from millrace_core.names import StreamName
-from millrace_core.orders import Order
+from millrace_cli.dashboard import render
+from millrace_cli.picture import LATE_MS, Picture, SeenError, SeenHalt, StreamView
+from millrace_cli.recent_latency import WINDOW_S
+from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth, WorkerHealth
+from millrace_core.names import StreamName, Tenant
+from millrace_core.orders import Order, OrderKey
 from millrace_core.states import BookState
 from millrace_core.trace import Trace
 
+NOW_MS = 1_800_000_000_000
+ORDERS = StreamName.parse("stream.StrankaXY.binance.watchOrders.KCS/USDT")
 BOOK = StreamName.parse("stream.PUBLIC.binance.watchOrderBook.ETH/BTC")
 
 
@@ -22,33 +28,41 @@ def picture_with_book() -> tuple[Picture, StreamView]:
     return picture, view
 
 
-def heartbeat(*errors: ErrorReport, started_at: int = 1) -> Heartbeat:
+def heartbeat(
+    *errors: ErrorReport, started_at: int = 1, sent_at: int = NOW_MS, workers: list[WorkerHealth] | None = None
+) -> Heartbeat:
     return Heartbeat(
         id="GATHERER",
         kind="gatherer",
         state="running",
         pid=1,
         started_at=started_at,
-        sent_at=1,
+        sent_at=sent_at,
         version="0",
         units=[UnitHealth("PUBLIC.binance.watchTrades.ETH/BTC", "stale", 1)],
         last_errors=list(errors),
+        workers=workers or [],
     )
 
 
+def screen(picture: Picture, width: int = 80, height: int = 24, tokens: tuple[str, ...] = ()) -> list[str]:
+    """The lines that a terminal of this size shows."""
+    console = Console(width=width, height=height, record=True, file=io.StringIO())
+    console.print(render(picture, 110.0, NOW_MS, "API http://127.0.0.1:8081/api/v1", tokens))
+    return console.export_text().splitlines()[:height]
+
+
 def text_of(picture: Picture) -> str:
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(render(picture, 110.0, "everything runs here"), closing_words(picture))
-    return console.export_text()
+    return "\n".join(screen(picture, 160, 60))
 
 
 def test_a_run_is_counted() -> None:
     """Messages, orders, answers and hops end up in the report, with the time until the first of each."""
     picture, view = picture_with_book()
     picture.saw_message(view, Trace(exchange=0, received=2_000_000, published=3_000_000), 101.5)
-    picture.saw_answer("done", None, "create", Trace(published=3_000_000, delivered=4_000_000), 7)
-    picture.saw_order(Order(id="1", status="open"), 102.0)
-    picture.saw_order(Order(id="1", status="closed", filled="1"), 103.0)
+    picture.saw_answer("done", None, "create", Trace(published=3_000_000, delivered=4_000_000), 101.6, 7)
+    picture.saw_order(ORDERS, Order(id="1", status="open"), 102.0, 1)
+    picture.saw_order(ORDERS, Order(id="1", status="closed", filled=Decimal(1)), 103.0, 2)
     report = picture.report(110.0)
     assert (report["messages"], report["liveBooksAfterSeconds"], report["filledOrderAfterSeconds"]) == (1, 1.5, 3.0)
     assert (report["orders"], report["answers"]) == ({"closed": 1}, {"done": 1})
@@ -60,19 +74,108 @@ def test_a_run_is_counted() -> None:
 def test_a_final_order_stays_final() -> None:
     """A late message of an earlier state does not open it again."""
     picture = Picture(0.0)
-    picture.saw_order(Order(id="1", status="canceled"), 1.0)
-    picture.saw_order(Order(id="1", status="open"), 2.0)
-    assert picture.orders == {"1": "canceled"}
+    picture.saw_order(ORDERS, Order(id="1", status="canceled"), 1.0, 1)
+    picture.saw_order(ORDERS, Order(id="1", status="open"), 2.0, 2)
+    assert picture.order_counts() == {"canceled": 1}
+
+
+def test_orders_of_two_symbols_with_one_number_are_two() -> None:
+    """Exchanges number each symbol's orders by themselves; a tenant or an exchange more makes yet another order."""
+    picture = Picture(0.0)
+    names = [
+        f"stream.{tenant}.{exchange}.watchOrders.{symbol}"
+        for tenant, exchange, symbol in itertools.product(("A", "B"), ("binance", "kucoin"), ("ETH/BTC", "KCS/USDT"))
+    ]
+    for name in names:
+        picture.saw_order(StreamName.parse(name), Order(id="7", status="open"), 1.0, 1)
+    picture.saw_order(StreamName.parse(names[0]), Order(id="7", status="closed"), 2.0, 2)
+    assert picture.order_counts() == {"open": len(names) - 1, "closed": 1}
+    assert (Tenant("A"), OrderKey("binance", "ETH/BTC", "7")) in picture.orders
+
+
+def test_a_rejected_order_is_no_error() -> None:
+    """What a limit or the exchange refuses is an answer; what failed is an error."""
+    picture = Picture(0.0)
+    picture.saw_answer("rejected", "InsufficientFunds: too little", "create", Trace(), 1.0, 1)
+    assert (picture.error_count, picture.last_rejection) == (0, "InsufficientFunds: too little")
+    picture.saw_answer("failed", "NetworkError: gone", "create", Trace(), 1.0, 1)
+    assert picture.error_count == 1
+
+
+def test_latencies_are_those_of_the_last_minute() -> None:
+    """A slow start does not stay on the screen; the report is of the whole run."""
+    picture, view = picture_with_book()
+    picture.saw_message(view, Trace(received=0, published=900_000_000), 100.0)
+    picture.saw_message(view, Trace(received=0, published=1_000_000), 100.0 + WINDOW_S + 10)
+    recent = picture.recent.hops(100.0 + WINDOW_S + 10)["received→published"]
+    assert recent.count == 1
+    assert recent.percentile(99) == pytest.approx(1e6, rel=0.05)
+    assert picture.report(200.0)["latencyMs"]["received→published"]["count"] == 2
+
+
+def test_an_agent_without_a_fresh_heartbeat_is_dead() -> None:
+    """One that is gone, or too old, as of an agent that was killed."""
+    picture = Picture(0.0)
+    picture.saw_heartbeats([heartbeat()])
+    assert picture.dead(NOW_MS + LATE_MS) == {}
+    assert picture.dead(NOW_MS + LATE_MS + 1).keys() == {"GATHERER"}
+    picture.saw_heartbeats([])
+    assert picture.dead(NOW_MS).keys() == {"GATHERER"}
+    assert "DEAD     GATHERER" in text_of(picture)
+    picture.saw_heartbeats([heartbeat(started_at=2)])
+    assert picture.dead(NOW_MS) == {}
+
+
+def test_workers_that_failed_or_were_replaced_are_named() -> None:
+    """With the reason, and how often."""
+    picture = Picture(0.0)
+    workers = [
+        WorkerHealth("T.Loops", "failed", 1, detail="it did not answer for 10 s"),
+        WorkerHealth("T.Leaks", "live", 1, replaced=2),
+        WorkerHealth("T.Good", "live", 1),
+    ]
+    picture.saw_heartbeats([heartbeat(workers=workers)])
+    shown = text_of(picture)
+    assert "GATHERER worker T.Loops: it did not answer for 10 s" in shown
+    assert "GATHERER worker T.Leaks, 2 times" in shown
+    assert "T.Good" not in shown
+
+
+def test_a_small_terminal_shows_what_matters() -> None:
+    """80 columns and 24 lines: halts and errors first, then own orders, then latency; nothing is cut at the right."""
+    picture, view = picture_with_book()
+    picture.saw_heartbeats([heartbeat(ErrorReport(NOW_MS, "T.binance.watchTrades.ETH/BTC", "the exchange said no"))])
+    picture.halts = [SeenHalt(Tenant("StrankaXY"), "binance/*", NOW_MS, "too much lost", "operator")]
+    for number in range(30):
+        order = Order(id=str(number), status="open", side="buy", amount=Decimal("0.50"), price=Decimal("12.345"))
+        picture.saw_order(ORDERS, order, 101.0, NOW_MS - 1_000 * number)
+    hops = dict.fromkeys(("exchange", "received", "published", "delivered", "decided", "accepted", "sent"), 1)
+    picture.saw_message(view, Trace(exchange=1, received=2_000_000, published=3_000_000), 105.0)
+    picture.saw_answer("done", None, "create", Trace(**hops, acknowledged=9_000_000), 105.0, 1)
+    lines = screen(picture)
+    assert all(len(line.rstrip()) <= 80 for line in lines)
+    text = "\n".join(lines)
+    places = [text.index(each) for each in ("HALTED", "the exchange said no", "Own orders", "last minute", "Agents")]
+    assert places == sorted(places)
+    assert "StrankaXY" in text
+    assert "sent→acknowledged" in text
+
+
+def test_tokens_are_shown_when_asked_for_only() -> None:
+    """The picture has them below the headline, or not at all."""
+    picture, _ = picture_with_book()
+    assert "mr_secret" in "\n".join(screen(picture, tokens=("token of T: mr_secret",)))
+    assert "mr_secret" not in text_of(picture)
 
 
 def test_an_error_in_a_heartbeat_counts_once() -> None:
     """Heartbeats repeat errors; only new ones are counted. A restarted agent starts from zero."""
     picture = Picture(0.0)
     first, second = ErrorReport(1, "unit", "broken"), ErrorReport(2, "unit", "again")
-    picture.saw_heartbeat(heartbeat(first))
-    picture.saw_heartbeat(heartbeat(first, second))
+    picture.saw_heartbeats([heartbeat(first)])
+    picture.saw_heartbeats([heartbeat(first, second)])
     assert picture.error_count == 2
-    picture.saw_heartbeat(heartbeat(first, started_at=2))
+    picture.saw_heartbeats([heartbeat(first, started_at=2)])
     assert picture.error_count == 3
 
 
@@ -88,10 +191,10 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
 def test_the_dashboard_shows_what_a_person_looks_for() -> None:
     """Best prices, whether the book is to be trusted, agents with trouble, errors in words."""
     picture, view = picture_with_book()
-    picture.saw_heartbeat(heartbeat())
+    picture.saw_heartbeats([heartbeat()])
     picture.saw_error(SeenError(1_000, "binance", "the exchange said no"))
     shown = text_of(picture)
-    for wanted in ("ETH/BTC", "10", "11", "live", "GATHERER", "stale", "the exchange said no", "everything runs here"):
+    for wanted in ("ETH/BTC", "10", "11", "live", "GATHERER", "STALE", "the exchange said no", "API http"):
         assert wanted in shown
     view.trusted = False
     assert "untrusted" in text_of(picture)

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from millrace_bus.server.ports import free_port
-from millrace_cli.processes import Processes, Service, listening
+from millrace_cli.processes import Processes, Service, ServiceEnded, listening
+from millrace_core.backoff import BackoffPolicy
 
 OBEDIENT = "import signal, time\nprint('up', flush=True)\nsignal.pause()\n"
 STUBBORN = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{OBEDIENT}"
@@ -23,15 +25,36 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+class Said:
+    """What was said of services, as it comes."""
+
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    def __call__(self, service: str, text: str) -> None:
+        """Note a line."""
+        self._lines.put_nowait((service, text))
+
+    async def next(self) -> tuple[str, str]:
+        """Return what is said next."""
+        return await asyncio.wait_for(self._lines.get(), 20)
+
+
+@pytest.fixture
+def said() -> Said:
+    """What is said of the services."""
+    return Said()
+
+
 async def is_up(log: Path) -> None:
     async with asyncio.timeout(10):
         while "up" not in (log.read_text() if log.exists() else ""):
             await asyncio.sleep(0.01)
 
 
-async def test_services_end_on_sigterm_and_the_stubborn_are_killed(modules: Path) -> None:
+async def test_services_end_on_sigterm_and_the_stubborn_are_killed(modules: Path, said: Said) -> None:
     """A service that does not end in time is named and killed."""
-    processes = Processes(modules)
+    processes = Processes(modules, said)
     for name in ("obedient", "stubborn"):
         await processes.start(Service(name, name))
         await is_up(modules / f"{name}.log")
@@ -40,7 +63,7 @@ async def test_services_end_on_sigterm_and_the_stubborn_are_killed(modules: Path
     assert processes.pids() == {}
 
 
-async def test_services_end_wave_by_wave_and_nobody_waits_for_the_stubborn(modules: Path) -> None:
+async def test_services_end_wave_by_wave_and_nobody_waits_for_the_stubborn(modules: Path, said: Said) -> None:
     """The second wave is ended when the first has ended, or when its share of the time is over."""
     (modules / "noting.py").write_text(
         "import signal, time\n"
@@ -49,7 +72,7 @@ async def test_services_end_wave_by_wave_and_nobody_waits_for_the_stubborn(modul
         "signal.sigwait([signal.SIGTERM])\n"
         "print(time.monotonic_ns(), flush=True)\n"
     )
-    processes = Processes(modules)
+    processes = Processes(modules, said)
     for name, module, ends in (("last", "noting", 2), ("first", "noting", 0), ("stubborn", "stubborn", 1)):
         await processes.start(Service(name, module, ends=ends))
         await is_up(modules / f"{name}.log")
@@ -58,14 +81,54 @@ async def test_services_end_wave_by_wave_and_nobody_waits_for_the_stubborn(modul
     assert first < last
 
 
-async def test_a_service_that_ends_by_itself_is_named(modules: Path) -> None:
-    """With its exit code."""
-    processes = Processes(modules)
+async def test_a_service_that_ends_by_itself_is_started_again_after_growing_pauses(modules: Path, said: Said) -> None:
+    """Each end is told with the exit code and the pause; the other services run on."""
+    processes = Processes(modules, said, BackoffPolicy(first_s=0.2, limit_s=5.0))
     await processes.start(Service("obedient", "obedient"))
+    obedient = processes.pids()["obedient"]
     await processes.start(Service("failing", "failing"))
-    ended = await processes.first_end()
-    assert (ended.name, ended.returncode) == ("failing", 3)
-    await processes.stop()
+    pauses = []
+    for _ in range(3):
+        name, text = await said.next()
+        assert (name, "exit code 3" in text, "starting it again" in text) == ("failing", True, True)
+        pauses.append(float(text.split()[-2]))
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > pauses[0]
+    assert processes.pids()["obedient"] == obedient
+    assert await processes.stop() == []
+
+
+async def test_a_killed_service_runs_again(modules: Path, said: Said) -> None:
+    """It is told by what it was ended, and has a new process."""
+    processes = Processes(modules, said, BackoffPolicy(first_s=0.05))
+    pid = await processes.start(Service("obedient", "obedient"))
+    await is_up(modules / "obedient.log")
+    os.kill(pid, signal.SIGKILL)
+    assert "SIGKILL" in (await said.next())[1]
+    async with asyncio.timeout(10):
+        while processes.pids().get("obedient") in (None, pid):
+            await asyncio.sleep(0.01)
+    assert await processes.stop() == []
+
+
+async def test_a_service_with_wrong_settings_is_not_started_again(modules: Path, said: Said) -> None:
+    """What to set is told once, from the service's own last line; with no service left, it is over."""
+    (modules / "choosy.py").write_text("import sys\nprint('set MILLRACE_COLOUR', flush=True)\nsys.exit(2)\n")
+    processes = Processes(modules, said, BackoffPolicy(first_s=0.05))
+    await processes.start(Service("choosy", "choosy"))
+    with pytest.raises(ServiceEnded):
+        await asyncio.wait_for(processes.until(asyncio.Event()), 20)
+    assert await said.next() == ("choosy", "cannot start, and is not started again: set MILLRACE_COLOUR")
+    assert await processes.stop() == []
+
+
+async def test_a_service_that_waits_to_be_started_again_ends_at_once(modules: Path, said: Said) -> None:
+    """Nobody waits for the pause to be over."""
+    processes = Processes(modules, said, BackoffPolicy(first_s=60.0, limit_s=60.0))
+    await processes.start(Service("failing", "failing"))
+    await said.next()
+    assert await asyncio.wait_for(processes.stop(), 5) == []
+    assert processes.pids() == {}
 
 
 async def test_a_service_ends_when_its_parent_is_killed(modules: Path) -> None:

@@ -74,3 +74,15 @@ def test_an_unknown_role_makes_no_token(url: str) -> None:
     found = _millrace("tokens", "create", "--tenant", "A", "--name", "X", "--role", "god", "--database-url", url)
     assert found.exit_code == 1
     assert "read, trade or admin" in found.output
+
+
+@pytest.mark.parametrize(
+    "command", [("export", "trades", "--tenant", "A"), ("tokens", "list"), ("tokens", "revoke", "x", "--tenant", "A")]
+)
+def test_without_a_database_none_is_made(url: str, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A wrong folder is told in one line, with the file that is missing, and stays as it was."""
+    out = ("--out", str(tmp_path / "trades.parquet")) if command[0] == "export" else ()
+    found = _millrace(*command, *out, "--database-url", url)
+    assert found.exit_code == 1
+    assert f"there is no database {tmp_path / 'millrace.db'}" in found.output
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +57,8 @@ class Line:
         """Number of requests that are still cut off, as if no server listened yet."""
         self.sockets = 0
         """How many were ever opened."""
+        self.requests: list[str] = []
+        """The path of every request that was passed on, but for sockets."""
         self._target = target
         self._open: set[web.WebSocketResponse] = set()
 
@@ -69,6 +74,7 @@ class Line:
             return web.Response()
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._relay(request)
+        self.requests.append(request.path)
         headers = {name: request.headers[name] for name in _END_TO_END_HEADERS if name in request.headers}
         async with (
             aiohttp.ClientSession(self._target) as session,
@@ -124,6 +130,38 @@ async def gatherer(redis: EmbeddedServer) -> AsyncIterator[None]:
     await running
 
 
+class GathererProcess:
+    """A gatherer as a process, which can be killed."""
+
+    def __init__(self, redis_url: str, log: Path) -> None:
+        self._environ = {**os.environ, "MILLRACE_REDIS_URL": redis_url}
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it."""
+        command = (sys.executable, "-m", "millrace_gatherer", "--agent-id", "GATHERER")
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, "--die-with-parent", str(os.getpid()), env=self._environ, stdout=log, stderr=log
+            )
+
+    async def kill(self) -> None:
+        """Kill it with -9."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+
+@pytest.fixture
+async def process(redis: EmbeddedServer, tmp_path: Path) -> AsyncIterator[GathererProcess]:
+    """A gatherer, not yet running."""
+    process = GathererProcess(redis.url, tmp_path / "gatherer.log")
+    yield process
+    await process.kill()
+
+
 class Reader:
     """Reads one stream, and keeps what it saw."""
 
@@ -174,12 +212,13 @@ async def read(bus: Bus) -> AsyncIterator[Callable[..., Reader]]:
 
 @pytest.fixture
 def configure(bus: Bus, line: Line) -> Callable[..., Any]:
-    """Writes the gatherer's configuration: symbols and data points of the tenant T."""
+    """Writes the gatherer's configuration: symbols and data points of the tenant T, and how many workers."""
 
-    async def configure(symbols: list[str], points: list[Any], **plan: Any) -> None:
+    async def configure(symbols: list[str], points: list[Any], workers: int = 0, **plan: Any) -> None:
         account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": line.url}}
         workplan = {"tenant": "T", "exchangeId": "binance", "assetPairs": symbols, "dataPoints": points, **plan}
-        config = {"agent": {"id": AGENT}, "exchanges": {"T": {"binance": account}}, "workplans": [workplan]}
+        exchanges = {"T": {"binance": account}}
+        config = {"agent": {"id": AGENT}, "exchanges": exchanges, "workplans": [workplan], "workers": workers}
         await bus.put_config(AGENT, json.dumps(config))
 
     return configure

@@ -2,18 +2,14 @@
 
 import asyncio
 import json
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from millrace_bus import Bus, EmbeddedServer
+from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.config.common import Credentials
 from millrace_core.ids import BEGINNING
@@ -27,38 +23,6 @@ from millrace_exchange import Exchange, open_exchange
 from millrace_simulator.server import Server
 
 SYMBOL, OWN = "ETH/BTC", "KCS/USDT"
-
-
-class GathererProcess:
-    """A gatherer as a process, which can be killed."""
-
-    def __init__(self, redis_url: str, log: Path) -> None:
-        self._environ = {**os.environ, "MILLRACE_REDIS_URL": redis_url}
-        self._log = log
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Start it."""
-        command = (sys.executable, "-m", "millrace_gatherer", "--agent-id", "GATHERER")
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, "--die-with-parent", str(os.getpid()), env=self._environ, stdout=log, stderr=log
-            )
-
-    async def kill(self) -> None:
-        """Kill it with -9."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(signal.SIGKILL)
-            await process.wait()
-
-
-@pytest.fixture
-async def process(redis: EmbeddedServer, tmp_path: Path) -> AsyncIterator[GathererProcess]:
-    """A gatherer, not yet running."""
-    process = GathererProcess(redis.url, tmp_path / "gatherer.log")
-    yield process
-    await process.kill()
 
 
 @pytest.fixture
@@ -96,7 +60,7 @@ async def venue_trades(simulator: Server, first: int, last: int) -> list[tuple[i
 
 
 async def test_trades_made_while_nobody_watched_stand_in_the_journal(
-    configure: Any, read: Any, bus: Bus, simulator: Server, process: GathererProcess
+    configure: Any, read: Any, bus: Bus, simulator: Server, process: Any
 ) -> None:
     """Killed again and again with the market going on: over all epochs each trade is there once, in order."""
     await configure([SYMBOL], ["watchTrades"])
@@ -127,7 +91,7 @@ async def _bought(bus: Bus, account: Exchange) -> tuple[str, str]:
 
 
 async def test_what_became_of_the_account_meanwhile_is_published(
-    configure: Any, read: Any, bus: Bus, account: Exchange, process: GathererProcess
+    configure: Any, read: Any, bus: Bus, account: Exchange, process: Any
 ) -> None:
     """An open order that ended, one that came and went, its trade and what is left: all of it as deltas."""
     await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])

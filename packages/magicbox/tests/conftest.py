@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +39,21 @@ class Venue:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._book = OrderBook()
-        self._open: dict[str, Order] = {}
+        self._open: dict[tuple[str, str], Order] = {}
+        self._orders: dict[str, StreamWriter] = {}
         self._answers: dict[StreamName, StreamWriter] = {}
         self._books = bus.writer(self._name("watchOrderBook"), self._book_snapshot)
-        self._orders = bus.writer(self._name("watchOrders"), self._orders_snapshot)
         self._reader = bus.request_reader([TENANT], consumer="EXECUTOR")
 
     async def open(self) -> None:
         """Open the streams."""
         await self._books.open()
-        await self._orders.open()
+        await self._orders_writer(SYMBOL)
 
     async def close(self) -> None:
         """Close them."""
         await self._reader.close()
-        for writer in (self._books, self._orders, *self._answers.values()):
+        for writer in (self._books, *self._orders.values(), *self._answers.values()):
             await writer.close()
 
     def tell_book(self, bid: float, ask: float) -> None:
@@ -102,16 +103,26 @@ class Venue:
         """Report an order as the gatherer does: join its hash, then publish; return the order."""
         order = msgspec.structs.replace(order, last_update_timestamp=now_ms(), **fields)
         await self._bus.orders.merge(TENANT, OrderRecord(order=order, exchange=EXCHANGE, updated=now_ms()))
+        symbol = order.symbol or SYMBOL
         if order.is_final:
-            self._open.pop(order.id, None)
+            self._open.pop((symbol, order.id), None)
         else:
-            self._open[order.id] = order
+            self._open[symbol, order.id] = order
+        await self._orders_writer(symbol)
         self.publish_order(order)
         return order
 
     def publish_order(self, order: Order) -> None:
         """Publish an order without joining its hash."""
-        self._orders.delta(OrdersDelta([order]))
+        self._orders[order.symbol or SYMBOL].delta(OrdersDelta([order]))
+
+    async def _orders_writer(self, symbol: str) -> StreamWriter:
+        if symbol not in self._orders:
+            name = StreamName(TENANT, EXCHANGE, Action("watchOrders"), Symbol(symbol))
+            writer = self._bus.writer(name, partial(self._orders_snapshot, symbol))
+            await writer.open()
+            self._orders[symbol] = writer
+        return self._orders[symbol]
 
     async def _answer_writer(self, action: str, symbol: str | None) -> StreamWriter:
         name = StreamName(TENANT, EXCHANGE, Action(action), None if symbol is None else Symbol(symbol))
@@ -129,8 +140,8 @@ class Venue:
             bids=book.bids.levels(), asks=book.asks.levels(), as_of=str(as_of), checksum=book.checksum()
         )
 
-    def _orders_snapshot(self, as_of: MessageId) -> OrdersSnapshot:
-        return OrdersSnapshot(orders=list(self._open.values()), as_of=str(as_of))
+    def _orders_snapshot(self, symbol: str, as_of: MessageId) -> OrdersSnapshot:
+        return OrdersSnapshot(orders=[o for (of, _), o in self._open.items() if of == symbol], as_of=str(as_of))
 
 
 class Magicbox:
@@ -141,15 +152,15 @@ class Magicbox:
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, *plugins: dict[str, Any]) -> None:
+    async def start(self, *plugins: dict[str, Any], subscriptions: Any = SUBSCRIPTIONS) -> None:
         """Start it with these plugins."""
-        await self.configure(*plugins)
+        await self.configure(*plugins, subscriptions=subscriptions)
         settings = Settings(agent_id=AGENT, redis_url=self._server.url)
         self._task = asyncio.create_task(run_agent(MagicboxAgent(self.folder), settings, stop=self._stop))
 
-    async def configure(self, *plugins: dict[str, Any]) -> None:
+    async def configure(self, *plugins: dict[str, Any], subscriptions: Any = SUBSCRIPTIONS) -> None:
         """Write a configuration with these plugins."""
-        workplan = {"tenantId": TENANT, "plugins": plugins, "subscriptions": SUBSCRIPTIONS}
+        workplan = {"tenantId": TENANT, "plugins": plugins, "subscriptions": subscriptions}
         config = {"agent": {"id": AGENT}, "workplans": [workplan] if plugins else []}
         await self._bus.put_config(AGENT, json.dumps(config))
 

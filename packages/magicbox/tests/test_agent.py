@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.names import ExchangeId, Symbol, Tenant, order_key
+from millrace_core.orders import OrderKey
 from millrace_core.requests import CancelOrder, CreateOrder
 from millrace_magicbox import order_gateway
 from millrace_strategy import BookEvent, ResponseEvent, Runtime, StopEvent, Strategy
@@ -93,6 +94,10 @@ def spies(magicbox: Any) -> Callable[[], Any]:
     return lambda: vars(sys.modules["millrace_plugin_spy"])["Spy"].newest
 
 
+def ids(orders: Any) -> list[str]:
+    return [order.id for order in orders]
+
+
 async def saw(strategy: Any, condition: Callable[[Strategy], Any]) -> Any:
     """Wait, event by event, until a condition holds for a strategy, and return its value."""
     async with asyncio.timeout(10):
@@ -116,14 +121,14 @@ async def test_the_whole_way_of_an_order(magicbox: Any, venue: Any, bus: Bus, sp
     order = venue.order_of(request, "77")
     await venue.answer(request, order)
     spy = spies()
-    await saw(spy, lambda spy: spy.open_order_ids == ["77"])
+    await saw(spy, lambda spy: ids(spy.orders.open) == ["77"])
     answer = await saw(spy, lambda spy: [e for e in spy.events if type(e).__name__ == "ResponseEvent"])
     assert answer[0].trace == request.trace
     await venue.tell_order(order, filled=Decimal(1))
-    await saw(spy, lambda spy: spy.orders["77"].filled == 1)
-    assert spy.open_order_ids == ["77"]
+    await saw(spy, lambda spy: spy.orders[EXCHANGE, SYMBOL, "77"].filled == 1)
+    assert ids(spy.orders.open) == ["77"]
     await venue.tell_order(order, filled=Decimal(2), status="closed")
-    await saw(spy, lambda spy: spy.open_order_ids == [])
+    await saw(spy, lambda spy: ids(spy.orders.open) == [])
     record = await bus.orders.get(TENANT, "77")
     assert record is not None
     assert (record.order_source, record.request_id, record.order.filled) == ("Quick", request.request_id, 2)
@@ -139,9 +144,9 @@ async def test_an_update_that_overtakes_the_answer(magicbox: Any, venue: Any, sp
     await venue.tell_order(order, filled=Decimal(2), status="closed")
     await venue.answer(request, order)
     spy = spies()
-    await saw(spy, lambda spy: "77" in spy.orders)
-    assert (spy.orders["77"].status, spy.orders["77"].filled) == ("closed", 2)
-    assert spy.open_order_ids == []
+    await saw(spy, lambda spy: (EXCHANGE, SYMBOL, "77") in spy.orders)
+    assert (spy.orders[EXCHANGE, SYMBOL, "77"].status, spy.orders[EXCHANGE, SYMBOL, "77"].filled) == ("closed", 2)
+    assert ids(spy.orders.open) == []
 
 
 async def test_a_symbol_that_nobody_subscribed_to_can_be_traded(magicbox: Any, venue: Any, spies: Any) -> None:
@@ -154,7 +159,34 @@ async def test_a_symbol_that_nobody_subscribed_to_can_be_traded(magicbox: Any, v
     await venue.answer(request, venue.order_of(request, "78"))
     async with asyncio.timeout(10):
         assert (await pending).status == "done"
-    assert spies().open_order_ids == ["78"]
+    assert ids(spies().orders.open) == ["78"]
+
+
+async def test_two_orders_of_one_number_are_kept_apart(magicbox: Any, venue: Any, spies: Any) -> None:
+    """Binance numbers each symbol's orders: both are open, each has its own fills, also after a restart from Redis."""
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    orders = {}
+    for symbol in (SYMBOL, "ETH/USDT"):
+        spies().buy(symbol)
+        request = await venue.next_request()
+        orders[symbol] = venue.order_of(request, "77")
+        await venue.answer(request, orders[symbol])
+    eth, kcs = OrderKey(EXCHANGE, "ETH/USDT", "77"), OrderKey(EXCHANGE, SYMBOL, "77")
+    await saw(spies(), lambda spy: {order.key for order in spy.orders.open} == {eth, kcs})
+    await venue.tell_order(orders["ETH/USDT"], filled=Decimal(2), status="closed")
+    await saw(spies(), lambda spy: eth not in spy.orders.open)
+    assert spies().orders[kcs].filled == 0
+    await venue.tell_order(orders[SYMBOL], filled=Decimal(1))
+    await saw(spies(), lambda spy: spy.orders[kcs].filled == 1)
+    assert spies().orders[eth].filled == 2
+    before = spies()
+    await magicbox.configure()
+    await magicbox.no_units()
+    await magicbox.configure({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    assert spies() is not before
+    assert {order.key: order.filled for order in spies().orders} == {kcs: 1}
 
 
 async def test_a_restart_finds_the_orders_of_before(magicbox: Any, venue: Any, spies: Any) -> None:
@@ -165,14 +197,14 @@ async def test_a_restart_finds_the_orders_of_before(magicbox: Any, venue: Any, s
     request = await venue.next_request()
     await venue.answer(request, venue.order_of(request, "77"))
     before = spies()
-    await saw(before, lambda spy: spy.open_order_ids == ["77"])
+    await saw(before, lambda spy: ids(spy.orders.open) == ["77"])
     await magicbox.configure()
     await saw(before, lambda spy: type(spy.events[-1]).__name__ == "StopEvent")
     await magicbox.no_units()
     await magicbox.configure({"pluginName": "Quick"})
     await magicbox.unit_in_state("Quick", "live")
     assert spies() is not before
-    assert spies().open_order_ids == ["77"]
+    assert ids(spies().orders.open) == ["77"]
     assert not [event for event in spies().events if type(event).__name__ == "OrderEvent"]
 
 
@@ -192,7 +224,7 @@ async def test_a_strategy_that_cannot_start_or_go_on_disturbs_no_other(magicbox:
     for number in range(3):
         venue.tell_book(9.98, 10.03 + number)
         await saw(spies(), lambda spy, n=number: spy.books["binance", "KCS/USDT"].best_ask == (10.03 + n, 5.0))
-    faulty = await magicbox.unit_in_state("Faulty", "failed")
+    faulty = await magicbox.unit_in_state("Faulty", "stopped")
     assert "2 errors in a row" in faulty.detail
     assert "broken.py cannot be read: SyntaxError" in (await magicbox.unit_in_state("Broken", "failed")).detail
     wrong = await magicbox.unit_in_state("Strict", "failed")
@@ -252,7 +284,7 @@ async def test_an_order_that_cannot_be_read_ends_no_strategy(
 
 
 async def test_a_request_that_never_reached_redis_is_answered(
-    magicbox: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
+    magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request made in an outage is `unknown` when its validity ends, and `expired` once Redis is back."""
     monkeypatch.setattr(order_gateway, "ANSWER_GRACE_S", 0.05)
@@ -271,7 +303,7 @@ async def test_a_request_that_never_reached_redis_is_answered(
 
 async def test_a_request_that_redis_refuses_is_rejected(magicbox: Any, server: EmbeddedServer, spies: Any) -> None:
     """A Redis without memory takes no requests: the strategy gets an answer, and does not wait for the executor's."""
-    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.start({"pluginName": "Spy"}, subscriptions=[])
     await magicbox.unit_in_state("Spy", "live")
     async with Redis.from_url(server.url) as redis:
         await redis.config_set("maxmemory", "1")

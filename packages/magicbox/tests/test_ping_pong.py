@@ -51,7 +51,7 @@ def test_a_buy_then_a_sell_then_a_buy_in_the_middle_of_the_spread() -> None:
     for _ in range(2):
         order = harness.accept(harness.requests[-1])
         feed(harness)
-        harness.fill(order.id, 2)
+        harness.fill(order, 2)
     buy, sell = ("buy", Decimal("10.00"), Decimal(2)), ("sell", Decimal("10.01"), Decimal(2))
     assert created(harness) == [buy, sell, buy]
     assert cancelled(harness) == []
@@ -76,7 +76,7 @@ def test_what_does_not_fill_in_time_is_cancelled_and_placed_again() -> None:
     assert cancelled(harness) == [order.id]
     feed(harness, 9.99, 10.05)
     assert len(created(harness)) == 1
-    harness.cancel(order.id)
+    harness.cancel(order)
     assert created(harness)[1] == ("buy", Decimal("10.02"), Decimal(2))
 
 
@@ -86,7 +86,7 @@ def test_a_cancellation_that_came_to_nothing_is_repeated() -> None:
     order = harness.accept(harness.requests[0])
     harness.advance(2_000)
     assert cancelled(harness) == [order.id] * 2
-    harness.fill(order.id, 2)
+    harness.fill(order, 2)
     harness.advance(5_000)
     assert cancelled(harness) == [order.id] * 2
 
@@ -95,9 +95,9 @@ def test_a_part_that_was_bought_is_sold() -> None:
     """A buy that was cancelled after a partial fill leads to a sell of just that."""
     harness = started()
     order = harness.accept(harness.requests[0])
-    harness.fill(order.id, "0.5")
+    harness.fill(order, "0.5")
     harness.advance(1_000)
-    harness.cancel(order.id)
+    harness.cancel(order)
     assert created(harness)[1] == ("sell", Decimal("10.01"), Decimal("0.5"))
 
 
@@ -105,8 +105,8 @@ def test_a_fill_that_is_reported_after_the_cancellation_counts() -> None:
     """The stock is what orders have filled, also when an order's last fill is learnt after its end."""
     harness = started()
     order = harness.accept(harness.requests[0])
-    harness.cancel(order.id)
-    harness.fill(order.id, "0.5")
+    harness.cancel(order)
+    harness.fill(order, "0.5")
     harness.reject(harness.requests[-1])
     harness.advance(100)
     assert created(harness)[-1] == ("sell", Decimal("10.01"), Decimal("0.5"))
@@ -116,12 +116,12 @@ def test_a_part_too_small_to_sell_is_sold_with_the_next_buy() -> None:
     """When the exchange refuses so small a sell, it buys again first and then sells everything."""
     harness = started()
     order = harness.accept(harness.requests[0])
-    harness.fill(order.id, "0.5")
-    harness.cancel(order.id)
+    harness.fill(order, "0.5")
+    harness.cancel(order)
     harness.reject(harness.requests[-1], "InvalidOrder", "notional too small")
     harness.advance(100)
     order = harness.accept(harness.requests[-1])
-    harness.fill(order.id, 2)
+    harness.fill(order, 2)
     assert [(side, amount) for side, _, amount in created(harness)] == [
         ("buy", Decimal(2)),
         ("sell", Decimal("0.5")),
@@ -151,7 +151,7 @@ def test_an_unknown_outcome_is_waited_for() -> None:
     feed(harness)
     assert len(harness.requests) == 1
     order = harness.accept(harness.requests[0])
-    harness.fill(order.id, 2)
+    harness.fill(order, 2)
     assert [side for side, _, _ in created(harness)] == ["buy", "sell"]
 
 
@@ -160,7 +160,7 @@ def test_a_book_that_is_not_trusted_is_not_traded_on() -> None:
     harness = started()
     order = harness.accept(harness.requests[0])
     harness.feed_status(EXCHANGE, "watchOrderBook", SYMBOL, "stale")
-    harness.fill(order.id, 2)
+    harness.fill(order, 2)
     assert len(created(harness)) == 1
     harness.feed_status(EXCHANGE, "watchOrderBook", SYMBOL, "live")
     feed(harness)
@@ -187,7 +187,7 @@ def test_an_earlier_life_is_taken_over() -> None:
     harness = started((record("2", "buy", "open", "0.5", 3), record("1", "sell", "closed", "2", 2)))
     assert cancelled(harness) == ["2"]
     assert created(harness) == []
-    harness.cancel("2")
+    harness.cancel((EXCHANGE, SYMBOL, "2"))
     assert created(harness) == [("sell", Decimal("10.01"), Decimal("0.5"))]
 
 

@@ -38,7 +38,7 @@ def started(stream: SubscribedStream) -> tuple[StrategyHarness, UnitHealthReport
     harness.start()
     harness.strategy.events.clear()
     health = UnitHealthReporter("unit", changed=lambda: None, errors=ErrorLog())
-    return harness, health, stream_listener(stream, harness.runtime, health)
+    return harness, health, stream_listener(stream, harness.runtime, health, lambda _: None)
 
 
 def update(

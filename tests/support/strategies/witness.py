@@ -29,8 +29,8 @@ class Witness(Strategy):
         line = {
             "event": type(event).__name__,
             "request": self.asked,
-            "open": self.open_order_ids,
-            "orders": {key: [order.status, str(order.filled)] for key, order in self.orders.items()},
+            "open": [order.id for order in self.orders.open],
+            "orders": {order.id: [order.status, str(order.filled)] for order in self.orders},
         }
         with self.configuration.diary.open("a") as diary:
             diary.write(json.dumps(line) + "\n")

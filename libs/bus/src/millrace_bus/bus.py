@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from millrace_bus.agents.configs import Configs
 from millrace_bus.agents.heartbeats import Heartbeats
+from millrace_bus.agents.plugins import Plugins
+from millrace_bus.agents.restarts import Restarts
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.calls import Calls
 from millrace_bus.connection.command_pool import CommandPool
@@ -29,6 +31,7 @@ from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.names import AgentId, StreamName, Tenant
+from millrace_core.plugins import PluginDescription
 
 _LEAVE_TIMEOUT_S = 1.0
 
@@ -57,6 +60,8 @@ class Bus:
         self._open_readers: set[RequestReader] = set()
         self._configs = Configs(redis, self._subscriptions)
         self._heartbeats = Heartbeats(redis)
+        self._plugins = Plugins(redis)
+        self._restarts = Restarts(redis, self._subscriptions)
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
         self._merger = OrderMerger(ReconnectingConnection(address, f"{name}.orders"))
@@ -214,6 +219,22 @@ class Bus:
     async def heartbeats(self) -> list[Heartbeat]:
         """Return the heartbeat of every agent that is alive, by id."""
         return await self._heartbeats.all()
+
+    async def publish_plugins(self, agent: AgentId, plugins: Sequence[PluginDescription]) -> None:
+        """Leave the strategies that an agent can run for 15 s."""
+        await self._plugins.publish(agent, plugins)
+
+    async def plugins(self, agent: AgentId) -> list[PluginDescription] | None:
+        """Return the strategies that an agent can run; None if that is not known."""
+        return await self._plugins.get(agent)
+
+    async def request_restart(self, agent: AgentId, unit: str) -> bool:
+        """Ask an agent to run a unit afresh; tell whether it heard that."""
+        return await self._restarts.request(agent, unit)
+
+    def restart_requests(self, agent: AgentId) -> AsyncGenerator[str, None]:
+        """Return the units that an agent is asked to run afresh, as the requests come. Survives outages."""
+        return self._restarts.requests(agent)
 
     async def _meet(self, connection: Connection) -> None:
         """Continue where the last connection ended; each writer does so for itself."""

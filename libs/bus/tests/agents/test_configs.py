@@ -8,6 +8,7 @@ import redis.asyncio
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.agents import configs as configs_module
+from millrace_bus.agents.notifications import SETTING, missing_flags
 from millrace_core.names import AgentId, Tenant, config_key
 
 
@@ -87,3 +88,47 @@ async def test_all_configurations_are_found_without_a_scan(bus: Bus, server: Emb
                 found[agent] = text
         await changes.aclose()
     assert [found[agent] for agent in (put, typed, watched)] == [b"one"] * 3
+
+
+async def test_redis_is_set_to_announce_changes(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """A server that announces nothing is set right, and keeps what it announces besides; so is one that lost it."""
+    agent = AgentId(tenant)
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.config_set(SETTING, "Ex")
+        changes = bus.watch_config(agent)
+        assert await _next(changes) is None
+        watching = asyncio.ensure_future(anext(changes))
+        async with asyncio.timeout(10):
+            while missing_flags(str((await client.config_get(SETTING))[SETTING])):
+                await asyncio.sleep(0.01)
+        assert {*"ExK$"} <= {*(await client.config_get(SETTING))[SETTING]}
+        await client.set(config_key(agent), b"one")
+        assert await asyncio.wait_for(watching, configs_module.POLL_S - 1) == b"one"
+
+
+async def test_a_redis_that_may_not_be_set_right_is_warned_of_once(
+    bus: Bus, server: EmbeddedServer, tenant: Tenant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where CONFIG is not allowed; configurations are followed all the same, by asking."""
+    monkeypatch.setattr(configs_module, "POLL_S", 0.1)
+    agent, user = AgentId(tenant), f"user-{tenant}"
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.acl_setuser(
+            user, enabled=True, passwords=["+pass"], keys=["*"], channels=["*"], commands=["+@all", "-config"]
+        )
+        url = server.url.replace("redis://", f"redis://{user}:pass@")
+        async with Bus.connect(url, name="restricted") as restricted:
+            watched = [restricted.watch_config(agent), restricted.watch_config(AgentId(f"{agent}2"))]
+            assert [await _next(each) for each in watched] == [None, None]
+            await client.set(config_key(agent), b"one")
+            await client.set(config_key(AgentId(f"{agent}2")), b"two")
+            assert [await _next(each) for each in watched] == [b"one", b"two"]
+    said = [record.getMessage() for record in caplog.records if SETTING in record.getMessage()]
+    assert len(said) == 1
+    assert "K$" in said[0]
+
+
+@pytest.mark.parametrize(("present", "missing"), [("", "K$"), ("KEA", ""), ("EA", "K"), ("K$", ""), ("gxK", "$")])
+def test_only_what_is_missing_is_added(present: str, missing: str) -> None:
+    """`A` stands for all classes of events."""
+    assert missing_flags(present) == missing

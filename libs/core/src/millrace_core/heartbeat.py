@@ -10,7 +10,9 @@ HEARTBEAT_INTERVAL_S = 5
 AgentState = Literal["starting", "running", "stopped", "waiting"]
 """`waiting`: no configuration yet. `stopped`: the configuration says so."""
 UnitState = Literal["starting", "live", "stale", "standby", "failed", "stopped"]
-"""`standby`: a newer writer took over. `failed`: an error ended it, and it will be started again."""
+"""`standby`: a newer writer took over. `failed`: an error ended it, and it will be started again. `stopped`: it ended
+on purpose, or exceeded a limit, which `detail` names; then it stays ended until started by hand or configured anew.
+"""
 
 
 class ProblemReport(msgspec.Struct, frozen=True):

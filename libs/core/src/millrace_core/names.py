@@ -115,6 +115,16 @@ def agent_key(agent: AgentId) -> str:
     return f"agent.{agent}"
 
 
+def plugins_key(agent: AgentId) -> str:
+    """Return the key of the strategies that a magicbox can run."""
+    return f"plugins.{agent}"
+
+
+def restart_channel(agent: AgentId) -> str:
+    """Return the channel on which an agent is asked to run a unit afresh."""
+    return f"restart.{agent}"
+
+
 def trader_actions(of: Tenant) -> str:
     """Return the name on which a tenant's requests to trade travel."""
     return f"{of}.traderActions"

@@ -6,12 +6,23 @@ rankings prefer what must never be undone: more filled over less, final over ope
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 FINAL_STATUSES = ("expired", "canceled", "rejected", "closed")
 """Statuses that an order never leaves. If two reports disagree, the later in this list wins."""
+
+
+class OrderKey(NamedTuple):
+    """What tells an order from all others of a tenant.
+
+    Each exchange numbers its own orders, and some, such as Binance, those of each symbol: an id alone names several.
+    """
+
+    exchange: str
+    symbol: str
+    id: str
 
 
 class OrderFee(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -66,6 +77,11 @@ class OrderRecord(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
     """The strategy or person that requested it."""
     request_id: str | None = None
 
+    @property
+    def key(self) -> OrderKey | None:
+        """What identifies it; None while its symbol is not known."""
+        return None if self.order.symbol is None else OrderKey(self.exchange, self.order.symbol, self.order.id)
+
 
 class OrdersDelta(msgspec.Struct, frozen=True):
     """Each order that changed, whole."""
@@ -98,15 +114,24 @@ def join(a: OrderRecord, b: OrderRecord) -> OrderRecord:
     Raises:
         ValueError: the records are of two different orders.
     """
-    if a.order.id != b.order.id:
-        raise ValueError(f"orders {a.order.id} and {b.order.id} are not the same order")
+    if not _may_be_same(a, b):
+        raise ValueError(f"{_named(a)} and {_named(b)} are not the same order")
     return OrderRecord(
         order=_join_orders(_finite(a.order), _finite(b.order)),
-        exchange=max(a.exchange, b.exchange),
+        exchange=a.exchange,
         updated=max(a.updated, b.updated),
         order_source=_known(a.order_source, b.order_source),
         request_id=_known(a.request_id, b.request_id),
     )
+
+
+def _may_be_same(a: OrderRecord, b: OrderRecord) -> bool:
+    symbols = {a.order.symbol, b.order.symbol} - {None}
+    return (a.exchange, a.order.id) == (b.exchange, b.order.id) and len(symbols) <= 1
+
+
+def _named(record: OrderRecord) -> str:
+    return f"order {record.order.id} ({record.exchange} {record.order.symbol})"
 
 
 def _join_orders(a: Order, b: Order) -> Order:

@@ -10,6 +10,7 @@ import structlog
 
 from millrace_bus import Bus
 from millrace_core.config.common import BaseConfig
+from millrace_core.names import AgentId
 from millrace_service.health import UnitHealthReporter
 
 ConfigT = TypeVar("ConfigT", bound=BaseConfig)
@@ -40,12 +41,12 @@ class UnitLimits:
 class Agent(ABC, Generic[ConfigT, UnitConfigT]):
     """A micro-service. Derive from it, and pass the class to `millrace_service.main`.
 
-    Calls come in this order, all in one event loop: `started`; for each configuration `units`, `warnings` and
-    `run_unit` for each unit; `stopped`.
+    Calls come in this order, all in one event loop: `started`; `own_work`; for each configuration `units`, `warnings`,
+    `check` and `run_unit` for each unit; `stopped`.
 
     Where the configuration has `workers` (`WorkersConfig`), each worker process has a copy of the agent, as it was
     before `started`: so it must be picklable then. `started`, `run_unit` and `stopped` are called in the worker;
-    `units`, `limits`, `together` and `unit_stopped` in the agent's own process.
+    `own_work`, `units`, `check`, `limits`, `together` and `unit_stopped` in the agent's own process.
     """
 
     kind: ClassVar[str]
@@ -65,6 +66,20 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         Raises:
             ConfigInvalid: the configuration has mistakes that its model cannot find; nothing changes.
         """
+
+    async def check(self, units: Mapping[UnitKey, UnitConfigT]) -> None:
+        """Check the units of a new configuration in ways that take time, while those of the present one run.
+
+        It is not called for the first configuration after the agent's start: nothing runs yet that could be protected,
+        so each unit that can run does, and one that cannot fails alone.
+
+        Raises:
+            ConfigInvalid: the configuration has mistakes; nothing changes.
+        """
+
+    async def own_work(self, bus: Bus, agent_id: AgentId) -> None:
+        """Do what the agent does beside its units until cancelled. It is run again after a failure, as a unit is."""
+        await asyncio.Event().wait()
 
     @abstractmethod
     async def run_unit(self, key: UnitKey, unit_config: UnitConfigT, health: UnitHealthReporter) -> None:

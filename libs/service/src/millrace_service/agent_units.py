@@ -9,19 +9,20 @@ from millrace_service.configuration import Plan
 from millrace_service.health import UnitReporter
 from millrace_service.supervisor import Changes, Supervisor, diff
 from millrace_service.workers.pool import WorkerPool
-
-MakePool = Callable[[Workers, Plan], WorkerPool]
+from millrace_service.workers.watched_worker import AgentParts
 
 
 class AgentUnits:
     """Starts, restarts and stops units where they belong.
 
+    Without `parts` there are no workers, and all units run in this process.
+
     When `workers` changes, all units end before they start in their new place: a unit never runs twice.
     """
 
-    def __init__(self, make_supervisor: Callable[[], Supervisor[Any]], make_pool: MakePool | None) -> None:
+    def __init__(self, make_supervisor: Callable[[], Supervisor[Any]], parts: AgentParts | None) -> None:
         self._make_supervisor = make_supervisor
-        self._make_pool = make_pool
+        self._parts = parts
         self._place: Supervisor[Any] | WorkerPool = make_supervisor()
         self._workers: Workers = 0
         self._plan: Plan | None = None
@@ -32,7 +33,7 @@ class AgentUnits:
         Returns at once, unless `workers` has changed: then once all units have ended.
         """
         before, self._plan = self._plan, plan
-        workers = plan.workers if self._make_pool is not None else 0
+        workers = plan.workers if self._parts is not None else 0
         if workers != self._workers:
             await self._place.stop()
             self._workers = workers
@@ -60,6 +61,6 @@ class AgentUnits:
         return self._place.workers() if isinstance(self._place, WorkerPool) else []
 
     def _make_place(self, plan: Plan) -> Supervisor[Any] | WorkerPool:
-        if plan.workers == 0 or self._make_pool is None:
+        if plan.workers == 0 or self._parts is None:
             return self._make_supervisor()
-        return self._make_pool(plan.workers, plan)
+        return WorkerPool(plan.workers, plan.worker_limits, self._parts)

@@ -63,6 +63,8 @@ class ConfigFollower:
     async def _take_text(self, text: bytes) -> None:
         try:
             plan = plan_of(self._agent, self._id, text, self._secret_key)
+            if self._status.revision is not None:
+                await self._agent.check(plan.units_when_started)
         except ConfigInvalid as error:
             self._refuse(error.problems)
         except Exception as error:

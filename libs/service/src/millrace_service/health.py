@@ -4,7 +4,7 @@ Reporters are called for every message, so each call only updates a dictionary; 
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from math import isfinite
 from traceback import format_exception
@@ -92,6 +92,10 @@ class UnitHealthReporter:
         if histogram is None:
             histogram = self._histograms[hop] = Histogram()
         histogram.record(ns)
+
+    def latencies(self, hop: str, durations_ns: Iterable[int]) -> None:
+        """Count many durations of a hop, several times faster than one by one."""
+        self._histograms.setdefault(hop, Histogram()).record_all(durations_ns)
 
     def state(self, state: UnitState, detail: str | None = None) -> None:
         """Report the unit's state, and why. A change sends a heartbeat at once; repeating it costs nothing."""

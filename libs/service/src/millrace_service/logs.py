@@ -20,6 +20,9 @@ from millrace_core.clock import now_ns
 from millrace_service.redaction import clean_field
 from millrace_service.settings import LogFormat, LogLevel
 
+_REPEATED_S: Final = 60.0
+_MOST_FAILURES: Final = 1_000
+"""Of libraries, as far as it is remembered that they were logged."""
 _LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -100,11 +103,27 @@ class _LossyStream(io.TextIOBase):
 
 
 class _IntoStructlog(logging.Handler):
-    """Passes what libraries log on to structlog."""
+    """Passes what libraries log on to structlog; a failure that one repeats is logged once a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: dict[tuple[str, str, type[BaseException] | None], float] = {}
+        """When each failure was logged, s: by logger, text before its values are filled in, and error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a library's line as ours, with the library's name."""
         fields: dict[str, Any] = {"logger": record.name}
+        level = record.levelno
         if record.exc_info:
             fields["exc_info"] = record.exc_info
-        structlog.get_logger().log(record.levelno, record.getMessage().strip(), **fields)
+            level = logging.DEBUG if self._is_repeated(record) else level
+        structlog.get_logger().log(level, record.getMessage().strip(), **fields)
+
+    def _is_repeated(self, record: logging.LogRecord) -> bool:
+        key = (record.name, str(record.msg), record.exc_info[0] if record.exc_info else None)
+        if record.created - self._logged.get(key, -_REPEATED_S) < _REPEATED_S:
+            return True
+        if len(self._logged) >= _MOST_FAILURES:
+            self._logged.clear()
+        self._logged[key] = record.created
+        return False

@@ -1,9 +1,9 @@
 """An agent's whole life within one event loop: its units, its configuration, its heartbeat, its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from copy import copy
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -17,13 +17,13 @@ from millrace_service.agent_units import AgentUnits
 from millrace_service.config_follower import ConfigFollower
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.heartbeat_sender import HeartbeatSender
+from millrace_service.restarts import follow_restarts
 from millrace_service.settings import Settings
 from millrace_service.status import AgentStatus
 from millrace_service.supervisor import Supervisor
 from millrace_service.tasks import first_of
 from millrace_service.unit import Unit
 from millrace_service.workers.fork_server import ForkServer
-from millrace_service.workers.pool import WorkerPool
 from millrace_service.workers.watched_worker import AgentParts
 
 _OWN_WORK: Final = BackoffPolicy(limit_s=HEARTBEAT_INTERVAL_S)
@@ -53,33 +53,37 @@ async def run_agent(
         due = asyncio.Event()
         errors = ErrorLog()
         status = AgentStatus(agent.kind, settings.agent_id, errors, due.set)
-        parts = None
+        parts: AgentParts | None = None
         if fork_server is not None:
-            # A copy as it is now, before it has started: each worker starts its own.
-            parts = AgentParts(copy(agent), settings, bus, fork_server, errors, due.set)
-        units = AgentUnits(
-            lambda: Supervisor(agent.run_unit, changed=due.set, errors=errors),
-            parts and (lambda workers, plan: WorkerPool(workers, plan.worker_limits, parts)),
-        )
+            # As it is now, before it has started: each worker starts a copy of its own.
+            unstarted = pickle.dumps(agent)
+            parts = AgentParts(agent, unstarted, settings, bus, fork_server, errors, due.set)
+        units = AgentUnits(partial(Supervisor, agent.run_unit, changed=due.set, errors=errors), parts)
         sender = HeartbeatSender(bus, status, units.reporters, units.workers, due)
         follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, units, status)
         own_work = partial(UnitHealthReporter, changed=due.set, errors=errors)
         async with _kept(sender.run, own_work("heartbeat")):
-            following = partial(_kept, partial(follower.run, bus), own_work("configuration"))
+            own = [
+                partial(_kept, partial(follower.run, bus), own_work("configuration")),
+                partial(_kept, partial(follow_restarts, bus, settings.agent_id, units), own_work("restarts")),
+                partial(_kept, partial(agent.own_work, bus, settings.agent_id), own_work("own work")),
+            ]
             failing = () if fork_server is None else (fork_server.watch(),)
-            await first_of(_work(agent, bus, units, following), stop.wait(), *failing)
+            await first_of(_work(agent, bus, units, own), stop.wait(), *failing)
 
 
 async def _work(
     agent: Agent[Any, Any],
     bus: Bus,
     units: AgentUnits,
-    following: Callable[[], AbstractAsyncContextManager[None]],
+    own: Sequence[Callable[[], AbstractAsyncContextManager[None]]],
 ) -> None:
     try:
         await agent.started(bus)
         log.info("agent started", kind=agent.kind)
-        async with following():
+        async with AsyncExitStack() as running:
+            for part in own:
+                await running.enter_async_context(part())
             await asyncio.Event().wait()
     finally:
         await units.stop()

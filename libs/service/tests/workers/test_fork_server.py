@@ -15,7 +15,7 @@ from millrace_service.workers.fork_server import ForkServer, ForkServerEnded
 
 log = logging.getLogger(__name__)
 
-DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "100"))
+DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "1000"))
 
 
 def work(connection: socket.socket) -> None:
@@ -46,7 +46,7 @@ async def test_a_worker_is_connected(server: ForkServer) -> None:
     worker.close()
 
 
-async def test_its_end_is_told_as_it_was(server: ForkServer) -> None:
+async def test_how_it_ended_is_reported(server: ForkServer) -> None:
     """An exit code, or the signal."""
     first, second = await server.fork(), await server.fork()
     first.connection.send(b"X")

@@ -65,6 +65,11 @@ class Store:
         if not url.startswith((_SQLITE, *_POSTGRES)):
             raise UnsupportedDatabase(url)
 
+    @staticmethod
+    def file_of(url: str) -> Path | None:
+        """Return the file of a SQLite database; None for a server's."""
+        return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
         """Open a batch that is committed as a whole when the block ends, and dropped when the block raises.
@@ -108,6 +113,6 @@ class Store:
 
 async def _connect(url: str) -> Database:
     Store.check_url(url)
-    if url.startswith(_SQLITE):
-        return SqliteDatabase(Path(url.removeprefix(_SQLITE)))
+    if (file := Store.file_of(url)) is not None:
+        return SqliteDatabase(file)
     return await PostgresDatabase.connect(url)

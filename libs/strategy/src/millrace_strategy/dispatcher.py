@@ -7,16 +7,17 @@ hook, called for each message of a chunk that was read at once, would act on old
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from time import perf_counter_ns
 from types import TracebackType
 from typing import Literal
 
+from millrace_core.clock import NS_PER_MS
+from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.trace import NO_TRACE
-from millrace_strategy.errors import StrategyFaulty
+from millrace_strategy.circuit_breaker import CircuitBreaker
 from millrace_strategy.events import Event, ResponseEvent, StopEvent, TimerEvent
 from millrace_strategy.host import Host
 from millrace_strategy.inbox import Inbox
-from millrace_strategy.strategy import Hook, HookResult, Strategy, hooks_of
+from millrace_strategy.strategy import HOOK_NAMES, Hook, HookResult, Strategy, hooks_of
 from millrace_strategy.trader import Trader
 
 TURN_NS = 1_000_000
@@ -26,23 +27,40 @@ TURN_NS = 1_000_000
 class Dispatcher:
     """Calls one strategy's hooks. Nothing is handled before `start`, nor after `stop`."""
 
-    def __init__(self, strategy: Strategy, trader: Trader, host: Host, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, strategy: Strategy, trader: Trader, host: Host, limits: StrategyLimits, ended: Callable[[], None]
+    ) -> None:
         self._strategy = strategy
         self._hooks = hooks_of(strategy)
         self._trader = trader
         self._host = host
+        self._now_ns = host.monotonic_ns
         self._ended = ended
         self._inbox = Inbox()
         self._guard = _Guard()
+        self._breaker = CircuitBreaker(strategy.name, limits)
         self._state: Literal["new", "running", "stopping", "ended"] = "new"
         self._is_busy = False
+        self._waiting_hook: tuple[Event, int] | None = None
         self._is_turn_taken = False
-        self._errors_in_a_row = 0
 
     @property
     def is_idle(self) -> bool:
         """Tell whether nothing is being handled and nothing waits."""
         return not self._is_busy and not self._inbox
+
+    @property
+    def waiting(self) -> int:
+        """Return how many events wait."""
+        return len(self._inbox)
+
+    @property
+    def unfinished(self) -> tuple[Event, int] | None:
+        """Return the event whose hook waits for something, and for how long in ns; None if there is none."""
+        if self._waiting_hook is None:
+            return None
+        event, started_ns = self._waiting_hook
+        return event, self._now_ns() - started_ns
 
     def start(self, event: Event) -> None:
         """Handle the first event, and take others from now on."""
@@ -76,17 +94,22 @@ class Dispatcher:
         if not self._is_turn_taken:
             self._is_turn_taken = True
             self._host.call_soon(self._next_turn)
-        until = perf_counter_ns() + TURN_NS
+        until = 0
         while (event := self._inbox.take()) is not None:
             # Busy from here on: a hook may cause events before it returns.
             self._is_busy = True
-            hooks = iter(self._hooks_for(event))
-            if (pending := self._call(hooks, event)) is not None:
-                self._host.spawn(self._finish(pending, hooks, event))
+            hooks = self._hooks_for(event)
+            rest = iter(hooks)
+            started_ns = self._now_ns()
+            until = until or started_ns + TURN_NS
+            if (pending := self._call(rest, event)) is not None:
+                self._waiting_hook = event, started_ns
+                self._host.spawn(self._finish(pending, rest, event, started_ns))
                 return
             self._is_busy = False
-            self._handled(event)
-            if perf_counter_ns() >= until:
+            ended_ns = self._now_ns()
+            self._handled(event, ended_ns - started_ns if hooks else None)
+            if ended_ns >= until:
                 return
 
     def _next_turn(self) -> None:
@@ -114,26 +137,51 @@ class Dispatcher:
                     return pending
         return None
 
-    async def _finish(self, pending: Awaitable[None] | None, hooks: Iterator[Hook], event: Event) -> None:
+    async def _finish(
+        self, pending: Awaitable[None] | None, hooks: Iterator[Hook], event: Event, started_ns: int
+    ) -> None:
+        limit, limit_ns = asyncio.timeout(None), self._breaker.event_limit_ns
         while pending is not None:
             with self._guard:
-                await pending
-            pending = self._call(hooks, event)
-        self._is_busy = False
-        self._handled(event)
+                await (pending if limit_ns is None else self._within(limit, pending, started_ns + limit_ns))
+            pending = None if limit.expired() else self._call(hooks, event)
+            limit = asyncio.timeout(None) if pending is not None else limit
+        self._is_busy, self._waiting_hook = False, None
+        took_ns = self._now_ns() - started_ns
+        # The timer may have been a little early.
+        self._handled(event, max(took_ns, (limit_ns or 0) + 1) if limit.expired() else took_ns)
         if self._inbox and not self._is_busy:
             self._work()
 
-    def _handled(self, event: Event) -> None:
-        errors = self._guard.caught()
-        self._errors_in_a_row = self._errors_in_a_row + 1 if errors else 0
+    async def _within(self, limit: asyncio.Timeout, pending: Awaitable[None], end_ns: int) -> None:
+        """Await a hook; at its limit, by the host's clock, it is cut off where it waits, with `TimeoutError`."""
+        loop = asyncio.get_running_loop()
+        async with limit:
+            left_s = max((end_ns - self._now_ns()) / 1e9, 0.0)
+            cut_off = self._host.call_later(left_s, lambda: limit.reschedule(loop.time()))
+            try:
+                await pending
+            finally:
+                cut_off.cancel()
+
+    def _handled(self, event: Event, ns: int | None) -> None:
+        """Report an event that took so long, None if it has no hooks, and stop the strategy if it exceeds a limit."""
+        errors, fault = self._guard.caught(), None
+        if errors:
+            tolerated = self._strategy.tolerated_errors
+            fault = self._breaker.failed(errors, self._now_ns(), tolerated=tolerated)
+        else:
+            self._breaker.errors_in_a_row = 0
+        if ns is not None:
+            self._host.event_handled(event, ns)
+            fault = self._breaker.took(HOOK_NAMES[type(event)], ns, errors) or fault
         for error in errors:
-            self._host.hook_failed(event, error, self._errors_in_a_row)
+            self._host.hook_failed(event, error, self._breaker.errors_in_a_row)
         if isinstance(event, StopEvent):
             self._end()
-        elif errors and self._errors_in_a_row >= self._strategy.tolerated_errors and self._state == "running":
-            self._host.gave_up(StrategyFaulty(self._strategy.name, self._errors_in_a_row, errors[-1]))
-            self.stop(StopEvent())
+        elif fault is not None and self._state == "running":
+            self._host.gave_up(fault)
+            self.stop(StopEvent(timestamp=self._host.now_ns() // NS_PER_MS))
 
     def _end(self) -> None:
         self._state = "ended"

@@ -1,10 +1,13 @@
 """The errors between a strategy and the platform.
 
 MillraceError
-├── ConfigInvalid     problems   (core) the strategy's configuration has mistakes; it was not started
-├── NotSubscribed     stream     there is no subscription for the book; also a KeyError
-├── StrategyStopped              the strategy has ended and cannot trade
-└── StrategyFaulty               too many events in a row raised; the strategy is stopped
+├── ConfigInvalid     problems     (core) the strategy's configuration has mistakes; it was not started
+├── NotSubscribed     stream       there is no subscription for the book; also a KeyError
+├── StrategyStopped                the strategy has ended and cannot trade
+├── AnswerOverdue     request_id   an awaited answer did not come in time; its order may exist; also a TimeoutError
+└── StrategyFaulty                 the strategy exceeded a limit and is stopped
+    ├── TooManyErrors              its hooks raised too often
+    └── EventTooSlow               its hooks took too long for one event
 """
 
 from millrace_core.errors import MillraceError
@@ -26,9 +29,28 @@ class StrategyStopped(MillraceError):
     """The strategy has ended; nothing was sent."""
 
 
-class StrategyFaulty(MillraceError):
-    """The strategy was stopped after too many errors in a row."""
+class AnswerOverdue(MillraceError, TimeoutError):
+    """An awaited answer did not come in time. It may still come, and what was requested may still happen."""
 
-    def __init__(self, strategy: str, in_a_row: int, last: BaseException) -> None:
-        super().__init__(f"{strategy} was stopped after {in_a_row} errors in a row, the last {last!r}")
-        self.in_a_row = in_a_row
+    def __init__(self, what: str, request_id: str, within_ms: float, *, is_unknown: bool) -> None:
+        known = "the executor does not know its outcome yet" if is_unknown else "no executor has acknowledged it"
+        after = f"after {within_ms / 1_000:g} s"
+        super().__init__(
+            f"{what} has no final answer {after}: {known}; it may have been carried out, or still be carried out: "
+            "do not send it again"
+        )
+        self.request_id = request_id
+        self.is_unknown = is_unknown
+        """Whether the executor has answered `unknown`; False if it has not answered at all."""
+
+
+class StrategyFaulty(MillraceError):
+    """The strategy exceeded one of its limits and is stopped. The hook's error, if there is one, is the cause."""
+
+
+class TooManyErrors(StrategyFaulty):
+    """The strategy's hooks raised too often, in a row or within a minute."""
+
+
+class EventTooSlow(StrategyFaulty):
+    """The strategy's hooks took longer for one event than its limit allows."""

@@ -11,8 +11,8 @@ import msgspec
 from millrace_core.market import Balances, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
-from millrace_core.orders import Order
 from millrace_core.trace import Trace
+from millrace_strategy.orders import StrategyOrder
 from millrace_strategy.timers import Timer
 from millrace_strategy.views import LocalBook
 
@@ -48,12 +48,10 @@ class OrderEvent(_Event, frozen=True, kw_only=True):
     """One of the strategy's own orders is new, or changed."""
 
     exchange: ExchangeId
-    order: Order
+    order: StrategyOrder
     """The order after the change, joined from all reports."""
-    previous: Order | None = None
+    previous: StrategyOrder | None = None
     """The order before; None if it was not known."""
-    request_id: str | None = None
-    """The request that made it."""
 
 
 class BalanceEvent(_Event, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ Magicbox and the test harness each implement it; everything else about a strateg
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
 from millrace_strategy.errors import StrategyFaulty
@@ -18,6 +19,12 @@ class Host(Protocol):
 
     def now_ns(self) -> int:
         """Return the time since the Unix epoch in ns."""
+
+    def monotonic_ns(self) -> int:
+        """Return a time in ns, of no particular origin, that never goes back: for durations."""
+
+    def new_request_id(self) -> RequestId:
+        """Return an id that no other request has."""
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop, after all arrived messages were read."""
@@ -34,6 +41,9 @@ class Host(Protocol):
     def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
         """Look an order up, and report it to `Runtime.order_found`. Ids may repeat between symbols."""
 
+    def event_handled(self, event: Event, ns: int) -> None:
+        """Report that the hooks of an event have returned, and how long they took, waiting included."""
+
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
         """Report that a hook raised; the strategy continues."""
 
@@ -41,7 +51,7 @@ class Host(Protocol):
         """Report how many events wait for the strategy."""
 
     def gave_up(self, error: StrategyFaulty) -> None:
-        """Report that the strategy is stopped because of its errors."""
+        """Report that the strategy is stopped because it exceeded a limit."""
 
     def ended(self) -> None:
         """Report that the strategy's last hook has returned."""

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
+from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.market import Balances, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
@@ -21,6 +23,7 @@ from millrace_strategy.dispatcher import Dispatcher
 from millrace_strategy.events import (
     BalanceEvent,
     BookEvent,
+    Event,
     OrderEvent,
     ResponseEvent,
     StartEvent,
@@ -52,13 +55,20 @@ class Runtime:
         configuration: Any,
         streams: tuple[SubscribedStream, ...],
         host: Host,
+        limits: StrategyLimits | None = None,
         log: Any = None,
     ) -> None:
         self.name = name
         self.books = Books(streams)
         self.orders = StrategyOrders(name)
         self.balances = AccountBalances()
-        self.trader = Trader(name, now_ns=host.now_ns, send=self._send)
+        self.trader = Trader(
+            name,
+            now_ns=host.now_ns,
+            call_later=host.call_later,
+            new_request_id=host.new_request_id,
+            send=self._send,
+        )
         self._timers = Timers(now_ns=host.now_ns, call_later=host.call_later, fire=self._timer_due)
         self._host = host
         self._status: dict[tuple[ExchangeId, Action, Symbol | None], str] = {}
@@ -76,12 +86,22 @@ class Runtime:
                 log=structlog.get_logger(name).bind(strategy=name) if log is None else log,
             )
         )
-        self._dispatcher = Dispatcher(self.strategy, self.trader, host, self._ended)
+        self._dispatcher = Dispatcher(self.strategy, self.trader, host, limits or StrategyLimits(), self._ended)
 
     @property
     def is_idle(self) -> bool:
         """Tell whether no hook runs and no event waits."""
         return self._dispatcher.is_idle
+
+    @property
+    def waiting(self) -> int:
+        """Return how many events wait for a hook to return."""
+        return self._dispatcher.waiting
+
+    @property
+    def unfinished(self) -> tuple[Event, int] | None:
+        """Return the event whose hook waits for something, and for how long in ns; None if there is none."""
+        return self._dispatcher.unfinished
 
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
         """Start, with these orders of earlier runs known; those of other sources are left out."""
@@ -118,23 +138,27 @@ class Runtime:
         )
 
     def account_orders(
-        self, exchange: ExchangeId, orders: Iterable[Order], *, timestamp: int | None, trace: Trace = NO_TRACE
+        self,
+        exchange: ExchangeId,
+        symbol: Symbol | None,
+        orders: Iterable[Order],
+        *,
+        timestamp: int | None,
+        trace: Trace = NO_TRACE,
     ) -> None:
-        """Take orders of the account that changed, of whatever source."""
+        """Take orders that changed, of the account or of one symbol, of whatever source."""
         for order in orders:
-            self.order_found(self._record(exchange, order), timestamp=timestamp, trace=trace)
+            self.order_found(self._record(exchange, symbol, order), timestamp=timestamp, trace=trace)
 
     def open_orders(self, exchange: ExchangeId, symbol: Symbol | None, orders: Iterable[Order]) -> None:
         """Take all open orders of the account, or of one symbol; others that we know as open are looked up."""
-        listed = {order.id for order in orders}
-        self.account_orders(exchange, orders, timestamp=None)
+        records = [self._record(exchange, symbol, order) for order in orders]
+        for record in records:
+            self.order_found(record)
+        listed = {record.key for record in records}
         for order in self.orders.open:
-            if (
-                order.id not in listed
-                and symbol in (None, order.symbol)
-                and self.orders.record(order.id).exchange == exchange
-            ):
-                self._host.look_up(exchange, _symbol_of(order), order.id)
+            if order.key not in listed and order.exchange == exchange and symbol in (None, order.symbol):
+                self._host.look_up(exchange, Symbol(order.symbol), order.id)
 
     def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
         """Take a report about an order; it is looked up if its source is not known yet."""
@@ -167,11 +191,8 @@ class Runtime:
     ) -> None:
         """Take an answer to a request of the tenant; those of other sources matter only if they changed our orders."""
         pending = self.trader.answer(response)
-        changes = [
-            change
-            for record in self._records(exchange, action, response)
-            if (change := self._learn(record)) is not None
-        ]
+        records = self._records(exchange, action, symbol, response)
+        changes = [change for record in records if (change := self._learn(record)) is not None]
         if pending is not None and pending.is_final:
             self.orders.forget_request(response.request_id)
         if pending is not None or response.order_source == self.name:
@@ -222,39 +243,40 @@ class Runtime:
 
     def _learn(self, record: OrderRecord) -> OrderChange | None:
         change = self.orders.learn(record)
-        if change is None and self.orders.is_undecided(record.order.id):
+        if record.key is None or self.orders.is_undecided(record.key):
             self._host.look_up(ExchangeId(record.exchange), _symbol_of(record.order), record.order.id)
         return change
 
     def _offer_order_event(self, change: OrderChange, timestamp: int | None, trace: Trace) -> None:
+        order = change.order
         event = OrderEvent(
-            exchange=ExchangeId(change.record.exchange),
-            order=change.record.order,
+            exchange=ExchangeId(order.exchange),
+            order=order,
             previous=change.previous,
-            request_id=change.record.request_id,
             timestamp=timestamp,
             trace=trace,
         )
         self._dispatcher.offer(event)
 
-    def _records(self, exchange: ExchangeId, action: Action, response: Response) -> list[OrderRecord]:
-        records = [self._record(exchange, order) for order in response.orders or ()]
-        order = response.order
-        if order is not None and action == "createOrder":
-            source = response.order_source
-            records.append(self._record(exchange, order, source=source, request_id=response.request_id))
-        elif order is not None:
+    def _records(
+        self, exchange: ExchangeId, action: Action, symbol: Symbol | None, response: Response
+    ) -> list[OrderRecord]:
+        records = [self._record(exchange, symbol, order) for order in response.orders or ()]
+        if response.order is None:
+            return records
+        answered = self._record(exchange, symbol, response.order)
+        if action == "createOrder":
+            answered = replace(answered, order_source=response.order_source, request_id=response.request_id)
+        elif action == "editOrder" and (answered.key is None or self.orders.get(answered.key) is None):
             # Cancelling an order does not make it ours. The order that replaces ours in an edit is ours.
-            source = response.order_source if action == "editOrder" and order.id not in self.orders else None
-            records.append(self._record(exchange, order, source=source))
-        return records
+            answered = replace(answered, order_source=response.order_source)
+        return [*records, answered]
 
-    def _record(
-        self, exchange: ExchangeId, order: Order, *, source: str | None = None, request_id: str | None = None
-    ) -> OrderRecord:
-        return OrderRecord(
-            order=order, exchange=exchange, updated=self._now_ms(), order_source=source, request_id=request_id
-        )
+    def _record(self, exchange: ExchangeId, symbol: Symbol | None, order: Order) -> OrderRecord:
+        """Return a record of an order; a stream of one symbol says which it is if the order does not."""
+        if order.symbol is None and symbol is not None:
+            order = replace(order, symbol=symbol)
+        return OrderRecord(order=order, exchange=exchange, updated=self._now_ms())
 
     def _send(self, request: OrderRequest) -> None:
         self.orders.expect(request.request_id or "")

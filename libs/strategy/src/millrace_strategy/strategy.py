@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -74,7 +74,7 @@ class Strategy:
     events come once each, in order.
 
     An error in a hook is logged and counted, and the strategy continues with the next event; after `tolerated_errors`
-    events in a row that raised, it is stopped.
+    events in a row that raised, or more errors in a minute than its configured `limits` tolerate, it is stopped.
     """
 
     Configuration: ClassVar[type[Any]] = StrategyConfiguration
@@ -92,7 +92,7 @@ class Strategy:
         self.books = context.books
         """Live order books, by exchange and symbol or by subscribed stream."""
         self.orders = context.orders
-        """Its own orders by id."""
+        """Its own orders; `orders.open` are the open ones."""
         self.balances = context.balances
         """The account's balances by exchange."""
         self.trader = context.trader
@@ -101,11 +101,6 @@ class Strategy:
         self.log = context.log
         """A structlog logger that says whose line it is."""
         self._timers = context.timers
-
-    @property
-    def open_order_ids(self) -> list[str]:
-        """Return the ids of its open orders, oldest known first."""
-        return self.orders.open_ids
 
     def after(self, ms: int, callback: Callback | None = None, *, name: str | None = None) -> Timer:
         """Set a timer: in `ms`, `handle` and `on_timer` are called with a `TimerEvent`, then `callback`."""
@@ -155,7 +150,7 @@ class Strategy:
 
 Hook = Callable[[Any], HookResult]
 
-_HOOKS: dict[type[Any], str] = {
+HOOK_NAMES: Final[dict[type[Any], str]] = {
     StartEvent: "on_start",
     StopEvent: "on_stop",
     BookEvent: "on_order_book",
@@ -167,6 +162,7 @@ _HOOKS: dict[type[Any], str] = {
     StatusEvent: "on_status",
     StreamEvent: "on_stream",
 }
+"""The hook of each kind of event."""
 
 
 def hooks_of(strategy: Strategy) -> dict[type[Any], tuple[Hook, ...]]:
@@ -177,5 +173,5 @@ def hooks_of(strategy: Strategy) -> dict[type[Any], tuple[Hook, ...]]:
 
     return {
         kind: tuple(getattr(strategy, hook) for hook in ("handle", name) if overridden(hook))
-        for kind, name in _HOOKS.items()
+        for kind, name in HOOK_NAMES.items()
     }

@@ -4,7 +4,7 @@
     harness.start()
     harness.feed_book("binance", "KCS/USDT", bids=[(9.98, 5)], asks=[(10.02, 5)])
     order = harness.accept(harness.requests[-1])
-    harness.fill(order.id, "1")
+    harness.fill(order, "1")
     harness.advance(2_000)
 
 Everything happens within the call that causes it. Only hooks that are `async` need an event loop, and
@@ -17,16 +17,16 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-import msgspec
-
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
+from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.market import Balance, Level, Trade
 from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, OrderRequest, action_of
 from millrace_core.trace import Trace
+from millrace_strategy.orders import OrderReference, StrategyOrder
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Strategy, read_configuration
 from millrace_strategy.trader import Number
@@ -48,6 +48,7 @@ class StrategyHarness:
         books: Sequence[tuple[str, str]] = (),
         streams: Sequence[SubscribedStream] = (),
         name: str | None = None,
+        limits: StrategyLimits | None = None,
         tolerate_errors: bool = False,
     ) -> None:
         book_streams = [
@@ -61,6 +62,7 @@ class StrategyHarness:
             configuration=read_configuration(strategy.Configuration, configuration or {}),
             streams=(*book_streams, *streams),
             host=self.host,
+            limits=limits,
         )
         self._books: dict[tuple[str, str], OrderBook] = {}
         self._order_ids = count(1)
@@ -72,7 +74,12 @@ class StrategyHarness:
 
     @property
     def requests(self) -> list[OrderRequest]:
-        """Return all its requests, oldest first."""
+        """Return all its requests, oldest first, as they would be written for the executor.
+
+        Each is a `CreateOrder`, `CancelOrder`, `EditOrder` or `CancelAllOrders` with `exchange_id`, `request_id`,
+        `requested_at` (ms), `valid_for` (ms), `trace` and the `payload` that `millrace_core.requests` defines. Ids and
+        times are the same in every run.
+        """
         return self.host.requests
 
     @property
@@ -134,7 +141,7 @@ class StrategyHarness:
 
     def feed_order(self, exchange: str, order: Order) -> None:
         """Feed an order of the account, of whatever source."""
-        self.runtime.account_orders(ExchangeId(exchange), [order], timestamp=self._now_ms())
+        self.runtime.account_orders(ExchangeId(exchange), None, [order], timestamp=self._now_ms())
         self._run_hooks_now()
 
     def answer(
@@ -161,7 +168,7 @@ class StrategyHarness:
         )
         self._run_hooks_now()
 
-    def accept(self, request: OrderRequest) -> Order:
+    def accept(self, request: OrderRequest) -> StrategyOrder:
         """Answer a request to create an order with `done`, and return the open order."""
         if not isinstance(request, CreateOrder):
             raise TypeError(f"only a CreateOrder makes an order, not {request!r}")
@@ -180,22 +187,21 @@ class StrategyHarness:
             status="open",
         )
         self.answer(request, "done", order=order)
-        return order
+        return self.runtime.orders[request.exchange_id or "", wanted.symbol, order.id]
 
     def reject(self, request: OrderRequest, kind: str = "InvalidOrder", message: str = "refused by the test") -> None:
         """Answer a request with `rejected`."""
         self.answer(request, "rejected", error=RequestError(kind, message))
 
-    def fill(self, order_id: str, amount: Number) -> Order:
+    def fill(self, order: OrderReference, amount: Number) -> StrategyOrder:
         """Fill this much more of the strategy's order, and return the order after it."""
-        order = self.runtime.orders[order_id]
-        filled = (order.filled or Decimal(0)) + (decimal_of(amount) or 0)
-        is_full = filled == order.amount
-        return self._change(order, filled=filled, status="closed" if is_full else order.status)
+        now = self.runtime.orders[order]
+        filled = (now.filled or Decimal(0)) + (decimal_of(amount) or 0)
+        return self._change(order, filled=filled, status="closed" if filled == now.amount else now.status)
 
-    def cancel(self, order_id: str) -> Order:
+    def cancel(self, order: OrderReference) -> StrategyOrder:
         """Cancel the strategy's order on the exchange, and return the order after it."""
-        return self._change(self.runtime.orders[order_id], status="canceled")
+        return self._change(order, status="canceled")
 
     async def run_hooks(self) -> None:
         """Let asynchronous hooks run until they have returned or wait for something."""
@@ -204,10 +210,11 @@ class StrategyHarness:
             self.host.run()
         self._run_hooks_now()
 
-    def _change(self, order: Order, **fields: Any) -> Order:
-        changed = msgspec.structs.replace(order, last_update_timestamp=self._now_ms(), **fields)
-        self.feed_order(self.runtime.orders.record(order.id).exchange, changed)
-        return self.runtime.orders[order.id]
+    def _change(self, order: OrderReference, **fields: Any) -> StrategyOrder:
+        now = self.runtime.orders[order]
+        known = {name: getattr(now, name) for name in Order.__struct_fields__}
+        self.feed_order(now.exchange, Order(**{**known, "last_update_timestamp": self._now_ms(), **fields}))
+        return self.runtime.orders[order]
 
     def _run_hooks_now(self) -> None:
         self.host.run()

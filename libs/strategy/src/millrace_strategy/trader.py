@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from millrace_core.clock import NS_PER_MS, Clock
-from millrace_core.ids import new_request_id
+from millrace_core.ids import RequestId
 from millrace_core.messages import Response, decimal_of
 from millrace_core.names import ExchangeId
 from millrace_core.requests import (
@@ -22,7 +22,9 @@ from millrace_core.requests import (
 )
 from millrace_core.trace import Trace
 from millrace_strategy.errors import StrategyStopped
+from millrace_strategy.orders import OrderReference, key_of
 from millrace_strategy.pending import PendingRequest
+from millrace_strategy.timers import CallLater
 
 Number = Decimal | float | str
 """Amounts and prices; a float stands for the digits that it prints."""
@@ -40,9 +42,19 @@ class Trader:
     that is not a finite number.
     """
 
-    def __init__(self, source: str, *, now_ns: Clock, send: Callable[[OrderRequest], None]) -> None:
+    def __init__(
+        self,
+        source: str,
+        *,
+        now_ns: Clock,
+        call_later: CallLater,
+        new_request_id: Callable[[], RequestId],
+        send: Callable[[OrderRequest], None],
+    ) -> None:
         self._source = source
         self._now_ns = now_ns
+        self._call_later = call_later
+        self._new_request_id = new_request_id
         self._send = send
         self._pending: dict[str, PendingRequest] = {}
         self._stopped = False
@@ -90,30 +102,39 @@ class Trader:
 
     def cancel_order(
         self,
-        order_id: str | None = None,
+        order: OrderReference,
         *,
-        exchange: str,
-        symbol: str,
-        client_order_id: str | None = None,
         valid_for_ms: int = DEFAULT_VALID_FOR_MS,
         params: dict[str, Any] | None = None,
     ) -> PendingRequest:
-        """Cancel an order, named by the exchange's id or by the client order id."""
+        """Cancel an order, named by itself or by (exchange, symbol, id).
+
+        Raises:
+            TypeError: it is named by its id alone.
+        """
+        exchange, symbol, order_id = key_of(order)
+        payload = CancelPayload(symbol=symbol, order_id=order_id, order_source=self._source, params=params or {})
+        return self._request(CancelOrder(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
+
+    def cancel_client_order(
+        self,
+        client_order_id: str,
+        *,
+        exchange: str,
+        symbol: str,
+        valid_for_ms: int = DEFAULT_VALID_FOR_MS,
+        params: dict[str, Any] | None = None,
+    ) -> PendingRequest:
+        """Cancel an order, named by the client order id that the exchange has of it."""
         payload = CancelPayload(
-            symbol=symbol,
-            order_id=order_id,
-            client_order_id=client_order_id,
-            order_source=self._source,
-            params=params or {},
+            symbol=symbol, client_order_id=client_order_id, order_source=self._source, params=params or {}
         )
         return self._request(CancelOrder(payload=payload, **self._envelope(exchange, valid_for_ms)), symbol)
 
     def edit_order(
         self,
-        order_id: str,
+        order: OrderReference,
         *,
-        exchange: str,
-        symbol: str,
         side: Literal["buy", "sell"] | None = None,
         type: Literal["limit", "market"] | None = None,  # noqa: A002 - the field's name
         amount: Number | None = None,
@@ -122,7 +143,8 @@ class Trader:
         valid_for_ms: int = DEFAULT_VALID_FOR_MS,
         params: dict[str, Any] | None = None,
     ) -> PendingRequest:
-        """Change an open order; terms that are left out stay."""
+        """Change an open order, named as for `cancel_order`; terms that are left out stay."""
+        exchange, symbol, order_id = key_of(order)
         payload = EditPayload(
             symbol=symbol,
             order_id=order_id,
@@ -167,7 +189,7 @@ class Trader:
         now_ns = self._now_ns()
         return {
             "exchange_id": exchange,
-            "request_id": new_request_id(),
+            "request_id": self._new_request_id(),
             "requested_at": now_ns // NS_PER_MS,
             "valid_for": valid_for_ms,
             "trace": self.cause.at(decided=now_ns),
@@ -176,7 +198,7 @@ class Trader:
     def _request(self, request: OrderRequest, symbol: str | None) -> PendingRequest:
         if self._stopped:
             raise StrategyStopped(f"{self._source} was stopped; nothing was sent")
-        pending = PendingRequest(request, ExchangeId(request.exchange_id or ""), symbol)
+        pending = PendingRequest(request, ExchangeId(request.exchange_id or ""), symbol, self._call_later)
         # Known before it is sent: an answer can be quicker than the return of this call.
         self._pending[pending.request_id] = pending
         self._send(request)

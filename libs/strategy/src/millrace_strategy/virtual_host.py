@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from millrace_core.clock import NS_PER_MS
+from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
 from millrace_strategy.errors import StrategyFaulty
@@ -34,9 +35,10 @@ class VirtualHost:
         self._soon: list[Callable[[], None]] = []
         self._scheduled: list[tuple[int, int, _VirtualCall]] = []
         self._numbers = count()
+        self._request_numbers = count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: list[OrderRequest] = []
-        self.looked_up: list[str] = []
+        self.looked_up: list[tuple[ExchangeId, Symbol | None, str]] = []
         self.errors: list[BaseException] = []
         self.given_up: StrategyFaulty | None = None
         self.is_ended = False
@@ -44,6 +46,14 @@ class VirtualHost:
     def now_ns(self) -> int:
         """Return the virtual time."""
         return self._now_ns
+
+    def monotonic_ns(self) -> int:
+        """Return the virtual time: a hook takes as long as the test lets pass meanwhile."""
+        return self._now_ns
+
+    def new_request_id(self) -> RequestId:
+        """Return the next of the ids `00…01`, `00…02`, …: the same in every run of a test."""
+        return RequestId(f"{next(self._request_numbers):032x}")
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back before the test's current call returns."""
@@ -67,8 +77,11 @@ class VirtualHost:
         self.requests.append(request)
 
     def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
-        """Collect the id of an order that the runtime asks for."""
-        self.looked_up.append(order_id)
+        """Collect exchange, symbol and id of an order that the runtime asks for."""
+        self.looked_up.append((exchange, symbol, order_id))
+
+    def event_handled(self, event: Event, ns: int) -> None:
+        """Do nothing: a test decides how long a hook takes."""
 
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
         """Collect an error."""

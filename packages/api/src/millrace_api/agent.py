@@ -98,7 +98,24 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
             self._server = await Server.start(self._services, listen(self._options.host, self._options.port))
             log.info("serving again", address=self._address(self._server))
         health.state("live", self._address(self._server))
-        await run_all(_served(self._server), _report_gauges(self._services, health))
+        await run_all(
+            _served(self._server), _report_gauges(self._services, health), self._watch_database(self._services, health)
+        )
+
+    async def _watch_database(self, services: Services, health: UnitHealthReporter) -> None:
+        """Report an outage of the database once, and its end."""
+        while self._server is not None:
+            try:
+                await services.store.ping()
+            except DatabaseUnavailable as error:
+                if health.current_state == "live":
+                    log.warning("the database does not answer; requests that need it get 503", reason=str(error))
+                health.state("stale", f"the database does not answer: {error}")
+            else:
+                if health.current_state != "live":
+                    log.info("the database answers again")
+                health.state("live", self._address(self._server))
+            await asyncio.sleep(RETRY_S)
 
     def _address(self, server: Server) -> str:
         return f"http://{self._options.host}:{server.port}"

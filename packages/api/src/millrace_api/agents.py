@@ -9,7 +9,7 @@ import msgspec
 
 from millrace_api.access.principal import Principal
 from millrace_bus import Bus
-from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth
+from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth, WorkerHealth
 from millrace_core.names import PUBLIC
 from millrace_store.queries.records import AgentRecord
 
@@ -31,6 +31,8 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
     version: str
     config_revision: str | None
     units: list[UnitHealth]
+    workers: list[WorkerHealth]
+    """The worker processes that run none but visible units."""
     config_errors: list[ProblemReport]
     """The mistakes in the newest configuration; empty for callers that may not see it."""
     warnings: list[str]
@@ -54,11 +56,17 @@ def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
         version=heartbeat.version,
         config_revision=heartbeat.config_revision,
         units=units,
+        workers=[worker for worker in heartbeat.workers if sees_all or _tenant(worker.name) in own],
         config_errors=heartbeat.config_errors if sees_all else [],
         warnings=heartbeat.warnings if sees_all else [],
         last_errors=errors,
         latencies=heartbeat.latencies,
     )
+
+
+def may_restart(principal: Principal, unit: str) -> bool:
+    """Tell whether a principal may have a unit run afresh: an admin of its tenant, or the operator."""
+    return principal.is_operator or (principal.may("admin") and _tenant(unit) == principal.tenant)
 
 
 def _tenant(unit: str) -> str | None:

@@ -7,7 +7,9 @@ from typing import Any
 import picows
 import pytest
 
+from millrace_core.book import OrderBook
 from millrace_core.ids import MessageId
+from millrace_core.market import BookSnapshot
 from millrace_core.names import PUBLIC
 
 
@@ -105,3 +107,39 @@ async def test_a_revoked_token_ends_its_live_clients(api: Any, tenant: Any, conn
     await api.store.access.revoke_token(tenant, token.split("_")[1], 1)
     await socket.until(lambda: socket.closed)
     assert socket.closed == (1008, "this token was revoked or has expired")
+
+
+async def test_a_client_learns_that_nobody_writes_its_stream(
+    api: Any, tenant: Any, book: Any, connect: Any, bus: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what exists that is near; streams of answers have none until something is asked. It then comes as usual."""
+    monkeypatch.setattr("millrace_api.live.hub.SILENT_S", 0.05)
+    socket = await connect(await api.token(tenant, "read"))
+    wrong = book.name._replace(symbol="KCSUSDT")
+    answers = book.name._replace(action="createOrder")
+    for name in (answers, wrong):
+        socket.say(op="subscribe", stream=str(name))
+    await socket.until(lambda: socket.of_type("waiting"))
+    assert socket.of_type("waiting") == [
+        {"type": "waiting", "stream": str(wrong), "detail": f"it has no writer; did you mean {book.name}?"}
+    ]
+    writer = bus.writer(wrong, lambda as_of: BookSnapshot([], [], str(as_of), OrderBook().checksum()))
+    await writer.open()
+    await socket.until(lambda: socket.of_type("snapshot"))
+    await writer.close()
+
+
+async def test_a_client_that_leaves_a_silent_stream_gets_no_note(
+    api: Any, tenant: Any, book: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left behind that waits for the stream."""
+    monkeypatch.setattr("millrace_api.live.hub.SILENT_S", 0.2)
+    socket = await connect(await api.token(tenant, "read"))
+    tasks = len(api.services.hub._tasks)
+    for symbol in ("A/B", "C/D"):
+        socket.say(op="subscribe", stream=str(book.name._replace(symbol=symbol)))
+    socket.say(op="unsubscribe", stream=str(book.name._replace(symbol="A/B")))
+    await socket.until(lambda: socket.of_type("waiting"))
+    assert [each["stream"] for each in socket.of_type("waiting")] == [str(book.name._replace(symbol="C/D"))]
+    await asyncio.sleep(0)
+    assert len(api.services.hub._tasks) == tasks

@@ -98,6 +98,18 @@ async def test_a_number_of_several_orders_cancels_none(
     assert (sent.exchange_id, sent.payload.symbol) == ("binance", "XRP/USDT")
 
 
+async def test_a_number_of_several_new_orders_cancels_none(admin: Any, executor: Any, bus: Bus, tenant: Any) -> None:
+    """Two orders that only Redis knows yet are told apart as well: the first of a number is not guessed at."""
+    for symbol in ("ETH/USDT", "XRP/USDT"):
+        await bus.register_journals(tenant, f"stream.{tenant}.binance.watchOrders.{symbol}")
+        await bus.orders.merge(tenant, OrderRecord(Order(id="342", symbol=symbol, status="open"), "binance", 1))
+    refused = await admin.delete("/api/v1/orders/342")
+    assert refused.status_code == 422
+    assert not executor.requests
+    assert (await admin.delete("/api/v1/orders/342", params={"symbol": "XRP/USDT"})).status_code == 200
+    assert [request.payload.symbol for request in executor.requests] == ["XRP/USDT"]
+
+
 async def test_orders_are_edited_and_canceled(admin: Any, executor: Any, tenant: Any) -> None:
     """Each is a request of its kind; the whole of it stands in the audit trail."""
     where = {"exchange": "kucoin", "symbol": "KCS/USDT"}

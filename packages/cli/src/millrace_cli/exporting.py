@@ -8,6 +8,7 @@ from typing import cast, get_args
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from millrace_cli.database import existing
 from millrace_core.errors import MillraceError
 from millrace_store import Scope, Store
 from millrace_store.exports.export import Format
@@ -34,11 +35,12 @@ async def run(url: str, options: ExportOptions, console: Console, stop: asyncio.
     """Write the file and return its number of rows. When stopped early, remove it.
 
     Raises:
+        NoDatabase: the file of the database does not exist; none is made.
         NotExportable: the kind or format is unknown, or it was stopped early.
         StoreError: the database cannot be read.
     """
     kind, form = _checked(options)
-    async with Store.open(url, migrate=False) as store:
+    async with Store.open(existing(url), migrate=False) as store:
         total = await store.exports.count(kind, options.scope)
         rows = 0
         with _bar(console) as progress:

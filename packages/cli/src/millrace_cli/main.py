@@ -5,14 +5,16 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from millrace_cli import configs, demo, up
+from millrace_cli import configs, demo, restart, up
 from millrace_cli.dashboard import closing_words
+from millrace_cli.platform import DemoOptions
 from millrace_cli.stored import add_commands
 from millrace_core.errors import MillraceError
 
@@ -26,7 +28,7 @@ app = typer.Typer(
 DataDir = Annotated[Path, typer.Option(help="Folder for data and logs.")]
 RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; if it is in use, another is chosen.")]
 SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; if it is in use, another is chosen.")]
-ApiPort = Annotated[int, typer.Option(help="Port of the API; if it is in use, another is chosen.")]
+ApiPort = Annotated[int, typer.Option(help="Port of the API; 0 for any free one.")]
 
 
 @app.command("demo")
@@ -44,10 +46,20 @@ def demo_command(
         float | None, typer.Option(min=0.0, help="Order book changes per second, all symbols together (default 200).")
     ] = None,
     examples: Annotated[Path | None, typer.Option(help="Folder with the agents' configurations.")] = None,
+    plugin_dir: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, exists=True, help="Folder of strategies; by default those of the examples."),
+    ] = None,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Start anew: remove what earlier demos left in --data-dir.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Run the whole platform on this machine: Valkey, a simulated exchange, the five services, a strategy."""
-    options = demo.DemoOptions(
+    """Run the whole platform on this machine: Valkey, a simulated exchange, the five services, a strategy.
+
+    It goes on where the last one on the same folder ended. Errors, or a run without a fill, make the exit code 1.
+    """
+    options = DemoOptions(
         data_dir=data_dir,
         examples=examples or configs.examples_folder(),
         seconds=seconds,
@@ -57,14 +69,19 @@ def demo_command(
         api_port=api_port,
         seed=seed,
         events_per_second=events_per_second,
+        plugin_dir=plugin_dir,
+        reset=reset,
         quiet=quiet,
     )
     console = Console()
 
     async def run(stop: asyncio.Event) -> None:
         picture = await demo.run(options, console, stop)
+        if picture is None:
+            return
         if not quiet:
             console.print(closing_words(picture))
+        demo.judge(picture)
 
     _run(run)
 
@@ -85,7 +102,7 @@ def up_command(
 ) -> None:
     """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations."""
     agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
-    say = Console(stderr=True).print
+    say = partial(Console(stderr=True).print, soft_wrap=True, markup=False, highlight=False)
     _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
 
 
@@ -116,6 +133,7 @@ async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> 
 
 
 add_commands(app, _run)
+restart.add_command(app, _run)
 
 if __name__ == "__main__":
     app()

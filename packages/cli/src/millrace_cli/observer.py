@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from millrace_bus import Bus, Follower, Update
-from millrace_cli.picture import Picture, StreamView
+from millrace_cli.picture import Picture, SeenHalt, StreamView
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.names import StreamName
@@ -29,10 +29,19 @@ class Observer:
             for name in await self._bus.stream_names():
                 if name not in self._followers:
                     self._follow(name)
-            for heartbeat in await self._bus.heartbeats():
-                self._picture.saw_heartbeat(heartbeat)
+            self._picture.saw_heartbeats(await self._bus.heartbeats())
+            self._picture.halts = await self._halts()
             self.sample()
             await asyncio.sleep(_PERIOD_S)
+
+    async def _halts(self) -> list[SeenHalt]:
+        tenants = sorted({name.tenant for name in self._followers})
+        found = [(tenant, await self._bus.halts.get(tenant)) for tenant in tenants]
+        return [
+            SeenHalt(tenant, str(scope), note.since, note.reason, note.by)
+            for tenant, halts in found
+            for scope, note in halts.items()
+        ]
 
     def sample(self) -> None:
         """Update the picture from the followers' status and counters."""
@@ -56,7 +65,7 @@ class Observer:
                 self._picture.saw_message(view, update.trace, now_s)
                 if isinstance(update.data, OrdersDelta):
                     for order in update.data.orders:
-                        self._picture.saw_order(order, now_s)
+                        self._picture.saw_order(view.name, order, now_s, now_ms())
             case "response":
                 self._saw_answer(view, update)
 
@@ -64,7 +73,8 @@ class Observer:
         answer = msgspec.convert(update.data, Response)
         view.messages += 1
         error = f"{answer.error.kind}: {answer.error.message}" if answer.error else None
-        self._picture.saw_answer(answer.status, error, str(view.name), update.trace, now_ms())
+        now_s, at_ms = time.monotonic(), now_ms()
+        self._picture.saw_answer(answer.status, error, str(view.name), update.trace, now_s, at_ms)
         for order in (answer.order, *(answer.orders or ())):
             if order is not None:
-                self._picture.saw_order(order, time.monotonic())
+                self._picture.saw_order(view.name, order, now_s, at_ms)

@@ -1,19 +1,24 @@
-"""Child processes: started, watched and ended together, so that none is left behind."""
+"""Child processes: started, started again when they end by themselves, and ended together, so that none is left."""
 
 import asyncio
 import os
 import signal
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from millrace_bus.server import bound_to_us
+from millrace_cli.output import LogFile, NamedLines, Output
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.errors import MillraceError
 
 STOP_TIMEOUT_S = 4.0
 """How long services may take to end before they are killed, so that Ctrl-C takes 5 s at most."""
+RESTARTS = BackoffPolicy(first_s=0.5, limit_s=30.0)
+UNUSABLE_SETTINGS = 2
+"""The exit code of a service whose settings are missing or wrong."""
 _LOOPBACK = "127.0.0.1"
 _RETRY_S = 0.02
 
@@ -34,67 +39,58 @@ class Service:
         return bound_to_us(sys.executable, "-m", self.module, *self.arguments)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A service that exited unexpectedly."""
-
-    name: str
-    returncode: int
-
-
 class ServiceEnded(MillraceError):
-    """A part of the platform exited unexpectedly, or did not start."""
+    """A part of the platform did not start, or cannot be started again."""
 
 
 class Processes:
-    """Child processes, each logging to a file of its own in `log_dir`, or to this terminal."""
+    """Child processes, each logging to a file of its own in `log_dir`, or by named lines to this terminal.
 
-    def __init__(self, log_dir: Path | None) -> None:
-        self._log_dir = log_dir
+    One that ends by itself is started again after a pause that grows; one whose settings are wrong is not. Either is
+    told to `say`, with the service's name first.
+    """
+
+    def __init__(
+        self, log_dir: Path | None, say: Callable[[str, str], None], restarts: BackoffPolicy = RESTARTS
+    ) -> None:
+        self._log_dir, self._say, self._restarts = log_dir, say, restarts
+        self._services: dict[str, Service] = {}
         self._running: dict[str, Process] = {}
-        self._waves: dict[str, int] = {}
-        self._logs: list[IO[bytes]] = []
+        self._outputs: dict[str, Output] = {}
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._starting = asyncio.Lock()
 
     async def start(self, service: Service) -> int:
-        """Start a service and return its process id."""
-        process = await asyncio.create_subprocess_exec(
-            *service.command(),
-            env={**os.environ, **service.environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=self._log(service.name),
-            stderr=asyncio.subprocess.STDOUT if self._log_dir else None,
-            # Ctrl-C goes to the whole foreground group; in a group of their own, services end in our order.
-            process_group=0,
-        )
-        self._running[service.name] = process
-        self._waves[service.name] = service.ends
+        """Start a service, keep it running, and return its process id."""
+        self._services[service.name] = service
+        self._outputs[service.name] = self._output(service.name)
+        process = await self._spawn(service)
+        self._keepers.add(asyncio.create_task(self._keep(service), name=f"keep {service.name}"))
         return process.pid
 
     def pids(self) -> dict[str, int]:
         """Return the process id of each running service."""
         return {name: process.pid for name, process in self._running.items() if process.returncode is None}
 
-    async def first_end(self) -> Ended:
-        """Wait until a service exits unexpectedly."""
-        waits = {asyncio.ensure_future(process.wait()): name for name, process in self._running.items()}
-        try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        ended = next(iter(done))
-        return Ended(waits[ended], ended.result())
+    async def until(self, stop: asyncio.Event, seconds: float | None = None) -> None:
+        """Wait until `stop` is set or `seconds` have passed.
 
-    async def end_before(self, stop: asyncio.Event, seconds: float | None = None) -> Ended | None:
-        """Wait until `stop` is set, `seconds` have passed, or a service exits unexpectedly; return that service."""
-        end = asyncio.create_task(self.first_end())
+        Raises:
+            ServiceEnded: no service runs, and none will be started again.
+        """
         stopped = asyncio.create_task(stop.wait())
+        kept = asyncio.create_task(asyncio.wait(self._keepers, return_when=asyncio.FIRST_EXCEPTION))
         try:
-            await asyncio.wait({end, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            return end.result() if end.done() and not stop.is_set() else None
+            await asyncio.wait({stopped, kept}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if kept.done() and not stop.is_set():
+                for keeper in self._keepers:
+                    if keeper.done():
+                        keeper.result()
+                raise ServiceEnded("no service can start with these settings")
         finally:
-            end.cancel()
             stopped.cancel()
+            kept.cancel()
 
     async def stop(self, timeout: float = STOP_TIMEOUT_S) -> list[str]:
         """End every service in order; return the names of those that had to be killed.
@@ -102,31 +98,77 @@ class Processes:
         Each wave gets an equal share of the remaining time. Services that exceed it do not delay the next wave, and
         are killed after `timeout` seconds.
         """
-        running = {name: process for name, process in self._running.items() if process.returncode is None}
+        self._stopping.set()
+        async with self._starting:
+            running = {name: process for name, process in self._running.items() if process.returncode is None}
         waits = {name: asyncio.ensure_future(process.wait()) for name, process in running.items()}
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        waves = sorted({self._waves[name] for name in running})
+        waves = sorted({self._services[name].ends for name in running})
         for left, wave in zip(range(len(waves), 0, -1), waves, strict=True):
-            names = [name for name in running if self._waves[name] == wave]
+            names = [name for name in running if self._services[name].ends == wave]
             for name in names:
                 running[name].send_signal(signal.SIGTERM)
             await asyncio.wait([waits[name] for name in names], timeout=(deadline - loop.time()) / left)
         late = [name for name, wait in waits.items() if not wait.done()]
         for name in late:
             running[name].kill()
-        await asyncio.gather(*waits.values())
-        for log in self._logs:
-            log.close()
+        await asyncio.gather(*waits.values(), *self._keepers, return_exceptions=True)
+        for output in self._outputs.values():
+            await output.close()
         self._running.clear()
         return late
 
-    def _log(self, name: str) -> IO[bytes] | None:
-        if self._log_dir is None:
-            return None
-        log = (self._log_dir / f"{name}.log").open("ab")
-        self._logs.append(log)
-        return log
+    async def _keep(self, service: Service) -> None:
+        """Start a service again whenever it ends by itself, until `stop`."""
+        backoff, loop = Backoff(self._restarts), asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            started_s = loop.time()
+            code = await self._running[service.name].wait()
+            if self._stopping.is_set():
+                return
+            if code == UNUSABLE_SETTINGS:
+                why = await self._outputs[service.name].last_line() or "its settings are wrong"
+                self._say(service.name, f"cannot start, and is not started again: {why}")
+                return
+            if loop.time() - started_s >= self._restarts.healthy_after_s:
+                backoff.recovered()
+            pause_s = backoff.failed()
+            self._say(service.name, f"{self._how_it_ended(service.name, code)}; starting it again in {pause_s:.1f} s")
+            await self._pause(pause_s)
+            await self._spawn(service)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    async def _spawn(self, service: Service) -> Process:
+        async with self._starting:
+            if self._stopping.is_set():
+                return self._running[service.name]
+            output = self._outputs[service.name]
+            process = await asyncio.create_subprocess_exec(
+                *service.command(),
+                env={**os.environ, **output.environment, **service.environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output.file,
+                stderr=asyncio.subprocess.STDOUT,
+                # Ctrl-C goes to the whole foreground group; in a group of their own, services end in our order.
+                process_group=0,
+            )
+            output.follow(process.stdout)
+            self._running[service.name] = process
+        return process
+
+    def _output(self, name: str) -> Output:
+        return NamedLines(name, sys.stderr) if self._log_dir is None else LogFile(self._log_dir / f"{name}.log")
+
+    def _how_it_ended(self, name: str, code: int) -> str:
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{how} ({self._log_dir / name}.log)" if self._log_dir else how
 
 
 async def listening(port: int, timeout: float) -> None:

@@ -5,6 +5,7 @@ from typing import cast, get_args
 from millrace_api.access.audit import Audit
 from millrace_api.access.principal import Role
 from millrace_api.access.tokens import new_token
+from millrace_cli.database import existing
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.errors import MillraceError
 from millrace_core.names import Tenant
@@ -38,8 +39,12 @@ async def create(url: str, tenant: Tenant, name: str, role: str, days: float | N
 
 
 async def listed(url: str, tenant: Tenant | None) -> list[TokenRecord]:
-    """Return the tokens of a tenant, or of all tenants, without their secrets."""
-    async with Store.open(url) as store:
+    """Return the tokens of a tenant, or of all tenants, without their secrets.
+
+    Raises:
+        NoDatabase: there is none.
+    """
+    async with Store.open(existing(url)) as store:
         return await store.access.tokens(tenant)
 
 
@@ -47,9 +52,10 @@ async def revoke(url: str, tenant: Tenant, token_id: str) -> None:
     """Revoke a token; running APIs refuse it within 5 s.
 
     Raises:
+        NoDatabase: there is none.
         TokenError: the tenant has no token with this id in force.
     """
-    async with Store.open(url) as store:
+    async with Store.open(existing(url)) as store:
         if not await store.access.revoke_token(tenant, token_id, now_ms()):
             raise TokenError(f"{tenant} has no active token {token_id}; `millrace tokens list` shows all")
         await Audit(store).record(action="revoke_token", outcome="done", tenant=tenant, actor=ACTOR, target=token_id)

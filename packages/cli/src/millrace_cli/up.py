@@ -1,13 +1,15 @@
 """`millrace up`: the five services, on a given Redis or an embedded Valkey."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from millrace_bus import EmbeddedServer
 from millrace_bus.server.ports import free_port
-from millrace_cli.processes import Processes, Service, ServiceEnded
+from millrace_cli.ports import api_port
+from millrace_cli.processes import Processes, Service
 
 AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
 """The services and their default agent ids."""
@@ -23,23 +25,31 @@ async def run(
     say: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    """Run the services until `stop` is set.
+    """Run the services until `stop` is set; one that ends by itself is started again.
 
     Raises:
-        ServiceEnded: a service exited unexpectedly.
+        PortBusy: the API's port is in use.
+        ServiceEnded: no service can start with these settings.
     """
+    _check_api_port()
     async with _redis(redis_url, data_dir, redis_port) as url:
-        processes = Processes(log_dir=None)
+        processes = Processes(None, lambda service, text: say(f"{service} {text}"))
         try:
             for kind, agent in agents.items():
                 environment = {"MILLRACE_REDIS_URL": url, "MILLRACE_DATA_DIR": str(data_dir)}
                 await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment, ENDS[kind]))
             # A given URL may contain a password.
             say(f"{', '.join(agents)} run on {'the given Redis' if redis_url else url}; Ctrl-C ends them.")
-            if (ended := await processes.end_before(stop)) is not None:
-                raise ServiceEnded(f"{ended.name} exited unexpectedly (code {ended.returncode})")
+            await processes.until(stop)
         finally:
             await processes.stop()
+
+
+def _check_api_port() -> None:
+    port = os.environ.get("MILLRACE_PORT") or "8081"
+    # What is no port at all, the API itself refuses.
+    if port.isdecimal() and int(port) <= 65_535:
+        api_port(int(port), "MILLRACE_PORT", os.environ.get("MILLRACE_HOST") or "127.0.0.1")
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What the sender makes of each meaning of an exchange's answer."""
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, cast
@@ -12,7 +13,7 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import Response, encode
 from millrace_core.names import Tenant
 from millrace_core.orders import Order
-from millrace_core.requests import CreateOrder, CreatePayload
+from millrace_core.requests import CancelAllOrders, CancelAllPayload, CancelPayload, CreateOrder, CreatePayload, Request
 from millrace_core.trace import Trace
 from millrace_exchange import (
     Acknowledgement,
@@ -96,26 +97,36 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order_sender, "TRY_AGAIN", BackoffPolicy(first_s=0, limit_s=0))
 
 
-async def sent_through(account: Account) -> OrderSender:
-    """Send one order through a sender; return the sender."""
+def accepted(request: Request) -> AcceptedRequest:
+    """Return a request as the executor accepts it."""
 
     async def acknowledge() -> None:
         """Nothing has to be acknowledged here."""
 
-    arrived = Arrived(Tenant("StrankaXY"), encode(ORDER), None, now_ms(), 0)
-    accepted = read(arrived, acknowledge, lambda accepted, reason: None)
-    assert isinstance(accepted, AcceptedRequest)
-    queue, health = OrderQueue(), UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
-    sender = OrderSender(
+    arrived = Arrived(Tenant("StrankaXY"), encode(request), None, now_ms(), 0)
+    read_request = read(arrived, acknowledge, lambda accepted, reason: None)
+    assert isinstance(read_request, AcceptedRequest)
+    return read_request
+
+
+def sender_of(account: Account, queue: OrderQueue) -> OrderSender:
+    """Return the sender of an account."""
+    return OrderSender(
         cast(Exchange, account),
         queue,
         cast(Responder, account),
         cast(Resolver, account),
         account.stop_reason,
-        health,
+        UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()),
     )
-    intent = intent_of(accepted, now_ms(), client_order_id=accepted.request_id)
-    await sender.execute(accepted, intent, Approved(ORDER), queue.enter(ORDER, accepted.request_id))
+
+
+async def sent_through(account: Account) -> OrderSender:
+    """Send one order through a sender; return the sender."""
+    queue, order = OrderQueue(), accepted(ORDER)
+    sender = sender_of(account, queue)
+    intent = intent_of(order, now_ms(), client_order_id=order.request_id)
+    await sender.execute(order, intent, Approved(ORDER), queue.enter(ORDER, order.request_id))
     return sender
 
 
@@ -159,3 +170,34 @@ async def test_a_revoked_key_stops_the_account() -> None:
     """The sender keeps why, so that later orders are rejected with it."""
     sender = await sent_through(Account(REVOKED))
     assert sender.fatal_reason == "the key was revoked"
+
+
+class _Sweeping(Account):
+    """Its cancel-all finds order 7 of ETH/USDT; what is cancelled by itself is noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.canceled: list[str] = []
+
+    async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
+        """Cancel what is open."""
+        return Acknowledgement((Order(id="7", symbol="ETH/USDT", status="canceled"),), 1, 2)
+
+    async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
+        """Cancel one order."""
+        self.canceled.append(payload.symbol)
+        return Acknowledgement((Order(id="7", symbol=payload.symbol, status="canceled"),), 1, 2)
+
+
+async def test_an_order_placed_during_a_cancel_all_is_cancelled_though_another_has_its_number() -> None:
+    """Another symbol's order of the same number was cancelled with the rest; this one is still open."""
+    account, queue = _Sweeping(), OrderQueue()
+    creation, sweep = queue.enter(ORDER, "ours"), accepted(CancelAllOrders(exchange_id="binance"))
+    turn = queue.enter(sweep.request, sweep.request_id)
+    what = cast(CancelAllOrders, sweep.request)
+    sending = asyncio.create_task(sender_of(account, queue).execute(sweep, intent_of(sweep, now_ms()), what, turn))
+    await turn.ended()
+    queue.answered(creation, Order(id="7", symbol="KCS/USDT", status="open"))
+    creation.end()
+    await sending
+    assert account.canceled == ["KCS/USDT"]

@@ -22,8 +22,8 @@ def create(symbol: str = "KCS/USDT") -> CreateOrder:
     )
 
 
-def cancel(order_id: str | None = None, client_order_id: str | None = None) -> CancelOrder:
-    payload = CancelPayload(symbol="KCS/USDT", order_id=order_id, client_order_id=client_order_id)
+def cancel(order_id: str | None = None, client_order_id: str | None = None, *, symbol: str = "KCS/USDT") -> CancelOrder:
+    payload = CancelPayload(symbol=symbol, order_id=order_id, client_order_id=client_order_id)
     return CancelOrder(exchange_id="binance", payload=payload)
 
 
@@ -114,3 +114,16 @@ async def test_creations_under_way_are_known() -> None:
     assert set(queue.creations_under_way(None)) == {here, there}
     here.end()
     assert queue.creations_under_way("KCS/USDT") == []
+
+
+async def test_orders_of_one_number_in_two_symbols_are_two_orders() -> None:
+    """Neither waits for the other, and the number finds our id of the order of its own symbol."""
+    queue = OrderQueue()
+    for symbol, ours in (("KCS/USDT", "a"), ("ETH/USDT", "b")):
+        creation = queue.enter(create(symbol), ours)
+        queue.answered(creation, Order(id="7", symbol=symbol))
+        creation.end()
+    by_our_id = queue.enter(cancel(client_order_id="a"), "c")
+    assert await begins(by_our_id)
+    assert not await begins(queue.enter(cancel(order_id="7"), "d"))
+    assert await begins(queue.enter(cancel(order_id="7", symbol="ETH/USDT"), "e"))

@@ -24,6 +24,10 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return stream_units(config)
 
+    def together(self, key: str, unit_config: StreamUnitConfig) -> str:
+        """Return the same name for all private streams of an account."""
+        return unit_config.group
+
     async def started(self, bus: Bus) -> None:
         """Publish on this bus."""
         self._bus = bus

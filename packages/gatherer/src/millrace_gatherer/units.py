@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from millrace_core.actions import ACTIONS, ORDER_BOOK
 from millrace_core.config.common import Credentials
@@ -11,6 +12,7 @@ from millrace_core.names import Action, StreamName, Symbol
 
 DEFAULT_TIMEFRAME = "1m"
 DEFAULT_CANDLES = 500
+_PRIVATE: Final[frozenset[str]] = frozenset(action.name for action in ACTIONS.values() if action.is_private)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,14 @@ class StreamUnitConfig:
     def key(self) -> str:
         """Return the name by which people know the unit, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return str(self.name).removeprefix("stream.")
+
+    @property
+    def group(self) -> str:
+        """Return the account of a private stream, the key of any other.
+
+        The private streams of an account share a connection, a listen key and requests, so they share a process.
+        """
+        return f"{self.name.tenant}.{self.name.exchange}" if self.name.action in _PRIVATE else self.key
 
 
 def stream_units(config: GathererConfig) -> dict[str, StreamUnitConfig]:

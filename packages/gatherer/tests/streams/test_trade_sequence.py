@@ -94,3 +94,15 @@ def test_both_halves_of_a_self_trade_are_new() -> None:
     assert sequence.unseen([buy, sell]) == [sell]
     sequence.restart([sell], earlier=[buy])
     assert sequence.unseen([buy, sell]) == []
+
+
+def test_a_known_number_at_a_later_time_shows_that_numbers_begin_anew() -> None:
+    """A trade that is reported twice shows nothing, and neither does a higher number."""
+    for sequence in (TradeSequence(consecutive=True), TradeSequence(consecutive=False)):
+        known = trades([11, 12])
+        assert not sequence.begins_anew(known)
+        sequence.add(known)
+        later = [msgspec.structs.replace(trade, timestamp=60_000) for trade in trades([12, 13])]
+        assert not sequence.begins_anew(known)
+        assert not sequence.begins_anew(later[1:])
+        assert sequence.begins_anew(later)

@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from time import perf_counter_ns
 from typing import Any
 
 from millrace_core.clock import now_ns
+from millrace_core.ids import RequestId, new_request_id
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
 from millrace_magicbox.failures import Failures
+from millrace_magicbox.hook_times import MAX_EVENT_TEXT, HookTimes
 from millrace_service import UnitHealthReporter
 from millrace_strategy import Event, ScheduledCall, StrategyFaulty
 
 LOG_EVERY_NS = 1_000_000_000
-MAX_EVENT_TEXT = 300
 
 
 class LiveHost:
     """Implements `millrace_strategy.Host`; `send` and `look_up` are passed in, so that it needs no bus."""
+
+    monotonic_ns = staticmethod(perf_counter_ns)
 
     def __init__(
         self,
@@ -32,17 +36,26 @@ class LiveHost:
         self._send = send
         self._look_up = look_up
         self._failures = failures
+        self.times = HookTimes(health, log)
+        self.event_handled = self.times.handled
+        """Counts how long the hooks of an event took: called for each."""
+        self._reported: BaseException | None = None
         self._hook: asyncio.Task[None] | None = None
         self._next_log_ns = 0
         self._unlogged = 0
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
+        self._gave_up = asyncio.Event()
         self.faulty: StrategyFaulty | None = None
-        """Why the strategy was stopped for its errors; None if it was not."""
+        """Why the strategy was stopped for exceeding a limit; None if it was not."""
 
     def now_ns(self) -> int:
         """Return the wall clock."""
         return now_ns()
+
+    def new_request_id(self) -> RequestId:
+        """Return a random id, which no other process has either."""
+        return new_request_id()
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop."""
@@ -77,26 +90,34 @@ class LiveHost:
             self._unlogged += 1
             return
         self._health.error(error)
+        self._reported = error
         text = repr(event)[:MAX_EVENT_TEXT]
         self._log.error("a hook raised", on=text, in_a_row=in_a_row, not_logged_before=self._unlogged, exc_info=error)
         self._next_log_ns, self._unlogged = now + LOG_EVERY_NS, 0
 
     def backlog(self, waiting: int) -> None:
         """Report that events which may not be dropped pile up."""
-        self._health.gauge("backlog", waiting)
+        self._health.gauge("waiting", waiting)
         self._health.error(f"{waiting} events are waiting: the strategy is too slow")
         self._log.error("the strategy is too slow", waiting=waiting)
 
     def gave_up(self, error: StrategyFaulty) -> None:
-        """Report that the strategy is stopped; it stays so until its configuration changes."""
+        """Report that the strategy is stopped; it stays so until it is started again or its configuration changes."""
         self.faulty = error
+        self._gave_up.set()
+        if error.__cause__ is not None and error.__cause__ is not self._reported:
+            self._health.error(error.__cause__)
         self._health.error(error)
-        self._health.state("failed", str(error))
-        self._log.error("strategy stopped", reason=str(error))
+        self._health.state("stopped", str(error))
+        self._log.error("strategy stopped", reason=str(error), exc_info=error.__cause__)
 
     def ended(self) -> None:
         """Wake what waits in `over`."""
         self._over.set()
+
+    async def fault(self) -> None:
+        """Wait until the strategy is stopped for exceeding a limit."""
+        await self._gave_up.wait()
 
     async def over(self) -> None:
         """Wait until the strategy's last hook has returned."""

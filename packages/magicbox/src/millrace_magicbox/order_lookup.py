@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from millrace_bus import Bus
 from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.orders import OrderKey
 from millrace_magicbox.failures import Failures
 from millrace_strategy import Runtime
 
@@ -45,5 +46,8 @@ class OrderLookup:
             runtime = self._runtime()
             if record is not None:
                 runtime.order_found(record)
-            if not runtime.orders.is_undecided(order_id):
+            if symbol is None:
+                if record is not None:
+                    return  # With its symbol, it is looked up further if need be.
+            elif not runtime.orders.is_undecided(OrderKey(exchange, symbol, order_id)):
                 return

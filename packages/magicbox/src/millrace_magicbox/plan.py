@@ -6,6 +6,7 @@ from typing import Any
 
 from millrace_core.actions import ACTIONS
 from millrace_core.config import MagicboxConfig, MagicboxWorkplan, StreamSubscription
+from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import PUBLIC, Action, StreamName, Tenant
 from millrace_strategy import SubscribedStream
@@ -21,6 +22,7 @@ class StrategyPlan:
     plugin_name: str
     configuration: dict[str, Any]
     streams: tuple[SubscribedStream, ...]
+    limits: StrategyLimits = field(default_factory=StrategyLimits)
     path: str = field(compare=False)
     """JSON path of its configuration in the agent's. A change of the path alone restarts nothing."""
 
@@ -61,6 +63,7 @@ def _plans_of(workplan: MagicboxWorkplan, where: str) -> Iterator[StrategyPlan]:
             plugin_name=plugin.plugin_name,
             configuration=plugin.configuration,
             streams=streams,
+            limits=plugin.limits,
             path=f"{where}.plugins[{index}].configuration",
         )
 

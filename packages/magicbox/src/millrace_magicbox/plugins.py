@@ -6,13 +6,15 @@ imported again each time, so a strategy that restarts runs its current text.
 MillraceError
 ├── PluginNotFound   name    no installed plugin and no class in the plugin folder has this name
 ├── PluginAmbiguous  name    several files of the plugin folder hold a class of this name
-└── PluginBroken     name    it was found, but cannot be imported or is not a strategy
+└── PluginBroken     name    it was found, but cannot be imported
+    └── NotAStrategy         it is not a class derived from Strategy
 """
 
 import ast
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -21,6 +23,7 @@ from traceback import extract_tb
 from types import CodeType
 
 from millrace_core.errors import MillraceError
+from millrace_core.near_names import did_you_mean
 from millrace_service import SettingsInvalid
 from millrace_strategy import Strategy
 
@@ -31,7 +34,7 @@ class PluginNotFound(MillraceError):
     def __init__(self, name: str, folder: Path | None, unreadable: list[str]) -> None:
         place = f"the plugin folder {folder}" if folder else "a plugin folder (none is set: MILLRACE_PLUGIN_DIR)"
         text = f"no strategy named {name}: neither an installed plugin nor a class in {place}"
-        super().__init__("; ".join([text, *unreadable]))
+        super().__init__("; ".join([text, *unreadable]) + did_you_mean(name, plugin_names(folder)))
         self.name = name
 
 
@@ -44,14 +47,19 @@ class PluginAmbiguous(MillraceError):
 
 
 class PluginBroken(MillraceError):
-    """A plugin was found, but cannot be imported or is not a strategy."""
+    """A plugin was found, but cannot be imported."""
 
     def __init__(self, name: str, where: str, why: str) -> None:
         super().__init__(f"strategy {name} of {where} {why}")
         self.name = name
 
 
+class NotAStrategy(PluginBroken):
+    """What a plugin's name names is not a class derived from `Strategy`."""
+
+
 ENTRY_POINTS = "millrace.strategies"
+_UNREADABLE = (SyntaxError, ValueError, OSError)
 DEFAULT_FOLDERS = (Path("strategies"), Path("examples/strategies"))
 
 
@@ -68,13 +76,26 @@ def plugin_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     return next((folder for folder in DEFAULT_FOLDERS if folder.is_dir()), None)
 
 
+def plugin_names(folder: Path | None) -> list[str]:
+    """Return the names that may be a strategy's, sorted: installed plugins, and derived classes in the plugin folder.
+
+    Nothing is imported, so classes derived from something else are among them. Files that cannot be read are left out.
+    """
+    names = {entry.name for entry in entry_points(group=ENTRY_POINTS)}
+    for path in _files(folder):
+        with suppress(*_UNREADABLE):
+            names.update(each.name for each in _classes(path) if each.bases and not each.name.startswith("_"))
+    return sorted(names)
+
+
 def load_strategy(name: str, folder: Path | None) -> type[Strategy]:
     """Return a strategy's class; an installed plugin comes before a file.
 
     Raises:
         PluginNotFound: no class has this name.
         PluginAmbiguous: several files hold such a class.
-        PluginBroken: it cannot be imported or is not a `Strategy`.
+        PluginBroken: it cannot be imported.
+        NotAStrategy: it is not a `Strategy`.
     """
     installed = entry_points(group=ENTRY_POINTS, name=name)
     if installed:
@@ -98,15 +119,21 @@ def _load_installed(entry: EntryPoint) -> type[Strategy]:
 
 def _files_with_class(name: str, folder: Path | None) -> tuple[list[Path], list[str]]:
     files, unreadable = [], []
-    for path in sorted(folder.glob("*.py")) if folder else ():
+    for path in _files(folder):
         try:
-            tree = ast.parse(path.read_bytes())
-        except (SyntaxError, ValueError, OSError) as error:
+            if any(each.name == name for each in _classes(path)):
+                files.append(path)
+        except _UNREADABLE as error:
             unreadable.append(f"{path} cannot be read: {_describe(error)}")
-            continue
-        if any(isinstance(node, ast.ClassDef) and node.name == name for node in tree.body):
-            files.append(path)
     return files, unreadable
+
+
+def _files(folder: Path | None) -> list[Path]:
+    return sorted(folder.glob("*.py")) if folder else []
+
+
+def _classes(path: Path) -> list[ast.ClassDef]:
+    return [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)]
 
 
 class _FreshLoader(SourceFileLoader):
@@ -140,7 +167,7 @@ def _load_file(name: str, path: Path) -> type[Strategy]:
 
 def _checked(name: str, where: str, found: object) -> type[Strategy]:
     if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise PluginBroken(name, where, "is not a class derived from millrace_strategy.Strategy")
+        raise NotAStrategy(name, where, "is not a class derived from millrace_strategy.Strategy")
     return found
 
 

@@ -1,5 +1,6 @@
 """Routes the messages of streams to a strategy's runtime, with one callback for each stream."""
 
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
@@ -12,8 +13,13 @@ from millrace_service import UnitHealthReporter
 from millrace_strategy import Runtime, SubscribedStream
 
 
-def stream_listener(stream: SubscribedStream, runtime: Runtime, health: UnitHealthReporter) -> UpdateListener:
-    """Return the listener of a subscribed stream."""
+def stream_listener(
+    stream: SubscribedStream,
+    runtime: Runtime,
+    health: UnitHealthReporter,
+    on_status: Callable[[FollowerStatus], None],
+) -> UpdateListener:
+    """Return the listener of a stream; `on_status` is called with its first trusted status and each that follows."""
     forward = _forwarder(stream, runtime)
     last_status: FollowerStatus = "unknown"
 
@@ -31,6 +37,7 @@ def stream_listener(stream: SubscribedStream, runtime: Runtime, health: UnitHeal
         if update.trusted and (update.status != last_status or update.kind == "snapshot"):
             # Not only with a status message: the next delta revives a stream that was dead.
             last_status = update.status
+            on_status(last_status)
             _forward_status(stream, runtime, update)
         if update.kind != "status":
             forward(update)
@@ -57,7 +64,6 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> UpdateListe
         runtime.response(
             name.exchange, name.action, name.symbol, response, timestamp=update.timestamp, trace=update.trace
         )
-        health.gauge("openOrders", len(runtime.orders.open_ids))
 
     return listen
 
@@ -131,7 +137,9 @@ def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:
 def _orders_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
     def forward(update: Update) -> None:
         if update.kind == "delta":
-            runtime.account_orders(stream.exchange, update.data.orders, timestamp=update.timestamp, trace=update.trace)
+            runtime.account_orders(
+                stream.exchange, stream.symbol, update.data.orders, timestamp=update.timestamp, trace=update.trace
+            )
         else:
             orders = list(cast("OrdersState", update.state).open.values())
             runtime.open_orders(stream.exchange, stream.symbol, orders)

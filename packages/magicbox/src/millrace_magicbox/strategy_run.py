@@ -1,7 +1,8 @@
 """One run of a strategy: it is found, configured, given its orders and streams, and stopped at the end."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,17 +15,21 @@ from millrace_core.orders import OrderRecord
 from millrace_core.requests import OrderRequest
 from millrace_magicbox.failures import Failures
 from millrace_magicbox.live_host import LiveHost
+from millrace_magicbox.order_canceller import cancel_open_orders
 from millrace_magicbox.order_gateway import OrderGateway
 from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugins import load_strategy
 from millrace_magicbox.routing import answer_listener, stream_listener
+from millrace_magicbox.subscription_watch import SubscriptionWatch
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 from millrace_strategy import Runtime, SubscribedStream, read_configuration
 
 WATCH_ORDERS = Action("watchOrders")
 RECENT_ORDERS = 1_000
 """How many recent orders of each symbol are read at the start; open ones are all read."""
+MEASURE_EVERY_S = 1.0
 LAST_HOOK_LIMIT_S = 2.0
 """How long `on_stop`, and a hook still running before it, may take."""
 
@@ -34,7 +39,7 @@ class StrategyRun:
 
     `run` raises what keeps the strategy from starting: `ConfigInvalid`, `PluginNotFound`, `PluginAmbiguous`,
     `PluginBroken`, or what its own constructor raised; later, the first failure outside of its hooks. A strategy that
-    is stopped for the errors of its hooks stays so, in state `failed`.
+    is stopped for exceeding a limit stays so, in state `stopped`.
     """
 
     def __init__(self, plan: StrategyPlan, bus: Bus, health: UnitHealthReporter, plugin_folder: Path | None) -> None:
@@ -54,6 +59,7 @@ class StrategyRun:
             configuration=configuration,
             streams=plan.streams,
             host=self._host,
+            limits=plan.limits,
             log=self._log,
         )
         self._gateway = OrderGateway(
@@ -64,17 +70,20 @@ class StrategyRun:
             unanswered=self._answer,
             failures=self._failures,
         )
+        names = map(plan.stream_name, plan.streams)
+        self._subscriptions = SubscriptionWatch(bus, plan.tenant, names, health, self._log)
         self._followed: set[StreamName] = set()
         self._open = AsyncExitStack()
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
             self._open.push_async_callback(self._gateway.close)
+            self._open.push_async_callback(self._subscriptions.close)
             try:
                 await self._start()
-                await self._failures.first()
+                await run_all(self._failures.first(), self._measure(), self._cancel_after_fault())
             finally:
                 await self._stop()
 
@@ -89,11 +98,25 @@ class StrategyRun:
         self._runtime.start([record for records in found for record in records])
         for stream in self._plan.streams:
             self._follow(stream)
-        if self._host.faulty is None:
-            self._health.state("live")
-        self._log.info(
-            "strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open_ids)
-        )
+        self._subscriptions.begin(self._failures)
+        self._log.info("strategy started", streams=len(self._plan.streams), open_orders=len(self._runtime.orders.open))
+
+    async def _measure(self) -> NoReturn:
+        """Report once a second what would cost too much at each event."""
+        while True:
+            self._host.times.flush(self._runtime.unfinished)
+            self._health.gauge("waiting", self._runtime.waiting)
+            self._health.gauge("openOrders", len(self._runtime.orders.open))
+            await asyncio.sleep(MEASURE_EVERY_S)
+
+    async def _cancel_after_fault(self) -> None:
+        await self._host.fault()
+        if not self._plan.limits.cancels_orders:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_HOOK_LIMIT_S):
+                await self._host.over()
+        await cancel_open_orders(self._bus, self._plan, self._health.error)
 
     async def _stop(self) -> None:
         self._runtime.stop()
@@ -121,7 +144,8 @@ class StrategyRun:
         name = self._plan.stream_name(stream)
         if name not in self._followed:
             self._followed.add(name)
-            listener = stream_listener(stream, self._runtime, self._health)
+            on_status = partial(self._subscriptions.status, name)
+            listener = stream_listener(stream, self._runtime, self._health, on_status)
             follower = self._bus.follow(name, listener, on_failed=self._failures.report)
             self._open.push_async_callback(follower.close)
 

@@ -15,6 +15,7 @@ import structlog
 import uvloop
 
 from millrace_simulator.config import ConfigError, SimulatorConfig, default_config, load
+from millrace_simulator.journal import JournalError
 from millrace_simulator.server import DEFAULT_HOST, serve
 
 DEFAULT_PORT = 9080
@@ -26,20 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _set_up_logging()
     try:
         config = _configure(options)
-        uvloop.run(_run(config, options.host, options.port))
-    except (ConfigError, OSError) as error:
+        uvloop.run(_run(config, options.host, options.port, options.journal))
+    except (ConfigError, JournalError, OSError) as error:
         structlog.get_logger().error("simulator cannot start", reason=str(error))
         return 1
     return 0
 
 
-async def _run(config: SimulatorConfig, host: str, port: int) -> None:
+async def _run(config: SimulatorConfig, host: str, port: int, journal: Path | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     log = structlog.get_logger()
-    async with await serve(config, host, port) as server:
+    async with await serve(config, host, port, journal=journal) as server:
         log.info("simulator is ready", address=server.url, symbols=len(server.venue.instruments), seed=config.seed)
         waiting = asyncio.create_task(stopped.wait())
         tasks: list[asyncio.Task[Any]] = [waiting] if server.driver is None else [waiting, server.driver]
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the market: the same seed makes the same market")
     parser.add_argument("--events-per-second", type=float, metavar="N", help="order book changes, all symbols")
     parser.add_argument("--depth-interval-ms", type=int, metavar="N", help="interval of the @depth@100ms streams in ms")
+    parser.add_argument(
+        "--journal", type=Path, metavar="FILE", help="go on where the run before ended that had this file"
+    )
     parser.add_argument("--record", action="store_true", default=None, help="record every order book change")
     return parser
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from types import TracebackType
 
 from aiohttp import web
@@ -21,6 +22,7 @@ from millrace_simulator.binance.streams import add_stream_routes
 from millrace_simulator.binance.wsapi import add_wsapi_routes
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.control import add_control_routes
+from millrace_simulator.journal import Journal, JournalError
 from millrace_simulator.market import Market, run
 from millrace_simulator.venue import Clock, Venue, WallClock
 
@@ -33,8 +35,17 @@ BACKLOG = 1024
 class Server:
     """A running simulator; close it, or use it as an async context manager."""
 
-    def __init__(self, runner: web.AppRunner, exchange: Exchange, market: Market, host: str, port: int) -> None:
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        exchange: Exchange,
+        market: Market,
+        host: str,
+        port: int,
+        journal: Journal | None = None,
+    ) -> None:
         self._runner = runner
+        self._journal = journal
         self.exchange = exchange
         self.venue = exchange.venue
         self.market = market
@@ -54,6 +65,8 @@ class Server:
             self.driver.cancel()
             await asyncio.wait([self.driver])
         await self._runner.cleanup()
+        if self._journal is not None:
+            self._journal.close()
 
     async def __aenter__(self) -> Server:
         return self
@@ -71,17 +84,29 @@ async def serve(
     *,
     clock: Clock | None = None,
     drive_market: bool = True,
+    journal: Path | None = None,
 ) -> Server:
     """Start a simulator and return it once it serves; port 0 picks a free one, the default clock is the wall clock.
 
     With `drive_market` False the books are filled and then stand still until `server.market.step` is called.
 
+    With `journal` it goes on where the one before it that had this file ended.
+
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken, or the journal cannot be written.
+        JournalError: the journal cannot be read.
     """
     listening = socket.create_server((host, port), backlog=BACKLOG)
     clock = clock or WallClock()
-    venue = Venue(config.symbols, config.accounts, clock=clock, seed=config.seed, record=config.record)
+    try:
+        # After the port was taken: one that already runs there may have the same journal.
+        written, past = (None, None) if journal is None else Journal.open(journal, clock.now_us())
+    except (JournalError, OSError):
+        listening.close()
+        raise
+    venue = Venue(config.symbols, config.accounts, clock=clock, seed=config.seed, record=config.record, past=past)
+    if written is not None:
+        venue.listen(written)
     market = Market(venue, seed=config.seed, events_per_second=config.events_per_second)
     market.open()
     exchange = Exchange(venue, _rules(config.limits), enforce_limits=config.limits.enforce)
@@ -89,7 +114,7 @@ async def serve(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     await web.SockSite(runner, listening, backlog=BACKLOG).start()
-    server = Server(runner, exchange, market, host, listening.getsockname()[1])
+    server = Server(runner, exchange, market, host, listening.getsockname()[1], written)
     if drive_market:
         server.driver = asyncio.create_task(run(market), name="market")
     return server

@@ -1,1 +1,1 @@
-"""Agents' configurations and heartbeats."""
+"""Agents' configurations, heartbeats, plugins and restarts."""

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from millrace_bus.agents.notifications import KeyspaceNotifications
 from millrace_bus.connection.command_pool import CommandPool
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import CommandRefused
@@ -28,6 +29,7 @@ class Configs:
 
     def __init__(self, redis: CommandPool, subscriptions: Subscriptions) -> None:
         self._redis, self._subscriptions = redis, subscriptions
+        self._notifications = KeyspaceNotifications(redis)
 
     async def get(self, agent: AgentId) -> bytes | None:
         """Return an agent's configuration, or None."""
@@ -48,9 +50,14 @@ class Configs:
 
     async def watch(self, agent: AgentId) -> AsyncIterator[bytes | None]:
         """Return an agent's configuration, or None, now and at each change."""
-        changed = asyncio.Event()
-        pattern = keyspace_channel(config_key(agent))
-        subscription = self._subscriptions.add_pattern(pattern, lambda _: changed.set())
+        changed, subscribed = asyncio.Event(), asyncio.Event()
+
+        def note(channel: bytes | None) -> None:
+            if channel is None:
+                subscribed.set()
+            changed.set()
+
+        subscription = self._subscriptions.add_pattern(keyspace_channel(config_key(agent)), note)
         try:
             newest = await self.get(agent)
             # One that was written by hand is in no index.
@@ -58,6 +65,7 @@ class Configs:
             yield newest
             while True:
                 await _changed_or_due(changed)
+                await self._announced(subscribed)
                 text = await self.get(agent)
                 if text != newest or not is_registered:
                     is_registered = await self._register(agent)
@@ -72,11 +80,13 @@ class Configs:
 
         Two changes within the few ms that reading takes come as one: Redis keeps only the newest.
         """
-        changed = asyncio.Event()
+        changed, subscribed = asyncio.Event(), asyncio.Event()
         written: set[AgentId] = set()
 
         def note(channel: bytes | None) -> None:
-            if channel is not None and (agent := _agent_of(channel)) is not None:
+            if channel is None:
+                subscribed.set()
+            elif (agent := _agent_of(channel)) is not None:
                 written.add(agent)
             changed.set()
 
@@ -85,6 +95,7 @@ class Configs:
         try:
             while True:
                 changed.clear()
+                await self._announced(subscribed)
                 while written:
                     await self._register(written.pop())
                 present = await self._all()
@@ -95,6 +106,12 @@ class Configs:
                 await _changed_or_due(changed)
         finally:
             self._subscriptions.remove(subscription)
+
+    async def _announced(self, subscribed: asyncio.Event) -> None:
+        """See to it that Redis announces changes; once after each connection, since it may be another server."""
+        if subscribed.is_set():
+            subscribed.clear()
+            await self._notifications.ensure()
 
     async def _all(self) -> dict[AgentId, bytes]:
         agents = {config_key(agent): agent for agent in await self._registered()}

@@ -14,7 +14,7 @@ from millrace_bus.connection.calls import until_answered
 from millrace_bus.connection.connection import Connection, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import BusError, CommandRefused, TaskFailed, UnmergeableOrder
-from millrace_bus.orders.order_hash import Keys, check_numbers, keys_of, place, read_record, storing
+from millrace_bus.orders.order_hash import Keys, check_numbers, is_of, keys_of, place, read_record, storing
 from millrace_bus.tasks import BackgroundTask
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant
@@ -125,7 +125,7 @@ class OrderMerger:
 
         Raises:
             Disconnected, CommandRefused: it may or may not have been merged.
-            UnmergeableOrder: the stored record cannot be read.
+            UnmergeableOrder: the stored record cannot be read, or is another order's.
         """
         connection = await self._reconnecting.up()
         found = await _watched(connection, merges)
@@ -134,6 +134,8 @@ class OrderMerger:
         for merge in merges:
             record, keys = merge.record, merge.keys
             key, present = place(keys, found[keys.plain], found[keys.full], record.exchange, record.order.symbol)
+            if present is not None and not is_of(present, record.exchange, record.order.symbol):
+                raise UnmergeableOrder(record.order.id, f"{key} holds another order of this id")
             joined = record if present is None else join(present, record)
             if joined != present:
                 found[key] = changed[key] = joined

@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 
 from millrace_core.heartbeat import ErrorReport, UnitHealth
-from millrace_service.agent import Agent
 from millrace_service.settings import Settings
 
 _SIZE_BYTES: Final = 4
@@ -45,7 +44,8 @@ class WorkerStart:
     """The first object that a worker is sent."""
 
     name: str
-    agent: Agent[Any, Any]
+    agent: bytes
+    """The agent before it has started, pickled."""
     settings: Settings
 
 

@@ -59,8 +59,7 @@ class WorkerHandle:
 
     def stack(self) -> str:
         """Return what it has written down: its Python stack, the newest call first; an empty text before that."""
-        os.lseek(self._stacks, 0, os.SEEK_SET)
-        return os.read(self._stacks, 1 << 16).decode(errors="replace")
+        return os.pread(self._stacks, 1 << 16, 0).decode(errors="replace")
 
     def close(self) -> None:
         """Release what belongs to an ended worker."""
@@ -191,7 +190,8 @@ class _Server:
         """Fork workers until the service ends."""
         end_with_parent(service, signal.SIGKILL)
         # Ctrl-C at a terminal, and what a service manager sends, reach all processes; the service ends its workers.
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        # The request for a stack would end a worker that is not ready for it.
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             signal.signal(signum, signal.SIG_IGN)
         child_ended, wakeup = socket.socketpair()
         for end in (child_ended, wakeup):

@@ -24,7 +24,7 @@ class WorkerPool:
         self._units: dict[str, Any] = {}
         self._placed: dict[str, str] = {}
         # A worker is kept running as a unit is; its own health is not one of the agent's units.
-        self._supervisor: Supervisor[None] = Supervisor(
+        self._supervisor: Supervisor[str] = Supervisor(
             self._run, changed=parts.changed, errors=ErrorLog(), policy=RETRIES, stop_limit_s=END_LIMIT_S + 1.0
         )
 
@@ -41,7 +41,7 @@ class WorkerPool:
                 worker = self._workers[name] = WatchedWorker(name, self._parts, limits)
             worker.want(ours, self._limits_of(ours), secrets)
         self._workers = {name: self._workers[name] for name in sorted(set(self._placed.values()))}
-        self._supervisor.want(dict.fromkeys(self._workers))
+        self._supervisor.want({f"worker {name}": name for name in self._workers})
         return changes
 
     def restart(self, unit: str) -> bool:
@@ -77,6 +77,6 @@ class WorkerPool:
         ((_, config),) = units.items()
         return self._parts.agent.limits(config) or self._limits
 
-    async def _run(self, name: str, _config: None, health: UnitHealthReporter) -> None:
+    async def _run(self, _key: str, name: str, health: UnitHealthReporter) -> None:
         health.state("live")
         await self._workers[name].run()

@@ -2,31 +2,32 @@
 
 import os
 import time
+from collections import deque
 from pathlib import Path
 from typing import Final
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_SAMPLES: Final = 10
 
 
 class ProcessUsage:
-    """Measures one process; each call of `measure` returns what was used since the call before."""
+    """Measures one process, again at each call of `measure`."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path(f"/proc/{pid}")
-        self._at_s, self._cpu_s = time.monotonic(), self._cpu()
+        self._samples = deque([(time.monotonic(), self._cpu())], maxlen=_SAMPLES)
         self.memory_mb = 0.0
         """Resident memory."""
         self.cpu_percent = 0.0
-        """Of one core, since the measurement before."""
+        """Of one core, over the last measurements."""
 
     def measure(self) -> None:
         """Measure; a process that has ended uses nothing."""
-        now_s, cpu_s = time.monotonic(), self._cpu()
+        self._samples.append((time.monotonic(), self._cpu()))
+        (first_s, before_s), (last_s, used_s) = self._samples[0], self._samples[-1]
+        self.cpu_percent = round(100 * max(0.0, used_s - before_s) / max(last_s - first_s, 1e-3), 1)
         self.memory_mb = self._memory_mb()
-        if now_s > self._at_s:
-            self.cpu_percent = round(max(0.0, 100 * (cpu_s - self._cpu_s) / (now_s - self._at_s)), 1)
-        self._at_s, self._cpu_s = now_s, cpu_s
 
     def _memory_mb(self) -> float:
         try:

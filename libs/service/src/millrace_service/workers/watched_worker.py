@@ -55,6 +55,8 @@ class AgentParts:
     """What all workers of an agent need of it."""
 
     agent: Agent[Any, Any]
+    unstarted: bytes
+    """The agent as it was before it started, pickled."""
     settings: Settings
     bus: Bus
     fork_server: ForkServer
@@ -81,7 +83,7 @@ class WatchedWorker:
         self._pid: int | None = None
         self._memory_mb = 0.0
         self._started = 0
-        self._heard_at = 0.0
+        self._reported_at = 0.0
 
     def want(self, units: Mapping[str, Any], limits: UnitLimits, secrets: tuple[str, ...]) -> None:
         """Run exactly these units from now on."""
@@ -135,6 +137,11 @@ class WatchedWorker:
             await self._parts.agent.unit_stopped(self._parts.bus, name, config)
         await self._news.wait()
 
+    @property
+    def _where(self) -> str:
+        """The name of its errors: its unit's, so that the unit's tenant sees them, or its own."""
+        return self.name if self.name in self.units else f"worker {self.name}"
+
     def _ended(self, state: WorkerState, error: WorkerEnded | LimitExceeded) -> None:
         cause = describe(error)
         self._set(state, cause)
@@ -145,18 +152,18 @@ class WatchedWorker:
         stack = error.stack if isinstance(error, LimitExceeded) else None
         if stack:
             log.error("a worker's event loop stood still", worker=self.name, stack=stack)
-        self._parts.errors.add(self.name, f"worker ended: {cause}", stack)
+        self._parts.errors.add(self._where, f"worker ended: {cause}", stack)
         self._parts.changed()
 
     async def _keep_process(self) -> None:
         handle = await self._parts.fork_server.fork()
         connection: WorkerConnection | None = None
-        self._pid, self._heard_at = handle.pid, monotonic()
+        self._pid, self._reported_at = handle.pid, monotonic()
         self._started += 1
         self._set("starting", self._detail)
         try:
             connection = await WorkerConnection.over(handle.connection)
-            await run_all(self._tell(connection), self._hear(connection, handle), self._watch(handle))
+            await run_all(self._send_wanted(connection), self._receive_reports(connection, handle), self._watch(handle))
         except asyncio.CancelledError:
             if connection is not None:
                 await self._end_in_order(connection, handle)
@@ -174,29 +181,29 @@ class WatchedWorker:
             async with asyncio.timeout(END_LIMIT_S):
                 await asyncio.shield(handle.ended)
                 return
-        self._parts.errors.add(self.name, f"the worker did not end within {END_LIMIT_S:g} s and was killed")
+        self._parts.errors.add(self._where, f"the worker did not end within {END_LIMIT_S:g} s and was killed")
 
-    async def _tell(self, connection: WorkerConnection) -> NoReturn:
+    async def _send_wanted(self, connection: WorkerConnection) -> NoReturn:
         """Tell the worker what to run, now and whenever it changes."""
         parts = self._parts
-        with suppress(ConnectionError):  # `_hear` finds out how it ended
-            await connection.send(WorkerStart(self.name, parts.agent, parts.settings))
+        with suppress(ConnectionError):  # `_receive_reports` finds out how it ended
+            await connection.send(WorkerStart(self.name, parts.unstarted, parts.settings))
             while True:
                 self._news.clear()
                 earlier = {name: unit.record for name, unit in self.units.items()}
                 restart, self._restart = frozenset(self._restart), set()
-                await connection.send(WantedUnits(self._wanted, earlier, self._secrets, restart))
+                await connection.send(WantedUnits(self._wanted, earlier, restart, self._secrets))
                 await self._news.wait()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async def _hear(self, connection: WorkerConnection, handle: WorkerHandle) -> NoReturn:
+    async def _receive_reports(self, connection: WorkerConnection, handle: WorkerHandle) -> NoReturn:
         """Take the worker's reports until it ends."""
         failure: str | None = None
         try:
             while True:
                 report = await connection.from_worker()
-                self._heard_at = monotonic()
+                self._reported_at = monotonic()
                 failure = report.failure or failure
                 for record in report.units:
                     if (unit := self.units.get(record.health.name)) is not None:
@@ -225,10 +232,10 @@ class WatchedWorker:
             if usage.memory_mb > limits.memory_mb:
                 raise LimitExceeded(f"used {usage.memory_mb:g} MB of memory; its limit is {limits.memory_mb:g} MB")
             # If this process stood still itself, reports wait to be read.
-            if now - watched_at < 2 * WATCH_EVERY_S and now - self._heard_at > limits.stall_s:
+            if now - watched_at < 2 * WATCH_EVERY_S and now - self._reported_at > limits.stall_s:
                 stack = await _stack_of(handle)
                 where = f" in {_innermost(stack)}" if stack else ""
-                raise LimitExceeded(f"its event loop stood still for {now - self._heard_at:.1f} s{where}", stack)
+                raise LimitExceeded(f"its event loop stood still for {now - self._reported_at:.1f} s{where}", stack)
             watched_at = now
 
     def _set(self, state: WorkerState, detail: str | None) -> None:
@@ -240,12 +247,14 @@ class WatchedWorker:
 async def _stack_of(handle: WorkerHandle) -> str:
     """Return where a process stands, the newest call first; an empty text if it does not say."""
     handle.ask_for_stack()
+    before, stack = None, ""
     with suppress(TimeoutError):
         async with asyncio.timeout(_STACK_LIMIT_S):
-            while not (stack := handle.stack()):  # noqa: ASYNC110 - the kernel announces no contents of a file
+            # Written piece by piece, and the kernel announces no contents of a file: it is whole once it grows no more.
+            while not stack or stack != before:
                 await asyncio.sleep(0.02)
-            return "\n".join(stack.splitlines()[: _STACK_LINES + 1])
-    return ""
+                before, stack = stack, handle.stack()
+    return "\n".join(stack.splitlines()[: _STACK_LINES + 1])
 
 
 def _innermost(stack: str) -> str:

@@ -1,6 +1,7 @@
 """What runs in a worker: the agent's units, supervised as in the agent's own process, and their reports."""
 
 import asyncio
+import pickle
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -11,10 +12,11 @@ import uvloop
 
 from millrace_bus import Bus
 from millrace_service import redaction
-from millrace_service.agent import stopped_in_time
+from millrace_service.agent import Agent, stopped_in_time
 from millrace_service.errors import describe, traceback_of
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.logs import configure_logging
+from millrace_service.settings import Settings
 from millrace_service.supervisor import Supervisor
 from millrace_service.tasks import first_of
 from millrace_service.workers.connection import (
@@ -44,20 +46,21 @@ async def _run(connected: socket.socket) -> None:
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         start: WorkerStart = await connection.from_agent()
         settings = start.settings
-        about = {"service": start.agent.kind, "agent": settings.agent_id, "worker": start.name}
+        agent: Agent[Any, Any] = pickle.loads(start.agent)  # noqa: S301 - our own process's
+        about = {"service": agent.kind, "agent": settings.agent_id, "worker": start.name}
         configure_logging(settings.log_level, settings.log_format, about=about)
-        await Worker(start, connection).run()
+        await Worker(start.name, agent, settings, connection).run()
 
 
 class Worker:
     """Runs the units that the agent asks for, and reports."""
 
-    def __init__(self, start: WorkerStart, connection: WorkerConnection) -> None:
-        self._start, self._agent, self._connection = start, start.agent, connection
+    def __init__(self, name: str, agent: Agent[Any, Any], settings: Settings, connection: WorkerConnection) -> None:
+        self._name, self._agent, self._settings, self._connection = name, agent, settings, connection
         self._due = asyncio.Event()
         self._errors = ErrorLog()
-        self._told_errors = 0
-        self._told: dict[str, UnitRecord] = {}
+        self._reported_errors = 0
+        self._reported: dict[str, UnitRecord] = {}
         self._earlier: Mapping[str, UnitRecord] = {}
         self._supervisor: Supervisor[Any] = Supervisor(
             self._agent.run_unit, changed=self._due.set, errors=self._errors, reporter=self._reporter
@@ -65,8 +68,8 @@ class Worker:
 
     async def run(self) -> None:
         """Run until the agent closes the connection, or what the units share cannot be acquired."""
-        name = f"{self._agent.kind}-{self._start.settings.agent_id}-{self._start.name}"
-        async with Bus.connect(self._start.settings.redis_url, name=name) as bus:
+        name = f"{self._agent.kind}-{self._settings.agent_id}-{self._name}"
+        async with Bus.connect(self._settings.redis_url, name=name) as bus:
             try:
                 await self._agent.started(bus)
                 await first_of(self._take_wanted(), self._keep_reporting())
@@ -109,8 +112,8 @@ class Worker:
         for reporter in self._supervisor.reporters():
             latencies = {hop: histogram.buckets for hop, histogram in reporter.histograms.items()}
             record = UnitRecord(reporter.report(), latencies)
-            if record != self._told.get(reporter.name):
-                self._told[reporter.name] = record
+            if record != self._reported.get(reporter.name):
+                self._reported[reporter.name] = record
                 changed.append(record)
-        errors, self._told_errors = self._errors.since(self._told_errors)
+        errors, self._reported_errors = self._errors.since(self._reported_errors)
         return WorkerReport(changed, errors)

@@ -1,6 +1,7 @@
 """PostgreSQL: a pool of connections, bulk rows by COPY, a partition for each day of the large tables."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -21,6 +22,8 @@ _COMMAND_TIMEOUT_S: Final = 120.0
 _MIGRATION_LOCK: Final = 0x6D696C6C72616365
 """Advisory lock key for migrations ("millrace" as a number)."""
 
+# Its pool warns of every failed reconnection, with a traceback; whoever uses the store reports an outage once.
+logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
 _GONE: Final = (
     asyncpg.PostgresConnectionError,

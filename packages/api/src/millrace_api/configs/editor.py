@@ -6,7 +6,7 @@ PUBLIC.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,14 @@ from millrace_api.access.principal import Principal
 from millrace_api.configs.diff import ConfigChange, changes
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import MODELS, mistakes
+from millrace_api.configs.plugin_settings import plugin_mistakes
 from millrace_api.problems import ApiError, not_found
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
-from millrace_core.config import revision
+from millrace_core.config import MagicboxConfig, parse_config, revision
+from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, AgentId
+from millrace_core.plugins import PluginDescription
 from millrace_store.queries.records import ConfigRecord
 
 _BY_TENANT = ("exchanges", "risk")
@@ -114,7 +117,7 @@ class ConfigEditor:
         known_kind = await self.kind(kind)
         if known_kind is None:
             raise ApiError(422, f"this agent has never run: send its kind, ?kind={'|'.join(MODELS)}")
-        if problems := (*unresolved_masks(whole), *mistakes(known_kind, self.agent, written)):
+        if problems := (*unresolved_masks(whole), *await self._mistakes(known_kind, written)):
             raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
         return written, whole
 
@@ -167,6 +170,24 @@ class ConfigEditor:
             if record.agent_id == self.agent and record.kind in MODELS:
                 return record.kind
         return default
+
+    async def _mistakes(self, kind: str, written: bytes) -> Sequence[Problem]:
+        if (found := mistakes(kind, self.agent, written)) or kind != "magicbox":
+            return found
+        plugins = await redis(self.services.bus.plugins(self.agent))
+        return [] if plugins is None else plugin_mistakes(parse_config(MagicboxConfig, written), plugins)
+
+    async def plugins(self) -> list[PluginDescription]:
+        """Return the strategies that the agent can run, for whoever may see its configuration or make its first one.
+
+        Raises:
+            ApiError: the agent is no magicbox that runs, or the caller may not see its configuration.
+        """
+        text = await redis(self.services.bus.get_config(self.agent))
+        plugins = await redis(self.services.bus.plugins(self.agent))
+        if plugins is None or (text is not None and not may_see(self.caller, _read(text))):
+            raise not_found("running magicbox with this id")
+        return plugins
 
     def _may_replace(self, text: bytes | None, expected: str | None) -> None:
         if text is None:

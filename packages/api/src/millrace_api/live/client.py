@@ -1,5 +1,6 @@
 """One WebSocket client: its subscriptions, its sent messages, and the limit on its waiting messages."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -105,6 +106,8 @@ class ClientSubscription:
 
     def __init__(self, client: Client, topic: Topic) -> None:
         self.topic = topic
+        self.silence: asyncio.Task[None] | None = None
+        """Waits for the stream to begin, to tell the client if it does not."""
         self._client = client
         self._is_live = False
         """Whether messages are sent as they come."""

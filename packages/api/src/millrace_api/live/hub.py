@@ -27,8 +27,11 @@ from millrace_bus import Bus, Journals
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.names import PUBLIC, StreamName, is_snapshot
+from millrace_core.near_names import near_streams, question
 
 SWEEP_S = 5.0
+SILENT_S = 5.0
+"""How long a stream may take to begin."""
 _RECONNECT = "internal error: reconnect and subscribe with `since`"
 
 Denied = Callable[[Principal, str, str], Coroutine[None, None, None]]
@@ -132,11 +135,12 @@ class Hub:
         self._topics.clear()
         await self._resources.aclose()
 
-    def _spawn(self, work: Coroutine[None, None, None], client: Client | None = None) -> None:
+    def _spawn(self, work: Coroutine[None, None, None], client: Client | None = None) -> "asyncio.Task[None]":
         """Run something in the background; when it fails, disconnect the client that waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._ended(done, client))
+        return task
 
     def _ended(self, task: "asyncio.Task[None]", client: Client | None) -> None:
         self._tasks.discard(task)
@@ -172,11 +176,25 @@ class Hub:
             subscription.start()
         elif not subscription.resume(since):
             self._spawn(self._replay(client, subscription, since), client)
+        if name.has_snapshots and not topic.is_ready:
+            subscription.silence = self._spawn(self._explain_silence(client, subscription))
+
+    async def _explain_silence(self, client: Client, subscription: ClientSubscription) -> None:
+        """Tell a client whose stream has not begun after `SILENT_S` that nobody writes it, and what is near."""
+        await asyncio.sleep(SILENT_S)
+        if subscription.topic.is_ready:
+            return
+        name = subscription.topic.name
+        near = near_streams(name, await self._bus.stream_names({client.principal.tenant, PUBLIC}))
+        if not subscription.topic.is_ready:
+            client.send(messages.note("waiting", name, detail=f"it has no writer{question(map(str, near))}"))
 
     def _unsubscribe(self, client: Client, name: StreamName) -> None:
         subscription = client.subscriptions.pop(name, None)
         if subscription is None:
             return
+        if subscription.silence is not None:
+            subscription.silence.cancel()
         subscription.topic.subscribers.discard(subscription)
         if not subscription.topic.subscribers:
             self._drop(subscription.topic)

@@ -39,7 +39,7 @@ class Unsubscribe(_Command, frozen=True, tag="unsubscribe"):
 
 
 Command = Subscribe | Unsubscribe
-NoteType = Literal["live", "resumed", "untrusted", "skipped", "unsubscribed", "error"]
+NoteType = Literal["waiting", "live", "resumed", "untrusted", "skipped", "unsubscribed", "error"]
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,18 +1,20 @@
-"""Agents' heartbeats: now, live and in the past."""
+"""Agents' heartbeats: now, live and in the past; and their units run afresh on request."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from millrace_api.access.principal import Caller
-from millrace_api.agents import AgentView, read_heartbeats, view_for
-from millrace_api.documents import ListOf, PageOf, json_response, returns
+from millrace_api.access.principal import Caller, needs
+from millrace_api.agents import AgentView, may_restart, read_heartbeats, view_for
+from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
-from millrace_api.problems import ApiError, not_found
+from millrace_api.problems import ApiError, not_found, unavailable
 from millrace_api.services import ServicesDep, redis
 from millrace_core.names import AgentId
+from millrace_core.near_names import did_you_mean
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 
@@ -67,3 +69,40 @@ async def list_agent_history(
         raise not_found("agent with this id")
     views = [view_for(caller, heartbeat) for heartbeat in read_heartbeats(found.rows)]
     return json_response(PageOf(views, found.next_cursor))
+
+
+class UnitRestart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A unit to run afresh."""
+
+    unit: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    """Its name in the agent's heartbeat, such as `StrankaXY.PingPong`."""
+
+
+@router.post(
+    "/{agent_id}/restart",
+    operation_id="restart_unit",
+    status_code=202,
+    responses=returns(UnitRestart, status=202, also={404: "No agent with this id runs a unit of this name."}),
+    openapi_extra=accepts(UnitRestart),
+    dependencies=[Depends(needs("admin"))],
+)
+async def restart_unit(
+    request: Request,
+    services: ServicesDep,
+    caller: Caller,
+    agent_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")],
+    wanted: Annotated[UnitRestart, Depends(body_of(UnitRestart))],
+    tenant: TenantQuery = None,
+) -> Response:
+    """Have an agent end a unit and run it afresh with the same configuration, also one that was stopped for good."""
+    tenant_of(caller, tenant)
+    request.state.audited = {"unit": wanted.unit}
+    running = [heartbeat for heartbeat in await redis(services.bus.heartbeats()) if heartbeat.id == agent_id]
+    units = [unit.name for heartbeat in running for unit in view_for(caller, heartbeat).units]
+    if wanted.unit not in units:
+        raise not_found(f"unit of this name in the agent{did_you_mean(wanted.unit, units)}")
+    if not may_restart(caller, wanted.unit):
+        raise ApiError(403, "this unit is not your tenant's: ask an operator to restart it")
+    if not await redis(services.bus.request_restart(AgentId(agent_id), wanted.unit)):
+        raise unavailable("the agent")
+    return json_response(wanted, 202)

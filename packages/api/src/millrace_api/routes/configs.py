@@ -1,4 +1,4 @@
-"""Agents' configurations: read, validate, compare, replace, list earlier ones, roll back."""
+"""Agents' configurations: read, validate, compare, replace, list earlier ones, roll back; what strategies there are."""
 
 from itertools import count
 from typing import Annotated, Any, Literal
@@ -14,8 +14,9 @@ from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import not_found
 from millrace_api.services import ServicesDep
 from millrace_core.names import AgentId
+from millrace_core.plugins import PluginDescription
 
-router = APIRouter(prefix="/agents/{agent_id}/config", tags=["configuration"])
+router = APIRouter(prefix="/agents/{agent_id}", tags=["configuration"])
 
 AgentKind = Annotated[
     Literal["gatherer", "magicbox", "executor", "dbsync", "api"] | None,
@@ -60,14 +61,14 @@ def _editor(
 Editor = Annotated[ConfigEditor, Depends(_editor)]
 
 
-@router.get("", operation_id="get_config", responses=returns(ConfigView, also=_NOT_THERE))
+@router.get("/config", operation_id="get_config", responses=returns(ConfigView, also=_NOT_THERE))
 async def get_config(editor: Editor) -> Response:
     """Return the configuration in force, secrets masked, and its ETag for If-Match."""
     return _with_tag(await editor.view())
 
 
 @router.post(
-    "/validate",
+    "/config/validate",
     operation_id="validate_config",
     responses=returns(Valid, also=_NOT_THERE),
     openapi_extra=accepts(dict[str, Any]),
@@ -79,7 +80,7 @@ async def validate_config(editor: Editor, new: Document, kind: AgentKind = None)
 
 
 @router.post(
-    "/diff",
+    "/config/diff",
     operation_id="diff_config",
     responses=returns(ListOf[ConfigChange], also=_NOT_THERE),
     openapi_extra=accepts(dict[str, Any]),
@@ -90,7 +91,7 @@ async def diff_config(editor: Editor, new: Document) -> Response:
 
 
 @router.put(
-    "",
+    "/config",
     operation_id="put_config",
     responses=returns(ConfigView, also=_PUT),
     openapi_extra=accepts(dict[str, Any]),
@@ -105,7 +106,7 @@ async def put_config(
     return _with_tag(view)
 
 
-@router.get("/history", operation_id="list_config_history", responses=returns(ListOf[ConfigVersion]))
+@router.get("/config/history", operation_id="list_config_history", responses=returns(ListOf[ConfigVersion]))
 async def list_config_history(editor: Editor, limit: Annotated[int, Query(ge=1, le=_MAX_VERSIONS)] = 50) -> Response:
     """Return the configurations that the agent had, newest first, secrets masked."""
     versions = []
@@ -117,7 +118,7 @@ async def list_config_history(editor: Editor, limit: Annotated[int, Query(ge=1, 
 
 
 @router.post(
-    "/rollback",
+    "/config/rollback",
     operation_id="roll_back_config",
     responses=returns(ConfigView, also=_PUT),
     openapi_extra=accepts(RollBack),
@@ -140,6 +141,16 @@ async def roll_back_config(
         if next(numbers) > _MAX_VERSIONS:
             break
     raise not_found("configuration with this revision in the agent's history")
+
+
+@router.get(
+    "/plugins",
+    operation_id="list_plugins",
+    responses=returns(ListOf[PluginDescription], also={404: "No magicbox that this token may see runs with this id."}),
+)
+async def list_plugins(editor: Editor) -> Response:
+    """Return the strategies that a magicbox can run, each with the JSON schema of its `configuration`."""
+    return json_response(ListOf(await editor.plugins()))
 
 
 def _with_tag(view: ConfigView) -> Response:

@@ -1,5 +1,6 @@
 """Creating, editing and canceling orders: each becomes a request on the bus."""
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +12,7 @@ from millrace_api.parameters import TenantQuery, scope_of, tenant_of
 from millrace_api.problems import not_found
 from millrace_api.services import Services, ServicesDep, redis
 from millrace_api.trading.requests import AnswerPending, TradeRequests
+from millrace_bus import Bus
 from millrace_core import messages
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
@@ -151,9 +153,8 @@ async def _traded_at(services: Services, scope: Scope, order_id: str) -> tuple[s
         AmbiguousOrder: several orders in the scope have this id.
     """
     stored = await services.store.account.order(scope, order_id)
-    known = await redis(services.bus.orders.get(scope.tenant, order_id, exchange=scope.exchange, symbol=scope.symbol))
     found = set() if stored is None else {(stored.exchange, stored.symbol)}
-    found |= set() if known is None else {(known.exchange, known.order.symbol)}
+    found |= await redis(_in_redis(services.bus, scope, order_id))
     fit = {
         (exchange, symbol)
         for exchange, symbol in found
@@ -164,6 +165,17 @@ async def _traded_at(services: Services, scope: Scope, order_id: str) -> tuple[s
     if len(fit) > 1:
         raise AmbiguousOrder(order_id, sorted(fit))
     return fit.pop()
+
+
+async def _in_redis(bus: Bus, scope: Scope, order_id: str) -> set[tuple[str, str | None]]:
+    """Return exchange and symbol of the orders of this id in Redis, whichever symbols the tenant has traded."""
+    names = await bus.stream_names([scope.tenant])
+    places = {(name.exchange, name.symbol) for name in names if name.symbol is not None}
+    wanted = [(scope.exchange, scope.symbol), *sorted(places)]
+    records = await asyncio.gather(
+        *(bus.orders.get(scope.tenant, order_id, exchange=exchange, symbol=symbol) for exchange, symbol in wanted)
+    )
+    return {(record.exchange, record.order.symbol) for record in records if record is not None}
 
 
 async def _submitted(request: Request, requests: TradeRequests, trade: OrderRequest, key: str | None) -> Response:

@@ -44,6 +44,8 @@ class SharedDatabase:
         self._opening = asyncio.Lock()
         self._store: Store | None = None
         self._resources = AsyncExitStack()
+        self._is_away = False
+        """Whether an outage was logged; all units have the same one."""
 
     async def ask(self, question: Callable[[Store], Awaitable[T]], health: UnitHealthReporter) -> T:
         """Return the store's answer. While the database does not answer, retry without end; the unit is `stale` then.
@@ -51,21 +53,19 @@ class SharedDatabase:
         Raises:
             StoreError: the database refuses; never because it is unavailable.
         """
-        waited = False
-
-        def wait(error: DatabaseUnavailable) -> None:
-            nonlocal waited
-            waited = True
-            health.state("stale", f"waiting for the database: {error}")
-
-        async def answer() -> T:
-            return await question(await self._opened())
-
-        answered = await _until_available(answer, wait)
-        if waited:
-            log.info("the database answers again")
-            health.state("live")
-        return answered
+        backoff = Backoff(_RETRIES)
+        while True:
+            try:
+                answer = await question(await self._opened())
+            except DatabaseUnavailable as error:
+                health.state("stale", f"waiting for the database: {error}")
+                self._unavailable(error)
+                await asyncio.sleep(backoff.failed())
+            else:
+                self._answered()
+                if backoff.failures:
+                    health.state("live")
+                return answer
 
     async def close(self) -> None:
         """Close the store. Everything that was committed is stored."""
@@ -77,15 +77,12 @@ class SharedDatabase:
                 self._store = await self._resources.enter_async_context(Store.open(self._url))
             return self._store
 
+    def _unavailable(self, error: DatabaseUnavailable) -> None:
+        if not self._is_away:
+            log.warning("the database does not answer; retrying", reason=str(error))
+        self._is_away = True
 
-async def _until_available(call: Callable[[], Awaitable[T]], on_wait: Callable[[DatabaseUnavailable], None]) -> T:
-    """Call until the database answers, `on_wait` before each pause; return its answer."""
-    backoff = Backoff(_RETRIES)
-    while True:
-        try:
-            return await call()
-        except DatabaseUnavailable as error:
-            on_wait(error)
-            if not backoff.failures:
-                log.warning("the database does not answer; retrying", reason=str(error))
-            await asyncio.sleep(backoff.failed())
+    def _answered(self) -> None:
+        if self._is_away:
+            log.info("the database answers again")
+        self._is_away = False

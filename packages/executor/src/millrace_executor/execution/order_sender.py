@@ -5,7 +5,7 @@ asking.
 """
 
 from asyncio import sleep
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -118,20 +118,26 @@ class OrderSender:
         under_way = self._queue.creations_under_way(request.payload.symbol)
         canceled = await self._client.cancel_all_orders(request.payload)
         turn.end()
-        orders = {order.id: order for order in canceled.orders}
+        orders = _by_symbol_and_id(canceled.orders)
         for creation in under_way:
             await creation.ended()
             late = creation.order
-            if late is not None and not late.is_final and late.id not in orders and late.symbol is not None:
-                orders.update(await self._cancel_late(late.symbol, late.id))
+            if late is None or late.is_final or late.symbol is None or (late.symbol, late.id) in orders:
+                continue
+            orders.update(_by_symbol_and_id(await self._cancel_late(late.symbol, late.id)))
         return canceled._replace(orders=tuple(orders.values()))
 
-    async def _cancel_late(self, symbol: str, order_id: str) -> dict[str, Order]:
+    async def _cancel_late(self, symbol: str, order_id: str) -> Sequence[Order]:
         try:
             canceled = await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
         except Rejected:
-            return {}  # It was filled, or canceled with the rest: nothing is left to cancel.
-        return {order.id: order for order in canceled.orders}
+            return ()  # It was filled, or canceled with the rest: nothing is left to cancel.
+        return canceled.orders
+
+
+def _by_symbol_and_id(orders: Iterable[Order]) -> dict[tuple[str | None, str], Order]:
+    """Return orders by what tells them apart: some exchanges number those of each symbol."""
+    return {(order.symbol, order.id): order for order in orders}
 
 
 def _done(accepted: AcceptedRequest, acknowledgement: Acknowledgement, client_order_id: str | None) -> Response:

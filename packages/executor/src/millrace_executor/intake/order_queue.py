@@ -10,10 +10,22 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 from millrace_core.orders import Order
-from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, Request, symbol_of
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    EditOrder,
+    EditPayload,
+    Request,
+    symbol_of,
+)
 
 KEPT_ALIASES = 10_000
 """Number of orders of which both ids, the exchange's and ours, are remembered."""
+
+_Key = tuple[str, str]
+"""A symbol, and an id of ours or of the exchange, which may number each symbol's orders separately."""
 
 
 class Turn:
@@ -65,10 +77,10 @@ class OrderQueue:
     """The turns of one account's requests."""
 
     def __init__(self) -> None:
-        self._last: dict[str, Turn] = {}
+        self._last: dict[_Key, Turn] = {}
         self._creations: set[Turn] = set()
         self._clearances: set[Turn] = set()
-        self._aliases: OrderedDict[str, str] = OrderedDict()
+        self._aliases: OrderedDict[_Key, str] = OrderedDict()
 
     def enter(self, request: Request, client_order_id: str) -> Turn:
         """Return a request's turn, behind all that entered before and concern the same order.
@@ -81,7 +93,8 @@ class OrderQueue:
             turn = Turn(request.payload.symbol)
             self._clearances.add(turn)
             return turn
-        symbol, keys = symbol_of(request), self._keys(request, client_order_id)
+        symbol = symbol_of(request)
+        keys = [(symbol or "", each) for each in self._ids(request, client_order_id)]
         before = [self._last[key] for key in keys if key in self._last]
         before += [each for each in self._clearances if each.symbol in (None, symbol)]
         makes = client_order_id if isinstance(request, CreateOrder | EditOrder) else None
@@ -96,7 +109,7 @@ class OrderQueue:
         if order is None or turn.makes is None:
             return
         turn.order = order
-        self._aliases[order.id] = turn.makes
+        self._aliases[turn.symbol or "", order.id] = turn.makes
         if len(self._aliases) > KEPT_ALIASES:
             self._aliases.popitem(last=False)
 
@@ -104,20 +117,20 @@ class OrderQueue:
         """Return the turns of orders, of one symbol or all, that are being placed right now."""
         return [turn for turn in self._creations if not turn.is_over and symbol in (None, turn.symbol)]
 
-    def _keys(self, request: Request, client_order_id: str) -> list[str]:
+    def _ids(self, request: Request, client_order_id: str) -> list[str]:
         match request:
             case CreateOrder():
                 return [client_order_id]
             case EditOrder(payload=edit):
                 # Where the exchange can only replace an order, the new one goes by the edit's own id.
-                return [*self._ids_of(edit.order_id, edit.client_order_id), client_order_id]
+                return [*self._ids_of(edit), client_order_id]
             case CancelOrder(payload=cancel):
-                return self._ids_of(cancel.order_id, cancel.client_order_id)
+                return self._ids_of(cancel)
         return []
 
-    def _ids_of(self, order_id: str | None, client_order_id: str | None) -> list[str]:
-        ids = [each for each in (client_order_id, order_id) if each]
-        return ids + [alias for each in ids if (alias := self._aliases.get(each))]
+    def _ids_of(self, named: CancelPayload | EditPayload) -> list[str]:
+        ids = [each for each in (named.client_order_id, named.order_id) if each]
+        return ids + [alias for each in ids if (alias := self._aliases.get((named.symbol, each)))]
 
     def _forget_ended(self) -> None:
         self._creations = {turn for turn in self._creations if not turn.is_over}

@@ -12,6 +12,8 @@ _Identity = tuple[str | None, str | None]
 
 REMEMBERED = 10 * KEPT_TRADES
 """Number of remembered identities where ids are not consecutive."""
+DISORDER_MS = 5_000
+"""How far the times of one exchange's trades may be out of order."""
 
 
 class TradeSequence:
@@ -25,7 +27,8 @@ class TradeSequence:
         self.newest: deque[Trade] = deque(maxlen=KEPT_TRADES)
         self._consecutive = consecutive
         self._per_order = per_order
-        self._seen: dict[_Identity, None] = {}
+        self._seen: dict[_Identity, int] = {}
+        """The time of each, ms."""
         self._last_number: int | None = None
 
     @property
@@ -37,7 +40,7 @@ class TradeSequence:
         """Count these as published, and no others; of the earlier ones only the identities matter."""
         trades = list(newest)
         self.newest.clear()
-        self._seen = {self._identity(trade): None for trade in earlier if trade.id is not None}
+        self._seen = {self._identity(trade): _time(trade) for trade in earlier if trade.id is not None}
         self._last_number = None
         if trades:
             self.add(trades)
@@ -54,6 +57,10 @@ class TradeSequence:
             if trade.id is None or identity not in self._seen:
                 new.setdefault(place if trade.id is None else identity, trade)
         return sorted(new.values(), key=_time)
+
+    def begins_anew(self, trades: Iterable[Trade]) -> bool:
+        """Tell whether the exchange has begun to number its trades anew: a known number has come at a later time."""
+        return any(_time(trade) > known_ms + DISORDER_MS for trade in trades if (known_ms := self._known_ms(trade)))
 
     def missing_before(self, trades: list[Trade]) -> int:
         """Return how many trades are missing between the newest and these, as far as the ids show."""
@@ -84,9 +91,17 @@ class TradeSequence:
         if self._consecutive:
             self._last_number = _number(trades[-1])
             return
-        self._seen.update((self._identity(trade), None) for trade in trades if trade.id is not None)
+        self._seen.update((self._identity(trade), _time(trade)) for trade in trades if trade.id is not None)
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
+
+    def _known_ms(self, trade: Trade) -> int | None:
+        """Return the latest time at which a trade of this id can have happened; None if the id is not known."""
+        if not self._consecutive:
+            return None if trade.id is None else self._seen.get(self._identity(trade))
+        if self.last is None or self._last_number is None or _number(trade) > self._last_number:
+            return None
+        return _time(self.last)
 
     def _identity(self, trade: Trade) -> _Identity:
         return trade.id, trade.order if self._per_order else None

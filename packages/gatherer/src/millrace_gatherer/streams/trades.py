@@ -28,6 +28,8 @@ FRUITLESS_PAUSE_S: Final = 0.2
 OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
 
+RENUMBERED: Final = "the exchange numbers its trades anew; following the new numbers"
+
 
 class TradesStream(Stream):
     """Trades of one symbol. While a gap is being filled, new trades are held back, so that order is kept."""
@@ -92,6 +94,12 @@ class TradesStream(Stream):
                 return
             self._filling = True
             self._held = fresh
+        elif self._sequence.begins_anew(trades):
+            self._filling = True
+            self._held = trades
+        else:
+            # All were published before; asking would bring nothing.
+            return
         self._wanted.set()
 
     def _add(self, trades: list[Trade], event: EventTimes, *, is_live: bool = True) -> None:
@@ -120,7 +128,7 @@ class TradesStream(Stream):
             while fruitless < MAX_FRUITLESS:
                 resumed, last = self._resumed, self._sequence.last
                 asked = await self.ask(last)
-                if resumed != self._resumed:
+                if resumed != self._resumed or self._begins_anew(asked):
                     # What was asked for is not what is missing now.
                     continue
                 self._suspect(asked)
@@ -155,6 +163,16 @@ class TradesStream(Stream):
             run = self._sequence.run(trades)
             self._add(run, EventTimes(run[-1].timestamp, now_ns()), is_live=False)
             trades = trades[len(run) :]
+
+    def _begins_anew(self, asked: list[Trade]) -> bool:
+        """Begin a new sequence if the exchange did, as one that was set up anew; tell whether it did."""
+        if not self._sequence.begins_anew([*asked, *self._held]):
+            return False
+        self._sequence.restart((), ())
+        self.health.count("renumbered")
+        self.health.error(RENUMBERED)
+        log.error(RENUMBERED)
+        return True
 
     def _suspect(self, asked: list[Trade]) -> None:
         if self._sequence.may_miss_before(asked):

@@ -26,10 +26,12 @@ _VOLATILITY_PER_SECOND = 0.00004
 _TRADES_PER_SECOND = 0.4
 
 
-def prehistory(rng: Random, opening: int, typical_lots: int, now_ms: int) -> dict[Interval, list[Kline]]:
-    """Return the past by tiers, each oldest first, up to the second before `now_ms`."""
+def prehistory(
+    rng: Random, opening: int, typical_lots: int, now_ms: int, trade_id: int = LAST_TRADE_ID
+) -> dict[Interval, list[Kline]]:
+    """Return the past by tiers, each oldest first, up to the second before `now_ms`, whose last trade is `trade_id`."""
     tiers: dict[Interval, list[Kline]] = {}
-    end_ms, price, trade_id = Interval.S1.open_of(now_ms), opening, LAST_TRADE_ID
+    end_ms, price = Interval.S1.open_of(now_ms), opening
     for step, boundary, count in _TIERS:
         length = step.next_open(0)
         begin_ms = boundary.open_of(end_ms - count * length)

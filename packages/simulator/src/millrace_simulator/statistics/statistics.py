@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from millrace_simulator.statistics.intervals import Interval
 from millrace_simulator.statistics.klines import Bar, Kline, Series
-from millrace_simulator.statistics.prehistory import prehistory
+from millrace_simulator.statistics.prehistory import LAST_TRADE_ID, prehistory
 
 _DAY_MINUTES = 1440
 _AVERAGE_MINUTES = 5
@@ -94,10 +94,15 @@ class Statistics:
         self._tick = tick
         self._last_quantity = typical_lots
         self._last_trade_ms = now_ms()
-        self._past = (rng, opening, typical_lots, self._last_trade_ms)
+        self._past = (rng, opening, typical_lots, self._last_trade_ms, LAST_TRADE_ID)
         self._pending: Bar | None = None
         self._parts: list[Kline] = []
         self._day: tuple[int, Kline, int] | None = None
+
+    def open(self, opening: int, last_trade_id: int, now_ms: int) -> None:
+        """Let the past before the opening end at this price, trade and time; for a market that goes on."""
+        rng, _, typical_lots, _, _ = self._past
+        self._past = (rng, opening, typical_lots, now_ms, last_trade_id)
 
     @cached_property
     def _series(self) -> dict[Interval, Series]:

@@ -49,6 +49,10 @@ class Account:
         self._free: dict[str, Decimal] = dict(settings.balances)
         self._locked: dict[str, Decimal] = {}
 
+    def resume(self, balance: Balance) -> None:
+        """Set a balance to that of an earlier run, when no order is open."""
+        self._free[balance.asset] = balance.free
+
     @property
     def balances(self) -> tuple[Balance, ...]:
         """Return every asset that the account has or had, sorted by name."""

@@ -43,7 +43,11 @@ class Clearing:
     """Applies the engine's events to orders and balances, and reports each change once."""
 
     def __init__(
-        self, accounts: Mapping[int, Account], ledger: Ledger, report: Callable[[ExecutionReport], None]
+        self,
+        accounts: Mapping[int, Account],
+        ledger: Ledger,
+        report: Callable[[ExecutionReport], None],
+        last_execution_id: int = 0,
     ) -> None:
         self.fees: dict[str, Decimal] = {}
         """Commission taken so far, by asset."""
@@ -52,7 +56,7 @@ class Clearing:
         self._report = report
         self._holds: dict[tuple[str, int], tuple[str, Decimal]] = {}
         self._touched: dict[int, set[str]] = {}
-        self._last_execution_id = 0
+        self._last_execution_id = last_execution_id
         # The client order id of the cancel under way, which its report carries.
         self.cancel_client_order_id = ""
 

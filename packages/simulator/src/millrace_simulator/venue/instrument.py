@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace_matching import Engine, Side
 from millrace_simulator.statistics import LAST_TRADE_ID, Statistics
 from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.rules import SymbolRules
-from millrace_simulator.venue.tape import Tape
+from millrace_simulator.venue.tape import PublicTrade, Tape
 
 _KEPT_TRADES = 50_000
+_REMEMBERED_US = 3_600_000_000
+"""How far back an earlier run counts in the statistics; what lies before is made up, as before any opening."""
 _TYPICAL_NOTIONALS = 100
 """A usual trade, in multiples of the least notional."""
 
@@ -60,6 +64,22 @@ class Instrument:
         self.tape = Tape(rules.symbol, keep=None if keep_all_trades else _KEPT_TRADES)
         self._opening = opening
         self._last_order_id = 0
+
+    def resume(self, trades: Sequence[PublicTrade], last_order_id: int, now_us: int) -> None:
+        """Go on after the trades of an earlier run, oldest first."""
+        self._last_order_id = last_order_id
+        if not trades:
+            return
+        self.tape.resume(trades)
+        last = trades[-1]
+        self.engine.last_price, self.engine.last_trade_id = last.price, last.trade_id
+        recent = [trade for trade in trades if trade.time_us > now_us - _REMEMBERED_US]
+        first = recent[0] if recent else replace(last, trade_id=last.trade_id + 1, time_us=now_us)
+        self.statistics.open(first.price, first.trade_id - 1, first.time_us // 1000)
+        for trade in recent:
+            self.statistics.add_trade(
+                trade.time_us // 1000, trade.price, trade.quantity, trade.trade_id, trade.buyer_is_maker
+            )
 
     def next_order_id(self) -> int:
         """Number an order."""

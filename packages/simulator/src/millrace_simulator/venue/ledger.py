@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import TypeVar
 
 from millrace_simulator.venue.errors import UnknownOrder
@@ -21,6 +22,14 @@ class Ledger:
         # A client order id leads to the newest order that had it: it may be used again once that is final.
         self._by_client_id: dict[tuple[int, str, str], int] = {}
         self._trades: dict[tuple[int, str], list[OwnTrade]] = defaultdict(list)
+
+    def resume(self, orders: Iterable[Order], fills: Iterable[tuple[int, OwnTrade]]) -> None:
+        """Enter final orders, and fills by account, of an earlier run."""
+        for order in orders:
+            self.add(order)
+            self.update(order)
+        for account_id, fill in fills:
+            self.add_trade(account_id, fill)
 
     def of_symbol(self, symbol: str) -> dict[int, Order]:
         """Return the accounts' orders of a symbol by id; to be read only."""

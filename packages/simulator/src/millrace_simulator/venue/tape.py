@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -94,6 +96,14 @@ class Tape:
         self._trim()
         return made
 
+    def resume(self, trades: Sequence[PublicTrade]) -> None:
+        """Hold the trades of an earlier run, oldest first, before any other."""
+        self._trades = list(trades)
+        self._aggregates = [
+            _aggregate(list(parts)) for _, parts in groupby(trades, key=lambda trade: trade.aggregate_id)
+        ]
+        self._aggregate_id = self._printed = trades[-1].aggregate_id if trades else 0
+
     def recent(self, limit: int) -> list[PublicTrade]:
         """Return the newest trades, oldest first."""
         return self._trades[-limit:] if limit > 0 else []
@@ -127,19 +137,7 @@ class Tape:
         return kept[first : min(end, first + limit)]
 
     def _close(self) -> None:
-        first, last = self._growing[0], self._growing[-1]
-        self._aggregates.append(
-            AggregateTrade(
-                self._symbol,
-                first.aggregate_id,
-                first.price,
-                sum(trade.quantity for trade in self._growing),
-                first.trade_id,
-                last.trade_id,
-                first.buyer_is_maker,
-                first.time_us,
-            )
-        )
+        self._aggregates.append(_aggregate(self._growing))
         self._growing = []
 
     def _trim(self) -> None:
@@ -147,6 +145,20 @@ class Tape:
         if self._keep is not None and len(self._trades) > 2 * self._keep:
             del self._trades[: -self._keep]
             del self._aggregates[: -self._keep]
+
+
+def _aggregate(trades: Sequence[PublicTrade]) -> AggregateTrade:
+    first, last = trades[0], trades[-1]
+    return AggregateTrade(
+        first.symbol,
+        first.aggregate_id,
+        first.price,
+        sum(trade.quantity for trade in trades),
+        first.trade_id,
+        last.trade_id,
+        first.buyer_is_maker,
+        first.time_us,
+    )
 
 
 def _time(aggregate: AggregateTrade) -> int:

@@ -38,6 +38,7 @@ from millrace_simulator.venue.orders import (
     Placement,
     accepted,
 )
+from millrace_simulator.venue.past import Past
 from millrace_simulator.venue.rules import SymbolRules
 
 _ID_CHARACTERS = digits + ascii_letters
@@ -62,6 +63,7 @@ class Venue:
         clock: Clock,
         seed: int = 1,
         record: bool = False,
+        past: Past | None = None,
     ) -> None:
         self.clock = clock
         self.history: BookHistory | None = BookHistory() if record else None
@@ -77,8 +79,20 @@ class Venue:
         self._keys = {account.api_key: account for account in self.accounts.values()}
         self._listeners: list[Listener] = [self.history] if self.history else []
         self._ledger = Ledger()
-        self._clearing = Clearing(self.accounts, self._ledger, self._report)
-        self._ids = Random(f"{seed} client order ids")  # noqa: S311
+        past = past or Past()
+        self._resume(past, now_us)
+        self._clearing = Clearing(self.accounts, self._ledger, self._report, past.execution_id)
+        self._ids = Random(f"{seed} client order ids {past.execution_id}")  # noqa: S311
+
+    def _resume(self, past: Past, now_us: int) -> None:
+        """Go on where an earlier run ended; of symbols and accounts that are no longer listed nothing is kept."""
+        for symbol, instrument in self.instruments.items():
+            instrument.resume(past.trades.get(symbol, ()), past.last_order_id(symbol), now_us)
+        orders = [order for order in past.orders.values() if order.account_id in self.accounts]
+        self._ledger.resume(orders, past.fills)
+        for (account_id, _), balance in past.balances.items():
+            if (account := self.accounts.get(account_id)) is not None:
+                account.resume(balance)
 
     def listen(self, listener: Listener) -> None:
         """Add a listener; listeners are called in the order in which they were added."""

@@ -1,0 +1,84 @@
+"""What a venue that goes on after an end remembers: its trades, and its accounts' orders, fills and balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from millrace_simulator.venue.accounts import Balance
+from millrace_simulator.venue.orders import Order, OrderStatus, OwnTrade
+from millrace_simulator.venue.tape import PublicTrade
+
+KEPT_TRADES = 5_000
+"""Of each symbol."""
+KEPT_ORDERS = 20_000
+"""Of all accounts together, and as many fills."""
+
+
+class Record(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One thing that happened; the fields that are set say what."""
+
+    trade: PublicTrade | None = None
+    order: Order | None = None
+    """The newest state of an account's order."""
+    fill: OwnTrade | None = None
+    balances: tuple[Balance, ...] = ()
+    account_id: int = 0
+    """Of the fill and the balances."""
+    execution_id: int = 0
+    """The last one that was reported."""
+
+
+class Past:
+    """Everything that a venue needs in order to go on."""
+
+    def __init__(self) -> None:
+        self.trades: dict[str, list[PublicTrade]] = {}
+        self.orders: dict[tuple[str, int], Order] = {}
+        self.fills: list[tuple[int, OwnTrade]] = []
+        self.balances: dict[tuple[int, str], Balance] = {}
+        self.execution_id = 0
+
+    def add(self, record: Record) -> None:
+        """Take in the next record."""
+        if record.trade is not None:
+            self.trades.setdefault(record.trade.symbol, []).append(record.trade)
+        if record.order is not None:
+            self.orders[record.order.symbol, record.order.order_id] = record.order
+        if record.fill is not None:
+            self.fills.append((record.account_id, record.fill))
+        for balance in record.balances:
+            self.balances[record.account_id, balance.asset] = balance
+        self.execution_id = max(self.execution_id, record.execution_id)
+
+    def end(self, now_us: int) -> None:
+        """Drop what is old, and end every open order, which frees what it held: the books begin empty."""
+        self.trades = {symbol: trades[-KEPT_TRADES:] for symbol, trades in self.trades.items()}
+        self.orders = {key: _ended(order, now_us) for key, order in list(self.orders.items())[-KEPT_ORDERS:]}
+        self.fills = self.fills[-KEPT_ORDERS:]
+        self.balances = {
+            key: Balance(balance.asset, balance.free + balance.locked, balance.locked * 0)
+            for key, balance in self.balances.items()
+        }
+
+    def last_order_id(self, symbol: str) -> int:
+        """Return the highest order id of a symbol that anybody has seen; 0 if none."""
+        traded = (max(trade.buyer_order_id, trade.seller_order_id) for trade in self.trades.get(symbol, ()))
+        own = (order_id for of, order_id in self.orders if of == symbol)
+        return max((*traded, *own), default=0)
+
+    def records(self) -> Iterable[Record]:
+        """Yield records that add up to this past."""
+        yield Record(execution_id=self.execution_id)
+        for trades in self.trades.values():
+            yield from (Record(trade=trade) for trade in trades)
+        yield from (Record(order=order) for order in self.orders.values())
+        yield from (Record(fill=fill, account_id=account_id) for account_id, fill in self.fills)
+        for (account_id, _), balance in self.balances.items():
+            yield Record(balances=(balance,), account_id=account_id)
+
+
+def _ended(order: Order, now_us: int) -> Order:
+    return replace(order, status=OrderStatus.EXPIRED, updated_us=now_us) if order.status.is_open else order

@@ -1,0 +1,122 @@
+"""A simulator with a journal goes on where the one before it ended."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+from msgspec.structs import replace
+
+from millrace_matching import OrderType, Side
+from millrace_simulator.config import default_config
+from millrace_simulator.journal import JournalError
+from millrace_simulator.server import Server, serve
+from millrace_simulator.statistics import Interval
+from millrace_simulator.venue import OrderRef, OrderRequest, OrderStatus
+
+CONFIG = replace(default_config(), symbols=default_config().symbols[:1], events_per_second=2_000)
+SYMBOL = "BTCUSDT"
+Start = Callable[[], Awaitable[tuple[Process, str]]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start the simulator as a process, on this test's journal; return it and its address."""
+    started: list[Process] = []
+    options = ("--port", "0", "--events-per-second", "3000", "--journal", str(tmp_path / "journal"))
+
+    async def start() -> tuple[Process, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "millrace_simulator", *options, stdout=PIPE
+        )
+        started.append(process)
+        assert process.stdout is not None
+        return process, json.loads(await asyncio.wait_for(process.stdout.readline(), 30))["address"]
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def trades(address: str) -> list[dict[str, Any]]:
+    """The exchange's newest thousand trades."""
+    params = {"symbol": SYMBOL, "limit": "1000"}
+    async with ClientSession() as session, session.get(f"{address}/api/v3/trades", params=params) as response:
+        found: list[dict[str, Any]] = await response.json()
+    return found
+
+
+async def test_trades_go_on_after_a_kill(start: Start) -> None:
+    """Killed while it trades: every trade that a client saw is still there, and the next ones follow by number."""
+    seen: dict[int, dict[str, Any]] = {}
+    for _ in range(3):
+        process, address = await start()
+        before = len(seen)
+        async with asyncio.timeout(20):
+            while len(seen) < before + 30:
+                found = {trade["id"]: trade for trade in await trades(address)}
+                assert all(found.get(number, trade) == trade for number, trade in seen.items())
+                seen |= found
+                # Asked without a pause, the exchange would soon refuse.
+                await asyncio.sleep(0.2)
+        process.kill()
+        await process.wait()
+    assert sorted(seen) == list(range(min(seen), max(seen) + 1))
+
+
+def place(server: Server, kind: OrderType, price: Decimal | None = None) -> int:
+    """Place a buy of the demo's account; return its id."""
+    request = OrderRequest(
+        symbol=SYMBOL, side=Side.BUY, type=kind, quantity=Decimal("0.001"), price=price, client_order_id=f"mine-{kind}"
+    )
+    return server.venue.place(server.venue.account_by_key("demo-key"), request).order.order_id
+
+
+async def test_accounts_go_on(tmp_path: Path) -> None:
+    """Balances, orders and fills are as they were; open orders have ended, and what they held is free."""
+    journal = tmp_path / "journal"
+    async with await serve(CONFIG, drive_market=False, journal=journal) as server:
+        account = server.venue.account_by_key("demo-key")
+        filled = place(server, OrderType.MARKET)
+        resting = place(server, OrderType.LIMIT, Decimal(90_000))
+        fills = server.venue.own_trades(account, SYMBOL)
+        totals = {b.asset: b.free + b.locked for b in account.balances}
+        klines = server.venue.instrument(SYMBOL).statistics.klines(Interval.M1, limit=2)
+        last_price = server.venue.instrument(SYMBOL).last_price
+    async with await serve(CONFIG, drive_market=False, journal=journal) as server:
+        venue, account = server.venue, server.venue.account_by_key("demo-key")
+        assert venue.open_orders(account) == ()
+        states = [venue.order(account, SYMBOL, OrderRef(number)).status for number in (filled, resting)]
+        assert states == [OrderStatus.FILLED, OrderStatus.EXPIRED]
+        assert venue.order(account, SYMBOL, OrderRef(client_order_id="mine-LIMIT")).order_id == resting
+        assert venue.own_trades(account, SYMBOL) == fills
+        assert {b.asset: b.free for b in account.balances} == totals
+        assert not any(b.locked for b in account.balances)
+        assert place(server, OrderType.LIMIT, Decimal(90_000)) > resting
+        assert venue.instrument(SYMBOL).last_price == last_price
+        again = venue.instrument(SYMBOL).statistics.klines(Interval.M1, limit=2)
+        assert sum(k.volume for k in klines if k.trades) <= sum(k.volume for k in again)
+
+
+async def test_half_a_line_at_the_end_is_as_if_never_written(tmp_path: Path) -> None:
+    """A write that an end cut short takes nothing else with it; anything else that is not a record is an error."""
+    journal = tmp_path / "journal"
+    async with await serve(CONFIG, drive_market=False, journal=journal) as server:
+        filled = place(server, OrderType.MARKET)
+    with journal.open("ab") as file:
+        file.write(b'{"trade":{"symb')
+    async with await serve(CONFIG, drive_market=False, journal=journal) as server:
+        account = server.venue.account_by_key("demo-key")
+        assert server.venue.order(account, SYMBOL, OrderRef(filled)).status is OrderStatus.FILLED
+    with journal.open("ab") as file:
+        file.write(b"not a record\n")
+    with pytest.raises(JournalError, match="remove the file"):
+        await serve(CONFIG, drive_market=False, journal=journal)
