@@ -109,7 +109,7 @@ async def _fill(url: str, table: str) -> None:
     for name in names:
         for start in range(1, _messages(table) + 1, 1_000):
             pipeline = redis.pipeline(transaction=False)
-            for seq in range(start, start + 1_000):
+            for seq in range(start, min(start + 1_000, _messages(table) + 1)):
                 pipeline.xadd(_hidden(name), {"data": _message(_KINDS[table], seq)}, id=f"{_EPOCH}-{seq}")
             await pipeline.execute()
     await redis.sadd("index.tenants", _TENANT)

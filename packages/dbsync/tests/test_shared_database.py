@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from millrace_core.ids import BEGINNING
 from millrace_dbsync import maintenance
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_dbsync.maintenance import maintain
@@ -87,13 +88,8 @@ async def test_units_recover_once_the_database_no_longer_refuses(
     assert unit.counters["failures"] >= 1
     await mend()
     last = feed.write(20)
-    health = Watched()
-
-    async def is_stored(store: Store) -> bool:
-        return (await store.operations.positions()).get(str(feed.trades.name), (0, 0)) >= last
-
-    async with opened(url) as database, asyncio.timeout(30):
-        while not await database.ask(is_stored, health):
+    async with asyncio.timeout(30), Store.open(url) as store:
+        while (await store.operations.positions()).get(str(feed.trades.name), BEGINNING) < last:
             await asyncio.sleep(0.05)
 
 

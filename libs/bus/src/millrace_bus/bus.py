@@ -169,9 +169,11 @@ class Bus:
             tenants, consumer, claim_idle_ms, reconnecting, self._subscriptions, self._calls, self._open_readers
         )
 
-    def journals(self) -> Journals:
-        """Read journals from known positions, over a connection of their own; to be used with `async with`."""
-        return Journals(ReconnectingConnection(self._address, f"{self._name}.journals"))
+    @asynccontextmanager
+    async def journals(self) -> AsyncGenerator[Journals, None]:
+        """Read journals from known positions, over a connection of their own, which is closed on leaving."""
+        async with Journals(ReconnectingConnection(self._address, f"{self._name}.journals")) as journals:
+            yield journals
 
     async def stream_names(self, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:
         """Return the streams of some tenants, or of all, sorted; snapshots are not listed beside them."""

@@ -57,7 +57,8 @@ async def test_malformed_requests_open_no_stream_for_what_they_invent(platform: 
         await platform.publish({"action": "createOrder", "exchangeId": f"x{number}", "payload": {"symbol": "KCS/USDT"}})
     assert await same_account.statuses(3) == ["rejected"] * 3
     assert await no_account.statuses(3) == ["rejected"] * 3
-    streams = await platform.bus.journals().names()
+    async with platform.bus.journals() as journals:
+        streams = await journals.names()
     assert {name for name in streams if ".createOrder" in name} == {
         "stream.StrankaXY.binance.createOrder",
         "stream.StrankaXY.unknown.createOrder",

@@ -153,8 +153,7 @@ class Hub:
 
     async def _replay(self, client: Client, subscription: ClientSubscription, since: MessageId) -> None:
         if self._journals is None:
-            self._journals = self._bus.journals()
-            await self._resources.enter_async_context(self._journals)
+            self._journals = await self._resources.enter_async_context(self._bus.journals())
         await replay(self._journals, client, subscription, since)
 
     def _disconnect_token(self, token_id: str) -> None:

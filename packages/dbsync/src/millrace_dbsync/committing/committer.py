@@ -6,7 +6,6 @@ import structlog
 
 from millrace_core.ids import MessageId
 from millrace_dbsync.committing.shared_database import SharedDatabase
-from millrace_dbsync.handling.handlers import Handlers
 from millrace_dbsync.handling.prepared import PreparedBatch, divided
 from millrace_dbsync.reading.continuity import Gap
 from millrace_dbsync.reading.intake import JournalBatch
@@ -25,7 +24,6 @@ class Committer:
     def __init__(self, database: SharedDatabase, health: UnitHealthReporter, positions: dict[str, MessageId]) -> None:
         self._database, self._health = database, health
         self.positions = positions
-        self._handlers = Handlers()
 
     async def store(self, batch: PreparedBatch) -> None:
         """Commit a batch; wait for a database that is gone, however long it takes.
@@ -41,14 +39,7 @@ class Committer:
             if batch.is_dead_letter:
                 raise
             for part in divided(batch.sources):
-                await self.store(await self._without(part, batch, str(error)))
-
-    async def _without(self, part: list[JournalBatch], refused: PreparedBatch, reason: str) -> PreparedBatch:
-        """Return a part of a refused batch; as a dead letter if it is all there was."""
-        if refused.count > 1:
-            return await PreparedBatch.of(part, self._handlers)
-        (source,) = part
-        return PreparedBatch.dead_letter(source, f"the database rejected the message: {reason}")
+                await self.store(await _prepared_again(part, str(error), is_single=batch.count == 1))
 
     async def _commit(self, batch: PreparedBatch) -> None:
         await self._database.ask(lambda store: store.commit(batch.rows), self._health)
@@ -75,3 +66,11 @@ class Committer:
         first = MessageId(gap.epoch, gap.first_seq)
         log.error("messages are lost", stream=gap.name, missing=gap.missing, first=str(first), reason=gap.reason)
         self._health.error(f"{gap.name}: {gap.missing} messages lost, starting at {first}: {gap.reason}")
+
+
+async def _prepared_again(part: list[JournalBatch], reason: str, *, is_single: bool) -> PreparedBatch:
+    """Return a part of a refused batch; a single message, which cannot be divided, as a dead letter."""
+    if not is_single:
+        return await PreparedBatch.of(part)
+    (source,) = part
+    return PreparedBatch.dead_letter(source, f"the database rejected the message: {reason}")

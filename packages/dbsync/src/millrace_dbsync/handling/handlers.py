@@ -1,6 +1,7 @@
 """Handlers: the rows for the messages of each kind of journal."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -21,24 +22,19 @@ _AT_ONCE: Final = 500
 """Entries that are handled together: few enough to be still in the processor's cache when they are used."""
 
 
-class Handlers:
-    """Adds pages of any journal to batches, with one handler for each journal."""
+def handle(batch: Batch, pages: Mapping[str, JournalPage], result: HandlingResult) -> Iterator[None]:
+    """Add pages by journal; `result` collects their latencies.
 
-    def __init__(self) -> None:
-        self._handlers: dict[str, Handler] = {}
-
-    def handle(self, batch: Batch, pages: Mapping[str, JournalPage], result: HandlingResult) -> Iterator[None]:
-        """Add pages by journal; `result` collects their latencies.
-
-        Yields between pieces so that the caller can let other tasks run; the caller must iterate to the end.
-        """
-        for name, page in pages.items():
-            handler = self._handlers.get(name) or self._handlers.setdefault(name, handler_of(name))
-            for at in range(0, len(page), _AT_ONCE):
-                handler.handle(batch, page[at : at + _AT_ONCE], result)
-                yield
+    Yields between pieces so that the caller can let other tasks run; the caller must iterate to the end.
+    """
+    for name, page in pages.items():
+        handler = handler_of(name)
+        for at in range(0, len(page), _AT_ONCE):
+            handler.handle(batch, page[at : at + _AT_ONCE], result)
+            yield
 
 
+@lru_cache(maxsize=10_000)
 def handler_of(name: str) -> Handler:
     """Return the handler of a journal."""
     if not name.startswith("stream."):

@@ -3,7 +3,6 @@
 import asyncio
 from typing import NoReturn
 
-from millrace_dbsync.handling.handlers import Handlers
 from millrace_dbsync.handling.prepared import PreparedBatch
 from millrace_dbsync.plan import TenantPlan
 from millrace_dbsync.reading.intake import Intake, JournalBatch
@@ -14,7 +13,6 @@ class Preparation:
 
     def __init__(self, intake: Intake, plan: TenantPlan) -> None:
         self._intake, self._plan = intake, plan
-        self._handlers = Handlers()
         self.ready: asyncio.Queue[PreparedBatch] = asyncio.Queue(maxsize=1)
 
     async def run(self) -> NoReturn:
@@ -46,7 +44,7 @@ class Preparation:
             self._reading = asyncio.create_task(self._read_after(source))
             if source.count:
                 ends = ends or _now() + self._plan.batch_interval_s
-                await batch.add(source, self._handlers)
+                await batch.add(source)
             has_more = source.has_more or not batch.count
         batch.complete()
         return batch

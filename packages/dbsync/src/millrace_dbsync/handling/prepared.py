@@ -7,7 +7,7 @@ from itertools import chain
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_dbsync.handling.handler import HandlingResult, dead_letter
-from millrace_dbsync.handling.handlers import Handlers
+from millrace_dbsync.handling.handlers import handle
 from millrace_dbsync.reading.continuity import Gap
 from millrace_dbsync.reading.intake import JournalBatch
 from millrace_store import Batch
@@ -36,10 +36,10 @@ class PreparedBatch:
         """The newest entry of each journal."""
         return {name: page.last for source in self.sources for name, page in source.pages.items()}
 
-    async def add(self, source: JournalBatch, handlers: Handlers) -> None:
+    async def add(self, source: JournalBatch) -> None:
         """Add what was read, and yield to other tasks on the way."""
         self._take(source)
-        for _ in handlers.handle(self.rows, source.pages, self.result):
+        for _ in handle(self.rows, source.pages, self.result):
             await asyncio.sleep(0)
 
     def complete(self) -> None:
@@ -47,11 +47,11 @@ class PreparedBatch:
         self.result.times.put(self.rows)
 
     @classmethod
-    async def of(cls, sources: Sequence[JournalBatch], handlers: Handlers) -> "PreparedBatch":
+    async def of(cls, sources: Sequence[JournalBatch]) -> "PreparedBatch":
         """Return a complete batch of what was read."""
         batch = cls()
         for source in sources:
-            await batch.add(source, handlers)
+            await batch.add(source)
         batch.complete()
         return batch
 
