@@ -61,6 +61,7 @@ class StreamReader:
         self.updates: list[Update] = []
         self.books: list[tuple[int, Any, Any]] = []
         """Each trusted book: its number, its bids, its asks."""
+        self._in_snapshots: set[int] = set()
         name = StreamName(Tenant("T"), ExchangeId("binance"), Action(action), Symbol(symbol))
         self.follower: Follower = bus.follow(name, self._take)
 
@@ -74,12 +75,18 @@ class StreamReader:
         return self.is_live and any(update.kind == "delta" for update in self.updates[since:])
 
     def trade_ids(self) -> list[int]:
-        """Return the ids of all trades, in the order of arrival."""
-        deltas = [update.data for update in self.updates if update.kind == "delta"]
-        return [int(trade.id) for delta in deltas for trade in delta.trades]
+        """Return the ids of all trades, ascending.
+
+        A reader that repairs a gap, as at a writer's new epoch, may find trades in a snapshot alone.
+        """
+        deltas = [int(trade.id) for update in self.updates if update.kind == "delta" for trade in update.data.trades]
+        assert len(deltas) == len(set(deltas))
+        return sorted(set(deltas) | self._in_snapshots)
 
     def _take(self, update: Update) -> None:
         self.updates.append(update)
+        if TRADES in self.key and update.kind == "snapshot":
+            self._in_snapshots |= {int(trade.id) for trade in update.state.trades}
         if BOOK in self.key and update.trusted:
             book = update.state.book
             self.books.append((book.nonce, book.bids.levels(), book.asks.levels()))
