@@ -74,7 +74,7 @@ async def test_a_killed_service_is_started_again_and_the_others_run_on(tmp_path:
 
 
 @pytest.mark.system
-async def test_settings_with_which_nothing_can_start_are_told_and_end_it(tmp_path: Path) -> None:
+async def test_settings_with_which_nothing_can_start_are_named_and_end_it(tmp_path: Path) -> None:
     """Each service says once what to set, and none is started again."""
     async with up(tmp_path, MILLRACE_LOG_LEVEL="loud") as lines:
         line = await lines.until("dbsync cannot start, and is not started again")

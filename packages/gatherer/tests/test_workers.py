@@ -45,13 +45,6 @@ def test_the_private_streams_of_an_account_stay_together() -> None:
     assert len(groups) == 4 * (4 + 1)
 
 
-@pytest.mark.parametrize(("workers", "warns"), [(0, False), (2, False), ("each", True)])
-def test_a_process_for_each_stream_is_warned_of(workers: int | str, warns: bool) -> None:
-    """Even the private streams of one account would have a connection and a budget of requests each."""
-    config = GathererConfig.model_validate({"agent": {"id": "G"}, "workers": workers})
-    assert bool(GathererAgent().warnings(config)) == warns
-
-
 class StreamReader:
     """Reads a stream, and keeps every state of a book that it took for right."""
 

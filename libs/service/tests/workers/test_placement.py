@@ -33,6 +33,12 @@ def test_units_of_which_nothing_is_known_are_spread_evenly(count: int) -> None:
     assert max(counts) - min(counts) <= 1
 
 
+def test_a_group_counts_once_whatever_its_size() -> None:
+    """Nine quiet streams of one account do not push all others to the other worker."""
+    groups = {f"private{n}": "account" for n in range(9)} | {f"public{n}": f"public{n}" for n in range(7)}
+    assert Counter(place(groups, {}, ["1", "2"], {}).values()) == {"1": 9 + 3, "2": 4}
+
+
 def test_a_new_unit_goes_where_there_is_most_room() -> None:
     """The worker with the least load takes it, although it runs more units."""
     placed = {"a": "1", "b": "2", "c": "2", "d": "2"}

@@ -18,6 +18,14 @@ async def test_units_share_so_many_workers(agent: Any) -> None:
     assert {worker.pid for worker in measured.workers} < set(agent.family())
 
 
+async def test_a_process_for_each_unit_is_one_for_each_group(agent: Any) -> None:
+    """Units that belong together share a process, also where every other unit has one of its own."""
+    await agent.start()
+    await agent.configure({"a/1": "count", "a/2": "count", "b": "count"}, **EACH)
+    beat = await agent.shows_live("a/1", "a/2", "b")
+    assert {worker.name: worker.units for worker in beat.workers} == {"a": 2, "b": 1}
+
+
 async def test_a_killed_worker_is_replaced_and_the_others_notice_nothing(agent: Any) -> None:
     """A worker is killed by -9: its units are live again within 3 s, those of the other worker go on."""
     await agent.start()

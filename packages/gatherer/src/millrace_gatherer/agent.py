@@ -1,7 +1,6 @@
 """The gatherer as an agent: plans the streams of a configuration, and runs each."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping
 
 from millrace_bus import Bus
 from millrace_core.config import GathererConfig
@@ -9,11 +8,6 @@ from millrace_gatherer.exchanges import SharedExchanges
 from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.units import StreamUnitConfig, stream_units
 from millrace_service import Agent, UnitHealthReporter
-
-_EACH: Final = (
-    '$.workers is "each": every stream opens its exchange by itself, with a budget of requests of its own, '
-    "those of one account too; set a number"
-)
 
 
 class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
@@ -29,10 +23,6 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
     def units(self, config: GathererConfig) -> Mapping[str, StreamUnitConfig]:
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         return stream_units(config)
-
-    def warnings(self, config: GathererConfig) -> Sequence[str]:
-        """Return a warning if even the private streams of one account would be separated."""
-        return (_EACH,) if config.workers == "each" else ()
 
     def together(self, key: str, unit_config: StreamUnitConfig) -> str:
         """Return the same name for all private streams of an account."""

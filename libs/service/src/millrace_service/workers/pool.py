@@ -65,14 +65,14 @@ class WorkerPool:
         return [worker.health() for worker in self._workers.values()]
 
     def _place(self, units: Mapping[str, Any]) -> dict[str, str]:
-        if self._number == "each":
-            return {unit: unit for unit in units}
         groups = {unit: self._parts.agent.together(unit, config) for unit, config in units.items()}
+        if self._number == "each":
+            return groups
         names = [str(number + 1) for number in range(self._number)]
         return place(groups, self._placed, names, {name: each.cpu_percent for name, each in self._workers.items()})
 
     def _limits_of(self, units: Mapping[str, Any]) -> UnitLimits:
-        if self._number != "each":
+        if self._number != "each" or len(units) > 1:
             return self._limits
         ((_, config),) = units.items()
         return self._parts.agent.limits(config) or self._limits
