@@ -197,7 +197,7 @@ async def test_a_strategy_that_never_returns_is_killed_and_its_orders_are_cancel
     magicbox: Any, venue: Any, books: Any
 ) -> None:
     """Its process is ended; magicbox's own cancels what the strategy left, and the unit says why."""
-    await magicbox.configure(configured("Looping", cancelsOrders=True, stallSeconds=0.5))
+    await magicbox.configure(configured("Looping", cancelsOrders=True, stallSeconds=2))
     open_orders = {}
     for _ in range(2):
         request = await venue.next_request()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from itertools import count
 
 from millrace_bus import Bus
 from millrace_core.config.workers import WorkersConfig
@@ -11,6 +12,8 @@ from millrace_core.errors import MillraceError
 from millrace_service import Agent, UnitHealthReporter, UnitLimits, main
 
 TICK_S = 0.02
+START_TICKS = 10
+"""After so many a unit that loops begins to: its worker has reported it as live."""
 _PARENT = os.getppid()
 
 
@@ -37,7 +40,7 @@ class BusyAgent(Agent[BusyConfig, tuple[str, bool]]):
 
     def limits(self, unit_config: tuple[str, bool]) -> UnitLimits | None:
         """Return tight limits for units that are to be stopped."""
-        return UnitLimits(memory_mb=300, stall_s=1.0, stops=True) if unit_config[1] else None
+        return UnitLimits(memory_mb=300, stall_s=2.0, stops=True) if unit_config[1] else None
 
     def together(self, key: str, unit_config: tuple[str, bool]) -> str:
         """Return the unit's group."""
@@ -57,12 +60,12 @@ class BusyAgent(Agent[BusyConfig, tuple[str, bool]]):
         """Do what the configuration says."""
         health.state("live", f"in {os.getpid()}")
         kept = []
-        while True:
+        for ticks in count():
             await asyncio.sleep(TICK_S)
             health.count("ticks")
             health.latency("tick", 1_000_000)
             match unit_config[0]:
-                case "loop":
+                case "loop" if ticks > START_TICKS:
                     while True:
                         pass
                 case "nap":

@@ -17,7 +17,7 @@ class StrategyLimits(ConfigModel):
 
     memory_mb: float = Field(default=500.0, ge=64, le=1_000_000)
     """Resident memory of its process."""
-    stall_seconds: float = Field(default=5.0, ge=0.5, le=600)
+    stall_seconds: float = Field(default=5.0, ge=2, le=600)
     """How long a hook may keep the process from doing anything else."""
     event_ms: float | None = Field(default=None, gt=0, le=600_000)
     """How long the hooks of one event may take, waiting included; None for any time."""

@@ -15,7 +15,7 @@ class WorkerLimits(ConfigModel):
 
     memory_mb: float = Field(default=2_000.0, ge=64, le=1_000_000)
     """Resident memory."""
-    stall_seconds: float = Field(default=5.0, ge=0.5, le=600)
+    stall_seconds: float = Field(default=5.0, ge=2, le=600)
     """How long its event loop may stand still."""
 
 

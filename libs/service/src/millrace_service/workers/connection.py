@@ -9,7 +9,7 @@ import pickle
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -21,11 +21,15 @@ MAX_REPORT_BYTES: Final = 64 << 20
 """A longer report is taken for garbage."""
 
 
+Bucket = Annotated[int, msgspec.Meta(ge=0, le=2_000)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class UnitRecord(msgspec.Struct, frozen=True):
     """What is known of a unit: its health, and its latencies by hop as buckets of a histogram."""
 
     health: UnitHealth
-    latencies: dict[str, dict[int, int]]
+    latencies: dict[str, dict[Bucket, Count]]
 
 
 class WorkerReport(msgspec.Struct, frozen=True):

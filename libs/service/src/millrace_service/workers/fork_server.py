@@ -13,17 +13,20 @@ import select
 import signal
 import socket
 import struct
+import sys
 import tempfile
-import traceback
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from millrace_bus.server import end_with_parent
 from millrace_core.errors import MillraceError
 
 _REPORT: Final = struct.Struct(">qq")
-"""From the server: a process id, and how it ended as `waitpid` says; `_STARTED` when it was forked."""
+"""From the server: a process id, and how it ended as `waitpid` says; `_STARTED` when it was forked. After a fork that
+failed: the error's number, and `_FAILED`.
+"""
 _STARTED: Final = -1
+_FAILED: Final = -2
 
 _ENDED: Final = "the fork server has ended; start the service again"
 
@@ -33,6 +36,10 @@ RunWorker = Callable[[socket.socket], None]
 
 class ForkServerEnded(MillraceError):
     """The fork server has ended, so no worker can be started; start the service again."""
+
+
+class ForkFailed(MillraceError):
+    """The system has no room for another process; try again later."""
 
 
 class WorkerHandle:
@@ -46,10 +53,9 @@ class WorkerHandle:
         self._stacks = stacks
 
     def kill(self) -> None:
-        """End it at once. Nothing happens if it has ended."""
+        """End it and the processes that it has started at once. Nothing happens if it has ended."""
         if not self.ended.done():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            _kill_group(self.pid)
 
     def ask_for_stack(self) -> None:
         """Have it write down where it is; it needs no Python code to run for that."""
@@ -67,6 +73,14 @@ class WorkerHandle:
         os.close(self._stacks)
 
 
+class _Asked(NamedTuple):
+    """A worker that was asked for."""
+
+    answer: asyncio.Future[WorkerHandle]
+    connection: socket.socket
+    stacks: int
+
+
 class ForkServer:
     """Forks workers on demand. Call `start` before the process has an event loop or threads."""
 
@@ -75,7 +89,8 @@ class ForkServer:
         self._connection = connection
         self._reading: asyncio.AbstractEventLoop | None = None
         self._has_ended = asyncio.Event()
-        self._asked: list[asyncio.Future[int]] = []
+        self._asking = asyncio.Lock()
+        self._asked: list[_Asked] = []
         self._workers: dict[int, WorkerHandle] = {}
 
     @classmethod
@@ -97,26 +112,27 @@ class ForkServer:
         """Start a worker.
 
         Raises:
+            ForkFailed: the system has no room for another process.
             ForkServerEnded: the server has ended.
         """
         self._listen()
-        ours, theirs = socket.socketpair()
-        stacks = _unnamed_file()
-        asked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        try:
-            socket.send_fds(self._connection, [b"fork"], [theirs.fileno(), stacks])
-            self._asked.append(asked)
-            handle = WorkerHandle(await asyncio.shield(asked), ours, stacks)
-        except BaseException as error:
-            ours.close()
-            os.close(stacks)
-            if isinstance(error, OSError):
-                raise ForkServerEnded(_ENDED) from error
-            raise
-        finally:
-            theirs.close()
-        self._workers[handle.pid] = handle
-        return handle
+        # One at a time: the connection holds few requests.
+        async with self._asking:
+            with contextlib.ExitStack() as opened:
+                ours, theirs = socket.socketpair()
+                opened.callback(ours.close)
+                with theirs:
+                    stacks = _unnamed_file()
+                    opened.callback(os.close, stacks)
+                    asked = _Asked(asyncio.get_running_loop().create_future(), ours, stacks)
+                    try:
+                        socket.send_fds(self._connection, [b"fork"], [theirs.fileno(), stacks])
+                    except OSError as error:
+                        raise ForkServerEnded(_ENDED) from error
+                self._asked.append(asked)
+                handle = await asked.answer
+                opened.pop_all()
+                return handle
 
     async def watch(self) -> NoReturn:
         """Wait for the end of the server.
@@ -156,22 +172,30 @@ class ForkServer:
             self._take(*_REPORT.unpack(report))
 
     def _take(self, pid: int, status: int) -> None:
-        if status == _STARTED:
-            asked = self._asked.pop(0)
-            if asked.done():  # its asker was cancelled
-                os.kill(pid, signal.SIGKILL)
-            else:
-                asked.set_result(pid)
+        if status in (_STARTED, _FAILED):
+            self._answer(pid, status)
         elif (handle := self._workers.pop(pid, None)) is not None and not handle.ended.done():
             handle.ended.set_result(status)
+
+    def _answer(self, pid: int, status: int) -> None:
+        asked = self._asked.pop(0)
+        if status == _FAILED:
+            if not asked.answer.done():
+                asked.answer.set_exception(ForkFailed(f"no worker can be started: {os.strerror(pid)}"))
+        elif asked.answer.done():  # its asker was cancelled
+            _kill_group(pid)
+        else:
+            # Now, not by the asker: the report of its end may come next.
+            handle = self._workers[pid] = WorkerHandle(pid, asked.connection, asked.stacks)
+            asked.answer.set_result(handle)
 
     def _server_ended(self) -> None:
         if self._reading is not None:
             self._reading.remove_reader(self._connection)
         self._has_ended.set()
         for asked in self._asked:
-            if not asked.done():
-                asked.set_exception(ForkServerEnded(_ENDED))
+            if not asked.answer.done():
+                asked.answer.set_exception(ForkServerEnded(_ENDED))
         self._asked.clear()
         for handle in self._workers.values():
             if not handle.ended.done():
@@ -208,8 +232,10 @@ class _Server:
 
     def _report_ended(self) -> None:
         with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                self._connection.send(_REPORT.pack(*ended))
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                # What a worker has started ends with it. Until it is waited for, no other process has its number.
+                _kill_group(ended.si_pid)
+                self._connection.send(_REPORT.pack(*os.waitpid(ended.si_pid, 0)))
 
     def _fork(self) -> bool:
         """Fork the worker that the service asks for; return False if the service has ended."""
@@ -217,15 +243,23 @@ class _Server:
         if not message:
             return False
         server = os.getpid()
-        if (pid := os.fork()) == 0:
-            self._connection.close()
-            _become(lambda: self._work(server, *descriptors))
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._connection.send(_REPORT.pack(error.errno or 0, _FAILED))
+        else:
+            if pid == 0:
+                self._connection.close()
+                _become(lambda: self._work(server, *descriptors))
+            # A group of its own, so that what it starts ends with it; here too, for it may be killed before it runs.
+            os.setpgid(pid, pid)
+            self._connection.send(_REPORT.pack(pid, _STARTED))
         for descriptor in descriptors:
             os.close(descriptor)
-        self._connection.send(_REPORT.pack(pid, _STARTED))
         return True
 
     def _work(self, server: int, connection: int, stacks: int) -> None:
+        os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         end_with_parent(server, signal.SIGKILL)
@@ -240,9 +274,14 @@ def _become(work: Callable[[], None]) -> NoReturn:
         work()
         code = 0
     except BaseException:  # noqa: BLE001 - nobody else is left to report it: this is the end of the process
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _unnamed_file() -> int:

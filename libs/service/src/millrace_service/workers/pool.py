@@ -7,7 +7,7 @@ from millrace_core.config.workers import Workers
 from millrace_core.heartbeat import WorkerHealth
 from millrace_service.agent import UnitLimits
 from millrace_service.health import ErrorLog, UnitHealthReporter
-from millrace_service.supervisor import Changes, Supervisor, diff
+from millrace_service.supervisor import Supervisor
 from millrace_service.workers.placement import place
 from millrace_service.workers.remote_unit import RemoteUnit
 from millrace_service.workers.watched_worker import END_LIMIT_S, RETRIES, AgentParts, WatchedWorker
@@ -21,34 +21,33 @@ class WorkerPool:
         self._limits = limits
         self._parts = parts
         self._workers: dict[str, WatchedWorker] = {}
-        self._units: dict[str, Any] = {}
         self._placed: dict[str, str] = {}
         # A worker is kept running as a unit is; its own health is not one of the agent's units.
         self._supervisor: Supervisor[str] = Supervisor(
             self._run, changed=parts.changed, errors=ErrorLog(), policy=RETRIES, stop_limit_s=END_LIMIT_S + 1.0
         )
 
-    def want(self, units: Mapping[str, Any], limits: UnitLimits, secrets: tuple[str, ...]) -> Changes:
-        """Run exactly these units from now on; return what changes."""
+    def want(self, units: Mapping[str, Any], limits: UnitLimits, secrets: tuple[str, ...]) -> None:
+        """Run exactly these units from now on."""
         self._limits = limits
-        changes = diff(self._units, units)
-        self._units = dict(units)
         self._placed = self._place(units)
         for name in sorted(set(self._placed.values())):
             ours = {unit: units[unit] for unit, worker in self._placed.items() if worker == name}
             worker = self._workers.get(name)
             if worker is None:
                 worker = self._workers[name] = WatchedWorker(name, self._parts, limits)
-            worker.want(ours, self._limits_of(ours), secrets)
+            if worker.want(ours, self._limits_of(ours), secrets):
+                self._hurry(worker)
         self._workers = {name: self._workers[name] for name in sorted(set(self._placed.values()))}
         self._supervisor.want({f"worker {name}": name for name in self._workers})
-        return changes
 
     def restart(self, unit: str) -> bool:
         """Run a unit afresh; return False if there is none of this name."""
         if unit not in self._placed:
             return False
-        self._workers[self._placed[unit]].restart(unit)
+        worker = self._workers[self._placed[unit]]
+        worker.restart(unit)
+        self._hurry(worker)
         return True
 
     async def stop(self) -> None:
@@ -63,6 +62,11 @@ class WorkerPool:
     def workers(self) -> list[WorkerHealth]:
         """Return the health of the workers."""
         return [worker.health() for worker in self._workers.values()]
+
+    def _hurry(self, worker: WatchedWorker) -> None:
+        """Start a worker at once that makes a pause after a failure: what it is to run now may be mended."""
+        if worker.has_failed:
+            self._supervisor.restart(f"worker {worker.name}")
 
     def _place(self, units: Mapping[str, Any]) -> dict[str, str]:
         groups = {unit: self._parts.agent.together(unit, config) for unit, config in units.items()}

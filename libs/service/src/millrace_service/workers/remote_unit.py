@@ -23,6 +23,15 @@ class RemoteUnit:
         """Take the worker's report."""
         self.record = UnitRecord(replace(record.health, worker=self._worker), record.latencies)
 
+    @property
+    def state(self) -> UnitState:
+        """The state that it last reported."""
+        return self.record.health.state
+
+    def start(self) -> None:
+        """Note that a process begins to run it; why the one before ended stays until it says more."""
+        self.record = UnitRecord(replace(self.record.health, state="starting"), self.record.latencies)
+
     def end(self, state: UnitState, cause: str) -> None:
         """Note that its worker ended, and why."""
         known = self.record.health

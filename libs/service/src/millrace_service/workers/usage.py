@@ -21,6 +21,8 @@ class ProcessUsage:
         """Resident memory."""
         self.cpu_percent = 0.0
         """Of one core, over the last measurements."""
+        self.is_runnable = True
+        """Whether it runs or waits for its turn, rather than for something else."""
 
     def measure(self) -> None:
         """Measure; a process that has ended uses nothing."""
@@ -28,6 +30,12 @@ class ProcessUsage:
         (first_s, before_s), (last_s, used_s) = self._samples[0], self._samples[-1]
         self.cpu_percent = round(100 * max(0.0, used_s - before_s) / max(last_s - first_s, 1e-3), 1)
         self.memory_mb = self._memory_mb()
+        self.is_runnable = self._stat()[0] == "R"
+
+    @property
+    def cpu_s(self) -> float:
+        """The CPU time that it has used in all, when it was last measured."""
+        return self._samples[-1][1]
 
     def _memory_mb(self) -> float:
         try:
@@ -36,9 +44,12 @@ class ProcessUsage:
             return 0.0
 
     def _cpu(self) -> float:
+        fields = self._stat()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    def _stat(self) -> list[str]:
+        """Return the fields of its statistics behind the name, which may hold spaces."""
         try:
-            # The name, in parentheses, may hold spaces.
-            fields = (self._folder / "stat").read_text().rpartition(") ")[2].split()
-            return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-        except (OSError, IndexError):
-            return 0.0
+            return (self._folder / "stat").read_text().rpartition(") ")[2].split()
+        except OSError:
+            return ["X", *("0" * 20)]

@@ -21,7 +21,7 @@ from millrace_service.errors import describe
 from millrace_service.health import ErrorLog
 from millrace_service.settings import Settings
 from millrace_service.tasks import run_all
-from millrace_service.workers.connection import WantedUnits, WorkerConnection, WorkerStart
+from millrace_service.workers.connection import WantedUnits, WorkerConnection, WorkerReport, WorkerStart
 from millrace_service.workers.fork_server import ForkServer, WorkerHandle
 from millrace_service.workers.remote_unit import RemoteUnit
 from millrace_service.workers.usage import ProcessUsage
@@ -31,7 +31,11 @@ RETRIES: Final = BackoffPolicy(first_s=0.1, limit_s=30.0)
 WATCH_EVERY_S: Final = 0.5
 END_LIMIT_S: Final = 4.2
 """How long a worker may take to end in order: its units' limit and that of what they share."""
+START_LIMIT_S: Final = 20.0
+"""How long a unit's start may keep the event loop: importing a strategy's libraries takes seconds."""
 _STACK_LIMIT_S: Final = 0.5
+_LAST_REPORTS_S: Final = 0.2
+"""How long the last reports of a process that has ended are waited for."""
 _STACK_LINES: Final = 12
 
 log = structlog.get_logger()
@@ -77,27 +81,39 @@ class WatchedWorker:
         self._wanted: dict[str, Any] = {}
         self._secrets: tuple[str, ...] = ()
         self._restart: set[str] = set()
+        self._given_up: set[str] = set()
+        """Units that stopped for good; no later process runs them until they are changed or restarted."""
         self._news = asyncio.Event()
+        self._news_at = 0.0
         self._state: WorkerState = "starting"
         self._detail: str | None = None
         self._pid: int | None = None
         self._memory_mb = 0.0
         self._started = 0
         self._reported_at = 0.0
+        self._failure: str | None = None
 
-    def want(self, units: Mapping[str, Any], limits: UnitLimits, secrets: tuple[str, ...]) -> None:
-        """Run exactly these units from now on."""
+    @property
+    def has_failed(self) -> bool:
+        """Whether its process has ended and a pause is made before the next one."""
+        return self._state == "failed"
+
+    def want(self, units: Mapping[str, Any], limits: UnitLimits, secrets: tuple[str, ...]) -> bool:
+        """Run exactly these units from now on; return whether that is a change."""
         self.limits, self._secrets = limits, secrets
         if units == self._wanted:
-            return
+            return False
+        self._given_up = {name for name in self._given_up if units.get(name) == self._wanted[name]}
         self._wanted = dict(units)
         self.units = {name: self.units.get(name) or RemoteUnit(name, self.name) for name in units}
-        self._news.set()
+        self._note_news()
+        return True
 
     def restart(self, unit: str) -> None:
         """Run a unit afresh; a stopped worker is started again."""
+        self._given_up.discard(unit)
         self._restart.add(unit)
-        self._news.set()
+        self._note_news()
 
     def health(self) -> WorkerHealth:
         """Return the worker's part of the heartbeat."""
@@ -116,39 +132,57 @@ class WatchedWorker:
         """Keep the process until cancelled, unless its unit has to stay stopped: then wait for another configuration.
 
         Raises:
-            WorkerEnded, LimitExceeded: the process is gone; run again.
+            WorkerEnded, LimitExceeded, ForkFailed: there is no process; run again.
             ForkServerEnded: no process can be started any more.
         """
         while True:
             try:
                 await self._keep_process()
-            except (WorkerEnded, LimitExceeded) as error:
-                if not (isinstance(error, LimitExceeded) and self.limits.stops):
+            except Exception as error:
+                if not (isinstance(error, LimitExceeded) and self.limits.stops and not self._is_starting):
                     self._ended("failed", error)
                     raise
                 await self._stopped(error)
 
     async def _stopped(self, error: LimitExceeded) -> None:
-        """Leave the unit stopped until something else is wanted."""
-        self._news.clear()
+        """Leave the unit stopped until something else is wanted than what the process knew."""
+        known_at = self._reported_at
         self._ended("stopped", error)
         log.error("unit stopped for exceeding its limits", unit=self.name, cause=str(error))
         for name, config in self._wanted.items():
-            await self._parts.agent.unit_stopped(self._parts.bus, name, config)
-        await self._news.wait()
+            try:
+                await self._parts.agent.unit_stopped(self._parts.bus, name, config)
+            except Exception as failure:
+                self._parts.errors.add(self._where, f"cleaning up after it failed: {describe(failure)}")
+                log.exception("cleaning up after a stopped unit failed", unit=name)
+        while self._news_at <= known_at:
+            self._news.clear()
+            await self._news.wait()
+
+    def _note_news(self) -> None:
+        self._news_at = monotonic()
+        self._news.set()
 
     @property
     def _where(self) -> str:
         """The name of its errors: its unit's, so that the unit's tenant sees them, or its own."""
         return self.name if self.name in self.units else f"worker {self.name}"
 
-    def _ended(self, state: WorkerState, error: WorkerEnded | LimitExceeded) -> None:
+    @property
+    def _is_starting(self) -> bool:
+        """Whether a unit that its process runs alone has not said more than that it starts."""
+        return all(unit.state == "starting" for unit in self.units.values())
+
+    def _ended(self, state: WorkerState, error: Exception) -> None:
         cause = describe(error)
         self._set(state, cause)
         self._memory_mb = self.cpu_percent = 0.0
         self._pid = None
         for unit in self.units.values():
-            unit.end("failed" if state == "failed" else "stopped", cause)
+            if unit.state == "stopped":
+                self._given_up.add(unit.name)
+            else:
+                unit.end("failed" if state == "failed" else "stopped", cause)
         stack = error.stack if isinstance(error, LimitExceeded) else None
         if stack:
             log.error("a worker's event loop stood still", worker=self.name, stack=stack)
@@ -160,10 +194,19 @@ class WatchedWorker:
         connection: WorkerConnection | None = None
         self._pid, self._reported_at = handle.pid, monotonic()
         self._started += 1
+        self._failure = None
         self._set("starting", self._detail)
+        for name, unit in self.units.items():
+            if name not in self._given_up:
+                unit.start()
         try:
             connection = await WorkerConnection.over(handle.connection)
-            await run_all(self._send_wanted(connection), self._receive_reports(connection, handle), self._watch(handle))
+            await run_all(
+                self._send_wanted(connection),
+                self._receive_reports(connection),
+                self._watch(handle),
+                self._notice_end(handle),
+            )
         except asyncio.CancelledError:
             if connection is not None:
                 await self._end_in_order(connection, handle)
@@ -181,6 +224,7 @@ class WatchedWorker:
             async with asyncio.timeout(END_LIMIT_S):
                 await asyncio.shield(handle.ended)
                 return
+        log.error("a worker did not end and is killed", worker=self.name, limit_s=END_LIMIT_S)
         self._parts.errors.add(self._where, f"the worker did not end within {END_LIMIT_S:g} s and was killed")
 
     async def _send_wanted(self, connection: WorkerConnection) -> NoReturn:
@@ -192,51 +236,68 @@ class WatchedWorker:
                 self._news.clear()
                 earlier = {name: unit.record for name, unit in self.units.items()}
                 restart, self._restart = frozenset(self._restart), set()
-                await connection.send(WantedUnits(self._wanted, earlier, restart, self._secrets))
+                wanted = {name: config for name, config in self._wanted.items() if name not in self._given_up}
+                await connection.send(WantedUnits(wanted, earlier, restart, self._secrets))
                 await self._news.wait()
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async def _receive_reports(self, connection: WorkerConnection, handle: WorkerHandle) -> NoReturn:
+    async def _receive_reports(self, connection: WorkerConnection) -> NoReturn:
         """Take the worker's reports until it ends."""
-        failure: str | None = None
-        try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):  # `_notice_end` finds out how it ended
             while True:
-                report = await connection.from_worker()
-                self._reported_at = monotonic()
-                failure = report.failure or failure
-                for record in report.units:
-                    if (unit := self.units.get(record.health.name)) is not None:
-                        unit.take(record)
-                for error in report.errors:
-                    self._parts.errors.add_report(error)
-                if self._state != "live" and failure is None:
-                    self._set("live", None)
-                if report.units or report.errors:
-                    self._parts.changed()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            status = await asyncio.shield(handle.ended)
-        except MsgspecError as error:
-            raise WorkerEnded(f"its report cannot be read: {error}") from error
-        raise WorkerEnded(failure or _how_it_ended(status))
+                try:
+                    self._take(await connection.from_worker())
+                except MsgspecError as error:
+                    raise WorkerEnded(f"its report cannot be read: {error}") from error
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    def _take(self, report: WorkerReport) -> None:
+        self._reported_at = monotonic()
+        self._failure = report.failure or self._failure
+        for record in report.units:
+            if (unit := self.units.get(record.health.name)) is not None:
+                unit.take(record)
+        for error in report.errors:
+            self._parts.errors.add_report(error)
+        if self._failure is None:
+            self._set("live", None)
+        if report.units or report.errors:
+            self._parts.changed()
+
+    async def _notice_end(self, handle: WorkerHandle) -> NoReturn:
+        """Wait for the end of the process, however it comes."""
+        status = await asyncio.shield(handle.ended)
+        await asyncio.sleep(_LAST_REPORTS_S)
+        raise WorkerEnded(self._failure or _how_it_ended(status))
 
     async def _watch(self, handle: WorkerHandle) -> NoReturn:
         """Measure the process until it goes beyond its limits."""
         usage = ProcessUsage(handle.pid)
-        watched_at = monotonic()
+        reported_at, cpu_s, watched_at = self._reported_at, 0.0, monotonic()
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             usage.measure()
             self._memory_mb, self.cpu_percent = usage.memory_mb, usage.cpu_percent
-            limits, now = self.limits, monotonic()
-            if usage.memory_mb > limits.memory_mb:
-                raise LimitExceeded(f"used {usage.memory_mb:g} MB of memory; its limit is {limits.memory_mb:g} MB")
+            if usage.memory_mb > self.limits.memory_mb:
+                limit = f"{self.limits.memory_mb:g} MB"
+                raise LimitExceeded(f"used {usage.memory_mb:g} MB of memory; its limit is {limit}")
+            if reported_at != self._reported_at:
+                reported_at, cpu_s = self._reported_at, usage.cpu_s
+            now = monotonic()
             # If this process stood still itself, reports wait to be read.
-            if now - watched_at < 2 * WATCH_EVERY_S and now - self._reported_at > limits.stall_s:
-                stack = await _stack_of(handle)
-                where = f" in {_innermost(stack)}" if stack else ""
-                raise LimitExceeded(f"its event loop stood still for {now - self._reported_at:.1f} s{where}", stack)
+            if now - watched_at < 2 * WATCH_EVERY_S:
+                await self._check_stall(handle, usage, now - reported_at, usage.cpu_s - cpu_s)
             watched_at = now
+
+    async def _check_stall(self, handle: WorkerHandle, usage: ProcessUsage, silent_s: float, used_s: float) -> None:
+        limit_s = max(self.limits.stall_s, START_LIMIT_S) if self._is_starting else self.limits.stall_s
+        # A process that waits for its turn on a busy machine does not stand still.
+        if silent_s > limit_s and (not usage.is_runnable or used_s > limit_s / 2):
+            stack = await _stack_of(handle)
+            where = f" in {_innermost(stack)}" if stack else ""
+            raise LimitExceeded(f"its event loop stood still for {silent_s:.1f} s{where}", stack)
 
     def _set(self, state: WorkerState, detail: str | None) -> None:
         if (state, detail) != (self._state, self._detail):

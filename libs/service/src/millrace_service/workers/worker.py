@@ -28,8 +28,8 @@ from millrace_service.workers.connection import (
 )
 
 REPORT_EVERY_S: Final = 1.0
-DEBOUNCE_S: Final = 0.1
-"""Changes come in bursts: one report tells them all."""
+DEBOUNCE_S: Final = 0.01
+"""Changes come in bursts: one report has them all."""
 
 log = structlog.get_logger()
 
@@ -102,10 +102,10 @@ class Worker:
         while True:
             self._due.clear()
             await self._connection.send(self._report())
+            await asyncio.sleep(DEBOUNCE_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_EVERY_S):
                     await self._due.wait()
-                    await asyncio.sleep(DEBOUNCE_S)
 
     def _report(self) -> WorkerReport:
         changed: list[UnitRecord] = []
