@@ -72,6 +72,12 @@ class BusyAgent(Agent[BusyConfig, tuple[str, bool]]):
                     time.sleep(0.2)  # noqa: ASYNC251 - the fault under test
                 case "leak":
                     kept.append(b"x" * (8 << 20))
+                case "start a process" if ticks == 1:
+                    child = await asyncio.create_subprocess_exec("sleep", "1000")
+                    health.state("live", f"started {child.pid}")
+                case "give up":
+                    health.state("stopped", "gave up")
+                    await asyncio.Event().wait()
                 case "fail":
                     raise ValueError("a defect")
                 case "exit":

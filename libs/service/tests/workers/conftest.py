@@ -91,6 +91,14 @@ class AgentProcess:
                 await asyncio.sleep(0.02)  # the kernel tells only the parent
 
     @staticmethod
+    async def uses_cpu(pid: int) -> None:
+        """Wait until a process has used half a second of CPU since the call."""
+        before = cpu_s(pid)
+        async with asyncio.timeout(PATIENCE_S):
+            while cpu_s(pid) < before + 0.5:
+                await asyncio.sleep(0.02)  # the kernel announces no CPU time
+
+    @staticmethod
     def unit(beat: Heartbeat, name: str) -> UnitHealth:
         """Return a unit of a heartbeat."""
         return next(unit for unit in beat.units if unit.name == name)
@@ -127,6 +135,12 @@ def descendants(pid: int) -> list[int]:
         found += children
         members += children
     return found
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(pid: int) -> bool:

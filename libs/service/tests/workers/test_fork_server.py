@@ -15,7 +15,7 @@ from millrace_service.workers.fork_server import ForkServer, ForkServerEnded
 
 log = logging.getLogger(__name__)
 
-DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "1000"))
+DEATHS = int(os.environ.get("MILLRACE_TEST_DEATHS", "200"))
 
 
 def work(connection: socket.socket) -> None:
@@ -55,6 +55,31 @@ async def test_how_it_ended_is_reported(server: ForkServer) -> None:
     assert os.waitstatus_to_exitcode(await second.ended) == -signal.SIGKILL
     first.close()
     second.close()
+
+
+async def test_one_that_ends_at_once_is_reported(server: ForkServer) -> None:
+    """It is killed before this process has read that it was started: its end is reported all the same."""
+    asking = asyncio.create_task(server.fork())
+    await asyncio.sleep(0)
+    while not (started := children(server.pid)):
+        pass
+    os.kill(int(started[0]), signal.SIGKILL)
+    while children(server.pid):
+        pass
+    worker = await asking
+    async with asyncio.timeout(10):
+        assert os.waitstatus_to_exitcode(await worker.ended) == -signal.SIGKILL
+    worker.close()
+
+
+async def test_many_may_be_asked_for_at_once(server: ForkServer) -> None:
+    """More requests than the connection holds wait for their turn."""
+    workers = await asyncio.gather(*(server.fork() for _ in range(400)))
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        await worker.ended
+        worker.close()
 
 
 async def test_one_that_never_yields_says_where_it_is(server: ForkServer) -> None:

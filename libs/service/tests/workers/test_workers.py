@@ -88,6 +88,42 @@ async def test_a_unit_that_exceeds_its_own_limits_stays_stopped(agent: Any) -> N
     await agent.shows_live("a", "b")
 
 
+async def test_a_change_that_a_hanging_worker_never_read_is_not_lost(agent: Any) -> None:
+    """A mended configuration runs, also if it came while the worker stood still already."""
+    await agent.start()
+    await agent.configure({"a": "loop"}, stops=True, **EACH)
+    beat = await agent.shows(lambda beat: beat.units and agent.unit(beat, "a").state == "live")
+    pid = agent.worker(beat, "a").pid
+    await agent.uses_cpu(pid)
+    await agent.configure({"a": "count"}, stops=True, **EACH)
+    await agent.shows(lambda beat: agent.worker(beat, "a").pid != pid and agent.unit(beat, "a").state == "live")
+
+
+async def test_a_unit_that_gave_up_stays_stopped_in_the_next_worker(agent: Any) -> None:
+    """Only a changed configuration starts it again, not the replacement of its worker."""
+    await agent.start()
+    await agent.configure({"a": "give up", "b": "count"}, workers=1)
+    before = await agent.shows(lambda beat: beat.units and agent.unit(beat, "a").state == "stopped")
+    os.kill(before.workers[0].pid, signal.SIGKILL)
+    after = await agent.shows(lambda beat: beat.workers[0].replaced == 1 and agent.unit(beat, "b").state == "live")
+    assert agent.unit(after, "a").detail == "gave up"
+    assert agent.unit(after, "a").counters == agent.unit(before, "a").counters
+    await agent.configure({"a": "count", "b": "count"}, workers=1)
+    await agent.shows_live("a", "b")
+
+
+async def test_what_a_worker_has_started_ends_with_it(agent: Any) -> None:
+    """Its death is noticed at once although its child holds its connection, and the child is ended."""
+    await agent.start()
+    await agent.configure({"a": "start a process"}, **EACH)
+    beat = await agent.shows(lambda beat: beat.units and "started" in (agent.unit(beat, "a").detail or ""))
+    child = int(agent.unit(beat, "a").detail.split()[1])
+    os.kill(agent.worker(beat, "a").pid, signal.SIGKILL)
+    after = await agent.shows(lambda beat: agent.worker(beat, "a").replaced == 1)
+    assert "SIGKILL" in after.last_errors[0].message
+    await agent.all_end([child])
+
+
 async def test_an_ordinary_failure_is_the_units_alone(agent: Any) -> None:
     """A unit that raises is restarted in its worker, with its traceback in the heartbeat."""
     await agent.start()
