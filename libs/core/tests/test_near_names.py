@@ -1,3 +1,8 @@
+from difflib import SequenceMatcher
+from itertools import permutations
+
+import pytest
+
 from millrace_core.names import StreamName
 from millrace_core.near_names import did_you_mean, near_streams
 
@@ -35,3 +40,21 @@ def test_a_wrong_symbol_finds_the_right_one() -> None:
     assert near_streams(account, _streams("Bob.binance.watchBalance", "Ann.binance.watchOrders.ETH/BTC")) == _streams(
         "Bob.binance.watchBalance"
     )
+
+
+def test_streams_that_are_far_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing letter by letter is slow: of 2,000 symbols it is done for a few, and for each exchange once."""
+    compared: list[str] = []
+    ratio = SequenceMatcher.ratio
+
+    def counted(matcher: SequenceMatcher[str]) -> float:
+        compared.append(str(matcher.a))
+        return ratio(matcher)
+
+    monkeypatch.setattr(SequenceMatcher, "ratio", counted)
+    (wanted,) = _streams("Ann.binance.watchTrades.ETHBTC")
+    bases = ["".join(letters) for letters in permutations("XYZVWQU", 4)]
+    existing = _streams(*(f"Ann.binance.watchTrades.{base}/{quote}" for base in bases for quote in ("USDT", "EUR")))
+    (right,) = _streams("Ann.binance.watchTrades.ETH/BTC")
+    assert near_streams(wanted, [*existing, right])[0] == right
+    assert len(compared) < 10

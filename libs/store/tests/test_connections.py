@@ -14,6 +14,7 @@ from millrace_core.market import Trade
 from millrace_core.names import StreamName, Tenant
 from millrace_store import DatabaseUnavailable, Retention, Scope, Store
 from millrace_store.backends import postgres, sqlite
+from millrace_store.backends.sqlite_lock import is_busy
 from millrace_store.schema import tables
 from millrace_store.writing import maintenance
 
@@ -136,3 +137,12 @@ async def test_a_query_cancelled_at_its_very_end_returns_its_connection(
         await asyncio.wait([reading])
         proceed.set()
         await store.ping()
+
+
+def test_an_error_that_python_raises_by_itself_is_no_lock() -> None:
+    """It has no code of SQLite's, as text that is not UTF-8."""
+    raw = sqlite3.connect(":memory:")
+    with pytest.raises(sqlite3.OperationalError, match="UTF-8") as raised:
+        raw.execute("SELECT CAST(x'ff' AS TEXT)").fetchone()
+    raw.close()
+    assert not is_busy(raised.value)

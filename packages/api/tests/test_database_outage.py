@@ -71,6 +71,19 @@ async def running(kind: str, folder: Path, database_url: str) -> AsyncIterator[L
             await process.communicate()
 
 
+async def tried(port: int, times: int) -> None:
+    """Take the place of a dead server, until somebody has connected to it so many times; nobody gets an answer."""
+    tries = asyncio.Semaphore(0)
+
+    def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        tries.release()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", port), asyncio.timeout(30):
+        for _ in range(times):
+            await tries.acquire()
+
+
 @pytest.mark.parametrize("kind", SERVICES)
 async def test_an_outage_of_the_database_is_one_line_and_its_end_another(
     tmp_path: Path, postgres: PostgresServer, kind: str
@@ -81,8 +94,7 @@ async def test_an_outage_of_the_database_is_one_line_and_its_end_another(
         for _ in range(2):
             before = len(lines.seen)
             await postgres.kill()
-            # Long enough for several tries of everything that tries.
-            await asyncio.sleep(3)
+            await tried(postgres.port, 5)
             await postgres.restart()
             await lines.until("the database answers again")
             assert [line["level"] for line in lines.seen[before:]] == ["warning", "info"], lines.seen[before:]

@@ -8,6 +8,7 @@ from rich.console import Console
 from millrace_cli.dashboard import render
 from millrace_cli.picture import LATE_MS, Picture, SeenError, SeenHalt, StreamView
 from millrace_cli.recent_latency import WINDOW_S
+from millrace_cli.trouble import troubles
 from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth, WorkerHealth
 from millrace_core.names import StreamName, Tenant
 from millrace_core.orders import Order, OrderKey
@@ -151,6 +152,22 @@ def test_workers_that_failed_or_were_replaced_are_named() -> None:
     assert "GATHERER worker T.Loops: it did not answer for 10 s" in shown
     assert "GATHERER worker T.Leaks, 2 times" in shown
     assert "T.Good" not in shown
+
+
+def test_a_replaced_worker_is_named_for_a_minute() -> None:
+    """Then its successor has proved good; another replacement is news again, also of a service that began anew."""
+    picture = Picture(0.0)
+
+    def beat(at_ms: int, replaced: int, started_at: int = 1) -> bool:
+        worker = WorkerHealth("1", "live", 1, replaced=replaced)
+        picture.saw_heartbeats([heartbeat(started_at=started_at, sent_at=at_ms, workers=[worker])])
+        return any(each.kind == "REPLACED" for each in troubles(picture, at_ms))
+
+    assert [beat(NOW_MS, 0), beat(NOW_MS + 5_000, 1), beat(NOW_MS + 64_000, 1)] == [False, True, True]
+    assert not beat(NOW_MS + 65_000, 1)
+    assert beat(NOW_MS + 70_000, 2)
+    assert not beat(NOW_MS + 140_000, 2)
+    assert beat(NOW_MS + 145_000, 1, started_at=2)
 
 
 def test_a_small_terminal_shows_what_matters() -> None:

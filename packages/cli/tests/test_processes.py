@@ -160,3 +160,22 @@ async def test_waiting_for_a_listener_ends_when_there_is_one() -> None:
         await listening(port, 0.1)
     with socket.create_server(("127.0.0.1", port)):
         await listening(port, 5)
+
+
+async def test_what_a_service_left_running_delays_nothing(modules: Path, said: Said) -> None:
+    """A process that a service started holds the service's output open, and lives on when the service has ended."""
+    (modules / "leaving.py").write_text(
+        "import subprocess, sys\n"
+        "subprocess.Popen(['sleep', '20'], start_new_session=True)\n"
+        "print('no key', flush=True)\n"
+        "sys.exit(2)\n"
+    )
+    processes = Processes(None, said)
+    for name in ("one", "two", "three"):
+        await processes.start(Service(name, "leaving"))
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            assert (await said.next())[1].endswith("not started again: no key")
+        # A limit for each output after the other would exceed this.
+        async with asyncio.timeout(1.2):
+            assert await processes.stop() == []

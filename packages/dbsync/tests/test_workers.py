@@ -57,6 +57,13 @@ async def live(dbsync: Any, *units: str) -> Heartbeat:
             await asyncio.sleep(0.02)
 
 
+async def keeps_up(dbsync: Any, feeds: list[Any]) -> None:
+    """Wait until what is written now is stored, of every feed."""
+    newest = [(feed.trades_name, feed.write()) for feed in feeds]
+    for name, last in newest:
+        await dbsync.reached(name, last)
+
+
 async def is_whole(dbsync: Any, feeds: list[Any]) -> None:
     """Check that every message is stored once, and counted once."""
     for feed in feeds:
@@ -79,7 +86,7 @@ async def test_two_workers_store_a_tenant_together(dbsync: Any, bus: Bus, feeds:
     await dbsync.spawn()
     await live(dbsync, "Ann.journals.1", "Ann.journals.2")
     async with written(feeds):
-        await asyncio.sleep(1)
+        await keeps_up(dbsync, feeds)
     await is_whole(dbsync, feeds)
     asked = (await dbsync.journal(trader_actions(Tenant("Ann"))))[-1]
     await dbsync.reached(trader_actions(Tenant("Ann")), asked)
@@ -110,7 +117,7 @@ async def test_another_number_of_workers_loses_and_doubles_nothing(dbsync: Any, 
             await dbsync.configure(workers=workers)
             several = workers in (2, 3)
             await live(dbsync, *(f"Ann.journals.{n + 1}" for n in range(workers)) if several else ["Ann.journals"])
-            await asyncio.sleep(0.3)
+            await keeps_up(dbsync, feeds)
     await is_whole(dbsync, feeds)
 
 

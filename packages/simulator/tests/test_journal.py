@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,10 +16,11 @@ from msgspec.structs import replace
 
 from millrace_matching import OrderType, Side
 from millrace_simulator.config import default_config
-from millrace_simulator.journal import JournalError
+from millrace_simulator.journal import Journal, JournalError
 from millrace_simulator.server import Server, serve
 from millrace_simulator.statistics import Interval
-from millrace_simulator.venue import OrderRef, OrderRequest, OrderStatus
+from millrace_simulator.venue import OrderRef, OrderRequest, OrderStatus, PublicTrade
+from millrace_simulator.venue.past import KEPT_TRADES
 
 CONFIG = replace(default_config(), symbols=default_config().symbols[:1], events_per_second=2_000)
 SYMBOL = "BTCUSDT"
@@ -120,3 +122,45 @@ async def test_half_a_line_at_the_end_is_as_if_never_written(tmp_path: Path) -> 
         file.write(b"not a record\n")
     with pytest.raises(JournalError, match="remove the file"):
         await serve(CONFIG, drive_market=False, journal=journal)
+
+
+def trade(number: int) -> PublicTrade:
+    """A public trade."""
+    return PublicTrade(SYMBOL, number, 100, 1, number, number, False, number, number)
+
+
+def test_the_file_and_the_memory_hold_no_more_than_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is rewritten while it grows; whatever is in it when the simulator is killed is enough to go on."""
+    monkeypatch.setattr("millrace_simulator.journal.REWRITE_AFTER", 1_000)
+    path, last = tmp_path / "journal", KEPT_TRADES + 3_500
+    journal, past = Journal.open(path, 0)
+    for number in range(1, last + 1):
+        journal.on_trade(trade(number))
+    assert len(past.trades[SYMBOL]) == KEPT_TRADES
+    assert path.read_bytes().count(b"\n") <= KEPT_TRADES + 1_001
+    again, past = Journal.open(path, 0)
+    assert list(past.trades[SYMBOL]) == [trade(number) for number in range(last - KEPT_TRADES + 1, last + 1)]
+    for each in (journal, again):
+        each.close()
+
+
+def test_a_full_disk_leaves_no_half_a_line(tmp_path: Path) -> None:
+    """Of a line that does not fit nothing stays; once there is room, the journal goes on and can be read."""
+    path = tmp_path / "journal"
+    journal, _ = Journal.open(path, 0)
+    journal.on_trade(trade(1))
+    whole = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The kernel then writes a part of the line, and refuses the rest, as on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            journal.on_trade(trade(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == whole
+    journal.on_trade(trade(3))
+    journal.close()
+    journal, past = Journal.open(path, 0)
+    journal.close()
+    assert list(past.trades[SYMBOL]) == [trade(1), trade(3)]

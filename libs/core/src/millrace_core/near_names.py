@@ -30,13 +30,21 @@ def near_names(name: str, known: Iterable[str]) -> list[str]:
 
 def near_streams(wanted: StreamName, existing: Iterable[StreamName]) -> list[StreamName]:
     """Return the existing streams of the same kind of data that are near, the nearest first, of any tenant."""
-    alike = {name: _likeness(wanted, name) for name in existing if name.action == wanted.action and name != wanted}
+    same_kind = [name for name in existing if name.action == wanted.action and name != wanted]
+    exchanges = {exchange: _ratio(wanted.exchange, exchange) for exchange in {name.exchange for name in same_kind}}
+    bounds = SequenceMatcher(b=(wanted.symbol or "").lower())
+    alike = {name: _likeness(exchanges[name.exchange], bounds, wanted, name) for name in same_kind}
     near = [name for name, likeness in alike.items() if likeness >= _NEAR]
     return sorted(near, key=lambda name: (-alike[name], str(name)))[:MOST]
 
 
-def _likeness(one: StreamName, other: StreamName) -> float:
-    return (_ratio(one.exchange, other.exchange) + _ratio(one.symbol or "", other.symbol or "")) / 2
+def _likeness(exchange: float, bounds: SequenceMatcher[str], wanted: StreamName, other: StreamName) -> float:
+    """Return how alike exchange and symbol are, on average; 0 if upper bounds show that they are not near."""
+    bounds.set_seq1((other.symbol or "").lower())
+    # An exchange has thousands of symbols, of which hardly one is near.
+    if any((exchange + bound()) / 2 < _NEAR for bound in (bounds.real_quick_ratio, bounds.quick_ratio)):
+        return 0.0
+    return (exchange + _ratio(wanted.symbol or "", other.symbol or "")) / 2
 
 
 def _ratio(one: str, other: str) -> float:

@@ -30,6 +30,7 @@ from millrace_service.workers.worker import run_worker
 END_LIMIT_S: Final = 4.8
 """A process that has not ended this long after a signal is ended by force; the limit promised is 5 s."""
 UNUSABLE_SETTINGS: Final = 2
+"""The exit code of a service whose settings are missing or wrong."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 

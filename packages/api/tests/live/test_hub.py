@@ -143,3 +143,24 @@ async def test_a_client_that_leaves_a_silent_stream_gets_no_note(
     assert [each["stream"] for each in socket.of_type("waiting")] == [str(book.name._replace(symbol="C/D"))]
     await asyncio.sleep(0)
     assert len(api.services.hub._tasks) == tasks
+
+
+async def test_many_silent_streams_are_explained_from_one_list(
+    api: Any, tenant: Any, book: Any, connect: Any, bus: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that subscribes to many wrong names makes Redis list the streams once, not once for each."""
+    monkeypatch.setattr("millrace_api.live.hub.SILENT_S", 0.05)
+    lists: list[Any] = []
+    hub_bus = api.services.hub._bus
+    stream_names = hub_bus.stream_names
+
+    async def counted(tenants: Any) -> Any:
+        lists.append(tenants)
+        return await stream_names(tenants)
+
+    monkeypatch.setattr(hub_bus, "stream_names", counted)
+    socket = await connect(await api.token(tenant, "read"))
+    for number in range(50):
+        socket.say(op="subscribe", stream=str(book.name._replace(symbol=f"A{number}/B")))
+    await socket.until(lambda: len(socket.of_type("waiting")) == 50)
+    assert len(lists) < 10

@@ -3,25 +3,27 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import IO, Protocol, TextIO
+from typing import Protocol, TextIO
 
 _WIDTH = 9
 """Of the longest service's name."""
 _LONGEST = 1 << 20
 _TAIL_BYTES = 4_096
+_END_LIMIT_S = 0.5
+"""How long to wait for the end of what ended processes wrote: a process that they started may hold their pipe open."""
 
 
 class Output(Protocol):
     """Takes what one service writes, over all of its processes."""
 
-    file: IO[bytes] | int
-    """What a process gets as its standard output."""
     environment: dict[str, str]
     """What the process needs in its environment, so that its log suits the reader."""
 
-    def follow(self, stream: asyncio.StreamReader | None) -> None:
-        """Take what a new process writes."""
+    def file(self) -> AbstractAsyncContextManager[int]:
+        """Yield the file that a new process gets as its standard output."""
 
     async def last_line(self) -> str:
         """Return the last line that an ended process wrote, or an empty text."""
@@ -37,10 +39,11 @@ class LogFile:
         self.environment: dict[str, str] = {}
         self._path = path
         self._opened = path.open("ab")
-        self.file: IO[bytes] | int = self._opened
 
-    def follow(self, stream: asyncio.StreamReader | None) -> None:
-        """Do nothing: the process has the file."""
+    @asynccontextmanager
+    async def file(self) -> AsyncIterator[int]:
+        """Yield the log file itself."""
+        yield self._opened.fileno()
 
     async def last_line(self) -> str:
         """Return the last line of the file, or an empty text."""
@@ -58,7 +61,6 @@ class NamedLines:
     """Writes a service's lines under its name; JSON stays as it is, since it names its service itself."""
 
     def __init__(self, name: str, terminal: TextIO) -> None:
-        self.file: IO[bytes] | int = asyncio.subprocess.PIPE
         # The service sees a pipe; what becomes of it is known here.
         self.environment = {"MILLRACE_LOG_FORMAT": "console"} if terminal.isatty() else {}
         if "MILLRACE_LOG_FORMAT" in os.environ:
@@ -67,20 +69,44 @@ class NamedLines:
         self._last = ""
         self._readers: list[asyncio.Task[None]] = []
 
-    def follow(self, stream: asyncio.StreamReader | None) -> None:
-        """Write what a new process writes, until it ends."""
-        if stream is not None:
-            running = [reader for reader in self._readers if not reader.done()]
-            self._readers = [*running, asyncio.create_task(self._read(stream), name=f"output of {self._name}")]
+    @asynccontextmanager
+    async def file(self) -> AsyncIterator[int]:
+        """Yield the end of a new pipe, and write what comes through it until it ends."""
+        # A pipe of `asyncio.subprocess` would let nobody know that the process has ended while its children hold it.
+        ours, theirs = os.pipe()
+        try:
+            stream = asyncio.StreamReader()
+            protocol = asyncio.StreamReaderProtocol(stream)
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(ours, "rb"))
+            self.follow(stream).add_done_callback(lambda _: transport.close())
+            yield theirs
+        finally:
+            os.close(theirs)
+
+    def follow(self, stream: asyncio.StreamReader) -> asyncio.Task[None]:
+        """Write what a process writes, until it ends; return the task."""
+        reader = asyncio.create_task(self._read(stream), name=f"output of {self._name}")
+        self._readers = [*(each for each in self._readers if not each.done()), reader]
+        return reader
 
     async def last_line(self) -> str:
         """Return the last line that the processes that have ended wrote, or an empty text."""
-        await asyncio.gather(*self._readers)
+        await self._ended()
         return self._last
 
     async def close(self) -> None:
-        """Wait until everything is written; all processes have ended."""
-        await asyncio.gather(*self._readers)
+        """Write what the processes wrote, which have all ended; what they left running is no longer heard."""
+        if reading := await self._ended():
+            for reader in reading:
+                reader.cancel()
+            await asyncio.wait(reading)
+
+    async def _ended(self) -> set[asyncio.Task[None]]:
+        """Wait until all pipes have ended; return the readers of those that have not within the limit."""
+        if not self._readers:
+            return set()
+        _, reading = await asyncio.wait(self._readers, timeout=_END_LIMIT_S)
+        return reading
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         while line := await _line(stream):

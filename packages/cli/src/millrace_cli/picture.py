@@ -90,6 +90,8 @@ class Picture:
         self.recent = RecentLatency()
         """The hops of the last minute."""
         self.heartbeats: dict[str, Heartbeat] = {}
+        self.replaced_ms: dict[tuple[str, str], int] = {}
+        """By agent and worker, when a process was last seen to be replaced, in ms since 1970."""
         self.missing: set[str] = set()
         """The agents whose heartbeat is gone."""
         self.halts: list[SeenHalt] = []
@@ -177,12 +179,18 @@ class Picture:
         }
 
     def _saw_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Note an agent's newest heartbeat, and the errors since the one before."""
+        """Note an agent's newest heartbeat, and the errors and replaced workers since the one before."""
         before = self.heartbeats.get(heartbeat.id)
-        known = set(before.last_errors) if before and before.started_at == heartbeat.started_at else set()
+        if before is not None and before.started_at != heartbeat.started_at:
+            before = None
+        known = set(before.last_errors) if before else set()
         for report in heartbeat.last_errors:
             if report not in known:
                 self.saw_error(SeenError(report.at, f"{heartbeat.id} {report.where}", report.message))
+        replaced = {worker.name: worker.replaced for worker in before.workers} if before else {}
+        for worker in heartbeat.workers:
+            if worker.replaced > replaced.get(worker.name, 0):
+                self.replaced_ms[heartbeat.id, worker.name] = heartbeat.sent_at
         self.heartbeats[heartbeat.id] = heartbeat
 
     def _record(self, trace: Trace, now_s: float) -> None:

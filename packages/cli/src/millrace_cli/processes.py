@@ -13,12 +13,11 @@ from millrace_bus.server import bound_to_us
 from millrace_cli.output import LogFile, NamedLines, Output
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.errors import MillraceError
+from millrace_service.process import UNUSABLE_SETTINGS
 
 STOP_TIMEOUT_S = 4.0
 """How long services may take to end before they are killed, so that Ctrl-C takes 5 s at most."""
 RESTARTS = BackoffPolicy(first_s=0.5, limit_s=30.0)
-UNUSABLE_SETTINGS = 2
-"""The exit code of a service whose settings are missing or wrong."""
 _LOOPBACK = "127.0.0.1"
 _RETRY_S = 0.02
 
@@ -114,8 +113,7 @@ class Processes:
         for name in late:
             running[name].kill()
         await asyncio.gather(*waits.values(), *self._keepers, return_exceptions=True)
-        for output in self._outputs.values():
-            await output.close()
+        await asyncio.gather(*(output.close() for output in self._outputs.values()))
         self._running.clear()
         return late
 
@@ -150,16 +148,16 @@ class Processes:
             if self._stopping.is_set():
                 return self._running[service.name]
             output = self._outputs[service.name]
-            process = await asyncio.create_subprocess_exec(
-                *service.command(),
-                env={**os.environ, **output.environment, **service.environment},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output.file,
-                stderr=asyncio.subprocess.STDOUT,
-                # Ctrl-C goes to the whole foreground group; in a group of their own, services end in our order.
-                process_group=0,
-            )
-            output.follow(process.stdout)
+            async with output.file() as file:
+                process = await asyncio.create_subprocess_exec(
+                    *service.command(),
+                    env={**os.environ, **output.environment, **service.environment},
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=asyncio.subprocess.STDOUT,
+                    # Ctrl-C goes to the whole foreground group; in a group of their own, services end in our order.
+                    process_group=0,
+                )
             self._running[service.name] = process
         return process
 

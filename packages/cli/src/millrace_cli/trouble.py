@@ -8,6 +8,9 @@ from millrace_cli.picture import Picture
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.states import BookState
 
+REPLACED_SHOWN_MS = 60_000
+"""How long a replaced worker is shown: its successor works, and what happened is past."""
+
 
 class Trouble(NamedTuple):
     """One thing that is wrong."""
@@ -27,7 +30,7 @@ def troubles(picture: Picture, now_ms: int) -> list[Trouble]:
     ]
     for beat in alive:
         found += _configuration(beat)
-        found += _workers(beat)
+        found += _workers(picture, beat, now_ms)
         found += _units(beat)
     found += _untrusted(picture)
     found += _errors(picture)
@@ -48,12 +51,12 @@ def _configuration(beat: Heartbeat) -> Iterator[Trouble]:
         yield Trouble("CONFIG", f"{beat.id} {problem.path}: {problem.message}")
 
 
-def _workers(beat: Heartbeat) -> Iterator[Trouble]:
+def _workers(picture: Picture, beat: Heartbeat, now_ms: int) -> Iterator[Trouble]:
     for worker in beat.workers:
         detail = f": {worker.detail}" if worker.detail else ""
         if worker.state in ("failed", "stopped"):
             yield Trouble(worker.state.upper(), f"{beat.id} worker {worker.name}{detail}")
-        elif worker.replaced:
+        elif now_ms - picture.replaced_ms.get((beat.id, worker.name), -REPLACED_SHOWN_MS) < REPLACED_SHOWN_MS:
             yield Trouble("REPLACED", f"{beat.id} worker {worker.name}, {worker.replaced} times{detail}")
 
 

@@ -264,7 +264,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        if error.sqlite_errorcode in _SAME_KEY:
+        if getattr(error, "sqlite_errorcode", 0) in _SAME_KEY:
             raise AlreadyThere(str(error)) from error
         raise ValueRejected(f"SQLite: {error}") from error
     except sqlite3.OperationalError as error:

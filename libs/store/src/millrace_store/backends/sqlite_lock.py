@@ -42,5 +42,5 @@ def once_free(raw: sqlite3.Connection, statement: str, within_s: float) -> None:
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Tell whether another process holds a lock."""
-    # The low byte of an extended code is the code.
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    # The low byte of an extended code is the code; errors that Python raises by itself have none.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

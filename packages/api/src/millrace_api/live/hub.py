@@ -19,6 +19,7 @@ from millrace_api.live.client import (
     ClientSubscription,
 )
 from millrace_api.live.messages import Command, Subscribe
+from millrace_api.live.near import NearStreams
 from millrace_api.live.replay import replay
 from millrace_api.live.topic import Topic
 from millrace_api.metrics import Metrics
@@ -27,7 +28,7 @@ from millrace_bus import Bus, Journals
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.names import PUBLIC, StreamName, is_snapshot
-from millrace_core.near_names import near_streams, question
+from millrace_core.near_names import question
 
 SWEEP_S = 5.0
 SILENT_S = 5.0
@@ -58,6 +59,7 @@ class Hub:
         self._resources = contextlib.AsyncExitStack()
         self._journals: Journals | None = None
         self._on_denied = on_denied
+        self._near = NearStreams(bus)
 
     def set_limits(self, max_clients: int, max_clients_per_token: int) -> None:
         """Apply other limits; connected clients stay."""
@@ -185,7 +187,7 @@ class Hub:
         if subscription.topic.is_ready:
             return
         name = subscription.topic.name
-        near = near_streams(name, await self._bus.stream_names({client.principal.tenant, PUBLIC}))
+        near = await self._near.to(name, client.principal.tenant)
         if not subscription.topic.is_ready:
             client.send(messages.note("waiting", name, detail=f"it has no writer{question(map(str, near))}"))
 

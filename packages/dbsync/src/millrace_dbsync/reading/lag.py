@@ -10,7 +10,7 @@ from millrace_bus import Extent, Journals
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reading.unmatched import unmatched_assets
+from millrace_dbsync.reading.unmatched import UnmatchedAssets
 from millrace_service import UnitHealthReporter
 
 USUAL_RETENTION = 10_000
@@ -74,6 +74,7 @@ class LagWatch:
         self, plan: TenantPlan, journals: Journals, stored: Mapping[str, MessageId], health: UnitHealthReporter
     ) -> None:
         self._plan, self._journals, self._stored, self._health = plan, journals, stored, health
+        self._unmatched = UnmatchedAssets(plan.assets)
         self._limit = plan.warn_at_percent / 100
         self._requests = trader_actions(plan.tenant)
         self._newest: dict[str, MessageId] = {}
@@ -87,7 +88,7 @@ class LagWatch:
             names = await self._journals.names([self._plan.tenant])
             await self.look([name for name in names if self._plan.wants(name)])
             if self._health.current_state == "live":
-                self._health.state("live", unmatched_assets(self._plan.assets, names))
+                self._health.state("live", self._unmatched.among(names))
             await asyncio.sleep(EVERY_S)
 
     async def look(self, journals: Collection[str]) -> None:

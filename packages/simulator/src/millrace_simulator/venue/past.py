@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -35,16 +36,16 @@ class Past:
     """Everything that a venue needs in order to go on."""
 
     def __init__(self) -> None:
-        self.trades: dict[str, list[PublicTrade]] = {}
+        self.trades: dict[str, deque[PublicTrade]] = {}
         self.orders: dict[tuple[str, int], Order] = {}
-        self.fills: list[tuple[int, OwnTrade]] = []
+        self.fills: deque[tuple[int, OwnTrade]] = deque(maxlen=KEPT_ORDERS)
         self.balances: dict[tuple[int, str], Balance] = {}
         self.execution_id = 0
 
     def add(self, record: Record) -> None:
         """Take in the next record."""
         if record.trade is not None:
-            self.trades.setdefault(record.trade.symbol, []).append(record.trade)
+            self._trades_of(record.trade.symbol).append(record.trade)
         if record.order is not None:
             self.orders[record.order.symbol, record.order.order_id] = record.order
         if record.fill is not None:
@@ -53,11 +54,14 @@ class Past:
             self.balances[record.account_id, balance.asset] = balance
         self.execution_id = max(self.execution_id, record.execution_id)
 
+    def trim(self) -> None:
+        """Drop the oldest orders; of trades and fills never more are held than are kept."""
+        self.orders = dict(list(self.orders.items())[-KEPT_ORDERS:])
+
     def end(self, now_us: int) -> None:
         """Drop what is old, and end every open order, which frees what it held: the books begin empty."""
-        self.trades = {symbol: trades[-KEPT_TRADES:] for symbol, trades in self.trades.items()}
-        self.orders = {key: _ended(order, now_us) for key, order in list(self.orders.items())[-KEPT_ORDERS:]}
-        self.fills = self.fills[-KEPT_ORDERS:]
+        self.trim()
+        self.orders = {key: _ended(order, now_us) for key, order in self.orders.items()}
         self.balances = {
             key: Balance(balance.asset, balance.free + balance.locked, balance.locked * 0)
             for key, balance in self.balances.items()
@@ -78,6 +82,11 @@ class Past:
         yield from (Record(fill=fill, account_id=account_id) for account_id, fill in self.fills)
         for (account_id, _), balance in self.balances.items():
             yield Record(balances=(balance,), account_id=account_id)
+
+    def _trades_of(self, symbol: str) -> deque[PublicTrade]:
+        if symbol not in self.trades:
+            self.trades[symbol] = deque(maxlen=KEPT_TRADES)
+        return self.trades[symbol]
 
 
 def _ended(order: Order, now_us: int) -> Order:
