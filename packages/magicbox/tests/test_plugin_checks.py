@@ -11,7 +11,7 @@ from millrace_bus import Bus
 from millrace_core.errors import ConfigInvalid
 from millrace_core.names import AgentId, Tenant
 from millrace_core.plugins import PluginDescription
-from millrace_magicbox import plugin_checks
+from millrace_magicbox import plugin_catalog, plugin_checks
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugin_checks import check_plugins, describe_plugins
 
@@ -186,6 +186,30 @@ async def test_a_magicbox_publishes_its_plugins_and_their_changes(magicbox: Any,
         while not (plugins := await _published(bus)):
             await asyncio.sleep(0.02)
     assert [plugin.name for plugin in plugins] == ["Maker"]
+
+
+async def test_the_catalogue_stays_while_plugins_are_loaded(
+    folder: Path, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was known is published again, although a new file hangs."""
+    monkeypatch.setattr(plugin_catalog, "PLUGINS_INTERVAL_S", 0.1)
+    for path in folder.glob("*.py"):
+        path.unlink()
+    publishing = asyncio.create_task(plugin_catalog.publish_plugins(bus, AGENT, folder))
+    assert await _published(bus) == []
+    (folder / "hangs.py").write_text(
+        "import time\nfrom pathlib import Path\nfrom millrace_strategy import Strategy\n"
+        "class Hangs(Strategy): pass\n"
+        "Path(__file__).with_name('loads').touch()\ntime.sleep(60)\n"
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        while not (folder / "loads").exists():
+            await asyncio.sleep(0.02)
+        await bus.publish_plugins(AGENT, [PluginDescription("Expired")])
+        while await _published(bus) != []:
+            await asyncio.sleep(0.02)
+    publishing.cancel()
+    await asyncio.wait([publishing])
 
 
 async def test_a_wrong_parameter_stops_no_running_strategy(magicbox: Any, venue: Any) -> None:
