@@ -49,7 +49,7 @@ class AgentUnits:
         if self._plan is None or plan.workers != self._plan.workers:
             return dict(plan.units)
         changes = diff(self._plan.units, plan.units)
-        return {key: plan.units[key] for key in changes.start | changes.restart}
+        return {key: unit for key, unit in plan.units.items() if key in changes.start | changes.restart}
 
     def restart(self, unit: str) -> bool:
         """Run a unit afresh, also one that was stopped for good; return False if there is none of this name."""
