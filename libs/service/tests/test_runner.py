@@ -11,11 +11,12 @@ from structlog.testing import capture_logs
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.tasks import CancelledInside
+from millrace_core.backoff import BackoffPolicy
 from millrace_core.config.common import BaseConfig
 from millrace_core.errors import ConfigInvalid, MillraceError, Problem
 from millrace_core.heartbeat import Heartbeat, UnitHealth
 from millrace_core.names import AgentId, config_key
-from millrace_service import Agent, Settings, UnitHealthReporter, run_agent
+from millrace_service import Agent, Settings, UnitHealthReporter, config_follower, run_agent
 
 ID = AgentId("TINY")
 PATIENCE_S = 10
@@ -46,6 +47,7 @@ class TinyAgent(Agent[TinyConfig, int]):
         self.fails: BaseException | None = None
         self.own_work_of: list[AgentId] = []
         self.own_work_fails = False
+        self.unlucky = 13
 
     def units(self, config: TinyConfig) -> Mapping[str, int]:
         """Return the units; a configuration of `environment` defect meets a defect of this agent."""
@@ -54,8 +56,8 @@ class TinyAgent(Agent[TinyConfig, int]):
         return config.units
 
     async def check(self, units: Mapping[str, int]) -> None:
-        """Find units with the number 13 wrong."""
-        if wrong := [key for key, number in units.items() if number == 13]:
+        """Find units with the unlucky number wrong."""
+        if wrong := [key for key, number in units.items() if number == self.unlucky]:
             raise ConfigInvalid(tuple(Problem(f"$.units.{key}", "is unlucky") for key in wrong))
 
     async def own_work(self, bus: Bus, agent_id: AgentId) -> None:
@@ -174,17 +176,39 @@ async def test_a_defect_of_the_agent_in_reading_changes_nothing(running: Running
 
 
 async def test_a_mistake_that_takes_time_to_find_changes_nothing_that_runs(running: RunningAgent) -> None:
-    """What `check` finds is reported, also for an agent that is to stop; the first configuration is not checked."""
+    """What `check` finds in units that start or restart is reported; the first configuration is not checked."""
+    await running.configure({"a": 1})
+    good = await running.shows_live("a")
+    await running.configure({"a": 1, "b": 13})
+    beat = await running.shows(lambda beat: bool(beat.config_errors))
+    assert beat.config_errors[0].path == "$.units.b"
+    assert beat.config_revision == good.config_revision
+    assert [unit.name for unit in beat.units] == ["a"]
+
+
+async def test_what_is_wrong_with_a_running_unit_keeps_nobody_from_other_changes(running: RunningAgent) -> None:
+    """Units that keep running are not checked, and neither is anything when the agent is to stop."""
     await running.configure({"a": 13})
     await running.shows_live("a")
-    for status in ("started", "stopped"):
-        await running.configure({"a": 13, "b": 1}, agent={"id": "TINY", "status": status})
-        beat = await running.shows(lambda beat: bool(beat.config_errors))
-        assert beat.config_errors[0].path == "$.units.a"
-        assert [unit.name for unit in beat.units] == ["a"]
-        await running.configure({"a": 1})
-        await running.shows(lambda beat: not beat.config_errors)
+    await running.configure({"a": 13, "b": 1})
+    await running.shows_live("a", "b")
+    await running.configure({"a": 13, "b": 13}, agent={"id": "TINY", "status": "stopped"})
+    beat = await running.shows(lambda beat: beat.state == "stopped" and not beat.units)
+    assert beat.config_errors == []
+
+
+async def test_a_mistake_outside_of_the_configuration_is_looked_for_again(
+    running: RunningAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is mended, the configuration that was refused comes into force by itself."""
+    monkeypatch.setattr(config_follower, "_RECHECK", BackoffPolicy(first_s=0.1, limit_s=0.2))
+    await running.configure({"a": 1})
     await running.shows_live("a")
+    await running.configure({"a": 1, "b": 13})
+    await running.shows(lambda beat: bool(beat.config_errors))
+    running.agent.unlucky = 14
+    beat = await running.shows_live("a", "b")
+    assert beat.config_errors == []
 
 
 async def test_a_unit_is_run_afresh_on_request(running: RunningAgent, bus: Bus) -> None:

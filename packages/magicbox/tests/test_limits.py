@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.clock import now_ms
@@ -86,6 +87,14 @@ class Stuck(Buyer):
 
     async def on_stop(self, event):
         await asyncio.Event().wait()
+
+
+class Late(Buyer):
+    """Its last hook orders once more when nobody expects it."""
+
+    async def on_stop(self, event):
+        await asyncio.sleep(0.5)
+        self.on_start(event)
 '''
 
 
@@ -156,7 +165,7 @@ async def test_the_heartbeat_shows_how_many_events_wait(magicbox: Any, books: An
     assert "its limit is 2500 ms" in beat.units[0].detail
 
 
-@pytest.mark.parametrize("name", ["Buyer", "Stuck"])
+@pytest.mark.parametrize("name", ["Buyer", "Stuck", "Late"])
 async def test_the_orders_of_a_stopped_strategy_are_cancelled(
     magicbox: Any, venue: Any, books: Any, bus: Bus, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +187,9 @@ async def test_the_orders_of_a_stopped_strategy_are_cancelled(
     assert open_orders == {}
     stopped = await magicbox.unit_in_state(name, "stopped")
     assert stopped.detail.startswith(f"{name} was stopped after 1 errors")
+    await asyncio.sleep(0.6)  # longer than the last hook of Late would wait
+    await bus.requests.send(TENANT, Halt())
+    assert isinstance(await venue.next_request(), Halt)
 
 
 @pytest.fixture
@@ -225,6 +237,7 @@ async def test_the_orders_of_a_killed_strategy_are_cancelled(
 ) -> None:
     """They are found in Redis: those that are its own and open, in symbols that it subscribes to or has traded."""
     monkeypatch.setattr(order_canceller, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(order_canceller, "DONE_AFTER_S", 0.0)
     for record in (
         order("77", KCS, "Buyer"),
         order("78", KCS, "Buyer", "closed"),
@@ -237,13 +250,20 @@ async def test_the_orders_of_a_killed_strategy_are_cancelled(
     payload = CreatePayload(symbol=ETH, side="buy", type="limit", order_source="Buyer")
     await venue.answer(CreateOrder(request_id="a" * 32, payload=payload), None)
     agent = MagicboxAgent(None)
-    await agent.unit_stopped(bus, "StrankaXY.Buyer", plan_of(cancelsOrders=cancels))
+    with capture_logs() as logs:
+        await agent.unit_stopped(bus, "StrankaXY.Buyer", plan_of(cancelsOrders=cancels))
     await bus.requests.send(TENANT, Halt())
     requests = []
     while not isinstance(request := await venue.next_request(), Halt):
         requests.append((type(request), request.exchange_id, request.payload.symbol, request.payload.order_id))
+        assert request.valid_for == 60_000
     wanted = [(CancelOrder, EXCHANGE, ETH, "77"), (CancelOrder, EXCHANGE, KCS, "77")] if cancels else []
     assert requests == wanted
+    # Nobody has cancelled them.
+    (left,) = [entry for entry in logs if entry["event"] == "an order cannot be cancelled"] or [None]
+    assert left is None or left["unit"] == "StrankaXY.Buyer"
+    assert left is None or "binance ETH/USDT 77, binance KCS/USDT 77" in left["cause"]
+    assert (left is not None) == cancels
 
 
 async def test_an_order_that_appears_later_is_cancelled_too(
@@ -251,6 +271,7 @@ async def test_an_order_that_appears_later_is_cancelled_too(
 ) -> None:
     """A request that was under way when its strategy was killed makes an order afterwards."""
     monkeypatch.setattr(order_canceller, "PAUSES_S", (0.0, 0.5))
+    monkeypatch.setattr(order_canceller, "DONE_AFTER_S", 0.0)
     first, later = order("1", KCS, "Buyer"), order("2", KCS, "Buyer")
     await bus.orders.merge(TENANT, first)
     cancelling = asyncio.create_task(MagicboxAgent(None).unit_stopped(bus, "", plan_of(cancelsOrders=True)))

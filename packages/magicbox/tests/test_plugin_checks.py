@@ -11,7 +11,7 @@ from millrace_bus import Bus
 from millrace_core.errors import ConfigInvalid
 from millrace_core.names import AgentId, Tenant
 from millrace_core.plugins import PluginDescription
-from millrace_magicbox import plugin_checks
+from millrace_magicbox import plugin_catalog, plugin_checks
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugin_checks import check_plugins, describe_plugins
 
@@ -132,6 +132,39 @@ async def test_a_check_that_is_cancelled_leaves_no_process(folder: Path) -> None
             await asyncio.sleep(0.02)
 
 
+async def test_a_plugin_that_forks_holds_nothing_up(folder: Path) -> None:
+    """What it started while it was loaded is ended with it, and its own answer does not wait for that."""
+    (folder / "hangs.py").write_text(
+        "import os, time\nfrom pathlib import Path\nfrom millrace_strategy import Strategy\n"
+        "class Forks(Strategy): pass\n"
+        "if (pid := os.fork()) == 0: time.sleep(600)\n"
+        "Path(__file__).with_name('pid').write_text(str(pid))\n"
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        await check_plugins([_plan(0, "Forks")], folder)
+        while _is_alive(int((folder / "pid").read_text())):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_plugin_that_halts_the_process_which_loads_it_is_a_mistake(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing answers then, so the check ends at a limit of its own; in the catalogue it is an error."""
+    monkeypatch.setattr(plugin_checks, "LOAD_LIMIT_S", 1.0)
+    monkeypatch.setattr(plugin_checks, "START_LIMIT_S", 4.0)
+    for path in folder.glob("*.py"):
+        path.unlink()
+    (folder / "halts.py").write_text(
+        "import os, signal\nfrom millrace_strategy import Strategy\nclass Halts(Strategy): pass\n"
+        "os.kill(os.getppid(), signal.SIGSTOP)\n"
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        found = await _mistakes(folder, _plan(0, "Halts"))
+        (described,) = await describe_plugins(folder)
+    assert found == {"[0].pluginName": "strategy Halts was not loaded: the plugins took longer than 5 s"}
+    assert described.error == found["[0].pluginName"]
+
+
 async def test_plugins_are_described(folder: Path) -> None:
     """Each strategy has its docstring and schema, or the reason why not; other classes are left out."""
     (folder / "hangs.py").unlink()
@@ -153,6 +186,30 @@ async def test_a_magicbox_publishes_its_plugins_and_their_changes(magicbox: Any,
         while not (plugins := await _published(bus)):
             await asyncio.sleep(0.02)
     assert [plugin.name for plugin in plugins] == ["Maker"]
+
+
+async def test_the_catalogue_stays_while_plugins_are_loaded(
+    folder: Path, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was known is published again, although a new file hangs."""
+    monkeypatch.setattr(plugin_catalog, "PLUGINS_INTERVAL_S", 0.1)
+    for path in folder.glob("*.py"):
+        path.unlink()
+    publishing = asyncio.create_task(plugin_catalog.publish_plugins(bus, AGENT, folder))
+    assert await _published(bus) == []
+    (folder / "hangs.py").write_text(
+        "import time\nfrom pathlib import Path\nfrom millrace_strategy import Strategy\n"
+        "class Hangs(Strategy): pass\n"
+        "Path(__file__).with_name('loads').touch()\ntime.sleep(60)\n"
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        while not (folder / "loads").exists():
+            await asyncio.sleep(0.02)
+        await bus.publish_plugins(AGENT, [PluginDescription("Expired")])
+        while await _published(bus) != []:
+            await asyncio.sleep(0.02)
+    publishing.cancel()
+    await asyncio.wait([publishing])
 
 
 async def test_a_wrong_parameter_stops_no_running_strategy(magicbox: Any, venue: Any) -> None:

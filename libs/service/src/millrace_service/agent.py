@@ -68,7 +68,9 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         """
 
     async def check(self, units: Mapping[UnitKey, UnitConfigT]) -> None:
-        """Check the units of a new configuration in ways that take time, while those of the present one run.
+        """Check the units that a new configuration starts or restarts, in ways that take time, while the others run.
+
+        It is called again, after growing pauses, for as long as it refuses the newest configuration.
 
         It is not called for the first configuration after the agent's start: nothing runs yet that could be protected,
         so each unit that can run does, and one that cannot fails alone.

@@ -44,6 +44,13 @@ class AgentUnits:
             self._place.want(plan.units)
         return diff(before.units if before else {}, plan.units)
 
+    def starting(self, plan: Plan) -> dict[str, Any]:
+        """Return the units that a plan would start or restart."""
+        if self._plan is None or plan.workers != self._plan.workers:
+            return dict(plan.units)
+        changes = diff(self._plan.units, plan.units)
+        return {key: unit for key, unit in plan.units.items() if key in changes.start | changes.restart}
+
     def restart(self, unit: str) -> bool:
         """Run a unit afresh, also one that was stopped for good; return False if there is none of this name."""
         return self._place.restart(unit)

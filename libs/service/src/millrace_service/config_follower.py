@@ -1,11 +1,13 @@
 """Follows an agent's configuration, and starts, stops and restarts its units accordingly."""
 
+import asyncio
 import json
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from millrace_bus import Bus
+from millrace_core.backoff import BackoffPolicy
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import AgentId, config_key
 from millrace_service import redaction
@@ -14,6 +16,9 @@ from millrace_service.agent_units import AgentUnits
 from millrace_service.configuration import Plan, plan_of
 from millrace_service.errors import describe
 from millrace_service.status import AgentStatus
+
+_RECHECK: Final = BackoffPolicy(first_s=5, limit_s=60)
+"""The pauses before what an agent's `check` refused is checked again."""
 
 log = structlog.get_logger()
 
@@ -35,17 +40,36 @@ class ConfigFollower:
         self._units = units
         self._status = status
         self._newest: bytes | None = None
+        self._refusals = 0
+        """How often `check` has refused the newest configuration, in a row."""
 
     async def run(self, bus: Bus) -> None:
         """Follow until cancelled."""
-        async for text in bus.watch_config(self._id):
-            await self.take(text)
+        texts = aiter(bus.watch_config(self._id))
+        arrival = asyncio.ensure_future(anext(texts))
+        try:
+            while True:
+                text = await arrival
+                arrival = asyncio.ensure_future(anext(texts))
+                await self.take(text)
+                while self._refusals and not await _done_within(arrival, _RECHECK.pause_s(self._refusals)):
+                    await self.take(text)
+        finally:
+            arrival.cancel()
+            await asyncio.wait({arrival})
 
     async def take(self, text: bytes | None) -> None:
-        """Put the newest configuration in force, or report its mistakes; None means that there is no configuration."""
+        """Put the newest configuration in force, or report its mistakes; None means that there is no configuration.
+
+        What `check` has refused is checked each time: the cause may lie outside of the configuration, as in a file.
+        """
+        if text != self._newest:
+            self._refusals = 0
+        elif text is not None and self._refusals == 0:
+            return
         if text is None:
             await self._take_none()
-        elif text != self._newest:
+        else:
             await self._take_text(text)
         self._newest = text
 
@@ -61,17 +85,20 @@ class ConfigFollower:
             self._refuse((Problem("$", f"{key} is gone from Redis; the last configuration stays in force"),))
 
     async def _take_text(self, text: bytes) -> None:
+        plan: Plan | None = None
         try:
             plan = plan_of(self._agent, self._id, text, self._secret_key)
             if self._status.revision is not None:
-                await self._agent.check(plan.units_when_started)
+                await self._agent.check(self._units.starting(plan))
         except ConfigInvalid as error:
-            self._refuse(error.problems)
+            self._refuse(error.problems, was_read=plan is not None)
         except Exception as error:
             log.exception("the agent cannot read its configuration")
-            self._refuse((Problem("$", f"the agent cannot use this configuration: {describe(error)}"),))
+            problem = Problem("$", f"the agent cannot use this configuration: {describe(error)}")
+            self._refuse((problem,), was_read=plan is not None)
         else:
             await self._put_in_force(plan)
+            self._refusals = 0
 
     async def _put_in_force(self, plan: Plan) -> None:
         redaction.learn(plan.secrets)
@@ -88,8 +115,12 @@ class ConfigFollower:
         for warning in plan.warnings:
             log.warning("configuration warning", warning=warning)
 
-    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+    def _refuse(self, problems: tuple[Problem, ...], *, was_read: bool = False) -> None:
+        """Report mistakes; once the configuration could be read they may lie outside of it, and be mended there."""
         self._status.refused(problems)
+        self._refusals += was_read
+        if self._refusals > 1:
+            return
         for problem in problems:
             log.error(
                 "configuration is wrong; nothing was changed",
@@ -97,3 +128,8 @@ class ConfigFollower:
                 problem=problem.message,
                 in_force=self._status.revision,
             )
+
+
+async def _done_within(future: "asyncio.Future[bytes | None]", seconds: float) -> bool:
+    await asyncio.wait({future}, timeout=seconds)
+    return future.done()

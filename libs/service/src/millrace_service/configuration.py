@@ -30,8 +30,6 @@ class Plan:
     """Those to run."""
     stopped: bool = False
     """The configuration stops the agent's work."""
-    units_when_started: Mapping[str, Any] = field(default_factory=dict)
-    """The units, whether or not the agent is stopped."""
     warnings: tuple[str, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """Every secret in plain text, so that it can be kept out of the logs."""
@@ -58,7 +56,6 @@ def plan_of(agent: Agent[AgentConfig, Any], agent_id: AgentId, text: bytes, key:
         revision=revision(text),
         units={} if stopped else units,
         stopped=stopped,
-        units_when_started=units,
         warnings=(*_plain_secrets(sealed), *agent.warnings(config)),
         secrets=tuple(secret for _, _, _, secret in _fields(config)),
         **_workers(config),

@@ -103,6 +103,14 @@ async def test_wrong_settings_are_not_put(admin: Any, agent: str, tenant: Any, b
     assert put.status_code == 200, put.text
 
 
+async def test_a_magicbox_can_be_stopped_whatever_its_plugins(admin: Any, agent: str, tenant: Any) -> None:
+    """A strategy whose file is broken keeps nobody from stopping all of them."""
+    config = _config({"pluginName": "Broken"}, agent=agent, tenant=tenant)
+    config["agent"]["status"] = "stopped"
+    put = await admin.put(f"/api/v1/agents/{agent}/config", json=config, params={"kind": "magicbox"})
+    assert put.status_code == 200, put.text
+
+
 async def test_settings_of_a_magicbox_that_does_not_run_are_put(admin: Any, tenant: Any) -> None:
     """Nothing is known of its plugins: it checks the configuration itself when it runs again."""
     agent = f"ASLEEP-{tenant}"

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
-
 from millrace_bus import Bus
 from millrace_core.config import MagicboxConfig
 from millrace_core.names import AgentId
@@ -15,9 +13,6 @@ from millrace_magicbox.plugin_checks import check_plugins
 from millrace_magicbox.strategy_run import StrategyRun
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 from millrace_service.agent import UnitLimits
-from millrace_service.errors import describe
-
-log = structlog.get_logger()
 
 
 class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
@@ -50,11 +45,7 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
     async def unit_stopped(self, bus: Bus, key: UnitKey, unit_config: StrategyPlan) -> None:
         """Cancel the open orders of a strategy whose process was killed, if its configuration says so."""
         if unit_config.limits.cancels_orders:
-            await cancel_open_orders(
-                bus,
-                unit_config,
-                lambda error: log.error("an order cannot be cancelled", unit=key, cause=describe(error)),
-            )
+            await cancel_open_orders(bus, unit_config)
 
     async def started(self, bus: Bus) -> None:
         """Keep the bus, which all strategies share."""

@@ -26,6 +26,10 @@ class Failures:
         """Report the task's error. A cancelled task has failed too, unless the run has ended."""
         task.add_done_callback(self._ended)
 
+    def unwatch(self, task: "asyncio.Task[Any]") -> None:
+        """Report nothing of the task any more."""
+        task.remove_done_callback(self._ended)
+
     def watched(self, call: Callable[P, None]) -> Callable[P, None]:
         """Return a callback that reports what `call` raises, and raises it."""
 

@@ -15,6 +15,8 @@ from millrace_service import UnitHealthReporter
 from millrace_strategy import Event, ScheduledCall, StrategyFaulty
 
 LOG_EVERY_NS = 1_000_000_000
+CUT_LIMIT_S = 1.0
+"""How long a hook may take to end once it is cancelled."""
 
 
 class LiveHost:
@@ -123,7 +125,15 @@ class LiveHost:
         await self._over.wait()
 
     async def cut_short(self) -> None:
-        """Cancel a hook that does not return."""
-        if self._hook is not None and not self._hook.done():
-            self._hook.cancel()
-            await asyncio.wait([self._hook])
+        """Cancel a hook that does not return, which is no failure of the run; no other hook is called after it."""
+        hook, self._hook = self._hook, None
+        self._over.set()
+        if hook is None or hook.done():
+            return
+        self._failures.unwatch(hook)
+        hook.cancel()
+        await asyncio.wait([hook], timeout=CUT_LIMIT_S)
+        if not hook.done():
+            self._log.error("a hook goes on although it was cancelled", limit_s=CUT_LIMIT_S)
+        elif not hook.cancelled() and (error := hook.exception()) is not None:
+            self._log.error("a hook raised when it was cancelled", exc_info=error)

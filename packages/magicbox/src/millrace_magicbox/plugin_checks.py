@@ -6,6 +6,7 @@ process of its own, which ends with this one; strategies that run notice nothing
 
 import asyncio
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,12 @@ from millrace_magicbox.plugins import plugin_names
 PROCESS = "millrace_magicbox.plugin_process"
 LOAD_LIMIT_S = 20.0
 """How long one plugin may take to load; on a busy machine an import may take long."""
+START_LIMIT_S = 20.0
+"""How long a process that loads plugins may take besides, for its start and its answer."""
+END_LIMIT_S = 2.0
+"""How long it may take to end what plugins have started."""
+AT_ONCE = 2
+"""So many processes load plugins at the same time."""
 
 
 class PluginCheck(msgspec.Struct, frozen=True):
@@ -92,8 +99,27 @@ async def examine(checks: Sequence[PluginCheck], folder: Path | None) -> list[Pl
     Raises:
         PluginProcessFailed: nothing could be found out.
     """
-    if not checks:
-        return []
+    shares = [checks[number::AT_ONCE] for number in range(min(AT_ONCE, len(checks)))]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_examined_in_time(share, folder)) for share in shares]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    found = [task.result() for task in tasks]
+    return [found[number % AT_ONCE][number // AT_ONCE] for number in range(len(checks))]
+
+
+async def _examined_in_time(checks: Sequence[PluginCheck], folder: Path | None) -> list[PluginFindings]:
+    limit_s = START_LIMIT_S + len(checks) * LOAD_LIMIT_S
+    try:
+        async with asyncio.timeout(limit_s):
+            return await _examined(checks, folder)
+    except TimeoutError:
+        why = f"was not loaded: the plugins took longer than {limit_s:g} s"
+        return [PluginFindings(PluginDescription(each.name, error=f"strategy {each.name} {why}")) for each in checks]
+
+
+async def _examined(checks: Sequence[PluginCheck], folder: Path | None) -> list[PluginFindings]:
     job = PluginChecks(None if folder is None else str(folder), list(checks), LOAD_LIMIT_S)
     process = await asyncio.create_subprocess_exec(
         *bound_to_us(sys.executable, "-m", PROCESS),
@@ -104,9 +130,19 @@ async def examine(checks: Sequence[PluginCheck], folder: Path | None) -> list[Pl
     try:
         output, _ = await process.communicate(msgspec.json.encode(job))
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await _end(process)
     if process.returncode != 0:
         raise PluginProcessFailed(process.returncode)
     return msgspec.json.decode(output, type=list[PluginFindings])
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(END_LIMIT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,17 +1,19 @@
 """The process that loads plugins: `python -m millrace_magicbox.plugin_process`, started by `plugin_checks`.
 
 Each plugin is loaded in a fork of its own with a time limit, so one that hangs or ends its process is reported as one
-that raises is, and the others are loaded all the same.
+that raises is, and the others are loaded all the same. What a plugin forks is ended with it.
 """
 
 import os
 import signal
 import sys
+from contextlib import suppress
 from inspect import cleandoc
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from pydantic import TypeAdapter
@@ -28,10 +30,13 @@ NICENESS = 10
 _FORK = get_context("fork")
 
 
-def examine_apart(check: PluginCheck, folder: Path | None, limit_s: float) -> PluginFindings:
-    """Return what `examine` finds out in a fork of this process, or what became of the fork."""
+def examine_apart(check: PluginCheck, folder: Path | None, limit_s: float, output: int) -> PluginFindings:
+    """Return what `examine` finds out in a fork of this process, or what became of the fork.
+
+    `output` is a file of this process that the fork must not keep open.
+    """
     findings, answer = _FORK.Pipe(duplex=False)
-    child = _FORK.Process(target=_answer, args=(answer, check, folder, os.getpid()), daemon=True)
+    child = _FORK.Process(target=_answer, args=(answer, check, folder, os.getpid(), output), daemon=True)
     child.start()
     answer.close()
     try:
@@ -39,11 +44,10 @@ def examine_apart(check: PluginCheck, folder: Path | None, limit_s: float) -> Pl
             return msgspec.json.decode(findings.recv_bytes(), type=PluginFindings)
         reason = f"did not load within {limit_s:g} s"
     except EOFError:
-        child.join()
+        child.join(limit_s)
         reason = f"ended its process while it was loaded (exit code {child.exitcode})"
     finally:
-        child.kill()
-        child.join()
+        _end_group(child)
     return _failed(check, f"strategy {check.name} {reason}")
 
 
@@ -67,12 +71,31 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=PluginChecks)
     folder = None if job.folder is None else Path(job.folder)
-    found = [examine_apart(check, folder, job.limit_s) for check in job.checks]
+    signal.signal(signal.SIGTERM, _exit)
+    found = [examine_apart(check, folder, job.limit_s, output) for check in job.checks]
     with os.fdopen(output, "wb") as file:
         file.write(msgspec.json.encode(found))
 
 
-def _answer(answer: Connection, check: PluginCheck, folder: Path | None, parent_pid: int) -> None:
+def _exit(*_: object) -> NoReturn:
+    """End in order, so that the present fork's group ends too."""
+    sys.exit(1)
+
+
+def _end_group(child: ForkProcess) -> None:
+    if child.pid is not None:
+        # There is none if the fork has not made its group yet, or all in it have ended.
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
+    child.join()
+
+
+def _answer(answer: Connection, check: PluginCheck, folder: Path | None, parent_pid: int, output: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setsid()
+    # A process that the plugin leaves behind would keep it open, and the agent would wait for its end.
+    os.close(output)
     end_with_parent(parent_pid, signal.SIGKILL)
     answer.send_bytes(msgspec.json.encode(examine(check, folder)))
 

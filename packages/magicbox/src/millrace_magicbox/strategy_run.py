@@ -1,7 +1,7 @@
 """One run of a strategy: it is found, configured, given its orders and streams, and stopped at the end."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -111,15 +111,16 @@ class StrategyRun:
 
     async def _cancel_after_fault(self) -> None:
         await self._host.fault()
-        if not self._plan.limits.cancels_orders:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_HOOK_LIMIT_S):
-                await self._host.over()
-        await cancel_open_orders(self._bus, self._plan, self._health.error)
+        # A hook that still runs could order after the open orders were cancelled.
+        await self._end_hooks()
+        if self._plan.limits.cancels_orders:
+            await cancel_open_orders(self._bus, self._plan, self._health.error)
 
     async def _stop(self) -> None:
         self._runtime.stop()
+        await self._end_hooks()
+
+    async def _end_hooks(self) -> None:
         try:
             async with asyncio.timeout(LAST_HOOK_LIMIT_S):
                 await self._host.over()

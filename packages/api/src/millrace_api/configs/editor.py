@@ -174,8 +174,12 @@ class ConfigEditor:
     async def _mistakes(self, kind: str, written: bytes) -> Sequence[Problem]:
         if (found := mistakes(kind, self.agent, written)) or kind != "magicbox":
             return found
+        config = parse_config(MagicboxConfig, written)
+        if config.agent.status == "stopped":
+            # A strategy that cannot be loaded must keep nobody from stopping the others.
+            return []
         plugins = await redis(self.services.bus.plugins(self.agent))
-        return [] if plugins is None else plugin_mistakes(parse_config(MagicboxConfig, written), plugins)
+        return [] if plugins is None else plugin_mistakes(config, plugins)
 
     async def plugins(self) -> list[PluginDescription]:
         """Return the strategies that the agent can run, for whoever may see its configuration or make its first one.
