@@ -1,5 +1,6 @@
 """Rules for all configurations, agents' and strategies'."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 
 from millrace_api.configs.models import ApiConfig
-from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig
+from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig, parse_config
 from millrace_core.config.common import BaseConfig
+from millrace_core.errors import ConfigInvalid
 from millrace_magicbox.plugins import load_strategy
 
 STRATEGIES = Path(__file__).parents[1] / "examples" / "strategies"
@@ -58,3 +60,14 @@ def test_an_unbounded_number_is_noticed() -> None:
     number, bounded = {"type": "number", "minimum": 0}, {"type": "integer", "minimum": 0, "exclusiveMaximum": 9}
     schema = {"properties": {"a": number, "b": {"items": number}, "c": {"additionalProperties": bounded}}}
     assert list(unbounded(schema, "$")) == ["$.properties.a", "$.properties.b.items"]
+
+
+@pytest.mark.parametrize("workers", ["Each", 65, -1, 1.5, None, "2", True])
+def test_a_wrong_number_of_workers_is_one_mistake(workers: object) -> None:
+    """Its path is the field's, and its text says what may stand there."""
+    document = json.dumps({"agent": {"id": "G"}, "workers": workers}).encode()
+    with pytest.raises(ConfigInvalid) as refused:
+        parse_config(GathererConfig, document)
+    (problem,) = refused.value.problems
+    assert problem.path == "$.workers"
+    assert 'from 0 to 64, or "each"' in problem.message

@@ -63,6 +63,14 @@ def test_reset_removes_what_demos_made_and_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_what_no_demo_has_made_is_not_removed(tmp_path: Path) -> None:
+    """A database and logs of someone else stay, and the user is told of them."""
+    (tmp_path / "millrace.db").write_text("mine")
+    with pytest.raises(data_folder.NotMadeByDemo, match=r"holds millrace\.db"):
+        data_folder.reset(tmp_path)
+    assert (tmp_path / "millrace.db").exists()
+
+
 def test_two_demos_cannot_use_one_folder(tmp_path: Path) -> None:
     """The second one is told which folder it is; afterwards it may have it."""
     with data_folder.locked(tmp_path), pytest.raises(data_folder.FolderInUse, match=str(tmp_path)):

@@ -20,6 +20,10 @@ class FolderInUse(MillraceError):
     """Another demo uses the data folder."""
 
 
+class NotMadeByDemo(MillraceError):
+    """The data folder holds what something else has made."""
+
+
 class Written(msgspec.Struct, forbid_unknown_fields=False):
     """What the last demo wrote to Redis."""
 
@@ -48,7 +52,17 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def reset(folder: Path) -> None:
-    """Remove everything that demos made in the folder, and nothing else."""
+    """Remove everything that demos made in the folder, and nothing else.
+
+    Raises:
+        NotMadeByDemo: no demo has ever run on what it holds.
+    """
+    found = [name for name in MADE if (folder / name).exists()]
+    if found and _WRITTEN not in found:
+        raise NotMadeByDemo(
+            f"{folder} holds {', '.join(found)}, but no demo has made that: choose another folder with --data-dir, "
+            "or remove it yourself"
+        )
     for name in MADE:
         path = folder / name
         if path.is_dir():

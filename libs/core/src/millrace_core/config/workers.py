@@ -1,12 +1,24 @@
 """In how many processes an agent's units run, and what such a process may use."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from millrace_core.config.common import BaseConfig, ConfigModel
 
-Workers = Annotated[int, Field(ge=0, le=64)] | Literal["each"]
+MOST_WORKERS = 64
+
+
+def _number_or_each(value: Any) -> Any:
+    if value == "each" or (type(value) is int and 0 <= value <= MOST_WORKERS):
+        return value
+    raise ValueError(f'must be a number from 0 to {MOST_WORKERS}, or "each"')
+
+
+Workers = Annotated[
+    Annotated[int, Field(ge=0, le=MOST_WORKERS)] | Literal["each"],
+    BeforeValidator(_number_or_each),
+]
 """0: the agent's own process. A number: so many worker processes, which the units share. `each`: one for each unit."""
 
 
