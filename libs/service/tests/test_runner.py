@@ -48,6 +48,8 @@ class TinyAgent(Agent[TinyConfig, int]):
         self.own_work_of: list[AgentId] = []
         self.own_work_fails = False
         self.unlucky = 13
+        self.check_began, self.check_ends = asyncio.Event(), asyncio.Event()
+        self.check_ends.set()
 
     def units(self, config: TinyConfig) -> Mapping[str, int]:
         """Return the units; a configuration of `environment` defect meets a defect of this agent."""
@@ -57,6 +59,9 @@ class TinyAgent(Agent[TinyConfig, int]):
 
     async def check(self, units: Mapping[str, int]) -> None:
         """Find units with the unlucky number wrong."""
+        if units:
+            self.check_began.set()
+            await self.check_ends.wait()
         if wrong := [key for key, number in units.items() if number == self.unlucky]:
             raise ConfigInvalid(tuple(Problem(f"$.units.{key}", "is unlucky") for key in wrong))
 
@@ -209,6 +214,21 @@ async def test_a_mistake_outside_of_the_configuration_is_looked_for_again(
     running.agent.unlucky = 14
     beat = await running.shows_live("a", "b")
     assert beat.config_errors == []
+
+
+async def test_a_newer_configuration_ends_the_check_of_an_older_one(running: RunningAgent) -> None:
+    """A check that hangs keeps nobody from stopping the agent."""
+    await running.configure({"a": 1})
+    await running.shows_live("a")
+    running.agent.check_ends.clear()
+    await running.configure({"a": 1, "b": 1})
+    async with asyncio.timeout(PATIENCE_S):
+        await running.agent.check_began.wait()
+    await running.configure({"a": 1}, agent={"id": "TINY", "status": "stopped"})
+    await running.shows(lambda beat: beat.state == "stopped" and not beat.units)
+    running.agent.check_ends.set()
+    await running.configure({"a": 1, "c": 1})
+    await running.shows_live("a", "c")
 
 
 async def test_a_unit_is_run_afresh_on_request(running: RunningAgent, bus: Bus) -> None:

@@ -114,11 +114,11 @@ async def test_a_plugin_that_cannot_be_loaded_harms_nobody(folder: Path, monkeyp
 
 
 async def test_a_check_that_is_cancelled_leaves_no_process(folder: Path) -> None:
-    """An agent that ends while a plugin hangs takes the process with it."""
+    """An agent that ends while a plugin hangs takes the process with it, and what the plugin has forked."""
     (folder / "hangs.py").write_text(
         "import os, time\nfrom pathlib import Path\nfrom millrace_strategy import Strategy\n"
         "class Hangs(Strategy): pass\n"
-        "Path(__file__).with_name('pid').write_text(str(os.getpid()))\ntime.sleep(60)\n"
+        "if (pid := os.fork()): Path(__file__).with_name('pid').write_text(f'{os.getpid()} {pid}')\ntime.sleep(60)\n"
     )
     checking = asyncio.create_task(check_plugins([_plan(0, "Hangs")], folder))
     pid = folder / "pid"
@@ -128,7 +128,7 @@ async def test_a_check_that_is_cancelled_leaves_no_process(folder: Path) -> None
     checking.cancel()
     await asyncio.wait([checking])
     async with asyncio.timeout(PATIENCE_S):
-        while _is_alive(int(pid.read_text())):
+        while any(_is_alive(int(each)) for each in pid.read_text().split()):
             await asyncio.sleep(0.02)
 
 

@@ -40,6 +40,7 @@ class ConfigFollower:
         self._units = units
         self._status = status
         self._newest: bytes | None = None
+        self._is_checking = False
         self._refusals = 0
         """How often `check` has refused the newest configuration, in a row."""
 
@@ -51,12 +52,29 @@ class ConfigFollower:
             while True:
                 text = await arrival
                 arrival = asyncio.ensure_future(anext(texts))
-                await self.take(text)
+                await self._take_unless_outdated(text, arrival)
                 while self._refusals and not await _done_within(arrival, _RECHECK.pause_s(self._refusals)):
-                    await self.take(text)
+                    await self._take_unless_outdated(text, arrival)
         finally:
             arrival.cancel()
             await asyncio.wait({arrival})
+
+    async def _take_unless_outdated(self, text: bytes | None, arrival: "asyncio.Future[bytes | None]") -> None:
+        """Take a configuration; give its check up, which may take long, when a newer configuration arrives."""
+        if arrival.done():
+            return
+        taking = asyncio.create_task(self.take(text))
+        either: set[asyncio.Future[Any]] = {taking, arrival}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._is_checking:
+                taking.cancel()
+            await asyncio.wait({taking})
+        finally:
+            taking.cancel()
+            await asyncio.wait({taking})
+        if not (taking.cancelled() and arrival.done()):
+            taking.result()
 
     async def take(self, text: bytes | None) -> None:
         """Put the newest configuration in force, or report its mistakes; None means that there is no configuration.
@@ -64,7 +82,8 @@ class ConfigFollower:
         What `check` has refused is checked each time: the cause may lie outside of the configuration, as in a file.
         """
         if text != self._newest:
-            self._refusals = 0
+            # Nothing is known of the newest one until this has been decided, since it may be given up.
+            self._newest, self._refusals = None, 0
         elif text is not None and self._refusals == 0:
             return
         if text is None:
@@ -89,7 +108,7 @@ class ConfigFollower:
         try:
             plan = plan_of(self._agent, self._id, text, self._secret_key)
             if self._status.revision is not None:
-                await self._agent.check(self._units.starting(plan))
+                await self._check(plan)
         except ConfigInvalid as error:
             self._refuse(error.problems, was_read=plan is not None)
         except Exception as error:
@@ -99,6 +118,13 @@ class ConfigFollower:
         else:
             await self._put_in_force(plan)
             self._refusals = 0
+
+    async def _check(self, plan: Plan) -> None:
+        self._is_checking = True
+        try:
+            await self._agent.check(self._units.starting(plan))
+        finally:
+            self._is_checking = False
 
     async def _put_in_force(self, plan: Plan) -> None:
         redaction.learn(plan.secrets)
