@@ -91,6 +91,7 @@ class WatchedWorker:
         self._memory_mb = 0.0
         self._started = 0
         self._reported_at = 0.0
+        self._has_reported_units = False
         self._failure: str | None = None
 
     @property
@@ -170,8 +171,8 @@ class WatchedWorker:
 
     @property
     def _is_starting(self) -> bool:
-        """Whether a unit that its process runs alone has not said more than that it starts."""
-        return all(unit.state == "starting" for unit in self.units.values())
+        """Whether its process has not reported on a unit yet: until then it may be loading what the unit needs."""
+        return not self._has_reported_units
 
     def _ended(self, state: WorkerState, error: Exception) -> None:
         cause = describe(error)
@@ -194,7 +195,7 @@ class WatchedWorker:
         connection: WorkerConnection | None = None
         self._pid, self._reported_at = handle.pid, monotonic()
         self._started += 1
-        self._failure = None
+        self._failure, self._has_reported_units = None, False
         self._set("starting", self._detail)
         for name, unit in self.units.items():
             if name not in self._given_up:
@@ -256,6 +257,7 @@ class WatchedWorker:
     def _take(self, report: WorkerReport) -> None:
         self._reported_at = monotonic()
         self._failure = report.failure or self._failure
+        self._has_reported_units = self._has_reported_units or bool(report.units)
         for record in report.units:
             if (unit := self.units.get(record.health.name)) is not None:
                 unit.take(record)
