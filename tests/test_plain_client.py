@@ -14,7 +14,7 @@ from tests.support.platform import Platform, running, until
 log = logging.getLogger(__name__)
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT"]
-SECONDS = 40.0
+SECONDS = 30.0
 MESSAGES = 30_000
 """What 500 messages a second make in a minute."""
 BUSY = {"eventsPerSecond": 3000, "depthIntervalMs": 10, "record": True, "limits": {"enforce": False}}
