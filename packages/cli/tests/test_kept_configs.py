@@ -64,7 +64,7 @@ def test_reset_removes_what_demos_made_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_what_no_demo_has_made_is_not_removed(tmp_path: Path) -> None:
-    """A database and logs of someone else stay, and the user is told of them."""
+    """Files that no demo has made stay, and the error names them."""
     (tmp_path / "millrace.db").write_text("mine")
     with pytest.raises(data_folder.NotMadeByDemo, match=r"holds millrace\.db"):
         data_folder.reset(tmp_path)

@@ -16,7 +16,7 @@ class ProcessUsage:
 
     def __init__(self, pid: int) -> None:
         self._folder = Path(f"/proc/{pid}")
-        self._samples = deque([(time.monotonic(), self._cpu())], maxlen=_SAMPLES)
+        self._samples = deque([(time.monotonic(), _cpu_s(self._stat()))], maxlen=_SAMPLES)
         self.memory_mb = 0.0
         """Resident memory."""
         self.cpu_percent = 0.0
@@ -26,11 +26,12 @@ class ProcessUsage:
 
     def measure(self) -> None:
         """Measure; a process that has ended uses nothing."""
-        self._samples.append((time.monotonic(), self._cpu()))
+        fields = self._stat()
+        self._samples.append((time.monotonic(), _cpu_s(fields)))
         (first_s, before_s), (last_s, used_s) = self._samples[0], self._samples[-1]
         self.cpu_percent = round(100 * max(0.0, used_s - before_s) / max(last_s - first_s, 1e-3), 1)
         self.memory_mb = self._memory_mb()
-        self.is_runnable = self._stat()[0] == "R"
+        self.is_runnable = fields[0] == "R"
 
     @property
     def cpu_s(self) -> float:
@@ -43,13 +44,14 @@ class ProcessUsage:
         except (OSError, IndexError):
             return 0.0
 
-    def _cpu(self) -> float:
-        fields = self._stat()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
     def _stat(self) -> list[str]:
         """Return the fields of its statistics behind the name, which may hold spaces."""
         try:
             return (self._folder / "stat").read_text().rpartition(") ")[2].split()
         except OSError:
             return ["X", *("0" * 20)]
+
+
+def _cpu_s(fields: list[str]) -> float:
+    """Return user and system time together."""
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S

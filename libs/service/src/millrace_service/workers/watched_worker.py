@@ -91,7 +91,8 @@ class WatchedWorker:
         self._memory_mb = 0.0
         self._started = 0
         self._reported_at = 0.0
-        self._has_reported_units = False
+        self._is_starting = True
+        """Whether its process has not reported on a unit yet: until then it may be loading what the unit needs."""
         self._failure: str | None = None
 
     @property
@@ -169,11 +170,6 @@ class WatchedWorker:
         """The name of its errors: its unit's, so that the unit's tenant sees them, or its own."""
         return self.name if self.name in self.units else f"worker {self.name}"
 
-    @property
-    def _is_starting(self) -> bool:
-        """Whether its process has not reported on a unit yet: until then it may be loading what the unit needs."""
-        return not self._has_reported_units
-
     def _ended(self, state: WorkerState, error: Exception) -> None:
         cause = describe(error)
         self._set(state, cause)
@@ -195,7 +191,7 @@ class WatchedWorker:
         connection: WorkerConnection | None = None
         self._pid, self._reported_at = handle.pid, monotonic()
         self._started += 1
-        self._failure, self._has_reported_units = None, False
+        self._failure, self._is_starting = None, True
         self._set("starting", self._detail)
         for name, unit in self.units.items():
             if name not in self._given_up:
@@ -231,7 +227,7 @@ class WatchedWorker:
     async def _send_wanted(self, connection: WorkerConnection) -> NoReturn:
         """Tell the worker what to run, now and whenever it changes."""
         parts = self._parts
-        with suppress(ConnectionError):  # `_receive_reports` finds out how it ended
+        with suppress(ConnectionError):  # `_notice_end` finds out how it ended
             await connection.send(WorkerStart(self.name, parts.unstarted, parts.settings))
             while True:
                 self._news.clear()
@@ -257,7 +253,7 @@ class WatchedWorker:
     def _take(self, report: WorkerReport) -> None:
         self._reported_at = monotonic()
         self._failure = report.failure or self._failure
-        self._has_reported_units = self._has_reported_units or bool(report.units)
+        self._is_starting = self._is_starting and not report.units
         for record in report.units:
             if (unit := self.units.get(record.health.name)) is not None:
                 unit.take(record)

@@ -22,7 +22,7 @@ _COMMAND_TIMEOUT_S: Final = 120.0
 _MIGRATION_LOCK: Final = 0x6D696C6C72616365
 """Advisory lock key for migrations ("millrace" as a number)."""
 
-# Its pool warns of every failed reconnection, with a traceback; whoever uses the store reports an outage once.
+# Its pool warns of every failed reconnection, with a traceback; the services report an outage once.
 logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 
 _GONE: Final = (

@@ -182,7 +182,7 @@ class ConfigEditor:
         return [] if plugins is None else plugin_mistakes(config, plugins)
 
     async def plugins(self) -> list[PluginDescription]:
-        """Return the strategies that the agent can run, for whoever may see its configuration or make its first one.
+        """Return the strategies that the agent can run, for callers that may see its configuration or create it.
 
         Raises:
             ApiError: the agent is no magicbox that runs, or the caller may not see its configuration.
