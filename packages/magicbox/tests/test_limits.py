@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from millrace_bus import Bus, EmbeddedServer
@@ -136,6 +137,15 @@ async def test_a_strategy_that_raises_too_often_is_stopped_with_cause_and_traceb
     tracebacks = [error.traceback for error in beat.last_errors if error.traceback]
     assert 'raise ValueError("mine")' in tracebacks[-1]
     assert "4 errors within 60 s" in beat.last_errors[-1].message
+
+
+async def test_a_stopped_strategy_follows_no_stream_any_more(magicbox: Any, books: Any, server: EmbeddedServer) -> None:
+    """It takes nothing from the others."""
+    await magicbox.start(configured("Faulty", errorsPerMinute=3))
+    await books(lambda beat: beat.units[0].state == "stopped")
+    async with Redis.from_url(server.url, decode_responses=True) as redis, asyncio.timeout(10):
+        while any("stream." in channel for channel in await redis.pubsub_channels()):
+            await asyncio.sleep(0.02)
 
 
 async def test_the_heartbeat_names_slow_hooks(magicbox: Any, books: Any) -> None:

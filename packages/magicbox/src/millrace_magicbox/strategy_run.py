@@ -23,7 +23,7 @@ from millrace_magicbox.plugins import load_strategy
 from millrace_magicbox.routing import answer_listener, stream_listener
 from millrace_magicbox.subscription_watch import SubscriptionWatch
 from millrace_service import UnitHealthReporter
-from millrace_service.tasks import run_all
+from millrace_service.tasks import first_of
 from millrace_strategy import Runtime, SubscribedStream, read_configuration
 
 WATCH_ORDERS = Action("watchOrders")
@@ -39,7 +39,7 @@ class StrategyRun:
 
     `run` raises what keeps the strategy from starting: `ConfigInvalid`, `PluginNotFound`, `PluginAmbiguous`,
     `PluginBroken`, or what its own constructor raised; later, the first failure outside of its hooks. A strategy that
-    is stopped for exceeding a limit stays so, in state `stopped`.
+    is stopped for exceeding a limit stays so, in state `stopped`, and follows its streams no longer.
     """
 
     def __init__(self, plan: StrategyPlan, bus: Bus, health: UnitHealthReporter, plugin_folder: Path | None) -> None:
@@ -75,7 +75,7 @@ class StrategyRun:
         self._followed: set[StreamName] = set()
         self._open = AsyncExitStack()
 
-    async def run(self) -> None:
+    async def run(self) -> NoReturn:
         """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
@@ -83,9 +83,13 @@ class StrategyRun:
             self._open.push_async_callback(self._subscriptions.close)
             try:
                 await self._start()
-                await run_all(self._failures.first(), self._measure(), self._cancel_after_fault())
+                await first_of(self._failures.first(), self._measure(), self._cancel_after_fault())
+                self._flush()
             finally:
                 await self._stop()
+        # A stopped strategy follows no stream, so that it takes nothing from the others.
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
 
     async def _start(self) -> None:
         pairs = sorted({(stream.exchange, stream.symbol) for stream in self._plan.streams if stream.symbol is not None})
@@ -104,10 +108,13 @@ class StrategyRun:
     async def _measure(self) -> NoReturn:
         """Report once a second what would cost too much at each event."""
         while True:
-            self._host.times.flush(self._runtime.unfinished)
-            self._health.gauge("waiting", self._runtime.waiting)
-            self._health.gauge("openOrders", len(self._runtime.orders.open))
+            self._flush()
             await asyncio.sleep(MEASURE_EVERY_S)
+
+    def _flush(self) -> None:
+        self._host.times.flush(self._runtime.unfinished)
+        self._health.gauge("waiting", self._runtime.waiting)
+        self._health.gauge("openOrders", len(self._runtime.orders.open))
 
     async def _cancel_after_fault(self) -> None:
         await self._host.fault()
