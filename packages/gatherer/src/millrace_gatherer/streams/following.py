@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from itertools import chain, repeat
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -23,6 +24,9 @@ RECONCILE_S: Final = 30.0
 """How often answers of the exchange are compared with what it streamed."""
 RECONCILE_RETRY_S: Final = 2.0
 """How soon to ask again after asking failed."""
+SUBSCRIBING_S: Final = (1.0, 4.0)
+"""Pauses before the second and the third question: nothing tells when a subscription stands, and what happened before
+that no stream brings."""
 
 
 class Watchdog:
@@ -73,18 +77,19 @@ async def run_stream(stream: Stream) -> None:
 async def reconcile(
     ask: Callable[[], Awaitable[None]], health: UnitHealthReporter, every_s: float, wake: asyncio.Event
 ) -> NoReturn:
-    """Ask now, every `every_s`, and when woken; a failure that may pass is counted, and asked again sooner.
+    """Ask now, soon again, every `every_s`, and when woken; a failure that may pass is counted, and asked again sooner.
 
     Nothing is asked before the pause is over that an exchange wants after a limit.
 
     Raises:
         Fatal: the account cannot be asked any more.
     """
+    pauses_s = chain(SUBSCRIBING_S, repeat(every_s))
     while True:
         wake.clear()
         try:
             await ask()
-            pause_s = every_s
+            pause_s = min(next(pauses_s), every_s)
         except Fatal:
             raise
         except ExchangeError as error:
