@@ -17,7 +17,8 @@ from millrace_service.tasks import run_all
 
 log = structlog.get_logger()
 
-RECONNECT: Final = BackoffPolicy(first_s=0.2, limit_s=30.0, healthy_after_s=10.0)
+RECONNECT: Final = BackoffPolicy(first_s=0.2, limit_s=5.0, healthy_after_s=1.0)
+"""Pauses between attempts that fail; a stream that was live for `healthy_after_s` is followed again at once."""
 REFUSED_PAUSE_S: Final = 60.0
 """Pause after a refusal: an immediate retry would be refused too, but the key may be repaired at the exchange."""
 RECONCILE_S: Final = 30.0
@@ -106,21 +107,26 @@ async def _keep_following(stream: Stream) -> NoReturn:
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
+        stream.was_live = False
         error = await _follow_once(stream)
         stream.stale(str(error))
         stream.health.count("reconnects")
         stream.health.error(error)
-        if loop.time() - started > RECONNECT.healthy_after_s:
+        if stream.was_live and loop.time() - started > backoff.policy.healthy_after_s:
             backoff.recovered()
-        pause_s = _pause_s(error, backoff)
-        log.warning("stream failed; reconnecting", cause=str(error), kind=error.kind, pause_s=round(pause_s, 1))
+        pause_s = _pause_s(error, backoff, was_live=stream.was_live)
+        log.warning("stream failed; following it again", cause=str(error), kind=error.kind, pause_s=round(pause_s, 1))
         await asyncio.sleep(pause_s)
 
 
-def _pause_s(error: ExchangeError, backoff: Backoff) -> float:
+def _pause_s(error: ExchangeError, backoff: Backoff, *, was_live: bool) -> float:
     if isinstance(error, Fatal | Rejected):
         return REFUSED_PAUSE_S
-    return backoff.failed(at_least_s=error.retry_after_s)
+    is_first, pause_s = backoff.failures == 0, backoff.failed()
+    if was_live and is_first and not (isinstance(error, Retryable) and error.is_disconnected):
+        # A gap says nothing against the connection: the stream is taken again at once.
+        pause_s = 0.0
+    return max(error.retry_after_s, pause_s)
 
 
 async def _follow_once(stream: Stream) -> ExchangeError:

@@ -51,6 +51,8 @@ class Stream(ABC):
         """Called at each message; set by the watchdog."""
         self.broken: asyncio.Future[str] | None = None
         """Resolved, with the reason, when what the exchange sends can no longer be followed."""
+        self.was_live = False
+        """Whether it has been live since it was last followed anew; reset by the runner."""
         self.known = asyncio.Event()
         """Set once the earlier published state is known; only for streams that resume."""
         self.wake = asyncio.Event()
@@ -117,6 +119,7 @@ class Stream(ABC):
     def live(self) -> None:
         """Publish that the state is whole and as the exchange has it."""
         self._whole.set()
+        self.was_live = True
         self._set_status("live", None)
 
     def stale(self, reason: str) -> None:
