@@ -144,3 +144,28 @@ def venue_states(simulator: Server) -> dict[str, str]:
     names = {"FILLED": "closed", "CANCELED": "canceled", "NEW": "open", "PARTIALLY_FILLED": "open"}
     orders = venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT", limit=1_000)
     return {str(order.order_id): names[order.status] for order in orders}
+
+
+async def test_an_own_trade_that_the_stream_lost_is_found_though_a_newer_one_came(
+    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made before the newest one that is known, so it is not enough to ask for newer ones."""
+    monkeypatch.setattr("millrace_gatherer.streams.trades.MyTradesStream.poll_s", 0.5)
+    await configure([OWN], ["watchMyTrades"])
+    trades, trader = read("watchMyTrades", OWN), Trader(bus, account, seed=1)
+    await trades.until(lambda r: r.follower.status == "live")
+    first = await trader.place("market")
+    await trades.until(lambda r: all_of(r, "trades"))
+    is_lost = asyncio.Event()
+
+    def lose(frame: str) -> str | None:
+        if '"x":"TRADE"' in frame:
+            is_lost.set()
+        return None if "executionReport" in frame else frame
+
+    line.treat = lose
+    lost = await trader.place("market")
+    await is_lost.wait()
+    line.treat = lambda frame: frame
+    last = await trader.place("market")
+    await trades.until(lambda r: {t.order for t in all_of(r, "trades")} == {first.id, lost.id, last.id})

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, repeat
 from typing import Any, Final, NoReturn
 
@@ -75,6 +75,11 @@ async def run_stream(stream: Stream) -> None:
         await stream.writer.close("stopped by the gatherer")
 
 
+def question_pauses_s(every_s: float | None) -> Iterator[float | None]:
+    """Return the pauses between the questions about a stream: two short ones, then always `every_s`; None for ever."""
+    return chain((pause_s for pause_s in SUBSCRIBING_S if every_s is None or pause_s < every_s), repeat(every_s))
+
+
 async def reconcile(
     ask: Callable[[], Awaitable[None]], health: UnitHealthReporter, every_s: float, wake: asyncio.Event
 ) -> NoReturn:
@@ -85,18 +90,18 @@ async def reconcile(
     Raises:
         Fatal: the account cannot be asked any more.
     """
-    pauses_s = chain(SUBSCRIBING_S, repeat(every_s))
+    pauses_s = question_pauses_s(every_s)
     while True:
         wake.clear()
+        pause_s: float | None = RECONCILE_RETRY_S
         try:
             await ask()
-            pause_s = min(next(pauses_s), every_s)
+            pause_s = next(pauses_s)
         except Fatal:
             raise
         except ExchangeError as error:
             health.error(error)
             await asyncio.sleep(error.retry_after_s)
-            pause_s = RECONCILE_RETRY_S
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await wake.wait()
