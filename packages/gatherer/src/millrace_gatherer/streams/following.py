@@ -11,6 +11,7 @@ import structlog
 from millrace_bus.tasks import CancelledInside
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_exchange import ExchangeError, Fatal, Rejected, Retryable
+from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.streams.stream import Stream
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
@@ -30,25 +31,25 @@ SUBSCRIBING_S: Final = (1.0, 4.0)
 that no stream brings."""
 
 
-class Watchdog:
-    """Calls back once when no message arrived for a while; cheap enough to be reset by every message."""
+WATCH_S: Final = 1.0
+"""How often to look at a stream at least."""
+GRACE_S: Final = 0.2
+"""Time to read the messages that arrived while the process stood still."""
 
-    def __init__(self, limit_s: float, expired: Callable[[], None]) -> None:
-        self._limit_s = limit_s
+
+class Watchdog:
+    """Calls back once when a stream is silent for longer than it may be."""
+
+    def __init__(self, silence: UsualSilence, expired: Callable[[float], None]) -> None:
+        self._silence = silence
         self._expired = expired
         self._loop = asyncio.get_running_loop()
-        self._reset_at = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to watch; this moment counts as a message."""
-        self.reset()
-        self.stop()
-        self._timer = self._loop.call_later(self._limit_s, self._check)
-
-    def reset(self) -> None:
-        """Note a message. Only a number is stored: the timer finds it when it runs out."""
-        self._reset_at = self._loop.time()
+        """Begin to watch a new subscription."""
+        self._silence.subscribe(self._loop.time())
+        self._wait()
 
     def stop(self) -> None:
         """Stop watching."""
@@ -56,13 +57,22 @@ class Watchdog:
             self._timer.cancel()
             self._timer = None
 
-    def _check(self) -> None:
-        left_s = self._reset_at + self._limit_s - self._loop.time()
-        if left_s > 0:
-            self._timer = self._loop.call_later(left_s, self._check)
+    def _wait(self) -> None:
+        """Look again when the silence is too long if no message comes, and soon: the limit may change with each."""
+        now_s, limit_s = self._loop.time(), self._silence.limit_s
+        left_s = WATCH_S if limit_s is None else self._silence.last_s + limit_s - now_s
+        # At least a little: after the process stood still, messages are waiting to be read.
+        due_s = now_s + max(GRACE_S, min(left_s, WATCH_S))
+        self._timer = self._loop.call_at(due_s, self._check, due_s)
+
+    def _check(self, due_s: float) -> None:
+        now_s, limit_s = self._loop.time(), self._silence.limit_s
+        silent_s = now_s - self._silence.last_s
+        if limit_s is None or silent_s < limit_s or now_s - due_s > GRACE_S:
+            self._wait()
         else:
             self._timer = None
-            self._expired()
+            self._expired(silent_s)
 
 
 async def run_stream(stream: Stream) -> None:
@@ -155,10 +165,9 @@ async def _follow_once(stream: Stream) -> ExchangeError:
 
 
 def _watchdog(stream: Stream) -> Watchdog | None:
-    if (limit_ms := stream.silence_limit_ms) is None:
+    if stream.silence is None:
         return None
-    watchdog = Watchdog(limit_ms / 1000, lambda: stream.fail(f"silent for {limit_ms / 1000:g} s"))
-    stream.on_message = watchdog.reset
+    watchdog = Watchdog(stream.silence, stream.fail_silent)
     watchdog.start()
     return watchdog
 
