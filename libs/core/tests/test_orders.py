@@ -25,6 +25,7 @@ ORDERS = st.builds(
     status=st.sampled_from([None, "open", *FINAL_STATUSES]),
     last_update_timestamp=TIMES,
     timestamp=TIMES,
+    datetime=st.none() | st.sampled_from(["a", "b"]),
 )
 RECORDS = st.builds(
     OrderRecord,
@@ -83,6 +84,21 @@ def test_a_late_acknowledgement_hides_neither_terms_nor_fills() -> None:
         assert (joined.order.price, joined.order.filled, joined.order.status) == (Decimal(25), Decimal(1), "open")
         assert joined.order.remaining == Decimal(1)
         assert joined.order_source == "James"
+
+
+def test_a_cancel_does_not_replace_what_the_order_was_created_as() -> None:
+    """Binance's answer to a cancel has an id and a time of its own; the order keeps those of its creation."""
+    created = Order(id="1", client_order_id="ours", timestamp=10, datetime="10", status="open")
+    pushed = Order(id="1", client_order_id="ours", timestamp=10, datetime="10", status="canceled")
+    canceled = Order(id="1", client_order_id="zzz", timestamp=99, datetime="99", status="canceled")
+    acknowledged = Order(id="1")
+    for reports in permutations([created, pushed, canceled, acknowledged]):
+        joined = OrderRecord(reports[0], "binance", 1)
+        for report in reports[1:]:
+            joined = join(joined, OrderRecord(report, "binance", 1))
+        order = joined.order
+        assert (order.client_order_id, order.timestamp, order.datetime) == ("ours", 10, "10")
+        assert order.status == "canceled"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import pytest
 from aiohttp import web
 
 from millrace_bus import Bus, EmbeddedServer, Follower, Update
+from millrace_core.config.common import Credentials
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_exchange import Exchange, open_exchange
 from millrace_gatherer.agent import GathererAgent
 from millrace_service import Settings, run_agent
 from millrace_simulator.config import SimulatorConfig
@@ -55,6 +58,8 @@ class Line:
         """What becomes of a frame from the exchange; None loses it."""
         self.refusals = 0
         """Number of requests that are still cut off, as if no server listened yet."""
+        self.is_down = False
+        """Whether everything is cut off."""
         self.sockets = 0
         """How many were ever opened."""
         self.requests: list[str] = []
@@ -66,10 +71,18 @@ class Line:
         """Break every socket."""
         await asyncio.gather(*(socket.close(code=1012) for socket in list(self._open)))
 
+    @asynccontextmanager
+    async def down(self) -> AsyncIterator[None]:
+        """Cut everything off for a while."""
+        self.is_down = True
+        await self.cut()
+        yield
+        self.is_down = False
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on, of either kind."""
-        if self.refusals and request.transport is not None:
-            self.refusals -= 1
+        if (self.refusals or self.is_down) and request.transport is not None:
+            self.refusals = max(0, self.refusals - 1)
             request.transport.abort()
             return web.Response()
         if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -117,6 +130,16 @@ async def line(simulator: Server) -> AsyncIterator[Line]:
     yield line
     await line.cut()
     await runner.cleanup()
+
+
+@pytest.fixture
+async def account(simulator: Server) -> AsyncIterator[Exchange]:
+    """The account that the gatherer watches, as the executor trades with it."""
+    keys = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": simulator.url})
+    opened = await open_exchange("binance", keys)
+    await opened.prepare()
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

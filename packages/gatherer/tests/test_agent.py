@@ -108,21 +108,6 @@ async def test_a_crossed_book_is_not_published(configure: Any, read: Any, simula
     assert book.follower.counters.resyncs == 0
 
 
-async def test_silence_is_no_good_news(
-    configure: Any, read: Any, simulator: Server, line: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A connected exchange that sends nothing makes the book stale; it is subscribed again until something comes."""
-    monkeypatch.setattr("millrace_gatherer.streams.order_book.OrderBookStream.silence_limit_ms", 500)
-    await configure([SYMBOL], [BOOK])
-    book = read(BOOK, SYMBOL)
-    await book.until(lambda r: len(r.deltas()) > 3)
-    line.treat = lambda frame: None if "depthUpdate" in frame else frame
-    await book.until(lambda r: ("stale", "silent for 0.5 s") in r.statuses())
-    line.treat = lambda frame: frame
-    await book.until(lambda r: r.statuses()[-1][0] == "live" and len(r.deltas()) > 3)
-    await right(book, simulator)
-
-
 async def test_a_broken_line_loses_no_trade(configure: Any, read: Any, simulator: Server, line: Any) -> None:
     """Trades made while the line was down are asked for, and published once, in their place."""
     await configure([SYMBOL], [BOOK, TRADES])

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
-from millrace_core.config.common import Credentials
 from millrace_core.ids import BEGINNING
 from millrace_core.market import Trade, TradesSnapshot
 from millrace_core.messages import Message, decode
@@ -19,20 +17,10 @@ from millrace_core.names import AgentId, Tenant
 from millrace_core.orders import OrderRecord
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_core.states import state_of
-from millrace_exchange import Exchange, open_exchange
+from millrace_exchange import Exchange
 from millrace_simulator.server import Server
 
 SYMBOL, OWN = "ETH/BTC", "KCS/USDT"
-
-
-@pytest.fixture
-async def account(simulator: Server) -> AsyncIterator[Exchange]:
-    """The account that the gatherer watches, as the executor trades with it."""
-    keys = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": simulator.url})
-    opened = await open_exchange("binance", keys)
-    await opened.prepare()
-    yield opened
-    await opened.close()
 
 
 async def journal(bus: Bus, name: Any) -> list[Message]:

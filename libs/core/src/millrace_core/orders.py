@@ -96,8 +96,11 @@ class OrdersSnapshot(msgspec.Struct, frozen=True, rename="camel"):
     as_of: str
 
 
-_IDENTITY = ("symbol", "client_order_id", "timestamp", "datetime", "type", "side")
+_KIND = ("symbol", "type", "side")
 """Fields that never change after creation: known values win over unknown ones."""
+_CREATION = ("client_order_id", "timestamp", "datetime")
+"""Our id and the time of creation, taken together from the report of the earliest time: Binance's answer to a cancel
+has the cancel's own id and time in their place."""
 _TERMS = ("amount", "price", "trigger_price", "time_in_force", "post_only", "reduce_only", "last_update_timestamp")
 """Fields that only an edit changes; they are taken together from one report."""
 _DECIMALS = ("price", "trigger_price", "amount", "filled", "remaining", "average", "cost")
@@ -135,8 +138,8 @@ def _named(record: OrderRecord) -> str:
 
 
 def _join_orders(a: Order, b: Order) -> Order:
-    fields: dict[str, Any] = {name: _known(getattr(a, name), getattr(b, name)) for name in _IDENTITY}
-    for group, rank in ((_TERMS, _terms_rank), (_FILLS, _fills_rank)):
+    fields: dict[str, Any] = {name: _known(getattr(a, name), getattr(b, name)) for name in _KIND}
+    for group, rank in ((_CREATION, _creation_rank), (_TERMS, _terms_rank), (_FILLS, _fills_rank)):
         best = max(a, b, key=rank)
         fields.update({name: getattr(best, name) for name in group})
     fields["status"] = max(a.status, b.status, key=_status_rank)
@@ -182,6 +185,16 @@ def _status_rank(status: str | None) -> tuple[int, str]:
     if status in FINAL_STATUSES:
         return 2 + FINAL_STATUSES.index(status), status
     return (0, "") if status is None else (1, status)
+
+
+def _creation_rank(order: Order) -> tuple[Any, ...]:
+    return (
+        order.client_order_id is not None,
+        order.timestamp is not None,
+        -(order.timestamp or 0),
+        _rank(order.client_order_id),
+        _rank(order.datetime),
+    )
 
 
 def _terms_rank(order: Order) -> tuple[Any, ...]:

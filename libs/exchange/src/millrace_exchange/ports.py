@@ -77,6 +77,12 @@ class OrderQueries(Protocol):
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Return the open orders of a symbol, or all."""
 
+    async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
+        """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed.
+
+        Which of the two times counts differs between exchanges: an order made before `since_ms` may be missing.
+        """
+
     async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
         """Return the account's own trades in a symbol, oldest first: the newest, or those since a time."""
 

@@ -99,13 +99,15 @@ async def test_one_question_does_where_the_newest_trades_reach_back() -> None:
     assert len(ccxt.asked) == 1
 
 
-@pytest.mark.parametrize("full_page", ["oldest", "newest", "unknown"])
+@pytest.mark.parametrize(
+    ("full_page", "newest"), [("oldest", False), ("newest", True), ("unknown", False), ("unknown", True)]
+)
 @pytest.mark.parametrize("width_ms", [None, 7 * DAY_MS])
-async def test_a_full_answer_is_asked_on_from(full_page: Any, width_ms: int | None) -> None:
+async def test_a_full_answer_is_asked_on_from(full_page: Any, newest: bool, width_ms: int | None) -> None:
     """Whichever end of a span a full answer holds, the rest of it is asked for too, each trade once."""
     now = now_ms()
     times = [now - 60_000 + 100 * number for number in range(23)]
-    ccxt = Answers(times, width_ms=width_ms or 365 * DAY_MS, newest=full_page == "newest")
+    ccxt = Answers(times, width_ms=width_ms or 365 * DAY_MS, newest=newest)
     window = HistoryWindow(width_ms=width_ms, page=5, full_page=full_page)
     trades = await client(ccxt, window).fetch_my_trades(SYMBOL, now - DAY_MS)
     assert [trade.timestamp for trade in trades] == times

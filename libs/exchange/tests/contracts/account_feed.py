@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from libs.exchange.tests.contracts.venue import RecordingListener, Venue, streaming
 
-from millrace_core.requests import CreatePayload
+from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange
 
 
@@ -41,6 +41,24 @@ class AccountFeedContract:
         since = await exchange.account.fetch_my_trades(venue.own_symbol, newest[-1].timestamp)
         assert list(dict.fromkeys(trade.order for trade in newest))[-2:] == placed
         assert since[-1].id == newest[-1].id
+
+    async def test_orders_that_ended_are_answered(self, exchange: Exchange, venue: Venue) -> None:
+        """Filled and canceled ones since a time, oldest first; none that is open."""
+        low = CreatePayload(
+            symbol=venue.own_symbol, side="buy", type="limit", amount_base=Decimal(1), price=venue.low_price
+        )
+        market = CreatePayload(symbol=venue.own_symbol, side="buy", type="market", amount_base=Decimal(1))
+        placed = [
+            (await exchange.execution.create_order(payload, f"ended-{n}")).orders[0]
+            for n, payload in enumerate((low, market, low))
+        ]
+        await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, order_id=placed[0].id))
+        ended = await exchange.account.fetch_closed_orders(venue.own_symbol, placed[0].timestamp or 0)
+        assert [(order.id, order.status) for order in ended][-2:] == [
+            (placed[0].id, "canceled"),
+            (placed[1].id, "closed"),
+        ]
+        await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, order_id=placed[2].id))
 
     async def test_balances_that_are_zero_are_left_out(self, exchange: Exchange, venue: Venue) -> None:
         """Every currency in the answer holds something."""

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 from millrace_core.orders import Order, OrderRecord
-from millrace_gatherer.streams.orders import REMEMBERED, OrderCache
+from millrace_gatherer.streams.order_cache import REMEMBERED, OrderCache
 
 
 def record(order_id: str = "1", *, status: str = "open", filled: int = 0, updated: int = 1) -> OrderRecord:
@@ -29,13 +29,6 @@ def test_final_orders_are_not_open() -> None:
     assert [order.id for order in cache.open] == ["1"]
 
 
-def test_an_order_that_an_answer_lacks_is_missing_unless_it_came_after_the_question() -> None:
-    """What was learnt since the question may be newer than its answer."""
-    cache = OrderCache()
-    cache.take([record("listed"), record("gone"), record("new", updated=50), record("done", status="closed")])
-    assert [order.id for order in cache.open_but_missing([Order(id="listed")], asked_at_ms=10)] == ["gone"]
-
-
 def test_open_orders_are_never_forgotten() -> None:
     """Of very many orders the oldest final ones go."""
     cache = OrderCache()
@@ -47,10 +40,9 @@ def test_open_orders_are_never_forgotten() -> None:
 
 
 def test_orders_that_were_published_by_another_are_no_news() -> None:
-    """After resuming, only later changes are reported, and missing open orders are found."""
+    """After resuming, only later changes are reported."""
     cache = OrderCache()
     cache.take([record("0")])
     cache.restart([record("1", filled=2), record("2", status="closed")])
     assert [order.id for order in cache.open] == ["1"]
     assert cache.take([record("1", filled=2, updated=9), record("2", status="closed", updated=9)]) == []
-    assert [order.id for order in cache.open_but_missing([], asked_at_ms=10)] == ["1"]

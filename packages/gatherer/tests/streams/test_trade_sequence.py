@@ -106,3 +106,19 @@ def test_a_known_number_at_a_later_time_shows_that_numbers_begin_anew() -> None:
         assert not sequence.begins_anew(known)
         assert not sequence.begins_anew(later[1:])
         assert sequence.begins_anew(later)
+
+
+def test_trades_of_one_millisecond_are_in_the_order_of_their_numbers() -> None:
+    """Whatever order an answer lists them in, as texts or anyhow; ids that are no numbers stay as they came."""
+    sequence = TradeSequence(consecutive=False)
+    same_time = [msgspec.structs.replace(trade, timestamp=5) for trade in trades([10, 9, 100])]
+    assert ids(sequence.unseen(same_time)) == [9, 10, 100]
+    named = [msgspec.structs.replace(trade, id=name) for trade, name in zip(same_time, "bca", strict=True)]
+    assert [trade.id for trade in sequence.unseen(named)] == ["b", "c", "a"]
+
+
+def test_what_was_forgotten_is_not_published_again() -> None:
+    """Of a trade older than all that are remembered nobody knows whether it was published."""
+    sequence = TradeSequence(consecutive=False)
+    sequence.restart(trades(range(500, 1_500)), ())
+    assert ids(sequence.unseen(trades([400, 1_600]))) == [1_600]

@@ -1,5 +1,6 @@
 """Questions about one account's orders, through ccxt."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from millrace_core.clock import now_ms
@@ -8,6 +9,7 @@ from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.classification import classify_answer
 from millrace_exchange.ccxt.conversion import balances_of, order_of, trade_of
+from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.errors import OrderNotFound
 
 
@@ -40,6 +42,23 @@ class CcxtOrderQueries:
         answer = await self._caller.call("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
         return [self._identified("fetchOpenOrders", order) for order in answer]
 
+    async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
+        """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed."""
+        found = [
+            await self._orders_since(method, symbol, since_ms) for method in closed_order_methods(self._caller.ccxt.has)
+        ]
+        ended = (order for orders in found for order in orders if order.is_final)
+        return sorted(ended, key=lambda order: order.timestamp or 0)
+
+    async def _orders_since(self, method: str, symbol: str, since_ms: int) -> list[Order]:
+        ask, window = getattr(self._caller.ccxt, method), self._caller.profile.history.closed_orders
+
+        async def page(from_ms: int, params: Mapping[str, int]) -> list[Order]:
+            raw = await self._caller.call("fetchClosedOrders", ask, symbol, from_ms, window.page, dict(params))
+            return [self._identified("fetchClosedOrders", order) for order in raw]
+
+        return await HistoryReader(window, page, lambda order: order.id).since(since_ms, now_ms())
+
     async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
         """Return the account's own trades in a symbol, oldest first: the newest, or those since a time.
 
@@ -48,31 +67,16 @@ class CcxtOrderQueries:
         window = self._caller.profile.history.own_trades
         if since_ms is None:
             return await self._own_trades(symbol)
-        found: list[Trade] = []
         if window.width_ms is not None:
             # Mostly the newest reach back far enough, and one question does.
-            found = await self._own_trades(symbol, None, window.page)
-            if any(_time(trade) <= since_ms for trade in found):
-                return [trade for trade in found if _time(trade) >= since_ms]
-        for start_ms in window.starts(since_ms, now_ms()):
-            found += await self._own_trades_of_span(symbol, start_ms)
-        return sorted(dict.fromkeys(found), key=_time)
+            newest = await self._own_trades(symbol, None, window.page)
+            if any((trade.timestamp or 0) <= since_ms for trade in newest):
+                return [trade for trade in newest if (trade.timestamp or 0) >= since_ms]
 
-    async def _own_trades_of_span(self, symbol: str, start_ms: int) -> list[Trade]:
-        """Return every own trade of the span that answers from a time on cover, asking on while one is full."""
-        window = self._caller.profile.history.own_trades
-        found = page = await self._own_trades(symbol, start_ms, window.page)
-        since_ms, params = start_ms, dict[str, int]()
-        while len(page) >= window.page:
-            if window.full_page == "newest":
-                params = {"until": _time(page[0])}
-            else:
-                since_ms = _time(page[-1])
-            page = await self._own_trades(symbol, since_ms, window.page, params)
-            if set(page) <= set(found):
-                break
-            found = [*found, *page]
-        return found
+        async def page(from_ms: int, params: Mapping[str, int]) -> list[Trade]:
+            return await self._own_trades(symbol, from_ms, window.page, dict(params))
+
+        return await HistoryReader(window, page, _trade_identity).since(since_ms, now_ms())
 
     async def _own_trades(self, symbol: str, *arguments: Any) -> list[Trade]:
         raw = await self._caller.call("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
@@ -95,5 +99,21 @@ class CcxtOrderQueries:
         return self._caller.profile.client_order_ids.params(client_order_id)
 
 
-def _time(trade: Trade) -> int:
-    return trade.timestamp or 0
+def closed_order_methods(has: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ccxt's methods that together list an account's orders that ended, filled and canceled ones.
+
+    On some exchanges "closed" means filled, on others it means ended. What ccxt emulates it sifts out of a page, whose
+    length then proves nothing.
+    """
+    for action, method in (
+        ("fetchOrders", "fetch_orders"),
+        ("fetchCanceledAndClosedOrders", "fetch_canceled_and_closed_orders"),
+    ):
+        if has.get(action) is True:
+            return (method,)
+    each = (("fetchClosedOrders", "fetch_closed_orders"), ("fetchCanceledOrders", "fetch_canceled_orders"))
+    return tuple(method for action, method in each if has.get(action) is True)
+
+
+def _trade_identity(trade: Trade) -> object:
+    return (trade.id, trade.order) if trade.id is not None else trade

@@ -4,69 +4,28 @@ import asyncio
 from collections.abc import Iterable
 from typing import ClassVar, Final, NoReturn, cast
 
+import structlog
+
 from millrace_bus import Bus, Published, UnmergeableOrder
 from millrace_core.actions import ORDERS, StreamAction
 from millrace_core.clock import now_ms, now_ns
-from millrace_core.orders import Order, OrderRecord, OrdersDelta, OrdersSnapshot, join
+from millrace_core.orders import Order, OrderRecord, OrdersDelta, OrdersSnapshot
 from millrace_core.states import OrdersState
-from millrace_exchange import EventTimes, Exchange
+from millrace_exchange import EventTimes, Exchange, Rejected
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
+from millrace_gatherer.streams.order_cache import OrderCache
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
-OVERLAP_MS: Final = 10_000
-"""An order may be joined in Redis this long before it is published; also covers clock differences."""
+log = structlog.get_logger()
+
+OVERLAP_MS: Final = 60_000
+"""How far before the last complete answer to ask: the difference of two clocks, and how late an order may be listed."""
 RECALLED: Final = 1_000
 """How many orders Redis lists by time."""
-REMEMBERED: Final = 1_000
-"""How many final orders are recognised, so that a late message about one changes nothing."""
-_PUBLISHED_CHANGES: Final = ("status", "filled", "amount", "remaining", "price", "average")
-
-
-class OrderCache:
-    """The orders of one symbol as they were last published: finds which changed, and holds the open ones. Pure."""
-
-    def __init__(self) -> None:
-        self._records: dict[str, OrderRecord] = {}
-
-    @property
-    def open(self) -> list[Order]:
-        """Return the open orders."""
-        return [record.order for record in self._records.values() if not record.order.is_final]
-
-    def restart(self, records: Iterable[OrderRecord]) -> None:
-        """Hold these orders, as they were published, and no others."""
-        self._records.clear()
-        self.take(records)
-
-    def take(self, records: Iterable[OrderRecord]) -> list[Order]:
-        """Join records with those held; return the orders of which something that matters changed."""
-        changed: dict[str, Order] = {}
-        for record in records:
-            known = self._records.pop(record.order.id, None)
-            joined = record if known is None else join(known, record)
-            self._records[record.order.id] = joined
-            if known is None or any(getattr(joined.order, n) != getattr(known.order, n) for n in _PUBLISHED_CHANGES):
-                changed[joined.order.id] = joined.order
-        self._forget()
-        return list(changed.values())
-
-    def open_but_missing(self, orders: Iterable[Order], asked_at_ms: int) -> list[Order]:
-        """Return the open orders that an answer does not list although they were held before it was asked for."""
-        listed = {order.id for order in orders}
-        return [
-            record.order
-            for record in self._records.values()
-            if not record.order.is_final and record.order.id not in listed and record.updated < asked_at_ms
-        ]
-
-    def _forget(self) -> None:
-        excess = len(self._records) - REMEMBERED
-        final = (order_id for order_id, record in self._records.items() if record.order.is_final)
-        for order_id in [order_id for order_id, _ in zip(final, range(excess), strict=False)]:
-            del self._records[order_id]
+FORGOTTEN: Final = "the exchange does not know an order that was open: it counts as expired"
 
 
 class OrdersStream(Stream):
@@ -79,13 +38,16 @@ class OrdersStream(Stream):
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._bus = bus
         self._cache = OrderCache()
-        self._published_until_ms: int | None = None
-        """Everything up to this moment was published; None once later orders have been recalled."""
+        self._complete_until_ms: int | None = None
+        """Everything up to this moment was published; None if nothing ever was."""
+        self._was_interrupted = False
+        """Whether orders may have come and gone meanwhile of which others told Redis alone."""
         self._changed: asyncio.Queue[tuple[list[OrderRecord], EventTimes, bool]] = asyncio.Queue()
         super().__init__(unit, exchange, bus, health)
 
     async def follow(self) -> None:
-        """Follow the stream and ask for the open orders on a timer."""
+        """Follow the stream, and ask what became of the orders: at once, soon again, and on a timer."""
+        self._was_interrupted = True
         await run_all(
             self.exchange.account.orders(self.symbol, self),
             reconcile(self._reconcile, self.health, self.reconcile_s, self.wake),
@@ -119,37 +81,77 @@ class OrdersStream(Stream):
         reported = [order for delta in published.deltas for order in cast(OrdersDelta, delta).orders]
         orders = [*reported, *cast(OrdersState, published.state).open.values()]
         self._cache.restart(OrderRecord(order, self.unit.name.exchange, published.at_ms) for order in orders)
-        self._published_until_ms = published.at_ms
+        self._complete_until_ms = published.at_ms
+        self._was_interrupted = True
 
     def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders that the exchange sent."""
         self.on_message()
         self._changed.put_nowait(([self._record(order) for order in orders], event, True))
 
-    async def _recall(self, since_ms: int) -> None:
-        """Publish orders that others, such as the executor, joined during an interruption."""
-        name = self.unit.name
-        recent = await self._bus.orders.recent(name.tenant, name.exchange, self.symbol, RECALLED)
-        missed = [record for record in reversed(recent) if record.updated >= since_ms - OVERLAP_MS]
-        self._changed.put_nowait((missed, EventTimes(None, now_ns()), False))
-        await self._changed.join()
-
     async def _reconcile(self) -> None:
+        """Ask for all that can have changed, and publish it; what is open in Redis is open at the exchange then."""
         await self.known.wait()
-        since_ms, self._published_until_ms = self._published_until_ms, None
-        if since_ms is not None:
-            await self._recall(since_ms)
+        await self._recall()
+        # Redis first: what is open there before the question is asked has to be in one of the answers.
+        opened = await self._open_ids()
         asked_at_ms = now_ms()
+        found = await self._fetch_orders()
+        for order_id in sorted(opened - {order.id for order in found}):
+            if (order := await self._outcome(order_id, asked_at_ms)) is not None:
+                found.append(order)
+        await self._take_answers(map(self._record, found))
+        self._complete_until_ms = asked_at_ms
+        self.live()
+
+    async def _recall(self) -> None:
+        """Publish orders that others, such as the executor, joined during an interruption."""
+        if not self._was_interrupted or self._complete_until_ms is None:
+            return
+        name, since_ms = self.unit.name, self._complete_until_ms - OVERLAP_MS
+        recent = await self._bus.orders.recent(name.tenant, name.exchange, self.symbol, RECALLED)
+        await self._take_answers(record for record in reversed(recent) if record.updated >= since_ms)
+        self._was_interrupted = False
+
+    async def _open_ids(self) -> set[str]:
+        name = self.unit.name
+        in_redis = await self._bus.orders.open_ids(name.tenant, name.exchange, self.symbol)
+        await self._changed.join()
+        return in_redis | {order.id for order in self._cache.open}
+
+    async def _fetch_orders(self) -> list[Order]:
+        """Return the open orders, and those that ended since the last complete answer."""
         account = self.exchange.account
         orders = await account.fetch_open_orders(self.symbol)
+        if self._complete_until_ms is not None:
+            orders += await account.fetch_closed_orders(self.symbol, self._complete_until_ms - OVERLAP_MS)
+        return orders
+
+    async def _outcome(self, order_id: str, asked_at_ms: int) -> Order | None:
+        """Return what became of an order that was open and is not listed any more; None if nothing proves it."""
+        try:
+            order = await self.exchange.account.fetch_order(self.symbol, order_id=order_id)
+        except Rejected as error:
+            # One order that cannot be asked for must not keep the others from being right.
+            self.health.error(error)
+            return None
+        return order or await self._forgotten(order_id, asked_at_ms)
+
+    async def _forgotten(self, order_id: str, asked_at_ms: int) -> Order | None:
+        """Return as expired what the exchange neither lists nor knows, once its absence proves something."""
+        name, profile = self.unit.name, self.exchange.profile
+        record = await self._bus.orders.get(name.tenant, order_id, exchange=name.exchange, symbol=self.symbol)
+        if record is not None:
+            is_elsewhere = record.order.trigger_price is not None and not profile.trigger_orders
+            if is_elsewhere or record.updated + profile.settlement_window_ms > asked_at_ms:
+                return None
+        self.health.count("forgotten")
+        log.error(FORGOTTEN, order=order_id)
+        return Order(id=order_id, symbol=self.symbol, status="expired")
+
+    async def _take_answers(self, records: Iterable[OrderRecord]) -> None:
+        self._changed.put_nowait((list(records), EventTimes(None, now_ns()), False))
         await self._changed.join()
-        for missing in self._cache.open_but_missing(orders, asked_at_ms):
-            if (order := await account.fetch_order(self.symbol, order_id=missing.id)) is not None:
-                orders.append(order)
-        event = EventTimes(None, now_ns())
-        self._changed.put_nowait(([self._record(order) for order in orders], event, False))
-        await self._changed.join()
-        self.live()
 
     def _record(self, order: Order) -> OrderRecord:
         return OrderRecord(order=order, exchange=self.unit.name.exchange, updated=now_ms())

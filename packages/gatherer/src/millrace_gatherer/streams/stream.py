@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
-from millrace_core.actions import StreamAction
+from millrace_core.actions import ORDER_BOOK, TRADES, StreamAction
 from millrace_core.clock import NS_PER_MS, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
@@ -15,10 +14,18 @@ from millrace_core.names import Symbol
 from millrace_core.states import state_of
 from millrace_core.trace import Trace
 from millrace_exchange import EventTimes, Exchange
+from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
 NOT_TAKEN = "Redis does not accept the stream's messages: it is unreachable or refuses writes (see the log)"
+
+
+class _Silent(NamedTuple):
+    """A silence, and the state that the stream had in it."""
+
+    silent_s: float
+    state: Any
 
 
 class Stream(ABC):
@@ -47,10 +54,15 @@ class Stream(ABC):
             on_state=self._writer_became,
             resume=self._resume if self.resumes else None,
         )
-        self.on_message: Callable[[], None] = lambda: None
-        """Called at each message; set by the watchdog."""
+        self._clock = asyncio.get_running_loop().time
+        self.silence = None if self.action.is_private else UsualSilence(self._silence_limit_s, self._clock())
+        """How long it may be silent; None for an account, which may rest for ever."""
+        self._silent: _Silent | None = None
+        """The silence for which it was taken again, until that is explained."""
         self.broken: asyncio.Future[str] | None = None
         """Resolved, with the reason, when what the exchange sends can no longer be followed."""
+        self.was_live = False
+        """Whether it has been live since it was last followed anew; reset by the runner."""
         self.known = asyncio.Event()
         """Set once the earlier published state is known; only for streams that resume."""
         self.wake = asyncio.Event()
@@ -72,8 +84,17 @@ class Stream(ABC):
 
     @property
     def silence_limit_ms(self) -> int | None:
-        """Return how long a healthy stream may be silent; None if silence proves nothing."""
+        """Return how long it may be silent until its usual silence is known; None if silence proves nothing then."""
         return None
+
+    @property
+    def _silence_limit_s(self) -> float | None:
+        return None if self.silence_limit_ms is None else self.silence_limit_ms / 1000
+
+    def on_message(self) -> None:
+        """Note that the exchange sent something."""
+        if self.silence is not None:
+            self.silence.heard(self._clock())
 
     @abstractmethod
     async def follow(self) -> None:
@@ -117,6 +138,8 @@ class Stream(ABC):
     def live(self) -> None:
         """Publish that the state is whole and as the exchange has it."""
         self._whole.set()
+        self.was_live = True
+        self._explain_silence()
         self._set_status("live", None)
 
     def stale(self, reason: str) -> None:
@@ -127,6 +150,12 @@ class Stream(ABC):
         """Stop following for now; the runner starts the stream again."""
         if self.broken is not None and not self.broken.done():
             self.broken.set_result(reason)
+
+    def fail_silent(self, silent_s: float) -> None:
+        """Take the stream again: it is silent for much longer than usual."""
+        self.health.count("silences")
+        self._silent = _Silent(silent_s, self._comparable())
+        self.fail(f"silent for {silent_s:.1f} s")
 
     def publish(self, data: Any, event: EventTimes, *, is_live: bool = True) -> None:
         """Publish a delta; the state that `take_snapshot` returns must include it already.
@@ -143,6 +172,16 @@ class Stream(ABC):
         trace = Trace(exchange=exchange_ns, received=event.received_ns)
         self.writer.delta(data, timestamp=event.timestamp, trace=trace)
         self.health.latency("received→published", now_ns() - event.received_ns)
+
+    def _explain_silence(self) -> None:
+        """Learn from the state that a silent stream has now whether anything happened meanwhile."""
+        silent, self._silent = self._silent, None
+        if silent is not None and self.silence is not None and silent.state == self._comparable():
+            self.silence.was_usual(silent.silent_s)
+
+    def _comparable(self) -> Any:
+        """Return the state if it is the same as long as nothing happens; else None, so that silence counts as usual."""
+        return self.take_snapshot("") if self.action in (ORDER_BOOK, TRADES) else None
 
     async def _resume(self, published: Published | None) -> None:
         if published is None and self.begins_empty:

@@ -30,6 +30,8 @@ class TradeSequence:
         self._seen: dict[_Identity, int] = {}
         """The time of each, ms."""
         self._last_number: int | None = None
+        self._forgotten_until_ms = 0
+        """Of trades made before this it is not known any more whether they were published."""
 
     @property
     def last(self) -> Trade | None:
@@ -42,6 +44,7 @@ class TradeSequence:
         self.newest.clear()
         self._seen = {self._identity(trade): _time(trade) for trade in earlier if trade.id is not None}
         self._last_number = None
+        self._forgotten_until_ms = _time(trades[0]) if len(trades) >= KEPT_TRADES else 0
         if trades:
             self.add(trades)
 
@@ -54,9 +57,9 @@ class TradeSequence:
         new: dict[_Identity | int, Trade] = {}
         for place, trade in enumerate(trades):
             identity = self._identity(trade)
-            if trade.id is None or identity not in self._seen:
+            if trade.id is None or (identity not in self._seen and _time(trade) >= self._forgotten_until_ms):
                 new.setdefault(place if trade.id is None else identity, trade)
-        return sorted(new.values(), key=_time)
+        return sorted(new.values(), key=_place)
 
     def begins_anew(self, trades: Iterable[Trade]) -> bool:
         """Tell whether the exchange has begun to number its trades anew: a known number has come at a later time."""
@@ -93,7 +96,7 @@ class TradeSequence:
             return
         self._seen.update((self._identity(trade), _time(trade)) for trade in trades if trade.id is not None)
         while len(self._seen) > REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+            self._forgotten_until_ms = max(self._forgotten_until_ms, self._seen.pop(next(iter(self._seen))))
 
     def _known_ms(self, trade: Trade) -> int | None:
         """Return the latest time at which a trade of this id can have happened; None if the id is not known."""
@@ -109,6 +112,11 @@ class TradeSequence:
 
 def _time(trade: Trade) -> int:
     return trade.timestamp or 0
+
+
+def _place(trade: Trade) -> tuple[int, int]:
+    """Return the sort key of a trade: of those made in the same ms numbers tell, where ids are numbers."""
+    return _time(trade), int(trade.id) if trade.id is not None and trade.id.isdecimal() else 0
 
 
 def _number(trade: Trade) -> int:

@@ -12,6 +12,7 @@ from millrace_core.clock import now_ms, now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
+from millrace_gatherer.streams.following import RECONCILE_RETRY_S, question_pauses_s
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnitConfig
@@ -20,14 +21,13 @@ from millrace_service.tasks import run_all
 
 log = structlog.get_logger()
 
-SUBSCRIBING_S: Final = 1.0
-"""How long the first trade of a new subscription is waited for before asking for what it may have missed."""
 MAX_FRUITLESS: Final = 5
 """Answers in a row that may leave a gap unfilled before it is given up."""
 FRUITLESS_PAUSE_S: Final = 0.2
 OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
 
+BEYOND_REACH: Final = "own trades may be lost: the exchange does not answer for so long ago"
 RENUMBERED: Final = "the exchange numbers its trades anew; following the new numbers"
 
 
@@ -42,6 +42,8 @@ class TradesStream(Stream):
         self._sequence = self._new_sequence(exchange.profile)
         self._held: list[Trade] = []
         self._filling = True
+        self._is_subscribed = False
+        """Whether the stream has brought something since it was last followed anew."""
         self._wanted = asyncio.Event()
         self._resumed = 0
         """How often the published sequence was restored."""
@@ -64,7 +66,7 @@ class TradesStream(Stream):
 
     async def follow(self) -> None:
         """Follow the stream, and ask for everything that it missed."""
-        self._filling = True
+        self._filling, self._is_subscribed = True, False
         self._held.clear()
         self._wanted.clear()
         await run_all(self.subscribe(), self._fill_holes())
@@ -86,7 +88,9 @@ class TradesStream(Stream):
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a gap."""
         self.on_message()
-        if self._filling:
+        if self._filling or not self._is_subscribed:
+            # Nothing else tells that the subscription stands: what came before its first message is asked for.
+            self._filling = self._is_subscribed = True
             self._held += trades
         elif fresh := self._sequence.unseen(trades):
             if not self._sequence.missing_before(fresh):
@@ -107,7 +111,8 @@ class TradesStream(Stream):
         self.publish(TradesDelta(trades=trades), event, is_live=is_live)
 
     async def _fill_holes(self) -> NoReturn:
-        wait_s: float | None = SUBSCRIBING_S
+        waits_s = question_pauses_s(self.poll_s)
+        wait_s = next(waits_s)
         await self.known.wait()
         while True:
             try:
@@ -116,7 +121,7 @@ class TradesStream(Stream):
             except TimeoutError:
                 self._filling = True
             self._wanted.clear()
-            wait_s = self.poll_s if await self._fill() else SUBSCRIBING_S
+            wait_s = next(waits_s) if await self._fill() else RECONCILE_RETRY_S
 
     async def _fill(self) -> bool:
         """Ask until nothing is missing before what is held back, then publish that; return False if asking failed.
@@ -212,6 +217,7 @@ class MyTradesStream(TradesStream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._asked_at_ms = self._complete_until_ms = 0
+        self._is_told = False
         super().__init__(unit, exchange, bus, health)
 
     def resume(self, published: Published) -> None:
@@ -227,12 +233,25 @@ class MyTradesStream(TradesStream):
         await self.exchange.account.my_trades(self.symbol, self)
 
     async def ask(self, after: Trade | None) -> list[Trade]:
-        """Ask for the newest, or for those since the newest known or since it was last asked."""
+        """Ask for the newest, or for those since the last complete answer, or since shortly before the newest known.
+
+        Never for those since the newest alone: one that the stream lost may have been made before it.
+        """
         self._asked_at_ms = now_ms()
         if after is None:
             return await self.exchange.account.fetch_my_trades(self.symbol)
-        since_ms = max(after.timestamp or 0, self._complete_until_ms)
+        since_ms = self._complete_until_ms or (after.timestamp or 0) - OVERLAP_MS
+        self._tell_reach(since_ms)
         return await self.exchange.account.fetch_my_trades(self.symbol, since_ms)
+
+    def _tell_reach(self, since_ms: int) -> None:
+        """Report once that trades may be lost which were made longer ago than the exchange answers for."""
+        reach_ms = self.exchange.profile.history.own_trades.reach_ms
+        if reach_ms is not None and since_ms < self._asked_at_ms - reach_ms and not self._is_told:
+            self._is_told = True
+            self.health.count("lost")
+            self.health.error(BEYOND_REACH)
+            log.error(BEYOND_REACH, since_ms=since_ms)
 
     def filled(self) -> None:
         """Ask from here on next time: asking from an old trade is expensive where one answer covers days."""
