@@ -35,6 +35,10 @@ async def follow_book(caller: CcxtCaller, symbol: str, listener: BookListener, l
         extending = asyncio.create_task(_extend(caller, symbol, followed, limit))
         try:
             await caller.follow(ORDER_BOOK.name, caller.ccxt.watch_order_book, symbol, limit)
+        except ExchangeError:
+            # Some of ccxt's exchanges would take the next snapshot for changes of the book that was.
+            caller.ccxt.orderbooks.pop(symbol, None)
+            raise
         finally:
             extending.cancel()
             books.remove(symbol, followed)

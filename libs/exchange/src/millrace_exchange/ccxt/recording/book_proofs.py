@@ -31,16 +31,20 @@ class BrokenChain(NamedTuple):
 
     market_id: str | None
     """The market whose book is wrong; None for all books of this connection."""
-    expected: int
+    expected: int | None
+    """The number that should have come; None for a whole book."""
     found: int
 
     def __str__(self) -> str:
-        return f"expected frame {self.expected} of the exchange, received {self.found}"
+        wanted = "a whole book" if self.expected is None else f"frame {self.expected}"
+        return f"expected {wanted} of the exchange, received frame {self.found}"
 
 
 class SequenceCheck(ABC):
     """Follows the chains of one connection. After a gap a chain is checked again once it was forgotten."""
 
+    begins_whole = False
+    """Whether the exchange sends a whole book first. Without it ccxt would take the first change for one."""
     drops_old = False
     """Whether ccxt itself leaves out frames that are older than its book; elsewhere they make it wrong."""
 
@@ -74,6 +78,10 @@ class SequenceCheck(ABC):
             return None
         self._broken.discard(span.chain)
         known = self._last.get(span.chain)
+        if known is None and self.begins_whole and not span.is_whole:
+            self._broken.add(span.chain)
+            self._market_ids[span.chain], self._last[span.chain] = span.market_id, span.last
+            return BrokenChain(span.market_id, None, span.first)
         if known is not None and not span.is_whole:
             if span.last <= known and self.drops_old:
                 return None

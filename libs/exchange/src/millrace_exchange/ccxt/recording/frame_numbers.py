@@ -37,6 +37,8 @@ class BybitSequence(SequenceCheck):
     Source: Bybit's documentation, "Orderbook".
     """
 
+    begins_whole = True
+
     def spans(self, frame: Frame) -> Iterator[FrameSpan]:
         """Return the place of a snapshot or delta."""
         topic, data = str(frame.get("topic", "")), frame.get("data")
@@ -50,6 +52,8 @@ class HitbtcSequence(SequenceCheck):
 
     Source: HitBTC's documentation, "Subscribe to full order book".
     """
+
+    begins_whole = True
 
     def spans(self, frame: Frame) -> Iterator[FrameSpan]:
         """Return the places of all books in a frame."""

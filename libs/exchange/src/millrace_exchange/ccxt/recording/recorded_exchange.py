@@ -80,6 +80,9 @@ class RecordedExchange(DigitKeeper):
         recorder, handle, resolve, send = self.recorder, client.handle_message, client.resolve, client.send
 
         def handle_message(message: Any) -> None:
+            if client.error is not None:
+                # Its streams have ended, and may have begun anew over another connection.
+                return
             recorder.received_ns = now_ns()
             is_handled = False
             try:
