@@ -72,4 +72,5 @@ def test_no_code_names_an_exchange() -> None:
 def test_a_request_socket_has_the_limit_that_paces_it(profile: ExchangeProfile) -> None:
     """Requests over a socket of their own are paced by the exchange's limit by IP; books are proved by someone."""
     assert profile.request_socket is None or any(limit.scope == "ip" for limit in profile.requests.limits)
-    assert (profile.book.checked_by == "millrace") == (profile.book.frame_numbers is not None)
+    form = {"sequence": profile.book.frame_numbers, "checksum": profile.book.checksum_form}
+    assert (profile.book.checked_by == "millrace") == (form.get(profile.book.proof) is not None)

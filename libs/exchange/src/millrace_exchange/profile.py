@@ -67,9 +67,24 @@ class IdScopes:
     """Whether a symbol's public trades are numbered consecutively, so that a gap shows."""
 
 
-FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connection_sequence"]
+FrameNumbers = Literal[
+    "sequence_range",
+    "update_id",
+    "update_range",
+    "version_range",
+    "previous_sequence",
+    "book_sequence",
+    "connection_sequence",
+]
 """Forms of numbered frames that the adapter compares itself: `sequence_range`: `sequenceStart` to `sequenceEnd`;
-`update_id`: `u` of a book; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num` of a connection."""
+`update_id`: `u` of a book; `update_range`: `U` to `u`; `version_range`: `fromVersion` to `toVersion`;
+`previous_sequence`: `seqNum` after `prevSeqNum`; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num`
+of a connection."""
+
+ChecksumForm = Literal["padded_decimals", "signed_pairs"]
+"""Forms of checksums that the adapter computes itself: `padded_decimals`: of the best 10, asks first, the digits of the
+market's own precision, in the frame that they prove; `signed_pairs`: of the best 25, bid and ask in turn, in a frame of
+its own after those that it proves."""
 
 BookProof = Literal["sequence", "checksum", "none"]
 """Proof that a book is complete: numbered frames, a checksum over its best levels, or none."""
@@ -83,11 +98,17 @@ class BookRules:
     checked_by: Literal["ccxt", "millrace", "nobody"] = "nobody"
     """The code that checks the numbers or the checksum."""
     frame_numbers: FrameNumbers | None = None
-    """The form of the numbers, where `checked_by` is `millrace`."""
+    """The form of the numbers, where `checked_by` is `millrace` and `proof` is `sequence`."""
+    checksum_form: ChecksumForm | None = None
+    """The form of the checksum, where `checked_by` is `millrace` and `proof` is `checksum`."""
+    proved_levels: int | None = None
+    """Levels a side that the proof covers; None for all."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` that its own check needs, merged below an account's."""
     whole_frames: bool = False
     """Whether every frame is the whole book, so that a lost one makes nothing wrong."""
+    whole_frame_limits: frozenset[int] = frozenset()
+    """Depths at which every frame is the whole book, where it is not at others."""
     snapshot_levels: int | None = None
     """Levels a side that a snapshot covers; None for the whole book."""
     stream_levels: int | None = None
@@ -95,6 +116,17 @@ class BookRules:
     fewer levels has an edge beyond which nothing is known."""
     unsubscribes: bool = False
     """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
+
+    def unproved(self, limit: int | None) -> str | None:
+        """Return why nothing proves a book of this depth complete; None if something does."""
+        if self.whole_frames or limit in self.whole_frame_limits:
+            return None
+        if self.checked_by == "nobody":
+            return "nothing that the exchange sends proves the book complete"
+        levels = self.stream_levels if limit is None else limit
+        if self.proved_levels is not None and (levels is None or levels > self.proved_levels):
+            return f"the exchange's checksum covers the best {self.proved_levels} levels only"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

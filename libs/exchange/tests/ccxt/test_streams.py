@@ -2,7 +2,7 @@
 
 from millrace_core.actions import ACTIONS
 from millrace_exchange.ccxt.loading import load_exchange
-from millrace_exchange.ccxt.streams import METHODS
+from millrace_exchange.ccxt.subscriptions import METHODS
 
 
 def test_ccxt_has_a_method_for_every_action() -> None:

@@ -14,12 +14,12 @@ def frame(first: int, last: int, *, full: bool = False) -> dict[str, Any]:
 
 
 def test_ccxt_does_not_notice_a_gap_in_a_spot_book(recorded: Callable[..., Any], socket: Any) -> None:
-    """As long as this holds, Gate's books are not checked, and the profile says so."""
+    """As long as this holds, millrace compares the numbers itself."""
     exchange = recorded("gate")
     exchange.ccxt.handle_order_book(socket, frame(1, 10, full=True))
     exchange.ccxt.handle_order_book(socket, frame(99, 100))
     assert socket.books == 2
-    assert exchange.profile.book.checked_by == "nobody"
+    assert exchange.profile.book.checked_by == "millrace"
 
 
 async def test_a_cancel_does_not_carry_our_id_as_a_parameter(recorded: Callable[..., Any]) -> None:

@@ -27,9 +27,9 @@ async def test_an_order_that_is_there_is_not_found_by_our_id(recorded: Callable[
 
 
 def test_the_checksum_of_ccxt_cannot_be_switched_on(recorded: Callable[..., Any], socket: Any) -> None:
-    """As long as this fails in ccxt, Kraken's books are not checked, and the profile says so."""
+    """As long as this fails in ccxt, millrace computes the checksum itself."""
     recorded("kraken").ccxt.handle_order_book(socket, BOOK)
     checking = recorded("kraken", {"watchOrderBook": {"checksum": True}})
     with pytest.raises(AttributeError, match="split"):
         checking.ccxt.handle_order_book(socket, BOOK)
-    assert checking.profile.book.checked_by == "nobody"
+    assert checking.profile.book.checked_by == "millrace"

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
+from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
 from millrace_core.market import Candle, Trade
+from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import trade_of
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
@@ -26,7 +27,8 @@ class CcxtMarketFeed:
 
     async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
         """Stream a symbol's order book: first the whole book, then every change. `limit` is the depth asked for."""
-        await follow(self._caller, ORDER_BOOK, symbol, listener, symbol, limit)
+        await self._caller.load_markets()
+        await follow_book(self._caller, symbol, listener, limit)
 
     async def trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every public trade in a symbol, none twice while the connection holds."""

@@ -24,12 +24,15 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(
         form="int45", uniqueness="not_enforced", fetches=False, finds_closed=False, cancels=False
     ),
-    # CRC-32 of the best 25. ccxt switches it on after the first frame and compares (both options are on by default).
-    # 25 levels unless 100 are asked for.
+    # CRC-32 of the best 25, in a frame of its own behind the changes. ccxt asks for it after its first call returned,
+    # which a followed stream never does; after a wrong one it takes the next change for a whole book, since its new
+    # subscription is refused as a double. 25 levels unless 100 are asked for.
     book=BookRules(
         proof="checksum",
-        checked_by="ccxt",
-        ccxt_options={"checksum": True, "watchOrderBook": {"checksum": True}},
+        checked_by="millrace",
+        checksum_form="signed_pairs",
+        proved_levels=25,
+        ccxt_options={"checksum": False},
         snapshot_levels=25,
         stream_levels=25,
         unsubscribes=True,

@@ -24,10 +24,11 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("bitget"),
     # clientOid: "custom order ID"; a second one is refused ("idempotency duplication"), for how long is not said.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
-    # CRC-32 of the best 25, in classic accounts; ccxt checks it (option watchOrderBook.checksum, on by default). Frames
-    # of unified accounts have none. How deep channel `books` is, is not confirmed: 25 levels are proved. ccxt has a
-    # method to unsubscribe, but its `has` does not say so.
-    book=BookRules(proof="checksum", checked_by="ccxt", snapshot_levels=25, stream_levels=25),
+    # Channel `books`: "All levels of depth", books1, books5 and books15 "snapshot each time". `seq` "is incrementing",
+    # by how much is not said, so it shows no loss. ccxt checks a CRC-32 of the best 25 where a frame has one (option
+    # watchOrderBook.checksum, on by default); the documentation knows it no more. ccxt has a method to unsubscribe, but
+    # its `has` does not say so.
+    book=BookRules(whole_frame_limits=frozenset({1, 5, 15})),
     history=History(
         # Get-Fills, Get-History-Orders: "within 90 days", an interval of 90 days at most, 100 rows.
         own_trades=_BY_QUARTER,
@@ -59,8 +60,6 @@ PROFILE: Final = ExchangeProfile(
     unverified=frozenset(
         {
             "backend_ms",
-            "book.snapshot_levels",
-            "book.stream_levels",
             "client_order_ids.finds_closed",
             "client_order_ids.form",
             "client_order_ids.uniqueness",

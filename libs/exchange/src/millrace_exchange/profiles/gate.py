@@ -27,8 +27,15 @@ PROFILE: Final = ExchangeProfile(
     # be checked in pending orders". ccxt's cancel_order knows no clientOrderId; Gate takes ours in place of the id.
     client_order_ids=ClientOrderIds(form="base62", prefix="t-", fetches=True, finds_closed=False, cancels=False),
     # ccxt subscribes to spot.obu with 50 levels, whose U and u it never compares (seen: up to 29 wrong books). It does
-    # on futures.
-    book=BookRules(proof="sequence", checked_by="nobody", snapshot_levels=50, stream_levels=50, unsubscribes=True),
+    # on futures. "If U ≠ local depth ID + 1, the depth data is not continuous" (announcement 45317).
+    book=BookRules(
+        proof="sequence",
+        checked_by="millrace",
+        frame_numbers="update_range",
+        snapshot_levels=50,
+        stream_levels=50,
+        unsubscribes=True,
+    ),
     history=History(
         # list_my_trades: with `from` alone "only 7-day data from the start"; with both at most 30 days.
         own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),

@@ -27,9 +27,18 @@ PROFILE: Final = ExchangeProfile(
     # client-order-id: letters, digits, - and _, 64 at most (contracts take integers, which this is not). "Uniqueness …
     # will no longer be verified"; a question finds the latest, and a closed one for 2 hours only.
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
-    # prevSeqNum is the seqNum before; ccxt compares them, and applies nothing that does not follow. Its exception after
-    # a gap ends the reading of the socket, so a gap shows as silence. 150 levels unless 5, 20 or 400 are asked for.
-    book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=150, stream_levels=150, unsubscribes=True),
+    # prevSeqNum is the seqNum before. ccxt applies nothing that does not follow, on spot with an exception that ends
+    # the reading of the socket (off by the option), on contracts without a word. 150 levels unless 5, 20 or 400 are
+    # asked for.
+    book=BookRules(
+        proof="sequence",
+        checked_by="millrace",
+        frame_numbers="previous_sequence",
+        ccxt_options={"watchOrderBook": {"checksum": False}},
+        snapshot_levels=150,
+        stream_levels=150,
+        unsubscribes=True,
+    ),
     history=History(
         # "The maximum size of the query window is 48 hour"; it goes back 120 days (ccxt) or 180 (documentation).
         own_trades=HistoryWindow(reach_ms=120 * DAY_MS, width_ms=2 * DAY_MS, page=500),

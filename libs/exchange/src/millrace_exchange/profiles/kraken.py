@@ -28,9 +28,17 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(uniqueness="open_orders", fetches=False, finds_closed=False, cancels=True),
     # "Comparing Order Identifiers": Kraken's ids are unique over all clients.
     ids=IdScopes(order="exchange"),
-    # CRC-32 of the best 10. ccxt's option watchOrderBook.checksum must stay off: its check calls split() on a float and
-    # ends the connection at the first book (seen). 10 levels unless 25, 100, 500 or 1,000 are asked for.
-    book=BookRules(proof="checksum", checked_by="nobody", snapshot_levels=10, stream_levels=10),
+    # CRC-32 of the best 10, in every frame. ccxt's option watchOrderBook.checksum must stay off: its check calls
+    # split() on a float and ends the connection at the first book (seen). 10 levels unless 25, 100, 500 or
+    # 1,000 are asked for.
+    book=BookRules(
+        proof="checksum",
+        checked_by="millrace",
+        checksum_form="padded_decimals",
+        proved_levels=10,
+        snapshot_levels=10,
+        stream_levels=10,
+    ),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),

@@ -24,7 +24,13 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
     # "fromVersion … exactly equal to the toVersion + 1 of the previous message"; ccxt only leaves out old frames. It
     # asks for the default of 100 levels, and the stream has the whole book.
-    book=BookRules(proof="sequence", checked_by="nobody", snapshot_levels=100, unsubscribes=True),
+    book=BookRules(
+        proof="sequence",
+        checked_by="millrace",
+        frame_numbers="version_range",
+        snapshot_levels=100,
+        unsubscribes=True,
+    ),
     history=History(
         # "Only the transaction records in the past 1 month", 100 at most. A day at a time is always short enough.
         own_trades=HistoryWindow(reach_ms=30 * DAY_MS, width_ms=DAY_MS, page=100),

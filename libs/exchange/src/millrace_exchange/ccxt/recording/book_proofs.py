@@ -1,13 +1,12 @@
-"""Detection of missing order book frames, where the profile says that ccxt has none. Pure.
+"""Detection of missing order book frames by their numbers, where the profile says that ccxt has none. Pure.
 
-There ccxt applies every frame, and after a gap the book is silently wrong.
+There ccxt applies every frame, and after a gap the book is silently wrong. The forms that exchanges have are in
+`frame_numbers`, checksums in `book_checksums`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
-
-from millrace_exchange.profile import BookRules, FrameNumbers
+from typing import Any, NamedTuple
 
 Frame = Mapping[str, Any]
 """A frame from a socket, decoded from JSON."""
@@ -32,16 +31,20 @@ class BrokenChain(NamedTuple):
 
     market_id: str | None
     """The market whose book is wrong; None for all books of this connection."""
-    expected: int
+    expected: int | None
+    """The number that should have come; None for a whole book."""
     found: int
 
     def __str__(self) -> str:
-        return f"expected frame {self.expected} of the exchange, received {self.found}"
+        wanted = "a whole book" if self.expected is None else f"frame {self.expected}"
+        return f"expected {wanted} of the exchange, received frame {self.found}"
 
 
 class SequenceCheck(ABC):
     """Follows the chains of one connection. After a gap a chain is checked again once it was forgotten."""
 
+    begins_whole = False
+    """Whether the exchange sends a whole book first. Without it ccxt would take the first change for one."""
     drops_old = False
     """Whether ccxt itself leaves out frames that are older than its book; elsewhere they make it wrong."""
 
@@ -49,6 +52,10 @@ class SequenceCheck(ABC):
         self._last: dict[str, int] = {}
         self._market_ids: dict[str, str | None] = {}
         self._broken: set[str] = set()
+
+    def correct(self, frame: Frame) -> None:
+        """Change what ccxt would misread in a frame; nothing on most exchanges."""
+        return
 
     @abstractmethod
     def spans(self, frame: Frame) -> Iterator[FrameSpan]:
@@ -61,7 +68,7 @@ class SequenceCheck(ABC):
     def forget(self, market_id: str) -> None:
         """Start over at the next frame of a market, after a new subscription."""
         for chain, owner in list(self._market_ids.items()):
-            if owner in (market_id, None):
+            if owner == market_id:
                 self._broken.discard(chain)
                 del self._market_ids[chain]
                 del self._last[chain]
@@ -71,6 +78,10 @@ class SequenceCheck(ABC):
             return None
         self._broken.discard(span.chain)
         known = self._last.get(span.chain)
+        if known is None and self.begins_whole and not span.is_whole:
+            self._broken.add(span.chain)
+            self._market_ids[span.chain], self._last[span.chain] = span.market_id, span.last
+            return BrokenChain(span.market_id, None, span.first)
         if known is not None and not span.is_whole:
             if span.last <= known and self.drops_old:
                 return None
@@ -80,87 +91,3 @@ class SequenceCheck(ABC):
         self._last[span.chain] = span.last
         self._market_ids[span.chain] = span.market_id
         return None
-
-
-class KucoinSequence(SequenceCheck):
-    """Level 2: a frame begins at most one behind the end of the one before.
-
-    Source: KuCoin's documentation, "Orderbook - Increment": spot by `sequenceStart` and `sequenceEnd`, futures by
-    `sequence`, the unified account by `O` and `C`.
-    """
-
-    drops_old = True
-
-    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
-        """Return the place of an increment."""
-        topic, market_id = _split(frame.get("topic"), ":")
-        if topic in ("/market/level2", "/contractMarket/level2"):
-            data = frame.get("data") or {}
-            last = data.get("sequenceEnd", data.get("sequence"))
-            if last is not None:
-                first = data.get("sequenceStart", last)
-                yield FrameSpan(topic + market_id, market_id, int(first), int(last))
-        elif str(frame.get("T", "")).startswith("obu.") and "C" in (data := frame.get("d") or {}):
-            is_whole = frame.get("t") == "snapshot"
-            chain = f"{frame['T']} {frame.get('dp')} {data.get('s')}"
-            yield FrameSpan(chain, data.get("s"), int(data.get("O", data["C"])), int(data["C"]), is_whole)
-
-
-class BybitSequence(SequenceCheck):
-    """Each frame of a subscription has the next `u`; one that restarts it is whole.
-
-    Source: Bybit's documentation, "Orderbook".
-    """
-
-    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
-        """Return the place of a snapshot or delta."""
-        topic, data = str(frame.get("topic", "")), frame.get("data")
-        if topic.startswith("orderbook.") and isinstance(data, Mapping) and "u" in data:
-            update_id = int(data["u"])
-            yield FrameSpan(topic, data.get("s"), update_id, update_id, frame.get("type") == "snapshot")
-
-
-class HitbtcSequence(SequenceCheck):
-    """Each update of a full book has the next `s`.
-
-    Source: HitBTC's documentation, "Subscribe to full order book".
-    """
-
-    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
-        """Return the places of all books in a frame."""
-        if frame.get("ch") != "orderbook/full":
-            return
-        for kind in ("snapshot", "update"):
-            for market_id, book in (frame.get(kind) or {}).items():
-                number = int(book["s"])
-                yield FrameSpan(market_id, market_id, number, number, kind == "snapshot")
-
-
-class CoinbaseSequence(SequenceCheck):
-    """All frames of a connection are numbered together, so a gap may concern any of its books.
-
-    Source: Coinbase's documentation of Advanced Trade, "WebSocket overview", `sequence_num`.
-    """
-
-    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
-        """Return the place of any numbered frame."""
-        if (number := frame.get("sequence_num")) is not None:
-            yield FrameSpan("connection", None, int(number), int(number))
-
-
-_CHECKS: Final[dict[FrameNumbers, type[SequenceCheck]]] = {
-    "update_id": BybitSequence,
-    "connection_sequence": CoinbaseSequence,
-    "book_sequence": HitbtcSequence,
-    "sequence_range": KucoinSequence,
-}
-
-
-def sequence_check(book: BookRules) -> SequenceCheck | None:
-    """Return the check of one new connection; None where millrace compares no numbers."""
-    return None if book.frame_numbers is None else _CHECKS[book.frame_numbers]()
-
-
-def _split(topic: object, separator: str) -> tuple[str, str]:
-    head, _, tail = topic.partition(separator) if isinstance(topic, str) else ("", "", "")
-    return head, tail

@@ -1,6 +1,6 @@
 """ccxt's order books, which keep the changes made since they were last taken."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccxt.async_support.base.ws import order_book_side as ccxt_sides
 from ccxt.async_support.base.ws.order_book import OrderBook
@@ -77,6 +77,14 @@ class _IndexedAsks(_RecordingIndexed, ccxt_sides.IndexedAsks):  # type: ignore[m
     pass
 
 
+class SideExtent(NamedTuple):
+    """How far one side of a snapshot reached."""
+
+    levels: int
+    worst: float | None
+    """The price farthest from the other side."""
+
+
 class RecordedBook(OrderBook):  # type: ignore[misc]
     """An order book of ccxt's whose changes can be taken, message by message."""
 
@@ -86,6 +94,10 @@ class RecordedBook(OrderBook):  # type: ignore[misc]
         self.replaced = True
         """Whether the whole book is new since the changes were last taken."""
         self.delivered_nonce: int | None = None
+        self.is_delivered = False
+        """Whether it was ever delivered: before that it is being put together."""
+        self.extents: tuple[SideExtent, SideExtent] = (SideExtent(0, None), SideExtent(0, None))
+        """Of bids and asks, as the last snapshot had them."""
         levels = snapshot or {}
         bids, asks = (
             side(levels.get(name, ()), depth) for side, name in zip(self.sides, ("bids", "asks"), strict=True)
@@ -96,6 +108,8 @@ class RecordedBook(OrderBook):  # type: ignore[misc]
         """Hold a snapshot and nothing else."""
         super().reset(snapshot or {})
         self.replaced = True
+        bids, asks = (SideExtent(len(side), side[-1][0] if side else None) for side in (self["bids"], self["asks"]))
+        self.extents = (bids, asks)
 
     def levels(self) -> tuple[list[Level], list[Level]]:
         """Return the whole book and forget the single changes that led to it."""

@@ -7,9 +7,9 @@ from typing import Any
 from ccxt.base.errors import NetworkError
 
 from millrace_core.clock import now_ns
-from millrace_exchange.ccxt.recording.book_proofs import sequence_check
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
+from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.websocket_api import prepare_client
 from millrace_exchange.profile import ExchangeProfile
@@ -27,6 +27,10 @@ sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 """The request that this task is making; its sending is timed."""
 
 
+connection: ContextVar[str] = ContextVar("connection", default="")
+"""What marks the URL of a connection that this task has for itself; empty where streams share one."""
+
+
 def _stamp() -> None:
     if (current := sending.get()) is not None:
         current.at_ns = now_ns()
@@ -40,7 +44,7 @@ class RecordedExchange(DigitKeeper):
     def __init__(self, settings: dict[str, Any], profile: ExchangeProfile) -> None:
         super().__init__(settings)  # type: ignore[call-arg]
         self.profile = profile
-        self.recorder = Recorder(self, profile.balance_difference_events)
+        self.recorder = Recorder(self, profile)
         if settings.get("apiKey"):
             self.safe_string = safe_string
 
@@ -63,11 +67,12 @@ class RecordedExchange(DigitKeeper):
 
     def client(self, url: str) -> Any:
         """Return the connection to a URL, listening in on a new one."""
+        url += connection.get()
         is_new = url not in (self.clients or {})
         client = super().client(url)  # type: ignore[misc]
         if is_new:
             self._listen_in(client)
-            self._check_frames(client)
+            FrameChecks.install(self, client)
             prepare_client(self.profile, url, client)
         return client
 
@@ -75,6 +80,9 @@ class RecordedExchange(DigitKeeper):
         recorder, handle, resolve, send = self.recorder, client.handle_message, client.resolve, client.send
 
         def handle_message(message: Any) -> None:
+            if client.error is not None:
+                # Its streams have ended, and may have begun anew over another connection.
+                return
             recorder.received_ns = now_ns()
             is_handled = False
             try:
@@ -89,7 +97,7 @@ class RecordedExchange(DigitKeeper):
         def resolve_answers_only(result: Any, message_hash: str) -> Any:
             # What a stream brings has been delivered: its future stays pending, so that its awaiter learns of the
             # stream's end, and is not woken for every message.
-            return result if recorder.deliver(result) else resolve(result, message_hash)
+            return result if recorder.deliver(result, client) else resolve(result, message_hash)
 
         async def send_stamped(message: Any) -> Any:
             if not client.closed():
@@ -98,20 +106,10 @@ class RecordedExchange(DigitKeeper):
 
         client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
 
-    def _check_frames(self, client: Any) -> None:
-        check, recorder, take = sequence_check(self.profile.book), self.recorder, client.on_message_callback
-        if check is None:
-            return
-        recorder.checks.add(check)
-
-        def take_checked(source: Any, frame: Any) -> None:
-            # Before ccxt applies it: listeners must not take the book that it makes of it for right.
-            if isinstance(frame, dict):
-                for chain in check.broken_chains(frame):
-                    recorder.broken(chain, client)
-            take(source, frame)
-
-        client.on_message_callback = take_checked
+    def handle_protobuf_message(self, client: Any, message: Any) -> Any:
+        """Take a message that was not JSON, once ccxt has decoded it."""
+        client.frame_checks.begin(message)
+        return super().handle_protobuf_message(client, message)  # type: ignore[misc]
 
 
 @cache

@@ -5,19 +5,17 @@ where this listens: synchronous, after the change and before the next one.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
-from weakref import WeakSet
+from typing import Any
 
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES
+from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
-from millrace_exchange.ccxt.recording.book_proofs import BrokenChain, SequenceCheck
+from millrace_exchange.ccxt.recording.book_recorder import BookRecorder
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.listeners import EventTimes, ExchangeListener
-
-_BOOK: Final = ORDER_BOOK.name
+from millrace_exchange.profile import ExchangeProfile
 
 StreamKey = tuple[str, str | None, str | None]
 """Action (`watchOrderBook`, …), symbol, and of candles the timeframe."""
@@ -26,18 +24,14 @@ StreamKey = tuple[str, str | None, str | None]
 class Recorder:
     """Keeps the listeners of one ccxt instance."""
 
-    def __init__(self, ccxt: Any, balance_difference_events: frozenset[str]) -> None:
+    def __init__(self, ccxt: Any, profile: ExchangeProfile) -> None:
         self._ccxt = ccxt
-        self._balance_difference_events = balance_difference_events
+        self._balance_difference_events = profile.balance_difference_events
         self._listeners: dict[StreamKey, ExchangeListener] = {}
-        self.checks: WeakSet[SequenceCheck] = WeakSet()
-        """Those of all connections that are open."""
+        self.books = BookRecorder(ccxt, profile.book)
         self.received_ns = 0
         """When the frame at hand was read, wall clock."""
-        self._incomplete: dict[str, Any] = {}
-        """Incomplete books by symbol, each with its connection."""
         self._deliveries: tuple[tuple[type[Any], Callable[[Any], bool]], ...] = (
-            (RecordedBook, self._book),
             (ArrayCache, self._cache),
             (ArrayCacheByTimestamp, self._candles),
             (list, self._named_candles),
@@ -54,25 +48,11 @@ class Recorder:
         if self._listeners.get(key) is listener:
             del self._listeners[key]
 
-    def broken(self, chain: BrokenChain, client: Any) -> None:
-        """Report to the listeners of a book that something of it is missing."""
-        for symbol in self._concerned(chain):
-            if listener := self._listeners.get((_BOOK, symbol, None)):
-                self._incomplete[symbol] = client
-                listener.book_broken(str(chain))
-
-    def begin_book(self, symbol: str) -> None:
-        """Treat the next frame of a book as its first: it is about to be subscribed."""
-        if (market := self._ccxt.markets.get(symbol)) is not None:
-            for check in self.checks:
-                check.forget(market["id"])
-
-    def take_incomplete(self, symbol: str) -> Any:
-        """Return, once, the connection of an incomplete book; None if the book is complete."""
-        return self._incomplete.pop(symbol, None)
-
-    def deliver(self, result: Any) -> bool:
+    def deliver(self, result: Any, client: Any) -> bool:
         """Deliver what ccxt resolves a future with to its listener; return False if it is no stream's state."""
+        if isinstance(result, RecordedBook):
+            self.books.apply(result, self.received_ns, client)
+            return True
         for kind, delivery in self._deliveries:
             if isinstance(result, kind):
                 return delivery(result)
@@ -80,29 +60,6 @@ class Recorder:
 
     def _event(self, timestamp: int | None) -> EventTimes:
         return EventTimes(timestamp, self.received_ns or now_ns())
-
-    def _book(self, book: RecordedBook) -> bool:
-        symbol, nonce = book["symbol"] or self._symbol_of(book), book["nonce"]
-        listener = self._listeners.get((_BOOK, symbol, None))
-        if book.replaced:
-            bids, asks = book.levels()
-            if listener:
-                listener.book_reset(bids, asks, nonce, self._event(book["timestamp"]))
-        else:
-            bids, asks = book["bids"].take_changes(), book["asks"].take_changes()
-            if listener and (bids or asks or nonce != book.delivered_nonce):
-                listener.book_changed(bids, asks, nonce, self._event(book["timestamp"]))
-        book.delivered_nonce = nonce
-        return True
-
-    def _concerned(self, chain: BrokenChain) -> list[str]:
-        if chain.market_id is None:
-            return [symbol for action, symbol, _ in self._listeners if action == _BOOK and symbol is not None]
-        # A spot market and a future may share a name: then both are subscribed again.
-        return [market["symbol"] for market in self._ccxt.markets_by_id.get(chain.market_id, ())]
-
-    def _symbol_of(self, book: RecordedBook) -> str | None:
-        return next((symbol for symbol, known in self._ccxt.orderbooks.items() if known is book), None)
 
     def _cache(self, cache: Any) -> bool:
         # ccxt's own count of what was appended since it was last asked; it stands until the next append.
@@ -152,19 +109,26 @@ class Recorder:
         ]
 
     def _dict(self, result: dict[str, Any]) -> bool:
-        if result is self._ccxt.tickers.get(result.get("symbol")):
-            if listener := self._listeners.get((TICKER.name, result["symbol"], None)):
-                listener.ticker_changed(ticker_of(result), self._event(result.get("timestamp")))
-            return True
-        if any(result is known for known in (self._ccxt.balance, *self._ccxt.balance.values())):
-            # A difference, which ccxt takes for a balance where it knows none, is followed by the balance itself.
-            info = result.get("info")
-            difference = isinstance(info, dict) and info.get("e") in self._balance_difference_events
-            listener = self._listeners.get((BALANCE.name, None, None))
-            if listener and not difference:
-                listener.balance_changed(balances_of(result), self._event(result.get("timestamp")))
-            return True
-        return False
+        # Some exchanges resolve with the ticker, some with a map of tickers by symbol.
+        found = [ticker for ticker in (result, *result.values()) if self._is_ticker(ticker)]
+        for ticker in found:
+            if listener := self._listeners.get((TICKER.name, ticker["symbol"], None)):
+                listener.ticker_changed(ticker_of(ticker), self._event(ticker.get("timestamp")))
+        return bool(found) or self._balance(result)
+
+    def _is_ticker(self, value: Any) -> bool:
+        return isinstance(value, dict) and value is self._ccxt.tickers.get(value.get("symbol"), ...)
+
+    def _balance(self, result: dict[str, Any]) -> bool:
+        if not any(result is known for known in (self._ccxt.balance, *self._ccxt.balance.values())):
+            return False
+        # A difference, which ccxt takes for a balance where it knows none, is followed by the balance itself.
+        info = result.get("info")
+        difference = isinstance(info, dict) and info.get("e") in self._balance_difference_events
+        listener = self._listeners.get((BALANCE.name, None, None))
+        if listener and not difference:
+            listener.balance_changed(balances_of(result), self._event(result.get("timestamp")))
+        return True
 
 
 def _by_symbol(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

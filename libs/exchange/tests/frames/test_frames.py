@@ -1,0 +1,189 @@
+"""Every book that is shown as right is the exchange's, level by level, whatever happens to its frames."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from libs.exchange.tests.frames.binance import BinanceFutures, BinanceSpot
+from libs.exchange.tests.frames.bitfinex import Bitfinex
+from libs.exchange.tests.frames.bybit import BybitSpot
+from libs.exchange.tests.frames.coinbase import CoinbaseSpot
+from libs.exchange.tests.frames.gate import GateSpot
+from libs.exchange.tests.frames.kraken import KrakenSpot
+from libs.exchange.tests.frames.kucoin import KucoinSpot
+from libs.exchange.tests.frames.market import BookState, Market
+from libs.exchange.tests.frames.okx import OkxSpot
+from libs.exchange.tests.frames.player import NO_FAULTS, Dialect, Faults, Player, playing
+
+from millrace_core.book import OrderBook
+from millrace_core.config.common import Credentials
+from millrace_core.market import Level
+from millrace_exchange import EventTimes, Exchange, ExchangeError, open_exchange
+
+FRAMES = int(os.environ.get("MILLRACE_TEST_FRAMES", "1500"))
+"""Of each exchange; a million takes hours."""
+DIALECTS: list[type[Dialect]] = [
+    BinanceSpot,
+    BinanceFutures,
+    KucoinSpot,
+    BybitSpot,
+    OkxSpot,
+    KrakenSpot,
+    CoinbaseSpot,
+    GateSpot,
+    Bitfinex,
+]
+EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.exchange)
+
+
+class ComparingReader:
+    """Rebuilds the book, and compares it with the exchange's after each message."""
+
+    def __init__(self, player: Player) -> None:
+        self.book = OrderBook()
+        self.is_live = False
+        self.compared = 0
+        self.restarts = 0
+        self.wrong: list[str] = []
+        self._player = player
+        self._seen = 0
+        """The version that the book last was."""
+        self._changed = asyncio.Event()
+        self._broken = asyncio.Event()
+
+    def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
+        """Take a whole book, which may be older than the last one shown."""
+        self.book.replace(bids, asks, nonce)
+        self.is_live, self._seen = True, 0
+        self._compare("reset")
+
+    def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
+        """Take changed levels, if there is a book to change."""
+        if self.is_live:
+            self.book.apply(bids, asks, nonce)
+            self._compare("changed")
+
+    def book_broken(self, reason: str) -> None:
+        """Show the book as right no more."""
+        self.is_live = False
+        self._broken.set()
+
+    async def follow(self, exchange: Exchange) -> None:
+        """Follow the book, again after each failure, until cancelled."""
+        while True:
+            self._broken.clear()
+            following = asyncio.create_task(exchange.market.order_book(self._player.dialect.symbol, self))
+            broken = asyncio.create_task(self._broken.wait())
+            try:
+                await asyncio.wait({following, broken}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self.is_live = False
+                for task in (following, broken):
+                    task.cancel()
+                await asyncio.wait({following, broken})
+            if not following.cancelled() and not isinstance(error := following.exception(), ExchangeError):
+                raise error or AssertionError("a stream never returns")
+            self.restarts += 1
+
+    async def reached(self) -> None:
+        """Wait until the book is the exchange's own, of now."""
+        async with asyncio.timeout(20):
+            while not (self.is_live and self._is(self._player.market.state)):
+                self._changed.clear()
+                await self._changed.wait()
+
+    def _compare(self, how: str) -> None:
+        self.compared += 1
+        states = self._player.market.states
+        # The oldest that it may be: a state may come again, and the book may be behind.
+        first = max(0, self._seen - states[0].version) if self._player.dialect.is_numbered else 0
+        found = next((place for place in range(first, len(states)) if self._is(states[place])), None)
+        if found is None:
+            self.wrong.append(f"{how} after {self._seen}: {self._difference()}")
+        else:
+            self._seen = states[found].version
+        self._changed.set()
+
+    def _is(self, state: BookState) -> bool:
+        bids, asks = self.book.bids.levels(), self.book.asks.levels()
+        best = state.best(self._player.dialect.depth)
+        if not bids or not asks:
+            return False
+        # What a partial snapshot does not cover is not shown: what is shown is all there is down to its last level.
+        whole = self._player.dialect.depth is not None
+        right = (tuple(bids), tuple(asks)) == (best.bids, best.asks)
+        return right or (not whole and tuple(bids) == best.bids[: len(bids)] and tuple(asks) == best.asks[: len(asks)])
+
+    def _difference(self) -> str:
+        state = self._player.market.state.best(self._player.dialect.depth)
+        bids, asks = set(self.book.bids.levels()) ^ set(state.bids), set(self.book.asks.levels()) ^ set(state.asks)
+        return f"{len(bids)} bids, {len(asks)} asks differ from {state.version}; nonce {self.book.nonce}"
+
+
+@asynccontextmanager
+async def reading(player: Player) -> AsyncIterator[ComparingReader]:
+    """Follow the player's book through ccxt, whose markets are given instead of loaded."""
+    dialect = player.dialect
+    credentials = Credentials(urls={"base": player.url}, options=dialect.options)
+    exchange: Any = await open_exchange(dialect.exchange, credentials)
+    ccxt = exchange._caller.ccxt
+    ccxt.open()
+    ccxt.set_markets([ccxt.safe_market_structure(_market(dialect))])
+    reader = ComparingReader(player)
+    following = asyncio.create_task(reader.follow(exchange))
+    try:
+        yield reader
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+        await exchange.close()
+    assert following.cancelled(), following.exception()
+
+
+def _market(dialect: Dialect) -> dict[str, Any]:
+    kind = dialect.market.get("type", "spot")
+    return {
+        "id": dialect.market_id,
+        "lowercaseId": dialect.market_id.lower(),
+        "symbol": dialect.symbol,
+        "base": "BTC",
+        "quote": "USDT",
+        "baseId": "BTC",
+        "quoteId": "USDT",
+        "type": kind,
+        "spot": kind == "spot",
+        "contract": kind != "spot",
+        "active": True,
+        "precision": {"price": 0.1, "amount": 0.001},
+        "info": {},
+        **dialect.market,
+    }
+
+
+async def play(player: Player, reader: ComparingReader, faults: Faults, frames: int) -> None:
+    """Move the market for some frames, as fast as the reader follows, then let it catch up."""
+    player.faults = faults
+    end = player.frames + frames
+    while player.frames < end:
+        await player.move()
+        await asyncio.sleep(0)
+    player.faults = NO_FAULTS
+    caught_up = asyncio.create_task(reader.reached())
+    while not caught_up.done():
+        await player.move()
+        await asyncio.wait({caught_up}, timeout=0.02)
+    caught_up.result()
+
+
+@EVERY_DIALECT
+async def test_no_wrong_book_is_shown_whatever_happens_to_frames(dialect: type[Dialect]) -> None:
+    """Of all books shown between the faults none is wrong, and after them the book is the exchange's."""
+    async with playing(dialect(), Market(seed=7)) as player, reading(player) as reader:
+        await play(player, reader, NO_FAULTS, 10)
+        await play(player, reader, Faults(), FRAMES)
+    assert player.injected > FRAMES // 200
+    assert reader.compared > FRAMES // 4
+    assert reader.wrong == []
