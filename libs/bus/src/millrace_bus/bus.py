@@ -10,7 +10,7 @@ from millrace_bus.agents.configs import Configs
 from millrace_bus.agents.heartbeats import Heartbeats
 from millrace_bus.agents.plugins import Plugins
 from millrace_bus.agents.restarts import Restarts
-from millrace_bus.budget import DEFAULT_EGRESS, RequestBudget, SharedBudget
+from millrace_bus.budget import SharedBudget
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.calls import Calls
 from millrace_bus.connection.command_pool import CommandPool
@@ -29,6 +29,7 @@ from millrace_bus.requests.reader import RequestReader
 from millrace_bus.requests.sender import Requests
 from millrace_bus.writing.numbered import BeforeEpoch
 from millrace_bus.writing.writer import StreamWriter, WriterState
+from millrace_core.budget import DEFAULT_EGRESS, RequestBudget
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.names import AgentId, StreamName, Tenant

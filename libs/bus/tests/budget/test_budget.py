@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from millrace_bus import EmbeddedServer
-from millrace_bus.budget import Budget, Charge, LocalBudget, SharedBudget
+from millrace_bus.budget import SharedBudget
 from millrace_bus.connection.address import Address
+from millrace_core.budget import Budget, Charge, LocalBudget
 
 WINDOW_MS = 400
 _numbers = itertools.count()

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from millrace_bus import EmbeddedServer
-from millrace_bus.budget import Charge, SharedBudget
+from millrace_bus.budget import SharedBudget
 from millrace_bus.budget.shared import ANSWER_LIMIT_S
 from millrace_bus.connection.address import Address
+from millrace_core.budget import Charge
 
 _numbers = itertools.count()
 

@@ -8,8 +8,9 @@ from typing import Final
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
-from millrace_core.names import ExchangeId, Tenant
+from millrace_core.names import ExchangeId
 from millrace_exchange import Exchange, Retryable, open_exchange
 
 log = structlog.get_logger()
@@ -18,7 +19,7 @@ EAGER_S: Final = 4.0
 """Quick retries last this long while an exchange cannot be reached at first: it may just be starting."""
 EAGER: Final = BackoffPolicy(first_s=0.1, limit_s=0.3)
 
-_Key = tuple[Tenant, ExchangeId, str]
+_Key = tuple[str, ExchangeId, str]
 
 
 class _Shared:
@@ -61,18 +62,20 @@ class SharedExchanges:
         self._shared: dict[_Key, _Shared] = {}
 
     @asynccontextmanager
-    async def use(self, tenant: Tenant, exchange_id: ExchangeId, credentials: Credentials) -> AsyncIterator[Exchange]:
-        """Return the account's exchange, its markets loaded.
+    async def use(
+        self, exchange_id: ExchangeId, credentials: Credentials, budget: RequestBudget
+    ) -> AsyncIterator[Exchange]:
+        """Return the exchange of the account of the budget's tenant, its markets loaded.
 
         Raises:
             ExchangeError: it cannot be reached, or refuses the keys; the next use tries again.
             UnknownExchange: no adapter has an exchange of that id.
         """
-        key = (tenant, exchange_id, credentials.model_dump_json())
+        key = (budget.tenant, exchange_id, credentials.model_dump_json())
         shared = self._shared.setdefault(key, _Shared())
         shared.users += 1
         try:
-            yield await self._ready(shared, exchange_id, credentials)
+            yield await self._ready(shared, exchange_id, credentials, budget)
         finally:
             shared.users -= 1
             if not shared.users:
@@ -80,11 +83,13 @@ class SharedExchanges:
                 if shared.exchange is not None:
                     await asyncio.shield(shared.exchange.close())
 
-    async def _ready(self, shared: _Shared, exchange_id: ExchangeId, credentials: Credentials) -> Exchange:
+    async def _ready(
+        self, shared: _Shared, exchange_id: ExchangeId, credentials: Credentials, budget: RequestBudget
+    ) -> Exchange:
         # One at a time: a hundred units that start together ask for the markets once.
         async with shared.opening:
             if shared.exchange is None:
-                shared.exchange = await open_exchange(exchange_id, credentials)
+                shared.exchange = await open_exchange(exchange_id, credentials, budget)
             shared.check()
             await _prepared(shared.exchange, shared)
             return shared.exchange

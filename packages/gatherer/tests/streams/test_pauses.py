@@ -7,6 +7,7 @@ from typing import Any, NoReturn, cast
 import pytest
 
 from millrace_bus import Bus
+from millrace_core.budget import LocalBudget, RequestBudget
 from millrace_core.config.common import Credentials
 from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
@@ -110,7 +111,7 @@ async def test_units_that_start_together_ask_a_refusing_exchange_once(monkeypatc
     monkeypatch.setattr("millrace_gatherer.exchanges.open_exchange", opened)
 
     async def use() -> None:
-        async with shared.use(Tenant("T"), BINANCE, Credentials()):
+        async with shared.use(BINANCE, Credentials(), RequestBudget(LocalBudget(), tenant="T")):
             raise AssertionError("it refuses")
 
     failures = await asyncio.gather(*(use() for _ in range(3)), return_exceptions=True)

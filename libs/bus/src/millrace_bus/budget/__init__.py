@@ -1,7 +1,5 @@
-"""Request budgets: what was used of an exchange's limits, counted for every process that shares an address."""
+"""The request budget that all processes of an address share."""
 
-from millrace_bus.budget.budget import DEFAULT_EGRESS, Budget, Charge, RequestBudget, Verdict
-from millrace_bus.budget.local import LocalBudget
 from millrace_bus.budget.shared import SharedBudget
 
-__all__ = ["DEFAULT_EGRESS", "Budget", "Charge", "LocalBudget", "RequestBudget", "SharedBudget", "Verdict"]
+__all__ = ["SharedBudget"]

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from millrace_bus.budget.budget import Charge, Verdict
-from millrace_bus.budget.local import LocalBudget, monotonic_ms
 from millrace_bus.budget.script import SCRIPT, SHA
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.connection import Connection, ReplySink, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import BusError
+from millrace_core.budget.budget import Charge, Verdict
+from millrace_core.budget.local import LocalBudget, monotonic_ms
 from millrace_core.names import BUDGET_STOPS, budget_peers_key
 
 ANSWER_LIMIT_S: Final = 0.1

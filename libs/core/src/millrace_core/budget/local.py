@@ -4,7 +4,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 
-from millrace_bus.budget.budget import Charge, Pauses, Verdict
+from millrace_core.budget.budget import Charge, Pauses, Verdict
 
 
 def monotonic_ms() -> float:
