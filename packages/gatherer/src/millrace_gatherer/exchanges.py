@@ -30,25 +30,6 @@ class _Shared:
         self.opening = asyncio.Lock()
         self.eager_until = _now() + EAGER_S
         self.exchange: Exchange | None = None
-        self.refusal: Retryable | None = None
-        self.refused_until = 0.0
-
-    def refused(self, error: Retryable) -> None:
-        """Note that the exchange asked for a pause."""
-        self.refusal, self.refused_until = error, _now() + error.retry_after_s
-
-    def check(self) -> None:
-        """Ask nothing of an exchange that wants a pause: each further question may lengthen it.
-
-        Raises:
-            Retryable: the pause is not over; the error says how much of it is left.
-        """
-        left_ms = round((self.refused_until - _now()) * 1000)
-        if self.refusal is not None and left_ms > 0:
-            known = self.refusal
-            raise Retryable(
-                str(known), exchange=known.exchange, action=known.action, kind=known.kind, retry_after_ms=left_ms
-            )
 
 
 class SharedExchanges:
@@ -90,7 +71,6 @@ class SharedExchanges:
         async with shared.opening:
             if shared.exchange is None:
                 shared.exchange = await open_exchange(exchange_id, credentials, budget)
-            shared.check()
             await _prepared(shared.exchange, shared)
             return shared.exchange
 
@@ -103,7 +83,6 @@ async def _prepared(exchange: Exchange, shared: _Shared) -> None:
             await exchange.prepare()
         except Retryable as error:
             pause_s = backoff.failed()
-            shared.refused(error)
             if error.retry_after_ms or _now() + pause_s > shared.eager_until:
                 raise
             await asyncio.sleep(pause_s)
