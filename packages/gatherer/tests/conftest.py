@@ -56,6 +56,8 @@ class Line:
         self.url = ""
         self.treat: Callable[[str], str | None] = lambda frame: frame
         """What becomes of a frame from the exchange; None loses it."""
+        self.refuse: Callable[[str], web.Response | None] = lambda _path: None
+        """The answer to a request for a path that is not passed on; None passes it on."""
         self.refusals = 0
         """Number of requests that are still cut off, as if no server listened yet."""
         self.is_down = False
@@ -85,6 +87,8 @@ class Line:
             self.refusals = max(0, self.refusals - 1)
             request.transport.abort()
             return web.Response()
+        if (refusal := self.refuse(request.path)) is not None:
+            return refusal
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._relay(request)
         self.requests.append(request.path)

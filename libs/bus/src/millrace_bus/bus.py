@@ -10,6 +10,7 @@ from millrace_bus.agents.configs import Configs
 from millrace_bus.agents.heartbeats import Heartbeats
 from millrace_bus.agents.plugins import Plugins
 from millrace_bus.agents.restarts import Restarts
+from millrace_bus.budget import SharedBudget
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.calls import Calls
 from millrace_bus.connection.command_pool import CommandPool
@@ -28,6 +29,7 @@ from millrace_bus.requests.reader import RequestReader
 from millrace_bus.requests.sender import Requests
 from millrace_bus.writing.numbered import BeforeEpoch
 from millrace_bus.writing.writer import StreamWriter, WriterState
+from millrace_core.budget import DEFAULT_EGRESS, RequestBudget
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.names import AgentId, StreamName, Tenant
@@ -43,7 +45,7 @@ class Bus:
     rest; each is made when first needed.
     """
 
-    def __init__(self, url: str, address: Address, name: str, redis: CommandPool) -> None:
+    def __init__(self, url: str, address: Address, name: str, redis: CommandPool, egress: str) -> None:
         self.url = url
         """URL of the server, with the password, for subprocesses that connect too."""
         self._address, self._name, self._redis = address, name, redis
@@ -71,21 +73,25 @@ class Bus:
         """The executor's intents."""
         self.halts = Halts(redis.call)
         """Halts."""
+        self._budget = SharedBudget(address, f"{name}.budget")
+        self._egress = egress
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, url: str, *, name: str = "millrace") -> AsyncGenerator["Bus", None]:
+    async def connect(
+        cls, url: str, *, name: str = "millrace", egress: str = DEFAULT_EGRESS
+    ) -> AsyncGenerator["Bus", None]:
         """Return the bus of a Redis server: `redis://` or `rediss://[user:password@]host[:port][/db]`.
 
         Returns at once, whether or not the server can be reached: connections are made, and made again after
-        any outage, in the background. `name` is what `CLIENT LIST` shows. On leaving, pending messages are sent if that
-        is possible at once.
+        any outage, in the background. `name` is what `CLIENT LIST` shows. `egress` is the label of the address from
+        which requests to exchanges leave. On leaving, pending messages are sent if that is possible at once.
 
         Raises:
             InvalidName: the URL has another form.
         """
         address = Address.parse(url)
-        bus = cls(url, address, name, CommandPool(address, f"{name}.control"))
+        bus = cls(url, address, name, CommandPool(address, f"{name}.control"), egress)
         bus._publishing.start()
         try:
             yield bus
@@ -192,6 +198,10 @@ class Bus:
         """Return an agent's configuration, or None, now and at each change. Survives outages."""
         return self._configs.watch(agent)
 
+    def budget(self, tenant: Tenant) -> RequestBudget:
+        """Return a tenant's access to the request budgets of this process's address."""
+        return RequestBudget(self._budget, self._egress, tenant)
+
     async def put_config(self, agent: AgentId, text: str | bytes) -> None:
         """Write an agent's configuration."""
         await self._configs.put(agent, text)
@@ -259,6 +269,7 @@ class Bus:
         self.requests.close()
         await self._merger.close()
         self._outbox.flush()
+        await self._budget.close()
         for reconnecting in (self._subscriptions, self._reading, self._publishing):
             await reconnecting.close()
         await self._redis.close()

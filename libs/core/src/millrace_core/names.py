@@ -176,6 +176,31 @@ def halt_key(of: Tenant) -> str:
     return f"halt.{_tag(of)}"
 
 
+BUDGET_STOPS = "budget.stops"
+"""The channel on which a pause that an exchange asked for reaches every process at once."""
+
+
+def budget_key(exchange: str, owner: str, limit: str) -> str:
+    """Return the key of what was used of one of an exchange's limits, by an address or an account."""
+    return f"budget.{{{exchange}}}.{owner}.{limit}"
+
+
+def budget_peers_key(exchange: str) -> str:
+    """Return the key of the sorted set of processes that send requests to an exchange."""
+    return f"budget.{{{exchange}}}.peers"
+
+
+def egress(text: str) -> str:
+    """Check that a text may name the address from which requests leave.
+
+    Raises:
+        InvalidName: it is longer than 64 or holds other than letters, digits, `_`, `-`.
+    """
+    if not _TENANT.fullmatch(text):
+        raise InvalidName(text, "an egress: 1 to 64 of A-Z a-z 0-9 _ -")
+    return text
+
+
 def _tag(of: Tenant) -> str:
     """Return a tenant as a hash tag: a Redis cluster keeps all keys with the same tag in one slot."""
     return f"{{{of}}}"

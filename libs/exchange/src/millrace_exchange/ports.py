@@ -9,6 +9,7 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from millrace_core.market import Balances, Candle, Trade
@@ -24,6 +25,7 @@ from millrace_exchange.listeners import (
     TradesListener,
 )
 from millrace_exchange.profile import ExchangeProfile
+from millrace_exchange.request_gate import Gauge
 
 
 class Acknowledgement(NamedTuple):
@@ -171,6 +173,12 @@ class Exchange(Protocol):
 
         Raises:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
+        """
+
+    def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
+        """Report what is left of the exchange's limits, while the context lasts.
+
+        `gauge` takes `left.<limit>`, and `pausedUntil`: ms, 0 while requests are sent.
         """
 
     async def close(self) -> None:

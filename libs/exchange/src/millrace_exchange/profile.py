@@ -166,6 +166,10 @@ class History:
     """ccxt parameters of that question, to which the id is added as `fromId`."""
 
 
+CONNECT: Final = "connect"
+"""The action of opening a socket."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """One limit of requests: at most `weight` in `window_ms`."""
@@ -175,8 +179,22 @@ class RateLimit:
     scope: Literal["ip", "account"]
     weight: int
     window_ms: int
+    counts: Literal["weight", "requests"] = "weight"
+    """Whether a request counts by its weight or as one."""
     actions: frozenset[str] = frozenset()
-    """The actions that it counts; empty for all."""
+    """The actions that it counts; empty for all, of an account's limit for all that need a key."""
+    used_header: str | None = None
+    """Header of every answer that says how much the exchange has counted in the current window."""
+    remaining_header: str | None = None
+    """The same for what is left."""
+    error_code: str | None = None
+    """Code of a refusal that concerns this limit alone; any other refusal concerns the address."""
+
+    def counts_action(self, action: str) -> bool:
+        """Tell whether it counts an action."""
+        if self.actions:
+            return action in self.actions
+        return self.scope == "ip" or action not in PUBLIC_ACTIONS | {CONNECT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,9 +203,12 @@ class RequestLimits:
 
     limits: tuple[RateLimit, ...] = ()
     weights: Mapping[str, int] = field(default_factory=dict)
-    """Weight of one request by ccxt's unified action, such as `createOrder`; 1 where not named."""
-    retry_after_header: str | None = "Retry-After"
-    """Header that says, in s, how long to wait; None if the exchange has another one, or none."""
+    """Weight of one request by ccxt's unified action, such as `createOrder`; 1 where not named, 0 of a socket."""
+    weight_per_cost: int | None = None
+    """Weight of a cost of 1 in ccxt's table of endpoints; None if the costs stand for no weight, so that ccxt paces
+    each endpoint by itself."""
+    reset_ms_header: str | None = None
+    """Header of a refusal that says, in ms, how long to wait. `Retry-After` needs no mention: it is always obeyed."""
     ban_ms: int = 10_000
     """Pause after a refusal that names none."""
 
@@ -195,7 +216,9 @@ class RequestLimits:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceLimits:
     """Longest accepted silence of a stream, ms, until its usual silence is known; None if silence proves nothing then.
-    Chosen by millrace."""
+
+    Chosen by millrace.
+    """
 
     order_book_ms: int | None = 30_000
     trades_ms: int | None = None

@@ -111,19 +111,6 @@ def test_a_question_is_never_in_doubt(action: str) -> None:
     assert type(classify(BINANCE, action, ccxt.RequestTimeout("slow"))) is Retryable
 
 
-def test_a_limit_says_how_long_to_wait() -> None:
-    """The exchange's own word comes first, else there is a cautious one; a wrong clock need not wait."""
-    limited = ccxt.DDoSProtection("429")
-    stated, unstated = (classify(BINANCE, "createOrder", limited, retry_after_ms=ms) for ms in (7_000, None))
-    clock = classify(BINANCE, "createOrder", ccxt.InvalidNonce("-1021"))
-    assert isinstance(stated, Retryable)
-    assert stated.retry_after_ms == 7_000
-    assert isinstance(unstated, Retryable)
-    assert unstated.retry_after_ms == BINANCE.requests.ban_ms
-    assert isinstance(clock, Retryable)
-    assert clock.retry_after_ms == 0
-
-
 def test_only_a_lost_connection_may_be_replaced_by_another() -> None:
     """What was not sent because the connection broke may go over another one; a limit or a timeout may not."""
     for error, may_go_elsewhere in (

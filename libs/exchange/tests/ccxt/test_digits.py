@@ -22,6 +22,7 @@ from millrace_exchange.ccxt.market_rules import CcxtMarketRules
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, Digits, decided
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
 from millrace_exchange.profiles import profile_of
+from millrace_exchange.request_gate import RequestGate
 from millrace_simulator.config import DEMO_ACCOUNT, Limits, SimulatorConfig
 from millrace_simulator.server import Server, serve
 from millrace_simulator.venue.rules import SymbolRules
@@ -184,7 +185,8 @@ def market(tick: float, info: object) -> dict[str, Any]:
 
 def test_ccxt_reads_a_decided_decimal_as_its_digits() -> None:
     """Ccxt's modules read an order's fields as text or numbers: a decimal would be nothing to them, and so be sent."""
-    ccxt = recorded(load_exchange("hyperliquid"))({"apiKey": "key"}, profile_of(ExchangeId("hyperliquid")))
+    profile = profile_of(ExchangeId("hyperliquid"))
+    ccxt = recorded(load_exchange("hyperliquid"))({"apiKey": "key"}, profile, RequestGate(profile))
     order = {"price": Digits("0.00005")}
     with decided(Decimal("0.00005")):
         assert ccxt.safe_string(order, "price") == "0.00005"

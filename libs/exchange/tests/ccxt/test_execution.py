@@ -15,6 +15,7 @@ from millrace_exchange import Rejected, Retryable
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
 from millrace_exchange.profile import ClientOrderIds, ExchangeProfile, History, HistoryWindow
+from millrace_exchange.request_gate import RequestGate
 
 SYMBOL = "A/B"
 NO_PARAMS: Mapping[str, int] = MappingProxyType({})
@@ -22,8 +23,6 @@ NO_PARAMS: Mapping[str, int] = MappingProxyType({})
 
 class Answers:
     """What ccxt answers."""
-
-    last_response_headers: dict[str, str] = {}
 
     def __init__(self, trades: Sequence[int] = (), *, width_ms: int = 1, newest: bool = False) -> None:
         self.asked: list[int | None] = []
@@ -70,7 +69,7 @@ def client(ccxt: Answers, window: HistoryWindow = NOTHING, ids: ClientOrderIds =
         history=History(own_trades=window),
         client_order_ids=ids,
     )
-    return CcxtExecutionClient(CcxtCaller(ccxt, profile, has_keys=True))
+    return CcxtExecutionClient(CcxtCaller(ccxt, profile, RequestGate(profile), has_keys=True))
 
 
 async def test_an_answer_without_an_id_does_not_prove_an_order() -> None:
@@ -138,6 +137,6 @@ async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
     profile = ExchangeProfile(
         exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit="amend", edit_amount="remaining"
     )
-    account = CcxtExecutionClient(CcxtCaller(filled, profile, has_keys=True))
+    account = CcxtExecutionClient(CcxtCaller(filled, profile, RequestGate(profile), has_keys=True))
     with pytest.raises(Rejected, match="4 are filled"):
         await account.edit_order(EditPayload(symbol=SYMBOL, order_id="1", amount_base=Decimal(4)), "new")

@@ -11,13 +11,14 @@ from millrace_core.requests import CreatePayload, EditPayload
 from millrace_exchange import Rejected
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
+from millrace_exchange.request_gate import RequestGate
 
 
 class Client(CcxtExecutionClient):
     """The adapter over a recorded ccxt, which knows one order: 4 of 10 are filled."""
 
     def __init__(self, recorded: Any) -> None:
-        super().__init__(CcxtCaller(recorded.ccxt, recorded.profile, has_keys=True))
+        super().__init__(CcxtCaller(recorded.ccxt, recorded.profile, RequestGate(recorded.profile), has_keys=True))
         self.order = Order(
             id="1",
             symbol=recorded.symbol,

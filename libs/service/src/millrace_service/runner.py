@@ -49,7 +49,7 @@ async def run_agent(
         Exception: whatever the agent's `started` or `stopped` raised.
         ForkServerEnded: the fork server has ended, and its workers with it.
     """
-    async with Bus.connect(settings.redis_url, name=f"{agent.kind}-{settings.agent_id}") as bus:
+    async with Bus.connect(settings.redis_url, name=f"{agent.kind}-{settings.agent_id}", egress=settings.egress) as bus:
         due = asyncio.Event()
         errors = ErrorLog()
         status = AgentStatus(agent.kind, settings.agent_id, errors, due.set)

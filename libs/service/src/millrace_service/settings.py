@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from millrace_bus.connection.address import Address
+from millrace_core.budget import DEFAULT_EGRESS
 from millrace_core.errors import InvalidName
-from millrace_core.names import AgentId, agent_id, config_key
+from millrace_core.names import AgentId, agent_id, config_key, egress
 from millrace_service.encryption import parse_key
 from millrace_service.errors import SettingsInvalid
 
@@ -34,6 +35,8 @@ class Settings:
     """32 bytes that decrypt `enc:…` texts; None if there is no key."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder for the files of a service."""
+    egress: str = DEFAULT_EGRESS
+    """Label of the address from which requests to exchanges leave: processes with the same one share its limits."""
     parent: int | None = None
     """End with the process that has this id and started this one; 0 if its id is unknown, None to outlive it."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +62,7 @@ def read_settings(
         log_format=cast("LogFormat", _one_of(LogFormat, "log_format", values.get("log_format", "auto"))),
         secret_key=read_secret_key(environ, values.get("secret_key_file")),
         data_dir=Path(values.get("data_dir", DEFAULT_DATA_DIR)),
+        egress=_egress(values.get("egress", DEFAULT_EGRESS)),
         parent=given["die_with_parent"],
         options={_variable(name): text for name in map(_attribute, options) if (text := given[name])},
     )
@@ -93,6 +97,7 @@ def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
         "log-format": "console, json or auto (default): console on a terminal",
         "secret-key-file": "file that holds the key of enc:… secrets (or the key itself in MILLRACE_SECRET_KEY)",
         "data-dir": f"folder for files (default {DEFAULT_DATA_DIR})",
+        "egress": f"label of the address that processes share towards exchanges (default {DEFAULT_EGRESS})",
     }
     for name, text in (ours | dict(options)).items():
         parser.add_argument(f"--{name}", help=f"{text} [{_variable(_attribute(name))}]")
@@ -134,6 +139,13 @@ def _redis_url(url: str) -> str:
     except InvalidName as error:
         raise SettingsInvalid(f"--redis-url or MILLRACE_REDIS_URL: {error}") from error
     return url
+
+
+def _egress(text: str) -> str:
+    try:
+        return egress(text)
+    except InvalidName as error:
+        raise SettingsInvalid(f"--egress or MILLRACE_EGRESS: {error}") from error
 
 
 def _one_of(allowed: object, attribute: str, text: str) -> str:

@@ -37,5 +37,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         if self._bus is None:
             raise RuntimeError("the agent has not started")
         name = unit_config.name
-        async with self._exchanges.use(name.tenant, name.exchange, unit_config.credentials) as exchange:
-            await run_stream(stream_of(unit_config, exchange, self._bus, health))
+        budget = self._bus.budget(name.tenant)
+        async with self._exchanges.use(name.exchange, unit_config.credentials, budget) as exchange:
+            with exchange.reporting(health.gauge):
+                await run_stream(stream_of(unit_config, exchange, self._bus, health))

@@ -8,8 +8,9 @@ from typing import Final
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
-from millrace_core.names import ExchangeId, Tenant
+from millrace_core.names import ExchangeId
 from millrace_exchange import Exchange, Retryable, open_exchange
 
 log = structlog.get_logger()
@@ -18,7 +19,7 @@ EAGER_S: Final = 4.0
 """Quick retries last this long while an exchange cannot be reached at first: it may just be starting."""
 EAGER: Final = BackoffPolicy(first_s=0.1, limit_s=0.3)
 
-_Key = tuple[Tenant, ExchangeId, str]
+_Key = tuple[str, ExchangeId, str]
 
 
 class _Shared:
@@ -29,25 +30,6 @@ class _Shared:
         self.opening = asyncio.Lock()
         self.eager_until = _now() + EAGER_S
         self.exchange: Exchange | None = None
-        self.refusal: Retryable | None = None
-        self.refused_until = 0.0
-
-    def refused(self, error: Retryable) -> None:
-        """Note that the exchange asked for a pause."""
-        self.refusal, self.refused_until = error, _now() + error.retry_after_s
-
-    def check(self) -> None:
-        """Ask nothing of an exchange that wants a pause: each further question may lengthen it.
-
-        Raises:
-            Retryable: the pause is not over; the error says how much of it is left.
-        """
-        left_ms = round((self.refused_until - _now()) * 1000)
-        if self.refusal is not None and left_ms > 0:
-            known = self.refusal
-            raise Retryable(
-                str(known), exchange=known.exchange, action=known.action, kind=known.kind, retry_after_ms=left_ms
-            )
 
 
 class SharedExchanges:
@@ -61,18 +43,20 @@ class SharedExchanges:
         self._shared: dict[_Key, _Shared] = {}
 
     @asynccontextmanager
-    async def use(self, tenant: Tenant, exchange_id: ExchangeId, credentials: Credentials) -> AsyncIterator[Exchange]:
-        """Return the account's exchange, its markets loaded.
+    async def use(
+        self, exchange_id: ExchangeId, credentials: Credentials, budget: RequestBudget
+    ) -> AsyncIterator[Exchange]:
+        """Return the exchange of the account of the budget's tenant, its markets loaded.
 
         Raises:
             ExchangeError: it cannot be reached, or refuses the keys; the next use tries again.
             UnknownExchange: no adapter has an exchange of that id.
         """
-        key = (tenant, exchange_id, credentials.model_dump_json())
+        key = (budget.tenant, exchange_id, credentials.model_dump_json())
         shared = self._shared.setdefault(key, _Shared())
         shared.users += 1
         try:
-            yield await self._ready(shared, exchange_id, credentials)
+            yield await self._ready(shared, exchange_id, credentials, budget)
         finally:
             shared.users -= 1
             if not shared.users:
@@ -80,12 +64,13 @@ class SharedExchanges:
                 if shared.exchange is not None:
                     await asyncio.shield(shared.exchange.close())
 
-    async def _ready(self, shared: _Shared, exchange_id: ExchangeId, credentials: Credentials) -> Exchange:
+    async def _ready(
+        self, shared: _Shared, exchange_id: ExchangeId, credentials: Credentials, budget: RequestBudget
+    ) -> Exchange:
         # One at a time: a hundred units that start together ask for the markets once.
         async with shared.opening:
             if shared.exchange is None:
-                shared.exchange = await open_exchange(exchange_id, credentials)
-            shared.check()
+                shared.exchange = await open_exchange(exchange_id, credentials, budget)
             await _prepared(shared.exchange, shared)
             return shared.exchange
 
@@ -98,7 +83,6 @@ async def _prepared(exchange: Exchange, shared: _Shared) -> None:
             await exchange.prepare()
         except Retryable as error:
             pause_s = backoff.failed()
-            shared.refused(error)
             if error.retry_after_ms or _now() + pause_s > shared.eager_until:
                 raise
             await asyncio.sleep(pause_s)

@@ -12,7 +12,6 @@ from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import Exchange, Retryable
 from millrace_exchange.profile import ExchangeProfile
-from millrace_gatherer.exchanges import SharedExchanges
 from millrace_gatherer.streams import run_stream
 from millrace_gatherer.streams.following import reconcile
 from millrace_gatherer.streams.ticker import TickerStream
@@ -98,21 +97,3 @@ async def test_a_wake_does_not_shorten_the_pause() -> None:
     assert await exchange.pause_s() >= PAUSE_S
     asking.cancel()
     await asyncio.wait({asking})
-
-
-async def test_units_that_start_together_ask_a_refusing_exchange_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of them fails with what is left of the pause, so that the supervisor leaves all of them alone."""
-    exchange, shared = LimitedExchange(), SharedExchanges()
-
-    async def opened(*_: Any) -> LimitedExchange:
-        return exchange
-
-    monkeypatch.setattr("millrace_gatherer.exchanges.open_exchange", opened)
-
-    async def use() -> None:
-        async with shared.use(Tenant("T"), BINANCE, Credentials()):
-            raise AssertionError("it refuses")
-
-    failures = await asyncio.gather(*(use() for _ in range(3)), return_exceptions=True)
-    assert len(exchange.asked_s) == 1
-    assert all(isinstance(failure, Retryable) and 0 < failure.retry_after_ms <= 1_500 for failure in failures)

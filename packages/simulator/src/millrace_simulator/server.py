@@ -30,6 +30,7 @@ DEFAULT_HOST = "127.0.0.1"
 SHUTDOWN_TIMEOUT_S = 0.5
 """How long requests under way may take once the server stops."""
 BACKLOG = 1024
+_LARGEST = 2**31 - 1
 
 
 class Server:
@@ -130,9 +131,14 @@ def _application(exchange: Exchange, market: Market, config: SimulatorConfig) ->
 
 
 def _rules(limits: Limits) -> tuple[RateLimit, ...]:
+    """Return the limits as exchangeInfo shows them; the largest number for each where none is enforced."""
+
+    def shown(limit: int) -> int:
+        return limit if limits.enforce else _LARGEST
+
     return (
-        RateLimit("REQUEST_WEIGHT", "MINUTE", 1, limits.weight_per_minute),
-        RateLimit("ORDERS", "SECOND", 10, limits.orders_per_10_seconds),
-        RateLimit("ORDERS", "DAY", 1, limits.orders_per_day),
-        RateLimit("RAW_REQUESTS", "MINUTE", 5, limits.raw_requests_per_5_minutes),
+        RateLimit("REQUEST_WEIGHT", "MINUTE", 1, shown(limits.weight_per_minute)),
+        RateLimit("ORDERS", "SECOND", 10, shown(limits.orders_per_10_seconds)),
+        RateLimit("ORDERS", "DAY", 1, shown(limits.orders_per_day)),
+        RateLimit("RAW_REQUESTS", "MINUTE", 5, shown(limits.raw_requests_per_5_minutes)),
     )

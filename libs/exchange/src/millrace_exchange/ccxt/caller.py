@@ -8,11 +8,12 @@ from typing import Any, Final, NoReturn
 from aiohttp import ClientError
 from ccxt.base.errors import BaseError
 
-from millrace_exchange.ccxt.classification import classify
-from millrace_exchange.ccxt.recording.recorded_exchange import Sending, sending
+from millrace_exchange.ccxt.classification import classify, is_limit
+from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.ccxt.settings import TIMEOUT_MS
-from millrace_exchange.errors import ExchangeError
+from millrace_exchange.errors import ExchangeError, Retryable
 from millrace_exchange.profile import ExchangeProfile
+from millrace_exchange.request_gate import RequestGate
 
 # What ccxt lets through beside its own errors: the network's, and what its parsers stumble over when an answer is
 # not of the form that they expect. All of these may stand for an order that was placed.
@@ -34,9 +35,10 @@ _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
 class CcxtCaller:
     """Calls one ccxt instance. The parts of the adapter share it, and nothing else."""
 
-    def __init__(self, ccxt: Any, profile: ExchangeProfile, *, has_keys: bool) -> None:
+    def __init__(self, ccxt: Any, profile: ExchangeProfile, gate: RequestGate, *, has_keys: bool) -> None:
         self.ccxt = ccxt
         self.profile = profile
+        self.gate = gate
         self.has_keys = has_keys
 
     async def load_markets(self) -> None:
@@ -44,21 +46,27 @@ class CcxtCaller:
         await self.call("loadMarkets", self.ccxt.load_markets)
 
     async def call(
-        self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any, timed: Sending | None = None
+        self,
+        action: str,
+        method: Callable[..., Awaitable[Any]],
+        *arguments: Any,
+        timed: Sending | None = None,
+        over_socket: bool = False,
     ) -> Any:
         """Await one of ccxt's methods; `timed` records when the request left.
+
+        A method that sends its request `over_socket` passes the gate here; every REST call does so by itself.
 
         Raises:
             Retryable, Rejected, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
         """
         timed = timed or Sending()
-        token = sending.set(timed)
-        try:
-            with self._classified(action, timed):
-                async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+        with self._classified(action, timed):
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                if over_socket:
+                    await self.gate.enter(action)
+                with timed.of(action):
                     return await method(*arguments)
-        finally:
-            sending.reset(token)
 
     async def follow(self, action: str, watch: Callable[..., Awaitable[Any]], *arguments: Any) -> NoReturn:
         """Await one of ccxt's streams; if it returns, await it again.
@@ -66,9 +74,12 @@ class CcxtCaller:
         Raises:
             Retryable, Rejected, Fatal: why it broke.
         """
-        with self._classified(action, Sending()):
-            while True:
-                await watch(*arguments)
+        following = Sending()
+        with self._classified(action, following):
+            await self.gate.enter(action, 0)
+            with following.of(action):
+                while True:
+                    await watch(*arguments)
 
     @contextmanager
     def _classified(self, action: str, timed: Sending) -> Iterator[None]:
@@ -83,15 +94,16 @@ class CcxtCaller:
             raise self._classify(action, error, timed) from error
 
     def _classify(self, action: str, error: BaseException, timed: Sending) -> ExchangeError:
-        sent = timed.at_ns is not None
-        return classify(self.profile, action, error, sent=sent, retry_after_ms=self._retry_after_ms())
-
-    def _retry_after_ms(self) -> int | None:
-        if (wanted := self.profile.requests.retry_after_header) is None:
-            return None
-        headers = self.ccxt.last_response_headers or {}
-        value = next((value for name, value in headers.items() if name.lower() == wanted.lower()), "")
-        return int(value) * 1000 if value.isdecimal() else None
+        if error.args and isinstance(error.args[0], Retryable):
+            # A socket that the gate held back: ccxt calls it a failure of the network.
+            return error.args[0]
+        classified = classify(self.profile, action, error, sent=timed.at_ns is not None)
+        if not isinstance(classified, Retryable):
+            return classified
+        if is_limit(error):
+            self.gate.refused(action)
+        classified.retry_after_ms = self.gate.stopped_ms(action)
+        return classified
 
 
 def was_cancelled() -> bool:

@@ -10,7 +10,7 @@ exchange's own codes are `error_rules` of its profile and come first; then, as s
         OperationFailed                                                 OutcomeUnknown
     DuplicateOrderId, InvalidOrder with "duplicate"                     OutcomeUnknown: an earlier attempt is there
     InvalidNonce                                                        Retryable, once the clock is right
-    DDoSProtection (429, 418), RateLimitExceeded                        Retryable after the exchange's own pause
+    DDoSProtection (429, 418), RateLimitExceeded                        Retryable after a pause (`request_gate`)
     AuthenticationError                                                 Fatal
     InsufficientFunds, BadSymbol, ArgumentsRequired, a mapped InvalidOrder, …  Rejected
 """
@@ -70,11 +70,9 @@ def classify(
     error: BaseException,
     *,
     sent: bool = True,
-    retry_after_ms: int | None = None,
 ) -> ExchangeError:
-    """Return the classified error for an exception of ccxt.
+    """Return the classified error for an exception of ccxt; `sent` says whether the request had been sent.
 
-    `sent` says whether the request had been sent; `retry_after_ms` is the pause that the exchange asked for.
     A query (`fetch…`, `load…`, `watch…`) changes nothing, so it is never `OutcomeUnknown`.
     """
     kind = type(error).__name__
@@ -90,12 +88,16 @@ def classify(
             exchange=profile.exchange,
             action=action,
             kind=kind,
-            retry_after_ms=_retry_after_ms(profile, error, retry_after_ms),
             is_disconnected=_is_disconnected(error),
         )
     if error_class is Rejected and isinstance(error, ccxt.OrderNotFound):
         error_class = OrderNotFound
     return error_class(text, exchange=profile.exchange, action=action, kind=kind)
+
+
+def is_limit(error: BaseException) -> bool:
+    """Tell whether the exchange refused a request because a limit was broken, as far as ccxt knows its code."""
+    return isinstance(error, _LIMITED)
 
 
 def redacted(text: str) -> str:
@@ -144,7 +146,7 @@ def _at(path: str, answer: Any) -> Any:
 def _by_class(error: BaseException) -> type[ExchangeError]:
     if _is_duplicate(error):
         return OutcomeUnknown
-    if isinstance(error, _LIMITED):
+    if is_limit(error):
         return Retryable
     if isinstance(error, _REJECTED):
         return Rejected
@@ -172,9 +174,3 @@ def _never_connected(error: BaseException) -> bool:
 def _is_disconnected(error: BaseException) -> bool:
     # Limits, wrong clocks and timeouts are subclasses: over another connection they would be no better.
     return type(error) is ccxt.NetworkError
-
-
-def _retry_after_ms(profile: ExchangeProfile, error: BaseException, asked_ms: int | None) -> int:
-    if not isinstance(error, _LIMITED):
-        return 0
-    return asked_ms if asked_ms is not None else profile.requests.ban_ms

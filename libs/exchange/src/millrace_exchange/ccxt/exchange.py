@@ -1,8 +1,10 @@
 """One open exchange: a ccxt instance of ours, and the ports over it."""
 
 import asyncio
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
 from millrace_exchange.ccxt.caller import CcxtCaller
@@ -11,9 +13,10 @@ from millrace_exchange.ccxt.feeds import CcxtAccountFeed, CcxtMarketFeed
 from millrace_exchange.ccxt.loading import load_exchange
 from millrace_exchange.ccxt.market_rules import CcxtMarketRules
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
-from millrace_exchange.ccxt.settings import constructor_settings, overridden_urls
+from millrace_exchange.ccxt.settings import constructor_settings, gate_of, overridden_urls
 from millrace_exchange.errors import ExchangeError, Fatal
 from millrace_exchange.profiles import profile_of
+from millrace_exchange.request_gate import Gauge
 
 _CLOSE_TIMEOUT_S: Final = 1.0
 
@@ -40,7 +43,7 @@ class CcxtExchange:
         await caller.load_markets()
         if caller.has_keys and self.profile.order_transport == "websocket":
             try:
-                await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws)
+                await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws, over_socket=True)
             except Fatal:
                 raise
             except ExchangeError as error:
@@ -62,9 +65,17 @@ class CcxtExchange:
                 await session.close()
             await ccxt.close_connector()
 
+    def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
+        """Report what is left of the exchange's limits, while the context lasts."""
+        return self._caller.gate.reporting(gauge)
 
-async def open_ccxt_exchange(exchange_id: str, credentials: Credentials) -> CcxtExchange:
+
+async def open_ccxt_exchange(
+    exchange_id: str, credentials: Credentials, budget: RequestBudget | None = None
+) -> CcxtExchange:
     """Return an exchange with its settings applied; nothing is sent to it yet.
+
+    Without a `budget` it counts its requests for itself alone.
 
     The first of an exchange's id takes about half a second to import, in a thread.
 
@@ -73,9 +84,10 @@ async def open_ccxt_exchange(exchange_id: str, credentials: Credentials) -> Ccxt
     """
     loaded: Any = await asyncio.to_thread(load_exchange, exchange_id)
     profile = profile_of(ExchangeId(exchange_id))
-    ccxt = recorded(loaded)(constructor_settings(credentials, profile), profile)
+    gate = gate_of(profile, credentials, budget)
+    ccxt = recorded(loaded)(constructor_settings(credentials, profile), profile, gate)
     if credentials.test:
         ccxt.set_sandbox_mode(True)
     ccxt.urls = overridden_urls(ccxt.urls, credentials.urls)
     profile = profile.accepting_for(int(ccxt.options.get("recvWindow", 0)))
-    return CcxtExchange(CcxtCaller(ccxt, profile, has_keys=bool(credentials.api_key)))
+    return CcxtExchange(CcxtCaller(ccxt, profile, gate, has_keys=bool(credentials.api_key)))

@@ -19,7 +19,7 @@ from millrace_exchange.ccxt.order_arguments import (
 )
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.recording.digits import decided
-from millrace_exchange.ccxt.recording.recorded_exchange import Sending
+from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import OrderNotFound, Rejected, Retryable
 from millrace_exchange.ports import Acknowledgement
 from millrace_exchange.profile import ExchangeProfile
@@ -142,16 +142,18 @@ class CcxtExecutionClient(CcxtOrderQueries):
         ccxt = self._caller.ccxt
         if self._caller.profile.order_transport == "websocket":
             try:
-                return await self._send(action, getattr(ccxt, f"{method}_ws"), *arguments)
+                return await self._send(action, getattr(ccxt, f"{method}_ws"), *arguments, over_socket=True)
             except Retryable as error:
                 # A limit or a wrong clock would only be reported again over REST.
                 if not error.is_disconnected:
                     raise
         return await self._send(action, getattr(ccxt, method), *arguments)
 
-    async def _send(self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any) -> Acknowledgement:
+    async def _send(
+        self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any, over_socket: bool = False
+    ) -> Acknowledgement:
         timed = Sending()
-        answer = await self._caller.call(action, method, *arguments, timed=timed)
+        answer = await self._caller.call(action, method, *arguments, timed=timed, over_socket=over_socket)
         acknowledged_ns = now_ns()
         if (error := classify_answer(self._caller.profile, action, answer)) is not None:
             raise error

@@ -1,10 +1,13 @@
 """Converts an account's settings to those of a ccxt instance."""
 
-from typing import Any
+import hashlib
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
 from millrace_exchange.profile import ExchangeProfile
+from millrace_exchange.request_gate import RequestGate
 
 TIMEOUT_MS = 15_000
 """For REST calls and for answers over WebSocket. Binance itself answers within 10 s or not at all."""
@@ -12,6 +15,7 @@ KEEP_ALIVE_MS = 15_000
 """A ping is sent this often, and a connection that missed two answers is dropped."""
 BASE = "base"
 """In `urls`: one address for every REST and WebSocket URL of the exchange; their paths stay."""
+_ACCOUNT_DIGITS: Final = 16
 
 Tree = dict[str, Any]
 
@@ -52,6 +56,19 @@ def _options(credentials: Credentials, profile: ExchangeProfile) -> Tree:
         # One address is one server, and such servers are spot markets: ccxt would ask it for the others too.
         options |= {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
     return options
+
+
+def gate_of(profile: ExchangeProfile, credentials: Credentials, budget: RequestBudget | None) -> RequestGate:
+    """Return the gate for an account's requests, or the public's.
+
+    A test network and every other address count apart. The key itself stays out of Redis.
+    """
+    place = f"{profile.exchange}{'-test' if credentials.test else ''}"
+    if base := credentials.urls.get(BASE):
+        place += f"@{urlsplit(str(base)).netloc}"
+    key = credentials.api_key
+    account = hashlib.sha256(key.encode()).hexdigest()[:_ACCOUNT_DIGITS] if key else None
+    return RequestGate(profile, budget, place=place, account=account)
 
 
 def overridden_urls(urls: Tree, overrides: Tree) -> Tree:

@@ -1,42 +1,26 @@
 """Requests over a socket that ccxt paces and remembers as if they were subscriptions."""
 
-import asyncio
-import time
-from collections import deque
 from typing import Any
 
-from millrace_exchange.profile import ExchangeProfile, RateLimit
+from millrace_exchange.profile import ExchangeProfile
 
 
-def prepare_client(profile: ExchangeProfile, url: str, client: Any) -> None:
-    """Send requests over an exchange's WebSocket API as fast as it accepts them, and forget them once answered.
+def prepare_client(profile: ExchangeProfile, url: str, client: Any) -> bool:
+    """Forget the requests over an exchange's WebSocket API once they are answered, and do not pace them.
 
-    Sockets of subscriptions keep ccxt's ways.
+    Their pace is the gate's: ccxt charges every message to any socket what a subscription costs (5 messages a second on
+    Binance), so after 240 orders within a minute it would silently hold the next back for the rest of it. Sockets of
+    subscriptions keep ccxt's ways. Returns whether the socket is one for requests.
     """
-    if profile.request_socket is not None and profile.request_socket in url:
-        client.throttle = Window(next(limit for limit in profile.requests.limits if limit.scope == "ip"))
-        _forget_answered(client)
+    if profile.request_socket is None or profile.request_socket not in url:
+        return False
+    client.throttle = _no_pace
+    _forget_answered(client)
+    return True
 
 
-class Window:
-    """Sliding window: lets a limit's number of requests through at once, each further one as soon as it may go.
-
-    ccxt charges every message to any socket what a subscription costs (5 messages a second on Binance): after 240
-    orders within a minute it would silently hold the next back for the rest of it, and it sums up the whole minute for
-    each message. An exchange that refuses an order says so at once.
-    """
-
-    def __init__(self, limit: RateLimit) -> None:
-        self._window_s = limit.window_ms / 1000
-        self._let_through: deque[float] = deque(maxlen=limit.weight)
-
-    async def __call__(self, _cost: float | None = None) -> None:
-        """Wait until the next request may go out."""
-        before, now = self._let_through, time.monotonic()
-        goes_at = max(now, before[0] + self._window_s) if len(before) == before.maxlen else now
-        before.append(goes_at)
-        if goes_at > now:
-            await asyncio.sleep(goes_at - now)
+async def _no_pace(_cost: float | None = None) -> None:
+    """Let a message pass."""
 
 
 def _forget_answered(client: Any) -> None:

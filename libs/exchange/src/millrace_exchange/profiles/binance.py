@@ -9,6 +9,7 @@ from typing import Final
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
+    CONNECT,
     BookRules,
     ClientOrderIds,
     ErrorRule,
@@ -71,17 +72,39 @@ PROFILE: Final = ExchangeProfile(
     balance_difference_events=frozenset({"balanceUpdate"}),
     requests=RequestLimits(
         # exchangeInfo, `rateLimits`; the headers X-MBX-USED-WEIGHT-* and X-MBX-ORDER-COUNT-* report the use.
+        # web-socket-streams.md: "300 connections per attempt every 5 minutes per IP".
         limits=(
-            RateLimit(name="REQUEST_WEIGHT", scope="ip", weight=6_000, window_ms=60_000),
+            RateLimit(
+                name="REQUEST_WEIGHT",
+                scope="ip",
+                weight=6_000,
+                window_ms=60_000,
+                used_header="X-MBX-USED-WEIGHT-1M",
+            ),
+            RateLimit(name="RAW_REQUESTS", scope="ip", weight=61_000, window_ms=300_000, counts="requests"),
+            RateLimit(
+                name="CONNECTIONS",
+                scope="ip",
+                weight=300,
+                window_ms=300_000,
+                counts="requests",
+                actions=frozenset({CONNECT}),
+            ),
+            # "Unfilled Order Count": an order that trades is taken off again, so the exchange never counts more than
+            # this. A 429 with -1015 has no Retry-After and concerns the account's new orders alone.
             RateLimit(
                 name="ORDERS",
                 scope="account",
                 weight=100,
                 window_ms=10_000,
+                counts="requests",
                 actions=frozenset({"createOrder", "editOrder"}),
+                used_header="X-MBX-ORDER-COUNT-10S",
+                error_code="-1015",
             ),
         ),
-        # "Weight" of each endpoint. Open orders of all symbols weigh 80; a book of 5,000 levels 250.
+        # "Weight" of each endpoint. ccxt's costs are these weights but for trades; open orders of all symbols weigh 80,
+        # a book of 5,000 levels 250. A connection to the WebSocket API weighs 2, and so does its user data stream.
         weights={
             "createOrder": 1,
             "cancelOrder": 1,
@@ -93,9 +116,14 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 20,
             "fetchTrades": 25,
             "fetchOrderBook": 50,
+            "watchOrders": 2,
+            "watchMyTrades": 2,
+            "watchBalance": 2,
+            CONNECT: 2,
         },
+        # ccxt waits 50 ms for a cost of 1, and a weight of 1 is 10 ms of 6,000 a minute.
+        weight_per_cost=5,
         # "IP Limits": Retry-After comes with 429 and 418; bans last 2 minutes to 3 days.
-        retry_after_header="Retry-After",
         ban_ms=120_000,
     ),
     # "APIs have a timeout of 10 seconds"; "Timing security": recvWindow is 5,000 unless sent.

@@ -42,7 +42,15 @@ PROFILE: Final = ExchangeProfile(
     ccxt_options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     requests=RequestLimits(
         # What ccxt keeps to; Binance is said to allow twice as much.
-        limits=(RateLimit(name="REQUEST_WEIGHT", scope="ip", weight=1_200, window_ms=60_000),),
+        limits=(
+            RateLimit(
+                name="REQUEST_WEIGHT",
+                scope="ip",
+                weight=1_200,
+                window_ms=60_000,
+                used_header="X-MBX-USED-WEIGHT-1M",
+            ),
+        ),
         # ccxt's costs; "Account Trade List" says 5. Open orders of all symbols weigh 40.
         weights={
             "createOrder": 1,
@@ -55,6 +63,7 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 5,
             "fetchOrderBook": 20,
         },
+        weight_per_cost=1,
         ban_ms=120_000,
     ),
     recv_window_ms=5_000,

@@ -64,7 +64,6 @@ PROFILE: Final = ExchangeProfile(
             RateLimit(name="API rate limit", scope="account", weight=10, window_ms=1_000),
         ),
         # X-Bapi-Limit-Reset-Timestamp is a time, not a wait. After "403, access too frequent": 10 minutes.
-        retry_after_header=None,
         ban_ms=600_000,
     ),
     # guide: server_time - recv_window ≤ timestamp, 5,000 unless sent. Acknowledgements are asynchronous.

@@ -4,11 +4,14 @@ Source: KuCoin's specification (github.com/Kucoin/kucoin-universal-sdk, spec/res
 openapi-spot-market.json), documentation page "Orderbook - Increment"; what ccxt does: ccxt 4.5.90.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
+    CONNECT,
+    PUBLIC_ACTIONS,
     BookRules,
     ClientOrderIds,
     ErrorRule,
@@ -22,6 +25,26 @@ from millrace_exchange.profile import (
 # "If the time period of the queried data exceeds one week …, the system will prompt"; "sorted in descending order".
 # Accounts of the old kind get 50 fills a page.
 _BY_WEEK: Final = HistoryWindow(width_ms=7 * DAY_MS, page=100, full_page="newest")
+
+_MANAGEMENT: Final = frozenset({"fetchBalance"})
+_PUBLIC: Final = PUBLIC_ACTIONS | {"watchOrderBook", "watchTrades", "watchTicker", "watchOHLCV"}
+_SPOT: Final = frozenset(
+    {
+        *("createOrder", "cancelOrder", "cancelAllOrders", "editOrder"),
+        *("fetchOrder", "fetchOpenOrders", "fetchClosedOrders", "fetchMyTrades"),
+        *("watchOrders", "watchMyTrades", "watchBalance"),
+    }
+)
+# www.kucoin.com/docs-new/rate-limit: what level VIP 0 has; each answer tells what is left of the pool that it used.
+_POOL: Final = RateLimit(
+    name="Spot",
+    scope="account",
+    weight=4_000,
+    window_ms=30_000,
+    actions=_SPOT,
+    remaining_header="gw-ratelimit-remaining",
+    error_code="429000",
+)
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoin"),
@@ -42,8 +65,20 @@ PROFILE: Final = ExchangeProfile(
     edit_amount="total",
     edit_client_order_id="existing",
     requests=RequestLimits(
-        # VIP 0, spot pool. Balances are in the pool Management, public books in Public, both smaller.
-        limits=(RateLimit(name="Spot", scope="account", weight=4_000, window_ms=30_000),),
+        limits=(
+            _POOL,
+            replace(_POOL, name="Management", weight=2_000, actions=_MANAGEMENT),
+            replace(_POOL, name="Public", scope="ip", weight=2_000, actions=_PUBLIC),
+            # As the former documentation said; the present one names no number.
+            RateLimit(
+                name="Connections",
+                scope="ip",
+                weight=30,
+                window_ms=60_000,
+                counts="requests",
+                actions=frozenset({CONNECT}),
+            ),
+        ),
         # x-api-rate-limit-weight of each.
         weights={
             "createOrder": 1,
@@ -56,8 +91,10 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 5,
             "fetchOrderBook": 3,
         },
-        # gw-ratelimit-reset is in ms, so it is none of these; the pool is full again after 30 s.
-        retry_after_header=None,
+        # ccxt's costs of spot endpoints are the weights.
+        weight_per_cost=1,
+        # "gw-ratelimit-reset": ms until the pool is full again, which is 30 s after the first request.
+        reset_ms_header="gw-ratelimit-reset",
         ban_ms=30_000,
     ),
     # Error 400002: "time differs from server time by more than 5 seconds".
@@ -76,6 +113,7 @@ PROFILE: Final = ExchangeProfile(
             "history.closed_orders.reach_ms",
             "history.own_trades.reach_ms",
             "ids.order",
+            "requests.limits",
         }
     ),
 )

@@ -46,7 +46,7 @@ PROFILE: Final = ExchangeProfile(
             "fetchBalance": 5,
             "fetchOrderBook": 3,
         },
-        retry_after_header=None,
+        reset_ms_header="gw-ratelimit-reset",
         ban_ms=30_000,
     ),
     # Error 400002: "time differs from server time by more than 5 seconds".

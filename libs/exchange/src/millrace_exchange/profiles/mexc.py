@@ -58,7 +58,6 @@ PROFILE: Final = ExchangeProfile(
             "fetchOrderBook": 1,
         },
         # "A Retry-After header is sent with a 418 or 429"; bans last 2 minutes to 3 days.
-        retry_after_header="Retry-After",
         ban_ms=120_000,
     ),
     # "If recvWindow is not sent, it defaults to 5000."

@@ -69,7 +69,7 @@ class Worker:
     async def run(self) -> None:
         """Run until the agent closes the connection, or what the units share cannot be acquired."""
         name = f"{self._agent.kind}-{self._settings.agent_id}-{self._name}"
-        async with Bus.connect(self._settings.redis_url, name=name) as bus:
+        async with Bus.connect(self._settings.redis_url, name=name, egress=self._settings.egress) as bus:
             try:
                 await self._agent.started(bus)
                 await first_of(self._take_wanted(), self._keep_reporting())

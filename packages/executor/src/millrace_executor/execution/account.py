@@ -49,12 +49,13 @@ async def trade(
     Raises:
         UnknownExchange: ccxt has no exchange of that id.
     """
-    exchange = await open_exchange(unit.account.exchange, unit.credentials)
+    exchange = await open_exchange(unit.account.exchange, unit.credentials, bus.budget(unit.account.tenant))
     executor = AccountExecutor(unit.account, exchange, bus=bus, streams=streams, controls=controls, health=health)
     try:
         await executor.load()
         router.open(unit.account, executor)
-        await executor.tasks.run_beside(_run(executor, exchange, health))
+        with exchange.reporting(health.gauge):
+            await executor.tasks.run_beside(_run(executor, exchange, health))
     finally:
         router.close(unit.account, executor)
         await executor.tasks.drain(DRAIN_S)

@@ -8,11 +8,12 @@ import structlog
 
 from millrace_bus import Bus, Published
 from millrace_core.actions import MY_TRADES, TRADES, StreamAction
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
-from millrace_gatherer.streams.following import RECONCILE_RETRY_S, question_pauses_s
+from millrace_gatherer.streams.following import question_pauses_s
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnitConfig
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 MAX_FRUITLESS: Final = 5
 """Answers in a row that may leave a gap unfilled before it is given up."""
 FRUITLESS_PAUSE_S: Final = 0.2
+ASK_AGAIN: Final = BackoffPolicy(first_s=0.5, limit_s=30.0)
+"""Pauses after asking failed."""
 OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
 
@@ -121,43 +124,51 @@ class TradesStream(Stream):
             except TimeoutError:
                 self._filling = True
             self._wanted.clear()
-            wait_s = next(waits_s) if await self._fill() else RECONCILE_RETRY_S
+            await self._fill_in_the_end()
+            wait_s = next(waits_s)
 
-    async def _fill(self) -> bool:
-        """Ask until nothing is missing before what is held back, then publish that; return False if asking failed.
+    async def _fill_in_the_end(self) -> None:
+        """Ask until it succeeds, whatever arrives meanwhile: each trade shows again that others are missing."""
+        backoff = Backoff(ASK_AGAIN)
+        while True:
+            try:
+                await self._fill()
+            except Fatal:
+                raise
+            except ExchangeError as error:
+                self.health.error(error)
+                await asyncio.sleep(backoff.failed(at_least_s=error.retry_after_s))
+            else:
+                return
 
-        After a limit it returns once the pause that the exchange asked for is over.
+    async def _fill(self) -> None:
+        """Ask until nothing is missing before what is held back, then publish that.
+
+        Raises:
+            ExchangeError: asking failed.
         """
         fruitless, fresh = 0, list[Trade]()
-        try:
-            while fruitless < MAX_FRUITLESS:
-                resumed, last = self._resumed, self._sequence.last
-                asked = await self.ask(last)
-                if resumed != self._resumed or self._begins_anew(asked):
-                    # What was asked for is not what is missing now.
-                    continue
-                self._suspect(asked)
-                fresh = self._sequence.unseen([*asked, *self._held])
-                run = [] if self._sequence.missing_before(fresh) else self._sequence.run(fresh)
-                self._publish(run)
-                fresh = fresh[len(run) :]
-                if not fresh:
-                    break
-                # What the stream brought already may take a moment until it can be asked for.
-                fruitless = 0 if run else fruitless + 1
-                await asyncio.sleep(0 if run else FRUITLESS_PAUSE_S)
-        except Fatal:
-            raise
-        except ExchangeError as error:
-            self.health.error(error)
-            await asyncio.sleep(error.retry_after_s)
-            return False
+        while fruitless < MAX_FRUITLESS:
+            resumed, last = self._resumed, self._sequence.last
+            asked = await self.ask(last)
+            if resumed != self._resumed or self._begins_anew(asked):
+                # What was asked for is not what is missing now.
+                continue
+            self._suspect(asked)
+            fresh = self._sequence.unseen([*asked, *self._held])
+            run = [] if self._sequence.missing_before(fresh) else self._sequence.run(fresh)
+            self._publish(run)
+            fresh = fresh[len(run) :]
+            if not fresh:
+                break
+            # What the stream brought already may take a moment until it can be asked for.
+            fruitless = 0 if run else fruitless + 1
+            await asyncio.sleep(0 if run else FRUITLESS_PAUSE_S)
         self._publish(self._sequence.unseen([*fresh, *self._held]))
         self._held = []
         self._filling = False
         self.filled()
         self.live()
-        return True
 
     def _publish(self, trades: list[Trade]) -> None:
         """Publish trades, of which some may be missing before or between."""

@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from aiohttp import WSServerHandshakeError
 from ccxt.base.errors import NetworkError
 
 from millrace_core.clock import now_ns
@@ -11,29 +12,14 @@ from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCounted
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
+from millrace_exchange.ccxt.recording.sending import current_action, stamp
 from millrace_exchange.ccxt.websocket_api import prepare_client
-from millrace_exchange.profile import ExchangeProfile
-
-
-class Sending:
-    """When the request at hand was handed to a socket."""
-
-    def __init__(self) -> None:
-        self.at_ns: int | None = None
-        """Wall clock; None until something was sent."""
-
-
-sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
-"""The request that this task is making; its sending is timed."""
-
+from millrace_exchange.profile import CONNECT, ExchangeProfile
+from millrace_exchange.refusals import Answer, limit_reports, socket_answer
+from millrace_exchange.request_gate import RequestGate
 
 connection: ContextVar[str] = ContextVar("connection", default="")
 """What marks the URL of a connection that this task has for itself; empty where streams share one."""
-
-
-def _stamp() -> None:
-    if (current := sending.get()) is not None:
-        current.at_ns = now_ns()
 
 
 class RecordedExchange(DigitKeeper):
@@ -41,9 +27,10 @@ class RecordedExchange(DigitKeeper):
 
     clients: dict[str, Any]
 
-    def __init__(self, settings: dict[str, Any], profile: ExchangeProfile) -> None:
+    def __init__(self, settings: dict[str, Any], profile: ExchangeProfile, gate: RequestGate) -> None:
         super().__init__(settings)  # type: ignore[call-arg]
         self.profile = profile
+        self.gate = gate
         self.recorder = Recorder(self, profile)
         if settings.get("apiKey"):
             self.safe_string = safe_string
@@ -60,10 +47,39 @@ class RecordedExchange(DigitKeeper):
         """Return a book that records."""
         return RecordedIndexedBook(snapshot, depth)
 
+    async def fetch2(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        """Make a REST call once the gate lets it through, before it is signed: a signature is valid for seconds."""
+        params, config = params or {}, config or {}
+        await self.gate.enter(current_action(), self._weight(api, method, path, params, config))
+        return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+
+    async def throttle(self, cost: Any = None) -> None:
+        """Pace a request as ccxt does, where only ccxt knows the limits of single endpoints."""
+        if self.profile.requests.weight_per_cost is None:
+            await super().throttle(cost)  # type: ignore[misc]
+
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        """Make a REST call."""
-        _stamp()
-        return await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        """Make a REST call that is signed; no request to the exchange leaves another way."""
+        self.gate.check(current_action())
+        stamp()
+        content = await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        self.gate.told(limit_reports(content))
+        return content
+
+    def on_rest_response(
+        self, code: int, reason: Any, url: Any, method: Any, headers: Any, body: str, *request: Any
+    ) -> Any:
+        """Take an answer, whatever it is, before ccxt makes anything of it."""
+        self.gate.answered(current_action(), Answer.of(code, headers, body))
+        return super().on_rest_response(code, reason, url, method, headers, body, *request)  # type: ignore[misc]
+
+    def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int | None:
+        if (per_cost := self.profile.requests.weight_per_cost) is None:
+            return None
+        cost: float = self.calculate_rate_limiter_cost(api, method, path, params, config)  # type: ignore[attr-defined]
+        return round(cost * per_cost)
 
     def client(self, url: str) -> Any:
         """Return the connection to a URL, listening in on a new one."""
@@ -73,7 +89,9 @@ class RecordedExchange(DigitKeeper):
         if is_new:
             self._listen_in(client)
             FrameChecks.install(self, client)
-            prepare_client(self.profile, url, client)
+            self._guard(client)
+            if prepare_client(self.profile, url, client):
+                self._learn_limits(client)
         return client
 
     def _listen_in(self, client: Any) -> None:
@@ -101,7 +119,7 @@ class RecordedExchange(DigitKeeper):
 
         async def send_stamped(message: Any) -> Any:
             if not client.closed():
-                _stamp()
+                stamp()
             return await send(message)
 
         client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
@@ -110,6 +128,31 @@ class RecordedExchange(DigitKeeper):
         """Take a message that was not JSON, once ccxt has decoded it."""
         client.frame_checks.begin(message)
         return super().handle_protobuf_message(client, message)  # type: ignore[misc]
+
+    def _guard(self, client: Any) -> None:
+        connect, gate = client.create_connection, self.gate
+
+        async def connect_admitted(session: Any) -> Any:
+            await gate.enter(CONNECT)
+            try:
+                return await connect(session)
+            except WSServerHandshakeError as error:
+                gate.answered(CONNECT, Answer.of(error.status, error.headers or {}, ""))
+                raise
+
+        client.create_connection = connect_admitted
+
+    def _learn_limits(self, client: Any) -> None:
+        take, gate = client.on_message_callback, self.gate
+
+        def take_learned(source: Any, frame: Any) -> None:
+            # Before ccxt wakes the request's sender, who may send the next one at once.
+            gate.told(limit_reports(frame))
+            if (refusal := socket_answer(frame)) is not None:
+                gate.answered(None, refusal)
+            take(source, frame)
+
+        client.on_message_callback = take_learned
 
 
 @cache

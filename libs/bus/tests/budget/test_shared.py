@@ -1,0 +1,98 @@
+"""What several processes do with one budget, and what each does while Redis is away."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+
+import pytest
+
+from millrace_bus import EmbeddedServer
+from millrace_bus.budget import SharedBudget
+from millrace_bus.budget.shared import ANSWER_LIMIT_S
+from millrace_bus.connection.address import Address
+from millrace_core.budget import Charge
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def key() -> str:
+    """A limit that no other test uses."""
+    return f"budget.{{shared{next(_numbers)}}}.default.WEIGHT"
+
+
+@pytest.fixture
+async def budgets(server: EmbeddedServer) -> AsyncIterator[list[SharedBudget]]:
+    """The budgets of two processes, connected."""
+    opened = [SharedBudget(Address.parse(server.url), "test.budget") for _ in range(2)]
+    for number, budget in enumerate(opened):
+        assert (await budget.take([Charge(f"budget.{{greeting{number}}}.x.y", 1_000, 0, 1)], "A")).is_granted
+    yield opened
+    for budget in opened:
+        await budget.close()
+
+
+def charge(key: str, weight: int = 1, cap: int = 10) -> Charge:
+    """Return what a request takes of the tested limit."""
+    return Charge(key, 60_000, weight, cap)
+
+
+async def test_processes_share_what_there_is(budgets: list[SharedBudget], key: str) -> None:
+    """Asked at the same time, they get no more together than one would."""
+    asked = [budget.take([charge(key)], "A", urgent=True) for budget in budgets for _ in range(10)]
+    assert sum(verdict.is_granted for verdict in await asyncio.gather(*asked)) == 10
+
+
+async def test_a_pause_of_one_process_stops_the_other(budgets: list[SharedBudget], key: str) -> None:
+    """Even where the other would send an urgent request without asking."""
+    one, other = budgets
+    assert (await other.take([charge(key)], "A", urgent=True)).is_granted
+    one.stop(key, 5_000)
+    async with asyncio.timeout(5):
+        while not other.stopped_ms([key]):
+            await asyncio.sleep(0)
+    assert (await other.take([charge(key)], "A", urgent=True)).is_stopped
+
+
+async def test_an_urgent_request_waits_for_no_answer_while_plenty_is_left(
+    budgets: list[SharedBudget], key: str
+) -> None:
+    """It is counted all the same: the other process gets what is left."""
+    one, other = budgets
+    assert (await one.take([charge(key)], "A")).is_granted
+    asked = one.take([charge(key)], "A", urgent=True)
+    with pytest.raises(StopIteration):
+        asked.send(None)  # It ends without having waited once.
+    assert (await one.take([charge(key, weight=0)], "A")).is_granted  # On the same connection, so after it.
+    assert [(await other.take([charge(key)], "A")).is_granted for _ in range(9)] == [True] * 8 + [False]
+
+
+async def test_an_outage_stops_nobody(killable: EmbeddedServer, budgets: list[SharedBudget], key: str) -> None:
+    """Each process goes on with its part, within the time that an order may wait, and reports it afterwards."""
+    loop = asyncio.get_running_loop()
+    for budget in budgets:
+        assert (await budget.take([charge(key)], "A")).is_granted
+    assert (await budgets[0].take([charge(key, weight=0)], "A")).is_granted  # Now both know of both.
+    await killable.kill()
+    began = loop.time()
+    alone = [[await budget.take([charge(key)], "A", urgent=True) for _ in range(6)] for budget in budgets]
+    assert loop.time() - began < 4 * ANSWER_LIMIT_S
+    assert [[verdict.is_granted for verdict in each] for each in alone] == [[True] * 4 + [False] * 2] * 2
+    await killable.restart()
+    async with asyncio.timeout(10):
+        while (await budgets[0].take([charge(key, weight=0)], "A")) and budgets[0].used[key] < 10:
+            await asyncio.sleep(0.05)
+    assert not (await budgets[1].take([charge(key)], "A")).is_granted
+
+
+async def test_a_pause_survives_an_outage(killable: EmbeddedServer, budgets: list[SharedBudget], key: str) -> None:
+    """One that began while Redis was away, or that Redis has forgotten, reaches the other process once it is back."""
+    one, other = budgets
+    await killable.kill()
+    one.stop(key, 60_000)
+    assert (await one.take([charge(key)], "A")).is_stopped
+    await killable.restart()
+    async with asyncio.timeout(10):
+        while not other.stopped_ms([key]):
+            await other.take([charge(key, weight=0)], "A")
+            await asyncio.sleep(0.05)
