@@ -9,7 +9,7 @@ asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (order
 
 **Reading** (`Venue`): `venue.instruments[symbol]` or `venue.instrument(symbol)` returns an `Instrument`:
 
-- `.rules` (`SymbolRules`: base, quote, permitted types, `filters()` in Binance's published form), `.scale`
+- `.rules` (`SymbolRules`: base, quote, steps and bounds), `.scale`
 - `.depth(limit) -> BookSnapshot` with `last_update_id`; `.book_ticker() -> BookTicker`; `.last_update_id`
 - `.tape.recent(limit)`, `.tape.since(trade_id, limit)`, `.tape.aggregated(...)`: `PublicTrade`, `AggregateTrade`
 - `.statistics.klines(interval, …)`, `.statistics.kline(interval)` (the running one), `.statistics.kline_at(…)`,

@@ -1,4 +1,4 @@
-"""Admission: every check that an order passes before the engine sees it, in Binance's order."""
+"""Admission: every check that an order passes before the engine sees it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from millrace_simulator.venue.accounts import Account
 from millrace_simulator.venue.checks import Ticket, ticket
 from millrace_simulator.venue.errors import (
     DuplicateClientOrderId,
-    FilterFailure,
     InsufficientBalance,
+    Rule,
+    RuleBroken,
     SymbolHalted,
     WouldTake,
     WouldTrigger,
@@ -32,7 +33,7 @@ class Admitted(Struct, frozen=True):
 
 
 def admit(account: Account, request: OrderRequest, instrument: Instrument, ledger: Ledger) -> Admitted:
-    """Check the symbol, its filters, the account, then the book; nothing is changed.
+    """Check the symbol, its rules, the account, then the book; nothing is changed.
 
     Raises:
         VenueError: the order is refused.
@@ -57,10 +58,10 @@ def _check_orders(account: Account, request: OrderRequest, instrument: Instrumen
     """Check how many orders stand, and that none of them has the same client order id."""
     standing = ledger.open_orders(account.account_id, request.symbol)
     if len(standing) >= instrument.rules.max_orders:
-        raise FilterFailure("MAX_NUM_ORDERS")
+        raise RuleBroken(Rule.OPEN_ORDERS)
     waiting = sum(not order.is_working for order in standing)
     if request.type.waits_for_trigger and waiting >= instrument.rules.max_algo_orders:
-        raise FilterFailure("MAX_NUM_ALGO_ORDERS")
+        raise RuleBroken(Rule.WAITING_ORDERS)
     client_order_id = request.client_order_id
     if client_order_id and ledger.has_open(account.account_id, request.symbol, client_order_id):
         raise DuplicateClientOrderId(client_order_id)

@@ -1,4 +1,4 @@
-"""Checks of an order against the symbol's filters and the account's balance."""
+"""Checks of an order against the symbol's rules and the account's balance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from millrace_matching import OrderType, SelfTradePrevention, Side
-from millrace_simulator.venue.errors import FilterFailure, InvalidRequest, NoLiquidity
+from millrace_simulator.venue.errors import InvalidRequest, NoLiquidity, Rule, RuleBroken
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.orders import OrderRequest
 
@@ -35,7 +35,7 @@ def ticket(request: OrderRequest, instrument: Instrument, owner: int) -> Ticket:
 
     Raises:
         InvalidRequest: its fields contradict each other.
-        FilterFailure: a rule of the symbol is broken.
+        RuleBroken: a rule of the symbol is broken.
         NoLiquidity: a market order finds less than one lot.
     """
     _check_fields(request)
@@ -116,29 +116,29 @@ def _price(price: Decimal | None, instrument: Instrument) -> int | None:
         return None
     ticks = instrument.scale.ticks(price)
     if ticks is None or ticks <= 0 or price > instrument.rules.max_price:
-        raise FilterFailure("PRICE_FILTER")
+        raise RuleBroken(Rule.PRICE)
     return ticks
 
 
 def _check_percent(price: Decimal, instrument: Instrument) -> None:
     rules, average = instrument.rules, instrument.statistics.average_price().price
     if not average * rules.percent_price_down <= price <= average * rules.percent_price_up:
-        raise FilterFailure("PERCENT_PRICE_BY_SIDE")
+        raise RuleBroken(Rule.PRICE_RANGE)
 
 
 def _lots(quantity: Decimal, instrument: Instrument, *, at_market: bool) -> int:
     lots = instrument.scale.lots(quantity)
     if lots is None or lots <= 0 or quantity > instrument.rules.max_quantity:
-        raise FilterFailure("LOT_SIZE")
+        raise RuleBroken(Rule.QUANTITY)
     if at_market and quantity > instrument.rules.max_market_quantity:
-        raise FilterFailure("MARKET_LOT_SIZE")
+        raise RuleBroken(Rule.MARKET_QUANTITY)
     return lots
 
 
 def _check_notional(notional: Decimal, instrument: Instrument, *, at_market: bool) -> None:
     rules = instrument.rules
     if notional < rules.min_notional or (notional > rules.max_notional and not at_market):
-        raise FilterFailure("NOTIONAL")
+        raise RuleBroken(Rule.NOTIONAL)
 
 
 def _asset(side: Side, instrument: Instrument) -> str:

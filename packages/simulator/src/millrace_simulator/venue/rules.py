@@ -7,22 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from millrace_matching import OrderType, SelfTradePrevention
-from millrace_simulator.venue.filters import (
-    Filter,
-    IcebergParts,
-    LotSize,
-    MarketLotSize,
-    MaxNumAlgoOrders,
-    MaxNumOrders,
-    MinNotional,
-    Notional,
-    PercentPriceBySide,
-    PriceFilter,
-    TrailingDelta,
-)
-from millrace_simulator.venue.scale import Scale, decimal_text
-
-ZERO = Decimal(0)
+from millrace_simulator.venue.scale import Scale
 
 
 class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -45,7 +30,6 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     average_price_minutes: int = 5
     max_orders: int = 200
     max_algo_orders: int = 5
-    iceberg_parts: int = 10
 
     @property
     def order_types(self) -> tuple[OrderType, ...]:
@@ -66,30 +50,3 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     def scale(self) -> Scale:
         """Return the scale: the value of a tick and a lot."""
         return Scale(self.tick_size, self.lot_size)
-
-    def filters(self) -> tuple[Filter, ...]:
-        """Return the rules as Binance publishes them; PRICE_FILTER is first, where some clients expect it."""
-        return (
-            PriceFilter(decimal_text(self.tick_size), decimal_text(self.max_price), decimal_text(self.tick_size)),
-            LotSize(decimal_text(self.lot_size), decimal_text(self.max_quantity), decimal_text(self.lot_size)),
-            IcebergParts(self.iceberg_parts),
-            MarketLotSize(decimal_text(ZERO), decimal_text(self.max_market_quantity), decimal_text(ZERO)),
-            TrailingDelta(10, 2000, 10, 2000),
-            PercentPriceBySide(
-                str(self.percent_price_up),
-                str(self.percent_price_down),
-                str(self.percent_price_up),
-                str(self.percent_price_down),
-                self.average_price_minutes,
-            ),
-            Notional(
-                decimal_text(self.min_notional),
-                True,
-                decimal_text(self.max_notional),
-                False,
-                self.average_price_minutes,
-            ),
-            MinNotional(decimal_text(self.min_notional), True, self.average_price_minutes),
-            MaxNumOrders(self.max_orders),
-            MaxNumAlgoOrders(self.max_algo_orders),
-        )

@@ -10,7 +10,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
@@ -30,7 +29,7 @@ from millrace_simulator.venue import (
     OrderRequest,
     VenueError,
 )
-from millrace_simulator.venue.errors import FilterFailure
+from millrace_simulator.venue.errors import RuleBroken
 
 
 def cancel_replace(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
@@ -58,8 +57,8 @@ def _check_filters(exchange: Exchange, account: Account, request: OrderRequest) 
     """Reject the whole request for a broken filter: filters are evaluated before anything is canceled."""
     try:
         exchange.venue.check(account, request)
-    except FilterFailure as failure:
-        raise errors.filter_failure(failure.filter) from failure
+    except RuleBroken as broken:
+        raise rejection(broken) from broken
     except VenueError:
         # Whatever else stands in its way, a balance or an id in use, the cancellation may clear.
         return
