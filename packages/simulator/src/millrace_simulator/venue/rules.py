@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -10,11 +11,20 @@ from millrace_matching import OrderType, SelfTradePrevention
 from millrace_simulator.venue.scale import Scale
 
 
+class CommissionAsset(StrEnum):
+    """In which asset the commission of a trade is paid."""
+
+    RECEIVED = "received"
+    """The base asset when buying, the quote asset when selling: the account receives less."""
+    QUOTE = "quote"
+    """Buying costs that much more, and the order holds it in advance."""
+
+
 class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A listed symbol; the defaults suit a symbol quoted in USDT."""
 
     symbol: str
-    """Binance's spelling: BTCUSDT."""
+    """As the exchange spells it: BTCUSDT, BTC-USDT."""
     base: str
     quote: str
     tick_size: Decimal
@@ -25,11 +35,20 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     max_market_quantity: Decimal = Decimal(100_000)
     min_notional: Decimal = Decimal(5)
     max_notional: Decimal = Decimal(9_000_000)
+    typical_notional: Decimal | None = None
+    """About what the participants of the market trade at once; None for a hundred times the least notional."""
     percent_price_up: Decimal = Decimal(5)
     percent_price_down: Decimal = Decimal("0.2")
     average_price_minutes: int = 5
     max_orders: int = 200
     max_algo_orders: int = 5
+    commission_asset: CommissionAsset = CommissionAsset.RECEIVED
+    default_self_trade_mode: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
+    """The mode of an order that asks for none."""
+    unique_client_order_ids: bool = True
+    """Whether an order is refused whose client order id an open one has."""
+    refuses_takers: bool = True
+    """Whether a limit-maker order that would trade at once is refused; otherwise it is accepted and ends unfilled."""
 
     @property
     def order_types(self) -> tuple[OrderType, ...]:
@@ -40,11 +59,6 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     def self_trade_modes(self) -> tuple[SelfTradePrevention, ...]:
         """Return the modes of self-trade prevention that an order may ask for."""
         return tuple(SelfTradePrevention)
-
-    @property
-    def default_self_trade_mode(self) -> SelfTradePrevention:
-        """Return the mode of an order that asks for none."""
-        return SelfTradePrevention.EXPIRE_MAKER
 
     @property
     def scale(self) -> Scale:

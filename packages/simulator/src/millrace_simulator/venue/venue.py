@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
+from heapq import heappop, heappush
 from random import Random
 from string import ascii_letters, digits
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from millrace_matching import Event, LevelChanged, NewOrder, OrderType, Side, Traded
+from millrace_matching import Accepted, Event, Expired, ExpiryReason, LevelChanged, NewOrder, OrderType, Side, Traded
 from millrace_simulator.venue.accounts import Account, AccountSettings
-from millrace_simulator.venue.admission import admit
+from millrace_simulator.venue.admission import admit, would_take
 from millrace_simulator.venue.clearing import Clearing
 from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.errors import (
@@ -82,6 +84,8 @@ class Venue:
         past = past or Past()
         self._resume(past, now_us)
         self._clearing = Clearing(self.accounts, self._ledger, self._report, past.execution_id)
+        self._expiries: list[tuple[int, int, str, int]] = []
+        """When orders end that live for a given time, soonest first: (µs, account, symbol, order)."""
         self._ids = Random(f"{seed} client order ids {past.execution_id}")  # noqa: S311
 
     def _resume(self, past: Past, now_us: int) -> None:
@@ -147,7 +151,10 @@ class Venue:
         order = accepted(request, new, account.account_id, client_id, instrument.scale, self.clock.now_us())
         self._clearing.enter(order, admitted.asset, admitted.hold)
         before = self._ledger.trade_count(account.account_id, order.symbol)
-        self._conclude(instrument, instrument.engine.submit(new))
+        self._conclude(instrument, _submitted(new, instrument))
+        if request.lifetime_s is not None:
+            due_us = order.created_us + request.lifetime_s * 1_000_000
+            heappush(self._expiries, (due_us, order.account_id, order.symbol, order.order_id))
         trades = self._ledger.trades_after(account.account_id, order.symbol, before)
         own = tuple(trade for trade in trades if trade.order_id == order.order_id)
         return Placement(self._ledger.of_symbol(order.symbol)[order.order_id], own)
@@ -316,8 +323,16 @@ class Venue:
     def end_step(self) -> None:
         """Notify every listener that a step of the market has ended."""
         now_us = self.clock.now_us()
+        self._cancel_outlived(now_us)
         for listener in self._listeners:
             listener.on_step(now_us)
+
+    def _cancel_outlived(self, now_us: int) -> None:
+        """Cancel the orders whose lifetime is over."""
+        while self._expiries and self._expiries[0][0] <= now_us:
+            _, account_id, symbol, order_id = heappop(self._expiries)
+            with suppress(UnknownOrder):
+                self.cancel(self.accounts[account_id], symbol, OrderRef(order_id))
 
     def _new_id(self) -> str:
         return "".join(self._ids.choices(_ID_CHARACTERS, k=_ID_LENGTH))
@@ -371,3 +386,10 @@ class Venue:
     def _report(self, report: ExecutionReport) -> None:
         for listener in self._listeners:
             listener.on_execution(report)
+
+
+def _submitted(new: NewOrder, instrument: Instrument) -> list[Event]:
+    """Return what the engine makes of an order that was admitted."""
+    if would_take(new, instrument):
+        return [Accepted(new.order_id, waits=False), Expired(new.order_id, ExpiryReason.UNFILLED)]
+    return instrument.engine.submit(new)
