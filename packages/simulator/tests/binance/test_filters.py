@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from millrace_simulator.binance.filters import filters
-from millrace_simulator.config import DEFAULT_SYMBOLS
+from millrace_simulator.listings import BINANCE_SYMBOLS
 from millrace_simulator.venue import SymbolRules
 
 
-@pytest.mark.parametrize("rules", DEFAULT_SYMBOLS, ids=lambda rules: rules.symbol)
+@pytest.mark.parametrize("rules", BINANCE_SYMBOLS, ids=lambda rules: rules.symbol)
 def test_filters_are_published_as_binance_does(rules: SymbolRules) -> None:
     """PRICE_FILTER leads; every number is text with eight places, and no text has an exponent."""
     published = [msgspec.to_builtins(rule) for rule in filters(rules)]
