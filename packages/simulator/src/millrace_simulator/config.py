@@ -29,6 +29,12 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     """Binance: new orders for each account."""
     orders_per_day: int = 200_000
     raw_requests_per_5_minutes: int = 61_000
+    spot_weight_per_30_seconds: int = 4000
+    """KuCoin: request weight of trading, for each account; its VIP level 0."""
+    management_weight_per_30_seconds: int = 2000
+    """KuCoin: request weight of balances and keys, for each account."""
+    public_weight_per_30_seconds: int = 2000
+    """KuCoin: request weight of market data, for each IP address."""
 
 
 DEMO_ACCOUNT = AccountSettings(

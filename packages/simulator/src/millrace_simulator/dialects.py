@@ -9,6 +9,7 @@ from aiohttp import web
 
 from millrace_simulator.binance import add_binance_routes
 from millrace_simulator.config import SimulatorConfig
+from millrace_simulator.kucoin import add_kucoin_routes
 from millrace_simulator.listings import DialectName
 from millrace_simulator.venue import Venue
 
@@ -24,4 +25,5 @@ class Dialect:
 
 DIALECTS: Mapping[DialectName, Dialect] = {
     "binance": Dialect("Binance", add_binance_routes),
+    "kucoin": Dialect("KuCoin", add_kucoin_routes),
 }

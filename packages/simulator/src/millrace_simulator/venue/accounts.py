@@ -21,6 +21,8 @@ class AccountSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Ed25519 public key, PEM."""
     passphrase: str | None = None
     """What an exchange asks for beside key and signature; None where it asks for none."""
+    high_frequency: bool = True
+    """KuCoin: whether clients are told to trade by the high-frequency paths."""
     balances: dict[str, Decimal] = {}
     maker_rate: Decimal = Decimal("0.001")
     """Commission as a share of the amount traded."""

@@ -111,6 +111,7 @@ class Clearing:
             order,
             filled=filled,
             filled_quote=order.filled_quote + own.quote,
+            commission=order.commission + own.commission,
             status=OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED,
             updated_us=now_us,
         )

@@ -91,6 +91,8 @@ class Order(Struct, frozen=True, kw_only=True):
     filled: Decimal = Decimal(0)
     filled_quote: Decimal = Decimal(0)
     """The amount paid or received for `filled`, without commission."""
+    commission: Decimal = Decimal(0)
+    """Paid so far."""
     is_working: bool = False
     """Whether it is or was in the book; False while it waits for its trigger."""
     created_us: int
