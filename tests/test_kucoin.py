@@ -24,7 +24,7 @@ LIVELY = {"dialect": "kucoin", "eventsPerSecond": 800, "limits": {"enforce": Fal
 
 @pytest.mark.system
 async def test_a_person_buys_on_kucoin_with_nothing_but_publish(tmp_path: Path) -> None:
-    """The typed request buys 1 KCS, and what the gatherer hears of such an order completes its hash."""
+    """The typed request buys 1 KCS, and what the gatherer receives of such an order completes its hash."""
     async with (
         running(tmp_path, ("gatherer", "executor"), simulator=LIVELY) as platform,
         tapped(platform, ANSWERS, ORDERS) as tap,
@@ -38,19 +38,19 @@ async def test_a_person_buys_on_kucoin_with_nothing_but_publish(tmp_path: Path) 
         assert {(fill["side"], fill["liquidity"]) for fill in fills} == {("buy", "taker")}
 
         # KuCoin answers with the order's id alone: the rest comes by the account's own stream, once that is followed.
-        heard = await until(lambda: heard_of_another(platform, tap), "the gatherer hears of orders", platform=platform)
-        record = await platform.redis.hgetall(f"order.{{StrankaXY}}.{heard['id']}")
+        filled = await until(lambda: another_filled(platform, tap), "the gatherer follows orders", platform=platform)
+        record = await platform.redis.hgetall(f"order.{{StrankaXY}}.{filled['id']}")
         kept = json.loads(record["order"])
         assert (record["orderSource"], kept["status"], kept["filled"], kept["amount"]) == ("James", "closed", 1, 1)
 
 
-async def heard_of_another(platform: Platform, tap: Tap) -> dict[str, Any] | None:
-    """Buy once more; return the first order that the gatherer has told to be filled."""
+async def another_filled(platform: Platform, tap: Tap) -> dict[str, Any] | None:
+    """Buy once more; return the first order that the gatherer has reported as filled."""
     await platform.redis.publish(REQUESTS, BY_HAND)
     count = len(tap.messages[ANSWERS])
     await until(lambda: more_than(tap.messages[ANSWERS], count), "it is answered", platform=platform)
-    told = (order for message in tap.messages.get(ORDERS, []) for order in message["data"].get("orders", []))
-    return next((order for order in told if order["status"] == "closed"), None)
+    reported = (order for message in tap.messages.get(ORDERS, []) for order in message["data"].get("orders", []))
+    return next((order for order in reported if order["status"] == "closed"), None)
 
 
 async def more_than(messages: list[Any], count: int) -> bool:

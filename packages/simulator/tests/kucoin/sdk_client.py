@@ -34,21 +34,21 @@ class Session:
         client = DefaultClient(options.build())
         self.rest, self.ws = client.rest_service(), client.ws_service()
         self.events: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self.heard: dict[str, list[Any]] = {}
+        self.received: dict[str, list[Any]] = {}
 
-    def hear(self, topic: str, subject: str, event: Any) -> None:
+    def receive(self, topic: str, subject: str, event: Any) -> None:
         """Take in an event of a stream."""
         self.events.put((topic, json.loads(event.to_json())))
 
     def until(self, topic: str, **wanted: Any) -> dict[str, Any]:
         """Return the first event of a topic that has these values."""
         while True:
-            for event in self.heard.get(topic, []):
+            for event in self.received.get(topic, []):
                 if wanted.items() <= event.items():
                     found: dict[str, Any] = event
                     return found
-            heard, event = self.events.get(timeout=WAIT_S)
-            self.heard.setdefault(heard.partition(":")[0], []).append(event)
+            topic_of, event = self.events.get(timeout=WAIT_S)
+            self.received.setdefault(topic_of.partition(":")[0], []).append(event)
 
     def market(self) -> dict[str, Any]:
         """Return what it understood of the market."""
@@ -72,20 +72,20 @@ class Session:
         }
 
     def streams(self) -> dict[str, Any]:
-        """Trade while it follows public and own streams; return what it heard."""
+        """Trade while it follows public and own streams; return what it received."""
         public, private = self.ws.new_spot_public_ws(), self.ws.new_spot_private_ws()
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda each: each.start(), (public, private)))
-        public.orderbook_increment([SYMBOL], self.hear)
-        public.orderbook_level5([SYMBOL], self.hear)
-        public.trade([SYMBOL], self.hear)
-        public.ticker([SYMBOL], self.hear)
-        public.klines(SYMBOL, "1min", self.hear)
-        public.symbol_snapshot(SYMBOL, self.hear)
-        private.order_v2(self.hear)
-        private.account(self.hear)
+        public.orderbook_increment([SYMBOL], self.receive)
+        public.orderbook_level5([SYMBOL], self.receive)
+        public.trade([SYMBOL], self.receive)
+        public.ticker([SYMBOL], self.receive)
+        public.klines(SYMBOL, "1min", self.receive)
+        public.symbol_snapshot(SYMBOL, self.receive)
+        private.order_v2(self.receive)
+        private.account(self.receive)
         traded = self.orders()
-        told = {
+        reported = {
             "received": self.until("/spotMarket/tradeOrdersV2", orderId=traded["bought"], type="received")["status"],
             "filled": self.until("/spotMarket/tradeOrdersV2", orderId=traded["bought"], type="filled")["filledSize"],
             "canceled": self.until("/spotMarket/tradeOrdersV2", orderId=traded["rested"], type="canceled")["status"],
@@ -99,7 +99,7 @@ class Session:
         }
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda each: each.stop(), (public, private)))
-        return traded | told
+        return traded | reported
 
     def orders(self) -> dict[str, Any]:
         """Place, find and cancel orders; return what it understood of them."""

@@ -87,7 +87,7 @@ async def test_a_stream_ends_when_it_is_left(kucoin: Any) -> None:
 
 
 async def test_own_streams_tell_orders_fills_and_balances(kucoin: Any) -> None:
-    """A resting order opens and is canceled, a market order fills; its fills and the balances that follow are told."""
+    """A resting order opens and is canceled, a market order fills; its fills and the balances follow."""
     async with asyncio.timeout(WAIT_S):
         before = await kucoin.fetch_balance()
         states: list[tuple[str, str]] = []
@@ -108,7 +108,7 @@ async def test_own_streams_tell_orders_fills_and_balances(kucoin: Any) -> None:
 
 
 async def test_stop_orders_have_a_stream_of_their_own(kucoin: Any) -> None:
-    """A stop order that waits is told when it is placed and when it is canceled."""
+    """A stop order that waits is reported when it is placed and when it is canceled."""
     async with asyncio.timeout(WAIT_S):
         await kucoin.load_markets()
         states: list[tuple[str, str]] = []

@@ -26,18 +26,23 @@ async def test_kucoins_own_client_understands_everything() -> None:
         instrument = server.venue.instrument("KCS-USDT")
     assert process.returncode == 0, errors.decode()[-3000:]
     seen = json.loads(output)
-    market, told = seen["market"], seen["streams"]
+    market, reported = seen["market"], seen["streams"]
     assert market["bids"][0] == 20 < market["bids"][1]
     assert int(market["sequence"][0]) <= int(market["sequence"][1]) <= instrument.last_update_id
     assert (market["candles"] > 100, market["step"], market["tickers"]) == (True, "0.001", ["KCS-USDT"])
     assert set(market["currencies"]) == {"KCS", "USDT"}
     assert float(market["best"]) == pytest.approx(float(market["last"]), rel=0.01)
     assert market["limit"] == 2000
-    assert told["sync"] == ["open", "done", "1"]
-    assert (told["order"], told["open"], told["fills"]) == (["1", False], ["sdk-1"], 1)
-    assert set(told["done"]) == {told["bought"], told["rested"]}
-    assert (told["received"], told["filled"], told["canceled"], told["trade"]) == ("new", "1", "done", "buy")
-    assert float(told["balance"]) > 0
-    assert told["snapshot"] == "KCS-USDT"
-    assert int(market["sequence"][0]) < told["sequences"][0] <= told["sequences"][1]
-    assert (told["depth"], told["candle"], float(told["ticker"]) > 0) == (5, 7, True)
+    assert reported["sync"] == ["open", "done", "1"]
+    assert (reported["order"], reported["open"], reported["fills"]) == (["1", False], ["sdk-1"], 1)
+    assert set(reported["done"]) == {reported["bought"], reported["rested"]}
+    assert (reported["received"], reported["filled"], reported["canceled"], reported["trade"]) == (
+        "new",
+        "1",
+        "done",
+        "buy",
+    )
+    assert float(reported["balance"]) > 0
+    assert reported["snapshot"] == "KCS-USDT"
+    assert int(market["sequence"][0]) < reported["sequences"][0] <= reported["sequences"][1]
+    assert (reported["depth"], reported["candle"], float(reported["ticker"]) > 0) == (5, 7, True)

@@ -18,6 +18,7 @@ from millrace_simulator.venue import (
     OrderStatus,
     Placement,
     Venue,
+    cancel_replace,
     errors,
 )
 
@@ -233,7 +234,7 @@ def test_cancel_all_takes_waiting_orders_too(venue: Venue, alice: Account) -> No
 @pytest.mark.parametrize(("mode", "placed"), [(CancelReplaceMode.STOP_ON_FAILURE, False), ("ALLOW_FAILURE", True)])
 def test_cancel_replace_obeys_its_mode(venue: Venue, alice: Account, mode: str, placed: bool) -> None:
     """When there is nothing to cancel, only ALLOW_FAILURE places the new order."""
-    result = venue.cancel_replace(alice, OrderRef(99), _limit(Side.BUY, "1", "12"), CancelReplaceMode(mode))
+    result = cancel_replace(venue, alice, OrderRef(99), _limit(Side.BUY, "1", "12"), CancelReplaceMode(mode))
     assert isinstance(result.canceled, errors.UnknownOrder)
     assert isinstance(result.placed, Placement) is placed
 
@@ -242,7 +243,7 @@ def test_cancel_replace_uses_what_the_cancel_frees(venue: Venue, alice: Account)
     """The new order is checked after the cancel: the money of the old one pays for it."""
     old = venue.place(alice, _limit(Side.BUY, "80", "12")).order
     new = _limit(Side.BUY, "80", "12.1")
-    result = venue.cancel_replace(alice, OrderRef(old.order_id), new, CancelReplaceMode.STOP_ON_FAILURE)
+    result = cancel_replace(venue, alice, OrderRef(old.order_id), new, CancelReplaceMode.STOP_ON_FAILURE)
     assert isinstance(result.placed, Placement)
     assert _owned(alice, "USDT") == (Decimal(32), Decimal(968))
 

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 
 class KucoinError(Exception):
-    """An error response; what is wrong with an order is told with HTTP status 200."""
+    """An error response; an order that is refused is answered with HTTP status 200."""
 
     def __init__(self, code: str, message: str, status: int = HTTPStatus.OK) -> None:
         super().__init__(code, message)

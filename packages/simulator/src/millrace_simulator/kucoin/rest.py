@@ -126,7 +126,7 @@ def _answer(exchange: Exchange, operation: Operation, request: web.Request, body
 
 
 def _perform(exchange: Exchange, operation: Operation, request: web.Request, body: str, headers: dict[str, str]) -> Any:
-    """Return what an operation answers with; `headers` are told what the request drew from."""
+    """Return what an operation answers with; add to `headers` what is left of the pool that the request drew from."""
     query = request.raw_path.partition("?")[2]
     if isinstance(operation, PublicOperation):
         _charge(exchange, Pool.PUBLIC, request.remote or "unknown", operation.weight, headers)

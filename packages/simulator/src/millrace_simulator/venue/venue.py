@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
-from heapq import heappop, heappush
 from random import Random
 from string import ascii_letters, digits
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from millrace_matching import Accepted, Event, Expired, ExpiryReason, LevelChanged, NewOrder, OrderType, Side, Traded
@@ -22,15 +20,14 @@ from millrace_simulator.venue.errors import (
     UnknownApiKey,
     UnknownOrder,
     UnknownSymbol,
-    VenueError,
 )
 from millrace_simulator.venue.history import BookHistory
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.ledger import Ledger
+from millrace_simulator.venue.lifetimes import Lifetimes
 from millrace_simulator.venue.listener import BalanceChange, BookChange, Listener
 from millrace_simulator.venue.orders import (
     Cancellation,
-    CancelReplaceMode,
     CancelRestriction,
     ExecutionReport,
     Order,
@@ -45,13 +42,6 @@ from millrace_simulator.venue.rules import SymbolRules
 
 _ID_CHARACTERS = digits + ascii_letters
 _ID_LENGTH = 22
-
-
-class CancelReplacement(Struct, frozen=True):
-    """The results of both halves of a cancel-replace; None for a half that was not attempted."""
-
-    canceled: Cancellation | VenueError
-    placed: Placement | VenueError | None
 
 
 class Venue:
@@ -84,8 +74,7 @@ class Venue:
         past = past or Past()
         self._resume(past, now_us)
         self._clearing = Clearing(self.accounts, self._ledger, self._report, past.execution_id)
-        self._expiries: list[tuple[int, int, str, int]] = []
-        """When orders end that live for a given time, soonest first: (µs, account, symbol, order)."""
+        self._lifetimes = Lifetimes()
         self._ids = Random(f"{seed} client order ids {past.execution_id}")  # noqa: S311
 
     def _resume(self, past: Past, now_us: int) -> None:
@@ -152,9 +141,7 @@ class Venue:
         self._clearing.enter(order, admitted.asset, admitted.hold)
         before = self._ledger.trade_count(account.account_id, order.symbol)
         self._conclude(instrument, _submitted(new, instrument))
-        if request.lifetime_s is not None:
-            due_us = order.created_us + request.lifetime_s * 1_000_000
-            heappush(self._expiries, (due_us, order.account_id, order.symbol, order.order_id))
+        self._lifetimes.add(order)
         trades = self._ledger.trades_after(account.account_id, order.symbol, before)
         own = tuple(trade for trade in trades if trade.order_id == order.order_id)
         return Placement(self._ledger.of_symbol(order.symbol)[order.order_id], own)
@@ -196,38 +183,6 @@ class Venue:
         if not orders:
             raise UnknownOrder(symbol)
         return tuple(self.cancel(account, symbol, OrderRef(order.order_id)) for order in orders)
-
-    def cancel_replace(
-        self,
-        account: Account,
-        ref: OrderRef,
-        request: OrderRequest,
-        mode: CancelReplaceMode,
-        *,
-        cancel_client_order_id: str | None = None,
-        restriction: CancelRestriction | None = None,
-    ) -> CancelReplacement:
-        """Cancel an order and place another; a rejected half is returned rather than raised.
-
-        The request is checked only after the cancel, as at Binance.
-        """
-        canceled: Cancellation | VenueError
-        try:
-            canceled = self.cancel(
-                account,
-                request.symbol,
-                ref,
-                cancel_client_order_id=cancel_client_order_id,
-                restriction=restriction,
-            )
-        except VenueError as error:
-            if mode is CancelReplaceMode.STOP_ON_FAILURE:
-                return CancelReplacement(error, None)
-            canceled = error
-        try:
-            return CancelReplacement(canceled, self.place(account, request))
-        except VenueError as error:
-            return CancelReplacement(canceled, error)
 
     def order(self, account: Account, symbol: str, ref: OrderRef) -> Order:
         """Return an order of the account, open or final; by client order id the newest that had it.
@@ -328,9 +283,7 @@ class Venue:
             listener.on_step(now_us)
 
     def _cancel_outlived(self, now_us: int) -> None:
-        """Cancel the orders whose lifetime is over."""
-        while self._expiries and self._expiries[0][0] <= now_us:
-            _, account_id, symbol, order_id = heappop(self._expiries)
+        for account_id, symbol, order_id in self._lifetimes.over(now_us):
             with suppress(UnknownOrder):
                 self.cancel(self.accounts[account_id], symbol, OrderRef(order_id))
 

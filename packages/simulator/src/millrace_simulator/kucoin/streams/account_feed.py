@@ -1,6 +1,6 @@
 """From the venue to accounts' own topics.
 
-An order that comes in may trade at once, so `open` is told only when the action is over and the order rests.
+An order that comes in may trade at once, so `open` is published only when the action is over and the order rests.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class AccountFeed(Listener):
         self._number = 0
         self._last_order: dict[int, Order] = {}
         self._arriving: dict[OrderKey, Order] = {}
-        """Orders that came in and have not been told to rest."""
+        """Orders that came in, of which it is not known yet whether they rest."""
         self._balances = {
             (account.account_id, balance.asset): balance
             for account in venue.accounts.values()
@@ -75,7 +75,7 @@ class AccountFeed(Listener):
             )
 
     def on_step(self, now_us: int) -> None:
-        """Publish the orders that now rest, where nothing else was told of their account."""
+        """Publish the orders that now rest, where nothing else happened to their account."""
         self._publish_resting()
 
     def _publish_resting(self) -> None:
