@@ -14,7 +14,7 @@ import msgspec
 import structlog
 import uvloop
 
-from millrace_simulator.config import ConfigError, SimulatorConfig, default_config, in_dialect, load
+from millrace_simulator.config import ConfigError, SimulatorConfig, default_config, load
 from millrace_simulator.dialects import DIALECTS
 from millrace_simulator.journal import JournalError
 from millrace_simulator.server import DEFAULT_HOST, serve
@@ -73,9 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _configure(options: argparse.Namespace) -> SimulatorConfig:
-    config = default_config() if options.config is None else load(options.config)
-    if options.dialect is not None:
-        config = in_dialect(config, options.dialect)
+    dialect = options.dialect
+    config = default_config(dialect or "binance") if options.config is None else load(options.config, dialect)
     names = ("seed", "events_per_second", "depth_interval_ms", "record")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     return msgspec.structs.replace(config, **given)

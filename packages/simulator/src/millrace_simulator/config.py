@@ -37,6 +37,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     """KuCoin: request weight of market data, for each IP address."""
 
 
+_WITH_PASSPHRASE: frozenset[DialectName] = frozenset({"kucoin"})
+"""The dialects whose clients sign with a secret and a passphrase."""
+
 DEMO_ACCOUNT = AccountSettings(
     api_key="demo-key",
     secret="demo-secret",  # noqa: S106
@@ -74,14 +77,14 @@ class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     limits: Limits = Limits()
 
 
-def load(path: Path) -> SimulatorConfig:
-    """Read a config file; missing values have the built-in defaults.
+def load(path: Path, dialect: DialectName | None = None) -> SimulatorConfig:
+    """Read a config file; missing values have the built-in defaults. `dialect` goes before what the file says.
 
     Raises:
         ConfigError: the file cannot be read or a value is wrong; the text names the file and the JSON path.
     """
     try:
-        config = _decoded(path.read_bytes())
+        config = _decoded(path.read_bytes(), dialect)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     problem = _problem(config)
@@ -95,16 +98,11 @@ def default_config(dialect: DialectName = "binance") -> SimulatorConfig:
     return SimulatorConfig(dialect=dialect, symbols=SYMBOLS[dialect])
 
 
-def in_dialect(config: SimulatorConfig, dialect: DialectName) -> SimulatorConfig:
-    """Return the settings with another dialect; built-in symbols become those of that dialect."""
-    symbols = SYMBOLS[dialect] if config.symbols == SYMBOLS[config.dialect] else config.symbols
-    return replace(config, dialect=dialect, symbols=symbols)
-
-
-def _decoded(content: bytes) -> SimulatorConfig:
+def _decoded(content: bytes, dialect: DialectName | None) -> SimulatorConfig:
     config = msgspec.json.decode(content, type=SimulatorConfig)
-    said = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
-    return config if "symbols" in said else replace(config, symbols=SYMBOLS[config.dialect])
+    given = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    dialect = dialect or config.dialect
+    return replace(config, dialect=dialect, symbols=config.symbols if "symbols" in given else SYMBOLS[dialect])
 
 
 def _problem(config: SimulatorConfig) -> str | None:
@@ -123,6 +121,8 @@ def _problem(config: SimulatorConfig) -> str | None:
             return f"the API key is used twice - at `$.accounts[{place}].apiKey`"
         if (account.secret is None) == (account.public_key is None):
             return f"set either secret or publicKey - at `$.accounts[{place}]`"
+        if config.dialect in _WITH_PASSPHRASE and (account.secret is None or account.passphrase is None):
+            return f"{config.dialect} needs secret and passphrase - at `$.accounts[{place}]`"
     if config.events_per_second < 0 or config.depth_interval_ms <= 0:
         return "eventsPerSecond must not be negative, depthIntervalMs must be positive - at `$`"
     return None

@@ -79,6 +79,7 @@ ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v1/hf/fills"): queries.FILLS,
     ("POST", "/api/v1/orders"): placing.CLASSIC_PLACE,
     ("POST", "/api/v1/orders/test"): placing.CLASSIC_TEST,
+    ("POST", "/api/v1/orders/multi"): placing.CLASSIC_SEVERAL,
     ("DELETE", "/api/v1/orders"): canceling.CLASSIC_ALL,
     ("DELETE", "/api/v1/orders/{orderId}"): canceling.CLASSIC_BY_ID,
     ("DELETE", "/api/v1/order/client-order/{clientOid}"): canceling.CLASSIC_BY_CLIENT_ID,

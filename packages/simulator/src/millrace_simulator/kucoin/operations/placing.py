@@ -19,6 +19,7 @@ from millrace_simulator.kucoin.rejections import refusals
 from millrace_simulator.venue import Account, Order, OrderRef, OrderRequest
 
 MOST_AT_ONCE = 20
+MOST_CLASSIC = 5
 
 
 def place(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
@@ -49,6 +50,12 @@ def place_several(exchange: Exchange, account: Account, parameters: Parameters) 
 def place_several_synchronously(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
     """Place up to twenty orders and return what became of each at once."""
     return [_attempt(exchange, account, each, place_synchronously) for each in _several(parameters)]
+
+
+def place_several_classic(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
+    """Place up to five orders; one that is refused leaves the others alone."""
+    orders = _several(parameters, MOST_CLASSIC)
+    return {"data": [_attempt(exchange, account, each, _place_classic) for each in orders]}
 
 
 def alter(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
@@ -88,11 +95,16 @@ def _ids(order: Order) -> dict[str, Any]:
     return {"orderId": order_id_text(order.symbol, order.order_id), "clientOid": order.client_order_id}
 
 
-def _several(parameters: Parameters) -> list[Parameters]:
+def _several(parameters: Parameters, most: int = MOST_AT_ONCE) -> list[Parameters]:
     orders = parameters.parts("orderList")
-    if len(orders) > MOST_AT_ONCE:
-        raise errors.bad_parameter(f"orderList holds more than {MOST_AT_ONCE} orders")
+    if len(orders) > most:
+        raise errors.bad_parameter(f"orderList holds more than {most} orders")
     return orders
+
+
+def _place_classic(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
+    order = _place(exchange, account, parameters)
+    return {**forms.classic_order(order, exchange.venue.instrument(order.symbol).rules.quote), "status": "success"}
 
 
 _Placing = Callable[[Exchange, Account, Parameters], dict[str, Any]]
@@ -129,4 +141,5 @@ PLACE_SEVERAL = AccountOperation(place_several, weight=1)
 PLACE_SEVERAL_SYNC = AccountOperation(place_several_synchronously, weight=1)
 ALTER = AccountOperation(alter, weight=1)
 CLASSIC_PLACE = AccountOperation(place, weight=2)
+CLASSIC_SEVERAL = AccountOperation(place_several_classic, weight=3)
 CLASSIC_TEST = AccountOperation(try_order, weight=2)

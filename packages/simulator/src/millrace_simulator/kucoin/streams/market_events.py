@@ -13,7 +13,7 @@ from millrace_simulator.kucoin.numbers import number_text
 from millrace_simulator.kucoin.operations.market import show_candle, show_level1, show_levels
 from millrace_simulator.kucoin.operations.symbols import MARKET
 from millrace_simulator.kucoin.operations.tickers import FEE_RATE, change_rate
-from millrace_simulator.statistics import Interval, Kline
+from millrace_simulator.statistics import Interval
 from millrace_simulator.venue import BookChange, BookTicker, Instrument, PublicTrade, Scale
 
 _encode = msgspec.json.Encoder().encode
@@ -82,8 +82,9 @@ def match(topic: str, trade: PublicTrade, scale: Scale) -> bytes:
     return message(topic, "trade.l3match", data)
 
 
-def candle(topic: str, instrument: Instrument, row: Kline, now_us: int) -> bytes:
-    """Return a candle as it is now."""
+def candle(topic: str, instrument: Instrument, interval: Interval, now_us: int) -> bytes:
+    """Return the running candle."""
+    row = instrument.statistics.kline(interval)
     data = {"symbol": instrument.symbol, "candles": show_candle(instrument.scale, row), "time": now_us * 1000}
     return message(topic, "trade.candles.update", data)
 

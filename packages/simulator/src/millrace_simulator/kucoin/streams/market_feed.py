@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
 
 from millrace_simulator.kucoin.operations.market import CANDLE_TYPES
 from millrace_simulator.kucoin.operations.symbols import MARKET
 from millrace_simulator.kucoin.streams import market_events, topics
-from millrace_simulator.statistics import Interval
 from millrace_simulator.streaming import Hub
 from millrace_simulator.venue import BookChange, BookTicker, Instrument, Listener, PublicTrade, Venue
+
+P = ParamSpec("P")
 
 SNAPSHOT_INTERVAL_US = 2_000_000
 DEPTHS = {5: topics.DEPTH_5, 50: topics.DEPTH_50}
@@ -35,12 +37,12 @@ class SymbolFeed:
     def book(self, change: BookChange) -> None:
         """Publish a change of the book at once."""
         self._ticker_due = self._depth_due = self._snapshot_due = True
-        self._deliver(self._level2, partial(market_events.level2, self._level2, change, self._instrument.scale))
+        self._publish(self._level2, market_events.level2, change, self._instrument.scale)
 
     def trade(self, trade: PublicTrade) -> None:
         """Publish a trade at once."""
         self._candles_due = self._ticker_due = self._snapshot_due = True
-        self._deliver(self._match, partial(market_events.match, self._match, trade, self._instrument.scale))
+        self._publish(self._match, market_events.match, trade, self._instrument.scale)
 
     def step(self, now_us: int) -> None:
         """Publish what a step of the market changed: best prices and candles."""
@@ -49,43 +51,37 @@ class SymbolFeed:
         if self._candles_due:
             self._candles_due = False
             for topic, interval in self._candles.items():
-                self._deliver(topic, partial(self._candle, topic, interval, now_us))
+                self._publish(topic, market_events.candle, self._instrument, interval, now_us)
 
     def tick(self, now_us: int) -> None:
         """Publish what goes out at intervals: best prices with the last trade, and depth."""
         if self._ticker_due:
             self._ticker_due = False
             for topic, subject in ((self._ticker, "trade.ticker"), (topics.ALL_TICKERS, self._instrument.symbol)):
-                self._deliver(topic, partial(market_events.ticker, topic, subject, self._instrument, now_us))
+                self._publish(topic, market_events.ticker, subject, self._instrument, now_us)
         if self._depth_due:
             self._depth_due = False
             for levels, topic in self._depths.items():
-                self._deliver(topic, partial(market_events.depth, topic, self._instrument, levels, now_us))
+                self._publish(topic, market_events.depth, self._instrument, levels, now_us)
 
     def snapshot(self, now_us: int) -> None:
         """Publish the statistics, if anything changed."""
         if self._snapshot_due:
             self._snapshot_due = False
             for topic in self._snapshots:
-                self._deliver(topic, partial(market_events.snapshot, topic, self._instrument, now_us))
+                self._publish(topic, market_events.snapshot, self._instrument, now_us)
 
     def _publish_best(self, now_us: int) -> None:
         best = self._instrument.book_ticker()
         last, self._best = self._best, best
-        if last is None or (last.bid, last.bid_quantity, last.ask, last.ask_quantity) != (
-            best.bid,
-            best.bid_quantity,
-            best.ask,
-            best.ask_quantity,
-        ):
-            scale = self._instrument.scale
-            self._deliver(self._level1, partial(market_events.level1, self._level1, best, scale, now_us))
+        if last is None or _prices(last) != _prices(best):
+            self._publish(self._level1, market_events.level1, best, self._instrument.scale, now_us)
 
-    def _candle(self, topic: str, interval: Interval, now_us: int) -> bytes:
-        return market_events.candle(topic, self._instrument, self._instrument.statistics.kline(interval), now_us)
-
-    def _deliver(self, topic: str, render: partial[bytes]) -> None:
-        self._hub.deliver(topic, lambda _: render())
+    def _publish(
+        self, topic: str, event: Callable[Concatenate[str, P], bytes], *args: P.args, **more: P.kwargs
+    ) -> None:
+        if self._hub.wanted(topic):
+            self._hub.deliver(topic, lambda _: event(topic, *args, **more))
 
 
 class MarketFeed(Listener):
@@ -116,3 +112,7 @@ class MarketFeed(Listener):
             if snapshot != self._snapshot:
                 symbol.snapshot(now_us)
         self._interval, self._snapshot = interval, snapshot
+
+
+def _prices(best: BookTicker) -> tuple[int, int, int, int]:
+    return best.bid, best.bid_quantity, best.ask, best.ask_quantity
