@@ -39,9 +39,15 @@ class Platform:
     """A Valkey, a simulated exchange and services, each a process that a test may kill."""
 
     def __init__(
-        self, folder: Path, server: EmbeddedServer, simulator_port: int, database: Database | None = None
+        self,
+        folder: Path,
+        server: EmbeddedServer,
+        simulator_port: int,
+        database: Database | None = None,
+        exchange: str = configs.EXAMPLE_EXCHANGE,
     ) -> None:
         self.folder = folder
+        self.exchange = exchange
         self.server = server
         self.exchange_url = f"http://127.0.0.1:{simulator_port}"
         self.api_port = free_port(0)
@@ -81,7 +87,7 @@ class Platform:
     def example(self, kind: str) -> dict[str, Any]:
         """Return the example configuration of a service, pointed at this platform's exchange."""
         text = (ROOT / "examples" / f"{kind}.json").read_text()
-        config: dict[str, Any] = json.loads(text.replace(configs.EXAMPLE_SIMULATOR, self.exchange_url))
+        config: dict[str, Any] = json.loads(configs.pointed(text, self.exchange_url, self.exchange))
         return config
 
     async def kill(self, name: str) -> None:
@@ -162,11 +168,13 @@ async def running(
 ) -> AsyncIterator[Platform]:
     """Run the platform on the example configurations, `change`d in place by the test.
 
-    `simulator` is laid over the simulator's own default configuration; `database` is for dbsync and the API.
+    `simulator` is laid over the simulator's own default configuration; its dialect is the exchange that is traded on.
+    `database` is for dbsync and the API.
     """
     port = free_port(0)
     server = await EmbeddedServer.start(folder / "valkey")
-    platform = Platform(folder, server, port, database)
+    exchange = (simulator or {}).get("dialect", configs.EXAMPLE_EXCHANGE)
+    platform = Platform(folder, server, port, database, exchange)
     try:
         settings = folder / "simulator.json"
         settings.write_text(json.dumps(simulator or {}))

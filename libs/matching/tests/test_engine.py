@@ -25,7 +25,8 @@ _ids = count(1000)
 
 
 def _limit(side: Side, quantity: int, price: int, **more: object) -> NewOrder:
-    return NewOrder(next(_ids), side, OrderType.LIMIT, quantity=quantity, price=price, **more)  # type: ignore[arg-type]
+    more = {"order_id": next(_ids), **more}
+    return NewOrder(side=side, quantity=quantity, price=price, **more)  # type: ignore[arg-type]
 
 
 def _book(*orders: tuple[Side, int, int]) -> Engine:
@@ -223,3 +224,17 @@ def test_a_preview_does_not_count_the_orders_of_a_skipped_owner() -> None:
     assert engine.cost(Side.BUY, 4, skipped_owner=7) == (4, 420)
     assert engine.within(Side.BUY, 450, skipped_owner=7) == (4, 420)
     assert engine.cost(Side.BUY, 4) == (4, 400)
+
+
+def test_a_hidden_order_trades_unseen() -> None:
+    """It is in no level and no change of one, but fills takers by price and time like any other."""
+    engine = _book((Side.SELL, 5, 101))
+    assert engine.submit(_limit(Side.SELL, 4, 101, order_id=10, hidden=True)) == [Accepted(10, waits=False)]
+    engine.submit(_limit(Side.SELL, 3, 100, order_id=11, hidden=True))
+    assert engine.levels(Side.SELL) == [(101, 5)]
+    assert engine.cost(Side.BUY, 12) == (12, 3 * 100 + 9 * 101)
+    events = engine.submit(_limit(Side.BUY, 10, 101, order_id=12))
+    assert _fills(events) == [(11, 100, 3), (1, 101, 5), (10, 101, 2)]
+    assert [(each.price, each.quantity) for each in events if isinstance(each, LevelChanged)] == [(101, 0)]
+    assert engine.cancel(10) == [Canceled(10, 2)]
+    assert engine.levels(Side.SELL) == []

@@ -25,6 +25,14 @@ def test_the_examples_are_valid_and_pointed_at_this_runs_exchange(examples: Path
     assert "http://127.0.0.1:1234" in texts["gatherer"]
 
 
+def test_the_examples_trade_on_any_exchange_that_is_simulated(examples: Path) -> None:
+    """Its name stands wherever the examples' own does, and every file is still valid."""
+    loaded = configs.load(examples, "http://127.0.0.1:1234", "kucoin")
+    texts = "".join(agent.text for agent in loaded)
+    assert configs.EXAMPLE_EXCHANGE not in texts
+    assert "stream.PUBLIC.kucoin.watchTrades.*" in texts
+
+
 def test_a_mistake_names_its_file_and_place(examples: Path) -> None:
     """The message names the file and the path of a mistake in a changed example."""
     path = examples / "executor.json"

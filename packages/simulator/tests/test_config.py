@@ -50,6 +50,16 @@ def test_a_file_says_everything_in_camel_case(tmp_path: Path) -> None:
     assert not config.limits.enforce
 
 
+def test_a_dialect_brings_its_symbols(tmp_path: Path) -> None:
+    """Chosen in the file, or by the caller before the file; symbols of one's own stay."""
+    assert load(_file(tmp_path, {"dialect": "kucoin"})) == default_config("kucoin")
+    chosen = load(_file(tmp_path, {"seed": 3}), "kucoin")
+    assert (chosen.dialect, chosen.seed) == ("kucoin", 3)
+    assert [rules.symbol for rules in chosen.symbols if rules.base == "KCS"] == ["KCS-USDT"]
+    own = load(_file(tmp_path, {"symbols": [SYMBOL]}), "kucoin")
+    assert [rules.symbol for rules in own.symbols] == ["AB"]
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [
@@ -60,6 +70,8 @@ def test_a_file_says_everything_in_camel_case(tmp_path: Path) -> None:
         ({"symbols": [SYMBOL, SYMBOL]}, "$.symbols[1]"),
         ({"accounts": [{"apiKey": "k"}]}, "$.accounts[0]"),
         ({"accounts": [{"apiKey": "k", "secret": "s"}] * 2}, "$.accounts[1].apiKey"),
+        ({"dialect": "kraken"}, "$.dialect"),
+        ({"dialect": "kucoin", "accounts": [{"apiKey": "k", "secret": "s"}]}, "$.accounts[0]"),
         ({"eventsPerSecond": -1}, "eventsPerSecond"),
         ("{", "simulator.json"),
     ],

@@ -49,10 +49,11 @@ async def test_options_reach_the_exchange(start: Start, tmp_path: Path) -> None:
     """A config file is read, and options go before it."""
     config = tmp_path / "simulator.json"
     config.write_text(json.dumps({"seed": 3, "eventsPerSecond": 50}))
-    _, ready = await start("--config", str(config), "--events-per-second", "70", "--record")
+    _, ready = await start("--config", str(config), "--events-per-second", "70", "--record", "--dialect", "kucoin")
     async with ClientSession() as session, session.get(f"{ready['address']}/simulator/status") as response:
         status = await response.json()
     assert (status["seed"], status["eventsPerSecond"], status["recording"]) == (3, 70, True)
+    assert (ready["dialect"], status["dialect"], "KCS-USDT" in status["symbols"]) == ("kucoin", "kucoin", True)
 
 
 async def test_a_bad_config_is_reported_and_ends_it(start: Start, tmp_path: Path) -> None:

@@ -11,24 +11,27 @@ from millrace_matching.orders import Side
 class RestingOrder:
     """A resting order."""
 
-    __slots__ = ("level", "order_id", "owner", "remaining")
+    __slots__ = ("hidden", "level", "order_id", "owner", "remaining")
 
-    def __init__(self, order_id: int, owner: int, remaining: int, level: Level) -> None:
+    def __init__(self, order_id: int, owner: int, remaining: int, level: Level, *, hidden: bool) -> None:
         self.order_id = order_id
         self.owner = owner
         self.remaining = remaining
         self.level = level
+        self.hidden = hidden
 
 
 class Level:
     """The orders at one price, first come first."""
 
-    __slots__ = ("orders", "price", "side", "total")
+    __slots__ = ("orders", "price", "shown", "side", "total")
 
     def __init__(self, side: Side, price: int) -> None:
         self.side = side
         self.price = price
         self.total = 0
+        self.shown = 0
+        """The part of `total` that is not hidden."""
         self.orders: dict[int, RestingOrder] = {}  # a dict keeps the order of arrival and drops from the middle in O(1)
 
     def without(self, owner: int) -> int:
@@ -36,6 +39,17 @@ class Level:
         if owner == 0:
             return self.total
         return sum(order.remaining for order in self.orders.values() if order.owner != owner)
+
+    def add(self, order: RestingOrder) -> None:
+        """Add an order at the end of the queue."""
+        self.orders[order.order_id] = order
+        self.grow(order, order.remaining)
+
+    def grow(self, order: RestingOrder, quantity: int) -> None:
+        """Count a change of one of its orders; negative when the order shrinks."""
+        self.total += quantity
+        if not order.hidden:
+            self.shown += quantity
 
     def first(self) -> RestingOrder:
         """Return the order that trades next; the level is not empty."""
@@ -75,21 +89,24 @@ class BookSide:
         for key in self._keys:
             yield self._levels[key * self._sign]
 
-    def rest(self, order_id: int, owner: int, remaining: int, price: int) -> RestingOrder:
+    def shown_levels(self) -> Iterator[Level]:
+        """Return the levels that hold more than hidden orders, best first."""
+        return (level for level in self.levels() if level.shown)
+
+    def rest(self, order_id: int, owner: int, remaining: int, price: int, *, hidden: bool = False) -> RestingOrder:
         """Add an order at the end of the queue at its price."""
         level = self._levels.get(price)
         if level is None:
             level = self._levels[price] = Level(self.side, price)
             insort(self._keys, price * self._sign)
-        order = RestingOrder(order_id, owner, remaining, level)
-        level.orders[order_id] = order
-        level.total += remaining
+        order = RestingOrder(order_id, owner, remaining, level, hidden=hidden)
+        level.add(order)
         return order
 
     def remove(self, order: RestingOrder) -> None:
         """Remove an order, with its remaining amount."""
         level = order.level
-        level.total -= order.remaining
+        level.grow(order, -order.remaining)
         del level.orders[order.order_id]
         if not level.orders:
             del self._levels[level.price]

@@ -81,8 +81,8 @@ class Engine:
         return self.bids if side is Side.BUY else self.asks
 
     def levels(self, side: Side, limit: int | None = None) -> list[tuple[int, int]]:
-        """(price, total) of each level, best first."""
-        found = [(level.price, level.total) for level in self.side(side).levels()]
+        """(price, total) of each level that is shown, best first; hidden orders do not count."""
+        found = [(level.price, level.shown) for level in self.side(side).shown_levels()]
         return found if limit is None else found[:limit]
 
     def cost(self, side: Side, quantity: int, *, skipped_owner: int = 0) -> tuple[int, int]:
@@ -159,7 +159,8 @@ class Engine:
             raise UnknownOrder(order_id)
         level = order.level
         self.side(level.side).remove(order)
-        return [Canceled(order_id, order.remaining), self._changed(level)]
+        canceled = Canceled(order_id, order.remaining)
+        return [canceled] if order.hidden else [canceled, self._changed(level)]
 
     def _fire(self, events: list[Event]) -> None:
         """Activate every order whose trigger was reached; their trades may reach further triggers."""
@@ -205,14 +206,15 @@ class Engine:
         if order.price is None or remaining is None or order.time_in_force is not TimeInForce.GTC:
             events.append(Expired(order.order_id, ExpiryReason.UNFILLED))
             return
-        resting = self.side(order.side).rest(order.order_id, order.owner, remaining, order.price)
+        resting = self.side(order.side).rest(order.order_id, order.owner, remaining, order.price, hidden=order.hidden)
         self._resting[order.order_id] = resting
-        events.append(self._changed(resting.level))
+        if not resting.hidden:
+            events.append(self._changed(resting.level))
 
     def _take_level(self, taker: _Taker, level: Level, events: list[Event]) -> None:
         """Trade with the orders of one level until it, or the taker, is exhausted."""
         side = self.side(level.side)
-        total, last_trade_id = level.total, self.last_trade_id
+        shown, last_trade_id = level.shown, self.last_trade_id
         while level.orders and not taker.prevented:
             wanted = taker.wants(level.price)
             if wanted == 0:
@@ -238,12 +240,12 @@ class Engine:
             )
         if self.last_trade_id != last_trade_id:
             self._note_price(level.price)
-        if level.total != total:
+        if level.shown != shown:
             events.append(self._changed(level))
 
     def _fill(self, maker: RestingOrder, quantity: int, side: BookSide) -> None:
         maker.remaining -= quantity
-        maker.level.total -= quantity
+        maker.level.grow(maker, -quantity)
         if maker.remaining == 0:
             side.remove(maker)
             del self._resting[maker.order_id]
@@ -288,4 +290,4 @@ class Engine:
 
     def _changed(self, level: Level) -> LevelChanged:
         self.last_update_id += 1
-        return LevelChanged(self.last_update_id, level.side, level.price, level.total)
+        return LevelChanged(self.last_update_id, level.side, level.price, level.shown)

@@ -49,7 +49,7 @@ class Traded(Struct, frozen=True, gc=False):
 
 
 class LevelChanged(Struct, frozen=True, gc=False):
-    """The total that rests at a price has changed."""
+    """The total that is shown at a price has changed; hidden orders are not part of it."""
 
     update_id: int
     """Consecutive: one for each change of a level."""

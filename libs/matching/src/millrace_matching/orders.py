@@ -95,6 +95,8 @@ class NewOrder(Struct, frozen=True, gc=False):
     owner: int = 0
     """The owner, for self-trade prevention; orders of owner 0 are never prevented."""
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
+    hidden: bool = False
+    """Whether it rests without being shown; it trades as any other order of its price and time."""
 
 
 def contradiction(order: NewOrder) -> str | None:

@@ -10,6 +10,8 @@ from millrace_core.names import AgentId
 
 EXAMPLE_SIMULATOR = "http://127.0.0.1:9080"
 """The simulated exchange's address in the examples."""
+EXAMPLE_EXCHANGE = "binance"
+"""The exchange that the examples trade on; in them the word stands for nothing else."""
 
 
 class ExamplesMissing(MillraceError):
@@ -31,19 +33,24 @@ def examples_folder() -> Path:
     return here if here.is_dir() else Path(__file__).resolve().parents[4] / "examples"
 
 
-def load(folder: Path, simulator_url: str) -> list[AgentFile]:
-    """Return every service's checked configuration, with the exchange's address replaced by this run's.
+def pointed(text: str, simulator_url: str, exchange: str) -> str:
+    """Return an example with its exchange and that exchange's address replaced."""
+    return text.replace(EXAMPLE_SIMULATOR, simulator_url).replace(EXAMPLE_EXCHANGE, exchange)
+
+
+def load(folder: Path, simulator_url: str, exchange: str = EXAMPLE_EXCHANGE) -> list[AgentFile]:
+    """Return every service's checked configuration, with the exchange and its address replaced by this run's.
 
     Raises:
         ExamplesMissing: a file is missing.
         ConfigInvalid: a file has mistakes; each names its file.
     """
-    return [_load(kind, folder / f"{kind}.json", simulator_url) for kind in MODELS]
+    return [_load(kind, folder / f"{kind}.json", simulator_url, exchange) for kind in MODELS]
 
 
-def _load(kind: str, path: Path, simulator_url: str) -> AgentFile:
+def _load(kind: str, path: Path, simulator_url: str, exchange: str) -> AgentFile:
     try:
-        text = path.read_text().replace(EXAMPLE_SIMULATOR, simulator_url)
+        text = pointed(path.read_text(), simulator_url, exchange)
     except OSError as error:
         raise ExamplesMissing(f"cannot read {path}: {error.strerror}; choose a folder with --examples") from error
     try:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,13 @@ SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange
 ApiPort = Annotated[int, typer.Option(help="Port of the API; 0 for any free one.")]
 
 
+class Simulated(StrEnum):
+    """The exchanges whose protocol the simulated exchange speaks."""
+
+    BINANCE = "binance"
+    KUCOIN = "kucoin"
+
+
 @app.command("demo")
 def demo_command(
     seconds: Annotated[
@@ -48,6 +56,7 @@ def demo_command(
     events_per_second: Annotated[
         float | None, typer.Option(min=0.0, help="Order book changes per second, all symbols together (default 200).")
     ] = None,
+    exchange: Annotated[Simulated, typer.Option(help="The exchange that is simulated.")] = Simulated.BINANCE,
     examples: Annotated[Path | None, typer.Option(help="Folder with the agents' configurations.")] = None,
     plugin_dir: Annotated[
         Path | None,
@@ -74,6 +83,7 @@ def demo_command(
         api_port=api_port,
         seed=seed,
         events_per_second=events_per_second,
+        exchange=exchange.value,
         plugin_dir=plugin_dir,
         reset=reset,
         quiet=quiet,

@@ -37,6 +37,8 @@ class DemoOptions:
     api_port: int = 8081
     seed: int = 1
     events_per_second: float | None = None
+    exchange: str = configs.EXAMPLE_EXCHANGE
+    """The exchange that is simulated."""
     plugin_dir: Path | None = None
     """None for the examples' strategies."""
     reset: bool = False
@@ -69,7 +71,7 @@ async def running(
         logs = options.data_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         ports = free_port(options.simulator_port), api_port(options.api_port, "--api-port")
-        agents = configs.load(options.examples, exchange_url := f"http://127.0.0.1:{ports[0]}")
+        agents = configs.load(options.examples, exchange_url := f"http://127.0.0.1:{ports[0]}", options.exchange)
         say("Starting Valkey …")
         server = await EmbeddedServer.start(options.data_dir / "valkey", port=free_port(options.redis_port))
         processes = Processes(logs, trouble)
@@ -95,7 +97,7 @@ async def running(
 
 
 def _simulator(options: DemoOptions, port: int) -> Service:
-    arguments = ["--port", str(port), "--seed", str(options.seed)]
+    arguments = ["--port", str(port), "--seed", str(options.seed), "--dialect", options.exchange]
     arguments += ["--journal", str(options.data_dir / "exchange.journal")]
     if options.events_per_second is not None:
         arguments += ["--events-per-second", str(options.events_per_second)]

@@ -15,6 +15,7 @@ import structlog
 import uvloop
 
 from millrace_simulator.config import ConfigError, SimulatorConfig, default_config, load
+from millrace_simulator.dialects import DIALECTS
 from millrace_simulator.journal import JournalError
 from millrace_simulator.server import DEFAULT_HOST, serve
 
@@ -41,7 +42,8 @@ async def _run(config: SimulatorConfig, host: str, port: int, journal: Path | No
         loop.add_signal_handler(number, stopped.set)
     log = structlog.get_logger()
     async with await serve(config, host, port, journal=journal) as server:
-        log.info("simulator is ready", address=server.url, symbols=len(server.venue.instruments), seed=config.seed)
+        symbols = len(server.venue.instruments)
+        log.info("simulator is ready", address=server.url, dialect=config.dialect, symbols=symbols, seed=config.seed)
         waiting = asyncio.create_task(stopped.wait())
         tasks: list[asyncio.Task[Any]] = [waiting] if server.driver is None else [waiting, server.driver]
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -54,9 +56,10 @@ async def _run(config: SimulatorConfig, host: str, port: int, journal: Path | No
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "millrace_simulator", description="A simulated exchange that speaks Binance's protocol."
+        "millrace_simulator", description="A simulated exchange that speaks the protocol of a real one."
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="JSON file with settings")
+    parser.add_argument("--dialect", choices=DIALECTS, help="whose protocol it speaks (default binance)")
     parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 picks a free port (default %(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the market: the same seed makes the same market")
@@ -70,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _configure(options: argparse.Namespace) -> SimulatorConfig:
-    config = default_config() if options.config is None else load(options.config)
+    dialect = options.dialect
+    config = default_config(dialect or "binance") if options.config is None else load(options.config, dialect)
     names = ("seed", "events_per_second", "depth_interval_ms", "record")
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     return msgspec.structs.replace(config, **given)

@@ -7,46 +7,11 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from millrace_simulator.listings import BINANCE_SYMBOLS, SYMBOLS, DialectName
 from millrace_simulator.venue.accounts import AccountSettings
 from millrace_simulator.venue.rules import SymbolRules
-
-
-def _listing(symbol: str, base: str, price: str, tick: str, lot: str) -> SymbolRules:
-    """Return a symbol quoted in USDT."""
-    return SymbolRules(
-        symbol=symbol,
-        base=base,
-        quote="USDT",
-        tick_size=Decimal(tick),
-        lot_size=Decimal(lot),
-        opening_price=Decimal(price),
-    )
-
-
-DEFAULT_SYMBOLS = (
-    _listing("BTCUSDT", "BTC", "97400.00", "0.01", "0.00001"),
-    _listing("ETHUSDT", "ETH", "3506.40", "0.01", "0.0001"),
-    SymbolRules(
-        symbol="ETHBTC",
-        base="ETH",
-        quote="BTC",
-        tick_size=Decimal("0.00001"),
-        lot_size=Decimal("0.001"),
-        opening_price=Decimal("0.03600"),
-        max_price=Decimal(922_327),
-        min_notional=Decimal("0.0001"),
-    ),
-    _listing("KCSUSDT", "KCS", "12.500", "0.001", "0.01"),
-    _listing("BNBUSDT", "BNB", "652.30", "0.01", "0.001"),
-    _listing("SOLUSDT", "SOL", "184.20", "0.01", "0.001"),
-    _listing("XRPUSDT", "XRP", "2.3500", "0.0001", "0.1"),
-    _listing("ADAUSDT", "ADA", "0.7420", "0.0001", "0.1"),
-)
-"""Binance's spellings, with prices and steps of their kind; KCS, KuCoin's own coin, is listed too.
-
-Every tick × lot is a whole number of 1e-8, so that all amounts print exactly.
-"""
 
 
 class ConfigError(Exception):
@@ -54,21 +19,31 @@ class ConfigError(Exception):
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """Rate limits; Binance's own figures by default."""
+    """Rate limits, each of one dialect; its exchange's own figures by default."""
 
     enforce: bool = True
     """Whether to reject requests over a limit; they are counted either way."""
     weight_per_minute: int = 6000
-    """Request weight for each IP address."""
+    """Binance: request weight for each IP address."""
     orders_per_10_seconds: int = 100
-    """New orders for each account."""
+    """Binance: new orders for each account."""
     orders_per_day: int = 200_000
     raw_requests_per_5_minutes: int = 61_000
+    spot_weight_per_30_seconds: int = 4000
+    """KuCoin: request weight of trading, for each account; its VIP level 0."""
+    management_weight_per_30_seconds: int = 2000
+    """KuCoin: request weight of balances and keys, for each account."""
+    public_weight_per_30_seconds: int = 2000
+    """KuCoin: request weight of market data, for each IP address."""
 
+
+_WITH_PASSPHRASE: frozenset[DialectName] = frozenset({"kucoin"})
+"""The dialects whose clients sign with a secret and a passphrase."""
 
 DEMO_ACCOUNT = AccountSettings(
     api_key="demo-key",
     secret="demo-secret",  # noqa: S106
+    passphrase="demo-passphrase",  # noqa: S106
     balances={
         "USDT": Decimal(1_000_000),
         "BTC": Decimal(100),
@@ -86,6 +61,8 @@ DEMO_ACCOUNT = AccountSettings(
 class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """All settings; the defaults are the built-in exchange."""
 
+    dialect: DialectName = "binance"
+    """Whose wire protocol it speaks."""
     seed: int = 1
     """Seed of the background participants: the same seed makes the same market."""
     events_per_second: float = 200
@@ -94,19 +71,20 @@ class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Interval of the `@depth@100ms` streams."""
     record: bool = False
     """Whether to keep every change of every book, and every trade."""
-    symbols: tuple[SymbolRules, ...] = DEFAULT_SYMBOLS
+    symbols: tuple[SymbolRules, ...] = BINANCE_SYMBOLS
+    """The default is Binance's; a file that says nothing, and `default_config`, have those of the dialect."""
     accounts: tuple[AccountSettings, ...] = (DEMO_ACCOUNT,)
     limits: Limits = Limits()
 
 
-def load(path: Path) -> SimulatorConfig:
-    """Read a config file; missing values have the built-in defaults.
+def load(path: Path, dialect: DialectName | None = None) -> SimulatorConfig:
+    """Read a config file; missing values have the built-in defaults. `dialect` goes before what the file says.
 
     Raises:
         ConfigError: the file cannot be read or a value is wrong; the text names the file and the JSON path.
     """
     try:
-        config = msgspec.json.decode(path.read_bytes(), type=SimulatorConfig)
+        config = _decoded(path.read_bytes(), dialect)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     problem = _problem(config)
@@ -115,9 +93,16 @@ def load(path: Path) -> SimulatorConfig:
     return config
 
 
-def default_config() -> SimulatorConfig:
+def default_config(dialect: DialectName = "binance") -> SimulatorConfig:
     """Return the built-in exchange: eight symbols and the account "demo-key" / "demo-secret"."""
-    return SimulatorConfig()
+    return SimulatorConfig(dialect=dialect, symbols=SYMBOLS[dialect])
+
+
+def _decoded(content: bytes, dialect: DialectName | None) -> SimulatorConfig:
+    config = msgspec.json.decode(content, type=SimulatorConfig)
+    given = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    dialect = dialect or config.dialect
+    return replace(config, dialect=dialect, symbols=config.symbols if "symbols" in given else SYMBOLS[dialect])
 
 
 def _problem(config: SimulatorConfig) -> str | None:
@@ -136,6 +121,8 @@ def _problem(config: SimulatorConfig) -> str | None:
             return f"the API key is used twice - at `$.accounts[{place}].apiKey`"
         if (account.secret is None) == (account.public_key is None):
             return f"set either secret or publicKey - at `$.accounts[{place}]`"
+        if config.dialect in _WITH_PASSPHRASE and (account.secret is None or account.passphrase is None):
+            return f"{config.dialect} needs secret and passphrase - at `$.accounts[{place}]`"
     if config.events_per_second < 0 or config.depth_interval_ms <= 0:
         return "eventsPerSecond must not be negative, depthIntervalMs must be positive - at `$`"
     return None

@@ -1,4 +1,4 @@
-"""The control plane under /simulator, for operators and tests; it is not part of Binance's protocol.
+"""The control plane under /simulator, for operators and tests; it is no part of any dialect.
 
 - GET  /simulator/status                       how fast it goes, what it lists, whether it is paused
 - GET  /simulator/book?symbol=&updateId=       the whole book, now or (recorded) as of an update id
@@ -13,10 +13,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from millrace_simulator.binance.operations.market import show_book, show_trade
 from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.market import Market
-from millrace_simulator.venue import BookChange, Instrument, Listener, Venue
+from millrace_simulator.venue import BookChange, BookSnapshot, Instrument, Listener, PublicTrade, Scale
 
 PREFIX = "/simulator"
 
@@ -35,8 +34,8 @@ class _Pace(Listener):
 class ControlPlane:
     """Serves the paths under /simulator."""
 
-    def __init__(self, venue: Venue, market: Market, config: SimulatorConfig) -> None:
-        self._venue = venue
+    def __init__(self, market: Market, config: SimulatorConfig) -> None:
+        venue = self._venue = market.venue
         self._market = market
         self._config = config
         self._pace = _Pace(venue.clock.now_us())
@@ -47,6 +46,7 @@ class ControlPlane:
         running_s = (self._venue.clock.now_us() - self._pace.started_us) / 1_000_000
         return _json(
             {
+                "dialect": self._config.dialect,
                 "seed": self._config.seed,
                 "paused": self._market.paused,
                 "eventsPerSecond": self._market.events_per_second,
@@ -69,20 +69,20 @@ class ControlPlane:
         instrument = self._instrument(request)
         update_id = _integer(request, "updateId")
         if update_id is None:
-            return _json(show_book(instrument, instrument.depth()))
+            return _json(_book(instrument.scale, instrument.depth()))
         if self._venue.history is None:
             raise _refusal(web.HTTPConflict, "the simulator does not record: start it with --record")
         try:
             snapshot = self._venue.history.book_as_of(instrument.symbol, update_id)
         except LookupError:
             raise _refusal(web.HTTPNotFound, f"no book of {instrument.symbol} as of update {update_id}") from None
-        return _json(show_book(instrument, snapshot))
+        return _json(_book(instrument.scale, snapshot))
 
     async def trades(self, request: web.Request) -> web.Response:
         """Return all stored trades of a symbol from `fromId` on."""
         instrument = self._instrument(request)
         trades = instrument.tape.since(_integer(request, "fromId") or 0)
-        return _json([show_trade(instrument.scale, trade) for trade in trades])
+        return _json([_trade(instrument.scale, trade) for trade in trades])
 
     async def pause(self, _: web.Request) -> web.Response:
         """Stop the background participants; clients go on trading with each other."""
@@ -101,14 +101,32 @@ class ControlPlane:
         return instrument
 
 
-def add_control_routes(app: web.Application, venue: Venue, market: Market, config: SimulatorConfig) -> None:
-    """Serve the control plane of a venue and its market."""
-    plane = ControlPlane(venue, market, config)
+def add_control_routes(app: web.Application, market: Market, config: SimulatorConfig) -> None:
+    """Serve the control plane of a market and its venue."""
+    plane = ControlPlane(market, config)
     app.router.add_get(PREFIX + "/status", plane.status)
     app.router.add_get(PREFIX + "/book", plane.book)
     app.router.add_get(PREFIX + "/trades", plane.trades)
     app.router.add_post(PREFIX + "/pause", plane.pause)
     app.router.add_post(PREFIX + "/resume", plane.resume)
+
+
+def _book(scale: Scale, book: BookSnapshot) -> dict[str, Any]:
+    return {
+        "lastUpdateId": book.last_update_id,
+        "bids": [(scale.price_text(price), scale.quantity_text(total)) for price, total in book.bids],
+        "asks": [(scale.price_text(price), scale.quantity_text(total)) for price, total in book.asks],
+    }
+
+
+def _trade(scale: Scale, trade: PublicTrade) -> dict[str, Any]:
+    return {
+        "id": trade.trade_id,
+        "price": scale.price_text(trade.price),
+        "qty": scale.quantity_text(trade.quantity),
+        "time": trade.time_us // 1000,
+        "isBuyerMaker": trade.buyer_is_maker,
+    }
 
 
 def _integer(request: web.Request, name: str) -> int | None:

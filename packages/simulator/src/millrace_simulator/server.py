@@ -3,7 +3,7 @@
     async with await serve(config) as server:
         ...  # http://127.0.0.1:{server.port}
 
-Everything runs on one event loop; REST, `/ws…`, `/stream…` and `/ws-api/v3` share the port, path by path.
+Everything runs on one event loop; what the dialect serves and the control plane share the port, path by path.
 """
 
 from __future__ import annotations
@@ -15,13 +15,9 @@ from types import TracebackType
 
 from aiohttp import web
 
-from millrace_simulator.binance.exchange import Exchange
-from millrace_simulator.binance.limits import RateLimit
-from millrace_simulator.binance.rest import add_rest_routes
-from millrace_simulator.binance.streams import add_stream_routes
-from millrace_simulator.binance.wsapi import add_wsapi_routes
-from millrace_simulator.config import Limits, SimulatorConfig
+from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.control import add_control_routes
+from millrace_simulator.dialects import DIALECTS
 from millrace_simulator.journal import Journal, JournalError
 from millrace_simulator.market import Market, run
 from millrace_simulator.venue import Clock, Venue, WallClock
@@ -30,7 +26,6 @@ DEFAULT_HOST = "127.0.0.1"
 SHUTDOWN_TIMEOUT_S = 0.5
 """How long requests under way may take once the server stops."""
 BACKLOG = 1024
-_LARGEST = 2**31 - 1
 
 
 class Server:
@@ -39,7 +34,6 @@ class Server:
     def __init__(
         self,
         runner: web.AppRunner,
-        exchange: Exchange,
         market: Market,
         host: str,
         port: int,
@@ -47,8 +41,7 @@ class Server:
     ) -> None:
         self._runner = runner
         self._journal = journal
-        self.exchange = exchange
-        self.venue = exchange.venue
+        self.venue = market.venue
         self.market = market
         self.host = host
         self.port = port
@@ -110,35 +103,18 @@ async def serve(
         venue.listen(written)
     market = Market(venue, seed=config.seed, events_per_second=config.events_per_second)
     market.open()
-    exchange = Exchange(venue, _rules(config.limits), enforce_limits=config.limits.enforce)
-    app = _application(exchange, market, config)
+    app = _application(market, config)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     await web.SockSite(runner, listening, backlog=BACKLOG).start()
-    server = Server(runner, exchange, market, host, listening.getsockname()[1], written)
+    server = Server(runner, market, host, listening.getsockname()[1], written)
     if drive_market:
         server.driver = asyncio.create_task(run(market), name="market")
     return server
 
 
-def _application(exchange: Exchange, market: Market, config: SimulatorConfig) -> web.Application:
+def _application(market: Market, config: SimulatorConfig) -> web.Application:
     app = web.Application()
-    add_rest_routes(app, exchange)
-    add_stream_routes(app, exchange.venue, depth_interval_ms=config.depth_interval_ms)
-    add_wsapi_routes(app, exchange)
-    add_control_routes(app, exchange.venue, market, config)
+    DIALECTS[config.dialect].add_routes(app, market.venue, config)
+    add_control_routes(app, market, config)
     return app
-
-
-def _rules(limits: Limits) -> tuple[RateLimit, ...]:
-    """Return the limits as exchangeInfo shows them; the largest number for each where none is enforced."""
-
-    def shown(limit: int) -> int:
-        return limit if limits.enforce else _LARGEST
-
-    return (
-        RateLimit("REQUEST_WEIGHT", "MINUTE", 1, shown(limits.weight_per_minute)),
-        RateLimit("ORDERS", "SECOND", 10, shown(limits.orders_per_10_seconds)),
-        RateLimit("ORDERS", "DAY", 1, shown(limits.orders_per_day)),
-        RateLimit("RAW_REQUESTS", "MINUTE", 5, shown(limits.raw_requests_per_5_minutes)),
-    )

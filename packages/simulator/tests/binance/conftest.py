@@ -59,7 +59,7 @@ class Client:
 
     async def signed(self, method: str, path: str, *, secret: str = SECRET, **params: Any) -> Answer:
         """Ask for something of an account, with everything in the query."""
-        query = urlencode({"timestamp": self.server.exchange.now_ms(), **params})
+        query = urlencode({"timestamp": self.server.venue.clock.now_us() // 1000, **params})
         return await self.send(method, path, f"{query}&signature={sign(query, secret)}", key=self.key)
 
     async def order(self, **params: Any) -> Answer:

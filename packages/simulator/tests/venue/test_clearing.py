@@ -6,10 +6,12 @@ from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace_matching import OrderType, SelfTradePrevention, Side, TimeInForce
 from millrace_simulator.venue import AccountSettings, ManualClock, OrderRef, OrderRequest, SymbolRules, Venue
 from millrace_simulator.venue.errors import VenueError
+from millrace_simulator.venue.rules import CommissionAsset
 
 RULES = SymbolRules(
     symbol="AB",
@@ -46,14 +48,16 @@ ACTIONS = st.lists(st.tuples(st.integers(0, 2), st.one_of(requests(), st.integer
 
 
 @settings(max_examples=40, deadline=None)
-@given(ACTIONS)
-def test_nothing_is_made_or_lost(actions: list[tuple[int, OrderRequest | int]]) -> None:
+@given(ACTIONS, st.sampled_from(CommissionAsset))
+def test_nothing_is_made_or_lost(
+    actions: list[tuple[int, OrderRequest | int]], commission_asset: CommissionAsset
+) -> None:
     """Balances and commission of all accounts add up to what they began with; locked is what open orders hold."""
     settings_ = [
         AccountSettings(api_key=str(number), secret="x", balances={"A": Decimal(50), "B": Decimal(500)})
         for number in range(3)
     ]
-    venue = Venue([RULES], settings_, clock=ManualClock())
+    venue = Venue([replace(RULES, commission_asset=commission_asset)], settings_, clock=ManualClock())
     accounts = list(venue.accounts.values())
     for number, action in actions:
         try:
@@ -73,4 +77,5 @@ def test_nothing_is_made_or_lost(actions: list[tuple[int, OrderRequest | int]]) 
         assert account.balance("A").locked == selling
         buying = [order for order in open_orders if order.side is Side.BUY and order.type.has_price]
         if len(buying) == sum(order.side is Side.BUY for order in open_orders):
-            assert account.balance("B").locked == sum(order.remaining * order.price for order in buying)
+            held = Decimal(1) if commission_asset is CommissionAsset.RECEIVED else Decimal(1) + account.taker_rate
+            assert account.balance("B").locked == held * sum(order.remaining * order.price for order in buying)

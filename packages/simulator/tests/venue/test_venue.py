@@ -18,6 +18,7 @@ from millrace_simulator.venue import (
     OrderStatus,
     Placement,
     Venue,
+    cancel_replace,
     errors,
 )
 
@@ -114,10 +115,10 @@ def test_a_market_order_that_finds_too_little_expires_with_the_rest(
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        (_limit(Side.BUY, "1", "12.0001"), errors.FilterFailure),
-        (_limit(Side.BUY, "1.001", "12"), errors.FilterFailure),
-        (_limit(Side.BUY, "0.1", "12"), errors.FilterFailure),
-        (_limit(Side.BUY, "1", "900"), errors.FilterFailure),
+        (_limit(Side.BUY, "1", "12.0001"), errors.RuleBroken),
+        (_limit(Side.BUY, "1.001", "12"), errors.RuleBroken),
+        (_limit(Side.BUY, "0.1", "12"), errors.RuleBroken),
+        (_limit(Side.BUY, "1", "900"), errors.RuleBroken),
         (_limit(Side.BUY, "90", "12"), errors.InsufficientBalance),
         (_limit(Side.SELL, "101", "12"), errors.InsufficientBalance),
         (_market(Side.BUY, quantity=Decimal(1)), errors.NoLiquidity),
@@ -140,20 +141,22 @@ def test_what_is_refused_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("request_", "name"),
+    ("request_", "rule"),
     [
-        (_limit(Side.BUY, "1", "12.0001"), "PRICE_FILTER"),
-        (_limit(Side.BUY, "1.001", "12"), "LOT_SIZE"),
-        (_market(Side.BUY, quantity=Decimal(100_001)), "MARKET_LOT_SIZE"),
-        (_limit(Side.BUY, "0.1", "12"), "NOTIONAL"),
-        (_limit(Side.BUY, "1", "900"), "PERCENT_PRICE_BY_SIDE"),
+        (_limit(Side.BUY, "1", "12.0001"), errors.Rule.PRICE),
+        (_limit(Side.BUY, "1.001", "12"), errors.Rule.QUANTITY),
+        (_market(Side.BUY, quantity=Decimal(100_001)), errors.Rule.MARKET_QUANTITY),
+        (_limit(Side.BUY, "0.1", "12"), errors.Rule.NOTIONAL),
+        (_limit(Side.BUY, "1", "900"), errors.Rule.PRICE_RANGE),
     ],
 )
-def test_a_filter_failure_names_the_filter(venue: Venue, alice: Account, request_: OrderRequest, name: str) -> None:
-    """The rule that was broken is named as Binance names it."""
-    with pytest.raises(errors.FilterFailure) as failure:
+def test_a_refusal_names_the_rule_that_was_broken(
+    venue: Venue, alice: Account, request_: OrderRequest, rule: errors.Rule
+) -> None:
+    """Each rule of the symbol is told apart."""
+    with pytest.raises(errors.RuleBroken) as broken:
         venue.check(alice, request_)
-    assert failure.value.filter == name
+    assert broken.value.rule is rule
 
 
 def test_a_limit_maker_order_that_would_take_is_refused(venue: Venue, alice: Account, kcs: Instrument) -> None:
@@ -167,14 +170,14 @@ def test_a_limit_maker_order_that_would_take_is_refused(venue: Venue, alice: Acc
 
 
 def test_open_orders_are_limited_in_number(venue: Venue, alice: Account) -> None:
-    """MAX_NUM_ORDERS counts all that is open, MAX_NUM_ALGO_ORDERS what waits for a trigger."""
+    """One bound counts all that is open, another what waits for a trigger."""
     for _ in range(2):
         venue.place(alice, _stop(Side.SELL, OrderType.STOP_LOSS_LIMIT, "1", "11", "11"))
-    with pytest.raises(errors.FilterFailure, match="MAX_NUM_ALGO_ORDERS"):
+    with pytest.raises(errors.RuleBroken, match="waiting orders"):
         venue.place(alice, _stop(Side.SELL, OrderType.STOP_LOSS_LIMIT, "1", "11", "11"))
     for _ in range(3):
         venue.place(alice, _limit(Side.BUY, "1", "10"))
-    with pytest.raises(errors.FilterFailure, match="MAX_NUM_ORDERS"):
+    with pytest.raises(errors.RuleBroken, match="open orders"):
         venue.place(alice, _limit(Side.BUY, "1", "10"))
 
 
@@ -231,7 +234,7 @@ def test_cancel_all_takes_waiting_orders_too(venue: Venue, alice: Account) -> No
 @pytest.mark.parametrize(("mode", "placed"), [(CancelReplaceMode.STOP_ON_FAILURE, False), ("ALLOW_FAILURE", True)])
 def test_cancel_replace_obeys_its_mode(venue: Venue, alice: Account, mode: str, placed: bool) -> None:
     """When there is nothing to cancel, only ALLOW_FAILURE places the new order."""
-    result = venue.cancel_replace(alice, OrderRef(99), _limit(Side.BUY, "1", "12"), CancelReplaceMode(mode))
+    result = cancel_replace(venue, alice, OrderRef(99), _limit(Side.BUY, "1", "12"), CancelReplaceMode(mode))
     assert isinstance(result.canceled, errors.UnknownOrder)
     assert isinstance(result.placed, Placement) is placed
 
@@ -240,7 +243,7 @@ def test_cancel_replace_uses_what_the_cancel_frees(venue: Venue, alice: Account)
     """The new order is checked after the cancel: the money of the old one pays for it."""
     old = venue.place(alice, _limit(Side.BUY, "80", "12")).order
     new = _limit(Side.BUY, "80", "12.1")
-    result = venue.cancel_replace(alice, OrderRef(old.order_id), new, CancelReplaceMode.STOP_ON_FAILURE)
+    result = cancel_replace(venue, alice, OrderRef(old.order_id), new, CancelReplaceMode.STOP_ON_FAILURE)
     assert isinstance(result.placed, Placement)
     assert _owned(alice, "USDT") == (Decimal(32), Decimal(968))
 

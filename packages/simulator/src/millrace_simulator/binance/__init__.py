@@ -10,5 +10,9 @@ Requests over REST and over the WebSocket API take the same way:
                 `Operation`, which says what it costs and who may call it. It does not depend on HTTP.
 - `errors`      `BinanceError(code, message, status)`, which all of them raise; `rejections` maps the venue's errors.
 - `rest`        REST: the operation of each path; `wallet` has the /sapi paths. `wsapi` is the WebSocket API,
-                `streams` the market data.
+                `streams` the market data; `serving` puts all of them on an application.
 """
+
+from millrace_simulator.binance.serving import add_binance_routes
+
+__all__ = ["add_binance_routes"]

@@ -11,10 +11,11 @@ from millrace_simulator.venue import VenueError
 from millrace_simulator.venue.errors import (
     CancelRestricted,
     DuplicateClientOrderId,
-    FilterFailure,
     InsufficientBalance,
     InvalidRequest,
     NoLiquidity,
+    Rule,
+    RuleBroken,
     SymbolHalted,
     UnknownOrder,
     UnknownSymbol,
@@ -30,11 +31,22 @@ _NEW_ORDER_REJECTED: dict[type[VenueError], str] = {
     NoLiquidity: "Order book liquidity is less than LOT_SIZE filter minimum quantity.",
 }
 
+_FILTERS = {
+    Rule.PRICE: "PRICE_FILTER",
+    Rule.PRICE_RANGE: "PERCENT_PRICE_BY_SIDE",
+    Rule.QUANTITY: "LOT_SIZE",
+    Rule.MARKET_QUANTITY: "MARKET_LOT_SIZE",
+    Rule.NOTIONAL: "NOTIONAL",
+    Rule.OPEN_ORDERS: "MAX_NUM_ORDERS",
+    Rule.WAITING_ORDERS: "MAX_NUM_ALGO_ORDERS",
+}
+"""The filter that publishes each rule."""
+
 
 def rejection(refusal: VenueError) -> BinanceError:
     """Return the answer to a new order or a cancellation that the venue refused."""
-    if isinstance(refusal, FilterFailure):
-        return errors.filter_failure(refusal.filter)
+    if isinstance(refusal, RuleBroken):
+        return errors.filter_failure(_FILTERS[refusal.rule])
     if isinstance(refusal, UnknownOrder):
         return errors.cancel_rejected()
     if isinstance(refusal, CancelRestricted):

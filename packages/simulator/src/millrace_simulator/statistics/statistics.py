@@ -92,7 +92,8 @@ class Statistics:
     ) -> None:
         self._now_ms = now_ms
         self._tick = tick
-        self._last_quantity = typical_lots
+        self.last_quantity = typical_lots
+        """Lots of the last trade; before the first, a usual one."""
         self._last_trade_ms = now_ms()
         self._past = (rng, opening, typical_lots, self._last_trade_ms, LAST_TRADE_ID)
         self._pending: Bar | None = None
@@ -126,7 +127,7 @@ class Statistics:
             open_ms = Interval.S1.open_of(time_ms)
             pending = self._pending = Bar(open_ms, open_ms + 1000, price)
         pending.merge(Kline.of_trade(time_ms, price, quantity, trade_id, buyer_is_maker))
-        self._last_quantity = quantity
+        self.last_quantity = quantity
         self._last_trade_ms = time_ms
 
     def klines(
@@ -165,7 +166,7 @@ class Statistics:
             high=day.high,
             low=day.low,
             last=running.close,
-            last_quantity=self._last_quantity,
+            last_quantity=self.last_quantity,
             previous_close=previous_close,
             volume=day.volume,
             quote_volume=day.quote,

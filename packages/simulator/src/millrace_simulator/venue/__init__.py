@@ -9,7 +9,7 @@ asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (order
 
 **Reading** (`Venue`): `venue.instruments[symbol]` or `venue.instrument(symbol)` returns an `Instrument`:
 
-- `.rules` (`SymbolRules`: base, quote, permitted types, `filters()` in Binance's published form), `.scale`
+- `.rules` (`SymbolRules`: base, quote, steps and bounds), `.scale`
 - `.depth(limit) -> BookSnapshot` with `last_update_id`; `.book_ticker() -> BookTicker`; `.last_update_id`
 - `.tape.recent(limit)`, `.tape.since(trade_id, limit)`, `.tape.aggregated(...)`: `PublicTrade`, `AggregateTrade`
 - `.statistics.klines(interval, …)`, `.statistics.kline(interval)` (the running one), `.statistics.kline_at(…)`,
@@ -19,8 +19,8 @@ asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (order
 `venue.account_by_key(api_key)` returns an `Account`: `account_id`, `secret`, `public_key`, `maker_rate`, `taker_rate`,
 `.balances`, `.balance(asset)`.
 
-**Acting** (`Venue`): `place`, `check` (order/test), `cancel`, `cancel_all`, `cancel_replace`, `order`, `open_orders`,
-`all_orders`, `own_trades`, `deposit`. All raise `VenueError` kinds (see `errors`).
+**Acting** (`Venue`): `place`, `check` (order/test), `cancel`, `cancel_all`, `order`, `open_orders`, `all_orders`,
+`own_trades`, `deposit`; `cancel_replace(venue, …)`. All raise `VenueError` kinds (see `errors`).
 
 **Hearing**: subclass `Listener`, override what you want, `venue.listen(listener)`: `on_book(BookChange)`,
 `on_trade(PublicTrade)`, `on_aggregate(AggregateTrade)`, `on_execution(ExecutionReport)`, `on_balances(BalanceChange)`,
@@ -46,10 +46,11 @@ from millrace_simulator.venue.orders import (
     OwnTrade,
     Placement,
 )
+from millrace_simulator.venue.replacement import CancelReplacement, cancel_replace
 from millrace_simulator.venue.rules import SymbolRules
 from millrace_simulator.venue.scale import Scale, decimal_text
 from millrace_simulator.venue.tape import AggregateTrade, PublicTrade, Tape
-from millrace_simulator.venue.venue import CancelReplacement, Venue
+from millrace_simulator.venue.venue import Venue
 
 __all__ = [
     "Account",
@@ -83,5 +84,6 @@ __all__ = [
     "Venue",
     "VenueError",
     "WallClock",
+    "cancel_replace",
     "decimal_text",
 ]

@@ -19,9 +19,13 @@ class AccountSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """HMAC-SHA256 secret."""
     public_key: str | None = None
     """Ed25519 public key, PEM."""
+    passphrase: str | None = None
+    """What an exchange asks for beside key and signature; None where it asks for none."""
+    high_frequency: bool = True
+    """KuCoin: whether clients are told to trade by the high-frequency paths."""
     balances: dict[str, Decimal] = {}
     maker_rate: Decimal = Decimal("0.001")
-    """Commission as a share of the received amount."""
+    """Commission as a share of the amount traded."""
     taker_rate: Decimal = Decimal("0.001")
 
 
@@ -43,6 +47,7 @@ class Account:
         self.api_key = settings.api_key
         self.secret = settings.secret
         self.public_key = settings.public_key
+        self.passphrase = settings.passphrase
         self.maker_rate = settings.maker_rate
         self.taker_rate = settings.taker_rate
         self.updated_us = created_us

@@ -1,4 +1,4 @@
-"""Checks of an order against the symbol's filters and the account's balance."""
+"""Checks of an order against the symbol's rules and the account's balance."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from decimal import Decimal
 from msgspec import Struct
 
 from millrace_matching import OrderType, SelfTradePrevention, Side
-from millrace_simulator.venue.errors import FilterFailure, InvalidRequest, NoLiquidity
+from millrace_simulator.venue.accounts import Account
+from millrace_simulator.venue.errors import InvalidRequest, NoLiquidity, Rule, RuleBroken
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.orders import OrderRequest
+from millrace_simulator.venue.rules import CommissionAsset
 
 ZERO = Decimal(0)
 _STOP_HOLD = Decimal("1.05")
@@ -30,12 +32,12 @@ class Ticket(Struct, frozen=True, kw_only=True):
     """The amount to lock when it is free; the budget then follows from it."""
 
 
-def ticket(request: OrderRequest, instrument: Instrument, owner: int) -> Ticket:
-    """Check a request of an owner against everything but the account's balance.
+def ticket(request: OrderRequest, instrument: Instrument, account: Account) -> Ticket:
+    """Check a request of an account against everything but the account's balance.
 
     Raises:
         InvalidRequest: its fields contradict each other.
-        FilterFailure: a rule of the symbol is broken.
+        RuleBroken: a rule of the symbol is broken.
         NoLiquidity: a market order finds less than one lot.
     """
     _check_fields(request)
@@ -44,7 +46,7 @@ def ticket(request: OrderRequest, instrument: Instrument, owner: int) -> Ticket:
     if request.price is not None:
         _check_percent(request.price, instrument)
     if request.type is OrderType.MARKET:
-        return _market_ticket(request, instrument, owner)
+        return _market_ticket(request, instrument, account)
     quantity = request.quantity or ZERO
     lots = _lots(quantity, instrument, at_market=not request.type.has_price)
     reference = request.price if request.price is not None else request.stop_price or ZERO
@@ -52,23 +54,26 @@ def ticket(request: OrderRequest, instrument: Instrument, owner: int) -> Ticket:
     if request.side is Side.SELL:
         hold = most = quantity
     else:
-        hold = reference * quantity
+        hold = reference * quantity * (1 + hold_rate(account, instrument))
         most = hold if request.type.has_price else hold * _STOP_HOLD
     asset = _asset(request.side, instrument)
     return Ticket(lots=lots, price=price, trigger=trigger, budget=None, asset=asset, hold=hold, hold_up_to=most)
 
 
-def _market_ticket(request: OrderRequest, instrument: Instrument, owner: int) -> Ticket:
+def _market_ticket(request: OrderRequest, instrument: Instrument, account: Account) -> Ticket:
     """Size a market order by the book, so that the amount it spends is known before it trades."""
     scale = instrument.scale
     if request.quantity is not None:
         lots = _lots(request.quantity, instrument, at_market=True)
         _check_notional(instrument.statistics.average_price().price * request.quantity, instrument, at_market=True)
-        _, product = _found(request, instrument, owner)
+        _, product = _found(request, instrument, account.account_id)
     else:
         _check_notional(request.quote_quantity or ZERO, instrument, at_market=True)
-        lots, product = _found(request, instrument, owner)
-    hold = scale.quantity(lots) if request.side is Side.SELL else scale.quote(product)
+        lots, product = _found(request, instrument, account.account_id)
+    if request.side is Side.SELL:
+        hold = scale.quantity(lots)
+    else:
+        hold = scale.quote(product) * (1 + hold_rate(account, instrument))
     return Ticket(
         lots=lots,
         price=None,
@@ -78,6 +83,13 @@ def _market_ticket(request: OrderRequest, instrument: Instrument, owner: int) ->
         hold=hold,
         hold_up_to=hold,
     )
+
+
+def hold_rate(account: Account, instrument: Instrument) -> Decimal:
+    """Return what an order to buy holds for its commission, as a share of its amount."""
+    if instrument.rules.commission_asset is CommissionAsset.RECEIVED:
+        return ZERO
+    return max(account.maker_rate, account.taker_rate, ZERO)
 
 
 def _found(request: OrderRequest, instrument: Instrument, owner: int) -> tuple[int, int]:
@@ -116,29 +128,29 @@ def _price(price: Decimal | None, instrument: Instrument) -> int | None:
         return None
     ticks = instrument.scale.ticks(price)
     if ticks is None or ticks <= 0 or price > instrument.rules.max_price:
-        raise FilterFailure("PRICE_FILTER")
+        raise RuleBroken(Rule.PRICE)
     return ticks
 
 
 def _check_percent(price: Decimal, instrument: Instrument) -> None:
     rules, average = instrument.rules, instrument.statistics.average_price().price
     if not average * rules.percent_price_down <= price <= average * rules.percent_price_up:
-        raise FilterFailure("PERCENT_PRICE_BY_SIDE")
+        raise RuleBroken(Rule.PRICE_RANGE)
 
 
 def _lots(quantity: Decimal, instrument: Instrument, *, at_market: bool) -> int:
     lots = instrument.scale.lots(quantity)
     if lots is None or lots <= 0 or quantity > instrument.rules.max_quantity:
-        raise FilterFailure("LOT_SIZE")
+        raise RuleBroken(Rule.QUANTITY)
     if at_market and quantity > instrument.rules.max_market_quantity:
-        raise FilterFailure("MARKET_LOT_SIZE")
+        raise RuleBroken(Rule.MARKET_QUANTITY)
     return lots
 
 
 def _check_notional(notional: Decimal, instrument: Instrument, *, at_market: bool) -> None:
     rules = instrument.rules
     if notional < rules.min_notional or (notional > rules.max_notional and not at_market):
-        raise FilterFailure("NOTIONAL")
+        raise RuleBroken(Rule.NOTIONAL)
 
 
 def _asset(side: Side, instrument: Instrument) -> str:

@@ -19,9 +19,11 @@ from millrace_matching import (
     Triggered,
 )
 from millrace_simulator.venue.accounts import Account
+from millrace_simulator.venue.checks import hold_rate
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.ledger import Ledger
 from millrace_simulator.venue.orders import ExecutionReport, ExecutionType, Order, OrderStatus, OwnTrade
+from millrace_simulator.venue.rules import CommissionAsset
 
 _PLACES = Decimal("1e-8")
 
@@ -37,6 +39,19 @@ class Fill(Struct, frozen=True, gc=False):
     is_maker: bool
     base: str
     quote: str
+    commission_asset: str
+    hold_rate: Decimal
+    """What the order holds for its commission, as a share of its amount."""
+
+    @property
+    def notional(self) -> Decimal:
+        """Return the amount of quote asset."""
+        return self.price * self.quantity
+
+    def commission(self, rate: Decimal) -> Decimal:
+        """Return the commission at a rate."""
+        amount = self.notional if self.commission_asset == self.quote else self.quantity
+        return (amount * rate).quantize(_PLACES, ROUND_DOWN)
 
 
 class Clearing:
@@ -88,14 +103,7 @@ class Clearing:
 
     def trade(self, traded: Traded, order: Order, instrument: Instrument, now_us: int) -> None:
         """Settle one side of a trade: `order` is its maker or its taker."""
-        fill = Fill(
-            traded.trade_id,
-            instrument.scale.price(traded.price),
-            instrument.scale.quantity(traded.quantity),
-            order.order_id == traded.maker_id,
-            instrument.rules.base,
-            instrument.rules.quote,
-        )
+        fill = _fill(traded, order, instrument, self._accounts[order.account_id])
         own = self._settle(fill, order, now_us)
         filled = order.filled + fill.quantity
         whole = filled == order.quantity
@@ -103,6 +111,7 @@ class Clearing:
             order,
             filled=filled,
             filled_quote=order.filled_quote + own.quote,
+            commission=order.commission + own.commission,
             status=OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED,
             updated_us=now_us,
         )
@@ -120,20 +129,23 @@ class Clearing:
     def _settle(self, fill: Fill, order: Order, now_us: int) -> OwnTrade:
         """Move the traded amounts from locked to free, less the commission."""
         account = self._accounts[order.account_id]
-        notional = fill.price * fill.quantity
         buys = order.side is Side.BUY
-        paid, paid_asset = (notional, fill.quote) if buys else (fill.quantity, fill.base)
-        received, received_asset = (fill.quantity, fill.base) if buys else (notional, fill.quote)
+        paid, paid_asset = (fill.notional, fill.quote) if buys else (fill.quantity, fill.base)
+        received, received_asset = (fill.quantity, fill.base) if buys else (fill.notional, fill.quote)
         rate = account.maker_rate if fill.is_maker else account.taker_rate
-        commission = (received * rate).quantize(_PLACES, ROUND_DOWN)
+        commission = fill.commission(rate)
+        account.credit(received_asset, received)
+        if buys and fill.commission_asset == paid_asset:
+            paid += commission
+        else:
+            account.debit(fill.commission_asset, commission)
         held_asset, held = self._holds[order.symbol, order.order_id]
         self._holds[order.symbol, order.order_id] = (held_asset, held - paid)
         account.spend_locked(paid_asset, paid)
-        account.credit(received_asset, received - commission)
         if buys and order.price:
-            # Bought below the limit: what was held for the difference is free again.
-            self._free(order, (order.price - fill.price) * fill.quantity)
-        self.fees[received_asset] = self.fees.get(received_asset, Decimal(0)) + commission
+            # Bought for less than was held for it: the difference is free again.
+            self._free(order, order.price * fill.quantity * (1 + fill.hold_rate) - paid)
+        self.fees[fill.commission_asset] = self.fees.get(fill.commission_asset, Decimal(0)) + commission
         self._touch(order, paid_asset, received_asset)
         return OwnTrade(
             trade_id=fill.trade_id,
@@ -143,9 +155,10 @@ class Clearing:
             side=order.side,
             price=fill.price,
             quantity=fill.quantity,
-            quote=notional,
+            quote=fill.notional,
             commission=commission,
-            commission_asset=received_asset,
+            commission_asset=fill.commission_asset,
+            rate=rate,
             is_maker=fill.is_maker,
             time_us=now_us,
         )
@@ -186,3 +199,18 @@ class Clearing:
                 trade=trade,
             )
         )
+
+
+def _fill(traded: Traded, order: Order, instrument: Instrument, account: Account) -> Fill:
+    rules = instrument.rules
+    in_base = rules.commission_asset is CommissionAsset.RECEIVED and order.side is Side.BUY
+    return Fill(
+        traded.trade_id,
+        instrument.scale.price(traded.price),
+        instrument.scale.quantity(traded.quantity),
+        order.order_id == traded.maker_id,
+        rules.base,
+        rules.quote,
+        rules.base if in_base else rules.quote,
+        hold_rate(account, instrument),
+    )

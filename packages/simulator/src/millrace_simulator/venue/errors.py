@@ -5,7 +5,7 @@ VenueError
 ├── UnknownApiKey
 ├── SymbolHalted                symbol        the symbol is not trading now
 ├── InvalidRequest              field, reason an order's fields contradict each other
-├── FilterFailure               filter        a rule of the symbol is broken ("PRICE_FILTER", "LOT_SIZE", …)
+├── RuleBroken                  rule          a rule of the symbol is broken
 ├── InsufficientBalance         asset, needed, free
 ├── DuplicateClientOrderId      client_order_id    an *open* order has this id
 ├── WouldTake                                 a limit-maker order would have traded
@@ -18,6 +18,7 @@ VenueError
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 
 class VenueError(Exception):
@@ -56,12 +57,31 @@ class InvalidRequest(VenueError):
         self.reason = reason
 
 
-class FilterFailure(VenueError):
-    """A rule of the symbol is broken; `filter` is the rule's name as Binance writes it."""
+class Rule(StrEnum):
+    """A rule of a symbol that every order must meet."""
 
-    def __init__(self, filter: str) -> None:  # noqa: A002
-        super().__init__(f"filter failure: {filter}")
-        self.filter = filter
+    PRICE = "price"
+    """Its bounds and its step."""
+    PRICE_RANGE = "price range"
+    """How far it may lie from the average of the last minutes."""
+    QUANTITY = "quantity"
+    """Its bounds and its step."""
+    MARKET_QUANTITY = "market quantity"
+    """Its bound in a market order."""
+    NOTIONAL = "notional"
+    """The least and the most that price × quantity may be."""
+    OPEN_ORDERS = "open orders"
+    """How many an account may have."""
+    WAITING_ORDERS = "waiting orders"
+    """How many of them may wait for a trigger."""
+
+
+class RuleBroken(VenueError):
+    """A rule of the symbol is broken."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__(f"rule broken: {rule}")
+        self.rule = rule
 
 
 class InsufficientBalance(VenueError):

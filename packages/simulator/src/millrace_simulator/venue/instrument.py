@@ -51,7 +51,8 @@ class Instrument:
         self.trading = True
         """Whether new orders are accepted; canceling always works."""
         opening = round(rules.opening_price / rules.tick_size)
-        self.typical_lots = max(1, int(_TYPICAL_NOTIONALS * rules.min_notional / rules.opening_price / rules.lot_size))
+        typical = rules.typical_notional or _TYPICAL_NOTIONALS * rules.min_notional
+        self.typical_lots = max(1, int(typical / rules.opening_price / rules.lot_size))
         """A usual trade."""
         self.statistics = Statistics(
             opening=opening,
@@ -105,12 +106,12 @@ class Instrument:
     def book_ticker(self) -> BookTicker:
         """Return the best bid and ask."""
         engine = self.engine
-        bid, ask = engine.bids.best(), engine.asks.best()
+        bid, ask = next(engine.bids.shown_levels(), None), next(engine.asks.shown_levels(), None)
         return BookTicker(
             self.symbol,
             engine.last_update_id,
             bid.price if bid else 0,
-            bid.total if bid else 0,
+            bid.shown if bid else 0,
             ask.price if ask else 0,
-            ask.total if ask else 0,
+            ask.shown if ask else 0,
         )

@@ -61,6 +61,12 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     """None means the symbol's default."""
     strategy_id: int | None = None
     strategy_type: int | None = None
+    hidden: bool = False
+    """Whether it rests without being shown."""
+    lifetime_s: int | None = None
+    """It is canceled so long after it was placed; None means never."""
+    remark: str | None = None
+    tags: str | None = None
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -85,6 +91,8 @@ class Order(Struct, frozen=True, kw_only=True):
     filled: Decimal = Decimal(0)
     filled_quote: Decimal = Decimal(0)
     """The amount paid or received for `filled`, without commission."""
+    commission: Decimal = Decimal(0)
+    """Paid so far."""
     is_working: bool = False
     """Whether it is or was in the book; False while it waits for its trigger."""
     created_us: int
@@ -94,6 +102,10 @@ class Order(Struct, frozen=True, kw_only=True):
     self_trade_prevention: SelfTradePrevention = SelfTradePrevention.NONE
     strategy_id: int | None = None
     strategy_type: int | None = None
+    hidden: bool = False
+    lifetime_s: int | None = None
+    remark: str | None = None
+    tags: str | None = None
 
     @property
     def remaining(self) -> Decimal:
@@ -115,7 +127,8 @@ class OwnTrade(Struct, frozen=True, kw_only=True):
     quote: Decimal
     commission: Decimal
     commission_asset: str
-    """The received asset: the base asset when buying, the quote asset when selling."""
+    rate: Decimal = Decimal(0)
+    """The commission as a share of the amount traded."""
     is_maker: bool
     time_us: int
 
@@ -206,4 +219,8 @@ def accepted(
         self_trade_prevention=new.self_trade_prevention,
         strategy_id=request.strategy_id,
         strategy_type=request.strategy_type,
+        hidden=request.hidden,
+        lifetime_s=request.lifetime_s,
+        remark=request.remark,
+        tags=request.tags,
     )

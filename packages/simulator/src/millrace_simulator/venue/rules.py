@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 from msgspec import Struct
 
 from millrace_matching import OrderType, SelfTradePrevention
-from millrace_simulator.venue.filters import (
-    Filter,
-    IcebergParts,
-    LotSize,
-    MarketLotSize,
-    MaxNumAlgoOrders,
-    MaxNumOrders,
-    MinNotional,
-    Notional,
-    PercentPriceBySide,
-    PriceFilter,
-    TrailingDelta,
-)
-from millrace_simulator.venue.scale import Scale, decimal_text
+from millrace_simulator.venue.scale import Scale
 
-ZERO = Decimal(0)
+
+class CommissionAsset(StrEnum):
+    """In which asset the commission of a trade is paid."""
+
+    RECEIVED = "received"
+    """The base asset when buying, the quote asset when selling: the account receives less."""
+    QUOTE = "quote"
+    """Buying costs that much more, and the order holds it in advance."""
 
 
 class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A listed symbol; the defaults suit a symbol quoted in USDT."""
 
     symbol: str
-    """Binance's spelling: BTCUSDT."""
+    """As the exchange spells it: BTCUSDT, BTC-USDT."""
     base: str
     quote: str
     tick_size: Decimal
@@ -40,12 +35,20 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     max_market_quantity: Decimal = Decimal(100_000)
     min_notional: Decimal = Decimal(5)
     max_notional: Decimal = Decimal(9_000_000)
+    typical_notional: Decimal | None = None
+    """About what the participants of the market trade at once; None for a hundred times the least notional."""
     percent_price_up: Decimal = Decimal(5)
     percent_price_down: Decimal = Decimal("0.2")
     average_price_minutes: int = 5
     max_orders: int = 200
     max_algo_orders: int = 5
-    iceberg_parts: int = 10
+    commission_asset: CommissionAsset = CommissionAsset.RECEIVED
+    default_self_trade_mode: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
+    """The mode of an order that asks for none."""
+    unique_client_order_ids: bool = True
+    """Whether an order is refused whose client order id an open one has."""
+    refuses_takers: bool = True
+    """Whether a limit-maker order that would trade at once is refused; otherwise it is accepted and ends unfilled."""
 
     @property
     def order_types(self) -> tuple[OrderType, ...]:
@@ -58,38 +61,6 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
         return tuple(SelfTradePrevention)
 
     @property
-    def default_self_trade_mode(self) -> SelfTradePrevention:
-        """Return the mode of an order that asks for none."""
-        return SelfTradePrevention.EXPIRE_MAKER
-
-    @property
     def scale(self) -> Scale:
         """Return the scale: the value of a tick and a lot."""
         return Scale(self.tick_size, self.lot_size)
-
-    def filters(self) -> tuple[Filter, ...]:
-        """Return the rules as Binance publishes them; PRICE_FILTER is first, where some clients expect it."""
-        return (
-            PriceFilter(decimal_text(self.tick_size), decimal_text(self.max_price), decimal_text(self.tick_size)),
-            LotSize(decimal_text(self.lot_size), decimal_text(self.max_quantity), decimal_text(self.lot_size)),
-            IcebergParts(self.iceberg_parts),
-            MarketLotSize(decimal_text(ZERO), decimal_text(self.max_market_quantity), decimal_text(ZERO)),
-            TrailingDelta(10, 2000, 10, 2000),
-            PercentPriceBySide(
-                str(self.percent_price_up),
-                str(self.percent_price_down),
-                str(self.percent_price_up),
-                str(self.percent_price_down),
-                self.average_price_minutes,
-            ),
-            Notional(
-                decimal_text(self.min_notional),
-                True,
-                decimal_text(self.max_notional),
-                False,
-                self.average_price_minutes,
-            ),
-            MinNotional(decimal_text(self.min_notional), True, self.average_price_minutes),
-            MaxNumOrders(self.max_orders),
-            MaxNumAlgoOrders(self.max_algo_orders),
-        )

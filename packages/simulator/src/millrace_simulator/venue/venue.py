@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from random import Random
 from string import ascii_letters, digits
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from millrace_matching import Event, LevelChanged, NewOrder, OrderType, Side, Traded
+from millrace_matching import Accepted, Event, Expired, ExpiryReason, LevelChanged, NewOrder, OrderType, Side, Traded
 from millrace_simulator.venue.accounts import Account, AccountSettings
-from millrace_simulator.venue.admission import admit
+from millrace_simulator.venue.admission import admit, would_take
 from millrace_simulator.venue.clearing import Clearing
 from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.errors import (
@@ -20,15 +20,14 @@ from millrace_simulator.venue.errors import (
     UnknownApiKey,
     UnknownOrder,
     UnknownSymbol,
-    VenueError,
 )
 from millrace_simulator.venue.history import BookHistory
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.ledger import Ledger
+from millrace_simulator.venue.lifetimes import Lifetimes
 from millrace_simulator.venue.listener import BalanceChange, BookChange, Listener
 from millrace_simulator.venue.orders import (
     Cancellation,
-    CancelReplaceMode,
     CancelRestriction,
     ExecutionReport,
     Order,
@@ -43,13 +42,6 @@ from millrace_simulator.venue.rules import SymbolRules
 
 _ID_CHARACTERS = digits + ascii_letters
 _ID_LENGTH = 22
-
-
-class CancelReplacement(Struct, frozen=True):
-    """The results of both halves of a cancel-replace; None for a half that was not attempted."""
-
-    canceled: Cancellation | VenueError
-    placed: Placement | VenueError | None
 
 
 class Venue:
@@ -82,6 +74,7 @@ class Venue:
         past = past or Past()
         self._resume(past, now_us)
         self._clearing = Clearing(self.accounts, self._ledger, self._report, past.execution_id)
+        self._lifetimes = Lifetimes()
         self._ids = Random(f"{seed} client order ids {past.execution_id}")  # noqa: S311
 
     def _resume(self, past: Past, now_us: int) -> None:
@@ -147,7 +140,8 @@ class Venue:
         order = accepted(request, new, account.account_id, client_id, instrument.scale, self.clock.now_us())
         self._clearing.enter(order, admitted.asset, admitted.hold)
         before = self._ledger.trade_count(account.account_id, order.symbol)
-        self._conclude(instrument, instrument.engine.submit(new))
+        self._conclude(instrument, _submitted(new, instrument))
+        self._lifetimes.add(order)
         trades = self._ledger.trades_after(account.account_id, order.symbol, before)
         own = tuple(trade for trade in trades if trade.order_id == order.order_id)
         return Placement(self._ledger.of_symbol(order.symbol)[order.order_id], own)
@@ -189,38 +183,6 @@ class Venue:
         if not orders:
             raise UnknownOrder(symbol)
         return tuple(self.cancel(account, symbol, OrderRef(order.order_id)) for order in orders)
-
-    def cancel_replace(
-        self,
-        account: Account,
-        ref: OrderRef,
-        request: OrderRequest,
-        mode: CancelReplaceMode,
-        *,
-        cancel_client_order_id: str | None = None,
-        restriction: CancelRestriction | None = None,
-    ) -> CancelReplacement:
-        """Cancel an order and place another; a rejected half is returned rather than raised.
-
-        The request is checked only after the cancel, as at Binance.
-        """
-        canceled: Cancellation | VenueError
-        try:
-            canceled = self.cancel(
-                account,
-                request.symbol,
-                ref,
-                cancel_client_order_id=cancel_client_order_id,
-                restriction=restriction,
-            )
-        except VenueError as error:
-            if mode is CancelReplaceMode.STOP_ON_FAILURE:
-                return CancelReplacement(error, None)
-            canceled = error
-        try:
-            return CancelReplacement(canceled, self.place(account, request))
-        except VenueError as error:
-            return CancelReplacement(canceled, error)
 
     def order(self, account: Account, symbol: str, ref: OrderRef) -> Order:
         """Return an order of the account, open or final; by client order id the newest that had it.
@@ -316,8 +278,14 @@ class Venue:
     def end_step(self) -> None:
         """Notify every listener that a step of the market has ended."""
         now_us = self.clock.now_us()
+        self._cancel_outlived(now_us)
         for listener in self._listeners:
             listener.on_step(now_us)
+
+    def _cancel_outlived(self, now_us: int) -> None:
+        for account_id, symbol, order_id in self._lifetimes.over(now_us):
+            with suppress(UnknownOrder):
+                self.cancel(self.accounts[account_id], symbol, OrderRef(order_id))
 
     def _new_id(self) -> str:
         return "".join(self._ids.choices(_ID_CHARACTERS, k=_ID_LENGTH))
@@ -371,3 +339,10 @@ class Venue:
     def _report(self, report: ExecutionReport) -> None:
         for listener in self._listeners:
             listener.on_execution(report)
+
+
+def _submitted(new: NewOrder, instrument: Instrument) -> list[Event]:
+    """Return what the engine makes of an order that was admitted."""
+    if would_take(new, instrument):
+        return [Accepted(new.order_id, waits=False), Expired(new.order_id, ExpiryReason.UNFILLED)]
+    return instrument.engine.submit(new)

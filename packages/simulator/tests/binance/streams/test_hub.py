@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from millrace_simulator.binance.streams.frames import text_frame
-from millrace_simulator.binance.streams.hub import Hub
+from millrace_simulator.binance.streams.hub import MarketHub, StreamForm
 from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.streaming.frames import text_frame
 
 
 @dataclass(eq=False)
@@ -16,6 +16,11 @@ class Ear:
     combined: bool = False
     time_unit: TimeUnit = TimeUnit.MILLISECOND
     received: list[bytes] = field(default_factory=list)
+
+    @property
+    def form(self) -> StreamForm:
+        """Return the form that it asked for."""
+        return StreamForm(self.time_unit, self.combined)
 
     def send(self, frame: bytes) -> None:
         """Keep the frame."""
@@ -36,7 +41,7 @@ class Rendering:
 
 def test_an_event_that_nobody_wants_is_never_rendered() -> None:
     """Rendering costs nothing without a listener, and again after the last has left."""
-    hub, ear, rendering = Hub(), Ear(), Rendering()
+    hub, ear, rendering = MarketHub(), Ear(), Rendering()
     hub.subscribe("a@trade", ear)
     hub.unsubscribe("a@trade", ear)
     hub.publish("a@trade", rendering)
@@ -46,7 +51,7 @@ def test_an_event_that_nobody_wants_is_never_rendered() -> None:
 
 def test_an_event_is_framed_once_for_all_of_a_form() -> None:
     """Listeners of the same form are handed the very same bytes object."""
-    hub, ears, rendering = Hub(), [Ear() for _ in range(3)], Rendering()
+    hub, ears, rendering = MarketHub(), [Ear() for _ in range(3)], Rendering()
     for ear in ears:
         hub.subscribe("a@trade", ear)
     hub.publish("a@trade", rendering)
@@ -56,7 +61,7 @@ def test_an_event_is_framed_once_for_all_of_a_form() -> None:
 
 def test_each_listener_gets_the_form_it_asked_for() -> None:
     """Combined listeners get the stream's name around the event; microseconds are a form of their own."""
-    hub = Hub()
+    hub = MarketHub()
     raw, combined, fine = Ear(), Ear(combined=True), Ear(time_unit=TimeUnit.MICROSECOND)
     for ear in (raw, combined, fine):
         hub.subscribe("a@trade", ear)
@@ -68,7 +73,7 @@ def test_each_listener_gets_the_form_it_asked_for() -> None:
 
 def test_subscribing_twice_delivers_once() -> None:
     """A second SUBSCRIBE of the same stream changes nothing, nor does leaving one never joined."""
-    hub, ear = Hub(), Ear()
+    hub, ear = MarketHub(), Ear()
     hub.subscribe("a@trade", ear)
     hub.subscribe("a@trade", ear)
     hub.unsubscribe("b@trade", ear)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
@@ -29,11 +28,12 @@ from millrace_simulator.venue import (
     CancelReplaceMode,
     OrderRequest,
     VenueError,
+    cancel_replace,
 )
-from millrace_simulator.venue.errors import FilterFailure
+from millrace_simulator.venue.errors import RuleBroken
 
 
-def cancel_replace(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
+def replace_order(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Cancel an order and place another on the same symbol."""
     request = read_order(parameters, exchange.instrument(parameters))
     mode = _read_mode(parameters)
@@ -42,8 +42,8 @@ def cancel_replace(exchange: Exchange, account: Account, parameters: Parameters)
     response_type = read_response_type(parameters, request.type)
     restriction = read_restriction(parameters)
     _check_filters(exchange, account, request)
-    replacement = exchange.venue.cancel_replace(
-        account, ref, request, mode, cancel_client_order_id=new_id, restriction=restriction
+    replacement = cancel_replace(
+        exchange.venue, account, ref, request, mode, cancel_client_order_id=new_id, restriction=restriction
     )
     return _answer(replacement, response_type)
 
@@ -58,8 +58,8 @@ def _check_filters(exchange: Exchange, account: Account, request: OrderRequest) 
     """Reject the whole request for a broken filter: filters are evaluated before anything is canceled."""
     try:
         exchange.venue.check(account, request)
-    except FilterFailure as failure:
-        raise errors.filter_failure(failure.filter) from failure
+    except RuleBroken as broken:
+        raise rejection(broken) from broken
     except VenueError:
         # Whatever else stands in its way, a balance or an id in use, the cancellation may clear.
         return
@@ -88,4 +88,4 @@ def _answer(replacement: CancelReplacement, response_type: str) -> dict[str, Any
     raise BinanceError(-2022, "Order cancel-replace failed.", HTTPStatus.BAD_REQUEST, data)
 
 
-CANCEL_REPLACE = AccountOperation(cancel_replace, weight=1, orders=1)
+CANCEL_REPLACE = AccountOperation(replace_order, weight=1, orders=1)

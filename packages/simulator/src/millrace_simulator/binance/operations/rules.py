@@ -9,6 +9,7 @@ import msgspec
 
 from millrace_simulator.binance import errors
 from millrace_simulator.binance.exchange import Exchange, PublicOperation
+from millrace_simulator.binance.filters import filters
 from millrace_simulator.binance.operations import symbols
 from millrace_simulator.binance.parameters import Parameters
 from millrace_simulator.venue import Instrument, decimal_text
@@ -68,7 +69,7 @@ def _show(instrument: Instrument, show_sets: bool) -> dict[str, Any]:
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": [_show_filter(rule) for rule in rules.filters()],
+        "filters": [_show_filter(rule) for rule in filters(rules)],
         "permissions": [],
         "permissionSets": PERMISSION_SETS if show_sets else [],
         "defaultSelfTradePreventionMode": rules.default_self_trade_mode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from millrace_simulator.binance.streams import events
 from millrace_simulator.binance.streams.depth import DepthBatch, DepthUpdate
-from millrace_simulator.binance.streams.hub import Hub, Render
+from millrace_simulator.binance.streams.hub import MarketHub, Render
 from millrace_simulator.binance.streams.names import PARTIAL_LEVELS, SymbolStreams
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.venue import BookChange, BookTicker, Instrument
@@ -13,7 +13,7 @@ from millrace_simulator.venue import BookChange, BookTicker, Instrument
 class BookFeed:
     """Publishes the changes of one book; `fast` marks the streams at 100 ms, else those at a second."""
 
-    def __init__(self, hub: Hub, instrument: Instrument, streams: SymbolStreams) -> None:
+    def __init__(self, hub: MarketHub, instrument: Instrument, streams: SymbolStreams) -> None:
         self._hub = hub
         self._instrument = instrument
         self._streams = streams
@@ -42,7 +42,7 @@ class BookFeed:
 class _Cadence:
     """The depth streams that are flushed together."""
 
-    def __init__(self, hub: Hub, instrument: Instrument, diff: str, partial: dict[int, str]) -> None:
+    def __init__(self, hub: MarketHub, instrument: Instrument, diff: str, partial: dict[int, str]) -> None:
         self._hub = hub
         self._instrument = instrument
         self._diff = diff

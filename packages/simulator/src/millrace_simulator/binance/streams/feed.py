@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from millrace_simulator.binance.streams.book_feed import BookFeed
-from millrace_simulator.binance.streams.hub import Hub
+from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import ALL_MINI_TICKERS, ALL_TICKERS, SymbolStreams
 from millrace_simulator.binance.streams.ticker_feed import TickerFeed, publish_all
 from millrace_simulator.binance.streams.trade_feed import KlineFeed, TradeFeed
@@ -17,7 +17,7 @@ class _SymbolFeed:
 
     __slots__ = ("book", "klines", "tickers", "trades")
 
-    def __init__(self, hub: Hub, instrument: Instrument) -> None:
+    def __init__(self, hub: MarketHub, instrument: Instrument) -> None:
         streams = SymbolStreams(instrument.symbol)
         self.book = BookFeed(hub, instrument, streams)
         self.trades = TradeFeed(hub, instrument.scale, streams)
@@ -32,7 +32,7 @@ class MarketFeed(Listener):
     until the next step changes it.
     """
 
-    def __init__(self, venue: Venue, hub: Hub, depth_interval_ms: int) -> None:
+    def __init__(self, venue: Venue, hub: MarketHub, depth_interval_ms: int) -> None:
         self._hub = hub
         self._symbols = {symbol: _SymbolFeed(hub, each) for symbol, each in venue.instruments.items()}
         self._interval_us = max(1, depth_interval_ms * 1000)

@@ -1,82 +1,41 @@
-"""Subscriptions to market streams, and delivery of events to all subscribers.
-
-An event is rendered only if it has subscribers, once for each form that is in use (raw or combined, milliseconds or
-microseconds), and framed once for all clients of that form.
-"""
+"""The hub of the market streams: events bare or wrapped as `{stream, data}`, in milliseconds or microseconds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
-from millrace_simulator.binance.streams.frames import text_frame
 from millrace_simulator.binance.streams.times import TimeUnit
-
-
-class Listener(Protocol):
-    """A client of market streams."""
-
-    @property
-    def combined(self) -> bool:
-        """Tell whether its events are wrapped as `{stream, data}`."""
-
-    @property
-    def time_unit(self) -> TimeUnit:
-        """Return the unit of its events' times."""
-
-    def send(self, frame: bytes) -> None:
-        """Take one framed message, without blocking."""
-
+from millrace_simulator.streaming.hub import Hub
 
 Render = Callable[[TimeUnit], bytes]
 """Returns an event's JSON with its times in that unit."""
 
 
-class Hub:
-    """The subscriptions of all clients.
+class StreamForm(NamedTuple):
+    """The form in which a client takes its events."""
 
-    Any name can be subscribed, as at Binance: one that is no stream is simply never published.
-    """
+    time_unit: TimeUnit
+    combined: bool
+    """Whether an event is wrapped as `{stream, data}`."""
 
-    def __init__(self) -> None:
-        self._audiences: dict[str, dict[Listener, None]] = {}
 
-    def subscribe(self, stream: str, listener: Listener) -> None:
-        """Subscribe the listener to a stream; harmless if it is subscribed already."""
-        self._audiences.setdefault(stream, {})[listener] = None
-
-    def unsubscribe(self, stream: str, listener: Listener) -> None:
-        """Stop sending the stream to the listener; harmless if it was not sent."""
-        audience = self._audiences.get(stream)
-        if audience is None:
-            return
-        audience.pop(listener, None)
-        if not audience:
-            del self._audiences[stream]
-
-    def wanted(self, stream: str) -> bool:
-        """Tell whether a stream has subscribers."""
-        return stream in self._audiences
+class MarketHub(Hub[StreamForm]):
+    """The subscriptions of all clients of market streams."""
 
     def publish(self, stream: str, render: Render) -> None:
-        """Send an event to all clients of the stream; without any, `render` is never called."""
-        audience = self._audiences.get(stream)
-        if audience is not None:
-            _send(stream, audience, render)
+        """Send an event to all clients of the stream, rendered once for each unit of time."""
+        if not self.wanted(stream):
+            return
+        payloads: dict[TimeUnit, bytes] = {}
 
-
-def _send(stream: str, audience: Collection[Listener], render: Render) -> None:
-    payloads: dict[TimeUnit, bytes] = {}
-    frames: dict[tuple[TimeUnit, bool], bytes] = {}
-    for listener in audience:
-        form = (listener.time_unit, listener.combined)
-        frame = frames.get(form)
-        if frame is None:
-            payload = payloads.get(form[0])
+        def formed(form: StreamForm) -> bytes:
+            payload = payloads.get(form.time_unit)
             if payload is None:
-                payload = payloads[form[0]] = render(form[0])
-            frame = frames[form] = text_frame(_wrap(stream, payload) if form[1] else payload)
-        listener.send(frame)
+                payload = payloads[form.time_unit] = render(form.time_unit)
+            return _wrap(stream, payload) if form.combined else payload
+
+        self.deliver(stream, formed)
 
 
 def _wrap(stream: str, payload: bytes) -> bytes:

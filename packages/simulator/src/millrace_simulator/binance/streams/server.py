@@ -5,13 +5,13 @@ from __future__ import annotations
 from aiohttp import web
 
 from millrace_simulator.binance.streams import events
-from millrace_simulator.binance.streams.connection import ClientConnection, ConnectionRules, close_all
 from millrace_simulator.binance.streams.feed import MarketFeed
-from millrace_simulator.binance.streams.frames import text_frame
-from millrace_simulator.binance.streams.hub import Hub
+from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import streams_in_path
 from millrace_simulator.binance.streams.session import StreamSession
 from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.streaming.connection import ClientConnection, ConnectionRules, close_all
+from millrace_simulator.streaming.frames import text_frame
 from millrace_simulator.venue import Venue
 
 
@@ -21,7 +21,7 @@ class StreamServer:
     def __init__(self, venue: Venue, rules: ConnectionRules, depth_interval_ms: int) -> None:
         self._venue = venue
         self._rules = rules
-        self._hub = Hub()
+        self._hub = MarketHub()
         self._feed = MarketFeed(venue, self._hub, depth_interval_ms)
         self._open: dict[ClientConnection, StreamSession] = {}
         venue.listen(self._feed)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from millrace_simulator.binance.streams.connection import ClientConnection
-from millrace_simulator.binance.streams.frames import text_frame
-from millrace_simulator.binance.streams.hub import Hub
+from millrace_simulator.binance.streams.hub import MarketHub, StreamForm
 from millrace_simulator.binance.streams.requests import (
     BadRequestError,
     GetCombined,
@@ -21,6 +19,8 @@ from millrace_simulator.binance.streams.requests import (
     refusal,
 )
 from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.streaming.connection import ClientConnection
+from millrace_simulator.streaming.frames import text_frame
 
 
 class StreamSession:
@@ -30,7 +30,7 @@ class StreamSession:
     """
 
     def __init__(
-        self, hub: Hub, connection: ClientConnection, *, combined: bool, time_unit: TimeUnit, max_streams: int
+        self, hub: MarketHub, connection: ClientConnection, *, combined: bool, time_unit: TimeUnit, max_streams: int
     ) -> None:
         self.combined = combined
         self.time_unit = time_unit
@@ -38,6 +38,11 @@ class StreamSession:
         self._hub = hub
         self._max_streams = max_streams
         self._streams: dict[str, None] = {}
+
+    @property
+    def form(self) -> StreamForm:
+        """Return the form in which it takes its events."""
+        return StreamForm(self.time_unit, self.combined)
 
     def subscribe(self, streams: Iterable[str], request_id: RequestId = None) -> None:
         """Subscribe to streams.

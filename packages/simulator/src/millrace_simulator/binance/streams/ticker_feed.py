@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from millrace_simulator.binance.streams import events
-from millrace_simulator.binance.streams.hub import Hub, Render
+from millrace_simulator.binance.streams.hub import MarketHub, Render
 from millrace_simulator.binance.streams.names import ALL_MINI_TICKERS, ALL_TICKERS, SymbolStreams
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.venue import Instrument
@@ -14,7 +14,7 @@ from millrace_simulator.venue import Instrument
 class TickerFeed:
     """Publishes the statistics of one symbol that changed in the last second."""
 
-    def __init__(self, hub: Hub, instrument: Instrument, streams: SymbolStreams) -> None:
+    def __init__(self, hub: MarketHub, instrument: Instrument, streams: SymbolStreams) -> None:
         self._hub = hub
         self._instrument = instrument
         self._streams = streams
@@ -59,7 +59,7 @@ class TickerFeed:
         return lambda unit: events.average_price(symbol, average, now_us, unit)
 
 
-def publish_all(hub: Hub, stream: str, changed: Iterable[Render]) -> None:
+def publish_all(hub: MarketHub, stream: str, changed: Iterable[Render]) -> None:
     """Publish the events of all symbols that changed as one; nothing when none did."""
     renders = tuple(changed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from millrace_simulator.binance.streams import events
-from millrace_simulator.binance.streams.hub import Hub
+from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import SymbolStreams
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.statistics import Interval, Kline
@@ -13,7 +13,7 @@ from millrace_simulator.venue import AggregateTrade, Instrument, PublicTrade, Sc
 class TradeFeed:
     """Publishes every trade at once, and every aggregate when it is complete."""
 
-    def __init__(self, hub: Hub, scale: Scale, streams: SymbolStreams) -> None:
+    def __init__(self, hub: MarketHub, scale: Scale, streams: SymbolStreams) -> None:
         self._hub = hub
         self._scale = scale
         self._streams = streams
@@ -32,7 +32,7 @@ class TradeFeed:
 class KlineFeed:
     """Publishes the running kline as it grows and each closed one, every second (`1s`) or every two."""
 
-    def __init__(self, hub: Hub, instrument: Instrument, streams: SymbolStreams) -> None:
+    def __init__(self, hub: MarketHub, instrument: Instrument, streams: SymbolStreams) -> None:
         self._hub = hub
         self._instrument = instrument
         self._streams = streams

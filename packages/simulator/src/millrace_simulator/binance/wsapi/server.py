@@ -7,11 +7,11 @@ from aiohttp import web
 from millrace_simulator.binance.errors import TooManyRequestsError
 from millrace_simulator.binance.exchange import Exchange
 from millrace_simulator.binance.streams import ConnectionRules
-from millrace_simulator.binance.streams.connection import ClientConnection, close_all
 from millrace_simulator.binance.streams.events import server_shutdown
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.binance.wsapi.session import ApiSession
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
+from millrace_simulator.streaming.connection import ClientConnection, close_all
 
 _CONNECTION_WEIGHT = 2
 

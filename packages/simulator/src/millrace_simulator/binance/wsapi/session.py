@@ -14,12 +14,12 @@ from millrace_simulator.binance import errors, signing
 from millrace_simulator.binance.errors import BinanceError, TooManyRequestsError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange, Operation
 from millrace_simulator.binance.operations import account, market, replace, rules, tickers, trading
-from millrace_simulator.binance.streams.connection import ClientConnection
-from millrace_simulator.binance.streams.frames import text_frame
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.binance.wsapi import events
 from millrace_simulator.binance.wsapi.requests import ApiRequest, failed, parse_request, readable_id, succeeded
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
+from millrace_simulator.streaming.connection import ClientConnection
+from millrace_simulator.streaming.frames import text_frame
 from millrace_simulator.venue import Account
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -5,7 +5,13 @@ Source: Binance Spot API, "Filters".
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from msgspec import Struct
+
+from millrace_simulator.venue import SymbolRules, decimal_text
+
+ICEBERG_PARTS = 10
 
 
 class Filter(Struct, frozen=True, tag_field="filterType", rename="camel"):
@@ -94,3 +100,26 @@ class MaxNumAlgoOrders(Filter, frozen=True, tag="MAX_NUM_ALGO_ORDERS", rename="c
     """How many of an account's open orders may wait for a trigger."""
 
     max_num_algo_orders: int
+
+
+def filters(rules: SymbolRules) -> tuple[Filter, ...]:
+    """Return the rules of a symbol as Binance publishes them; PRICE_FILTER is first, where some clients expect it."""
+    zero = decimal_text(Decimal(0))
+    up, down = str(rules.percent_price_up), str(rules.percent_price_down)
+    least, most, minutes = (
+        decimal_text(rules.min_notional),
+        decimal_text(rules.max_notional),
+        rules.average_price_minutes,
+    )
+    return (
+        PriceFilter(decimal_text(rules.tick_size), decimal_text(rules.max_price), decimal_text(rules.tick_size)),
+        LotSize(decimal_text(rules.lot_size), decimal_text(rules.max_quantity), decimal_text(rules.lot_size)),
+        IcebergParts(ICEBERG_PARTS),
+        MarketLotSize(zero, decimal_text(rules.max_market_quantity), zero),
+        TrailingDelta(10, 2000, 10, 2000),
+        PercentPriceBySide(up, down, up, down, minutes),
+        Notional(least, True, most, False, minutes),
+        MinNotional(least, True, minutes),
+        MaxNumOrders(rules.max_orders),
+        MaxNumAlgoOrders(rules.max_algo_orders),
+    )

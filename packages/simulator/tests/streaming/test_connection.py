@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from millrace_simulator.binance.streams.connection import ClientConnection, ConnectionRules
-from millrace_simulator.binance.streams.frames import text_frame
+from millrace_simulator.streaming.connection import ClientConnection, ConnectionRules
+from millrace_simulator.streaming.frames import text_frame
 
 
 @dataclass
@@ -88,6 +88,17 @@ async def test_an_unsolicited_pong_does_not_save_a_client(connect: Connect) -> N
     peer = await connect(ConnectionRules(ping_interval_s=0.01, pong_timeout_s=0.05, inbound_per_s=1e6))
     while (message := await peer.client.receive()).type is WSMsgType.PING:
         await peer.client.pong(b"")
+    assert (message.type, message.data) == (WSMsgType.CLOSE, 1008)
+
+
+async def test_a_silent_client_is_cut_off_where_clients_ping(connect: Connect) -> None:
+    """Each message of the client begins the time anew; without any the connection ends."""
+    peer = await connect(ConnectionRules(ping_interval_s=None, idle_timeout_s=0.05, inbound_per_s=1e6))
+    for _ in range(3):
+        await asyncio.sleep(0.03)
+        await peer.client.send_str("x")
+        assert (await peer.client.receive()).type is WSMsgType.TEXT
+    message = await peer.client.receive()
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1008)
 
 

@@ -3,7 +3,8 @@
 aiohttp does the handshake and the reading; what goes out are frames of our own, written to the transport directly,
 so that an event is encoded and framed once for all of its subscribers.
 
-Limits: https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams, "WebSocket Limits".
+The default limits are those of https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams, "WebSocket
+Limits".
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
 
-from millrace_simulator.binance.streams.frames import CloseCode, ping_frame, pong_frame
+from millrace_simulator.streaming.frames import CloseCode, ping_frame, pong_frame
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRules:
     """Limits of a connection; the defaults are Binance's, the inbound burst more generous."""
 
-    ping_interval_s: float = 20.0
-    """The server pings this often."""
+    ping_interval_s: float | None = 20.0
+    """The server pings this often; None leaves pinging to the client."""
     pong_timeout_s: float = 60.0
     """A ping must be answered, with its payload, within this time."""
+    idle_timeout_s: float | None = None
+    """A client that sends no message for this long is cut off; None lets it be silent."""
     lifetime_s: float = 24 * 3600.0
     """A connection ends at this age."""
     inbound_per_s: float = 5.0
@@ -66,7 +69,8 @@ class ClientConnection:
         """Shake hands; from here on what is sent goes out."""
         await self._ws.prepare(request)
         self._transport = request.transport
-        self._schedule("ping", self._rules.ping_interval_s, self._ping)
+        self._schedule_ping()
+        self._await_message()
         self._schedule("age", self._rules.lifetime_s, lambda: self.end(CloseCode.GOING_AWAY, "Connection expired"))
         return self._ws
 
@@ -79,6 +83,7 @@ class ClientConnection:
             while True:
                 message = await self._ws.receive()
                 if message.type is WSMsgType.TEXT:
+                    self._await_message()
                     if limit_messages and not self._admit():
                         break
                     handle(message.data)
@@ -151,11 +156,22 @@ class ClientConnection:
         self._unanswered.add(payload)
         self.send(ping_frame(payload))
         if "pong" not in self._timers:
-            self._schedule("pong", self._rules.pong_timeout_s, self._give_up)
-        self._schedule("ping", self._rules.ping_interval_s, self._ping)
+            self._schedule("pong", self._rules.pong_timeout_s, lambda: self._give_up("Pong timeout"))
+        self._schedule_ping()
 
-    def _give_up(self) -> None:
-        self.end(CloseCode.POLICY_VIOLATION, "Pong timeout")
+    def _schedule_ping(self) -> None:
+        if self._rules.ping_interval_s is not None:
+            self._schedule("ping", self._rules.ping_interval_s, self._ping)
+
+    def _await_message(self) -> None:
+        if self._rules.idle_timeout_s is None or self._transport is None:
+            return
+        if (waiting := self._timers.get("idle")) is not None:
+            waiting.cancel()
+        self._schedule("idle", self._rules.idle_timeout_s, lambda: self._give_up("Ping timeout"))
+
+    def _give_up(self, reason: str) -> None:
+        self.end(CloseCode.POLICY_VIOLATION, reason)
 
     def _schedule(self, name: str, delay_s: float, action: Callable[[], None]) -> None:
         self._timers[name] = self._loop.call_later(delay_s, action)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_simulator.binance.streams.frames import ping_frame, pong_frame, text_frame
+from millrace_simulator.streaming.frames import ping_frame, pong_frame, text_frame
 
 
 def _payload_of(frame: bytes) -> bytes:
