@@ -11,6 +11,7 @@ from millrace_exchange.ccxt.recording.book_proofs import sequence_check
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.recorder import Recorder
+from millrace_exchange.ccxt.turns import receive_in_turns
 from millrace_exchange.ccxt.websocket_api import prepare_client
 from millrace_exchange.profile import ExchangeProfile
 
@@ -69,6 +70,7 @@ class RecordedExchange(DigitKeeper):
             self._listen_in(client)
             self._check_frames(client)
             prepare_client(self.profile, url, client)
+            receive_in_turns(client)
         return client
 
     def _listen_in(self, client: Any) -> None:
