@@ -58,6 +58,8 @@ class Line:
         """What becomes of a frame from the exchange; None loses it."""
         self.refusals = 0
         """Number of requests that are still cut off, as if no server listened yet."""
+        self.delay_s = 0.0
+        """How long each frame from the exchange takes, one after the other."""
         self.is_down = False
         """Whether everything is cut off."""
         self.sockets = 0
@@ -112,6 +114,8 @@ class Line:
 
     async def _pass_down(self, theirs: aiohttp.ClientWebSocketResponse, ours: web.WebSocketResponse) -> None:
         async for message in theirs:
+            if self.delay_s:
+                await asyncio.sleep(self.delay_s)
             if (frame := self.treat(message.data)) is not None and not ours.closed:
                 await ours.send_str(frame)
 
