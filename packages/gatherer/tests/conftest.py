@@ -60,6 +60,8 @@ class Line:
         """The answer to a request for a path that is not passed on; None passes it on."""
         self.refusals = 0
         """Number of requests that are still cut off, as if no server listened yet."""
+        self.delay_s = 0.0
+        """How long each frame from the exchange takes, one after the other."""
         self.is_down = False
         """Whether everything is cut off."""
         self.sockets = 0
@@ -116,6 +118,8 @@ class Line:
 
     async def _pass_down(self, theirs: aiohttp.ClientWebSocketResponse, ours: web.WebSocketResponse) -> None:
         async for message in theirs:
+            if self.delay_s:
+                await asyncio.sleep(self.delay_s)
             if (frame := self.treat(message.data)) is not None and not ours.closed:
                 await ours.send_str(frame)
 

@@ -215,10 +215,7 @@ class RequestLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceLimits:
-    """Longest accepted silence of a stream, ms, until its usual silence is known; None if silence proves nothing then.
-
-    Chosen by millrace.
-    """
+    """Longest silence of a stream until its usual one is known, ms; None if it proves nothing. Chosen by millrace."""
 
     order_book_ms: int | None = 30_000
     trades_ms: int | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -15,6 +16,8 @@ from millrace_service.status import AgentStatus
 
 DEBOUNCE_S: Final = 0.1
 """Changes come in bursts, as when all units start: one heartbeat reports them all."""
+SLICE_S: Final = 0.002
+"""How long units are asked for their health before other work has its turn."""
 SEND_LIMIT_S: Final = 2.0
 """A heartbeat that takes longer means that Redis is out of reach; a newer one is then sent instead."""
 REMOVE_LIMIT_S: Final = 0.5
@@ -67,12 +70,16 @@ class HeartbeatSender:
     async def _heartbeat(self) -> Heartbeat:
         units: list[UnitHealth] = []
         by_hop: dict[str, list[Histogram]] = {}
+        began = monotonic()
         for reporter in self._reporters():
             units.append(reporter.report())
             for hop, histogram in reporter.histograms.items():
                 by_hop.setdefault(hop, []).append(histogram)
-            # Hundreds of units take milliseconds together: messages go first.
-            await asyncio.sleep(0)
+            if monotonic() - began > SLICE_S:
+                # Hundreds of units take milliseconds together: messages go first. Not at each of them: on a busy event
+                # loop every turn takes a while.
+                await asyncio.sleep(0)
+                began = monotonic()
         latencies = {hop: Histogram().merge(each) for hop, each in by_hop.items()}
         return self._status.heartbeat(units, self._workers(), latencies)
 

@@ -10,6 +10,8 @@ import structlog
 
 from millrace_bus.tasks import CancelledInside
 from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.clock import now_ms
+from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S
 from millrace_exchange import ExchangeError, Fatal, Rejected, Retryable
 from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.streams.stream import Stream
@@ -31,6 +33,8 @@ SUBSCRIBING_S: Final = (1.0, 4.0)
 that no stream brings."""
 
 
+MEASURE_S: Final = HEARTBEAT_INTERVAL_S
+"""How often the rate and the lag of a stream are measured."""
 WATCH_S: Final = 1.0
 """How often to look at a stream at least."""
 GRACE_S: Final = 0.2
@@ -79,7 +83,12 @@ async def run_stream(stream: Stream) -> None:
     """Follow until cancelled; close the stream's writer in the end."""
     try:
         await run_all(
-            stream.open(), stream.work(), stream.watch_writer(), stream.writer.failed(), _keep_following(stream)
+            stream.open(),
+            stream.work(),
+            stream.watch_writer(),
+            stream.writer.failed(),
+            _keep_measuring(stream),
+            _keep_following(stream),
         )
     finally:
         await stream.writer.close("stopped by the gatherer")
@@ -117,6 +126,12 @@ async def reconcile(
                 await wake.wait()
 
 
+async def _keep_measuring(stream: Stream) -> NoReturn:
+    while True:
+        await asyncio.sleep(MEASURE_S)
+        stream.measure()
+
+
 async def _keep_following(stream: Stream) -> NoReturn:
     backoff = Backoff(RECONNECT)
     loop = asyncio.get_running_loop()
@@ -126,6 +141,7 @@ async def _keep_following(stream: Stream) -> NoReturn:
         error = await _follow_once(stream)
         stream.stale(str(error))
         stream.health.count("reconnects")
+        stream.health.gauge("lastGapAt", now_ms())
         stream.health.error(error)
         if stream.was_live and loop.time() - started > backoff.policy.healthy_after_s:
             backoff.recovered()

@@ -12,7 +12,6 @@ from millrace_simulator.binance.wsapi import add_wsapi_routes
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.venue import Venue
 
-
 _LARGEST = 2**31 - 1
 
 

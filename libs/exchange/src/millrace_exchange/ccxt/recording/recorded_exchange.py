@@ -13,6 +13,7 @@ from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.recording.sending import current_action, stamp
+from millrace_exchange.ccxt.turns import receive_in_turns
 from millrace_exchange.ccxt.websocket_api import prepare_client
 from millrace_exchange.profile import CONNECT, ExchangeProfile
 from millrace_exchange.refusals import Answer, limit_reports, socket_answer
@@ -92,6 +93,7 @@ class RecordedExchange(DigitKeeper):
             self._guard(client)
             if prepare_client(self.profile, url, client):
                 self._learn_limits(client)
+            receive_in_turns(client)
         return client
 
     def _listen_in(self, client: Any) -> None:

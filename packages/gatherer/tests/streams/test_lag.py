@@ -1,0 +1,63 @@
+"""How far a stream is behind: the growth of the delay, whatever the clocks say."""
+
+import pytest
+
+from millrace_gatherer.streams.lag import Lag
+
+
+class Feed:
+    """A stream with ten messages a second; our clock is ahead of the exchange's by `offset_s`."""
+
+    def __init__(self, offset_s: float) -> None:
+        self.now_s = 1_000.0
+        self.lag = Lag(self.now_s + offset_s)
+        self._offset_s = offset_s
+
+    def run(self, for_s: float, delay_s: float) -> None:
+        """Receive messages for a while, each so long after its event."""
+        for _ in range(round(for_s * 10)):
+            self.now_s += 0.1
+            self.lag.observe(round(self.now_s * 1000), self.now_s + delay_s + self._offset_s)
+
+
+@pytest.mark.parametrize("offset_s", [-3_600.0, -0.5, 0.0, 12.0])
+def test_a_growing_delay_is_a_lag_whatever_the_clocks_say(offset_s: float) -> None:
+    """A constant difference counts for nothing; once the delay is small again the stream is not behind."""
+    feed = Feed(offset_s)
+    feed.run(30, delay_s=0.05)
+    assert not feed.lag.is_behind
+    feed.run(5, delay_s=2.5)
+    assert feed.lag.is_behind
+    assert feed.lag.lag_s == pytest.approx(2.45, abs=0.01)
+    feed.run(5, delay_s=1.5)
+    assert feed.lag.is_behind
+    feed.run(5, delay_s=0.1)
+    assert not feed.lag.is_behind
+
+
+def test_a_backlog_that_lasts_does_not_become_usual() -> None:
+    """After an hour it is a lag as on its first day."""
+    feed = Feed(0.0)
+    feed.run(30, delay_s=0.05)
+    feed.run(3_600, delay_s=5.0)
+    assert feed.lag.is_behind
+
+
+def test_clocks_that_drift_apart_are_no_lag() -> None:
+    """A second a day, over days."""
+    feed = Feed(0.0)
+    for hour in range(24 * 5):
+        feed.run(60, delay_s=0.05 + hour / 24)
+        feed.now_s += 3_540
+    assert not feed.lag.is_behind
+
+
+def test_single_late_messages_are_no_lag() -> None:
+    """An exchange may report a trade late; and a time that does not go on says nothing."""
+    feed = Feed(0.0)
+    feed.run(30, delay_s=0.05)
+    for _ in range(20):
+        feed.run(1, delay_s=0.05)
+        feed.run(0.3, delay_s=4.0)
+        feed.lag.observe(1, feed.now_s)
+    assert not feed.lag.is_behind
