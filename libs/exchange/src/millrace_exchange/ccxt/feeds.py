@@ -3,10 +3,10 @@
 from typing import Any
 
 from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
-from millrace_core.market import Candle, Trade
+from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.conversion import trade_of
+from millrace_exchange.ccxt.conversion import levels_of, trade_of
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.streams import follow
 from millrace_exchange.listeners import (
@@ -41,6 +41,11 @@ class CcxtMarketFeed:
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
         await follow(self._caller, CANDLES, symbol, listener, symbol, timeframe)
+
+    async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
+        """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
+        book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, limit)
+        return levels_of(book["bids"]), levels_of(book["asks"])
 
     async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""
