@@ -9,7 +9,7 @@ HEARTBEAT_INTERVAL_S = 5
 
 AgentState = Literal["starting", "running", "stopped", "waiting"]
 """`waiting`: no configuration yet. `stopped`: the configuration says so."""
-UnitState = Literal["starting", "live", "stale", "standby", "failed", "stopped"]
+UnitState = Literal["starting", "live", "unverified", "stale", "standby", "failed", "stopped"]
 """`standby`: a newer writer took over. `failed`: an error ended it, and it will be started again. `stopped`: it ended
 on purpose, or exceeded a limit, which `detail` names; then it stays ended until started by hand or configured anew.
 """

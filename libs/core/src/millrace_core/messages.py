@@ -12,7 +12,7 @@ from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
 MessageType = Literal["delta", "snapshot", "status", "response"]
-StreamStatus = Literal["live", "stale", "closed"]
+StreamStatus = Literal["live", "unverified", "stale", "closed"]
 ResponseStatus = Literal["done", "rejected", "failed", "expired", "unknown"]
 
 _encoder = msgspec.json.Encoder(decimal_format="number")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from millrace_core.market import Balances, Candle, Trade
+from millrace_core.market import Balances, Candle, Level, Trade
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -57,6 +57,9 @@ class MarketFeed(Protocol):
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
+
+    async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
+        """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
 
     async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""

@@ -57,6 +57,13 @@ class MarketFeedContract:
                 await listener.until(lambda listener=listener, own=own: listener.book.nonce == own.nonce)
                 assert listener.book.bids.levels() == own.bids
 
+    async def test_the_book_can_be_asked_for(self, exchange: Exchange, venue: Venue) -> None:
+        """The answer is the best levels of the exchange's own book."""
+        venue.step(1_000)
+        bids, asks = await exchange.market.fetch_order_book(venue.symbol, 5)
+        own = await venue.book(venue.symbol)
+        assert (bids, asks) == (own.bids[:5], own.asks[:5])
+
     async def test_every_trade_arrives_once_and_in_order(self, exchange: Exchange, venue: Venue) -> None:
         """Of a burst of more trades than one answer holds none is missing, and none comes twice."""
         listener = RecordingListener()

@@ -61,6 +61,8 @@ class Market:
         self._middle += step
         met, left = ("asks", "bids") if step > 0 else ("bids", "asks")
         self._amounts[met].pop(self._middle, None)
+        # The side that is eaten into goes on as far away as it did.
+        self._amounts[met].setdefault(self._middle + step * self._levels, self.random.randint(1, 900))
         self._amounts[left][self._middle - step] = self.random.randint(1, 900)
 
     def _change_level(self) -> None:

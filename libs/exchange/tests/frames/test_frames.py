@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,6 +48,8 @@ class ComparingReader:
         self.compared = 0
         self.restarts = 0
         self.wrong: list[str] = []
+        self.fewest = 1_000
+        """Levels of a side that were shown, at least."""
         self._player = player
         self._seen = 0
         """The version that the book last was."""
@@ -97,25 +99,28 @@ class ComparingReader:
 
     def _compare(self, how: str) -> None:
         self.compared += 1
-        states = self._player.market.states
-        # The oldest that it may be: a state may come again, and the book may be behind.
-        first = max(0, self._seen - states[0].version) if self._player.dialect.is_numbered else 0
-        found = next((place for place in range(first, len(states)) if self._is(states[place])), None)
-        if found is None:
+        self.fewest = min(self.fewest, len(self.book.bids.levels()), len(self.book.asks.levels()))
+        if (version := self._version()) is None:
             self.wrong.append(f"{how} after {self._seen}: {self._difference()}")
         else:
-            self._seen = states[found].version
+            self._seen = version
         self._changed.set()
 
+    def _version(self) -> int | None:
+        """Return the version of the exchange's book that this one is, the oldest that it may be; None if it is none."""
+        states = self._player.market.states
+        places: Iterable[int] = range(max(0, self._seen - states[0].version), len(states))
+        if not self._player.dialect.is_numbered:
+            places = reversed(range(len(states)))
+        return next((states[place].version for place in places if self._is(states[place])), None)
+
     def _is(self, state: BookState) -> bool:
-        bids, asks = self.book.bids.levels(), self.book.asks.levels()
+        bids, asks = tuple(self.book.bids.levels()), tuple(self.book.asks.levels())
         best = state.best(self._player.dialect.depth)
-        if not bids or not asks:
-            return False
+        if self._player.dialect.depth is not None:
+            return (bids, asks) == (best.bids, best.asks)
         # What a partial snapshot does not cover is not shown: what is shown is all there is down to its last level.
-        whole = self._player.dialect.depth is not None
-        right = (tuple(bids), tuple(asks)) == (best.bids, best.asks)
-        return right or (not whole and tuple(bids) == best.bids[: len(bids)] and tuple(asks) == best.asks[: len(asks)])
+        return bool(bids and asks) and bids == best.bids[: len(bids)] and asks == best.asks[: len(asks)]
 
     def _difference(self) -> str:
         state = self._player.market.state.best(self._player.dialect.depth)
@@ -169,7 +174,8 @@ async def play(player: Player, reader: ComparingReader, faults: Faults, frames: 
     end = player.frames + frames
     while player.frames < end:
         await player.move()
-        await asyncio.sleep(0)
+        # While a book is taken again the market waits: else there would be little to compare.
+        await asyncio.sleep(0 if reader.is_live else 0.002)
     player.faults = NO_FAULTS
     caught_up = asyncio.create_task(reader.reached())
     while not caught_up.done():
@@ -187,3 +193,25 @@ async def test_no_wrong_book_is_shown_whatever_happens_to_frames(dialect: type[D
     assert player.injected > FRAMES // 200
     assert reader.compared > FRAMES // 4
     assert reader.wrong == []
+
+
+@pytest.mark.parametrize("trend", [0.0, 1.0], ids=["falls", "rises"])
+async def test_a_book_reaches_further_before_the_price_leaves_its_snapshot(trend: float) -> None:
+    """The stream has the whole book, the snapshot 100 levels: after 200 ticks neither side has run out."""
+    async with playing(KucoinSpot(), Market(seed=7, levels=160, trend=trend)) as player, reading(player) as reader:
+        await play(player, reader, NO_FAULTS, 900)
+        far = abs(player.market.state.bids[0][0] - 1_000)
+    assert far > 20
+    assert reader.wrong == []
+    assert (reader.restarts, reader.fewest > 20) == (0, True)
+
+
+async def test_a_price_that_leaves_the_snapshot_at_once_makes_the_book_stale() -> None:
+    """If the known part of a side ends before it could be extended, the book is taken again, and never shown empty."""
+    async with playing(KucoinSpot(), Market(seed=7, levels=160, trend=1.0)) as player, reading(player) as reader:
+        await play(player, reader, NO_FAULTS, 10)
+        for _ in range(900):
+            await player.move()
+        await play(player, reader, NO_FAULTS, 10)
+    assert reader.wrong == []
+    assert (reader.restarts > 0, reader.fewest > 0) == (True, True)

@@ -77,7 +77,8 @@ class StatusEvent(_Event, frozen=True, kw_only=True):
     action: Action
     symbol: Symbol | None
     status: str
-    """`live`, `stale` or `closed` from its writer; `dead` after silence; `untrusted` while a gap is being repaired."""
+    """`live`, `unverified`, `stale` or `closed` from its writer; `dead` after silence; `untrusted` while a gap is being
+    repaired."""
     reason: str | None = None
 
 

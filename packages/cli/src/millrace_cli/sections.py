@@ -90,7 +90,7 @@ def agents(picture: Picture, at_ms: int) -> RenderableType:
     dead = picture.dead(at_ms)
     words = Text("Agents", style="bold")
     for agent, beat in sorted(picture.heartbeats.items()):
-        live = sum(unit.state == "live" for unit in beat.units)
+        live = sum(unit.state in ("live", "unverified") for unit in beat.units)
         says = f"{live}/{len(beat.units)}" if beat.state == "running" else beat.state
         state = "[red]dead[/]" if agent in dead else says
         words.append_text(Text.from_markup(f"  {escape(agent)} {state}"))

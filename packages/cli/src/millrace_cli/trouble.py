@@ -65,7 +65,7 @@ def _workers(picture: Picture, beat: Heartbeat, now_ms: int) -> Iterator[Trouble
 
 def _units(beat: Heartbeat) -> Iterator[Trouble]:
     for unit in beat.units:
-        if unit.state not in ("live", "starting"):
+        if unit.state not in ("live", "unverified", "starting"):
             detail = f": {unit.detail}" if unit.detail else ""
             yield Trouble(unit.state.upper(), f"{beat.id} {unit.name}{detail}")
 

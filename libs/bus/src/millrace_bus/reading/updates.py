@@ -10,7 +10,7 @@ from millrace_core.states import StreamState
 from millrace_core.trace import Trace
 
 UpdateKind = Literal["snapshot", "delta", "status", "response", "untrusted"]
-FollowerStatus = Literal["unknown", "live", "stale", "closed", "dead"]
+FollowerStatus = Literal["unknown", "live", "unverified", "stale", "closed", "dead"]
 """The writer's last status; `unknown` before the first, `dead` after 10 s without a message."""
 
 

@@ -112,6 +112,9 @@ class NumberedStream:
         """Write a snapshot; do nothing outside of a session."""
         if self._connection is not None and self._take_snapshot is not None:
             self._outbox.put(self._snapshot(self._take_snapshot), (self._took_snapshot, None))
+            if self.status.status != "live":
+                # A reader that begins at this snapshot has not seen it, and takes a stream of deltas for a live one.
+                self.write_status()
 
     def register(self) -> None:
         """Register the journals; those of answers expire a day after their writer is gone, others stay.

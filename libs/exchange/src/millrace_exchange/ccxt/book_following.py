@@ -49,7 +49,7 @@ async def follow_book(caller: CcxtCaller, symbol: str, listener: BookListener, l
 
 @contextmanager
 def _own_connection(caller: CcxtCaller, symbol: str) -> Iterator[None]:
-    """Give a book a connection of its own where ccxt cannot end a subscription: then the connection is what ends.
+    """Open a connection for one book alone where ccxt cannot end a subscription: then the connection is what ends.
 
     The exchange sends no second snapshot over a connection that has a subscription already.
     """

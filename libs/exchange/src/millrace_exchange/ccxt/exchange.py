@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
@@ -11,6 +11,7 @@ from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
 from millrace_exchange.ccxt.feeds import CcxtAccountFeed, CcxtMarketFeed
 from millrace_exchange.ccxt.loading import load_exchange
+from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.market_rules import CcxtMarketRules
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
 from millrace_exchange.ccxt.settings import constructor_settings, gate_of, overridden_urls
@@ -27,9 +28,11 @@ class CcxtExchange:
     def __init__(self, caller: CcxtCaller) -> None:
         self.id = ExchangeId(caller.ccxt.id)
         self.profile = caller.profile
-        self.market = CcxtMarketFeed(caller)
-        self.account = CcxtAccountFeed(caller)
-        self.execution = CcxtExecutionClient(caller)
+        self._listing = MarketListing(caller)
+        self._keeping: asyncio.Task[NoReturn] | None = None
+        self.market = CcxtMarketFeed(caller, self._listing)
+        self.account = CcxtAccountFeed(caller, self._listing)
+        self.execution = CcxtExecutionClient(caller, self._listing)
         self.rules = CcxtMarketRules(caller.ccxt)
         self._caller = caller
 
@@ -40,7 +43,9 @@ class CcxtExchange:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
         caller = self._caller
-        await caller.load_markets()
+        await self._listing.know(None)
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._listing.keep_current(), name=f"markets of {self.id}")
         if caller.has_keys and self.profile.order_transport == "websocket":
             try:
                 await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws, over_socket=True)
@@ -55,6 +60,8 @@ class CcxtExchange:
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""
         ccxt = self._caller.ccxt
+        if self._keeping is not None:
+            self._keeping.cancel()
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await ccxt.close()

@@ -31,6 +31,7 @@ class CcxtExecutionClient(CcxtOrderQueries):
     async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
         """Place an order under our own id."""
         ccxt = self._caller.ccxt
+        await self._listing.know(payload.symbol)
         arguments = create_arguments(
             self._caller.profile,
             payload,

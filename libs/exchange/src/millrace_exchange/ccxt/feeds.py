@@ -3,10 +3,11 @@
 from typing import Any
 
 from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
-from millrace_core.market import Candle, Trade
+from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.conversion import trade_of
+from millrace_exchange.ccxt.conversion import levels_of, trade_of
+from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.streams import follow
 from millrace_exchange.listeners import (
@@ -22,25 +23,34 @@ from millrace_exchange.listeners import (
 class CcxtMarketFeed:
     """The port `MarketFeed`."""
 
-    def __init__(self, caller: CcxtCaller) -> None:
+    def __init__(self, caller: CcxtCaller, listing: MarketListing) -> None:
         self._caller = caller
+        self._listing = listing
 
     async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
         """Stream a symbol's order book: first the whole book, then every change. `limit` is the depth asked for."""
-        await self._caller.load_markets()
+        await self._listing.know(symbol)
         await follow_book(self._caller, symbol, listener, limit)
 
     async def trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every public trade in a symbol, none twice while the connection holds."""
+        await self._listing.know(symbol)
         await follow(self._caller, TRADES, symbol, listener, symbol)
 
     async def ticker(self, symbol: str, listener: TickerListener) -> None:
         """Stream a symbol's ticker."""
+        await self._listing.know(symbol)
         await follow(self._caller, TICKER, symbol, listener, symbol)
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
+        await self._listing.know(symbol)
         await follow(self._caller, CANDLES, symbol, listener, symbol, timeframe)
+
+    async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
+        """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
+        book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, limit)
+        return levels_of(book["bids"]), levels_of(book["asks"])
 
     async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""
@@ -65,12 +75,15 @@ class CcxtAccountFeed(CcxtOrderQueries):
 
     async def orders(self, symbol: str, listener: OrdersListener) -> None:
         """Stream every change of the account's orders in a symbol."""
+        await self._listing.know(symbol)
         await follow(self._caller, ORDERS, symbol, listener, symbol)
 
     async def my_trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every trade of the account in a symbol."""
+        await self._listing.know(symbol)
         await follow(self._caller, MY_TRADES, symbol, listener, symbol)
 
     async def balance(self, listener: BalanceListener) -> None:
         """Stream the balances that change."""
+        await self._listing.know(None)
         await follow(self._caller, BALANCE, None, listener)

@@ -10,14 +10,16 @@ from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.classification import classify_answer
 from millrace_exchange.ccxt.conversion import balances_of, order_of, trade_of
 from millrace_exchange.ccxt.history import HistoryReader
+from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.errors import OrderNotFound
 
 
 class CcxtOrderQueries:
     """The port `OrderQueries`."""
 
-    def __init__(self, caller: CcxtCaller) -> None:
+    def __init__(self, caller: CcxtCaller, listing: MarketListing | None = None) -> None:
         self._caller = caller
+        self._listing = listing or MarketListing(caller)
 
     async def fetch_order(
         self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None

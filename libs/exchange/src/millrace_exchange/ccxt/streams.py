@@ -21,7 +21,6 @@ async def follow(
     """
     recorder: Recorder = caller.ccxt.recorder
     key: StreamKey = (action.name, symbol, arguments[-1] if action.per_timeframe else None)
-    await caller.load_markets()
     recorder.add(key, listener)
     try:
         await caller.follow(action.name, getattr(caller.ccxt, METHODS[action]), *arguments)

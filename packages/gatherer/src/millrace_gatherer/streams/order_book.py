@@ -1,18 +1,26 @@
 """Order books: every change that the exchange sends becomes a delta."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from millrace_bus import Bus
 from millrace_core.actions import ORDER_BOOK, StreamAction
 from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, BookSnapshot, Level
-from millrace_exchange import EventTimes, Exchange
+from millrace_exchange import EventTimes, Exchange, ExchangeError
+from millrace_gatherer.streams.book_comparison import BookComparison, Place
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
 CROSSED = "the exchange sent a crossed book"
+FIRST_BOOK_S: Final = 20.0
+"""How long the exchange may take to send a whole book."""
+COMPARE_EVERY_S: Final = 60.0
+"""How often a book that nothing proves is compared with the exchange's own answer."""
+COMPARED_S: Final = 3.0
+"""What an answer may lag behind the stream, or be ahead of it."""
 
 
 class BookMirror:
@@ -90,6 +98,9 @@ class OrderBookStream(Stream):
         self._mirror = BookMirror(unit.checksum_every)
         self._is_applying = False
         """Whether changes apply to what was published: False from a failure until the next whole book."""
+        self._unproved = exchange.profile.book.unproved(unit.depth)
+        """Why nothing proves the book complete; None if something does."""
+        self._comparison: BookComparison | None = None
         super().__init__(unit, exchange, bus, health)
 
     @property
@@ -100,29 +111,49 @@ class OrderBookStream(Stream):
     async def follow(self) -> None:
         """Follow the exchange's book of the symbol."""
         self._is_applying = False
-        await self.exchange.market.order_book(self.symbol, self, self.unit.depth)
+        deadline = asyncio.get_running_loop().call_later(FIRST_BOOK_S, self._miss_first)
+        try:
+            await self.exchange.market.order_book(self.symbol, self, self.unit.depth)
+        finally:
+            deadline.cancel()
+
+    async def work(self) -> None:
+        """Compare a book that nothing proves with the exchange's own answer, again and again."""
+        suspects: set[Place] = set()
+        while self._unproved is not None:
+            # What differed once is looked at again at once: an answer may come from a cache.
+            await asyncio.sleep(0 if suspects else COMPARE_EVERY_S)
+            differences = await self._compare()
+            if suspects & differences:
+                self.health.count("wrong books")
+                self._give_up(f"{len(suspects & differences)} levels are others at the exchange")
+                differences = set()
+            suspects = differences
 
     def take_snapshot(self, as_of: str) -> BookSnapshot:
         """Return the whole book."""
         return self._mirror.snapshot(as_of)
 
     def book_reset(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
-        """Publish what differs from the book last published, then that it is live."""
+        """Publish what differs from the book last published, then that it is live, or unverified."""
         self.on_message()
         self.health.count("resyncs")
+        self._comparison = None
         delta = self._mirror.become(bids, asks, nonce)
         if delta is None:
             self._refuse()
             return
         self._is_applying = True
         self.publish(delta, event)
-        self.live()
+        self.live(self._unproved)
 
     def book_changed(self, bids: list[Level], asks: list[Level], nonce: int | None, event: EventTimes) -> None:
-        """Publish what one message changed."""
-        self.on_message()
+        """Publish what one message changed; what comes before the whole book is not even heard."""
         if not self._is_applying:
             return
+        self.on_message()
+        if self._comparison is not None:
+            self._comparison.changing(bids, asks)
         delta = self._mirror.change(bids, asks, nonce)
         if delta is None:
             self._refuse()
@@ -133,6 +164,29 @@ class OrderBookStream(Stream):
         """Publish no more of it until the exchange has sent the whole book again."""
         self.health.count("gaps")
         self._give_up(reason)
+
+    async def _compare(self) -> set[Place]:
+        """Return the levels that the exchange's own answer has otherwise; none if the book was taken anew meanwhile."""
+        if not self._is_applying:
+            return set()
+        comparison = self._comparison = BookComparison(self._mirror.book)
+        try:
+            await asyncio.sleep(COMPARED_S)
+            bids, asks = await self.exchange.market.fetch_order_book(self.symbol)
+            await asyncio.sleep(COMPARED_S)
+        except ExchangeError as error:
+            self.health.error(error)
+            await asyncio.sleep(error.retry_after_s)
+            return set()
+        if self._comparison is not comparison or not self._is_applying:
+            return set()
+        self._comparison = None
+        self.health.count("comparisons")
+        return comparison.differences(bids, asks)
+
+    def _miss_first(self) -> None:
+        if not self._is_applying:
+            self._give_up(f"the exchange has sent no whole book for {FIRST_BOOK_S:g} s")
 
     def _refuse(self) -> None:
         self.health.count("crossed")

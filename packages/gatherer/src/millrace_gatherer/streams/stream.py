@@ -142,12 +142,12 @@ class Stream(ABC):
                     self._is_taken = self.writer.state == "live"
                     self._report()
 
-    def live(self) -> None:
-        """Publish that the state is whole and as the exchange has it."""
+    def live(self, unproved: str | None = None) -> None:
+        """Publish that the state is whole and as the exchange has it; `unproved` says why nothing proves that."""
         self._whole.set()
         self.was_live = True
         self._explain_silence()
-        self._set_status("live", None)
+        self._set_status("live" if unproved is None else "unverified", unproved)
 
     def stale(self, reason: str) -> None:
         """Publish that the state may be behind the exchange's."""
@@ -249,7 +249,7 @@ class Stream(ABC):
     def _report(self) -> None:
         if self.writer.state == "standby":
             self.health.state("standby", "a newer writer has the stream")
-        elif self._status == "live" and self._is_taken:
-            self.health.state("live")
+        elif self._status in ("live", "unverified") and self._is_taken:
+            self.health.state("live" if self._status == "live" else "unverified", self._reason)
         else:
             self.health.state("stale", self._reason or NOT_TAKEN)

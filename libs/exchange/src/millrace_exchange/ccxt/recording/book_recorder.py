@@ -29,23 +29,33 @@ class FollowedBook:
         self.is_due = asyncio.Event()
         """Set while another snapshot is due."""
 
-    def reset(self, book: RecordedBook, event: EventTimes) -> None:
-        """Deliver the whole book."""
+    def whole(self, book: RecordedBook) -> tuple[list[Level], list[Level]]:
+        """Return all levels that are known."""
         bids, asks = book.levels()
-        if self.caps:
-            self.edges, self.snapshot = BookEdges(book, self.caps), None
-            bids, asks = self.edges.bids.known(bids), self.edges.asks.known(asks)
-        self.listener.book_reset(bids, asks, book["nonce"], event)
+        if not self.caps:
+            return bids, asks
+        self.edges, self.snapshot = BookEdges(book, self.caps), None
+        return self.edges.bids.known(bids), self.edges.asks.known(asks)
 
-    def change(self, book: RecordedBook, event: EventTimes) -> None:
-        """Deliver what changed since the last call."""
+    def changes(self, book: RecordedBook) -> tuple[list[Level], list[Level]]:
+        """Return the known levels that changed since the last call, or became known."""
         bids, asks = book["bids"].take_changes(), book["asks"].take_changes()
-        if self.edges is not None:
-            bids, asks = self.edges.bids.known(bids), self.edges.asks.known(asks)
-            more_bids, more_asks = self._extended(book)
-            bids, asks = bids + more_bids, asks + more_asks
-        if bids or asks or book["nonce"] != book.delivered_nonce:
-            self.listener.book_changed(bids, asks, book["nonce"], event)
+        if self.edges is None:
+            return bids, asks
+        bids, asks = self.edges.bids.known(bids), self.edges.asks.known(asks)
+        more_bids, more_asks = self._extended(book)
+        return bids + more_bids, asks + more_asks
+
+    def is_passed(self, book: RecordedBook) -> bool:
+        """Tell whether nothing is known any more of a side."""
+        return self.edges is not None and self.edges.is_passed(book)
+
+    def look_ahead(self, book: RecordedBook) -> None:
+        """Note whether another snapshot is due."""
+        if self.edges is None or not self.edges.is_near(book):
+            self.is_due.clear()
+        elif self.snapshot is None:
+            self.is_due.set()
 
     def _extended(self, book: RecordedBook) -> tuple[list[Level], list[Level]]:
         if self.edges is None or self.snapshot is None or book["nonce"] < self.snapshot["nonce"]:
@@ -157,24 +167,19 @@ class BookRecorder:
         return True
 
     def _deliver(self, symbol: str, book: RecordedBook, event: EventTimes) -> None:
-        followed = self._followed.get(symbol)
+        followed, is_whole = self._followed.get(symbol), book.replaced
+        former, book.delivered_nonce, book.is_delivered = book.delivered_nonce, book["nonce"], True
         if followed is None:
             book.levels()
-        elif book.replaced:
-            followed.reset(book, event)
-        else:
-            followed.change(book, event)
-        book.delivered_nonce, book.is_delivered = book["nonce"], True
-        if followed is not None and followed.edges is not None:
-            self._look_ahead(symbol, book, followed, followed.edges)
-
-    def _look_ahead(self, symbol: str, book: RecordedBook, followed: FollowedBook, edges: BookEdges) -> None:
-        if edges.is_passed(book):
+            return
+        bids, asks = followed.whole(book) if is_whole else followed.changes(book)
+        if followed.is_passed(book):
             self._break(symbol, "the price has left the part of the book that is known", followed.client)
-        elif not edges.is_near(book):
-            followed.is_due.clear()
-        elif followed.snapshot is None:
-            followed.is_due.set()
+        elif is_whole:
+            followed.listener.book_reset(bids, asks, book["nonce"], event)
+        elif bids or asks or book["nonce"] != former:
+            followed.listener.book_changed(bids, asks, book["nonce"], event)
+        followed.look_ahead(book)
 
     def _break(self, symbol: str, reason: str, client: Any) -> None:
         if symbol in self._incomplete:

@@ -31,6 +31,8 @@ class Recorder:
         self.books = BookRecorder(ccxt, profile.book)
         self.received_ns = 0
         """When the frame at hand was read, wall clock."""
+        self._newest_ticker: dict[str, dict[str, Any]] = {}
+        """The ticker that was last delivered, by symbol."""
         self._deliveries: tuple[tuple[type[Any], Callable[[Any], bool]], ...] = (
             (ArrayCache, self._cache),
             (ArrayCacheByTimestamp, self._candles),
@@ -109,12 +111,20 @@ class Recorder:
         ]
 
     def _dict(self, result: dict[str, Any]) -> bool:
-        # Some exchanges resolve with the ticker, some with a map of tickers by symbol.
-        found = [ticker for ticker in (result, *result.values()) if self._is_ticker(ticker)]
-        for ticker in found:
-            if listener := self._listeners.get((TICKER.name, ticker["symbol"], None)):
-                listener.ticker_changed(ticker_of(ticker), self._event(ticker.get("timestamp")))
-        return bool(found) or self._balance(result)
+        if self._is_ticker(result):
+            self._ticker(result)
+            return True
+        # Some exchanges resolve with a map of tickers by symbol, some with each ticker and then with the map.
+        tickers = [value for value in result.values() if self._is_ticker(value)]
+        for ticker in tickers:
+            if ticker is not self._newest_ticker.get(ticker["symbol"]):
+                self._ticker(ticker)
+        return bool(tickers) or self._balance(result)
+
+    def _ticker(self, ticker: dict[str, Any]) -> None:
+        self._newest_ticker[ticker["symbol"]] = ticker
+        if listener := self._listeners.get((TICKER.name, ticker["symbol"], None)):
+            listener.ticker_changed(ticker_of(ticker), self._event(ticker.get("timestamp")))
 
     def _is_ticker(self, value: Any) -> bool:
         return isinstance(value, dict) and value is self._ccxt.tickers.get(value.get("symbol"), ...)

@@ -1,0 +1,64 @@
+"""The markets of an exchange, kept current: new listings, delistings, changed ticks."""
+
+import asyncio
+import contextlib
+from typing import Any, Final, NoReturn
+
+from millrace_core.near_names import did_you_mean
+from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.errors import ExchangeError, Rejected
+
+RELOAD_S: Final = 3_600.0
+"""How often the markets are loaded again."""
+LOOK_AGAIN_S: Final = 60.0
+"""How soon they are loaded again for a symbol that is not among them: it may be new, or a mistake."""
+
+
+class MarketListing:
+    """The markets of one ccxt instance."""
+
+    def __init__(self, caller: CcxtCaller) -> None:
+        self._caller = caller
+        self._loaded_at = -LOOK_AGAIN_S
+        self._looking = asyncio.Lock()
+
+    async def know(self, symbol: str | None) -> None:
+        """Load the markets at first, and again if a symbol is not among them, but not again and again.
+
+        Raises:
+            Rejected: the exchange has no such market, or has it no more.
+            Retryable, Fatal: the exchange cannot be reached, or refuses.
+        """
+        if symbol is not None and symbol in self._markets:
+            return
+        async with self._looking:
+            await self._look_for(symbol)
+        if symbol is not None and symbol not in self._markets:
+            exchange, near = self._caller.profile.exchange, did_you_mean(symbol, self._markets)
+            text = f"{exchange} has no market {symbol}{near}"
+            raise Rejected(text, exchange=exchange, action="loadMarkets", kind="BadSymbol")
+
+    async def keep_current(self) -> NoReturn:
+        """Load the markets again every hour, until cancelled; after a failure the former ones stay."""
+        while True:
+            await asyncio.sleep(RELOAD_S)
+            with contextlib.suppress(ExchangeError):
+                await self._load(again=True)
+
+    async def _look_for(self, symbol: str | None) -> None:
+        if not self._markets:
+            await self._load(again=False)
+        elif symbol is not None and symbol not in self._markets and _now() - self._loaded_at >= LOOK_AGAIN_S:
+            await self._load(again=True)
+
+    async def _load(self, *, again: bool) -> None:
+        self._loaded_at = _now()
+        await self._caller.call("loadMarkets", self._caller.ccxt.load_markets, again)
+
+    @property
+    def _markets(self) -> dict[str, Any]:
+        return self._caller.ccxt.markets or {}
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,92 @@
+"""Markets are followed: what is listed later can be traded, and what is no more cannot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from millrace_core.config.common import Credentials
+from millrace_core.requests import CreatePayload
+from millrace_exchange import Exchange, Rejected, open_exchange
+from millrace_exchange.ccxt import market_listing
+
+
+class Listing:
+    """An exchange in KuCoin's form that lists markets."""
+
+    def __init__(self) -> None:
+        self.markets = {"KCS-USDT": "0.001"}
+        """The tick of each."""
+        self.asked = 0
+        self.url = ""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """List the markets; everything else is empty."""
+        if not request.path.endswith("/symbols"):
+            return web.json_response({"code": "200000", "data": []})
+        self.asked += 1
+        return web.json_response({"code": "200000", "data": [_market(*each) for each in self.markets.items()]})
+
+
+def _market(market_id: str, tick: str) -> dict[str, object]:
+    base, quote = market_id.split("-")
+    steps = {"baseIncrement": "0.0001", "quoteIncrement": "0.0001", "priceIncrement": tick, "baseMinSize": "0.1"}
+    return {"symbol": market_id, "baseCurrency": base, "quoteCurrency": quote, "enableTrading": True, **steps}
+
+
+@pytest.fixture
+async def listing() -> AsyncIterator[Listing]:
+    """An exchange with one market."""
+    listing = Listing()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", listing.answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    listing.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield listing
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def exchange(listing: Listing) -> AsyncIterator[Exchange]:
+    """The exchange, its markets loaded."""
+    opened = await open_exchange("kucoin", Credentials(urls={"base": listing.url}))
+    await opened.prepare()
+    yield opened
+    await opened.close()
+
+
+def order(symbol: str) -> CreatePayload:
+    """An order in a market."""
+    return CreatePayload(symbol=symbol, side="buy", type="market", amount_base=1)  # type: ignore[arg-type]
+
+
+async def test_an_unknown_symbol_is_looked_for_once_a_minute(
+    exchange: Exchange, listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A market that was listed since is found when one is asked for; an unknown one is named with those that are near."""
+    asked = listing.asked
+    for _ in range(3):
+        with pytest.raises(Rejected, match=r"kucoin has no market KSC/USDT; did you mean KCS/USDT\?"):
+            await exchange.execution.create_order(order("KSC/USDT"), "1")
+    assert listing.asked == asked
+    listing.markets["NEW-USDT"] = "0.1"
+    monkeypatch.setattr(market_listing, "LOOK_AGAIN_S", 0.0)
+    with pytest.raises(Rejected, match="ABC/USDT"):
+        await exchange.execution.create_order(order("ABC/USDT"), "1")
+    assert (listing.asked, "NEW/USDT" in exchange.rules.symbols) == (asked + 1, True)
+
+
+async def test_markets_are_loaded_again_on_a_timer(listing: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delistings and changed ticks are known after an hour at most; a failure keeps the former ones."""
+    monkeypatch.setattr(market_listing, "RELOAD_S", 0.01)
+    exchange = await open_exchange("kucoin", Credentials(urls={"base": listing.url}))
+    await exchange.prepare()
+    listing.markets = {"NEW-USDT": "0.1"}
+    asked = listing.asked
+    async with asyncio.timeout(10):
+        while listing.asked < asked + 3 or exchange.rules.symbols != {"NEW/USDT"}:
+            await asyncio.sleep(0.01)
+    await exchange.close()
