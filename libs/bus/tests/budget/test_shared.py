@@ -26,7 +26,7 @@ async def budgets(server: EmbeddedServer) -> AsyncIterator[list[SharedBudget]]:
     """The budgets of two processes, connected."""
     opened = [SharedBudget(Address.parse(server.url), "test.budget") for _ in range(2)]
     for number, budget in enumerate(opened):
-        assert (await budget.take([Charge(f"budget.{{greeting{number}}}.x.y", 1_000, 0, 1)], "A")).is_granted
+        assert (await budget.take([Charge(f"budget.{{greeting{number}}}.x.y", 1_000, 0, 1, 1)], "A")).is_granted
     yield opened
     for budget in opened:
         await budget.close()
@@ -34,7 +34,7 @@ async def budgets(server: EmbeddedServer) -> AsyncIterator[list[SharedBudget]]:
 
 def charge(key: str, weight: int = 1, cap: int = 10) -> Charge:
     """Return what a request takes of the tested limit."""
-    return Charge(key, 60_000, weight, cap)
+    return Charge(key, 60_000, weight, cap, cap // 2)
 
 
 async def test_processes_share_what_there_is(budgets: list[SharedBudget], key: str) -> None:

@@ -61,7 +61,7 @@ class RequestGate:
         owners = {"ip": access.egress, "account": account and f"account-{account}"}
         self._profile = profile
         self._access = access
-        self._address = Charge(budget_key(place, access.egress, "address"), _PAUSE_WINDOW_MS, 0, 0)
+        self._address = Charge(budget_key(place, access.egress, "address"), _PAUSE_WINDOW_MS, 0, 0, 0)
         self._limits = [
             CountedLimit(rule, budget_key(place, owner, rule.name))
             for rule in profile.requests.limits
@@ -147,11 +147,13 @@ class RequestGate:
 
     def _charges(self, action: str, weight: int | None) -> list[Charge]:
         weight = self._weight(action, weight)
-        charges = [
-            Charge(limit.key, limit.rule.window_ms, limit.weight(weight), self._cap(limit, action))
-            for limit in self._counting(action)
-        ]
-        return [self._address, *charges]
+        return [self._address, *(self._charge(limit, action, weight) for limit in self._counting(action))]
+
+    def _charge(self, limit: CountedLimit, action: str, weight: int) -> Charge:
+        cap = self._cap(limit, action)
+        # No cancel waits because its tenant was busy.
+        contended_cap = cap if action in CANCELS else cap // 2
+        return Charge(limit.key, limit.rule.window_ms, limit.weight(weight), cap, contended_cap)
 
     def _weight(self, action: str, weight: int | None) -> int:
         usual = self._profile.requests.weights.get(action)
