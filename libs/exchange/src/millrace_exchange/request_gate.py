@@ -69,6 +69,7 @@ class RequestGate:
         ]
         self._allowed = {limit.key: limit.rule.weight for limit in self._limits}
         self._gauges: set[Gauge] = set()
+        self._known_charges: dict[tuple[str, int | None], list[Charge]] = {}
 
     async def enter(self, action: str, weight: int | None = None) -> None:
         """Return once a request may be sent; `weight` is the endpoint's own, where it is known.
@@ -128,7 +129,7 @@ class RequestGate:
         for report in reports:
             for limit in self._limits:
                 if (limit.rule.name, limit.rule.window_ms) == (report.name, report.window_ms):
-                    self._allowed[limit.key] = report.limit
+                    self._allow(limit.key, report.limit)
                     self._access.budget.observe(limit.key, report.window_ms, report.used)
         self._report()
 
@@ -146,7 +147,12 @@ class RequestGate:
         return [limit for limit in self._limits if limit.rule.counts_action(action)]
 
     def _charges(self, action: str, weight: int | None) -> list[Charge]:
-        weight = self._weight(action, weight)
+        charges = self._known_charges.get((action, weight))
+        if charges is None:
+            charges = self._known_charges[action, weight] = self._new_charges(action, self._weight(action, weight))
+        return charges
+
+    def _new_charges(self, action: str, weight: int) -> list[Charge]:
         return [self._address, *(self._charge(limit, action, weight) for limit in self._counting(action))]
 
     def _charge(self, limit: CountedLimit, action: str, weight: int) -> Charge:
@@ -166,6 +172,11 @@ class RequestGate:
         if not limit.rule.counts_action("cancelOrder"):
             return allowed
         return max(1, allowed * _PERCENT[_kind(action)] // 100)
+
+    def _allow(self, key: str, limit: int) -> None:
+        if self._allowed[key] != limit:
+            self._allowed[key] = limit
+            self._known_charges.clear()
 
     def _held(self, action: str, verdict: Verdict) -> Retryable:
         why = "the exchange asked for a pause" if verdict.is_stopped else "its request limits are used up"

@@ -15,13 +15,15 @@ from millrace_bus.budget.script import SCRIPT, SHA
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.connection import Connection, ReplySink, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
-from millrace_bus.errors import BusError
-from millrace_core.budget.budget import Charge, Verdict
+from millrace_bus.errors import BusError, CommandRefused
+from millrace_core.budget.budget import Charge, Pauses, Verdict
 from millrace_core.budget.local import LocalBudget, monotonic_ms
 from millrace_core.names import BUDGET_STOPS, budget_peers_key
 
-ANSWER_LIMIT_S: Final = 0.1
+ANSWER_LIMIT_S: Final = 1.0
 """How long an answer of Redis is waited for; after that the process counts for itself."""
+URGENT_LIMIT_S: Final = 0.1
+"""The same for an urgent request."""
 AWAY_MS: Final = 1_000
 """How long Redis is not asked again after it did not answer."""
 FRESH_MS: Final = 1_000
@@ -29,6 +31,7 @@ FRESH_MS: Final = 1_000
 _STOP_WINDOW_MS: Final = 1_000
 
 _NOBODY: Final = "n|"
+_LOAD: Final = pack("SCRIPT", "LOAD", SCRIPT)
 
 _Owed = tuple[str, int, str]
 """A limit, its window, and who used it."""
@@ -40,14 +43,15 @@ class SharedBudget:
     def __init__(self, address: Address, name: str) -> None:
         self._process = uuid4().hex
         self._reconnecting = ReconnectingConnection(address, name, on_push=self._hear, on_up=self._catch_up)
+        self._pauses = Pauses()
         self._alone = LocalBudget()
-        """What this process used while Redis was away, and every pause."""
+        """What this process used and Redis does not know of."""
         self._used: dict[str, int] = {}
         self._known_ms: dict[str, float] = {}
         """When Redis last said what was used of each limit."""
         self._peers = 1
         self._owed: Counter[_Owed] = Counter()
-        """What this process used while Redis was away, and Redis does not know of."""
+        """The same, as it is to be reported."""
         self._away_until_ms = 0.0
 
     @property
@@ -67,7 +71,7 @@ class SharedBudget:
         if urgent and self._has_plenty(charges):
             self._send(charges, user, forced=True)
             return Verdict()
-        reply = await self._ask(charges, user)
+        reply = await self._ask(charges, user, URGENT_LIMIT_S if urgent else ANSWER_LIMIT_S)
         # A pause may have begun meanwhile.
         if stopped_ms := self.stopped_ms([charge.key for charge in charges]):
             return Verdict(stopped_ms, is_stopped=True)
@@ -77,12 +81,12 @@ class SharedBudget:
 
     def stop(self, key: str, ms: int) -> None:
         """Grant nothing that is charged to a limit for a time, in any process."""
-        self._alone.stop(key, ms)
+        self._pauses.add(key, monotonic_ms(), ms)
         self._send([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms)
 
     def stopped_ms(self, keys: Sequence[str]) -> int:
         """Return how much of the longest pause of some limits is left."""
-        return self._alone.stopped_ms(keys)
+        return self._pauses.left_ms(keys, monotonic_ms())
 
     def observe(self, key: str, window_ms: int, used: int) -> None:
         """Take over how much of a limit the exchange itself has counted, if it is more than is known here."""
@@ -113,19 +117,32 @@ class SharedBudget:
         part = -(-left // self._peers)
         return charge._replace(cap=part, contended_cap=part)
 
-    async def _ask(self, charges: Sequence[Charge], user: str) -> list[int] | None:
+    async def _ask(self, charges: Sequence[Charge], user: str, limit_s: float) -> list[int] | None:
         """Return the script's reply; None if there is none in time."""
         if monotonic_ms() < self._away_until_ms:
             return None
         command = self._command(charges, user)
         try:
-            async with asyncio.timeout(ANSWER_LIMIT_S):
-                reply = await (await self._reconnecting.up()).call(*command)
-        except (BusError, TimeoutError):
+            async with asyncio.timeout(limit_s):
+                connection = await self._reconnecting.up()
+                self._report_owed(connection)
+                reply = await connection.call(*command)
+        except (BusError, TimeoutError) as error:
             self._away_until_ms = monotonic_ms() + AWAY_MS
+            if isinstance(error, CommandRefused) and error.code == "NOSCRIPT":
+                connection.send(_LOAD, [None])
             return None
         self._learn(charges, reply)
         return list(reply)
+
+    def _report_owed(self, connection: Connection) -> None:
+        """Report what was used while Redis did not answer."""
+        if not self._owed:
+            return
+        owed, self._owed, self._alone = self._owed, Counter(), LocalBudget()
+        for (key, window_ms, user), weight in owed.items():
+            charge = Charge(key, window_ms, weight, 0, 0)
+            connection.send(pack(*self._command([charge], user, forced=True)), [self._learning([charge])])
 
     def _send(
         self, charges: Sequence[Charge], user: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
@@ -150,7 +167,7 @@ class SharedBudget:
             self._used[charge.key] = used
             self._known_ms[charge.key] = now_ms
             if stopped_ms:
-                self._alone.stop(charge.key, stopped_ms)
+                self._pauses.add(charge.key, now_ms, stopped_ms)
 
     def _command(
         self, charges: Sequence[Charge], user: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
@@ -163,16 +180,13 @@ class SharedBudget:
 
     async def _catch_up(self, connection: Connection) -> None:
         """Report to a new connection what happened while there was none."""
-        await connection.call("SCRIPT", "LOAD", SCRIPT)
-        connection.send(pack("SUBSCRIBE", BUDGET_STOPS), [])
-        for key, ms in self._alone.stops().items():
+        connection.send(_LOAD + pack("SUBSCRIBE", BUDGET_STOPS), [None])
+        for key, ms in self._pauses.remaining(monotonic_ms()).items():
             await connection.call(*self._command([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms))
-        owed, self._owed = self._owed, Counter()
-        for (key, window_ms, user), weight in owed.items():
-            await connection.call(*self._command([Charge(key, window_ms, weight, 0, 0)], user, forced=True))
+        self._report_owed(connection)
         self._away_until_ms = 0.0
 
     def _hear(self, push: list[Any]) -> None:
         if push[0] == b"message":
             ms, _, key = push[2].decode().partition(" ")
-            self._alone.stop(key, int(ms))
+            self._pauses.add(key, monotonic_ms(), int(ms))

@@ -96,10 +96,6 @@ class LocalBudget:
         """Return how much of the longest pause of some limits is left."""
         return self._pauses.left_ms(keys, self._clock_ms())
 
-    def stops(self) -> dict[str, int]:
-        """Return every pause that is not over, by limit, and how much of it is left, ms."""
-        return self._pauses.remaining(self._clock_ms())
-
     def observe(self, key: str, window_ms: int, used: int) -> None:
         """Take over how much of a limit the exchange itself has counted, if it is more than is known here."""
         now_ms = self._clock_ms()
