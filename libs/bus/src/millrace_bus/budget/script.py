@@ -15,6 +15,8 @@ how much is left of a pause (ms).
 from hashlib import sha1
 from typing import Final
 
+from millrace_core.names import BUDGET_STOPS
+
 SLOTS: Final = 10
 """Parts into which a window is divided."""
 ARGUMENTS: Final = 6
@@ -63,7 +65,7 @@ for index = 2, #KEYS do
   if stop > stopped then
     stopped = stop
     redis.call('HSET', key, 'stop', string.format('%d', now + stop))
-    redis.call('PUBLISH', 'budget.stops', stop .. ' ' .. key)
+    redis.call('PUBLISH', '{BUDGET_STOPS}', stop .. ' ' .. key)
   end
   local fair = mine + weight <= cap / tenants or used + weight <= contended
   local fits = weight == 0 or (used + weight <= cap and fair) or (used == 0 and cap > 0)
