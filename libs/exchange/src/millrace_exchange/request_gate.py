@@ -124,7 +124,7 @@ class RequestGate:
             for key in [self._address.key] if is_shared or not own else own:
                 self._stop(key, self._profile.requests.ban_ms)
 
-    def told(self, reports: Iterable[LimitReport]) -> None:
+    def adopt(self, reports: Iterable[LimitReport]) -> None:
         """Take over the limits, and what was used of them, that the exchange itself tells."""
         for report in reports:
             for limit in self._limits:
