@@ -37,6 +37,17 @@ def test_the_names_are_those_of_the_protocol() -> None:
     assert names.intents_key(name.tenant, name.exchange) == "intents.{StrankaXY}.kucoin"
     assert names.halt_key(name.tenant) == "halt.{StrankaXY}"
     assert names.journals_index(name.tenant) == "index.journals.StrankaXY"
+    assert names.budget_key("kucoin", "default", "Public") == "budget.{kucoin}.default.Public"
+    assert names.budget_peers_key("kucoin") == "budget.{kucoin}.peers"
+    assert names.BUDGET_STOPS == "budget.stops"
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "a b", "x" * 65])
+def test_an_egress_that_would_break_the_names_is_refused(text: str) -> None:
+    """It is a part of keys, as a tenant is."""
+    assert names.egress("vps-1") == "vps-1"
+    with pytest.raises(InvalidName):
+        names.egress(text)
 
 
 @pytest.mark.parametrize("text", ["", "config", "snapshot", "a.b", "a b", "x" * 65, "é"])

@@ -119,7 +119,7 @@ async def test_the_count_of_the_exchange_corrects_ours() -> None:
 async def test_the_limits_of_the_exchange_replace_those_of_the_profile() -> None:
     """Limits change, and depend on the account."""
     mine = gate()
-    mine.told([LimitReport("ORDERS", 10_000, 4, 0), LimitReport("ORDERS", 86_400_000, 1, 0)])
+    mine.adopt([LimitReport("ORDERS", 10_000, 4, 0), LimitReport("ORDERS", 86_400_000, 1, 0)])
     assert await admitted(mine, "createOrder") == 4
 
 

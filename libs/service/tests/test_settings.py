@@ -36,6 +36,8 @@ def test_the_command_line_is_above_the_environment() -> None:
     settings = read_settings("gatherer", ["--redis-url", "redis://b"], environ)
     assert (settings.agent_id, settings.redis_url, settings.log_level) == ("A", "redis://b", "debug")
     assert settings.data_dir == Path(".millrace")
+    assert settings.egress == "default"
+    assert read_settings("gatherer", ["--egress", "vps-1"], environ).egress == "vps-1"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ def test_the_command_line_is_above_the_environment() -> None:
         ({"MILLRACE_AGENT_ID": "a b"}, "agent id"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_LOG_LEVEL": "loud"}, "debug, info"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_LOG_FORMAT": "xml"}, "console, json"),
+        ({"MILLRACE_AGENT_ID": "A", "MILLRACE_EGRESS": "a.b"}, "MILLRACE_EGRESS"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_SECRET_KEY": "short"}, "32 bytes"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_SECRET_KEY_FILE": "/nowhere/key"}, "/nowhere/key"),
     ],

@@ -140,14 +140,14 @@ class ExecutorPlatform:
         self.bus = bus
         self.simulator = simulator
         self.proxy = proxy
-        self._address = address
+        self.address = address
         self._answers: dict[StreamName, SeenAnswers] = {}
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     def config(self, risk: dict[str, Any] | None = None, **exchanges: dict[str, Any]) -> str:
         """Return a configuration with an account on the simulator, and the other accounts passed in."""
-        account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self._address}}
+        account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self.address}}
         value = {
             "agent": {"id": AGENT},
             "exchanges": {TENANT: {"binance": account} | exchanges},

@@ -34,13 +34,13 @@ async def budget(request: pytest.FixtureRequest, shared: EmbeddedServer) -> Asyn
 
 def charge(key: str, weight: int = 1, cap: int = 10) -> Charge:
     """Return what a request takes of the tested limit."""
-    return Charge(key, WINDOW_MS, weight, cap)
+    return Charge(key, WINDOW_MS, weight, cap, cap // 2)
 
 
-async def granted(budget: Budget, tenant: str, each: Charge) -> int:
+async def granted(budget: Budget, tenant: str, each: Charge, *, urgent: bool = False) -> int:
     """Ask until the first refusal; return how often it was granted."""
     for count in itertools.count():
-        if not (await budget.take([each], tenant)).is_granted:
+        if not (await budget.take([each], tenant, urgent=urgent)).is_granted:
             return count
     raise AssertionError("unreachable")
 
@@ -68,9 +68,16 @@ async def test_a_greedy_tenant_leaves_the_others_their_share(budget: Budget, key
     assert await granted(budget, "B", charge(key)) == 4
 
 
+async def test_history_of_a_tenant_does_not_count_against_its_orders(budget: Budget, key: str) -> None:
+    """A tenant that read all it may still trades, and as much as the others."""
+    assert (await budget.take([charge(key)], "B")).is_granted
+    assert await granted(budget, "A", charge(key)) == 5
+    assert await granted(budget, "A", charge(key), urgent=True) == 4
+
+
 async def test_a_request_counts_in_all_of_its_limits_or_in_none(budget: Budget, key: str) -> None:
     """A refusal by one limit takes nothing of another."""
-    narrow = Charge(f"{key}2", WINDOW_MS, 1, 1)
+    narrow = Charge(f"{key}2", WINDOW_MS, 1, 1, 1)
     assert (await budget.take([narrow], "A")).is_granted
     assert not (await budget.take([charge(key), narrow], "A")).is_granted
     assert await granted(budget, "A", charge(key)) == 10

@@ -2,14 +2,17 @@
 
 import asyncio
 import itertools
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 
 from millrace_bus import EmbeddedServer
 from millrace_bus.budget import SharedBudget
-from millrace_bus.budget.shared import ANSWER_LIMIT_S
+from millrace_bus.budget.shared import URGENT_LIMIT_S
 from millrace_bus.connection.address import Address
+from millrace_bus.connection.connection import connect
 from millrace_core.budget import Charge
 
 _numbers = itertools.count()
@@ -26,7 +29,7 @@ async def budgets(server: EmbeddedServer) -> AsyncIterator[list[SharedBudget]]:
     """The budgets of two processes, connected."""
     opened = [SharedBudget(Address.parse(server.url), "test.budget") for _ in range(2)]
     for number, budget in enumerate(opened):
-        assert (await budget.take([Charge(f"budget.{{greeting{number}}}.x.y", 1_000, 0, 1)], "A")).is_granted
+        assert (await budget.take([Charge(f"budget.{{greeting{number}}}.x.y", 1_000, 0, 1, 1)], "A")).is_granted
     yield opened
     for budget in opened:
         await budget.close()
@@ -34,7 +37,7 @@ async def budgets(server: EmbeddedServer) -> AsyncIterator[list[SharedBudget]]:
 
 def charge(key: str, weight: int = 1, cap: int = 10) -> Charge:
     """Return what a request takes of the tested limit."""
-    return Charge(key, 60_000, weight, cap)
+    return Charge(key, 60_000, weight, cap, cap // 2)
 
 
 async def test_processes_share_what_there_is(budgets: list[SharedBudget], key: str) -> None:
@@ -76,13 +79,49 @@ async def test_an_outage_stops_nobody(killable: EmbeddedServer, budgets: list[Sh
     await killable.kill()
     began = loop.time()
     alone = [[await budget.take([charge(key)], "A", urgent=True) for _ in range(6)] for budget in budgets]
-    assert loop.time() - began < 4 * ANSWER_LIMIT_S
+    assert loop.time() - began < 4 * URGENT_LIMIT_S
     assert [[verdict.is_granted for verdict in each] for each in alone] == [[True] * 4 + [False] * 2] * 2
     await killable.restart()
     async with asyncio.timeout(10):
         while (await budgets[0].take([charge(key, weight=0)], "A")) and budgets[0].used[key] < 10:
             await asyncio.sleep(0.05)
     assert not (await budgets[1].take([charge(key)], "A")).is_granted
+
+
+async def test_what_was_used_without_an_answer_is_reported(
+    killable: EmbeddedServer, budgets: list[SharedBudget], key: str
+) -> None:
+    """A server that stands still for a moment, with its connection up, learns of everything as soon as it goes on."""
+    one, other = budgets
+    assert (await one.take([charge(key)], "A")).is_granted
+    os.kill(killable.pid, signal.SIGSTOP)
+    try:
+        assert (await one.take([charge(key, cap=20)], "A", urgent=False)).is_granted
+        assert (await one.take([charge(key, weight=4, cap=20)], "A", urgent=True)).is_granted
+    finally:
+        os.kill(killable.pid, signal.SIGCONT)
+    async with asyncio.timeout(10):
+        while one.used[key] < 6:
+            await one.take([charge(key, weight=0)], "A")
+            await asyncio.sleep(0.05)
+    assert not (await other.take([charge(key, weight=5)], "A")).is_granted
+
+
+async def test_a_script_that_the_server_forgot_is_loaded_again(
+    killable: EmbeddedServer, budgets: list[SharedBudget], key: str
+) -> None:
+    """Somebody emptied the server's scripts: after a moment alone the process counts there again."""
+    one, other = budgets
+    connection = await connect(Address.parse(killable.url), "test")
+    await connection.call("SCRIPT", "FLUSH")
+    connection.abort()
+    assert (await one.take([charge(key)], "A")).is_granted
+    async with asyncio.timeout(10):
+        while one.used.get(key, 0) < 1:
+            await one.take([charge(key, weight=0)], "A")
+            await asyncio.sleep(0.05)
+    assert (await other.take([charge(key)], "A")).is_granted
+    assert other.used[key] == 2
 
 
 async def test_a_pause_survives_an_outage(killable: EmbeddedServer, budgets: list[SharedBudget], key: str) -> None:

@@ -61,7 +61,7 @@ class RequestGate:
         owners = {"ip": access.egress, "account": account and f"account-{account}"}
         self._profile = profile
         self._access = access
-        self._address = Charge(budget_key(place, access.egress, "address"), _PAUSE_WINDOW_MS, 0, 0)
+        self._address = Charge(budget_key(place, access.egress, "address"), _PAUSE_WINDOW_MS, 0, 0, 0)
         self._limits = [
             CountedLimit(rule, budget_key(place, owner, rule.name))
             for rule in profile.requests.limits
@@ -69,6 +69,7 @@ class RequestGate:
         ]
         self._allowed = {limit.key: limit.rule.weight for limit in self._limits}
         self._gauges: set[Gauge] = set()
+        self._known_charges: dict[tuple[str, int | None], list[Charge]] = {}
 
     async def enter(self, action: str, weight: int | None = None) -> None:
         """Return once a request may be sent; `weight` is the endpoint's own, where it is known.
@@ -123,12 +124,12 @@ class RequestGate:
             for key in [self._address.key] if is_shared or not own else own:
                 self._stop(key, self._profile.requests.ban_ms)
 
-    def told(self, reports: Iterable[LimitReport]) -> None:
+    def adopt(self, reports: Iterable[LimitReport]) -> None:
         """Take over the limits, and what was used of them, that the exchange itself tells."""
         for report in reports:
             for limit in self._limits:
                 if (limit.rule.name, limit.rule.window_ms) == (report.name, report.window_ms):
-                    self._allowed[limit.key] = report.limit
+                    self._allow(limit.key, report.limit)
                     self._access.budget.observe(limit.key, report.window_ms, report.used)
         self._report()
 
@@ -146,12 +147,19 @@ class RequestGate:
         return [limit for limit in self._limits if limit.rule.counts_action(action)]
 
     def _charges(self, action: str, weight: int | None) -> list[Charge]:
-        weight = self._weight(action, weight)
-        charges = [
-            Charge(limit.key, limit.rule.window_ms, limit.weight(weight), self._cap(limit, action))
-            for limit in self._counting(action)
-        ]
-        return [self._address, *charges]
+        charges = self._known_charges.get((action, weight))
+        if charges is None:
+            charges = self._known_charges[action, weight] = self._new_charges(action, self._weight(action, weight))
+        return charges
+
+    def _new_charges(self, action: str, weight: int) -> list[Charge]:
+        return [self._address, *(self._charge(limit, action, weight) for limit in self._counting(action))]
+
+    def _charge(self, limit: CountedLimit, action: str, weight: int) -> Charge:
+        cap = self._cap(limit, action)
+        # No cancel waits because its tenant was busy.
+        contended_cap = cap if action in CANCELS else cap // 2
+        return Charge(limit.key, limit.rule.window_ms, limit.weight(weight), cap, contended_cap)
 
     def _weight(self, action: str, weight: int | None) -> int:
         usual = self._profile.requests.weights.get(action)
@@ -164,6 +172,11 @@ class RequestGate:
         if not limit.rule.counts_action("cancelOrder"):
             return allowed
         return max(1, allowed * _PERCENT[_kind(action)] // 100)
+
+    def _allow(self, key: str, limit: int) -> None:
+        if self._allowed[key] != limit:
+            self._allowed[key] = limit
+            self._known_charges.clear()
 
     def _held(self, action: str, verdict: Verdict) -> Retryable:
         why = "the exchange asked for a pause" if verdict.is_stopped else "its request limits are used up"

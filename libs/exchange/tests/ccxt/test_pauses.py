@@ -60,7 +60,7 @@ async def opened(refusing: Refusing) -> AsyncIterator[Opening]:
         keys = Credentials(api_key=tenant, secret="s", password="p", urls={"base": refusing.url})
         exchange = await open_ccxt_exchange(exchange_id, keys, RequestBudget(budget, tenant=tenant))
         exchanges.append(exchange)
-        ccxt = exchange._caller.ccxt
+        ccxt = exchange.caller.ccxt
         precision = {"price": 0.001, "amount": 0.01}
         ids = {
             "id": "KCS-USDT",
@@ -170,7 +170,7 @@ async def test_an_answer_that_is_no_refusal_tells_what_is_left(refusing: Refusin
         await exchange.market.fetch_trades(SYMBOL)
     assert len(refusing.requests) == 1
     refusing.reply = (200, {}, '{"orderId":1,"symbol":"KCS-USDT","status":"CANCELED"}')
-    gate = exchange._caller.gate
+    gate = exchange.caller.gate
     await gate.enter("cancelOrder")
 
 

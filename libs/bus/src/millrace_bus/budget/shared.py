@@ -1,8 +1,8 @@
 """A budget that all processes of an address share, counted in Redis; while Redis is away, each counts for itself.
 
-An outage stops nothing: a process then takes its part of each limit, by how many processes there were, and reports what
-it used once Redis is back. Pauses that exchanges ask for are announced on a channel, so that a process knows of them
-before its next request.
+An outage stops neither orders nor cancels: each process then takes its part of what was left of each limit, by how many
+processes there were, and reports what it used once Redis is back. Pauses that exchanges ask for are announced on a
+channel, so that a process knows of them before its next request.
 """
 
 import asyncio
@@ -15,21 +15,26 @@ from millrace_bus.budget.script import SCRIPT, SHA
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.connection import Connection, ReplySink, pack
 from millrace_bus.connection.reconnecting import ReconnectingConnection
-from millrace_bus.errors import BusError
-from millrace_core.budget.budget import Charge, Verdict
+from millrace_bus.errors import BusError, CommandRefused
+from millrace_core.budget.budget import Charge, Pauses, Verdict
 from millrace_core.budget.local import LocalBudget, monotonic_ms
 from millrace_core.names import BUDGET_STOPS, budget_peers_key
 
-ANSWER_LIMIT_S: Final = 0.1
+ANSWER_LIMIT_S: Final = 1.0
 """How long an answer of Redis is waited for; after that the process counts for itself."""
+URGENT_LIMIT_S: Final = 0.1
+"""The same for an urgent request."""
 AWAY_MS: Final = 1_000
 """How long Redis is not asked again after it did not answer."""
 FRESH_MS: Final = 1_000
 """How old the last answer may be for an urgent request to go without another one."""
 _STOP_WINDOW_MS: Final = 1_000
 
+_NOBODY: Final = "n|"
+_LOAD: Final = pack("SCRIPT", "LOAD", SCRIPT)
+
 _Owed = tuple[str, int, str]
-"""A limit, its window, and the tenant that used it."""
+"""A limit, its window, and who used it."""
 
 
 class SharedBudget:
@@ -38,14 +43,15 @@ class SharedBudget:
     def __init__(self, address: Address, name: str) -> None:
         self._process = uuid4().hex
         self._reconnecting = ReconnectingConnection(address, name, on_push=self._hear, on_up=self._catch_up)
-        self._own = LocalBudget()
-        """What this process used, and every pause."""
+        self._pauses = Pauses()
+        self._alone = LocalBudget()
+        """What this process used and Redis does not know of."""
         self._used: dict[str, int] = {}
         self._known_ms: dict[str, float] = {}
         """When Redis last said what was used of each limit."""
         self._peers = 1
         self._owed: Counter[_Owed] = Counter()
-        """What was used while Redis was away."""
+        """The same, as it is to be reported."""
         self._away_until_ms = 0.0
 
     @property
@@ -61,34 +67,31 @@ class SharedBudget:
         """Count a request against all of its limits, or against none if it does not fit into each."""
         if stopped_ms := self.stopped_ms([charge.key for charge in charges]):
             return Verdict(stopped_ms, is_stopped=True)
+        user = f"{'u' if urgent else 'n'}|{tenant}"
         if urgent and self._has_plenty(charges):
-            self._send(charges, tenant, forced=True)
-            self._own.count(charges, tenant)
+            self._send(charges, user, forced=True)
             return Verdict()
-        reply = await self._ask(charges, tenant)
+        reply = await self._ask(charges, user, URGENT_LIMIT_S if urgent else ANSWER_LIMIT_S)
         # A pause may have begun meanwhile.
         if stopped_ms := self.stopped_ms([charge.key for charge in charges]):
             return Verdict(stopped_ms, is_stopped=True)
         if reply is None:
-            return self._take_alone(charges, tenant)
-        if reply[0] == 1:
-            self._own.count(charges, tenant)
-            return Verdict()
-        return Verdict(max(1, *reply[3::3]))
+            return self._take_alone(charges, user)
+        return Verdict() if reply[0] == 1 else Verdict(max(1, *reply[3::3]))
 
     def stop(self, key: str, ms: int) -> None:
         """Grant nothing that is charged to a limit for a time, in any process."""
-        self._own.stop(key, ms)
-        self._send([Charge(key, _STOP_WINDOW_MS, 0, 0)], "", stop_ms=ms)
+        self._pauses.add(key, monotonic_ms(), ms)
+        self._send([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms)
 
     def stopped_ms(self, keys: Sequence[str]) -> int:
         """Return how much of the longest pause of some limits is left."""
-        return self._own.stopped_ms(keys)
+        return self._pauses.left_ms(keys, monotonic_ms())
 
     def observe(self, key: str, window_ms: int, used: int) -> None:
         """Take over how much of a limit the exchange itself has counted, if it is more than is known here."""
         if used > self._used.get(key, 0):
-            self._send([Charge(key, window_ms, 0, 0)], "", seen=used)
+            self._send([Charge(key, window_ms, 0, 0, 0)], _NOBODY, seen=used)
 
     def _has_plenty(self, charges: Sequence[Charge]) -> bool:
         """Tell whether half of each limit was left a moment ago."""
@@ -99,36 +102,55 @@ class SharedBudget:
             if not charge.is_open
         )
 
-    def _take_alone(self, charges: Sequence[Charge], tenant: str) -> Verdict:
-        # Rounded up: a small limit must not stop the process.
-        parts = [charge._replace(cap=-(-charge.cap // self._peers)) for charge in charges]
-        verdict = self._own.take_now(parts, tenant)
+    def _take_alone(self, charges: Sequence[Charge], user: str) -> Verdict:
+        verdict = self._alone.take_now([self._part(charge) for charge in charges], user)
         if verdict.is_granted:
             for charge in charges:
-                self._owed[charge.key, charge.window_ms, tenant] += charge.weight
+                self._owed[charge.key, charge.window_ms, user] += charge.weight
         return verdict
 
-    async def _ask(self, charges: Sequence[Charge], tenant: str) -> list[int] | None:
+    def _part(self, charge: Charge) -> Charge:
+        """Return a charge with this process's part of what was left when Redis was last there."""
+        is_over = self._known_ms.get(charge.key, 0) + 2 * charge.window_ms < monotonic_ms()
+        left = max(0, charge.cap - (0 if is_over else self._used.get(charge.key, 0)))
+        # Rounded up: the part of a small limit must not be nothing.
+        part = -(-left // self._peers)
+        return charge._replace(cap=part, contended_cap=part)
+
+    async def _ask(self, charges: Sequence[Charge], user: str, limit_s: float) -> list[int] | None:
         """Return the script's reply; None if there is none in time."""
         if monotonic_ms() < self._away_until_ms:
             return None
-        command = self._command(charges, tenant)
+        command = self._command(charges, user)
         try:
-            async with asyncio.timeout(ANSWER_LIMIT_S):
-                reply = await (await self._reconnecting.up()).call(*command)
-        except (BusError, TimeoutError):
+            async with asyncio.timeout(limit_s):
+                connection = await self._reconnecting.up()
+                self._report_owed(connection)
+                reply = await connection.call(*command)
+        except (BusError, TimeoutError) as error:
             self._away_until_ms = monotonic_ms() + AWAY_MS
+            if isinstance(error, CommandRefused) and error.code == "NOSCRIPT":
+                connection.send(_LOAD, [None])
             return None
         self._learn(charges, reply)
         return list(reply)
 
+    def _report_owed(self, connection: Connection) -> None:
+        """Report what was used while Redis did not answer."""
+        if not self._owed:
+            return
+        owed, self._owed, self._alone = self._owed, Counter(), LocalBudget()
+        for (key, window_ms, user), weight in owed.items():
+            charge = Charge(key, window_ms, weight, 0, 0)
+            connection.send(pack(*self._command([charge], user, forced=True)), [self._learning([charge])])
+
     def _send(
-        self, charges: Sequence[Charge], tenant: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
+        self, charges: Sequence[Charge], user: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
     ) -> None:
         """Send without waiting. What is lost is not sent again: a pause is, once Redis is back."""
         self._reconnecting.start()
         if (connection := self._reconnecting.connection) is not None:
-            command = self._command(charges, tenant, forced=forced, stop_ms=stop_ms, seen=seen)
+            command = self._command(charges, user, forced=forced, stop_ms=stop_ms, seen=seen)
             connection.send(pack(*command), [self._learning(charges)])
 
     def _learning(self, charges: Sequence[Charge]) -> ReplySink:
@@ -145,29 +167,26 @@ class SharedBudget:
             self._used[charge.key] = used
             self._known_ms[charge.key] = now_ms
             if stopped_ms:
-                self._own.stop(charge.key, stopped_ms)
+                self._pauses.add(charge.key, now_ms, stopped_ms)
 
     def _command(
-        self, charges: Sequence[Charge], tenant: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
+        self, charges: Sequence[Charge], user: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
     ) -> list[str | int]:
         keys = [budget_peers_key(charges[0].key.partition("{")[2].partition("}")[0]), *(each.key for each in charges)]
-        command: list[str | int] = ["EVALSHA", SHA, len(keys), *keys, self._process, tenant, int(forced)]
+        command: list[str | int] = ["EVALSHA", SHA, len(keys), *keys, self._process, user, int(forced)]
         for charge in charges:
             command += [charge.window_ms, charge.weight, charge.cap, charge.contended_cap, stop_ms, seen]
         return command
 
     async def _catch_up(self, connection: Connection) -> None:
         """Report to a new connection what happened while there was none."""
-        await connection.call("SCRIPT", "LOAD", SCRIPT)
-        connection.send(pack("SUBSCRIBE", BUDGET_STOPS), [])
-        for key, ms in self._own.stops().items():
-            await connection.call(*self._command([Charge(key, _STOP_WINDOW_MS, 0, 0)], "", stop_ms=ms))
-        owed, self._owed = self._owed, Counter()
-        for (key, window_ms, tenant), weight in owed.items():
-            await connection.call(*self._command([Charge(key, window_ms, weight, 0)], tenant, forced=True))
+        connection.send(_LOAD + pack("SUBSCRIBE", BUDGET_STOPS), [None])
+        for key, ms in self._pauses.remaining(monotonic_ms()).items():
+            await connection.call(*self._command([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms))
+        self._report_owed(connection)
         self._away_until_ms = 0.0
 
     def _hear(self, push: list[Any]) -> None:
         if push[0] == b"message":
             ms, _, key = push[2].decode().partition(" ")
-            self._own.stop(key, int(ms))
+            self._pauses.add(key, monotonic_ms(), int(ms))

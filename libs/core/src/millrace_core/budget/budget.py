@@ -22,11 +22,8 @@ class Charge(NamedTuple):
     """0 if the request is subject to the limit's pauses only."""
     cap: int
     """How far the request may fill the window. What is above the cap is left for more urgent requests."""
-
-    @property
-    def contended_cap(self) -> int:
-        """How far it may fill the window when its tenant has had its fair share: the rest is for the others."""
-        return self.cap // 2
+    contended_cap: int
+    """How far it may fill the window once its tenant has had its fair share of the cap: the rest is for the others."""
 
     @property
     def is_open(self) -> bool:
@@ -34,13 +31,14 @@ class Charge(NamedTuple):
         return self.weight == 0
 
     def fits(self, used: int, mine: int, tenants: int) -> bool:
-        """Tell whether the request may go, `mine` being what its tenant used and `tenants` how many share the limit.
+        """Tell whether the request may go.
 
-        A request heavier than its cap goes once nothing else is counted.
+        `used` is what everybody has used, `mine` what the tenant has used for requests as urgent as this one, and
+        `tenants` how many did so. A request heavier than its cap goes once nothing else is counted.
         """
         filled = used + self.weight
         is_fair = mine + self.weight <= self.cap / tenants or filled <= self.contended_cap
-        return self.is_open or used == 0 or (filled <= self.cap and is_fair)
+        return self.is_open or (filled <= self.cap and is_fair) or (used == 0 < self.cap)
 
 
 class Verdict(NamedTuple):
@@ -67,7 +65,8 @@ class Budget(Protocol):
     async def take(self, charges: Sequence[Charge], tenant: str, *, urgent: bool = False) -> Verdict:
         """Count a request against all of its limits, or against none if it does not fit into each.
 
-        An `urgent` one does not wait for an answer of Redis while plenty is left.
+        An `urgent` one, an order or a cancel, does not wait for an answer of Redis while plenty is left. Tenants share
+        a limit fairly, urgent requests apart from others: a tenant's history does not count against its orders.
         """
 
     def stop(self, key: str, ms: int) -> None:

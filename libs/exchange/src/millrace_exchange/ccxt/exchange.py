@@ -34,7 +34,7 @@ class CcxtExchange:
         self.account = CcxtAccountFeed(caller, self._listing)
         self.execution = CcxtExecutionClient(caller, self._listing)
         self.rules = CcxtMarketRules(caller.ccxt)
-        self._caller = caller
+        self.caller = caller
 
     async def prepare(self) -> None:
         """Load the markets and open what trading needs, so that the first order does not wait for it. Idempotent.
@@ -42,7 +42,7 @@ class CcxtExchange:
         Raises:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
-        caller = self._caller
+        caller = self.caller
         await self._listing.know(None)
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._listing.keep_current(), name=f"markets of {self.id}")
@@ -59,7 +59,7 @@ class CcxtExchange:
 
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""
-        ccxt = self._caller.ccxt
+        ccxt = self.caller.ccxt
         if self._keeping is not None:
             self._keeping.cancel()
         try:
@@ -74,7 +74,7 @@ class CcxtExchange:
 
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
         """Report what is left of the exchange's limits, while the context lasts."""
-        return self._caller.gate.reporting(gauge)
+        return self.caller.gate.reporting(gauge)
 
 
 async def open_ccxt_exchange(

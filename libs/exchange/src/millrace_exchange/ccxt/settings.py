@@ -65,7 +65,8 @@ def gate_of(profile: ExchangeProfile, credentials: Credentials, budget: RequestB
     """
     place = f"{profile.exchange}{'-test' if credentials.test else ''}"
     if base := credentials.urls.get(BASE):
-        place += f"@{urlsplit(str(base)).netloc}"
+        address = urlsplit(str(base))
+        place += f"@{address.hostname}:{address.port}"
     key = credentials.api_key
     account = hashlib.sha256(key.encode()).hexdigest()[:_ACCOUNT_DIGITS] if key else None
     return RequestGate(profile, budget, place=place, account=account)

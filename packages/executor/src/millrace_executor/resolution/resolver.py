@@ -29,8 +29,6 @@ class Resolver:
         self._settlement_window_ms = exchange.profile.settlement_window_ms
         self._health = health
         self._unknown = 0
-        self._quiet_until_s = 0.0
-        """Until then, by the loop's clock, the exchange asked to be left alone."""
 
     async def resolve(self, intent: Intent) -> Response:
         """Ask about an intent that is marked unknown until its final answer is proven, and return that."""
@@ -66,20 +64,20 @@ class Resolver:
         return conclude(intent.request_id, request, findings)
 
     def report(self, error: ExchangeError) -> None:
-        """Show in the account's heartbeat what the exchange did, and ask nothing while it wants a pause."""
-        self._quiet_until_s = max(self._quiet_until_s, _now_s() + error.retry_after_s)
+        """Show in the account's heartbeat what the exchange did."""
         self._health.error(f"{error.action}: {error.kind}: {error}")
 
     async def _until_proven(self, intent: Intent) -> Response:
         backoff = Backoff(ASK_AGAIN)
         while True:
-            await asyncio.sleep(self._quiet_until_s - _now_s())
+            pause_s = 0.0
             try:
                 if answer := await self.ask_once(intent):
                     return answer
             except ExchangeError as error:
                 self.report(error)
-            await asyncio.sleep(backoff.failed())
+                pause_s = error.retry_after_s
+            await asyncio.sleep(backoff.failed(at_least_s=pause_s))
 
     async def _find(self, request: Request, client_order_id: str) -> Order | None:
         match request:
@@ -108,10 +106,6 @@ class Resolver:
     def _count_unknown(self, by: int) -> None:
         self._unknown += by
         self._health.gauge("unknown", self._unknown)
-
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def order_of_own_trades(

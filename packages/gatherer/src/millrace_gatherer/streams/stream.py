@@ -231,7 +231,7 @@ class Stream(ABC):
 
     def _set_status(self, status: StreamStatus, reason: str | None) -> None:
         self._said = (status, reason)
-        if status == "live" and self._lag.is_behind:
+        if status != "stale" and self._lag.is_behind:
             status, reason = "stale", BEHIND
         if (status, reason) == (self._status, self._reason):
             return

@@ -66,7 +66,7 @@ class RecordedExchange(DigitKeeper):
         self.gate.check(current_action())
         stamp()
         content = await super().fetch(url, method, headers, body)  # type: ignore[misc]
-        self.gate.told(limit_reports(content))
+        self.gate.adopt(limit_reports(content))
         return content
 
     def on_rest_response(
@@ -149,7 +149,7 @@ class RecordedExchange(DigitKeeper):
 
         def take_learned(source: Any, frame: Any) -> None:
             # Before ccxt wakes the request's sender, who may send the next one at once.
-            gate.told(limit_reports(frame))
+            gate.adopt(limit_reports(frame))
             if (refusal := socket_answer(frame)) is not None:
                 gate.answered(None, refusal)
             take(source, frame)
