@@ -2,6 +2,7 @@
 
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange
+from millrace_exchange.native.exchange import NativeExchange
 from millrace_exchange.ports import Exchange
 
 
@@ -11,4 +12,6 @@ async def open_exchange(exchange_id: str, credentials: Credentials) -> Exchange:
     Raises:
         UnknownExchange: no adapter has an exchange of that id.
     """
-    return await open_ccxt_exchange(exchange_id, credentials)
+    exchange = await open_ccxt_exchange(exchange_id, credentials)
+    feed = exchange.profile.native_feed
+    return exchange if feed is None or credentials.adapter == "ccxt" else NativeExchange(exchange, feed)

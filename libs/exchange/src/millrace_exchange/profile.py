@@ -71,6 +71,9 @@ FrameNumbers = Literal["sequence_range", "update_id", "book_sequence", "connecti
 """Forms of numbered frames that the adapter compares itself: `sequence_range`: `sequenceStart` to `sequenceEnd`;
 `update_id`: `u` of a book; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num` of a connection."""
 
+NativeFeed = Literal["binance_spot"]
+"""The feeds of `millrace_exchange.native`."""
+
 BookProof = Literal["sequence", "checksum", "none"]
 """Proof that a book is complete: numbered frames, a checksum over its best levels, or none."""
 
@@ -200,6 +203,8 @@ class ExchangeProfile:
     """Its ccxt id."""
     aliases: frozenset[ExchangeId] = frozenset()
     """Other ccxt ids of the same platform, for which all of this holds."""
+    native_feed: NativeFeed | None = None
+    """The feed that brings its market data without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
     client_order_ids: ClientOrderIds = ClientOrderIds()
     ids: IdScopes = IdScopes()
     book: BookRules = BookRules()

@@ -49,7 +49,7 @@ async def test_answered_requests_are_forgotten(exchange: CcxtExchange) -> None:
             CreatePayload(symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(10**9), price=Decimal(5)),
             "refused",
         )
-    clients = exchange._caller.ccxt.clients
+    clients = exchange.caller.ccxt.clients
     (client,) = (client for url, client in clients.items() if "/ws-api/" in url)
     assert not [name for name in client.subscriptions if name.isdecimal()]
     assert not client.futures

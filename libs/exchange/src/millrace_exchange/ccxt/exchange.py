@@ -28,7 +28,7 @@ class CcxtExchange:
         self.account = CcxtAccountFeed(caller)
         self.execution = CcxtExecutionClient(caller)
         self.rules = CcxtMarketRules(caller.ccxt)
-        self._caller = caller
+        self.caller = caller
 
     async def prepare(self) -> None:
         """Load the markets and open what trading needs, so that the first order does not wait for it. Idempotent.
@@ -36,7 +36,7 @@ class CcxtExchange:
         Raises:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
-        caller = self._caller
+        caller = self.caller
         await caller.load_markets()
         if caller.has_keys and self.profile.order_transport == "websocket":
             try:
@@ -51,7 +51,7 @@ class CcxtExchange:
 
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""
-        ccxt = self._caller.ccxt
+        ccxt = self.caller.ccxt
         try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await ccxt.close()
