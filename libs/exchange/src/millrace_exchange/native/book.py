@@ -63,6 +63,8 @@ class NumberedBook:
         """The updates that came while a snapshot was awaited, none missing between them."""
         self._bids: CoveredSide | WholeSide = WholeSide()
         self._asks: CoveredSide | WholeSide = WholeSide()
+        self._is_whole = True
+        """Whether the snapshot had all levels of both sides."""
 
     def take(self, update: Update, received_ns: int) -> None:
         """Pass an update on, and keep it if a snapshot is awaited."""
@@ -85,6 +87,7 @@ class NumberedBook:
             return False
         self._bids = covered_side(snapshot.bids, snapshot.depth, descending=True)
         self._asks = covered_side(snapshot.asks, snapshot.depth, descending=False)
+        self._is_whole = isinstance(self._bids, WholeSide) and isinstance(self._asks, WholeSide)
         book = OrderBook()
         book.replace(snapshot.bids, snapshot.asks, snapshot.number)
         for update in newer:
@@ -97,6 +100,13 @@ class NumberedBook:
         return True
 
     def _pass_on(self, update: Update, received_ns: int) -> None:
+        if self._is_whole:
+            event = EventTimes(update.time, received_ns)
+            self._listener.book_changed(update.bids, update.asks, update.last, event)
+        else:
+            self._pass_on_covered(update, received_ns)
+
+    def _pass_on_covered(self, update: Update, received_ns: int) -> None:
         bids, asks = self._bids.within(update.bids), self._asks.within(update.asks)
         if self._bids.is_exhausted or self._asks.is_exhausted:
             self._lose(update, "the price left the levels that the exchange's snapshot covered")

@@ -6,13 +6,14 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 import msgspec
-from picows import WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from millrace_core.clock import now_ns
-from millrace_exchange.native.dialect import Answer, Dialect, Farewell
+from millrace_exchange.native.dialect import Answer, Dialect, Farewell, Notice, Other
 from millrace_exchange.native.requests import StreamRequests
 from millrace_exchange.native.subscription import Subscription
 
+_TEXT: Final = WSMsgType.TEXT
 _CONNECT_TIMEOUT_S: Final = 10.0
 _ANSWER_TIMEOUT_S: Final = 10.0
 _PING_S: Final = 10.0
@@ -110,7 +111,7 @@ class Connection(WSListener):
         """End it in order, within half a second."""
         transport = self._transport
         if transport is not None and not transport.is_disconnected:
-            transport.send_close()
+            transport.send_close(WSCloseCode.OK)
             transport.disconnect()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_TIMEOUT_S):
@@ -121,8 +122,8 @@ class Connection(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take one frame."""
         received_ns = now_ns()
-        if frame.msg_type != WSMsgType.TEXT:
-            if frame.msg_type == WSMsgType.CLOSE:
+        if frame.msg_type is not _TEXT:
+            if frame.msg_type is WSMsgType.CLOSE:
                 transport.disconnect()
             return
         try:
@@ -130,11 +131,9 @@ class Connection(WSListener):
         except msgspec.MsgspecError as error:
             self._give_up(error)
             return
-        if isinstance(event, Answer):
-            self._answered(event)
-        elif isinstance(event, Farewell):
-            self._expire()
-        elif event is not None:
+        if isinstance(event, Answer | Farewell | Other):
+            self._take_notice(event)
+        else:
             for subscription in self._routes.get(event.route, ()):
                 subscription.received(self, event, received_ns)
 
@@ -171,6 +170,12 @@ class Connection(WSListener):
                 asyncio.get_running_loop().call_later(_ANSWER_TIMEOUT_S, self._check_answered, number)
                 await asyncio.sleep(self._dialect.rules.request_interval_s)
             await self._changed.wait()
+
+    def _take_notice(self, notice: Notice) -> None:
+        if isinstance(notice, Answer):
+            self._answered(notice)
+        elif isinstance(notice, Farewell):
+            self._expire()
 
     def _answered(self, answer: Answer) -> None:
         streams = self._requests.answered(answer.number, is_done=answer.refusal is None)

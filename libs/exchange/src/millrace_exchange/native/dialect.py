@@ -35,7 +35,14 @@ class Answer(NamedTuple):
 
 
 class Farewell(NamedTuple):
-    """The exchange is about to end the connection."""
+    """The notice that the exchange is about to end the connection."""
+
+
+class Other(NamedTuple):
+    """Anything that concerns nobody."""
+
+
+Notice = Answer | Farewell | Other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +74,8 @@ class Dialect(Protocol):
     def unsubscribe(self, streams: Sequence[str], number: int) -> bytes:
         """Return the request to end streams."""
 
-    def decode(self, frame: bytes) -> Event | Answer | Farewell | None:
-        """Return what a frame says; None for what concerns nobody.
+    def decode(self, frame: bytes) -> Event | Notice:
+        """Return what a frame says.
 
         Raises:
             msgspec.MsgspecError: it is not of the form that the exchange documents.

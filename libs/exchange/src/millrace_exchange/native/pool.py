@@ -36,23 +36,25 @@ class ConnectionPool:
         self._replacements: set[asyncio.Task[None]] = set()
 
     @contextlib.contextmanager
-    def subscribed(self, topic: Topic, action: StreamAction, take: Take) -> Iterator[Subscription]:
-        """Have a stream's events taken until the end of the block."""
+    def subscribed(
+        self, topic: Topic, action: StreamAction, take: Take, *, in_batches: bool = False
+    ) -> Iterator[Subscription]:
+        """Have a stream's events taken until the end of the block, one by one or as they come together."""
         connection = self._connection_for(topic.stream)
-        subscription = Subscription(topic, take, partial(self._failure, action), connection)
+        subscription = Subscription(topic, take, partial(self._failure, action), connection, in_batches=in_batches)
         connection.add(subscription)
         try:
             yield subscription
         finally:
             subscription.leave()
 
-    async def follow(self, topic: Topic, action: StreamAction, take: Take) -> NoReturn:
-        """Have a stream's events taken until it breaks.
+    async def follow(self, topic: Topic, action: StreamAction, take: Take, *, in_batches: bool = False) -> NoReturn:
+        """Have a stream's events taken until it breaks, one by one or as they come together.
 
         Raises:
             Retryable, Rejected: why it broke.
         """
-        with self.subscribed(topic, action, take) as subscription:
+        with self.subscribed(topic, action, take, in_batches=in_batches) as subscription:
             raise await subscription.broken
 
     async def close(self) -> None:

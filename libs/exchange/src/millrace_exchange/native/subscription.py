@@ -8,7 +8,7 @@ from millrace_exchange.errors import ExchangeError
 from millrace_exchange.native.dialect import Event, Topic
 
 Take = Callable[[Any, int], None]
-"""Takes an event, and when its frame was read (ns, wall clock)."""
+"""Takes an event, or a list of those that came together, and when the (first) frame was read (ns, wall clock)."""
 Failure = Callable[[Exception], ExchangeError]
 """Returns an action's error for the reason that a connection gives."""
 _T = TypeVar("_T")
@@ -38,7 +38,9 @@ class Subscription:
     held. It may leave once the event that the held ones begin with has come over both.
     """
 
-    def __init__(self, topic: Topic, take: Take, failure: Failure, source: Carrier) -> None:
+    def __init__(
+        self, topic: Topic, take: Take, failure: Failure, source: Carrier, *, in_batches: bool = False
+    ) -> None:
         self.topic = topic
         self.active = asyncio.Event()
         """Set once the exchange has confirmed it, on whichever connection."""
@@ -51,6 +53,8 @@ class Subscription:
         self.caught_up = asyncio.Event()
         """Set when it may move to its successor, or need not any more."""
         self._take = take
+        self._accept: Take = self._collect if in_batches else self._take_guarded
+        self._batch: list[Event] = []
         self._failure = failure
         self._last: Event | None = None
         self._held: list[tuple[Event, int]] = []
@@ -90,7 +94,7 @@ class Subscription:
 
     def leave(self) -> None:
         """Take nothing more from any connection."""
-        self._take = _ignore
+        self._accept = self._take = _ignore
         self.caught_up.set()
         self.source.remove(self)
         if self.successor is not None:
@@ -98,7 +102,7 @@ class Subscription:
 
     def fail(self, error: Exception) -> None:
         """Break it: whoever waits for it learns the reason."""
-        self._take = _ignore
+        self._accept = self._take = _ignore
         if not self.broken.done():
             self.broken.set_result(self._failure(error))
 
@@ -131,14 +135,27 @@ class Subscription:
 
     def _pass_on(self, event: Event, received_ns: int) -> None:
         self._last = event
-        is_taken = False
+        self._accept(event, received_ns)
+
+    def _collect(self, event: Event, received_ns: int) -> None:
+        """Keep an event until the end of this turn of the event loop."""
+        self._batch.append(event)
+        if len(self._batch) == 1:
+            asyncio.get_running_loop().call_soon(self._take_batch, received_ns)
+
+    def _take_batch(self, received_ns: int) -> None:
+        batch, self._batch = self._batch, []
+        self._take_guarded(batch, received_ns)
+
+    def _take_guarded(self, taken: Any, received_ns: int) -> None:
+        is_done = False
         try:
-            self._take(event, received_ns)
-            is_taken = True
+            self._take(taken, received_ns)
+            is_done = True
         finally:
-            if not is_taken:
+            if not is_done:
                 self.fail(Unhandled())
 
 
-def _ignore(_event: Event, _received_ns: int) -> None:
+def _ignore(_event: Any, _received_ns: int) -> None:
     pass

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from millrace_exchange.native.binance.messages import DepthUpdate, KlineEvent, Reply, TickerEvent, TradeEvent
-from millrace_exchange.native.dialect import Answer, ConnectionRules, Event, Farewell
+from millrace_exchange.native.dialect import Answer, ConnectionRules, Event, Farewell, Notice, Other
 
 # "WebSocket Limits": 5 messages a second, pings and pongs among them; 1,024 streams a connection; 300 connections in 5
 # minutes. "A single connection is only valid for 24 hours."
@@ -37,8 +37,8 @@ class BinanceDialect:
         """Return the request to end streams."""
         return msgspec.json.encode({"method": "UNSUBSCRIBE", "params": streams, "id": number})
 
-    def decode(self, frame: bytes) -> Event | Answer | Farewell | None:
-        """Return what a frame says; None for what concerns nobody.
+    def decode(self, frame: bytes) -> Event | Notice:
+        """Return what a frame says.
 
         Raises:
             msgspec.MsgspecError: it is not of the form that the exchange documents.
@@ -49,14 +49,14 @@ class BinanceDialect:
             reply = _decode_reply(frame)
             if reply.e in _EVENTS:
                 raise
-            return _meaning(reply)
+            return _interpreted(reply)
         return event
 
 
-def _meaning(reply: Reply) -> Answer | Farewell | None:
+def _interpreted(reply: Reply) -> Notice:
     if _SHUTDOWN in (reply.e, (reply.event or {}).get("e")):
         return Farewell()
     if reply.id is None:
-        return None
+        return Other()
     error = reply.error or ({"code": reply.code, "msg": reply.msg} if reply.code is not None else None)
     return Answer(reply.id, None if error is None else f"{error.get('msg')} ({error.get('code')})")

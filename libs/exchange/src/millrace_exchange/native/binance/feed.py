@@ -66,10 +66,12 @@ class BinanceMarketFeed:
             await self._otherwise.trades(symbol, listener)
             return
 
-        def take(event: TradeEvent, received_ns: int) -> None:
-            listener.traded([_trade_of(event, symbol)], EventTimes(event.time, received_ns))
+        def take(events: list[TradeEvent], received_ns: int) -> None:
+            listener.traded([_trade_of(event, symbol) for event in events], EventTimes(events[-1].time, received_ns))
 
-        await self._pool.follow(Topic(f"{market_id.lower()}@trade", (TradeEvent, market_id)), TRADES, take)
+        # One order that takes several makers is as many events, mostly in one piece.
+        topic = Topic(f"{market_id.lower()}@trade", (TradeEvent, market_id))
+        await self._pool.follow(topic, TRADES, take, in_batches=True)
 
     async def ticker(self, symbol: str, listener: TickerListener) -> None:
         """Stream a symbol's ticker."""
