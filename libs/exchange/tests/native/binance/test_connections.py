@@ -158,6 +158,8 @@ async def test_a_slow_old_connection_is_heard_until_it_has_caught_up(
     streams = Streams(feed)
     await streams.have_begun()
     line.delay(line.open[0], 0.3)
+    for book in streams.books.values():
+        await book.until(partial(_has_more, book, len(book.events) + 2))
     await line.say(SHUTDOWN)
     await sockets(line, 2)
     await streams.assert_whole(busy)
