@@ -66,7 +66,7 @@ def test_an_update_that_was_passed_on_is_not_passed_on_again(book: NumberedBook,
     assert (len(listener.events), listener.book.bids.levels()[0]) == (2, (10.0, 5.0))
 
 
-def test_a_gap_is_told_at_once_and_nothing_follows_before_the_next_snapshot(
+def test_a_gap_is_reported_at_once_and_nothing_follows_before_the_next_snapshot(
     book: NumberedBook, listener: RecordingListener
 ) -> None:
     """The update after the gap is part of the next book."""

@@ -14,6 +14,7 @@ from millrace_exchange.native.requests import StreamRequests
 from millrace_exchange.native.subscription import Subscription
 
 _TEXT: Final = WSMsgType.TEXT
+_NOTICES: Final = (Answer, Farewell, Other)
 _CONNECT_TIMEOUT_S: Final = 10.0
 _ANSWER_TIMEOUT_S: Final = 10.0
 _PING_S: Final = 10.0
@@ -131,7 +132,7 @@ class Connection(WSListener):
         except msgspec.MsgspecError as error:
             self._give_up(error)
             return
-        if isinstance(event, Answer | Farewell | Other):
+        if isinstance(event, _NOTICES):
             self._take_notice(event)
         else:
             for subscription in self._routes.get(event.route, ()):

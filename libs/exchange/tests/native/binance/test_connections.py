@@ -150,7 +150,7 @@ async def test_an_old_connection_is_replaced(open_feed: OpenFeed, line: Line, bu
     await streams.end()
 
 
-async def test_a_slow_old_connection_is_heard_until_it_has_caught_up(
+async def test_a_slow_old_connection_is_read_until_it_has_caught_up(
     open_feed: OpenFeed, line: Line, busy: Server
 ) -> None:
     """What is on its way over the old one comes before what the new one brings."""

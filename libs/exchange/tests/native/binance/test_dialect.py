@@ -18,7 +18,7 @@ def test_a_depth_update_has_its_levels_as_they_were_printed() -> None:
     assert event == DepthUpdate(1672515782136, "BNBBTC", 157, 160, [(0.0024, 10.0)], [(0.1, 0.0)])
 
 
-def test_a_trade_a_candle_and_a_ticker_are_told_apart() -> None:
+def test_trades_candles_and_tickers_are_distinguished() -> None:
     """Each has the route of its stream."""
     trade = decode(b'{"e":"trade","E":2,"s":"BNBBTC","t":12345,"p":"0.001","q":"100","T":1,"m":true,"M":true}')
     kline = decode(
@@ -41,7 +41,7 @@ def test_a_trade_a_candle_and_a_ticker_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "meaning"),
+    ("frame", "notice"),
     [
         (b'{"result":null,"id":3}', Answer(3, None)),
         (b'{"error":{"code":2,"msg":"Invalid request"},"id":0}', Answer(0, "Invalid request (2)")),
@@ -52,9 +52,9 @@ def test_a_trade_a_candle_and_a_ticker_are_told_apart() -> None:
         (b'{"error":{"code":3,"msg":"Invalid JSON"},"id":null}', Other()),
     ],
 )
-def test_what_is_no_event_is_told_apart(frame: bytes, meaning: object) -> None:
+def test_what_is_no_event_is_distinguished(frame: bytes, notice: object) -> None:
     """Answers have their number, 0 included; what is unknown concerns nobody."""
-    assert decode(frame) == meaning
+    assert decode(frame) == notice
 
 
 @pytest.mark.parametrize(

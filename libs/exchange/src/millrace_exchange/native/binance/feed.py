@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -33,6 +34,9 @@ _FOLLOWED_S: Final = 0.25
 """How long an update is waited for that shows that a snapshot is not too old; a quiet market has none."""
 _AGAIN_S: Final = 0.1
 """Pause after a snapshot that was too old."""
+
+# Trades come in groups of one ms.
+_datetime: Final = lru_cache(maxsize=64)(Shortcuts.iso8601)
 
 
 class BinanceMarketFeed:
@@ -146,7 +150,7 @@ def _trade_of(event: TradeEvent, symbol: str) -> Trade:
         price=float(event.price),
         amount=float(event.amount),
         cost=float(Decimal(event.price) * Decimal(event.amount)),
-        datetime=Shortcuts.iso8601(event.time),
+        datetime=_datetime(event.time),
     )
 
 
