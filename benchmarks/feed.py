@@ -1,4 +1,4 @@
-"""CPU time for each market message: our gatherer against decoding alone, and against ccxt alone.
+"""CPU time for each market message: our gatherer with its own feed and with ccxt, decoding alone, and ccxt alone.
 
 One simulator sends four symbols' books and trades; each reader runs by itself, warms up, and is then measured.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import redis.asyncio as redis_asyncio
 
-from benchmarks import feed_workers
+from benchmarks import feed_latency, feed_workers
 from benchmarks.figures import Figure, interleaved
 from benchmarks.processes import cpu_s, started
 from millrace_bus import EmbeddedServer
@@ -23,10 +23,12 @@ WARM_UP_S = 3.0
 MEASURE_S = 8.0
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT"]
 BUSY = {"eventsPerSecond": 1500, "depthIntervalMs": 10, "limits": {"enforce": False}}
+NATIVE_TARGET = 2.5
+CCXT_TARGET = 1.15
 
 
 async def run(folder: Path) -> list[Figure]:
-    """Measure all three in turn, then one worker and two."""
+    """Measure all four in turn, then the latency with many symbols, then one worker and two."""
     port = free_port(0)
     settings = folder / "simulator.json"
     settings.write_text(json.dumps(BUSY))
@@ -36,40 +38,50 @@ async def run(folder: Path) -> list[Figure]:
         await EmbeddedServer.start(folder / "valkey") as valkey,
     ):
         await listening(port, 20)
-        ours, decode, ccxt = await interleaved(
+        native, decode, through_ccxt, ccxt = await interleaved(
             ROUNDS,
-            lambda: _gatherer(valkey.url, url),
+            lambda: _gatherer(valkey.url, url, "native"),
             lambda: _peer("decode_only", url),
+            lambda: _gatherer(valkey.url, url, "ccxt"),
             lambda: _peer("bare_ccxt", url),
         )
+    name, peer = "feed, CPU a message, native", "picows + msgspec, decoded only"
     return [
-        Figure("feed, CPU a message", "µs", ours, decode, "picows + msgspec, decoded only", higher_is_better=False),
-        Figure("feed, CPU a message", "µs", ours, ccxt, "ccxt.pro alone", higher_is_better=False),
+        Figure(name, "µs", native, decode, peer, NATIVE_TARGET, higher_is_better=False),
+        Figure("feed, CPU a message, ccxt", "µs", through_ccxt, ccxt, "ccxt.pro alone", CCXT_TARGET, False),
+        *await feed_latency.run(folder),
         *await feed_workers.run(folder),
     ]
 
 
-async def _gatherer(redis_url: str, exchange: str) -> float:
-    """Return the µs of CPU that our gatherer takes for each message that it publishes."""
+async def _gatherer(redis_url: str, exchange: str, adapter: str) -> float:
+    """Return the µs of CPU that our gatherer takes for each message of the exchange, until Redis has it."""
     async with (
         redis_asyncio.Redis.from_url(redis_url, decode_responses=True) as redis,
         started("millrace_gatherer", "--agent-id", "GATHERER", "--redis-url", redis_url) as process,
     ):
         await redis.flushall()
-        await redis.set("stream.config.GATHERER", json.dumps(_config(exchange)))
+        await redis.set("stream.config.GATHERER", json.dumps(_config(exchange, adapter)))
         async with asyncio.timeout(30):
             while len(await _streams(redis)) < 2 * len(SYMBOLS):
                 await asyncio.sleep(0.1)
         await asyncio.sleep(WARM_UP_S)
-        before, cpu = await _published(redis), cpu_s(process.pid)
+        before, cpu = await _taken(redis), cpu_s(process.pid)
         await asyncio.sleep(MEASURE_S)
-        return (cpu_s(process.pid) - cpu) / (await _published(redis) - before) * 1e6
+        return (cpu_s(process.pid) - cpu) / (await _taken(redis) - before) * 1e6
 
 
-async def _published(redis: Any) -> int:
-    """Count the messages by the newest number of each journal."""
-    names = await _streams(redis)
-    return sum([int((await redis.xrevrange(name, count=1))[0][0].partition("-")[2]) for name in names])
+async def _taken(redis: Any) -> int:
+    """Count the exchange's messages by the newest entry of each journal: one of trades may hold several."""
+    return sum([await _position(redis, name) for name in await _streams(redis)])
+
+
+async def _position(redis: Any, name: str) -> int:
+    entries = await redis.xrevrange(name, count=20)
+    if ".watchTrades." not in name:
+        return int(entries[0][0].partition("-")[2])
+    messages = (json.loads(fields["data"]) for _, fields in entries)
+    return int(next(message["data"]["trades"][-1]["id"] for message in messages if message["type"] == "delta"))
 
 
 async def _streams(redis: Any) -> list[str]:
@@ -92,10 +104,10 @@ async def _peer(name: str, exchange: str) -> float:
     return float((after["cpu"] - before["cpu"]) / (after["messages"] - before["messages"]) * 1e6)
 
 
-def _config(exchange: str) -> dict[str, Any]:
+def _config(exchange: str, adapter: str) -> dict[str, Any]:
     return {
         "agent": {"id": "GATHERER"},
-        "exchanges": {"BENCH": {"binance": {"urls": {"base": exchange}}}},
+        "exchanges": {"BENCH": {"binance": {"urls": {"base": exchange}, "adapter": adapter}}},
         "workplans": [
             {
                 "tenant": "BENCH",

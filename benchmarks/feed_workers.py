@@ -1,7 +1,8 @@
 """Messages a second that a gatherer takes from an exchange to Redis: two workers against one.
 
-The exchange sends more than is taken, in frames encoded in advance, so the gatherer alone sets the pace. It, Redis and
-the exchange share the machine: the CPU time of each stands beside the rate, since two workers cannot use more than the
+It takes them through ccxt: without it, one worker takes more than Redis and the exchange leave of two cores. The
+exchange sends more than is taken, in frames encoded in advance, so the gatherer alone sets the pace. It, Redis and the
+exchange share the machine: the CPU time of each stands beside the rate, since two workers cannot use more than the
 cores that the other two leave.
 """
 
@@ -71,7 +72,7 @@ async def _rate(valkey: EmbeddedServer, exchange: asyncio.subprocess.Process, co
     ):
         await redis.flushall()
         await redis.set("stream.config.GATHERER", json.dumps(config))
-        await _all_live(redis)
+        await all_live(redis, 2 * len(SYMBOLS))
         exchange.send_signal(signal.SIGUSR1)
         await asyncio.sleep(WARM_UP_S)
         processes = (family(gatherer.pid), [valkey.pid], [exchange.pid])
@@ -89,12 +90,12 @@ def _cpu_s(pids: list[int]) -> float:
     return sum(map(cpu_s, pids))
 
 
-async def _all_live(redis: Any) -> None:
-    """Wait until the heartbeat says that every stream is live."""
-    async with asyncio.timeout(60):
+async def all_live(redis: Any, streams: int) -> None:
+    """Wait until the heartbeat says that so many streams are live."""
+    async with asyncio.timeout(120):
         while True:
             beat = json.loads(await redis.get("agent.GATHERER") or "{}")
-            if [unit["state"] for unit in beat.get("units", [])] == ["live"] * 2 * len(SYMBOLS):
+            if [unit["state"] for unit in beat.get("units", [])] == ["live"] * streams:
                 return
             await asyncio.sleep(0.1)
 
@@ -128,6 +129,6 @@ def _config(addresses: dict[str, str], workers: int) -> dict[str, Any]:
     return {
         "agent": {"id": "GATHERER"},
         "workers": workers,
-        "exchanges": {"BENCH": {"binance": {"urls": urls}}},
+        "exchanges": {"BENCH": {"binance": {"urls": urls, "adapter": "ccxt"}}},
         "workplans": [plan],
     }

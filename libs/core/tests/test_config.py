@@ -101,7 +101,9 @@ def test_mistakes_are_named_in_plain_words() -> None:
     assert found.pop("$.workplans[0].dataPoints[0].action").startswith("must be ")
     assert found == {
         "$.agent.colour": "unknown field; known: id, name, status",
-        "$.exchanges.PUBLIC.binance.key": ("unknown field; known: apiKey, options, password, secret, test, uid, urls"),
+        "$.exchanges.PUBLIC.binance.key": (
+            "unknown field; known: adapter, apiKey, options, password, secret, test, uid, urls"
+        ),
         "$.workplans[0].exchangeId": "is required",
         "$.workplans[0].retention": "must be at most 1000000",
         "$.workplans[1].dataPoints": "must have 1 or more entries",

@@ -12,10 +12,11 @@
 each fact beside it, and its test, `tests/profiles/test_<ccxt id>.py`. Nothing else changes: no code compares an
 exchange's id. An exchange without a profile works with the safe default.
 
-**To support an exchange natively** (without ccxt): write a folder beside `ccxt/` with classes that implement `Exchange`
-and its four ports (`OrderQueries` is a part of two), choose it in `opening.py`, and inherit the contract tests
-(`libs/exchange/tests/contracts`) in a test that runs them against it. An adapter reads its exchange's profile where it
-needs a fact, and raises the four errors by evidence only.
+**To take an exchange's market data natively** (without ccxt): write a folder beside `native/binance/` with its
+messages, its `Dialect` and a class that implements `MarketFeed`; name the feed in `native/exchange.py` and in the
+exchange's profile (`native_feed`); and inherit the contract tests (`libs/exchange/tests/contracts`) in a test that runs
+them against it. The other ports stay with ccxt. An adapter reads its exchange's profile where it needs a fact, and
+raises the four errors by evidence only.
 """
 
 from millrace_exchange.errors import (

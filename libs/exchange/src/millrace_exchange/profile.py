@@ -86,6 +86,9 @@ ChecksumForm = Literal["padded_decimals", "signed_pairs"]
 market's own precision, in the frame that they prove; `signed_pairs`: of the best 25, bid and ask in turn, in a frame of
 its own after those that it proves."""
 
+NativeFeed = Literal["binance_spot"]
+"""The feeds of `millrace_exchange.native`."""
+
 BookProof = Literal["sequence", "checksum", "none"]
 """Proof that a book is complete: numbered frames, a checksum over its best levels, or none."""
 
@@ -253,6 +256,8 @@ class ExchangeProfile:
     """Its ccxt id."""
     aliases: frozenset[ExchangeId] = frozenset()
     """Other ccxt ids of the same platform, for which all of this holds."""
+    native_feed: NativeFeed | None = None
+    """The feed that brings its market data without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
     client_order_ids: ClientOrderIds = ClientOrderIds()
     ids: IdScopes = IdScopes()
     book: BookRules = BookRules()

@@ -58,6 +58,8 @@ class Credentials(ConfigModel):
     secret: str | None = Field(default=None, repr=False)
     password: str | None = Field(default=None, repr=False)
     uid: str | None = None
+    adapter: Literal["native", "ccxt"] = "native"
+    """`native` takes market data without ccxt where millrace has a feed of its own for the exchange; `ccxt` never."""
     test: bool = False
     """Use the exchange's sandbox."""
     options: dict[str, Any] = {}

@@ -28,11 +28,11 @@ class CcxtExchange:
     def __init__(self, caller: CcxtCaller) -> None:
         self.id = ExchangeId(caller.ccxt.id)
         self.profile = caller.profile
-        self._listing = MarketListing(caller)
+        self.listing = MarketListing(caller)
         self._keeping: asyncio.Task[NoReturn] | None = None
-        self.market = CcxtMarketFeed(caller, self._listing)
-        self.account = CcxtAccountFeed(caller, self._listing)
-        self.execution = CcxtExecutionClient(caller, self._listing)
+        self.market = CcxtMarketFeed(caller, self.listing)
+        self.account = CcxtAccountFeed(caller, self.listing)
+        self.execution = CcxtExecutionClient(caller, self.listing)
         self.rules = CcxtMarketRules(caller.ccxt)
         self.caller = caller
 
@@ -43,9 +43,9 @@ class CcxtExchange:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
         caller = self.caller
-        await self._listing.know(None)
+        await self.listing.know(None)
         if self._keeping is None:
-            self._keeping = asyncio.create_task(self._listing.keep_current(), name=f"markets of {self.id}")
+            self._keeping = asyncio.create_task(self.listing.keep_current(), name=f"markets of {self.id}")
         if caller.has_keys and self.profile.order_transport == "websocket":
             try:
                 await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws, over_socket=True)

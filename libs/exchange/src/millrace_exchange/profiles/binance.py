@@ -25,6 +25,7 @@ _BY_DAY: Final = HistoryWindow(width_ms=DAY_MS, page=1_000)
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("binance"),
+    native_feed="binance_spot",
     # rest-api.md, "New order": 1 to 36 of A-Z a-z 0-9 - _, "a unique id among open orders"; "Query order" asks the
     # database too, so it finds closed ones.
     client_order_ids=ClientOrderIds(uniqueness="open_orders", fetches=True, finds_closed=True, cancels=True),

@@ -1,0 +1,234 @@
+"""One socket to an exchange that carries many streams."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+import msgspec
+from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
+
+from millrace_core.clock import now_ns
+from millrace_exchange.errors import ExchangeError
+from millrace_exchange.native.dialect import Answer, Dialect, Farewell, Notice, Other
+from millrace_exchange.native.requests import StreamRequests
+from millrace_exchange.native.subscription import Subscription
+from millrace_exchange.profile import CONNECT
+from millrace_exchange.refusals import Answer as HttpAnswer
+from millrace_exchange.request_gate import RequestGate
+
+_TEXT: Final = WSMsgType.TEXT
+_NOTICES: Final = (Answer, Farewell, Other)
+_CONNECT_TIMEOUT_S: Final = 10.0
+_ANSWER_TIMEOUT_S: Final = 10.0
+_PING_S: Final = 10.0
+"""A connection that brings nothing for so long is asked whether it lives, and has as long to answer."""
+_CLOSE_TIMEOUT_S: Final = 0.5
+_LINGER_S: Final = 1.0
+"""How long a stream that nobody listens to is kept: one that starts again at once needs no new subscription."""
+
+
+class ConnectionRefused(ConnectionError):
+    """The exchange takes no connection for now."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the exchange refused the connection: HTTP {status}")
+
+
+class SubscriptionRefused(Exception):
+    """The exchange does not send a stream."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the exchange refused the subscription: {reason}")
+
+
+class Connection(WSListener):
+    """Connects by itself, keeps the streams of its subscriptions, and ends once.
+
+    `on_ended` is called with the reason of its end, `on_expiring` once when it must be replaced soon.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        dialect: Dialect,
+        gate: RequestGate,
+        *,
+        delay_s: float,
+        on_ended: "Callable[[Connection, Exception], None]",
+        on_expiring: "Callable[[Connection], None]",
+    ) -> None:
+        self.settled = asyncio.Event()
+        """Set while the exchange has confirmed all streams, and at the end."""
+        self.has_ended = False
+        self.is_expiring = False
+        self._dialect, self._gate = dialect, gate
+        self._decode = dialect.decode
+        self._on_ended, self._on_expiring = on_ended, on_expiring
+        self._requests = StreamRequests(dialect.rules.streams_a_request)
+        self._listeners: dict[str, list[Subscription]] = {}
+        self._routes: dict[Hashable, list[Subscription]] = {}
+        self._changed = asyncio.Event()
+        self._transport: WSTransport | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._task = asyncio.create_task(self._run(address, delay_s), name=f"connection to {address}")
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether another stream fits, for long."""
+        return not self.is_expiring and len(self._listeners) < self._dialect.rules.streams
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Return those whose streams it carries."""
+        return [each for listeners in self._listeners.values() for each in listeners]
+
+    def carries(self, stream: str) -> bool:
+        """Tell whether it has a stream already, for long."""
+        return not self.is_expiring and stream in self._listeners
+
+    def is_confirmed(self, stream: str) -> bool:
+        """Tell whether the exchange sends a stream over it."""
+        return self._requests.is_confirmed(stream)
+
+    def add(self, subscription: Subscription) -> None:
+        """Bring a stream's events to a subscription."""
+        stream, route = subscription.topic
+        self._requests.wanted[stream] = None
+        self._routes[route] = self._listeners.setdefault(stream, [])
+        self._routes[route].append(subscription)
+        if self._requests.is_confirmed(stream):
+            subscription.active.set()
+        self._change()
+
+    def remove(self, subscription: Subscription) -> None:
+        """Bring it nothing more; end the stream if nobody listens to it for a while."""
+        listeners = self._listeners.get(subscription.topic.stream, [])
+        if subscription in listeners:
+            listeners.remove(subscription)
+            if not listeners:
+                asyncio.get_running_loop().call_later(_LINGER_S, self._drop_unused, *subscription.topic)
+
+    async def close(self) -> None:
+        """End it in order, within half a second."""
+        transport = self._transport
+        if transport is not None and not transport.is_disconnected:
+            transport.send_close(WSCloseCode.OK)
+            transport.disconnect()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await transport.wait_disconnected()
+        self._end(ConnectionError("the connection was closed"))
+        await asyncio.wait({self._task})
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take one frame."""
+        received_ns = now_ns()
+        if frame.msg_type is not _TEXT:
+            if frame.msg_type is WSMsgType.CLOSE:
+                transport.disconnect()
+            return
+        try:
+            event = self._decode(frame.get_payload_as_bytes())
+        except msgspec.MsgspecError as error:
+            self._give_up(error)
+            return
+        if isinstance(event, _NOTICES):
+            self._take_notice(event)
+        else:
+            for subscription in self._routes.get(event.route, ()):
+                subscription.received(self, event, received_ns)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Learn that the socket is gone."""
+        self._end(ConnectionError("the exchange ended the connection"))
+
+    async def _run(self, address: str, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                await self._gate.enter(CONNECT)
+                transport, _ = await ws_connect(
+                    lambda: self,
+                    address,
+                    disconnect_on_exception=False,
+                    enable_auto_ping=True,
+                    auto_ping_idle_timeout=_PING_S,
+                    auto_ping_reply_timeout=_PING_S,
+                )
+        except (OSError, WSError, TimeoutError, ExchangeError) as error:
+            self._end(self._refusal(error) or error)
+            return
+        self._transport = transport
+        self._expiry = asyncio.get_running_loop().call_later(self._dialect.rules.lifetime_s, self._expire)
+        await self._send_requests(transport)
+
+    async def _send_requests(self, transport: WSTransport) -> None:
+        while True:
+            self._changed.clear()
+            while (request := self._requests.next()) is not None:
+                kind, streams, number = request
+                write = self._dialect.subscribe if kind == "subscribe" else self._dialect.unsubscribe
+                transport.send(WSMsgType.TEXT, write(streams, number))
+                asyncio.get_running_loop().call_later(_ANSWER_TIMEOUT_S, self._check_answered, number)
+                await asyncio.sleep(self._dialect.rules.request_interval_s)
+            await self._changed.wait()
+
+    def _take_notice(self, notice: Notice) -> None:
+        if isinstance(notice, Answer):
+            self._answered(notice)
+        elif isinstance(notice, Farewell):
+            self._expire()
+
+    def _answered(self, answer: Answer) -> None:
+        streams = self._requests.answered(answer.number, is_done=answer.refusal is None)
+        for subscription in [each for stream in streams for each in self._listeners.get(stream, ())]:
+            if answer.refusal is None:
+                subscription.active.set()
+            else:
+                subscription.fail(SubscriptionRefused(answer.refusal))
+        self._change()
+
+    def _check_answered(self, number: int) -> None:
+        if self._requests.is_unanswered(number):
+            self._give_up(TimeoutError("the exchange does not answer to a subscription"))
+
+    def _drop_unused(self, stream: str, route: Hashable) -> None:
+        if self._listeners.get(stream) == []:
+            del self._listeners[stream], self._routes[route], self._requests.wanted[stream]
+            self._change()
+
+    def _change(self) -> None:
+        self._changed.set()
+        if self._requests.is_settled or self.has_ended:
+            self.settled.set()
+        else:
+            self.settled.clear()
+
+    def _expire(self) -> None:
+        if not self.is_expiring and not self.has_ended:
+            self.is_expiring = True
+            self._on_expiring(self)
+
+    def _give_up(self, error: Exception) -> None:
+        self._end(error)
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)
+
+    def _end(self, error: Exception) -> None:
+        if self.has_ended:
+            return
+        self.has_ended = True
+        self.settled.set()
+        if self._expiry is not None:
+            self._expiry.cancel()
+        if self._task is not asyncio.current_task():
+            self._task.cancel()
+        self._on_ended(self, error)
+
+    def _refusal(self, error: Any) -> ConnectionRefused | None:
+        if not isinstance(error, WSInvalidStatusError) or error.response is None:
+            return None
+        status = int(error.response.status)
+        self._gate.answered(CONNECT, HttpAnswer.of(status, dict(error.response.headers), ""))
+        return ConnectionRefused(status) if self._gate.stopped_ms(CONNECT) else None

@@ -1,0 +1,137 @@
+"""The connections to one exchange: as few as carry the streams, each replaced before it ends."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, NoReturn
+
+from millrace_core.actions import StreamAction
+from millrace_core.names import ExchangeId
+from millrace_exchange.errors import ExchangeError, Rejected, Retryable
+from millrace_exchange.native.connection import Connection, ConnectionRefused, SubscriptionRefused
+from millrace_exchange.native.dialect import Dialect, Topic
+from millrace_exchange.native.subscription import Subscription, Take
+from millrace_exchange.profile import CONNECT
+from millrace_exchange.request_gate import RequestGate
+
+log = logging.getLogger("millrace.native")
+
+_OVERLAP_S: Final = 10.0
+"""How long two connections are heard at once for the sake of a stream that brings nothing."""
+_RETRY_S: Final = 5.0
+"""Pause after an attempt to replace a connection failed."""
+
+
+class ConnectionPool:
+    """Shares connections among streams."""
+
+    def __init__(self, address: Callable[[], str], dialect: Dialect, exchange: ExchangeId, gate: RequestGate) -> None:
+        self._address = address
+        self._dialect = dialect
+        self._exchange, self._gate = exchange, gate
+        self._connections: list[Connection] = []
+        self._connects_at = 0.0
+        """The earliest moment of the next attempt to connect."""
+        self._replacing = asyncio.Lock()
+        self._replacements: set[asyncio.Task[None]] = set()
+
+    @contextlib.contextmanager
+    def subscribed(
+        self, topic: Topic, action: StreamAction, take: Take, *, in_batches: bool = False
+    ) -> Iterator[Subscription]:
+        """Have a stream's events taken until the end of the block, one by one or as they come together."""
+        connection = self._connection_for(topic.stream)
+        subscription = Subscription(topic, take, partial(self._failure, action), connection, in_batches=in_batches)
+        connection.add(subscription)
+        try:
+            yield subscription
+        finally:
+            subscription.leave()
+
+    async def follow(self, topic: Topic, action: StreamAction, take: Take, *, in_batches: bool = False) -> NoReturn:
+        """Have a stream's events taken until it breaks, one by one or as they come together.
+
+        Raises:
+            Retryable, Rejected: why it broke.
+        """
+        with self.subscribed(topic, action, take, in_batches=in_batches) as subscription:
+            raise await subscription.broken
+
+    async def close(self) -> None:
+        """End all connections."""
+        for task in self._replacements:
+            task.cancel()
+        await asyncio.gather(*self._replacements, return_exceptions=True)
+        await asyncio.gather(*(connection.close() for connection in list(self._connections)))
+
+    def _connection_for(self, stream: str) -> Connection:
+        carrying = (connection for connection in self._connections if connection.carries(stream))
+        roomy = (connection for connection in self._connections if connection.has_room)
+        return next(carrying, None) or next(roomy, None) or self._connect()
+
+    def _connect(self) -> Connection:
+        now = asyncio.get_running_loop().time()
+        starts_at = max(now, self._connects_at)
+        self._connects_at = starts_at + self._dialect.rules.connect_interval_s
+        connection = Connection(
+            self._address(),
+            self._dialect,
+            self._gate,
+            delay_s=starts_at - now,
+            on_ended=self._ended,
+            on_expiring=self._expiring,
+        )
+        self._connections.append(connection)
+        return connection
+
+    def _ended(self, connection: Connection, error: Exception) -> None:
+        self._connections.remove(connection)
+        for subscription in connection.subscriptions:
+            subscription.lost(connection, error)
+
+    def _expiring(self, connection: Connection) -> None:
+        task = asyncio.create_task(self._replace(connection), name="replace a connection")
+        self._replacements.add(task)
+        task.add_done_callback(self._replacements.discard)
+
+    async def _replace(self, old: Connection) -> None:
+        # One at a time, so that no stream moves twice at once.
+        async with self._replacing:
+            while old.subscriptions and not old.has_ended:
+                if await self._moved(old, self._connect()):
+                    break
+                log.warning("a connection that ends soon could not be replaced; trying again in %g s", _RETRY_S)
+                await asyncio.sleep(_RETRY_S)
+            await old.close()
+
+    async def _moved(self, old: Connection, new: Connection) -> bool:
+        """Move all streams to a new connection; return False if it ended before."""
+        for subscription in old.subscriptions:
+            subscription.move_to(new)
+            new.add(subscription)
+        await new.settled.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_OVERLAP_S):
+                for subscription in old.subscriptions:
+                    await subscription.caught_up.wait()
+        for subscription in old.subscriptions:
+            subscription.move()
+        return not new.has_ended
+
+    def _failure(self, action: StreamAction, error: Exception) -> ExchangeError:
+        if isinstance(error, ExchangeError):
+            return error
+        text = str(error) or type(error).__name__
+        if isinstance(error, SubscriptionRefused):
+            return Rejected(text, exchange=self._exchange, action=action.name, kind="BadRequest")
+        is_limited = isinstance(error, ConnectionRefused)
+        return Retryable(
+            text,
+            exchange=self._exchange,
+            action=action.name,
+            kind="DDoSProtection" if is_limited else "NetworkError",
+            retry_after_ms=self._gate.stopped_ms(CONNECT) if is_limited else 0,
+            is_disconnected=not is_limited,
+        )

@@ -1,0 +1,145 @@
+"""Frames that are lost, doubled and unreadable, sockets that are cut and refused."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import aiohttp
+import pytest
+from libs.exchange.tests.contracts import RecordingListener, streaming
+from libs.exchange.tests.native.binance.conftest import OpenFeed
+from libs.exchange.tests.native.line import Line
+
+from millrace_exchange import Rejected, Retryable
+from millrace_exchange.native.binance.dialect import RULES
+from millrace_exchange.native.binance.feed import BinanceMarketFeed
+from millrace_simulator.server import Server
+
+SYMBOL, OTHER = "ETH/BTC", "BTC/USDT"
+
+
+async def assert_right(listener: RecordingListener, server: Server, symbol: str) -> None:
+    """Compare a book with the exchange's own of the same number."""
+    nonce, levels = listener.book.nonce, (listener.book.bids.levels(), listener.book.asks.levels())
+    query = {"symbol": symbol.replace("/", ""), "updateId": str(nonce)}
+    async with aiohttp.ClientSession(server.url) as session, session.get("/simulator/book", params=query) as answer:
+        book = await answer.json()
+    own = tuple([(float(price), float(amount)) for price, amount in book[side]] for side in ("bids", "asks"))
+    assert levels == own
+
+
+def losing(line: Line, market: str, event: str = "depthUpdate") -> None:
+    """Lose the next frame of a market."""
+
+    def treat(frame: str) -> list[str]:
+        if f'"e":"{event}"' in frame and f'"{market}"' in frame:
+            line.treat = lambda frame: [frame]
+            return []
+        return [frame]
+
+    line.treat = treat
+
+
+async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
+    feed: BinanceMarketFeed, line: Line, busy: Server
+) -> None:
+    """It is told at once, the book begins again without a new subscription, and no other stream notices."""
+    book, other, trades = RecordingListener(), RecordingListener(), RecordingListener()
+    async with (
+        streaming(feed.order_book(SYMBOL, book)),
+        streaming(feed.order_book(OTHER, other)),
+        streaming(feed.trades(SYMBOL, trades)),
+    ):
+        for listener in (book, other):
+            await listener.until(lambda listener=listener: listener.resets == 1 and len(listener.events) > 3)
+        requests = len(line.sent)
+        losing(line, "ETHBTC")
+        await book.until(lambda: book.breaks)
+        await book.until(lambda: book.resets == 2)
+        seen = len(book.events)
+        await book.until(lambda: len(book.events) > seen + 3)
+        await assert_right(book, busy, SYMBOL)
+        await assert_right(other, busy, OTHER)
+    assert "expected update" in book.breaks[0]
+    assert (other.resets, other.breaks) == (1, [])
+    assert (line.sockets, len(line.sent)) == (1, requests)
+    numbers = [int(trade.id or 0) for trade in trades.trades]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+async def test_doubled_and_late_frames_change_nothing(feed: BinanceMarketFeed, line: Line, busy: Server) -> None:
+    """The book stays the exchange's own."""
+    book, before = RecordingListener(), [""]
+
+    def doubled(frame: str) -> list[str]:
+        former, before[0] = before[0], frame
+        return [frame, former, frame] if '"depthUpdate"' in former else [frame]
+
+    line.treat = doubled
+    async with streaming(feed.order_book(SYMBOL, book)):
+        await book.until(lambda: len(book.events) > 20)
+        await assert_right(book, busy, SYMBOL)
+    assert (book.resets, book.breaks) == (1, [])
+
+
+async def test_a_cut_breaks_every_stream_and_one_new_connection_carries_them_again(
+    feed: BinanceMarketFeed, line: Line, busy: Server
+) -> None:
+    """All learn of it; the next socket is shared as the last was."""
+    listeners = [RecordingListener(), RecordingListener()]
+    for sockets in (1, 2):
+        streams = [
+            asyncio.create_task(feed.order_book(symbol, listener))
+            for symbol, listener in zip((SYMBOL, OTHER), listeners, strict=True)
+        ]
+        for listener in listeners:
+            await listener.until(lambda listener=listener, sockets=sockets: listener.resets == sockets)
+        assert line.sockets == sockets
+        await line.cut()
+        for stream in streams:
+            with pytest.raises(Retryable, match="ended the connection"):
+                await stream
+
+
+async def test_an_unreadable_frame_ends_the_connection(feed: BinanceMarketFeed, line: Line) -> None:
+    """What it said is missing, and nobody knows from which stream."""
+    trades = RecordingListener()
+    stream = asyncio.create_task(feed.trades(SYMBOL, trades))
+    await trades.until(lambda: trades.trades)
+    await line.say('{"e":"trade","s":"ETHBTC"}')
+    with pytest.raises(Retryable):
+        await stream
+
+
+@pytest.mark.parametrize(("status", "retry_after", "pause_ms"), [(429, "7", 7_000), (418, None, 120_000)])
+async def test_a_refused_connection_is_not_tried_again_before_the_pause_ends(
+    open_feed: OpenFeed, line: Line, status: int, retry_after: str | None, pause_ms: int
+) -> None:
+    """Every stream learns how long to wait, and a new one makes no attempt meanwhile."""
+    feed = await open_feed(replace(RULES, connect_interval_s=0.0))
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    line.refusal = (status, headers)
+    with pytest.raises(Retryable) as refused:
+        await feed.trades(SYMBOL, RecordingListener())
+    assert refused.value.retry_after_ms == pause_ms
+    async with streaming(feed.trades(OTHER, RecordingListener())):
+        await asyncio.sleep(0.2)
+        assert line.attempts == 1
+
+
+async def test_attempts_to_connect_are_paced(open_feed: OpenFeed, line: Line) -> None:
+    """However often streams begin again, the exchange sees no more attempts than it allows."""
+    feed = await open_feed(replace(RULES, connect_interval_s=0.2))
+    line.refusal = (500, {})
+    await feed.fetch_trades(SYMBOL)
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(Retryable):
+            await feed.trades(SYMBOL, RecordingListener())
+    assert time.monotonic() - began > 0.4
+
+
+async def test_candles_that_the_exchange_does_not_have_are_refused(feed: BinanceMarketFeed) -> None:
+    """The answer names those that it has."""
+    with pytest.raises(Rejected, match="1m"):
+        await feed.candles(SYMBOL, "7m", RecordingListener())

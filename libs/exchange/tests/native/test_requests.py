@@ -1,0 +1,54 @@
+"""Which streams a connection asks for."""
+
+from millrace_exchange.native.requests import Request, StreamRequests
+
+
+def wanting(*streams: str, most: int = 200) -> StreamRequests:
+    """Return the requests of a connection from which these are wanted."""
+    requests = StreamRequests(most)
+    requests.wanted.update(dict.fromkeys(streams))
+    return requests
+
+
+def test_streams_are_asked_for_in_few_requests() -> None:
+    """As many in one as the exchange takes, and none twice."""
+    requests = wanting("a", "b", "c", most=2)
+    assert requests.next() == Request("subscribe", ["a", "b"], 0)
+    assert requests.next() == Request("subscribe", ["c"], 1)
+    assert requests.next() is None
+
+
+def test_it_is_settled_once_all_are_confirmed() -> None:
+    """A refusal confirms nothing."""
+    requests = wanting("a", "b", most=1)
+    requests.next()
+    requests.next()
+    assert requests.answered(0, is_done=True) == ["a"]
+    assert not requests.is_settled
+    assert requests.answered(1, is_done=False) == ["b"]
+    assert (requests.is_settled, requests.is_confirmed("a"), requests.is_confirmed("b")) == (False, True, False)
+
+
+def test_what_is_no_longer_wanted_is_ended() -> None:
+    """A stream that is wanted again is asked for again."""
+    requests = wanting("a")
+    requests.next()
+    requests.answered(0, is_done=True)
+    requests.wanted.clear()
+    assert requests.next() == Request("unsubscribe", ["a"], 1)
+    assert not requests.is_confirmed("a")
+    requests.wanted["a"] = None
+    assert requests.next() == Request("subscribe", ["a"], 2)
+
+
+def test_a_late_answer_confirms_nothing_that_was_ended() -> None:
+    """It was given before the exchange ended the stream."""
+    requests = wanting("a")
+    requests.next()
+    requests.wanted.clear()
+    requests.next()
+    requests.wanted["a"] = None
+    requests.next()
+    assert requests.answered(0, is_done=True) == []
+    assert not requests.is_confirmed("a")
+    assert requests.answered(2, is_done=True) == ["a"]
