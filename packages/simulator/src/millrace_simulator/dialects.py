@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -13,17 +13,7 @@ from millrace_simulator.kucoin import add_kucoin_routes
 from millrace_simulator.listings import DialectName
 from millrace_simulator.venue import Venue
 
+Dialect = Callable[[web.Application, Venue, SimulatorConfig], Any]
+"""Serves the protocol of a venue, and returns the dialect's own exchange: what its clients share."""
 
-@dataclass(frozen=True)
-class Dialect:
-    """One exchange's wire protocol over the venue."""
-
-    title: str
-    add_routes: Callable[[web.Application, Venue, SimulatorConfig], None]
-    """Serves the protocol of a venue."""
-
-
-DIALECTS: Mapping[DialectName, Dialect] = {
-    "binance": Dialect("Binance", add_binance_routes),
-    "kucoin": Dialect("KuCoin", add_kucoin_routes),
-}
+DIALECTS: Mapping[DialectName, Dialect] = {"binance": add_binance_routes, "kucoin": add_kucoin_routes}

@@ -12,6 +12,7 @@ import asyncio
 import socket
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from aiohttp import web
 
@@ -34,6 +35,7 @@ class Server:
     def __init__(
         self,
         runner: web.AppRunner,
+        exchange: Any,
         market: Market,
         host: str,
         port: int,
@@ -41,6 +43,8 @@ class Server:
     ) -> None:
         self._runner = runner
         self._journal = journal
+        self.exchange = exchange
+        """The dialect's own: rate limits, for example."""
         self.venue = market.venue
         self.market = market
         self.host = host
@@ -103,18 +107,13 @@ async def serve(
         venue.listen(written)
     market = Market(venue, seed=config.seed, events_per_second=config.events_per_second)
     market.open()
-    app = _application(market, config)
+    app = web.Application()
+    exchange = DIALECTS[config.dialect](app, venue, config)
+    add_control_routes(app, market, config)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     await web.SockSite(runner, listening, backlog=BACKLOG).start()
-    server = Server(runner, market, host, listening.getsockname()[1], written)
+    server = Server(runner, exchange, market, host, listening.getsockname()[1], written)
     if drive_market:
         server.driver = asyncio.create_task(run(market), name="market")
     return server
-
-
-def _application(market: Market, config: SimulatorConfig) -> web.Application:
-    app = web.Application()
-    DIALECTS[config.dialect].add_routes(app, market.venue, config)
-    add_control_routes(app, market, config)
-    return app

@@ -15,12 +15,13 @@ from millrace_simulator.venue import Venue
 _LARGEST = 2**31 - 1
 
 
-def add_binance_routes(app: web.Application, venue: Venue, config: SimulatorConfig) -> None:
-    """Serve `/api`, `/sapi`, `/ws…`, `/stream…` and `/ws-api/v3` of a venue."""
+def add_binance_routes(app: web.Application, venue: Venue, config: SimulatorConfig) -> Exchange:
+    """Serve `/api`, `/sapi`, `/ws…`, `/stream…` and `/ws-api/v3` of a venue; return the exchange behind them."""
     exchange = Exchange(venue, _rules(config.limits), enforce_limits=config.limits.enforce)
     add_rest_routes(app, exchange)
     add_stream_routes(app, venue, depth_interval_ms=config.depth_interval_ms)
     add_wsapi_routes(app, exchange)
+    return exchange
 
 
 def _rules(limits: Limits) -> tuple[RateLimit, ...]:

@@ -11,8 +11,9 @@ from millrace_simulator.kucoin.streams import add_stream_routes
 from millrace_simulator.venue import Venue
 
 
-def add_kucoin_routes(app: web.Application, venue: Venue, config: SimulatorConfig) -> None:
-    """Serve `/api` of a venue, and its streams."""
+def add_kucoin_routes(app: web.Application, venue: Venue, config: SimulatorConfig) -> Exchange:
+    """Serve `/api` of a venue, and its streams; return the exchange behind them."""
     exchange = Exchange(venue, config.limits)
     add_rest_routes(app, exchange)
     add_stream_routes(app, exchange, interval_ms=config.depth_interval_ms)
+    return exchange
