@@ -4,7 +4,7 @@ import pytest
 
 from millrace_core.config import GathererConfig
 from millrace_core.errors import ConfigInvalid
-from millrace_gatherer.units import stream_units
+from millrace_gatherer.units import check_capabilities, stream_units
 
 
 def config(*workplans: dict[str, Any]) -> GathererConfig:
@@ -43,3 +43,40 @@ def test_the_same_stream_asked_for_twice_is_one_unless_settings_differ() -> None
     with pytest.raises(ConfigInvalid) as invalid:
         stream_units(config(plan, {**plan, "retention": 500}))
     assert invalid.value.problems[0].path == "$.workplans[1].dataPoints[0]"
+
+
+@pytest.mark.parametrize(
+    ("exchange", "point", "path", "message"),
+    [
+        ("binanse", "watchTrades", "$.workplans[1].exchangeId", "did you mean binance"),
+        ("kucoin", {"action": "watchOrderBook", "limit": 7}, "$.workplans[1].dataPoints[0].limit", "5, 20, 50, 100"),
+        ("kucoin", "watchTrades", "$.workplans[1].assetPairs", "did you mean KCS/USDT?"),
+    ],
+)
+def test_what_shows_offline_is_a_mistake_of_the_configuration(
+    exchange: str, point: Any, path: str, message: str
+) -> None:
+    """It is named once with its path, whatever the number of symbols, and nothing changes."""
+    symbols = ["KCSUSDT"] if "assetPairs" in path else ["KCS/USDT", "BTC/USDT"]
+    right, wrong = (
+        {"assetPairs": symbols, "dataPoints": [point], "exchangeId": name} for name in ("binance", exchange)
+    )
+    accounts = {"T": {"binance": {}, exchange: {}}}
+    plans = [
+        {"tenant": "T", **right, "assetPairs": ["A/B"], "dataPoints": ["watchTrades"]},
+        {"tenant": "T", **wrong},
+    ]
+    with pytest.raises(ConfigInvalid) as invalid:
+        stream_units(GathererConfig.model_validate({"agent": {"id": "G"}, "exchanges": accounts, "workplans": plans}))
+    [problem] = invalid.value.problems
+    assert (problem.path, message in problem.message) == (path, True)
+
+
+def test_a_stream_that_an_exchange_has_not_is_a_mistake_of_the_configuration() -> None:
+    """So is a timeframe; a data point that moved to another place is the same unit."""
+    points = ["watchTrades", {"action": "watchOHLCV", "timeframe": "7m"}]
+    units = stream_units(config({"assetPairs": ["A/B"], "dataPoints": points}))
+    with pytest.raises(ConfigInvalid) as invalid:
+        check_capabilities(units.values())
+    assert [problem.path for problem in invalid.value.problems] == ["$.workplans[0].dataPoints[1].timeframe"]
+    assert units == stream_units(config({"assetPairs": ["A/B"], "dataPoints": points[::-1]}))

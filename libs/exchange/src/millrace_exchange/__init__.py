@@ -41,6 +41,7 @@ from millrace_exchange.ports import (
 )
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
+from millrace_exchange.stream_mistakes import StreamMistake, capability_mistakes, stream_mistakes
 
 __all__ = [
     "AccountFeed",
@@ -58,7 +59,10 @@ __all__ = [
     "OutcomeUnknown",
     "Rejected",
     "Retryable",
+    "StreamMistake",
     "UnknownExchange",
+    "capability_mistakes",
     "open_exchange",
     "profile_of",
+    "stream_mistakes",
 ]

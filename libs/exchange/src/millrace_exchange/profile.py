@@ -117,6 +117,8 @@ class BookRules:
     stream_levels: int | None = None
     """Levels a side that the stream keeps up to date when no depth is asked for; None for the whole book. A snapshot of
     fewer levels has an edge beyond which nothing is known."""
+    limits: frozenset[int] = frozenset()
+    """Depths that may be asked for; empty for any."""
     unsubscribes: bool = False
     """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
 

@@ -66,7 +66,7 @@ def order(symbol: str) -> CreatePayload:
 async def test_an_unknown_symbol_is_looked_for_once_a_minute(
     exchange: Exchange, listing: Listing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A market that was listed since is found when it is asked for; an unknown one is named with those near it."""
+    """A market that was listed since is then found; one that does not exist is named with those that are near."""
     asked = listing.asked
     for _ in range(3):
         with pytest.raises(Rejected, match=r"kucoin has no market KSC/USDT; did you mean KCS/USDT\?"):

@@ -1,7 +1,7 @@
-"""Plans the streams of a configuration. Pure."""
+"""Plans the streams of a configuration, and finds what no exchange could stream. Asks none."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from millrace_core.actions import ACTIONS, ORDER_BOOK
@@ -9,6 +9,7 @@ from millrace_core.config.common import Credentials
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import Action, StreamName, Symbol
+from millrace_exchange import StreamMistake, capability_mistakes, stream_mistakes
 
 DEFAULT_TIMEFRAME = "1m"
 DEFAULT_CANDLES = 500
@@ -28,6 +29,8 @@ class StreamUnitConfig:
     """Of an order book: how many levels to ask for; None for ccxt's default."""
     timeframes: tuple[tuple[str, int], ...] = ()
     """Of candles: each timeframe, and how many candles of it to begin with."""
+    origin: str = field(default="", compare=False)
+    """The JSON path of the data point that asks for it."""
 
     @property
     def key(self) -> str:
@@ -55,17 +58,43 @@ def stream_units(config: GathererConfig) -> dict[str, StreamUnitConfig]:
         credentials = config.exchanges[plan.tenant][plan.exchange_id]
         for place, point in enumerate(plan.data_points):
             where = f"$.workplans[{index}].dataPoints[{place}]"
-            for unit in _units_of(plan, point, credentials):
+            for unit in _units_of(plan, point, credentials, where):
+                mistakes = stream_mistakes(unit.name.exchange, unit.name.action, unit.name.symbol, unit.depth)
+                problems += (problem_of(unit, mistake) for mistake in mistakes)
                 if (merged := _merged(units.get(unit.key), unit)) is None:
                     problems.append(Problem(where, f"{unit.key} is configured twice with different settings"))
                 else:
                     units[unit.key] = merged
     if problems:
-        raise ConfigInvalid(tuple(problems))
+        raise ConfigInvalid(tuple(dict.fromkeys(problems)))
     return units
 
 
-def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials) -> Iterator[StreamUnitConfig]:
+def check_capabilities(units: Iterable[StreamUnitConfig]) -> None:
+    """Check that exchanges have the streams that are asked for. The first of an exchange takes about a second.
+
+    Raises:
+        ConfigInvalid: an exchange has no such stream, or no candles of a timeframe.
+    """
+    problems = [
+        problem_of(unit, mistake)
+        for unit in units
+        for mistake in capability_mistakes(unit.name.exchange, unit.name.action, [name for name, _ in unit.timeframes])
+    ]
+    if problems:
+        raise ConfigInvalid(tuple(dict.fromkeys(problems)))
+
+
+def problem_of(unit: StreamUnitConfig, mistake: StreamMistake) -> Problem:
+    """Return a mistake with the place in the configuration that it has."""
+    plan = unit.origin.partition(".dataPoints")[0]
+    owner = plan if mistake.place in ("exchangeId", "assetPairs") else unit.origin
+    return Problem(f"{owner}.{mistake.place}", mistake.message)
+
+
+def _units_of(
+    plan: GathererWorkplan, point: DataPoint, credentials: Credentials, origin: str
+) -> Iterator[StreamUnitConfig]:
     action = ACTIONS[point.action]
     symbols: tuple[Symbol | None, ...] = (None,) if action.is_account_wide else plan.asset_pairs
     timeframes = ((point.timeframe or DEFAULT_TIMEFRAME, point.limit or DEFAULT_CANDLES),)
@@ -78,6 +107,7 @@ def _units_of(plan: GathererWorkplan, point: DataPoint, credentials: Credentials
             checksum_every=plan.checksum_every,
             depth=point.limit if action is ORDER_BOOK else None,
             timeframes=timeframes if action.per_timeframe else (),
+            origin=origin,
         )
 
 

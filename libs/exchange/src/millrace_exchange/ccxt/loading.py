@@ -7,6 +7,7 @@ The modules below them are ccxt's own, unchanged. Importing this module does it.
 
 import importlib
 import sys
+from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -81,6 +82,12 @@ def load_exchange(exchange_id: str) -> type[Any]:
 def exchange_ids() -> list[str]:
     """Return the ids of all of ccxt's exchanges, those without streams too. Imports none of them."""
     return list(sys.modules["ccxt.async_support"].exchanges)
+
+
+@cache
+def streaming_ids() -> frozenset[str]:
+    """Return the ids of ccxt's exchanges that have streams. Imports none of them."""
+    return frozenset(sys.modules["ccxt.pro"].exchanges)
 
 
 def load_any_exchange(exchange_id: str) -> type[Any]:

@@ -36,6 +36,7 @@ PROFILE: Final = ExchangeProfile(
         snapshot_levels=25,
         stream_levels=25,
         unsubscribes=True,
+        limits=frozenset({25, 100}),
     ),
     history=History(
         # ccxt: 25 unless a limit is sent, 2,500 at most (its own comment on trades says 1,000).

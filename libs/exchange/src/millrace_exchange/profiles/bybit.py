@@ -42,6 +42,7 @@ PROFILE: Final = ExchangeProfile(
         snapshot_levels=50,
         stream_levels=50,
         unsubscribes=True,
+        limits=frozenset({1, 50, 200, 1_000}),
     ),
     history=History(
         # execution: 2 years, "endTime - startTime <= 7 days", descending. A lone startTime means 7 days from there.

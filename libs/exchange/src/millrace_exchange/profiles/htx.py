@@ -38,6 +38,7 @@ PROFILE: Final = ExchangeProfile(
         snapshot_levels=150,
         stream_levels=150,
         unsubscribes=True,
+        limits=frozenset({5, 20, 150, 400}),
     ),
     history=History(
         # "The maximum size of the query window is 48 hour"; it goes back 120 days (ccxt) or 180 (documentation).

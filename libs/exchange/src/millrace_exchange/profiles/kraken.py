@@ -38,6 +38,7 @@ PROFILE: Final = ExchangeProfile(
         proved_levels=10,
         snapshot_levels=10,
         stream_levels=10,
+        limits=frozenset({10, 25, 100, 500, 1_000}),
     ),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.

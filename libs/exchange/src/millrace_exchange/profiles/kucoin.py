@@ -54,7 +54,12 @@ PROFILE: Final = ExchangeProfile(
     # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
     # stream has the whole book.
     book=BookRules(
-        proof="sequence", checked_by="millrace", frame_numbers="sequence_range", snapshot_levels=100, unsubscribes=True
+        proof="sequence",
+        checked_by="millrace",
+        frame_numbers="sequence_range",
+        snapshot_levels=100,
+        unsubscribes=True,
+        limits=frozenset({5, 20, 50, 100}),
     ),
     history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.

@@ -23,7 +23,13 @@ PROFILE: Final = ExchangeProfile(
     # "Add Order", clientOid: letters, digits, - and _, 40 at most.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
     # Each frame has the next `sequence`; ccxt compares nothing. It asks for the whole book (level2/snapshot).
-    book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="sequence_range", unsubscribes=True),
+    book=BookRules(
+        proof="sequence",
+        checked_by="millrace",
+        frame_numbers="sequence_range",
+        unsubscribes=True,
+        limits=frozenset({5, 20, 50, 100}),
+    ),
     history=History(
         # pageSize "cannot exceed 1000"; ccxt's `features` have a window of 7 days.
         own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),
