@@ -38,6 +38,7 @@ def test_the_names_are_those_of_the_protocol() -> None:
     assert names.halt_key(name.tenant) == "halt.{StrankaXY}"
     assert names.journals_index(name.tenant) == "index.journals.StrankaXY"
     assert names.budget_key("kucoin", "default", "Public") == "budget.{kucoin}.default.Public"
+    assert names.budget_users_key("budget.{kucoin}.x.y") == "budget.{kucoin}.x.y.users"
     assert names.budget_peers_key("kucoin") == "budget.{kucoin}.peers"
     assert names.BUDGET_STOPS == "budget.stops"
 

@@ -70,6 +70,21 @@ async def test_an_urgent_request_waits_for_no_answer_while_plenty_is_left(
     assert [(await other.take([charge(key)], "A")).is_granted for _ in range(9)] == [True] * 8 + [False]
 
 
+async def test_what_is_over_is_forgotten(server: EmbeddedServer, budgets: list[SharedBudget], key: str) -> None:
+    """However many used a limit, and for however long, Redis keeps no more than two windows of each."""
+    quick = Charge(key, 50, 1, 1_000, 1_000)
+    for tenant in range(50):
+        assert (await budgets[0].take([quick], f"T{tenant}")).is_granted
+    connection = await connect(Address.parse(server.url), "test")
+    for _ in range(60):
+        assert (await budgets[0].take([quick], "A")).is_granted
+        await asyncio.sleep(0.005)
+    assert await connection.call("HLEN", key) <= 2 * (2 * 10 + 1)
+    assert await connection.call("ZRANGE", f"{key}.users", 0, -1) == [b"n|A"]
+    assert await connection.call("PTTL", key) <= 100
+    connection.abort()
+
+
 async def test_an_outage_stops_nobody(killable: EmbeddedServer, budgets: list[SharedBudget], key: str) -> None:
     """Each process goes on with its part, within the time that an order may wait, and reports it afterwards."""
     loop = asyncio.get_running_loop()

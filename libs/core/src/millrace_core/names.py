@@ -185,6 +185,11 @@ def budget_key(exchange: str, owner: str, limit: str) -> str:
     return f"budget.{{{exchange}}}.{owner}.{limit}"
 
 
+def budget_users_key(budget: str) -> str:
+    """Return the key of the sorted set of those that used a limit."""
+    return f"{budget}.users"
+
+
 def budget_peers_key(exchange: str) -> str:
     """Return the key of the sorted set of processes that send requests to an exchange."""
     return f"budget.{{{exchange}}}.peers"

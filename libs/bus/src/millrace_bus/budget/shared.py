@@ -18,7 +18,7 @@ from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.errors import BusError, CommandRefused
 from millrace_core.budget.budget import Charge, Pauses, Verdict
 from millrace_core.budget.local import LocalBudget, monotonic_ms
-from millrace_core.names import BUDGET_STOPS, budget_peers_key
+from millrace_core.names import BUDGET_STOPS, budget_peers_key, budget_users_key
 
 ANSWER_LIMIT_S: Final = 1.0
 """How long an answer of Redis is waited for; after that the process counts for itself."""
@@ -30,7 +30,9 @@ FRESH_MS: Final = 1_000
 """How old the last answer may be for an urgent request to go without another one."""
 _STOP_WINDOW_MS: Final = 1_000
 
-_NOBODY: Final = "n|"
+_URGENT: Final = "u|"
+_OTHER: Final = "n|"
+_NOBODY: Final = ""
 _LOAD: Final = pack("SCRIPT", "LOAD", SCRIPT)
 
 _Owed = tuple[str, int, str]
@@ -67,7 +69,7 @@ class SharedBudget:
         """Count a request against all of its limits, or against none if it does not fit into each."""
         if stopped_ms := self.stopped_ms([charge.key for charge in charges]):
             return Verdict(stopped_ms, is_stopped=True)
-        user = f"{'u' if urgent else 'n'}|{tenant}"
+        user = f"{_URGENT if urgent else _OTHER}{tenant}"
         if urgent and self._has_plenty(charges):
             self._send(charges, user, forced=True)
             return Verdict()
@@ -172,7 +174,9 @@ class SharedBudget:
     def _command(
         self, charges: Sequence[Charge], user: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
     ) -> list[str | int]:
-        keys = [budget_peers_key(charges[0].key.partition("{")[2].partition("}")[0]), *(each.key for each in charges)]
+        keys = [budget_peers_key(charges[0].key.partition("{")[2].partition("}")[0])]
+        for charge in charges:
+            keys += charge.key, budget_users_key(charge.key)
         command: list[str | int] = ["EVALSHA", SHA, len(keys), *keys, self._process, user, int(forced)]
         for charge in charges:
             command += [charge.window_ms, charge.weight, charge.cap, charge.contended_cap, stop_ms, seen]
