@@ -36,6 +36,7 @@ def _kucoin(base: str, quote: str, price: str, tick: str, lot: str, least: str =
         min_notional=Decimal(least),
         typical_notional=5000 * Decimal(least),
         commission_asset=CommissionAsset.QUOTE,
+        commission_step=Decimal("1e-12"),
         default_self_trade_mode=SelfTradePrevention.NONE,
         unique_client_order_ids=False,
         refuses_takers=False,

@@ -17,6 +17,7 @@ from millrace_simulator.venue import (
     OrderStatus,
     Venue,
 )
+from millrace_simulator.venue.errors import RuleBroken
 from millrace_simulator.venue.rules import CommissionAsset, SymbolRules
 
 RULES = SymbolRules(
@@ -113,3 +114,24 @@ def test_a_client_order_id_may_be_used_again(venue: Venue, alice: Account) -> No
     """Where the exchange does not compare them, the newest order is found by the id."""
     orders = [venue.place(alice, limit(Side.BUY, "1", "12", client_order_id="mine")).order for _ in range(2)]
     assert venue.order(alice, "KCS-USDT", OrderRef(client_order_id="mine")).order_id == orders[1].order_id
+
+
+def test_prices_may_be_finer_than_eight_decimals(clock: ManualClock) -> None:
+    """The average price that orders are measured by, the amounts and the commission are exact."""
+    rules = replace(
+        RULES,
+        tick_size=Decimal("1e-10"),
+        lot_size=Decimal(1),
+        opening_price=Decimal("0.0000000120"),
+        commission_step=Decimal("1e-14"),
+        max_quantity=Decimal(10**12),
+    )
+    rich = {"USDT": Decimal(1000)}
+    venue = Venue([rules], [AccountSettings(api_key="alice", secret="a", balances=rich)], clock=clock)
+    alice, kcs = venue.account_by_key("alice"), venue.instrument("KCS-USDT")
+    venue.crowd_submit(kcs, Side.SELL, 10**12, 121)
+    placed = venue.place(alice, limit(Side.BUY, "1000000001", "0.0000000121"))
+    assert placed.order.filled_quote == Decimal("12.1000000121")
+    assert placed.order.commission == Decimal("0.01210000001210")
+    with pytest.raises(RuleBroken):
+        venue.place(alice, limit(Side.BUY, "1000000000", "0.0000001"))

@@ -29,6 +29,12 @@ def test_texts_say_what_the_decimals_say(ticks: int, lots: int) -> None:
         assert decimal_text(value) == text
 
 
+def test_finer_steps_print_whole() -> None:
+    """A price or a quantity below 1e-8 is not cut to nothing."""
+    fine = Scale(Decimal("0.0000000001"), Decimal(10))
+    assert (fine.price_text(12_345), fine.quantity_text(3)) == ("0.0000012345", "30.00000000")
+
+
 def test_what_lies_between_two_steps_has_no_count() -> None:
     """A price between two ticks is no number of ticks."""
     assert SCALE.ticks(Decimal("1.005")) is None

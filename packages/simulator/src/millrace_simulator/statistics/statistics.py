@@ -92,6 +92,7 @@ class Statistics:
     ) -> None:
         self._now_ms = now_ms
         self._tick = tick
+        self._places = min(_PLACES, tick)
         self.last_quantity = typical_lots
         """Lots of the last trade; before the first, a usual one."""
         self._last_trade_ms = now_ms()
@@ -170,7 +171,7 @@ class Statistics:
             previous_close=previous_close,
             volume=day.volume,
             quote_volume=day.quote,
-            weighted_average=(average * self._tick).quantize(_PLACES),
+            weighted_average=(average * self._tick).quantize(self._places),
             trades=day.trades,
             first_trade_id=day.first,
             last_trade_id=day.last,
@@ -183,7 +184,7 @@ class Statistics:
         volume = sum(kline.volume for kline in recent)
         quote = sum(kline.quote_volume for kline in recent)
         ticks = Decimal(quote) / Decimal(volume) if volume else Decimal(recent[-1].close)
-        return AveragePrice(_AVERAGE_MINUTES, (ticks * self._tick).quantize(_PLACES), self._last_trade_ms)
+        return AveragePrice(_AVERAGE_MINUTES, (ticks * self._tick).quantize(self._places), self._last_trade_ms)
 
     def _past_day(self, series: Series) -> tuple[Kline, int]:
         """Return the closed minutes of the last 24 hours as one kline, and the close before; cached for a minute."""

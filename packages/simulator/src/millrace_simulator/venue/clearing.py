@@ -25,8 +25,6 @@ from millrace_simulator.venue.ledger import Ledger
 from millrace_simulator.venue.orders import ExecutionReport, ExecutionType, Order, OrderStatus, OwnTrade
 from millrace_simulator.venue.rules import CommissionAsset
 
-_PLACES = Decimal("1e-8")
-
 OrderEvent = Accepted | Triggered | Canceled | Expired | Completed
 
 
@@ -40,6 +38,8 @@ class Fill(Struct, frozen=True, gc=False):
     base: str
     quote: str
     commission_asset: str
+    commission_step: Decimal
+    """Commission is a multiple of it; what is below is not taken."""
     hold_rate: Decimal
     """What the order holds for its commission, as a share of its amount."""
 
@@ -51,7 +51,7 @@ class Fill(Struct, frozen=True, gc=False):
     def commission(self, rate: Decimal) -> Decimal:
         """Return the commission at a rate."""
         amount = self.notional if self.commission_asset == self.quote else self.quantity
-        return (amount * rate).quantize(_PLACES, ROUND_DOWN)
+        return (amount * rate).quantize(self.commission_step, ROUND_DOWN)
 
 
 class Clearing:
@@ -212,5 +212,6 @@ def _fill(traded: Traded, order: Order, instrument: Instrument, account: Account
         rules.base,
         rules.quote,
         rules.base if in_base else rules.quote,
+        rules.commission_step,
         hold_rate(account, instrument),
     )

@@ -43,6 +43,8 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     max_orders: int = 200
     max_algo_orders: int = 5
     commission_asset: CommissionAsset = CommissionAsset.RECEIVED
+    commission_step: Decimal = Decimal("1e-8")
+    """Commission is rounded down to a multiple of it."""
     default_self_trade_mode: SelfTradePrevention = SelfTradePrevention.EXPIRE_MAKER
     """The mode of an order that asks for none."""
     unique_client_order_ids: bool = True

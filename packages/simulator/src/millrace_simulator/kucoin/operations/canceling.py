@@ -16,23 +16,23 @@ from millrace_simulator.venue import Account, Order, OrderRef
 
 def cancel_by_id(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Cancel the order that the exchange's id names."""
-    return {"orderId": _id(_cancel_named(exchange, account, parameters))}
+    return {"orderId": _id(_cancel_on_symbol(exchange, account, parameters))}
 
 
 def cancel_by_client_id(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Cancel the order that the client's id names."""
-    return {"clientOid": _cancel_named(exchange, account, parameters).client_order_id}
+    return {"clientOid": _cancel_on_symbol(exchange, account, parameters).client_order_id}
 
 
 def cancel_by_id_synchronously(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Cancel the order that the exchange's id names, and return what became of it."""
-    order = _cancel_named(exchange, account, parameters)
+    order = _cancel_on_symbol(exchange, account, parameters)
     return {"orderId": _id(order), **forms.synchronous(order)}
 
 
 def cancel_by_client_id_synchronously(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Cancel the order that the client's id names, and return what became of it."""
-    order = _cancel_named(exchange, account, parameters)
+    order = _cancel_on_symbol(exchange, account, parameters)
     return {"clientOid": order.client_order_id, **forms.synchronous(order)}
 
 
@@ -90,6 +90,12 @@ def cancel_named(exchange: Exchange, account: Account, parameters: Parameters, *
     if not order.status.is_open or forms.is_waiting(order) is not waiting:
         raise errors.cannot_cancel()
     return _cancel(exchange, account, order)
+
+
+def _cancel_on_symbol(exchange: Exchange, account: Account, parameters: Parameters) -> Order:
+    """Cancel the order that the parameters name; the high-frequency paths want its symbol, too."""
+    exchange.instrument(parameters)
+    return _cancel_named(exchange, account, parameters)
 
 
 def _cancel_named(exchange: Exchange, account: Account, parameters: Parameters) -> Order:

@@ -18,6 +18,7 @@ MOST_ROWS = 100
 
 def order(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Return one order, open or done, that the exchange's id or the client's names."""
+    exchange.instrument(parameters)
     found = named_order(exchange, account, parameters)
     if forms.is_waiting(found):
         raise errors.no_such_order()
@@ -26,7 +27,7 @@ def order(exchange: Exchange, account: Account, parameters: Parameters) -> dict[
 
 def open_orders(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
     """Return the open orders of a symbol, newest first."""
-    parameters.required("symbol")
+    exchange.instrument(parameters)
     return [_show(exchange, order) for order in history.open_orders(exchange, account, parameters)]
 
 
@@ -43,7 +44,7 @@ def open_symbols(exchange: Exchange, account: Account, parameters: Parameters) -
 
 def done_orders(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Return orders of a symbol that are done, the latest first."""
-    parameters.required("symbol")
+    exchange.instrument(parameters)
     found = history.done_orders(exchange, account, parameters)
     rows, last = _after_last([(_number(order), _show(exchange, order)) for order in found], parameters)
     return {"lastId": last, "items": rows}
@@ -51,7 +52,7 @@ def done_orders(exchange: Exchange, account: Account, parameters: Parameters) ->
 
 def fills(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Return the account's fills of a symbol, the latest first."""
-    parameters.required("symbol")
+    exchange.instrument(parameters)
     found = [(fill["id"], fill) for fill in history.fills(exchange, account, parameters)]
     rows, last = _after_last(found, parameters)
     return {"items": rows, "lastId": last}
