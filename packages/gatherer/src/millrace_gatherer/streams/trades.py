@@ -217,7 +217,7 @@ class MyTradesStream(TradesStream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._asked_at_ms = self._complete_until_ms = 0
-        self._is_told = False
+        self._is_reported = False
         super().__init__(unit, exchange, bus, health)
 
     def resume(self, published: Published) -> None:
@@ -241,14 +241,14 @@ class MyTradesStream(TradesStream):
         if after is None:
             return await self.exchange.account.fetch_my_trades(self.symbol)
         since_ms = self._complete_until_ms or (after.timestamp or 0) - OVERLAP_MS
-        self._tell_reach(since_ms)
+        self._report_reach(since_ms)
         return await self.exchange.account.fetch_my_trades(self.symbol, since_ms)
 
-    def _tell_reach(self, since_ms: int) -> None:
+    def _report_reach(self, since_ms: int) -> None:
         """Report once that trades may be lost which were made longer ago than the exchange answers for."""
         reach_ms = self.exchange.profile.history.own_trades.reach_ms
-        if reach_ms is not None and since_ms < self._asked_at_ms - reach_ms and not self._is_told:
-            self._is_told = True
+        if reach_ms is not None and since_ms < self._asked_at_ms - reach_ms and not self._is_reported:
+            self._is_reported = True
             self.health.count("lost")
             self.health.error(BEYOND_REACH)
             log.error(BEYOND_REACH, since_ms=since_ms)
