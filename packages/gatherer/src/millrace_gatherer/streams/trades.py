@@ -4,6 +4,7 @@ import asyncio
 from abc import abstractmethod
 from typing import ClassVar, Final, NoReturn, cast
 
+import msgspec
 import structlog
 
 from millrace_bus import Bus, Published
@@ -13,6 +14,7 @@ from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
 from millrace_gatherer.streams.following import RECONCILE_RETRY_S, question_pauses_s
+from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnitConfig
@@ -40,6 +42,7 @@ class TradesStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
+        self._readable = Readable(msgspec.json.Decoder(Trade), health)
         self._held: list[Trade] = []
         self._filling = True
         self._is_subscribed = False
@@ -88,6 +91,7 @@ class TradesStream(Stream):
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a gap."""
         self.on_message()
+        trades = self._readable.only(trades)
         if self._filling or not self._is_subscribed:
             # Nothing else tells that the subscription stands: what came before its first message is asked for.
             self._filling = self._is_subscribed = True
@@ -132,7 +136,7 @@ class TradesStream(Stream):
         try:
             while fruitless < MAX_FRUITLESS:
                 resumed, last = self._resumed, self._sequence.last
-                asked = await self.ask(last)
+                asked = self._readable.only(await self.ask(last))
                 if resumed != self._resumed or self._begins_anew(asked):
                     # What was asked for is not what is missing now.
                     continue
