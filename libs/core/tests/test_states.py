@@ -42,8 +42,8 @@ CASES = [
     ),
     (
         "watchTicker",
-        {"last": 1, "bid": 2, "asOf": AS_OF},
-        {"last": 3},
+        {"last": 1, "bid": 2, "ask": 4, "asOf": AS_OF},
+        {"last": 3, "ask": None},
         lambda state: state.ticker,
         {"last": 3, "bid": 2},
     ),

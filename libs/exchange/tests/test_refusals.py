@@ -68,6 +68,13 @@ def test_use_is_read_from_either_form_of_header() -> None:
     assert Answer.of(200, {"x-used": "many"}, "").used(used) is None
 
 
+@pytest.mark.parametrize(("limit", "used"), [("100", 40), ("50", None)])
+def test_an_answer_about_another_limit_says_nothing_of_this_one(limit: str, used: int | None) -> None:
+    """KuCoin's answers name no pool, but the size of theirs."""
+    rule = RateLimit(name="w", scope="ip", weight=100, window_ms=1, remaining_header="X-Left", limit_header="X-Limit")
+    assert Answer.of(200, {"x-left": "60", "x-limit": limit}, "").used(rule) == used
+
+
 def test_limits_are_read_from_what_the_exchange_lists() -> None:
     """A line that has another form is skipped."""
     line = {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100}

@@ -123,6 +123,21 @@ async def test_tickers_are_whole(store: Store, journal: Any, name: Callable[...,
     assert seen[-1][:2] == (9, 8)
 
 
+async def test_a_field_of_a_ticker_that_ran_out_is_gone(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """After a null the field is in no later ticker, until it has a value again; also where a page begins after it."""
+    stream = journal(name("watchTicker"))
+    async with store.batch() as batch:
+        whole = b'{"bid":1.0,"ask":2.0,"asOf":"%d-0"}' % stream.epoch
+        batch.snapshot(journal(name("watchTicker").snapshot).next(stream.epoch), MessageId(stream.epoch, 0), whole)
+        for data in (b'{"bid":null}', b'{"ask":3}', b'{"bid":1}'):
+            batch.ticker(stream.next(), data)
+    first = await store.market.tickers(SCOPE, limit=1)
+    rest = await store.market.tickers(SCOPE, cursor=first.next_cursor)
+    assert [row.ticker for row in (*first.rows, *rest.rows)] == [{"ask": 2.0}, {"ask": 3}, {"bid": 1, "ask": 3}]
+
+
 async def test_candles_of_the_exchange_are_replaced_by_newer_ones(
     store: Store, journal: Any, name: Callable[..., StreamName]
 ) -> None:

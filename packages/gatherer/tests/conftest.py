@@ -68,6 +68,8 @@ class Line:
         """How many were ever opened."""
         self.requests: list[str] = []
         """The path of every request that was passed on, but for sockets."""
+        self.subscriptions: list[str] = []
+        """The names of all streams that were ever subscribed."""
         self._target = target
         self._open: set[web.WebSocketResponse] = set()
 
@@ -110,6 +112,8 @@ class Line:
         async with aiohttp.ClientSession(self._target) as session, session.ws_connect(request.rel_url) as theirs:
             down = asyncio.create_task(self._pass_down(theirs, ours))
             async for message in ours:
+                if '"SUBSCRIBE"' in message.data:
+                    self.subscriptions += json.loads(message.data)["params"]
                 await theirs.send_str(message.data)
             down.cancel()
             await asyncio.wait({down})

@@ -42,7 +42,7 @@ class Trader:
             else:
                 await self.place("market" if self.random.random() < 0.5 else "limit")
 
-    async def place(self, kind: str, *, is_told: bool | None = None) -> Order:
+    async def place(self, kind: str, *, is_known: bool | None = None) -> Order:
         """Buy at once or leave an order resting; tell Redis of it as of an open order, or not."""
         self._number += 1
         price = None if kind == "market" else Decimal(self.random.randint(4_000, 6_000)) / 1_000
@@ -50,7 +50,7 @@ class Trader:
         (order,) = (await self._account.execution.create_order(payload, f"order-{self._number}")).orders
         if kind == "limit":
             self._open.append(order.id)
-        if self.random.random() < 0.5 if is_told is None else is_told:
+        if self.random.random() < 0.5 if is_known is None else is_known:
             opened = Order(id=order.id, symbol=OWN, status="open", filled=Decimal(0), amount=Decimal(3))
             await self._bus.orders.merge(TENANT, OrderRecord(opened, BINANCE, now_ms(), "James", "0" * 32))
         return order
@@ -79,8 +79,8 @@ async def test_an_order_that_ended_during_an_outage_is_closed_in_redis(
     orders, trader = read("watchOrders", OWN), Trader(bus, account, seed=1)
     await orders.until(lambda r: r.follower.status == "live")
     async with line.down():
-        bought = await trader.place("market", is_told=True)
-        canceled = await trader.place("limit", is_told=True)
+        bought = await trader.place("market", is_known=True)
+        canceled = await trader.place("limit", is_known=True)
         await trader.cancel(canceled.id)
     await until_right(bus, simulator)
     found = [await bus.orders.get(TENANT, order.id, exchange=BINANCE, symbol=OWN) for order in (bought, canceled)]

@@ -22,8 +22,8 @@ PRIVATE = ("watchOrders", "watchMyTrades", "watchBalance")
 LIVE_AGAIN_S = 3.0
 
 
-def test_the_private_streams_of_an_account_stay_together() -> None:
-    """They share a connection, a listen key and requests; public streams may be anywhere."""
+def test_what_shares_a_connection_stays_together() -> None:
+    """The private streams of an account are in one process, and the streams of several tenants from one feed."""
     accounts = {"binance": {"apiKey": "k", "secret": "s"}, "kucoin": {"apiKey": "k", "secret": "s"}}
     points = [BOOK, TRADES, *PRIVATE]
     plans = [
@@ -37,12 +37,15 @@ def test_the_private_streams_of_an_account_stay_together() -> None:
     groups: dict[str, set[str]] = {}
     for key, unit in units.items():
         groups.setdefault(agent.together(key, unit), set()).add(key)
-    shared = sorted((members for members in groups.values() if len(members) > 1), key=min)
-    assert shared == [
+    private = [members for members in groups.values() if min(members).split(".")[2] in PRIVATE]
+    assert sorted(private, key=min) == [
         {key for key in units if key.startswith(f"{account}.") and key.split(".")[2] in PRIVATE}
         for account in ("T.binance", "T.kucoin", "U.binance", "U.kucoin")
     ]
-    assert len(groups) == 4 * (4 + 1)
+    public = [members for members in groups.values() if members not in private]
+    assert all({key[0] for key in members} == {"T", "U"} for members in public)
+    assert all(len({key[1:] for key in members}) == 1 for members in public)
+    assert len(public) == 2 * 2 * 2
 
 
 class StreamReader:

@@ -24,6 +24,7 @@ from millrace_core.market import (
     Trade,
     TradesDelta,
     TradesSnapshot,
+    ticker_after,
 )
 from millrace_core.names import Action
 from millrace_core.orders import Order, OrdersDelta, OrdersSnapshot
@@ -193,9 +194,9 @@ class TickerState(_Flawless):
         return as_of
 
     def apply(self, data: msgspec.Raw) -> Ticker:
-        """Update the changed fields."""
+        """Update the changed fields, and remove those that have no value any more."""
         delta = _decode(_FIELDS, data)
-        self.ticker.update(delta)
+        self.ticker = ticker_after(self.ticker, delta)
         return delta
 
 

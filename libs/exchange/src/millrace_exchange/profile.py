@@ -192,6 +192,8 @@ class RateLimit:
     """Header of every answer that says how much the exchange has counted in the current window."""
     remaining_header: str | None = None
     """The same for what is left."""
+    limit_header: str | None = None
+    """The same for the limit itself. A number that is not `weight` shows that the answer speaks of another limit."""
     error_code: str | None = None
     """Code of a refusal that concerns this limit alone; any other refusal concerns the address."""
 

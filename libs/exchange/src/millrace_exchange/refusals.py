@@ -49,7 +49,7 @@ class Answer(NamedTuple):
         if (used := self._number(limit.used_header)) is not None:
             return used
         if (remaining := self._number(limit.remaining_header)) is not None:
-            return limit.weight - remaining
+            return limit.weight - remaining if self._number(limit.limit_header) in (None, limit.weight) else None
         return None
 
     def _number(self, header: str | None) -> int | None:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from millrace_bus import Bus
 from millrace_core.config import GathererConfig
 from millrace_gatherer.exchanges import SharedExchanges
+from millrace_gatherer.feeds import SharedFeeds, SharedMarket, SharingExchange
 from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.units import StreamUnitConfig, check_capabilities, stream_units
 from millrace_service import Agent, UnitHealthReporter
@@ -19,6 +21,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
 
     def __init__(self) -> None:
         self._exchanges = SharedExchanges()
+        self._feeds = SharedFeeds()
         self._bus: Bus | None = None
         self._checking = asyncio.Lock()
         """An exchange is imported once, however many units begin together."""
@@ -33,7 +36,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
             await asyncio.to_thread(check_capabilities, units.values())
 
     def together(self, key: str, unit_config: StreamUnitConfig) -> str:
-        """Return the same name for all private streams of an account."""
+        """Return the same name for all private streams of an account, and for a public feed of several tenants."""
         return unit_config.group
 
     async def started(self, bus: Bus) -> None:
@@ -49,5 +52,8 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         await self.check({key: unit_config})
         budget = self._bus.budget(name.tenant)
         async with self._exchanges.use(name.exchange, unit_config.credentials, budget) as exchange:
+            market = SharedMarket(self._feeds, exchange, unit_config.credentials)
+            stream = stream_of(unit_config, SharingExchange(exchange, market), self._bus, health)
+            stream.on_broken = partial(market.renew, name.action, name.symbol)
             with exchange.reporting(health.gauge):
-                await run_stream(stream_of(unit_config, exchange, self._bus, health))
+                await run_stream(stream)

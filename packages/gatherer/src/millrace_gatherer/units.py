@@ -39,11 +39,15 @@ class StreamUnitConfig:
 
     @property
     def group(self) -> str:
-        """Return the account of a private stream, the key of any other.
+        """Return the account of a private stream, the feed of any other.
 
-        The private streams of an account share a connection, a listen key and requests, so they share a process.
+        The private streams of an account share a connection, a listen key and requests, and tenants share public feeds:
+        so they share a process.
         """
-        return f"{self.name.tenant}.{self.name.exchange}" if self.name.action in _PRIVATE else self.key
+        name = self.name
+        if name.action in _PRIVATE:
+            return f"{name.tenant}.{name.exchange}"
+        return f"{name.exchange}.{name.action}.{name.symbol}"
 
 
 def stream_units(config: GathererConfig) -> dict[str, StreamUnitConfig]:

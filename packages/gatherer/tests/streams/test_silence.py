@@ -5,11 +5,11 @@ import pytest
 from millrace_gatherer.streams.silence import CONNECTING_S, MOST_S, UsualSilence
 
 
-def heard_every(interval_s: float, for_s: float, unknown_s: float | None = 30.0) -> UsualSilence:
+def messages_every(interval_s: float, for_s: float, unknown_s: float | None = 30.0) -> UsualSilence:
     """Return the silences of a stream with a message every so often."""
     silence = UsualSilence(unknown_s, now_s=0.0)
     for number in range(round(for_s / interval_s) + 1):
-        silence.heard(number * interval_s)
+        silence.received(number * interval_s)
     return silence
 
 
@@ -17,26 +17,26 @@ def heard_every(interval_s: float, for_s: float, unknown_s: float | None = 30.0)
 def test_a_busy_stream_may_be_silent_for_less_than_five_seconds(interval_s: float) -> None:
     """Whether it has a limit of its own or none."""
     for unknown_s in (None, 30.0):
-        limit_s = heard_every(interval_s, for_s=60.0, unknown_s=unknown_s).limit_s
+        limit_s = messages_every(interval_s, for_s=60.0, unknown_s=unknown_s).limit_s
         assert limit_s is not None
         assert 2 * interval_s < limit_s < 5.0
 
 
 def test_a_stream_with_rare_messages_may_be_silent_for_long() -> None:
     """One message in ten minutes is usual for it."""
-    assert heard_every(600.0, for_s=30 * 600.0).limit_s == 4 * 600.0
+    assert messages_every(600.0, for_s=30 * 600.0).limit_s == 4 * 600.0
 
 
 def test_a_burst_at_the_beginning_teaches_nothing() -> None:
     """A hundred messages in a second do not make a stream busy."""
-    assert heard_every(0.01, for_s=1.0).limit_s == 30.0
-    assert heard_every(0.01, for_s=1.0, unknown_s=None).limit_s is None
+    assert messages_every(0.01, for_s=1.0).limit_s == 30.0
+    assert messages_every(0.01, for_s=1.0, unknown_s=None).limit_s is None
 
 
 def test_a_silence_in_which_nothing_happened_makes_the_next_limit_longer() -> None:
     """A book that does not change is taken again ever more rarely, once an hour at last."""
     silence, limits_s = UsualSilence(30.0, now_s=0.0), []
-    silence.heard(0.0)
+    silence.received(0.0)
     for _ in range(6):
         limit_s = silence.limit_s
         assert limit_s is not None
@@ -47,19 +47,19 @@ def test_a_silence_in_which_nothing_happened_makes_the_next_limit_longer() -> No
 
 def test_a_quiet_hour_is_forgotten_once_the_stream_is_busy_again() -> None:
     """The longest silence of the last minutes counts, not of all times."""
-    silence = heard_every(0.1, for_s=60.0)
-    silence.heard(4_000.0)
+    silence = messages_every(0.1, for_s=60.0)
+    silence.received(4_000.0)
     for tenths in range(1, 1_300):
-        silence.heard(4_000.0 + tenths / 10)
+        silence.received(4_000.0 + tenths / 10)
     assert silence.limit_s is not None
     assert silence.limit_s < 5.0
 
 
 def test_a_new_subscription_has_time_to_begin() -> None:
     """Until its first message the limit is that of connecting, and the time without it was no silence."""
-    silence = heard_every(0.1, for_s=60.0)
+    silence = messages_every(0.1, for_s=60.0)
     silence.subscribe(500.0)
     assert silence.limit_s == CONNECTING_S
-    silence.heard(510.0)
+    silence.received(510.0)
     assert silence.limit_s is not None
     assert silence.limit_s < 5.0

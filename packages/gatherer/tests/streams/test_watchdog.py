@@ -13,7 +13,7 @@ def begin(limit_s: float) -> tuple[UsualSilence, Watchdog, "asyncio.Queue[float]
     silence = UsualSilence(limit_s, loop.time())
     watchdog = Watchdog(silence, found.put_nowait)
     watchdog.start()
-    silence.heard(loop.time())
+    silence.received(loop.time())
     return silence, watchdog, found
 
 
@@ -27,7 +27,7 @@ async def test_silence_is_reported_once_and_no_sooner_than_the_limit() -> None:
     """Each message moves the deadline on; without one it is reported once."""
     loop = asyncio.get_running_loop()
     silence, _, found = begin(0.3)
-    loop.call_later(0.1, lambda: silence.heard(loop.time()))
+    loop.call_later(0.1, lambda: silence.received(loop.time()))
     began = loop.time()
     assert await found.get() >= 0.3
     assert loop.time() - began >= 0.39
@@ -49,5 +49,5 @@ async def test_a_process_that_stood_still_reads_what_has_arrived_first() -> None
     silence, _, found = begin(0.3)
     await asyncio.sleep(0)
     time.sleep(0.8)  # noqa: ASYNC251 (the whole process stands still)
-    loop.call_later(0.05, lambda: silence.heard(loop.time()))
+    loop.call_later(0.05, lambda: silence.received(loop.time()))
     assert await found.get() < 0.5

@@ -43,6 +43,8 @@ _POOL: Final = RateLimit(
     window_ms=30_000,
     actions=_SPOT,
     remaining_header="gw-ratelimit-remaining",
+    # What ccxt asks for by itself while it follows a stream draws from other pools.
+    limit_header="gw-ratelimit-limit",
     error_code="429000",
 )
 

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, cast
 
+import msgspec
+
 from millrace_bus import Bus, Published
 from millrace_core.actions import BALANCE, StreamAction
 from millrace_core.clock import now_ns
@@ -9,6 +11,7 @@ from millrace_core.market import Balance, Balances
 from millrace_core.states import BalanceState
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
+from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -26,6 +29,7 @@ class BalanceStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._balances: Balances = {}
+        self._readable = Readable(msgspec.json.Decoder(Balance), health)
         self._messages = 0
         super().__init__(unit, exchange, bus, health)
 
@@ -61,7 +65,11 @@ class BalanceStream(Stream):
         self.live()
 
     def _take(self, balances: Balances, event: EventTimes, *, is_live: bool) -> None:
-        changed = {code: held for code, held in balances.items() if self._balances.get(code) != held}
+        changed = {
+            code: held
+            for code, held in balances.items()
+            if self._balances.get(code) != held and self._readable.accepts(held)
+        }
         if changed:
             self._balances.update(changed)
             self.publish(changed, event, is_live=is_live)

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NoReturn, cast
 
+import msgspec
+
 from millrace_bus import Bus, Published
 from millrace_core.actions import CANDLES, StreamAction
 from millrace_core.clock import now_ns
 from millrace_core.market import Candle, CandlesDelta, CandlesSnapshot
 from millrace_core.states import KEPT_CANDLES, CandlesState
 from millrace_exchange import EventTimes, Exchange
+from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -36,6 +39,7 @@ class CandlesStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._candles: dict[str, dict[int, Candle]] = {name: {} for name, _ in unit.timeframes}
+        self._readable = Readable(msgspec.json.Decoder(Candle), health)
         self._newest_streamed: dict[str, int] = {}
         """The newest candle that the stream itself brought, by timeframe."""
         super().__init__(unit, exchange, bus, health)
@@ -85,7 +89,7 @@ class CandlesStream(Stream):
 
     def _publish_changed(self, timeframe: str, candles: Sequence[Candle], event: EventTimes, *, is_live: bool) -> None:
         known = self._candles[timeframe]
-        changed = [candle for candle in candles if known.get(candle[0]) != candle]
+        changed = [candle for candle in self._readable.only(candles) if known.get(candle[0]) != candle]
         if not changed:
             return
         known.update((candle[0], candle) for candle in changed)

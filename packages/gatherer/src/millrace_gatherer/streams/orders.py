@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import ClassVar, Final, NoReturn, cast
 
+import msgspec
 import structlog
 
 from millrace_bus import Bus, Published, UnmergeableOrder
@@ -14,6 +15,7 @@ from millrace_core.states import OrdersState
 from millrace_exchange import EventTimes, Exchange, Rejected
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.order_cache import OrderCache
+from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -38,6 +40,7 @@ class OrdersStream(Stream):
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._bus = bus
         self._cache = OrderCache()
+        self._readable = Readable(msgspec.json.Decoder(Order), health)
         self._complete_until_ms: int | None = None
         """Everything up to this moment was published; None if nothing ever was."""
         self._was_interrupted = False
@@ -58,7 +61,7 @@ class OrdersStream(Stream):
         while True:
             records, event, is_live = await self._changed.get()
             try:
-                merged = [await self._merge(record) for record in records]
+                merged = [await self._merge(each) for each in records if self._readable.accepts(each.order)]
                 if changed := self._cache.take(merged):
                     self.publish(OrdersDelta(orders=changed), event, is_live=is_live)
             finally:
@@ -123,9 +126,14 @@ class OrdersStream(Stream):
         """Return the open orders, and those that ended since the last complete answer."""
         account = self.exchange.account
         orders = await account.fetch_open_orders(self.symbol)
-        if self._complete_until_ms is not None:
-            orders += await account.fetch_closed_orders(self.symbol, self._complete_until_ms - OVERLAP_MS)
-        return orders
+        if self._complete_until_ms is None:
+            return orders
+        try:
+            return orders + await account.fetch_closed_orders(self.symbol, self._complete_until_ms - OVERLAP_MS)
+        except Rejected as error:
+            # Without its history, orders that came and went unseen stay unknown; each that was open is asked for.
+            self.health.error(error)
+            return orders
 
     async def _outcome(self, order_id: str, asked_at_ms: int) -> Order | None:
         """Return what became of an order that was open and is not listed any more; None if nothing proves it."""

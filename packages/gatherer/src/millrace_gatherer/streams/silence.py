@@ -35,7 +35,7 @@ class UsualSilence:
         """Note that the stream was subscribed anew: the time without a subscription was no silence."""
         self._last_s, self._is_subscribed = now_s, False
 
-    def heard(self, now_s: float) -> None:
+    def received(self, now_s: float) -> None:
         """Note a message."""
         silent_s, self._last_s = now_s - self._last_s, now_s
         if self._is_subscribed:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
@@ -64,6 +65,8 @@ class Stream(ABC):
         """The silence for which it was taken again, until that is explained."""
         self.broken: asyncio.Future[str] | None = None
         """Resolved, with the reason, when what the exchange sends can no longer be followed."""
+        self.on_broken: Callable[[], None] = lambda: None
+        """Called when what the exchange sends can no longer be followed, before it is followed anew."""
         self.was_live = False
         """Whether it has been live since it was last followed anew; reset by the runner."""
         self.known = asyncio.Event()
@@ -90,6 +93,11 @@ class Stream(ABC):
         return self.unit.name.symbol
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its state is the exchange's, however late that arrives."""
+        return self._said[0] not in ("stale", "closed")
+
+    @property
     def silence_limit_ms(self) -> int | None:
         """Return how long it may be silent until its usual silence is known; None if silence proves nothing then."""
         return None
@@ -101,7 +109,7 @@ class Stream(ABC):
     def on_message(self) -> None:
         """Note that the exchange sent something."""
         if self.silence is not None:
-            self.silence.heard(self._clock())
+            self.silence.received(self._clock())
 
     @abstractmethod
     async def follow(self) -> None:
@@ -156,6 +164,7 @@ class Stream(ABC):
     def fail(self, reason: str) -> None:
         """Stop following for now; the runner starts the stream again."""
         if self.broken is not None and not self.broken.done():
+            self.on_broken()
             self.broken.set_result(reason)
 
     def fail_silent(self, silent_s: float) -> None:

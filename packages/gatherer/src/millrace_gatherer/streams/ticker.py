@@ -1,4 +1,4 @@
-"""Tickers: the fields that changed."""
+"""Tickers: the fields that changed, or that have no value any more."""
 
 from typing import Any, ClassVar
 
@@ -6,6 +6,7 @@ from millrace_bus import Bus
 from millrace_core.actions import TICKER, StreamAction
 from millrace_core.market import Ticker
 from millrace_exchange import EventTimes, Exchange
+from millrace_gatherer.streams.readable import fields_with_value
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -34,9 +35,12 @@ class TickerStream(Stream):
         return {**self._ticker, "asOf": as_of}
 
     def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
-        """Publish the fields that changed."""
+        """Publish the fields that changed, and null for those that have no value any more."""
         self.on_message()
-        changed = {name: value for name, value in ticker.items() if self._ticker.get(name) != value}
-        self._ticker.update(changed)
-        self.publish(changed, event)
+        present = fields_with_value(ticker)
+        changed = {name: value for name, value in present.items() if self._ticker.get(name) != value}
+        # A bid that ran out would stay for ever.
+        gone: Ticker = dict.fromkeys(self._ticker.keys() - present.keys())
+        self._ticker = present
+        self.publish({**changed, **gone}, event)
         self.live()

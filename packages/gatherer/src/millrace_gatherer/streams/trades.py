@@ -4,6 +4,7 @@ import asyncio
 from abc import abstractmethod
 from typing import ClassVar, Final, NoReturn, cast
 
+import msgspec
 import structlog
 
 from millrace_bus import Bus, Published
@@ -14,6 +15,7 @@ from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
 from millrace_gatherer.streams.following import question_pauses_s
+from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnitConfig
@@ -43,6 +45,7 @@ class TradesStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
+        self._readable = Readable(msgspec.json.Decoder(Trade), health)
         self._held: list[Trade] = []
         self._filling = True
         self._is_subscribed = False
@@ -91,6 +94,7 @@ class TradesStream(Stream):
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a gap."""
         self.on_message()
+        trades = self._readable.only(trades)
         if self._filling or not self._is_subscribed:
             # Nothing else tells that the subscription stands: what came before its first message is asked for.
             self._filling = self._is_subscribed = True
@@ -150,7 +154,7 @@ class TradesStream(Stream):
         fruitless, fresh = 0, list[Trade]()
         while fruitless < MAX_FRUITLESS:
             resumed, last = self._resumed, self._sequence.last
-            asked = await self.ask(last)
+            asked = self._readable.only(await self.ask(last))
             if resumed != self._resumed or self._begins_anew(asked):
                 # What was asked for is not what is missing now.
                 continue
@@ -228,7 +232,7 @@ class MyTradesStream(TradesStream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._asked_at_ms = self._complete_until_ms = 0
-        self._is_told = False
+        self._is_reported = False
         super().__init__(unit, exchange, bus, health)
 
     def resume(self, published: Published) -> None:
@@ -252,14 +256,14 @@ class MyTradesStream(TradesStream):
         if after is None:
             return await self.exchange.account.fetch_my_trades(self.symbol)
         since_ms = self._complete_until_ms or (after.timestamp or 0) - OVERLAP_MS
-        self._tell_reach(since_ms)
+        self._report_reach(since_ms)
         return await self.exchange.account.fetch_my_trades(self.symbol, since_ms)
 
-    def _tell_reach(self, since_ms: int) -> None:
+    def _report_reach(self, since_ms: int) -> None:
         """Report once that trades may be lost which were made longer ago than the exchange answers for."""
         reach_ms = self.exchange.profile.history.own_trades.reach_ms
-        if reach_ms is not None and since_ms < self._asked_at_ms - reach_ms and not self._is_told:
-            self._is_told = True
+        if reach_ms is not None and since_ms < self._asked_at_ms - reach_ms and not self._is_reported:
+            self._is_reported = True
             self.health.count("lost")
             self.health.error(BEYOND_REACH)
             log.error(BEYOND_REACH, since_ms=since_ms)

@@ -1,0 +1,169 @@
+"""Public feeds that several tenants ask for: one subscription at the exchange, whose messages each of them takes.
+
+The subscription is made with the connection of the tenant that asked first. When that tenant leaves, or one of the
+streams finds the feed broken, the others follow anew. Private data is never shared.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, Final
+
+from millrace_core.actions import CANDLES, ORDER_BOOK, TICKER, TRADES
+from millrace_core.clock import now_ns
+from millrace_core.config.common import Credentials
+from millrace_core.market import BookSnapshot
+from millrace_core.names import ExchangeId
+from millrace_exchange import EventTimes, Exchange, MarketFeed, Retryable
+from millrace_gatherer.fanout import Fanout
+
+RENEWED: Final = "the shared subscription is made anew"
+_SECRETS: Final = {"api_key", "secret", "password", "uid"}
+
+Subscribe = Callable[[Fanout], Awaitable[None]]
+
+
+class _Feed:
+    """One subscription."""
+
+    def __init__(self, owner: object, subscribe: Subscribe, former: "_Feed | None") -> None:
+        self.owner = owner
+        self.fanout = Fanout()
+        self.is_over = False
+        self.task = asyncio.create_task(self._run(subscribe, former))
+
+    async def _run(self, subscribe: Subscribe, former: "_Feed | None") -> None:
+        if former is not None:
+            # Its end would end the new subscription too.
+            await asyncio.wait({former.task})
+        try:
+            await subscribe(self.fanout)
+        finally:
+            self.is_over = True
+
+    def end(self) -> None:
+        """End the subscription; those that follow it have to follow anew."""
+        if self.is_over:
+            # A second cancellation would interrupt the first one's unsubscribing.
+            return
+        self.is_over = True
+        self.fanout.listeners.clear()
+        self.task.cancel()
+
+    async def ended(self) -> None:
+        """Wait until the subscription has ended, for whatever reason."""
+        await asyncio.wait({self.task})
+        if not self.task.cancelled():
+            # What went wrong is everybody's to report who followed it.
+            self.task.exception()
+
+    async def broke(self, exchange: ExchangeId, action: str) -> None:
+        """Wait until the subscription ends, and raise why."""
+        await asyncio.wait({self.task})
+        if self.task.cancelled():
+            raise Retryable(RENEWED, exchange=exchange, action=action, kind="Renewed")
+        self.task.result()
+
+
+class SharedFeeds:
+    """The public feeds of one process."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[Hashable, _Feed] = {}
+
+    async def follow(
+        self, key: Hashable, market: "SharedMarket", listener: Any, subscribe: Subscribe, action: str
+    ) -> None:
+        """Take a feed's messages until cancelled.
+
+        Raises:
+            ExchangeError: the subscription broke, or is made anew for another one who takes it.
+        """
+        feed = self._feeds.get(key)
+        if feed is None or feed.is_over:
+            feed = self._feeds[key] = _Feed(market, subscribe, feed)
+        _begin(action, listener, feed.fanout.listeners)
+        feed.fanout.listeners.append(listener)
+        try:
+            await feed.broke(market.exchange, action)
+        finally:
+            await self._leave(key, feed, market, listener)
+
+    def renew(self, keys: Callable[[Hashable], bool]) -> None:
+        """End the subscriptions of some keys."""
+        for key in [key for key in self._feeds if keys(key)]:
+            self._feeds[key].end()
+
+    async def _leave(self, key: Hashable, feed: _Feed, market: "SharedMarket", listener: Any) -> None:
+        if listener in feed.fanout.listeners:
+            feed.fanout.listeners.remove(listener)
+        if feed.owner is market or not feed.fanout.listeners:
+            feed.end()
+            # Only then may the owner's connection be closed.
+            await feed.ended()
+            if self._feeds.get(key) is feed:
+                del self._feeds[key]
+
+
+class SharedMarket:
+    """The port `MarketFeed` of one unit: its streams are shared, its questions are its account's own."""
+
+    def __init__(self, feeds: SharedFeeds, exchange: Exchange, credentials: Credentials) -> None:
+        self.exchange = exchange.id
+        self._feeds = feeds
+        self._market: MarketFeed = exchange.market
+        self._connection = f"{exchange.id} {credentials.model_dump_json(exclude=_SECRETS)}"
+        self.fetch_order_book = self._market.fetch_order_book
+        self.fetch_trades = self._market.fetch_trades
+        self.fetch_candles = self._market.fetch_candles
+
+    async def order_book(self, symbol: str, listener: Any, limit: int | None = None) -> None:
+        """Stream a symbol's order book: first the whole book, then every change."""
+        await self._follow(
+            ORDER_BOOK.name, symbol, limit, listener, lambda fanout: self._market.order_book(symbol, fanout, limit)
+        )
+
+    async def trades(self, symbol: str, listener: Any) -> None:
+        """Stream every public trade in a symbol."""
+        await self._follow(TRADES.name, symbol, None, listener, lambda fanout: self._market.trades(symbol, fanout))
+
+    async def ticker(self, symbol: str, listener: Any) -> None:
+        """Stream a symbol's ticker."""
+        await self._follow(TICKER.name, symbol, None, listener, lambda fanout: self._market.ticker(symbol, fanout))
+
+    async def candles(self, symbol: str, timeframe: str, listener: Any) -> None:
+        """Stream a symbol's candles of one timeframe."""
+        await self._follow(
+            CANDLES.name, symbol, timeframe, listener, lambda fanout: self._market.candles(symbol, timeframe, fanout)
+        )
+
+    def renew(self, action: str, symbol: str | None) -> None:
+        """Have a feed subscribed anew, for all who take it: what it brings cannot be followed."""
+        concerned = (self._connection, action, symbol)
+        self._feeds.renew(lambda key: isinstance(key, tuple) and key[:3] == concerned)
+
+    async def _follow(self, action: str, symbol: str, variant: object, listener: Any, subscribe: Subscribe) -> None:
+        key = (self._connection, action, symbol, variant)
+        await self._feeds.follow(key, self, listener, subscribe, action)
+
+
+class SharingExchange:
+    """An exchange whose public feeds are shared."""
+
+    def __init__(self, exchange: Exchange, market: SharedMarket) -> None:
+        self.id, self.profile, self.market = exchange.id, exchange.profile, market
+        self.account, self.execution, self.rules = exchange.account, exchange.execution, exchange.rules
+        self.prepare, self.reporting, self.close = exchange.prepare, exchange.reporting, exchange.close
+
+
+def _begin(action: str, listener: Any, others: Sequence[Any]) -> None:
+    """Tell a listener that comes later what the others know; what has no whole state is asked for by the listener."""
+    whole = next((other for other in others if getattr(other, "is_whole", False)), None)
+    if whole is None:
+        return
+    event = EventTimes(None, now_ns())
+    if action == ORDER_BOOK.name:
+        book: BookSnapshot = whole.take_snapshot("")
+        listener.book_reset(book.bids, book.asks, book.nonce, event)
+    elif action == TICKER.name:
+        ticker: dict[str, Any] = whole.take_snapshot("")
+        listener.ticker_changed({name: value for name, value in ticker.items() if name != "asOf"}, event)

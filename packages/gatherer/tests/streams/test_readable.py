@@ -1,0 +1,141 @@
+"""What the exchange sends and readers could not read stays out; what has no value any more is said to have none."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+import pytest
+
+from millrace_bus import Bus, Follower, Update
+from millrace_core.clock import now_ms, now_ns
+from millrace_core.config.common import Credentials
+from millrace_core.market import Trade
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_exchange import EventTimes, Exchange
+from millrace_exchange.profile import ExchangeProfile
+from millrace_gatherer.streams import run_stream, stream_of
+from millrace_gatherer.units import StreamUnitConfig
+from millrace_service import UnitHealthReporter
+from millrace_service.health import ErrorLog
+
+SYMBOL = Symbol("A/B")
+MINUTE_MS = 60_000
+
+
+def trade(trade_id: str, **wrong: Any) -> Trade:
+    """Return a trade, some of its fields not as declared."""
+    fields = {"id": trade_id, "timestamp": now_ms(), "symbol": SYMBOL, "side": "buy", "price": 1.0, "amount": 1.0}
+    return Trade(**{**fields, **wrong})
+
+
+class Market:
+    """A market that sends what a test wants, and has nothing in its past."""
+
+    def __init__(self) -> None:
+        self.market = self
+        self.profile = ExchangeProfile(exchange=ExchangeId("x"))
+        self.listener: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def _listen(self, *arguments: Any) -> None:
+        self.listener.set_result(arguments[-1])
+        await asyncio.Event().wait()
+
+    trades = ticker = candles = _listen
+
+    async def fetch_trades(self, *_: Any) -> list[Trade]:
+        """Return none."""
+        return []
+
+    async def fetch_candles(self, *_: Any) -> list[Any]:
+        """Return none."""
+        return []
+
+
+class Running:
+    """A stream of that market, and its reader."""
+
+    def __init__(self, bus: Bus, action: str) -> None:
+        self.market = Market()
+        self.health = UnitHealthReporter("unit", changed=lambda: None, errors=ErrorLog())
+        name = StreamName(Tenant("T"), ExchangeId("x"), Action(action), SYMBOL)
+        unit = StreamUnitConfig(
+            name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1, timeframes=(("1m", 10),)
+        )
+        self._arrived = asyncio.Event()
+        self.follower: Follower = bus.follow(name, self._take)
+        self.stream = stream_of(unit, cast(Exchange, self.market), bus, self.health)
+        self.task = asyncio.create_task(run_stream(self.stream))
+
+    async def listener(self) -> Any:
+        """Return the stream once it listens and knows what was published before."""
+        await self.stream.known.wait()
+        return await self.market.listener
+
+    def _take(self, _: Update) -> None:
+        self._arrived.set()
+
+    async def until(self, holds: Callable[[Any], Any]) -> None:
+        """Wait until the reader's state makes it true."""
+        async with asyncio.timeout(10):
+            while not (self.follower.trusted and holds(self.follower.state)):
+                self._arrived.clear()
+                await self._arrived.wait()
+
+
+@pytest.fixture
+async def run(bus: Bus) -> AsyncIterator[Callable[[str], Running]]:
+    """Runs a stream of an action until the test ends."""
+    running: list[Running] = []
+
+    def run(action: str) -> Running:
+        running.append(Running(bus, action))
+        return running[-1]
+
+    yield run
+    for each in running:
+        each.task.cancel()
+        await asyncio.wait({each.task})
+        await each.follower.close()
+
+
+def event() -> EventTimes:
+    """Return the times of a message."""
+    return EventTimes(None, now_ns())
+
+
+async def test_trades_that_cannot_be_read_shut_nobody_out(run: Any) -> None:
+    """A price that is null, infinite or a text: the trades around it arrive, and it is counted."""
+    stream = run("watchTrades")
+    listener = await stream.listener()
+    wrong = [trade("2", price=None), trade("3", amount=math.nan), trade("4", price="1.0"), trade("5", timestamp="now")]
+    listener.traded([trade("1"), *wrong, trade("6")], event())
+    await stream.until(lambda state: [each.id for each in state.trades] == ["1", "6"])
+    assert stream.health.report().counters["unreadable"] == 4
+
+
+async def test_candles_that_cannot_be_read_shut_nobody_out(run: Any) -> None:
+    """One with nulls, and one that is cut short."""
+    stream = run("watchOHLCV")
+    listener = await stream.listener()
+    rows = [
+        (0, 1.0, 1.0, 1.0, 1.0, 1.0),
+        (MINUTE_MS, 1.0, None, 1.0, 1.0, 1.0),
+        (2 * MINUTE_MS, 1.0),
+        (3 * MINUTE_MS, 2.0, 2.0, 2.0, 2.0, 2.0),
+    ]
+    listener.candles_changed(rows, event())
+    await stream.until(lambda state: list(state.timeframes.get("1m", {})) == [0, 3 * MINUTE_MS])
+    assert stream.health.report().counters["unreadable"] == 2
+
+
+async def test_a_bid_that_ran_out_is_gone(run: Any) -> None:
+    """A field without a value is removed, and comes back with the next one."""
+    stream = run("watchTicker")
+    listener = await stream.market.listener
+    listener.ticker_changed({"symbol": SYMBOL, "bid": 1.0, "ask": 2.0}, event())
+    await stream.until(lambda state: state.ticker == {"symbol": SYMBOL, "bid": 1.0, "ask": 2.0})
+    listener.ticker_changed({"symbol": SYMBOL, "ask": 3.0, "last": math.nan}, event())
+    await stream.until(lambda state: state.ticker == {"symbol": SYMBOL, "ask": 3.0})
+    listener.ticker_changed({"symbol": SYMBOL, "bid": 1.0, "ask": 3.0}, event())
+    await stream.until(lambda state: state.ticker == {"symbol": SYMBOL, "bid": 1.0, "ask": 3.0})
