@@ -64,6 +64,7 @@ class Market:
         # The side that is eaten into goes on as far away as it did.
         self._amounts[met].setdefault(self._middle + step * self._levels, self.random.randint(1, 900))
         self._amounts[left][self._middle - step] = self.random.randint(1, 900)
+        self._amounts[left].pop(self._middle - 4 * step * self._levels, None)
 
     def _change_level(self) -> None:
         side: Side = self.random.choice(("bids", "asks"))

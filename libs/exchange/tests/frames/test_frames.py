@@ -73,6 +73,15 @@ class ComparingReader:
         self.is_live = False
         self._broken.set()
 
+    async def restart(self) -> None:
+        """Stop following the book and follow it again."""
+        before = self.restarts
+        self._broken.set()
+        async with asyncio.timeout(20):
+            while self.restarts == before:
+                self._changed.clear()
+                await self._changed.wait()
+
     async def follow(self, exchange: Exchange) -> None:
         """Follow the book, again after each failure, until cancelled."""
         while True:
@@ -89,6 +98,7 @@ class ComparingReader:
             if not following.cancelled() and not isinstance(error := following.exception(), ExchangeError):
                 raise error or AssertionError("a stream never returns")
             self.restarts += 1
+            self._changed.set()
 
     async def reached(self) -> None:
         """Wait until the book is the exchange's own, of now."""
@@ -193,6 +203,18 @@ async def test_no_wrong_book_is_shown_whatever_happens_to_frames(dialect: type[D
     assert player.injected > FRAMES // 200
     assert reader.compared > FRAMES // 4
     assert reader.wrong == []
+
+
+@EVERY_DIALECT
+async def test_a_book_that_is_followed_again_is_whole_again(dialect: type[Dialect]) -> None:
+    """Without a fault of the connection too: over the same one, or over another where no subscription can be ended."""
+    async with playing(dialect(), Market(seed=7)) as player, reading(player) as reader:
+        for _ in range(3):
+            await play(player, reader, NO_FAULTS, 20)
+            await reader.restart()
+        await play(player, reader, NO_FAULTS, 20)
+        assert len([known for known in player.connections if known.topics]) == 1
+    assert (reader.wrong, reader.restarts) == ([], 3)
 
 
 @pytest.mark.parametrize("trend", [0.0, 1.0], ids=["falls", "rises"])
