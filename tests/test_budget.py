@@ -84,8 +84,8 @@ async def loads_of(process: asyncio.subprocess.Process) -> list[Load]:
 async def test_no_limit_is_broken_and_no_cancel_waits(simulator: Server, tmp_path: Path) -> None:
     """Two processes with three tenants each ask for all the history there is, and Redis is away in between.
 
-    The exchange refuses nothing, every order is placed and canceled at once, in the outage too, and no tenant gets all of
-    the history.
+    The exchange refuses nothing, every order is placed and canceled at once, in the outage too, and no tenant gets all
+    of the history.
     """
     limits = simulator.exchange.limits = CountingLimits(
         simulator.exchange.limits.rules, simulator.exchange.now_ms, enforced=True

@@ -15,7 +15,8 @@ exchange's id. An exchange without a profile works with the safe default.
 **To support an exchange natively** (without ccxt): write a folder beside `ccxt/` with classes that implement `Exchange`
 and its four ports (`OrderQueries` is a part of two), choose it in `opening.py`, and inherit the contract tests
 (`libs/exchange/tests/contracts`) in a test that runs them against it. An adapter reads its exchange's profile where it
-needs a fact, and raises the four errors by evidence only.
+needs a fact, and raises the four errors by evidence only. It sends nothing, and opens no socket, that has not passed
+its `RequestGate`, and hands every answer to it.
 """
 
 from millrace_exchange.errors import (
