@@ -19,8 +19,8 @@ class Line:
         """Status and headers of the answer to every attempt to open a socket; None opens it."""
         self.attempts = self.sockets = 0
         """How many sockets were asked for, and opened."""
-        self.requests: list[str] = []
-        """The path of every request that was passed on, but for sockets."""
+        self.replace: Callable[[str, bytes], bytes] = lambda path, body: body
+        """What becomes of the body of an answer to a request that is no socket."""
         self.sent: list[str] = []
         """Everything that was sent over sockets."""
         self.open: list[web.WebSocketResponse] = []
@@ -46,10 +46,10 @@ class Line:
             if self.refusal is not None:
                 return web.Response(status=self.refusal[0], headers=self.refusal[1])
             return await self._relay(request)
-        self.requests.append(request.path)
         async with aiohttp.ClientSession(self._target) as session, session.get(request.rel_url) as response:
             content_type = response.headers["Content-Type"].split(";")[0]
-            return web.Response(status=response.status, body=await response.read(), content_type=content_type)
+            body = self.replace(request.path_qs, await response.read())
+            return web.Response(status=response.status, body=body, content_type=content_type)
 
     async def _relay(self, request: web.Request) -> web.WebSocketResponse:
         ours = web.WebSocketResponse(compress=False)

@@ -106,6 +106,24 @@ async def test_the_end_of_the_old_connection_breaks_it_while_the_new_one_does_no
     assert isinstance(await moving.subscription.broken, Retryable)
 
 
+async def test_the_end_of_both_connections_in_one_turn_breaks_it(moving: Moving) -> None:
+    """Nothing would ever come again."""
+    moving.new_brings(3)
+    moving.subscription.lost(moving.old, ConnectionError("gone"))
+    moving.subscription.lost(moving.new, ConnectionError("gone as well"))
+    async with asyncio.timeout(1):
+        assert str(await moving.subscription.broken) == "gone as well"
+
+
+async def test_what_comes_while_it_moves_comes_after_what_was_held(moving: Moving) -> None:
+    """The order stays, although what was held is passed on a turn later."""
+    moving.new_brings(3)
+    moving.subscription.lost(moving.old, ConnectionError("gone"))
+    moving.new_brings(4)
+    await asyncio.sleep(0)
+    assert moving.taken == [1, 2, 3, 4]
+
+
 async def test_events_of_one_turn_are_one_batch() -> None:
     """They are taken in order, before what the next turn brings."""
     batches: list[list[int]] = []

@@ -58,14 +58,16 @@ class Subscription:
         self._failure = failure
         self._last: Event | None = None
         self._held: list[tuple[Event, int]] = []
+        self._is_moving = False
+        """Whether what was held is still to be passed on, before what the source brings."""
 
-    def received(self, source: Carrier, event: Event, received_ns: int) -> None:
+    def received(self, carrier: Carrier, event: Event, received_ns: int) -> None:
         """Take an event from a connection."""
-        if source is self.source:
+        if carrier is self.source and not self._is_moving:
             self._pass_on(event, received_ns)
-        elif source is self.successor:
+        elif carrier is self.source or carrier is self.successor:
             self._held.append((event, received_ns))
-        if self._held and self._last is not None and self._last.position >= self._held[0][0].position:
+        if self.successor is not None and self._has_reached_held():
             self.caught_up.set()
 
     def move_to(self, successor: Carrier) -> None:
@@ -80,8 +82,11 @@ class Subscription:
         self.caught_up.set()
 
     def move(self) -> None:
-        """Continue with the other connection, from the next turn of the event loop on."""
-        asyncio.get_running_loop().call_soon(self._move)
+        """Continue with the other connection, if there is one; what was held is passed on in the next turn."""
+        if self.successor is not None:
+            self.source, self.successor = self.successor, None
+            self._is_moving = True
+            asyncio.get_running_loop().call_soon(self._pass_on_held)
 
     def lost(self, carrier: Carrier, error: Exception) -> None:
         """Learn that a connection ended: continue with the other one where the exchange sends the stream over it."""
@@ -123,11 +128,14 @@ class Subscription:
             task.cancel()
             await asyncio.wait({task})
 
-    def _move(self) -> None:
-        """Pass on those of the other connection's events that have not come yet."""
-        if self.successor is None:
-            return
-        self.source, self.successor = self.successor, None
+    def _has_reached_held(self) -> bool:
+        if not self._held or self._last is None:
+            return False
+        return bool(self._last.position >= self._held[0][0].position)
+
+    def _pass_on_held(self) -> None:
+        """Pass on those of the held events that have not come yet."""
+        self._is_moving = False
         held, self._held = self._held, []
         for event, received_ns in held:
             if self._last is None or event.position > self._last.position:
