@@ -16,8 +16,8 @@ exchange's id. An exchange without a profile works with the safe default.
 messages, its `Dialect` and a class that implements `MarketFeed`; name the feed in `native/exchange.py` and in the
 exchange's profile (`native_feed`); and inherit the contract tests (`libs/exchange/tests/contracts`) in a test that runs
 them against it. The other ports stay with ccxt. An adapter reads its exchange's profile where it needs a fact, and
-raises the four errors by evidence only. It sends nothing, and opens no socket, that has not passed its `RequestGate`, and
-hands every answer to it.
+raises the four errors by evidence only. It sends nothing, and opens no socket, that has not passed its
+`RequestGate`, and hands every answer to it.
 """
 
 from millrace_exchange.errors import (

@@ -230,7 +230,7 @@ async def test_every_public_topic_is_published(stand: Stand) -> None:
     assert seen >= set(topics.items())
 
 
-async def test_an_order_that_takes_and_rests_is_told_step_by_step(stand: Stand) -> None:
+async def test_an_order_that_takes_and_rests_is_reported_step_by_step(stand: Stand) -> None:
     """Received, each match, and open once it rests; the older topic has all but the first."""
     client = await stand.connect(private=True)
     await client.subscribe("/spotMarket/tradeOrdersV2", "/spotMarket/tradeOrders")
