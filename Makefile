@@ -6,6 +6,9 @@ MEMBERS := $(wildcard libs/*/pyproject.toml packages/*/pyproject.toml)
 CODE := libs packages tests benchmarks examples tools
 ARGS ?=
 
+# The tests start services hundreds of times: each module is compiled once.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types contracts check bench lock clean
 
