@@ -69,10 +69,10 @@ class _Model:
             self.orders.append((order, left))
 
     def levels(self, side: Side) -> dict[int, int]:
-        """What rests on a side, by price."""
+        """What rests on a side and is shown, by price."""
         totals: dict[int, int] = {}
         for order, left in self.orders:
-            if order.side is side and order.price is not None:
+            if order.side is side and order.price is not None and not order.hidden:
                 totals[order.price] = totals.get(order.price, 0) + left
         return totals
 
@@ -95,6 +95,7 @@ def _immediate(draw: st.DrawFn, order_id: int) -> NewOrder:
         time_in_force=in_force,
         owner=draw(owners),
         self_trade_prevention=draw(modes),
+        hidden=draw(st.booleans()),
     )
 
 
@@ -114,6 +115,7 @@ def _waiting(draw: st.DrawFn, order_id: int) -> NewOrder:
         trigger_price=draw(prices),
         owner=draw(owners),
         self_trade_prevention=draw(modes),
+        hidden=draw(st.booleans()),
     )
 
 

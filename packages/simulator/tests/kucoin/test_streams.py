@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace
 
-from millrace_matching import OrderType, Side
+from millrace_matching import OrderType, SelfTradePrevention, Side, TimeInForce
 from millrace_simulator.config import Limits, default_config
 from millrace_simulator.kucoin.exchange import Exchange
 from millrace_simulator.kucoin.ids import order_id_text
@@ -296,3 +297,63 @@ async def test_balances_follow_orders_and_deposits(stand: Stand) -> None:
     assert (held["hold"], held["relationContext"]) == ("10.01", {"symbol": SYMBOL, "orderId": order_id})
     assert (freed["relationEvent"], freed["holdChange"], freed["hold"]) == ("trade.setted", "-10.01", "0")
     assert (deposited["currency"], deposited["availableChange"], deposited["relationContext"]) == ("KCS", "5", {})
+
+
+def act_at_random(stand: Stand, rng: Random) -> None:
+    """Place or cancel an order of any kind, or let the market move."""
+    account, last = stand.account, stand.kcs.scale.price(stand.kcs.last_price)
+    side = rng.choice(list(Side))
+    price = str(last + rng.randint(-20, 20) * stand.kcs.scale.tick)
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"type": OrderType.LIMIT_MAKER},
+        {"time_in_force": TimeInForce.IOC},
+        {"hidden": True},
+        {"lifetime_s": 1},
+        {"self_trade_prevention": SelfTradePrevention.EXPIRE_BOTH},
+        {"type": OrderType.MARKET, "price": None},
+    ]
+    match rng.randrange(4):
+        case 0:
+            stand.pass_time(20)
+        case 1 if orders := stand.venue.open_orders(account):
+            stand.venue.cancel(account, SYMBOL, OrderRef(rng.choice(orders).order_id))
+        case _:
+            stand.place(**{"side": side, "quantity": str(rng.randint(1, 80)), "price": price, **rng.choice(kinds)})
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_the_account_that_its_streams_add_up_to_is_the_exchanges(stand: Stand, seed: int) -> None:
+    """Whatever orders do: each begins once and ends at most once, its fills add up, and balances are the last ones."""
+    client = await stand.connect(private=True)
+    await client.subscribe("/spotMarket/tradeOrdersV2", "/account/balance")
+    rng = Random(seed)
+    messages: list[dict[str, Any]] = []
+    for _ in range(15):
+        for _ in range(10):
+            act_at_random(stand, rng)
+        messages += await client.messages()
+    stand.pass_time(10)
+    messages += await client.messages()
+    stories: dict[str, list[dict[str, Any]]] = {}
+    for message in messages:
+        if message["subject"] == "orderChange":
+            stories.setdefault(message["data"]["orderId"], []).append(message["data"])
+    orders = {order_id_text(SYMBOL, o.order_id): o for o in stand.venue.all_orders(stand.account, SYMBOL, limit=10**6)}
+    assert stories.keys() == orders.keys()
+    for order_id, story in stories.items():
+        order, last = orders[order_id], story[-1]
+        kinds = [event["type"] for event in story]
+        assert (kinds[0], kinds.count("received"), kinds.count("open") <= 1) == ("received", 1, True)
+        assert (last["status"] == "done") is not order.status.is_open
+        assert [event["status"] for event in story].count("done") == (not order.status.is_open)
+        matched = sum(Decimal(event["matchSize"]) for event in story if event["type"] == "match")
+        assert matched == Decimal(last["filledSize"]) == order.filled
+        if order.status.is_open:
+            assert ("open" in kinds, Decimal(last["remainSize"])) == (True, order.remaining)
+        else:
+            assert Decimal(last["canceledSize"]) == order.quantity - order.filled
+    balances = {m["data"]["currency"]: m["data"] for m in messages if m["subject"] == "account.balance"}
+    for asset, shown in balances.items():
+        balance = stand.account.balance(asset)
+        assert (Decimal(shown["available"]), Decimal(shown["hold"])) == (balance.free, balance.locked)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from millrace_simulator.kucoin import errors
 from millrace_simulator.kucoin.errors import KucoinError
 from millrace_simulator.venue import VenueError
@@ -44,12 +41,3 @@ def rejection(refusal: VenueError) -> KucoinError:
     if isinstance(refusal, NoLiquidity):
         return KucoinError("300000", "The order book has no order on the other side.")
     return KucoinError("300000", str(refusal))
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Translate the venue's rejections inside the context to KuCoin's errors."""
-    try:
-        yield
-    except VenueError as refusal:
-        raise rejection(refusal) from refusal

@@ -24,6 +24,8 @@ from millrace_simulator.kucoin.operations import (
     symbols,
     tickers,
 )
+from millrace_simulator.kucoin.rejections import rejection
+from millrace_simulator.venue import VenueError
 
 ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v1/timestamp"): market.TIMESTAMP,
@@ -123,6 +125,8 @@ def _answer(exchange: Exchange, operation: Operation, request: web.Request, body
         data = _perform(exchange, operation, request, body, headers)
     except KucoinError as refusal:
         return _refusal(refusal, headers)
+    except VenueError as refusal:
+        return _refusal(rejection(refusal), headers)
     return _json({"code": "200000", "data": data}, HTTPStatus.OK, headers)
 
 

@@ -79,6 +79,8 @@ def classic_order(order: Order, quote: str) -> dict[str, Any]:
     stopped = order.stop_price is not None
     return {
         **_common(order, quote),
+        "funds": number_text(order.quote_quantity),
+        "stp": PREVENTION_NAMES.get(order.self_trade_prevention, ""),
         "stop": stop_direction(order) if stopped else "",
         "stopTriggered": stopped and order.is_working,
         "stopPrice": number_text(order.stop_price or ZERO),

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from millrace_simulator.kucoin import errors
+from millrace_simulator.kucoin.errors import KucoinError
 from millrace_simulator.kucoin.exchange import Exchange
 from millrace_simulator.kucoin.ids import order_id_text
 from millrace_simulator.kucoin.operations import forms
 from millrace_simulator.kucoin.operations.naming import named_order
 from millrace_simulator.kucoin.parameters import Parameters
 from millrace_simulator.venue import Account, Order, OrderRef, OwnTrade
+from millrace_simulator.venue.errors import UnknownOrder
 
 WEEK_MS = 7 * 86_400_000
 ALL = 10**9
@@ -60,27 +62,43 @@ def done_orders(exchange: Exchange, account: Account, parameters: Parameters) ->
 def fills(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
     """Return the fills of the order that `orderId` names, else those within the window, the latest first.
 
+    Of an order that there is not, there are none.
+
     `id` is the number by which pages of one symbol go on.
     """
-    if parameters.text("orderId") is not None:
+    found = _fills_of_order if parameters.text("orderId") is not None else _fills_in_window
+    trades = found(exchange, account, parameters)
+    side, kind = parameters.text("side"), parameters.text("type")
+    latest = sorted(trades, key=lambda trade: (trade.time_us, trade.trade_id), reverse=True)
+    shown = (_show_fill(exchange, account, trade) for trade in latest)
+    return [fill for fill in shown if side in (None, fill["side"]) and kind in (None, fill["type"])]
+
+
+def _fills_of_order(exchange: Exchange, account: Account, parameters: Parameters) -> list[OwnTrade]:
+    try:
         order = named_order(exchange, account, parameters)
-        found = exchange.venue.own_trades(account, order.symbol, order_id=order.order_id, limit=ALL)
-    else:
-        start_us, end_us = read_window(exchange, parameters)
-        found = tuple(
-            trade
-            for each in exchange.instruments(parameters)
-            for trade in exchange.venue.own_trades(account, each.symbol, start_us=start_us, end_us=end_us, limit=ALL)
-        )
-    fits = _filter(parameters)
-    latest = sorted(found, key=lambda trade: (trade.time_us, trade.trade_id), reverse=True)
-    orders = ((trade, exchange.venue.order(account, trade.symbol, OrderRef(trade.order_id))) for trade in latest)
-    return [_show_fill(exchange, trade, order) for trade, order in orders if fits(order)]
+    except KucoinError:
+        return []
+    return list(exchange.venue.own_trades(account, order.symbol, order_id=order.order_id, limit=ALL))
 
 
-def _show_fill(exchange: Exchange, trade: OwnTrade, order: Order) -> dict[str, Any]:
+def _fills_in_window(exchange: Exchange, account: Account, parameters: Parameters) -> list[OwnTrade]:
+    start_us, end_us = read_window(exchange, parameters)
+    return [
+        trade
+        for each in exchange.instruments(parameters)
+        for trade in exchange.venue.own_trades(account, each.symbol, start_us=start_us, end_us=end_us, limit=ALL)
+    ]
+
+
+def _show_fill(exchange: Exchange, account: Account, trade: OwnTrade) -> dict[str, Any]:
+    try:
+        kind = forms.kind(exchange.venue.order(account, trade.symbol, OrderRef(trade.order_id)))
+    except UnknownOrder:
+        # After a new start, a fill may be kept longer than its order.
+        kind = "limit"
     number = 2 * trade.trade_id + trade.is_maker
-    return {"id": number, **forms.fill(trade, forms.kind(order), _counter_order_id(exchange, trade))}
+    return {"id": number, **forms.fill(trade, kind, _counter_order_id(exchange, trade))}
 
 
 def _counter_order_id(exchange: Exchange, trade: OwnTrade) -> str:

@@ -15,8 +15,8 @@ from millrace_simulator.kucoin.operations import forms
 from millrace_simulator.kucoin.operations.naming import named_order
 from millrace_simulator.kucoin.operations.order_request import read_order
 from millrace_simulator.kucoin.parameters import Parameters
-from millrace_simulator.kucoin.rejections import refusals
-from millrace_simulator.venue import Account, Order, OrderRef, OrderRequest
+from millrace_simulator.kucoin.rejections import rejection
+from millrace_simulator.venue import Account, Order, OrderRef, OrderRequest, VenueError
 
 MOST_AT_ONCE = 20
 MOST_CLASSIC = 5
@@ -37,8 +37,7 @@ def place_synchronously(exchange: Exchange, account: Account, parameters: Parame
 def try_order(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Check an order as if it were placed, and change nothing."""
     request = read_order(parameters, exchange.instrument(parameters))
-    with refusals():
-        exchange.venue.check(account, request)
+    exchange.venue.check(account, request)
     return {"orderId": order_id_text(request.symbol, 0), "clientOid": request.client_order_id}
 
 
@@ -70,19 +69,17 @@ def alter(exchange: Exchange, account: Account, parameters: Parameters) -> dict[
     if size is None and price is None:
         raise errors.missing("newPrice")
     request = _altered(order, size or order.quantity, price or order.price)
-    with refusals():
-        exchange.venue.cancel(account, order.symbol, OrderRef(order.order_id))
-        if request.quantity is None or request.quantity <= 0:
-            return {"newOrderId": None, "clientOid": order.client_order_id}
-        placed = exchange.venue.place(account, request).order
+    exchange.venue.cancel(account, order.symbol, OrderRef(order.order_id))
+    if request.quantity is None or request.quantity <= 0:
+        return {"newOrderId": None, "clientOid": order.client_order_id}
+    placed = exchange.venue.place(account, request).order
     return {"newOrderId": order_id_text(placed.symbol, placed.order_id), "clientOid": placed.client_order_id}
 
 
 def _place(exchange: Exchange, account: Account, parameters: Parameters) -> Order:
     _check_time(exchange, parameters)
     request = read_order(parameters, exchange.instrument(parameters))
-    with refusals():
-        return exchange.venue.place(account, request).order
+    return exchange.venue.place(account, request).order
 
 
 def _check_time(exchange: Exchange, parameters: Parameters) -> None:
@@ -115,6 +112,8 @@ def _attempt(exchange: Exchange, account: Account, parameters: Parameters, run: 
         return {**run(exchange, account, parameters), "success": True}
     except KucoinError as refusal:
         return {"success": False, "failMsg": refusal.message}
+    except VenueError as refusal:
+        return {"success": False, "failMsg": rejection(refusal).message}
 
 
 def _altered(order: Order, size: Decimal, price: Decimal) -> OrderRequest:

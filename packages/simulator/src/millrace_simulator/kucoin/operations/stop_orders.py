@@ -13,15 +13,13 @@ from millrace_simulator.kucoin.operations.naming import named_order
 from millrace_simulator.kucoin.operations.order_request import read_stop_order
 from millrace_simulator.kucoin.operations.paged import page_of
 from millrace_simulator.kucoin.parameters import Parameters
-from millrace_simulator.kucoin.rejections import refusals
 from millrace_simulator.venue import Account, Order
 
 
 def place(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
     """Place a stop order."""
     request = read_stop_order(parameters, exchange.instrument(parameters))
-    with refusals():
-        order = exchange.venue.place(account, request).order
+    order = exchange.venue.place(account, request).order
     return {"orderId": order_id_text(order.symbol, order.order_id), "clientOid": order.client_order_id}
 
 
