@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from millrace_core.clock import now_ms
+from millrace_gatherer.streams.stream import MUTE
 from millrace_simulator.server import Server
 
 pytestmark = pytest.mark.usefixtures("gatherer")
@@ -40,6 +41,10 @@ async def test_a_busy_stream_whose_connection_becomes_mute_is_stale(
     muted_ms = now_ms()
     await reader.until(silences)
     assert now_ms() - muted_ms < 5_000
+    # What is fetched meanwhile shows that the market goes on, so it is no proof that the stream does.
+    await reader.until(lambda r: ("stale", MUTE) in r.statuses())
+    since = [reason for _, reason in reader.statuses()].index(silences(reader)[0])
+    assert {status for status, _ in reader.statuses()[since:]} == {"stale"}
     line.treat = lambda frame: frame
     seen = len(reader.deltas())
     await reader.until(lambda r: r.statuses()[-1][0] == "live" and len(r.deltas()) > seen + 1)

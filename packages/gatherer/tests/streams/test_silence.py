@@ -55,6 +55,17 @@ def test_a_quiet_hour_is_forgotten_once_the_stream_is_busy_again() -> None:
     assert silence.limit_s < 5.0
 
 
+def test_a_mute_subscription_is_not_made_again_all_the_time() -> None:
+    """Until its next message it has the time of connecting, though its whole state was fetched."""
+    silence = messages_every(0.1, for_s=60.0)
+    silence.received(63.0)
+    silence.is_mute = True
+    assert silence.limit_s == CONNECTING_S
+    silence.received(64.0)
+    assert silence.limit_s is not None
+    assert silence.limit_s < CONNECTING_S
+
+
 def test_a_new_subscription_has_time_to_begin() -> None:
     """Until its first message the limit is that of connecting, and the time without it was no silence."""
     silence = messages_every(0.1, for_s=60.0)

@@ -30,6 +30,8 @@ class UsualSilence:
         """The longest silence of this window and of the one before."""
         self._messages = 0
         self._is_subscribed = self._is_proved = False
+        self.is_mute = False
+        """Whether things happened in a silence: until the next message the subscription is not trusted to bring any."""
 
     def subscribe(self, now_s: float) -> None:
         """Note that the stream was subscribed anew: the time without a subscription was no silence."""
@@ -37,7 +39,7 @@ class UsualSilence:
 
     def received(self, now_s: float) -> None:
         """Note a message."""
-        silent_s, self._last_s = now_s - self._last_s, now_s
+        silent_s, self._last_s, self.is_mute = now_s - self._last_s, now_s, False
         if self._is_subscribed:
             self._messages += 1
             self._longest_s = max(self._longest_s, silent_s)
@@ -57,9 +59,12 @@ class UsualSilence:
 
     @property
     def limit_s(self) -> float | None:
-        """Return how long the stream may be silent now; None if silence proves nothing yet."""
+        """Return how long the stream may be silent now; None if silence proves nothing yet.
+
+        A mute one is given the time of connecting, so that it is not asked for again all the time.
+        """
         limit_s = self._usual_limit_s
-        if self._is_subscribed or limit_s is None:
+        if limit_s is None or (self._is_subscribed and not self.is_mute):
             return limit_s
         return max(limit_s, CONNECTING_S)
 

@@ -20,6 +20,7 @@ from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
+MUTE = "the exchange sends nothing, although things happen: waiting for its next message"
 BEHIND = "it is behind the exchange: messages arrive faster than they are handled, or late"
 NOT_TAKEN = "Redis does not accept the stream's messages: it is unreachable or refuses writes (see the log)"
 
@@ -109,7 +110,10 @@ class Stream(ABC):
     def on_message(self) -> None:
         """Note that the exchange sent something."""
         if self.silence is not None:
+            was_mute = self.silence.is_mute
             self.silence.received(self._clock())
+            if was_mute:
+                self._set_status(*self._said)
 
     @abstractmethod
     async def follow(self) -> None:
@@ -194,8 +198,12 @@ class Stream(ABC):
     def _explain_silence(self) -> None:
         """Learn from the state that a silent stream has now whether anything happened meanwhile."""
         silent, self._silent = self._silent, None
-        if silent is not None and self.silence is not None and silent.state == self._comparable():
+        if silent is None or self.silence is None:
+            return
+        if silent.state == self._comparable():
             self.silence.was_usual(silent.silent_s)
+        else:
+            self.silence.is_mute = True
 
     def _comparable(self) -> Any:
         """Return the state if it is the same as long as nothing happens; else None, so that silence counts as usual."""
@@ -240,7 +248,9 @@ class Stream(ABC):
 
     def _set_status(self, status: StreamStatus, reason: str | None) -> None:
         self._said = (status, reason)
-        if status != "stale" and self._lag.is_behind:
+        if status != "stale" and self.silence is not None and self.silence.is_mute:
+            status, reason = "stale", MUTE
+        elif status != "stale" and self._lag.is_behind:
             status, reason = "stale", BEHIND
         if (status, reason) == (self._status, self._reason):
             return
