@@ -102,7 +102,7 @@ def test_mistakes_are_named_in_plain_words() -> None:
     assert found == {
         "$.agent.colour": "unknown field; known: id, name, status",
         "$.exchanges.PUBLIC.binance.key": (
-            "unknown field; known: adapter, apiKey, options, password, secret, test, uid, urls"
+            "unknown field; known: adapter, apiKey, delayOnFetch, options, password, secret, test, uid, urls"
         ),
         "$.workplans[0].exchangeId": "is required",
         "$.workplans[0].retention": "must be at most 1000000",

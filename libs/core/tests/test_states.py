@@ -44,7 +44,7 @@ CASES = [
         "watchTicker",
         {"last": 1, "bid": 2, "ask": 4, "asOf": AS_OF},
         {"last": 3, "ask": None},
-        lambda state: state.ticker,
+        lambda state: state.fields,
         {"last": 3, "bid": 2},
     ),
     (

@@ -13,7 +13,7 @@ from millrace_bus.reading.gap_recovery import GapRecovery
 from millrace_core.ids import MessageId
 from millrace_core.messages import Message, Outgoing, Status, decode, encode
 from millrace_core.names import Action
-from millrace_core.states import EventsState, TickerState, state_of
+from millrace_core.states import EventsState, FieldsState, state_of
 from millrace_core.trace import Trace
 
 Entry = tuple[MessageId, bytes]
@@ -198,7 +198,7 @@ class Readers(RuleBasedStateMachine):
         """A state that is called good is the one that the writer had at that message."""
         reader = self.world.reader
         if reader.trusted:
-            assert isinstance(reader.state, TickerState)
+            assert isinstance(reader.state, FieldsState)
             assert reader.last is not None
             assert reader.state.ticker == self.world.truths[reader.last]
 

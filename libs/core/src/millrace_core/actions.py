@@ -7,6 +7,10 @@ WatchAction = Literal[
     "watchTrades",
     "watchMyTrades",
     "watchTicker",
+    "watchBidsAsks",
+    "watchMarkPrice",
+    "watchFundingRate",
+    "watchOpenInterest",
     "watchOHLCV",
     "watchOrders",
     "watchBalance",
@@ -29,9 +33,18 @@ class StreamAction(NamedTuple):
 ORDER_BOOK: Final = StreamAction("watchOrderBook")
 TRADES: Final = StreamAction("watchTrades")
 TICKER: Final = StreamAction("watchTicker")
+BIDS_ASKS: Final = StreamAction("watchBidsAsks")
+MARK_PRICE: Final = StreamAction("watchMarkPrice")
+FUNDING_RATE: Final = StreamAction("watchFundingRate")
+OPEN_INTEREST: Final = StreamAction("watchOpenInterest")
 CANDLES: Final = StreamAction("watchOHLCV", per_timeframe=True)
 ORDERS: Final = StreamAction("watchOrders", is_private=True)
 MY_TRADES: Final = StreamAction("watchMyTrades", is_private=True)
 BALANCE: Final = StreamAction("watchBalance", is_private=True, is_account_wide=True)
 
-ACTIONS: Final = {action.name: action for action in (ORDER_BOOK, TRADES, TICKER, CANDLES, ORDERS, MY_TRADES, BALANCE)}
+FIELDS_ACTIONS: Final = {action.name: action for action in (TICKER, BIDS_ASKS, MARK_PRICE, FUNDING_RATE, OPEN_INTEREST)}
+"""Streams of one object of a symbol, such as its ticker, by its fields."""
+ACTIONS: Final = {
+    action.name: action
+    for action in (ORDER_BOOK, TRADES, CANDLES, ORDERS, MY_TRADES, BALANCE, *FIELDS_ACTIONS.values())
+}

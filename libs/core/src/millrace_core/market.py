@@ -89,16 +89,17 @@ class Balance(_MarketStruct, frozen=True):
 
 Balances = dict[str, Balance]
 """Balances by currency code: those that changed in a delta, all in a snapshot. `data` is this object itself."""
-Ticker = dict[str, Any]
-"""Fields of ccxt's unified ticker: those that changed in a delta, all in a snapshot. `data` is this object itself.
+Fields = dict[str, Any]
+"""Fields of one of ccxt's unified objects, such as a ticker: those that changed in a delta, all in a snapshot. `data`
+is this object itself.
 
 In a delta, null says that a field has no value any more.
 """
 
 
-def ticker_after(ticker: Ticker, changed: Ticker) -> Ticker:
-    """Return a ticker after a delta; only fields with a value are in it."""
-    return {name: value for name, value in {**ticker, **changed}.items() if value is not None}
+def fields_after(fields: Fields, changed: Fields) -> Fields:
+    """Return the fields after a delta; only those with a value are in it."""
+    return {name: value for name, value in {**fields, **changed}.items() if value is not None}
 
 
 class CandlesDelta(_MarketStruct, frozen=True):

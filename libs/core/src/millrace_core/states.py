@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from millrace_core.actions import FIELDS_ACTIONS
 from millrace_core.book import OrderBook
 from millrace_core.errors import InvalidMessage, InvalidName, Problem
 from millrace_core.ids import MessageId
@@ -20,11 +21,11 @@ from millrace_core.market import (
     Candle,
     CandlesDelta,
     CandlesSnapshot,
-    Ticker,
+    Fields,
     Trade,
     TradesDelta,
     TradesSnapshot,
-    ticker_after,
+    fields_after,
 )
 from millrace_core.names import Action
 from millrace_core.orders import Order, OrdersDelta, OrdersSnapshot
@@ -182,21 +183,21 @@ class BalanceState(_Flawless):
         return delta
 
 
-class TickerState(_Flawless):
-    """A ticker."""
+class FieldsState(_Flawless):
+    """One object by its fields: a ticker, the best bid and ask, a mark price, a funding rate, an open interest."""
 
     def __init__(self) -> None:
-        self.ticker: Ticker = {}
+        self.fields: Fields = {}
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's fields and no others."""
-        self.ticker, as_of = _split_as_of(data)
+        self.fields, as_of = _split_as_of(data)
         return as_of
 
-    def apply(self, data: msgspec.Raw) -> Ticker:
+    def apply(self, data: msgspec.Raw) -> Fields:
         """Update the changed fields, and remove those that have no value any more."""
         delta = _decode(_FIELDS, data)
-        self.ticker = ticker_after(self.ticker, delta)
+        self.fields = fields_after(self.fields, delta)
         return delta
 
 
@@ -242,7 +243,7 @@ _STATES: dict[str, type[StreamState]] = {
     "watchMyTrades": TradesState,
     "watchOrders": OrdersState,
     "watchBalance": BalanceState,
-    "watchTicker": TickerState,
+    **dict.fromkeys(FIELDS_ACTIONS, FieldsState),
     "watchOHLCV": CandlesState,
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from millrace_core.market import Balances, Candle, Level, Ticker, Trade
+from millrace_core.market import Balances, Candle, Fields, Level, Trade
 from millrace_core.orders import Order
 
 
@@ -50,11 +50,11 @@ class BalanceListener(Protocol):
         """Take the balances that the exchange sent; others are not included."""
 
 
-class TickerListener(Protocol):
-    """Receives one symbol's ticker."""
+class FieldsListener(Protocol):
+    """Receives one object of a symbol, such as its ticker."""
 
-    def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
-        """Take the whole ticker."""
+    def fields_changed(self, fields: Fields, event: EventTimes) -> None:
+        """Take all its fields that have a value."""
 
 
 class CandlesListener(Protocol):

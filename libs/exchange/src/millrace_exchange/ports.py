@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from millrace_core.actions import StreamAction
 from millrace_core.market import Balances, Candle, Level, Trade
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
@@ -20,8 +21,8 @@ from millrace_exchange.listeners import (
     BalanceListener,
     BookListener,
     CandlesListener,
+    FieldsListener,
     OrdersListener,
-    TickerListener,
     TradesListener,
 )
 from millrace_exchange.profile import ExchangeProfile
@@ -52,8 +53,8 @@ class MarketFeed(Protocol):
     async def trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every public trade in a symbol, none twice while the connection holds."""
 
-    async def ticker(self, symbol: str, listener: TickerListener) -> None:
-        """Stream a symbol's ticker."""
+    async def fields(self, action: StreamAction, symbol: str, listener: FieldsListener) -> None:
+        """Stream one object of a symbol by its fields: `action` is one of `FIELDS_ACTIONS`."""
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
@@ -177,6 +178,9 @@ class Exchange(Protocol):
         Raises:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
+
+    def poll_interval_s(self, action: StreamAction) -> float | None:
+        """Return how often a stream is asked for that the exchange does not send; None if it does."""
 
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
         """Report what is left of the exchange's limits, while the context lasts.

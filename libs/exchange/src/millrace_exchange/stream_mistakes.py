@@ -10,7 +10,7 @@ from millrace_core.names import ExchangeId
 from millrace_core.near_names import did_you_mean, question
 from millrace_exchange.capabilities import ExchangeCapabilities
 from millrace_exchange.ccxt.capabilities import capabilities_of
-from millrace_exchange.ccxt.loading import exchange_ids, streaming_ids
+from millrace_exchange.ccxt.loading import exchange_ids
 from millrace_exchange.profiles import profile_of
 
 _QUOTES: Final = "USDT|USDC|FDUSD|TUSD|BUSD|DAI|USD|EUR|GBP|TRY|BRL|JPY|KRW|AUD|BTC|ETH|BNB|KCS"
@@ -30,7 +30,7 @@ class StreamMistake(NamedTuple):
 
 def stream_mistakes(exchange_id: str, action: str, symbol: str | None, depth: int | None) -> Iterator[StreamMistake]:
     """Return what is wrong with a stream that is asked for, as far as it shows at once; `depth` is of an order book."""
-    if exchange_id not in streaming_ids():
+    if exchange_id not in exchange_ids():
         yield StreamMistake("exchangeId", _unknown(exchange_id))
         return
     if symbol is not None and "/" not in symbol and (own := _OWN_ID.fullmatch(symbol)):
@@ -45,13 +45,13 @@ def stream_mistakes(exchange_id: str, action: str, symbol: str | None, depth: in
 
 
 def capability_mistakes(exchange_id: str, action: str, timeframes: Iterable[str]) -> Iterator[StreamMistake]:
-    """Return what an exchange cannot stream. The first of an exchange imports it, which takes about a second."""
-    if exchange_id not in streaming_ids():
+    """Return what an exchange neither streams nor answers; it is imported for that, which takes about a second."""
+    if exchange_id not in exchange_ids():
         return
     capabilities = _capabilities(exchange_id)
-    if capabilities.data_points.get(action.removeprefix("watch")) != "watch":
-        streamed = [name for name in ACTIONS if capabilities.data_points.get(name.removeprefix("watch")) == "watch"]
-        yield StreamMistake("action", f"{exchange_id} has no {action}; it has {', '.join(streamed) or 'no streams'}")
+    if capabilities.data_points.get(action.removeprefix("watch")) is None:
+        known = [name for name in ACTIONS if capabilities.data_points.get(name.removeprefix("watch")) is not None]
+        yield StreamMistake("action", f"{exchange_id} has no {action}; it has {', '.join(known) or 'nothing'}")
     for timeframe in timeframes:
         if capabilities.timeframes and timeframe not in capabilities.timeframes:
             listed = ", ".join(capabilities.timeframes)
@@ -59,9 +59,7 @@ def capability_mistakes(exchange_id: str, action: str, timeframes: Iterable[str]
 
 
 def _unknown(exchange_id: str) -> str:
-    if exchange_id in exchange_ids():
-        return f"ccxt has no streams of {exchange_id}"
-    return f"ccxt has no exchange {exchange_id}{did_you_mean(exchange_id, streaming_ids())}"
+    return f"ccxt has no exchange {exchange_id}{did_you_mean(exchange_id, exchange_ids())}"
 
 
 @lru_cache

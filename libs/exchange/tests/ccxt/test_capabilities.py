@@ -1,4 +1,4 @@
-"""Every exchange of ccxt can be described and, where it streams, opened."""
+"""Every exchange of ccxt can be described and opened."""
 
 import pytest
 
@@ -10,18 +10,17 @@ from millrace_exchange.ccxt.exchange import open_ccxt_exchange
 from millrace_exchange.ccxt.loading import exchange_ids
 
 
-async def test_every_exchange_is_described_and_those_with_streams_open() -> None:
+async def test_every_exchange_is_described_and_opens() -> None:
     """Each offers something; nothing is sent."""
     streaming = 0
     for exchange_id in exchange_ids():
         found = capabilities_of(exchange_id)
         assert set(found.data_points) == set(DATA_POINTS)
         assert any(found.data_points.values()), exchange_id
-        if found.has_streams:
-            streaming += 1
-            exchange = await open_ccxt_exchange(exchange_id, Credentials())
-            assert (exchange.id, exchange.profile) == (exchange_id, found.profile)
-            await exchange.close()
+        streaming += found.has_streams
+        exchange = await open_ccxt_exchange(exchange_id, Credentials())
+        assert (exchange.id, exchange.profile) == (exchange_id, found.profile)
+        await exchange.close()
     assert streaming == 76
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from libs.exchange.tests.contracts.venue import RecordingListener, Venue, streaming
 
+from millrace_core.actions import TICKER
 from millrace_core.market import Trade
 from millrace_exchange import EventTimes, Exchange, Retryable
 
@@ -92,7 +93,7 @@ class MarketFeedContract:
         """A ticker is of its symbol and without the raw payload, a candle opens on its timeframe."""
         ticker, candles = RecordingListener(), RecordingListener()
         async with (
-            streaming(exchange.market.ticker(venue.symbol, ticker)),
+            streaming(exchange.market.fields(TICKER, venue.symbol, ticker)),
             streaming(exchange.market.candles(venue.symbol, "1m", candles)),
         ):
             async with asyncio.timeout(10):

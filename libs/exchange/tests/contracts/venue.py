@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from millrace_core.book import OrderBook
-from millrace_core.market import Balances, Candle, Level, Ticker, Trade
+from millrace_core.market import Balances, Candle, Fields, Level, Trade
 from millrace_core.orders import Order
 from millrace_exchange import EventTimes
 
@@ -54,7 +54,7 @@ class RecordingListener:
         self.trades: list[Trade] = []
         self.orders: list[Order] = []
         self.balances: Balances = {}
-        self.ticker: Ticker = {}
+        self.ticker: Fields = {}
         self.candles: list[Candle] = []
         self.events: list[EventTimes] = []
         self._received = asyncio.Event()
@@ -90,7 +90,7 @@ class RecordingListener:
         self.balances |= balances
         self._note(event)
 
-    def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
+    def fields_changed(self, ticker: Fields, event: EventTimes) -> None:
         """Take a ticker."""
         self.ticker = ticker
         self._note(event)

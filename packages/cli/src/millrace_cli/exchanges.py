@@ -65,7 +65,7 @@ def listing(exchanges: Iterable[ExchangeCapabilities]) -> Table:
     table.add_column("proof", no_wrap=True)
     for each in exchanges:
         signs = [_SIGNS[each.data_points[point]] for point in _SHORT]
-        table.add_row(each.exchange, *signs, each.book_proof if each.has_streams else "")
+        table.add_row(each.exchange, *signs, each.book_proof if each.data_points["OrderBook"] else "")
     return table
 
 

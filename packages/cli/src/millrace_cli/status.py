@@ -64,7 +64,7 @@ def _headline(beat: Heartbeat, at_ms: int) -> Text:
 def _streams(beat: Heartbeat, at_ms: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("stream", overflow="fold")
-    for heading in ("state", "since", "msgs/s", "lag ms", "gap", "worker"):
+    for heading in ("state", "since", "msgs/s", "lag ms", "gap", "worker", "source"):
         table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
     for unit in sorted(beat.units, key=lambda unit: unit.name):
         table.add_row(*_row(unit, at_ms))
@@ -74,6 +74,7 @@ def _streams(beat: Heartbeat, at_ms: int) -> Table:
 
 
 def _row(unit: UnitHealth, at_ms: int) -> list[Text | str]:
+    interval_s = unit.counters.get("pollIntervalS")
     gap_at = unit.counters.get("lastGapAt")
     return [
         unit.name,
@@ -83,6 +84,7 @@ def _row(unit: UnitHealth, at_ms: int) -> list[Text | str]:
         _number(unit.counters.get("lagMs")),
         "" if gap_at is None else _age(at_ms - int(gap_at)),
         unit.worker or "",
+        "" if interval_s is None else f"asked, {interval_s:g} s",
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from millrace_core.market import Candle, Level, Ticker, Trade
+from millrace_core.market import Candle, Fields, Level, Trade
 from millrace_exchange import EventTimes
 
 
@@ -33,10 +33,10 @@ class Fanout:
         for listener in tuple(self.listeners):
             listener.traded(list(trades), event)
 
-    def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
-        """Pass on a ticker."""
+    def fields_changed(self, fields: Fields, event: EventTimes) -> None:
+        """Pass on the fields of an object."""
         for listener in tuple(self.listeners):
-            listener.ticker_changed(ticker, event)
+            listener.fields_changed(fields, event)
 
     def candles_changed(self, candles: Sequence[Candle], event: EventTimes) -> None:
         """Pass on candles."""

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Final
 
-from millrace_core.actions import CANDLES, ORDER_BOOK, TICKER, TRADES
+from millrace_core.actions import CANDLES, FIELDS_ACTIONS, ORDER_BOOK, TRADES, StreamAction
 from millrace_core.clock import now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import BookSnapshot
@@ -126,9 +126,11 @@ class SharedMarket:
         """Stream every public trade in a symbol."""
         await self._follow(TRADES.name, symbol, None, listener, lambda fanout: self._market.trades(symbol, fanout))
 
-    async def ticker(self, symbol: str, listener: Any) -> None:
-        """Stream a symbol's ticker."""
-        await self._follow(TICKER.name, symbol, None, listener, lambda fanout: self._market.ticker(symbol, fanout))
+    async def fields(self, action: StreamAction, symbol: str, listener: Any) -> None:
+        """Stream one object of a symbol by its fields."""
+        await self._follow(
+            action.name, symbol, None, listener, lambda fanout: self._market.fields(action, symbol, fanout)
+        )
 
     async def candles(self, symbol: str, timeframe: str, listener: Any) -> None:
         """Stream a symbol's candles of one timeframe."""
@@ -153,6 +155,7 @@ class SharingExchange:
         self.id, self.profile, self.market = exchange.id, exchange.profile, market
         self.account, self.execution, self.rules = exchange.account, exchange.execution, exchange.rules
         self.prepare, self.reporting, self.close = exchange.prepare, exchange.reporting, exchange.close
+        self.poll_interval_s = exchange.poll_interval_s
 
 
 def _begin(action: str, listener: Any, others: Sequence[Any]) -> None:
@@ -164,6 +167,6 @@ def _begin(action: str, listener: Any, others: Sequence[Any]) -> None:
     if action == ORDER_BOOK.name:
         book: BookSnapshot = whole.take_snapshot("")
         listener.book_reset(book.bids, book.asks, book.nonce, event)
-    elif action == TICKER.name:
-        ticker: dict[str, Any] = whole.take_snapshot("")
-        listener.ticker_changed({name: value for name, value in ticker.items() if name != "asOf"}, event)
+    elif action in FIELDS_ACTIONS:
+        fields: dict[str, Any] = whole.take_snapshot("")
+        listener.fields_changed({name: value for name, value in fields.items() if name != "asOf"}, event)

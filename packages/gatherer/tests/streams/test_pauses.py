@@ -13,8 +13,8 @@ from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import Exchange, Retryable
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream
+from millrace_gatherer.streams.fields import TickerStream
 from millrace_gatherer.streams.following import reconcile
-from millrace_gatherer.streams.ticker import TickerStream
 from millrace_gatherer.streams.trades import PublicTradesStream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter

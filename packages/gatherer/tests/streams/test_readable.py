@@ -133,9 +133,9 @@ async def test_a_bid_that_ran_out_is_gone(run: Any) -> None:
     """A field without a value is removed, and comes back with the next one."""
     stream = run("watchTicker")
     listener = await stream.market.listener
-    listener.ticker_changed({"symbol": SYMBOL, "bid": 1.0, "ask": 2.0}, event())
-    await stream.until(lambda state: state.ticker == {"symbol": SYMBOL, "bid": 1.0, "ask": 2.0})
-    listener.ticker_changed({"symbol": SYMBOL, "ask": 3.0, "last": math.nan}, event())
-    await stream.until(lambda state: state.ticker == {"symbol": SYMBOL, "ask": 3.0})
-    listener.ticker_changed({"symbol": SYMBOL, "bid": 1.0, "ask": 3.0}, event())
-    await stream.until(lambda state: state.ticker == {"symbol": SYMBOL, "bid": 1.0, "ask": 3.0})
+    listener.fields_changed({"symbol": SYMBOL, "bid": 1.0, "ask": 2.0}, event())
+    await stream.until(lambda state: state.fields == {"symbol": SYMBOL, "bid": 1.0, "ask": 2.0})
+    listener.fields_changed({"symbol": SYMBOL, "ask": 3.0, "last": math.nan}, event())
+    await stream.until(lambda state: state.fields == {"symbol": SYMBOL, "ask": 3.0})
+    listener.fields_changed({"symbol": SYMBOL, "bid": 1.0, "ask": 3.0}, event())
+    await stream.until(lambda state: state.fields == {"symbol": SYMBOL, "bid": 1.0, "ask": 3.0})

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from millrace_bus import Bus
-from millrace_core.actions import ACTIONS
+from millrace_core.actions import ACTIONS, StreamAction
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import Trade
@@ -16,8 +16,8 @@ from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import STREAMS, run_stream
+from millrace_gatherer.streams.fields import TickerStream
 from millrace_gatherer.streams.stream import NOT_TAKEN
-from millrace_gatherer.streams.ticker import TickerStream
 from millrace_gatherer.streams.trades import OVERLAP_MS, MyTradesStream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -29,9 +29,9 @@ NAME = StreamName(Tenant("T"), ExchangeId("x"), Action("watchTicker"), Symbol("A
 class OneTicker:
     """A market that sends one ticker and then rests."""
 
-    async def ticker(self, symbol: str, listener: Any) -> None:
+    async def fields(self, action: StreamAction, symbol: str, listener: Any) -> None:
         """Send it."""
-        listener.ticker_changed({"symbol": symbol, "last": 1.0}, EventTimes(None, now_ns()))
+        listener.fields_changed({"symbol": symbol, "last": 1.0}, EventTimes(None, now_ns()))
         await asyncio.Event().wait()
 
 

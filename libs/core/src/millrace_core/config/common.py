@@ -60,6 +60,8 @@ class Credentials(ConfigModel):
     uid: str | None = None
     adapter: Literal["native", "ccxt"] = "native"
     """`native` takes market data without ccxt where millrace has a feed of its own for the exchange; `ccxt` never."""
+    delay_on_fetch: float = Field(default=1.0, ge=0.1, le=3_600)
+    """Seconds between two questions for data that the exchange does not stream."""
     test: bool = False
     """Use the exchange's sandbox."""
     options: dict[str, Any] = {}

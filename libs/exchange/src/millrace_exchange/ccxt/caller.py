@@ -35,11 +35,15 @@ _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
 class CcxtCaller:
     """Calls one ccxt instance. The parts of the adapter share it, and nothing else."""
 
-    def __init__(self, ccxt: Any, profile: ExchangeProfile, gate: RequestGate, *, has_keys: bool) -> None:
+    def __init__(
+        self, ccxt: Any, profile: ExchangeProfile, gate: RequestGate, *, has_keys: bool, poll_interval_s: float = 1.0
+    ) -> None:
         self.ccxt = ccxt
         self.profile = profile
         self.gate = gate
         self.has_keys = has_keys
+        self.poll_interval_s = poll_interval_s
+        """How often to ask for a stream that the exchange does not send."""
 
     async def load_markets(self) -> None:
         """Load the exchange's markets, unless they are loaded already."""
@@ -68,8 +72,14 @@ class CcxtCaller:
                 with timed.of(action):
                     return await method(*arguments)
 
-    async def follow(self, action: str, watch: Callable[..., Awaitable[Any]], *arguments: Any) -> NoReturn:
-        """Await one of ccxt's streams; if it returns, await it again.
+    async def follow(
+        self,
+        action: str,
+        watch: Callable[..., Awaitable[Any]],
+        *arguments: Any,
+        take: Callable[[Any], None] | None = None,
+    ) -> NoReturn:
+        """Await one of ccxt's streams, pass what it returns to `take`, and await it again.
 
         Raises:
             Retryable, Rejected, Fatal: why it broke.
@@ -79,7 +89,9 @@ class CcxtCaller:
             await self.gate.enter(action, 0)
             with following.of(action):
                 while True:
-                    await watch(*arguments)
+                    returned = await watch(*arguments)
+                    if take is not None:
+                        take(returned)
 
     @contextmanager
     def _classified(self, action: str, timed: Sending) -> Iterator[None]:

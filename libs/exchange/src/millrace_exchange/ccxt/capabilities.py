@@ -5,7 +5,8 @@ from typing import Any, Final
 from millrace_core.names import ExchangeId
 from millrace_core.near_names import did_you_mean
 from millrace_exchange.capabilities import DATA_POINTS, ExchangeCapabilities, Source
-from millrace_exchange.ccxt.loading import exchange_ids, load_any_exchange
+from millrace_exchange.ccxt.loading import exchange_ids, load_exchange
+from millrace_exchange.ccxt.polling import profile_as_asked
 from millrace_exchange.errors import UnknownExchange
 from millrace_exchange.profiles import profile_of, profiles
 
@@ -25,7 +26,7 @@ def capabilities_of(exchange_id: str) -> ExchangeCapabilities:
     """
     if exchange_id not in exchange_ids():
         raise UnknownExchange(exchange_id, did_you_mean(exchange_id, exchange_ids()))
-    ccxt = load_any_exchange(exchange_id)({})
+    ccxt = load_exchange(exchange_id)({})
     return ExchangeCapabilities(
         exchange=exchange_id,
         name=ccxt.name,
@@ -34,7 +35,7 @@ def capabilities_of(exchange_id: str) -> ExchangeCapabilities:
         actions=tuple(action for action in _ACTIONS if ccxt.has.get(action)),
         order_features=tuple(_order_features(ccxt.features)),
         timeframes=tuple(ccxt.timeframes or ()),
-        profile=profile_of(ExchangeId(exchange_id)),
+        profile=profile_as_asked(ccxt, profile_of(ExchangeId(exchange_id))),
         has_profile=exchange_id in profiles(),
     )
 

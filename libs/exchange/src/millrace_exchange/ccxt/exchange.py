@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AbstractContextManager
 from typing import Any, Final, NoReturn
 
+from millrace_core.actions import StreamAction
 from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
@@ -13,6 +14,7 @@ from millrace_exchange.ccxt.feeds import CcxtAccountFeed, CcxtMarketFeed
 from millrace_exchange.ccxt.loading import load_exchange
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.market_rules import CcxtMarketRules
+from millrace_exchange.ccxt.polling import is_polled, profile_as_asked
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
 from millrace_exchange.ccxt.settings import constructor_settings, gate_of, overridden_urls
 from millrace_exchange.errors import ExchangeError, Fatal
@@ -72,6 +74,10 @@ class CcxtExchange:
                 await session.close()
             await ccxt.close_connector()
 
+    def poll_interval_s(self, action: StreamAction) -> float | None:
+        """Return how often a stream is asked for that the exchange does not send; None if it does."""
+        return self.caller.poll_interval_s if is_polled(self.caller.ccxt, action) else None
+
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
         """Report what is left of the exchange's limits, while the context lasts."""
         return self.caller.gate.reporting(gauge)
@@ -96,5 +102,6 @@ async def open_ccxt_exchange(
     if credentials.test:
         ccxt.set_sandbox_mode(True)
     ccxt.urls = overridden_urls(ccxt.urls, credentials.urls)
-    profile = profile.accepting_for(int(ccxt.options.get("recvWindow", 0)))
-    return CcxtExchange(CcxtCaller(ccxt, profile, gate, has_keys=bool(credentials.api_key)))
+    profile = profile_as_asked(ccxt, profile.accepting_for(int(ccxt.options.get("recvWindow", 0))))
+    has_keys, poll_interval_s = bool(credentials.api_key), credentials.delay_on_fetch
+    return CcxtExchange(CcxtCaller(ccxt, profile, gate, has_keys=has_keys, poll_interval_s=poll_interval_s))

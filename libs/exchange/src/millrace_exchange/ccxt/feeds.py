@@ -2,20 +2,21 @@
 
 from typing import Any
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
+from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES, StreamAction
 from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import levels_of, trade_of
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
-from millrace_exchange.ccxt.streams import follow
+from millrace_exchange.ccxt.polling import is_polled, poll
+from millrace_exchange.ccxt.streams import follow, follow_fields
 from millrace_exchange.listeners import (
     BalanceListener,
     BookListener,
     CandlesListener,
+    FieldsListener,
     OrdersListener,
-    TickerListener,
     TradesListener,
 )
 
@@ -30,17 +31,23 @@ class CcxtMarketFeed:
     async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
         """Stream a symbol's order book: first the whole book, then every change. `limit` is the depth asked for."""
         await self._listing.know(symbol)
-        await follow_book(self._caller, symbol, listener, limit)
+        if is_polled(self._caller.ccxt, ORDER_BOOK):
+            await poll(self._caller, ORDER_BOOK, symbol, listener, limit)
+        else:
+            await follow_book(self._caller, symbol, listener, limit)
 
     async def trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every public trade in a symbol, none twice while the connection holds."""
         await self._listing.know(symbol)
         await follow(self._caller, TRADES, symbol, listener, symbol)
 
-    async def ticker(self, symbol: str, listener: TickerListener) -> None:
-        """Stream a symbol's ticker."""
+    async def fields(self, action: StreamAction, symbol: str, listener: FieldsListener) -> None:
+        """Stream one object of a symbol by its fields: `action` is one of `FIELDS_ACTIONS`."""
         await self._listing.know(symbol)
-        await follow(self._caller, TICKER, symbol, listener, symbol)
+        if action is TICKER or is_polled(self._caller.ccxt, action):
+            await follow(self._caller, action, symbol, listener, symbol)
+        else:
+            await follow_fields(self._caller, action, symbol, listener)
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""

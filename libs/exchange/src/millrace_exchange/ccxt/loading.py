@@ -7,7 +7,6 @@ The modules below them are ccxt's own, unchanged. Importing this module does it.
 
 import importlib
 import sys
-from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -59,51 +58,27 @@ class LazyPackage(ModuleType):
 
 
 def load_exchange(exchange_id: str) -> type[Any]:
-    """Return ccxt's streaming class of an exchange, importing that exchange alone.
+    """Return ccxt's class of an exchange, importing that exchange alone: the streaming one if there is one.
 
     The first takes about a second and blocks: call it in a thread.
-
-    Raises:
-        UnknownExchange: ccxt has no exchange of that id, or none with streams.
-        UnsupportedCcxt: another version of ccxt is installed.
-    """
-    version = importlib.import_module("ccxt.base.exchange").__version__
-    if version != CCXT_VERSION:
-        raise UnsupportedCcxt(version, CCXT_VERSION)
-    try:
-        loaded = getattr(sys.modules["ccxt.pro"], exchange_id)
-    except AttributeError as error:
-        raise UnknownExchange(exchange_id) from error
-    if not isinstance(loaded, type):
-        raise UnknownExchange(exchange_id)
-    return loaded
-
-
-def exchange_ids() -> list[str]:
-    """Return the ids of all of ccxt's exchanges, those without streams too. Imports none of them."""
-    return list(sys.modules["ccxt.async_support"].exchanges)
-
-
-@cache
-def streaming_ids() -> frozenset[str]:
-    """Return the ids of ccxt's exchanges that have streams. Imports none of them."""
-    return frozenset(sys.modules["ccxt.pro"].exchanges)
-
-
-def load_any_exchange(exchange_id: str) -> type[Any]:
-    """Return ccxt's class of an exchange: the streaming one, or the one that can only be asked where there is no other.
 
     Raises:
         UnknownExchange: ccxt has no exchange of that id.
         UnsupportedCcxt: another version of ccxt is installed.
     """
-    try:
-        return load_exchange(exchange_id)
-    except UnknownExchange:
-        if exchange_id not in exchange_ids():
-            raise
-        loaded: type[Any] = getattr(sys.modules["ccxt.async_support"], exchange_id)
-        return loaded
+    version = importlib.import_module("ccxt.base.exchange").__version__
+    if version != CCXT_VERSION:
+        raise UnsupportedCcxt(version, CCXT_VERSION)
+    for package in ("ccxt.pro", "ccxt.async_support"):
+        if exchange_id in sys.modules[package].exchanges:
+            loaded: type[Any] = getattr(sys.modules[package], exchange_id)
+            return loaded
+    raise UnknownExchange(exchange_id)
+
+
+def exchange_ids() -> list[str]:
+    """Return the ids of all of ccxt's exchanges, those without streams too. Imports none of them."""
+    return list(sys.modules["ccxt.async_support"].exchanges)
 
 
 def _put_in_place(name: str) -> None:

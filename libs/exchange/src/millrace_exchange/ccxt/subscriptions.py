@@ -4,7 +4,18 @@ import asyncio
 import contextlib
 from typing import Final
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES, StreamAction
+from millrace_core.actions import (
+    BALANCE,
+    BIDS_ASKS,
+    CANDLES,
+    FUNDING_RATE,
+    MY_TRADES,
+    ORDER_BOOK,
+    ORDERS,
+    TICKER,
+    TRADES,
+    StreamAction,
+)
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.errors import ExchangeError
 
@@ -12,6 +23,8 @@ METHODS: Final = {
     ORDER_BOOK: "watch_order_book",
     TRADES: "watch_trades",
     TICKER: "watch_ticker",
+    BIDS_ASKS: "watch_bids_asks",
+    FUNDING_RATE: "watch_funding_rate",
     CANDLES: "watch_ohlcv",
     ORDERS: "watch_orders",
     MY_TRADES: "watch_my_trades",

@@ -33,6 +33,7 @@ class NativeExchange:
         self.execution = ccxt.execution
         self.rules = ccxt.rules
         self.prepare = ccxt.prepare
+        self.poll_interval_s = ccxt.poll_interval_s
         self.reporting = ccxt.reporting
         self._ccxt = ccxt
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from millrace_core.actions import TICKER
-from millrace_core.market import Ticker
+from millrace_core.market import Fields
 from millrace_core.names import ExchangeId
 from millrace_exchange import EventTimes, profile_of
 from millrace_exchange.ccxt.loading import load_exchange
@@ -24,7 +24,7 @@ class Taker:
     """Stands for a connection and its listener."""
 
     def __init__(self, ccxt: Any) -> None:
-        self.tickers: list[Ticker] = []
+        self.tickers: list[Fields] = []
         self.subscriptions: dict[str, Any] = {}
         self.lastPong = 0
         self.futures: dict[str, Any] = {f"tickers::{SYMBOL}": None}
@@ -36,7 +36,7 @@ class Taker:
         """Take what ccxt applied."""
         self._recorder.deliver(result, self)
 
-    def ticker_changed(self, ticker: Ticker, event: EventTimes) -> None:
+    def fields_changed(self, ticker: Fields, event: EventTimes) -> None:
         """Take a ticker."""
         self.tickers.append(ticker)
 

@@ -14,6 +14,7 @@ from libs.exchange.tests.contracts import (
     streaming,
 )
 
+from millrace_core.actions import TICKER
 from millrace_core.config.common import Credentials
 from millrace_exchange import Exchange, Rejected, open_exchange
 from millrace_exchange.native.exchange import NativeExchange
@@ -63,7 +64,7 @@ async def test_it_says_what_ccxt_says(exchange: Exchange, through_ccxt: Exchange
             for market, listener in ((exchange.market, ours), (through_ccxt.market, theirs))
             for stream in (
                 market.trades(venue.symbol, listener),
-                market.ticker(venue.symbol, listener),
+                market.fields(TICKER, venue.symbol, listener),
                 market.candles(venue.symbol, "1m", listener),
             )
         ]

@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core.ids import MessageId
-from millrace_core.market import ticker_after
+from millrace_core.market import fields_after
 from millrace_core.names import StreamName
 from millrace_store.backends.database import Database, Reader
 from millrace_store.queries import books, candles
@@ -183,7 +183,7 @@ async def _tickers(database: Database, scope: Scope, limit: int, cursor: str | N
         for one in found:
             epoch = (one.stream.id, int(one.row[2]))
             before = whole[epoch] if epoch in whole else await _ticker_before(reader, one)
-            whole[epoch] = ticker_after(before, msgspec.json.decode(one.values[0]))
+            whole[epoch] = fields_after(before, msgspec.json.decode(one.values[0]))
             records.append(
                 TickerRecord(
                     exchange=one.stream.exchange,
@@ -219,7 +219,7 @@ async def _ticker_before(reader: Reader, first: FoundRow) -> dict[str, Any]:
     for (changed,) in await reader.fetch(
         _changes_between(first.stream.id, epoch, as_of, seq, taken_at - _SLACK_MS, at_ms)
     ):
-        ticker = ticker_after(ticker, msgspec.json.decode(changed))
+        ticker = fields_after(ticker, msgspec.json.decode(changed))
     return ticker
 
 

@@ -13,9 +13,9 @@ from millrace_core.states import (
     BalanceState,
     BookState,
     CandlesState,
+    FieldsState,
     OrdersState,
     StreamState,
-    TickerState,
     TradesState,
 )
 from millrace_core.trace import NO_TRACE
@@ -101,6 +101,6 @@ def snapshot_data(state: StreamState, as_of: str) -> Any:
             return CandlesSnapshot({name: list(candles.values()) for name, candles in timeframes.items()}, as_of)
         case BalanceState(balances=balances):
             return {**balances, "asOf": as_of}
-        case TickerState(ticker=ticker):
-            return {**ticker, "asOf": as_of}
+        case FieldsState(fields=fields):
+            return {**fields, "asOf": as_of}
     return {"asOf": as_of}

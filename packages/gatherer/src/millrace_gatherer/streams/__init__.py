@@ -6,11 +6,17 @@ from millrace_bus import Bus
 from millrace_exchange import Exchange
 from millrace_gatherer.streams.balance import BalanceStream
 from millrace_gatherer.streams.candles import CandlesStream
+from millrace_gatherer.streams.fields import (
+    BidsAsksStream,
+    FundingRateStream,
+    MarkPriceStream,
+    OpenInterestStream,
+    TickerStream,
+)
 from millrace_gatherer.streams.following import run_stream
 from millrace_gatherer.streams.order_book import OrderBookStream
 from millrace_gatherer.streams.orders import OrdersStream
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.streams.ticker import TickerStream
 from millrace_gatherer.streams.trades import MyTradesStream, PublicTradesStream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -24,6 +30,10 @@ STREAMS: Final[tuple[type[Stream], ...]] = (
     OrdersStream,
     BalanceStream,
     TickerStream,
+    BidsAsksStream,
+    MarkPriceStream,
+    FundingRateStream,
+    OpenInterestStream,
     CandlesStream,
 )
 """One class for each action of `millrace_core.actions`."""

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
-from millrace_core.market import Ticker
+from millrace_core.market import Fields
 from millrace_core.messages import encode
 from millrace_service import UnitHealthReporter
 
@@ -49,10 +49,10 @@ class Readable(Generic[_T]):
             log.error("the exchange sent what cannot be read", why=why, value=repr(value)[:500])
 
 
-def fields_with_value(ticker: Ticker) -> Ticker:
-    """Return the fields of a ticker that have a value."""
+def fields_with_value(fields: Fields) -> Fields:
+    """Return those fields that have a value."""
     return {
         name: value
-        for name, value in ticker.items()
+        for name, value in fields.items()
         if value is not None and not (isinstance(value, float) and not math.isfinite(value))
     }

@@ -124,7 +124,7 @@ class Recorder:
     def _ticker(self, ticker: dict[str, Any]) -> None:
         self._newest_ticker[ticker["symbol"]] = ticker
         if listener := self._listeners.get((TICKER.name, ticker["symbol"], None)):
-            listener.ticker_changed(ticker_of(ticker), self._event(ticker.get("timestamp")))
+            listener.fields_changed(ticker_of(ticker), self._event(ticker.get("timestamp")))
 
     def _is_ticker(self, value: Any) -> bool:
         return isinstance(value, dict) and value is self._ccxt.tickers.get(value.get("symbol"), ...)

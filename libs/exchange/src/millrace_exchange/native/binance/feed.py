@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from millrace_core.actions import CANDLES, ORDER_BOOK, TICKER, TRADES
+from millrace_core.actions import CANDLES, ORDER_BOOK, TICKER, TRADES, StreamAction
 from millrace_core.market import Candle, Trade
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import levels_of, ticker_of
@@ -18,7 +18,7 @@ from millrace_exchange.listeners import (
     BookListener,
     CandlesListener,
     EventTimes,
-    TickerListener,
+    FieldsListener,
     TradesListener,
 )
 from millrace_exchange.native.binance.dialect import BinanceDialect
@@ -86,17 +86,17 @@ class BinanceMarketFeed:
         topic = Topic(f"{market_id.lower()}@trade", (TradeEvent, market_id))
         await self._pool.follow(topic, TRADES, take, in_batches=True)
 
-    async def ticker(self, symbol: str, listener: TickerListener) -> None:
-        """Stream a symbol's ticker."""
-        if (market_id := await self._spot(symbol)) is None:
-            await self._otherwise.ticker(symbol, listener)
+    async def fields(self, action: StreamAction, symbol: str, listener: FieldsListener) -> None:
+        """Stream one object of a symbol by its fields; the ticker natively."""
+        if action is not TICKER or (market_id := await self._spot(symbol)) is None:
+            await self._otherwise.fields(action, symbol, listener)
             return
         parse = self._caller.ccxt.parse_ws_ticker
 
         def take(event: TickerEvent, received_ns: int) -> None:
             # Once a second: ccxt's own rules for a unified ticker are worth their time.
             ticker = ticker_of(parse(msgspec.to_builtins(event), "spot"))
-            listener.ticker_changed(ticker, EventTimes(event.closed, received_ns))
+            listener.fields_changed(ticker, EventTimes(event.closed, received_ns))
 
         await self._pool.follow(Topic(f"{market_id.lower()}@ticker", (TickerEvent, market_id)), TICKER, take)
 

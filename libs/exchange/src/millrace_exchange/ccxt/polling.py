@@ -1,0 +1,97 @@
+"""Streams that an exchange does not send: it is asked again and again, and its answers are delivered as if it had."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any, Final, NoReturn
+
+from millrace_core.actions import (
+    BALANCE,
+    BIDS_ASKS,
+    CANDLES,
+    FUNDING_RATE,
+    MARK_PRICE,
+    MY_TRADES,
+    OPEN_INTEREST,
+    ORDER_BOOK,
+    ORDERS,
+    TICKER,
+    TRADES,
+    StreamAction,
+)
+from millrace_core.clock import now_ns
+from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.ccxt.conversion import balances_of, levels_of, order_of, ticker_of, trade_of
+from millrace_exchange.listeners import EventTimes, ExchangeListener
+from millrace_exchange.profile import BookRules, ExchangeProfile
+
+_CANDLES_ASKED: Final = 2
+"""The one that is open and the one before, which ended between two questions."""
+_QUESTIONS: Final = {
+    ORDER_BOOK: "fetch_order_book",
+    TRADES: "fetch_trades",
+    TICKER: "fetch_ticker",
+    BIDS_ASKS: "fetch_bids_asks",
+    MARK_PRICE: "fetch_mark_price",
+    FUNDING_RATE: "fetch_funding_rate",
+    OPEN_INTEREST: "fetch_open_interest",
+    CANDLES: "fetch_ohlcv",
+    ORDERS: "fetch_open_orders",
+    MY_TRADES: "fetch_my_trades",
+    BALANCE: "fetch_balance",
+}
+_NEVER_STREAMED: Final = (MARK_PRICE, OPEN_INTEREST)
+"""ccxt keeps mark prices among its tickers, where nothing tells the two apart."""
+
+
+def is_polled(ccxt: Any, action: StreamAction) -> bool:
+    """Tell whether a stream has to be asked for."""
+    return action in _NEVER_STREAMED or not ccxt.has.get(action.name)
+
+
+def profile_as_asked(ccxt: Any, profile: ExchangeProfile) -> ExchangeProfile:
+    """Return an exchange's profile; of books that have to be asked for, each answer is a whole one."""
+    return replace(profile, book=BookRules(whole_frames=True)) if is_polled(ccxt, ORDER_BOOK) else profile
+
+
+async def poll(
+    caller: CcxtCaller, action: StreamAction, symbol: str | None, listener: ExchangeListener, *arguments: Any
+) -> NoReturn:
+    """Ask for what a stream would bring and call its listener with each answer, until cancelled.
+
+    `arguments` follow the symbol: of candles the timeframe, of an order book the depth. An answer about orders names
+    those that are open: which have ended is for the listener to ask.
+
+    Raises:
+        Retryable, Rejected, Fatal: a question failed.
+    """
+    name = action.name.replace("watch", "fetch")
+    ask = getattr(caller.ccxt, _QUESTIONS[action])
+    asked = [[symbol]] if action is BIDS_ASKS else [] if symbol is None else [symbol]
+    if action is CANDLES:
+        arguments = (*arguments, None, _CANDLES_ASKED)
+    while True:
+        _deliver(action, symbol, await caller.call(name, ask, *asked, *arguments), listener)
+        await asyncio.sleep(caller.poll_interval_s)
+
+
+def _deliver(action: StreamAction, symbol: str | None, answer: Any, listener: ExchangeListener) -> None:
+    received_ns = now_ns()
+    at_ms = answer.get("timestamp") if isinstance(answer, dict) else None
+    event = EventTimes(at_ms, received_ns)
+    if action is ORDER_BOOK:
+        listener.book_reset(levels_of(answer["bids"]), levels_of(answer["asks"]), answer.get("nonce"), event)
+    elif action in (TRADES, MY_TRADES):
+        listener.traded([trade_of(trade) for trade in answer], event)
+    elif action is CANDLES:
+        listener.candles_changed([tuple(row) for row in answer], event)
+    elif action is ORDERS:
+        listener.orders_changed([order_of(order) for order in answer], event)
+    elif action is BALANCE:
+        listener.balance_changed(balances_of(answer), event)
+    else:
+        listener.fields_changed(fields_of(answer, symbol), event)
+
+
+def fields_of(answer: Any, symbol: str | None) -> dict[str, Any]:
+    """Return the fields of a symbol's object; some exchanges answer with a map by symbol."""
+    return ticker_of(answer.get(symbol, answer))
