@@ -95,16 +95,12 @@ async def serve(
         JournalError: the journal cannot be read.
     """
     listening = socket.create_server((host, port), backlog=BACKLOG)
-    clock = clock or WallClock()
     try:
         # After the port was taken: one that already runs there may have the same journal.
-        written, past = (None, None) if journal is None else Journal.open(journal, clock.now_us())
+        venue, written = _open_venue(config, clock or WallClock(), journal)
     except (JournalError, OSError):
         listening.close()
         raise
-    venue = Venue(config.symbols, config.accounts, clock=clock, seed=config.seed, record=config.record, past=past)
-    if written is not None:
-        venue.listen(written)
     market = Market(venue, seed=config.seed, events_per_second=config.events_per_second)
     market.open()
     app = web.Application()
@@ -117,3 +113,12 @@ async def serve(
     if drive_market:
         server.driver = asyncio.create_task(run(market), name="market")
     return server
+
+
+def _open_venue(config: SimulatorConfig, clock: Clock, path: Path | None) -> tuple[Venue, Journal | None]:
+    """Return the venue, and its journal if there is a file for one: it goes on where that ends."""
+    journal, past = (None, None) if path is None else Journal.open(path, clock.now_us())
+    venue = Venue(config.symbols, config.accounts, clock=clock, seed=config.seed, record=config.record, past=past)
+    if journal is not None:
+        venue.listen(journal)
+    return venue, journal

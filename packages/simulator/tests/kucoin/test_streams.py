@@ -335,19 +335,19 @@ async def test_the_account_that_its_streams_add_up_to_is_the_exchanges(stand: St
         messages += await client.messages()
     stand.pass_time(10)
     messages += await client.messages()
-    stories: dict[str, list[dict[str, Any]]] = {}
+    events_of: dict[str, list[dict[str, Any]]] = {}
     for message in messages:
         if message["subject"] == "orderChange":
-            stories.setdefault(message["data"]["orderId"], []).append(message["data"])
+            events_of.setdefault(message["data"]["orderId"], []).append(message["data"])
     orders = {order_id_text(SYMBOL, o.order_id): o for o in stand.venue.all_orders(stand.account, SYMBOL, limit=10**6)}
-    assert stories.keys() == orders.keys()
-    for order_id, story in stories.items():
-        order, last = orders[order_id], story[-1]
-        kinds = [event["type"] for event in story]
+    assert events_of.keys() == orders.keys()
+    for order_id, events in events_of.items():
+        order, last = orders[order_id], events[-1]
+        kinds = [event["type"] for event in events]
         assert (kinds[0], kinds.count("received"), kinds.count("open") <= 1) == ("received", 1, True)
         assert (last["status"] == "done") is not order.status.is_open
-        assert [event["status"] for event in story].count("done") == (not order.status.is_open)
-        matched = sum(Decimal(event["matchSize"]) for event in story if event["type"] == "match")
+        assert [event["status"] for event in events].count("done") == (not order.status.is_open)
+        matched = sum(Decimal(event["matchSize"]) for event in events if event["type"] == "match")
         assert matched == Decimal(last["filledSize"]) == order.filled
         if order.status.is_open:
             assert ("open" in kinds, Decimal(last["remainSize"])) == (True, order.remaining)
