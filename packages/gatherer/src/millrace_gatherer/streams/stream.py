@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
-from millrace_core.actions import ORDER_BOOK, TRADES, StreamAction
+from millrace_core.actions import CANDLES, ORDER_BOOK, TRADES, StreamAction
 from millrace_core.clock import NS_PER_MS, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
@@ -205,7 +205,7 @@ class Stream(ABC):
 
     def _comparable(self) -> Any:
         """Return the state if it is the same as long as nothing happens; else None, so that silence counts as usual."""
-        return self.take_snapshot("") if self.action in (ORDER_BOOK, TRADES) else None
+        return self.take_snapshot("") if self.action in (ORDER_BOOK, TRADES, CANDLES) else None
 
     async def _resume(self, published: Published | None) -> None:
         if published is None and self.begins_empty:
