@@ -30,7 +30,8 @@ class BalanceStream(Stream):
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._balances: Balances = {}
         self._readable = Readable(msgspec.json.Decoder(Balance), health)
-        self._messages = 0
+        self._changed_meanwhile: set[str] = set()
+        """Currencies that messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
 
     async def follow(self) -> None:
@@ -49,19 +50,18 @@ class BalanceStream(Stream):
     def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Publish the difference to the published balances."""
         self.on_message()
-        self._messages += 1
+        self._changed_meanwhile |= balances.keys()
         self._take(balances, event, is_live=True)
 
     async def _reconcile(self) -> None:
         await self.known.wait()
-        while True:
-            messages = self._messages
-            balances = await self.exchange.account.fetch_balance()
-            # An answer that a message overtook may be older than the message: ask again.
-            if messages == self._messages:
-                break
+        self._changed_meanwhile.clear()
+        balances = await self.exchange.account.fetch_balance()
         gone = {code: NOTHING for code in self._balances if code not in balances}
-        self._take({**gone, **balances}, EventTimes(None, now_ns()), is_live=False)
+        # What a message changed meanwhile the answer may have from before it.
+        changed = self._changed_meanwhile
+        answered = {code: held for code, held in {**gone, **balances}.items() if code not in changed}
+        self._take(answered, EventTimes(None, now_ns()), is_live=False)
         self.live()
 
     def _take(self, balances: Balances, event: EventTimes, *, is_live: bool) -> None:

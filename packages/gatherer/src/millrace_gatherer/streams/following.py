@@ -129,7 +129,7 @@ async def reconcile(
 async def _keep_measuring(stream: Stream) -> NoReturn:
     while True:
         await asyncio.sleep(MEASURE_S)
-        stream.measure()
+        stream.pace.measure()
 
 
 async def _keep_following(stream: Stream) -> NoReturn:

@@ -43,6 +43,8 @@ class OrdersStream(Stream):
         self._readable = Readable(msgspec.json.Decoder(Order), health)
         self._complete_until_ms: int | None = None
         """Everything up to this moment was published; None if nothing ever was."""
+        self._unknown: set[str] = set()
+        """Orders that the exchange did not know when it was last asked."""
         self._was_interrupted = False
         """Whether orders may have come and gone meanwhile of which others told Redis alone."""
         self._changed: asyncio.Queue[tuple[list[OrderRecord], EventTimes, bool]] = asyncio.Queue()
@@ -100,9 +102,7 @@ class OrdersStream(Stream):
         opened = await self._open_ids()
         asked_at_ms = now_ms()
         found = await self._fetch_orders()
-        for order_id in sorted(opened - {order.id for order in found}):
-            if (order := await self._outcome(order_id, asked_at_ms)) is not None:
-                found.append(order)
+        found += await self._outcomes(opened - {order.id for order in found}, asked_at_ms)
         await self._take_answers(map(self._record, found))
         self._complete_until_ms = asked_at_ms
         self.live()
@@ -135,18 +135,26 @@ class OrdersStream(Stream):
             self.health.error(error)
             return orders
 
-    async def _outcome(self, order_id: str, asked_at_ms: int) -> Order | None:
-        """Return what became of an order that was open and is not listed any more; None if nothing proves it."""
-        try:
-            order = await self.exchange.account.fetch_order(self.symbol, order_id=order_id)
-        except Rejected as error:
-            # One order that cannot be asked for must not keep the others from being right.
-            self.health.error(error)
-            return None
-        return order or await self._forgotten(order_id, asked_at_ms)
+    async def _outcomes(self, missing: Iterable[str], asked_at_ms: int) -> list[Order]:
+        """Return what became of orders that were open and are not listed any more, as far as it is proved."""
+        found: list[Order | None] = []
+        unknown: set[str] = set()
+        for order_id in sorted(missing):
+            try:
+                order = await self.exchange.account.fetch_order(self.symbol, order_id=order_id)
+            except Rejected as error:
+                # One order that cannot be asked for must not keep the others from being right.
+                self.health.error(error)
+                continue
+            if order is None:
+                unknown.add(order_id)
+                order = await self._forgotten(order_id, asked_at_ms) if order_id in self._unknown else None
+            found.append(order)
+        self._unknown = unknown
+        return [order for order in found if order is not None]
 
     async def _forgotten(self, order_id: str, asked_at_ms: int) -> Order | None:
-        """Return as expired what the exchange neither lists nor knows, once its absence proves something."""
+        """Return as expired what the exchange twice did not know, once its absence proves something."""
         name, profile = self.unit.name, self.exchange.profile
         record = await self._bus.orders.get(name.tenant, order_id, exchange=name.exchange, symbol=self.symbol)
         if record is not None:

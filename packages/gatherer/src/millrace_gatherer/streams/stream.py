@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
-from millrace_core.actions import ORDER_BOOK, TRADES, StreamAction
+from millrace_core.actions import CANDLES, ORDER_BOOK, TRADES, StreamAction
 from millrace_core.clock import NS_PER_MS, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
@@ -15,7 +15,7 @@ from millrace_core.names import Symbol
 from millrace_core.states import state_of
 from millrace_core.trace import Trace
 from millrace_exchange import EventTimes, Exchange
-from millrace_gatherer.streams.lag import Lag
+from millrace_gatherer.streams.pace import Pace
 from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -61,7 +61,7 @@ class Stream(ABC):
         self._clock = asyncio.get_running_loop().time
         self.silence = None if self.action.is_private else UsualSilence(self._silence_limit_s, self._clock())
         """How long it may be silent; None for an account, which may rest for ever."""
-        self._lag = Lag(self._clock())
+        self.pace = Pace(health, has_event_times=self.action in (ORDER_BOOK, TRADES))
         self._silent: _Silent | None = None
         """The silence for which it was taken again, until that is explained."""
         self.broken: asyncio.Future[str] | None = None
@@ -80,8 +80,6 @@ class Stream(ABC):
         """What the stream says of itself, whatever its lag."""
         self._status: StreamStatus = "stale"
         self._reason: str | None = "starting"
-        self._published = 0
-        self._measured = (self._clock(), 0)
         self._writer_changed = asyncio.Event()
         self._is_taken = False
         """Whether Redis accepts messages: it acknowledged one since the writer last connected."""
@@ -183,12 +181,12 @@ class Stream(ABC):
         Before the writer is open nothing needs to be sent: its first snapshot holds everything. Fetched data (`is_live`
         False) does not count for latency.
         """
-        self._published += 1
         self.health.count("messages")
+        if self.pace.count(event, is_live=is_live):
+            self._set_status(*self._said)
         exchange_ns = None if event.timestamp is None or not is_live else event.timestamp * NS_PER_MS
         if exchange_ns is not None:
             self.health.latency("exchange→received", event.received_ns - exchange_ns)
-            self._observe_lag(event)
         if not self._is_open:
             return
         trace = Trace(exchange=exchange_ns, received=event.received_ns)
@@ -207,25 +205,7 @@ class Stream(ABC):
 
     def _comparable(self) -> Any:
         """Return the state if it is the same as long as nothing happens; else None, so that silence counts as usual."""
-        return self.take_snapshot("") if self.action in (ORDER_BOOK, TRADES) else None
-
-    def _observe_lag(self, event: EventTimes) -> None:
-        if self.action not in (ORDER_BOOK, TRADES) or event.timestamp is None:
-            return
-        # By the steady clock: a step of the wall clock is no lag.
-        received_s = self._clock() - (now_ns() - event.received_ns) / 1e9
-        was_behind = self._lag.is_behind
-        self._lag.observe(event.timestamp, received_s)
-        if self._lag.is_behind != was_behind:
-            self._set_status(*self._said)
-
-    def measure(self) -> None:
-        """Show in the unit's health how much comes and how late."""
-        (since_s, before), now_s = self._measured, self._clock()
-        self._measured = (now_s, self._published)
-        if now_s > since_s:
-            self.health.gauge("messagesPerSecond", round((self._published - before) / (now_s - since_s), 1))
-        self.health.gauge("lagMs", round(self._lag.lag_s * 1000))
+        return self.take_snapshot("") if self.action in (ORDER_BOOK, TRADES, CANDLES) else None
 
     async def _resume(self, published: Published | None) -> None:
         if published is None and self.begins_empty:
@@ -250,7 +230,7 @@ class Stream(ABC):
         self._said = (status, reason)
         if status != "stale" and self.silence is not None and self.silence.is_mute:
             status, reason = "stale", MUTE
-        elif status != "stale" and self._lag.is_behind:
+        elif status != "stale" and self.pace.is_behind:
             status, reason = "stale", BEHIND
         if (status, reason) == (self._status, self._reason):
             return
