@@ -134,8 +134,17 @@ class BookRecorder:
         else:
             self._break(symbol, _WRONG, client)
 
-    def apply(self, book: RecordedBook, received_ns: int, client: Any) -> None:
-        """Deliver what ccxt has just applied to a book, unless it is wrong or not proved yet."""
+    def apply(self, book: RecordedBook, received_ns: int, client: Any) -> bool:
+        """Deliver what ccxt has just applied to a book, unless it is wrong or not proved yet.
+
+        Return False if ccxt keeps another book of the symbol: then this is an answer of its own, such as a snapshot.
+        """
+        if self._ccxt.orderbooks.get(book["symbol"], book) is not book:
+            return False
+        self._take(book, received_ns, client)
+        return True
+
+    def _take(self, book: RecordedBook, received_ns: int, client: Any) -> None:
         symbol = book["symbol"] or self._symbol_of(book)
         if (followed := self._followed.get(symbol)) is not None and client is not None:
             followed.client = client
