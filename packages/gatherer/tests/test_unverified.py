@@ -22,7 +22,13 @@ NAME = StreamName(Tenant("T"), ExchangeId(EXCHANGE), Action("watchOrderBook"), S
 @pytest.fixture
 async def reader(bus: Bus, line: Line) -> AsyncIterator[Reader]:
     """A reader of the book, the gatherer configured to take it."""
-    plan = {"tenant": "T", "exchangeId": EXCHANGE, "assetPairs": [SYMBOL], "dataPoints": ["watchOrderBook"]}
+    plan = {
+        "tenant": "T",
+        "exchangeId": EXCHANGE,
+        "assetPairs": [SYMBOL],
+        "dataPoints": ["watchOrderBook"],
+        "retention": 100,
+    }
     account = {"urls": {"base": line.url}}
     config = {"agent": {"id": "GATHERER"}, "exchanges": {"T": {EXCHANGE: account}}, "workplans": [plan]}
     await bus.put_config(AgentId("GATHERER"), json.dumps({**config, "workers": 0}))
@@ -40,7 +46,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_book_that_nothing_proves_is_unverified(bus: Bus, reader: Reader) -> None:
     """The stream's status and the heartbeat say so and why; a reader that comes later learns it with its first book."""
-    await reader.until(lambda r: len(r.deltas()) > 20)
+    # Of 100 messages that are kept, a snapshot is written every 50.
+    await reader.until(lambda r: len(r.deltas()) > 120)
     assert reader.follower.status == "unverified"
     late = Reader(bus, NAME)
     await late.until(lambda r: r.follower.trusted and r.deltas())

@@ -10,16 +10,16 @@ from aiohttp import WSMsgType, web
 from libs.exchange.tests.frames.market import BookState, Market
 
 Frame = Any
-"""What is sent over a socket: JSON."""
+"""What is sent over a socket: JSON, or bytes."""
 
 
 class Faults(NamedTuple):
     """How often something goes wrong, per frame."""
 
-    drop: float = 0.004
-    double: float = 0.004
-    swap: float = 0.004
-    cut: float = 0.001
+    drop: float = 0.008
+    double: float = 0.006
+    swap: float = 0.006
+    cut: float = 0.002
     old_snapshot: float = 0.3
     """Of the snapshots by REST."""
 
@@ -34,6 +34,8 @@ class Connection:
         self.socket = socket
         self.topics: dict[str, Any] = {}
         """What it subscribed to, each with what the dialect remembers of it."""
+        self.kept_state: BookState | None = None
+        """The book as it was last sent, where not every change is."""
         self.sent = 0
         """How many numbered frames it got."""
         self.kept_back: list[Frame] = []
@@ -41,8 +43,12 @@ class Connection:
 
     async def send(self, frame: Frame) -> None:
         """Send a frame, unless the client is gone."""
-        if not self.socket.closed:
-            await self.socket.send_str(frame if isinstance(frame, str) else json.dumps(frame))
+        if self.socket.closed:
+            return
+        if isinstance(frame, bytes):
+            await self.socket.send_bytes(frame)
+        else:
+            await self.socket.send_str(json.dumps(frame))
 
 
 class Dialect:

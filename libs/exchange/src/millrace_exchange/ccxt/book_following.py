@@ -32,7 +32,7 @@ async def follow_book(caller: CcxtCaller, symbol: str, listener: BookListener, l
     with _own_connection(caller, symbol):
         followed = books.add(symbol, listener, limit)
         books.repeat(symbol)
-        extending = asyncio.create_task(_extend(caller, symbol, followed, limit))
+        extending = asyncio.create_task(_extend(caller, symbol, followed))
         try:
             await caller.follow(ORDER_BOOK.name, caller.ccxt.watch_order_book, symbol, limit)
         except ExchangeError:
@@ -76,19 +76,18 @@ def _cut_incomplete(caller: CcxtCaller, symbol: str) -> None:
         client.on_error(NetworkError("an order book misses updates and its subscription cannot be ended: reconnecting"))
 
 
-async def _extend(caller: CcxtCaller, symbol: str, followed: FollowedBook, limit: int | None) -> None:
+async def _extend(caller: CcxtCaller, symbol: str, followed: FollowedBook) -> None:
     """Ask for another snapshot whenever the price comes near the edge of what is known."""
     books: BookRecorder = caller.ccxt.recorder.books
-    levels = limit or caller.profile.book.snapshot_levels
-    while True:
+    while followed.depth is not None:
         await followed.is_due.wait()
-        if await _extended(caller, books, symbol, levels):
+        if await _extended(caller, books, symbol, followed.depth.asked):
             followed.is_due.clear()
         else:
             await asyncio.sleep(_RETRY_S)
 
 
-async def _extended(caller: CcxtCaller, books: BookRecorder, symbol: str, levels: int | None) -> bool:
+async def _extended(caller: CcxtCaller, books: BookRecorder, symbol: str, levels: int) -> bool:
     try:
         snapshot: Any = await caller.call("fetchOrderBook", caller.ccxt.fetch_rest_order_book_safe, symbol, levels)
     except ExchangeError:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.book import OrderBook
-from millrace_exchange.ccxt.recording.book_edges import BookEdges
+from millrace_exchange.ccxt.recording.book_edges import BookEdges, SnapshotDepth
 from millrace_exchange.ccxt.recording.books import RecordedBook
+from millrace_exchange.profile import BookRules
 
 CAP = 4
 CHANGES = st.lists(st.tuples(st.booleans(), st.integers(1, 12), st.integers(0, 3)), max_size=12)
@@ -42,7 +43,7 @@ def test_what_is_shown_is_the_best_part_of_the_book(batches: list[Any], data: st
     """After every change, and after every extension by a snapshot that the stream has passed."""
     venue, book, shown = Venue(), RecordedBook({}), OrderBook()
     book.reset(venue.snapshot())
-    edges = BookEdges(book, {CAP})
+    edges = BookEdges(book, SnapshotDepth(CAP, frozenset({CAP})))
     bids, asks = book.levels()
     shown.replace(edges.bids.known(bids), edges.asks.known(asks), None)
     for batch in batches:
@@ -77,7 +78,7 @@ def test_a_snapshot_that_was_not_cut_off_has_no_edge() -> None:
         book = RecordedBook({})
         asks = [[float(n), 1.0] for n in range(1, levels + 1)]
         book.reset({"bids": [], "asks": asks, "nonce": 1})
-        edges = BookEdges(book, {CAP})
+        edges = BookEdges(book, SnapshotDepth(CAP, frozenset({CAP})))
         assert edges.asks.left(book["asks"]) is None
         assert edges.asks.known([(99.0, 1.0)]) == [(99.0, 1.0)]
         assert not edges.is_near(book)
@@ -87,7 +88,7 @@ def test_another_snapshot_is_due_when_half_of_the_levels_are_gone() -> None:
     """Before the edge is passed, and an older snapshot than what is known cannot be used."""
     book = RecordedBook({})
     book.reset({"bids": [], "asks": [[float(n), 1.0] for n in range(1, CAP + 1)], "nonce": 5})
-    edges = BookEdges(book, {CAP})
+    edges = BookEdges(book, SnapshotDepth(CAP, frozenset({CAP})))
     assert not edges.is_near(book)
     for price, (near, passed) in (
         (1.0, (False, False)),
@@ -98,3 +99,13 @@ def test_another_snapshot_is_due_when_half_of_the_levels_are_gone() -> None:
         book["asks"].storeArray([price, 0.0])
         assert (edges.is_near(book), edges.is_passed(book)) == (near, passed)
     assert [edges.can_use({"nonce": nonce}) for nonce in (None, 4, 5)] == [False, False, True]
+
+
+def test_a_small_book_is_known_further_than_it_was_asked_for() -> None:
+    """Of five levels any jump of the price would leave nothing: a hundred are asked for at once."""
+    rules = BookRules(snapshot_levels=1_000)
+    assert SnapshotDepth.of(rules, None) == (1_000, {1_000})
+    assert SnapshotDepth.of(rules, 5) == (100, {5, 100, 1_000})
+    assert SnapshotDepth.of(rules, 500) == (500, {500, 1_000})
+    assert SnapshotDepth.of(BookRules(snapshot_levels=50, stream_levels=50), None) is None
+    assert SnapshotDepth.of(BookRules(), 5) is None

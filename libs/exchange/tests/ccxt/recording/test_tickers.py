@@ -54,7 +54,8 @@ class Taker:
 )
 def test_a_ticker_is_delivered(exchange: str, market_id: str, frame: dict[str, Any]) -> None:
     """Alone, in a map by symbol, or in both: the listener of its symbol takes it once."""
-    ccxt = recorded(load_exchange(exchange))({}, profile_of(ExchangeId(exchange)))
+    profile = profile_of(ExchangeId(exchange))
+    ccxt = recorded(load_exchange(exchange))({}, profile, RequestGate(profile))
     market = {"id": market_id, "symbol": SYMBOL, "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}
     ccxt.set_markets([ccxt.safe_market_structure({**market, "precision": {"price": 0.1, "amount": 0.1}})])
     taker = Taker(ccxt)

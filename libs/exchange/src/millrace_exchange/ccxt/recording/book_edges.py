@@ -6,24 +6,47 @@ another snapshot extends what is known, while the stream goes on.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from millrace_core.market import Level
 from millrace_exchange.ccxt.recording.books import RecordedBook, SideExtent
+from millrace_exchange.profile import BookRules
 
-_NEAR: Final = 0.5
-"""Of the levels of a snapshot: with fewer left before the edge, the next one is due."""
+_FEWEST: Final = 100
+"""Levels a side that are asked for at least: with fewer, any jump of the price would leave what is known."""
+
+
+class SnapshotDepth(NamedTuple):
+    """How far the snapshots of a book reach."""
+
+    asked: int
+    """Levels a side to ask for."""
+    caps: frozenset[int]
+    """Levels a side at which a snapshot may be cut off."""
+
+    @classmethod
+    def of(cls, rules: BookRules, limit: int | None) -> "SnapshotDepth | None":
+        """Return that of a book of a depth; None if its snapshots cover all that its stream does."""
+        covered, streamed = rules.snapshot_levels, rules.stream_levels
+        if covered is None or (streamed is not None and streamed <= covered):
+            return None
+        asked = max(limit or covered, _FEWEST)
+        return cls(asked, frozenset({covered, limit or covered, asked}))
+
+    @property
+    def few(self) -> int:
+        """With so few levels left before the edge, the next snapshot is due."""
+        return self.asked // 2
 
 
 class KnownSide:
     """What is known of one side of a book: everything from the best level to the edge."""
 
-    def __init__(self, extent: SideExtent, caps: Collection[int], *, is_bid: bool) -> None:
+    def __init__(self, extent: SideExtent, depth: SnapshotDepth, *, is_bid: bool) -> None:
         self._sign = -1 if is_bid else 1
-        self._few = int(extent.levels * _NEAR)
+        self._depth = depth
         # A snapshot with any other number of levels was not cut off.
-        self._edge = extent.worst if extent.levels in caps else None
+        self._edge = extent.worst if extent.levels in depth.caps else None
         self._touched: set[float] = set()
         """Prices beyond the edge that changed since the snapshot."""
 
@@ -43,9 +66,9 @@ class KnownSide:
     def is_near(self, side: Any) -> bool:
         """Tell whether the edge is so near that another snapshot is due."""
         left = self.left(side)
-        return left is not None and left <= self._few
+        return left is not None and left <= self._depth.few
 
-    def extend(self, snapshot: list[Level], caps: Collection[int], side: Any) -> list[Level]:
+    def extend(self, snapshot: list[Level], side: Any) -> list[Level]:
         """Move the edge to that of a newer snapshot; return the levels that are known by it.
 
         The stream must have passed the snapshot: then a level that changed since the first one is right in ccxt's
@@ -53,7 +76,7 @@ class KnownSide:
         """
         if self._edge is None or not snapshot:
             return []
-        edge = snapshot[-1][0] if len(snapshot) in caps else None
+        edge = snapshot[-1][0] if len(snapshot) in self._depth.caps else None
         if edge is not None and not self._is_beyond(edge):
             return []
         for price, amount in snapshot:
@@ -71,11 +94,10 @@ class KnownSide:
 class BookEdges:
     """What is known of both sides of a book since its last snapshot."""
 
-    def __init__(self, book: RecordedBook, caps: Collection[int]) -> None:
-        self._caps = caps
+    def __init__(self, book: RecordedBook, depth: SnapshotDepth) -> None:
         self._since: int | None = book["nonce"]
-        self.bids = KnownSide(book.extents[0], caps, is_bid=True)
-        self.asks = KnownSide(book.extents[1], caps, is_bid=False)
+        self.bids = KnownSide(book.extents[0], depth, is_bid=True)
+        self.asks = KnownSide(book.extents[1], depth, is_bid=False)
 
     def is_near(self, book: RecordedBook) -> bool:
         """Tell whether another snapshot is due."""
@@ -92,7 +114,7 @@ class BookEdges:
     def extend(self, book: RecordedBook, snapshot: Any) -> tuple[list[Level], list[Level]]:
         """Extend both sides by a snapshot that the stream has passed; return the levels that are new."""
         extended = (
-            side.extend([(level[0], level[1]) for level in snapshot[name]], self._caps, book[name])
+            side.extend([(level[0], level[1]) for level in snapshot[name]], book[name])
             for side, name in ((self.bids, "bids"), (self.asks, "asks"))
         )
         bids, asks = extended

@@ -7,7 +7,7 @@ from weakref import WeakSet
 from millrace_core.clock import now_ns
 from millrace_core.market import Level
 from millrace_exchange.ccxt.recording.book_checksums import Claim, checksum_check
-from millrace_exchange.ccxt.recording.book_edges import BookEdges
+from millrace_exchange.ccxt.recording.book_edges import BookEdges, SnapshotDepth
 from millrace_exchange.ccxt.recording.book_proofs import BrokenChain, SequenceCheck
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.listeners import BookListener, EventTimes
@@ -17,10 +17,10 @@ from millrace_exchange.profile import BookRules
 class FollowedBook:
     """One book that has a listener."""
 
-    def __init__(self, listener: BookListener, caps: frozenset[int]) -> None:
+    def __init__(self, listener: BookListener, depth: SnapshotDepth | None) -> None:
         self.listener = listener
-        self.caps = caps
-        """Levels a side at which a snapshot may be cut off, while the stream has more; empty if it has not."""
+        self.depth = depth
+        """How far its snapshots reach; None if they are whole."""
         self.edges: BookEdges | None = None
         self.snapshot: Any = None
         """A snapshot that extends what is known, as soon as the stream has passed it."""
@@ -32,9 +32,9 @@ class FollowedBook:
     def whole(self, book: RecordedBook) -> tuple[list[Level], list[Level]]:
         """Return all levels that are known."""
         bids, asks = book.levels()
-        if not self.caps:
+        if self.depth is None:
             return bids, asks
-        self.edges, self.snapshot = BookEdges(book, self.caps), None
+        self.edges, self.snapshot = BookEdges(book, self.depth), None
         return self.edges.bids.known(bids), self.edges.asks.known(asks)
 
     def changes(self, book: RecordedBook) -> tuple[list[Level], list[Level]]:
@@ -90,7 +90,7 @@ class BookRecorder:
             for check in self.checks:
                 check.forget(market["id"])
         self._held.pop(symbol, None)
-        followed = self._followed[symbol] = FollowedBook(listener, self._caps(limit))
+        followed = self._followed[symbol] = FollowedBook(listener, SnapshotDepth.of(self._rules, limit))
         return followed
 
     def remove(self, symbol: str, followed: FollowedBook) -> None:
@@ -134,8 +134,17 @@ class BookRecorder:
         else:
             self._break(symbol, _WRONG, client)
 
-    def apply(self, book: RecordedBook, received_ns: int, client: Any) -> None:
-        """Deliver what ccxt has just applied to a book, unless it is wrong or not proved yet."""
+    def apply(self, book: RecordedBook, received_ns: int, client: Any) -> bool:
+        """Deliver what ccxt has just applied to a book, unless it is wrong or not proved yet.
+
+        Return False if ccxt keeps another book of the symbol: then this is an answer of its own, such as a snapshot.
+        """
+        if self._ccxt.orderbooks.get(book["symbol"], book) is not book:
+            return False
+        self._take(book, received_ns, client)
+        return True
+
+    def _take(self, book: RecordedBook, received_ns: int, client: Any) -> None:
         symbol = book["symbol"] or self._symbol_of(book)
         if (followed := self._followed.get(symbol)) is not None and client is not None:
             followed.client = client
@@ -191,12 +200,6 @@ class BookRecorder:
     def _is_right(self, symbol: str, book: RecordedBook, checksum: int) -> bool:
         check = self.checksum
         return check is None or check.checksum(book, self._ccxt.markets[symbol]) == checksum
-
-    def _caps(self, limit: int | None) -> frozenset[int]:
-        covered, streamed = self._rules.snapshot_levels, self._rules.stream_levels
-        if covered is None or (streamed is not None and streamed <= covered):
-            return frozenset()
-        return frozenset(levels for levels in (covered, limit) if levels is not None)
 
     def _symbols(self, market: str) -> list[str]:
         if market in self._ccxt.markets:

@@ -29,12 +29,22 @@ class RecordedExchange(DigitKeeper):
     clients: dict[str, Any]
 
     def __init__(self, settings: dict[str, Any], profile: ExchangeProfile, gate: RequestGate) -> None:
+        self._was_closed = False
         super().__init__(settings)  # type: ignore[call-arg]
         self.profile = profile
         self.gate = gate
         self.recorder = Recorder(self, profile)
         if settings.get("apiKey"):
             self.safe_string = safe_string
+
+    def open(self, lazy: bool = False) -> None:
+        """Open what requests and sockets need, unless it was closed: what is still under way must not open it again."""
+        super().open(lazy or self._was_closed)  # type: ignore[misc]
+
+    async def close(self, *arguments: Any) -> None:
+        """Close everything for good."""
+        self._was_closed = True
+        await super().close(*arguments)  # type: ignore[misc]
 
     def order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
         """Return a book that records."""

@@ -53,8 +53,7 @@ class Recorder:
     def deliver(self, result: Any, client: Any) -> bool:
         """Deliver what ccxt resolves a future with to its listener; return False if it is no stream's state."""
         if isinstance(result, RecordedBook):
-            self.books.apply(result, self.received_ns, client)
-            return True
+            return self.books.apply(result, self.received_ns, client)
         for kind, delivery in self._deliveries:
             if isinstance(result, kind):
                 return delivery(result)
