@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "millrace_cli.main"]
 
@@ -20,8 +21,16 @@ def test_the_simulators_own_options_are_handed_on() -> None:
     assert "--events-per-second" in millrace("simulator", "--help").stdout
 
 
-def test_a_missing_examples_folder_is_one_plain_line() -> None:
+def test_a_missing_examples_folder_is_one_plain_line(tmp_path: Path) -> None:
     """No traceback, an exit code that scripts see, and the file that is missing."""
-    result = millrace("demo", "--examples", "/nonexistent", "--data-dir", "/nonexistent")
+    result = millrace("demo", "--examples", str(tmp_path / "none"), "--data-dir", str(tmp_path))
     assert result.returncode != 0
     assert "Traceback" not in result.stderr
+
+
+def test_a_report_that_could_not_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    """Otherwise a run of an hour would end without its report."""
+    result = millrace("demo", "--report", str(tmp_path / "none" / "report.json"), "--data-dir", str(tmp_path))
+    assert result.returncode == 2
+    assert "there is no folder" in result.stderr
+    assert not list(tmp_path.iterdir())

@@ -30,7 +30,11 @@ def picture_with_book() -> tuple[Picture, StreamView]:
 
 
 def heartbeat(
-    *errors: ErrorReport, started_at: int = 1, sent_at: int = NOW_MS, workers: list[WorkerHealth] | None = None
+    *errors: ErrorReport,
+    started_at: int = 1,
+    sent_at: int = NOW_MS,
+    units: list[UnitHealth] | None = None,
+    workers: list[WorkerHealth] | None = None,
 ) -> Heartbeat:
     return Heartbeat(
         id="GATHERER",
@@ -40,7 +44,7 @@ def heartbeat(
         started_at=started_at,
         sent_at=sent_at,
         version="0",
-        units=[UnitHealth("PUBLIC.binance.watchTrades.ETH/BTC", "stale", 1)],
+        units=units or [UnitHealth("PUBLIC.binance.watchTrades.ETH/BTC", "stale", 1)],
         last_errors=list(errors),
         workers=workers or [],
     )
@@ -152,6 +156,16 @@ def test_workers_that_failed_or_were_replaced_are_named() -> None:
     assert "GATHERER worker T.Loops: it did not answer for 10 s" in shown
     assert "GATHERER worker T.Leaks, 2 times" in shown
     assert "T.Good" not in shown
+
+
+def test_a_stopped_strategy_takes_one_line() -> None:
+    """Its unit says why; that its worker stopped too is no news."""
+    picture = Picture(0.0)
+    unit = UnitHealth(name="T.Loops", state="stopped", since=1, detail="its event loop stood still")
+    picture.saw_heartbeats(
+        [heartbeat(units=[unit], workers=[WorkerHealth("T.Loops", "stopped", 1, detail="the same")])]
+    )
+    assert [each.text for each in troubles(picture, NOW_MS)] == ["GATHERER T.Loops: its event loop stood still"]
 
 
 def test_a_replaced_worker_is_named_for_a_minute() -> None:

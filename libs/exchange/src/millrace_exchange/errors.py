@@ -18,8 +18,8 @@ from millrace_core.errors import MillraceError
 class UnknownExchange(MillraceError):
     """No exchange of this id can be opened."""
 
-    def __init__(self, exchange: str) -> None:
-        super().__init__(f"ccxt has no exchange {exchange!r} with streams; use a ccxt id such as binance or kucoin")
+    def __init__(self, exchange: str, hint: str = " with streams; use a ccxt id such as binance or kucoin") -> None:
+        super().__init__(f"ccxt has no exchange {exchange!r}{hint}")
         self.exchange = exchange
 
 

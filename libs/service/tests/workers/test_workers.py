@@ -54,12 +54,13 @@ async def test_totals_go_on_in_the_next_worker(agent: Any) -> None:
 
 
 async def test_a_worker_that_never_yields_is_replaced(agent: Any) -> None:
-    """Its event loop stands still: within 10 s it is killed, named with the line it stood at, and started again."""
+    """Its event loop stands still: it is killed, named with the line it stood at, and started again.
+
+    That takes the limit of 5 s; longer on a busy machine, where a worker may also be waiting for its turn.
+    """
     await agent.start()
     await agent.configure({"a": "loop", "b": "count"}, **EACH)
-    beat = await agent.shows(
-        lambda beat: any("stood still" in error.message for error in beat.last_errors), within_s=10
-    )
+    beat = await agent.shows(lambda beat: any("stood still" in error.message for error in beat.last_errors))
     error = next(error for error in beat.last_errors if "stood still" in error.message)
     assert "busy_agent.py" in error.message
     assert "in run_unit" in error.traceback

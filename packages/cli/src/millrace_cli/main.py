@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import configs, demo, restart, up
+from millrace_cli import configs, demo, exchanges, restart, up
 from millrace_cli.dashboard import closing_words
 from millrace_cli.platform import DemoOptions
 from millrace_cli.stored import add_commands
@@ -36,7 +36,10 @@ def demo_command(
     seconds: Annotated[
         float | None, typer.Option("--for", min=0.0, help="Stop after this many seconds; by default run until Ctrl-C.")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a report of the run to this JSON file.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, writable=True, help="Write a report of the run to this JSON file."),
+    ] = None,
     data_dir: DataDir = Path(".millrace/demo"),
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
@@ -59,6 +62,8 @@ def demo_command(
 
     It goes on where the last one on the same folder ended. Errors, or a run without a fill, make the exit code 1.
     """
+    if report is not None and not report.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
     options = DemoOptions(
         data_dir=data_dir,
         examples=examples or configs.examples_folder(),
@@ -134,6 +139,7 @@ async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> 
 
 add_commands(app, _run)
 restart.add_command(app, _run)
+exchanges.add_command(app)
 
 if __name__ == "__main__":
     app()

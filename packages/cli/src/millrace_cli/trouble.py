@@ -52,7 +52,10 @@ def _configuration(beat: Heartbeat) -> Iterator[Trouble]:
 
 
 def _workers(picture: Picture, beat: Heartbeat, now_ms: int) -> Iterator[Trouble]:
+    units = {unit.name for unit in beat.units}
     for worker in beat.workers:
+        if worker.name in units and worker.state == "stopped":
+            continue  # its unit says the same
         detail = f": {worker.detail}" if worker.detail else ""
         if worker.state in ("failed", "stopped"):
             yield Trouble(worker.state.upper(), f"{beat.id} worker {worker.name}{detail}")

@@ -78,6 +78,27 @@ def load_exchange(exchange_id: str) -> type[Any]:
     return loaded
 
 
+def exchange_ids() -> list[str]:
+    """Return the ids of all of ccxt's exchanges, those without streams too. Imports none of them."""
+    return list(sys.modules["ccxt.async_support"].exchanges)
+
+
+def load_any_exchange(exchange_id: str) -> type[Any]:
+    """Return ccxt's class of an exchange: the streaming one, or the one that can only be asked where there is no other.
+
+    Raises:
+        UnknownExchange: ccxt has no exchange of that id.
+        UnsupportedCcxt: another version of ccxt is installed.
+    """
+    try:
+        return load_exchange(exchange_id)
+    except UnknownExchange:
+        if exchange_id not in exchange_ids():
+            raise
+        loaded: type[Any] = getattr(sys.modules["ccxt.async_support"], exchange_id)
+        return loaded
+
+
 def _put_in_place(name: str) -> None:
     parent, _, child = name.rpartition(".")
     spec = PathFinder.find_spec(name, sys.modules[parent].__path__ if parent else None)

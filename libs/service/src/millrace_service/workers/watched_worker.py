@@ -23,35 +23,21 @@ from millrace_service.settings import Settings
 from millrace_service.tasks import run_all
 from millrace_service.workers.connection import WantedUnits, WorkerConnection, WorkerReport, WorkerStart
 from millrace_service.workers.fork_server import ForkServer, WorkerHandle
+from millrace_service.workers.limit_watch import LimitExceeded, LimitWatch
 from millrace_service.workers.remote_unit import RemoteUnit
-from millrace_service.workers.usage import ProcessUsage
 
 RETRIES: Final = BackoffPolicy(first_s=0.1, limit_s=30.0)
 """The pauses before a worker that ended is started again."""
-WATCH_EVERY_S: Final = 0.5
 END_LIMIT_S: Final = 4.2
 """How long a worker may take to end in order: its units' limit and that of what they share."""
-START_LIMIT_S: Final = 20.0
-"""How long a unit's start may keep the event loop: importing a strategy's libraries takes seconds."""
-_STACK_LIMIT_S: Final = 0.5
 _LAST_REPORTS_S: Final = 0.2
 """How long the last reports of a process that has ended are waited for."""
-_STACK_LINES: Final = 12
 
 log = structlog.get_logger()
 
 
 class WorkerEnded(MillraceError):
     """A worker's process ended by itself, or was killed."""
-
-
-class LimitExceeded(MillraceError):
-    """A worker's process went beyond its limits and was killed."""
-
-    def __init__(self, cause: str, stack: str | None = None) -> None:
-        super().__init__(cause)
-        self.stack = stack
-        """Where its event loop stood still, as Python's traceback."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,6 @@ class WatchedWorker:
         self.name = name
         self.limits = limits
         self.units: dict[str, RemoteUnit] = {}
-        self.cpu_percent = 0.0
         self._parts = parts
         self._wanted: dict[str, Any] = {}
         self._secrets: tuple[str, ...] = ()
@@ -88,12 +73,15 @@ class WatchedWorker:
         self._state: WorkerState = "starting"
         self._detail: str | None = None
         self._pid: int | None = None
-        self._memory_mb = 0.0
+        self._watch: LimitWatch | None = None
+        """That of the process, until it has ended."""
         self._started = 0
-        self._reported_at = 0.0
-        self._is_starting = True
-        """Whether its process has not reported on a unit yet: until then it may be loading what the unit needs."""
         self._failure: str | None = None
+
+    @property
+    def cpu_percent(self) -> float:
+        """What its process uses, of one core."""
+        return self._watch.usage.cpu_percent if self._watch is not None else 0.0
 
     @property
     def has_failed(self) -> bool:
@@ -124,7 +112,7 @@ class WatchedWorker:
             state=self._state,
             units=len(self.units),
             pid=self._pid,
-            memory_mb=self._memory_mb,
+            memory_mb=self._watch.usage.memory_mb if self._watch is not None else 0.0,
             cpu_percent=self.cpu_percent,
             replaced=max(0, self._started - 1),
             detail=self._detail,
@@ -141,14 +129,15 @@ class WatchedWorker:
             try:
                 await self._keep_process()
             except Exception as error:
-                if not (isinstance(error, LimitExceeded) and self.limits.stops and not self._is_starting):
+                watch, self._watch = self._watch, None
+                stops = isinstance(error, LimitExceeded) and self.limits.stops
+                if watch is None or watch.is_starting or not stops:
                     self._ended("failed", error)
                     raise
-                await self._stopped(error)
+                await self._stopped(error, known_at=watch.reported_at)
 
-    async def _stopped(self, error: LimitExceeded) -> None:
+    async def _stopped(self, error: Exception, known_at: float) -> None:
         """Leave the unit stopped until something else is wanted than what the process knew."""
-        known_at = self._reported_at
         self._ended("stopped", error)
         log.error("unit stopped for exceeding its limits", unit=self.name, cause=str(error))
         for name, config in self._wanted.items():
@@ -173,7 +162,6 @@ class WatchedWorker:
     def _ended(self, state: WorkerState, error: Exception) -> None:
         cause = describe(error)
         self._set(state, cause)
-        self._memory_mb = self.cpu_percent = 0.0
         self._pid = None
         for unit in self.units.values():
             if unit.state == "stopped":
@@ -189,9 +177,9 @@ class WatchedWorker:
     async def _keep_process(self) -> None:
         handle = await self._parts.fork_server.fork()
         connection: WorkerConnection | None = None
-        self._pid, self._reported_at = handle.pid, monotonic()
+        self._pid, self._watch = handle.pid, LimitWatch(handle, lambda: self.limits)
         self._started += 1
-        self._failure, self._is_starting = None, True
+        self._failure = None
         self._set("starting", self._detail)
         for name, unit in self.units.items():
             if name not in self._given_up:
@@ -200,8 +188,8 @@ class WatchedWorker:
             connection = await WorkerConnection.over(handle.connection)
             await run_all(
                 self._send_wanted(connection),
-                self._receive_reports(connection),
-                self._watch(handle),
+                self._receive_reports(connection, self._watch),
+                self._watch.exceeded(),
                 self._notice_end(handle),
             )
         except asyncio.CancelledError:
@@ -239,21 +227,21 @@ class WatchedWorker:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async def _receive_reports(self, connection: WorkerConnection) -> NoReturn:
+    async def _receive_reports(self, connection: WorkerConnection, watch: LimitWatch) -> NoReturn:
         """Take the worker's reports until it ends."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):  # `_notice_end` finds out how it ended
             while True:
                 try:
-                    self._take(await connection.from_worker())
+                    report = await connection.from_worker()
                 except MsgspecError as error:
                     raise WorkerEnded(f"its report cannot be read: {error}") from error
+                watch.reported(on_units=bool(report.units))
+                self._take(report)
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
     def _take(self, report: WorkerReport) -> None:
-        self._reported_at = monotonic()
         self._failure = report.failure or self._failure
-        self._is_starting = self._is_starting and not report.units
         for record in report.units:
             if (unit := self.units.get(record.health.name)) is not None:
                 unit.take(record)
@@ -270,55 +258,10 @@ class WatchedWorker:
         await asyncio.sleep(_LAST_REPORTS_S)
         raise WorkerEnded(self._failure or _how_it_ended(status))
 
-    async def _watch(self, handle: WorkerHandle) -> NoReturn:
-        """Measure the process until it goes beyond its limits."""
-        usage = ProcessUsage(handle.pid)
-        reported_at, cpu_s, watched_at = self._reported_at, 0.0, monotonic()
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            usage.measure()
-            self._memory_mb, self.cpu_percent = usage.memory_mb, usage.cpu_percent
-            if usage.memory_mb > self.limits.memory_mb:
-                limit = f"{self.limits.memory_mb:g} MB"
-                raise LimitExceeded(f"used {usage.memory_mb:g} MB of memory; its limit is {limit}")
-            if reported_at != self._reported_at:
-                reported_at, cpu_s = self._reported_at, usage.cpu_s
-            now = monotonic()
-            # If this process stood still itself, reports wait to be read.
-            if now - watched_at < 2 * WATCH_EVERY_S:
-                await self._check_stall(handle, usage, now - reported_at, usage.cpu_s - cpu_s)
-            watched_at = now
-
-    async def _check_stall(self, handle: WorkerHandle, usage: ProcessUsage, silent_s: float, used_s: float) -> None:
-        limit_s = max(self.limits.stall_s, START_LIMIT_S) if self._is_starting else self.limits.stall_s
-        # A process that waits for its turn on a busy machine does not stand still.
-        if silent_s > limit_s and (not usage.is_runnable or used_s > limit_s / 2):
-            stack = await _stack_of(handle)
-            where = f" in {_innermost(stack)}" if stack else ""
-            raise LimitExceeded(f"its event loop stood still for {silent_s:.1f} s{where}", stack)
-
     def _set(self, state: WorkerState, detail: str | None) -> None:
         if (state, detail) != (self._state, self._detail):
             self._state, self._detail = state, detail
             self._parts.changed()
-
-
-async def _stack_of(handle: WorkerHandle) -> str:
-    """Return where a process stands, the newest call first; an empty text if it does not say."""
-    handle.ask_for_stack()
-    before, stack = None, ""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_STACK_LIMIT_S):
-            # Written piece by piece, and the kernel announces no contents of a file: it is whole once it grows no more.
-            while not stack or stack != before:
-                await asyncio.sleep(0.02)
-                before, stack = stack, handle.stack()
-    return "\n".join(stack.splitlines()[: _STACK_LINES + 1])
-
-
-def _innermost(stack: str) -> str:
-    """Return the newest call of a stack: `File "x.py", line 12 in on_book`."""
-    return next((line.strip() for line in stack.splitlines() if line.strip().startswith("File ")), "an unknown place")
 
 
 def _how_it_ended(status: int) -> str:
