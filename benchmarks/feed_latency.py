@@ -25,8 +25,8 @@ async def run(folder: Path) -> list[Figure]:
     """Measure every trade of some seconds."""
     async with (
         await EmbeddedServer.start(folder / "valkey-latency") as valkey,
-        started("benchmarks.peers.paced", str(MESSAGES_S)) as exchange,
         started("millrace_gatherer", "--agent-id", "GATHERER", "--redis-url", valkey.url),
+        started("benchmarks.peers.paced", str(MESSAGES_S)) as exchange,
         redis_asyncio.Redis.from_url(valkey.url, decode_responses=True) as redis,
     ):
         assert exchange.stdout is not None

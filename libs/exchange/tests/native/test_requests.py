@@ -19,14 +19,24 @@ def test_streams_are_asked_for_in_few_requests() -> None:
 
 
 def test_it_is_settled_once_all_are_confirmed() -> None:
-    """A refusal confirms nothing."""
+    """Not before the last answer."""
     requests = wanting("a", "b", most=1)
     requests.next()
     requests.next()
     assert requests.answered(0, is_done=True) == ["a"]
     assert not requests.is_settled
-    assert requests.answered(1, is_done=False) == ["b"]
-    assert (requests.is_settled, requests.is_confirmed("a"), requests.is_confirmed("b")) == (False, True, False)
+    assert requests.answered(1, is_done=True) == ["b"]
+    assert requests.is_settled
+
+
+def test_a_stream_that_was_refused_is_asked_for_when_it_is_wanted_again() -> None:
+    """Not before: the exchange would refuse it as often as it is asked."""
+    requests = wanting("a")
+    requests.next()
+    assert requests.answered(0, is_done=False) == ["a"]
+    assert (requests.is_confirmed("a"), requests.next()) == (False, None)
+    requests.wanted["a"] = None
+    assert requests.next() == Request("subscribe", ["a"], 1)
 
 
 def test_what_is_no_longer_wanted_is_ended() -> None:

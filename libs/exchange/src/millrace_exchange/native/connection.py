@@ -115,7 +115,7 @@ class Connection(WSListener):
         if transport is not None and not transport.is_disconnected:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TimeoutError, WSError):
                 async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                     await transport.wait_disconnected()
         self._end(ConnectionError("the connection was closed"))
@@ -195,7 +195,8 @@ class Connection(WSListener):
 
     def _drop_unused(self, stream: str, route: Hashable) -> None:
         if self._listeners.get(stream) == []:
-            del self._listeners[stream], self._routes[route], self._requests.wanted[stream]
+            del self._listeners[stream], self._routes[route]
+            self._requests.wanted.pop(stream, None)
             self._change()
 
     def _change(self) -> None:

@@ -48,10 +48,14 @@ class StreamRequests:
         return None
 
     def answered(self, number: int, *, is_done: bool) -> list[str]:
-        """Note an answer; return the streams that it begins or refuses."""
+        """Note an answer; return the streams that it begins or refuses. Those refused are wanted no more."""
         streams = self._unanswered.pop(number, [])
         if is_done:
             self._confirmed.update(streams)
+        else:
+            self._asked.difference_update(streams)
+            for stream in streams:
+                self.wanted.pop(stream, None)
         return streams
 
     def _forget(self, streams: list[str]) -> None:

@@ -138,6 +138,15 @@ async def test_attempts_to_connect_are_paced(open_feed: OpenFeed, line: Line) ->
     assert time.monotonic() - began > 0.4
 
 
+async def test_a_stream_that_the_exchange_refuses_is_rejected(feed: BinanceMarketFeed, line: Line) -> None:
+    """It says why; the next attempt asks again."""
+    line.treat = lambda frame: [frame.replace('"result":null', '"error":{"code":2,"msg":"Invalid request"}')]
+    for _ in range(2):
+        with pytest.raises(Rejected, match="Invalid request"):
+            await feed.trades(SYMBOL, RecordingListener())
+    assert len(line.sent) == 2
+
+
 async def test_candles_that_the_exchange_does_not_have_are_refused(feed: BinanceMarketFeed) -> None:
     """The answer names those that it has."""
     with pytest.raises(Rejected, match="1m"):
