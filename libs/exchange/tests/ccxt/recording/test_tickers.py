@@ -10,6 +10,7 @@ from millrace_core.names import ExchangeId
 from millrace_exchange import EventTimes, profile_of
 from millrace_exchange.ccxt.loading import load_exchange
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
+from millrace_exchange.request_gate import RequestGate
 
 SYMBOL = "BTC/USDT"
 OKX = {"arg": {"channel": "tickers", "instId": "BTC-USDT"}, "data": [{"instId": "BTC-USDT", "last": "9.5", "ts": "1"}]}
