@@ -1,6 +1,7 @@
 """The heartbeat on its way to Redis."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -79,3 +80,23 @@ async def test_an_outage_is_said_once_and_its_end_once(beating: Beating, server:
         "Redis accepts heartbeats again",
     ]
     assert "127.0.0.1" in lines[0]["reason"]
+
+
+async def test_a_busy_event_loop_does_not_hold_the_heartbeat_back(bus: Bus) -> None:
+    """Hundreds of units are asked for their health in a few turns of the loop, however long each turn takes."""
+    units = [UnitHealthReporter(f"unit {n}", changed=lambda: None, errors=ErrorLog()) for n in range(300)]
+    status = AgentStatus("tiny", AgentId("BUSY"), ErrorLog(), lambda: None)
+
+    async def keep_busy() -> None:
+        while True:
+            time.sleep(0.02)  # noqa: ASYNC251 (a message is handled)
+            await asyncio.sleep(0)
+
+    sender = HeartbeatSender(bus, status, lambda: units, list, asyncio.Event())
+    tasks = [asyncio.create_task(keep_busy()), asyncio.create_task(sender.run())]
+    async with asyncio.timeout(4):
+        while not await bus.heartbeats():
+            await asyncio.sleep(0.02)  # a heartbeat is a key that tells nobody of its change
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -52,12 +52,22 @@ def test_clocks_that_drift_apart_are_no_lag() -> None:
     assert not feed.lag.is_behind
 
 
-def test_single_late_messages_are_no_lag() -> None:
-    """An exchange may report a trade late; and a time that does not go on says nothing."""
+def test_single_late_messages_and_wrong_times_are_no_lag() -> None:
+    """An exchange may report a trade late, or with a time of long ago or of the future."""
     feed = Feed(0.0)
     feed.run(30, delay_s=0.05)
-    for _ in range(20):
+    for wrong_ms in (1, 10**15) * 10:
         feed.run(1, delay_s=0.05)
         feed.run(0.3, delay_s=4.0)
-        feed.lag.observe(1, feed.now_s)
-    assert not feed.lag.is_behind
+        feed.lag.observe(wrong_ms, feed.now_s)
+        assert not feed.lag.is_behind
+    feed.run(3, delay_s=4.0)
+    assert feed.lag.is_behind
+
+
+def test_a_time_that_stands_still_says_nothing() -> None:
+    """An exchange may send the time of the last trade with everything."""
+    lag = Lag(0.0)
+    for second in range(1_000):
+        lag.observe(1, float(second))
+    assert not lag.is_behind

@@ -122,3 +122,11 @@ def test_what_was_forgotten_is_not_published_again() -> None:
     sequence = TradeSequence(consecutive=False)
     sequence.restart(trades(range(500, 1_500)), ())
     assert ids(sequence.unseen(trades([400, 1_600]))) == [1_600]
+
+
+def test_a_trade_of_a_wrong_time_hides_none() -> None:
+    """One from the far future, among those that are known, does not make all others old."""
+    sequence = TradeSequence(consecutive=False)
+    wrong = [msgspec.structs.replace(trade, timestamp=10**15) for trade in trades([500])]
+    sequence.restart([*wrong, *trades(range(501, 1_500))], ())
+    assert ids(sequence.unseen(trades([1_600]))) == [1_600]

@@ -77,7 +77,7 @@ class Stream(ABC):
         self._whole = asyncio.Event()
         self._is_open = False
         self._said: tuple[StreamStatus, str | None] = ("stale", "starting")
-        """What the stream says of itself, whatever its lag."""
+        """What the stream says of itself, whatever its lag and its silence."""
         self._status: StreamStatus = "stale"
         self._reason: str | None = "starting"
         self._writer_changed = asyncio.Event()
@@ -228,9 +228,9 @@ class Stream(ABC):
 
     def _set_status(self, status: StreamStatus, reason: str | None) -> None:
         self._said = (status, reason)
-        if status != "stale" and self.silence is not None and self.silence.is_mute:
+        if self.is_whole and self.silence is not None and self.silence.is_mute:
             status, reason = "stale", MUTE
-        elif status != "stale" and self.pace.is_behind:
+        elif self.is_whole and self.pace.is_behind:
             status, reason = "stale", BEHIND
         if (status, reason) == (self._status, self._reason):
             return

@@ -31,7 +31,7 @@ class TradeSequence:
         """The time of each, ms."""
         self._last_number: int | None = None
         self._forgotten_until_ms = 0
-        """Of trades made before this it is not known any more whether they were published."""
+        """Of trades made before this it is not known whether they were published: a snapshot holds so many only."""
 
     @property
     def last(self) -> Trade | None:
@@ -44,7 +44,8 @@ class TradeSequence:
         self.newest.clear()
         self._seen = {self._identity(trade): _time(trade) for trade in earlier if trade.id is not None}
         self._last_number = None
-        self._forgotten_until_ms = _time(trades[0]) if len(trades) >= KEPT_TRADES else 0
+        # The earliest of all, since a single wrong time must not hide what comes later.
+        self._forgotten_until_ms = min(map(_time, trades)) if len(trades) >= KEPT_TRADES else 0
         if trades:
             self.add(trades)
 
@@ -96,7 +97,7 @@ class TradeSequence:
             return
         self._seen.update((self._identity(trade), _time(trade)) for trade in trades if trade.id is not None)
         while len(self._seen) > REMEMBERED:
-            self._forgotten_until_ms = max(self._forgotten_until_ms, self._seen.pop(next(iter(self._seen))))
+            del self._seen[next(iter(self._seen))]
 
     def _known_ms(self, trade: Trade) -> int | None:
         """Return the latest time at which a trade of this id can have happened; None if the id is not known."""
