@@ -29,7 +29,7 @@ class MexcSpot(Dialect):
         """Acknowledge."""
         for topic in message.get("params", ()):
             if message["method"] == "SUBSCRIPTION":
-                connection.topics[topic] = True
+                connection.topics[topic], connection.kept_state = True, None
             else:
                 connection.topics.pop(topic, None)
         return [{"id": 0, "code": 0, "msg": message["params"][0]}] if message.get("params") else []

@@ -151,6 +151,8 @@ async def reading(player: Player, limit: int | None = None) -> AsyncIterator[Com
     exchange: Any = await open_exchange(dialect.exchange, credentials)
     ccxt = exchange._caller.ccxt
     ccxt.open()
+    # As many snapshots are asked for in seconds as otherwise in hours.
+    ccxt.enableRateLimit = False
     ccxt.set_markets([ccxt.safe_market_structure(_market(dialect))])
     reader = ComparingReader(player)
     following = asyncio.create_task(reader.follow(exchange, limit))
