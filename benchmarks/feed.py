@@ -1,4 +1,4 @@
-"""CPU time for each market message: our gatherer with its own feed and with ccxt, decoding alone, and ccxt alone.
+"""CPU time for each market message: our gatherer with its own feed and with ccxt, that feed, decoding, and ccxt alone.
 
 One simulator sends four symbols' books and trades; each reader runs by itself, warms up, and is then measured.
 """
@@ -28,7 +28,7 @@ CCXT_TARGET = 1.15
 
 
 async def run(folder: Path) -> list[Figure]:
-    """Measure all four in turn, then the latency with many symbols, then one worker and two."""
+    """Measure all five in turn, then the latency with many symbols, then one worker and two."""
     port = free_port(0)
     settings = folder / "simulator.json"
     settings.write_text(json.dumps(BUSY))
@@ -38,9 +38,10 @@ async def run(folder: Path) -> list[Figure]:
         await EmbeddedServer.start(folder / "valkey") as valkey,
     ):
         await listening(port, 20)
-        native, decode, through_ccxt, ccxt = await interleaved(
+        native, alone, decode, through_ccxt, ccxt = await interleaved(
             ROUNDS,
             lambda: _gatherer(valkey.url, url, "native"),
+            lambda: _peer("native_feed", url),
             lambda: _peer("decode_only", url),
             lambda: _gatherer(valkey.url, url, "ccxt"),
             lambda: _peer("bare_ccxt", url),
@@ -48,6 +49,7 @@ async def run(folder: Path) -> list[Figure]:
     name, peer = "feed, CPU a message, native", "picows + msgspec, decoded only"
     return [
         Figure(name, "µs", native, decode, peer, NATIVE_TARGET, higher_is_better=False),
+        Figure(f"{name} feed alone", "µs", alone, decode, peer, higher_is_better=False),
         Figure("feed, CPU a message, ccxt", "µs", through_ccxt, ccxt, "ccxt.pro alone", CCXT_TARGET, False),
         *await feed_latency.run(folder),
         *await feed_workers.run(folder),
