@@ -31,6 +31,12 @@ def test_each_stream_takes_a_row_of_a_small_terminal() -> None:
     assert lines[4].strip() == "silent for 5.0 s"
 
 
+def test_what_is_asked_for_says_so() -> None:
+    """Its rate is that of the questions."""
+    unit = UnitHealth("PUBLIC.bitso.watchTrades.BTC/MXN", "live", NOW_MS, None, {"pollIntervalS": 2})
+    assert "asked for every 2 s" in " ".join(text_of(beat(unit)).split())
+
+
 def test_a_gatherer_that_is_silent_is_not_believed() -> None:
     """Its streams were live when it last said so."""
     assert "what follows is old" in text_of(beat(sent_at=NOW_MS - LATE_MS - 1_000))

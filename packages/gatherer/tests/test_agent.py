@@ -192,7 +192,7 @@ async def test_tickers_and_candles_are_published(configure: Any, read: Any) -> N
     ticker, candles = read("watchTicker", SYMBOL), read("watchOHLCV", SYMBOL)
     await ticker.until(lambda r: len(r.deltas()) > 1)
     await candles.until(lambda r: r.deltas())
-    assert ticker.state.ticker["symbol"] == SYMBOL
+    assert ticker.state.fields["symbol"] == SYMBOL
     assert len(candles.state.timeframes["1m"]) > 100
     assert len(candles.state.timeframes["5m"]) > 10
 

@@ -98,7 +98,7 @@ async def test_the_others_go_on_without_the_tenant_that_came_first(
 
 
 async def test_a_gap_in_a_shared_book_is_everybodys(tenants: Any, read: Any, line: Any, simulator: Server) -> None:
-    """Each tenant's book is stale until the one subscription that follows has brought the whole book."""
+    """Each tenant's book is stale until the one feed has the whole book again, subscribed to anew at most once."""
     await tenants("T", "U")
     books = [read(BOOK, SYMBOL, tenant) for tenant in "TU"]
     for book in books:
@@ -117,4 +117,4 @@ async def test_a_gap_in_a_shared_book_is_everybodys(tenants: Any, read: Any, lin
         await book.until(lambda r: r.statuses()[-1][0] == "live")
     for book in books:
         await right(book, simulator)
-    assert len([name for name in line.subscriptions if "depth" in name]) == 2
+    assert len([name for name in line.subscriptions if "depth" in name]) <= 2

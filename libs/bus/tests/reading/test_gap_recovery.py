@@ -200,7 +200,7 @@ class Readers(RuleBasedStateMachine):
         if reader.trusted:
             assert isinstance(reader.state, FieldsState)
             assert reader.last is not None
-            assert reader.state.ticker == self.world.truths[reader.last]
+            assert reader.state.fields == self.world.truths[reader.last]
 
     def teardown(self) -> None:
         """Once all is well again, the reader is right with no more than the next message and its reading."""

@@ -48,7 +48,7 @@ async def exchange() -> AsyncIterator[CcxtExchange]:
 
 async def test_messages_are_handled_in_turns(exchange: CcxtExchange, flood: str) -> None:
     """The loop turns in between, however many sockets there are; every message is handled once, in order."""
-    ccxt: Any = exchange._caller.ccxt
+    ccxt: Any = exchange.caller.ccxt
     numbers: dict[str, list[int]] = {}
     all_handled = asyncio.Event()
 

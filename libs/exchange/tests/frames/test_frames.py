@@ -147,9 +147,9 @@ class ComparingReader:
 async def reading(player: Player, limit: int | None = None) -> AsyncIterator[ComparingReader]:
     """Follow the player's book through ccxt, whose markets are given instead of loaded."""
     dialect = player.dialect
-    credentials = Credentials(urls={"base": player.url}, options=dialect.options)
+    credentials = Credentials(urls={"base": player.url}, options=dialect.options, adapter="ccxt")
     exchange: Any = await open_exchange(dialect.exchange, credentials)
-    ccxt = exchange._caller.ccxt
+    ccxt = exchange.caller.ccxt
     ccxt.open()
     # As many snapshots are asked for in seconds as otherwise in hours.
     ccxt.enableRateLimit = False

@@ -64,17 +64,16 @@ def _headline(beat: Heartbeat, at_ms: int) -> Text:
 def _streams(beat: Heartbeat, at_ms: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("stream", overflow="fold")
-    for heading in ("state", "since", "msgs/s", "lag ms", "gap", "worker", "source"):
+    for heading in ("state", "since", "msgs/s", "lag ms", "gap", "worker"):
         table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
     for unit in sorted(beat.units, key=lambda unit: unit.name):
         table.add_row(*_row(unit, at_ms))
-        if unit.detail and unit.state != "live":
-            table.add_row(Text(f"  {unit.detail}", style="dim"))
+        for remark in _remarks(unit):
+            table.add_row(Text(f"  {remark}", style="dim"))
     return table
 
 
 def _row(unit: UnitHealth, at_ms: int) -> list[Text | str]:
-    interval_s = unit.counters.get("pollIntervalS")
     gap_at = unit.counters.get("lastGapAt")
     return [
         unit.name,
@@ -84,8 +83,14 @@ def _row(unit: UnitHealth, at_ms: int) -> list[Text | str]:
         _number(unit.counters.get("lagMs")),
         "" if gap_at is None else _age(at_ms - int(gap_at)),
         unit.worker or "",
-        "" if interval_s is None else f"asked, {interval_s:g} s",
     ]
+
+
+def _remarks(unit: UnitHealth) -> Iterator[str]:
+    if unit.detail and unit.state != "live":
+        yield unit.detail
+    if (interval_s := unit.counters.get("pollIntervalS")) is not None:
+        yield f"asked for every {interval_s:g} s: the exchange does not stream it"
 
 
 def _number(value: float | None) -> str:

@@ -48,7 +48,7 @@ class LimitedExchange:
             retry_after_ms=round(PAUSE_S * 1000),
         )
 
-    prepare = ticker = fetch_trades = refuse
+    prepare = fields = fetch_trades = refuse
 
     async def trades(self, symbol: Symbol, listener: Any) -> NoReturn:
         """Send a trade now and then, each of which shows that others are missing."""

@@ -41,7 +41,7 @@ class Market:
         self.listener.set_result(arguments[-1])
         await asyncio.Event().wait()
 
-    trades = ticker = candles = _listen
+    trades = fields = candles = _listen
 
     async def fetch_trades(self, *_: Any) -> list[Trade]:
         """Return none."""

@@ -26,7 +26,7 @@ from millrace_exchange.profile import BookRules, ExchangeProfile
 
 _CANDLES_ASKED: Final = 2
 """The one that is open and the one before, which ended between two questions."""
-_QUESTIONS: Final = {
+QUESTIONS: Final = {
     ORDER_BOOK: "fetch_order_book",
     TRADES: "fetch_trades",
     TICKER: "fetch_ticker",
@@ -39,6 +39,7 @@ _QUESTIONS: Final = {
     MY_TRADES: "fetch_my_trades",
     BALANCE: "fetch_balance",
 }
+"""ccxt's method that answers what each action streams."""
 _NEVER_STREAMED: Final = (MARK_PRICE, OPEN_INTEREST)
 """ccxt keeps mark prices among its tickers, where nothing tells the two apart."""
 
@@ -65,7 +66,7 @@ async def poll(
         Retryable, Rejected, Fatal: a question failed.
     """
     name = action.name.replace("watch", "fetch")
-    ask = getattr(caller.ccxt, _QUESTIONS[action])
+    ask = getattr(caller.ccxt, QUESTIONS[action])
     asked = [[symbol]] if action is BIDS_ASKS else [] if symbol is None else [symbol]
     if action is CANDLES:
         arguments = (*arguments, None, _CANDLES_ASKED)
