@@ -19,9 +19,9 @@ class CoinbaseSpot(Dialect):
         """Begin with the book, then acknowledge; a second subscription says nothing new."""
         if message.get("type") != "subscribe":
             return []
-        frames = [] if connection.topics else [self._events(connection, "snapshot", state.bids, state.asks)]
-        connection.topics["level2"] = True
-        subscriptions = [{"subscriptions": {"level2": [self.market_id]}}]
+        is_first, connection.topics["level2"] = not connection.topics, message["product_ids"][0]
+        frames = [self._events(connection, "snapshot", state.bids, state.asks)] if is_first else []
+        subscriptions = [{"subscriptions": {"level2": message["product_ids"]}}]
         return [*frames, self._numbered(connection, "subscriptions", subscriptions)]
 
     def update(self, connection: Connection, before: BookState, after: BookState) -> list[Frame]:
@@ -40,7 +40,7 @@ class CoinbaseSpot(Dialect):
             }
             for side, price, amount in levels
         ]
-        event = {"type": kind, "product_id": self.market_id, "updates": updates}
+        event = {"type": kind, "product_id": connection.topics["level2"], "updates": updates}
         return self._numbered(connection, "l2_data", [event])
 
     def _numbered(self, connection: Connection, channel: str, events: Any) -> Frame:

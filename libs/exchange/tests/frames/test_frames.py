@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from libs.exchange.tests.contracts.venue import RecordingListener, streaming
 from libs.exchange.tests.frames.binance import BinanceFutures, BinanceSpot
 from libs.exchange.tests.frames.bitfinex import Bitfinex
 from libs.exchange.tests.frames.bybit import BybitSpot
@@ -143,9 +144,8 @@ class ComparingReader:
         return f"{len(bids)} bids, {len(asks)} asks differ from {state.version}; nonce {self.book.nonce}"
 
 
-@asynccontextmanager
-async def reading(player: Player, limit: int | None = None) -> AsyncIterator[ComparingReader]:
-    """Follow the player's book through ccxt, whose markets are given instead of loaded."""
+async def opened(player: Player) -> Exchange:
+    """Open the player's exchange, whose markets are given instead of loaded: its own, and another."""
     dialect = player.dialect
     credentials = Credentials(urls={"base": player.url}, options=dialect.options, adapter="ccxt")
     exchange: Any = await open_exchange(dialect.exchange, credentials)
@@ -153,7 +153,15 @@ async def reading(player: Player, limit: int | None = None) -> AsyncIterator[Com
     ccxt.open()
     # As many snapshots are asked for in seconds as otherwise in hours.
     ccxt.enableRateLimit = False
-    ccxt.set_markets([ccxt.safe_market_structure(_market(dialect))])
+    other = {"id": "ETH-USDT", "symbol": "ETH/USDT", "base": "ETH", "baseId": "ETH"}
+    ccxt.set_markets([ccxt.safe_market_structure(_market(dialect) | more) for more in ({}, other)])
+    return exchange  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def reading(player: Player, limit: int | None = None) -> AsyncIterator[ComparingReader]:
+    """Follow the player's book through ccxt."""
+    exchange = await opened(player)
     reader = ComparingReader(player)
     following = asyncio.create_task(reader.follow(exchange, limit))
     try:
@@ -222,6 +230,28 @@ async def test_a_book_that_is_followed_again_is_whole_again(dialect: type[Dialec
         await play(player, reader, NO_FAULTS, 20)
         assert len([known for known in player.connections if known.topics]) == 1
     assert (reader.wrong, reader.restarts) == ([], 3)
+
+
+async def test_a_gap_in_one_book_breaks_no_other() -> None:
+    """Coinbase numbers the frames of a connection together: each book has one of its own."""
+    one, other = RecordingListener(), RecordingListener()
+    async with playing(CoinbaseSpot(), Market(seed=7)) as player:
+        exchange = await opened(player)
+        async with (
+            streaming(exchange.market.order_book("BTC/USDT", one)),
+            streaming(exchange.market.order_book("ETH/USDT", other)),
+        ):
+            await one.until(lambda: one.resets)
+            await other.until(lambda: other.resets)
+            [connection] = [known for known in player.connections if known.topics["level2"] == "BTC-USDT"]
+            connection.sent += 1
+            await player.move()
+            await one.until(lambda: one.breaks)
+            received = len(other.events)
+            await player.move()
+            await other.until(lambda: len(other.events) > received)
+        await exchange.close()
+    assert (len(one.breaks), other.breaks, other.resets) == (1, [], 1)
 
 
 @pytest.mark.parametrize("trend", [0.0, 1.0], ids=["falls", "rises"])
