@@ -11,7 +11,7 @@ from millrace_exchange.ccxt.exchange import open_ccxt_exchange
 from millrace_exchange.native.binance.dialect import RULES, BinanceDialect
 from millrace_exchange.native.binance.feed import BinanceMarketFeed
 from millrace_exchange.native.dialect import ConnectionRules
-from millrace_simulator.config import SimulatorConfig
+from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.server import Server, serve
 
 OpenFeed = Callable[..., Any]
@@ -20,7 +20,7 @@ OpenFeed = Callable[..., Any]
 @pytest.fixture
 async def busy() -> AsyncIterator[Server]:
     """An exchange whose market moves by itself."""
-    config = SimulatorConfig(events_per_second=2_000, depth_interval_ms=10, record=True)
+    config = SimulatorConfig(events_per_second=2_000, depth_interval_ms=10, record=True, limits=Limits(enforce=False))
     async with await serve(config) as server:
         yield server
 
@@ -34,11 +34,15 @@ async def line(busy: Server) -> AsyncIterator[Line]:
 
 @pytest.fixture
 async def open_feed(line: Line) -> AsyncIterator[OpenFeed]:
-    """A function that opens a feed over the line, by the exchange's rules or others."""
+    """A function that opens a feed over the line, by the exchange's rules or others.
+
+    Its requests are not paced: a book that breaks every second would use up what an exchange allows in a minute.
+    """
     opened: list[Any] = []
 
     async def open_feed(rules: ConnectionRules = RULES) -> BinanceMarketFeed:
         ccxt = await open_ccxt_exchange("binance", Credentials(urls={"base": line.url}))
+        ccxt.caller.ccxt.enableRateLimit = False
         feed = BinanceMarketFeed(ccxt.caller, ccxt.listing, ccxt.market, BinanceDialect(rules))
         opened.extend((feed, ccxt))
         return feed

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from millrace_core.actions import CANDLES, ORDER_BOOK, TICKER, TRADES, StreamAction
+from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.market import Candle, Trade
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import levels_of, ticker_of
@@ -33,8 +34,8 @@ _LEAST_LEVELS: Final = 100
 _MOST_LEVELS: Final = 5_000
 _FOLLOWED_S: Final = 0.25
 """How long an update is waited for that shows that a snapshot is not too old; a quiet market has none."""
-_AGAIN_S: Final = 0.1
-"""Pause after a snapshot that was too old."""
+_AGAIN: Final = BackoffPolicy(first_s=0.1, limit_s=5.0)
+"""Pauses after snapshots that were too old: each weighs a hundredth of what is allowed in a minute."""
 
 # Trades come in groups of one ms.
 _datetime: Final = lru_cache(maxsize=64)(Shortcuts.iso8601)
@@ -134,6 +135,7 @@ class BinanceMarketFeed:
         return str(interval)
 
     async def _begin(self, book: NumberedBook, symbol: str, depth: int) -> None:
+        backoff = Backoff(_AGAIN)
         while True:
             snapshot = await self._snapshot(symbol, depth)
             try:
@@ -143,7 +145,7 @@ class BinanceMarketFeed:
                 pass
             if book.begin(snapshot):
                 return
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(backoff.failed())
 
     async def _snapshot(self, symbol: str, depth: int) -> Snapshot:
         answer = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, depth)
