@@ -75,8 +75,11 @@ async def test_it_says_what_ccxt_says(exchange: Exchange, through_ccxt: Exchange
         venue.step(1_000)
         newest = (await exchange.market.fetch_trades(venue.symbol))[-1].id
         for listener in (ours, theirs):
-            await listener.until(lambda listener=listener: listener.trades[-1].id == newest)
-            await listener.until(lambda: ours.ticker.get("timestamp") == theirs.ticker.get("timestamp"))
+            await listener.until(lambda listener=listener: newest in [trade.id for trade in listener.trades])
+        async with asyncio.timeout(20):
+            while ours.ticker.get("timestamp") != theirs.ticker.get("timestamp"):
+                venue.step(1_000)
+                await asyncio.sleep(0.02)
         for each in running:
             each.cancel()
     known = {trade.id: trade for trade in theirs.trades}
