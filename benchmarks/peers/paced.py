@@ -17,11 +17,11 @@ from itertools import cycle
 from random import Random
 
 import uvloop
-from millrace_simulator.binance.streams.frames import text_frame
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.server import serve
+from millrace_simulator.streaming.frames import text_frame
 from millrace_simulator.venue.rules import SymbolRules
 
 SYMBOLS = 100
