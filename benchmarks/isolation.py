@@ -70,18 +70,27 @@ async def _decisions(folder: Path, names: list[str]) -> list[tuple[float, float]
         writer = bus.writer(TRADES, lambda as_of: TradesSnapshot([], str(as_of)))
         await writer.open()
         await _live(bus, len(names))
-        count = await _trade(writer)
-        await writer.close()
-        expected = count * len(GOOD)
+        # The stream of requests is trimmed: what is in it is taken while it grows.
+        taking = asyncio.create_task(_take_requests(redis, round(SECONDS * TRADES_PER_S) * len(GOOD)))
+        expected = await _trade(writer) * len(GOOD)
         async with asyncio.timeout(60):
-            while await redis.xlen(trader_actions(TENANT)) < expected:
-                await asyncio.sleep(0.1)
-        entries = await redis.xrange(trader_actions(TENANT))
-    took = [_decision(next(iter(fields.values()))) for _, fields in entries]
+            took = await taking
+        await writer.close()
     if len(took) != expected:
         raise RuntimeError(f"{len(took)} decisions instead of {expected}")
     started_ns = min(published for published, _ in took)
     return [((published - started_ns) / 1e9, (decided - published) / 1e6) for published, decided in took]
+
+
+async def _take_requests(redis: "redis_asyncio.Redis", expected: int) -> list[tuple[int, int]]:
+    """Return when each request's trade was published and when it was decided, once so many requests have come."""
+    took: list[tuple[int, int]] = []
+    last: bytes | str = "0"
+    while len(took) < expected:
+        for _, entries in await redis.xread({trader_actions(TENANT): last}, count=1_000, block=1_000):
+            took += [_decision(next(iter(fields.values()))) for _, fields in entries]
+            last = entries[-1][0]
+    return took
 
 
 def _decision(raw: bytes) -> tuple[int, int]:
