@@ -106,7 +106,7 @@ def ways(exchange: CcxtExchange) -> list[Awaitable[Any]]:
 async def test_nothing_is_sent_before_the_pause_is_over(
     refusing: Refusing, opened: Opening, reply: tuple[int, dict[str, str], str], pause_s: int
 ) -> None:
-    """Whatever class ccxt makes of the refusal, and whoever asks next, in whatever way."""
+    """It holds for every error class of ccxt, for every tenant, and for REST and sockets alike."""
     one, other = await opened(), await opened(tenant="U")
     refusing.reply = reply
     with pytest.raises(Retryable) as refused:

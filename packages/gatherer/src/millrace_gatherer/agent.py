@@ -55,7 +55,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
             market = SharedMarket(self._feeds, exchange, unit_config.credentials)
             stream = stream_of(unit_config, SharingExchange(exchange, market), self._bus, health)
             stream.on_broken = partial(market.renew, name.action, name.symbol)
-            if (interval_s := exchange.poll_interval_s(unit_config.action)) is not None:
+            if (interval_s := exchange.poll_interval_s(stream.action)) is not None:
                 health.gauge("pollIntervalS", interval_s)
             with exchange.reporting(health.gauge):
                 await run_stream(stream)

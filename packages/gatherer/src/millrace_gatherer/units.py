@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from millrace_core.actions import ACTIONS, ORDER_BOOK, StreamAction
+from millrace_core.actions import ACTIONS, ORDER_BOOK
 from millrace_core.config.common import Credentials
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.errors import ConfigInvalid, Problem
@@ -31,11 +31,6 @@ class StreamUnitConfig:
     """Of candles: each timeframe, and how many candles of it to begin with."""
     origin: str = field(default="", compare=False)
     """The JSON path of the data point that asks for it."""
-
-    @property
-    def action(self) -> StreamAction:
-        """Return the kind of stream."""
-        return next(action for action in ACTIONS.values() if action.name == self.name.action)
 
     @property
     def key(self) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TICKER, TRADES, StreamAction
+from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TRADES, StreamAction
 from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
@@ -10,7 +10,7 @@ from millrace_exchange.ccxt.conversion import levels_of, trade_of
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.polling import is_polled, poll
-from millrace_exchange.ccxt.streams import follow, follow_fields
+from millrace_exchange.ccxt.streams import follow
 from millrace_exchange.listeners import (
     BalanceListener,
     BookListener,
@@ -39,20 +39,17 @@ class CcxtMarketFeed:
     async def trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every public trade in a symbol, none twice while the connection holds."""
         await self._listing.know(symbol)
-        await follow(self._caller, TRADES, symbol, listener, symbol)
+        await follow(self._caller, TRADES, symbol, listener)
 
     async def fields(self, action: StreamAction, symbol: str, listener: FieldsListener) -> None:
         """Stream one object of a symbol by its fields: `action` is one of `FIELDS_ACTIONS`."""
         await self._listing.know(symbol)
-        if action is TICKER or is_polled(self._caller.ccxt, action):
-            await follow(self._caller, action, symbol, listener, symbol)
-        else:
-            await follow_fields(self._caller, action, symbol, listener)
+        await follow(self._caller, action, symbol, listener)
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
         await self._listing.know(symbol)
-        await follow(self._caller, CANDLES, symbol, listener, symbol, timeframe)
+        await follow(self._caller, CANDLES, symbol, listener, timeframe)
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
@@ -83,12 +80,12 @@ class CcxtAccountFeed(CcxtOrderQueries):
     async def orders(self, symbol: str, listener: OrdersListener) -> None:
         """Stream every change of the account's orders in a symbol."""
         await self._listing.know(symbol)
-        await follow(self._caller, ORDERS, symbol, listener, symbol)
+        await follow(self._caller, ORDERS, symbol, listener)
 
     async def my_trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every trade of the account in a symbol."""
         await self._listing.know(symbol)
-        await follow(self._caller, MY_TRADES, symbol, listener, symbol)
+        await follow(self._caller, MY_TRADES, symbol, listener)
 
     async def balance(self, listener: BalanceListener) -> None:
         """Stream the balances that change."""

@@ -1,9 +1,9 @@
 """Following ccxt's streams: subscribing, handing every message to a listener, and ending the subscription."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Final, NoReturn
 
-from millrace_core.actions import BIDS_ASKS, StreamAction
+from millrace_core.actions import BIDS_ASKS, FUNDING_RATE, StreamAction
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.caller import CcxtCaller, was_cancelled
 from millrace_exchange.ccxt.polling import fields_of, is_polled, poll
@@ -11,11 +11,14 @@ from millrace_exchange.ccxt.recording.recorder import Recorder, StreamKey
 from millrace_exchange.ccxt.subscriptions import METHODS, unsubscribe
 from millrace_exchange.listeners import EventTimes, ExchangeListener, FieldsListener
 
+RETURNED: Final = (BIDS_ASKS, FUNDING_RATE)
+"""Streams that are taken as ccxt returns them, not recorded: of several messages at once the newest state is enough."""
+
 
 async def follow(
     caller: CcxtCaller, action: StreamAction, symbol: str | None, listener: ExchangeListener, *arguments: Any
 ) -> None:
-    """Call a listener for every message of a stream until cancelled; `arguments` are those of ccxt's method.
+    """Call a listener for every message of a stream until cancelled; `arguments` follow the symbol in ccxt's method.
 
     Order books are followed by `follow_book`.
 
@@ -23,24 +26,22 @@ async def follow(
         Retryable, Rejected, Fatal: why the stream broke. `kind` says how: `NetworkError`, ….
     """
     if is_polled(caller.ccxt, action):
-        await poll(caller, action, symbol, listener, *(arguments if symbol is None else arguments[1:]))
+        await poll(caller, action, symbol, listener, *arguments)
+    if symbol is not None and action in RETURNED:
+        await _follow_returned(caller, action, symbol, listener)
     recorder: Recorder = caller.ccxt.recorder
     key: StreamKey = (action.name, symbol, arguments[-1] if action.per_timeframe else None)
+    asked = [part for part in (symbol, *arguments) if part is not None]
     recorder.add(key, listener)
     try:
-        await caller.follow(action.name, getattr(caller.ccxt, METHODS[action]), *arguments)
+        await caller.follow(action.name, getattr(caller.ccxt, METHODS[action]), *asked)
     finally:
         recorder.remove(key, listener)
         if was_cancelled():
-            await unsubscribe(caller, action, *(part for part in key[1:] if part is not None))
+            await unsubscribe(caller, action, *asked)
 
 
-async def follow_fields(caller: CcxtCaller, action: StreamAction, symbol: str, listener: FieldsListener) -> None:
-    """Call a listener with what one of ccxt's streams returns: several messages at once are the newest state.
-
-    Raises:
-        Retryable, Rejected, Fatal: why the stream broke.
-    """
+async def _follow_returned(caller: CcxtCaller, action: StreamAction, symbol: str, listener: FieldsListener) -> NoReturn:
     asked = [symbol] if action is BIDS_ASKS else symbol
     await caller.follow(
         action.name, getattr(caller.ccxt, METHODS[action]), asked, take=partial(_deliver_fields, symbol, listener)

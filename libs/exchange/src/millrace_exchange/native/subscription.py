@@ -106,7 +106,7 @@ class Subscription:
             self.successor.remove(self)
 
     def fail(self, error: Exception) -> None:
-        """Break it: whoever waits for it learns the reason."""
+        """Break the subscription with a reason, which everyone who waits for it receives."""
         self._accept = self._take = _ignore
         if not self.broken.done():
             self.broken.set_result(self._failure(error))
