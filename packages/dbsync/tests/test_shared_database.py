@@ -1,6 +1,7 @@
 """A database that refuses, and one that goes away: what the units that use it do."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ async def opened(url: str) -> AsyncIterator[SharedDatabase]:
 async def refusing(database_server: PostgresServer | None, tmp_path: Path) -> tuple[str, Callable[[], Awaitable[Any]]]:
     """The address of a database that refuses, and what mends it."""
     if database_server is not None:
-        server, name = database_server, f"missing{id(tmp_path)}"
+        server, name = database_server, f"missing{os.urandom(6).hex()}"
         url = server.url.removesuffix("postgres") + name
         return url, lambda: server.database(name)
     path = tmp_path / "millrace.db"
