@@ -154,7 +154,7 @@ class Engine:
         return [] if order.hidden else [self._changed(order.level)]
 
     def pair(self, first: int, second: int) -> None:
-        """Let the first of two orders that trades, or whose trigger is reached, end the other; also if it expires.
+        """Let the first of two orders that trades, works or is kept from trading end the other.
 
         Canceling one leaves the other as it is.
         """
@@ -268,8 +268,8 @@ class Engine:
         events.append(prevented)
         if prevented.maker_quantity:
             self._shrink(maker, prevented.maker_quantity, side)
-        if prevented.maker_ends:
             self._end_partner(maker.order_id, events)
+        if prevented.maker_ends:
             events.append(Expired(maker.order_id, ExpiryReason.SELF_TRADE))
 
     def _fills_whole(self, order: NewOrder, opposite: BookSide) -> bool:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from millrace_matching import Side
 from millrace_simulator.venue.accounts import Balance
+from millrace_simulator.venue.order_lists import OrderList
 from millrace_simulator.venue.orders import ExecutionReport
 from millrace_simulator.venue.tape import AggregateTrade, PublicTrade
 
@@ -51,6 +52,9 @@ class Listener:
 
     def on_execution(self, report: ExecutionReport) -> None:
         """Something happened to an account's order."""
+
+    def on_order_list(self, order_list: OrderList) -> None:
+        """An account's order list was placed, updated or is done; it comes after the reports of its orders."""
 
     def on_balances(self, change: BalanceChange) -> None:
         """An account's balances changed: once for each action, deposit or withdrawal that changed them."""

@@ -10,7 +10,7 @@ from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import streams_in_path
 from millrace_simulator.binance.streams.requests import BadRequestError
 from millrace_simulator.binance.streams.session import StreamSession
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.streaming.connection import ClientConnection, ConnectionRules, close_all
 from millrace_simulator.streaming.frames import CloseCode, text_frame
 from millrace_simulator.venue import Venue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from millrace_simulator.binance.streams import events
 from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import SymbolStreams
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.statistics import Interval, Kline
 from millrace_simulator.venue import AggregateTrade, Instrument, PublicTrade, Scale
 
