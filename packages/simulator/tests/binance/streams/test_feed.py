@@ -224,3 +224,12 @@ async def test_all_tickers_come_as_one_event(stand: Stand, stream: str, kind: st
         symbols = [event["s"] for event in array]
         assert len(symbols) == len(set(symbols)) > 0
         assert {event["e"] for event in array} == {kind}
+
+
+async def test_klines_of_utc_plus_eight_have_streams(stand: Stand) -> None:
+    """Their days begin at 16:00 UTC; hours are those of UTC."""
+    client = await stand.connect("/stream?streams=btcusdt@kline_1d@+08:00/btcusdt@kline_1h@+08:00/btcusdt@kline_1h")
+    stand.pass_time(2_000)
+    klines = {event["stream"].removeprefix("btcusdt@"): event["data"]["k"] for event in await client.events()}
+    assert klines["kline_1d@+08:00"]["t"] // 3_600_000 % 24 == 16
+    assert klines["kline_1h@+08:00"] == klines["kline_1h"]

@@ -8,6 +8,7 @@ from typing import Any
 from millrace_simulator.binance import errors
 from millrace_simulator.binance.exchange import Exchange, PublicOperation
 from millrace_simulator.binance.operations import symbols
+from millrace_simulator.binance.operations.time_zones import read_time_zone
 from millrace_simulator.binance.parameters import Parameters
 from millrace_simulator.binance.times import Time
 from millrace_simulator.statistics import Interval, Kline
@@ -18,7 +19,6 @@ MOST_ROWS = 1000
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (MOST_LEVELS, 250))
 """Request weight by number of levels."""
 INTERVALS = frozenset(Interval)
-UTC_NAMES = frozenset({"0", "00", "0:00", "00:00", "+0:00", "+00:00", "-0:00", "-00:00"})
 
 
 def ping(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
@@ -89,14 +89,14 @@ def klines(exchange: Exchange, parameters: Parameters) -> list[list[Any]]:
     interval = parameters.required("interval")
     if interval not in INTERVALS:
         raise errors.invalid_interval()
-    if (parameters.text("timeZone") or "0") not in UTC_NAMES:
-        # Klines are kept in UTC alone: an honest refusal beats klines of another day.
-        raise errors.invalid_value("timeZone")
+    start_us, end_us = parameters.moment_us("startTime"), parameters.last_moment_us("endTime")
     rows = instrument.statistics.klines(
         Interval(interval),
-        parameters.integer("startTime"),
-        parameters.integer("endTime"),
+        # A kline that begins within the first millisecond begins at its start.
+        None if start_us is None else -(-start_us // 1000),
+        None if end_us is None else end_us // 1000,
         parameters.limit(500, MOST_ROWS),
+        read_time_zone(parameters),
     )
     return [_show_kline(instrument.scale, kline) for kline in rows]
 

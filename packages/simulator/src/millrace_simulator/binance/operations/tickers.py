@@ -9,6 +9,7 @@ from typing import Any
 from millrace_simulator.binance import errors
 from millrace_simulator.binance.exchange import Exchange, PublicOperation
 from millrace_simulator.binance.operations import symbols
+from millrace_simulator.binance.operations.time_zones import read_time_zone
 from millrace_simulator.binance.parameters import Parameters
 from millrace_simulator.binance.times import Time
 from millrace_simulator.statistics import Interval, Kline
@@ -61,8 +62,8 @@ def ticker_window(exchange: Exchange, parameters: Parameters) -> Any:
 
 
 def ticker_trading_day(exchange: Exchange, parameters: Parameters) -> Any:
-    """Return the day since midnight UTC of one symbol or of several."""
-    open_ms = exchange.now_ms() // DAY_MS * DAY_MS
+    """Return the day since midnight, UTC or in a time zone, of one symbol or of several."""
+    open_ms = Interval.D1.open_of(exchange.now_ms(), read_time_zone(parameters))
     return _show_since(exchange, parameters, open_ms, open_ms + DAY_MS - 1)
 
 

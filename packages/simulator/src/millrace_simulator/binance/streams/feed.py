@@ -10,19 +10,22 @@ from millrace_simulator.binance.streams.trade_feed import KlineFeed, TradeFeed
 from millrace_simulator.venue import AggregateTrade, BookChange, Instrument, Listener, PublicTrade, Venue
 
 _SECOND_US = 1_000_000
+_EAST_MS = 8 * 3_600_000
+"""How far UTC+8 is ahead of UTC."""
 
 
 class _SymbolFeed:
     """All streams of one symbol."""
 
-    __slots__ = ("book", "klines", "tickers", "trades")
+    __slots__ = ("book", "east_klines", "klines", "tickers", "trades")
 
     def __init__(self, hub: MarketHub, instrument: Instrument) -> None:
         streams = SymbolStreams(instrument.symbol)
         hub.streams.update(streams)
         self.book = BookFeed(hub, instrument, streams)
         self.trades = TradeFeed(hub, instrument.scale, streams)
-        self.klines = KlineFeed(hub, instrument, streams)
+        self.klines = KlineFeed(hub, instrument, streams.klines)
+        self.east_klines = KlineFeed(hub, instrument, streams.east_klines, _EAST_MS)
         self.tickers = TickerFeed(hub, instrument, streams)
 
 
@@ -79,3 +82,4 @@ class MarketFeed(Listener):
         publish_all(self._hub, ALL_MINI_TICKERS, (mini for _, mini in sums if mini is not None))
         for symbol in self._symbols.values():
             symbol.klines.tick(second, now_us)
+            symbol.east_klines.tick(second, now_us)
