@@ -6,6 +6,8 @@ Two guarantees hold after every call: the book is not crossed, and `last_update_
 
 from __future__ import annotations
 
+from itertools import islice
+
 from millrace_matching.book import BookSide, Level, RestingOrder
 from millrace_matching.errors import DuplicateOrder, InvalidOrder, UnknownOrder, WouldTake, WouldTrigger
 from millrace_matching.events import (
@@ -57,8 +59,7 @@ class Engine:
 
     def levels(self, side: Side, limit: int | None = None) -> list[tuple[int, int]]:
         """(price, total) of each level that is shown, best first; hidden orders do not count."""
-        found = [(level.price, level.shown) for level in self.side(side).shown_levels()]
-        return found if limit is None else found[:limit]
+        return [(level.price, level.shown) for level in islice(self.side(side).shown_levels(), limit)]
 
     def cost(self, side: Side, quantity: int, *, skipped_owner: int = 0) -> tuple[int, int]:
         """Return what a market order of this side would find now: (lots, ticks × lots).

@@ -356,6 +356,14 @@ class Venue:
         self._settlement.conclude(instrument, instrument.engine.submit(NewOrder(order_id, side, kind, lots, price)))
         return order_id
 
+    def crowd_quote(self, instrument: Instrument, side: Side, quotes: Sequence[tuple[int, int]]) -> None:
+        """Place background participants' limit orders, (lots, price), as one action; they must not trade."""
+        events: list[Event] = []
+        for lots, price in quotes:
+            order = NewOrder(instrument.next_order_id(), side, OrderType.LIMIT_MAKER, lots, price)
+            events += instrument.engine.submit(order)
+        self._settlement.conclude(instrument, events)
+
     def crowd_cancel(self, instrument: Instrument, order_id: int) -> bool:
         """Cancel an order of `crowd_submit`; False when it was final already."""
         if order_id not in instrument.engine:

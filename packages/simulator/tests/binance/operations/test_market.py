@@ -127,5 +127,15 @@ async def test_a_time_zone_that_does_not_exist_is_refused(client: Any, zone: str
 
 @pytest.mark.parametrize("interval", ["1s", "1m", "30m", "2h", "12h", "1d", "3d", "1w", "1M"])
 async def test_an_answer_is_full_from_the_first_moment_on(client: Any, interval: str) -> None:
-    """1,000 klines of every interval, and as many levels of a book as a client may ask for."""
+    """1,000 klines of every interval."""
     assert len((await client.get("/api/v3/klines", symbol="ETHUSDT", interval=interval, limit=1000)).body) == 1000
+
+
+async def test_a_book_has_as_many_levels_as_are_asked_for(client: Any) -> None:
+    """5,000 a side, each best first, without a price twice; asking again changes nothing."""
+    deep = (await client.get("/api/v3/depth", symbol="SOLUSDT", limit=5000)).body
+    for side, sign in (("bids", -1), ("asks", 1)):
+        prices = [Decimal(price) * sign for price, _ in deep[side]]
+        assert len(prices) == 5000
+        assert prices == sorted(set(prices))
+    assert (await client.get("/api/v3/depth", symbol="SOLUSDT", limit=5000)).body == deep

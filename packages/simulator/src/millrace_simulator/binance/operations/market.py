@@ -36,7 +36,9 @@ def depth(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
     instrument = exchange.instrument(parameters)
     if not symbols.has_status(parameters):
         raise errors.other_symbol_status()
-    snapshot = instrument.depth(parameters.limit(100, MOST_LEVELS))
+    limit = parameters.limit(100, MOST_LEVELS)
+    instrument.deepen(limit)
+    snapshot = instrument.depth(limit)
     return show_book(instrument, snapshot)
 
 
