@@ -150,12 +150,12 @@ def test_nothing_is_made_or_lost(
         assert sum(balance.free + balance.locked for balance in balances) + venue.fees.get(asset, Decimal(0)) == begun
     for account in accounts:
         open_orders = venue.open_orders(account)
-        selling = held([order for order in open_orders if order.side is Side.SELL], lambda order: order.remaining)
+        selling = held([order for order in open_orders if order.side is Side.SELL], lambda order: order.available)
         assert account.balance("A").locked == selling
         buying = [order for order in open_orders if order.side is Side.BUY]
         if all(order.type.has_price and order.list_id == NO_LIST for order in buying):
             share = Decimal(1) if commission_asset is CommissionAsset.RECEIVED else Decimal(1) + account.taker_rate
-            assert account.balance("B").locked == share * held(buying, lambda order: order.remaining * order.price)
+            assert account.balance("B").locked == share * held(buying, lambda order: order.available * order.price)
     for order_list in (each for account in accounts for each in venue.order_lists(account)):
         account = venue.accounts[order_list.account_id]
         standing = [venue.order(account, "AB", OrderRef(order_id)).status.is_open for order_id in order_list.order_ids]

@@ -19,14 +19,17 @@ from millrace_simulator.binance.errors import BinanceError
 
 DECIMAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 INTEGER = r"^[0-9]{1,20}$"
-SYMBOL = r"^[A-Z0-9-_.]{1,50}$"
+SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"
+"""Letters and digits of any script but a to z, as Binance's own language of expressions says it."""
 CLIENT_ORDER_ID = r"^[a-zA-Z0-9-_]{1,36}$"
+NAMES = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,})?\]$'
 MOST_DECIMALS = 8
 LARGEST_LONG = 2**63 - 1
 MICROSECONDS_FROM = 10**15
 """A time from here on counts µs; as ms it would lie in the year 33658."""
 
-_patterns = {legal: re.compile(legal) for legal in (DECIMAL, INTEGER, SYMBOL, CLIENT_ORDER_ID)}
+_patterns = {legal: re.compile(legal) for legal in (DECIMAL, INTEGER, CLIENT_ORDER_ID)}
+_patterns[SYMBOL] = re.compile(r"(?:[^\Wa-z]|[-.]){1,50}")
 
 
 class Parameters:
@@ -175,9 +178,7 @@ class Parameters:
         try:
             names = msgspec.json.decode(value, type=list[str])
         except (msgspec.DecodeError, msgspec.ValidationError):
-            raise errors.illegal_characters(
-                self.sent_name(name), r'^\[("[A-Z0-9-_.]{1,50}"(,"[A-Z0-9-_.]{1,50}"){0,})?\]$'
-            ) from None
+            raise errors.illegal_characters(self.sent_name(name), NAMES) from None
         if len(set(names)) != len(names):
             raise BinanceError(-1151, "Symbol is present multiple times in the list.")
         return names

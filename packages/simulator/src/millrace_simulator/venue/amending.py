@@ -63,7 +63,7 @@ class Amending:
             raise AmendRejected(Amend.NO_CHANGE)
         if quantity > order.quantity:
             raise AmendRejected(Amend.INCREASE)
-        if quantity <= order.quantity - order.remaining:
+        if quantity <= order.quantity - order.available:
             raise AmendRejected(Amend.FILLED)
         check_quantity(quantity, order.price or order.stop_price or Decimal(0), instrument)
         used = client_order_id and self._ledger.has_open(order.account_id, order.symbol, client_order_id)
@@ -77,7 +77,7 @@ class Amending:
         if order.status is OrderStatus.PENDING_NEW:
             self._lists.reduce_pending(order, quantity)
         else:
-            left = instrument.scale.lots(quantity - (order.quantity - order.remaining)) or 0
+            left = instrument.scale.lots(quantity - (order.quantity - order.available)) or 0
             events = instrument.engine.reduce(order.order_id, left)
         self._settlement.clearing.amend(order, quantity, client_order_id, self._clock.now_us(), frees=frees)
         self._settlement.conclude(instrument, events)

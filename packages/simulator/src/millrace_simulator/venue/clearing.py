@@ -261,7 +261,7 @@ class Clearing:
         """Free what is held for a part of an order's remaining quantity; nothing is for one that is pending."""
         hold = self._holds.get((order.symbol, order.order_id))
         if hold is not None:
-            self._free(order, hold.amount * quantity / order.remaining)
+            self._free(order, hold.amount * quantity / order.available)
             self._touch(order, hold.asset)
 
     def _release(self, order: Order) -> None:

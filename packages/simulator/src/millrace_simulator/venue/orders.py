@@ -142,8 +142,13 @@ class Order(Struct, frozen=True, kw_only=True):
 
     @property
     def remaining(self) -> Decimal:
-        """Return the quantity that can still be filled."""
-        return self.quantity - self.filled - self.prevented
+        """Return the quantity that is not filled."""
+        return self.quantity - self.filled
+
+    @property
+    def available(self) -> Decimal:
+        """Return the quantity that can still be filled: what self-trade prevention took cannot."""
+        return self.remaining - self.prevented
 
 
 class PreventedMatch(Struct, frozen=True, kw_only=True):

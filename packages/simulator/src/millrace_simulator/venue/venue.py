@@ -66,10 +66,9 @@ class Venue:
         self.clock = clock
         self.history: BookHistory | None = BookHistory() if record else None
         """Every past book; None unless recording."""
-        self.instruments: Mapping[str, Instrument] = {
-            rules.symbol: Instrument(rules, clock, Random(f"{seed} {rules.symbol}"), keep_all_trades=record)  # noqa: S311
-            for rules in symbols
-        }
+        self._seed = seed
+        self._instruments = {rules.symbol: self._instrument(rules) for rules in symbols}
+        self.instruments: Mapping[str, Instrument] = self._instruments
         now_us = clock.now_us()
         self.accounts: Mapping[int, Account] = {
             account_id: Account(account_id, settings, now_us) for account_id, settings in enumerate(accounts, 1)
@@ -101,6 +100,17 @@ class Venue:
         for (account_id, _), balance in past.balances.items():
             if (account := self.accounts.get(account_id)) is not None:
                 account.resume(balance)
+
+    def _instrument(self, rules: SymbolRules) -> Instrument:
+        rng = Random(f"{self._seed} {rules.symbol}")  # noqa: S311
+        return Instrument(rules, self.clock, rng, keep_all_trades=self.history is not None)
+
+    def list_symbol(self, rules: SymbolRules) -> Instrument:
+        """List a symbol that is not listed yet, and notify every listener."""
+        instrument = self._instruments[rules.symbol] = self._instrument(rules)
+        for listener in self._settlement.listeners:
+            listener.on_listing(instrument)
+        return instrument
 
     def listen(self, listener: Listener) -> None:
         """Add a listener; listeners are called in the order in which they were added."""

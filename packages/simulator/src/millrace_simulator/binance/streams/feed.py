@@ -39,11 +39,17 @@ class MarketFeed(Listener):
     def __init__(self, venue: Venue, hub: MarketHub, depth_interval_ms: int) -> None:
         self._hub = hub
         hub.streams.update((ALL_TICKERS, ALL_MINI_TICKERS))
-        self._symbols = {symbol: _SymbolFeed(hub, each) for symbol, each in venue.instruments.items()}
+        self._symbols: dict[str, _SymbolFeed] = {}
+        for instrument in venue.instruments.values():
+            self.on_listing(instrument)
         self._interval_us = max(1, depth_interval_ms * 1000)
         now_us = venue.clock.now_us()
         self._interval = now_us // self._interval_us
         self._second = now_us // _SECOND_US
+
+    def on_listing(self, instrument: Instrument) -> None:
+        """Publish a symbol from now on."""
+        self._symbols[instrument.symbol] = _SymbolFeed(self._hub, instrument)
 
     def on_trade(self, trade: PublicTrade) -> None:
         """Publish a trade."""
