@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from millrace_core.market import Candle, Fields, Level, Trade
+from millrace_core.market import Candle, Fields, Level, Liquidation, Trade
 from millrace_exchange import EventTimes
 
 
@@ -32,6 +32,11 @@ class Fanout:
         """Pass on trades; the list is the listener's own."""
         for listener in self.listeners:
             listener.traded(list(trades), event)
+
+    def liquidated(self, liquidations: list[Liquidation], event: EventTimes) -> None:
+        """Pass on liquidations; the list is the listener's own."""
+        for listener in tuple(self.listeners):
+            listener.liquidated(list(liquidations), event)
 
     def fields_changed(self, fields: Fields, event: EventTimes) -> None:
         """Pass on the fields of an object."""

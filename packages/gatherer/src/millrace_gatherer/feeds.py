@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Final
 
-from millrace_core.actions import CANDLES, FIELDS_ACTIONS, ORDER_BOOK, TRADES, StreamAction
+from millrace_core.actions import CANDLES, FIELDS_ACTIONS, LIQUIDATIONS, ORDER_BOOK, TRADES, StreamAction
 from millrace_core.clock import now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import BookSnapshot
@@ -135,6 +135,12 @@ class SharedMarket:
         """Stream a symbol's candles of one timeframe."""
         await self._follow(
             CANDLES.name, symbol, timeframe, listener, lambda fanout: self._market.candles(symbol, timeframe, fanout)
+        )
+
+    async def liquidations(self, symbol: str, listener: Any) -> None:
+        """Stream a symbol's liquidations."""
+        await self._follow(
+            LIQUIDATIONS.name, symbol, None, listener, lambda fanout: self._market.liquidations(symbol, fanout)
         )
 
     def renew(self, action: str, symbol: str | None) -> None:

@@ -46,6 +46,9 @@ class Stream(ABC):
     begins_empty: ClassVar[bool] = False
     """Whether it does so even if nothing was published yet: then everything that the exchange sends is a delta once."""
 
+    may_rest: ClassVar[bool] = False
+    """Whether it may be silent for ever, as an account is."""
+
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self.unit = unit
         self.exchange = exchange
@@ -61,8 +64,10 @@ class Stream(ABC):
         self._to_received = health.histogram("exchange→received")
         self._to_published = health.histogram("received→published")
         self._clock = asyncio.get_running_loop().time
-        self.silence = None if self.action.is_private else UsualSilence(self._silence_limit_s, self._clock())
-        """How long it may be silent; None for an account, which may rest for ever."""
+        self.silence = (
+            None if self.may_rest or self.action.is_private else UsualSilence(self._silence_limit_s, self._clock())
+        )
+        """How long it may be silent; None if for ever."""
         self.pace = Pace(health, has_event_times=self.action in (ORDER_BOOK, TRADES))
         self._silent: _Silent | None = None
         """The silence for which it was taken again, until that is explained."""

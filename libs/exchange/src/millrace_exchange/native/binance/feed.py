@@ -57,6 +57,8 @@ class BinanceMarketFeed:
         self.fetch_order_book = otherwise.fetch_order_book
         self.fetch_trades = otherwise.fetch_trades
         self.fetch_candles = otherwise.fetch_candles
+        # Spot markets have none.
+        self.liquidations = otherwise.liquidations
         self._pool = ConnectionPool(self._address, dialect or BinanceDialect(), caller.profile.exchange, caller.gate)
 
     async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
