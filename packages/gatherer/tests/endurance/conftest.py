@@ -36,6 +36,7 @@ class Watch:
         self.breaks = 0
         """How often it stopped being live."""
         self.was_live = False
+        self.deltas = 0
         self._changed = asyncio.Event()
         self.follower: Follower = bus.follow(name, self._take)
 
@@ -52,6 +53,7 @@ class Watch:
                 await self._changed.wait()
 
     def _take(self, update: Update) -> None:
+        self.deltas += update.kind == "delta"
         if self.was_live != self.is_live:
             self.breaks += self.was_live
             self.was_live = self.is_live

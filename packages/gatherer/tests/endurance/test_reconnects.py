@@ -1,17 +1,16 @@
 """Hundreds of reconnects leave nothing behind in the gatherer's process."""
 
-import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from packages.gatherer.tests.endurance.conftest import Watch, account, configure, venue
+from packages.gatherer.tests.endurance.relay import Relay, relay_to
 
 from millrace_bus import Bus
 from millrace_simulator.listings import DialectName
-from packages.gatherer.tests.endurance.conftest import Watch, account, configure, venue
-from packages.gatherer.tests.endurance.relay import Relay, relay_to
 
 RECONNECTS: Final = int(os.environ.get("MILLRACE_TEST_RECONNECTS", "6"))
 WARM: Final = max(3, RECONNECTS // 10)
@@ -29,8 +28,7 @@ def resident_kb(pid: int) -> int:
 
 def sockets(pid: int) -> int:
     """Number of a process's open sockets."""
-    links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.is_symlink()]
-    return sum(link.startswith("socket:") for link in links)
+    return sum(str(entry.readlink()).startswith("socket:") for entry in Path(f"/proc/{pid}/fd").iterdir())
 
 
 async def reconnect(relay: Relay, watches: list[Watch]) -> None:
@@ -61,7 +59,6 @@ async def test_reconnects_leave_nothing_behind(
             await reconnect(relay, watches)
             if done % WARM == 0:
                 used[done] = resident_kb(beat.pid), sockets(beat.pid)
-                print(done, *used[done])
         warm, last = used[WARM], used[max(used)]
         assert last[0] <= warm[0] * GROWTH, used
         assert abs(last[1] - warm[1]) <= 2, used
