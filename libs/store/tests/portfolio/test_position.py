@@ -59,7 +59,7 @@ def test_a_part_of_a_cost_is_cut_after_24_decimals() -> None:
 
 
 def test_fees_in_each_currency() -> None:
-    """In base they reduce what was received, in quote the profit; others by their value, or kept where it is unknown."""
+    """In base they reduce what was received, in quote the profit; others by their value, or kept if it is unknown."""
     assert values(buy("2", "10", Fee(Decimal("0.5"), "ETH"))) == ("1.5", "20", "0", "5")
     assert values(sell("2", "10", Fee(Decimal("0.5"), "ETH"))) == ("-2.5", "-20", "0", "5")
     assert values(buy("2", "10", Fee(Decimal("0.5"), "USDT"))) == ("2", "20", "-0.5", "0.5")
