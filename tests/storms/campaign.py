@@ -64,8 +64,10 @@ class Figures:
     """How long after each run the account was right."""
     account: list[str] = field(default_factory=list)
     """What differed of the account in the end of a run."""
+    missing_trades: int = 0
+    """How many were never shown."""
     untold: dict[str, int] = field(default_factory=dict)
-    """Trades that are missing and were not reported lost, by stream."""
+    """Those that were not reported lost although the exchange's numbers show them, by stream."""
     counters: dict[str, float] = field(default_factory=dict)
     """Those of the gatherer's heartbeat, summed over its units."""
 
@@ -112,7 +114,9 @@ class Campaign:
             market = self.dialect.market(symbol)
             truth = TrueBook(session, market)
             self._books[market] = BookWitness(bus, self._name("watchOrderBook", symbol), truth, self.figures.books)
-            self._trades[market] = TradesWitness(bus, self._name("watchTrades", symbol), self.figures.trades)
+            self._trades[market] = TradesWitness(
+                bus, self._name("watchTrades", symbol), self.figures.trades, numbered=self.dialect.numbers_trades
+            )
         self._watching: set[asyncio.Task[None]] = set()
         line.on_hole = lambda stream, last: self._books[stream.market].hole(last)
         line.on_silence = self._watch_silence
@@ -201,9 +205,11 @@ class Campaign:
                 if not name.startswith("left."):
                     self.figures.counters[name] = self.figures.counters.get(name, 0) + count
             lost[unit.name] = unit.counters.get("lost", 0)
-        for name, missing in self.figures.trades.missing.items():
-            if lost.get(name.removeprefix("stream."), 0) < missing:
-                self.figures.untold[name] = missing
+        for trades in self._trades.values():
+            missing, told = len(trades.missing), lost.get(str(trades.name).removeprefix("stream."), 0)
+            self.figures.missing_trades += missing
+            if self.dialect.numbers_trades and told < missing:
+                self.figures.untold[str(trades.name)] = missing
 
     def _watch_silence(self, stream: Stream, since_s: float) -> None:
         witness = {"book": self._books, "trades": self._trades}.get(stream.kind, {}).get(stream.market)

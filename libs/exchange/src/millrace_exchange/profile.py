@@ -65,6 +65,9 @@ class IdScopes:
     """`trade_and_order`: a self-trade is two records of one trade id, distinguished by their orders."""
     numbers_public_trades: bool = False
     """Whether a symbol's public trades are numbered consecutively, so that a gap shows."""
+    fetched_public_trade: str | None = None
+    """The exchange's own field that identifies a fetched public trade, where ccxt reads no id. It must be the id under
+    which the stream has the trade: otherwise each trade that is fetched is published again."""
 
 
 FrameNumbers = Literal[
@@ -165,6 +168,9 @@ class History:
     public_trades: HistoryWindow = HistoryWindow()
     public_trades_params: Mapping[str, Any] = field(default_factory=dict)
     """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
+    public_trades_again_s: float | None = None
+    """How soon after a public trade to ask for others that the stream may have lost, where nothing shows that and
+    asking is cheap; None where gaps show themselves, or asking is not cheap."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
     public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)

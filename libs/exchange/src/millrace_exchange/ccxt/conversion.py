@@ -16,11 +16,11 @@ ANSWERED: Final = "digits"
 """Key in ccxt's order that holds the exchange's own texts of its numbers; see `recording.digits`."""
 
 
-def trade_of(trade: CcxtDict) -> Trade:
-    """Return a trade, public or our own."""
+def trade_of(trade: CcxtDict, id_field: str | None = None) -> Trade:
+    """Return a trade, public or our own; `id_field` is the exchange's field of its id where ccxt reads none."""
     fee = trade.get("fee")
     return Trade(
-        id=trade["id"],
+        id=trade["info"].get(id_field) if trade["id"] is None and id_field else trade["id"],
         timestamp=trade["timestamp"],
         symbol=trade["symbol"],
         side=trade["side"],

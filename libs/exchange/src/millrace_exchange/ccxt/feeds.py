@@ -60,7 +60,8 @@ class CcxtMarketFeed:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""
         ask, page = self._caller.ccxt.fetch_trades, self._caller.profile.history.public_trades.page
         raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
-        return [trade_of(trade) for trade in raw]
+        id_field = self._caller.profile.ids.fetched_public_trade
+        return [trade_of(trade, id_field) for trade in raw]
 
     async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first."""
