@@ -18,7 +18,6 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
-    IdScopes,
     RateLimit,
     RequestLimits,
 )
@@ -51,6 +50,7 @@ _POOL: Final = RateLimit(
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoin"),
+    native_feed="kucoin_spot",
     # "Add Order", clientOid: letters, digits, - and _, 40 at most. The same one is accepted again (seen). "Get Order By
     # ClientOid" says of the old kind: "a single active order … does not exist or has been settled".
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
@@ -64,10 +64,14 @@ PROFILE: Final = ExchangeProfile(
         unsubscribes=True,
         limits=frozenset({5, 20, 50, 100}),
     ),
-    # "Get Trade History" has no tradeId: its sequence is what /market/match calls both sequence and tradeId. A symbol's
-    # numbers have gaps, so that nothing shows a lost trade; the newest 100 weigh 3.
-    ids=IdScopes(fetched_public_trade="sequence"),
-    history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK, public_trades_again_s=5.0),
+    # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`. A symbol's numbers
+    # have gaps, so that nothing shows a lost trade; asking for the newest 100 weighs 3.
+    history=History(
+        own_trades=_BY_WEEK,
+        closed_orders=_BY_WEEK,
+        public_trades_id="sequence",
+        public_trades_again_s=5.0,
+    ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # POST /api/v1/hf/orders/alter: "Cancel the order and place a new order"; with a quantity below what was filled none
