@@ -24,6 +24,7 @@ from tests.support.line.line import served
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.server.ports import free_port
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_exchange import Retryable
 from millrace_simulator.config import DEMO_ACCOUNT, Limits, SimulatorConfig
 from millrace_simulator.listings import SYMBOLS
 
@@ -31,6 +32,7 @@ AGENT, TENANT = AgentId("GATHERER"), Tenant("T")
 OWN = Symbol("KCS/USDT")
 MARKETS = ("BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT")
 _CHECK_S = 0.5
+_ASK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -184,11 +186,11 @@ class Campaign:
         """Wait until the account is right, though the market goes on."""
         self.line.is_calm = self._trader.is_calm = True
         started_s = time.monotonic()
-        while differences := await self._own.differences(self._trader.placed):
+        while differences := await self._account_differences():
             if time.monotonic() - started_s > RIGHT_AGAIN_S:
                 self.figures.account += differences
                 break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_ASK_S)
         else:
             self.figures.right_again_s.append(time.monotonic() - started_s)
         self._own.checked()
@@ -210,6 +212,13 @@ class Campaign:
             self.figures.missing_trades += missing
             if self.dialect.numbers_trades and told < missing:
                 self.figures.untold[str(trades.name)] = missing
+
+    async def _account_differences(self) -> list[str]:
+        try:
+            return await self._own.differences(self._trader.placed)
+        except Retryable as error:
+            await asyncio.sleep(error.retry_after_s)
+            return [f"the exchange cannot be asked: {error}"]
 
     def _watch_silence(self, stream: Stream, since_s: float) -> None:
         witness = {"book": self._books, "trades": self._trades}.get(stream.kind, {}).get(stream.market)

@@ -121,6 +121,9 @@ class BookRules:
     """Depths that may be asked for; empty for any."""
     unsubscribes: bool = False
     """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
+    fetches_snapshot: bool = False
+    """Whether ccxt fetches a snapshot when it knows no book while the stream goes on: then a book that misses a frame
+    is renewed without a new subscription."""
 
     def unproved(self, limit: int | None) -> str | None:
         """Return why nothing proves a book of this depth complete; None if something does."""

@@ -62,9 +62,13 @@ PROFILE: Final = ExchangeProfile(
         frame_numbers="sequence_range",
         snapshot_levels=100,
         unsubscribes=True,
+        fetches_snapshot=True,
+        # It would wait for five frames before it asks for the snapshot, and close the connection, which other streams
+        # share, after three that were too old.
+        ccxt_options={"watchOrderBook": {"snapshotDelay": 0, "maxRetries": 10}},
         limits=frozenset({5, 20, 50, 100}),
     ),
-    # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`. A symbol's numbers
+    # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`. Its numbers
     # have gaps, so that nothing shows a lost trade; asking for the newest 100 weighs 3.
     history=History(
         own_trades=_BY_WEEK,
