@@ -155,6 +155,10 @@ class MarketRules(Protocol):
     def symbols(self) -> frozenset[str]:
         """The unified symbols of its markets; empty before `Exchange.prepare`."""
 
+    @property
+    def open_symbols(self) -> frozenset[str]:
+        """Those of markets in which one can trade now, as far as the exchange says."""
+
     def precision_errors(self, payload: CreatePayload | EditPayload) -> Sequence[str]:
         """Return an error for each number that would be rounded, with the step that it must be a multiple of."""
 
@@ -192,6 +196,9 @@ class Exchange(Protocol):
         Raises:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
+
+    async def reloaded(self) -> None:
+        """Wait until the markets have been loaded again, as they are every hour."""
 
     def poll_interval_s(self, action: StreamAction) -> float | None:
         """Return how often a stream is asked for that the exchange does not send; None if it does."""

@@ -36,6 +36,7 @@ class CcxtExchange:
         self.account = CcxtAccountFeed(caller, self.listing)
         self.execution = CcxtExecutionClient(caller, self.listing)
         self.rules = CcxtMarketRules(caller.ccxt)
+        self.reloaded = self.listing.reloaded
         self.caller = caller
 
     async def prepare(self) -> None:

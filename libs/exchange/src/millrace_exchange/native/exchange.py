@@ -32,7 +32,7 @@ class NativeExchange:
         self.account = ccxt.account
         self.execution = ccxt.execution
         self.rules = ccxt.rules
-        self.prepare = ccxt.prepare
+        self.prepare, self.reloaded = ccxt.prepare, ccxt.reloaded
         self.poll_interval_s = ccxt.poll_interval_s
         self.reporting = ccxt.reporting
         self._ccxt = ccxt
