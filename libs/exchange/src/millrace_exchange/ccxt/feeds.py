@@ -77,12 +77,16 @@ class CcxtMarketFeed:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""
         ask, page = self._caller.ccxt.fetch_trades, self._caller.profile.history.public_trades.page
         raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
-        return [trade_of(trade) for trade in raw]
+        return [self._public_trade(trade) for trade in raw]
 
     async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first."""
         ask = self._caller.ccxt.fetch_ohlcv
         return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, None, limit)]
+
+    def _public_trade(self, trade: dict[str, Any]) -> Trade:
+        name = self._caller.profile.history.public_trades_id
+        return trade_of(trade if name is None or trade["id"] else {**trade, "id": trade["info"][name]})
 
     def _params(self, after: Trade | None) -> dict[str, Any]:
         history = self._caller.profile.history

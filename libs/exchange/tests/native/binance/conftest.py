@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from libs.exchange.tests.native.line import Line, line_to
+from tests.support.line import Line, line_to
 
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange

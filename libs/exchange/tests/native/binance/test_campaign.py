@@ -9,7 +9,7 @@ from random import Random
 
 from libs.exchange.tests.contracts import RecordingListener
 from libs.exchange.tests.native.binance.conftest import OpenFeed
-from libs.exchange.tests.native.line import Line
+from tests.support.line import Line
 
 from millrace_core.market import Level
 from millrace_exchange import EventTimes, Retryable
