@@ -105,7 +105,8 @@ async def test_the_streams_of_a_pattern_follow_the_markets(
 async def test_a_pattern_that_matches_nothing_or_too_much_is_a_mistake(configure: Any, bus: Bus) -> None:
     """What runs goes on."""
     await configure(["BTC/USDT"], [TICKER])
-    await heartbeat(bus, lambda one: live(one) == {"BTC/USDT"})
+    [unit] = (await heartbeat(bus, lambda one: live(one) == {"BTC/USDT"})).units
+    assert unit.source == "native"
     await configure(["BTC/USDT", "*/USTD"], [TICKER])
     refused = await heartbeat(bus, lambda one: one.config_errors)
     [error] = refused.config_errors

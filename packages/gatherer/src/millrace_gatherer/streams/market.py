@@ -1,8 +1,21 @@
-"""Notices that an exchange lists the symbol of a running stream no more."""
+"""What the exchange's list of markets says of a running stream."""
 
 from typing import NoReturn
 
+from millrace_exchange import ExchangeError
 from millrace_gatherer.streams.stream import Stream
+
+
+async def report_source(stream: Stream) -> None:
+    """Report by what a stream comes, as soon as the exchange says of what kind its market or account is."""
+    while True:
+        try:
+            source = await stream.exchange.source(stream.action, stream.unit.name.symbol)
+        except ExchangeError:
+            await stream.exchange.reloaded()
+        else:
+            stream.health.source(source)
+            return
 
 
 async def fail_when_delisted(stream: Stream) -> NoReturn:
