@@ -166,7 +166,7 @@ class History:
     public_trades_params: Mapping[str, Any] = field(default_factory=dict)
     """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
     public_trades_id: str | None = None
-    """Field of the exchange's own answer that holds a trade's id of the stream, where ccxt's `fetch_trades` has none."""
+    """Field of the exchange's own answer with a trade's id, where ccxt's `fetch_trades` returns trades without one."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
     public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+
 from millrace_core.config.common import Credentials
 from millrace_core.requests import CreatePayload, EditPayload
 from millrace_exchange import Exchange, Fatal, Rejected, open_exchange

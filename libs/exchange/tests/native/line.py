@@ -46,7 +46,12 @@ class Line:
             if self.refusal is not None:
                 return web.Response(status=self.refusal[0], headers=self.refusal[1])
             return await self._relay(request)
-        async with aiohttp.ClientSession(self._target) as session, session.get(request.rel_url) as response:
+        async with (
+            aiohttp.ClientSession(self._target) as session,
+            session.request(
+                request.method, request.rel_url, headers=request.headers, data=await request.read()
+            ) as response,
+        ):
             content_type = response.headers["Content-Type"].split(";")[0]
             body = self.replace(request.path_qs, await response.read())
             return web.Response(status=response.status, body=body, content_type=content_type)
