@@ -1,7 +1,7 @@
 """A native feed on a busy simulator, and between them a line that can be disturbed."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +12,10 @@ from msgspec.structs import replace
 
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange
+from millrace_exchange.native.account_feed import NativeAccountFeed
+from millrace_exchange.native.binance.account import BinanceAccount
 from millrace_exchange.native.binance.market import BinanceMarket
+from millrace_exchange.native.kucoin.account import KucoinAccount
 from millrace_exchange.native.kucoin.market import KucoinMarket
 from millrace_exchange.native.market_feed import NativeMarketFeed
 from millrace_simulator.config import Limits, default_config
@@ -21,6 +24,7 @@ from millrace_simulator.server import Server, serve
 
 OpenFeed = Callable[..., Any]
 MARKETS: dict[DialectName, Any] = {"binance": BinanceMarket, "kucoin": KucoinMarket}
+ACCOUNTS: dict[DialectName, Any] = {"binance": BinanceAccount, "kucoin": KucoinAccount}
 
 
 @pytest.fixture(params=["binance", "kucoin"])
@@ -85,3 +89,22 @@ async def feed(open_feed: OpenFeed) -> NativeMarketFeed:
     """A feed over the line."""
     feed: NativeMarketFeed = await open_feed()
     return feed
+
+
+@pytest.fixture
+async def open_account(line: Line, dialect: DialectName) -> AsyncIterator[OpenFeed]:
+    """A function that opens the streams of the account over the line, by the exchange's rules but for those named."""
+    opened: list[Any] = []
+
+    async def open_account(*, keys: Mapping[str, str] = {}, **rules: Any) -> NativeAccountFeed:
+        credentials = credentials_at(line.url).model_copy(update=dict(keys))
+        ccxt = await open_ccxt_exchange(dialect, credentials)
+        ours = ACCOUNTS[dialect](ccxt.caller)
+        ours.rules = dataclasses.replace(ours.rules, **rules)
+        feed = NativeAccountFeed(ccxt.caller, ccxt.listing, ours)
+        opened.extend((feed, ccxt))
+        return feed
+
+    yield open_account
+    for each in opened:
+        await each.close()

@@ -25,6 +25,8 @@ class Line:
         """Everything that was sent over sockets."""
         self.open: list[web.WebSocketResponse] = []
         self._target = target
+        self.muted: set[web.WebSocketResponse] = set()
+        """Sockets over which nothing comes any more; pings are answered all the same."""
         self._delays: dict[web.WebSocketResponse, float] = {}
 
     def delay(self, socket: web.WebSocketResponse, delay_s: float) -> None:
@@ -86,8 +88,11 @@ class Line:
         passing = asyncio.create_task(pass_late())
         try:
             async for message in theirs:
-                for frame in self.treat(message.data):
+                for frame in () if ours in self.muted else self.treat(message.data):
                     late.put_nowait((loop.time() + self._delays.get(ours, 0.0), frame))
+            while not late.empty():
+                await asyncio.sleep(0)
+            await ours.close()
         finally:
             passing.cancel()
 

@@ -19,7 +19,7 @@ from millrace_exchange import EventTimes, Retryable
 from millrace_exchange.native.market_feed import NativeMarketFeed
 from millrace_simulator.server import Server
 
-FRAMES = int(os.environ.get("MILLRACE_TEST_FRAMES", "4000"))
+FRAMES = int(os.environ.get("MILLRACE_TEST_FRAMES", "2000"))
 SYMBOLS = ["ETH/BTC", "BTC/USDT", "ETH/USDT", "SOL/USDT"]
 QUICK = {"request_interval_s": 0.02, "connect_interval_s": 0.05, "lifetime_s": 1.5}
 

@@ -10,6 +10,8 @@ from libs.exchange.tests.native.line import Line
 from libs.exchange.tests.native.test_faults import assert_right
 from libs.exchange.tests.native.wire import Wire
 
+from millrace_exchange import Retryable
+from millrace_exchange.native import connection, pool
 from millrace_exchange.native.market_feed import NativeMarketFeed
 from millrace_simulator.server import Server
 
@@ -160,3 +162,55 @@ async def test_a_slow_old_connection_is_read_until_it_has_caught_up(
     await sockets(line, 2)
     await streams.assert_whole(busy)
     await streams.end()
+
+
+async def left_after_a_silence(stream: "asyncio.Task[None]", listener: RecordingListener) -> None:
+    """End a stream that was silent for as long as it takes to be suspected."""
+    seen = -1
+    while len(listener.events) > seen:
+        seen = len(listener.events)
+        await asyncio.sleep(0.25)
+    stream.cancel()
+    await asyncio.wait({stream})
+
+
+async def test_a_mute_connection_is_replaced(
+    feed: NativeMarketFeed, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers pings and brings nothing: who takes its stream again gets another, and the others learn of it."""
+    monkeypatch.setattr(connection, "_SILENCE_NS", 200_000_000)
+    monkeypatch.setattr(pool, "_MUTE_OVERLAP_S", 0.2)
+    listeners = [RecordingListener() for _ in SYMBOLS]
+    first, *others = (asyncio.create_task(feed.trades(*each)) for each in zip(SYMBOLS, listeners, strict=True))
+    for listener in listeners:
+        await listener.until(lambda listener=listener: listener.trades)
+    line.muted.add(line.open[0])
+    await left_after_a_silence(first, listeners[0])
+    again = RecordingListener()
+    async with streaming(feed.trades(SYMBOLS[0], again)):
+        await again.until(lambda: again.trades)
+        assert line.sockets == 2
+        for other in others:
+            with pytest.raises(Retryable, match="sends nothing"):
+                await other
+
+
+async def test_a_quiet_connection_is_replaced_without_a_missing_message(
+    feed: NativeMarketFeed, line: Line, busy: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing tells it from a mute one when a stream is left."""
+    monkeypatch.setattr(connection, "_SILENCE_NS", 200_000_000)
+    monkeypatch.setattr(pool, "_MUTE_OVERLAP_S", 0.2)
+    left, kept = RecordingListener(), RecordingListener()
+    leaving = asyncio.create_task(feed.trades(SYMBOLS[0], left))
+    async with streaming(feed.trades(SYMBOLS[1], kept)):
+        for listener in (left, kept):
+            await listener.until(lambda listener=listener: listener.trades)
+        assert busy.driver is not None
+        busy.driver.cancel()
+        await left_after_a_silence(leaving, left)
+        await sockets(line, 2)
+        busy.market.step(busy.market.now_us + 2_000_000)
+        await kept.until(partial(_has_more, kept, len(kept.events)))
+    numbers = [int(trade.id or 0) for trade in kept.trades]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -54,6 +54,7 @@ async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
     ):
         for listener in (book, other):
             await listener.until(lambda listener=listener: listener.resets == 1 and len(listener.events) > 3)
+        await trades.until(lambda: trades.trades)
         requests = len(line.sent)
         losing(line, wire, SYMBOL)
         await book.until(lambda: book.breaks)
