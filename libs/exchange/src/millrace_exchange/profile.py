@@ -276,7 +276,7 @@ class ExchangeProfile:
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""
     order_parameters: Mapping[str, str] = field(default_factory=dict)
-    """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
+    """The exchange's own names of ccxt's unified parameters of an order, where ccxt would send both."""
     quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
     """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
     trigger_orders: bool = False

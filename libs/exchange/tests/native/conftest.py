@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from libs.exchange.tests.conftest import credentials_at
-from libs.exchange.tests.native.line import Line, line_to
 from libs.exchange.tests.native.wire import WIRES, Wire
 from msgspec.structs import replace
+from tests.support.line import Line, line_to
 
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange

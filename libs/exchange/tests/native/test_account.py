@@ -9,7 +9,7 @@ import pytest
 from libs.exchange.tests.conftest import credentials_at
 from libs.exchange.tests.contracts import RecordingListener
 from libs.exchange.tests.native.conftest import OpenFeed
-from libs.exchange.tests.native.line import Line
+from tests.support.line import Line
 
 from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, CreatePayload

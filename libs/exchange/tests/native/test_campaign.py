@@ -11,8 +11,8 @@ import pytest
 from libs.exchange.tests.conftest import is_known_part
 from libs.exchange.tests.contracts import RecordingListener
 from libs.exchange.tests.native.conftest import OpenFeed
-from libs.exchange.tests.native.line import Line
 from libs.exchange.tests.native.wire import Wire
+from tests.support.line import Line
 
 from millrace_core.market import Level
 from millrace_exchange import EventTimes, Retryable

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from libs.exchange.tests.contracts import RecordingListener, streaming
 from libs.exchange.tests.native.conftest import OpenFeed
-from libs.exchange.tests.native.line import Line
 from libs.exchange.tests.native.wire import Wire
+from tests.support.line import Line
 
 from millrace_core.names import ExchangeId
 from millrace_exchange import Rejected, Retryable, profile_of

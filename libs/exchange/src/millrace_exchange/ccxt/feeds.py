@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TRADES, StreamAction
+from millrace_core.actions import (
+    BALANCE,
+    CANDLES,
+    LIQUIDATIONS,
+    MY_TRADES,
+    ORDER_BOOK,
+    ORDERS,
+    POSITIONS,
+    TRADES,
+    StreamAction,
+)
 from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
@@ -16,7 +26,9 @@ from millrace_exchange.listeners import (
     BookListener,
     CandlesListener,
     FieldsListener,
+    LiquidationsListener,
     OrdersListener,
+    PositionsListener,
     TradesListener,
 )
 
@@ -50,6 +62,11 @@ class CcxtMarketFeed:
         """Stream a symbol's candles of one timeframe."""
         await self._listing.know(symbol)
         await follow(self._caller, CANDLES, symbol, listener, timeframe)
+
+    async def liquidations(self, symbol: str, listener: LiquidationsListener) -> None:
+        """Stream a symbol's liquidations, none twice while the connection holds."""
+        await self._listing.know(symbol)
+        await follow(self._caller, LIQUIDATIONS, symbol, listener)
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
@@ -95,3 +112,8 @@ class CcxtAccountFeed(CcxtOrderQueries):
         """Stream the balances that change."""
         await self._listing.know(None)
         await follow(self._caller, BALANCE, None, listener)
+
+    async def positions(self, listener: PositionsListener) -> None:
+        """Stream the positions that change."""
+        await self._listing.know(None)
+        await follow(self._caller, POSITIONS, None, listener)

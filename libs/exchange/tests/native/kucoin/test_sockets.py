@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from libs.exchange.tests.contracts import RecordingListener, streaming
 from libs.exchange.tests.native.conftest import OpenFeed
-from libs.exchange.tests.native.line import Line
+from tests.support.line import Line
 
 from millrace_core.actions import BIDS_ASKS, TICKER
 from millrace_exchange import Retryable
