@@ -169,10 +169,7 @@ class History:
     public_trades_params: Mapping[str, Any] = field(default_factory=dict)
     """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
     public_trades_id: str | None = None
-    """Field of the answer with the id that a trade has in the stream, where ccxt's `fetch_trades` has none."""
-    public_trades_again_s: float | None = None
-    """How soon after a public trade to ask for others that the stream may have lost, where nothing shows that and
-    asking is cheap; None where gaps show themselves, or asking is not cheap."""
+    """Field of the exchange's own answer with a trade's id, where ccxt's `fetch_trades` returns trades without one."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
     public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)
