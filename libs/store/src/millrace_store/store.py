@@ -7,12 +7,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from millrace_core.names import Tenant
 from millrace_store.access import Access
 from millrace_store.backends.database import Database
 from millrace_store.backends.postgres import PostgresDatabase
 from millrace_store.backends.sqlite import SqliteDatabase
 from millrace_store.errors import UnsupportedDatabase
 from millrace_store.exports.export import Exports
+from millrace_store.portfolio.revaluation import rebuild_positions
 from millrace_store.queries.account import AccountQueries
 from millrace_store.queries.market import MarketQueries
 from millrace_store.queries.operations import OperationsQueries
@@ -100,6 +102,16 @@ class Store:
             DatabaseUnavailable: what was done before stays done.
         """
         await maintain(self._database, retention)
+
+    async def rebuild_positions(self, tenant: Tenant) -> int:
+        """Count all of a tenant's own trades anew; return how many. The result is what they were counted to before.
+
+        Prices of fees that were not known when they were counted are looked up again.
+
+        Raises:
+            DatabaseUnavailable: markets that were done before stay done.
+        """
+        return await rebuild_positions(self._database, tenant)
 
     async def ping(self) -> None:
         """Check that the database answers.

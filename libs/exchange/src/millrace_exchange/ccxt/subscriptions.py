@@ -13,9 +13,11 @@ from millrace_core.actions import (
     BIDS_ASKS,
     CANDLES,
     FUNDING_RATE,
+    LIQUIDATIONS,
     MY_TRADES,
     ORDER_BOOK,
     ORDERS,
+    POSITIONS,
     TICKER,
     TRADES,
     StreamAction,
@@ -35,6 +37,8 @@ METHODS: Final = {
     ORDERS: "watch_orders",
     MY_TRADES: "watch_my_trades",
     BALANCE: "watch_balance",
+    POSITIONS: "watch_positions",
+    LIQUIDATIONS: "watch_liquidations",
 }
 """ccxt's method that streams each action. Of public ones, `un_` and the same ends the subscription of one symbol; an
 account's one subscription serves all symbols, and stays."""

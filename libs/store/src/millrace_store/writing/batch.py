@@ -173,6 +173,7 @@ class Batch:
                     ),
                     nul_free(trade.taker_or_maker),
                     *((float_digits(fee.cost), nul_free(fee.currency)) if fee is not None else (None, None)),
+                    float_digits(trade.cost),
                 ),
             )
 

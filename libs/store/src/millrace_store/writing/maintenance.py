@@ -14,6 +14,7 @@ from millrace_core.names import StreamName
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.database import Database, Reader
 from millrace_store.errors import BookUnknown
+from millrace_store.portfolio.revaluation import revalue
 from millrace_store.queries import candles
 from millrace_store.queries.books import After, Base, Delta, Rebuilt, base_of, following
 from millrace_store.schema import tables
@@ -27,14 +28,14 @@ _LARGE: Final[tuple[Table, ...]] = (
 )
 _OTHER: Final[tuple[Table, ...]] = (
     *(tables.statuses, tables.tickers, tables.events, tables.requests, tables.responses, tables.failed_executions),
-    *(tables.order_events, tables.own_trades, tables.balances, tables.dead_letters),
+    *(tables.order_events, tables.balances, tables.dead_letters),
 )
 
 
 class Retention(NamedTuple):
     """Days for which each kind of history is kept; None keeps it forever.
 
-    Candles, current orders, configurations and the audit trail are small, and always kept.
+    Candles, current orders, own trades and what is made of them, configurations and the audit trail are always kept.
     """
 
     book_days: int | None = None
@@ -53,6 +54,7 @@ async def maintain(database: Database, retention: Retention) -> None:
         await database.prepare(table, coming)
     await candles.rebuild_stale(database)
     await extend_checkpoints(database)
+    await revalue(database)
     for kept_days, old in (
         (retention.book_days, (tables.book_deltas, tables.snapshots, tables.book_checkpoints)),
         (retention.trades_days, (tables.trades,)),
