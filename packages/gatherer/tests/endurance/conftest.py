@@ -14,8 +14,11 @@ import pytest
 
 from millrace_bus import Bus, EmbeddedServer, Follower, Update
 from millrace_core.heartbeat import Heartbeat
+from millrace_core.ids import BEGINNING
 from millrace_core.market import Level
+from millrace_core.messages import decode
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.states import state_of
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.listings import SYMBOLS, DialectName
 from millrace_simulator.server import Server, serve
@@ -151,6 +154,16 @@ async def configure(bus: Bus, exchange: str, keys: dict[str, Any], *plans: dict[
     exchanges = {"T": {exchange: keys}}
     config = {"agent": {"id": AGENT}, "exchanges": exchanges, "workplans": workplans, **fields}
     await bus.put_config(AGENT, json.dumps(config))
+
+
+async def trade_ids(bus: Bus, watch: Watch) -> list[int]:
+    """The ids of all trades in a journal, over all epochs."""
+    name = watch.follower.name
+    async with bus.journals() as journals:
+        found = await journals.read({str(name): BEGINNING}, most=100_000)
+    messages = [decode(entry.body or b"") for entry in found[str(name)]]
+    deltas = [state_of(name.action).apply(message.data) for message in messages if message.type == "delta"]
+    return [int(trade.id) for delta in deltas for trade in delta.trades]
 
 
 async def shows(bus: Bus, holds: Callable[[Heartbeat], Any]) -> Heartbeat:

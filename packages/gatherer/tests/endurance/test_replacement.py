@@ -5,12 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from packages.gatherer.tests.endurance.conftest import Watch, account, assert_right, configure, shows, venue
+from packages.gatherer.tests.endurance.conftest import Watch, account, assert_right, configure, shows, trade_ids, venue
 
 from millrace_bus import Bus
-from millrace_core.ids import BEGINNING
-from millrace_core.messages import decode
-from millrace_core.states import state_of
 from millrace_simulator.listings import DialectName
 
 SYMBOL = "ETH/BTC"
@@ -27,16 +24,6 @@ PLAN = {"assetPairs": [SYMBOL], "dataPoints": [action for action, _ in STREAMS]}
 PAUSE_S = 3.0
 """How long a stream may be out of date meanwhile, on a machine that does much else: 0.3 s at most were seen."""
 VENUES = [("binance", "native"), ("binance", "ccxt"), ("kucoin", "ccxt")]
-
-
-async def journaled_trades(bus: Bus, watch: Watch) -> list[int]:
-    """The ids of all trades of a journal, over all epochs."""
-    name = watch.follower.name
-    async with bus.journals() as journals:
-        found = await journals.read({str(name): BEGINNING}, most=100_000)
-    messages = [decode(entry.body or b"") for entry in found[str(name)]]
-    deltas = [state_of(name.action).apply(message.data) for message in messages if message.type == "delta"]
-    return [int(trade.id) for delta in deltas for trade in delta.trades]
 
 
 def assert_complete(trades: list[int], dialect: str) -> None:
@@ -79,7 +66,7 @@ async def test_a_second_gatherer_takes_over_while_the_first_runs(
         assert await first.end() == 0
         assert [beat.pid for beat in await bus.heartbeats()] == [second.pid]
         await go_on(watches)
-        assert_complete(await journaled_trades(bus, watches[1]), dialect)
+        assert_complete(await trade_ids(bus, watches[1]), dialect)
         assert_right(watches[0], server)
         for each in watches:
             assert max(each.pauses_s, default=0) < PAUSE_S
@@ -99,5 +86,5 @@ async def test_a_restart_is_told_to_readers(bus: Bus, start: Callable[..., Any],
         for each in watches:
             await each.until(lambda w: w.is_live)
         await go_on(watches)
-        assert_complete(await journaled_trades(bus, watches[1]), "binance")
+        assert_complete(await trade_ids(bus, watches[1]), "binance")
         assert_right(watches[0], server)

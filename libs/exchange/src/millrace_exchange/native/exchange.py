@@ -36,8 +36,8 @@ class NativeExchange(CcxtExchange):
 
     def __init__(self, caller: CcxtCaller, dialects: Dialects) -> None:
         super().__init__(caller)
-        self.market = NativeMarketFeed(caller, self.listing, dialects.market(caller))
-        self.account = NativeAccountFeed(caller, self.listing, dialects.account(caller))
+        self.market = NativeMarketFeed(caller, self.listing, self.sessions, dialects.market(caller))
+        self.account = NativeAccountFeed(caller, self.listing, self.sessions, dialects.account(caller))
 
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""
