@@ -8,6 +8,7 @@ from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.feeds import CcxtAccountFeed
 from millrace_exchange.ccxt.market_listing import MarketListing
+from millrace_exchange.ccxt.sessions import StreamSessions
 from millrace_exchange.listeners import BalanceListener, EventTimes, OrdersListener, TradesListener
 from millrace_exchange.native.dialect import Dialect, Topic
 from millrace_exchange.native.markets import spot_market_id
@@ -51,8 +52,10 @@ class OrderReader(Protocol):
 class NativeAccountFeed(CcxtAccountFeed):
     """Orders, trades and balances of the spot account over connections of our own; ccxt is asked for all else."""
 
-    def __init__(self, caller: CcxtCaller, listing: MarketListing, dialect: AccountDialect) -> None:
-        super().__init__(caller, listing)
+    def __init__(
+        self, caller: CcxtCaller, listing: MarketListing, sessions: StreamSessions, dialect: AccountDialect
+    ) -> None:
+        super().__init__(caller, listing, sessions)
         self._dialect = dialect
         self._pool = ConnectionPool(dialect, caller.profile, caller.gate)
 

@@ -38,8 +38,8 @@ class NativeExchange(CcxtExchange):
 
     def __init__(self, caller: CcxtCaller, dialects: Dialects) -> None:
         super().__init__(caller)
-        self.market = NativeMarketFeed(caller, self.listing, dialects.market(caller))
-        self.account = NativeAccountFeed(caller, self.listing, dialects.account(caller))
+        self.market = NativeMarketFeed(caller, self.listing, self.sessions, dialects.market(caller))
+        self.account = NativeAccountFeed(caller, self.listing, self.sessions, dialects.account(caller))
 
     async def source(self, action: StreamAction, symbol: str | None) -> Source:
         """Return by what a stream comes: natively where one of our feeds has it."""

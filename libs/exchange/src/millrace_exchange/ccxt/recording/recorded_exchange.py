@@ -1,5 +1,6 @@
 """A ccxt class whose instances record: what its sockets bring goes through a `Recorder`."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -30,6 +31,8 @@ class RecordedExchange(DigitKeeper):
     """Mixin laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     clients: dict[str, Any]
+    on_farewell: Callable[[Any], None] = staticmethod(lambda _exchange: None)
+    """Called with the instance when the exchange announces that it ends a connection."""
 
     def __init__(self, settings: dict[str, Any], profile: ExchangeProfile, gate: RequestGate) -> None:
         self._was_closed = False
@@ -129,6 +132,8 @@ class RecordedExchange(DigitKeeper):
             self._guard(client)
             if prepare_client(self.profile, url, client):
                 self._learn_limits(client)
+            if self.profile.farewell_event is not None:
+                self._hear_farewell(client, self.profile.farewell_event)
             receive_in_turns(client)
         if (used := carriers.get()) is not None:
             used.add(client)
@@ -184,6 +189,16 @@ class RecordedExchange(DigitKeeper):
 
         client.create_connection = connect_admitted
 
+    def _hear_farewell(self, client: Any, farewell: str) -> None:
+        take = client.on_message_callback
+
+        def take_noticing(source: Any, frame: Any) -> None:
+            if isinstance(frame, dict) and farewell in (frame.get("e"), _event_inside(frame)):
+                self.on_farewell(self)
+            take(source, frame)
+
+        client.on_message_callback = take_noticing
+
     def _learn_limits(self, client: Any) -> None:
         take, gate = client.on_message_callback, self.gate
 
@@ -195,6 +210,12 @@ class RecordedExchange(DigitKeeper):
             take(source, frame)
 
         client.on_message_callback = take_learned
+
+
+def _event_inside(frame: dict[str, Any]) -> Any:
+    """Return the kind of the event that a frame of a socket for requests wraps."""
+    event = frame.get("event")
+    return event.get("e") if isinstance(event, dict) else None
 
 
 @cache
