@@ -216,7 +216,7 @@ def _position(row: Row, price: Price | None) -> PositionRecord:
         order_source=source or None,
         currency=instrument.currency,
         quantity=position.quantity,
-        cost=position.cost,
+        cost=plain(position.cost),
         average_price=_average(position) if instrument.settle is None else None,
         price=None if price is None else price.price,
         price_at_ms=None if price is None else price.at_ms,
@@ -261,7 +261,7 @@ def _equity(row: Row, *, holdings: bool) -> EquityRecord:
         at_ms=at_ms,
         currency=currency,
         value=Decimal(value),
-        by_exchange=by_exchange,
+        by_exchange={exchange: plain(amount) for exchange, amount in by_exchange.items()},
         unvalued=[one for one in every if one.value is None],
         holdings=every if holdings else None,
     )
