@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from millrace_core.names import Tenant
 from millrace_store.backends.database import Reader
-from millrace_store.portfolio.position import EXACT
+from millrace_store.portfolio.position import EXACT, plain
 from millrace_store.schema import tables
 
 _BIG = sa.BigInteger()
@@ -111,4 +111,4 @@ def _read(rows: Iterable[Any]) -> list[BalanceChange]:
 
 
 def _amount(free: Any, used: Any, total: Any) -> Decimal:
-    return Decimal(total) if total is not None else EXACT.add(Decimal(free or 0), Decimal(used or 0))
+    return plain(Decimal(total) if total is not None else EXACT.add(Decimal(free or 0), Decimal(used or 0)))
