@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from millrace_core.actions import StreamAction
-from millrace_core.market import Balances, Candle, Level, Trade
+from millrace_core.market import Balances, Candle, Level, Position, Trade
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -22,7 +22,9 @@ from millrace_exchange.listeners import (
     BookListener,
     CandlesListener,
     FieldsListener,
+    LiquidationsListener,
     OrdersListener,
+    PositionsListener,
     TradesListener,
 )
 from millrace_exchange.profile import ExchangeProfile
@@ -58,6 +60,12 @@ class MarketFeed(Protocol):
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
+
+    async def liquidations(self, symbol: str, listener: LiquidationsListener) -> None:
+        """Stream a symbol's liquidations, none twice while the connection holds.
+
+        An exchange that does not send them answers with the newest each time, those before included.
+        """
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
@@ -95,6 +103,9 @@ class OrderQueries(Protocol):
     async def fetch_balance(self) -> Balances:
         """Return every balance that is not zero."""
 
+    async def fetch_positions(self) -> list[Position]:
+        """Return the open positions."""
+
 
 class AccountFeed(OrderQueries, Protocol):
     """Streams and queries of one account; streams behave as those of `MarketFeed`."""
@@ -107,6 +118,9 @@ class AccountFeed(OrderQueries, Protocol):
 
     async def balance(self, listener: BalanceListener) -> None:
         """Stream the balances that change; the exchange does not send the others."""
+
+    async def positions(self, listener: PositionsListener) -> None:
+        """Stream the positions that change; the exchange does not send the others."""
 
 
 class ExecutionClient(OrderQueries, Protocol):

@@ -86,7 +86,7 @@ ChecksumForm = Literal["padded_decimals", "signed_pairs"]
 market's own precision, in the frame that they prove; `signed_pairs`: of the best 25, bid and ask in turn, in a frame of
 its own after those that it proves."""
 
-NativeFeed = Literal["binance_spot"]
+NativeFeed = Literal["binance_spot", "kucoin_spot"]
 """The feeds of `millrace_exchange.native`."""
 
 BookProof = Literal["sequence", "checksum", "none"]
@@ -165,6 +165,8 @@ class History:
     public_trades: HistoryWindow = HistoryWindow()
     public_trades_params: Mapping[str, Any] = field(default_factory=dict)
     """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
+    public_trades_id: str | None = None
+    """Field of the answer with the id that a trade has in the stream, where ccxt's `fetch_trades` has none."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
     public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)
@@ -274,7 +276,7 @@ class ExchangeProfile:
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""
     order_parameters: Mapping[str, str] = field(default_factory=dict)
-    """The exchange's own names of ccxt's unified parameters of a new order, where ccxt would send both."""
+    """The exchange's own names of ccxt's unified parameters of an order, where ccxt would send both."""
     quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
     """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
     trigger_orders: bool = False

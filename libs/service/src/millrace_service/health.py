@@ -88,10 +88,14 @@ class UnitHealthReporter:
 
     def latency(self, hop: str, ns: int) -> None:
         """Count the duration of a hop such as `received→published`; `Trace.latencies` returns them."""
+        self.histogram(hop).record(ns)
+
+    def histogram(self, hop: str) -> Histogram:
+        """Return the histogram of a hop, for who counts a duration at every message."""
         histogram = self._histograms.get(hop)
         if histogram is None:
             histogram = self._histograms[hop] = Histogram()
-        histogram.record(ns)
+        return histogram
 
     def latencies(self, hop: str, durations_ns: Iterable[int]) -> None:
         """Count many durations of a hop, several times faster than one by one."""

@@ -64,12 +64,12 @@ def test_who_ignores_the_refusal_is_banned_and_longer_each_time(clock: Clock) ->
 
 
 def test_orders_count_by_account(clock: Clock) -> None:
-    """Orders over the limit are refused with -1015, not counted, and without a time to wait."""
+    """Orders over the limit are refused with -1015, not counted, and say when the window ends."""
     limits = RateLimits(RULES, clock)
     limits.charge_orders("demo", 3)
     with pytest.raises(TooManyRequestsError, match="current limit is 3 orders per 10 SECOND") as refusal:
         limits.charge_orders("demo")
-    assert (refusal.value.code, refusal.value.retry_after_s) == (-1015, None)
+    assert (refusal.value.code, refusal.value.retry_after_s) == (-1015, 10)
     assert limits.order_headers("demo") == {"X-MBX-ORDER-COUNT-10S": "3"}
     limits.charge_orders("other")
     clock.now_ms += 10_000

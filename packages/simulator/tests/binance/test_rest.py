@@ -6,13 +6,17 @@ import time
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
+from millrace_simulator.binance.exchange import AccountOperation
 from millrace_simulator.binance.limits import IGNORED_BEFORE_BAN
+from millrace_simulator.binance.rest import ROUTES
 from millrace_simulator.config import Limits
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 RESTING = {"side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "6"}
+CANCEL = "symbol=KCSUSDT&origClientOrderId=resting"
 ORDER = "symbol=KCSUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=6"
 
 
@@ -30,10 +34,9 @@ def sign(payload: str) -> str:
 @pytest.mark.parametrize("where", ["query", "body", "split", "signature in query"])
 async def test_parameters_count_wherever_they_are_sent(client: Any, method: str, where: str) -> None:
     """In the query, in a form body, split over both: the signature covers them in the order sent."""
-    path, params = ("/api/v3/order", stamped(ORDER)) if method == "POST" else ("/api/v3/openOrders", stamped(ORDER))
-    await client.order(**RESTING)
-    first, second = params.split("&timeInForce")
-    second = "timeInForce" + second
+    await client.order(**RESTING, newClientOrderId="resting")
+    path, params = "/api/v3/order", stamped(ORDER if method == "POST" else CANCEL)
+    first, second = params.rsplit("&", 2)[0], "&".join(params.rsplit("&", 2)[1:])
     query, body = {
         "query": (f"{params}&signature={sign(params)}", None),
         "body": ("", f"{params}&signature={sign(params)}"),
@@ -100,10 +103,12 @@ async def test_over_the_limit_is_429_and_then_418(limited: Any) -> None:
 
 @pytest.mark.parametrize("limits", [Limits(orders_per_10_seconds=1)])
 async def test_orders_over_the_limit_are_refused(limited: Any) -> None:
-    """The order beyond the limit is 429 with -1015, without a time to wait, and is not placed."""
+    """The order beyond the limit is 429 with -1015 and the seconds until the window ends, and is not placed."""
+    clock = limited.server.venue.clock
+    clock.reach(clock.now_us() // 10_000_000 * 10_000_000 + 13_000_000)
     assert (await limited.order(**RESTING)).status == 200
     refused = await limited.order(**RESTING)
-    assert (refused.refusal, "Retry-After" in refused.headers) == ((429, -1015), False)
+    assert (refused.refusal, refused.headers["Retry-After"]) == ((429, -1015), "7")
     assert len((await limited.signed("GET", "/api/v3/openOrders")).body) == 1
 
 
@@ -113,11 +118,50 @@ async def test_an_unknown_path_is_404_as_json(client: Any) -> None:
     assert answer.status == answer.body["status"] == 404
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/v3/order", "/api/v3/account", "/api/v3/myTrades", "/sapi/v1/capital/config/getall"]
-)
-async def test_an_unknown_parameter_is_tolerated(client: Any, path: str) -> None:
-    """What the exchange does not know does no harm."""
-    placed = await client.order(**RESTING, novelty=1)
-    answer = await client.signed("GET", path, symbol="KCSUSDT", orderId=placed.body["orderId"], novelty="1")
-    assert answer.status == 200
+@pytest.mark.parametrize(("method", "path"), list(ROUTES))
+async def test_an_unknown_parameter_is_refused_everywhere(client: Any, method: str, path: str) -> None:
+    """Every path refuses a parameter that it does not read, and says how many it did read."""
+    operation = ROUTES[method, path]
+    needed = dict.fromkeys(operation.needs, "1")
+    answer = await client.signed(method, path, **needed, novelty="1")
+    signed = 2 if isinstance(operation, AccountOperation) else 0
+    read, sent = len(needed) + signed, len(needed) + 3
+    assert answer.refusal == (400, -1104)
+    assert answer.body["msg"] == f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'."
+
+
+async def test_a_misspelled_parameter_is_unknown_before_the_right_one_is_missed(client: Any) -> None:
+    """As at Binance: `timeInforce` is not read, and nothing is said of `timeInForce`; of the symbol it is."""
+    order = {name: value for name, value in RESTING.items() if name != "timeInForce"}
+    answer = await client.order(**order, timeInforce="GTC")
+    assert (answer.refusal, "read '7' parameter(s) but was sent '8'" in answer.body["msg"]) == ((400, -1104), True)
+    assert (await client.get("/api/v3/depth", Symbol="KCSUSDT")).refusal == (400, -1102)
+
+
+async def test_an_empty_parameter_is_refused_where_it_would_not_be_read_too(client: Any) -> None:
+    """A market order has no time in force, but an empty one is refused as empty, and so is a mandatory one."""
+    for params in ({"side": "BUY", "type": "MARKET", "quantity": "1", "timeInForce": ""}, {**RESTING, "side": ""}):
+        assert (await client.order(**params)).refusal == (400, -1105)
+
+
+async def test_a_duplicate_parameter_is_refused(client: Any) -> None:
+    """Two values for one name are ambiguous."""
+    answer = await client.send("GET", "/api/v3/depth", "symbol=KCSUSDT&symbol=BTCUSDT")
+    assert answer.refusal == (400, -1101)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_listen_keys_are_gone(client: Any, method: str) -> None:
+    """The web server answers 410 with a page, as Binance's does."""
+    url = f"{client.server.url}/api/v3/userDataStream"
+    async with ClientSession() as session, session.request(method, url, headers={"X-MBX-APIKEY": client.key}) as answer:
+        assert (answer.status, "<h1>410 Gone</h1>" in await answer.text()) == (410, True)
+
+
+async def test_a_symbols_status_is_compared(client: Any) -> None:
+    """Every listed symbol trades: another status is an error for one symbol and leaves out all of several."""
+    for path in ("/api/v3/depth", "/api/v3/ticker/price"):
+        assert (await client.get(path, symbol="KCSUSDT", symbolStatus="TRADING")).status == 200
+        assert (await client.get(path, symbol="KCSUSDT", symbolStatus="HALT")).refusal == (400, -1220)
+        assert (await client.get(path, symbol="KCSUSDT", symbolStatus="OPEN")).refusal == (400, -1122)
+    assert (await client.get("/api/v3/ticker/price", symbolStatus="BREAK")).body == []

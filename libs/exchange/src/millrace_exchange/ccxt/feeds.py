@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TRADES, StreamAction
+from millrace_core.actions import (
+    BALANCE,
+    CANDLES,
+    LIQUIDATIONS,
+    MY_TRADES,
+    ORDER_BOOK,
+    ORDERS,
+    POSITIONS,
+    TRADES,
+    StreamAction,
+)
 from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
@@ -16,7 +26,9 @@ from millrace_exchange.listeners import (
     BookListener,
     CandlesListener,
     FieldsListener,
+    LiquidationsListener,
     OrdersListener,
+    PositionsListener,
     TradesListener,
 )
 
@@ -51,6 +63,11 @@ class CcxtMarketFeed:
         await self._listing.know(symbol)
         await follow(self._caller, CANDLES, symbol, listener, timeframe)
 
+    async def liquidations(self, symbol: str, listener: LiquidationsListener) -> None:
+        """Stream a symbol's liquidations, none twice while the connection holds."""
+        await self._listing.know(symbol)
+        await follow(self._caller, LIQUIDATIONS, symbol, listener)
+
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
         book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, limit)
@@ -60,12 +77,16 @@ class CcxtMarketFeed:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""
         ask, page = self._caller.ccxt.fetch_trades, self._caller.profile.history.public_trades.page
         raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
-        return [trade_of(trade) for trade in raw]
+        return [self._public_trade(trade) for trade in raw]
 
     async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first."""
         ask = self._caller.ccxt.fetch_ohlcv
         return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, None, limit)]
+
+    def _public_trade(self, trade: dict[str, Any]) -> Trade:
+        name = self._caller.profile.history.public_trades_id
+        return trade_of(trade if name is None or trade["id"] else {**trade, "id": trade["info"][name]})
 
     def _params(self, after: Trade | None) -> dict[str, Any]:
         history = self._caller.profile.history
@@ -91,3 +112,8 @@ class CcxtAccountFeed(CcxtOrderQueries):
         """Stream the balances that change."""
         await self._listing.know(None)
         await follow(self._caller, BALANCE, None, listener)
+
+    async def positions(self, listener: PositionsListener) -> None:
+        """Stream the positions that change."""
+        await self._listing.know(None)
+        await follow(self._caller, POSITIONS, None, listener)

@@ -64,7 +64,7 @@ def create_arguments(
         side=payload.side,
         amount=digits(payload.amount_base if payload.amount_base is not None else payload.amount_quote),
         price=digits(payload.price) if needs_price else None,
-        params={profile.order_parameters.get(name, name): value for name, value in (params | terms).items()},
+        params=_named(profile, params | terms),
     )
 
 
@@ -82,7 +82,12 @@ def edit_params(profile: ExchangeProfile, payload: EditPayload, client_order_id:
         params |= profile.client_order_ids.params(client_order_id)
     if payload.trigger_price is not None:
         params["triggerPrice"] = str(Digits(payload.trigger_price))
-    return params
+    return _named(profile, params)
+
+
+def _named(profile: ExchangeProfile, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters by the exchange's own names, where ccxt would send those and its own."""
+    return {profile.order_parameters.get(name, name): value for name, value in params.items()}
 
 
 def further_params(

@@ -56,7 +56,7 @@ PROFILE: Final = ExchangeProfile(
     edit="cancel_replace",
     edit_amount="remaining",
     edit_client_order_id="new",
-    # ccxt's create_order_ws sends its unified parameters beside Binance's own; unknown parameters are -1104.
+    # ccxt's create_order_ws and edit_order send unified parameters beside Binance's own; unknown ones are -1104.
     order_parameters={
         "clientOrderId": "newClientOrderId",
         "cost": "quoteOrderQty",

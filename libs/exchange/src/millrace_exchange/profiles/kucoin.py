@@ -50,6 +50,7 @@ _POOL: Final = RateLimit(
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoin"),
+    native_feed="kucoin_spot",
     # "Add Order", clientOid: letters, digits, - and _, 40 at most. The same one is accepted again (seen). "Get Order By
     # ClientOid" says of the old kind: "a single active order … does not exist or has been settled".
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
@@ -63,7 +64,8 @@ PROFILE: Final = ExchangeProfile(
         unsubscribes=True,
         limits=frozenset({5, 20, 50, 100}),
     ),
-    history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK),
+    # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`.
+    history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK, public_trades_id="sequence"),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # POST /api/v1/hf/orders/alter: "Cancel the order and place a new order"; with a quantity below what was filled none

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from libs.exchange.tests.native.line import Line, line_to
+from millrace_exchange.native.binance.dialect import RULES, BinanceDialect
+from millrace_exchange.native.binance.feed import BinanceMarketFeed
+from tests.support.line import Line, line_to
 
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange
-from millrace_exchange.native.binance.dialect import RULES, BinanceDialect
-from millrace_exchange.native.binance.feed import BinanceMarketFeed
 from millrace_exchange.native.dialect import ConnectionRules
 from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.server import Server, serve

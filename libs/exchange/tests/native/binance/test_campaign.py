@@ -9,12 +9,12 @@ from random import Random
 
 from libs.exchange.tests.contracts import RecordingListener
 from libs.exchange.tests.native.binance.conftest import OpenFeed
-from libs.exchange.tests.native.line import Line
+from millrace_exchange.native.binance.dialect import RULES
+from millrace_exchange.native.binance.feed import BinanceMarketFeed
+from tests.support.line import Line
 
 from millrace_core.market import Level
 from millrace_exchange import EventTimes, Retryable
-from millrace_exchange.native.binance.dialect import RULES
-from millrace_exchange.native.binance.feed import BinanceMarketFeed
 from millrace_exchange.native.dialect import ConnectionRules
 from millrace_simulator.server import Server
 

@@ -8,10 +8,10 @@ from functools import partial
 from libs.exchange.tests.contracts import RecordingListener, streaming
 from libs.exchange.tests.native.binance.conftest import OpenFeed
 from libs.exchange.tests.native.binance.test_faults import assert_right
-from libs.exchange.tests.native.line import Line
-
 from millrace_exchange.native.binance.dialect import RULES
 from millrace_exchange.native.binance.feed import BinanceMarketFeed
+from tests.support.line import Line
+
 from millrace_simulator.server import Server
 
 SYMBOLS = ["ETH/BTC", "BTC/USDT", "ETH/USDT", "SOL/USDT"]

@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-
 from millrace_exchange.native.binance.dialect import BinanceDialect
+
 from millrace_exchange.native.binance.messages import DepthUpdate, KlineEvent, TickerEvent, TradeEvent
 from millrace_exchange.native.dialect import Answer, Farewell, Other
 

@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 from libs.exchange.tests.contracts import RecordingListener, streaming
 from libs.exchange.tests.native.binance.conftest import OpenFeed
-from libs.exchange.tests.native.line import Line
-
-from millrace_exchange import Rejected, Retryable
 from millrace_exchange.native.binance.dialect import RULES
 from millrace_exchange.native.binance.feed import BinanceMarketFeed
+from tests.support.line import Line
+
+from millrace_exchange import Rejected, Retryable
 from millrace_simulator.server import Server
 
 SYMBOL, OTHER = "ETH/BTC", "BTC/USDT"

@@ -35,11 +35,9 @@ class BinanceError(Exception):
 
 
 class TooManyRequestsError(BinanceError):
-    """A limit was broken; `retry_after_s` is None where Binance sends no Retry-After (order counts)."""
+    """A limit was broken; after `retry_after_s` the next request is admitted."""
 
-    def __init__(
-        self, code: int, message: str, retry_after_s: int | None, status: int = HTTPStatus.TOO_MANY_REQUESTS
-    ) -> None:
+    def __init__(self, code: int, message: str, retry_after_s: int, status: int = HTTPStatus.TOO_MANY_REQUESTS) -> None:
         super().__init__(code, message, status)
         self.retry_after_s = retry_after_s
 
@@ -52,6 +50,11 @@ def mandatory(name: str) -> BinanceError:
 def one_of(first: str, second: str) -> BinanceError:
     """Return the error: neither of two parameters was sent, of which one is mandatory (-1102)."""
     return BinanceError(-1102, f"Param '{first}' or '{second}' must be sent, but both were empty/null!")
+
+
+def unread(read: int, sent: int) -> BinanceError:
+    """Return the error: a parameter was sent that the operation does not know (-1104)."""
+    return BinanceError(-1104, f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'.")
 
 
 def empty(name: str) -> BinanceError:
@@ -87,6 +90,16 @@ def bad_combination() -> BinanceError:
 def invalid_symbol() -> BinanceError:
     """Return the error: the symbol is not traded here (-1121)."""
     return BinanceError(-1121, "Invalid symbol.")
+
+
+def invalid_symbol_status() -> BinanceError:
+    """Return the error: there is no such status of a symbol (-1122)."""
+    return BinanceError(-1122, "Invalid symbolStatus.")
+
+
+def other_symbol_status() -> BinanceError:
+    """Return the error: the symbol has another status than the request asks for (-1220)."""
+    return BinanceError(-1220, "The symbol's status does not match the requested symbolStatus.")
 
 
 def invalid_interval() -> BinanceError:

@@ -21,6 +21,8 @@ from millrace_simulator.binance.parameters import SYMBOL, Parameters
 from millrace_simulator.venue import Account, Instrument, Venue
 from millrace_simulator.venue.errors import UnknownApiKey
 
+SIGNING = ("timestamp", "recvWindow", "signature")
+"""The parameters of every signed request."""
 API_KEY = re.compile(r"[\x21-\x7e]{1,256}")
 
 
@@ -30,6 +32,10 @@ class PublicOperation:
 
     run: Callable[[Exchange, Parameters], Any]
     weight: int | Callable[[Parameters], int] = 1
+    needs: tuple[str, ...] = ()
+    """The parameters without which it is refused."""
+    takes: tuple[str, ...] = ()
+    """The other parameters that it reads."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,10 @@ class AccountOperation:
 
     run: Callable[[Exchange, Account, Parameters], Any]
     weight: int | Callable[[Parameters], int] = 1
+    needs: tuple[str, ...] = ()
+    """The parameters without which it is refused, beside those of every signed request."""
+    takes: tuple[str, ...] = ()
+    """The other parameters that it reads."""
     orders: int = 0
     """New orders that it counts against the account's order limits."""
 
@@ -111,12 +121,16 @@ class Exchange:
         except UnknownApiKey:
             raise errors.rejected_key() from None
 
-    def perform(self, operation: Operation, account: Account | None, parameters: Parameters) -> Any:
-        """Return the operation's answer, ready to be encoded as JSON.
+    def perform(
+        self, operation: Operation, account: Account | None, parameters: Parameters, envelope: tuple[str, ...] = ()
+    ) -> Any:
+        """Return the operation's answer, ready to be encoded as JSON; `envelope` names what the protocol itself reads.
 
         Raises:
             BinanceError: it was refused; nothing was changed, or the error's data says what was.
         """
+        signed = SIGNING if isinstance(operation, AccountOperation) else ()
+        parameters.check_names(operation.needs, (*operation.takes, *signed, *envelope))
         if isinstance(operation, PublicOperation):
             return operation.run(self, parameters)
         if account is None:

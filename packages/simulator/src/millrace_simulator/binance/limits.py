@@ -126,7 +126,7 @@ class RateLimits:
         """Count new orders of `account`; orders over the limit are refused and not counted.
 
         Raises:
-            TooManyRequestsError: 429 with -1015, without a Retry-After as at Binance.
+            TooManyRequestsError: 429 with -1015, and the seconds until the window ends.
         """
         if not count:
             return
@@ -136,7 +136,9 @@ class RateLimits:
                 rule = counter.rule
                 window = f"{rule.interval_num} {rule.interval}"
                 raise TooManyRequestsError(
-                    -1015, f"Too many new orders; current limit is {rule.limit} orders per {window}.", None
+                    -1015,
+                    f"Too many new orders; current limit is {rule.limit} orders per {window}.",
+                    counter.seconds_left(now_ms),
                 )
         for counter in self._orders:
             counter.add(account, count, now_ms)

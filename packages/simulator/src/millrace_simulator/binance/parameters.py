@@ -36,6 +36,23 @@ class Parameters:
     def __contains__(self, name: str) -> bool:
         return name in self.values
 
+    def check_names(self, needed: Iterable[str], known: Iterable[str]) -> None:
+        """Refuse a request that lacks a needed parameter, or holds an empty or an unknown one.
+
+        An unknown one is refused before any value is looked at, so that a misspelled name is never ignored.
+
+        Raises:
+            BinanceError: a needed one is absent (-1102), one is unknown (-1104) or empty (-1105).
+        """
+        needed = tuple(needed)
+        for name in needed:
+            self.required(name)
+        read = len(self.values.keys() & {*needed, *known})
+        if read != len(self.values):
+            raise errors.unread(read, len(self.values))
+        for name in self.values:
+            self.text(name)
+
     def text(self, name: str, legal: str | None = None) -> str | None:
         """Return the value as sent, or None where it was not; matching `legal` if that is given.
 
@@ -57,7 +74,7 @@ class Parameters:
         Raises:
             BinanceError: as `text`, or it was not sent (-1102).
         """
-        value = self.text(name, legal) if self.values.get(name) else None
+        value = self.text(name, legal)
         if value is None:
             raise errors.mandatory(name)
         return value

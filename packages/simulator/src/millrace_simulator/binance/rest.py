@@ -6,6 +6,7 @@ Source: Binance's rest-api.md.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -57,6 +58,7 @@ def add_rest_routes(app: web.Application, exchange: Exchange) -> None:
     """Serve every REST path of `ROUTES` and answer 404 as JSON for the others under /api and /sapi."""
     for (method, path), operation in ROUTES.items():
         app.router.add_route(method, path, _handler(exchange, operation))
+    app.router.add_route("*", "/api/v3/userDataStream", _gone)
     for prefix in ("/api", "/sapi"):
         app.router.add_route("*", prefix + "/{rest:.*}", _not_found)
 
@@ -78,7 +80,7 @@ def _answer(exchange: Exchange, operation: Operation, request: web.Request, body
         status = 200
     except BinanceError as refusal:
         answer, status = refusal.payload(), refusal.status
-        if isinstance(refusal, TooManyRequestsError) and refusal.retry_after_s is not None:
+        if isinstance(refusal, TooManyRequestsError):
             headers["Retry-After"] = str(refusal.retry_after_s)
     headers.update(exchange.limits.request_headers(address))
     return _json(answer, status, headers)
@@ -97,6 +99,13 @@ def _perform(
     sender = exchange.authenticate(request.headers.get(KEY_HEADER), parameters, payload, signature)
     answer = exchange.perform(operation, sender, parameters)
     return answer, exchange.limits.order_headers(str(sender.account_id)) if operation.orders else {}
+
+
+async def _gone(request: web.Request) -> web.Response:
+    """Answer as the web server before Binance does since listen keys were removed, on 2026-02-20."""
+    page = "<html>\r\n<head><title>410 Gone</title></head>\r\n<body>\r\n<center><h1>410 Gone</h1></center>\r\n"
+    page += "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    return web.Response(text=page, status=HTTPStatus.GONE, content_type="text/html")
 
 
 async def _not_found(request: web.Request) -> web.Response:

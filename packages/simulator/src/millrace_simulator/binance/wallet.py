@@ -173,19 +173,21 @@ def _show_network(asset: str) -> dict[str, Any]:
     }
 
 
+_ASSET_FIELDS = ("asset", "needBtcValuation")
+
 WALLET_ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/sapi/v1/system/status"): PublicOperation(system_status),
     ("GET", "/sapi/v1/capital/config/getall"): AccountOperation(all_coins, weight=10),
-    ("GET", "/sapi/v1/asset/tradeFee"): AccountOperation(trade_fees),
-    ("POST", "/sapi/v3/asset/getUserAsset"): AccountOperation(user_assets, weight=5),
-    ("POST", "/sapi/v1/asset/get-funding-asset"): AccountOperation(nothing),
+    ("GET", "/sapi/v1/asset/tradeFee"): AccountOperation(trade_fees, takes=("symbol",)),
+    ("POST", "/sapi/v3/asset/getUserAsset"): AccountOperation(user_assets, weight=5, takes=_ASSET_FIELDS),
+    ("POST", "/sapi/v1/asset/get-funding-asset"): AccountOperation(nothing, takes=_ASSET_FIELDS),
     ("GET", "/sapi/v1/account/apiRestrictions"): AccountOperation(api_restrictions),
     ("GET", "/sapi/v1/account/apiTradingStatus"): AccountOperation(trading_state),
     ("GET", "/sapi/v1/account/status"): AccountOperation(account_state),
     ("GET", "/sapi/v1/account/info"): AccountOperation(account_info),
-    ("GET", "/sapi/v1/margin/allPairs"): AccountOperation(nothing),
-    ("GET", "/sapi/v1/margin/allAssets"): AccountOperation(nothing),
-    ("GET", "/sapi/v1/margin/isolated/allPairs"): AccountOperation(nothing, weight=10),
+    ("GET", "/sapi/v1/margin/allPairs"): AccountOperation(nothing, takes=("symbol",)),
+    ("GET", "/sapi/v1/margin/allAssets"): AccountOperation(nothing, takes=("asset",)),
+    ("GET", "/sapi/v1/margin/isolated/allPairs"): AccountOperation(nothing, weight=10, takes=("symbol",)),
     ("GET", "/fapi/v1/exchangeInfo"): PublicOperation(no_contracts),
     ("GET", "/dapi/v1/exchangeInfo"): PublicOperation(no_contracts),
 }

@@ -128,7 +128,7 @@ async def test_immediate_orders_expire_when_they_find_nothing(client: Any) -> No
         ({"side": "HOLD"}, (400, -1117)),
         ({"type": "GUESS"}, (400, -1116)),
         ({"timeInForce": "SOON"}, (400, -1115)),
-        ({"timeInForce": ""}, (400, -1102)),
+        ({"timeInForce": ""}, (400, -1105)),
         ({"quantity": "much"}, (400, -1100)),
         ({"quantity": "0"}, (400, -1013)),
         ({"price": "6.123456789"}, (400, -1111)),
@@ -144,6 +144,9 @@ async def test_immediate_orders_expire_when_they_find_nothing(client: Any) -> No
         ({"quantity": "0.1"}, (400, -1013)),
         ({"quantity": "200000"}, (400, -2010)),
         ({"icebergQty": "1"}, (400, -2010)),
+        ({"pegPriceType": "PRIMARY_PEG"}, (400, -2010)),
+        ({"pegOffsetType": "PRICE_LEVEL", "pegOffsetValue": "2"}, (400, -2010)),
+        ({"type": "STOP_LOSS", "trailingDelta": "100"}, (400, -2010)),
     ],
 )
 async def test_what_is_wrong_with_an_order_has_its_own_code(

@@ -13,7 +13,7 @@ from millrace_simulator.binance.streams import ConnectionRules
 if TYPE_CHECKING:
     from .conftest import Stand
 
-TRADES, DEPTH = "btcusdt@trade", "btcusdt@depth@100ms"
+TRADES, DEPTH, TICKER = "btcusdt@trade", "btcusdt@depth@100ms", "btcusdt@ticker"
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,18 @@ async def test_a_bad_request_is_refused_and_the_connection_lives_on(stand: Stand
     assert len(await client.events()) == 1
 
 
-async def test_unknown_streams_are_accepted_and_silent(stand: Stand) -> None:
-    """As at Binance, subscribing to an unknown stream is not an error."""
+@pytest.mark.parametrize("unknown", ["nosuch@trade", "btcusdt@nothing", "BTCUSDT@trade", "btcusdt"])
+async def test_a_stream_that_does_not_exist_is_refused(stand: Stand, unknown: str) -> None:
+    """Nothing of the request is subscribed, and an address that names such a stream is closed."""
     client = await stand.connect("/ws")
-    assert await client.request("SUBSCRIBE", "nosuch@trade", "btcusdt@nothing") == {"result": None, "id": 1}
-    stand.pass_time(2_000)
-    assert await client.events() == []
+    refused = await client.request("SUBSCRIBE", TRADES, unknown)
+    assert refused == {"error": {"code": 2, "msg": "Invalid request: invalid stream"}, "id": 1}
+    assert (await client.request("LIST_SUBSCRIPTIONS"))["result"] == []
+    if "@" in unknown:
+        client = await stand.connect(f"/stream?streams={TRADES}/{unknown}")
+        message = await client.socket.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+        assert message.extra == '{"code":-1,"msg":"Illegal format ws or stream"}'
 
 
 async def test_microseconds_are_sent_to_who_asks_for_them(stand: Stand) -> None:
@@ -113,12 +119,12 @@ class TestFewStreams:
 
     async def test_a_connection_listens_to_no_more_streams_than_it_may(self, stand: Stand) -> None:
         """A request beyond the bound changes nothing; an address beyond it opens nothing."""
-        client = await stand.connect("/ws/a@trade")
-        assert (await client.request("SUBSCRIBE", "b@trade", "c@trade"))["error"]["code"] == 2
-        assert (await client.request("LIST_SUBSCRIPTIONS"))["result"] == ["a@trade"]
-        assert (await client.request("SUBSCRIBE", "a@trade", "b@trade"))["result"] is None
+        client = await stand.connect(f"/ws/{TRADES}")
+        assert (await client.request("SUBSCRIBE", DEPTH, TICKER))["error"]["code"] == 2
+        assert (await client.request("LIST_SUBSCRIPTIONS"))["result"] == [TRADES]
+        assert (await client.request("SUBSCRIBE", TRADES, DEPTH))["result"] is None
         with pytest.raises(aiohttp.WSServerHandshakeError):
-            await stand.connect("/ws/a@trade/b@trade/c@trade")
+            await stand.connect(f"/ws/{TRADES}/{DEPTH}/{TICKER}")
 
 
 async def test_at_the_end_every_client_is_notified_and_closed(stand: Stand) -> None:

@@ -159,3 +159,12 @@ async def test_a_logon_with_a_wrong_signature_logs_nobody_on(client: ApiClient, 
     """The session stays as it was."""
     assert await client.refusal("session.logon", **{**sign_ed25519(), "timestamp": _now_ms() + 1}) == -1022
     assert (await client.result("session.status"))["apiKey"] is None
+
+
+async def test_an_unknown_parameter_is_refused(client: ApiClient, sign: Signer) -> None:
+    """Of a method of the exchange as of one of the session; `returnRateLimits` belongs to every request."""
+    assert await client.refusal("depth", symbol="KCSUSDT", novelty=1) == -1104
+    assert await client.refusal("session.status", novelty=1) == -1104
+    answer = await client.call("account.status", **sign(novelty=1))
+    assert answer["error"]["msg"] == "Not all sent parameters were read; read '3' parameter(s) but was sent '4'."
+    assert "rateLimits" not in await client.call("account.status", **sign(returnRateLimits=False))

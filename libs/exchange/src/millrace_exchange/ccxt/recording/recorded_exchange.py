@@ -21,6 +21,8 @@ from millrace_exchange.request_gate import RequestGate
 
 connection: ContextVar[str] = ContextVar("connection", default="")
 """What marks the URL of a connection that this task has for itself; empty where streams share one."""
+carriers: ContextVar[set[Any] | None] = ContextVar("carriers", default=None)
+"""Collects the connections over which this task's stream comes."""
 
 
 class RecordedExchange(DigitKeeper):
@@ -104,10 +106,13 @@ class RecordedExchange(DigitKeeper):
             if prepare_client(self.profile, url, client):
                 self._learn_limits(client)
             receive_in_turns(client)
+        if (used := carriers.get()) is not None:
+            used.add(client)
         return client
 
     def _listen_in(self, client: Any) -> None:
         recorder, handle, resolve, send = self.recorder, client.handle_message, client.resolve, client.send
+        client.heard_ns = now_ns()
 
         def handle_message(message: Any) -> None:
             if client.error is not None:
@@ -127,6 +132,7 @@ class RecordedExchange(DigitKeeper):
         def resolve_answers_only(result: Any, message_hash: str) -> Any:
             # What a stream brings has been delivered: its future stays pending, so that its awaiter learns of the
             # stream's end, and is not woken for every message.
+            client.heard_ns = recorder.received_ns or client.heard_ns
             return result if recorder.deliver(result, client) else resolve(result, message_hash)
 
         async def send_stamped(message: Any) -> Any:

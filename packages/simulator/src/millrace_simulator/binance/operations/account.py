@@ -130,10 +130,19 @@ def _read_day(parameters: Parameters) -> tuple[int | None, int | None]:
     )
 
 
-ACCOUNT = AccountOperation(account_status, weight=20)
-COMMISSION = AccountOperation(commission, weight=20)
+ACCOUNT = AccountOperation(account_status, weight=20, takes=("omitZeroBalances",))
+COMMISSION = AccountOperation(commission, weight=20, needs=("symbol",))
 ORDER_RATE_LIMITS = AccountOperation(order_rate_limits, weight=40)
-ORDER_STATUS = AccountOperation(order_status, weight=4)
-OPEN_ORDERS = AccountOperation(open_orders, weight=lambda parameters: 6 if "symbol" in parameters else 80)
-ALL_ORDERS = AccountOperation(all_orders, weight=20)
-MY_TRADES = AccountOperation(my_trades, weight=lambda parameters: 5 if "orderId" in parameters else 20)
+ORDER_STATUS = AccountOperation(order_status, weight=4, needs=("symbol",), takes=("orderId", "origClientOrderId"))
+OPEN_ORDERS = AccountOperation(
+    open_orders, weight=lambda parameters: 6 if "symbol" in parameters else 80, takes=("symbol",)
+)
+ALL_ORDERS = AccountOperation(
+    all_orders, weight=20, needs=("symbol",), takes=("orderId", "startTime", "endTime", "limit")
+)
+MY_TRADES = AccountOperation(
+    my_trades,
+    weight=lambda parameters: 5 if "orderId" in parameters else 20,
+    needs=("symbol",),
+    takes=("orderId", "startTime", "endTime", "fromId", "limit"),
+)

@@ -7,6 +7,7 @@ from typing import Any
 
 from millrace_simulator.binance import errors
 from millrace_simulator.binance.exchange import Exchange, PublicOperation
+from millrace_simulator.binance.operations import symbols
 from millrace_simulator.binance.parameters import Parameters
 from millrace_simulator.statistics import Interval, Kline
 from millrace_simulator.venue import BookSnapshot, Instrument, PublicTrade, Scale, decimal_text
@@ -32,6 +33,8 @@ def server_time(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
 def depth(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
     """Return the best levels of both sides as of one update id."""
     instrument = exchange.instrument(parameters)
+    if not symbols.has_status(parameters):
+        raise errors.other_symbol_status()
     snapshot = instrument.depth(parameters.limit(100, MOST_LEVELS))
     return show_book(instrument, snapshot)
 
@@ -155,9 +158,13 @@ def _weight_of_depth(parameters: Parameters) -> int:
 
 PING = PublicOperation(ping, weight=1)
 SERVER_TIME = PublicOperation(server_time, weight=1)
-DEPTH = PublicOperation(depth, weight=_weight_of_depth)
-RECENT_TRADES = PublicOperation(recent_trades, weight=25)
-HISTORICAL_TRADES = PublicOperation(historical_trades, weight=25)
-AGGREGATE_TRADES = PublicOperation(aggregate_trades, weight=4)
-KLINES = PublicOperation(klines, weight=2)
-AVERAGE_PRICE = PublicOperation(average_price, weight=2)
+DEPTH = PublicOperation(depth, weight=_weight_of_depth, needs=("symbol",), takes=("limit", "symbolStatus"))
+RECENT_TRADES = PublicOperation(recent_trades, weight=25, needs=("symbol",), takes=("limit",))
+HISTORICAL_TRADES = PublicOperation(historical_trades, weight=25, needs=("symbol",), takes=("limit", "fromId"))
+AGGREGATE_TRADES = PublicOperation(
+    aggregate_trades, weight=4, needs=("symbol",), takes=("fromId", "startTime", "endTime", "limit")
+)
+KLINES = PublicOperation(
+    klines, weight=2, needs=("symbol", "interval"), takes=("startTime", "endTime", "timeZone", "limit")
+)
+AVERAGE_PRICE = PublicOperation(average_price, weight=2, needs=("symbol",))

@@ -27,6 +27,25 @@ _MANDATORY: dict[OrderType, tuple[str, ...]] = {
     OrderType.TAKE_PROFIT_LIMIT: ("timeInForce", "quantity", "price", "stopPrice"),
     OrderType.LIMIT_MAKER: ("quantity", "price"),
 }
+_PEG = ("pegPriceType", "pegOffsetValue", "pegOffsetType")
+ORDER_NEEDS = ("symbol", "side", "type")
+ORDER_TAKES = (
+    "timeInForce",
+    "quantity",
+    "quoteOrderQty",
+    "price",
+    "newClientOrderId",
+    "strategyId",
+    "strategyType",
+    "stopPrice",
+    "trailingDelta",
+    "icebergQty",
+    "newOrderRespType",
+    "selfTradePreventionMode",
+    *_PEG,
+)
+"""The parameters of a new order, beside those that each needs."""
+
 _CHECKED = ("timeInForce", "price", "stopPrice", "quoteOrderQty")
 
 
@@ -68,6 +87,8 @@ def _check_fields(parameters: Parameters, order_type: OrderType) -> None:
         raise errors.rejected("Trailing stop orders are not supported for this symbol.")
     if "icebergQty" in parameters:
         raise errors.rejected("Iceberg orders are not supported for this symbol.")
+    if any(name in parameters for name in _PEG):
+        raise errors.rejected("Pegged orders are not supported for this symbol.")
     mandatory = _MANDATORY[order_type]
     for name in mandatory:
         parameters.required(name)

@@ -13,7 +13,7 @@ from typing import Any
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
-from millrace_simulator.binance.operations.order_request import read_order
+from millrace_simulator.binance.operations.order_request import ORDER_NEEDS, ORDER_TAKES, read_order
 from millrace_simulator.binance.operations.trading import (
     read_order_ref,
     read_response_type,
@@ -37,6 +37,8 @@ def replace_order(exchange: Exchange, account: Account, parameters: Parameters) 
     """Cancel an order and place another on the same symbol."""
     request = read_order(parameters, exchange.instrument(parameters))
     mode = _read_mode(parameters)
+    # CANCEL_ONLY, which cancels beyond the limit of new orders too, is not served.
+    parameters.choice("orderRateLimitExceededMode", ("DO_NOTHING",))
     ref = read_order_ref(parameters, "cancelOrderId", "cancelOrigClientOrderId")
     new_id = parameters.text("cancelNewClientOrderId", CLIENT_ORDER_ID)
     response_type = read_response_type(parameters, request.type)
@@ -88,4 +90,17 @@ def _answer(replacement: CancelReplacement, response_type: str) -> dict[str, Any
     raise BinanceError(-2022, "Order cancel-replace failed.", HTTPStatus.BAD_REQUEST, data)
 
 
-CANCEL_REPLACE = AccountOperation(replace_order, weight=1, orders=1)
+CANCEL_REPLACE = AccountOperation(
+    replace_order,
+    weight=1,
+    orders=1,
+    needs=(*ORDER_NEEDS, "cancelReplaceMode"),
+    takes=(
+        *ORDER_TAKES,
+        "cancelNewClientOrderId",
+        "cancelOrigClientOrderId",
+        "cancelOrderId",
+        "orderRateLimitExceededMode",
+        "cancelRestrictions",
+    ),
+)

@@ -15,7 +15,6 @@ from millrace_simulator.binance.parameters import Parameters
 from millrace_simulator.venue import Instrument, decimal_text
 
 PERMISSION_SETS = (("SPOT",),)
-SYMBOL_STATES = ("TRADING", "HALT", "BREAK")
 PRECISION = 8
 
 
@@ -35,12 +34,12 @@ def exchange_info(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
 def _choose(exchange: Exchange, parameters: Parameters) -> list[Instrument]:
     named = symbols.named(exchange, parameters)
     permissions = parameters.names("permissions")
-    state = parameters.choice("symbolStatus", SYMBOL_STATES)
+    fits = symbols.has_status(parameters)
     if named is not None:
-        if permissions is not None or state is not None:
+        if permissions is not None or "symbolStatus" in parameters:
             raise errors.bad_combination()
         return [named] if isinstance(named, Instrument) else named
-    if (permissions is not None and "SPOT" not in permissions) or state not in {None, "TRADING"}:
+    if not fits or (permissions is not None and "SPOT" not in permissions):
         return []
     return list(exchange.venue.instruments.values())
 
@@ -49,7 +48,7 @@ def _show(instrument: Instrument, show_sets: bool) -> dict[str, Any]:
     rules = instrument.rules
     return {
         "symbol": rules.symbol,
-        "status": "TRADING",
+        "status": symbols.LISTED,
         "baseAsset": rules.base,
         "baseAssetPrecision": PRECISION,
         "quoteAsset": rules.quote,
@@ -89,4 +88,6 @@ def _show_number(name: str, value: Any) -> Any:
     return format(value, "f") if "ultiplier" in name else decimal_text(value)
 
 
-EXCHANGE_INFO = PublicOperation(exchange_info, weight=20)
+EXCHANGE_INFO = PublicOperation(
+    exchange_info, weight=20, takes=("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus")
+)

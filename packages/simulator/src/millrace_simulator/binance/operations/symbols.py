@@ -7,6 +7,10 @@ from millrace_simulator.binance.exchange import Exchange
 from millrace_simulator.binance.parameters import Parameters
 from millrace_simulator.venue import Instrument
 
+SYMBOL_STATES = ("TRADING", "HALT", "BREAK")
+LISTED = "TRADING"
+"""The status of every symbol that is listed here."""
+
 
 def named(exchange: Exchange, parameters: Parameters) -> Instrument | list[Instrument] | None:
     """Return the instruments named by `symbol` (one) or `symbols` (a list, in its order); None without both.
@@ -24,9 +28,28 @@ def named(exchange: Exchange, parameters: Parameters) -> Instrument | list[Instr
 
 
 def named_or_all(exchange: Exchange, parameters: Parameters) -> Instrument | list[Instrument]:
-    """As `named`; all that are listed where neither was sent."""
-    chosen = named(exchange, parameters)
-    return list(exchange.venue.instruments.values()) if chosen is None else chosen
+    """As `named`; all that are listed, and have the status asked for, where neither was sent.
+
+    Raises:
+        BinanceError: as `named`, or the one symbol has another status (-1220).
+    """
+    chosen, fits = named(exchange, parameters), has_status(parameters)
+    if chosen is None:
+        return list(exchange.venue.instruments.values()) if fits else []
+    if fits:
+        return chosen
+    if isinstance(chosen, Instrument):
+        raise errors.other_symbol_status()
+    return []
+
+
+def has_status(parameters: Parameters) -> bool:
+    """Tell whether listed symbols have the status that `symbolStatus` asks for; any when it was not sent.
+
+    Raises:
+        BinanceError: there is no such status (-1122).
+    """
+    return parameters.choice("symbolStatus", SYMBOL_STATES, errors.invalid_symbol_status()) in {None, LISTED}
 
 
 def count_sent(parameters: Parameters) -> int:

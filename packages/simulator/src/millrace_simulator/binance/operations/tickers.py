@@ -182,8 +182,12 @@ def _weight_of_window(parameters: Parameters) -> int:
     return min(4 * max(1, symbols.count_sent(parameters)), 200)
 
 
-TICKER_24HR = PublicOperation(ticker_24hr, weight=_weight_of_day)
-TICKER_PRICE = PublicOperation(ticker_price, weight=_weight_of_price)
-TICKER_BOOK = PublicOperation(ticker_book, weight=_weight_of_price)
-TICKER_WINDOW = PublicOperation(ticker_window, weight=_weight_of_window)
-TICKER_TRADING_DAY = PublicOperation(ticker_trading_day, weight=_weight_of_window)
+_SYMBOLS = ("symbol", "symbols", "symbolStatus")
+
+TICKER_24HR = PublicOperation(ticker_24hr, weight=_weight_of_day, takes=(*_SYMBOLS, "type"))
+TICKER_PRICE = PublicOperation(ticker_price, weight=_weight_of_price, takes=_SYMBOLS)
+TICKER_BOOK = PublicOperation(ticker_book, weight=_weight_of_price, takes=_SYMBOLS)
+TICKER_WINDOW = PublicOperation(ticker_window, weight=_weight_of_window, takes=(*_SYMBOLS, "windowSize", "type"))
+TICKER_TRADING_DAY = PublicOperation(
+    ticker_trading_day, weight=_weight_of_window, takes=(*_SYMBOLS, "timeZone", "type")
+)

@@ -9,7 +9,7 @@ from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
 from millrace_simulator.binance.operations import order_forms
-from millrace_simulator.binance.operations.order_request import read_order
+from millrace_simulator.binance.operations.order_request import ORDER_NEEDS, ORDER_TAKES, read_order
 from millrace_simulator.binance.parameters import CLIENT_ORDER_ID, Parameters
 from millrace_simulator.binance.rejections import refusals
 from millrace_simulator.venue import Account, CancelRestriction, OrderRef, Placement
@@ -105,7 +105,14 @@ def _weight_of_trial(parameters: Parameters) -> int:
     return 20 if parameters.values.get("computeCommissionRates", "").lower() == "true" else 1
 
 
-PLACE_ORDER = AccountOperation(place_order, weight=1, orders=1)
-TEST_ORDER = AccountOperation(try_order, weight=_weight_of_trial)
-CANCEL_ORDER = AccountOperation(cancel_order, weight=1)
-CANCEL_OPEN_ORDERS = AccountOperation(cancel_open_orders, weight=1)
+PLACE_ORDER = AccountOperation(place_order, weight=1, orders=1, needs=ORDER_NEEDS, takes=ORDER_TAKES)
+TEST_ORDER = AccountOperation(
+    try_order, weight=_weight_of_trial, needs=ORDER_NEEDS, takes=(*ORDER_TAKES, "computeCommissionRates")
+)
+CANCEL_ORDER = AccountOperation(
+    cancel_order,
+    weight=1,
+    needs=("symbol",),
+    takes=("orderId", "origClientOrderId", "newClientOrderId", "cancelRestrictions"),
+)
+CANCEL_OPEN_ORDERS = AccountOperation(cancel_open_orders, weight=1, needs=("symbol",))

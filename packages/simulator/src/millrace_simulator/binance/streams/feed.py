@@ -19,6 +19,7 @@ class _SymbolFeed:
 
     def __init__(self, hub: MarketHub, instrument: Instrument) -> None:
         streams = SymbolStreams(instrument.symbol)
+        hub.streams.update(streams)
         self.book = BookFeed(hub, instrument, streams)
         self.trades = TradeFeed(hub, instrument.scale, streams)
         self.klines = KlineFeed(hub, instrument, streams)
@@ -34,6 +35,7 @@ class MarketFeed(Listener):
 
     def __init__(self, venue: Venue, hub: MarketHub, depth_interval_ms: int) -> None:
         self._hub = hub
+        hub.streams.update((ALL_TICKERS, ALL_MINI_TICKERS))
         self._symbols = {symbol: _SymbolFeed(hub, each) for symbol, each in venue.instruments.items()}
         self._interval_us = max(1, depth_interval_ms * 1000)
         now_us = venue.clock.now_us()

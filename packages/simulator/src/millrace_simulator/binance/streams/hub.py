@@ -23,6 +23,11 @@ class StreamForm(NamedTuple):
 class MarketHub(Hub[StreamForm]):
     """The subscriptions of all clients of market streams."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams: set[str] = set()
+        """Every stream that exists."""
+
     def publish(self, stream: str, render: Render) -> None:
         """Send an event to all clients of the stream, rendered once for each unit of time."""
         if not self.wanted(stream):

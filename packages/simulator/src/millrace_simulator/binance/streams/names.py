@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from millrace_simulator.statistics import Interval
 
 PARTIAL_LEVELS = (5, 10, 20)
@@ -41,6 +43,12 @@ class SymbolStreams:
         self.partial = {levels: f"{name}@depth{levels}" for levels in PARTIAL_LEVELS}
         self.partial_fast = {levels: f"{name}@depth{levels}@100ms" for levels in PARTIAL_LEVELS}
         self.klines = {interval: f"{name}@kline_{interval}" for interval in Interval}
+
+    def __iter__(self) -> Iterator[str]:
+        """Return every stream of the symbol."""
+        yield from (self.trade, self.aggregate_trade, self.book_ticker, self.depth, self.depth_fast)
+        yield from (self.ticker, self.mini_ticker, self.average_price)
+        yield from (*self.partial.values(), *self.partial_fast.values(), *self.klines.values())
 
 
 def streams_in_path(tail: str) -> list[str]:

@@ -8,11 +8,14 @@ from millrace_simulator.binance.streams import events
 from millrace_simulator.binance.streams.feed import MarketFeed
 from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import streams_in_path
+from millrace_simulator.binance.streams.requests import BadRequestError
 from millrace_simulator.binance.streams.session import StreamSession
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.streaming.connection import ClientConnection, ConnectionRules, close_all
-from millrace_simulator.streaming.frames import text_frame
+from millrace_simulator.streaming.frames import CloseCode, text_frame
 from millrace_simulator.venue import Venue
+
+_ILLEGAL_STREAM = '{"code":-1,"msg":"Illegal format ws or stream"}'
 
 
 class StreamServer:
@@ -56,12 +59,20 @@ class StreamServer:
         )
         self._open[connection] = session
         try:
-            session.subscribe(streams)
+            _begin(session, streams, connection)
             await connection.listen(session.handle, limit_messages=True)
         finally:
             session.close()
             del self._open[connection]
         return response
+
+
+def _begin(session: StreamSession, streams: list[str], connection: ClientConnection) -> None:
+    """Subscribe to the streams of the address; a connection that names one that does not exist is ended."""
+    try:
+        session.subscribe(streams)
+    except BadRequestError:
+        connection.end(CloseCode.POLICY_VIOLATION, _ILLEGAL_STREAM)
 
 
 def add_stream_routes(

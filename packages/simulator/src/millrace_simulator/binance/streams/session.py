@@ -48,9 +48,11 @@ class StreamSession:
         """Subscribe to streams.
 
         Raises:
-            BadRequestError: the connection would listen to more streams than it may; nothing changed.
+            BadRequestError: a stream does not exist, or they are more than a connection may have; nothing changed.
         """
         wanted = dict.fromkeys(streams)
+        if not self._hub.streams.issuperset(wanted):
+            raise BadRequestError(2, "Invalid request: invalid stream", request_id)
         if len(self._streams | wanted) > self._max_streams:
             raise BadRequestError(2, f"Invalid request: more than {self._max_streams} streams", request_id)
         for stream in wanted:

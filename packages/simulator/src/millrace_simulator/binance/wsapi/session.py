@@ -12,7 +12,7 @@ from typing import Any
 
 from millrace_simulator.binance import errors, signing
 from millrace_simulator.binance.errors import BinanceError, TooManyRequestsError
-from millrace_simulator.binance.exchange import AccountOperation, Exchange, Operation
+from millrace_simulator.binance.exchange import SIGNING, AccountOperation, Exchange, Operation
 from millrace_simulator.binance.operations import account, market, replace, rules, tickers, trading
 from millrace_simulator.binance.streams.times import TimeUnit
 from millrace_simulator.binance.wsapi import events
@@ -55,6 +55,14 @@ OPERATIONS: Mapping[str, Operation] = {
 
 
 _SESSION_WEIGHT = 2
+_KEY = "apiKey"
+_ENVELOPE = "returnRateLimits"
+_SESSION_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "session.logon": (*SIGNING, _KEY),
+    "userDataStream.subscribe.signature": (*SIGNING, _KEY),
+    "userDataStream.unsubscribe": ("subscriptionId",),
+}
+"""What the session's own methods read; the others read nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,7 @@ class ApiSession:
         tells_rate_limits = self._tells_rate_limits
         account: Account | None = None
         try:
-            tells_rate_limits = request.parameters.boolean("returnRateLimits", default=tells_rate_limits)
+            tells_rate_limits = request.parameters.boolean(_ENVELOPE, default=tells_rate_limits)
             account, result = self._perform(request)
         except BinanceError as error:
             usage = self._usage(None) if tells_rate_limits else None
@@ -150,39 +158,41 @@ class ApiSession:
         method = self._methods.get(request.method)
         if method is not None:
             self._exchange.limits.charge_request(self._address, _SESSION_WEIGHT)
+            request.parameters.check_names((), (*_SESSION_PARAMETERS.get(request.method, ()), _ENVELOPE))
             return None, method(request)
         operation = OPERATIONS.get(request.method)
         if operation is None:
             raise BinanceError(-1020, f"This operation is not supported: {request.method}")
         self._exchange.charge(operation, request.parameters, self._address)
-        account = self._authenticate(request) if isinstance(operation, AccountOperation) else None
-        result = self._exchange.perform(operation, account, request.parameters)
-        counted = isinstance(operation, AccountOperation) and operation.orders > 0
-        return account if counted else None, result
+        if not isinstance(operation, AccountOperation):
+            return None, self._exchange.perform(operation, None, request.parameters, (_ENVELOPE,))
+        account = self._authenticate(request)
+        result = self._exchange.perform(operation, account, request.parameters, (_ENVELOPE, _KEY))
+        return account if operation.orders else None, result
 
     def _usage(self, account: Account | None) -> list[dict[str, Any]]:
         orders = [] if account is None else self._exchange.limits.order_usage(str(account.account_id))
         return orders + self._exchange.limits.request_usage(self._address)
 
     def _with_retry_time(self, error: BinanceError) -> BinanceError:
-        if isinstance(error, TooManyRequestsError) and error.retry_after_s is not None:
+        if isinstance(error, TooManyRequestsError):
             now_ms = self._exchange.now_ms()
             error.data = {"serverTime": now_ms, "retryAfter": now_ms + error.retry_after_s * 1000}
         return error
 
     def _authenticate(self, request: ApiRequest) -> Account:
         """Return the account of a request: that of its own key, else the one logged on."""
-        if self._account is not None and "apiKey" not in request.parameters:
+        if self._account is not None and _KEY not in request.parameters:
             signing.check_timing(request.parameters, self._exchange.now_ms())
             return self._account
         return self._authenticate_by_signature(request)
 
     def _authenticate_by_signature(self, request: ApiRequest) -> Account:
-        api_key = request.parameters.required("apiKey")
+        api_key = request.parameters.required(_KEY)
         return self._exchange.authenticate(api_key, request.parameters, request.signed_payload, request.signature)
 
     def _log_on(self, request: ApiRequest) -> dict[str, Any]:
-        account = self._exchange.account(request.parameters.required("apiKey"))
+        account = self._exchange.account(request.parameters.required(_KEY))
         if account.public_key is None:
             raise BinanceError(-4056, "HMAC_SHA256 API key is not supported.")
         self._account = self._authenticate_by_signature(request)
