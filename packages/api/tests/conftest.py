@@ -371,6 +371,7 @@ async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
         batch.gap(at("watchTrades").name, 1, 5, 9, at_ms, "trimmed")
         batch.latency(at("watchTrades").name, "received→published", at_ms // 60_000 * 60_000, histogram)
         batch.agent(heartbeat)
+    await api.store.maintain(currencies={tenant: "USDT"})
     await bus.heartbeat(heartbeat)
     return {"order_id": "o-1", "request_id": request_id, "agent_id": heartbeat.id}
 
