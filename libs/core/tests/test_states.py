@@ -41,6 +41,23 @@ CASES = [
         {"USDT": 0.5, "BTC": 2.0},
     ),
     (
+        "watchPositions",
+        {
+            "positions": [{"symbol": "A", "side": "long", "contracts": 1.0}, {"symbol": "B", "contracts": 2.0}],
+            "asOf": AS_OF,
+        },
+        {"positions": [{"symbol": "A", "side": "long"}, {"symbol": "A", "side": "short", "contracts": 3.0}]},
+        lambda state: {key[:2]: position.contracts for key, position in state.open.items()},
+        {("B", None): 2.0, ("A", "short"): 3.0},
+    ),
+    (
+        "watchLiquidations",
+        {"liquidations": [{"symbol": "S", "timestamp": 1, "price": 2.0}], "asOf": AS_OF},
+        {"liquidations": [{"symbol": "S", "timestamp": 1, "price": 2.0}]},
+        lambda state: [liquidation.price for liquidation in state.liquidations],
+        [2.0, 2.0],
+    ),
+    (
         "watchTicker",
         {"last": 1, "bid": 2, "ask": 4, "asOf": AS_OF},
         {"last": 3, "ask": None},

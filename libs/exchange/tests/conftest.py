@@ -1,26 +1,35 @@
-"""A real exchange to talk to: the simulator, whose market stands still until a test moves it."""
+"""Real exchanges to talk to: the simulator in each dialect, whose market stands still until a test moves it."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import Any
 
-import aiohttp
 import pytest
 from libs.exchange.tests.contracts.venue import VenueBook
+from msgspec.structs import replace
 
 from millrace_core.config.common import Credentials
+from millrace_core.market import Level
 from millrace_exchange import Exchange, open_exchange
-from millrace_simulator.config import SimulatorConfig
+from millrace_simulator.config import default_config
+from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server, serve
 
 
-class BinanceVenue:
-    """The simulator in Binance's dialect, as the contracts see it."""
+class SimulatedVenue:
+    """The simulator as the contracts see it; each dialect writes symbols and depth its own way."""
 
     symbol, own_symbol = "ETH/BTC", "KCS/USDT"
-    low_price, lot, tick = Decimal(5), Decimal("0.01"), Decimal("0.001")
+    low_price = Decimal(5)
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        rules = server.venue.instrument(self.market_id(self.own_symbol)).rules
+        self.lot, self.tick = rules.lot_size, rules.tick_size
+
+    def market_id(self, symbol: str) -> str:
+        """Return the exchange's name of a market."""
+        return next(each for each in self.server.venue.instruments if each.replace("-", "") == symbol.replace("/", ""))
 
     def step(self, ms: int = 20) -> None:
         """Move the market by some milliseconds."""
@@ -28,39 +37,48 @@ class BinanceVenue:
         market.step(market.now_us + ms * 1000)
 
     async def book(self, symbol: str) -> VenueBook:
-        """Return the book that its REST depth prints."""
-        query = {"symbol": symbol.replace("/", ""), "limit": "5000"}
-        async with (
-            aiohttp.ClientSession(self.server.url) as session,
-            session.get("/api/v3/depth", params=query) as answer,
-        ):
-            depth = await answer.json()
-        bids, asks = ([(float(price), float(amount)) for price, amount in depth[side]] for side in ("bids", "asks"))
-        return VenueBook(depth["lastUpdateId"], bids, asks)
+        """Return the book that it keeps."""
+        instrument = self.server.venue.instrument(self.market_id(symbol))
+        book, scale = instrument.depth(), instrument.scale
+        bids, asks = (
+            [(float(scale.price_text(price)), float(scale.quantity_text(lots))) for price, lots in side]
+            for side in (book.bids, book.asks)
+        )
+        return VenueBook(book.last_update_id, bids, asks)
 
     async def close(self) -> None:
         """Go away."""
         await self.server.close()
 
 
+async def serve_dialect(dialect: DialectName, **settings: Any) -> Server:
+    """Start the simulator in a dialect; its market stands still."""
+    config = replace(default_config(dialect), events_per_second=4_000, depth_interval_ms=10, record=True, **settings)
+    return await serve(config, drive_market=False)
+
+
+def credentials_at(url: str) -> Credentials:
+    """Return how to reach a simulator's account."""
+    return Credentials(api_key="demo-key", secret="demo-secret", password="demo-passphrase", urls={"base": url})
+
+
 @pytest.fixture
 async def simulator() -> AsyncIterator[Server]:
     """An exchange that speaks Binance's protocol; `market.step` moves it."""
-    config = SimulatorConfig(events_per_second=4_000, depth_interval_ms=10, record=True)
-    async with await serve(config, drive_market=False) as server:
+    async with await serve_dialect("binance") as server:
         yield server
 
 
 @pytest.fixture
-def venue(simulator: Server) -> BinanceVenue:
+def venue(simulator: Server) -> SimulatedVenue:
     """The simulator as the contracts see it."""
-    return BinanceVenue(simulator)
+    return SimulatedVenue(simulator)
 
 
 @pytest.fixture
 def credentials(simulator: Server) -> Credentials:
     """How to reach the simulator's account."""
-    return Credentials(api_key="demo-key", secret="demo-secret", urls={"base": simulator.url})
+    return credentials_at(simulator.url)
 
 
 @pytest.fixture
@@ -70,3 +88,8 @@ async def exchange(credentials: Credentials) -> AsyncIterator[Exchange]:
     await opened.prepare()
     yield opened
     await opened.close()
+
+
+def is_known_part(levels: list[Level], whole: list[Level]) -> bool:
+    """Tell whether a side of a book is the exchange's own from the best level on; it may end before its end."""
+    return levels == whole[: len(levels)] and bool(levels) == bool(whole)

@@ -6,13 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
+from tests.support.line import Line, line_to
 
 from millrace_bus import Bus, EmbeddedServer, Follower, Update
 from millrace_core.config.common import Credentials
@@ -24,7 +22,6 @@ from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.server import Server, serve
 
 AGENT = AgentId("GATHERER")
-_END_TO_END_HEADERS = ("X-MBX-APIKEY", "Content-Type")
 
 
 @pytest.fixture
@@ -49,99 +46,11 @@ async def simulator() -> AsyncIterator[Server]:
         yield server
 
 
-class Line:
-    """The line to the exchange: passes everything on, until a test wants otherwise."""
-
-    def __init__(self, target: str) -> None:
-        self.url = ""
-        self.treat: Callable[[str], str | None] = lambda frame: frame
-        """What becomes of a frame from the exchange; None loses it."""
-        self.refuse: Callable[[str], web.Response | None] = lambda _path: None
-        """The answer to a request for a path that is not passed on; None passes it on."""
-        self.refusals = 0
-        """Number of requests that are still cut off, as if no server listened yet."""
-        self.delay_s = 0.0
-        """How long each frame from the exchange takes, one after the other."""
-        self.is_down = False
-        """Whether everything is cut off."""
-        self.sockets = 0
-        """How many were ever opened."""
-        self.requests: list[str] = []
-        """The path of every request that was passed on, but for sockets."""
-        self.subscriptions: list[str] = []
-        """The names of all streams that were ever subscribed."""
-        self._target = target
-        self._open: set[web.WebSocketResponse] = set()
-
-    async def cut(self) -> None:
-        """Break every socket."""
-        await asyncio.gather(*(socket.close(code=1012) for socket in list(self._open)))
-
-    @asynccontextmanager
-    async def down(self) -> AsyncIterator[None]:
-        """Cut everything off for a while."""
-        self.is_down = True
-        await self.cut()
-        yield
-        self.is_down = False
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Pass a request on, of either kind."""
-        if (self.refusals or self.is_down) and request.transport is not None:
-            self.refusals = max(0, self.refusals - 1)
-            request.transport.abort()
-            return web.Response()
-        if (refusal := self.refuse(request.path)) is not None:
-            return refusal
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._relay(request)
-        self.requests.append(request.path)
-        headers = {name: request.headers[name] for name in _END_TO_END_HEADERS if name in request.headers}
-        async with (
-            aiohttp.ClientSession(self._target) as session,
-            session.request(request.method, request.rel_url, headers=headers, data=await request.read()) as response,
-        ):
-            content_type = response.headers.get("Content-Type", "application/json").split(";")[0]
-            return web.Response(status=response.status, body=await response.read(), content_type=content_type)
-
-    async def _relay(self, request: web.Request) -> web.WebSocketResponse:
-        ours = web.WebSocketResponse(compress=False)
-        await ours.prepare(request)
-        self.sockets += 1
-        self._open.add(ours)
-        async with aiohttp.ClientSession(self._target) as session, session.ws_connect(request.rel_url) as theirs:
-            down = asyncio.create_task(self._pass_down(theirs, ours))
-            async for message in ours:
-                if '"SUBSCRIBE"' in message.data:
-                    self.subscriptions += json.loads(message.data)["params"]
-                await theirs.send_str(message.data)
-            down.cancel()
-            await asyncio.wait({down})
-        self._open.discard(ours)
-        return ours
-
-    async def _pass_down(self, theirs: aiohttp.ClientWebSocketResponse, ours: web.WebSocketResponse) -> None:
-        async for message in theirs:
-            if self.delay_s:
-                await asyncio.sleep(self.delay_s)
-            if (frame := self.treat(message.data)) is not None and not ours.closed:
-                await ours.send_str(frame)
-
-
 @pytest.fixture
 async def line(simulator: Server) -> AsyncIterator[Line]:
     """The line between the gatherer and the simulator."""
-    line = Line(simulator.url)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", line.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    line.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield line
-    await line.cut()
-    await runner.cleanup()
+    async with line_to(simulator.url) as line:
+        yield line
 
 
 @pytest.fixture

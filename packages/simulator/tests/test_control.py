@@ -55,6 +55,20 @@ async def test_a_past_book_is_answered_exactly(server: Server, session: ClientSe
     assert await get(session, "/simulator/book", symbol="BTCUSDT", updateId=now["lastUpdateId"]) == now
 
 
+async def test_the_changes_of_a_book_lead_from_one_to_another(server: Server, session: ClientSession) -> None:
+    """The changes after an update id, one for each, turn the book of then into the one of now."""
+    then = await get(session, "/simulator/book", symbol="BTCUSDT")
+    step(server, 5)
+    now = await get(session, "/simulator/book", symbol="BTCUSDT")
+    answer = await get(session, "/simulator/changes", symbol="BTCUSDT", fromUpdateId=then["lastUpdateId"] + 1)
+    assert answer["firstUpdateId"] == then["lastUpdateId"] + 1
+    assert len(answer["changes"]) == now["lastUpdateId"] - then["lastUpdateId"]
+    for side, name in (("BUY", "bids"), ("SELL", "asks")):
+        changed = {price: total for at, price, total in answer["changes"] if at == side}
+        levels = dict(then[name]) | changed
+        assert {price: total for price, total in levels.items() if float(total)} == dict(now[name])
+
+
 async def test_all_trades_are_given(server: Server, session: ClientSession) -> None:
     """Every trade from an id on, in order, without the limit that Binance's own paths have."""
     step(server, 60)

@@ -14,6 +14,8 @@ WatchAction = Literal[
     "watchOHLCV",
     "watchOrders",
     "watchBalance",
+    "watchPositions",
+    "watchLiquidations",
 ]
 
 
@@ -41,10 +43,16 @@ CANDLES: Final = StreamAction("watchOHLCV", per_timeframe=True)
 ORDERS: Final = StreamAction("watchOrders", is_private=True)
 MY_TRADES: Final = StreamAction("watchMyTrades", is_private=True)
 BALANCE: Final = StreamAction("watchBalance", is_private=True, is_account_wide=True)
+POSITIONS: Final = StreamAction("watchPositions", is_private=True, is_account_wide=True)
+LIQUIDATIONS: Final = StreamAction("watchLiquidations")
 
 FIELDS_ACTIONS: Final = {action.name: action for action in (TICKER, BIDS_ASKS, MARK_PRICE, FUNDING_RATE, OPEN_INTEREST)}
 """Streams of one object of a symbol, such as its ticker, by its fields."""
 ACTIONS: Final = {
     action.name: action
-    for action in (ORDER_BOOK, TRADES, CANDLES, ORDERS, MY_TRADES, BALANCE, *FIELDS_ACTIONS.values())
+    for action in (
+        *(ORDER_BOOK, TRADES, CANDLES, LIQUIDATIONS),
+        *(ORDERS, MY_TRADES, BALANCE, POSITIONS),
+        *FIELDS_ACTIONS.values(),
+    )
 }

@@ -8,6 +8,7 @@ import zlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 from itertools import islice
+from math import inf
 
 from millrace_core.market import Level
 
@@ -90,6 +91,22 @@ class OrderBook:
         """Tell whether the best bid is at or above the best ask, which no real book is."""
         bid, ask = self.bids.best(), self.asks.best()
         return bid is not None and ask is not None and bid[0] >= ask[0]
+
+    def may_cross(self, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
+        """Tell whether the book can be crossed by setting these levels; False says that it cannot.
+
+        Levels that are removed count as if they stayed: most messages touch neither best price, and are let through.
+        """
+        bid_keys, ask_keys = self.bids._keys, self.asks._keys
+        highest = -bid_keys[0] if bid_keys else -inf
+        lowest = ask_keys[0] if ask_keys else inf
+        for price, amount in bids:
+            if amount and price > highest:
+                highest = price
+        for price, amount in asks:
+            if amount and price < lowest:
+                lowest = price
+        return highest >= lowest
 
     @property
     def mid(self) -> float | None:

@@ -102,6 +102,84 @@ def fields_after(fields: Fields, changed: Fields) -> Fields:
     return {name: value for name, value in {**fields, **changed}.items() if value is not None}
 
 
+class Position(_MarketStruct, frozen=True):
+    """What an account holds of a contract, as the exchange reports it: ccxt's unified structure."""
+
+    symbol: str
+    side: str | None = None
+    """`long` or `short`; an account in hedge mode may have both of one symbol."""
+    margin_mode: str | None = None
+    """`cross` or `isolated`; some exchanges keep one of each."""
+    contracts: float = 0.0
+    """Without a sign; 0: the position is closed."""
+    contract_size: float | None = None
+    hedged: bool | None = None
+    """Whether the account is in hedge mode; None if the exchange does not say."""
+    id: str | None = None
+    timestamp: int | None = None
+    datetime: str | None = None
+    entry_price: float | None = None
+    mark_price: float | None = None
+    liquidation_price: float | None = None
+    notional: float | None = None
+    leverage: float | None = None
+    collateral: float | None = None
+    initial_margin: float | None = None
+    maintenance_margin: float | None = None
+    unrealized_pnl: float | None = None
+    realized_pnl: float | None = None
+
+    @property
+    def key(self) -> "PositionKey":
+        """Return what tells the positions of an account apart."""
+        return self.symbol, self.side, self.margin_mode
+
+
+PositionKey = tuple[str, str | None, str | None]
+"""Symbol, side and margin mode."""
+
+
+class PositionsDelta(_MarketStruct, frozen=True):
+    """Positions that changed, each whole; one with 0 contracts is closed."""
+
+    positions: list[Position]
+
+
+class PositionsSnapshot(_MarketStruct, frozen=True):
+    """The open positions."""
+
+    positions: list[Position]
+    as_of: str
+
+
+class Liquidation(_MarketStruct, frozen=True):
+    """A position that an exchange closed by force: ccxt's unified structure. Exchanges give them no id."""
+
+    symbol: str
+    timestamp: int | None = None
+    side: str | None = None
+    """As the exchange says: of most, `buy` or `sell` of the order that closed the position."""
+    price: float | None = None
+    contracts: float | None = None
+    contract_size: float | None = None
+    base_value: float | None = None
+    quote_value: float | None = None
+    datetime: str | None = None
+
+
+class LiquidationsDelta(_MarketStruct, frozen=True):
+    """New liquidations, oldest first, each once."""
+
+    liquidations: list[Liquidation]
+
+
+class LiquidationsSnapshot(_MarketStruct, frozen=True):
+    """The newest liquidations, oldest first, 1,000 at most."""
+
+    liquidations: list[Liquidation]
+    as_of: str
+
+
 class CandlesDelta(_MarketStruct, frozen=True):
     """Candles of one timeframe that are new or changed, oldest first."""
 

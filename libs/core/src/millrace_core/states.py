@@ -4,15 +4,16 @@ Pure: a snapshot resets a state, a delta changes it, and a state can tell whethe
 """
 
 from collections import deque
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
 from millrace_core.actions import FIELDS_ACTIONS
 from millrace_core.book import OrderBook
-from millrace_core.errors import InvalidMessage, InvalidName, Problem
+from millrace_core.contract_states import LiquidationsState, PositionsState
+from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
-from millrace_core.json_problems import UNREADABLE, problem_of
+from millrace_core.json_problems import problem_of
 from millrace_core.market import (
     Balance,
     Balances,
@@ -29,6 +30,7 @@ from millrace_core.market import (
 )
 from millrace_core.names import Action
 from millrace_core.orders import Order, OrdersDelta, OrdersSnapshot
+from millrace_core.state_data import Flawless, as_of_id, decode, split_as_of
 
 KEPT_TRADES = 1_000
 KEPT_CANDLES = 500
@@ -66,15 +68,6 @@ _CANDLES_DELTA = msgspec.json.Decoder(CandlesDelta)
 _BALANCES = msgspec.json.Decoder(dict[str, Balance])
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 
-_T = TypeVar("_T")
-
-
-def _decode(decoder: "msgspec.json.Decoder[_T]", data: msgspec.Raw) -> _T:
-    try:
-        return decoder.decode(data)
-    except UNREADABLE as error:
-        raise InvalidMessage((problem_of(error),)) from error
-
 
 def _balances(fields: dict[str, Any]) -> Balances:
     try:
@@ -92,14 +85,14 @@ class BookState:
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's levels and no others."""
-        snapshot = _decode(_BOOK_SNAPSHOT, data)
+        snapshot = decode(_BOOK_SNAPSHOT, data)
         self.book.replace(snapshot.bids, snapshot.asks, snapshot.nonce)
         self._expected = snapshot.checksum
-        return _as_of(snapshot.as_of)
+        return as_of_id(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> BookDelta:
         """Set the levels that changed."""
-        delta = _decode(_BOOK_DELTA, data)
+        delta = decode(_BOOK_DELTA, data)
         self.book.apply(delta.bids, delta.asks, delta.nonce)
         self._expected = delta.checksum
         return delta
@@ -113,15 +106,7 @@ class BookState:
         return None
 
 
-class _Flawless:
-    """A state that nothing but the message ids can prove wrong."""
-
-    def flaw(self) -> str | None:
-        """Return None: there is nothing to check."""
-        return None
-
-
-class TradesState(_Flawless):
+class TradesState(Flawless):
     """The newest trades, oldest first."""
 
     def __init__(self) -> None:
@@ -129,19 +114,19 @@ class TradesState(_Flawless):
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's trades and no others."""
-        snapshot = _decode(_TRADES_SNAPSHOT, data)
+        snapshot = decode(_TRADES_SNAPSHOT, data)
         self.trades.clear()
         self.trades.extend(snapshot.trades)
-        return _as_of(snapshot.as_of)
+        return as_of_id(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> TradesDelta:
         """Add the new trades."""
-        delta = _decode(_TRADES_DELTA, data)
+        delta = decode(_TRADES_DELTA, data)
         self.trades.extend(delta.trades)
         return delta
 
 
-class OrdersState(_Flawless):
+class OrdersState(Flawless):
     """The open orders by id."""
 
     def __init__(self) -> None:
@@ -149,13 +134,13 @@ class OrdersState(_Flawless):
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's orders and no others."""
-        snapshot = _decode(_ORDERS_SNAPSHOT, data)
+        snapshot = decode(_ORDERS_SNAPSHOT, data)
         self.open = {order.id: order for order in snapshot.orders}
-        return _as_of(snapshot.as_of)
+        return as_of_id(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> OrdersDelta:
         """Update the changed orders, and remove the final ones."""
-        delta = _decode(_ORDERS_DELTA, data)
+        delta = decode(_ORDERS_DELTA, data)
         for order in delta.orders:
             if order.is_final:
                 self.open.pop(order.id, None)
@@ -164,7 +149,7 @@ class OrdersState(_Flawless):
         return delta
 
 
-class BalanceState(_Flawless):
+class BalanceState(Flawless):
     """An account's balances by currency code."""
 
     def __init__(self) -> None:
@@ -172,18 +157,18 @@ class BalanceState(_Flawless):
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's balances and no others."""
-        fields, as_of = _split_as_of(data)
+        fields, as_of = split_as_of(data)
         self.balances = _balances(fields)
         return as_of
 
     def apply(self, data: msgspec.Raw) -> Balances:
         """Update the changed balances."""
-        delta = _decode(_BALANCES, data)
+        delta = decode(_BALANCES, data)
         self.balances.update(delta)
         return delta
 
 
-class FieldsState(_Flawless):
+class FieldsState(Flawless):
     """One object by its fields: a ticker, the best bid and ask, a mark price, a funding rate, an open interest."""
 
     def __init__(self) -> None:
@@ -191,17 +176,17 @@ class FieldsState(_Flawless):
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's fields and no others."""
-        self.fields, as_of = _split_as_of(data)
+        self.fields, as_of = split_as_of(data)
         return as_of
 
     def apply(self, data: msgspec.Raw) -> Fields:
         """Update the changed fields, and remove those that have no value any more."""
-        delta = _decode(_FIELDS, data)
+        delta = decode(_FIELDS, data)
         self.fields = fields_after(self.fields, delta)
         return delta
 
 
-class CandlesState(_Flawless):
+class CandlesState(Flawless):
     """The newest candles of each timeframe, by open time, oldest first."""
 
     def __init__(self) -> None:
@@ -209,15 +194,15 @@ class CandlesState(_Flawless):
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's candles and no others."""
-        snapshot = _decode(_CANDLES_SNAPSHOT, data)
+        snapshot = decode(_CANDLES_SNAPSHOT, data)
         self.timeframes = {
             timeframe: {candle[0]: candle for candle in candles} for timeframe, candles in snapshot.timeframes.items()
         }
-        return _as_of(snapshot.as_of)
+        return as_of_id(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> CandlesDelta:
         """Update new and changed candles."""
-        delta = _decode(_CANDLES_DELTA, data)
+        delta = decode(_CANDLES_DELTA, data)
         candles = self.timeframes.setdefault(delta.timeframe, {})
         candles.update((candle[0], candle) for candle in delta.candles)
         while len(candles) > KEPT_CANDLES:
@@ -225,16 +210,16 @@ class CandlesState(_Flawless):
         return delta
 
 
-class EventsState(_Flawless):
+class EventsState(Flawless):
     """The state of streams without one, such as answers: each message stands for itself."""
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Return the id of the last message that the snapshot includes."""
-        return _split_as_of(data)[1]
+        return split_as_of(data)[1]
 
     def apply(self, data: msgspec.Raw) -> dict[str, Any]:
         """Decode the message's data."""
-        return _decode(_FIELDS, data)
+        return decode(_FIELDS, data)
 
 
 _STATES: dict[str, type[StreamState]] = {
@@ -243,6 +228,8 @@ _STATES: dict[str, type[StreamState]] = {
     "watchMyTrades": TradesState,
     "watchOrders": OrdersState,
     "watchBalance": BalanceState,
+    "watchPositions": PositionsState,
+    "watchLiquidations": LiquidationsState,
     **dict.fromkeys(FIELDS_ACTIONS, FieldsState),
     "watchOHLCV": CandlesState,
 }
@@ -251,15 +238,3 @@ _STATES: dict[str, type[StreamState]] = {
 def state_of(action: Action) -> StreamState:
     """Return the empty state of a stream of this action."""
     return _STATES.get(action, EventsState)()
-
-
-def _split_as_of(data: msgspec.Raw) -> tuple[dict[str, Any], MessageId]:
-    fields = _decode(_FIELDS, data)
-    return fields, _as_of(str(fields.pop("asOf", "")))
-
-
-def _as_of(text: str) -> MessageId:
-    try:
-        return MessageId.parse(text)
-    except InvalidName as error:
-        raise InvalidMessage((Problem("$.asOf", str(error)),)) from error

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from millrace_core.market import Balances, Candle, Fields, Level, Trade
+from millrace_core.market import Balances, Candle, Fields, Level, Liquidation, Position, Trade
 from millrace_core.orders import Order
 
 
@@ -48,6 +48,20 @@ class BalanceListener(Protocol):
 
     def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Take the balances that the exchange sent; others are not included."""
+
+
+class PositionsListener(Protocol):
+    """Receives the account's positions."""
+
+    def positions_changed(self, positions: list[Position], event: EventTimes) -> None:
+        """Take the positions that the exchange sent, each whole; others are not included, and closed ones have 0."""
+
+
+class LiquidationsListener(Protocol):
+    """Receives one symbol's liquidations."""
+
+    def liquidated(self, liquidations: list[Liquidation], event: EventTimes) -> None:
+        """Take new liquidations, oldest first."""
 
 
 class FieldsListener(Protocol):

@@ -3,7 +3,7 @@
 from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange
-from millrace_exchange.native.exchange import NativeExchange
+from millrace_exchange.native.exchange import DIALECTS, NativeExchange
 from millrace_exchange.ports import Exchange
 
 
@@ -17,4 +17,6 @@ async def open_exchange(exchange_id: str, credentials: Credentials, budget: Requ
     """
     exchange = await open_ccxt_exchange(exchange_id, credentials, budget)
     feed = exchange.profile.native_feed
-    return exchange if feed is None or credentials.adapter == "ccxt" else NativeExchange(exchange, feed)
+    if feed is None or credentials.adapter == "ccxt":
+        return exchange
+    return NativeExchange(exchange.caller, DIALECTS[feed])

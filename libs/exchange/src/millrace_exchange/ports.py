@@ -10,10 +10,10 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from millrace_core.actions import StreamAction
-from millrace_core.market import Balances, Candle, Level, Trade
+from millrace_core.market import Balances, Candle, Level, Position, Trade
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -22,7 +22,9 @@ from millrace_exchange.listeners import (
     BookListener,
     CandlesListener,
     FieldsListener,
+    LiquidationsListener,
     OrdersListener,
+    PositionsListener,
     TradesListener,
 )
 from millrace_exchange.profile import ExchangeProfile
@@ -38,6 +40,10 @@ class Acknowledgement(NamedTuple):
     """When the request was handed to the socket, wall clock."""
     acknowledged_ns: int
     """When the answer was read, wall clock."""
+
+
+Source = Literal["native", "watch", "fetch"]
+"""A feed of our own, the exchange's stream through ccxt, or questions."""
 
 
 class MarketFeed(Protocol):
@@ -58,6 +64,12 @@ class MarketFeed(Protocol):
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
+
+    async def liquidations(self, symbol: str, listener: LiquidationsListener) -> None:
+        """Stream a symbol's liquidations, none twice while the connection holds.
+
+        An exchange that does not send them answers with the newest each time, those before included.
+        """
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
@@ -95,6 +107,9 @@ class OrderQueries(Protocol):
     async def fetch_balance(self) -> Balances:
         """Return every balance that is not zero."""
 
+    async def fetch_positions(self) -> list[Position]:
+        """Return the open positions."""
+
 
 class AccountFeed(OrderQueries, Protocol):
     """Streams and queries of one account; streams behave as those of `MarketFeed`."""
@@ -107,6 +122,9 @@ class AccountFeed(OrderQueries, Protocol):
 
     async def balance(self, listener: BalanceListener) -> None:
         """Stream the balances that change; the exchange does not send the others."""
+
+    async def positions(self, listener: PositionsListener) -> None:
+        """Stream the positions that change; the exchange does not send the others."""
 
 
 class ExecutionClient(OrderQueries, Protocol):
@@ -140,6 +158,10 @@ class MarketRules(Protocol):
     @property
     def symbols(self) -> frozenset[str]:
         """The unified symbols of its markets; empty before `Exchange.prepare`."""
+
+    @property
+    def open_symbols(self) -> frozenset[str]:
+        """Those of markets in which one can trade now, as far as the exchange says."""
 
     def precision_errors(self, payload: CreatePayload | EditPayload) -> Sequence[str]:
         """Return an error for each number that would be rounded, with the step that it must be a multiple of."""
@@ -179,8 +201,18 @@ class Exchange(Protocol):
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
 
+    async def reloaded(self) -> None:
+        """Wait until the markets have been loaded again, as they are every hour."""
+
     def poll_interval_s(self, action: StreamAction) -> float | None:
         """Return how often a stream is asked for that the exchange does not send; None if it does."""
+
+    async def source(self, action: StreamAction, symbol: str | None) -> Source:
+        """Return by what a stream comes.
+
+        Raises:
+            ExchangeError: the exchange lists no such symbol, or does not say what kind of account it is.
+        """
 
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
         """Report what is left of the exchange's limits, while the context lasts.

@@ -5,12 +5,6 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from libs.exchange.tests.contracts import (
-    AccountFeedContract,
-    ExecutionClientContract,
-    MarketFeedContract,
-    MarketRulesContract,
-)
 
 from millrace_core.config.common import Credentials
 from millrace_core.requests import CreatePayload, EditPayload
@@ -18,22 +12,6 @@ from millrace_exchange import Exchange, Fatal, Rejected, open_exchange
 from millrace_simulator.server import Server
 
 BID = CreatePayload(symbol="KCS/USDT", side="buy", type="limit", amount_base=Decimal(1), price=Decimal(5))
-
-
-class TestMarketFeed(MarketFeedContract):
-    """Public data."""
-
-
-class TestAccountFeed(AccountFeedContract):
-    """The account's own data."""
-
-
-class TestExecutionClient(ExecutionClientContract):
-    """Orders."""
-
-
-class TestMarketRules(MarketRulesContract):
-    """Lots and ticks."""
 
 
 async def test_a_wrong_key_is_fatal(simulator: Server) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from millrace_core.book import OrderBook
-from millrace_core.market import Balances, Candle, Fields, Level, Trade
+from millrace_core.market import Balances, Candle, Fields, Level, Liquidation, Position, Trade
 from millrace_core.orders import Order
 from millrace_exchange import EventTimes
 
@@ -54,6 +54,8 @@ class RecordingListener:
         self.trades: list[Trade] = []
         self.orders: list[Order] = []
         self.balances: Balances = {}
+        self.positions: list[Position] = []
+        self.liquidations: list[Liquidation] = []
         self.ticker: Fields = {}
         self.candles: list[Candle] = []
         self.events: list[EventTimes] = []
@@ -88,6 +90,16 @@ class RecordingListener:
     def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Take balances."""
         self.balances |= balances
+        self._note(event)
+
+    def positions_changed(self, positions: list[Position], event: EventTimes) -> None:
+        """Take positions."""
+        self.positions += positions
+        self._note(event)
+
+    def liquidated(self, liquidations: list[Liquidation], event: EventTimes) -> None:
+        """Take liquidations."""
+        self.liquidations += liquidations
         self._note(event)
 
     def fields_changed(self, ticker: Fields, event: EventTimes) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Final
 
-from millrace_core.actions import CANDLES, FIELDS_ACTIONS, ORDER_BOOK, TRADES, StreamAction
+from millrace_core.actions import CANDLES, FIELDS_ACTIONS, LIQUIDATIONS, ORDER_BOOK, TRADES, StreamAction
 from millrace_core.clock import now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import BookSnapshot
@@ -46,7 +46,7 @@ class _Feed:
             # A second cancellation would interrupt the first one's unsubscribing.
             return
         self.is_over = True
-        self.fanout.listeners.clear()
+        self.fanout.listeners = ()
         self.task.cancel()
 
     async def ended(self) -> None:
@@ -82,7 +82,7 @@ class SharedFeeds:
         if feed is None or feed.is_over:
             feed = self._feeds[key] = _Feed(market, subscribe, feed)
         _begin(action, listener, feed.fanout.listeners)
-        feed.fanout.listeners.append(listener)
+        feed.fanout.listeners += (listener,)
         try:
             await feed.broke(market.exchange, action)
         finally:
@@ -94,8 +94,7 @@ class SharedFeeds:
             self._feeds[key].end()
 
     async def _leave(self, key: Hashable, feed: _Feed, market: "SharedMarket", listener: Any) -> None:
-        if listener in feed.fanout.listeners:
-            feed.fanout.listeners.remove(listener)
+        feed.fanout.listeners = tuple(each for each in feed.fanout.listeners if each is not listener)
         if feed.owner is market or not feed.fanout.listeners:
             feed.end()
             # Only then may the owner's connection be closed.
@@ -138,6 +137,12 @@ class SharedMarket:
             CANDLES.name, symbol, timeframe, listener, lambda fanout: self._market.candles(symbol, timeframe, fanout)
         )
 
+    async def liquidations(self, symbol: str, listener: Any) -> None:
+        """Stream a symbol's liquidations."""
+        await self._follow(
+            LIQUIDATIONS.name, symbol, None, listener, lambda fanout: self._market.liquidations(symbol, fanout)
+        )
+
     def renew(self, action: str, symbol: str | None) -> None:
         """Have a feed subscribed anew, for all who take it: what it brings cannot be followed."""
         concerned = (self._connection, action, symbol)
@@ -155,7 +160,7 @@ class SharingExchange:
         self.id, self.profile, self.market = exchange.id, exchange.profile, market
         self.account, self.execution, self.rules = exchange.account, exchange.execution, exchange.rules
         self.prepare, self.reporting, self.close = exchange.prepare, exchange.reporting, exchange.close
-        self.poll_interval_s = exchange.poll_interval_s
+        self.poll_interval_s, self.source, self.reloaded = exchange.poll_interval_s, exchange.source, exchange.reloaded
 
 
 def _begin(action: str, listener: Any, others: Sequence[Any]) -> None:

@@ -2,6 +2,7 @@
 
 - GET  /simulator/status                       how fast it goes, what it lists, whether it is paused
 - GET  /simulator/book?symbol=&updateId=       the whole book, now or (recorded) as of an update id
+- GET  /simulator/changes?symbol=&fromUpdateId=  (recorded) the changes of the book from an update id on, 10,000 at most
 - GET  /simulator/trades?symbol=&fromId=       every trade from an id on, without a limit
 - POST /simulator/symbols                      list a symbol: JSON as in `symbols` of the settings
 - POST /simulator/pause, /simulator/resume     stop and start the background participants
@@ -14,11 +15,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from millrace_matching import Side
 from millrace_simulator.config import SimulatorConfig, symbol_problem
 from millrace_simulator.market import Market
 from millrace_simulator.venue import BookChange, BookSnapshot, Instrument, Listener, PublicTrade, Scale, SymbolRules
+from millrace_simulator.venue.history import BookHistory
 
 PREFIX = "/simulator"
+_MOST_CHANGES = 10_000
+"""Changes in one answer."""
 
 
 class _Pace(Listener):
@@ -71,13 +76,17 @@ class ControlPlane:
         update_id = _integer(request, "updateId")
         if update_id is None:
             return _json(_book(instrument.scale, instrument.depth()))
-        if self._venue.history is None:
-            raise _refusal(web.HTTPConflict, "the simulator does not record: start it with --record")
         try:
-            snapshot = self._venue.history.book_as_of(instrument.symbol, update_id)
+            snapshot = self._history.book_as_of(instrument.symbol, update_id)
         except LookupError:
             raise _refusal(web.HTTPNotFound, f"no book of {instrument.symbol} as of update {update_id}") from None
         return _json(_book(instrument.scale, snapshot))
+
+    async def changes(self, request: web.Request) -> web.Response:
+        """Return the changes of a symbol's book, one for each update id from `fromUpdateId` on."""
+        instrument = self._instrument(request)
+        first, changes = self._history.changes(instrument.symbol, _integer(request, "fromUpdateId") or 0, _MOST_CHANGES)
+        return _json({"firstUpdateId": first, "changes": [_change(instrument.scale, *change) for change in changes]})
 
     async def trades(self, request: web.Request) -> web.Response:
         """Return all stored trades of a symbol from `fromId` on."""
@@ -108,6 +117,12 @@ class ControlPlane:
         self._market.paused = False
         return _json({"paused": False})
 
+    @property
+    def _history(self) -> BookHistory:
+        if self._venue.history is None:
+            raise _refusal(web.HTTPConflict, "the simulator does not record: start it with --record")
+        return self._venue.history
+
     def _instrument(self, request: web.Request) -> Instrument:
         instrument = self._venue.instruments.get(request.query.get("symbol", ""))
         if instrument is None:
@@ -120,6 +135,7 @@ def add_control_routes(app: web.Application, market: Market, config: SimulatorCo
     plane = ControlPlane(market, config)
     app.router.add_get(PREFIX + "/status", plane.status)
     app.router.add_get(PREFIX + "/book", plane.book)
+    app.router.add_get(PREFIX + "/changes", plane.changes)
     app.router.add_get(PREFIX + "/trades", plane.trades)
     app.router.add_post(PREFIX + "/symbols", plane.list_symbol)
     app.router.add_post(PREFIX + "/pause", plane.pause)
@@ -132,6 +148,10 @@ def _book(scale: Scale, book: BookSnapshot) -> dict[str, Any]:
         "bids": [(scale.price_text(price), scale.quantity_text(total)) for price, total in book.bids],
         "asks": [(scale.price_text(price), scale.quantity_text(total)) for price, total in book.asks],
     }
+
+
+def _change(scale: Scale, side: Side, price: int, total: int) -> tuple[str, str, str]:
+    return side.name, scale.price_text(price), scale.quantity_text(total)
 
 
 def _trade(scale: Scale, trade: PublicTrade) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any, Final
 from ccxt.base.errors import NetworkError
 
 from millrace_core.actions import ORDER_BOOK
-from millrace_exchange.ccxt.caller import CcxtCaller, was_cancelled
+from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.recording.book_recorder import BookRecorder, FollowedBook
 from millrace_exchange.ccxt.recording.recorded_exchange import connection
-from millrace_exchange.ccxt.subscriptions import can_unsubscribe, unsubscribe
+from millrace_exchange.ccxt.subscriptions import can_unsubscribe, subscribed
 from millrace_exchange.errors import ExchangeError
 from millrace_exchange.listeners import BookListener
 
@@ -27,24 +27,41 @@ async def follow_book(caller: CcxtCaller, symbol: str, listener: BookListener, l
     Raises:
         Retryable, Rejected, Fatal: why the stream broke.
     """
-    books: BookRecorder = caller.ccxt.recorder.books
+    if caller.profile.book.fetches_snapshot:
+        async with subscribed(caller, ORDER_BOOK, symbol, keeps=lambda: _books(caller).is_incomplete(symbol)):
+            await _follow(caller, symbol, listener, limit)
+        return
     _cut_incomplete(caller, symbol)
     with _own_connection(caller, symbol):
-        followed = books.add(symbol, listener, limit)
-        books.repeat(symbol)
-        extending = asyncio.create_task(_extend(caller, symbol, followed))
         try:
-            await caller.follow(ORDER_BOOK.name, caller.ccxt.watch_order_book, symbol, limit)
-        except ExchangeError:
-            # Some of ccxt's exchanges would take the next snapshot for changes of the book that was.
-            caller.ccxt.orderbooks.pop(symbol, None)
-            raise
+            async with subscribed(caller, ORDER_BOOK, symbol):
+                await _follow(caller, symbol, listener, limit)
         finally:
-            extending.cancel()
-            books.remove(symbol, followed)
-            if was_cancelled():
-                await unsubscribe(caller, ORDER_BOOK, symbol)
             _cut_incomplete(caller, symbol)
+
+
+async def _follow(caller: CcxtCaller, symbol: str, listener: BookListener, limit: int | None) -> None:
+    books = _books(caller)
+    followed = books.add(symbol, listener, limit)
+    if books.take_incomplete(symbol) is not None:
+        # With the next frame ccxt asks for a snapshot of the book that it does not know.
+        caller.ccxt.orderbooks.pop(symbol, None)
+    books.repeat(symbol)
+    extending = asyncio.create_task(_extend(caller, symbol, followed))
+    try:
+        await caller.follow(ORDER_BOOK.name, caller.ccxt.watch_order_book, symbol, limit)
+    except ExchangeError:
+        # Some of ccxt's exchanges would take the next snapshot for changes of the book that was.
+        caller.ccxt.orderbooks.pop(symbol, None)
+        raise
+    finally:
+        extending.cancel()
+        books.remove(symbol, followed)
+
+
+def _books(caller: CcxtCaller) -> BookRecorder:
+    books: BookRecorder = caller.ccxt.recorder.books
+    return books
 
 
 @contextmanager
@@ -78,7 +95,7 @@ def _cut_incomplete(caller: CcxtCaller, symbol: str) -> None:
 
 async def _extend(caller: CcxtCaller, symbol: str, followed: FollowedBook) -> None:
     """Ask for another snapshot whenever the price comes near the edge of what is known."""
-    books: BookRecorder = caller.ccxt.recorder.books
+    books = _books(caller)
     while followed.depth is not None:
         await followed.is_due.wait()
         if await _extended(caller, books, symbol, followed.depth.asked):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from millrace_core.market import Balance, Balances, Fee, Trade
+from millrace_core.market import Balance, Balances, Fee, Liquidation, Position, Trade
 from millrace_core.messages import decimal_of
 from millrace_core.orders import Order, OrderFee
 
@@ -106,6 +106,49 @@ def balances_of(balance: CcxtDict) -> Balances:
 
 _NO_CURRENCIES = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
 _PARTS = ("free", "used", "total")
+
+
+def position_of(position: CcxtDict) -> Position:
+    """Return a position; one of whose size nothing is said counts as closed."""
+    return Position(
+        symbol=position["symbol"],
+        side=position.get("side") if position.get("side") in _SIDES else None,
+        margin_mode=position.get("marginMode"),
+        contracts=abs(position.get("contracts") or 0.0),
+        contract_size=position.get("contractSize"),
+        hedged=position.get("hedged"),
+        id=position.get("id"),
+        timestamp=position.get("timestamp"),
+        datetime=position.get("datetime"),
+        entry_price=position.get("entryPrice"),
+        mark_price=position.get("markPrice"),
+        liquidation_price=position.get("liquidationPrice"),
+        notional=position.get("notional"),
+        leverage=position.get("leverage"),
+        collateral=position.get("collateral"),
+        initial_margin=position.get("initialMargin"),
+        maintenance_margin=position.get("maintenanceMargin"),
+        unrealized_pnl=position.get("unrealizedPnl"),
+        realized_pnl=position.get("realizedPnl"),
+    )
+
+
+_SIDES = ("long", "short")
+
+
+def liquidation_of(liquidation: CcxtDict) -> Liquidation:
+    """Return a liquidation."""
+    return Liquidation(
+        symbol=liquidation["symbol"],
+        timestamp=liquidation.get("timestamp"),
+        side=liquidation.get("side"),
+        price=liquidation.get("price"),
+        contracts=liquidation.get("contracts"),
+        contract_size=liquidation.get("contractSize"),
+        base_value=liquidation.get("baseValue"),
+        quote_value=liquidation.get("quoteValue"),
+        datetime=liquidation.get("datetime"),
+    )
 
 
 def ticker_of(ticker: CcxtDict) -> dict[str, Any]:

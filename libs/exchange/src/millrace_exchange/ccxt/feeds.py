@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDER_BOOK, ORDERS, TRADES, StreamAction
+from millrace_core.actions import (
+    BALANCE,
+    CANDLES,
+    LIQUIDATIONS,
+    MY_TRADES,
+    ORDER_BOOK,
+    ORDERS,
+    POSITIONS,
+    TRADES,
+    StreamAction,
+)
 from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
@@ -10,13 +20,16 @@ from millrace_exchange.ccxt.conversion import levels_of, trade_of
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.polling import is_polled, poll
+from millrace_exchange.ccxt.sessions import StreamSessions
 from millrace_exchange.ccxt.streams import follow
 from millrace_exchange.listeners import (
     BalanceListener,
     BookListener,
     CandlesListener,
     FieldsListener,
+    LiquidationsListener,
     OrdersListener,
+    PositionsListener,
     TradesListener,
 )
 
@@ -24,9 +37,10 @@ from millrace_exchange.listeners import (
 class CcxtMarketFeed:
     """The port `MarketFeed`."""
 
-    def __init__(self, caller: CcxtCaller, listing: MarketListing) -> None:
+    def __init__(self, caller: CcxtCaller, listing: MarketListing, sessions: StreamSessions) -> None:
         self._caller = caller
         self._listing = listing
+        self._sessions = sessions
 
     async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
         """Stream a symbol's order book: first the whole book, then every change. `limit` is the depth asked for."""
@@ -34,22 +48,33 @@ class CcxtMarketFeed:
         if is_polled(self._caller.ccxt, ORDER_BOOK):
             await poll(self._caller, ORDER_BOOK, symbol, listener, limit)
         else:
-            await follow_book(self._caller, symbol, listener, limit)
+            await self._sessions.follow(
+                ORDER_BOOK, listener, lambda caller, source: follow_book(caller, symbol, source, limit)
+            )
 
     async def trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every public trade in a symbol, none twice while the connection holds."""
         await self._listing.know(symbol)
-        await follow(self._caller, TRADES, symbol, listener)
+        await self._sessions.follow(TRADES, listener, lambda caller, source: follow(caller, TRADES, symbol, source))
 
     async def fields(self, action: StreamAction, symbol: str, listener: FieldsListener) -> None:
         """Stream one object of a symbol by its fields: `action` is one of `FIELDS_ACTIONS`."""
         await self._listing.know(symbol)
-        await follow(self._caller, action, symbol, listener)
+        await self._sessions.follow(action, listener, lambda caller, source: follow(caller, action, symbol, source))
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
         await self._listing.know(symbol)
-        await follow(self._caller, CANDLES, symbol, listener, timeframe)
+        await self._sessions.follow(
+            CANDLES, listener, lambda caller, source: follow(caller, CANDLES, symbol, source, timeframe)
+        )
+
+    async def liquidations(self, symbol: str, listener: LiquidationsListener) -> None:
+        """Stream a symbol's liquidations, none twice while the connection holds."""
+        await self._listing.know(symbol)
+        await self._sessions.follow(
+            LIQUIDATIONS, listener, lambda caller, source: follow(caller, LIQUIDATIONS, symbol, source)
+        )
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
@@ -60,12 +85,16 @@ class CcxtMarketFeed:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""
         ask, page = self._caller.ccxt.fetch_trades, self._caller.profile.history.public_trades.page
         raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
-        return [trade_of(trade) for trade in raw]
+        return [self._public_trade(trade) for trade in raw]
 
     async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first."""
         ask = self._caller.ccxt.fetch_ohlcv
         return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, None, limit)]
+
+    def _public_trade(self, trade: dict[str, Any]) -> Trade:
+        name = self._caller.profile.history.public_trades_id
+        return trade_of(trade if name is None or trade["id"] else {**trade, "id": trade["info"][name]})
 
     def _params(self, after: Trade | None) -> dict[str, Any]:
         history = self._caller.profile.history
@@ -77,17 +106,28 @@ class CcxtMarketFeed:
 class CcxtAccountFeed(CcxtOrderQueries):
     """The port `AccountFeed`."""
 
+    def __init__(self, caller: CcxtCaller, listing: MarketListing, sessions: StreamSessions) -> None:
+        super().__init__(caller, listing)
+        self._sessions = sessions
+
     async def orders(self, symbol: str, listener: OrdersListener) -> None:
         """Stream every change of the account's orders in a symbol."""
         await self._listing.know(symbol)
-        await follow(self._caller, ORDERS, symbol, listener)
+        await self._sessions.follow(ORDERS, listener, lambda caller, source: follow(caller, ORDERS, symbol, source))
 
     async def my_trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every trade of the account in a symbol."""
         await self._listing.know(symbol)
-        await follow(self._caller, MY_TRADES, symbol, listener)
+        await self._sessions.follow(
+            MY_TRADES, listener, lambda caller, source: follow(caller, MY_TRADES, symbol, source)
+        )
 
     async def balance(self, listener: BalanceListener) -> None:
         """Stream the balances that change."""
         await self._listing.know(None)
-        await follow(self._caller, BALANCE, None, listener)
+        await self._sessions.follow(BALANCE, listener, lambda caller, source: follow(caller, BALANCE, None, source))
+
+    async def positions(self, listener: PositionsListener) -> None:
+        """Stream the positions that change."""
+        await self._listing.know(None)
+        await self._sessions.follow(POSITIONS, listener, lambda caller, source: follow(caller, POSITIONS, None, source))

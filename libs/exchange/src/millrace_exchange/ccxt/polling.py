@@ -9,18 +9,28 @@ from millrace_core.actions import (
     BIDS_ASKS,
     CANDLES,
     FUNDING_RATE,
+    LIQUIDATIONS,
     MARK_PRICE,
     MY_TRADES,
     OPEN_INTEREST,
     ORDER_BOOK,
     ORDERS,
+    POSITIONS,
     TICKER,
     TRADES,
     StreamAction,
 )
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.conversion import balances_of, levels_of, order_of, ticker_of, trade_of
+from millrace_exchange.ccxt.conversion import (
+    balances_of,
+    levels_of,
+    liquidation_of,
+    order_of,
+    position_of,
+    ticker_of,
+    trade_of,
+)
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import BookRules, ExchangeProfile
 
@@ -38,6 +48,8 @@ QUESTIONS: Final = {
     ORDERS: "fetch_open_orders",
     MY_TRADES: "fetch_my_trades",
     BALANCE: "fetch_balance",
+    POSITIONS: "fetch_positions",
+    LIQUIDATIONS: "fetch_liquidations",
 }
 """ccxt's method that answers what each action streams."""
 _NEVER_STREAMED: Final = (MARK_PRICE, OPEN_INTEREST)
@@ -89,6 +101,11 @@ def _deliver(action: StreamAction, symbol: str | None, answer: Any, listener: Ex
         listener.orders_changed([order_of(order) for order in answer], event)
     elif action is BALANCE:
         listener.balance_changed(balances_of(answer), event)
+    elif action is LIQUIDATIONS:
+        liquidations = [liquidation_of(liquidation) for liquidation in answer]
+        listener.liquidated(sorted(liquidations, key=lambda one: one.timestamp or 0), event)
+    elif action is POSITIONS:
+        listener.positions_changed([position_of(position) for position in answer], event)
     else:
         listener.fields_changed(fields_of(answer, symbol), event)
 

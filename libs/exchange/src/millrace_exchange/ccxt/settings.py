@@ -47,6 +47,8 @@ def _options(credentials: Credentials, profile: ExchangeProfile) -> Tree:
         "maxRetriesOnFailureDelay": 0,
         # Asking for the open orders of all symbols is meant, whatever it weighs.
         "warnOnFetchOpenOrdersWithoutSymbol": False,
+        # The open positions are asked for by us, after each reconnect too.
+        "watchPositions": {"fetchPositionsSnapshot": False},
     }
     if profile.recv_window_ms:
         # ccxt's own 10 s are twice what is wise.

@@ -2,21 +2,29 @@
 
 import asyncio
 import contextlib
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from ccxt.base.errors import NetworkError
 
 from millrace_core.actions import (
     BALANCE,
     BIDS_ASKS,
     CANDLES,
     FUNDING_RATE,
+    LIQUIDATIONS,
     MY_TRADES,
     ORDER_BOOK,
     ORDERS,
+    POSITIONS,
     TICKER,
     TRADES,
     StreamAction,
 )
-from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_core.clock import NS_PER_MS, now_ns
+from millrace_exchange.ccxt.caller import CcxtCaller, was_cancelled
+from millrace_exchange.ccxt.recording.recorded_exchange import carriers
 from millrace_exchange.errors import ExchangeError
 
 METHODS: Final = {
@@ -29,10 +37,15 @@ METHODS: Final = {
     ORDERS: "watch_orders",
     MY_TRADES: "watch_my_trades",
     BALANCE: "watch_balance",
+    POSITIONS: "watch_positions",
+    LIQUIDATIONS: "watch_liquidations",
 }
 """ccxt's method that streams each action. Of public ones, `un_` and the same ends the subscription of one symbol; an
 account's one subscription serves all symbols, and stays."""
 _TIMEOUT_S: Final = 0.5
+MUTE_MS: Final = 3_000
+"""A connection that has brought neither data nor answers for so long, and leaves the end of a subscription unanswered
+too, is cut."""
 
 
 def can_unsubscribe(caller: CcxtCaller, action: StreamAction) -> bool:
@@ -40,7 +53,33 @@ def can_unsubscribe(caller: CcxtCaller, action: StreamAction) -> bool:
     return not action.is_private and bool(caller.ccxt.has.get(action.name.replace("watch", "unWatch")))
 
 
-async def unsubscribe(caller: CcxtCaller, action: StreamAction, *arguments: str) -> None:
+@asynccontextmanager
+async def subscribed(
+    caller: CcxtCaller, action: StreamAction, *arguments: Any, keeps: Callable[[], bool] = lambda: False
+) -> AsyncIterator[None]:
+    """Note the connections over which a stream comes; end its subscription where that is wished, unless it `keeps` it.
+
+    A connection that is mute then is cut: a new subscription over it would be as silent as the one that ends.
+    """
+    used: set[Any] = set()
+    token = carriers.set(used)
+    try:
+        yield
+    finally:
+        carriers.reset(token)
+        if was_cancelled():
+            if not keeps():
+                await _unsubscribe(caller, action, *arguments)
+            for client in used:
+                _cut_if_mute(client)
+
+
+def _cut_if_mute(client: Any) -> None:
+    if not client.closed() and now_ns() - client.heard_ns > MUTE_MS * NS_PER_MS:
+        client.on_error(NetworkError("the connection answers pings and brings nothing else: reconnecting"))
+
+
+async def _unsubscribe(caller: CcxtCaller, action: StreamAction, *arguments: Any) -> None:
     """End a subscription; an exchange that does not answer is not waited for."""
     if not can_unsubscribe(caller, action) or caller.ccxt.closed_by_user:
         return

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 from millrace_core.book import OrderBook
 from millrace_core.clock import now_ns
 from millrace_core.market import Level
+from millrace_exchange.ccxt.recording.book_edges import SnapshotDepth
 from millrace_exchange.listeners import BookListener, EventTimes
 from millrace_exchange.native.coverage import CoveredSide, WholeSide, covered_side
 
@@ -17,16 +18,14 @@ class Snapshot(NamedTuple):
     """The last update that it includes."""
     bids: list[Level]
     asks: list[Level]
-    depth: int
-    """Levels a side that were asked for: a side of so many may go on beyond them."""
 
 
 class Update(Protocol):
     """Changes of an order book."""
 
     @property
-    def time(self) -> int:
-        """Return the exchange's time, ms."""
+    def time(self) -> int | None:
+        """Return the exchange's time, ms; None if it sends none."""
 
     @property
     def first(self) -> int:
@@ -48,15 +47,17 @@ class Update(Protocol):
 class NumberedBook:
     """Joins snapshot and changes for a listener: nothing is passed on across a gap, nor beyond what a snapshot covers.
 
-    While `wants_snapshot` is set, the next snapshot goes to `begin`.
+    While `wants_snapshot` is set, the next snapshot goes to `begin`. `depth` says how far snapshots reach; None if they
+    are whole.
     """
 
-    def __init__(self, listener: BookListener) -> None:
+    def __init__(self, listener: BookListener, depth: SnapshotDepth | None) -> None:
         self.wants_snapshot = asyncio.Event()
         self.wants_snapshot.set()
         self.is_followed = asyncio.Event()
         """Set once updates have come that the next snapshot can be compared with."""
         self._listener = listener
+        self._depth = depth
         self._last: int | None = None
         """The last update that was passed on; None while nothing is."""
         self._waiting: list[Update] = []
@@ -80,18 +81,24 @@ class NumberedBook:
             self._pass_on(update, received_ns)
 
     def begin(self, snapshot: Snapshot) -> bool:
-        """Pass a snapshot on with all that came after it; return False if it is too old for that."""
+        """Pass a snapshot on with all that came after it; return False if it is too old for that.
+
+        So is one whose last known level has gone since.
+        """
         newer = [update for update in self._waiting if update.last > snapshot.number]
         reached = newer[-1].last if newer else snapshot.number
         if (newer and newer[0].first > snapshot.number + 1) or reached < (self._last or 0):
             return False
-        self._bids = covered_side(snapshot.bids, snapshot.depth, descending=True)
-        self._asks = covered_side(snapshot.asks, snapshot.depth, descending=False)
-        self._is_whole = isinstance(self._bids, WholeSide) and isinstance(self._asks, WholeSide)
+        bids = covered_side(snapshot.bids, self._depth, descending=True)
+        asks = covered_side(snapshot.asks, self._depth, descending=False)
         book = OrderBook()
         book.replace(snapshot.bids, snapshot.asks, snapshot.number)
         for update in newer:
-            book.apply(self._bids.within(update.bids), self._asks.within(update.asks), update.last)
+            book.apply(bids.within(update.bids), asks.within(update.asks), update.last)
+        if bids.is_exhausted or asks.is_exhausted:
+            return False
+        self._bids, self._asks = bids, asks
+        self._is_whole = isinstance(bids, WholeSide) and isinstance(asks, WholeSide)
         self._last, self._waiting = reached, []
         self.wants_snapshot.clear()
         self.is_followed.clear()

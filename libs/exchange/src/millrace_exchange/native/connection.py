@@ -6,26 +6,47 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 import msgspec
-from picows import WSCloseCode, WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSAutoPingStrategy,
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSInvalidStatusError,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    ws_connect,
+)
 
 from millrace_core.clock import now_ns
 from millrace_exchange.errors import ExchangeError
-from millrace_exchange.native.dialect import Answer, Dialect, Farewell, Notice, Other
+from millrace_exchange.native.dialect import (
+    Dialect,
+    Ended,
+    Endpoint,
+    Farewell,
+    Notice,
+    Other,
+    Pong,
+    Response,
+    Welcome,
+)
 from millrace_exchange.native.requests import StreamRequests
 from millrace_exchange.native.subscription import Subscription
 from millrace_exchange.profile import CONNECT
-from millrace_exchange.refusals import Answer as HttpAnswer
+from millrace_exchange.refusals import Answer
 from millrace_exchange.request_gate import RequestGate
 
 _TEXT: Final = WSMsgType.TEXT
-_NOTICES: Final = (Answer, Farewell, Other)
+_NOTICES: Final = (Response, Welcome, Pong, Farewell, Ended, Other)
 _CONNECT_TIMEOUT_S: Final = 10.0
 _ANSWER_TIMEOUT_S: Final = 10.0
-_PING_S: Final = 10.0
-"""A connection that brings nothing for so long is asked whether it lives, and has as long to answer."""
 _CLOSE_TIMEOUT_S: Final = 0.5
 _LINGER_S: Final = 1.0
 """How long a stream that nobody listens to is kept: one that starts again at once needs no new subscription."""
+_SILENCE_NS: Final = 2_000_000_000
+"""A stream that is left after so long a silence may have been left for it: whoever takes it again must not get what
+may be mute."""
 
 
 class ConnectionRefused(ConnectionError):
@@ -38,8 +59,9 @@ class ConnectionRefused(ConnectionError):
 class SubscriptionRefused(Exception):
     """The exchange does not send a stream."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, code: str | None) -> None:
         super().__init__(f"the exchange refused the subscription: {reason}")
+        self.code = code
 
 
 class Connection(WSListener):
@@ -50,7 +72,6 @@ class Connection(WSListener):
 
     def __init__(
         self,
-        address: str,
         dialect: Dialect,
         gate: RequestGate,
         *,
@@ -65,18 +86,28 @@ class Connection(WSListener):
         self._dialect, self._gate = dialect, gate
         self._decode = dialect.decode
         self._on_ended, self._on_expiring = on_ended, on_expiring
-        self._requests = StreamRequests(dialect.rules.streams_a_request)
+        self._requests = StreamRequests(dialect.rules.streams_a_request, dialect.request_group)
         self._listeners: dict[str, list[Subscription]] = {}
         self._routes: dict[Hashable, list[Subscription]] = {}
+        self._heard_ns = now_ns()
+        """When it last brought an event."""
+        self._suspected_ns = 0
+        """When it was last suspected to be mute."""
         self._changed = asyncio.Event()
+        self._is_welcome = asyncio.Event()
         self._transport: WSTransport | None = None
         self._expiry: asyncio.TimerHandle | None = None
-        self._task = asyncio.create_task(self._run(address, delay_s), name=f"connection to {address}")
+        self._task = asyncio.create_task(self._run(delay_s), name="connection to an exchange")
 
     @property
     def has_room(self) -> bool:
         """Tell whether another stream fits, for long."""
         return not self.is_expiring and len(self._listeners) < self._dialect.rules.streams
+
+    @property
+    def is_suspect(self) -> bool:
+        """Tell whether it has brought nothing since a stream was left after a silence."""
+        return self._suspected_ns > self._heard_ns
 
     @property
     def subscriptions(self) -> list[Subscription]:
@@ -95,19 +126,29 @@ class Connection(WSListener):
         """Bring a stream's events to a subscription."""
         stream, route = subscription.topic
         self._requests.wanted[stream] = None
-        self._routes[route] = self._listeners.setdefault(stream, [])
-        self._routes[route].append(subscription)
+        self._listeners.setdefault(stream, []).append(subscription)
+        self._routes.setdefault(route, []).append(subscription)
         if self._requests.is_confirmed(stream):
             subscription.active.set()
         self._change()
 
     def remove(self, subscription: Subscription) -> None:
-        """Bring it nothing more; end the stream if nobody listens to it for a while."""
-        listeners = self._listeners.get(subscription.topic.stream, [])
-        if subscription in listeners:
-            listeners.remove(subscription)
-            if not listeners:
-                asyncio.get_running_loop().call_later(_LINGER_S, self._drop_unused, *subscription.topic)
+        """Bring it nothing more; end the stream if nobody listens to it for a while, at once if it may be mute."""
+        stream, route = subscription.topic
+        listeners = self._listeners.get(stream, [])
+        if subscription not in listeners:
+            return
+        listeners.remove(subscription)
+        self._routes[route].remove(subscription)
+        if not self._routes[route]:
+            del self._routes[route]
+        at_ns = now_ns()
+        is_silent = subscription.active.is_set() and at_ns - subscription.heard_ns > _SILENCE_NS
+        if is_silent and at_ns - self._heard_ns > _SILENCE_NS:
+            self._suspected_ns = at_ns
+            self._expire()
+        if not listeners:
+            asyncio.get_running_loop().call_later(0 if is_silent else _LINGER_S, self._drop_unused, stream)
 
     async def close(self) -> None:
         """End it in order, within half a second."""
@@ -136,6 +177,7 @@ class Connection(WSListener):
         if isinstance(event, _NOTICES):
             self._take_notice(event)
         else:
+            self._heard_ns = received_ns
             for subscription in self._routes.get(event.route, ()):
                 subscription.received(self, event, received_ns)
 
@@ -143,25 +185,56 @@ class Connection(WSListener):
         """Learn that the socket is gone."""
         self._end(ConnectionError("the exchange ended the connection"))
 
-    async def _run(self, address: str, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        """Ask whether the connection lives."""
+        if (ping := self._dialect.ping()) is None:
+            transport.send_ping()
+        else:
+            transport.send(WSMsgType.TEXT, ping)
+
+    def is_user_specific_pong(self, frame: WSFrame) -> bool:
+        """Tell whether a frame says that it lives."""
+        if frame.msg_type is not _TEXT:
+            return bool(frame.msg_type is WSMsgType.PONG)
         try:
+            return isinstance(self._decode(frame.get_payload_as_bytes()), Pong)
+        except msgspec.MsgspecError:
+            return False
+
+    async def _run(self, delay_s: float) -> None:
+        try:
+            await asyncio.sleep(delay_s)
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-                await self._gate.enter(CONNECT)
-                transport, _ = await ws_connect(
-                    lambda: self,
-                    address,
-                    disconnect_on_exception=False,
-                    enable_auto_ping=True,
-                    auto_ping_idle_timeout=_PING_S,
-                    auto_ping_reply_timeout=_PING_S,
-                )
+                transport = await self._connect(await self._dialect.endpoint())
+                if self._dialect.rules.is_welcomed:
+                    await self._is_welcome.wait()
+            self._expiry = asyncio.get_running_loop().call_later(self._dialect.rules.lifetime_s, self._expire)
+            await self._send_requests(transport)
         except (OSError, WSError, TimeoutError, ExchangeError) as error:
-            self._end(self._refusal(error) or error)
-            return
+            self._give_up(self._refusal(error) or error)
+        finally:
+            # Whatever happened, nobody may wait for a connection that does nothing.
+            self._give_up(ConnectionError("the connection failed, see the log"))
+
+    async def _connect(self, endpoint: Endpoint) -> WSTransport:
+        await self._gate.enter(CONNECT)
+        transport, _ = await ws_connect(
+            lambda: self, endpoint.url, disconnect_on_exception=False, enable_auto_ping=True, **self._pinging(endpoint)
+        )
         self._transport = transport
-        self._expiry = asyncio.get_running_loop().call_later(self._dialect.rules.lifetime_s, self._expire)
-        await self._send_requests(transport)
+        return transport
+
+    def _pinging(self, endpoint: Endpoint) -> dict[str, Any]:
+        if self._dialect.ping() is None:
+            strategy, ping_s = WSAutoPingStrategy.PING_WHEN_IDLE, endpoint.ping_s
+        else:
+            # The wait for the answer comes on top of that for the next ping.
+            strategy, ping_s = WSAutoPingStrategy.PING_PERIODICALLY, endpoint.ping_s / 2
+        return {
+            "auto_ping_strategy": strategy,
+            "auto_ping_idle_timeout": ping_s,
+            "auto_ping_reply_timeout": min(endpoint.pong_s, ping_s),
+        }
 
     async def _send_requests(self, transport: WSTransport) -> None:
         while True:
@@ -175,27 +248,34 @@ class Connection(WSListener):
             await self._changed.wait()
 
     def _take_notice(self, notice: Notice) -> None:
-        if isinstance(notice, Answer):
-            self._answered(notice)
+        if isinstance(notice, Response):
+            self._responded(notice)
+        elif isinstance(notice, Welcome):
+            self._is_welcome.set()
         elif isinstance(notice, Farewell):
             self._expire()
+        elif isinstance(notice, Ended):
+            self._give_up(ConnectionError(notice.reason))
 
-    def _answered(self, answer: Answer) -> None:
-        streams = self._requests.answered(answer.number, is_done=answer.refusal is None)
+    def _responded(self, response: Response) -> None:
+        self._gate.adopt(response.limits)
+        if response.limited is not None:
+            self._gate.answered(None, response.limited)
+        streams = self._requests.answered(response.number, is_done=response.refusal is None)
         for subscription in [each for stream in streams for each in self._listeners.get(stream, ())]:
-            if answer.refusal is None:
-                subscription.active.set()
+            if response.refusal is None:
+                subscription.confirmed()
             else:
-                subscription.fail(SubscriptionRefused(answer.refusal))
+                subscription.fail(SubscriptionRefused(response.refusal, response.code))
         self._change()
 
     def _check_answered(self, number: int) -> None:
         if self._requests.is_unanswered(number):
             self._give_up(TimeoutError("the exchange does not answer to a subscription"))
 
-    def _drop_unused(self, stream: str, route: Hashable) -> None:
+    def _drop_unused(self, stream: str) -> None:
         if self._listeners.get(stream) == []:
-            del self._listeners[stream], self._routes[route]
+            del self._listeners[stream]
             self._requests.wanted.pop(stream, None)
             self._change()
 
@@ -212,6 +292,8 @@ class Connection(WSListener):
             self._on_expiring(self)
 
     def _give_up(self, error: Exception) -> None:
+        if self.has_ended:
+            return
         self._end(error)
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
@@ -231,5 +313,5 @@ class Connection(WSListener):
         if not isinstance(error, WSInvalidStatusError) or error.response is None:
             return None
         status = int(error.response.status)
-        self._gate.answered(CONNECT, HttpAnswer.of(status, dict(error.response.headers), ""))
+        self._gate.answered(CONNECT, Answer.of(status, dict(error.response.headers), ""))
         return ConnectionRefused(status) if self._gate.stopped_ms(CONNECT) else None

@@ -4,21 +4,22 @@ The stream of changes knows nothing of the levels beyond unless they change, so 
 """
 
 from millrace_core.market import Level
+from millrace_exchange.ccxt.recording.book_edges import SnapshotDepth
 
 
 class CoveredSide:
     """One side of a book whose snapshot ended at an edge."""
 
-    def __init__(self, levels: list[Level], *, descending: bool) -> None:
+    def __init__(self, levels: list[Level], depth: SnapshotDepth, *, descending: bool) -> None:
         self._sign = 1.0 if descending else -1.0
         self._edge = self._sign * levels[-1][0]
         self._prices = {price for price, _ in levels}
-        self._enough = len(levels) // 2
+        self._few = depth.few
 
     @property
     def is_low(self) -> bool:
-        """Tell whether half of the levels that the snapshot had are left, or fewer."""
-        return len(self._prices) <= self._enough
+        """Tell whether so few levels are left that another snapshot is due."""
+        return len(self._prices) <= self._few
 
     @property
     def is_exhausted(self) -> bool:
@@ -47,6 +48,8 @@ class WholeSide:
         return changes
 
 
-def covered_side(levels: list[Level], depth: int, *, descending: bool) -> CoveredSide | WholeSide:
-    """Return one side of a snapshot for which so many levels were asked; it is whole if it has fewer."""
-    return CoveredSide(levels, descending=descending) if len(levels) >= depth else WholeSide()
+def covered_side(levels: list[Level], depth: SnapshotDepth | None, *, descending: bool) -> CoveredSide | WholeSide:
+    """Return one side of a snapshot; it is whole unless it has a number of levels at which snapshots are cut off."""
+    if depth is None or len(levels) not in depth.caps:
+        return WholeSide()
+    return CoveredSide(levels, depth, descending=descending)

@@ -1,42 +1,51 @@
-"""An exchange whose market data come natively, and the rest through ccxt."""
+"""An exchange whose spot markets and account come natively, and the rest through ccxt."""
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
+from millrace_core.actions import StreamAction
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.exchange import CcxtExchange
-from millrace_exchange.ccxt.market_listing import MarketListing
-from millrace_exchange.native.binance.feed import BinanceMarketFeed
-from millrace_exchange.ports import MarketFeed
+from millrace_exchange.native.account_feed import AccountDialect, NativeAccountFeed
+from millrace_exchange.native.binance.account import BinanceAccount
+from millrace_exchange.native.binance.market import BinanceMarket
+from millrace_exchange.native.kucoin.account import KucoinAccount
+from millrace_exchange.native.kucoin.market import KucoinMarket
+from millrace_exchange.native.market_feed import MarketDialect, NativeMarketFeed
+from millrace_exchange.ports import Source
 from millrace_exchange.profile import NativeFeed
 
 
-class _ClosableFeed(MarketFeed, Protocol):
-    async def close(self) -> None:
-        """Close every connection."""
+class Dialects(NamedTuple):
+    """What differs between exchanges."""
+
+    market: Callable[[CcxtCaller], MarketDialect]
+    account: Callable[[CcxtCaller], AccountDialect]
 
 
-_FEEDS: Final[Mapping[NativeFeed, Callable[[CcxtCaller, MarketListing, MarketFeed], _ClosableFeed]]] = {
-    "binance_spot": BinanceMarketFeed,
+DIALECTS: Final[Mapping[NativeFeed, Dialects]] = {
+    "binance_spot": Dialects(BinanceMarket, BinanceAccount),
+    "kucoin_spot": Dialects(KucoinMarket, KucoinAccount),
 }
 
 
-class NativeExchange:
+class NativeExchange(CcxtExchange):
     """The port `Exchange`."""
 
-    def __init__(self, ccxt: CcxtExchange, feed: NativeFeed) -> None:
-        self.id = ccxt.id
-        self.profile = ccxt.profile
-        self.market = _FEEDS[feed](ccxt.caller, ccxt.listing, ccxt.market)
-        self.account = ccxt.account
-        self.execution = ccxt.execution
-        self.rules = ccxt.rules
-        self.prepare = ccxt.prepare
-        self.poll_interval_s = ccxt.poll_interval_s
-        self.reporting = ccxt.reporting
-        self._ccxt = ccxt
+    market: NativeMarketFeed
+    account: NativeAccountFeed
+
+    def __init__(self, caller: CcxtCaller, dialects: Dialects) -> None:
+        super().__init__(caller)
+        self.market = NativeMarketFeed(caller, self.listing, self.sessions, dialects.market(caller))
+        self.account = NativeAccountFeed(caller, self.listing, self.sessions, dialects.account(caller))
+
+    async def source(self, action: StreamAction, symbol: str | None) -> Source:
+        """Return by what a stream comes: natively where one of our feeds has it."""
+        feed = self.account if action.is_private else self.market
+        return "native" if await feed.is_native(action, symbol) else await super().source(action, symbol)
 
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""
-        await asyncio.gather(self.market.close(), self._ccxt.close())
+        await asyncio.gather(self.market.close(), self.account.close(), super().close())

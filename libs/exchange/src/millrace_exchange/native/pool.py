@@ -3,23 +3,24 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Final, NoReturn
 
 from millrace_core.actions import StreamAction
-from millrace_core.names import ExchangeId
-from millrace_exchange.errors import ExchangeError, Rejected, Retryable
+from millrace_exchange.errors import ExchangeError, Fatal, Rejected, Retryable
 from millrace_exchange.native.connection import Connection, ConnectionRefused, SubscriptionRefused
 from millrace_exchange.native.dialect import Dialect, Topic
 from millrace_exchange.native.subscription import Subscription, Take
-from millrace_exchange.profile import CONNECT
+from millrace_exchange.profile import CONNECT, ExchangeProfile
 from millrace_exchange.request_gate import RequestGate
 
 log = logging.getLogger("millrace.native")
 
 _OVERLAP_S: Final = 10.0
 """How long two connections are heard at once for the sake of a stream that brings nothing."""
+_MUTE_OVERLAP_S: Final = 2.0
+"""The same where the one that is left may be mute."""
 _RETRY_S: Final = 5.0
 """Pause after an attempt to replace a connection failed."""
 
@@ -27,10 +28,9 @@ _RETRY_S: Final = 5.0
 class ConnectionPool:
     """Shares connections among streams."""
 
-    def __init__(self, address: Callable[[], str], dialect: Dialect, exchange: ExchangeId, gate: RequestGate) -> None:
-        self._address = address
+    def __init__(self, dialect: Dialect, profile: ExchangeProfile, gate: RequestGate) -> None:
         self._dialect = dialect
-        self._exchange, self._gate = exchange, gate
+        self._profile, self._gate = profile, gate
         self._connections: list[Connection] = []
         self._connects_at = 0.0
         """The earliest moment of the next attempt to connect."""
@@ -76,7 +76,6 @@ class ConnectionPool:
         starts_at = max(now, self._connects_at)
         self._connects_at = starts_at + self._dialect.rules.connect_interval_s
         connection = Connection(
-            self._address(),
             self._dialect,
             self._gate,
             delay_s=starts_at - now,
@@ -113,25 +112,37 @@ class ConnectionPool:
             new.add(subscription)
         await new.settled.wait()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_OVERLAP_S):
+            async with asyncio.timeout(_MUTE_OVERLAP_S if old.is_suspect else _OVERLAP_S):
                 for subscription in old.subscriptions:
                     await subscription.caught_up.wait()
+        is_mute = old.is_suspect and any(subscription.is_ahead for subscription in old.subscriptions)
         for subscription in old.subscriptions:
-            subscription.move()
+            if is_mute:
+                # Nobody knows since when, so something may be missing of each.
+                subscription.fail(ConnectionError("the exchange sends nothing over the connection any more"))
+            else:
+                subscription.move()
         return not new.has_ended
 
     def _failure(self, action: StreamAction, error: Exception) -> ExchangeError:
         if isinstance(error, ExchangeError):
             return error
-        text = str(error) or type(error).__name__
-        if isinstance(error, SubscriptionRefused):
-            return Rejected(text, exchange=self._exchange, action=action.name, kind="BadRequest")
-        is_limited = isinstance(error, ConnectionRefused)
+        text, exchange = str(error) or type(error).__name__, self._profile.exchange
+        stopped_ms = self._gate.stopped_ms(CONNECT if isinstance(error, ConnectionRefused) else action.name)
+        if isinstance(error, SubscriptionRefused) and not stopped_ms:
+            return self._refused(text, action, error.code)
+        is_limited = isinstance(error, ConnectionRefused | SubscriptionRefused)
         return Retryable(
             text,
-            exchange=self._exchange,
+            exchange=exchange,
             action=action.name,
             kind="DDoSProtection" if is_limited else "NetworkError",
-            retry_after_ms=self._gate.stopped_ms(CONNECT) if is_limited else 0,
+            retry_after_ms=stopped_ms if is_limited else 0,
             is_disconnected=not is_limited,
         )
+
+    def _refused(self, text: str, action: StreamAction, code: str | None) -> ExchangeError:
+        outcomes = {rule.code: rule.outcome for rule in self._profile.error_rules if not rule.actions}
+        kinds: dict[str | None, type[ExchangeError]] = {"retryable": Retryable, "fatal": Fatal}
+        kind = kinds.get(outcomes.get(code or ""), Rejected)
+        return kind(text, exchange=self._profile.exchange, action=action.name, kind="BadRequest")

@@ -1,5 +1,6 @@
 """Which streams a connection has asked for, and which to ask for next. Pure."""
 
+from collections.abc import Callable, Hashable, Iterable
 from typing import Literal, NamedTuple
 
 
@@ -11,15 +12,25 @@ class Request(NamedTuple):
     number: int
 
 
-class StreamRequests:
-    """Brings what the exchange sends to what is wanted, a request after the other."""
+def _same_group(_stream: str) -> Hashable:
+    return None
 
-    def __init__(self, streams_a_request: int) -> None:
+
+class StreamRequests:
+    """Brings what the exchange sends to what is wanted, a request after the other.
+
+    `group` returns what the streams of one request must have in common.
+    """
+
+    def __init__(self, streams_a_request: int, group: Callable[[str], Hashable] = _same_group) -> None:
         self.wanted: dict[str, None] = {}
         self._streams_a_request = streams_a_request
+        self._group = group
         self._asked: set[str] = set()
         self._confirmed: set[str] = set()
         self._unanswered: dict[int, list[str]] = {}
+        self._alone: set[str] = set()
+        """Streams of a request that was refused: only each by itself shows which of them the exchange has not."""
         self._number = 0
 
     @property
@@ -32,36 +43,49 @@ class StreamRequests:
         return stream in self._confirmed
 
     def is_unanswered(self, number: int) -> bool:
-        """Tell whether a request to subscribe still waits for its answer."""
+        """Tell whether a request to subscribe still waits for its response."""
         return number in self._unanswered
 
     def next(self) -> Request | None:
         """Return the request to be sent now; None if there is nothing to change."""
-        most = self._streams_a_request
-        if new := [stream for stream in self.wanted if stream not in self._asked][:most]:
+        if new := self._one_group(stream for stream in self.wanted if stream not in self._asked):
             self._asked.update(new)
             self._unanswered[self._number] = new
             return self._numbered("subscribe", new)
-        if unused := [stream for stream in self._asked if stream not in self.wanted][:most]:
+        if unused := self._one_group(stream for stream in self._asked if stream not in self.wanted):
             self._forget(unused)
             return self._numbered("unsubscribe", unused)
         return None
 
     def answered(self, number: int, *, is_done: bool) -> list[str]:
-        """Note an answer; return the streams that it begins or refuses. Those refused are wanted no more."""
+        """Note a response; return the streams that it begins or refuses. Those refused are wanted no more."""
         streams = self._unanswered.pop(number, [])
         if is_done:
             self._confirmed.update(streams)
-        else:
-            self._asked.difference_update(streams)
-            for stream in streams:
-                self.wanted.pop(stream, None)
+            self._alone.difference_update(streams)
+            return streams
+        self._asked.difference_update(streams)
+        if len(streams) > 1:
+            self._alone.update(streams)
+            return []
+        for stream in streams:
+            self.wanted.pop(stream, None)
+            self._alone.discard(stream)
         return streams
+
+    def _one_group(self, streams: Iterable[str]) -> list[str]:
+        """Return streams that one request may name."""
+        left = list(streams)
+        if left and left[0] in self._alone:
+            return left[:1]
+        alike = [each for each in left if each not in self._alone and self._group(each) == self._group(left[0])]
+        return alike[: self._streams_a_request]
 
     def _forget(self, streams: list[str]) -> None:
         self._asked.difference_update(streams)
         self._confirmed.difference_update(streams)
-        # An answer that is still on its way says nothing of them any more.
+        self._alone.difference_update(streams)
+        # A response that is still on its way says nothing of them any more.
         for number, asked in self._unanswered.items():
             self._unanswered[number] = [stream for stream in asked if stream not in streams]
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+from millrace_core.clock import now_ns
 from millrace_exchange.errors import ExchangeError
 from millrace_exchange.native.dialect import Event, Topic
 
@@ -52,19 +53,30 @@ class Subscription:
         """The connection that it moves to; None while it stays."""
         self.caught_up = asyncio.Event()
         """Set when it may move to its successor, or need not any more."""
+        self.heard_ns = now_ns()
+        """When the last event that was passed on was read, or its stream began."""
         self._take = take
         self._accept: Take = self._collect if in_batches else self._take_guarded
         self._batch: list[Event] = []
         self._failure = failure
         self._last: Event | None = None
         self._held: list[tuple[Event, int]] = []
+        self._overlap: list[Event] = []
+        """What was passed on since it began to move."""
         self._is_moving = False
         """Whether what was held is still to be passed on, before what the source brings."""
+
+    def confirmed(self) -> None:
+        """Learn that the exchange sends its stream."""
+        self.heard_ns = now_ns()
+        self.active.set()
 
     def received(self, carrier: Carrier, event: Event, received_ns: int) -> None:
         """Take an event from a connection."""
         if carrier is self.source and not self._is_moving:
             self._pass_on(event, received_ns)
+            if self.successor is not None:
+                self._overlap.append(event)
         elif carrier is self.source or carrier is self.successor:
             self._held.append((event, received_ns))
         if self.successor is not None and self._has_reached_held():
@@ -73,6 +85,7 @@ class Subscription:
     def move_to(self, successor: Carrier) -> None:
         """Begin to hold what another connection brings."""
         self.successor = successor
+        self._overlap = []
         self.caught_up.clear()
 
     def stay(self) -> None:
@@ -80,6 +93,11 @@ class Subscription:
         self.successor = None
         self._held = []
         self.caught_up.set()
+
+    @property
+    def is_ahead(self) -> bool:
+        """Tell whether the connection that it moves to brought what the one that it leaves has not."""
+        return bool(self._held) and not self.caught_up.is_set()
 
     def move(self) -> None:
         """Continue with the other connection, if there is one; what was held is passed on in the next turn."""
@@ -137,12 +155,21 @@ class Subscription:
         """Pass on those of the held events that have not come yet."""
         self._is_moving = False
         held, self._held = self._held, []
+        last, overlap = self._last, self._overlap
+        # Events of one place may have come in part before the other connection was left.
+        same = [] if last is None else [event for event in overlap if event.position == last.position]
+        self._overlap = []
         for event, received_ns in held:
             if self._last is None or event.position > self._last.position:
-                self._pass_on(event, received_ns)
+                same = []
+            elif event.position < self._last.position or event in same:
+                continue
+            same.append(event)
+            self._pass_on(event, received_ns)
 
     def _pass_on(self, event: Event, received_ns: int) -> None:
         self._last = event
+        self.heard_ns = received_ns
         self._accept(event, received_ns)
 
     def _collect(self, event: Event, received_ns: int) -> None:

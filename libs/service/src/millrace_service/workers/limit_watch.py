@@ -9,9 +9,12 @@ from typing import Final, NoReturn
 from millrace_core.errors import MillraceError
 from millrace_service.agent import UnitLimits
 from millrace_service.workers.fork_server import WorkerHandle
+from millrace_service.workers.scheduling import Scheduling
 from millrace_service.workers.usage import ProcessUsage
 
-WATCH_EVERY_S: Final = 0.5
+WATCH_EVERY_S: Final = 0.2
+_OWN_STALL_S: Final = 1.0
+"""A watch that comes so late says nothing about the one that it watches."""
 START_LIMIT_S: Final = 20.0
 """How long a unit's start may keep the event loop: importing a strategy's libraries takes seconds."""
 _STACK_LIMIT_S: Final = 0.5
@@ -32,6 +35,7 @@ class LimitWatch:
 
     def __init__(self, handle: WorkerHandle, limits: Callable[[], UnitLimits]) -> None:
         self.usage = ProcessUsage(handle.pid)
+        self.scheduling = Scheduling(self.usage)
         self.is_starting = True
         """Whether the process has not reported on a unit yet: until then it may be loading what the unit needs."""
         self.reported_at = monotonic()
@@ -53,6 +57,8 @@ class LimitWatch:
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             usage.measure()
+            if self._limits().stops and not self.is_starting:
+                self.scheduling.decide()
             if usage.memory_mb > self._limits().memory_mb:
                 limit = f"{self._limits().memory_mb:g} MB"
                 raise LimitExceeded(f"used {usage.memory_mb:g} MB of memory; its limit is {limit}")
@@ -60,7 +66,7 @@ class LimitWatch:
                 reported_at, cpu_s = self.reported_at, usage.cpu_s
             now = monotonic()
             # If this process stood still itself, reports wait to be read.
-            if now - watched_at < 2 * WATCH_EVERY_S:
+            if now - watched_at < _OWN_STALL_S:
                 await self._check_stall(now - reported_at, usage.cpu_s - cpu_s)
             watched_at = now
 

@@ -8,13 +8,15 @@ from typing import Final
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
-_SAMPLES: Final = 10
+_SAMPLES: Final = 20
+_WAITED: Final = "\nvoluntary_ctxt_switches:"
 
 
 class ProcessUsage:
     """Measures one process, again at each call of `measure`."""
 
     def __init__(self, pid: int) -> None:
+        self.pid = pid
         self._folder = Path(f"/proc/{pid}")
         self._samples = deque([(time.monotonic(), _cpu_s(self._stat()))], maxlen=_SAMPLES)
         self.memory_mb = 0.0
@@ -23,6 +25,9 @@ class ProcessUsage:
         """Of one core, over the last measurements."""
         self.is_runnable = True
         """Whether it runs or waits for its turn, rather than for something else."""
+        self.has_waited = True
+        """Whether it has waited for something since the measurement before."""
+        self._waits = ""
 
     def measure(self) -> None:
         """Measure; a process that has ended uses nothing."""
@@ -32,11 +37,27 @@ class ProcessUsage:
         self.cpu_percent = round(100 * max(0.0, used_s - before_s) / max(last_s - first_s, 1e-3), 1)
         self.memory_mb = self._memory_mb()
         self.is_runnable = fields[0] == "R"
+        waits, self._waits = self._waits, self._count_of_waits()
+        self.has_waited = waits != self._waits
 
     @property
     def cpu_s(self) -> float:
         """The CPU time that it has used in all, when it was last measured."""
         return self._samples[-1][1]
+
+    @property
+    def share_of_core(self) -> float:
+        """What it has used of one core between the last two measurements."""
+        if len(self._samples) < 2:
+            return 0.0
+        (before_s, used_before_s), (now_s, used_s) = self._samples[-2], self._samples[-1]
+        return max(0.0, used_s - used_before_s) / max(now_s - before_s, 1e-3)
+
+    def _count_of_waits(self) -> str:
+        try:
+            return (self._folder / "status").read_text().partition(_WAITED)[2].split(maxsplit=1)[0]
+        except (OSError, IndexError):
+            return ""
 
     def _memory_mb(self) -> float:
         try:

@@ -89,7 +89,28 @@ own_trades = _messages(
     taker_or_maker="text",
     fee_cost="money",
     fee_currency="text",
+    cost="money",
 )
+positions = _table(
+    "positions",
+    stream_id="int",
+    source="text",
+    at_ms="int",
+    last_ms="int",
+    trades="int",
+    quantity="money",
+    opened_quantity="money",
+    opened_cost="money",
+    realised="money",
+    fees="money",
+    bought="money",
+    sold="money",
+    turnover="money",
+    fees_by_currency="text",
+    unvalued_fees="text",
+)
+fee_prices = _table("fee_prices", stream_id="int", currency="text", at_ms="int", price="money")
+equity = _table("equity", tenant="text", at_ms="int", currency="text", value="money", holdings="text")
 orders = _table(
     "orders",
     tenant="text",
@@ -110,6 +131,7 @@ orders = _table(
     data="text",
 )
 order_events = _messages("order_events", n="int", order_id="text", status="text", filled="money", data="text")
+exchange_positions = _messages("exchange_positions", n="int", symbol="text", data="text")
 balances = _messages("balances", n="int", currency="text", free="money", used="money", total="money")
 requests = _messages(
     "requests",
@@ -187,6 +209,9 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "minute_candles": ("stream_id", "at_ms"),
     "stale_minutes": ("stream_id", "at_ms"),
     "orders": ("tenant", "order_id", "exchange", "symbol"),
+    "positions": ("stream_id", "source", "at_ms"),
+    "fee_prices": ("stream_id", "currency", "at_ms"),
+    "equity": ("tenant", "at_ms"),
     "gaps": ("stream_id", "epoch", "first_seq"),
     "latencies": ("stream_id", "hop", "at_ms"),
     "agent_states": ("agent_id", "at_ms"),

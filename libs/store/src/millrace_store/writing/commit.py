@@ -12,13 +12,15 @@ import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import BEGINNING, MessageId
+from millrace_store.backends.columns import Columns
 from millrace_store.backends.database import Database, Writer
 from millrace_store.backends.sql import matching
 from millrace_store.errors import AlreadyThere
+from millrace_store.portfolio.counting import changes, recount
 from millrace_store.schema import tables
 from millrace_store.schema.streams import parts_of, stream_id
 from millrace_store.writing.batch import Batch
-from millrace_store.writing.orders import join_orders
+from millrace_store.writing.orders import join_orders, lock_accounts
 from millrace_store.writing.written import HighWaterMarks, begun_epochs, observations_above, rows_above
 
 
@@ -65,6 +67,8 @@ async def _commit(database: Database, batch: Batch, *, careful: bool) -> None:
                 else:
                     await writer.insert(table, new)
         await _merge(writer, database, batch, overlapping, begun)
+        own_trades = added.get(tables.own_trades, Columns.empty(len(tables.own_trades.columns)))
+        await _count_trades(writer, database, batch, rows_above(overlapping, own_trades), begun)
         await _advance(writer, database, batch, stored)
 
 
@@ -99,8 +103,6 @@ async def _merge(
         # A new mark: a minute that is being built from its trades just now must be built again.
         mark = secrets.randbits(62)
         await writer.replace(tables.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
-    if seen := observations_above(begun, batch.order_observations):
-        await join_orders(writer, database.dialect, seen)
     if batch.gap_rows:
         await writer.insert_missing(tables.gaps, batch.gap_rows)
     if batch.agent_rows:
@@ -108,6 +110,22 @@ async def _merge(
     if batch.config_rows:
         await _add_configs(writer, batch.config_rows)
     await _add_latencies(writer, database, batch, overlapping)
+
+
+async def _count_trades(
+    writer: Writer, database: Database, batch: Batch, own_trades: Columns, begun: HighWaterMarks
+) -> None:
+    """Join the orders, and count the own trades that are new or whose order's source became known."""
+    observations = observations_above(begun, batch.order_observations)
+    if not observations and not own_trades:
+        return
+    traded = set(own_trades.lists[0])
+    traders = {parts_of(name).tenant for name in batch.written if stream_id(name) in traded}
+    tenants = {one.tenant for one in observations} | {tenant for tenant in traders if tenant is not None}
+    await lock_accounts(writer, database.dialect, tenants)
+    attributed = await join_orders(writer, observations)
+    for stream, since_ms in (await changes(writer, own_trades, attributed)).items():
+        await recount(writer, stream, since_ms)
 
 
 async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -1,13 +1,16 @@
 """The current orders: the join of all reports about each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import structs
 from sqlalchemy.engine import Dialect
 
+from millrace_core.ids import is_request_id
 from millrace_core.messages import encode
+from millrace_core.names import Tenant, trader_actions
 from millrace_core.orders import OrderRecord, join, non_finite
 from millrace_store.backends.database import Writer
 from millrace_store.backends.sql import POSTGRES
@@ -16,45 +19,85 @@ from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 from millrace_store.writing.written import OrderObservation
 
-_Key = tuple[str, str, str, str]
+OrderRowKey = tuple[str, str, str, str]
 """Tenant, exchange, order id, and the symbol, empty if no message named it."""
+_REQUEST_ID_LENGTH: Final = 32
 
 _decode: Final = msgspec.json.Decoder(OrderRecord).decode
 """Read the column `data` of `orders`."""
 
 
-async def join_orders(writer: Writer, dialect: Dialect, observations: Iterable[OrderObservation]) -> None:
-    """Join the messages' orders into the table `orders`.
+async def lock_accounts(writer: Writer, dialect: Dialect, tenants: Iterable[str]) -> None:
+    """Let one transaction at a time change the orders and positions of a tenant; SQLite has one writer anyway."""
+    if dialect is POSTGRES:
+        for tenant in sorted(set(tenants)):
+            await writer.fetch(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(stream_id(tenant), sa.BigInteger()))))
 
-    Different streams report the same order, so one writer at a time joins the orders of a tenant.
+
+async def join_orders(writer: Writer, observations: Iterable[OrderObservation]) -> list[OrderRowKey]:
+    """Join the messages' orders into the table `orders`; return those whose source became known.
+
+    Different streams report the same order: the tenants must be locked by `lock_accounts`.
 
     Raises:
         ValueRejected: a number of an order is NaN or infinite.
     """
-    observations = list(observations)
+    joined = _joined(observations)
+    keys, attributed = sorted(joined), []
+    for at in range(0, len(keys), 500):
+        part = keys[at : at + 500]
+        sources = await _join_known(writer, joined, part)
+        await _find_sources(writer, joined, part)
+        attributed += [key for key in part if joined[key].order_source not in (None, sources.get(key))]
+        await writer.replace(tables.orders, [_order_row(key, joined[key]) for key in part])
+    return attributed
+
+
+def _joined(observations: Iterable[OrderObservation]) -> dict[OrderRowKey, OrderRecord]:
+    joined: dict[OrderRowKey, OrderRecord] = {}
     for one in observations:
         if names := non_finite(one.record.order):
             raise ValueRejected(f"order {one.record.order.id} has numbers that are NaN or infinite: {', '.join(names)}")
-    if dialect is POSTGRES:
-        for tenant in sorted({one.tenant for one in observations}):
-            await writer.fetch(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(stream_id(tenant), sa.BigInteger()))))
-    joined: dict[_Key, OrderRecord] = {}
-    for one in observations:
         key = (one.tenant, one.record.exchange, one.record.order.id, one.record.order.symbol or "")
         joined[key] = join(joined[key], one.record) if key in joined else one.record
-    keys = sorted(joined)
-    table = tables.orders.c
+    return joined
+
+
+async def _join_known(
+    writer: Writer, joined: dict[OrderRowKey, OrderRecord], part: list[OrderRowKey]
+) -> Mapping[OrderRowKey, str | None]:
+    """Join with what is stored; return the stored sources."""
+    table, sources = tables.orders.c, {}
     identity = (table.tenant, table.exchange, table.order_id, table.symbol)
-    for at in range(0, len(keys), 500):
-        part = keys[at : at + 500]
-        known = sa.select(*identity, table.data).where(sa.tuple_(*identity).in_(part))
-        for tenant, exchange, order_id, symbol, data in await writer.fetch(known):
-            key = (tenant, exchange, order_id, symbol)
-            joined[key] = join(joined[key], _decode(data))
-        await writer.replace(tables.orders, [_order_row(key, joined[key]) for key in part])
+    known = sa.select(*identity, table.data).where(sa.tuple_(*identity).in_(part))
+    for tenant, exchange, order_id, symbol, data in await writer.fetch(known):
+        key, record = (tenant, exchange, order_id, symbol), _decode(data)
+        sources[key] = record.order_source
+        joined[key] = join(joined[key], record)
+    return sources
 
 
-def _order_row(key: _Key, record: OrderRecord) -> tuple[Any, ...]:
+async def _find_sources(writer: Writer, joined: dict[OrderRowKey, OrderRecord], part: list[OrderRowKey]) -> None:
+    """Take the source of an order without an answer from the request whose id its client order id ends with."""
+    asked: dict[tuple[int, str], OrderRowKey] = {}
+    for key in part:
+        request = (joined[key].order.client_order_id or "")[-_REQUEST_ID_LENGTH:]
+        if joined[key].order_source is None and is_request_id(request):
+            asked[stream_id(trader_actions(Tenant(key[0]))), request] = key
+    if not asked:
+        return
+    table = tables.requests.c
+    wanted = sa.select(table.stream_id, table.request_id, table.order_source).where(
+        table.request_id.in_({request for _, request in asked}),
+        table.action == "createOrder",
+        table.order_source.is_not(None),
+    )
+    for stream, request, source in await writer.fetch(wanted):
+        if (found := asked.get((stream, request))) is not None:
+            joined[found] = structs.replace(joined[found], order_source=source)
+
+
+def _order_row(key: OrderRowKey, record: OrderRecord) -> tuple[Any, ...]:
     order = record.order
     created = order.timestamp if order.timestamp is not None else record.updated
     return (

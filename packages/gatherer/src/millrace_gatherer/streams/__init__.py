@@ -14,8 +14,10 @@ from millrace_gatherer.streams.fields import (
     TickerStream,
 )
 from millrace_gatherer.streams.following import run_stream
+from millrace_gatherer.streams.liquidations import LiquidationsStream
 from millrace_gatherer.streams.order_book import OrderBookStream
 from millrace_gatherer.streams.orders import OrdersStream
+from millrace_gatherer.streams.positions import PositionsStream
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trades import MyTradesStream, PublicTradesStream
 from millrace_gatherer.units import StreamUnitConfig
@@ -29,6 +31,8 @@ STREAMS: Final[tuple[type[Stream], ...]] = (
     MyTradesStream,
     OrdersStream,
     BalanceStream,
+    PositionsStream,
+    LiquidationsStream,
     TickerStream,
     BidsAsksStream,
     MarkPriceStream,

@@ -36,7 +36,7 @@ class BookMirror:
 
     def change(self, bids: list[Level], asks: list[Level], nonce: int | None) -> BookDelta | None:
         """Return the delta that sets these levels; None, and no change, if the book would be crossed."""
-        undo = self._undo(bids, asks) if self._may_cross(bids, asks) else None
+        undo = self._undo(bids, asks) if self.book.may_cross(bids, asks) else None
         former = self.book.nonce
         self.book.apply(bids, asks, nonce)
         if undo is not None and self.book.is_crossed:
@@ -71,15 +71,6 @@ class BookMirror:
             return BookDelta(bids=bids, asks=asks, nonce=nonce)
         self._since_checksum = 0
         return BookDelta(bids=bids, asks=asks, nonce=nonce, checksum=self.book.checksum())
-
-    def _may_cross(self, bids: list[Level], asks: list[Level]) -> bool:
-        # Asked of every message, so it looks no further than it must: most touch neither best price.
-        best_bid, best_ask = self.book.bids.best(), self.book.asks.best()
-        bid = max((price for price, amount in bids if amount), default=best_bid and best_bid[0])
-        ask = min((price for price, amount in asks if amount), default=best_ask and best_ask[0])
-        highest = max((price for price in (bid, best_bid and best_bid[0]) if price is not None), default=None)
-        lowest = min((price for price in (ask, best_ask and best_ask[0]) if price is not None), default=None)
-        return highest is not None and lowest is not None and highest >= lowest
 
     def _undo(self, bids: list[Level], asks: list[Level]) -> tuple[list[Level], list[Level]]:
         book = self.book

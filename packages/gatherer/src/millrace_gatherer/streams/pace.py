@@ -1,11 +1,15 @@
 """How much a stream brings and how late, as its unit's health shows it."""
 
 import asyncio
+from typing import Final
 
 from millrace_core.clock import now_ns
 from millrace_exchange import EventTimes
 from millrace_gatherer.streams.lag import Lag
 from millrace_service import UnitHealthReporter
+
+SAMPLE_NS: Final = 20_000_000
+"""The lag is observed at one message of those that come within so long."""
 
 
 class Pace:
@@ -16,6 +20,8 @@ class Pace:
         self._has_event_times = has_event_times
         self._clock = asyncio.get_running_loop().time
         self._lag = Lag(self._clock())
+        self._sampled_ns = 0
+        """When the message was received whose lag was last observed."""
         self._messages = 0
         self._measured = (self._clock(), 0)
 
@@ -27,11 +33,15 @@ class Pace:
     def count(self, event: EventTimes, *, is_live: bool) -> bool:
         """Count a message; tell whether the stream fell behind or caught up with it."""
         self._messages += 1
+        received_ns = event.received_ns
         if not (is_live and self._has_event_times) or event.timestamp is None:
             return False
+        if 0 <= received_ns - self._sampled_ns < SAMPLE_NS:
+            return False
+        self._sampled_ns = received_ns
         was_behind = self._lag.is_behind
         # By the steady clock: a step of the wall clock is no lag.
-        self._lag.observe(event.timestamp, self._clock() - (now_ns() - event.received_ns) / 1e9)
+        self._lag.observe(event.timestamp, self._clock() - (now_ns() - received_ns) / 1e9)
         return self._lag.is_behind != was_behind
 
     def measure(self) -> None:

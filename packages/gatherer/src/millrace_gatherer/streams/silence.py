@@ -37,15 +37,19 @@ class UsualSilence:
         """Note that the stream was subscribed anew: the time without a subscription was no silence."""
         self._last_s, self._is_subscribed = now_s, False
 
-    def received(self, now_s: float) -> None:
-        """Note a message."""
-        silent_s, self._last_s, self.is_mute = now_s - self._last_s, now_s, False
-        if self._is_subscribed:
-            self._messages += 1
-            self._longest_s = max(self._longest_s, silent_s)
-        self._is_subscribed = True
+    def received(self, now_s: float) -> bool:
+        """Note a message; tell whether the stream was mute until now."""
+        silent_s, self._last_s = now_s - self._last_s, now_s
+        was_mute, self.is_mute = self.is_mute, False
+        if not self._is_subscribed:
+            self._is_subscribed = True
+            return was_mute
+        self._messages += 1
+        if silent_s > self._longest_s:
+            self._longest_s = silent_s
         if now_s - self._window_s > WINDOW_S:
             self._former_s, self._longest_s, self._window_s = self._longest_s, 0.0, now_s
+        return was_mute
 
     def was_usual(self, silent_s: float) -> None:
         """Learn that nothing happened in a silence."""

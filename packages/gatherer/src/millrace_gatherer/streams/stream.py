@@ -46,6 +46,9 @@ class Stream(ABC):
     begins_empty: ClassVar[bool] = False
     """Whether it does so even if nothing was published yet: then everything that the exchange sends is a delta once."""
 
+    may_rest: ClassVar[bool] = False
+    """Whether it may be silent for ever, as an account is."""
+
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self.unit = unit
         self.exchange = exchange
@@ -58,9 +61,13 @@ class Stream(ABC):
             on_state=self._writer_became,
             resume=self._resume if self.resumes else None,
         )
+        self._to_received = health.histogram("exchange→received")
+        self._to_published = health.histogram("received→published")
         self._clock = asyncio.get_running_loop().time
-        self.silence = None if self.action.is_private else UsualSilence(self._silence_limit_s, self._clock())
-        """How long it may be silent; None for an account, which may rest for ever."""
+        self.silence = (
+            None if self.may_rest or self.action.is_private else UsualSilence(self._silence_limit_s, self._clock())
+        )
+        """How long it may be silent; None if for ever."""
         self.pace = Pace(health, has_event_times=self.action in (ORDER_BOOK, TRADES))
         self._silent: _Silent | None = None
         """The silence for which it was taken again, until that is explained."""
@@ -107,11 +114,8 @@ class Stream(ABC):
 
     def on_message(self) -> None:
         """Note that the exchange sent something."""
-        if self.silence is not None:
-            was_mute = self.silence.is_mute
-            self.silence.received(self._clock())
-            if was_mute:
-                self._set_status(*self._said)
+        if self.silence is not None and self.silence.received(self._clock()):
+            self._set_status(*self._said)
 
     @abstractmethod
     async def follow(self) -> None:
@@ -184,14 +188,13 @@ class Stream(ABC):
         self.health.count("messages")
         if self.pace.count(event, is_live=is_live):
             self._set_status(*self._said)
-        exchange_ns = None if event.timestamp is None or not is_live else event.timestamp * NS_PER_MS
-        if exchange_ns is not None:
-            self.health.latency("exchange→received", event.received_ns - exchange_ns)
-        if not self._is_open:
-            return
-        trace = Trace(exchange=exchange_ns, received=event.received_ns)
-        self.writer.delta(data, timestamp=event.timestamp, trace=trace)
-        self.health.latency("received→published", now_ns() - event.received_ns)
+        received_ns, exchange_ns = event.received_ns, None
+        if is_live and event.timestamp is not None:
+            exchange_ns = event.timestamp * NS_PER_MS
+            self._to_received.record(received_ns - exchange_ns)
+        if self._is_open:
+            self.writer.delta(data, timestamp=event.timestamp, trace=Trace(exchange_ns, received_ns))
+            self._to_published.record(now_ns() - received_ns)
 
     def _explain_silence(self) -> None:
         """Learn from the state that a silent stream has now whether anything happened meanwhile."""

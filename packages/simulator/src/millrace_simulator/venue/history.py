@@ -70,6 +70,20 @@ class BookHistory(Listener):
         asks = tuple((price, book[price]) for price in sorted(book) if price > 0)
         return BookSnapshot(symbol, update_id, bids, asks)
 
+    def changes(self, symbol: str, from_update_id: int, most: int) -> tuple[int, list[tuple[Side, int, int]]]:
+        """Return `most` changes from an update id on (side, price, new total), and the id of the first of them.
+
+        Raises:
+            UnknownSymbol: nothing of this symbol was recorded.
+        """
+        record = self._records.get(symbol)
+        if record is None:
+            raise UnknownSymbol(symbol)
+        first = max(from_update_id, record.first_update_id)
+        place = first - record.first_update_id
+        recorded = zip(record.prices[place : place + most], record.quantities[place : place + most], strict=True)
+        return first, [(Side.BUY if price < 0 else Side.SELL, abs(price), total) for price, total in recorded]
+
 
 def _set_level(book: dict[int, int], price: int, quantity: int) -> None:
     if quantity:

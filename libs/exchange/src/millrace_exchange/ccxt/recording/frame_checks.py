@@ -23,6 +23,8 @@ class FrameChecks:
         """Check the frames of a new connection of a recorded exchange."""
         books: BookRecorder = ccxt.recorder.books
         checks = client.frame_checks = cls(ccxt.profile.book, books, client)
+        if checks._numbers is None and books.checksum is None:
+            return
         take = client.on_message_callback
 
         def take_checked(source: Any, frame: Any) -> None:

@@ -14,6 +14,7 @@ from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
 from millrace_exchange.ccxt.recording.book_recorder import BookRecorder
 from millrace_exchange.ccxt.recording.books import RecordedBook
+from millrace_exchange.ccxt.recording.contract_recorder import ContractRecorder
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import ExchangeProfile
 
@@ -29,6 +30,7 @@ class Recorder:
         self._balance_difference_events = profile.balance_difference_events
         self._listeners: dict[StreamKey, ExchangeListener] = {}
         self.books = BookRecorder(ccxt, profile.book)
+        self._contracts = ContractRecorder()
         self.received_ns = 0
         """When the frame at hand was read, wall clock."""
         self._newest_ticker: dict[str, dict[str, Any]] = {}
@@ -44,16 +46,20 @@ class Recorder:
     def add(self, key: StreamKey, listener: ExchangeListener) -> None:
         """Deliver one stream to a listener from now on, instead of to the one before."""
         self._listeners[key] = listener
+        self._contracts.add(key[0], key[1], listener)
 
     def remove(self, key: StreamKey, listener: ExchangeListener) -> None:
         """Deliver nothing more to a listener."""
         if self._listeners.get(key) is listener:
             del self._listeners[key]
+            self._contracts.remove(key[0], key[1], listener)
 
     def deliver(self, result: Any, client: Any) -> bool:
         """Deliver what ccxt resolves a future with to its listener; return False if it is no stream's state."""
         if isinstance(result, RecordedBook):
             return self.books.apply(result, self.received_ns, client)
+        if self._contracts.deliver(result, self.received_ns or now_ns()):
+            return True
         for kind, delivery in self._deliveries:
             if isinstance(result, kind):
                 return delivery(result)

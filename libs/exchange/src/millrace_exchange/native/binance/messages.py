@@ -162,6 +162,32 @@ class TickerEvent(
         return self.time
 
 
+class BestPrices(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={"update": "u", "symbol": "s", "bid": "b", "bid_amount": "B", "ask": "a", "ask_amount": "A"},
+):
+    """The best bid and ask; an empty side has the price 0."""
+
+    update: int
+    symbol: str
+    bid: float
+    bid_amount: float
+    ask: float
+    ask_amount: float
+
+    @property
+    def route(self) -> Hashable:
+        """Return the stream that it belongs to."""
+        return BestPrices, self.symbol
+
+    @property
+    def position(self) -> int:
+        """Return its place in the stream."""
+        return self.update
+
+
 class Reply(msgspec.Struct, frozen=True):
     """Everything else that the exchange sends: answers to requests, and notices."""
 
@@ -171,5 +197,6 @@ class Reply(msgspec.Struct, frozen=True):
     code: int | None = None
     msg: str | None = None
     e: str | None = None
+    u: Any = None
     event: dict[str, Any] | None = None
     """A notice, where it is wrapped."""

@@ -1,0 +1,68 @@
+"""The states of what only contracts have: an account's positions, and liquidations. Pure."""
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from millrace_core.ids import MessageId
+from millrace_core.market import (
+    Liquidation,
+    LiquidationsDelta,
+    LiquidationsSnapshot,
+    Position,
+    PositionKey,
+    PositionsDelta,
+    PositionsSnapshot,
+)
+from millrace_core.state_data import Flawless, as_of_id, decode
+
+KEPT_LIQUIDATIONS: Final = 1_000
+
+_LIQUIDATIONS_SNAPSHOT = msgspec.json.Decoder(LiquidationsSnapshot)
+_LIQUIDATIONS_DELTA = msgspec.json.Decoder(LiquidationsDelta)
+_POSITIONS_SNAPSHOT = msgspec.json.Decoder(PositionsSnapshot)
+_POSITIONS_DELTA = msgspec.json.Decoder(PositionsDelta)
+
+
+class PositionsState(Flawless):
+    """An account's open positions."""
+
+    def __init__(self) -> None:
+        self.open: dict[PositionKey, Position] = {}
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's positions and no others."""
+        snapshot = decode(_POSITIONS_SNAPSHOT, data)
+        self.open = {position.key: position for position in snapshot.positions}
+        return as_of_id(snapshot.as_of)
+
+    def apply(self, data: msgspec.Raw) -> PositionsDelta:
+        """Update the changed positions, and remove closed ones."""
+        delta = decode(_POSITIONS_DELTA, data)
+        for position in delta.positions:
+            if position.contracts:
+                self.open[position.key] = position
+            else:
+                self.open.pop(position.key, None)
+        return delta
+
+
+class LiquidationsState(Flawless):
+    """The newest liquidations, oldest first."""
+
+    def __init__(self) -> None:
+        self.liquidations: deque[Liquidation] = deque(maxlen=KEPT_LIQUIDATIONS)
+
+    def reset(self, data: msgspec.Raw) -> MessageId:
+        """Hold the snapshot's liquidations and no others."""
+        snapshot = decode(_LIQUIDATIONS_SNAPSHOT, data)
+        self.liquidations.clear()
+        self.liquidations.extend(snapshot.liquidations)
+        return as_of_id(snapshot.as_of)
+
+    def apply(self, data: msgspec.Raw) -> LiquidationsDelta:
+        """Add the new liquidations."""
+        delta = decode(_LIQUIDATIONS_DELTA, data)
+        self.liquidations.extend(delta.liquidations)
+        return delta

@@ -1,0 +1,159 @@
+"""How Binance's user data stream is asked for, and what its events mean.
+
+Source: user-data-stream.md; web-socket-api.md, "Subscribe to User Data Stream through signature subscription".
+"""
+
+from collections.abc import Hashable, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from millrace_core.actions import BALANCE, StreamAction
+from millrace_core.market import Balance, Balances, Trade
+from millrace_core.orders import Order
+from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.ccxt.conversion import order_of, trade_of
+from millrace_exchange.native.dialect import (
+    ConnectionRules,
+    Ended,
+    Endpoint,
+    Event,
+    Farewell,
+    Notice,
+    Other,
+    Response,
+    Topic,
+)
+from millrace_exchange.native.fills import OrderFills
+from millrace_exchange.refusals import limit_reports, socket_answer
+
+# "A single connection to the API is only valid for 24 hours". One subscription serves the account.
+RULES: Final = ConnectionRules(
+    streams=1, streams_a_request=1, request_interval_s=0.0, connect_interval_s=1.0, lifetime_s=23.5 * 3600
+)
+_USER_DATA: Final = "user data"
+_REPORT, _POSITION = "executionReport", "outboundAccountPosition"
+_END: Final = "eventStreamTerminated"
+_SHUTDOWN: Final = "serverShutdown"
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class AccountEvent(NamedTuple):
+    """What happened to an account."""
+
+    route: Hashable
+    position: int
+    data: dict[str, Any]
+    """As the exchange sent it."""
+
+
+class BinanceAccount:
+    """The port `AccountDialect`."""
+
+    def __init__(self, caller: CcxtCaller, rules: ConnectionRules = RULES) -> None:
+        self.rules = rules
+        self.decode = decode
+        self._ccxt = caller.ccxt
+
+    async def is_native(self) -> bool:
+        """Tell that every account's streams are known."""
+        return True
+
+    async def endpoint(self) -> Endpoint:
+        """Return where to connect."""
+        return Endpoint(str(self._ccxt.urls["api"]["ws"]["ws-api"]["spot"]))
+
+    def request_group(self, stream: str) -> Hashable:
+        """Return the same for all: there is one stream."""
+        return None
+
+    def subscribe(self, streams: Sequence[str], number: int) -> bytes:
+        """Return the signed request to begin the stream."""
+        signed = self._ccxt.sign_params({})
+        return msgspec.json.encode({"id": number, "method": "userDataStream.subscribe.signature", "params": signed})
+
+    def unsubscribe(self, streams: Sequence[str], number: int) -> bytes:
+        """Return the request to end the stream."""
+        return msgspec.json.encode({"id": number, "method": "userDataStream.unsubscribe"})
+
+    def ping(self) -> None:
+        """Return nothing: pings of WebSocket are answered."""
+
+    def topic(self, action: StreamAction, market_id: str | None = None) -> Topic:
+        """Return the user data stream and its events for an action."""
+        return Topic(_USER_DATA, (_POSITION,) if action is BALANCE else (_REPORT, market_id))
+
+    def time(self, event: AccountEvent) -> int | None:
+        """Return the exchange's time of an event, ms."""
+        return int(event.data["E"])
+
+    def trade(self, event: AccountEvent) -> Trade | None:
+        """Return the own trade of a report; None if it reports something else."""
+        return trade_of(self._ccxt.parse_ws_trade(event.data)) if event.data["x"] == "TRADE" else None
+
+    def balances(self, event: AccountEvent) -> Balances:
+        """Return the balances that changed."""
+        return {str(self._ccxt.safe_currency_code(held["a"])): _balance(held) for held in event.data["B"]}
+
+    def orders(self) -> "BinanceOrders":
+        """Return a reader of the orders in one market."""
+        return BinanceOrders(self._ccxt)
+
+
+class BinanceOrders:
+    """The port `OrderReader`: a report has all of an order but the fees of its earlier fills."""
+
+    def __init__(self, ccxt: Any) -> None:
+        self._ccxt = ccxt
+        self._fills = OrderFills()
+
+    def order(self, event: AccountEvent) -> Order:
+        """Return the order of a report as it is now."""
+        data, order = event.data, order_of(self._ccxt.parse_ws_order(event.data))
+        if data["x"] == "TRADE":
+            currency = None if data["N"] is None else self._ccxt.safe_currency_code(data["N"])
+            self._fills.add(order.id, Decimal(data["l"]), Decimal(data["Y"]), currency, Decimal(data["n"] or 0))
+        order = msgspec.structs.replace(order, fees=self._fills.fees(order.id, order.filled))
+        if order.is_final:
+            self._fills.forget(order.id)
+        return order
+
+
+def decode(frame: bytes) -> Event | Notice:
+    """Return what a frame of the WebSocket API says.
+
+    Raises:
+        msgspec.MsgspecError: it is not of the form that the exchange documents.
+    """
+    content = _decode(frame)
+    event = content.get("event")
+    if isinstance(event, dict):
+        return _event(event)
+    return _response(content) if isinstance(content.get("id"), int) else Other()
+
+
+def _event(data: dict[str, Any]) -> Event | Notice:
+    kind = data.get("e")
+    try:
+        if kind == _REPORT:
+            return AccountEvent((_REPORT, data["s"]), int(data["I"]), data)
+        if kind == _POSITION:
+            return AccountEvent((_POSITION,), int(data["u"]), data)
+    except (LookupError, TypeError, ValueError) as error:
+        raise msgspec.ValidationError(f"{kind} without {error}") from error
+    if kind == _END:
+        return Ended("the exchange ended the account's stream")
+    return Farewell() if kind == _SHUTDOWN else Other()
+
+
+def _response(content: dict[str, Any]) -> Response:
+    error = content.get("error")
+    code = str(error.get("code")) if isinstance(error, dict) else None
+    refusal = None if error is None else f"{error.get('msg')} ({code})" if isinstance(error, dict) else str(error)
+    return Response(content["id"], refusal, code, socket_answer(content), tuple(limit_reports(content)))
+
+
+def _balance(held: dict[str, Any]) -> Balance:
+    free, used = Decimal(held["f"]), Decimal(held["l"])
+    return Balance(free=float(free), used=float(used), total=float(free + used))

@@ -1,0 +1,59 @@
+"""What KuCoin's frames say: messages of its streams, and responses. Pure."""
+
+from typing import Final
+
+import msgspec
+
+from millrace_exchange.native.dialect import Ended, Event, Notice, Other, Pong, Response, Welcome
+from millrace_exchange.native.kucoin.messages import (
+    BalanceChange,
+    BestPrices,
+    BookUpdate,
+    CandleUpdate,
+    Match,
+    OrderChange,
+    Reply,
+    Statistics,
+)
+
+_SUBJECTS: Final = frozenset(
+    {
+        *("trade.l2update", "trade.l3match", "trade.candles.update", "level1", "trade.snapshot"),
+        *("orderChange", "account.balance"),
+    }
+)
+_decode: Final = msgspec.json.Decoder(
+    BookUpdate | Match | CandleUpdate | BestPrices | Statistics | OrderChange | BalanceChange, strict=False
+).decode
+_decode_reply: Final = msgspec.json.Decoder(Reply, strict=False).decode
+
+
+def decode(frame: bytes) -> Event | Notice:
+    """Return what a frame says.
+
+    Raises:
+        msgspec.MsgspecError: it is not of the form that the exchange documents.
+    """
+    try:
+        event: Event = _decode(frame)
+    except msgspec.ValidationError:
+        reply = _decode_reply(frame)
+        if reply.subject in _SUBJECTS:
+            raise
+        return _notice_of(reply)
+    return event
+
+
+def _notice_of(reply: Reply) -> Notice:
+    if reply.type == "welcome":
+        return Welcome()
+    if reply.type == "pong":
+        return Pong()
+    number = int(reply.id) if reply.id is not None and reply.id.isdecimal() else None
+    if reply.type == "ack" and number is not None:
+        return Response(number, None)
+    if reply.type != "error":
+        return Other()
+    text = f"{reply.data} ({reply.code})"
+    # An error without the number of a request concerns the connection, as that a token has expired.
+    return Ended(text) if number is None else Response(number, text, str(reply.code))

@@ -1,0 +1,1 @@
+"""Positions and profit from a tenant's own trades, and the value of its accounts over time."""

@@ -1,0 +1,47 @@
+"""What a campaign found, as text."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from tests.storms.campaign import Figures
+
+_MOST_SHOWN = 20
+
+
+def progress(figures: Figures) -> str:
+    """Return one line about a campaign that goes on."""
+    books = figures.books
+    parts = (
+        f"{figures.frames:,} frames ({figures.frames / max(figures.seconds, 0.001):,.0f}/s)",
+        f"{sum(figures.faults.values())} faults",
+        f"{len(books.wrong)} wrong of {books.compared:,} books",
+        f"gaps flagged {_times(books.flagged_s)}",
+        f"silences {_times(figures.silences_s)}",
+        f"live {figures.live_percent:.2f} %",
+        f"{len(figures.violations)} violations",
+    )
+    return ", ".join(parts)
+
+
+def summary(figures: Figures) -> str:
+    """Return everything about a campaign that has ended."""
+    books, trades = figures.books, figures.trades
+    lines = (
+        progress(figures),
+        f"faults: {', '.join(f'{kind} {count}' for kind, count in figures.faults.items())}",
+        f"gaps: {len(books.flagged_s)} flagged, {books.healed} covered by a whole book, {len(books.unnoticed)} not",
+        f"silences of busy streams: {len(figures.silences_s)} shown, {len(figures.unseen_silences)} not",
+        f"trades: {trades.compared:,} compared, {trades.late} late, {figures.missing_trades} missing,"
+        f" {sum(figures.untold.values())} of them untold",
+        f"account right again: {_times(figures.right_again_s)} in {len(figures.right_again_s)} runs",
+        f"counters: {', '.join(f'{name} {count:g}' for name, count in sorted(figures.counters.items()))}",
+        f"violations: {len(figures.violations)}",
+        *(f"  {violation}" for violation in figures.violations[:_MOST_SHOWN]),
+    )
+    return "\n".join(lines)
+
+
+def _times(times_s: Sequence[float]) -> str:
+    if not times_s:
+        return "none"
+    return f"p50 {1000 * median(times_s):.0f} ms, max {1000 * max(times_s):.0f} ms"
