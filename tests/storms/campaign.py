@@ -23,6 +23,7 @@ from tests.support.line.line import served
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.server.ports import free_port
+from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import Retryable
 from millrace_simulator.config import DEMO_ACCOUNT, Limits, SimulatorConfig
@@ -200,7 +201,8 @@ class Campaign:
 
     async def _look_at_trades(self) -> None:
         """Compare the trades that are missing with those that the gatherer reported lost."""
-        await asyncio.sleep(6)  # until the next heartbeat
+        if any(trades.missing for trades in self._trades.values()):
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S + 1)  # until the next heartbeat says what was lost
         lost: dict[str, float] = {}
         for unit in [unit for heartbeat in await self.bus.heartbeats() for unit in heartbeat.units]:
             for name, count in unit.counters.items():
