@@ -19,7 +19,7 @@ from tests.storms.dialects import DIALECTS, Dialect, Stream
 from tests.storms.faults import MUTE_S, STORM, StormyLine, Weather
 from tests.storms.trades import TradeFigures, TradesWitness
 from tests.storms.truth import TrueBook
-from tests.support.line.line import served
+from tests.support.line import served
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.server.ports import free_port
