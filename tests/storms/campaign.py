@@ -32,6 +32,8 @@ from millrace_simulator.listings import SYMBOLS
 AGENT, TENANT = AgentId("GATHERER"), Tenant("T")
 OWN = Symbol("KCS/USDT")
 MARKETS = ("BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT")
+SHOWN_WITHIN_S = 5.0
+"""How long a silence of a busy stream may last until it is shown."""
 _CHECK_S = 0.5
 _ASK_S = 0.5
 
@@ -236,7 +238,9 @@ class Campaign:
                 while witness.is_live:
                     witness.changed.clear()
                     await witness.changed.wait()
-            self.figures.silences_s.append(loop.time() - since_s)
+            self.figures.silences_s.append(silent_s := loop.time() - since_s)
+            if silent_s > SHOWN_WITHIN_S:
+                self.figures.unseen_silences.append(f"{stream.kind} of {stream.market}: shown after {silent_s:.1f} s")
         except TimeoutError:
             self.figures.unseen_silences.append(f"{stream.kind} of {stream.market}: {MUTE_S:g} s of silence not shown")
 

@@ -11,6 +11,7 @@ from tests.support.line import Line, served
 
 from millrace_core.config.common import Credentials
 from millrace_exchange import Exchange, open_exchange
+from millrace_exchange.ccxt.exchange import open_ccxt_exchange
 from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.listings import SYMBOLS
 from millrace_simulator.server import Server, serve
@@ -63,6 +64,18 @@ async def public(line: Line) -> AsyncIterator[Exchange]:
     await exchange.prepare()
     yield exchange
     await exchange.close()
+
+
+async def test_with_keys_a_snapshot_has_no_edge(kucoin: Server) -> None:
+    """It has all levels then: one of exactly 100 was not cut off, and the others may not be hidden."""
+    keys = {"api_key": "demo-key", "secret": "demo-secret", "password": "demo-passphrase"}
+    for given, is_whole in ((keys, True), ({}, False)):
+        exchange = await open_ccxt_exchange("kucoin", Credentials(**given, urls={"base": kucoin.url}))
+        await exchange.prepare()
+        books = exchange.caller.ccxt.recorder.books
+        assert (books.add(SYMBOL, RecordingListener(), None).depth is None) == is_whole
+        assert books.add(SYMBOL, RecordingListener(), 100).depth is not None
+        await exchange.close()
 
 
 async def test_fetched_trades_have_the_ids_of_streamed_ones(public: Exchange, kucoin: Server) -> None:
