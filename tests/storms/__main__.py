@@ -8,9 +8,11 @@ from pathlib import Path
 
 import uvloop
 from tests.storms import report
-from tests.storms.campaign import Figures, Plan, campaign
 from tests.storms.dialects import DIALECTS
 from tests.storms.faults import STEADY, STORM
+from tests.storms.figures import Figures
+from tests.storms.plan import Plan
+from tests.storms.processes import campaign
 
 
 def main() -> int:

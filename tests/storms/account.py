@@ -15,7 +15,7 @@ from millrace_core.config.common import Credentials
 from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import CancelPayload, CreatePayload
-from millrace_exchange import Exchange, ExchangeError, open_exchange
+from millrace_exchange import Exchange, Rejected, Retryable, open_exchange
 
 RIGHT_AGAIN_S = 10.0
 _EVERY_S = 0.25
@@ -40,14 +40,14 @@ class Trader:
         while True:
             await asyncio.sleep(self._random.expovariate(1 / _EVERY_S))
             if not self.is_calm:
-                await self._act()
+                # An order may have filled before its cancel; the price may have moved out of what is allowed.
+                with contextlib.suppress(Rejected, Retryable):
+                    await self._act()
 
     async def _act(self) -> None:
         if len(self._open) >= _MOST_OPEN or (self._open and self._random.random() < 0.3):
-            # It may have filled meanwhile.
-            with contextlib.suppress(ExchangeError):
-                payload = CancelPayload(symbol=self._symbol, order_id=self._open.pop(0))
-                await self._account.execution.cancel_order(payload)
+            payload = CancelPayload(symbol=self._symbol, order_id=self._open.pop(0))
+            await self._account.execution.cancel_order(payload)
         else:
             await self._place(await self._price())
 

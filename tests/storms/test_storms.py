@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 from tests.storms import report
-from tests.storms.campaign import Figures, Plan, campaign
 from tests.storms.faults import Weather
+from tests.storms.figures import Figures
+from tests.storms.plan import Plan
+from tests.storms.processes import campaign
 
 FRAMES = 1_000
 DENSE = Weather(frame_fault_s=0.3, socket_fault_s=60.0)
