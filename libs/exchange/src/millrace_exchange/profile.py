@@ -298,6 +298,10 @@ class ExchangeProfile:
     request_socket: str | None = None
     """Part of the URL of the socket that carries orders: its messages are limited as requests are, not as subscriptions
     are, and each is answered under its number. None where orders go over REST alone."""
+    connection_lifetime_ms: int | None = None
+    """Age at which a connection is replaced, before the exchange ends it; None if it is not known to do so."""
+    farewell_event: str | None = None
+    """Event (`e`) by which the exchange announces that it ends a connection soon."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ openapi-spot-market.json), documentation page "Orderbook - Increment"; what ccxt
 from dataclasses import replace
 from typing import Final
 
-from millrace_core.clock import DAY_MS
+from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     CONNECT,
@@ -118,6 +118,8 @@ PROFILE: Final = ExchangeProfile(
         reset_ms_header="gw-ratelimit-reset",
         ban_ms=30_000,
     ),
+    # A bullet is said to be valid for 24 hours, and the connection with it; no page of the specification says so.
+    connection_lifetime_ms=DAY_MS - 30 * MINUTE_MS,
     # Error 400002: "time differs from server time by more than 5 seconds".
     recv_window_ms=5_000,
     error_rules=(
@@ -131,6 +133,7 @@ PROFILE: Final = ExchangeProfile(
     unverified=frozenset(
         {
             "backend_ms",
+            "connection_lifetime_ms",
             "history.closed_orders.reach_ms",
             "history.own_trades.reach_ms",
             "ids.order",

@@ -25,6 +25,8 @@ class PositionsStream(Stream):
 
     action: ClassVar[StreamAction] = POSITIONS
     resumes = True
+    # All that is held at first is a delta too: the history of positions needs no snapshot.
+    begins_empty = True
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._book = PositionBook()

@@ -94,8 +94,7 @@ class TradesStream(Stream):
         self._sequence.restart(cast(TradesState, published.state).trades, earlier)
         self._filling = True
         self._resumed += 1
-        if self.known.is_set():
-            self._wanted.set()
+        self._wanted.set()
 
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a gap."""
@@ -126,8 +125,12 @@ class TradesStream(Stream):
 
     async def _fill_holes(self) -> NoReturn:
         waits_s = question_pauses_s(self.poll_s)
-        wait_s = next(waits_s)
         await self.known.wait()
+        if self._wanted.is_set():
+            self._wanted.clear()
+            # What was just resumed, or has come already, is behind the exchange: readers wait for the difference.
+            await self._fill_in_the_end()
+        wait_s = next(waits_s)
         while True:
             await self._questions.wait(wait_s)
             self._questions.asking()
