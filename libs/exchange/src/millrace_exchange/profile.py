@@ -114,6 +114,8 @@ class BookRules:
     """Depths at which every frame is the whole book, where it is not at others."""
     snapshot_levels: int | None = None
     """Levels a side that a snapshot covers; None for the whole book."""
+    whole_with_keys: bool = False
+    """Whether a snapshot covers the whole book if the account has keys and no depth is asked for."""
     stream_levels: int | None = None
     """Levels a side that the stream keeps up to date when no depth is asked for; None for the whole book. A snapshot of
     fewer levels has an edge beyond which nothing is known."""

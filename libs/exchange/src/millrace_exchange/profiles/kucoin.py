@@ -61,6 +61,7 @@ PROFILE: Final = ExchangeProfile(
         checked_by="millrace",
         frame_numbers="sequence_range",
         snapshot_levels=100,
+        whole_with_keys=True,
         unsubscribes=True,
         fetches_snapshot=True,
         # It would wait for five frames before it asks for the snapshot, and close the connection, which other streams
