@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from millrace_core.actions import BIDS_ASKS, CANDLES, TICKER, TRADES, StreamAction
+from millrace_exchange.ccxt.recording.recorded_exchange import connection
 from millrace_exchange.ccxt.recording.watch_calls import WatchCall, captured
 from millrace_exchange.request_gate import RequestGate
 
@@ -30,8 +31,8 @@ _MANY: Final = {
 }
 """ccxt's capability and method that subscribe many symbols to an action."""
 
-_Key = tuple[str, str]
-"""Action and kind of market: a request concerns one."""
+_Key = tuple[str, str, str]
+"""Action, kind of market, and the mark of the connection: a request concerns one of each."""
 _Wanted = tuple[Any, ...]
 """A symbol and, of candles, the timeframe."""
 
@@ -84,7 +85,8 @@ class SubscriptionBatches:
         if action not in _MANY or not self._ccxt.has.get(_MANY[action][0]) or (action.name, wanted) in self._refused:
             return None
         market = self._ccxt.markets[wanted[0]]
-        key = (action.name, f"{market.get('type')} {market.get('linear')} {market.get('settle')}")
+        kind = f"{market.get('type')} {market.get('linear')} {market.get('settle')}"
+        key = (action.name, kind, connection.get())
         return None if key in self._apart else key
 
     async def _subscribe(self, action: StreamAction, key: _Key, batch: _Batch) -> None:

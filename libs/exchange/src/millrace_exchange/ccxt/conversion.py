@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from millrace_core.market import Balance, Balances, Fee, Liquidation, Position, Trade
+from millrace_core.market import Balance, Balances, ExchangePosition, Fee, Liquidation, Trade
 from millrace_core.messages import decimal_of
 from millrace_core.orders import Order, OrderFee
 
@@ -108,9 +108,9 @@ _NO_CURRENCIES = frozenset({"info", "free", "used", "total", "debt", "timestamp"
 _PARTS = ("free", "used", "total")
 
 
-def position_of(position: CcxtDict) -> Position:
+def position_of(position: CcxtDict) -> ExchangePosition:
     """Return a position; one of whose size nothing is said counts as closed."""
-    return Position(
+    return ExchangePosition(
         symbol=position["symbol"],
         side=position.get("side") if position.get("side") in _SIDES else None,
         margin_mode=position.get("marginMode"),
