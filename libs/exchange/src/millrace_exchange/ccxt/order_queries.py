@@ -8,7 +8,7 @@ from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.classification import classify_answer
-from millrace_exchange.ccxt.conversion import balances_of, order_of, position_of, trade_of
+from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.errors import OrderNotFound
@@ -92,7 +92,7 @@ class CcxtOrderQueries:
     async def fetch_positions(self) -> list[ExchangePosition]:
         """Return the open positions."""
         answer = await self._caller.call("fetchPositions", self._caller.ccxt.fetch_positions)
-        return [position for position in map(position_of, answer) if position.contracts]
+        return [position for position in positions_of(answer) if position.contracts]
 
     def _identified(self, action: str, answer: dict[str, Any]) -> Order:
         # An answer cut short becomes an order without an id, which proves nothing.
