@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace_core.clock import now_ms
-from millrace_core.market import Balances, Position, Trade
+from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.classification import classify_answer
-from millrace_exchange.ccxt.conversion import balances_of, order_of, position_of, trade_of
+from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.errors import OrderNotFound
@@ -89,10 +89,10 @@ class CcxtOrderQueries:
         balances = balances_of(await self._caller.call("fetchBalance", self._caller.ccxt.fetch_balance))
         return {code: balance for code, balance in balances.items() if balance.total}
 
-    async def fetch_positions(self) -> list[Position]:
+    async def fetch_positions(self) -> list[ExchangePosition]:
         """Return the open positions."""
         answer = await self._caller.call("fetchPositions", self._caller.ccxt.fetch_positions)
-        return [position for position in map(position_of, answer) if position.contracts]
+        return [position for position in positions_of(answer) if position.contracts]
 
     def _identified(self, action: str, answer: dict[str, Any]) -> Order:
         # An answer cut short becomes an order without an id, which proves nothing.
