@@ -271,7 +271,7 @@ class ExchangeProfile:
     aliases: frozenset[ExchangeId] = frozenset()
     """Other ccxt ids of the same platform, for which all of this holds."""
     native_feed: NativeFeed | None = None
-    """The feed that brings its market data without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
+    """The feed that brings its streams without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
     client_order_ids: ClientOrderIds = ClientOrderIds()
     ids: IdScopes = IdScopes()
     book: BookRules = BookRules()
