@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from libs.exchange.tests.contracts.venue import RecordingListener, Venue, streaming
 
-from millrace_core.actions import TICKER
+from millrace_core.actions import BIDS_ASKS, TICKER
 from millrace_core.market import Trade
 from millrace_exchange import EventTimes, Exchange, Retryable
 
@@ -98,18 +98,22 @@ class MarketFeedContract:
         assert not exchange.profile.history.public_trades_after_id or len(after) == 2
 
     async def test_tickers_and_candles_arrive(self, exchange: Exchange, venue: Venue) -> None:
-        """A ticker is of its symbol and without the raw payload, a candle opens on its timeframe."""
-        ticker, candles = RecordingListener(), RecordingListener()
+        """Ticker and best prices are of their symbol and without the raw payload, a candle opens on its timeframe."""
+        ticker, best, candles = RecordingListener(), RecordingListener(), RecordingListener()
         async with (
+            streaming(exchange.market.fields(BIDS_ASKS, venue.symbol, best)),
             streaming(exchange.market.fields(TICKER, venue.symbol, ticker)),
             streaming(exchange.market.candles(venue.symbol, "1m", candles)),
         ):
             async with asyncio.timeout(10):
-                while not (ticker.ticker and candles.candles):
+                while not (ticker.ticker and best.ticker and candles.candles):
                     venue.step(1_000)
                     await asyncio.sleep(0.02)
         assert ticker.ticker["symbol"] == venue.symbol
-        assert "info" not in ticker.ticker
+        assert "info" not in ticker.ticker | best.ticker
+        assert best.ticker["symbol"] == venue.symbol
+        assert 0 < best.ticker["bid"] < best.ticker["ask"]
+        assert best.ticker["bidVolume"] > 0 < best.ticker["askVolume"]
         assert candles.candles[-1][0] % 60_000 == 0
 
     async def test_a_message_that_cannot_be_taken_breaks_the_stream(self, exchange: Exchange, venue: Venue) -> None:

@@ -133,8 +133,10 @@ class Connection(WSListener):
         if is_silent and at_ns - self._received_ns > _SILENCE_NS:
             self._suspected_ns = at_ns
             self._expire()
-        if not listeners:
-            asyncio.get_running_loop().call_later(0 if is_silent else _LINGER_S, self._drop_unused, stream)
+        if not listeners and is_silent:
+            self._drop_unused(stream)
+        elif not listeners:
+            asyncio.get_running_loop().call_later(_LINGER_S, self._drop_unused, stream)
 
     async def close(self) -> None:
         """End it in order, within half a second."""
@@ -254,7 +256,7 @@ class Connection(WSListener):
     def _drop_unused(self, stream: str) -> None:
         if self._listeners.get(stream) == []:
             del self._listeners[stream]
-            self._requests.wanted.pop(stream, None)
+            self._requests.end(stream)
             self._change()
 
     def _change(self) -> None:
