@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from libs.exchange.tests.conftest import credentials_at
-from libs.exchange.tests.native.wire import WIRES, Wire
+from libs.exchange.tests.native.wording import WORDINGS, Wording
 from msgspec.structs import replace
 from tests.support.line import Line, line_to
 
@@ -35,9 +35,9 @@ def dialect(request: Any) -> DialectName:
 
 
 @pytest.fixture
-def wire(dialect: DialectName) -> Wire:
+def wording(dialect: DialectName) -> Wording:
     """How it writes its frames."""
-    return WIRES[dialect]
+    return WORDINGS[dialect]
 
 
 @pytest.fixture

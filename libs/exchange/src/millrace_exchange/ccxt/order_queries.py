@@ -11,7 +11,7 @@ from millrace_exchange.ccxt.classification import classify_answer
 from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.ccxt.market_listing import MarketListing
-from millrace_exchange.errors import OrderNotFound
+from millrace_exchange.errors import OrderNotFound, Rejected
 
 
 class CcxtOrderQueries:
@@ -41,8 +41,19 @@ class CcxtOrderQueries:
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Return the open orders of a symbol, or all."""
-        answer = await self._caller.call("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+        try:
+            answer = await self._caller.call("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+        except Rejected:
+            method = self._caller.profile.open_symbols_method
+            if symbol is not None or method is None:
+                raise
+            return [order for each in await self._open_symbols(method) for order in await self.fetch_open_orders(each)]
         return [self._identified("fetchOpenOrders", order) for order in answer]
+
+    async def _open_symbols(self, method: str) -> list[str]:
+        ccxt = self._caller.ccxt
+        answer = await self._caller.call("fetchOpenOrders", getattr(ccxt, method))
+        return [ccxt.safe_symbol(market_id) for market_id in answer["data"]["symbols"]]
 
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
         """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed."""
