@@ -69,7 +69,8 @@ async def test_an_invalid_config_changes_nothing_and_reports_all_its_errors(tmp_
         good = platform.configs["gatherer"]
         broken = json.loads(json.dumps(good))
         broken["agent"]["status"] = "paused"
-        broken["workplans"][0]["dataPoints"].append("watchPaint")
+        points = broken["workplans"][0]["dataPoints"]
+        points.append("watchPaint")
         broken["workplans"][0]["assetPairs"] = []
         broken["colour"] = "blue"
         await platform.configure("gatherer", broken)
@@ -79,7 +80,7 @@ async def test_an_invalid_config_changes_nothing_and_reports_all_its_errors(tmp_
             return {error["path"] for error in heartbeat.get("configErrors", [])}
 
         found = await until(errors, "the errors are in the heartbeat", platform=platform)
-        assert {"$.agent.status", "$.workplans[0].dataPoints[2].action", "$.colour"} <= found
+        assert {"$.agent.status", f"$.workplans[0].dataPoints[{len(points) - 1}].action", "$.colour"} <= found
         assert await running_streams(platform) == before
         started = time.monotonic()
         await platform.configure("gatherer", good)

@@ -21,7 +21,9 @@ COLUMNS = {
     "book_deltas": "epoch, seq, event_ms, nonce, data",
     "trades": "epoch, seq, n, trade_id, side, price, amount",
     "tickers": "epoch, seq, event_ms, data",
-    "own_trades": "epoch, seq, n, trade_id, order_id, side, price, amount, taker_or_maker, fee_cost, fee_currency",
+    "own_trades": (
+        "epoch, seq, n, trade_id, order_id, side, price, amount, taker_or_maker, fee_cost, fee_currency, cost"
+    ),
     "order_events": "epoch, seq, n, order_id, status, filled, data",
     "balances": "epoch, seq, n, currency, free, used, total",
     "events": "epoch, seq, event_ms, data",
@@ -34,7 +36,7 @@ COLUMNS = {
 """Every table of messages, and what of it is compared."""
 DOCUMENTS = frozenset({"data", "trace"})
 """Columns that hold JSON: compared by value, so that the order of keys does not count."""
-NUMBERS = frozenset({"price", "amount", "fee_cost", "filled", "free", "used", "total"})
+NUMBERS = frozenset({"price", "amount", "cost", "fee_cost", "filled", "free", "used", "total"})
 """Text in one database and numeric in the other."""
 
 
@@ -122,8 +124,8 @@ def _own_trades(said: Said) -> Iterator[Row]:
     for n, trade in enumerate(said.data["trades"]):
         fee = trade.get("fee") or {}
         reported = (trade["id"], trade.get("order"), trade["side"], _number(trade["price"]), _number(trade["amount"]))
-        cost = (trade.get("takerOrMaker"), _number(fee.get("cost")), fee.get("currency"))
-        yield "own_trades", (*said.id, n, *reported, *cost)
+        paid = (trade.get("takerOrMaker"), _number(fee.get("cost")), fee.get("currency"), _number(trade.get("cost")))
+        yield "own_trades", (*said.id, n, *reported, *paid)
 
 
 def _ticker(said: Said) -> Iterator[Row]:

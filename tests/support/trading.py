@@ -17,10 +17,8 @@ def two_pairs(kind: str, config: dict[str, Any]) -> None:
     """Change an example configuration so that two symbols are traded, and every kind of stream is there."""
     match kind:
         case "gatherer":
-            candles = {"action": "watchOHLCV", "timeframe": "1m"}
-            points = (["watchTicker", candles], ["watchTicker", "watchMyTrades"])
-            for plan, pairs, further in zip(config["workplans"], (MARKETS, OWN), points, strict=True):
-                plan |= {"assetPairs": pairs, "retention": KEPT, "dataPoints": [*plan["dataPoints"], *further]}
+            for plan, pairs in zip(config["workplans"], (MARKETS, OWN), strict=True):
+                plan |= {"assetPairs": pairs, "retention": KEPT, "dataPoints": [*plan["dataPoints"], "watchTicker"]}
         case "magicbox":
             plan = config["workplans"][0]
             (plugin,), settings = plan["plugins"], {"exchangeId": "binance", "maximumThresholdMs": 2000}

@@ -166,6 +166,15 @@ def test_a_revision_names_one_text() -> None:
     assert revision(b"a") == revision(b"a") != revision(b"b")
 
 
+def test_a_tenant_has_one_currency_for_its_equity() -> None:
+    """Workplans of one tenant that name different ones are refused."""
+    plan = {"tenant": "T", "assets": ["stream.T.*"]}
+    other = {"tenant": "U", "assets": ["stream.U.*"], "equityCurrency": "EUR"}
+    plans = [plan, other, plan | {"equityCurrency": "EUR"}]
+    found = problems(DbsyncConfig, {"agent": {"id": "DBSYNC"}, "workplans": plans})
+    assert set(found) == {"$.workplans[2].equityCurrency"}
+
+
 def test_a_dbsync_stores_a_tenants_own_streams_only() -> None:
     """A pattern that could match another tenant's streams is refused, with its place."""
     plans = [{"tenant": "StrankaXY", "assets": ["stream.StrankaXY.*", "stream.*", "stream.Other.binance.*"]}]

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from millrace_cli.main import app
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade
-from millrace_store import Place, Store
+from millrace_core.names import Tenant
+from millrace_store import Place, Scope, Store
+from millrace_store.queries.portfolio_records import PositionRecord
 
 
 @pytest.fixture
@@ -53,6 +55,26 @@ def test_what_cannot_be_exported_is_answered_by_what_can(url: str) -> None:
     found = _millrace("export", "trades", "--tenant", "A", "--source", "James", "--database-url", url)
     assert found.exit_code == 1
     assert "leave --source out" in found.output
+
+
+async def _fills(url: str, *, store_one: bool = False) -> list[PositionRecord]:
+    async with Store.open(url) as store:
+        if store_one:
+            async with store.batch() as batch:
+                place = Place("stream.A.kucoin.watchMyTrades.KCS/USDT", MessageId(1, 1), 1_769_860_800_000)
+                batch.own_trades(place, [Trade("1", 1_769_860_800_000, "KCS/USDT", "buy", 10.5, 2.0)])
+        return (await store.portfolio.positions(Scope(Tenant("A")))).rows
+
+
+def test_positions_are_rebuilt_at_will(url: str) -> None:
+    """Counting all trades again leaves the same positions; without a database there is nothing to count."""
+    rebuild = ("rebuild-positions", "--tenant", "A", "--database-url", url)
+    missing = _millrace(*rebuild)
+    assert (missing.exit_code, "there is no database" in missing.output) == (1, True)
+    before = asyncio.run(_fills(url, store_one=True))
+    found = _millrace(*rebuild)
+    assert (found.exit_code, found.output) == (0, "1 trades counted\n")
+    assert asyncio.run(_fills(url)) == before != []
 
 
 def test_a_token_is_made_shown_once_and_revoked(url: str) -> None:

@@ -70,6 +70,14 @@ def test_a_change_of_one_tenant_leaves_the_others_units_as_they_are() -> None:
     assert "agents" not in after
 
 
+def test_each_tenants_balances_are_valued_in_its_currency() -> None:
+    """USDT unless the configuration names another."""
+    ann, bob = {"tenant": "Ann", "assets": ["stream.Ann.*"]}, {"tenant": "Bob", "assets": ["stream.Bob.*"]}
+    maintenance = plans(configured(ann, bob | {"equityCurrency": "EUR"}))["maintenance"]
+    assert isinstance(maintenance, MaintenancePlan)
+    assert maintenance.currencies == (("Ann", "USDT"), ("Bob", "EUR"))
+
+
 def test_the_retention_is_what_the_configuration_says() -> None:
     """Without a limit, everything is kept."""
     units = plans(configured(retention={"bookDays": 7}))

@@ -15,6 +15,7 @@ from millrace_store.errors import (
     BookUnknown,
     Conflict,
     DatabaseUnavailable,
+    RangeTooLarge,
     StoreError,
     UnsupportedDatabase,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "DatabaseUnavailable",
     "Page",
     "Place",
+    "RangeTooLarge",
     "Retention",
     "Scope",
     "Store",

@@ -8,6 +8,7 @@ MillraceError
     ├── AlreadyThere                  a row of that key exists; raised inside the store only
     ├── Conflict                      the name of a token is taken
     ├── BadCursor                     the cursor is not from a page of this query
+    ├── RangeTooLarge                 the answer would have too many rows
     ├── AmbiguousOrder  candidates    several orders have that id
     └── BookUnknown          reason   no snapshot reaches that moment, or messages before it were lost
 """
@@ -49,6 +50,13 @@ class BadCursor(StoreError):
 
     def __init__(self) -> None:
         super().__init__("invalid cursor: use the next_cursor of a page of the same query, or start without one")
+
+
+class RangeTooLarge(StoreError):
+    """The answer of a query that has no pages would have more rows than allowed."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most:,} rows: choose a shorter time, a longer interval, or fewer markets")
 
 
 class AmbiguousOrder(StoreError):

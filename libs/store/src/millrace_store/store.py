@@ -1,6 +1,6 @@
 """The store: one object for all writes to the database and all queries."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from millrace_store.portfolio.revaluation import rebuild_positions
 from millrace_store.queries.account import AccountQueries
 from millrace_store.queries.market import MarketQueries
 from millrace_store.queries.operations import OperationsQueries
+from millrace_store.queries.portfolio import PortfolioQueries
 from millrace_store.writing.batch import Batch
 from millrace_store.writing.commit import commit
 from millrace_store.writing.maintenance import Retention, maintain
@@ -33,6 +34,7 @@ class Store:
         self._database = database
         self.market = MarketQueries(database)
         self.account = AccountQueries(database)
+        self.portfolio = PortfolioQueries(database)
         self.operations = OperationsQueries(database)
         self.access = Access(database)
         self.exports = Exports(database)
@@ -92,16 +94,21 @@ class Store:
         """
         await commit(self._database, batch)
 
-    async def maintain(self, retention: Retention = Retention()) -> None:  # noqa: B008 - a frozen default
+    async def maintain(
+        self,
+        retention: Retention = Retention(),  # noqa: B008 - a frozen default
+        currencies: Mapping[Tenant, str] | None = None,
+    ) -> None:
         """Keep queries quick and the disk bounded. Call it every minute, from one process or several.
 
-        Builds candles of finished minutes and book checkpoints where snapshots are sparse, makes the partitions of the
-        coming days, and drops what is older than the retention.
+        Builds candles of finished minutes and book checkpoints where snapshots are sparse, values fees, samples the
+        equity of the tenants in `currencies`, makes the partitions of the coming days, and drops what is older than the
+        retention.
 
         Raises:
             DatabaseUnavailable: what was done before stays done.
         """
-        await maintain(self._database, retention)
+        await maintain(self._database, retention, currencies or {})
 
     async def rebuild_positions(self, tenant: Tenant) -> int:
         """Count all of a tenant's own trades anew; return how many. The result is what they were counted to before.

@@ -1,7 +1,9 @@
 """Own trades are counted exactly once, in the order of their times, whatever the order in which messages are stored."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -95,6 +97,37 @@ async def test_a_batch_committed_again_counts_once(store: Store, journal: Any, n
     for _ in range(2):
         await store.commit(batch)
     assert await newest(store) == {"": (2, 0)}
+
+
+async def test_a_commit_that_is_cancelled_anywhere_counts_once(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """Trades and positions are stored together or not at all."""
+    stream, numbers = journal(name("watchMyTrades")), iter(range(1_000))
+    for delay in (0, 0, 0.001, 0.002, 0.004, 0.008, 0.016):
+        batch = Batch()
+        for number in islice(numbers, 40):
+            batch.own_trades(stream.next(), [own_trade(number, START_MS + number, "buy", 1.0, 10.0)])
+        committing = asyncio.create_task(store.commit(batch))
+        await asyncio.sleep(delay)
+        committing.cancel()
+        await asyncio.gather(committing, return_exceptions=True)
+        await store.commit(batch)
+    assert await newest(store) == {"": (280, 0)}
+
+
+async def test_a_trade_and_its_answer_stored_at_once_find_each_other(
+    store: Store, url: str, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """Whichever of two writers is first, no trade stays unattributed."""
+    fills, answers = journal(name("watchMyTrades")), journal(name("createOrder"))
+    async with Store.open(url, migrate=False) as other:
+        for number in range(30):
+            trades, orders = Batch(), Batch()
+            trades.own_trades(fills.next(), [own_trade(number, START_MS + number, "buy", 1.0, 10.0, str(number))])
+            orders.response(answers.next(), answer("A", str(number)), Trace())
+            await asyncio.gather(store.commit(trades), other.commit(orders))
+    assert await newest(store) == {"A": (30, 0)}
 
 
 async def test_trades_of_one_time_count_by_the_exchanges_numbers(

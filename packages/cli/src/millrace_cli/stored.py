@@ -1,4 +1,4 @@
-"""Commands that use the database: `millrace export` and `millrace tokens …`."""
+"""Commands that use the database: `millrace export`, `millrace rebuild-positions` and `millrace tokens …`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,6 +39,7 @@ def add_commands(app: typer.Typer, run: RunAsync) -> None:
     tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tokens.")
     app.add_typer(tokens, name="tokens")
     _add_export(app, run)
+    _add_rebuild(app, run)
     _add_tokens(tokens, run)
 
 
@@ -80,6 +81,25 @@ def _add_export(app: typer.Typer, run: RunAsync) -> None:
         async def work(stop: asyncio.Event) -> None:
             rows = await exporting.run(url_of(database_url, data_dir), options, console, stop)
             console.print(f"{rows:,} rows in {options.file}")
+
+        run(work)
+
+
+def _add_rebuild(app: typer.Typer, run: RunAsync) -> None:
+    @app.command("rebuild-positions")
+    def rebuild_command(
+        tenant: Annotated[str, typer.Option(help="Tenant whose own trades to count again.")],
+        database_url: DatabaseUrl = None,
+        data_dir: DatabaseDir = DEFAULT_DIR,
+    ) -> None:
+        """Count all own trades of a tenant again into positions and profit; services may run meanwhile."""
+        from millrace_cli.database import existing
+        from millrace_store import Store
+
+        async def work(_stop: asyncio.Event) -> None:
+            async with Store.open(existing(url_of(database_url, data_dir))) as store:
+                trades = await store.rebuild_positions(names.tenant(tenant))
+            typer.echo(f"{trades:,} trades counted")
 
         run(work)
 

@@ -1,4 +1,4 @@
-"""The unit that maintains the database: finished candles, book checkpoints, partitions, retention."""
+"""The unit that maintains the database: finished candles, book checkpoints, fees' values, equity, retention."""
 
 import asyncio
 from typing import Final, NoReturn
@@ -19,7 +19,7 @@ async def maintain(plan: MaintenancePlan, database: SharedDatabase, health: Unit
     """
     retention = Retention(plan.book_days, plan.trades_days, plan.other_days)
     while True:
-        await database.ask(lambda store: store.maintain(retention), health)
+        await database.ask(lambda store: store.maintain(retention, dict(plan.currencies)), health)
         health.state("live")
         health.count("rounds")
         await asyncio.sleep(EVERY_S)

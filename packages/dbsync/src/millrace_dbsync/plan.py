@@ -76,11 +76,13 @@ class AgentsPlan:
 
 @dataclass(frozen=True)
 class MaintenancePlan:
-    """Maintain the database. The fields are the retention in days, or None to keep everything."""
+    """Maintain the database. The days are the retention, None to keep everything."""
 
     book_days: int | None
     trades_days: int | None
     other_days: int | None
+    currencies: tuple[tuple[Tenant, str], ...] = ()
+    """In which currency the balances of each tenant are valued."""
 
 
 UnitPlan = TenantPlan | AgentsPlan | MaintenancePlan
@@ -101,7 +103,8 @@ def plans(config: DbsyncConfig) -> Mapping[str, UnitPlan]:
     if config.agents:
         units[AGENTS] = AgentsPlan()
     kept = config.retention
-    units[MAINTENANCE] = MaintenancePlan(kept.book_days, kept.trades_days, kept.other_days)
+    currencies = sorted({(workplan.tenant, workplan.equity_currency) for workplan in config.workplans})
+    units[MAINTENANCE] = MaintenancePlan(kept.book_days, kept.trades_days, kept.other_days, tuple(currencies))
     return units
 
 

@@ -16,6 +16,8 @@ class DbsyncWorkplan(ConfigModel):
     """Names of the tenant's streams; `*` stands for any run of characters. Snapshots go with their stream."""
     requests: bool = True
     """Store the requests on `{tenant}.traderActions` too; of several dbsyncs of a tenant, one is enough."""
+    equity_currency: str = Field(default="USDT", pattern=r"^[^\s/:]{1,32}$")
+    """The currency in which the tenant's balances are valued."""
 
 
 class DbsyncRetention(ConfigModel):
@@ -45,12 +47,18 @@ class DbsyncConfig(WorkersConfig):
     """An alarm is raised once more than this share of what a journal keeps waits to be stored."""
 
     @model_validator(mode="after")
-    def _stays_within_tenants(self) -> "DbsyncConfig":
+    def _agrees_on_tenants(self) -> "DbsyncConfig":
         problems = [
             f"workplans[{index}].assets[{number}]: must begin with stream.{plan.tenant}. as all its streams do"
             for index, plan in enumerate(self.workplans)
             for number, asset in enumerate(plan.assets)
             if not asset.startswith(f"stream.{plan.tenant}.")
+        ]
+        problems += [
+            f"workplans[{index}].equityCurrency: another workplan of {plan.tenant} has {first.equity_currency}"
+            for index, plan in enumerate(self.workplans)
+            for first in self.workplans[:index]
+            if first.tenant == plan.tenant and first.equity_currency != plan.equity_currency
         ]
         if problems:
             raise ValueError("\n".join(problems))

@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 from aiohttp import ClientError
 from ccxt.base.errors import BaseError
 
+from millrace_exchange.ccxt.batching import SubscriptionBatches
 from millrace_exchange.ccxt.classification import classify, is_limit
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.ccxt.settings import TIMEOUT_MS
@@ -48,6 +49,7 @@ class CcxtCaller:
         self.ccxt = ccxt
         self.profile = profile
         self.gate = gate
+        self.batches = SubscriptionBatches(ccxt, gate)
         self.has_keys = has_keys
         self.poll_interval_s = poll_interval_s
         """How often to ask for a stream that the exchange does not send."""

@@ -20,6 +20,7 @@ from millrace_exchange.ccxt.recording.recorded_exchange import recorded
 from millrace_exchange.ccxt.sessions import StreamSessions, close_instance
 from millrace_exchange.ccxt.settings import constructor_settings, gate_of, overridden_urls
 from millrace_exchange.errors import ExchangeError, Fatal
+from millrace_exchange.ports import Source
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 from millrace_exchange.request_gate import Gauge, RequestGate
@@ -38,6 +39,7 @@ class CcxtExchange:
         self.account = CcxtAccountFeed(caller, self.listing, self.sessions)
         self.execution = CcxtExecutionClient(caller, self.listing)
         self.rules = CcxtMarketRules(caller.ccxt)
+        self.reloaded = self.listing.reloaded
         self.caller = caller
 
     async def prepare(self) -> None:
@@ -76,6 +78,10 @@ class CcxtExchange:
     def poll_interval_s(self, action: StreamAction) -> float | None:
         """Return how often a stream is asked for that the exchange does not send; None if it does."""
         return self.caller.poll_interval_s if is_polled(self.caller.ccxt, action) else None
+
+    async def source(self, action: StreamAction, symbol: str | None) -> Source:
+        """Return by what a stream comes."""
+        return "fetch" if is_polled(self.caller.ccxt, action) else "watch"
 
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
         """Report what is left of the exchange's limits, while the context lasts."""

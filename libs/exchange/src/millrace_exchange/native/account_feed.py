@@ -96,6 +96,13 @@ class NativeAccountFeed(CcxtAccountFeed):
 
         await self._follow(BALANCE, None, take)
 
+    async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
+        """Tell whether a stream comes over a connection of our own."""
+        if action is BALANCE:
+            return await self._dialect.is_native()
+        has_stream = action in (ORDERS, MY_TRADES)
+        return has_stream and symbol is not None and await self._market_id(symbol) is not None
+
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.close()

@@ -117,6 +117,11 @@ class NativeMarketFeed(CcxtMarketFeed):
         topic = self._dialect.topic(CANDLES, market_id, self._interval(timeframe))
         await self._pool.follow(topic, CANDLES, take)
 
+    async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
+        """Tell whether a stream comes over a connection of our own."""
+        has_stream = action in (ORDER_BOOK, TRADES, CANDLES, TICKER, BIDS_ASKS)
+        return has_stream and symbol is not None and await self._market_id(symbol) is not None
+
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.close()

@@ -26,6 +26,7 @@ AMOUNTS: Final = ("quantity", "opened_quantity", "opened_cost", "realised", "fee
 """Columns that hold the amounts of a `Position`, by its names of them."""
 SUMS: Final = ("fees_by_currency", "unvalued_fees")
 """Columns that hold its amounts by currency."""
+_ORDERS_A_STATEMENT: Final = 500
 _BIG: Final = sa.BigInteger()
 _AMOUNT_BY_CURRENCY: Final = msgspec.json.Decoder(dict[str, Decimal])
 
@@ -76,6 +77,7 @@ class _Tally:
 
     def __init__(self, market: Market, since_ms: int) -> None:
         self._market, self._since_ms = market, since_ms
+        self._instrument = market.instrument
         self._bases: dict[str, int] = {}
         """By source, up to when its trades were counted before."""
         self._positions: dict[str, Position] = {}
@@ -89,7 +91,7 @@ class _Tally:
             self._bases[source], self._positions[source] = await _base(reader, self._market, source, self._since_ms)
         if fill.at_ms <= self._bases[source]:
             return
-        self._positions[source] = after(self._positions[source], [fill], self._market.instrument)
+        self._positions[source] = after(self._positions[source], [fill], self._instrument)
         self._rows[source, _hour(fill.at_ms)] = fill.at_ms, self._positions[source]
         self.trades += 1
         if unpriced is not None:
@@ -167,18 +169,21 @@ async def _first_new(reader: Reader, rows: list[tuple[int, int, int, int]]) -> t
 
 
 async def _first_of_orders(reader: Reader, orders: Collection[OrderRowKey]) -> list[tuple[int, int]]:
-    """Return the streams that have trades of these orders, with the time of the first."""
-    wanted: dict[int, set[str]] = {}
+    """Return the streams that have trades of these orders, with the times of those."""
+    wanted: set[tuple[int, str]] = set()
     for tenant, exchange, order_id, symbol in orders:
         if symbol:
             name = StreamName(Tenant(tenant), ExchangeId(exchange), Action("watchMyTrades"), Symbol(symbol))
-            wanted.setdefault(stream_id(str(name)), set()).add(order_id)
-    table, found = tables.own_trades.c, []
-    for stream, order_ids in wanted.items():
-        first = sa.select(sa.func.min(table.at_ms)).where(
-            table.stream_id == sa.literal(stream, _BIG), table.order_id.in_(order_ids)
+            wanted.add((stream_id(str(name)), order_id))
+    order_ids, table, found = sorted({order_id for _, order_id in wanted}), tables.own_trades.c, []
+    for at in range(0, len(order_ids), _ORDERS_A_STATEMENT):
+        # By the order alone: given the stream too, a planner may read all of it for the few trades that it wants.
+        of_orders = sa.select(table.stream_id, table.order_id, table.at_ms).where(
+            table.order_id.in_(order_ids[at : at + _ORDERS_A_STATEMENT])
         )
-        found += [(stream, at_ms) for (at_ms,) in await reader.fetch(first) if at_ms is not None]
+        found += [
+            (stream, at_ms) for stream, order, at_ms in await reader.fetch(of_orders) if (stream, order) in wanted
+        ]
     return found
 
 

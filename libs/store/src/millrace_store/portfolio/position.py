@@ -96,6 +96,11 @@ def digits(number: Decimal) -> str:
     return format(EXACT.normalize(number), "f") if number else "0"
 
 
+def plain(number: Decimal) -> Decimal:
+    """Return a number that prints as its `digits`."""
+    return Decimal(digits(number))
+
+
 def _after(position: Position, fill: Fill, instrument: Instrument) -> Position:
     side = 1 if fill.is_buy else -1
     received = side * fill.amount - _base_fee(fill.fee, instrument)

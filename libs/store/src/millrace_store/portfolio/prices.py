@@ -114,7 +114,7 @@ class Prices:
             return None
         book = rebuilt.state.book
         best = [Decimal(repr(levels[0][0])) for side in (book.bids, book.asks) if (levels := side.levels(1))]
-        return Price(rebuilt.at_ms, (best[0] + best[1]) / 2) if len(best) == 2 else None
+        return Price(rebuilt.at_ms, sum(best, Decimal(0)) / 2) if len(best) == 2 else None
 
 
 def _newest(prices: Sequence[Price | None]) -> Price | None:

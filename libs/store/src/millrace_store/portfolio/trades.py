@@ -57,15 +57,16 @@ async def markets_of(reader: Reader, *where: sa.ColumnElement[bool]) -> list[Mar
 async def fills_of(reader: Reader, market: Market, since_ms: int) -> AsyncIterator[AttributedFill]:
     """Return the fills of a market from a moment on, oldest first; trades of one time by the exchange's numbers."""
     held: list[Sequence[Any]] = []
+    instrument = market.instrument
     async for piece in _pieces(reader, market, since_ms):
         held += piece
         last_ms = held[-1][0]
         for _, group in groupby([row for row in held if row[0] < last_ms], key=lambda row: int(row[0])):
             for row in sorted(group, key=_order):
-                yield _fill(row, market.instrument)
+                yield _fill(row, instrument)
         held = [row for row in held if row[0] == last_ms]
     for row in sorted(held, key=_order):
-        yield _fill(row, market.instrument)
+        yield _fill(row, instrument)
 
 
 def _order(row: Sequence[Any]) -> tuple[int, ...]:

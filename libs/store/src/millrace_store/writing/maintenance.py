@@ -1,19 +1,21 @@
 """Maintenance: keeps queries quick and the disk bounded.
 
-Candles of finished minutes, checkpoints of order books where the gatherer's snapshots are far apart, partitions of the
-coming days, and the retention.
+Candles of finished minutes, checkpoints of order books where the gatherer's snapshots are far apart, values of fees and
+of accounts, partitions of the coming days, and the retention.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.ids import BEGINNING, MessageId
-from millrace_core.names import StreamName
+from millrace_core.names import StreamName, Tenant
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.database import Database, Reader
 from millrace_store.errors import BookUnknown
+from millrace_store.portfolio.equity import sample_equity
 from millrace_store.portfolio.revaluation import revalue
 from millrace_store.queries import candles
 from millrace_store.queries.books import After, Base, Delta, Rebuilt, base_of, following
@@ -28,7 +30,7 @@ _LARGE: Final[tuple[Table, ...]] = (
 )
 _OTHER: Final[tuple[Table, ...]] = (
     *(tables.statuses, tables.tickers, tables.events, tables.requests, tables.responses, tables.failed_executions),
-    *(tables.order_events, tables.balances, tables.dead_letters),
+    *(tables.order_events, tables.balances, tables.exchange_positions, tables.dead_letters),
 )
 
 
@@ -46,7 +48,7 @@ class Retention(NamedTuple):
     """Tickers, statuses, and the history of the tenants' accounts."""
 
 
-async def maintain(database: Database, retention: Retention) -> None:
+async def maintain(database: Database, retention: Retention, currencies: Mapping[Tenant, str]) -> None:
     """See `Store.maintain`."""
     now = now_ms()
     coming = [now + days * DAY_MS for days in range(_DAYS_AHEAD + 1)]
@@ -55,6 +57,7 @@ async def maintain(database: Database, retention: Retention) -> None:
     await candles.rebuild_stale(database)
     await extend_checkpoints(database)
     await revalue(database)
+    await sample_equity(database, currencies)
     for kept_days, old in (
         (retention.book_days, (tables.book_deltas, tables.snapshots, tables.book_checkpoints)),
         (retention.trades_days, (tables.trades,)),

@@ -14,6 +14,7 @@ from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.recording.sending import current_action, stamp
+from millrace_exchange.ccxt.recording.watch_calls import Captured, WatchCall, capturing
 from millrace_exchange.ccxt.turns import receive_in_turns
 from millrace_exchange.ccxt.websocket_api import prepare_client
 from millrace_exchange.profile import CONNECT, ExchangeProfile
@@ -62,6 +63,29 @@ class RecordedExchange(DigitKeeper):
     def indexed_order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
         """Return a book that records."""
         return RecordedIndexedBook(snapshot, depth)
+
+    def watch(
+        self, url: str, message_hash: str, message: Any = None, subscribe_hash: Any = None, subscription: Any = None
+    ) -> Any:
+        """Follow one of a connection's streams, or be captured."""
+        if capturing.get():
+            hashes = None if subscribe_hash is None else [subscribe_hash]
+            raise Captured(WatchCall(url, [message_hash], message, hashes, subscription))
+        return super().watch(url, message_hash, message, subscribe_hash, subscription)  # type: ignore[misc]
+
+    def watch_multiple(
+        self,
+        url: str,
+        message_hashes: list[str],
+        message: Any = None,
+        subscribe_hashes: Any = None,
+        subscription: Any = None,
+    ) -> Any:
+        """Follow several of a connection's streams, or be captured."""
+        call = WatchCall(url, message_hashes, message, subscribe_hashes, subscription)
+        if capturing.get():
+            raise Captured(call)
+        return super().watch_multiple(*call)  # type: ignore[misc]
 
     async def fetch2(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
