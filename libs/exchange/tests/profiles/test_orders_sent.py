@@ -18,7 +18,11 @@ class Client(CcxtExecutionClient):
     """The adapter over a recorded ccxt, which knows one order: 4 of 10 are filled."""
 
     def __init__(self, recorded: Any) -> None:
-        super().__init__(CcxtCaller(recorded.ccxt, recorded.profile, RequestGate(recorded.profile), has_keys=True))
+        super().__init__(
+            CcxtCaller(
+                recorded.ccxt, recorded.profile, RequestGate(recorded.profile), has_keys=True, another=pytest.fail
+            )
+        )
         self.order = Order(
             id="1",
             symbol=recorded.symbol,

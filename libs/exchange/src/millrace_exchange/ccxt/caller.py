@@ -27,7 +27,7 @@ class CcxtCaller:
         gate: RequestGate,
         *,
         has_keys: bool,
-        poll_interval_s: float,
+        poll_interval_s: float = 1.0,
         another: "Callable[[], CcxtCaller]",
     ) -> None:
         self.ccxt = ccxt

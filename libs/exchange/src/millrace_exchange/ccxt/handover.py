@@ -85,7 +85,7 @@ class Handover:
         self.successor: Source | None = None
         """What the connection brings that the stream moves to; None while it stays."""
         self.moved = asyncio.Event()
-        """Set while there is no successor."""
+        """Set once it hears the successor alone."""
         self._listener = listener
         self._held: list[Message] = []
         self._timestamp: int | None = None
