@@ -1,6 +1,7 @@
 """Run a campaign: `python -m tests.storms`, with the options that --help lists."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -30,9 +31,11 @@ def main() -> int:
 
 
 async def _run(plan: Plan, folder: Path | None) -> Figures:
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         used = folder or Path(made)
-        used.mkdir(exist_ok=True)
+        # What an earlier campaign left would be the past of another exchange.
+        shutil.rmtree(used, ignore_errors=True)
+        used.mkdir()
         async with campaign(plan, used) as running:
             return await running.run(lambda figures: _say(report.progress(figures)))
 

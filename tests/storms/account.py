@@ -83,13 +83,13 @@ class AccountWitness:
         self.followers: list[Follower] = [self._balance, self._own_trades]
 
     async def differences(self, placed: set[str]) -> list[str]:
-        """Return what differs from the exchange's, of the orders that were placed and of everything else."""
-        return [
-            *await self._open_differences(),
-            *await self._order_differences(placed),
-            *await self._trade_differences(),
-            *await self._balance_differences(),
-        ]
+        """Return what differs from the exchange's: of its open orders, else of those that were placed, and so on."""
+        return (
+            await self._open_differences()
+            or await self._order_differences(placed)
+            or await self._trade_differences()
+            or await self._balance_differences()
+        )
 
     def checked(self) -> None:
         """Compare trades from now on only."""

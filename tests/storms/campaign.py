@@ -24,6 +24,7 @@ from tests.support.line.line import served
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.server.ports import free_port
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_exchange import Retryable
 from millrace_simulator.config import DEMO_ACCOUNT, Limits, SimulatorConfig
 from millrace_simulator.listings import SYMBOLS
 
@@ -31,6 +32,7 @@ AGENT, TENANT = AgentId("GATHERER"), Tenant("T")
 OWN = Symbol("KCS/USDT")
 MARKETS = ("BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT")
 _CHECK_S = 0.5
+_ASK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,10 @@ class Figures:
     """How long after each run the account was right."""
     account: list[str] = field(default_factory=list)
     """What differed of the account in the end of a run."""
+    missing_trades: int = 0
+    """How many were never shown."""
     untold: dict[str, int] = field(default_factory=dict)
-    """Trades that are missing and were not reported lost, by stream."""
+    """Those that were not reported lost although the exchange's numbers show them, by stream."""
     counters: dict[str, float] = field(default_factory=dict)
     """Those of the gatherer's heartbeat, summed over its units."""
 
@@ -112,7 +116,9 @@ class Campaign:
             market = self.dialect.market(symbol)
             truth = TrueBook(session, market)
             self._books[market] = BookWitness(bus, self._name("watchOrderBook", symbol), truth, self.figures.books)
-            self._trades[market] = TradesWitness(bus, self._name("watchTrades", symbol), self.figures.trades)
+            self._trades[market] = TradesWitness(
+                bus, self._name("watchTrades", symbol), self.figures.trades, numbered=self.dialect.numbers_trades
+            )
         self._watching: set[asyncio.Task[None]] = set()
         line.on_hole = lambda stream, last: self._books[stream.market].hole(last)
         line.on_silence = self._watch_silence
@@ -180,11 +186,11 @@ class Campaign:
         """Wait until the account is right, though the market goes on."""
         self.line.is_calm = self._trader.is_calm = True
         started_s = time.monotonic()
-        while differences := await self._own.differences(self._trader.placed):
+        while differences := await self._account_differences():
             if time.monotonic() - started_s > RIGHT_AGAIN_S:
                 self.figures.account += differences
                 break
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_ASK_S)
         else:
             self.figures.right_again_s.append(time.monotonic() - started_s)
         self._own.checked()
@@ -201,9 +207,18 @@ class Campaign:
                 if not name.startswith("left."):
                     self.figures.counters[name] = self.figures.counters.get(name, 0) + count
             lost[unit.name] = unit.counters.get("lost", 0)
-        for name, missing in self.figures.trades.missing.items():
-            if lost.get(name.removeprefix("stream."), 0) < missing:
-                self.figures.untold[name] = missing
+        for trades in self._trades.values():
+            missing, told = len(trades.missing), lost.get(str(trades.name).removeprefix("stream."), 0)
+            self.figures.missing_trades += missing
+            if self.dialect.numbers_trades and told < missing:
+                self.figures.untold[str(trades.name)] = missing
+
+    async def _account_differences(self) -> list[str]:
+        try:
+            return await self._own.differences(self._trader.placed)
+        except Retryable as error:
+            await asyncio.sleep(error.retry_after_s)
+            return [f"the exchange cannot be asked: {error}"]
 
     def _watch_silence(self, stream: Stream, since_s: float) -> None:
         witness = {"book": self._books, "trades": self._trades}.get(stream.kind, {}).get(stream.market)

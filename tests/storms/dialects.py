@@ -31,6 +31,8 @@ class Dialect:
     """Part of the path that asks for a book."""
     stream_of: Callable[[str], Stream | None]
     """Returns the stream of a frame; None of answers and notices."""
+    numbers_trades: bool
+    """Whether a gap in the numbers of trades shows that some are missing."""
     span_of: Callable[[str], Span | None]
     """Returns the numbers of a frame of a book."""
 
@@ -82,8 +84,8 @@ def _kucoin_span(frame: str) -> Span | None:
 
 _KEYS: dict[str, Any] = {"apiKey": "demo-key", "secret": "demo-secret"}
 DIALECTS = {
-    "binance": Dialect("binance", _KEYS, "", "/depth", _binance_stream, _binance_span),
+    "binance": Dialect("binance", _KEYS, "", "/depth", _binance_stream, True, _binance_span),
     "kucoin": Dialect(
-        "kucoin", _KEYS | {"password": "demo-passphrase"}, "-", "/orderbook/", _kucoin_stream, _kucoin_span
+        "kucoin", _KEYS | {"password": "demo-passphrase"}, "-", "/orderbook/", _kucoin_stream, False, _kucoin_span
     ),
 }

@@ -34,16 +34,18 @@ _OF_BOOKS = frozenset({"stale", "late"})
 _SOCKET_FAULTS = ("reset", "close", "dead", "stall", "mute")
 MUTE_S = 7.0
 _STALL_S = (0.5, 2.5)
-_BUSY = 100
-"""Frames of a stream after which it counts as busy, and its usual silence is known."""
+_BUSY_PER_S = 5.0
+_KNOWN_AFTER_S = 20.0
+"""How long a stream must have been heard until its usual silence is known."""
 
 
 class _Progress:
     """One stream over one line."""
 
-    def __init__(self, due_s: float) -> None:
+    def __init__(self, due_s: float, began_s: float) -> None:
         self.due_s = due_s
         """When its next fault is due."""
+        self.began_s = began_s
         self.frames = 0
         self.last_s = 0.0
         self.lost = 0
@@ -126,7 +128,7 @@ class StormyLine(Line):
 
     def _progress(self, stream: Stream, now_s: float) -> _Progress:
         if stream not in self._streams:
-            self._streams[stream] = _Progress(self._next_due_s(now_s))
+            self._streams[stream] = _Progress(self._next_due_s(now_s), now_s)
         return self._streams[stream]
 
     def _next_due_s(self, now_s: float) -> float:
@@ -185,5 +187,6 @@ class StormyLine(Line):
     def _report_silence(self, socket: Socket) -> None:
         for stream in self._carried[socket]:
             progress = self._streams[stream]
-            if progress.frames > _BUSY:
+            heard_s = progress.last_s - progress.began_s
+            if heard_s > _KNOWN_AFTER_S and progress.frames > _BUSY_PER_S * heard_s:
                 self.on_silence(stream, progress.last_s)

@@ -26,13 +26,13 @@ def progress(figures: Figures) -> str:
 def summary(figures: Figures) -> str:
     """Return everything about a campaign that has ended."""
     books, trades = figures.books, figures.trades
-    missing = sum(trades.missing.values())
     lines = (
         progress(figures),
         f"faults: {', '.join(f'{kind} {count}' for kind, count in figures.faults.items())}",
         f"gaps: {len(books.flagged_s)} flagged, {books.healed} covered by a whole book, {len(books.unnoticed)} not",
         f"silences of busy streams: {len(figures.silences_s)} shown, {len(figures.unseen_silences)} not",
-        f"trades: {trades.compared:,} compared, {missing} missing, of which {sum(figures.untold.values())} untold",
+        f"trades: {trades.compared:,} compared, {trades.late} late, {figures.missing_trades} missing,"
+        f" {sum(figures.untold.values())} of them untold",
         f"account right again: {_times(figures.right_again_s)} in {len(figures.right_again_s)} runs",
         f"counters: {', '.join(f'{name} {count:g}' for name, count in sorted(figures.counters.items()))}",
         f"violations: {len(figures.violations)}",

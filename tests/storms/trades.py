@@ -18,19 +18,22 @@ class TradeFigures:
     compared: int = 0
     wrong: list[str] = field(default_factory=list)
     """Trades that were shown twice, out of order, or otherwise than the exchange made them."""
-    missing: dict[str, int] = field(default_factory=dict)
-    """How many were never shown, by stream."""
+    late: int = 0
+    """How many were found after later ones had been shown."""
 
 
 class TradesWitness:
     """Reads the trades of one market."""
 
-    def __init__(self, bus: Bus, name: StreamName, figures: TradeFigures) -> None:
+    def __init__(self, bus: Bus, name: StreamName, figures: TradeFigures, *, numbered: bool) -> None:
+        """`numbered`: whether a gap in the exchange's numbers shows what is missing, so that none may be late."""
         self.is_live = False
         self.changed = asyncio.Event()
         """Set at every change of `is_live`."""
         self.name = name
-        self._figures = figures
+        self.missing: set[int] = set()
+        """Those that have not been shown, though later ones have."""
+        self._figures, self._numbered = figures, numbered
         self._shown: list[Trade] = []
         self._last: int | None = None
         self.follower = bus.follow(name, self._take)
@@ -61,12 +64,14 @@ class TradesWitness:
     def _add(self, trades: list[Trade]) -> None:
         for trade in trades:
             number, last = _number(trade), self._last
-            if last is not None and number <= last:
+            if last is None or number > last:
+                self.missing.update(range(number if last is None else last + 1, number))
+                self._last = number
+            elif number in self.missing and not self._numbered:
+                self.missing.discard(number)
+                self._figures.late += 1
+            else:
                 self._figures.wrong.append(f"{self.name}: trade {number} came after {last}")
-            elif last is not None and number > last + 1:
-                missing = self._figures.missing
-                missing[str(self.name)] = missing.get(str(self.name), 0) + number - last - 1
-            self._last = number
         self._shown += trades
 
 

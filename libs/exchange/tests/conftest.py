@@ -9,6 +9,7 @@ from libs.exchange.tests.contracts.venue import VenueBook
 from msgspec.structs import replace
 
 from millrace_core.config.common import Credentials
+from millrace_core.market import Level
 from millrace_exchange import Exchange, open_exchange
 from millrace_simulator.config import default_config
 from millrace_simulator.listings import DialectName
@@ -56,9 +57,9 @@ async def serve_dialect(dialect: DialectName, **settings: Any) -> Server:
     return await serve(config, drive_market=False)
 
 
-def credentials_of(server: Server) -> Credentials:
+def credentials_at(url: str) -> Credentials:
     """Return how to reach a simulator's account."""
-    return Credentials(api_key="demo-key", secret="demo-secret", password="demo-passphrase", urls={"base": server.url})
+    return Credentials(api_key="demo-key", secret="demo-secret", password="demo-passphrase", urls={"base": url})
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def venue(simulator: Server) -> SimulatedVenue:
 @pytest.fixture
 def credentials(simulator: Server) -> Credentials:
     """How to reach the simulator's account."""
-    return credentials_of(simulator)
+    return credentials_at(simulator.url)
 
 
 @pytest.fixture
@@ -87,3 +88,8 @@ async def exchange(credentials: Credentials) -> AsyncIterator[Exchange]:
     await opened.prepare()
     yield opened
     await opened.close()
+
+
+def is_known_part(levels: list[Level], whole: list[Level]) -> bool:
+    """Tell whether a side of a book is the exchange's own from the best level on; it may end before its end."""
+    return levels == whole[: len(levels)] and bool(levels) == bool(whole)

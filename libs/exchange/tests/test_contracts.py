@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from libs.exchange.tests.conftest import credentials_of, serve_dialect
+from libs.exchange.tests.conftest import credentials_at, serve_dialect
 from libs.exchange.tests.contracts import (
     AccountFeedContract,
     ExecutionClientContract,
@@ -36,7 +36,7 @@ async def simulator(dialect: DialectName) -> AsyncIterator[Server]:
 @pytest.fixture(params=["native", "ccxt"])
 def credentials(request: Any, simulator: Server) -> Credentials:
     """How to reach the simulator's account by one adapter."""
-    return credentials_of(simulator).model_copy(update={"adapter": request.param})
+    return credentials_at(simulator.url).model_copy(update={"adapter": request.param})
 
 
 @pytest.fixture

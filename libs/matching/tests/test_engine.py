@@ -13,6 +13,7 @@ from millrace_matching import (
     LevelChanged,
     NewOrder,
     OrderType,
+    Prevented,
     SelfTradePrevention,
     Side,
     TimeInForce,
@@ -238,3 +239,67 @@ def test_a_hidden_order_trades_unseen() -> None:
     assert [(each.price, each.quantity) for each in events if isinstance(each, LevelChanged)] == [(101, 0)]
     assert engine.cancel(10) == [Canceled(10, 2)]
     assert engine.levels(Side.SELL) == []
+
+
+@pytest.mark.parametrize("mode", [SelfTradePrevention.DECREMENT, SelfTradePrevention.TRANSFER])
+def test_both_orders_of_an_owner_shrink_by_what_they_would_have_traded(mode: SelfTradePrevention) -> None:
+    """The smaller expires and the larger goes on: here the taker, to the next order and then into the book."""
+    engine = Engine(last_price=100)
+    engine.submit(NewOrder(1, Side.SELL, quantity=3, price=101, owner=7))
+    engine.submit(NewOrder(2, Side.SELL, quantity=4, price=101))
+    events = engine.submit(NewOrder(9, Side.BUY, quantity=10, price=101, owner=7, self_trade_prevention=mode))
+    assert events[1:3] == [Prevented(9, 1, 101, 3, 3, False, True), Expired(1, ExpiryReason.SELF_TRADE)]
+    assert (_fills(events), engine.remaining(9)) == ([(2, 101, 4)], 3)
+
+
+def test_a_smaller_taker_expires_and_leaves_the_rest_of_the_maker() -> None:
+    """The maker keeps its place, with what the taker did not want."""
+    engine = Engine(last_price=100)
+    engine.submit(NewOrder(1, Side.SELL, quantity=6, price=101, owner=7))
+    mode = SelfTradePrevention.DECREMENT
+    events = engine.submit(NewOrder(9, Side.BUY, quantity=2, price=101, owner=7, self_trade_prevention=mode))
+    assert events[1:] == [
+        Prevented(9, 1, 101, 2, 2, True, False),
+        LevelChanged(2, Side.SELL, 101, 4),
+        Expired(9, ExpiryReason.SELF_TRADE),
+    ]
+
+
+def test_a_reduced_order_keeps_its_place() -> None:
+    """It still trades before the order that came after it, only less; a waiting order is reduced too."""
+    engine = _book((Side.SELL, 5, 101), (Side.SELL, 5, 101))
+    assert engine.reduce(1, 2) == [LevelChanged(3, Side.SELL, 101, 7)]
+    engine.submit(NewOrder(3, Side.BUY, OrderType.STOP_LOSS, quantity=9, trigger_price=101))
+    assert engine.reduce(3, 1) == []
+    assert _fills(engine.submit(NewOrder(9, Side.BUY, quantity=3, price=101))) == [
+        (1, 101, 2),
+        (2, 101, 1),
+        (2, 101, 1),
+    ]
+    with pytest.raises(UnknownOrder):
+        engine.reduce(1, 1)
+
+
+def test_an_order_that_trades_ends_its_partner() -> None:
+    """Before the fill, and once; the partner that waited can no longer be triggered, even by the same action."""
+    engine = _book((Side.SELL, 5, 80), (Side.SELL, 5, 110), (Side.BUY, 9, 50))
+    engine.submit(NewOrder(4, Side.SELL, OrderType.STOP_LOSS, quantity=5, trigger_price=90))
+    engine.pair(2, 4)
+    events = engine.submit(NewOrder(9, Side.BUY, quantity=6, price=110))
+    assert _fills(events) == [(1, 80, 5), (2, 110, 1)]
+    assert events.count(Expired(4, ExpiryReason.PARTNER)) == 1
+    assert 4 not in engine
+
+
+def test_a_triggered_order_ends_its_partner_before_it_trades() -> None:
+    """The partner leaves the book; an order that is canceled leaves its partner alone."""
+    engine = _book((Side.SELL, 5, 110), (Side.BUY, 9, 90))
+    engine.submit(NewOrder(3, Side.SELL, OrderType.STOP_LOSS, quantity=5, trigger_price=95))
+    engine.pair(1, 3)
+    events = engine.submit(NewOrder(9, Side.SELL, quantity=1, price=90))
+    ended = events.index(Expired(1, ExpiryReason.PARTNER))
+    assert events[ended + 1 : ended + 3] == [LevelChanged(4, Side.SELL, 110, 0), Triggered(3)]
+    engine = _book((Side.SELL, 5, 110), (Side.SELL, 5, 111))
+    engine.pair(1, 2)
+    engine.cancel(1)
+    assert engine.remaining(2) == 5

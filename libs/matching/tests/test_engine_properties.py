@@ -15,6 +15,7 @@ from millrace_matching import (
     LevelChanged,
     NewOrder,
     OrderType,
+    Prevented,
     SelfTradePrevention,
     Side,
     TimeInForce,
@@ -45,25 +46,33 @@ class _Model:
         facing, left, prevented = self.facing(order), order.quantity or 0, False
         plan: list[tuple[NewOrder, int]] = []
         expired: list[int] = []
+        lost: dict[int, int] = {}
+        meets_own = False
         for maker, resting in facing:
             if left == 0 or prevented:
                 break
             mode = order.self_trade_prevention
             if order.owner and order.owner == maker.owner and mode is not SelfTradePrevention.NONE:
+                meets_own = True
+                if mode.decrements:
+                    lost[maker.order_id] = min(left, resting)
+                    left -= lost[maker.order_id]
+                    prevented = left == 0
+                    continue
                 if mode is not SelfTradePrevention.EXPIRE_TAKER:
                     expired.append(maker.order_id)
                 prevented = mode is not SelfTradePrevention.EXPIRE_MAKER
                 continue
             plan.append((maker, min(left, resting)))
             left -= plan[-1][1]
-        if order.time_in_force is TimeInForce.FOK and left:
+        if order.time_in_force is TimeInForce.FOK and (left or (meets_own and mode.decrements)):
             return
-        taken = {maker.order_id: quantity for maker, quantity in plan}
+        gone = lost | {maker.order_id: quantity for maker, quantity in plan}
         self.trades += [(maker.order_id, order.order_id, maker.price or 0, quantity) for maker, quantity in plan]
         self.orders = [
-            (maker, resting - taken.get(maker.order_id, 0))
+            (maker, resting - gone.get(maker.order_id, 0))
             for maker, resting in self.orders
-            if maker.order_id not in expired and resting > taken.get(maker.order_id, 0)
+            if maker.order_id not in expired and resting > gone.get(maker.order_id, 0)
         ]
         if left and not prevented and order.price is not None and order.time_in_force is TimeInForce.GTC:
             self.orders.append((order, left))
@@ -175,6 +184,7 @@ class _Ledger:
 
     placed: dict[int, int] = field(default_factory=dict)
     traded: dict[int, int] = field(default_factory=dict)
+    prevented: dict[int, int] = field(default_factory=dict)
     ended: set[int] = field(default_factory=set)
     levels: dict[Side, dict[int, int]] = field(default_factory=lambda: {Side.BUY: {}, Side.SELL: {}})
     update_id: int = 0
@@ -192,6 +202,9 @@ class _Ledger:
             self.update_id += 1
             assert event.update_id == self.update_id
             _apply(self.levels, [event])
+        elif isinstance(event, Prevented):
+            for order_id, quantity in ((event.taker_id, event.taker_quantity), (event.maker_id, event.maker_quantity)):
+                self.prevented[order_id] = self.prevented.get(order_id, 0) + quantity
         elif isinstance(event, Expired | Canceled):
             self.ended.add(event.order_id)
 
@@ -212,7 +225,7 @@ def test_nothing_is_lost_and_the_book_is_never_crossed(data: st.DataObject) -> N
             ledger.hear(event)
         _assert_sound(engine, ledger.levels)
     for order_id, quantity in ledger.placed.items():
-        left = quantity - ledger.traded.get(order_id, 0)
+        left = quantity - ledger.traded.get(order_id, 0) - ledger.prevented.get(order_id, 0)
         assert left >= 0
         if engine.remaining(order_id):
             assert engine.remaining(order_id) == left

@@ -10,7 +10,7 @@ from millrace_core.config import Credentials, GathererConfig
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import AgentId, Tenant
 from millrace_service import Agent, UnitHealthReporter
-from millrace_service.configuration import Plan, plan_of
+from millrace_service.configuration import Plan, opened_config, plan_of
 from millrace_service.encryption import encrypt, new_key, parse_key
 
 KEY = parse_key(new_key())
@@ -49,7 +49,8 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def plan(value: dict[str, Any], key: bytes | None = KEY) -> Plan:
     """Return what a configuration asks of the agent."""
-    return plan_of(Accounts(), ID, json.dumps(value).encode(), key)
+    agent = Accounts()
+    return plan_of(agent, opened_config(agent.config_model, ID, json.dumps(value).encode(), key))
 
 
 def problems(value: dict[str, Any], key: bytes | None = KEY) -> list[Problem]:
@@ -128,5 +129,5 @@ def test_what_only_the_agent_knows_is_asked_of_it() -> None:
 def test_text_that_is_no_configuration_is_refused() -> None:
     """Broken JSON and unknown fields are reported as mistakes."""
     with pytest.raises(ConfigInvalid, match="JSON"):
-        plan_of(Accounts(), ID, b"{", KEY)
+        opened_config(Accounts.config_model, ID, b"{", KEY)
     assert problems(config(unknown=1))

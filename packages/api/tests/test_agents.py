@@ -79,7 +79,7 @@ async def test_changes_are_reported_as_they_happen(
                 if len(reported) == 1:
                     await bus.heartbeat(heartbeat(state="stopped", sent_at=now_ms() + 1))
                 elif len(reported) == 2:
-                    await bus.end_heartbeat(AgentId(mine))
+                    await bus.end_heartbeat(AgentId(mine), now_ms())
                 else:
                     break
     assert reported == [("agent", "running"), ("agent", "stopped"), ("gone", None)]

@@ -44,7 +44,8 @@ QUERY = {"at": "2026-01-01", "timeframe": "1m", "exchange": "kucoin", "symbol": 
 BODY = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
 HISTORIES = {
     *("trades", "candles", "tickers", "orders", "requests", "answers", "own-trades", "balances", "failed-executions"),
-    *("latencies", "gaps", "dead-letters", "streams", "tokens", "agents", "positions", "pnl", "equity"),
+    *("latencies", "gaps", "dead-letters", "streams", "tokens", "agents", "positions", "exchange-positions", "pnl"),
+    "equity",
 }
 """What holds something once `stored` is."""
 SECRET = "the-victims-own-words"

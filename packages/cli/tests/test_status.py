@@ -19,14 +19,15 @@ def beat(*units: UnitHealth, sent_at: int = NOW_MS) -> Heartbeat:
 
 
 def test_each_stream_takes_a_row_of_a_small_terminal() -> None:
-    """State and since when, rate, lag, last gap, worker; the reason below what is not live."""
+    """State and since when, rate, lag, last gap, source and worker; the reason below what is not live."""
     counters = {"messagesPerSecond": 1234.5, "lagMs": 12, "lastGapAt": NOW_MS - 600_000}
-    live = UnitHealth("PUBLIC.binance.watchOrderBook.ETH/BTC", "live", NOW_MS - 7_300_000, None, counters, {}, "2")
+    name = "PUBLIC.binance.watchOrderBook.ETH/BTC"
+    live = UnitHealth(name, "live", NOW_MS - 7_300_000, None, counters, {}, "native", "2")
     mute = UnitHealth("PUBLIC.kraken.watchOrderBook.ETH/BTC", "stale", NOW_MS - 5_000, "silent for 5.0 s")
     lines = text_of(beat(live, mute)).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].strip() == "GATHERER: running, 1 of 2 streams live"
-    assert lines[2].split() == [live.name, "live", "2", "h", "1,234.5", "12", "10", "min", "2"]
+    assert lines[2].split() == [live.name, "live", "2", "h", "1,234.5", "12", "ms", "10", "min", "native", "2"]
     assert lines[3].split()[:4] == [mute.name, "stale", "5", "s"]
     assert lines[4].strip() == "silent for 5.0 s"
 

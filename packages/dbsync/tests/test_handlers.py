@@ -22,7 +22,8 @@ KINDS: list[tuple[str, str, Any, str]] = [
     ("watchTicker.KCS/USDT", "delta", {"last": 1.5}, "tickers"),
     ("watchOrders.KCS/USDT", "delta", {"orders": [ORDER]}, "order_events"),
     ("watchBalance", "delta", {"KCS": {"free": 1, "used": 0, "total": 1}}, "balances"),
-    ("watchLiquidations", "delta", {"positions": []}, "events"),
+    ("watchPositions", "delta", {"positions": [{"symbol": "A/B:B", "contracts": 1}]}, "exchange_positions"),
+    ("watchLiquidations.A/B:B", "delta", {"liquidations": []}, "events"),
     ("watchTrades.KCS/USDT", "status", {"status": "live"}, "statuses"),
     ("createOrder.KCS/USDT", "response", {"requestId": "a" * 32, "status": "done", "order": ORDER}, "responses"),
 ]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from millrace_core.clock import now_ms
 from millrace_core.names import Tenant
 from millrace_core.requests import CreateOrder, CreatePayload
 
@@ -61,7 +62,7 @@ async def test_killed_at_any_moment_it_makes_one_order_a_request(platform: Any, 
     await answers.number(5)
     process.kill()
     await process.wait()
-    await platform.bus.end_heartbeat("EXECUTOR")
+    await platform.bus.end_heartbeat("EXECUTOR", now_ms())
     await start()
     async with asyncio.timeout(30):
         while {each.response.request_id for each in answers.all if each.response.status != "unknown"} != ids:

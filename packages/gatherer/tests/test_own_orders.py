@@ -14,6 +14,7 @@ from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange
+from millrace_gatherer.streams.following import SUBSCRIBING_S
 from millrace_simulator.server import Server
 
 pytestmark = pytest.mark.usefixtures("gatherer")
@@ -142,6 +143,35 @@ def venue_states(simulator: Server) -> dict[str, str]:
     names = {"FILLED": "closed", "CANCELED": "canceled", "NEW": "open", "PARTIALLY_FILLED": "open"}
     orders = venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT", limit=1_000)
     return {str(order.order_id): names[order.status] for order in orders}
+
+
+async def test_an_order_that_the_stream_lost_is_found_soon_after_any_other_message(
+    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing shows that a message of an account is missing, so it is asked again soon while the account is active."""
+    for module in ("orders", "trades"):
+        monkeypatch.setattr(f"millrace_gatherer.streams.{module}.ACTIVE_S", 0.5)
+    await configure([OWN], ["watchOrders", "watchMyTrades"])
+    orders, trades, trader = read("watchOrders", OWN), read("watchMyTrades", OWN), Trader(bus, account, seed=1)
+    for reader in (orders, trades):
+        await reader.until(lambda r: r.follower.status == "live")
+    await asyncio.sleep(sum(SUBSCRIBING_S) + 0.5)  # until the questions that follow a subscription are over
+    is_lost = asyncio.Event()
+
+    def lose(frame: str) -> str | None:
+        if "outboundAccountPosition" in frame:
+            is_lost.set()
+        return None if "executionReport" in frame or "outboundAccountPosition" in frame else frame
+
+    line.treat = lose
+    lost = await trader.place("market", is_known=False)
+    async with asyncio.timeout(RIGHT_AGAIN_S):
+        await is_lost.wait()
+    line.treat = lambda frame: frame
+    await trader.place("limit", is_known=False)
+    async with asyncio.timeout(RIGHT_AGAIN_S):
+        await orders.until(lambda r: published_states(r).get(lost.id) == "closed")
+        await trades.until(lambda r: lost.id in {trade.order for trade in all_of(r, "trades")})
 
 
 async def test_an_own_trade_that_the_stream_lost_is_found_though_a_newer_one_came(

@@ -198,7 +198,8 @@ class _Back(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass data back."""
-        self._client.write(data)
+        if not self._client.is_closing():
+            self._client.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the client's side too."""

@@ -215,16 +215,18 @@ class Bus:
         return await self._configs.get(agent)
 
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Leave an agent's heartbeat for 15 s. During an outage it waits for Redis.
+        """Leave an agent's heartbeat for 15 s, unless a process of the agent that started later has left one.
+
+        During an outage it waits for Redis.
 
         Raises:
             CommandRefused: Redis does not write it, as when it is out of memory or read only.
         """
         await self._heartbeats.send(heartbeat)
 
-    async def end_heartbeat(self, agent: AgentId) -> None:
-        """Remove an agent's heartbeat: it ended on purpose."""
-        await self._heartbeats.end(agent)
+    async def end_heartbeat(self, agent: AgentId, started_at: int) -> None:
+        """Remove the heartbeat of a process that ended on purpose; that of one which started later stays."""
+        await self._heartbeats.end(agent, started_at)
 
     async def heartbeats(self) -> list[Heartbeat]:
         """Return the heartbeat of every agent that is alive, by id."""

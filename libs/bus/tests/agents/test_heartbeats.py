@@ -14,8 +14,8 @@ from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
 from millrace_core.names import AGENTS_INDEX, AgentId, Tenant, agent_key
 
 
-def _heartbeat(agent: str) -> Heartbeat:
-    return Heartbeat(agent, "gatherer", "running", pid=1, started_at=1, sent_at=2, version="1")
+def _heartbeat(agent: str, started_at: int = 1) -> Heartbeat:
+    return Heartbeat(agent, "gatherer", "running", pid=started_at, started_at=started_at, sent_at=2, version="1")
 
 
 async def test_heartbeats_are_found_while_alive(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
@@ -32,8 +32,25 @@ async def test_heartbeats_are_found_while_alive(bus: Bus, server: EmbeddedServer
         assert 0 < await client.ttl(agent_key(one)) <= HEARTBEAT_TTL_S
         await client.set(agent_key(one), "rubbish")
     assert await mine() == [two]
-    await bus.end_heartbeat(two)
+    await bus.end_heartbeat(two, 1)
     assert await mine() == []
+
+
+async def test_the_process_that_started_last_speaks_for_its_agent(bus: Bus, tenant: Tenant) -> None:
+    """While an agent is replaced two processes have its id: the first neither overwrites nor removes the second's."""
+    agent = AgentId(tenant)
+
+    async def found() -> list[int]:
+        return [beat.pid for beat in await bus.heartbeats() if beat.id == agent]
+
+    await bus.heartbeat(_heartbeat(agent, started_at=1))
+    await bus.heartbeat(_heartbeat(agent, started_at=2))
+    await bus.heartbeat(_heartbeat(agent, started_at=1))
+    assert await found() == [2]
+    await bus.end_heartbeat(agent, 1)
+    assert await found() == [2]
+    await bus.end_heartbeat(agent, 2)
+    assert await found() == []
 
 
 async def test_an_agent_that_died_leaves_the_index(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:

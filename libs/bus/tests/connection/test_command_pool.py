@@ -16,7 +16,7 @@ WRITES: dict[str, Callable[[Bus, Tenant], Awaitable[object]]] = {
     "put": lambda bus, tenant: bus.put_config(AgentId(tenant), "{}"),
     "replace": lambda bus, tenant: bus.replace_config(AgentId(tenant), None, b"{}"),
     "halt": lambda bus, tenant: bus.halts.set(tenant, HaltScope(), HaltNote(1)),
-    "end heartbeat": lambda bus, tenant: bus.end_heartbeat(AgentId(tenant)),
+    "end heartbeat": lambda bus, tenant: bus.end_heartbeat(AgentId(tenant), 1),
 }
 
 

@@ -46,6 +46,9 @@ class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
     """Running totals, such as messages, gaps, recoveries."""
     latencies: dict[str, dict[str, float]] = {}
     """By hop, as in `Heartbeat.latencies`."""
+    source: str | None = None
+    """Of a stream, by what it comes: `native` (a feed of our own), `watch` (the exchange streams it, through ccxt) or
+    `fetch` (the exchange is asked for it)."""
     worker: str | None = None
     """The worker process that runs it; None for the agent's own process."""
 

@@ -10,7 +10,7 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from millrace_core.actions import StreamAction
 from millrace_core.market import Balances, Candle, Level, Position, Trade
@@ -40,6 +40,10 @@ class Acknowledgement(NamedTuple):
     """When the request was handed to the socket, wall clock."""
     acknowledged_ns: int
     """When the answer was read, wall clock."""
+
+
+Source = Literal["native", "watch", "fetch"]
+"""A feed of our own, the exchange's stream through ccxt, or questions."""
 
 
 class MarketFeed(Protocol):
@@ -155,6 +159,10 @@ class MarketRules(Protocol):
     def symbols(self) -> frozenset[str]:
         """The unified symbols of its markets; empty before `Exchange.prepare`."""
 
+    @property
+    def open_symbols(self) -> frozenset[str]:
+        """Those of markets in which one can trade now, as far as the exchange says."""
+
     def precision_errors(self, payload: CreatePayload | EditPayload) -> Sequence[str]:
         """Return an error for each number that would be rounded, with the step that it must be a multiple of."""
 
@@ -193,8 +201,18 @@ class Exchange(Protocol):
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
 
+    async def reloaded(self) -> None:
+        """Wait until the markets have been loaded again, as they are every hour."""
+
     def poll_interval_s(self, action: StreamAction) -> float | None:
         """Return how often a stream is asked for that the exchange does not send; None if it does."""
+
+    async def source(self, action: StreamAction, symbol: str | None) -> Source:
+        """Return by what a stream comes.
+
+        Raises:
+            ExchangeError: the exchange lists no such symbol, or does not say what kind of account it is.
+        """
 
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
         """Report what is left of the exchange's limits, while the context lasts.

@@ -121,6 +121,9 @@ class BookRules:
     """Depths that may be asked for; empty for any."""
     unsubscribes: bool = False
     """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
+    fetches_snapshot: bool = False
+    """Whether ccxt fetches a snapshot when it knows no book while the stream goes on: then a book that misses a frame
+    is renewed without a new subscription."""
 
     def unproved(self, limit: int | None) -> str | None:
         """Return why nothing proves a book of this depth complete; None if something does."""
@@ -167,6 +170,9 @@ class History:
     """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
     public_trades_id: str | None = None
     """Field of the answer with the id that a trade has in the stream, where ccxt's `fetch_trades` has none."""
+    public_trades_again_s: float | None = None
+    """How soon after a public trade to ask for others that the stream may have lost, where nothing shows that and
+    asking is cheap; None where gaps show themselves, or asking is not cheap."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
     public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)
@@ -290,6 +296,10 @@ class ExchangeProfile:
     request_socket: str | None = None
     """Part of the URL of the socket that carries orders: its messages are limited as requests are, not as subscriptions
     are, and each is answered under its number. None where orders go over REST alone."""
+    connection_lifetime_ms: int | None = None
+    """Age at which a connection is replaced, before the exchange ends it; None if it is not known to do so."""
+    farewell_event: str | None = None
+    """Event (`e`) by which the exchange announces that it ends a connection soon."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()

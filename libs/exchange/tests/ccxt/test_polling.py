@@ -57,6 +57,7 @@ async def test_what_is_asked_for_is_known(asked: Exchange, exchange: Exchange) -
     assert exchange.poll_interval_s(TRADES) is None
     assert exchange.poll_interval_s(OPEN_INTEREST) == 1.0
     assert exchange.poll_interval_s(FUNDING_RATE) == 1.0
+    assert [await of.source(TRADES, "KCS/USDT") for of in (asked, exchange)] == ["fetch", "watch"]
 
 
 async def test_an_exchange_without_streams_is_opened() -> None:

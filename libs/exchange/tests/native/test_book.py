@@ -8,6 +8,7 @@ from libs.exchange.tests.contracts import RecordingListener
 
 from millrace_core.book import OrderBook
 from millrace_core.market import Level
+from millrace_exchange.ccxt.recording.book_edges import SnapshotDepth
 from millrace_exchange.native.book import NumberedBook, Snapshot
 
 
@@ -26,7 +27,7 @@ def bid(number: int, amount: float = 1.0, last: int | None = None) -> Change:
     return Change(number, last or number, [(10.0, amount)], [])
 
 
-SNAPSHOT = Snapshot(100, [(9.0, 1.0)], [(11.0, 1.0)], depth=10)
+SNAPSHOT = Snapshot(100, [(9.0, 1.0)], [(11.0, 1.0)])
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def listener() -> RecordingListener:
 @pytest.fixture
 def book(listener: RecordingListener) -> NumberedBook:
     """A book that awaits its snapshot."""
-    return NumberedBook(listener)
+    return NumberedBook(listener, None)
 
 
 def test_updates_before_the_snapshot_are_joined_with_it(book: NumberedBook, listener: RecordingListener) -> None:
@@ -91,32 +92,47 @@ def test_a_second_gap_before_the_snapshot_makes_older_ones_too_old(
     assert book.begin(SNAPSHOT._replace(number=109))
 
 
-def test_levels_beyond_a_partial_snapshot_are_left_out(book: NumberedBook, listener: RecordingListener) -> None:
+def covered(listener: RecordingListener, levels: int) -> NumberedBook:
+    """Return a book whose snapshots are cut off after so many levels."""
+    return NumberedBook(listener, SnapshotDepth(levels, frozenset({levels})))
+
+
+def test_levels_beyond_a_partial_snapshot_are_left_out(listener: RecordingListener) -> None:
     """Of what lies there the exchange told nothing but this change."""
-    book.begin(Snapshot(100, [(9.0, 1.0), (8.0, 1.0)], [(11.0, 1.0), (12.0, 1.0)], depth=2))
+    book = covered(listener, 2)
+    book.begin(Snapshot(100, [(9.0, 1.0), (8.0, 1.0)], [(11.0, 1.0), (12.0, 1.0)]))
     book.take(Change(101, 101, [(7.0, 1.0), (8.5, 1.0)], [(13.0, 1.0), (11.5, 1.0)]), 1)
     assert [price for price, _ in listener.book.bids.levels()] == [9.0, 8.5, 8.0]
     assert [price for price, _ in listener.book.asks.levels()] == [11.0, 11.5, 12.0]
 
 
-def test_a_side_that_runs_low_is_renewed_while_the_book_goes_on(
-    book: NumberedBook, listener: RecordingListener
-) -> None:
+def test_a_side_that_runs_low_is_renewed_while_the_book_goes_on(listener: RecordingListener) -> None:
     """A new snapshot is wanted before the last known level goes, and joined with what comes meanwhile."""
-    book.begin(Snapshot(100, [(9.0, 1.0)], [(11.0 + n, 1.0) for n in range(4)], depth=4))
+    book = covered(listener, 4)
+    book.begin(Snapshot(100, [(9.0, 1.0)], [(11.0 + n, 1.0) for n in range(4)]))
     book.take(Change(101, 101, [], [(11.0, 0.0), (12.0, 0.0)]), 1)
     assert book.wants_snapshot.is_set()
     book.take(Change(102, 102, [(9.5, 1.0)], []), 1)
     assert listener.breaks == []
-    assert not book.begin(Snapshot(100, [], [], depth=4))
-    assert book.begin(Snapshot(101, [(9.0, 1.0)], [(13.0 + n, 1.0) for n in range(4)], depth=4))
+    assert not book.begin(Snapshot(100, [], []))
+    assert book.begin(Snapshot(101, [(9.0, 1.0)], [(13.0 + n, 1.0) for n in range(4)]))
     assert listener.book.bids.levels() == [(9.5, 1.0), (9.0, 1.0)]
     assert len(listener.book.asks.levels()) == 4
 
 
-def test_a_side_without_a_known_level_is_no_book(book: NumberedBook, listener: RecordingListener) -> None:
+def test_a_snapshot_whose_levels_have_gone_is_no_book(listener: RecordingListener) -> None:
+    """What the updates that came meanwhile left of it is nothing."""
+    book = covered(listener, 2)
+    book.take(Change(101, 101, [], [(11.0, 0.0), (12.0, 0.0)]), 1)
+    assert not book.begin(Snapshot(100, [(9.0, 1.0)], [(11.0, 1.0), (12.0, 1.0)]))
+    assert (listener.resets, book.wants_snapshot.is_set()) == (0, True)
+    assert book.begin(Snapshot(101, [(9.0, 1.0)], [(13.0, 1.0), (14.0, 1.0)]))
+
+
+def test_a_side_without_a_known_level_is_no_book(listener: RecordingListener) -> None:
     """The exchange may have levels beyond the snapshot: an empty side is never shown for them."""
-    book.begin(Snapshot(100, [(9.0, 1.0)], [(11.0, 1.0), (12.0, 1.0)], depth=2))
+    book = covered(listener, 2)
+    book.begin(Snapshot(100, [(9.0, 1.0)], [(11.0, 1.0), (12.0, 1.0)]))
     book.take(Change(101, 101, [], [(11.0, 0.0), (12.0, 0.0)]), 1)
     assert len(listener.breaks) == 1
     assert len(listener.book.asks.levels()) == 2
@@ -133,7 +149,7 @@ def test_a_whole_side_may_run_empty(book: NumberedBook, listener: RecordingListe
 def test_no_book_is_wrong_whatever_happens_to_the_updates(seed: int) -> None:
     """Of updates that are lost, doubled and swapped, and snapshots of any age, no wrong book comes."""
     random, listener = Random(seed), RecordingListener()
-    book, truth = NumberedBook(listener), OrderBook()
+    book, truth = NumberedBook(listener, None), OrderBook()
     past: dict[int, tuple[list[Level], list[Level]]] = {0: ([], [])}
     compared = 0
     sent: list[Change] = []
@@ -152,6 +168,6 @@ def test_no_book_is_wrong_whatever_happens_to_the_updates(seed: int) -> None:
             sent.clear()
         if book.wants_snapshot.is_set() and random.random() < 0.5:
             age = max(0, number - random.randint(0, 8))
-            book.begin(Snapshot(age, *past[age], depth=100))
+            book.begin(Snapshot(age, *past[age]))
     assert compared > 200
     assert listener.resets > 5

@@ -12,6 +12,7 @@ from millrace_matching.events import (
     Expired,
     ExpiryReason,
     LevelChanged,
+    Prevented,
     Traded,
     Triggered,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "LevelChanged",
     "NewOrder",
     "OrderType",
+    "Prevented",
     "SelfTradePrevention",
     "Side",
     "TimeInForce",

@@ -20,35 +20,9 @@ from millrace_matching.events import (
     Triggered,
 )
 from millrace_matching.orders import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce, contradiction
+from millrace_matching.pairs import Pairs
+from millrace_matching.taker import Taker
 from millrace_matching.triggers import Triggers, rises_to
-
-
-class _Taker:
-    """An order on its way through the other side of the book."""
-
-    __slots__ = ("budget", "order", "prevented", "remaining", "traded")
-
-    def __init__(self, order: NewOrder) -> None:
-        self.order = order
-        self.remaining = order.quantity
-        self.budget = order.budget
-        self.traded = False
-        self.prevented = False
-
-    def wants(self, price: int) -> int | None:
-        """Return how many lots it takes at this price; None for all available."""
-        if self.budget is None:
-            return self.remaining
-        affordable = self.budget // price
-        return affordable if self.remaining is None else min(affordable, self.remaining)
-
-    def take(self, quantity: int, price: int) -> None:
-        """Count a fill."""
-        self.traded = True
-        if self.remaining is not None:
-            self.remaining -= quantity
-        if self.budget is not None:
-            self.budget -= quantity * price
 
 
 class Engine:
@@ -63,6 +37,7 @@ class Engine:
         self.asks = BookSide(Side.SELL)
         self._resting: dict[int, RestingOrder] = {}
         self._triggers = Triggers()
+        self._pairs = Pairs()
         # The prices that traded since triggers were last looked at.
         self._low: int | None = None
         self._high: int | None = None
@@ -151,6 +126,7 @@ class Engine:
         Raises:
             UnknownOrder: none of this id rests or waits.
         """
+        self._pairs.part(order_id)
         waiting = self._triggers.discard(order_id)
         if waiting is not None:
             return [Canceled(order_id, waiting.quantity or 0)]
@@ -162,12 +138,46 @@ class Engine:
         canceled = Canceled(order_id, order.remaining)
         return [canceled] if order.hidden else [canceled, self._changed(level)]
 
+    def reduce(self, order_id: int, quantity: int) -> list[Event]:
+        """Lower what an order still wants to `quantity`; it keeps its place in the queue.
+
+        Raises:
+            UnknownOrder: none of this id rests or waits.
+        """
+        if self._triggers.reduce(order_id, quantity):
+            return []
+        order = self._resting.get(order_id)
+        if order is None:
+            raise UnknownOrder(order_id)
+        order.level.grow(order, quantity - order.remaining)
+        order.remaining = quantity
+        return [] if order.hidden else [self._changed(order.level)]
+
+    def pair(self, first: int, second: int) -> None:
+        """Let the first of two orders that trades, or whose trigger is reached, end the other; also if it expires.
+
+        Canceling one leaves the other as it is.
+        """
+        self._pairs.join(first, second)
+
+    def _end_partner(self, order_id: int, events: list[Event]) -> None:
+        partner = self._pairs.part(order_id)
+        if partner is None:
+            return
+        events.append(Expired(partner, ExpiryReason.PARTNER))
+        if self._triggers.discard(partner) is None:
+            resting = self._resting.pop(partner)
+            self.side(resting.level.side).remove(resting)
+            if not resting.hidden:
+                events.append(self._changed(resting.level))
+
     def _fire(self, events: list[Event]) -> None:
         """Activate every order whose trigger was reached; their trades may reach further triggers."""
         while self._low is not None and self._high is not None and self._triggers:
             order = self._triggers.pop(self._low, self._high)
             if order is None:
                 break
+            self._end_partner(order.order_id, events)
             events.append(Triggered(order.order_id))
             self._work(order, events)
         self._low = self._high = None
@@ -181,7 +191,7 @@ class Engine:
         if order.time_in_force is TimeInForce.FOK and not self._fills_whole(order, opposite):
             events.append(Expired(order.order_id, ExpiryReason.UNFILLED))
             return
-        taker = _Taker(order)
+        taker = Taker(order)
         while not taker.prevented and opposite.reaches(order.price):
             level = opposite.best()
             if level is None or taker.wants(level.price) == 0:
@@ -189,13 +199,13 @@ class Engine:
             self._take_level(taker, level, events)
         self._settle(taker, opposite, events)
 
-    def _settle(self, taker: _Taker, opposite: BookSide, events: list[Event]) -> None:
+    def _settle(self, taker: Taker, opposite: BookSide, events: list[Event]) -> None:
         """Fill, rest or expire an order that can trade no further."""
         order = taker.order
-        if taker.remaining == 0:
-            events.append(Completed(order.order_id))
-        elif taker.prevented:
+        if taker.prevented:
             events.append(Expired(order.order_id, ExpiryReason.SELF_TRADE))
+        elif taker.remaining == 0:
+            events.append(Completed(order.order_id))
         elif taker.remaining is None and taker.traded and (taker.budget == 0 or len(opposite)):
             events.append(Completed(order.order_id))  # the other side has more, the budget has not
         else:
@@ -211,7 +221,7 @@ class Engine:
         if not resting.hidden:
             events.append(self._changed(resting.level))
 
-    def _take_level(self, taker: _Taker, level: Level, events: list[Event]) -> None:
+    def _take_level(self, taker: Taker, level: Level, events: list[Event]) -> None:
         """Trade with the orders of one level until it, or the taker, is exhausted."""
         side = self.side(level.side)
         shown, last_trade_id = level.shown, self.last_trade_id
@@ -220,12 +230,14 @@ class Engine:
             if wanted == 0:
                 break
             maker = level.first()
-            if self._is_prevented(taker.order, maker):
+            if taker.avoids(maker):
                 self._prevent(taker, maker, side, events)
                 continue
+            if maker.order_id in self._pairs:
+                self._end_partner(maker.order_id, events)
             quantity = maker.remaining if wanted is None else min(wanted, maker.remaining)
             taker.take(quantity, level.price)
-            self._fill(maker, quantity, side)
+            self._shrink(maker, quantity, side)
             self.last_trade_id += 1
             events.append(
                 Traded(
@@ -243,39 +255,31 @@ class Engine:
         if level.shown != shown:
             events.append(self._changed(level))
 
-    def _fill(self, maker: RestingOrder, quantity: int, side: BookSide) -> None:
+    def _shrink(self, maker: RestingOrder, quantity: int, side: BookSide) -> None:
         maker.remaining -= quantity
         maker.level.grow(maker, -quantity)
         if maker.remaining == 0:
             side.remove(maker)
             del self._resting[maker.order_id]
 
-    @staticmethod
-    def _is_prevented(order: NewOrder, maker: RestingOrder) -> bool:
-        return (
-            order.owner == maker.owner
-            and order.owner != 0
-            and order.self_trade_prevention is not SelfTradePrevention.NONE
-        )
-
-    def _prevent(self, taker: _Taker, maker: RestingOrder, side: BookSide, events: list[Event]) -> None:
-        """End the taker, the maker or both, as the taker's mode says."""
-        mode = taker.order.self_trade_prevention
-        if mode is not SelfTradePrevention.EXPIRE_TAKER:
-            side.remove(maker)
-            del self._resting[maker.order_id]
+    def _prevent(self, taker: Taker, maker: RestingOrder, side: BookSide, events: list[Event]) -> None:
+        """Take from the taker, the maker or both what the taker's mode says."""
+        prevented = taker.prevent(maker)
+        events.append(prevented)
+        if prevented.maker_quantity:
+            self._shrink(maker, prevented.maker_quantity, side)
+        if prevented.maker_ends:
+            self._end_partner(maker.order_id, events)
             events.append(Expired(maker.order_id, ExpiryReason.SELF_TRADE))
-        if mode is not SelfTradePrevention.EXPIRE_MAKER:
-            taker.prevented = True
 
     def _fills_whole(self, order: NewOrder, opposite: BookSide) -> bool:
         """Tell whether a fill-or-kill order finds its whole quantity within its limit."""
-        needed = order.quantity or 0
+        needed, taker = order.quantity or 0, Taker(order)
         for level in opposite.levels():
             if order.price is not None and (level.price - order.price) * (1 if order.side is Side.BUY else -1) > 0:
                 return False
             for maker in level.orders.values():
-                if not self._is_prevented(order, maker):
+                if not taker.avoids(maker):
                     needed -= maker.remaining
                 elif order.self_trade_prevention is not SelfTradePrevention.EXPIRE_MAKER:
                     return False

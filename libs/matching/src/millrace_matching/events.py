@@ -19,6 +19,8 @@ class ExpiryReason(StrEnum):
     """Immediate-or-cancel, fill-or-kill or market: nothing was left to trade with."""
     SELF_TRADE = "SELF_TRADE"
     """It would have traded with an order of its own owner."""
+    PARTNER = "PARTNER"
+    """The order that it was paired with trades, works or ended."""
 
 
 class Accepted(Struct, frozen=True, gc=False):
@@ -73,10 +75,22 @@ class Expired(Struct, frozen=True, gc=False):
     reason: ExpiryReason
 
 
+class Prevented(Struct, frozen=True, gc=False):
+    """Two orders of one owner met and did not trade; what each lost of its quantity. Those that end expire next."""
+
+    taker_id: int
+    maker_id: int
+    price: int
+    taker_quantity: int
+    maker_quantity: int
+    taker_ends: bool
+    maker_ends: bool
+
+
 class Completed(Struct, frozen=True, gc=False):
     """A taker is filled: by its quantity, or so far that its budget buys no further lot."""
 
     order_id: int
 
 
-Event = Accepted | Triggered | Traded | LevelChanged | Canceled | Expired | Completed
+Event = Accepted | Triggered | Traded | LevelChanged | Canceled | Expired | Prevented | Completed

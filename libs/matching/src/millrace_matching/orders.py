@@ -67,6 +67,15 @@ class SelfTradePrevention(StrEnum):
     EXPIRE_TAKER = "EXPIRE_TAKER"
     EXPIRE_MAKER = "EXPIRE_MAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
+    DECREMENT = "DECREMENT"
+    """Both lose what they would have traded: the smaller one expires."""
+    TRANSFER = "TRANSFER"
+    """As DECREMENT; between accounts of one trade group it would also move what was not traded."""
+
+    @property
+    def decrements(self) -> bool:
+        """Tell whether both orders shrink by what they would have traded."""
+        return self is SelfTradePrevention.DECREMENT or self is SelfTradePrevention.TRANSFER
 
 
 _TRIGGERED = frozenset(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
+from msgspec.structs import replace
+
 from millrace_matching.orders import NewOrder, OrderType, Side
 
 _RISING = frozenset(
@@ -50,6 +52,14 @@ class Triggers:
     def discard(self, order_id: int) -> NewOrder | None:
         """Take an order back; None when it does not wait."""
         return self._waiting.pop(order_id, None)
+
+    def reduce(self, order_id: int, quantity: int) -> bool:
+        """Lower the quantity of a waiting order, and its budget alike; False when it does not wait."""
+        order = self._waiting.get(order_id)
+        if order is not None:
+            budget = None if order.budget is None else order.budget * quantity // (order.quantity or 1)
+            self._waiting[order_id] = replace(order, quantity=quantity, budget=budget)
+        return order is not None
 
     def pop(self, low: int, high: int) -> NewOrder | None:
         """Take out the next order whose trigger lies within prices that traded, or None."""

@@ -41,12 +41,12 @@ class UnitLimits:
 class Agent(ABC, Generic[ConfigT, UnitConfigT]):
     """A micro-service. Derive from it, and pass the class to `millrace_service.main`.
 
-    Calls come in this order, all in one event loop: `started`; `own_work`; for each configuration `units`, `warnings`,
-    `check` and `run_unit` for each unit; `stopped`.
+    Calls come in this order, all in one event loop: `started`; `own_work`; for each configuration `learn`, `units`,
+    `warnings`, `check` and `run_unit` for each unit; `stopped`.
 
     Where the configuration has `workers` (`WorkersConfig`), each worker process has a copy of the agent, as it was
-    before `started`: so it must be picklable then. `started`, `run_unit` and `stopped` are called in the worker;
-    `own_work`, `units`, `check`, `limits`, `together` and `unit_stopped` in the agent's own process.
+    before `started`: so it must be picklable then. `started`, `run_unit` and `stopped` are called in the worker; all
+    others, and `started` and `stopped` too, in the agent's own process.
     """
 
     kind: ClassVar[str]
@@ -56,12 +56,22 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
     needs_config: ClassVar[bool] = True
     """False: without a configuration in Redis the agent runs with its model's defaults."""
 
+    async def learn(self, config: ConfigT) -> None:
+        """Learn what `units` needs to know that no configuration says, such as an exchange's markets.
+
+        It may be cancelled for a newer configuration. What cannot be learned soon is for `outdated` to tell later.
+        """
+
+    async def outdated(self) -> None:
+        """Wait until `units` would return other units for the same configuration; then it is put in force again."""
+        await asyncio.Event().wait()
+
     @abstractmethod
     def units(self, config: ConfigT) -> Mapping[UnitKey, UnitConfigT]:
         """Return the work that a configuration asks for.
 
-        Pure. Secrets are decrypted. Units are compared by `==`: a unit keeps running if its `UnitConfig` is
-        equal to before, so put everything into it that the unit depends on, and nothing else.
+        Pure but for what was learned. Secrets are decrypted. Units are compared by `==`: a unit keeps running if its
+        `UnitConfig` is equal to before, so put everything into it that the unit depends on, and nothing else.
 
         Raises:
             ConfigInvalid: the configuration has mistakes that its model cannot find; nothing changes.
@@ -94,7 +104,10 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         """
 
     def warnings(self, config: ConfigT) -> Sequence[str]:
-        """Return warnings about a valid configuration, such as settings without effect. Pure."""
+        """Return warnings about a valid configuration, such as settings without effect.
+
+        Pure but for what was learned.
+        """
         return ()
 
     def limits(self, unit_config: UnitConfigT) -> UnitLimits | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
@@ -13,7 +14,7 @@ from millrace_core.names import AgentId, config_key
 from millrace_service import redaction
 from millrace_service.agent import Agent
 from millrace_service.agent_units import AgentUnits
-from millrace_service.configuration import Plan, plan_of
+from millrace_service.configuration import Plan, opened_config, plan_of
 from millrace_service.errors import describe
 from millrace_service.status import AgentStatus
 
@@ -40,7 +41,9 @@ class ConfigFollower:
         self._units = units
         self._status = status
         self._newest: bytes | None = None
-        self._is_checking = False
+        self._is_preparing = False
+        self._is_outdated = False
+        """Whether the agent would plan other units for the newest configuration than it did."""
         self._refusals = 0
         """How often `check` has refused the newest configuration, in a row."""
 
@@ -52,22 +55,38 @@ class ConfigFollower:
             while True:
                 text = await arrival
                 arrival = asyncio.ensure_future(anext(texts))
-                await self._take_unless_outdated(text, arrival)
-                while self._refusals and not await _done_within(arrival, _RECHECK.pause_s(self._refusals)):
-                    await self._take_unless_outdated(text, arrival)
+                await self._take_unless_newer(text, arrival)
+                while not await self._is_followed_by(arrival):
+                    await self._take_unless_newer(text, arrival)
         finally:
             arrival.cancel()
             await asyncio.wait({arrival})
 
-    async def _take_unless_outdated(self, text: bytes | None, arrival: "asyncio.Future[bytes | None]") -> None:
-        """Take a configuration; give its check up, which may take long, when a newer configuration arrives."""
+    async def _is_followed_by(self, arrival: "asyncio.Future[bytes | None]") -> bool:
+        """Wait for the next configuration; return False if the present one is to be taken again before.
+
+        That is one that `check` refused, after a pause, and any one for which the agent would plan other units.
+        """
+        outdated = asyncio.ensure_future(self._agent.outdated())
+        pause_s = _RECHECK.pause_s(self._refusals) if self._refusals else None
+        either: set[asyncio.Future[Any]] = {arrival, outdated}
+        try:
+            await asyncio.wait(either, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            self._is_outdated |= outdated.done()
+        finally:
+            outdated.cancel()
+            await asyncio.wait({outdated})
+        return arrival.done()
+
+    async def _take_unless_newer(self, text: bytes | None, arrival: "asyncio.Future[bytes | None]") -> None:
+        """Take a configuration; give it up while its preparation takes long, when a newer one arrives."""
         if arrival.done():
             return
         taking = asyncio.create_task(self.take(text))
         either: set[asyncio.Future[Any]] = {taking, arrival}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if self._is_checking:
+            if self._is_preparing:
                 taking.cancel()
             await asyncio.wait({taking})
         finally:
@@ -84,8 +103,9 @@ class ConfigFollower:
         if text != self._newest:
             # Nothing is known of the newest one until this has been decided, since it may be given up.
             self._newest, self._refusals = None, 0
-        elif text is not None and self._refusals == 0:
+        elif text is not None and self._refusals == 0 and not self._is_outdated:
             return
+        self._is_outdated = False
         if text is None:
             await self._take_none()
         else:
@@ -106,9 +126,11 @@ class ConfigFollower:
     async def _take_text(self, text: bytes) -> None:
         plan: Plan | None = None
         try:
-            plan = plan_of(self._agent, self._id, text, self._secret_key)
+            opened = opened_config(self._agent.config_model, self._id, text, self._secret_key)
+            await self._prepare(self._agent.learn(opened.config))
+            plan = plan_of(self._agent, opened)
             if self._status.revision is not None:
-                await self._check(plan)
+                await self._prepare(self._agent.check(self._units.starting(plan)))
         except ConfigInvalid as error:
             self._refuse(error.problems, was_read=plan is not None)
         except Exception as error:
@@ -119,12 +141,13 @@ class ConfigFollower:
             await self._put_in_force(plan)
             self._refusals = 0
 
-    async def _check(self, plan: Plan) -> None:
-        self._is_checking = True
+    async def _prepare(self, preparation: Coroutine[Any, Any, None]) -> None:
+        """Do what may take long, and is given up when a newer configuration arrives."""
+        self._is_preparing = True
         try:
-            await self._agent.check(self._units.starting(plan))
+            await preparation
         finally:
-            self._is_checking = False
+            self._is_preparing = False
 
     async def _put_in_force(self, plan: Plan) -> None:
         redaction.learn(plan.secrets)
@@ -154,8 +177,3 @@ class ConfigFollower:
                 problem=problem.message,
                 in_force=self._status.revision,
             )
-
-
-async def _done_within(future: "asyncio.Future[bytes | None]", seconds: float) -> bool:
-    await asyncio.wait({future}, timeout=seconds)
-    return future.done()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 from millrace_core.config import AgentConfig, Credentials, Exchanges, parse_config, revision
 from millrace_core.config.common import BaseConfig
@@ -38,22 +38,45 @@ class Plan:
     """What each worker may use, unless the agent says otherwise of the unit that it runs alone."""
 
 
-def plan_of(agent: Agent[AgentConfig, Any], agent_id: AgentId, text: bytes, key: bytes | None) -> Plan:
-    """Return what a configuration asks of an agent.
+@dataclass(frozen=True, slots=True)
+class OpenedConfig(Generic[AgentConfig]):
+    """A configuration that was read."""
+
+    revision: str
+    sealed: AgentConfig
+    """As it was written."""
+    config: AgentConfig
+    """With its secrets in plain text."""
+
+
+def opened_config(
+    model: type[AgentConfig], agent_id: AgentId, text: bytes, key: bytes | None
+) -> OpenedConfig[AgentConfig]:
+    """Return a configuration, its secrets decrypted.
 
     Raises:
-        ConfigInvalid: it has mistakes. `problems` lists all of the first kind that it has: of its form, of its agent
-            id and secrets, or of what only the agent can check.
+        ConfigInvalid: it has mistakes. `problems` lists all of the first kind that it has: of its form, or of its agent
+            id and secrets.
     """
-    sealed = parse_config(agent.config_model, text)
+    sealed = parse_config(model, text)
     config, unreadable = _decrypted(sealed, key)
     if problems := _wrong_agent(sealed, agent_id) + unreadable:
         raise ConfigInvalid(tuple(problems))
+    return OpenedConfig(revision(text), sealed, config)
+
+
+def plan_of(agent: Agent[AgentConfig, Any], opened: OpenedConfig[AgentConfig]) -> Plan:
+    """Return what a configuration asks of an agent.
+
+    Raises:
+        ConfigInvalid: it has mistakes that only the agent finds.
+    """
+    sealed, config = opened.sealed, opened.config
     # A stopped agent's configuration is checked too, so that starting it brings no surprise.
     units = agent.units(config)
     stopped = config.agent.status == "stopped"
     return Plan(
-        revision=revision(text),
+        revision=opened.revision,
         units={} if stopped else units,
         stopped=stopped,
         warnings=(*_plain_secrets(sealed), *agent.warnings(config)),

@@ -64,7 +64,18 @@ class UnitReporter(Protocol):
 class UnitHealthReporter:
     """Takes one unit's reports. It outlives the unit's restarts: counters are running totals."""
 
-    __slots__ = ("_changed", "_counters", "_detail", "_errors", "_histograms", "_said", "_since", "_state", "name")
+    __slots__ = (
+        "_changed",
+        "_counters",
+        "_detail",
+        "_errors",
+        "_histograms",
+        "_said",
+        "_since",
+        "_source",
+        "_state",
+        "name",
+    )
 
     def __init__(self, name: str, *, changed: Callable[[], None], errors: ErrorLog) -> None:
         self.name = name
@@ -74,6 +85,7 @@ class UnitHealthReporter:
         self._detail: str | None = None
         self._said: str | None = None
         self._since = now_ms()
+        self._source: str | None = None
         self._counters: dict[str, int | float] = {}
         self._histograms: dict[str, Histogram] = {}
 
@@ -85,6 +97,11 @@ class UnitHealthReporter:
     def gauge(self, counter: str, value: int | float) -> None:
         """Set a number that goes up and down, such as `openOrders`."""
         self._counters[counter] = value
+
+    def source(self, source: str) -> None:
+        """Report by what a stream comes; see `UnitHealth.source`."""
+        self._source = source
+        self._changed()
 
     def latency(self, hop: str, ns: int) -> None:
         """Count the duration of a hop such as `received→published`; `Trace.latencies` returns them."""
@@ -143,6 +160,7 @@ class UnitHealthReporter:
             state=self._state,
             since=self._since,
             detail=self._said,
+            source=self._source,
             # As JSON, NaN or an infinity would make the whole heartbeat unreadable.
             counters={name: value for name, value in self._counters.items() if isfinite(value)},
             latencies=summaries(self._histograms),

@@ -114,6 +114,6 @@ class HeartbeatSender:
     async def _remove(self) -> None:
         try:
             async with asyncio.timeout(REMOVE_LIMIT_S):
-                await self._bus.end_heartbeat(self._status.agent_id)
+                await self._bus.end_heartbeat(self._status.agent_id, self._status.started_at)
         except (BusError, TimeoutError) as error:
             log.debug("the heartbeat was not removed; it expires by itself", reason=describe(error))

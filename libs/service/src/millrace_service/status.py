@@ -20,7 +20,8 @@ class AgentStatus:
         self.agent_id = agent_id
         self._errors = errors
         self._changed = changed
-        self._started_at = now_ms()
+        self.started_at = now_ms()
+        """ms"""
         self._version = version("millrace-service")
         self._state: AgentState = "starting"
         self._revision: str | None = None
@@ -61,7 +62,7 @@ class AgentStatus:
             kind=self._kind,
             state=self._state,
             pid=os.getpid(),
-            started_at=self._started_at,
+            started_at=self.started_at,
             sent_at=now_ms(),
             version=self._version,
             config_revision=self._revision,

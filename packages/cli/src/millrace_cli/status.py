@@ -64,7 +64,7 @@ def _headline(beat: Heartbeat, at_ms: int) -> Text:
 def _streams(beat: Heartbeat, at_ms: int) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("stream", overflow="fold")
-    for heading in ("state", "since", "msgs/s", "lag ms", "gap", "worker"):
+    for heading in ("state", "since", "msgs/s", "lag", "gap", "by"):
         table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
     for unit in sorted(beat.units, key=lambda unit: unit.name):
         table.add_row(*_row(unit, at_ms))
@@ -80,9 +80,9 @@ def _row(unit: UnitHealth, at_ms: int) -> list[Text | str]:
         Text(unit.state, _COLOURS.get(unit.state, "red")),
         _age(at_ms - unit.since),
         _number(unit.counters.get("messagesPerSecond")),
-        _number(unit.counters.get("lagMs")),
+        _number(unit.counters.get("lagMs"), " ms"),
         "" if gap_at is None else _age(at_ms - int(gap_at)),
-        unit.worker or "",
+        f"{unit.source or ''} {unit.worker or ''}".strip(),
     ]
 
 
@@ -93,8 +93,8 @@ def _remarks(unit: UnitHealth) -> Iterator[str]:
         yield f"asked for every {interval_s:g} s: the exchange does not stream it"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,g}"
+def _number(value: float | None, unit: str = "") -> str:
+    return "" if value is None else f"{value:,g}{unit}"
 
 
 def _age(ms: int) -> str:

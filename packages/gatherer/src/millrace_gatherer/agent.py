@@ -1,16 +1,20 @@
 """The gatherer as an agent: plans the streams of a configuration, and runs each."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from millrace_bus import Bus
 from millrace_core.config import GathererConfig
 from millrace_gatherer.exchanges import SharedExchanges
 from millrace_gatherer.feeds import SharedFeeds, SharedMarket, SharingExchange
+from millrace_gatherer.listings import Account, AccountKey, Listings
+from millrace_gatherer.patterns import is_pattern
 from millrace_gatherer.streams import run_stream, stream_of
+from millrace_gatherer.streams.market import fail_when_delisted, report_source
 from millrace_gatherer.units import StreamUnitConfig, check_capabilities, stream_units
 from millrace_service import Agent, UnitHealthReporter
+from millrace_service.tasks import run_all
 
 
 class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
@@ -22,13 +26,41 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
     def __init__(self) -> None:
         self._exchanges = SharedExchanges()
         self._feeds = SharedFeeds()
+        self._listings = Listings(self._exchanges)
         self._bus: Bus | None = None
         self._checking = asyncio.Lock()
         """An exchange is imported once, however many units begin together."""
 
     def units(self, config: GathererConfig) -> Mapping[str, StreamUnitConfig]:
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
-        return stream_units(config)
+        return stream_units(config, self._listings.symbols)
+
+    async def learn(self, config: GathererConfig) -> None:
+        """Learn the markets of exchanges whose symbols are named by patterns."""
+        if self._bus is None:
+            raise RuntimeError("the agent has not started")
+        await self._listings.want(
+            Account(tenant, exchange, config.exchanges[tenant][exchange], self._bus.budget(tenant))
+            for tenant, exchange in _accounts_with_patterns(config)
+        )
+
+    async def outdated(self) -> None:
+        """Wait until markets have changed that patterns may match."""
+        await self._listings.changed.wait()
+        self._listings.changed.clear()
+
+    def warnings(self, config: GathererConfig) -> Sequence[str]:
+        """Name the exchanges whose markets are not known, so that patterns stand for nothing yet."""
+        unknown = _accounts_with_patterns(config) - self._listings.symbols.keys()
+        return [
+            f"the patterns of {tenant}.{exchange} match nothing until its markets are known: "
+            f"{self._listings.failure((tenant, exchange))}"
+            for tenant, exchange in sorted(unknown)
+        ]
+
+    async def stopped(self) -> None:
+        """Let go of the markets."""
+        await self._listings.end()
 
     async def check(self, units: Mapping[str, StreamUnitConfig]) -> None:
         """Check that exchanges have the streams; in a thread, since it imports exchanges that are new."""
@@ -58,4 +90,11 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
             if (interval_s := exchange.poll_interval_s(stream.action)) is not None:
                 health.gauge("pollIntervalS", interval_s)
             with exchange.reporting(health.gauge):
-                await run_stream(stream)
+                watching = () if stream.action.is_account_wide else (fail_when_delisted(stream),)
+                await run_all(run_stream(stream), report_source(stream), *watching)
+
+
+def _accounts_with_patterns(config: GathererConfig) -> set[AccountKey]:
+    if config.agent.status == "stopped":
+        return set()
+    return {(plan.tenant, plan.exchange_id) for plan in config.workplans if any(map(is_pattern, plan.asset_pairs))}

@@ -160,7 +160,7 @@ class SharingExchange:
         self.id, self.profile, self.market = exchange.id, exchange.profile, market
         self.account, self.execution, self.rules = exchange.account, exchange.execution, exchange.rules
         self.prepare, self.reporting, self.close = exchange.prepare, exchange.reporting, exchange.close
-        self.poll_interval_s = exchange.poll_interval_s
+        self.poll_interval_s, self.source, self.reloaded = exchange.poll_interval_s, exchange.source, exchange.reloaded
 
 
 def _begin(action: str, listener: Any, others: Sequence[Any]) -> None:

@@ -1,6 +1,6 @@
 """Plans the streams of a configuration, and finds what no exchange could stream. Asks none."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -8,11 +8,15 @@ from millrace_core.actions import ACTIONS, ORDER_BOOK
 from millrace_core.config.common import Credentials
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.errors import ConfigInvalid, Problem
-from millrace_core.names import Action, StreamName, Symbol
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import StreamMistake, capability_mistakes, stream_mistakes
+from millrace_gatherer.patterns import is_pattern, matching, near_patterns
 
 DEFAULT_TIMEFRAME = "1m"
 DEFAULT_CANDLES = 500
+Listed = Mapping[tuple[Tenant, ExchangeId], frozenset[str]]
+"""The symbols that are listed, by tenant and exchange."""
+_NOTHING_LISTED: Final[Listed] = {}
 _PRIVATE: Final[frozenset[str]] = frozenset(action.name for action in ACTIONS.values() if action.is_private)
 
 
@@ -50,19 +54,22 @@ class StreamUnitConfig:
         return f"{name.exchange}.{name.action}.{name.symbol}"
 
 
-def stream_units(config: GathererConfig) -> dict[str, StreamUnitConfig]:
+def stream_units(config: GathererConfig, listed: Listed = _NOTHING_LISTED) -> dict[str, StreamUnitConfig]:
     """Return the streams that a configuration asks for, by key; candles of several timeframes are one stream.
 
+    Patterns stand for the symbols that are `listed`, by tenant and exchange; for none where these are not known.
+
     Raises:
-        ConfigInvalid: a stream is asked for twice with different settings.
+        ConfigInvalid: a stream is asked for twice with different settings, or a pattern matches nothing or too much.
     """
     units: dict[str, StreamUnitConfig] = {}
     problems: list[Problem] = []
     for index, plan in enumerate(config.workplans):
         credentials = config.exchanges[plan.tenant][plan.exchange_id]
+        symbols = _symbols_of(plan, listed.get((plan.tenant, plan.exchange_id)), problems, f"$.workplans[{index}]")
         for place, point in enumerate(plan.data_points):
             where = f"$.workplans[{index}].dataPoints[{place}]"
-            for unit in _units_of(plan, point, credentials, where):
+            for unit in _units_of(plan, point, symbols, credentials, where):
                 mistakes = stream_mistakes(unit.name.exchange, unit.name.action, unit.name.symbol, unit.depth)
                 problems += (problem_of(unit, mistake) for mistake in mistakes)
                 if (merged := _merged(units.get(unit.key), unit)) is None:
@@ -96,11 +103,34 @@ def problem_of(unit: StreamUnitConfig, mistake: StreamMistake) -> Problem:
     return Problem(f"{owner}.{mistake.place}", mistake.message)
 
 
+def _symbols_of(
+    plan: GathererWorkplan, listed: frozenset[str] | None, problems: list[Problem], where: str
+) -> list[Symbol]:
+    """Return a workplan's symbols, each once: those that it names, and those that its patterns match."""
+    symbols = dict.fromkeys(symbol for symbol in plan.asset_pairs if not is_pattern(symbol))
+    for place, pattern in enumerate(plan.asset_pairs):
+        if is_pattern(pattern) and listed is not None:
+            found = matching(pattern, listed)
+            symbols.update(dict.fromkeys(found))
+            if mistake := _pattern_mistake(plan, pattern, found, listed):
+                problems.append(Problem(f"{where}.assetPairs[{place}]", mistake))
+    return list(symbols)
+
+
+def _pattern_mistake(plan: GathererWorkplan, pattern: str, found: list[Symbol], listed: frozenset[str]) -> str | None:
+    if not found:
+        return f"{pattern} matches no market of {plan.exchange_id}{near_patterns(pattern, listed)}"
+    if len(found) > plan.max_symbols:
+        allowed = f"which is more than maxSymbols ({plan.max_symbols}) allows"
+        return f"{pattern} matches {len(found)} markets of {plan.exchange_id}, {allowed}"
+    return None
+
+
 def _units_of(
-    plan: GathererWorkplan, point: DataPoint, credentials: Credentials, origin: str
+    plan: GathererWorkplan, point: DataPoint, asset_pairs: Iterable[Symbol], credentials: Credentials, origin: str
 ) -> Iterator[StreamUnitConfig]:
     action = ACTIONS[point.action]
-    symbols: tuple[Symbol | None, ...] = (None,) if action.is_account_wide else plan.asset_pairs
+    symbols: Iterable[Symbol | None] = (None,) if action.is_account_wide else asset_pairs
     timeframes = ((point.timeframe or DEFAULT_TIMEFRAME, point.limit or DEFAULT_CANDLES),)
     for symbol in symbols:
         yield StreamUnitConfig(

@@ -2,15 +2,24 @@
 
 import asyncio
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from millrace_bus import Bus, Follower, Update
+from millrace_bus import Bus, EmbeddedServer, Follower, Update
+from millrace_core.heartbeat import Heartbeat
+from millrace_core.ids import BEGINNING
+from millrace_core.market import Level
+from millrace_core.messages import decode
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
-from millrace_simulator.config import SimulatorConfig
+from millrace_core.states import state_of
+from millrace_simulator.config import Limits, SimulatorConfig
 from millrace_simulator.listings import SYMBOLS, DialectName
 from millrace_simulator.server import Server, serve
 
@@ -22,10 +31,49 @@ KEYS = {"apiKey": "demo-key", "secret": "demo-secret", "password": "demo-passphr
 async def venue(dialect: DialectName) -> AsyncIterator[Server]:
     """A busy exchange of a dialect, which keeps a record."""
     config = SimulatorConfig(
-        dialect=dialect, symbols=SYMBOLS[dialect], events_per_second=300, depth_interval_ms=50, record=True
+        dialect=dialect,
+        symbols=SYMBOLS[dialect],
+        events_per_second=300,
+        depth_interval_ms=50,
+        record=True,
+        limits=Limits(enforce=False),
     )
     async with await serve(config) as server:
         yield server
+
+
+class Gatherer:
+    """A gatherer's process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.pid = process.pid
+        self._process = process
+
+    async def end(self) -> int:
+        """End it in order, as an operator does; return its exit code."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        return await self._process.wait()
+
+
+@pytest.fixture
+async def start(redis: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """A function that starts a gatherer's process: the service itself, or a script in its place."""
+    started: list[Gatherer] = []
+
+    async def start(*command: str) -> Gatherer:
+        environ = {**os.environ, "MILLRACE_REDIS_URL": redis.url}
+        options = ("--agent-id", AGENT, "--die-with-parent", str(os.getpid()))
+        with (tmp_path / "gatherer.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, *(command or ("-m", "millrace_gatherer")), *options, env=environ, stdout=log, stderr=log
+            )
+        started.append(Gatherer(process))
+        return started[-1]
+
+    yield start
+    for gatherer in started:
+        await gatherer.end()
 
 
 class Watch:
@@ -37,6 +85,13 @@ class Watch:
         """How often it stopped being live."""
         self.was_live = False
         self.deltas = 0
+        self.epoch = 0
+        self.pauses_s: list[float] = []
+        """How long it was not live each time."""
+        self.reasons: list[str | None] = []
+        self.books: list[tuple[int | None, list[Level], list[Level]]] = []
+        """Every book that was said to be right: its number, its bids, its asks."""
+        self._broke_s = 0.0
         self._changed = asyncio.Event()
         self.follower: Follower = bus.follow(name, self._take)
 
@@ -45,7 +100,7 @@ class Watch:
         """Whether both its writer and its reader say that its state is right."""
         return self.follower.trusted and self.follower.status == "live"
 
-    async def until(self, holds: Callable[["Watch"], Any], limit_s: float = 20) -> None:
+    async def until(self, holds: Callable[["Watch"], Any], limit_s: float = 60) -> None:
         """Wait until something that was read makes it true."""
         async with asyncio.timeout(limit_s):
             while not holds(self):
@@ -54,10 +109,24 @@ class Watch:
 
     def _take(self, update: Update) -> None:
         self.deltas += update.kind == "delta"
+        self.epoch = update.id.epoch
+        if update.kind == "status" and update.data.status != "live":
+            self.reasons.append(update.data.reason)
+        if self.is_live and self.follower.name.action == "watchOrderBook":
+            book = update.state.book
+            self.books.append((book.nonce, book.bids.levels(), book.asks.levels()))
         if self.was_live != self.is_live:
-            self.breaks += self.was_live
-            self.was_live = self.is_live
+            self._turn()
         self._changed.set()
+
+    def _turn(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if self.was_live:
+            self.breaks += 1
+            self._broke_s = now_s
+        elif self._broke_s:
+            self.pauses_s.append(now_s - self._broke_s)
+        self.was_live = self.is_live
 
 
 @pytest.fixture
@@ -85,3 +154,39 @@ async def configure(bus: Bus, exchange: str, keys: dict[str, Any], *plans: dict[
     exchanges = {"T": {exchange: keys}}
     config = {"agent": {"id": AGENT}, "exchanges": exchanges, "workplans": workplans, **fields}
     await bus.put_config(AGENT, json.dumps(config))
+
+
+async def trade_ids(bus: Bus, watch: Watch) -> list[int]:
+    """The ids of all trades in a journal, over all epochs."""
+    name = watch.follower.name
+    async with bus.journals() as journals:
+        found = await journals.read({str(name): BEGINNING}, most=100_000)
+    messages = [decode(entry.body or b"") for entry in found[str(name)]]
+    deltas = [state_of(name.action).apply(message.data) for message in messages if message.type == "delta"]
+    return [int(trade.id) for delta in deltas for trade in delta.trades]
+
+
+async def shows(bus: Bus, holds: Callable[[Heartbeat], Any]) -> Heartbeat:
+    """Wait until the gatherer's heartbeat makes it true."""
+    async with asyncio.timeout(20):
+        while True:
+            for beat in await bus.heartbeats():
+                if holds(beat):
+                    return beat
+            await asyncio.sleep(0.02)  # a heartbeat is a key that tells nobody of its change
+
+
+def assert_right(watch: Watch, server: Server) -> None:
+    """Compare the books that a reader was told are right with the exchange's own record."""
+    symbol = str(watch.follower.name.symbol)
+    instrument = next(
+        each for each in server.venue.instruments.values() if each.symbol.replace("-", "") == symbol.replace("/", "")
+    )
+    price, quantity = instrument.scale.price, instrument.scale.quantity
+    assert server.venue.history is not None
+    assert watch.books
+    for nonce, bids, asks in watch.books:
+        assert nonce is not None
+        book = server.venue.history.book_as_of(instrument.symbol, nonce)
+        assert bids == [(float(price(p)), float(quantity(q))) for p, q in book.bids][: len(bids)], nonce
+        assert asks == [(float(price(p)), float(quantity(q))) for p, q in book.asks][: len(asks)], nonce

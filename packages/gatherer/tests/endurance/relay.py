@@ -14,11 +14,22 @@ class Relay:
         """How many were ever opened."""
         self._host, _, self._port = target.removeprefix("http://").partition(":")
         self._open: set[asyncio.StreamWriter] = set()
+        self._changed = asyncio.Condition()
 
     @property
     def open_connections(self) -> int:
         """How many are open."""
         return len(self._open)
+
+    async def opened(self, number: int) -> None:
+        """Wait until so many connections were ever opened."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.connections >= number)
+
+    async def closed_until(self, number: int) -> None:
+        """Wait until only so many connections are open."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.open_connections <= number)
 
     def cut(self) -> None:
         """Break every connection without a good-bye."""
@@ -29,6 +40,7 @@ class Relay:
         """Pass one connection on until one of the two ends it."""
         self.connections += 1
         self._open.add(writer)
+        await self._tell()
         try:
             theirs, to_them = await asyncio.open_connection(self._host, int(self._port))
             pumps = [asyncio.create_task(_pump(reader, to_them)), asyncio.create_task(_pump(theirs, writer))]
@@ -39,6 +51,11 @@ class Relay:
         finally:
             self._open.discard(writer)
             writer.transport.abort()
+            await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

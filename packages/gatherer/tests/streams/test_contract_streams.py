@@ -122,7 +122,7 @@ async def test_a_position_that_closed_unseen_is_closed(run: Any, venue: Contract
     await second.until(lambda: not held(second) and second.follower.status == "live")
 
 
-async def test_liquidations_are_published_once_and_the_hole_told(
+async def test_liquidations_are_published_once_and_the_loss_counted(
     run: Any, venue: ContractVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing numbers them: what came while the connection was cut cannot be had any more."""

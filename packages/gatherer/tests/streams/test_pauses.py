@@ -15,6 +15,7 @@ from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream
 from millrace_gatherer.streams.fields import TickerStream
 from millrace_gatherer.streams.following import reconcile
+from millrace_gatherer.streams.questions import QuestionTimer
 from millrace_gatherer.streams.trades import PublicTradesStream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -90,7 +91,7 @@ async def test_a_stream_asks_again_when_the_pause_is_over(bus: Bus, kind: type[T
 async def test_a_wake_does_not_shorten_the_pause() -> None:
     """What would be asked for at once otherwise waits as well."""
     exchange, wake = LimitedExchange(), asyncio.Event()
-    asking = asyncio.create_task(reconcile(exchange.refuse, health(), 60.0, wake))
+    asking = asyncio.create_task(reconcile(exchange.refuse, health(), 60.0, QuestionTimer(wake, None)))
     while not exchange.asked_s:
         await asyncio.sleep(0)
     wake.set()

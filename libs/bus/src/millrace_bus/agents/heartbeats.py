@@ -24,15 +24,17 @@ class Heartbeats:
         self._redis = redis
 
     async def send(self, heartbeat: Heartbeat) -> None:
-        """Leave a heartbeat for 15 s."""
-        key = agent_key(AgentId(heartbeat.id))
-        await self._redis.call("SET", key, msgspec.json.encode(heartbeat), "EX", HEARTBEAT_TTL_S)
-        await self._redis.call("SADD", AGENTS_INDEX, heartbeat.id)
+        """Leave a heartbeat for 15 s, unless a process of the same agent that started later has left one."""
+        agent = AgentId(heartbeat.id)
+        if not await self._is_replaced(agent, heartbeat.started_at):
+            await self._redis.call("SET", agent_key(agent), msgspec.json.encode(heartbeat), "EX", HEARTBEAT_TTL_S)
+            await self._redis.call("SADD", AGENTS_INDEX, agent)
 
-    async def end(self, agent: AgentId) -> None:
-        """Remove a heartbeat: the agent ended on purpose."""
-        await self._redis.call("DEL", agent_key(agent))
-        await self._redis.call("SREM", AGENTS_INDEX, agent)
+    async def end(self, agent: AgentId, started_at: int) -> None:
+        """Remove the heartbeat of a process that ended on purpose; that of one which started later stays."""
+        if not await self._is_replaced(agent, started_at):
+            await self._redis.call("DEL", agent_key(agent))
+            await self._redis.call("SREM", AGENTS_INDEX, agent)
 
     async def all(self) -> list[Heartbeat]:
         """Return the heartbeat of every agent that is alive, by id; unreadable heartbeats are skipped.
@@ -50,6 +52,11 @@ class Heartbeats:
                 await self._redis.call("SREM", AGENTS_INDEX, *expired)
         found = (texts[key] for key in agents)
         return [heartbeat for text in found if text is not None and (heartbeat := _heartbeat(text)) is not None]
+
+    async def _is_replaced(self, agent: AgentId, started_at: int) -> bool:
+        text = await self._redis.call("GET", agent_key(agent))
+        present = None if text is None else _heartbeat(text)
+        return present is not None and present.started_at > started_at
 
 
 def _heartbeat(text: bytes) -> Heartbeat | None:

@@ -36,6 +36,9 @@ class GathererWorkplan(ConfigModel):
     tenant: TenantField = Field(validation_alias=TENANT)
     exchange_id: ExchangeField
     asset_pairs: tuple[SymbolField, ...] = ()
+    """Symbols, and patterns such as `*/USDT`, `BTC/*` and `*` (spot markets), `*/USDT:USDT` (contracts)."""
+    max_symbols: int = Field(default=200, ge=1, le=10_000)
+    """How many symbols a pattern may match: a mistyped one must not use up the exchange's limits."""
     data_points: tuple[Annotated[DataPoint, BeforeValidator(_long_form)], ...] = Field(min_length=1)
     retention: int = Field(default=10_000, ge=100, le=1_000_000)
     """Number of messages that each journal keeps."""

@@ -27,6 +27,10 @@ async def follow_book(caller: CcxtCaller, symbol: str, listener: BookListener, l
     Raises:
         Retryable, Rejected, Fatal: why the stream broke.
     """
+    if caller.profile.book.fetches_snapshot:
+        async with subscribed(caller, ORDER_BOOK, symbol, keeps=lambda: _books(caller).is_incomplete(symbol)):
+            await _follow(caller, symbol, listener, limit)
+        return
     _cut_incomplete(caller, symbol)
     with _own_connection(caller, symbol):
         try:
@@ -37,8 +41,11 @@ async def follow_book(caller: CcxtCaller, symbol: str, listener: BookListener, l
 
 
 async def _follow(caller: CcxtCaller, symbol: str, listener: BookListener, limit: int | None) -> None:
-    books: BookRecorder = caller.ccxt.recorder.books
+    books = _books(caller)
     followed = books.add(symbol, listener, limit)
+    if books.take_incomplete(symbol) is not None:
+        # With the next frame ccxt asks for a snapshot of the book that it does not know.
+        caller.ccxt.orderbooks.pop(symbol, None)
     books.repeat(symbol)
     extending = asyncio.create_task(_extend(caller, symbol, followed))
     try:
@@ -50,6 +57,11 @@ async def _follow(caller: CcxtCaller, symbol: str, listener: BookListener, limit
     finally:
         extending.cancel()
         books.remove(symbol, followed)
+
+
+def _books(caller: CcxtCaller) -> BookRecorder:
+    books: BookRecorder = caller.ccxt.recorder.books
+    return books
 
 
 @contextmanager
@@ -83,7 +95,7 @@ def _cut_incomplete(caller: CcxtCaller, symbol: str) -> None:
 
 async def _extend(caller: CcxtCaller, symbol: str, followed: FollowedBook) -> None:
     """Ask for another snapshot whenever the price comes near the edge of what is known."""
-    books: BookRecorder = caller.ccxt.recorder.books
+    books = _books(caller)
     while followed.depth is not None:
         await followed.is_due.wait()
         if await _extended(caller, books, symbol, followed.depth.asked):

@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 from aiohttp import ClientError
 from ccxt.base.errors import BaseError
 
+from millrace_exchange.ccxt.batching import SubscriptionBatches
 from millrace_exchange.ccxt.classification import classify, is_limit
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.ccxt.settings import TIMEOUT_MS
@@ -36,14 +37,24 @@ class CcxtCaller:
     """Calls one ccxt instance. The parts of the adapter share it, and nothing else."""
 
     def __init__(
-        self, ccxt: Any, profile: ExchangeProfile, gate: RequestGate, *, has_keys: bool, poll_interval_s: float = 1.0
+        self,
+        ccxt: Any,
+        profile: ExchangeProfile,
+        gate: RequestGate,
+        *,
+        has_keys: bool,
+        poll_interval_s: float,
+        another: "Callable[[], CcxtCaller]",
     ) -> None:
         self.ccxt = ccxt
         self.profile = profile
         self.gate = gate
+        self.batches = SubscriptionBatches(ccxt, gate)
         self.has_keys = has_keys
         self.poll_interval_s = poll_interval_s
         """How often to ask for a stream that the exchange does not send."""
+        self.another = another
+        """Opens a further instance with the same settings; nothing is sent yet."""
 
     async def load_markets(self) -> None:
         """Load the exchange's markets, unless they are loaded already."""

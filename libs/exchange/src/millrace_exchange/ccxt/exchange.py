@@ -2,7 +2,8 @@
 
 import asyncio
 from contextlib import AbstractContextManager
-from typing import Any, Final, NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 from millrace_core.actions import StreamAction
 from millrace_core.budget import RequestBudget
@@ -16,12 +17,13 @@ from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.market_rules import CcxtMarketRules
 from millrace_exchange.ccxt.polling import is_polled, profile_as_asked
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
+from millrace_exchange.ccxt.sessions import StreamSessions, close_instance
 from millrace_exchange.ccxt.settings import constructor_settings, gate_of, overridden_urls
 from millrace_exchange.errors import ExchangeError, Fatal
+from millrace_exchange.ports import Source
+from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
-from millrace_exchange.request_gate import Gauge
-
-_CLOSE_TIMEOUT_S: Final = 1.0
+from millrace_exchange.request_gate import Gauge, RequestGate
 
 
 class CcxtExchange:
@@ -31,11 +33,13 @@ class CcxtExchange:
         self.id = ExchangeId(caller.ccxt.id)
         self.profile = caller.profile
         self.listing = MarketListing(caller)
-        self._keeping: asyncio.Task[NoReturn] | None = None
-        self.market = CcxtMarketFeed(caller, self.listing)
-        self.account = CcxtAccountFeed(caller, self.listing)
+        self.sessions = StreamSessions(caller)
+        self._keeping: list[asyncio.Task[NoReturn]] = []
+        self.market = CcxtMarketFeed(caller, self.listing, self.sessions)
+        self.account = CcxtAccountFeed(caller, self.listing, self.sessions)
         self.execution = CcxtExecutionClient(caller, self.listing)
         self.rules = CcxtMarketRules(caller.ccxt)
+        self.reloaded = self.listing.reloaded
         self.caller = caller
 
     async def prepare(self) -> None:
@@ -46,8 +50,8 @@ class CcxtExchange:
         """
         caller = self.caller
         await self.listing.know(None)
-        if self._keeping is None:
-            self._keeping = asyncio.create_task(self.listing.keep_current(), name=f"markets of {self.id}")
+        if not self._keeping:
+            self._keep_current()
         if caller.has_keys and self.profile.order_transport == "websocket":
             try:
                 await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws, over_socket=True)
@@ -59,24 +63,25 @@ class CcxtExchange:
                 # Orders go over REST then; the keys are as good or bad there.
                 await caller.call("fetchBalance", caller.ccxt.fetch_balance)
 
+    def _keep_current(self) -> None:
+        self._keeping.append(asyncio.create_task(self.listing.keep_current(), name=f"markets of {self.id}"))
+        if (lifetime_ms := self.profile.connection_lifetime_ms) is not None:
+            keeping = self.sessions.keep_young(lifetime_ms)
+            self._keeping.append(asyncio.create_task(keeping, name=f"connections to {self.id}"))
+
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""
-        ccxt = self.caller.ccxt
-        if self._keeping is not None:
-            self._keeping.cancel()
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await ccxt.close()
-        except TimeoutError:
-            # Without the session the sockets are cut, and what still waits for a good-bye on them ends.
-            session, ccxt.session = ccxt.session, None
-            if session is not None:
-                await session.close()
-            await ccxt.close_connector()
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(self.sessions.close(), close_instance(self.caller.ccxt))
 
     def poll_interval_s(self, action: StreamAction) -> float | None:
         """Return how often a stream is asked for that the exchange does not send; None if it does."""
         return self.caller.poll_interval_s if is_polled(self.caller.ccxt, action) else None
+
+    async def source(self, action: StreamAction, symbol: str | None) -> Source:
+        """Return by what a stream comes."""
+        return "fetch" if is_polled(self.caller.ccxt, action) else "watch"
 
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
         """Report what is left of the exchange's limits, while the context lasts."""
@@ -98,10 +103,21 @@ async def open_ccxt_exchange(
     loaded: Any = await asyncio.to_thread(load_exchange, exchange_id)
     profile = profile_of(ExchangeId(exchange_id))
     gate = gate_of(profile, credentials, budget)
-    ccxt = recorded(loaded)(constructor_settings(credentials, profile), profile, gate)
+    return CcxtExchange(_caller(recorded(loaded), profile, credentials, gate))
+
+
+def _caller(recording: Any, profile: ExchangeProfile, credentials: Credentials, gate: RequestGate) -> CcxtCaller:
+    """Return a new ccxt instance with an account's settings."""
+    ccxt = recording(constructor_settings(credentials, profile), profile, gate)
     if credentials.test:
         ccxt.set_sandbox_mode(True)
     ccxt.urls = overridden_urls(ccxt.urls, credentials.urls)
     profile = profile_as_asked(ccxt, profile.accepting_for(int(ccxt.options.get("recvWindow", 0))))
-    has_keys, poll_interval_s = bool(credentials.api_key), credentials.delay_on_fetch
-    return CcxtExchange(CcxtCaller(ccxt, profile, gate, has_keys=has_keys, poll_interval_s=poll_interval_s))
+    return CcxtCaller(
+        ccxt,
+        profile,
+        gate,
+        has_keys=bool(credentials.api_key),
+        poll_interval_s=credentials.delay_on_fetch,
+        another=partial(_caller, recording, profile, credentials, gate),
+    )

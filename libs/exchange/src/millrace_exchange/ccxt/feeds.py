@@ -20,6 +20,7 @@ from millrace_exchange.ccxt.conversion import levels_of, trade_of
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.polling import is_polled, poll
+from millrace_exchange.ccxt.sessions import StreamSessions
 from millrace_exchange.ccxt.streams import follow
 from millrace_exchange.listeners import (
     BalanceListener,
@@ -36,9 +37,10 @@ from millrace_exchange.listeners import (
 class CcxtMarketFeed:
     """The port `MarketFeed`."""
 
-    def __init__(self, caller: CcxtCaller, listing: MarketListing) -> None:
+    def __init__(self, caller: CcxtCaller, listing: MarketListing, sessions: StreamSessions) -> None:
         self._caller = caller
         self._listing = listing
+        self._sessions = sessions
 
     async def order_book(self, symbol: str, listener: BookListener, limit: int | None = None) -> None:
         """Stream a symbol's order book: first the whole book, then every change. `limit` is the depth asked for."""
@@ -46,27 +48,33 @@ class CcxtMarketFeed:
         if is_polled(self._caller.ccxt, ORDER_BOOK):
             await poll(self._caller, ORDER_BOOK, symbol, listener, limit)
         else:
-            await follow_book(self._caller, symbol, listener, limit)
+            await self._sessions.follow(
+                ORDER_BOOK, listener, lambda caller, source: follow_book(caller, symbol, source, limit)
+            )
 
     async def trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every public trade in a symbol, none twice while the connection holds."""
         await self._listing.know(symbol)
-        await follow(self._caller, TRADES, symbol, listener)
+        await self._sessions.follow(TRADES, listener, lambda caller, source: follow(caller, TRADES, symbol, source))
 
     async def fields(self, action: StreamAction, symbol: str, listener: FieldsListener) -> None:
         """Stream one object of a symbol by its fields: `action` is one of `FIELDS_ACTIONS`."""
         await self._listing.know(symbol)
-        await follow(self._caller, action, symbol, listener)
+        await self._sessions.follow(action, listener, lambda caller, source: follow(caller, action, symbol, source))
 
     async def candles(self, symbol: str, timeframe: str, listener: CandlesListener) -> None:
         """Stream a symbol's candles of one timeframe."""
         await self._listing.know(symbol)
-        await follow(self._caller, CANDLES, symbol, listener, timeframe)
+        await self._sessions.follow(
+            CANDLES, listener, lambda caller, source: follow(caller, CANDLES, symbol, source, timeframe)
+        )
 
     async def liquidations(self, symbol: str, listener: LiquidationsListener) -> None:
         """Stream a symbol's liquidations, none twice while the connection holds."""
         await self._listing.know(symbol)
-        await follow(self._caller, LIQUIDATIONS, symbol, listener)
+        await self._sessions.follow(
+            LIQUIDATIONS, listener, lambda caller, source: follow(caller, LIQUIDATIONS, symbol, source)
+        )
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
@@ -98,22 +106,28 @@ class CcxtMarketFeed:
 class CcxtAccountFeed(CcxtOrderQueries):
     """The port `AccountFeed`."""
 
+    def __init__(self, caller: CcxtCaller, listing: MarketListing, sessions: StreamSessions) -> None:
+        super().__init__(caller, listing)
+        self._sessions = sessions
+
     async def orders(self, symbol: str, listener: OrdersListener) -> None:
         """Stream every change of the account's orders in a symbol."""
         await self._listing.know(symbol)
-        await follow(self._caller, ORDERS, symbol, listener)
+        await self._sessions.follow(ORDERS, listener, lambda caller, source: follow(caller, ORDERS, symbol, source))
 
     async def my_trades(self, symbol: str, listener: TradesListener) -> None:
         """Stream every trade of the account in a symbol."""
         await self._listing.know(symbol)
-        await follow(self._caller, MY_TRADES, symbol, listener)
+        await self._sessions.follow(
+            MY_TRADES, listener, lambda caller, source: follow(caller, MY_TRADES, symbol, source)
+        )
 
     async def balance(self, listener: BalanceListener) -> None:
         """Stream the balances that change."""
         await self._listing.know(None)
-        await follow(self._caller, BALANCE, None, listener)
+        await self._sessions.follow(BALANCE, listener, lambda caller, source: follow(caller, BALANCE, None, source))
 
     async def positions(self, listener: PositionsListener) -> None:
         """Stream the positions that change."""
         await self._listing.know(None)
-        await follow(self._caller, POSITIONS, None, listener)
+        await self._sessions.follow(POSITIONS, listener, lambda caller, source: follow(caller, POSITIONS, None, source))

@@ -21,6 +21,8 @@ class MarketListing:
         self._caller = caller
         self._loaded_at = -LOOK_AGAIN_S
         self._looking = asyncio.Lock()
+        self._was_loaded = asyncio.Event()
+        """Set, and replaced, when the markets have been loaded."""
 
     async def know(self, symbol: str | None) -> None:
         """Load the markets at first, and again if a symbol is not among them, but not again and again.
@@ -38,6 +40,10 @@ class MarketListing:
             text = f"{exchange} has no market {symbol}{near}"
             raise Rejected(text, exchange=exchange, action="loadMarkets", kind="BadSymbol")
 
+    async def reloaded(self) -> None:
+        """Wait until the markets have been loaded again."""
+        await self._was_loaded.wait()
+
     async def keep_current(self) -> NoReturn:
         """Load the markets again every hour, until cancelled; after a failure the former ones stay."""
         while True:
@@ -54,6 +60,8 @@ class MarketListing:
     async def _load(self, *, again: bool) -> None:
         self._loaded_at = _now()
         await self._caller.call("loadMarkets", self._caller.ccxt.load_markets, again)
+        self._was_loaded.set()
+        self._was_loaded = asyncio.Event()
 
     @property
     def _markets(self) -> dict[str, Any]:

@@ -24,6 +24,12 @@ class CcxtMarketRules:
         """The unified symbols of its markets; empty before the exchange is prepared."""
         return frozenset(self._ccxt.markets or ())
 
+    @property
+    def open_symbols(self) -> frozenset[str]:
+        """Those of markets in which one can trade now, as far as the exchange says."""
+        markets: dict[str, Any] = self._ccxt.markets or {}
+        return frozenset(symbol for symbol, market in markets.items() if market.get("active") is not False)
+
     def precision_errors(self, payload: CreatePayload | EditPayload) -> list[str]:
         """Return an error for each number that ccxt would round, with the step that it must be a multiple of.
 

@@ -1,5 +1,6 @@
 """Following ccxt's streams: subscribing, handing every message to a listener, and ending the subscription."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -9,6 +10,7 @@ from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.polling import fields_of, is_polled, poll
 from millrace_exchange.ccxt.recording.recorder import Recorder, StreamKey
 from millrace_exchange.ccxt.subscriptions import METHODS, subscribed
+from millrace_exchange.errors import ExchangeError, Retryable
 from millrace_exchange.listeners import EventTimes, ExchangeListener, FieldsListener
 
 RETURNED: Final = (BIDS_ASKS, FUNDING_RATE)
@@ -35,16 +37,30 @@ async def follow(
     recorder.add(key, listener)
     async with subscribed(caller, action, *asked):
         try:
-            await caller.follow(action.name, getattr(caller.ccxt, METHODS[action]), *asked)
+            await _follow_batched(caller, action, *asked)
         finally:
             recorder.remove(key, listener)
 
 
 async def _follow_returned(caller: CcxtCaller, action: StreamAction, symbol: str, listener: FieldsListener) -> NoReturn:
-    asked = [symbol] if action is BIDS_ASKS else symbol
     take = partial(_deliver_fields, symbol, listener)
-    async with subscribed(caller, action, asked):
-        await caller.follow(action.name, getattr(caller.ccxt, METHODS[action]), asked, take=take)
+    async with subscribed(caller, action, [symbol] if action is BIDS_ASKS else symbol):
+        await _follow_batched(caller, action, symbol, take=take)
+
+
+async def _follow_batched(
+    caller: CcxtCaller, action: StreamAction, *asked: Any, take: Callable[[Any], None] | None = None
+) -> NoReturn:
+    """Follow a stream that is subscribed together with others, where that is possible."""
+    watch = getattr(caller.ccxt, METHODS[action])
+    one = partial(watch, [asked[0]] if action is BIDS_ASKS else asked[0], *asked[1:]) if asked else watch
+    try:
+        await caller.batches.join(action, one, *asked)
+        await caller.follow(action.name, one, take=take)
+    except ExchangeError as error:
+        if not (isinstance(error, Retryable) and error.is_disconnected):
+            caller.batches.refused(action, *asked)
+        raise
 
 
 def _deliver_fields(symbol: str, listener: FieldsListener, returned: Any) -> None:

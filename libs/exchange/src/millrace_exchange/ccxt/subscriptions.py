@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -54,8 +54,10 @@ def can_unsubscribe(caller: CcxtCaller, action: StreamAction) -> bool:
 
 
 @asynccontextmanager
-async def subscribed(caller: CcxtCaller, action: StreamAction, *arguments: Any) -> AsyncIterator[None]:
-    """Note the connections over which a stream comes; end its subscription where that is wished.
+async def subscribed(
+    caller: CcxtCaller, action: StreamAction, *arguments: Any, keeps: Callable[[], bool] = lambda: False
+) -> AsyncIterator[None]:
+    """Note the connections over which a stream comes; end its subscription where that is wished, unless it `keeps` it.
 
     A connection that is mute then is cut: a new subscription over it would be as silent as the one that ends.
     """
@@ -66,7 +68,8 @@ async def subscribed(caller: CcxtCaller, action: StreamAction, *arguments: Any) 
     finally:
         carriers.reset(token)
         if was_cancelled():
-            await _unsubscribe(caller, action, *arguments)
+            if not keeps():
+                await _unsubscribe(caller, action, *arguments)
             for client in used:
                 _cut_if_mute(client)
 

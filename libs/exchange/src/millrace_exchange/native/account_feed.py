@@ -8,6 +8,7 @@ from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.feeds import CcxtAccountFeed
 from millrace_exchange.ccxt.market_listing import MarketListing
+from millrace_exchange.ccxt.sessions import StreamSessions
 from millrace_exchange.listeners import BalanceListener, EventTimes, OrdersListener, TradesListener
 from millrace_exchange.native.dialect import Dialect, Topic
 from millrace_exchange.native.markets import spot_market_id
@@ -51,8 +52,10 @@ class OrderReader(Protocol):
 class NativeAccountFeed(CcxtAccountFeed):
     """Orders, trades and balances of the spot account over connections of our own; ccxt is asked for all else."""
 
-    def __init__(self, caller: CcxtCaller, listing: MarketListing, dialect: AccountDialect) -> None:
-        super().__init__(caller, listing)
+    def __init__(
+        self, caller: CcxtCaller, listing: MarketListing, sessions: StreamSessions, dialect: AccountDialect
+    ) -> None:
+        super().__init__(caller, listing, sessions)
         self._dialect = dialect
         self._pool = ConnectionPool(dialect, caller.profile, caller.gate)
 
@@ -92,6 +95,13 @@ class NativeAccountFeed(CcxtAccountFeed):
                 listener.balance_changed(balances, EventTimes(self._dialect.time(event), received_ns))
 
         await self._follow(BALANCE, None, take)
+
+    async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
+        """Tell whether a stream comes over a connection of our own."""
+        if action is BALANCE:
+            return await self._dialect.is_native()
+        has_stream = action in (ORDERS, MY_TRADES)
+        return has_stream and symbol is not None and await self._market_id(symbol) is not None
 
     async def close(self) -> None:
         """Close every connection."""

@@ -202,34 +202,39 @@ class Connection(WSListener):
             return False
 
     async def _run(self, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
         try:
+            await asyncio.sleep(delay_s)
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 transport = await self._connect(await self._dialect.endpoint())
                 if self._dialect.rules.is_welcomed:
                     await self._is_welcome.wait()
+            self._expiry = asyncio.get_running_loop().call_later(self._dialect.rules.lifetime_s, self._expire)
+            await self._send_requests(transport)
         except (OSError, WSError, TimeoutError, ExchangeError) as error:
             self._give_up(self._refusal(error) or error)
-            return
-        self._expiry = asyncio.get_running_loop().call_later(self._dialect.rules.lifetime_s, self._expire)
-        await self._send_requests(transport)
+        finally:
+            # Whatever happened, nobody may wait for a connection that does nothing.
+            self._give_up(ConnectionError("the connection failed, see the log"))
 
     async def _connect(self, endpoint: Endpoint) -> WSTransport:
         await self._gate.enter(CONNECT)
-        is_protocols = self._dialect.ping() is None
         transport, _ = await ws_connect(
-            lambda: self,
-            endpoint.url,
-            disconnect_on_exception=False,
-            enable_auto_ping=True,
-            auto_ping_idle_timeout=endpoint.ping_s,
-            auto_ping_reply_timeout=endpoint.pong_s,
-            auto_ping_strategy=(
-                WSAutoPingStrategy.PING_WHEN_IDLE if is_protocols else WSAutoPingStrategy.PING_PERIODICALLY
-            ),
+            lambda: self, endpoint.url, disconnect_on_exception=False, enable_auto_ping=True, **self._pinging(endpoint)
         )
         self._transport = transport
         return transport
+
+    def _pinging(self, endpoint: Endpoint) -> dict[str, Any]:
+        if self._dialect.ping() is None:
+            strategy, ping_s = WSAutoPingStrategy.PING_WHEN_IDLE, endpoint.ping_s
+        else:
+            # The wait for the answer comes on top of that for the next ping.
+            strategy, ping_s = WSAutoPingStrategy.PING_PERIODICALLY, endpoint.ping_s / 2
+        return {
+            "auto_ping_strategy": strategy,
+            "auto_ping_idle_timeout": ping_s,
+            "auto_ping_reply_timeout": min(endpoint.pong_s, ping_s),
+        }
 
     async def _send_requests(self, transport: WSTransport) -> None:
         while True:
@@ -287,6 +292,8 @@ class Connection(WSListener):
             self._on_expiring(self)
 
     def _give_up(self, error: Exception) -> None:
+        if self.has_ended:
+            return
         self._end(error)
         if self._transport is not None:
             self._transport.disconnect(graceful=False)

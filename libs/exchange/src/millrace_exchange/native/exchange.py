@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from millrace_core.actions import StreamAction
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.exchange import CcxtExchange
 from millrace_exchange.native.account_feed import AccountDialect, NativeAccountFeed
@@ -12,6 +13,7 @@ from millrace_exchange.native.binance.market import BinanceMarket
 from millrace_exchange.native.kucoin.account import KucoinAccount
 from millrace_exchange.native.kucoin.market import KucoinMarket
 from millrace_exchange.native.market_feed import MarketDialect, NativeMarketFeed
+from millrace_exchange.ports import Source
 from millrace_exchange.profile import NativeFeed
 
 
@@ -36,8 +38,13 @@ class NativeExchange(CcxtExchange):
 
     def __init__(self, caller: CcxtCaller, dialects: Dialects) -> None:
         super().__init__(caller)
-        self.market = NativeMarketFeed(caller, self.listing, dialects.market(caller))
-        self.account = NativeAccountFeed(caller, self.listing, dialects.account(caller))
+        self.market = NativeMarketFeed(caller, self.listing, self.sessions, dialects.market(caller))
+        self.account = NativeAccountFeed(caller, self.listing, self.sessions, dialects.account(caller))
+
+    async def source(self, action: StreamAction, symbol: str | None) -> Source:
+        """Return by what a stream comes: natively where one of our feeds has it."""
+        feed = self.account if action.is_private else self.market
+        return "native" if await feed.is_native(action, symbol) else await super().source(action, symbol)
 
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""

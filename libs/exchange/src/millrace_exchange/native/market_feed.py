@@ -11,6 +11,7 @@ from millrace_exchange.ccxt.conversion import levels_of
 from millrace_exchange.ccxt.feeds import CcxtMarketFeed
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.recording.book_edges import SnapshotDepth
+from millrace_exchange.ccxt.sessions import StreamSessions
 from millrace_exchange.errors import Rejected
 from millrace_exchange.listeners import (
     BookListener,
@@ -55,8 +56,10 @@ class MarketDialect(Dialect, Protocol):
 class NativeMarketFeed(CcxtMarketFeed):
     """Spot markets over connections of our own; ccxt is asked for the others, and over REST."""
 
-    def __init__(self, caller: CcxtCaller, listing: MarketListing, dialect: MarketDialect) -> None:
-        super().__init__(caller, listing)
+    def __init__(
+        self, caller: CcxtCaller, listing: MarketListing, sessions: StreamSessions, dialect: MarketDialect
+    ) -> None:
+        super().__init__(caller, listing, sessions)
         self._dialect = dialect
         self._pool = ConnectionPool(dialect, caller.profile, caller.gate)
 
@@ -113,6 +116,11 @@ class NativeMarketFeed(CcxtMarketFeed):
 
         topic = self._dialect.topic(CANDLES, market_id, self._interval(timeframe))
         await self._pool.follow(topic, CANDLES, take)
+
+    async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
+        """Tell whether a stream comes over a connection of our own."""
+        has_stream = action in (ORDER_BOOK, TRADES, CANDLES, TICKER, BIDS_ASKS)
+        return has_stream and symbol is not None and await self._market_id(symbol) is not None
 
     async def close(self) -> None:
         """Close every connection."""

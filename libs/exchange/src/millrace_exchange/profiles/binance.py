@@ -6,7 +6,7 @@ web-socket-streams.md, web-socket-api.md; what ccxt does: ccxt 4.5.90.
 
 from typing import Final
 
-from millrace_core.clock import DAY_MS
+from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     CONNECT,
@@ -67,6 +67,9 @@ PROFILE: Final = ExchangeProfile(
     # web-socket-api.md: the same answers as REST, over one connection.
     order_transport="websocket",
     request_socket="/ws-api/",
+    # web-socket-streams.md: "A single connection … is only valid for 24 hours"; an earlier end is announced.
+    connection_lifetime_ms=DAY_MS - 30 * MINUTE_MS,
+    farewell_event="serverShutdown",
     # Asking for the open orders of all symbols is meant, whatever it weighs: ccxt refuses it otherwise.
     ccxt_options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     # user-data-stream.md, "Balance update": a difference; `outboundAccountPosition` follows with the balance.

@@ -6,7 +6,7 @@ Source: developers.binance.com, "USDⓈ-M Futures": "Modify Order", "Account Tra
 
 from typing import Final
 
-from millrace_core.clock import DAY_MS
+from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     BookRules,
@@ -36,6 +36,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # ccxt sends PUT /fapi/v1/order, and our id as origClientOrderId. A partly filled order is canceled if the new
     # quantity is not above executedQty: so the quantity counts all of the order.
+    # "Websocket Market Streams": "A single connection is only valid for 24 hours".
+    connection_lifetime_ms=DAY_MS - 30 * MINUTE_MS,
     edit="amend",
     edit_amount="total",
     edit_client_order_id="existing",

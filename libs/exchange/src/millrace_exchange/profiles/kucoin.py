@@ -7,7 +7,7 @@ openapi-spot-market.json), documentation page "Orderbook - Increment"; what ccxt
 from dataclasses import replace
 from typing import Final
 
-from millrace_core.clock import DAY_MS
+from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.profile import (
     CONNECT,
@@ -62,10 +62,20 @@ PROFILE: Final = ExchangeProfile(
         frame_numbers="sequence_range",
         snapshot_levels=100,
         unsubscribes=True,
+        fetches_snapshot=True,
+        # It would wait for five frames before it asks for the snapshot, and close the connection, which other streams
+        # share, after three that were too old.
+        ccxt_options={"watchOrderBook": {"snapshotDelay": 0, "maxRetries": 10}},
         limits=frozenset({5, 20, 50, 100}),
     ),
-    # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`.
-    history=History(own_trades=_BY_WEEK, closed_orders=_BY_WEEK, public_trades_id="sequence"),
+    # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`. Its numbers
+    # have gaps, so that nothing shows a lost trade; asking for the newest 100 weighs 3.
+    history=History(
+        own_trades=_BY_WEEK,
+        closed_orders=_BY_WEEK,
+        public_trades_id="sequence",
+        public_trades_again_s=5.0,
+    ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # POST /api/v1/hf/orders/alter: "Cancel the order and place a new order"; with a quantity below what was filled none
@@ -99,6 +109,7 @@ PROFILE: Final = ExchangeProfile(
             "fetchClosedOrders": 2,
             "fetchBalance": 5,
             "fetchOrderBook": 3,
+            "fetchTrades": 3,
         },
         # ccxt's costs of spot endpoints are the weights.
         weight_per_cost=1,
@@ -106,6 +117,8 @@ PROFILE: Final = ExchangeProfile(
         reset_ms_header="gw-ratelimit-reset",
         ban_ms=30_000,
     ),
+    # A bullet is said to be valid for 24 hours, and the connection with it; no page of the specification says so.
+    connection_lifetime_ms=DAY_MS - 30 * MINUTE_MS,
     # Error 400002: "time differs from server time by more than 5 seconds".
     recv_window_ms=5_000,
     error_rules=(
@@ -119,6 +132,7 @@ PROFILE: Final = ExchangeProfile(
     unverified=frozenset(
         {
             "backend_ms",
+            "connection_lifetime_ms",
             "history.closed_orders.reach_ms",
             "history.own_trades.reach_ms",
             "ids.order",

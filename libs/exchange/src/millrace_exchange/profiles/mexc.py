@@ -30,6 +30,9 @@ PROFILE: Final = ExchangeProfile(
         frame_numbers="version_range",
         snapshot_levels=100,
         unsubscribes=True,
+        fetches_snapshot=True,
+        # It would wait for 25 frames before it asks for the snapshot, and close the connection after three old ones.
+        ccxt_options={"watchOrderBook": {"snapshotDelay": 0, "maxRetries": 10}},
     ),
     history=History(
         # "Only the transaction records in the past 1 month", 100 at most. A day at a time is always short enough.

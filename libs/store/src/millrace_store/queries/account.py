@@ -13,6 +13,7 @@ from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, wit
 from millrace_store.queries.records import (
     BalanceRecord,
     CurrentOrder,
+    ExchangePositionRecord,
     FailedExecution,
     OrderHistory,
     RequestRecord,
@@ -112,6 +113,16 @@ class AccountQueries:
             snapshots = await streams_of(reader, scope, "watchBalance", kind="snapshots")
             found, after = await page_rows(reader, scope, [*changes, *snapshots], listing)
         return Page([make.balance(one) for one in found], after)
+
+    async def exchange_positions(
+        self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True
+    ) -> Page[ExchangePositionRecord]:
+        """Return each change of a position, as the exchange reported it."""
+        # The stream is the account's: its name has no symbol.
+        table, of_account = tables.exchange_positions, scope._replace(symbol=None)
+        which = () if scope.symbol is None else (table.c.symbol == scope.symbol,)
+        listing = Listing(table, make.EXCHANGE_POSITION, limit, cursor, descending, which)
+        return await page_of(self._database, of_account, ("watchPositions",), listing, make.exchange_position)
 
     async def requests(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None, descending: bool = True

@@ -7,12 +7,14 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core import orders
+from millrace_core.market import Position
 from millrace_core.names import Tenant
 from millrace_core.trace import Trace
 from millrace_store.queries.listings import FoundRow
 from millrace_store.queries.records import (
     BalanceRecord,
     CurrentOrder,
+    ExchangePositionRecord,
     FailedExecution,
     OrderEventRecord,
     RequestRecord,
@@ -29,10 +31,12 @@ ORDER_EVENT: Final = ("data",)
 REQUEST: Final = ("request_id", "action", "exchange", "symbol", "order_source", "data")
 RESPONSE: Final = ("request_id", "status", "order_id", "order_source", "error_kind", "error_message", "trace")
 FAILED: Final = ("request_id", "status", "kind", "reason", "order_source")
+EXCHANGE_POSITION: Final = ("data",)
 BALANCE: Final = ("currency", "free", "used", "total")
 
 _ORDER: Final = msgspec.json.Decoder(orders.Order)
 _CURRENT: Final = msgspec.json.Decoder(orders.OrderRecord)
+_POSITION: Final = msgspec.json.Decoder(Position)
 _TRACE: Final = msgspec.json.Decoder(Trace)
 
 
@@ -166,6 +170,16 @@ def balance(found: FoundRow) -> BalanceRecord:
         free=_decimal(free),
         used=_decimal(used),
         total=_decimal(total),
+    )
+
+
+def exchange_position(found: FoundRow) -> ExchangePositionRecord:
+    """Return the record of a change of a position."""
+    return ExchangePositionRecord(
+        exchange=found.stream.exchange,
+        message_id=found.message_id,
+        at_ms=found.at_ms,
+        position=_POSITION.decode(found.values[0]),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from millrace_core.market import Level
+from millrace_core.market import Level, Position
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
@@ -175,8 +175,17 @@ class BalanceRecord(_Record, frozen=True, kw_only=True):
     total: Decimal | None
 
 
+class ExchangePositionRecord(_Record, frozen=True, kw_only=True):
+    """What an account holds of a contract from a moment on, as the exchange reports it; 0 contracts: no more."""
+
+    exchange: str
+    message_id: str
+    at_ms: int
+    position: Position
+
+
 class EventRecord(_Record, frozen=True, kw_only=True):
-    """A message of a stream without a table of its own: positions, funding rates, liquidations."""
+    """A message of a stream without a table of its own: funding rates, liquidations."""
 
     exchange: str
     symbol: str | None

@@ -30,7 +30,7 @@ _LARGE: Final[tuple[Table, ...]] = (
 )
 _OTHER: Final[tuple[Table, ...]] = (
     *(tables.statuses, tables.tickers, tables.events, tables.requests, tables.responses, tables.failed_executions),
-    *(tables.order_events, tables.balances, tables.dead_letters),
+    *(tables.order_events, tables.balances, tables.exchange_positions, tables.dead_letters),
 )
 
 

@@ -1,4 +1,4 @@
-"""A tenant's account history: orders, requests, answers, own trades, balances, failed executions."""
+"""A tenant's account history: orders, requests, answers, own trades, balances, positions, failed executions."""
 
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from millrace_store import Scope
 from millrace_store.queries.records import (
     BalanceRecord,
     CurrentOrder,
+    ExchangePositionRecord,
     FailedExecution,
     OrderHistory,
     RequestRecord,
@@ -134,6 +135,17 @@ async def list_balances(
     """Return each change of a balance, and the balances at each start of their stream."""
     found = await services.store.account.balances(
         scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
+    )
+    return page_response(found)
+
+
+@router.get("/exchange-positions", operation_id="list_exchange_positions", responses=_pages(ExchangePositionRecord))
+async def list_exchange_positions(
+    services: ServicesDep, scope: AccountScope, paging: PageWanted, descending: Descending = True
+) -> Response:
+    """Return each change of a position in contracts, as the exchange reported it."""
+    found = await services.store.account.exchange_positions(
+        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
     return page_response(found)
 

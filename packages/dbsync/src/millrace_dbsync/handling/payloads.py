@@ -7,7 +7,7 @@ import msgspec
 
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
-from millrace_core.market import Balance, BookDelta, BookSnapshot, CandlesDelta, TradesDelta
+from millrace_core.market import Balance, BookDelta, BookSnapshot, CandlesDelta, PositionsDelta, TradesDelta
 from millrace_core.messages import Status
 from millrace_core.names import Action
 from millrace_core.orders import OrdersDelta, OrdersSnapshot
@@ -81,6 +81,10 @@ def _balances(batch: Batch, place: Place, data: msgspec.Raw) -> None:
     batch.balances(place, read(_BALANCES, data))
 
 
+def _positions(batch: Batch, place: Place, data: msgspec.Raw) -> None:
+    batch.exchange_positions(place, read(_POSITIONS, data).positions)
+
+
 def _event(batch: Batch, place: Place, data: msgspec.Raw) -> None:
     batch.event(place, bytes(data))
 
@@ -129,6 +133,7 @@ _OWN_TRADES = msgspec.json.Decoder(TradesDelta)
 _CANDLES = msgspec.json.Decoder(CandlesDelta)
 _ORDERS = msgspec.json.Decoder(OrdersDelta)
 _BALANCES = msgspec.json.Decoder(dict[str, Balance])
+_POSITIONS = msgspec.json.Decoder(PositionsDelta)
 _STATUS = msgspec.json.Decoder(Status)
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 _WHOLE_BOOK = msgspec.json.Decoder(BookSnapshot)
@@ -144,6 +149,7 @@ _DELTAS: dict[str, Put] = {
     "watchTicker": _ticker,
     "watchOrders": _orders,
     "watchBalance": _balances,
+    "watchPositions": _positions,
 }
 _SNAPSHOTS: dict[str, Put] = {
     "watchOrderBook": _book_snapshot,

@@ -11,6 +11,7 @@ from millrace_core.market import Balance, Balances
 from millrace_core.states import BalanceState
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
+from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -33,10 +34,11 @@ class BalanceStream(Stream):
         self._changed_meanwhile: set[str] = set()
         """Currencies that messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
+        self._questions = QuestionTimer(self.wake, ACTIVE_S)
 
     async def follow(self) -> None:
         """Follow the stream and ask for all balances on a timer."""
-        reconciling = reconcile(self._reconcile, self.health, self.reconcile_s, self.wake)
+        reconciling = reconcile(self._reconcile, self.health, self.reconcile_s, self._questions)
         await run_all(self.exchange.account.balance(self), reconciling)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class BalanceStream(Stream):
     def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Publish the difference to the published balances."""
         self.on_message()
+        self._questions.heard()
         self._changed_meanwhile |= balances.keys()
         self._take(balances, event, is_live=True)
 

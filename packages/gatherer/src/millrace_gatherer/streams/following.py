@@ -1,7 +1,6 @@
 """Keeping one stream connected to its exchange: reconnects, a watchdog on silence, and asking on a timer."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain, repeat
 from typing import Any, Final, NoReturn
@@ -13,6 +12,7 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S
 from millrace_exchange import ExchangeError, Fatal, Rejected, Retryable
+from millrace_gatherer.streams.questions import QuestionTimer
 from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.streams.stream import Stream
 from millrace_service import UnitHealthReporter
@@ -100,9 +100,9 @@ def question_pauses_s(every_s: float | None) -> Iterator[float | None]:
 
 
 async def reconcile(
-    ask: Callable[[], Awaitable[None]], health: UnitHealthReporter, every_s: float, wake: asyncio.Event
+    ask: Callable[[], Awaitable[None]], health: UnitHealthReporter, every_s: float, questions: QuestionTimer
 ) -> NoReturn:
-    """Ask now, soon again, every `every_s`, and when woken; a failure that may pass is counted, and asked again sooner.
+    """Ask now, soon again, every `every_s`, and when due; a failure that may pass is counted, and asked again sooner.
 
     Nothing is asked before the pause is over that an exchange wants after a limit.
 
@@ -111,7 +111,7 @@ async def reconcile(
     """
     pauses_s = question_pauses_s(every_s)
     while True:
-        wake.clear()
+        questions.asking()
         pause_s: float | None = RECONCILE_RETRY_S
         try:
             await ask()
@@ -121,9 +121,7 @@ async def reconcile(
         except ExchangeError as error:
             health.error(error)
             await asyncio.sleep(error.retry_after_s)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await wake.wait()
+        await questions.wait(pause_s)
 
 
 async def _keep_measuring(stream: Stream) -> NoReturn:

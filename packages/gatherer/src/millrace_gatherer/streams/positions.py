@@ -12,6 +12,7 @@ from millrace_core.market import Position, PositionsDelta, PositionsSnapshot
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.position_book import PositionBook
+from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -24,6 +25,8 @@ class PositionsStream(Stream):
 
     action: ClassVar[StreamAction] = POSITIONS
     resumes = True
+    # All that is held at first is a delta too: the history of positions needs no snapshot.
+    begins_empty = True
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._book = PositionBook()
@@ -31,13 +34,14 @@ class PositionsStream(Stream):
         self._changed_meanwhile: set[str] = set()
         """Symbols whose positions messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
+        self._questions = QuestionTimer(self.wake, ACTIVE_S)
 
     async def follow(self) -> None:
         """Follow the stream, if the exchange has one, and ask for all positions on a timer."""
         asked_every_s = self.exchange.poll_interval_s(POSITIONS)
         if asked_every_s is not None:
-            await reconcile(self._reconcile, self.health, asked_every_s, self.wake)
-        reconciling = reconcile(self._reconcile, self.health, RECONCILE_S, self.wake)
+            await reconcile(self._reconcile, self.health, asked_every_s, self._questions)
+        reconciling = reconcile(self._reconcile, self.health, RECONCILE_S, self._questions)
         await run_all(self.exchange.account.positions(self), reconciling)
 
     def take_snapshot(self, as_of: str) -> PositionsSnapshot:
@@ -51,6 +55,7 @@ class PositionsStream(Stream):
     def positions_changed(self, positions: list[Position], event: EventTimes) -> None:
         """Publish what a message changes."""
         self.on_message()
+        self._questions.heard()
         readable = self._readable.only(positions)
         self._changed_meanwhile |= {position.symbol for position in readable}
         self._publish(self._book.reported(readable), event, is_live=True)

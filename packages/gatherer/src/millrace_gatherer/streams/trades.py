@@ -14,7 +14,8 @@ from millrace_core.clock import now_ms, now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
-from millrace_gatherer.streams.following import question_pauses_s
+from millrace_gatherer.streams.following import RECONCILE_S, question_pauses_s
+from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
@@ -41,7 +42,7 @@ class TradesStream(Stream):
 
     resumes = True
     poll_s: ClassVar[float | None] = None
-    """How often to ask even without a gap; None where gaps show themselves."""
+    """How often to ask even if nothing comes; None for never."""
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
@@ -51,6 +52,7 @@ class TradesStream(Stream):
         self._is_subscribed = False
         """Whether the stream has brought something since it was last followed anew."""
         self._wanted = asyncio.Event()
+        self._questions = QuestionTimer(self._wanted, self._soon_s(exchange.profile))
         self._resumed = 0
         """How often the published sequence was restored."""
         super().__init__(unit, exchange, bus, health)
@@ -62,6 +64,10 @@ class TradesStream(Stream):
     @abstractmethod
     async def ask(self, after: Trade | None) -> list[Trade]:
         """Ask for the trades after one, or the newest."""
+
+    @abstractmethod
+    def _soon_s(self, profile: ExchangeProfile) -> float | None:
+        """Return how soon after a trade to ask for others; None where gaps show themselves."""
 
     @abstractmethod
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
@@ -88,12 +94,12 @@ class TradesStream(Stream):
         self._sequence.restart(cast(TradesState, published.state).trades, earlier)
         self._filling = True
         self._resumed += 1
-        if self.known.is_set():
-            self._wanted.set()
+        self._wanted.set()
 
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a gap."""
         self.on_message()
+        self._questions.heard()
         trades = self._readable.only(trades)
         if self._filling or not self._is_subscribed:
             # Nothing else tells that the subscription stands: what came before its first message is asked for.
@@ -119,15 +125,15 @@ class TradesStream(Stream):
 
     async def _fill_holes(self) -> NoReturn:
         waits_s = question_pauses_s(self.poll_s)
-        wait_s = next(waits_s)
         await self.known.wait()
-        while True:
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._wanted.wait()
-            except TimeoutError:
-                self._filling = True
+        if self._wanted.is_set():
             self._wanted.clear()
+            # What was just resumed, or has come already, is behind the exchange: readers wait for the difference.
+            await self._fill_in_the_end()
+        wait_s = next(waits_s)
+        while True:
+            await self._questions.wait(wait_s)
+            self._questions.asking()
             await self._fill_in_the_end()
             wait_s = next(waits_s)
 
@@ -210,6 +216,9 @@ class PublicTradesStream(TradesStream):
         """Return how long a market may be without a trade."""
         return self.exchange.profile.silence.trades_ms
 
+    def _soon_s(self, profile: ExchangeProfile) -> float | None:
+        return profile.history.public_trades_again_s
+
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         return TradeSequence(consecutive=profile.ids.numbers_public_trades)
 
@@ -228,7 +237,7 @@ class MyTradesStream(TradesStream):
     action: ClassVar[StreamAction] = MY_TRADES
     # Snapshots of trades are stored nowhere, and none of the account's may be missing in its history.
     begins_empty = True
-    poll_s = 30.0
+    poll_s = RECONCILE_S
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._asked_at_ms = self._complete_until_ms = 0
@@ -239,6 +248,9 @@ class MyTradesStream(TradesStream):
         """Restore the published sequence; then ask for newer trades."""
         self._complete_until_ms = 0
         super().resume(published)
+
+    def _soon_s(self, profile: ExchangeProfile) -> float | None:
+        return ACTIVE_S
 
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         return TradeSequence(consecutive=False, per_order=profile.ids.own_trade == "trade_and_order")

@@ -102,6 +102,10 @@ class BookRecorder:
         """Forget the checksums that the frame at hand held."""
         self._claims.clear()
 
+    def is_incomplete(self, symbol: str) -> bool:
+        """Tell whether something of a book is missing."""
+        return symbol in self._incomplete
+
     def take_incomplete(self, symbol: str) -> Any:
         """Return, once, the connection of an incomplete book; None if the book is complete."""
         return self._incomplete.pop(symbol, None)

@@ -1,5 +1,6 @@
 """A ccxt class whose instances record: what its sockets bring goes through a `Recorder`."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.recording.sending import current_action, stamp
+from millrace_exchange.ccxt.recording.watch_calls import Captured, WatchCall, capturing
 from millrace_exchange.ccxt.turns import receive_in_turns
 from millrace_exchange.ccxt.websocket_api import prepare_client
 from millrace_exchange.profile import CONNECT, ExchangeProfile
@@ -29,6 +31,8 @@ class RecordedExchange(DigitKeeper):
     """Mixin laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     clients: dict[str, Any]
+    on_farewell: Callable[[Any], None] = staticmethod(lambda _exchange: None)
+    """Called with the instance when the exchange announces that it ends a connection."""
 
     def __init__(self, settings: dict[str, Any], profile: ExchangeProfile, gate: RequestGate) -> None:
         self._was_closed = False
@@ -59,6 +63,29 @@ class RecordedExchange(DigitKeeper):
     def indexed_order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
         """Return a book that records."""
         return RecordedIndexedBook(snapshot, depth)
+
+    def watch(
+        self, url: str, message_hash: str, message: Any = None, subscribe_hash: Any = None, subscription: Any = None
+    ) -> Any:
+        """Follow one of a connection's streams, or be captured."""
+        if capturing.get():
+            hashes = None if subscribe_hash is None else [subscribe_hash]
+            raise Captured(WatchCall(url, [message_hash], message, hashes, subscription))
+        return super().watch(url, message_hash, message, subscribe_hash, subscription)  # type: ignore[misc]
+
+    def watch_multiple(
+        self,
+        url: str,
+        message_hashes: list[str],
+        message: Any = None,
+        subscribe_hashes: Any = None,
+        subscription: Any = None,
+    ) -> Any:
+        """Follow several of a connection's streams, or be captured."""
+        call = WatchCall(url, message_hashes, message, subscribe_hashes, subscription)
+        if capturing.get():
+            raise Captured(call)
+        return super().watch_multiple(*call)  # type: ignore[misc]
 
     async def fetch2(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
@@ -105,6 +132,8 @@ class RecordedExchange(DigitKeeper):
             self._guard(client)
             if prepare_client(self.profile, url, client):
                 self._learn_limits(client)
+            if self.profile.farewell_event is not None:
+                self._hear_farewell(client, self.profile.farewell_event)
             receive_in_turns(client)
         if (used := carriers.get()) is not None:
             used.add(client)
@@ -160,6 +189,16 @@ class RecordedExchange(DigitKeeper):
 
         client.create_connection = connect_admitted
 
+    def _hear_farewell(self, client: Any, farewell: str) -> None:
+        take = client.on_message_callback
+
+        def take_noticing(source: Any, frame: Any) -> None:
+            if isinstance(frame, dict) and farewell in (frame.get("e"), _event_inside(frame)):
+                self.on_farewell(self)
+            take(source, frame)
+
+        client.on_message_callback = take_noticing
+
     def _learn_limits(self, client: Any) -> None:
         take, gate = client.on_message_callback, self.gate
 
@@ -171,6 +210,12 @@ class RecordedExchange(DigitKeeper):
             take(source, frame)
 
         client.on_message_callback = take_learned
+
+
+def _event_inside(frame: dict[str, Any]) -> Any:
+    """Return the kind of the event that a frame of a socket for requests wraps."""
+    event = frame.get("event")
+    return event.get("e") if isinstance(event, dict) else None
 
 
 @cache

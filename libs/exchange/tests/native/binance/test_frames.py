@@ -2,12 +2,10 @@
 
 import msgspec
 import pytest
-from millrace_exchange.native.binance.dialect import BinanceDialect
 
+from millrace_exchange.native.binance.frames import decode
 from millrace_exchange.native.binance.messages import DepthUpdate, KlineEvent, TickerEvent, TradeEvent
-from millrace_exchange.native.dialect import Answer, Farewell, Other
-
-decode = BinanceDialect().decode
+from millrace_exchange.native.dialect import Farewell, Other, Response
 
 
 def test_a_depth_update_has_its_levels_as_they_were_printed() -> None:
@@ -43,9 +41,9 @@ def test_trades_candles_and_tickers_are_distinguished() -> None:
 @pytest.mark.parametrize(
     ("frame", "notice"),
     [
-        (b'{"result":null,"id":3}', Answer(3, None)),
-        (b'{"error":{"code":2,"msg":"Invalid request"},"id":0}', Answer(0, "Invalid request (2)")),
-        (b'{"code":2,"msg":"Invalid request","id":4}', Answer(4, "Invalid request (2)")),
+        (b'{"result":null,"id":3}', Response(3, None)),
+        (b'{"error":{"code":2,"msg":"Invalid request"},"id":0}', Response(0, "Invalid request (2)", "2")),
+        (b'{"code":2,"msg":"Invalid request","id":4}', Response(4, "Invalid request (2)", "2")),
         (b'{"e":"serverShutdown","E":1770123456789}', Farewell()),
         (b'{"event":{"e":"serverShutdown","E":1770123456789}}', Farewell()),
         (b'{"e":"avgPrice","s":"BTCUSDT"}', Other()),

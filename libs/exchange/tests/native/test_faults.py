@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from dataclasses import replace
 
 import aiohttp
 import pytest
 from libs.exchange.tests.contracts import RecordingListener, streaming
-from libs.exchange.tests.native.binance.conftest import OpenFeed
-from millrace_exchange.native.binance.dialect import RULES
-from millrace_exchange.native.binance.feed import BinanceMarketFeed
+from libs.exchange.tests.native.conftest import OpenFeed
+from libs.exchange.tests.native.wire import Wire
 from tests.support.line import Line
 
-from millrace_exchange import Rejected, Retryable
+from millrace_core.names import ExchangeId
+from millrace_exchange import Rejected, Retryable, profile_of
+from millrace_exchange.native.market_feed import NativeMarketFeed
+from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server
 
 SYMBOL, OTHER = "ETH/BTC", "BTC/USDT"
@@ -21,18 +22,19 @@ SYMBOL, OTHER = "ETH/BTC", "BTC/USDT"
 async def assert_right(listener: RecordingListener, server: Server, symbol: str) -> None:
     """Compare a book with the exchange's own of the same number."""
     nonce, levels = listener.book.nonce, (listener.book.bids.levels(), listener.book.asks.levels())
-    query = {"symbol": symbol.replace("/", ""), "updateId": str(nonce)}
+    market = next(each for each in server.venue.instruments if each.replace("-", "") == symbol.replace("/", ""))
+    query = {"symbol": market, "updateId": str(nonce)}
     async with aiohttp.ClientSession(server.url) as session, session.get("/simulator/book", params=query) as answer:
         book = await answer.json()
     own = tuple([(float(price), float(amount)) for price, amount in book[side]] for side in ("bids", "asks"))
     assert levels == own
 
 
-def losing(line: Line, market: str, event: str = "depthUpdate") -> None:
-    """Lose the next frame of a market."""
+def losing(line: Line, wire: Wire, symbol: str) -> None:
+    """Lose the next frame of a book."""
 
     def treat(frame: str) -> list[str]:
-        if f'"e":"{event}"' in frame and f'"{market}"' in frame:
+        if wire.is_of(frame, "book", symbol):
             line.treat = lambda frame: [frame]
             return []
         return [frame]
@@ -41,7 +43,7 @@ def losing(line: Line, market: str, event: str = "depthUpdate") -> None:
 
 
 async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
-    feed: BinanceMarketFeed, line: Line, busy: Server
+    feed: NativeMarketFeed, line: Line, busy: Server, wire: Wire
 ) -> None:
     """It is told at once, the book begins again without a new subscription, and no other stream notices."""
     book, other, trades = RecordingListener(), RecordingListener(), RecordingListener()
@@ -52,8 +54,9 @@ async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
     ):
         for listener in (book, other):
             await listener.until(lambda listener=listener: listener.resets == 1 and len(listener.events) > 3)
+        await trades.until(lambda: trades.trades)
         requests = len(line.sent)
-        losing(line, "ETHBTC")
+        losing(line, wire, SYMBOL)
         await book.until(lambda: book.breaks)
         await book.until(lambda: book.resets == 2)
         seen = len(book.events)
@@ -67,13 +70,15 @@ async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-async def test_doubled_and_late_frames_change_nothing(feed: BinanceMarketFeed, line: Line, busy: Server) -> None:
+async def test_doubled_and_late_frames_change_nothing(
+    feed: NativeMarketFeed, line: Line, busy: Server, wire: Wire
+) -> None:
     """The book stays the exchange's own."""
     book, before = RecordingListener(), [""]
 
     def doubled(frame: str) -> list[str]:
         former, before[0] = before[0], frame
-        return [frame, former, frame] if '"depthUpdate"' in former else [frame]
+        return [frame, former, frame] if wire.is_of(former, "book") else [frame]
 
     line.treat = doubled
     async with streaming(feed.order_book(SYMBOL, book)):
@@ -83,7 +88,7 @@ async def test_doubled_and_late_frames_change_nothing(feed: BinanceMarketFeed, l
 
 
 async def test_a_cut_breaks_every_stream_and_one_new_connection_carries_them_again(
-    feed: BinanceMarketFeed, line: Line, busy: Server
+    feed: NativeMarketFeed, line: Line, busy: Server
 ) -> None:
     """All learn of it; the next socket is shared as the last was."""
     listeners = [RecordingListener(), RecordingListener()]
@@ -101,23 +106,24 @@ async def test_a_cut_breaks_every_stream_and_one_new_connection_carries_them_aga
                 await stream
 
 
-async def test_an_unreadable_frame_ends_the_connection(feed: BinanceMarketFeed, line: Line) -> None:
+async def test_an_unreadable_frame_ends_the_connection(feed: NativeMarketFeed, line: Line, wire: Wire) -> None:
     """What it said is missing, and nobody knows from which stream."""
     trades = RecordingListener()
     stream = asyncio.create_task(feed.trades(SYMBOL, trades))
     await trades.until(lambda: trades.trades)
-    await line.say('{"e":"trade","s":"ETHBTC"}')
+    await line.say(wire.unreadable)
     with pytest.raises(Retryable):
         await stream
 
 
-@pytest.mark.parametrize(("status", "retry_after", "pause_ms"), [(429, "7", 7_000), (418, None, 120_000)])
+@pytest.mark.parametrize(("status", "retry_after"), [(429, "7"), (418, None)])
 async def test_a_refused_connection_is_not_tried_again_before_the_pause_ends(
-    open_feed: OpenFeed, line: Line, status: int, retry_after: str | None, pause_ms: int
+    open_feed: OpenFeed, line: Line, dialect: DialectName, status: int, retry_after: str | None
 ) -> None:
     """Every stream learns how long to wait, and a new one makes no attempt meanwhile, on whatever connection."""
-    feed = await open_feed(replace(RULES, connect_interval_s=0.0))
+    feed = await open_feed(connect_interval_s=0.0)
     headers = {} if retry_after is None else {"Retry-After": retry_after}
+    pause_ms = 7_000 if retry_after else profile_of(ExchangeId(dialect)).requests.ban_ms
     line.refusal = (status, headers)
     for symbol in (SYMBOL, OTHER):
         with pytest.raises(Retryable) as refused:
@@ -128,7 +134,7 @@ async def test_a_refused_connection_is_not_tried_again_before_the_pause_ends(
 
 async def test_attempts_to_connect_are_paced(open_feed: OpenFeed, line: Line) -> None:
     """However often streams begin again, the exchange sees no more attempts than it allows."""
-    feed = await open_feed(replace(RULES, connect_interval_s=0.2))
+    feed = await open_feed(connect_interval_s=0.2)
     line.refusal = (500, {})
     await feed.fetch_trades(SYMBOL)
     began = time.monotonic()
@@ -138,16 +144,16 @@ async def test_attempts_to_connect_are_paced(open_feed: OpenFeed, line: Line) ->
     assert time.monotonic() - began > 0.4
 
 
-async def test_a_stream_that_the_exchange_refuses_is_rejected(feed: BinanceMarketFeed, line: Line) -> None:
+async def test_a_stream_that_the_exchange_refuses_is_rejected(feed: NativeMarketFeed, line: Line, wire: Wire) -> None:
     """It says why; the next attempt asks again."""
-    line.treat = lambda frame: [frame.replace('"result":null', '"error":{"code":2,"msg":"Invalid request"}')]
+    line.treat = lambda frame: [frame.replace(wire.confirmed, wire.refused)]
     for _ in range(2):
         with pytest.raises(Rejected, match="Invalid request"):
             await feed.trades(SYMBOL, RecordingListener())
     assert len(line.sent) == 2
 
 
-async def test_candles_that_the_exchange_does_not_have_are_refused(feed: BinanceMarketFeed) -> None:
+async def test_candles_that_the_exchange_does_not_have_are_refused(feed: NativeMarketFeed) -> None:
     """The answer names those that it has."""
     with pytest.raises(Rejected, match="1m"):
         await feed.candles(SYMBOL, "7m", RecordingListener())

@@ -1,59 +1,55 @@
 """Connections: shared among streams, and replaced before they end."""
 
 import asyncio
-import json
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 
+import pytest
 from libs.exchange.tests.contracts import RecordingListener, streaming
-from libs.exchange.tests.native.binance.conftest import OpenFeed
-from libs.exchange.tests.native.binance.test_faults import assert_right
-from millrace_exchange.native.binance.dialect import RULES
-from millrace_exchange.native.binance.feed import BinanceMarketFeed
+from libs.exchange.tests.native.conftest import OpenFeed
+from libs.exchange.tests.native.test_faults import assert_right
+from libs.exchange.tests.native.wire import Wire
 from tests.support.line import Line
+from tests.support.line.socket import Socket
 
+from millrace_exchange import Retryable
+from millrace_exchange.native import connection, pool
+from millrace_exchange.native.market_feed import NativeMarketFeed
 from millrace_simulator.server import Server
 
 SYMBOLS = ["ETH/BTC", "BTC/USDT", "ETH/USDT", "SOL/USDT"]
 SHUTDOWN = '{"e":"serverShutdown","E":1}'
 
 
-def subscribed(line: Line) -> list[list[str]]:
-    """Return the streams of each request to subscribe."""
-    requests = [json.loads(text) for text in line.sent]
-    return [request["params"] for request in requests if request["method"] == "SUBSCRIBE"]
-
-
 async def test_streams_that_begin_together_are_one_request_on_one_connection(
-    feed: BinanceMarketFeed, line: Line
+    feed: NativeMarketFeed, line: Line, wire: Wire
 ) -> None:
     """Requests and connections are limited."""
     listeners = [RecordingListener() for _ in SYMBOLS]
     streams = [asyncio.create_task(feed.trades(*each)) for each in zip(SYMBOLS, listeners, strict=True)]
     await listeners[0].until(lambda: listeners[0].trades)
-    assert (line.sockets, len(subscribed(line))) == (1, 1)
-    assert sorted(subscribed(line)[0]) == ["btcusdt@trade", "ethbtc@trade", "ethusdt@trade", "solusdt@trade"]
+    assert (line.sockets, [len(streams) for streams in wire.subscribed(line.sent)]) == (1, [len(SYMBOLS)])
     for stream in streams:
         stream.cancel()
     await asyncio.wait(streams)
 
 
-async def test_a_full_connection_is_followed_by_another(open_feed: OpenFeed, line: Line) -> None:
+async def test_a_full_connection_is_followed_by_another(open_feed: OpenFeed, line: Line, wire: Wire) -> None:
     """No connection carries more than it may, and requests are as long as they may be."""
-    feed = await open_feed(replace(RULES, streams=2, streams_a_request=1, connect_interval_s=0.0))
+    feed = await open_feed(streams=2, streams_a_request=1, connect_interval_s=0.0)
     listeners = [RecordingListener() for _ in SYMBOLS]
     streams = [asyncio.create_task(feed.trades(*each)) for each in zip(SYMBOLS, listeners, strict=True)]
     for listener in listeners:
         await listener.until(lambda listener=listener: listener.trades)
-    assert (line.sockets, len(subscribed(line))) == (2, 4)
+    assert (line.sockets, len(wire.subscribed(line.sent))) == (2, 4)
     for stream in streams:
         stream.cancel()
     await asyncio.wait(streams)
 
 
 async def test_requests_keep_the_exchanges_pace(open_feed: OpenFeed, line: Line) -> None:
-    """However many streams begin one by one, no second has more than five requests."""
-    feed = await open_feed(replace(RULES, streams_a_request=1))
+    """However many streams begin one by one, there is a pause between their requests."""
+    feed = await open_feed(streams_a_request=1, request_interval_s=0.25)
     loop, times = asyncio.get_running_loop(), list[float]()
     listeners = [RecordingListener() for _ in SYMBOLS]
     streams = [asyncio.create_task(feed.trades(*each)) for each in zip(SYMBOLS, listeners, strict=True)]
@@ -68,7 +64,9 @@ async def test_requests_keep_the_exchanges_pace(open_feed: OpenFeed, line: Line)
     await asyncio.wait(streams)
 
 
-async def test_a_stream_that_begins_again_at_once_needs_no_request(feed: BinanceMarketFeed, line: Line) -> None:
+async def test_a_stream_that_begins_again_at_once_needs_no_request(
+    feed: NativeMarketFeed, line: Line, wire: Wire
+) -> None:
     """The subscription outlives its listener for a moment; after it, the exchange is told to end it."""
     for _ in range(3):
         listener = RecordingListener()
@@ -78,13 +76,13 @@ async def test_a_stream_that_begins_again_at_once_needs_no_request(feed: Binance
     async with asyncio.timeout(5):
         while len(line.sent) < 2:
             await asyncio.sleep(0.02)
-    assert json.loads(line.sent[1])["method"] == "UNSUBSCRIBE"
+    assert wire.is_end(line.sent[1])
 
 
 class Streams:
     """Books and trades of all symbols, and what must hold of them."""
 
-    def __init__(self, feed: BinanceMarketFeed) -> None:
+    def __init__(self, feed: NativeMarketFeed) -> None:
         self.books = {symbol: RecordingListener() for symbol in SYMBOLS}
         self.trades = {symbol: RecordingListener() for symbol in SYMBOLS}
         self.tasks = [asyncio.create_task(feed.order_book(*each)) for each in self.books.items()]
@@ -126,11 +124,12 @@ async def sockets(line: Line, opened: int, open_now: int = 1) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("dialect", ["binance"])
 async def test_a_connection_that_ends_soon_is_replaced_without_a_missing_or_a_doubled_message(
     open_feed: OpenFeed, line: Line, busy: Server
 ) -> None:
     """The exchange's notice and the connection's age do the same, again and again."""
-    feed = await open_feed(replace(RULES, connect_interval_s=0.0, request_interval_s=0.02))
+    feed = await open_feed(connect_interval_s=0.0, request_interval_s=0.02)
     streams = Streams(feed)
     await streams.have_begun()
     for opened in (2, 3, 4):
@@ -142,7 +141,7 @@ async def test_a_connection_that_ends_soon_is_replaced_without_a_missing_or_a_do
 
 async def test_an_old_connection_is_replaced(open_feed: OpenFeed, line: Line, busy: Server) -> None:
     """The exchange would end it at the age of 24 hours."""
-    feed = await open_feed(replace(RULES, connect_interval_s=0.0, request_interval_s=0.02, lifetime_s=1.0))
+    feed = await open_feed(connect_interval_s=0.0, request_interval_s=0.02, lifetime_s=1.0)
     streams = Streams(feed)
     await streams.have_begun()
     await sockets(line, 3, 1)
@@ -150,11 +149,12 @@ async def test_an_old_connection_is_replaced(open_feed: OpenFeed, line: Line, bu
     await streams.end()
 
 
+@pytest.mark.parametrize("dialect", ["binance"])
 async def test_a_slow_old_connection_is_read_until_it_has_caught_up(
     open_feed: OpenFeed, line: Line, busy: Server
 ) -> None:
     """What is on its way over the old one comes before what the new one brings."""
-    feed = await open_feed(replace(RULES, connect_interval_s=0.0, request_interval_s=0.02))
+    feed = await open_feed(connect_interval_s=0.0, request_interval_s=0.02)
     streams = Streams(feed)
     await streams.have_begun()
     line.delay(line.open[0], 0.3)
@@ -164,3 +164,65 @@ async def test_a_slow_old_connection_is_read_until_it_has_caught_up(
     await sockets(line, 2)
     await streams.assert_whole(busy)
     await streams.end()
+
+
+def mute(line: Line, socket: Socket) -> None:
+    """Let nothing come over a socket any more; its pings are answered all the same."""
+    passed = line.passed
+
+    def passed_unless_mute(each: Socket, text: str) -> Sequence[str]:
+        return [] if each is socket else passed(each, text)
+
+    line.passed = passed_unless_mute  # type: ignore[method-assign]
+
+
+async def left_after_a_silence(stream: "asyncio.Task[None]", listener: RecordingListener) -> None:
+    """End a stream that was silent for as long as it takes to be suspected."""
+    seen = -1
+    while len(listener.events) > seen:
+        seen = len(listener.events)
+        await asyncio.sleep(0.25)
+    stream.cancel()
+    await asyncio.wait({stream})
+
+
+async def test_a_mute_connection_is_replaced(
+    feed: NativeMarketFeed, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers pings and brings nothing: who takes its stream again gets another, and the others learn of it."""
+    monkeypatch.setattr(connection, "_SILENCE_NS", 200_000_000)
+    monkeypatch.setattr(pool, "_MUTE_OVERLAP_S", 0.2)
+    listeners = [RecordingListener() for _ in SYMBOLS]
+    first, *others = (asyncio.create_task(feed.trades(*each)) for each in zip(SYMBOLS, listeners, strict=True))
+    for listener in listeners:
+        await listener.until(lambda listener=listener: listener.trades)
+    mute(line, line.open[0])
+    await left_after_a_silence(first, listeners[0])
+    again = RecordingListener()
+    async with streaming(feed.trades(SYMBOLS[0], again)):
+        await again.until(lambda: again.trades)
+        assert line.sockets == 2
+        for other in others:
+            with pytest.raises(Retryable, match="sends nothing"):
+                await other
+
+
+async def test_a_quiet_connection_is_replaced_without_a_missing_message(
+    feed: NativeMarketFeed, line: Line, busy: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing tells it from a mute one when a stream is left."""
+    monkeypatch.setattr(connection, "_SILENCE_NS", 200_000_000)
+    monkeypatch.setattr(pool, "_MUTE_OVERLAP_S", 0.2)
+    left, kept = RecordingListener(), RecordingListener()
+    leaving = asyncio.create_task(feed.trades(SYMBOLS[0], left))
+    async with streaming(feed.trades(SYMBOLS[1], kept)):
+        for listener in (left, kept):
+            await listener.until(lambda listener=listener: listener.trades)
+        assert busy.driver is not None
+        busy.driver.cancel()
+        await left_after_a_silence(leaving, left)
+        await sockets(line, 2)
+        busy.market.step(busy.market.now_us + 2_000_000)
+        await kept.until(partial(_has_more, kept, len(kept.events)))
+    numbers = [int(trade.id or 0) for trade in kept.trades]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
