@@ -75,7 +75,7 @@ async def open_feed(line: Line, dialect: DialectName) -> AsyncIterator[OpenFeed]
         ccxt.caller.ccxt.enableRateLimit = False
         ours = MARKETS[dialect](ccxt.caller)
         ours.rules = dataclasses.replace(ours.rules, **rules)
-        feed = NativeMarketFeed(ccxt.caller, ccxt.listing, ours)
+        feed = NativeMarketFeed(ccxt.caller, ccxt.listing, ccxt.sessions, ours)
         opened.extend((feed, ccxt))
         return feed
 
@@ -101,7 +101,7 @@ async def open_account(line: Line, dialect: DialectName) -> AsyncIterator[OpenFe
         ccxt = await open_ccxt_exchange(dialect, credentials)
         ours = ACCOUNTS[dialect](ccxt.caller)
         ours.rules = dataclasses.replace(ours.rules, **rules)
-        feed = NativeAccountFeed(ccxt.caller, ccxt.listing, ours)
+        feed = NativeAccountFeed(ccxt.caller, ccxt.listing, ccxt.sessions, ours)
         opened.extend((feed, ccxt))
         return feed
 

@@ -20,7 +20,12 @@ class Client(CcxtExecutionClient):
     def __init__(self, recorded: Any) -> None:
         super().__init__(
             CcxtCaller(
-                recorded.ccxt, recorded.profile, RequestGate(recorded.profile), has_keys=True, another=pytest.fail
+                recorded.ccxt,
+                recorded.profile,
+                RequestGate(recorded.profile),
+                has_keys=True,
+                poll_interval_s=1.0,
+                another=pytest.fail,
             )
         )
         self.order = Order(

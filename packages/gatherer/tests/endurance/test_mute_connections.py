@@ -24,7 +24,9 @@ async def test_a_mute_connection_is_opened_again(
     monkeypatch.setattr("millrace_gatherer.streams.silence.CONNECTING_S", 2.0)
     monkeypatch.setattr("millrace_exchange.ccxt.subscriptions.MUTE_MS", 500)
     monkeypatch.setattr("millrace_exchange.native.connection._SILENCE_NS", 300_000_000)
-    await configure(bus, "binance", account(line.url, adapter=adapter), {"assetPairs": [SYMBOL], "dataPoints": [action]})
+    await configure(
+        bus, "binance", account(line.url, adapter=adapter), {"assetPairs": [SYMBOL], "dataPoints": [action]}
+    )
     stream = watch("binance", action, SYMBOL)
     await stream.until(lambda w: w.is_live and w.deltas > 30)
     opened = line.sockets
