@@ -251,13 +251,14 @@ class Venue(Records):
         self._settlement.conclude(instrument, instrument.engine.submit(NewOrder(order_id, side, kind, lots, price)))
         return order_id
 
-    def crowd_quote(self, instrument: Instrument, side: Side, quotes: Sequence[tuple[int, int]]) -> None:
-        """Place background participants' limit orders, (lots, price), as one action; they must not trade."""
+    def crowd_quote(self, instrument: Instrument, side: Side, quotes: Sequence[tuple[int, int]]) -> list[int]:
+        """Place background participants' orders, (lots, price), as one action, and return their ids; none may trade."""
         events: list[Event] = []
-        for lots, price in quotes:
-            order = NewOrder(instrument.next_order_id(), side, OrderType.LIMIT_MAKER, lots, price)
-            events += instrument.engine.submit(order)
+        order_ids = [instrument.next_order_id() for _ in quotes]
+        for order_id, (lots, price) in zip(order_ids, quotes, strict=True):
+            events += instrument.engine.submit(NewOrder(order_id, side, OrderType.LIMIT_MAKER, lots, price))
         self._settlement.conclude(instrument, events)
+        return order_ids
 
     def crowd_cancel(self, instrument: Instrument, order_id: int) -> bool:
         """Cancel an order of `crowd_submit`; False when it was final already."""
