@@ -22,7 +22,7 @@ ROUNDS = 3
 WARM_UP_S = 3.0
 MEASURE_S = 8.0
 SYMBOLS = ["BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT"]
-BUSY = {"eventsPerSecond": 1500, "depthIntervalMs": 10, "limits": {"enforce": False}}
+BUSY = {"eventsPerSecond": 1500, "depthIntervalMs": 10, "bookLevels": 0, "limits": {"enforce": False}}
 NATIVE_TARGET = 2.5
 CCXT_TARGET = 1.15
 

@@ -109,6 +109,7 @@ async def running(folder: Path) -> AsyncIterator[tuple[Exchange, str]]:
     """Run the exchange and both stacks; return the exchange and the URL of Redis."""
     config = SimulatorConfig(
         depth_interval_ms=1,
+        book_levels=0,
         accounts=tuple(_account(name) for name in ("maker", "our", "peer")),
         limits=Limits(enforce=False),
     )

@@ -119,7 +119,7 @@ def _rules(number: int) -> SymbolRules:
 async def main(per_second: str) -> None:
     """Serve until the process ends."""
     symbols = tuple(_rules(number) for number in range(SYMBOLS))
-    config = SimulatorConfig(limits=Limits(enforce=False), symbols=symbols)
+    config = SimulatorConfig(limits=Limits(enforce=False), symbols=symbols, book_levels=0)
     async with await serve(config, drive_market=False) as still:
         one = still.venue.instruments[symbol(0)]
         sending = Sending(one.last_update_id, one.engine.last_trade_id)

@@ -78,7 +78,7 @@ async def main(symbols: str, number: str) -> None:
     fast = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, fast.set)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, fast.clear)
-    async with await serve(SimulatorConfig(limits=Limits(enforce=False)), drive_market=False) as still:
+    async with await serve(SimulatorConfig(limits=Limits(enforce=False), book_levels=0), drive_market=False) as still:
         streams: dict[str, Pieces] = {}
         for symbol in symbols.split(","):
             streams |= encoded(still.venue.instruments[symbol.replace("/", "")], int(number))

@@ -69,6 +69,8 @@ class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Changes of order books, over all symbols, on average."""
     depth_interval_ms: int = 100
     """Interval of the `@depth@100ms` streams."""
+    book_levels: int = 5000
+    """How many levels a side a book gets at most, once a client asks for so many; some hundred stand without."""
     record: bool = False
     """Whether to keep every change of every book, and every trade."""
     symbols: tuple[SymbolRules, ...] = BINANCE_SYMBOLS

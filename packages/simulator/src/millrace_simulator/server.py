@@ -101,7 +101,7 @@ async def serve(
     except (JournalError, OSError):
         listening.close()
         raise
-    market = Market(venue, seed=config.seed, events_per_second=config.events_per_second)
+    market = Market(venue, seed=config.seed, events_per_second=config.events_per_second, book_levels=config.book_levels)
     market.open()
     app = web.Application()
     exchange = DIALECTS[config.dialect](app, venue, config)

@@ -36,7 +36,7 @@ _MOST_ORDERS = 800
 class Crowd:
     """All participants of a symbol that have no account."""
 
-    def __init__(self, venue: Venue, instrument: Instrument, rng: Random) -> None:
+    def __init__(self, venue: Venue, instrument: Instrument, rng: Random, book_levels: int) -> None:
         self.fair = float(instrument.last_price)
         """Their fair value in ticks."""
         self.bias = 0.0
@@ -50,6 +50,7 @@ class Crowd:
         self._orders: dict[Side, list[tuple[int, int]]] = {Side.BUY: [], Side.SELL: []}
         self._far: dict[Side, list[int]] = {Side.BUY: [], Side.SELL: []}
         """Orders beyond the ladders, a level each, which stand still."""
+        self._book_levels = book_levels
         self._far_rng = Random(f"{instrument.symbol} far")  # noqa: S311
 
     def open(self) -> None:
@@ -61,10 +62,10 @@ class Crowd:
                 self._quote(side, step)
 
     def _deepen(self, levels: int) -> None:
-        """Let the book have so many levels, as far as there are prices for them."""
+        """Let the book have so many levels, as far as it may and there are prices for them."""
         for side in Side:
             standing, worst = self._engine.side(side), self._engine.side(side).worst()
-            missing = levels - len(standing)
+            missing = min(levels, self._book_levels) - len(standing)
             if missing <= 0 or worst is None:
                 continue
             stride = max(1, min(self._grain, worst.price // (missing + 1)))

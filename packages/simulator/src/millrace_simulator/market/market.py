@@ -59,9 +59,10 @@ _SWIFTNESS = (0.02, 4.0)
 class _Symbol:
     """A symbol's crowd and its schedule."""
 
-    def __init__(self, venue: Venue, instrument: Instrument, seed: int) -> None:
+    def __init__(self, venue: Venue, instrument: Instrument, seed: int, book_levels: int) -> None:
         self.instrument = instrument
-        self.crowd = Crowd(venue, instrument, Random(f"{seed} {instrument.symbol} crowd"))  # noqa: S311
+        rng = Random(f"{seed} {instrument.symbol} crowd")  # noqa: S311
+        self.crowd = Crowd(venue, instrument, rng, book_levels)
         self.arrivals = Arrivals(Random(f"{seed} {instrument.symbol} arrivals"), 0.0)  # noqa: S311
         self.opening = instrument.last_price
         self.due = 0.0
@@ -92,15 +93,16 @@ class _Symbol:
 class Market:
     """Trades on the venue's books; fully determined by the seed and the steps."""
 
-    def __init__(self, venue: Venue, *, seed: int, events_per_second: float) -> None:
+    def __init__(self, venue: Venue, *, seed: int, events_per_second: float, book_levels: int = 5000) -> None:
         self._paused = False
         self.now_us = venue.clock.now_us()
         """Return the market's time."""
         self.venue = venue
         self._seed = seed
+        self._book_levels = book_levels
         self._events_per_second = events_per_second
         self._begin_us = self.now_us
-        self._symbols = [_Symbol(venue, instrument, seed) for instrument in venue.instruments.values()]
+        self._symbols = [_Symbol(venue, each, seed, book_levels) for each in venue.instruments.values()]
         bases = dict.fromkeys(symbol.instrument.rules.base for symbol in self._symbols)
         self._fair = FairValues(seed, bases)
 
@@ -134,7 +136,7 @@ class Market:
 
     def list_symbol(self, rules: SymbolRules) -> None:
         """List a symbol, fill its book, and trade on it from now on."""
-        symbol = _Symbol(self.venue, self.venue.list_symbol(rules), self._seed)
+        symbol = _Symbol(self.venue, self.venue.list_symbol(rules), self._seed, self._book_levels)
         self._fair.add(rules.base)
         self._symbols.append(symbol)
         symbol.crowd.open()
