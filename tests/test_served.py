@@ -5,11 +5,13 @@ import io
 import json
 import logging
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.databases import Database
+from tests.support.fills import Account
 from tests.support.platform import STORED_KINDS, Platform, running, until
 from tests.support.served import TENANT, Api, api_of
 from tests.support.trading import BUSY, two_pairs
@@ -49,6 +51,7 @@ async def test_the_api_equals_the_exchange(tmp_path: Path, database: Database) -
         await check_live_book(platform, api)
         await platform.end("magicbox")
         await check_orders(platform, api)
+        await check_profit(platform, api)
         await check_order_history(platform, api)
         await check_balances(platform, api)
         await check_trades(platform, api)
@@ -97,6 +100,25 @@ async def check_orders(platform: Platform, api: Api) -> None:
         (str(t["id"]), str(t["orderId"]), Decimal(t["price"]), Decimal(t["qty"])) for t in trades
     )
     log.info("%d orders and %d fills are the exchange's own", len(ours), len(reported))
+
+
+async def check_profit(platform: Platform, api: Api) -> None:
+    """Hold position and profit against a count of the exchange's own list of fills."""
+    count = Account()
+    for trade in await platform.get_signed("/api/v3/myTrades", symbol=MARKET):
+        amount = Decimal(trade["qty"]) * (1 if trade["isBuyer"] else -1)
+        count.fill(amount, Decimal(trade["price"]), Decimal(trade["commission"]), trade["commissionAsset"])
+
+    async def all_attributed() -> dict[str, Any] | None:
+        rows = await api.all("/positions")
+        return rows[0] if [row["orderSource"] for row in rows] == ["PingPong-KCS"] else None
+
+    row = await until(all_attributed, "every fill is the strategy's", platform=platform)
+    shown = [Fraction(row[name]) for name in ("quantity", "cost", "realised", "fees")]
+    assert (row["trades"], shown) == (count.trades, [count.held, count.cost, count.profit, count.fees])
+    (profit,) = (await api.get("/pnl", by="source"))["items"]
+    assert (profit["orderSource"], profit["realised"]) == ("PingPong-KCS", row["realised"])
+    log.info("position and profit are those of the exchange's %d fills", count.trades)
 
 
 async def check_order_history(platform: Platform, api: Api) -> None:

@@ -48,6 +48,11 @@ class Paid(NamedTuple):
         return self.trade.order_id
 
     @property
+    def amount(self) -> Decimal:
+        """What was bought; below zero if it was sold."""
+        return self.trade.quantity if self.trade.side is Side.BUY else -self.trade.quantity
+
+    @property
     def source(self) -> str | None:
         """The strategy that placed its order; None for no known request."""
         return None if self.order % UNKNOWN_EACH == 0 else STRATEGIES[self.order % len(STRATEGIES)]
@@ -122,20 +127,18 @@ class Account:
         """What came in less what went out, and the cost of what is still held."""
         return self.cash + self.cost
 
-    def fill(self, paid: Paid, bnb: Fraction | None) -> None:
-        """Count a fill; `bnb` is the price of its minute."""
-        trade, fee = paid.trade, Fraction(paid.fee)
-        sign = 1 if trade.side is Side.BUY else -1
-        quantity, value = sign * Fraction(trade.quantity), sign * Fraction(trade.price) * Fraction(trade.quantity)
+    def fill(self, amount: Decimal, price: Decimal, fee: Decimal, currency: str, bnb: Fraction | None = None) -> None:
+        """Count a fill, of an amount below zero for a sale; `bnb` is the price of its minute."""
+        quantity, value, charged = Fraction(amount), Fraction(price) * Fraction(amount), Fraction(fee)
         self.trades += 1
         self.cash -= value
-        if paid.currency == "KCS":
-            quantity -= fee
-            self.fees += fee * Fraction(trade.price)
-        elif paid.currency == "BNB" and bnb is None:
-            self.unvalued += fee
+        if currency == "KCS":
+            quantity -= charged
+            self.fees += charged * Fraction(price)
+        elif currency == "BNB" and bnb is None:
+            self.unvalued += charged
         else:
-            worth = fee if bnb is None or paid.currency == "USDT" else fee * bnb
+            worth = charged if bnb is None or currency == "USDT" else charged * bnb
             self.cash -= worth
             self.fees += worth
         self._move(quantity, value)
@@ -160,5 +163,6 @@ def counted(fills: list[Paid], candles: list[Candle]) -> Iterator[tuple[Paid, st
         minute = paid.at_ms // MINUTE_MS * MINUTE_MS
         within_an_hour = (closes.get(minute - MINUTE_MS * back) for back in range(61))
         account = accounts.setdefault(paid.source, Account())
-        account.fill(paid, next((close for close in within_an_hour if close is not None), None))
+        bnb = next((close for close in within_an_hour if close is not None), None)
+        account.fill(paid.amount, paid.trade.price, paid.fee, paid.currency, bnb)
         yield paid, paid.source, account

@@ -188,3 +188,24 @@ async def test_trades_from_before_positions_were_kept_are_counted(
         if go_on:
             await store.maintain()
             assert (await newest(store))[""][0] == number
+
+
+async def test_only_fees_that_need_a_price_ask_for_one(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """Those in base or quote do not; of a contract those in its base do."""
+    fees = {"KCS/USDT": ("KCS", "USDT", "BNB", None), "KCS/USDT:USDT": ("KCS", "USDT", "BNB")}
+    for symbol, currencies in fees.items():
+        stream = journal(name("watchMyTrades", symbol))
+        async with store.batch() as batch:
+            for number, currency in enumerate(currencies):
+                trade = own_trade(number, START_MS + number, "buy", 1.0, 10.0, fee=Fee(currency, 0.5))
+                batch.own_trades(stream.next(), [trade])
+    async with store._database.reading() as reader:
+        table = tables.fee_prices.c
+        asked = await reader.fetch(
+            sa.select(tables.streams.c.symbol, table.currency)
+            .join_from(tables.fee_prices, tables.streams, tables.streams.c.id == table.stream_id)
+            .order_by(tables.streams.c.symbol, table.currency)
+        )
+    assert [tuple(row) for row in asked] == [("KCS/USDT", "BNB"), ("KCS/USDT:USDT", "BNB"), ("KCS/USDT:USDT", "KCS")]

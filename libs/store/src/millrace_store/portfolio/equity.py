@@ -18,7 +18,7 @@ from millrace_store.schema import tables
 
 _SETTLED_MS: Final = 2_000
 """What is older is stored."""
-_CHANGES_APART_MS: Final = 5_000
+_CHANGES_APART_MS: Final = 10_000
 """Of several changes within this time the last one makes a sample."""
 _CHANGES_AT_ONCE: Final = 20_000
 _SAMPLES_AT_ONCE: Final = 500

@@ -23,6 +23,10 @@ class Instrument(NamedTuple):
         """The currency of cost and profit."""
         return self.settle or self.quote
 
+    def takes_from_quantity(self, currency: str) -> bool:
+        """Tell whether a fee in a currency makes the received quantity smaller, or the given one larger."""
+        return self.settle is None and currency == self.base
+
     @property
     def is_inverse(self) -> bool:
         """Tell whether a contract is settled in what it is about: its value falls as the price rises."""

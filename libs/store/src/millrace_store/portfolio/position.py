@@ -103,9 +103,10 @@ def plain(number: Decimal) -> Decimal:
 
 def _after(position: Position, fill: Fill, instrument: Instrument) -> Position:
     side = 1 if fill.is_buy else -1
-    received = side * fill.amount - _base_fee(fill.fee, instrument)
+    fee = fill.fee
+    kept_back = fee.cost if fee is not None and instrument.takes_from_quantity(fee.currency) else _ZERO
     paid = (-side if instrument.is_inverse else side) * fill.value
-    moved = _moved(position, received, paid)
+    moved = _moved(position, side * fill.amount - kept_back, paid)
     counted: dict[str, Any] = {
         "bought" if fill.is_buy else "sold": (position.bought if fill.is_buy else position.sold) + fill.amount,
         "turnover": position.turnover + abs(fill.value),
@@ -126,21 +127,12 @@ def _moved(position: Position, received: Decimal, paid: Decimal) -> Position:
     return closed._replace(realised=position.realised - paid + closed.cost - cost)
 
 
-def _base_fee(fee: Fee | None, instrument: Instrument) -> Decimal:
-    """Return the part of the fee that is taken from the quantity."""
-    return fee.cost if fee is not None and _is_in_base(fee, instrument) else _ZERO
-
-
-def _is_in_base(fee: Fee, instrument: Instrument) -> bool:
-    return instrument.settle is None and fee.currency == instrument.base
-
-
 def _with_fee(position: Position, fill: Fill, instrument: Instrument) -> Position:
     fee = fill.fee
     if fee is None or not fee.cost:
         return position
     position = position._replace(fees_by_currency=_plus(position.fees_by_currency, fee))
-    if _is_in_base(fee, instrument):
+    if instrument.takes_from_quantity(fee.currency):
         return position._replace(fees=position.fees + fee.cost * fill.price)
     price = Decimal(1) if fee.currency == instrument.currency else fee.price
     if price is None:

@@ -25,8 +25,8 @@ class Profit(NamedTuple):
 
     def key(self, apart: Collection[Apart]) -> tuple[str | int | None, ...]:
         """Return what this profit must share with those that it is summed with."""
-        told = {"exchange": self.exchange, "symbol": self.symbol, "source": self.source}
-        named = (value if name in apart else None for name, value in told.items())
+        parts = {"exchange": self.exchange, "symbol": self.symbol, "source": self.source}
+        named = (value if name in apart else None for name, value in parts.items())
         return (self.at_ms, *named, Instrument.of(self.symbol).currency)
 
 

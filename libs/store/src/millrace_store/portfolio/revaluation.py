@@ -5,14 +5,13 @@ gives the same result, also after the market data are gone.
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from millrace_core.clock import MINUTE_MS, now_ms
+from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 from millrace_core.names import Tenant
-from millrace_store.backends.database import Database, Reader
+from millrace_store.backends.database import Database
 from millrace_store.portfolio.counting import recount
 from millrace_store.portfolio.position import digits
 from millrace_store.portfolio.prices import Prices
@@ -20,10 +19,19 @@ from millrace_store.portfolio.trades import Market, markets_of
 from millrace_store.schema import tables
 from millrace_store.writing.orders import lock_accounts
 
-_RETRIED_MS: Final = 60 * MINUTE_MS
+_RETRIED_MS: Final = DAY_MS
 """For so long a price that is missing may still be stored."""
 _SETTLED_MS: Final = 10_000
 _BIG: Final = sa.BigInteger()
+
+
+class _FeePrice(NamedTuple):
+    """A row of `fee_prices`."""
+
+    stream: int
+    currency: str
+    at_ms: int
+    price: str
 
 
 async def rebuild_positions(database: Database, tenant: Tenant) -> int:
@@ -33,15 +41,11 @@ async def rebuild_positions(database: Database, tenant: Tenant) -> int:
     """
     async with database.reading() as reader:
         markets = await markets_of(reader, tables.streams.c.tenant == tenant)
-    counted = 0
-    for market in markets:
-        await _value_fees(database, market, 0)
-        counted += await _recount(database, market, 0)
-    return counted
+    return sum([await _recount(database, market, 0, await _known_prices(database, market, 0)) for market in markets])
 
 
 async def revalue(database: Database) -> None:
-    """Count the markets that never were, and value the fees of the last hour whose price is known by now."""
+    """Count the markets that never were, and value the fees of the last day whose price is known by now."""
     counted, traded = tables.positions.c, tables.own_trades.c
     stream = tables.streams.c.id
     is_counted = sa.exists(sa.select(counted.at_ms).where(counted.stream_id == stream))
@@ -50,28 +54,32 @@ async def revalue(database: Database) -> None:
         new = await markets_of(reader, has_trades, ~is_counted)
         old = await markets_of(reader, is_counted)
     for market in new:
-        await _recount(database, market, 0)
+        await _recount(database, market, 0, [])
     for market in old:
-        first_ms = await _value_fees(database, market, now_ms() - _RETRIED_MS)
-        if first_ms is not None:
-            await _recount(database, market, first_ms)
+        if prices := await _known_prices(database, market, now_ms() - _RETRIED_MS):
+            await _recount(database, market, min(price.at_ms for price in prices), prices)
 
 
-async def _recount(database: Database, market: Market, since_ms: int) -> int:
+async def _recount(database: Database, market: Market, since_ms: int, prices: Sequence[_FeePrice]) -> int:
+    """Store prices, and count the trades from a moment on with them."""
     async with database.writing() as writer:
         await lock_accounts(writer, database.dialect, [market.tenant])
+        if prices:
+            await writer.replace(tables.fee_prices, [tuple(price) for price in prices])
         return await recount(writer, market.stream, since_ms)
 
 
-async def _value_fees(database: Database, market: Market, since_ms: int) -> int | None:
-    """Store the prices that are wanted and known; return the first minute of which one is."""
+async def _known_prices(database: Database, market: Market, since_ms: int) -> list[_FeePrice]:
+    """Return the prices that are wanted and known, from a moment on."""
     async with database.reading() as reader:
-        wanted = await reader.fetch(_wanted(market, since_ms))
-        known = await _known(reader, market, wanted) if wanted else []
-    if known:
-        async with database.writing() as writer:
-            await writer.replace(tables.fee_prices, known)
-    return min((row[2] for row in known), default=None)
+        if not (wanted := await reader.fetch(_wanted(market, since_ms))):
+            return []
+        prices, found = await Prices.of(reader, market.tenant, market.exchange), list[_FeePrice]()
+        for currency, at_ms in wanted:
+            price = await prices.price(currency, market.instrument.currency, at_ms + MINUTE_MS)
+            if price is not None:
+                found.append(_FeePrice(market.stream, currency, at_ms, digits(price.price)))
+    return found
 
 
 def _wanted(market: Market, since_ms: int) -> sa.Select[Any]:
@@ -86,12 +94,3 @@ def _wanted(market: Market, since_ms: int) -> sa.Select[Any]:
         )
         .order_by(table.at_ms)
     )
-
-
-async def _known(reader: Reader, market: Market, wanted: Sequence[Any]) -> list[tuple[Any, ...]]:
-    prices, found = await Prices.of(reader, market.tenant, market.exchange), []
-    for currency, at_ms in wanted:
-        price = await prices.price(currency, market.instrument.currency, at_ms + MINUTE_MS)
-        if price is not None:
-            found.append((market.stream, currency, at_ms, digits(Decimal(price.price))))
-    return found

@@ -111,8 +111,14 @@ def _fill(row: Sequence[Any], instrument: Instrument) -> AttributedFill:
     fee = None if fee_cost is None else Fee(Decimal(fee_cost), currency or "", _decimal(fee_price))
     value = _decimal(cost) if instrument.settle is not None else None
     fill = Fill(at_ms, side == "buy", Decimal(price), Decimal(amount), value, fee)
-    is_foreign = fee is not None and currency not in (None, instrument.base, instrument.currency)
-    return AttributedFill(source or UNATTRIBUTED, fill, currency if is_foreign and asked_ms is None else None)
+    return AttributedFill(source or UNATTRIBUTED, fill, _unpriced(fee, instrument) if asked_ms is None else None)
+
+
+def _unpriced(fee: Fee | None, instrument: Instrument) -> str | None:
+    """Return the currency of a fee if the fee's value depends on a price."""
+    if fee is None or fee.currency in ("", instrument.currency) or instrument.takes_from_quantity(fee.currency):
+        return None
+    return fee.currency
 
 
 def _decimal(value: Any) -> Decimal | None:

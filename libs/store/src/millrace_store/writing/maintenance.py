@@ -37,7 +37,7 @@ _OTHER: Final[tuple[Table, ...]] = (
 class Retention(NamedTuple):
     """Days for which each kind of history is kept; None keeps it forever.
 
-    Candles, current orders, own trades and what is made of them, configurations and the audit trail are always kept.
+    Candles, current orders, own trades and positions, configurations and the audit trail are always kept.
     """
 
     book_days: int | None = None
@@ -66,7 +66,7 @@ async def maintain(database: Database, retention: Retention, currencies: Mapping
         if kept_days is not None:
             await _drop(database, old, now - kept_days * DAY_MS)
     if retention.other_days is not None:
-        await _delete_health(database, now - retention.other_days * DAY_MS)
+        await _delete_reports(database, now - retention.other_days * DAY_MS)
 
 
 async def _drop(database: Database, old: tuple[Table, ...], before_ms: int) -> None:
@@ -74,10 +74,10 @@ async def _drop(database: Database, old: tuple[Table, ...], before_ms: int) -> N
         await database.drop_before(table, before_ms)
 
 
-async def _delete_health(database: Database, before_ms: int) -> None:
-    """Delete agents' states and latencies from before a moment."""
+async def _delete_reports(database: Database, before_ms: int) -> None:
+    """Delete agents' states, latencies and equity from before a moment."""
     moment = sa.literal(before_ms, sa.BigInteger())
-    for table in (tables.agent_states, tables.latencies):
+    for table in (tables.agent_states, tables.latencies, tables.equity):
         async with database.writing() as writer:
             await writer.execute(sa.delete(table).where(table.c.at_ms < moment))
 
