@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from millrace_gatherer.streams.questions import QuestionTimer
+from millrace_gatherer.streams.questions import QuestionTimer, account_timer
 
 
 def timer(soon_s: float | None) -> QuestionTimer:
     """Return a timer that nobody wakes."""
-    return QuestionTimer(asyncio.Event(), soon_s)
+    return QuestionTimer(asyncio.Event(), lambda: soon_s)
 
 
 @pytest.mark.parametrize("pause_s", [None, 60.0])
@@ -55,3 +55,31 @@ async def test_where_messages_do_not_matter_only_the_timer_counts() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await questions.wait(60.0)
+
+
+class Account:
+    """An account, of which nothing is asked here."""
+
+
+async def test_a_message_of_a_symbol_concerns_its_other_streams_and_the_balance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A trade's own message may be lost where the order's comes; a balance says nothing of any symbol."""
+    monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.01)
+    monkeypatch.setattr("millrace_gatherer.streams.questions.EACH_S", 0.0)
+    account = Account()
+    wakes = {name: asyncio.Event() for name in ("orders", "trades", "balance", "other")}
+    orders = account_timer(account, "A/B", wakes["orders"])
+    trades, other = account_timer(account, "A/B", wakes["trades"]), account_timer(account, "C/D", wakes["other"])
+    balance = account_timer(account, None, wakes["balance"])
+    orders.heard()
+    async with asyncio.timeout(5):
+        await asyncio.gather(orders.wait(None), trades.wait(None), balance.wait(None))
+    for timer in (orders, trades, balance):
+        timer.asking()
+        await timer.wait(None)
+        timer.asking()
+    balance.heard()
+    await balance.wait(None)
+    assert not (wakes["orders"].is_set() or wakes["trades"].is_set() or wakes["other"].is_set())
+    del other

@@ -12,7 +12,7 @@ from millrace_core.market import ExchangePosition, ExchangePositionsDelta, Excha
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.position_book import PositionBook
-from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
+from millrace_gatherer.streams.questions import account_timer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -34,7 +34,7 @@ class PositionsStream(Stream):
         self._changed_meanwhile: set[str] = set()
         """Symbols whose positions messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
-        self._questions = QuestionTimer(self.wake, ACTIVE_S)
+        self._questions = account_timer(exchange.account, None, self.wake)
 
     async def follow(self) -> None:
         """Follow the stream, if the exchange has one, and ask for all positions on a timer."""
