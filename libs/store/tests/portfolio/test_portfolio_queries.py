@@ -13,7 +13,7 @@ from millrace_core.messages import Response
 from millrace_core.names import ExchangeId, StreamName, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import BadCursor, Place, Scope, Store
+from millrace_store import BadCursor, Place, RangeTooLarge, Scope, Store
 from millrace_store.portfolio.equity import moments
 from millrace_store.portfolio.prices import OLDEST_MS
 
@@ -215,3 +215,11 @@ async def test_a_balance_that_a_new_snapshot_does_not_name_is_gone(store: Store,
     first, second, *_ = (await store.portfolio.equity(T)).rows
     assert ([one.currency for one in first.unvalued], second.unvalued) == (["USD"], [])
     assert (first.value, second.value) == (5, 7)
+
+
+async def test_an_answer_without_pages_is_bounded(traded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many rows are refused with what to do; rows that are summed count too."""
+    monkeypatch.setattr("millrace_store.queries.portfolio._MOST_PERIODS", 3)
+    with pytest.raises(RangeTooLarge, match="shorter time"):
+        await traded.portfolio.profits(T)
+    assert len(await traded.portfolio.profits(T, sources=["A"], apart=["symbol"])) == 2
