@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench lock clean
+.PHONY: help demo test lint types contracts check bench storms lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -54,6 +54,9 @@ check: lint types contracts test ## lint, types, import contracts and tests: wha
 
 bench: $(READY) ## measure speed, each figure against its limit taken in the same run
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+storms: $(READY) ## disturb a gatherer by a seed and compare what it shows: make storms ARGS="--frames 1000000"
+	@$(BIN)/python -m tests.storms $(ARGS)
 
 lock: $(READY) ## pin the newest versions of everything into requirements.lock
 	@$(BIN)/python tools/lock.py

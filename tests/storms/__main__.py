@@ -8,9 +8,11 @@ from pathlib import Path
 
 import uvloop
 from tests.storms import report
-from tests.storms.campaign import Figures, Plan, campaign
 from tests.storms.dialects import DIALECTS
 from tests.storms.faults import STEADY, STORM
+from tests.storms.figures import Figures
+from tests.storms.plan import Plan
+from tests.storms.processes import campaign
 
 
 def main() -> int:
@@ -23,6 +25,7 @@ def main() -> int:
         seed=options.seed,
         weather=STEADY if options.steady else STORM,
         events_per_second=options.events_per_second,
+        frames_a_run=options.frames_a_run,
     )
     _say(str(plan))
     figures = uvloop.run(_run(plan, options.folder))
@@ -53,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of market and faults (default %(default)s)")
     parser.add_argument("--steady", action="store_true", help="one fault in 30 s a stream, in place of one in 2 s")
     parser.add_argument("--events-per-second", type=float, default=3_000, metavar="N", help="(default %(default)s)")
+    parser.add_argument(
+        "--frames-a-run", type=int, default=50_000, metavar="N", help="frames until the account is compared"
+    )
     parser.add_argument("--folder", type=Path, help="where logs are left")
     return parser
 

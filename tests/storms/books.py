@@ -21,6 +21,8 @@ class Claim(NamedTuple):
     number: int
     total: int
     """The sum for its levels."""
+    size: int
+    """How many those are."""
 
 
 class Hole(NamedTuple):
@@ -86,8 +88,10 @@ class BookWitness:
         await self._truth.reach(max(claim.number for claim in claims))
         for claim in claims:
             self._figures.compared += 1
-            if self._truth.sum_at(claim.number) != claim.total:
-                self._figures.wrong.append(f"{self._name} as of update {claim.number}")
+            truth = self._truth.at(claim.number)
+            if truth != (claim.total, claim.size):
+                levels = f"{claim.size} levels, at the exchange {truth and truth[1]}"
+                self._figures.wrong.append(f"{self._name} as of update {claim.number}: {levels}")
         self._give_up_holes()
 
     def _take(self, update: Update) -> None:
@@ -126,7 +130,7 @@ class BookWitness:
         number = state.book.nonce
         if self._messages % _LOOK_EVERY == 0 and _levels(state) != self._levels:
             self._figures.wrong.append(f"{self._name}: the reader's levels are not what its messages add up to")
-        self._claims.append(Claim(number, self._total))
+        self._claims.append(Claim(number, self._total, len(self._levels)))
         if self._holes:
             left = [hole for hole in self._holes if hole.last > number]
             self._figures.healed += len(self._holes) - len(left)

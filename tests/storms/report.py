@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from tests.storms.campaign import Figures
+from tests.storms.figures import Figures
 
 _MOST_SHOWN = 20
 

@@ -43,7 +43,7 @@ class TradesWitness:
         shown, self._shown = self._shown, []
         if not shown:
             return
-        made = {number: rest for number, *rest in await true_trades(session, market, _number(shown[0]))}
+        made = {number: rest for number, *rest in await true_trades(session, market, min(map(_number, shown)))}
         for trade in shown:
             self._figures.compared += 1
             if made.get(_number(trade)) != [trade.price, trade.amount]:

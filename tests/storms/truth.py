@@ -35,6 +35,7 @@ class TrueBook:
         self._levels: dict[Key, float] = {}
         self._first: int | None = None
         self._sums = array("Q")
+        self._sizes = array("L")
 
     async def reach(self, number: int) -> None:
         """Learn all changes up to an update."""
@@ -48,10 +49,10 @@ class TrueBook:
             for side, price, amount in answer["changes"]:
                 self._change(-float(price) if side == "BUY" else float(price), float(amount))
 
-    def sum_at(self, number: int) -> int | None:
-        """Return the sum for the book after an update; None from before the record."""
+    def at(self, number: int) -> tuple[int, int] | None:
+        """Return the sum for the book after an update and how many levels it has; None from before the record."""
         place = number - (self._first or 0)
-        return self._sums[place] if 0 <= place < len(self._sums) else None
+        return (self._sums[place], self._sizes[place]) if 0 <= place < len(self._sums) else None
 
     @property
     def _next(self) -> int | None:
@@ -64,6 +65,7 @@ class TrueBook:
         else:
             self._levels.pop(key, None)
         self._sums.append(total)
+        self._sizes.append(len(self._levels))
 
 
 async def true_trades(session: aiohttp.ClientSession, market: str, first: int) -> list[tuple[int, float, float]]:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from libs.exchange.tests.conftest import credentials_at, serve_dialect
+from libs.exchange.tests.conftest import SimulatedVenue, credentials_at, serve_dialect
 from libs.exchange.tests.contracts import (
     AccountFeedContract,
     ExecutionClientContract,
@@ -15,7 +15,7 @@ from libs.exchange.tests.contracts import (
 from millrace_core.config.common import Credentials
 from millrace_exchange import Exchange, open_exchange
 from millrace_exchange.native.exchange import NativeExchange
-from millrace_simulator.listings import DialectName
+from millrace_simulator.listings import SYMBOLS, DialectName
 from millrace_simulator.server import Server
 
 
@@ -28,8 +28,10 @@ def dialect(request: Any) -> DialectName:
 
 @pytest.fixture
 async def simulator(dialect: DialectName) -> AsyncIterator[Server]:
-    """An exchange; `market.step` moves it."""
-    async with await serve_dialect(dialect) as server:
+    """An exchange with the venue's two markets; `market.step` moves it."""
+    listed = {symbol.replace("/", "") for symbol in (SimulatedVenue.symbol, SimulatedVenue.own_symbol)}
+    symbols = tuple(rules for rules in SYMBOLS[dialect] if rules.base + rules.quote in listed)
+    async with await serve_dialect(dialect, symbols=symbols) as server:
         yield server
 
 

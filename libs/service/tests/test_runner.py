@@ -50,12 +50,24 @@ class TinyAgent(Agent[TinyConfig, int]):
         self.unlucky = 13
         self.check_began, self.check_ends = asyncio.Event(), asyncio.Event()
         self.check_ends.set()
+        self.outside: dict[str, int] = {}
+        self.news = asyncio.Event()
+        self._learned: dict[str, int] = {}
+
+    async def learn(self, config: TinyConfig) -> None:
+        """Learn the units that are named elsewhere."""
+        self._learned = dict(self.outside)
+
+    async def outdated(self) -> None:
+        """Wait until other units are named elsewhere."""
+        await self.news.wait()
+        self.news.clear()
 
     def units(self, config: TinyConfig) -> Mapping[str, int]:
         """Return the units; a configuration of `environment` defect meets a defect of this agent."""
         if config.environment == "defect":
             raise KeyError("forgotten")
-        return config.units
+        return config.units | self._learned
 
     async def check(self, units: Mapping[str, int]) -> None:
         """Find units with the unlucky number wrong."""
@@ -214,6 +226,25 @@ async def test_a_mistake_outside_of_the_configuration_is_looked_for_again(
     running.agent.unlucky = 14
     beat = await running.shows_live("a", "b")
     assert beat.config_errors == []
+
+
+async def test_what_units_are_made_of_may_change_without_a_configuration(running: RunningAgent) -> None:
+    """Then the same one is put in force again: what it does not touch keeps running, a mistake changes nothing."""
+    running.agent.outside = {"b": 1}
+    await running.configure({"a": 1})
+    await running.shows_live("a", "b")
+    del running.agent.happened[:]
+    running.agent.outside = {"c": 1}
+    running.agent.news.set()
+    await running.shows_live("a", "c")
+    running.agent.outside = {"d": running.agent.unlucky}
+    running.agent.news.set()
+    await running.shows(lambda beat: bool(beat.config_errors))
+    running.agent.outside = {"e": 1}
+    running.agent.news.set()
+    beat = await running.shows_live("a", "e")
+    assert beat.config_errors == []
+    assert sorted(running.agent.happened) == ["+c1", "+e1", "-b1", "-c1"]
 
 
 async def test_a_newer_configuration_ends_the_check_of_an_older_one(running: RunningAgent) -> None:

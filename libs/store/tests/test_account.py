@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from millrace_core.ids import MessageId
-from millrace_core.market import Balance, Fee, Position, Trade
+from millrace_core.market import Balance, ExchangePosition, Fee, Trade
 from millrace_core.messages import RequestError, Response, Status, encode
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order
@@ -269,12 +269,15 @@ async def test_balances_over_time(store: Store, journal: Any, name: Callable[...
 async def test_positions_over_time(store: Store, journal: Any, name: Callable[..., StreamName]) -> None:
     """Each change is a row, whole, found by symbol although the stream has none; a closed one has no contracts."""
     stream = journal(name("watchPositions", None))
-    one, other = Position("A/B:B", "long", contracts=2.0, leverage=5.0), Position("C/B:B", "short", contracts=1.0)
+    one, other = (
+        ExchangePosition("A/B:B", "long", contracts=2.0, leverage=5.0),
+        ExchangePosition("C/B:B", "short", contracts=1.0),
+    )
     async with store.batch() as batch:
         batch.exchange_positions(stream.next(), [one, other])
-        batch.exchange_positions(stream.next(), [Position("A/B:B", "long")])
+        batch.exchange_positions(stream.next(), [ExchangePosition("A/B:B", "long")])
     of_symbol = await store.account.exchange_positions(SCOPE._replace(symbol=Symbol("A/B:B")))
-    assert [row.position for row in of_symbol.rows] == [Position("A/B:B", "long"), one]
+    assert [row.position for row in of_symbol.rows] == [ExchangePosition("A/B:B", "long"), one]
     every = await store.account.exchange_positions(SCOPE, descending=False)
     assert [row.position.symbol for row in every.rows] == ["A/B:B", "C/B:B", "A/B:B"]
     assert await store.exports.count("exchangePositions", SCOPE) == 3

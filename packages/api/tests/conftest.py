@@ -30,7 +30,7 @@ from millrace_core.clock import now_ms
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
-from millrace_core.market import Balance, BookDelta, BookSnapshot, Position, Trade
+from millrace_core.market import Balance, BookDelta, BookSnapshot, ExchangePosition, Trade
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, trader_actions
 from millrace_core.orders import Order
@@ -361,7 +361,7 @@ async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
         batch.candles(at("watchOHLCV"), "1m", [(at_ms // 60_000 * 60_000, 1.0, 2.0, 0.5, 1.5, 10.0)])
         batch.ticker(at("watchTicker"), b'{"last":10.5}')
         batch.balances(at("watchBalance"), {"USDT": Balance(1.0, 0.0, 1.0)})
-        held = Position("KCS/USDT:USDT", "long", contracts=2.0)
+        held = ExchangePosition("KCS/USDT:USDT", "long", contracts=2.0)
         batch.exchange_positions(at("watchPositions"), [held])
         asked = b'{"requestId":"%b","payload":{"amountBase":12345678.123456789012}}' % request_id.encode()
         batch.request(Place(trader_actions(tenant), MessageId(1, 1), at_ms), asked, {"requestId": request_id})

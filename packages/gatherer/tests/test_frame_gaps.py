@@ -168,7 +168,7 @@ class BookReader:
 async def reader(bus: Bus, kucoin: Kucoin) -> AsyncIterator[BookReader]:
     """A reader of the book, the gatherer configured to take it."""
     plan = {"tenant": "PUBLIC", "exchangeId": "kucoin", "assetPairs": [SYMBOL], "dataPoints": ["watchOrderBook"]}
-    exchanges = {"PUBLIC": {"kucoin": {"urls": {"base": kucoin.url}}}}
+    exchanges = {"PUBLIC": {"kucoin": {"urls": {"base": kucoin.url}, "adapter": "ccxt"}}}
     config = {"agent": {"id": "GATHERER"}, "exchanges": exchanges, "workplans": [plan]}
     await bus.put_config(AgentId("GATHERER"), json.dumps(config))
     reader = BookReader(bus, kucoin)

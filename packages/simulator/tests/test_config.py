@@ -66,7 +66,7 @@ def test_a_dialect_brings_its_symbols(tmp_path: Path) -> None:
         ({"sed": 1}, "sed"),
         ({"symbols": [SYMBOL | {"tickSize": "zero"}]}, "$.symbols[0].tickSize"),
         ({"symbols": [SYMBOL | {"tickSize": "0"}]}, "$.symbols[0]"),
-        ({"symbols": [SYMBOL | {"openingPrice": "10.05"}]}, "$.symbols[0].openingPrice"),
+        ({"symbols": [SYMBOL | {"openingPrice": "10.05"}]}, "$.symbols[0]"),
         ({"symbols": [SYMBOL, SYMBOL]}, "$.symbols[1]"),
         ({"accounts": [{"apiKey": "k"}]}, "$.accounts[0]"),
         ({"accounts": [{"apiKey": "k", "secret": "s"}] * 2}, "$.accounts[1].apiKey"),

@@ -1,11 +1,16 @@
 """The control plane: status, recorded books, all trades, pause and resume."""
 
+import hashlib
+import hmac
+import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from aiohttp import ClientSession
 from msgspec.structs import replace
+from yarl import URL
 
 from millrace_simulator.config import default_config
 from millrace_simulator.server import Server, serve
@@ -117,3 +122,54 @@ async def test_without_recording_there_is_no_past() -> None:
         session.get("/simulator/book?symbol=BTCUSDT&updateId=1") as response,
     ):
         assert response.status == 409
+
+
+CHINESE = "这是测试币USDT"
+LISTING = {
+    "symbol": CHINESE,
+    "base": "这是测试币",
+    "quote": "USDT",
+    "tickSize": "0.001",
+    "lotSize": "0.1",
+    "openingPrice": "2.500",
+}
+
+
+def signed(**params: Any) -> str:
+    """Return a query that the demo account signed, percent-encoded as Binance wants it."""
+    query = urlencode({**params, "timestamp": time.time_ns() // 1_000_000})
+    return f"{query}&signature={hmac.new(b'demo-secret', query.encode(), hashlib.sha256).hexdigest()}"
+
+
+async def test_a_symbol_is_listed_while_the_exchange_runs(server: Server, session: ClientSession) -> None:
+    """One beyond ASCII too: every path takes it percent-encoded, and streams name it as they are asked for it."""
+    stream = f"{CHINESE.lower()}@depth@100ms"
+    async with session.post("/simulator/symbols", json=LISTING) as response:
+        assert (response.status, await response.json()) == (200, {"symbol": CHINESE})
+    (shown,) = (await get(session, "/api/v3/exchangeInfo", symbol=CHINESE))["symbols"]
+    assert (shown["symbol"], shown["baseAsset"]) == (CHINESE, LISTING["base"])
+    assert len((await get(session, "/api/v3/depth", symbol=CHINESE))["bids"]) == 100
+    assert len(await get(session, "/api/v3/ticker/price", symbols=f'["BTCUSDT","{CHINESE}"]')) == 2
+    assert (await get(session, "/simulator/status"))["symbols"][CHINESE]
+    order = signed(symbol=CHINESE, side="BUY", type="MARKET", quantity="10")
+    url, key = URL(f"{server.url}/api/v3/order?{order}", encoded=True), {"X-MBX-APIKEY": "demo-key"}
+    async with session.post(url, headers=key) as response:
+        placed = await response.json()
+    assert (response.status, placed["symbol"], placed["status"]) == (200, CHINESE, "FILLED")
+    named = f"/stream?streams={quote(stream)}"
+    async with session.ws_connect(named) as combined, session.ws_connect(f"/ws/{quote(stream)}") as raw:
+        step(server, 10)
+        assert (await combined.receive_json())["stream"] == stream
+        assert (await raw.receive_json())["s"] == CHINESE
+
+
+async def test_what_cannot_be_listed_is_refused(session: ClientSession) -> None:
+    """A symbol twice, one without its steps, one whose price lies between two ticks."""
+    for listing, status in (
+        ({**LISTING, "symbol": "BTCUSDT"}, 409),
+        ({"symbol": CHINESE}, 400),
+        ({**LISTING, "openingPrice": "2.5001"}, 400),
+    ):
+        async with session.post("/simulator/symbols", json=listing) as response:
+            assert response.status == status
+            assert (await response.json())["error"]

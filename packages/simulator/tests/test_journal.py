@@ -20,6 +20,8 @@ from millrace_simulator.journal import Journal, JournalError
 from millrace_simulator.server import Server, serve
 from millrace_simulator.statistics import Interval
 from millrace_simulator.venue import OrderRef, OrderRequest, OrderStatus, PublicTrade
+from millrace_simulator.venue.order_lists import ListRequest
+from millrace_simulator.venue.orders import OrderExpiry
 from millrace_simulator.venue.past import KEPT_TRADES
 
 CONFIG = replace(default_config(), symbols=default_config().symbols[:1], events_per_second=2_000)
@@ -106,6 +108,37 @@ async def test_accounts_go_on(tmp_path: Path) -> None:
         assert venue.instrument(SYMBOL).last_price == last_price
         again = venue.instrument(SYMBOL).statistics.klines(Interval.M1, limit=2)
         assert sum(k.volume for k in klines if k.trades) <= sum(k.volume for k in again)
+
+
+async def test_order_lists_amendments_and_prevented_matches_go_on(tmp_path: Path) -> None:
+    """A list of an earlier run is done, its orders have expired; ids continue."""
+    journal = tmp_path / "journal"
+    terms = {"symbol": SYMBOL, "quantity": Decimal("0.002")}
+    buy = OrderRequest(side=Side.BUY, type=OrderType.LIMIT, price=Decimal(90_000), **terms)
+    sell = OrderRequest(side=Side.SELL, type=OrderType.MARKET, **terms)
+    async with await serve(CONFIG, drive_market=False, journal=journal) as server:
+        account = server.venue.account_by_key("demo-key")
+        placed = server.venue.place_list(account, ListRequest(symbol=SYMBOL, working=buy, orders=(sell,)))
+        working, pending = (OrderRef(order_id) for order_id in placed.order_list.order_ids)
+        server.venue.amend(account, SYMBOL, working, Decimal("0.001"))
+        server.venue.cancel_all(account, SYMBOL)
+        price = server.venue.instrument(SYMBOL).scale.price(server.venue.instrument(SYMBOL).book_ticker().bid + 1)
+        for side in Side:
+            server.venue.place(account, OrderRequest(side=side, type=OrderType.LIMIT, price=price, **terms))
+        matches = server.venue.prevented_matches(account, SYMBOL)
+        standing = server.venue.place_list(account, ListRequest(symbol=SYMBOL, working=buy, orders=(sell,)))
+    async with await serve(CONFIG, drive_market=False, journal=journal) as server:
+        account = server.venue.account_by_key("demo-key")
+        assert [each.is_open for each in server.venue.order_lists(account)] == [False, False]
+        last = server.venue.order(account, SYMBOL, OrderRef(standing.order_list.order_ids[1]))
+        assert (last.status, last.expiry) == (OrderStatus.EXPIRED, OrderExpiry.EXCHANGE_CANCELED)
+        assert server.venue.order(account, SYMBOL, pending).status is OrderStatus.CANCELED
+        assert [each.quantity for each in server.venue.amendments(account, SYMBOL, working.order_id or 0)] == [
+            Decimal("0.001")
+        ]
+        assert matches and server.venue.prevented_matches(account, SYMBOL) == matches
+        again = server.venue.place_list(account, ListRequest(symbol=SYMBOL, working=buy, orders=(sell,)))
+        assert again.order_list.list_id == standing.order_list.list_id + 1
 
 
 async def test_half_a_line_at_the_end_is_as_if_never_written(tmp_path: Path) -> None:

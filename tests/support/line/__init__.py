@@ -7,7 +7,7 @@ Requests and sockets share its port. Sockets are relayed frame by frame: `frames
 `requests` passes on what is no socket.
 """
 
-from tests.support.line.line import Line, line_to
+from tests.support.line.line import Line, line_to, served
 from tests.support.line.socket import Socket
 
-__all__ = ["Line", "Socket", "line_to"]
+__all__ = ["Line", "Socket", "line_to", "served"]

@@ -7,13 +7,13 @@ import msgspec
 
 from millrace_core.ids import MessageId
 from millrace_core.market import (
+    ExchangePosition,
+    ExchangePositionKey,
+    ExchangePositionsDelta,
+    ExchangePositionsSnapshot,
     Liquidation,
     LiquidationsDelta,
     LiquidationsSnapshot,
-    Position,
-    PositionKey,
-    PositionsDelta,
-    PositionsSnapshot,
 )
 from millrace_core.state_data import Flawless, as_of_id, decode
 
@@ -21,15 +21,15 @@ KEPT_LIQUIDATIONS: Final = 1_000
 
 _LIQUIDATIONS_SNAPSHOT = msgspec.json.Decoder(LiquidationsSnapshot)
 _LIQUIDATIONS_DELTA = msgspec.json.Decoder(LiquidationsDelta)
-_POSITIONS_SNAPSHOT = msgspec.json.Decoder(PositionsSnapshot)
-_POSITIONS_DELTA = msgspec.json.Decoder(PositionsDelta)
+_POSITIONS_SNAPSHOT = msgspec.json.Decoder(ExchangePositionsSnapshot)
+_POSITIONS_DELTA = msgspec.json.Decoder(ExchangePositionsDelta)
 
 
-class PositionsState(Flawless):
+class ExchangePositionsState(Flawless):
     """An account's open positions."""
 
     def __init__(self) -> None:
-        self.open: dict[PositionKey, Position] = {}
+        self.open: dict[ExchangePositionKey, ExchangePosition] = {}
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's positions and no others."""
@@ -37,7 +37,7 @@ class PositionsState(Flawless):
         self.open = {position.key: position for position in snapshot.positions}
         return as_of_id(snapshot.as_of)
 
-    def apply(self, data: msgspec.Raw) -> PositionsDelta:
+    def apply(self, data: msgspec.Raw) -> ExchangePositionsDelta:
         """Update the changed positions, and remove closed ones."""
         delta = decode(_POSITIONS_DELTA, data)
         for position in delta.positions:

@@ -102,7 +102,7 @@ def fields_after(fields: Fields, changed: Fields) -> Fields:
     return {name: value for name, value in {**fields, **changed}.items() if value is not None}
 
 
-class Position(_MarketStruct, frozen=True):
+class ExchangePosition(_MarketStruct, frozen=True):
     """What an account holds of a contract, as the exchange reports it: ccxt's unified structure."""
 
     symbol: str
@@ -130,25 +130,25 @@ class Position(_MarketStruct, frozen=True):
     realized_pnl: float | None = None
 
     @property
-    def key(self) -> "PositionKey":
+    def key(self) -> "ExchangePositionKey":
         """Return what tells the positions of an account apart."""
         return self.symbol, self.side, self.margin_mode
 
 
-PositionKey = tuple[str, str | None, str | None]
+ExchangePositionKey = tuple[str, str | None, str | None]
 """Symbol, side and margin mode."""
 
 
-class PositionsDelta(_MarketStruct, frozen=True):
+class ExchangePositionsDelta(_MarketStruct, frozen=True):
     """Positions that changed, each whole; one with 0 contracts is closed."""
 
-    positions: list[Position]
+    positions: list[ExchangePosition]
 
 
-class PositionsSnapshot(_MarketStruct, frozen=True):
+class ExchangePositionsSnapshot(_MarketStruct, frozen=True):
     """The open positions."""
 
-    positions: list[Position]
+    positions: list[ExchangePosition]
     as_of: str
 
 

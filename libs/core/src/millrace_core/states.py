@@ -10,7 +10,7 @@ import msgspec
 
 from millrace_core.actions import FIELDS_ACTIONS
 from millrace_core.book import OrderBook
-from millrace_core.contract_states import LiquidationsState, PositionsState
+from millrace_core.contract_states import ExchangePositionsState, LiquidationsState
 from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import problem_of
@@ -228,7 +228,7 @@ _STATES: dict[str, type[StreamState]] = {
     "watchMyTrades": TradesState,
     "watchOrders": OrdersState,
     "watchBalance": BalanceState,
-    "watchPositions": PositionsState,
+    "watchPositions": ExchangePositionsState,
     "watchLiquidations": LiquidationsState,
     **dict.fromkeys(FIELDS_ACTIONS, FieldsState),
     "watchOHLCV": CandlesState,

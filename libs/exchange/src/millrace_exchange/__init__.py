@@ -12,12 +12,11 @@
 each fact beside it, and its test, `tests/profiles/test_<ccxt id>.py`. Nothing else changes: no code compares an
 exchange's id. An exchange without a profile works with the safe default.
 
-**To take an exchange's market data natively** (without ccxt): write a folder beside `native/binance/` with its
-messages, its `Dialect` and a class that implements `MarketFeed`; name the feed in `native/exchange.py` and in the
-exchange's profile (`native_feed`); and inherit the contract tests (`libs/exchange/tests/contracts`) in a test that runs
-them against it. The other ports stay with ccxt. An adapter reads its exchange's profile where it needs a fact, and
-raises the four errors by evidence only. It sends nothing, and opens no socket, that has not passed its
-`RequestGate`, and hands every answer to it.
+**To take an exchange's streams natively** (without ccxt): write a folder beside `native/binance/` with its messages, a
+`MarketDialect` and an `AccountDialect`; name them in `native/exchange.py` and in the exchange's profile
+(`native_feed`); and add the exchange to the contract tests (`libs/exchange/tests/test_contracts.py`). The other ports
+stay with ccxt. An adapter reads its exchange's profile where it needs a fact, and raises the four errors by evidence
+only. It sends nothing, and opens no socket, that has not passed its `RequestGate`, and hands every answer to it.
 """
 
 from millrace_exchange.errors import (

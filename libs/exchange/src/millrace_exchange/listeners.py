@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from millrace_core.market import Balances, Candle, Fields, Level, Liquidation, Position, Trade
+from millrace_core.market import Balances, Candle, ExchangePosition, Fields, Level, Liquidation, Trade
 from millrace_core.orders import Order
 
 
@@ -53,7 +53,7 @@ class BalanceListener(Protocol):
 class PositionsListener(Protocol):
     """Receives the account's positions."""
 
-    def positions_changed(self, positions: list[Position], event: EventTimes) -> None:
+    def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:
         """Take the positions that the exchange sent, each whole; others are not included, and closed ones have 0."""
 
 

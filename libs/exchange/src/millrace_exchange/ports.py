@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
 from millrace_core.actions import StreamAction
-from millrace_core.market import Balances, Candle, Level, Position, Trade
+from millrace_core.market import Balances, Candle, ExchangePosition, Level, Trade
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -107,7 +107,7 @@ class OrderQueries(Protocol):
     async def fetch_balance(self) -> Balances:
         """Return every balance that is not zero."""
 
-    async def fetch_positions(self) -> list[Position]:
+    async def fetch_positions(self) -> list[ExchangePosition]:
         """Return the open positions."""
 
 

@@ -114,16 +114,26 @@ class BookRules:
     """Depths at which every frame is the whole book, where it is not at others."""
     snapshot_levels: int | None = None
     """Levels a side that a snapshot covers; None for the whole book."""
+    whole_with_keys: bool = False
+    """Whether a snapshot covers the whole book if the account has keys and no depth is asked for."""
     stream_levels: int | None = None
     """Levels a side that the stream keeps up to date when no depth is asked for; None for the whole book. A snapshot of
     fewer levels has an edge beyond which nothing is known."""
     limits: frozenset[int] = frozenset()
     """Depths that may be asked for; empty for any."""
+    snapshot_limits: frozenset[int] = frozenset()
+    """Depths that a snapshot may be asked for; empty for any."""
     unsubscribes: bool = False
     """Whether ccxt can end the subscription, so that the next one begins with a snapshot."""
     fetches_snapshot: bool = False
     """Whether ccxt fetches a snapshot when it knows no book while the stream goes on: then a book that misses a frame
     is renewed without a new subscription."""
+
+    def snapshot_limit(self, limit: int | None) -> int | None:
+        """Return the least depth to ask for, so that a snapshot has so many levels; None for the exchange's default."""
+        if limit is None or not self.snapshot_limits:
+            return limit
+        return min((each for each in self.snapshot_limits if each >= limit), default=None)
 
     def unproved(self, limit: int | None) -> str | None:
         """Return why nothing proves a book of this depth complete; None if something does."""
@@ -269,11 +279,14 @@ class ExchangeProfile:
     aliases: frozenset[ExchangeId] = frozenset()
     """Other ccxt ids of the same platform, for which all of this holds."""
     native_feed: NativeFeed | None = None
-    """The feed that brings its market data without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
+    """The feed that brings its streams without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
     client_order_ids: ClientOrderIds = ClientOrderIds()
     ids: IdScopes = IdScopes()
     book: BookRules = BookRules()
     history: History = History()
+    open_symbols_method: str | None = None
+    """ccxt's method that returns the markets with open orders, where an account may be one whose open orders can only
+    be asked for market by market."""
     edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
     """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` cancels it and makes a new one."""
     edit_amount: Literal["total", "remaining", "unknown"] = "unknown"

@@ -31,6 +31,12 @@ async def test_every_exchange_is_described_and_opens() -> None:
         ("kucoin", "OpenInterest", "fetch"),
         ("bitso", "OrderBook", "fetch"),
         ("kucoin", "Liquidations", None),
+        ("okx", "Liquidations", "watch"),
+        ("gate", "Liquidations", "fetch"),
+        # It has its own alone.
+        ("bingx", "Liquidations", None),
+        ("binance", "Positions", "watch"),
+        ("kraken", "Positions", "fetch"),
     ],
 )
 def test_the_source_of_a_data_point(exchange_id: str, point: str, source: str | None) -> None:

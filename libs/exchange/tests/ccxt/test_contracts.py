@@ -7,7 +7,7 @@ import pytest
 from libs.exchange.tests.ccxt.contract_venue import SYMBOL, ContractVenue, contract_venue, liquidation, opened, position
 from libs.exchange.tests.contracts.venue import RecordingListener, streaming
 
-from millrace_core.market import Position
+from millrace_core.market import ExchangePosition
 from millrace_exchange import Exchange
 
 
@@ -25,7 +25,7 @@ async def exchange(venue: ContractVenue) -> AsyncIterator[Exchange]:
         yield exchange
 
 
-def said(positions: list[Position]) -> list[tuple[str | None, float]]:
+def said(positions: list[ExchangePosition]) -> list[tuple[str | None, float]]:
     """Return side and size of each."""
     return [(one.side, one.contracts) for one in positions]
 

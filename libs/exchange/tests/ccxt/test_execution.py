@@ -69,7 +69,9 @@ def client(ccxt: Answers, window: HistoryWindow = NOTHING, ids: ClientOrderIds =
         history=History(own_trades=window),
         client_order_ids=ids,
     )
-    return CcxtExecutionClient(CcxtCaller(ccxt, profile, RequestGate(profile), has_keys=True))
+    return CcxtExecutionClient(
+        CcxtCaller(ccxt, profile, RequestGate(profile), has_keys=True, poll_interval_s=1.0, another=pytest.fail)
+    )
 
 
 async def test_an_answer_without_an_id_does_not_prove_an_order() -> None:
@@ -137,6 +139,8 @@ async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
     profile = ExchangeProfile(
         exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit="amend", edit_amount="remaining"
     )
-    account = CcxtExecutionClient(CcxtCaller(filled, profile, RequestGate(profile), has_keys=True))
+    account = CcxtExecutionClient(
+        CcxtCaller(filled, profile, RequestGate(profile), has_keys=True, poll_interval_s=1.0, another=pytest.fail)
+    )
     with pytest.raises(Rejected, match="4 are filled"):
         await account.edit_order(EditPayload(symbol=SYMBOL, order_id="1", amount_base=Decimal(4)), "new")

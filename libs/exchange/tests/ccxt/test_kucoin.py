@@ -1,14 +1,17 @@
 """The ccxt adapter on KuCoin spot, as the simulator speaks it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
+import aiohttp
 import pytest
+from aiohttp import web
 from libs.exchange.tests.contracts import RecordingListener
-from tests.support.line import Line, line_to
+from tests.support.line import Line, served
 
 from millrace_core.config.common import Credentials
 from millrace_exchange import Exchange, open_exchange
+from millrace_exchange.ccxt.exchange import open_ccxt_exchange
 from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.listings import SYMBOLS
 from millrace_simulator.server import Server, serve
@@ -24,10 +27,33 @@ async def kucoin() -> AsyncIterator[Server]:
         yield server
 
 
+class HoldingLine(Line):
+    """A line that can hold answers with books back."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.released = asyncio.Event()
+        self.released.set()
+        self.held = asyncio.Event()
+        """Set once an answer is held back."""
+        self.passed_on = asyncio.Event()
+        """Set once an answer was passed on."""
+
+    async def answered(self, request: web.Request, session: aiohttp.ClientSession) -> web.Response:
+        """Return the answer to a request."""
+        response = await super().answered(request, session)
+        if "/orderbook/" in request.path:
+            self.held.set()
+            await self.released.wait()
+            self.passed_on.set()
+        return response
+
+
 @pytest.fixture
-async def line(kucoin: Server) -> AsyncIterator[Line]:
+async def line(kucoin: Server) -> AsyncIterator[HoldingLine]:
     """The line to it."""
-    async with line_to(kucoin.url) as line:
+    line = HoldingLine(kucoin.url)
+    async with served(line):
         yield line
 
 
@@ -40,6 +66,18 @@ async def public(line: Line) -> AsyncIterator[Exchange]:
     await exchange.close()
 
 
+async def test_with_keys_a_snapshot_has_no_edge(kucoin: Server) -> None:
+    """It has all levels then: one of exactly 100 was not cut off, and the others may not be hidden."""
+    keys = {"api_key": "demo-key", "secret": "demo-secret", "password": "demo-passphrase"}
+    for given, is_whole in ((keys, True), ({}, False)):
+        exchange = await open_ccxt_exchange("kucoin", Credentials(**given, urls={"base": kucoin.url}))
+        await exchange.prepare()
+        books = exchange.caller.ccxt.recorder.books
+        assert (books.add(SYMBOL, RecordingListener(), None).depth is None) == is_whole
+        assert books.add(SYMBOL, RecordingListener(), 100).depth is not None
+        await exchange.close()
+
+
 async def test_fetched_trades_have_the_ids_of_streamed_ones(public: Exchange, kucoin: Server) -> None:
     """Without ids every trade that is asked for again would count as a new one."""
     kucoin.market.paused = True
@@ -47,6 +85,25 @@ async def test_fetched_trades_have_the_ids_of_streamed_ones(public: Exchange, ku
     fetched = await public.market.fetch_trades(SYMBOL)
     assert [trade.id for trade in fetched] == [str(trade.trade_id) for trade in market.tape.since(0)[-len(fetched) :]]
     assert fetched
+
+
+def losing_one() -> Callable[[str], str | None]:
+    """Return what loses the next frame of the book, and no other."""
+    lost: list[str] = []
+
+    def treat(frame: str) -> str | None:
+        if "level2:KCS-USDT" in frame and not lost:
+            lost.append(frame)
+            return None
+        return frame
+
+    return treat
+
+
+async def stop(task: "asyncio.Task[None]") -> None:
+    """Stop following."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_a_lost_frame_costs_no_other_stream_anything(public: Exchange, line: Line, kucoin: Server) -> None:
@@ -57,18 +114,9 @@ async def test_a_lost_frame_costs_no_other_stream_anything(public: Exchange, lin
     await book.until(lambda: len(book.events) > 5)
     await other.until(lambda: len(other.events) > 5)
     requests, sockets = len(line.sent), line.sockets
-    lost: list[str] = []
-
-    def lose_one(frame: str) -> str | None:
-        if "level2:KCS-USDT" in frame and not lost:
-            lost.append(frame)
-            return None
-        return frame
-
-    line.treat = lose_one
+    line.treat = losing_one()
     await book.until(lambda: book.breaks)
-    following.cancel()
-    await asyncio.wait({following})
+    await stop(following)
     renewed = RecordingListener()
     following = asyncio.create_task(public.market.order_book(SYMBOL, renewed))
     await renewed.until(lambda: len(renewed.events) > 5)
@@ -81,3 +129,30 @@ async def test_a_lost_frame_costs_no_other_stream_anything(public: Exchange, lin
     for task in (following, beside):
         task.cancel()
     await asyncio.wait({following, beside})
+
+
+async def test_the_snapshot_of_a_book_that_broke_meanwhile_is_not_delivered(
+    public: Exchange, line: HoldingLine
+) -> None:
+    """It comes when the book is followed anew, and before the next frame: it lacks what was lost."""
+    first, second, third = RecordingListener(), RecordingListener(), RecordingListener()
+    following = asyncio.create_task(public.market.order_book(SYMBOL, first))
+    await first.until(lambda: len(first.events) > 5)
+    line.released.clear()
+    line.held.clear()
+    line.treat = losing_one()
+    await first.until(lambda: first.breaks)
+    await stop(following)
+    following = asyncio.create_task(public.market.order_book(SYMBOL, second))
+    await line.held.wait()
+    line.treat = losing_one()
+    await second.until(lambda: second.breaks)
+    line.treat = lambda frame: None if "level2:KCS-USDT" in frame else frame
+    await stop(following)
+    following = asyncio.create_task(public.market.order_book(SYMBOL, third))
+    line.passed_on.clear()
+    line.released.set()
+    await line.passed_on.wait()
+    await public.market.fetch_trades(SYMBOL)  # by then the answer has been handled
+    assert third.events == []
+    await stop(following)

@@ -3,7 +3,7 @@
 import asyncio
 from decimal import Decimal
 
-from libs.exchange.tests.contracts.venue import RecordingListener, Venue, streaming
+from libs.exchange.tests.contracts.venue import RecordingListener, Venue, described, streaming
 
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange
@@ -49,7 +49,7 @@ class AccountFeedContract:
         )
         market = CreatePayload(symbol=venue.own_symbol, side="buy", type="market", amount_base=Decimal(1))
         placed = [
-            (await exchange.execution.create_order(payload, f"ended-{n}")).orders[0]
+            await described(exchange, venue, await exchange.execution.create_order(payload, f"ended-{n}"))
             for n, payload in enumerate((low, market, low))
         ]
         await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, order_id=placed[0].id))

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from libs.exchange.tests.contracts.venue import Venue
+from libs.exchange.tests.contracts.venue import Venue, described
 
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
-from millrace_exchange import Exchange, Rejected, Retryable
+from millrace_exchange import Exchange, OutcomeUnknown, Rejected, Retryable
 
 
 def bid(venue: Venue) -> CreatePayload:
@@ -25,11 +25,11 @@ class ExecutionClientContract:
         placed = await exchange.execution.create_order(bid(venue), "one")
         found = await exchange.execution.fetch_order(venue.own_symbol, client_order_id="one")
         canceled = await exchange.execution.cancel_order(CancelPayload(symbol=venue.own_symbol, client_order_id="one"))
-        assert placed.orders[0].status == "open"
         assert placed.sent_ns < placed.acknowledged_ns
         assert found is not None
+        assert found.status == "open"
         assert found.id == placed.orders[0].id == canceled.orders[0].id
-        assert canceled.orders[0].status == "canceled"
+        assert (await described(exchange, venue, canceled)).status == "canceled"
 
     async def test_a_market_order_buys_the_amount_whatever_price_was_expected(
         self, exchange: Exchange, venue: Venue
@@ -38,16 +38,16 @@ class ExecutionClientContract:
         payload = CreatePayload(
             symbol=venue.own_symbol, side="buy", type="market", amount_base=Decimal(1), price=Decimal(25)
         )
-        assert (await exchange.execution.create_order(payload, "market")).orders[0].filled == 1
+        assert (await described(exchange, venue, await exchange.execution.create_order(payload, "market"))).filled == 1
 
     async def test_an_edit_keeps_what_it_does_not_name(self, exchange: Exchange, venue: Venue) -> None:
         """A new price leaves amount and side; an order that replaces the former carries the id given."""
         placed = await exchange.execution.create_order(bid(venue), "before")
         price = venue.low_price + venue.tick
         payload = EditPayload(symbol=venue.own_symbol, order_id=placed.orders[0].id, price=price)
-        edited = (await exchange.execution.edit_order(payload, "after")).orders[0]
+        edited = await described(exchange, venue, await exchange.execution.edit_order(payload, "after"))
         assert (edited.price, edited.amount, edited.side) == (price, 1, "buy")
-        assert edited.client_order_id == ("after" if exchange.profile.edit == "cancel_replace" else "before")
+        assert edited.client_order_id == ("after" if exchange.profile.edit_client_order_id == "new" else "before")
         assert [order.id for order in await exchange.execution.fetch_open_orders()] == [edited.id]
 
     async def test_an_edit_of_a_partly_filled_order_buys_no_more_in_all(self, exchange: Exchange, venue: Venue) -> None:
@@ -55,10 +55,10 @@ class ExecutionClientContract:
         price, offered = (Decimal(str(number)) for number in (await venue.book(venue.own_symbol)).asks[0])
         total = offered + 5
         order = msgspec.structs.replace(bid(venue), amount_base=total, price=price)
-        partly = (await exchange.execution.create_order(order, "partly")).orders[0]
+        partly = await described(exchange, venue, await exchange.execution.create_order(order, "partly"))
         assert partly.filled == offered
         edit = EditPayload(symbol=venue.own_symbol, order_id=partly.id, price=venue.low_price)
-        edited = (await exchange.execution.edit_order(edit, "rest")).orders[0]
+        edited = await described(exchange, venue, await exchange.execution.edit_order(edit, "rest"))
         assert edited.remaining == 5
 
     async def test_all_orders_are_canceled(self, exchange: Exchange, venue: Venue) -> None:
@@ -66,7 +66,9 @@ class ExecutionClientContract:
         for number in range(3):
             await exchange.execution.create_order(bid(venue), f"all-{number}")
         canceled = await exchange.execution.cancel_all_orders(CancelAllPayload())
-        assert [order.status for order in canceled.orders] == ["canceled"] * 3
+        # Some exchanges do not say which.
+        assert [order.status for order in canceled.orders] in (["canceled"] * 3, [])
+        assert await exchange.execution.fetch_open_orders(venue.own_symbol) == []
         assert (await exchange.execution.cancel_all_orders(CancelAllPayload(symbol=venue.own_symbol))).orders == ()
 
     async def test_an_unknown_order_is_not_found_when_asked_and_rejected_when_canceled(
@@ -99,7 +101,12 @@ class ExecutionClientContract:
     async def test_nothing_was_sent_to_an_exchange_that_cannot_be_reached(
         self, exchange: Exchange, venue: Venue
     ) -> None:
-        """With the exchange gone nothing is let out, so the order may be tried again."""
+        """With the exchange gone nothing is let out, so the order may be tried again.
+
+        A connection that was open may have let the first one out.
+        """
         await venue.close()
+        with pytest.raises((Retryable, OutcomeUnknown)):
+            await exchange.execution.create_order(bid(venue), "going")
         with pytest.raises(Retryable):
             await exchange.execution.create_order(bid(venue), "gone")

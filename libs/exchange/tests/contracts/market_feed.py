@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from libs.exchange.tests.contracts.venue import RecordingListener, Venue, streaming
 
-from millrace_core.actions import TICKER
+from millrace_core.actions import BIDS_ASKS, TICKER
 from millrace_core.market import Trade
 from millrace_exchange import EventTimes, Exchange, Retryable
 
@@ -31,6 +31,14 @@ async def moved(venue: Venue, listener: RecordingListener) -> None:
             await asyncio.sleep(0.012)
 
 
+async def begun(venue: Venue, listener: RecordingListener) -> None:
+    """Move the market until the first book has come: some adapters wait for changes before they ask for it."""
+    async with asyncio.timeout(10):
+        while not listener.resets:
+            venue.step()
+            await asyncio.sleep(0.012)
+
+
 class MarketFeedContract:
     """Public data arrives whole, once, in order."""
 
@@ -38,7 +46,7 @@ class MarketFeedContract:
         """The book that the changes add up to is the exchange's own of the same number."""
         listener = RecordingListener()
         async with streaming(exchange.market.order_book(venue.symbol, listener)):
-            await listener.until(lambda: listener.resets)
+            await begun(venue, listener)
             for _ in range(20):
                 await moved(venue, listener)
                 own = await venue.book(venue.symbol)
@@ -52,7 +60,7 @@ class MarketFeedContract:
         for _ in range(2):
             listener = RecordingListener()
             async with streaming(exchange.market.order_book(venue.symbol, listener)):
-                await listener.until(lambda listener=listener: listener.resets == 1)
+                await begun(venue, listener)
                 await moved(venue, listener)
                 own = await venue.book(venue.symbol)
                 await listener.until(lambda listener=listener, own=own: listener.book.nonce == own.nonce)
@@ -71,7 +79,7 @@ class MarketFeedContract:
         async with streaming(exchange.market.trades(venue.symbol, listener)):
             while not listener.trades:
                 await moved(venue, listener)
-            for _ in range(40):
+            for _ in range(12):
                 venue.step(400)
             newest = await exchange.market.fetch_trades(venue.symbol)
             await listener.until(lambda: listener.trades[-1].id == newest[-1].id)
@@ -90,18 +98,22 @@ class MarketFeedContract:
         assert not exchange.profile.history.public_trades_after_id or len(after) == 2
 
     async def test_tickers_and_candles_arrive(self, exchange: Exchange, venue: Venue) -> None:
-        """A ticker is of its symbol and without the raw payload, a candle opens on its timeframe."""
-        ticker, candles = RecordingListener(), RecordingListener()
+        """Ticker and best prices are of their symbol and without the raw payload, a candle opens on its timeframe."""
+        ticker, best, candles = RecordingListener(), RecordingListener(), RecordingListener()
         async with (
+            streaming(exchange.market.fields(BIDS_ASKS, venue.symbol, best)),
             streaming(exchange.market.fields(TICKER, venue.symbol, ticker)),
             streaming(exchange.market.candles(venue.symbol, "1m", candles)),
         ):
             async with asyncio.timeout(10):
-                while not (ticker.ticker and candles.candles):
+                while not (ticker.ticker and best.ticker and candles.candles):
                     venue.step(1_000)
                     await asyncio.sleep(0.02)
         assert ticker.ticker["symbol"] == venue.symbol
-        assert "info" not in ticker.ticker
+        assert "info" not in ticker.ticker | best.ticker
+        assert best.ticker["symbol"] == venue.symbol
+        assert 0 < best.ticker["bid"] < best.ticker["ask"]
+        assert best.ticker["bidVolume"] > 0 < best.ticker["askVolume"]
         assert candles.candles[-1][0] % 60_000 == 0
 
     async def test_a_message_that_cannot_be_taken_breaks_the_stream(self, exchange: Exchange, venue: Venue) -> None:
@@ -122,7 +134,7 @@ class MarketFeedContract:
         """When the exchange goes away, a stream ends at once."""
         listener = RecordingListener()
         task = asyncio.create_task(exchange.market.order_book(venue.symbol, listener))
-        await listener.until(lambda: listener.resets)
+        await begun(venue, listener)
         await venue.close()
         with pytest.raises(Retryable):
             async with asyncio.timeout(5):

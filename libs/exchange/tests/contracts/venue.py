@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from millrace_core.book import OrderBook
-from millrace_core.market import Balances, Candle, Fields, Level, Liquidation, Position, Trade
+from millrace_core.market import Balances, Candle, ExchangePosition, Fields, Level, Liquidation, Trade
 from millrace_core.orders import Order
-from millrace_exchange import EventTimes
+from millrace_exchange import Acknowledgement, EventTimes, Exchange
 
 
 class VenueBook(NamedTuple):
@@ -54,7 +54,7 @@ class RecordingListener:
         self.trades: list[Trade] = []
         self.orders: list[Order] = []
         self.balances: Balances = {}
-        self.positions: list[Position] = []
+        self.positions: list[ExchangePosition] = []
         self.liquidations: list[Liquidation] = []
         self.ticker: Fields = {}
         self.candles: list[Candle] = []
@@ -92,7 +92,7 @@ class RecordingListener:
         self.balances |= balances
         self._note(event)
 
-    def positions_changed(self, positions: list[Position], event: EventTimes) -> None:
+    def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:
         """Take positions."""
         self.positions += positions
         self._note(event)
@@ -122,6 +122,16 @@ class RecordingListener:
             while not holds():
                 self._received.clear()
                 await self._received.wait()
+
+
+async def described(exchange: Exchange, venue: Venue, acknowledged: Acknowledgement) -> Order:
+    """Return the order of an answer; where it has nothing but the id, the exchange is asked for the rest."""
+    (order,) = acknowledged.orders
+    if order.status is not None:
+        return order
+    asked = await exchange.execution.fetch_order(venue.own_symbol, order_id=order.id)
+    assert asked is not None
+    return asked
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from libs.exchange.tests.conftest import credentials_at
-from libs.exchange.tests.native.wire import WIRES, Wire
+from libs.exchange.tests.native.wording import WORDINGS, Wording
 from msgspec.structs import replace
 from tests.support.line import Line, line_to
 
@@ -35,9 +35,9 @@ def dialect(request: Any) -> DialectName:
 
 
 @pytest.fixture
-def wire(dialect: DialectName) -> Wire:
+def wording(dialect: DialectName) -> Wording:
     """How it writes its frames."""
-    return WIRES[dialect]
+    return WORDINGS[dialect]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def open_feed(line: Line, dialect: DialectName) -> AsyncIterator[OpenFeed]
         ccxt.caller.ccxt.enableRateLimit = False
         ours = MARKETS[dialect](ccxt.caller)
         ours.rules = dataclasses.replace(ours.rules, **rules)
-        feed = NativeMarketFeed(ccxt.caller, ccxt.listing, ours)
+        feed = NativeMarketFeed(ccxt.caller, ccxt.listing, ccxt.sessions, ours)
         opened.extend((feed, ccxt))
         return feed
 
@@ -101,7 +101,7 @@ async def open_account(line: Line, dialect: DialectName) -> AsyncIterator[OpenFe
         ccxt = await open_ccxt_exchange(dialect, credentials)
         ours = ACCOUNTS[dialect](ccxt.caller)
         ours.rules = dataclasses.replace(ours.rules, **rules)
-        feed = NativeAccountFeed(ccxt.caller, ccxt.listing, ours)
+        feed = NativeAccountFeed(ccxt.caller, ccxt.listing, ccxt.sessions, ours)
         opened.extend((feed, ccxt))
         return feed
 

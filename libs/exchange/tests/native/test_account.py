@@ -143,7 +143,7 @@ async def test_a_cut_breaks_all_streams(open_account: OpenFeed, exchange: Exchan
             await task
 
 
-async def test_a_refused_key_is_told(open_account: OpenFeed) -> None:
+async def test_a_refused_key_is_fatal(open_account: OpenFeed) -> None:
     """It is no failure that passes by itself."""
     feed = await open_account(keys={"secret": "wrong"})
     with pytest.raises(ExchangeError) as refused:

@@ -8,7 +8,7 @@ import pytest
 from libs.exchange.tests.contracts import RecordingListener, streaming
 from libs.exchange.tests.native.conftest import OpenFeed
 from libs.exchange.tests.native.test_faults import assert_right
-from libs.exchange.tests.native.wire import Wire
+from libs.exchange.tests.native.wording import Wording
 from tests.support.line import Line
 from tests.support.line.socket import Socket
 
@@ -22,26 +22,26 @@ SHUTDOWN = '{"e":"serverShutdown","E":1}'
 
 
 async def test_streams_that_begin_together_are_one_request_on_one_connection(
-    feed: NativeMarketFeed, line: Line, wire: Wire
+    feed: NativeMarketFeed, line: Line, wording: Wording
 ) -> None:
     """Requests and connections are limited."""
     listeners = [RecordingListener() for _ in SYMBOLS]
     streams = [asyncio.create_task(feed.trades(*each)) for each in zip(SYMBOLS, listeners, strict=True)]
     await listeners[0].until(lambda: listeners[0].trades)
-    assert (line.sockets, [len(streams) for streams in wire.subscribed(line.sent)]) == (1, [len(SYMBOLS)])
+    assert (line.sockets, [len(streams) for streams in wording.subscribed(line.sent)]) == (1, [len(SYMBOLS)])
     for stream in streams:
         stream.cancel()
     await asyncio.wait(streams)
 
 
-async def test_a_full_connection_is_followed_by_another(open_feed: OpenFeed, line: Line, wire: Wire) -> None:
+async def test_a_full_connection_is_followed_by_another(open_feed: OpenFeed, line: Line, wording: Wording) -> None:
     """No connection carries more than it may, and requests are as long as they may be."""
     feed = await open_feed(streams=2, streams_a_request=1, connect_interval_s=0.0)
     listeners = [RecordingListener() for _ in SYMBOLS]
     streams = [asyncio.create_task(feed.trades(*each)) for each in zip(SYMBOLS, listeners, strict=True)]
     for listener in listeners:
         await listener.until(lambda listener=listener: listener.trades)
-    assert (line.sockets, len(wire.subscribed(line.sent))) == (2, 4)
+    assert (line.sockets, len(wording.subscribed(line.sent))) == (2, 4)
     for stream in streams:
         stream.cancel()
     await asyncio.wait(streams)
@@ -65,7 +65,7 @@ async def test_requests_keep_the_exchanges_pace(open_feed: OpenFeed, line: Line)
 
 
 async def test_a_stream_that_begins_again_at_once_needs_no_request(
-    feed: NativeMarketFeed, line: Line, wire: Wire
+    feed: NativeMarketFeed, line: Line, wording: Wording
 ) -> None:
     """The subscription outlives its listener for a moment; after it, the exchange is told to end it."""
     for _ in range(3):
@@ -76,7 +76,7 @@ async def test_a_stream_that_begins_again_at_once_needs_no_request(
     async with asyncio.timeout(5):
         while len(line.sent) < 2:
             await asyncio.sleep(0.02)
-    assert wire.is_end(line.sent[1])
+    assert wording.is_end(line.sent[1])
 
 
 class Streams:

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 from libs.exchange.tests.contracts import RecordingListener, streaming
 from libs.exchange.tests.native.conftest import OpenFeed
-from libs.exchange.tests.native.wire import Wire
+from libs.exchange.tests.native.wording import Wording
 from tests.support.line import Line
 
 from millrace_core.names import ExchangeId
@@ -30,11 +30,11 @@ async def assert_right(listener: RecordingListener, server: Server, symbol: str)
     assert levels == own
 
 
-def losing(line: Line, wire: Wire, symbol: str) -> None:
+def losing(line: Line, wording: Wording, symbol: str) -> None:
     """Lose the next frame of a book."""
 
     def treat(frame: str) -> list[str]:
-        if wire.is_of(frame, "book", symbol):
+        if wording.is_of(frame, "book", symbol):
             line.treat = lambda frame: [frame]
             return []
         return [frame]
@@ -43,7 +43,7 @@ def losing(line: Line, wire: Wire, symbol: str) -> None:
 
 
 async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
-    feed: NativeMarketFeed, line: Line, busy: Server, wire: Wire
+    feed: NativeMarketFeed, line: Line, busy: Server, wording: Wording
 ) -> None:
     """It is told at once, the book begins again without a new subscription, and no other stream notices."""
     book, other, trades = RecordingListener(), RecordingListener(), RecordingListener()
@@ -56,7 +56,7 @@ async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
             await listener.until(lambda listener=listener: listener.resets == 1 and len(listener.events) > 3)
         await trades.until(lambda: trades.trades)
         requests = len(line.sent)
-        losing(line, wire, SYMBOL)
+        losing(line, wording, SYMBOL)
         await book.until(lambda: book.breaks)
         await book.until(lambda: book.resets == 2)
         seen = len(book.events)
@@ -71,14 +71,14 @@ async def test_a_gap_in_one_book_is_mended_on_the_same_connection(
 
 
 async def test_doubled_and_late_frames_change_nothing(
-    feed: NativeMarketFeed, line: Line, busy: Server, wire: Wire
+    feed: NativeMarketFeed, line: Line, busy: Server, wording: Wording
 ) -> None:
     """The book stays the exchange's own."""
     book, before = RecordingListener(), [""]
 
     def doubled(frame: str) -> list[str]:
         former, before[0] = before[0], frame
-        return [frame, former, frame] if wire.is_of(former, "book") else [frame]
+        return [frame, former, frame] if wording.is_of(former, "book") else [frame]
 
     line.treat = doubled
     async with streaming(feed.order_book(SYMBOL, book)):
@@ -106,12 +106,12 @@ async def test_a_cut_breaks_every_stream_and_one_new_connection_carries_them_aga
                 await stream
 
 
-async def test_an_unreadable_frame_ends_the_connection(feed: NativeMarketFeed, line: Line, wire: Wire) -> None:
+async def test_an_unreadable_frame_ends_the_connection(feed: NativeMarketFeed, line: Line, wording: Wording) -> None:
     """What it said is missing, and nobody knows from which stream."""
     trades = RecordingListener()
     stream = asyncio.create_task(feed.trades(SYMBOL, trades))
     await trades.until(lambda: trades.trades)
-    await line.say(wire.unreadable)
+    await line.say(wording.unreadable)
     with pytest.raises(Retryable):
         await stream
 
@@ -144,9 +144,11 @@ async def test_attempts_to_connect_are_paced(open_feed: OpenFeed, line: Line) ->
     assert time.monotonic() - began > 0.4
 
 
-async def test_a_stream_that_the_exchange_refuses_is_rejected(feed: NativeMarketFeed, line: Line, wire: Wire) -> None:
+async def test_a_stream_that_the_exchange_refuses_is_rejected(
+    feed: NativeMarketFeed, line: Line, wording: Wording
+) -> None:
     """It says why; the next attempt asks again."""
-    line.treat = lambda frame: [frame.replace(wire.confirmed, wire.refused)]
+    line.treat = lambda frame: [frame.replace(wording.confirmed, wording.refused)]
     for _ in range(2):
         with pytest.raises(Rejected, match="Invalid request"):
             await feed.trades(SYMBOL, RecordingListener())

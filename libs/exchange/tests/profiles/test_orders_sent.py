@@ -18,7 +18,16 @@ class Client(CcxtExecutionClient):
     """The adapter over a recorded ccxt, which knows one order: 4 of 10 are filled."""
 
     def __init__(self, recorded: Any) -> None:
-        super().__init__(CcxtCaller(recorded.ccxt, recorded.profile, RequestGate(recorded.profile), has_keys=True))
+        super().__init__(
+            CcxtCaller(
+                recorded.ccxt,
+                recorded.profile,
+                RequestGate(recorded.profile),
+                has_keys=True,
+                poll_interval_s=1.0,
+                another=pytest.fail,
+            )
+        )
         self.order = Order(
             id="1",
             symbol=recorded.symbol,

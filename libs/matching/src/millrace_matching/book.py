@@ -74,6 +74,10 @@ class BookSide:
         """Return the level that trades first; None when the side is empty."""
         return self._levels[self._keys[0] * self._sign] if self._keys else None
 
+    def worst(self) -> Level | None:
+        """Return the level that trades last; None when the side is empty."""
+        return self._levels[self._keys[-1] * self._sign] if self._keys else None
+
     def reaches(self, price: int | None) -> bool:
         """Tell whether an order of the other side with this limit (None: any price) would trade now."""
         if not self._keys:

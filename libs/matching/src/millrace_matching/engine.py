@@ -6,6 +6,8 @@ Two guarantees hold after every call: the book is not crossed, and `last_update_
 
 from __future__ import annotations
 
+from itertools import islice
+
 from millrace_matching.book import BookSide, Level, RestingOrder
 from millrace_matching.errors import DuplicateOrder, InvalidOrder, UnknownOrder, WouldTake, WouldTrigger
 from millrace_matching.events import (
@@ -57,8 +59,7 @@ class Engine:
 
     def levels(self, side: Side, limit: int | None = None) -> list[tuple[int, int]]:
         """(price, total) of each level that is shown, best first; hidden orders do not count."""
-        found = [(level.price, level.shown) for level in self.side(side).shown_levels()]
-        return found if limit is None else found[:limit]
+        return [(level.price, level.shown) for level in islice(self.side(side).shown_levels(), limit)]
 
     def cost(self, side: Side, quantity: int, *, skipped_owner: int = 0) -> tuple[int, int]:
         """Return what a market order of this side would find now: (lots, ticks × lots).
@@ -154,7 +155,7 @@ class Engine:
         return [] if order.hidden else [self._changed(order.level)]
 
     def pair(self, first: int, second: int) -> None:
-        """Let the first of two orders that trades, or whose trigger is reached, end the other; also if it expires.
+        """Let the first of two orders that trades, works or is kept from trading end the other.
 
         Canceling one leaves the other as it is.
         """
@@ -268,8 +269,8 @@ class Engine:
         events.append(prevented)
         if prevented.maker_quantity:
             self._shrink(maker, prevented.maker_quantity, side)
-        if prevented.maker_ends:
             self._end_partner(maker.order_id, events)
+        if prevented.maker_ends:
             events.append(Expired(maker.order_id, ExpiryReason.SELF_TRADE))
 
     def _fills_whole(self, order: NewOrder, opposite: BookSide) -> bool:

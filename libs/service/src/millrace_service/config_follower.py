@@ -72,7 +72,9 @@ class ConfigFollower:
         either: set[asyncio.Future[Any]] = {arrival, outdated}
         try:
             await asyncio.wait(either, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
-            self._is_outdated |= outdated.done()
+            if outdated.done():
+                outdated.result()
+                self._is_outdated = True
         finally:
             outdated.cancel()
             await asyncio.wait({outdated})

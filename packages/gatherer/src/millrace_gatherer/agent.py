@@ -82,9 +82,10 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         name = unit_config.name
         # Of the first configuration, nothing else has checked it.
         await self.check({key: unit_config})
-        budget = self._bus.budget(name.tenant)
-        async with self._exchanges.use(name.exchange, unit_config.credentials, budget) as exchange:
-            market = SharedMarket(self._feeds, exchange, unit_config.credentials)
+        credentials, budget = unit_config.credentials, self._bus.budget(name.tenant)
+        keep_open = partial(self._exchanges.use, name.exchange, credentials, budget)
+        async with keep_open(None) as exchange:
+            market = SharedMarket(self._feeds, exchange, credentials, keep_open)
             stream = stream_of(unit_config, SharingExchange(exchange, market), self._bus, health)
             stream.on_broken = partial(market.renew, name.action, name.symbol)
             if (interval_s := exchange.poll_interval_s(stream.action)) is not None:

@@ -1,7 +1,7 @@
 """Open exchanges, each shared by the units of one account and closed after the last of them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -19,7 +19,7 @@ EAGER_S: Final = 4.0
 """Quick retries last this long while an exchange cannot be reached at first: it may just be starting."""
 EAGER: Final = BackoffPolicy(first_s=0.1, limit_s=0.3)
 
-_Key = tuple[str, ExchangeId, str]
+_Key = tuple[str, ExchangeId, str, Hashable]
 
 
 class _Shared:
@@ -44,15 +44,15 @@ class SharedExchanges:
 
     @asynccontextmanager
     async def use(
-        self, exchange_id: ExchangeId, credentials: Credentials, budget: RequestBudget
+        self, exchange_id: ExchangeId, credentials: Credentials, budget: RequestBudget, apart: Hashable = None
     ) -> AsyncIterator[Exchange]:
-        """Return the exchange of the account of the budget's tenant, its markets loaded.
+        """Return the exchange of the account of the budget's tenant, its markets loaded; a further one for `apart`.
 
         Raises:
             ExchangeError: it cannot be reached, or refuses the keys; the next use tries again.
             UnknownExchange: no adapter has an exchange of that id.
         """
-        key = (budget.tenant, exchange_id, credentials.model_dump_json())
+        key = (budget.tenant, exchange_id, credentials.model_dump_json(), apart)
         shared = self._shared.setdefault(key, _Shared())
         shared.users += 1
         try:

@@ -79,8 +79,8 @@ async def start(redis: EmbeddedServer, tmp_path: Path) -> AsyncIterator[Callable
 class Watch:
     """Follows one stream: what its readers see of it."""
 
-    def __init__(self, bus: Bus, exchange: str, action: str, symbol: str | None) -> None:
-        name = StreamName(Tenant("T"), ExchangeId(exchange), Action(action), symbol and Symbol(symbol))
+    def __init__(self, bus: Bus, exchange: str, action: str, symbol: str | None, tenant: str) -> None:
+        name = StreamName(Tenant(tenant), ExchangeId(exchange), Action(action), symbol and Symbol(symbol))
         self.breaks = 0
         """How often it stopped being live."""
         self.was_live = False
@@ -134,8 +134,8 @@ async def watch(bus: Bus) -> AsyncIterator[Callable[..., Watch]]:
     """A function that opens a watch on a stream."""
     watches: list[Watch] = []
 
-    def watch(exchange: str, action: str, symbol: str | None = None) -> Watch:
-        watches.append(Watch(bus, exchange, action, symbol))
+    def watch(exchange: str, action: str, symbol: str | None = None, tenant: str = "T") -> Watch:
+        watches.append(Watch(bus, exchange, action, symbol, tenant))
         return watches[-1]
 
     yield watch

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from packages.gatherer.tests.endurance.conftest import Watch, account, assert_right, configure, trade_ids, venue
 from packages.gatherer.tests.endurance.relay import Relay, relay_to
+from tests.support.line import Line
 
 from millrace_bus import Bus
 from millrace_core.config.common import Credentials
@@ -96,3 +97,24 @@ async def test_connections_are_replaced_before_they_end(
         assert_right(watches[0], server)
         async with asyncio.timeout(20):
             await relay.closed_until(2 * open_connections)
+
+
+async def test_an_end_that_the_exchange_announces_is_forestalled(
+    bus: Bus, line: Line, watch: Callable[..., Watch]
+) -> None:
+    """Every stream has moved, and the old connections are closed, before the exchange ends them."""
+    plan = {"assetPairs": [SYMBOL], "dataPoints": PUBLIC}
+    await configure(bus, "binance", account(line.url, adapter="ccxt"), plan)
+    watches = [watch("binance", action, SYMBOL) for action in PUBLIC]
+    for each in watches:
+        await each.until(lambda w: w.is_live and w.deltas > 3)
+    old = [socket for socket in line.open if "/ws-api/" not in socket.path]
+    old[0].say('{"e":"serverShutdown","E":1770123456789}')
+    async with asyncio.timeout(20):
+        while not set(line.open).isdisjoint(old):
+            await asyncio.sleep(0.02)  # a line tells nobody of its sockets
+    for each in watches:
+        await each.until(lambda w, seen=each.deltas: w.deltas > seen)
+        assert each.breaks == 0, (each.follower.name, each.reasons)
+    ids = await trade_ids(bus, watches[1])
+    assert ids == list(range(ids[0], ids[-1] + 1))

@@ -12,9 +12,10 @@ SYMBOL = "ETH/BTC"
 
 
 @pytest.mark.usefixtures("gatherer")
+@pytest.mark.parametrize("adapter", ["native", "ccxt"])
 @pytest.mark.parametrize("action", ["watchOrderBook", "watchTrades", "watchBidsAsks"])
 async def test_a_mute_connection_is_opened_again(
-    bus: Bus, line: Any, watch: Callable[..., Watch], monkeypatch: pytest.MonkeyPatch, action: str
+    bus: Bus, line: Any, watch: Callable[..., Watch], monkeypatch: pytest.MonkeyPatch, action: str, adapter: str
 ) -> None:
     """Subscribing again would bring nothing: the exchange does not read from it either."""
     monkeypatch.setattr("millrace_gatherer.streams.silence.LEARNED_AFTER_S", 0.2)
@@ -22,7 +23,10 @@ async def test_a_mute_connection_is_opened_again(
     monkeypatch.setattr("millrace_gatherer.streams.silence.LEAST_S", 0.5)
     monkeypatch.setattr("millrace_gatherer.streams.silence.CONNECTING_S", 2.0)
     monkeypatch.setattr("millrace_exchange.ccxt.subscriptions.MUTE_MS", 500)
-    await configure(bus, "binance", account(line.url, adapter="ccxt"), {"assetPairs": [SYMBOL], "dataPoints": [action]})
+    monkeypatch.setattr("millrace_exchange.native.connection._SILENCE_NS", 300_000_000)
+    await configure(
+        bus, "binance", account(line.url, adapter=adapter), {"assetPairs": [SYMBOL], "dataPoints": [action]}
+    )
     stream = watch("binance", action, SYMBOL)
     await stream.until(lambda w: w.is_live and w.deltas > 30)
     opened = line.sockets

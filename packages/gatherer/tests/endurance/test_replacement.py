@@ -73,7 +73,7 @@ async def test_a_second_gatherer_takes_over_while_the_first_runs(
             assert "stopped by the gatherer" not in each.reasons
 
 
-async def test_a_restart_is_told_to_readers(bus: Bus, start: Callable[..., Any], watch: Callable[..., Watch]) -> None:
+async def test_readers_learn_of_a_restart(bus: Bus, start: Callable[..., Any], watch: Callable[..., Watch]) -> None:
     """Each stream is closed, with the reason, and live again with the next process; trades made meanwhile are there."""
     async with venue("binance") as server:
         await configure(bus, "binance", account(server.url), PLAN)

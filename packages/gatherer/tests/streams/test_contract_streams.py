@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from libs.exchange.tests.ccxt.contract_venue import SYMBOL, ContractVenue, contract_venue, liquidation, opened, position
 
-from millrace_bus import Bus, Update
+from millrace_bus import Bus, Published, Update
 from millrace_core.config.common import Credentials
+from millrace_core.contract_states import LiquidationsState
 from millrace_core.market import Liquidation
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import Exchange
@@ -44,7 +45,8 @@ class Running:
         self.follower = bus.follow(name, self._take)
         self.deltas: list[Any] = []
         self._arrived = asyncio.Event()
-        self._task = asyncio.create_task(run_stream(stream_of(unit, exchange, bus, self.health)))
+        self.stream: Any = stream_of(unit, exchange, bus, self.health)
+        self._task = asyncio.create_task(run_stream(self.stream))
 
     @property
     def lost(self) -> float:
@@ -139,6 +141,27 @@ async def test_liquidations_are_published_once_and_the_loss_counted(
     await venue.send(TOPIC, liquidation("2"))
     await stream.until(lambda: sizes(stream) == [1.0, 2.0, 2.0, 2.0])
     assert stream.lost == 1
+
+
+async def test_liquidations_that_redis_lost_are_published_again(
+    run: Any, venue: ContractVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exchange would not send them again, and its next one may take days: the stream says at once that it holds."""
+    monkeypatch.setattr(liquidations, "SUBSCRIBED_S", 0.1)
+    running = run("watchLiquidations", SYMBOL)
+    await venue.subscribed(TOPIC)
+    await venue.send(TOPIC, liquidation("1"), liquidation("2"))
+    await running.until(lambda: sizes(running) == [1.0, 2.0])
+    stream, deltas = running.stream, len(running.deltas)
+    kept = LiquidationsState()
+    kept.liquidations.append(stream.take_snapshot("").liquidations[0])
+    # As the writer does when it finds the journal shorter than it was.
+    stream.stale("fetching the missed data")
+    stream.resume(Published(kept, [], 0))
+    stream.wake.set()
+    await running.until(lambda: len(running.deltas) > deltas and running.follower.status == "unverified")
+    assert [one.contracts for one in running.deltas[-1].liquidations] == [2.0]
+    assert [one.contracts for one in stream.take_snapshot("").liquidations] == [1.0, 2.0]
 
 
 async def test_liquidations_that_are_asked_for_are_published_once(run: Any, exchange: Any) -> None:

@@ -55,6 +55,22 @@ def test_a_quiet_hour_is_forgotten_once_the_stream_is_busy_again() -> None:
     assert silence.limit_s < 5.0
 
 
+def test_a_stall_does_not_make_a_busy_stream_slower_to_notice_the_next() -> None:
+    """A connection that stood still for two seconds says nothing of how long the market is usually silent."""
+    silence = messages_every(0.1, for_s=60.0)
+    silence.received(62.0)
+    silence.received(62.1)
+    assert silence.limit_s is not None
+    assert silence.limit_s < 5.0
+
+
+def test_a_silence_in_which_nothing_happened_counts_for_a_busy_stream_as_well() -> None:
+    """It is not taken again and again while the market rests."""
+    silence = messages_every(0.1, for_s=60.0)
+    silence.was_usual(3.0)
+    assert silence.limit_s == 12.0
+
+
 def test_a_mute_subscription_is_not_made_again_all_the_time() -> None:
     """Until its next message it has the time of connecting, though its whole state was fetched."""
     silence = messages_every(0.1, for_s=60.0)

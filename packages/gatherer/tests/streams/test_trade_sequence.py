@@ -130,3 +130,15 @@ def test_a_trade_of_a_wrong_time_hides_none() -> None:
     wrong = [msgspec.structs.replace(trade, timestamp=10**15) for trade in trades([500])]
     sequence.restart([*wrong, *trades(range(501, 1_500))], ())
     assert ids(sequence.unseen(trades([1_600]))) == [1_600]
+
+
+def test_a_gap_between_trades_that_come_together_shows() -> None:
+    """Neither before them nor between them may one be missing."""
+    sequence = TradeSequence(consecutive=True)
+    assert sequence.follows(trades([7, 8]))
+    assert not sequence.follows(trades([7, 9]))
+    sequence.add(trades([7]))
+    assert sequence.follows(trades([8, 9]))
+    assert not sequence.follows(trades([9, 10]))
+    assert not sequence.follows(trades([8, 10]))
+    assert TradeSequence(consecutive=False).follows(trades([7, 9]))

@@ -105,16 +105,23 @@ def _decoded(content: bytes, dialect: DialectName | None) -> SimulatorConfig:
     return replace(config, dialect=dialect, symbols=config.symbols if "symbols" in given else SYMBOLS[dialect])
 
 
+def symbol_problem(rules: SymbolRules) -> str | None:
+    """Return what is wrong with a symbol by itself, or None."""
+    if min(rules.tick_size, rules.lot_size, rules.opening_price) <= 0:
+        return "tickSize, lotSize and openingPrice must be positive"
+    if rules.opening_price % rules.tick_size:
+        return "openingPrice must be a multiple of tickSize"
+    return None
+
+
 def _problem(config: SimulatorConfig) -> str | None:
     """Return the first mistake that involves several values, or None."""
     names = [rules.symbol for rules in config.symbols]
     for place, rules in enumerate(config.symbols):
         if names.index(rules.symbol) != place:
             return f"{rules.symbol} is listed twice - at `$.symbols[{place}]`"
-        if min(rules.tick_size, rules.lot_size, rules.opening_price) <= 0:
-            return f"tickSize, lotSize and openingPrice must be positive - at `$.symbols[{place}]`"
-        if rules.opening_price % rules.tick_size:
-            return f"openingPrice must be a multiple of tickSize - at `$.symbols[{place}].openingPrice`"
+        if (mistake := symbol_problem(rules)) is not None:
+            return f"{mistake} - at `$.symbols[{place}]`"
     keys = [account.api_key for account in config.accounts]
     for place, account in enumerate(config.accounts):
         if keys.index(account.api_key) != place:

@@ -4,6 +4,7 @@
 - GET  /simulator/book?symbol=&updateId=       the whole book, now or (recorded) as of an update id
 - GET  /simulator/changes?symbol=&fromUpdateId=  (recorded) the changes of the book from an update id on, 10,000 at most
 - GET  /simulator/trades?symbol=&fromId=       every trade from an id on, without a limit
+- POST /simulator/symbols                      list a symbol: JSON as in `symbols` of the settings
 - POST /simulator/pause, /simulator/resume     stop and start the background participants
 """
 
@@ -15,9 +16,9 @@ import msgspec
 from aiohttp import web
 
 from millrace_matching import Side
-from millrace_simulator.config import SimulatorConfig
+from millrace_simulator.config import SimulatorConfig, symbol_problem
 from millrace_simulator.market import Market
-from millrace_simulator.venue import BookChange, BookSnapshot, Instrument, Listener, PublicTrade, Scale
+from millrace_simulator.venue import BookChange, BookSnapshot, Instrument, Listener, PublicTrade, Scale, SymbolRules
 from millrace_simulator.venue.history import BookHistory
 
 PREFIX = "/simulator"
@@ -93,6 +94,19 @@ class ControlPlane:
         trades = instrument.tape.since(_integer(request, "fromId") or 0)
         return _json([_trade(instrument.scale, trade) for trade in trades])
 
+    async def list_symbol(self, request: web.Request) -> web.Response:
+        """List a symbol, until the simulator ends; its book is full at once."""
+        try:
+            rules = msgspec.json.decode(await request.read(), type=SymbolRules)
+        except msgspec.MsgspecError as error:
+            raise _refusal(web.HTTPBadRequest, str(error)) from None
+        if (mistake := symbol_problem(rules)) is not None:
+            raise _refusal(web.HTTPBadRequest, mistake)
+        if rules.symbol in self._venue.instruments:
+            raise _refusal(web.HTTPConflict, f"{rules.symbol} is listed already")
+        self._market.list_symbol(rules)
+        return _json({"symbol": rules.symbol})
+
     async def pause(self, _: web.Request) -> web.Response:
         """Stop the background participants; clients go on trading with each other."""
         self._market.paused = True
@@ -123,6 +137,7 @@ def add_control_routes(app: web.Application, market: Market, config: SimulatorCo
     app.router.add_get(PREFIX + "/book", plane.book)
     app.router.add_get(PREFIX + "/changes", plane.changes)
     app.router.add_get(PREFIX + "/trades", plane.trades)
+    app.router.add_post(PREFIX + "/symbols", plane.list_symbol)
     app.router.add_post(PREFIX + "/pause", plane.pause)
     app.router.add_post(PREFIX + "/resume", plane.resume)
 

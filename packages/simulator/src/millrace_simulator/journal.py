@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from millrace_simulator.venue import BalanceChange, ExecutionReport, Listener, PublicTrade
+from millrace_simulator.venue.order_lists import OrderList
 from millrace_simulator.venue.past import Past, Record
 
 REWRITE_AFTER = 200_000
@@ -66,10 +67,16 @@ class Journal(Listener):
             Record(
                 order=report.order,
                 fill=report.trade,
+                prevented=report.prevented,
+                amendment=report.amendment,
                 account_id=report.account_id,
                 execution_id=report.execution_id,
             )
         )
+
+    def on_order_list(self, order_list: OrderList) -> None:
+        """Write down an order list's new state."""
+        self._write(Record(order_list=order_list))
 
     def on_balances(self, change: BalanceChange) -> None:
         """Write down balances."""

@@ -41,12 +41,16 @@ class Client:
         self._session = session
         self.server = server
         self.key = key
+        self.time_unit: str | None = None
+        """The unit of times that it asks for."""
 
     async def send(
         self, method: str, path: str, query: str = "", body: str | None = None, key: str | None = None
     ) -> Answer:
         """Send exactly these bytes."""
         headers = {} if key is None else {"X-MBX-APIKEY": key}
+        if self.time_unit is not None:
+            headers["X-MBX-TIME-UNIT"] = self.time_unit
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         url = URL(f"{self.server.url}{path}" + (f"?{query}" if query else ""), encoded=True)

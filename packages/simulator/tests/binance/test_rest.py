@@ -165,3 +165,25 @@ async def test_a_symbols_status_is_compared(client: Any) -> None:
         assert (await client.get(path, symbol="KCSUSDT", symbolStatus="HALT")).refusal == (400, -1220)
         assert (await client.get(path, symbol="KCSUSDT", symbolStatus="OPEN")).refusal == (400, -1122)
     assert (await client.get("/api/v3/ticker/price", symbolStatus="BREAK")).body == []
+
+
+@pytest.mark.parametrize("unit", ["MICROSECOND", "microsecond", "MILLISECOND", None])
+async def test_times_are_in_the_unit_that_a_header_asks_for(client: Any, unit: str | None) -> None:
+    """All times of an answer, and the end of a kline as its last microsecond."""
+    client.time_unit = unit
+    digits = 16 if unit and unit.upper() == "MICROSECOND" else 13
+    order = (await client.order(**RESTING)).body
+    kline = (await client.get("/api/v3/klines", symbol="KCSUSDT", interval="1m", limit=1)).body[0]
+    day = (await client.get("/api/v3/ticker/24hr", symbol="KCSUSDT")).body
+    found = (await client.signed("GET", "/api/v3/order", symbol="KCSUSDT", orderId=order["orderId"])).body
+    times = [order["transactTime"], order["workingTime"], kline[0], kline[6], day["openTime"], found["updateTime"]]
+    assert {len(str(time)) for time in times} == {digits}
+    assert kline[6] + 1 == kline[0] + (60_000 if digits == 13 else 60_000_000)
+    since = await client.signed("GET", "/api/v3/allOrders", symbol="KCSUSDT", startTime=found["time"])
+    assert since.body[0]["orderId"] == order["orderId"]
+
+
+async def test_an_unknown_unit_of_times_is_refused(client: Any) -> None:
+    """It is not taken for milliseconds."""
+    client.time_unit = "SECOND"
+    assert (await client.get("/api/v3/time")).refusal == (400, -1194)

@@ -9,6 +9,7 @@ import pytest
 from millrace_simulator.statistics import LAST_TRADE_ID, Interval, Statistics
 
 START_MS = 1_750_000_123_456
+HOUR_MS = 3_600_000
 
 
 class _Now:
@@ -44,9 +45,47 @@ def test_the_past_has_no_gap_and_joins_the_opening(statistics: Statistics, inter
     assert all(kline.low <= min(kline.open, kline.close) <= kline.high for kline in klines)
 
 
-def test_a_thousand_minutes_are_there_from_the_start(statistics: Statistics) -> None:
-    """What a client asks for first, 1,000 one-minute klines, is there at once."""
-    assert len(statistics.klines(Interval.M1, limit=1_000)) == 1_000
+@pytest.mark.parametrize("interval", Interval)
+def test_a_thousand_klines_are_there_from_the_start(statistics: Statistics, interval: Interval) -> None:
+    """What a client asks for first, as many klines as an answer holds, is there at once in each interval."""
+    assert len(statistics.klines(interval, limit=1_000)) == 1_000
+
+
+@pytest.mark.parametrize("zone_ms", [8 * HOUR_MS, -12 * HOUR_MS, 5 * HOUR_MS + 45 * 60_000])
+@pytest.mark.parametrize("interval", [Interval.M30, Interval.H4, Interval.D1, Interval.W1, Interval.MO1])
+def test_klines_of_a_time_zone_begin_with_its_days(
+    statistics: Statistics, now: _Now, interval: Interval, zone_ms: int
+) -> None:
+    """They join as those of UTC do, hold the same trades, and go on with every new one."""
+    klines = statistics.klines(interval, limit=1_000, zone_ms=zone_ms)
+    assert len(klines) > 900
+    for earlier, later in itertools.pairwise(klines):
+        assert later.open_ms == earlier.close_ms + 1 == interval.open_of(later.open_ms, zone_ms)
+    minutes = statistics.klines(Interval.M1, limit=5_000)
+    whole = next((kline for kline in reversed(klines[:-1]) if kline.open_ms >= minutes[0].open_ms), None)
+    if whole is not None:
+        inside = [each for each in minutes if whole.open_ms <= each.open_ms <= whole.close_ms]
+        assert whole.volume == sum(each.volume for each in inside)
+        assert whole.high == max(each.high for each in inside)
+    now.ms += 1000
+    statistics.add_trade(now.ms, 12_600, 5, LAST_TRADE_ID + 1, buyer_is_maker=False)
+    assert statistics.kline(interval, zone_ms).close == 12_600
+
+
+def test_klines_of_a_time_zone_do_not_depend_on_when_they_are_asked_for(now: _Now) -> None:
+    """Asked for early and kept up to date, or built after the trades: the same days."""
+    early, late = (
+        Statistics(opening=12_500, typical_lots=4_000, tick=Decimal("0.001"), rng=Random(1), now_ms=now)
+        for _ in range(2)
+    )
+    for step in range(50):
+        early.kline(Interval.D1, 8 * HOUR_MS)
+        now.ms += 1_000_000
+        for statistics in (early, late):
+            statistics.add_trade(now.ms, 12_500 + step % 7, 3, LAST_TRADE_ID + 1 + step, buyer_is_maker=False)
+    assert late.klines(Interval.D1, limit=10, zone_ms=8 * HOUR_MS) == early.klines(
+        Interval.D1, limit=10, zone_ms=8 * HOUR_MS
+    )
 
 
 def test_trade_ids_of_the_past_are_consecutive(statistics: Statistics) -> None:

@@ -10,12 +10,16 @@ is its snapshot, not its subscription.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
+from ccxt.base.errors import NetworkError
+
 from millrace_core.actions import BIDS_ASKS, CANDLES, TICKER, TRADES, StreamAction
-from millrace_exchange.ccxt.recording.watch_calls import WatchCall, captured
+from millrace_exchange.ccxt.classification import FAILURES
+from millrace_exchange.ccxt.recording.recorded_exchange import connection
+from millrace_exchange.ccxt.recording.watch_calls import captured
+from millrace_exchange.errors import ExchangeError
 from millrace_exchange.request_gate import RequestGate
 
 AT_ONCE: Final = 10
@@ -30,8 +34,8 @@ _MANY: Final = {
 }
 """ccxt's capability and method that subscribe many symbols to an action."""
 
-_Key = tuple[str, str]
-"""Action and kind of market: a request concerns one."""
+_Key = tuple[str, str, str]
+"""Action, kind of market, and the mark of the connection: a request concerns one of each."""
 _Wanted = tuple[Any, ...]
 """A symbol and, of candles, the timeframe."""
 
@@ -84,32 +88,35 @@ class SubscriptionBatches:
         if action not in _MANY or not self._ccxt.has.get(_MANY[action][0]) or (action.name, wanted) in self._refused:
             return None
         market = self._ccxt.markets[wanted[0]]
-        key = (action.name, f"{market.get('type')} {market.get('linear')} {market.get('settle')}")
+        kind = f"{market.get('type')} {market.get('linear')} {market.get('settle')}"
+        key = (action.name, kind, connection.get())
         return None if key in self._apart else key
 
     async def _subscribe(self, action: StreamAction, key: _Key, batch: _Batch) -> None:
         await asyncio.sleep(WINDOW_S)
         del self._open[key]
         try:
-            wanted = list(batch.wanted)
+            wanted = list(batch.wanted.items())
             for at in range(0, len(wanted), AT_ONCE):
-                # A symbol alone has nothing to gain; what goes wrong shows to each that is followed.
+                # A symbol alone has nothing to gain.
                 if len(part := wanted[at : at + AT_ONCE]) > 1 and key not in self._apart:
-                    with contextlib.suppress(Exception):
-                        await self._subscribe_together(action, key, part, batch)
+                    await self._subscribe_together(action, key, dict(part))
+        except (ExchangeError, NetworkError):
+            pass  # it shows to each that is followed
+        except FAILURES:
+            self._apart.add(key)
         finally:
             batch.is_over.set()
 
-    async def _subscribe_together(self, action: StreamAction, key: _Key, part: list[_Wanted], batch: _Batch) -> None:
-        symbols = [list(each) for each in part] if action.per_timeframe else [each[0] for each in part]
-        one = await captured(batch.wanted[part[0]])
+    async def _subscribe_together(
+        self, action: StreamAction, key: _Key, part: dict[_Wanted, Callable[..., Any]]
+    ) -> None:
+        symbols = [list(each) if action.per_timeframe else each[0] for each in part]
+        one = await captured(next(iter(part.values())))
         many = await captured(getattr(self._ccxt, _MANY[action][1]), symbols)
         if one is None or many is None or not many.covers(one):
             self._apart.add(key)
             return
         await self._gate.enter(action.name, 0)
-        self._send(many)
-
-    def _send(self, call: WatchCall) -> None:
         # Nobody waits for any of them: each is followed by itself.
-        self._ccxt.watch_multiple(*call).cancel()
+        self._ccxt.watch_multiple(*many).cancel()

@@ -44,15 +44,14 @@ async def _follow(caller: CcxtCaller, symbol: str, listener: BookListener, limit
     books = _books(caller)
     followed = books.add(symbol, listener, limit)
     if books.take_incomplete(symbol) is not None:
-        # With the next frame ccxt asks for a snapshot of the book that it does not know.
-        caller.ccxt.orderbooks.pop(symbol, None)
+        _begin_anew(caller, symbol)
     books.repeat(symbol)
     extending = asyncio.create_task(_extend(caller, symbol, followed))
     try:
         await caller.follow(ORDER_BOOK.name, caller.ccxt.watch_order_book, symbol, limit)
     except ExchangeError:
         # Some of ccxt's exchanges would take the next snapshot for changes of the book that was.
-        caller.ccxt.orderbooks.pop(symbol, None)
+        _begin_anew(caller, symbol)
         raise
     finally:
         extending.cancel()
@@ -62,6 +61,14 @@ async def _follow(caller: CcxtCaller, symbol: str, listener: BookListener, limit
 def _books(caller: CcxtCaller) -> BookRecorder:
     books: BookRecorder = caller.ccxt.recorder.books
     return books
+
+
+def _begin_anew(caller: CcxtCaller, symbol: str) -> None:
+    """Have ccxt forget a book, so that it asks for a snapshot with the next frame."""
+    orderbooks = caller.ccxt.orderbooks
+    if orderbooks.pop(symbol, None) is not None and caller.profile.book.fetches_snapshot:
+        # An answer that is on its way is for the book that was, and must not be taken for the one of now.
+        orderbooks[symbol] = caller.ccxt.order_book()
 
 
 @contextmanager

@@ -5,30 +5,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
-from aiohttp import ClientError
-from ccxt.base.errors import BaseError
-
 from millrace_exchange.ccxt.batching import SubscriptionBatches
-from millrace_exchange.ccxt.classification import classify, is_limit
+from millrace_exchange.ccxt.classification import FAILURES, classify, is_limit
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.ccxt.settings import TIMEOUT_MS
 from millrace_exchange.errors import ExchangeError, Retryable
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.request_gate import RequestGate
 
-# What ccxt lets through beside its own errors: the network's, and what its parsers stumble over when an answer is
-# not of the form that they expect. All of these may stand for an order that was placed.
-FAILURES: Final = (
-    BaseError,
-    ClientError,
-    OSError,
-    TimeoutError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
 """ccxt itself waits for an answer over WebSocket without a limit. A REST call reports its own timeout before this."""
 
@@ -43,7 +27,7 @@ class CcxtCaller:
         gate: RequestGate,
         *,
         has_keys: bool,
-        poll_interval_s: float,
+        poll_interval_s: float = 1.0,
         another: "Callable[[], CcxtCaller]",
     ) -> None:
         self.ccxt = ccxt

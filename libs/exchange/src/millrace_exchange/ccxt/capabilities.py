@@ -11,10 +11,7 @@ from millrace_exchange.errors import UnknownExchange
 from millrace_exchange.profiles import profile_of, profiles
 
 _ACTIONS: Final = ("createOrder", "cancelOrder", "cancelAllOrders", "editOrder", "createOrders", "cancelOrders")
-_FETCHED_AS: Final = {
-    "Orders": ("fetchOrders", "fetchOpenOrders"),
-    "Liquidations": ("fetchLiquidations", "fetchMyLiquidations"),
-}
+_FETCHED_AS: Final = {"Orders": ("fetchOrders", "fetchOpenOrders")}
 """Data points whose question has another name than their stream, or several."""
 
 

@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from aiohttp import ClientConnectorError
+from aiohttp import ClientConnectorError, ClientError
 from ccxt.base import errors as ccxt
 
 from millrace_exchange.errors import (
@@ -34,6 +34,19 @@ from millrace_exchange.errors import (
 )
 from millrace_exchange.profile import ErrorRule, ExchangeProfile, Outcome
 
+# What ccxt lets through beside its own errors: the network's, and what its parsers stumble over when an answer is
+# not of the form that they expect. All of these may stand for an order that was placed.
+FAILURES: Final = (
+    ccxt.BaseError,
+    ClientError,
+    OSError,
+    TimeoutError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 _LIMITED = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
 _REJECTED = (
     ccxt.ArgumentsRequired,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from millrace_core.market import Balance, Balances, Fee, Liquidation, Position, Trade
+from millrace_core.market import Balance, Balances, ExchangePosition, Fee, Liquidation, Trade
 from millrace_core.messages import decimal_of
 from millrace_core.orders import Order, OrderFee
 
@@ -108,13 +108,17 @@ _NO_CURRENCIES = frozenset({"info", "free", "used", "total", "debt", "timestamp"
 _PARTS = ("free", "used", "total")
 
 
-def position_of(position: CcxtDict) -> Position:
-    """Return a position; one of whose size nothing is said counts as closed."""
-    return Position(
+def positions_of(positions: Iterable[CcxtDict]) -> list[ExchangePosition]:
+    """Return positions; those of whose size nothing is said are omitted."""
+    return [_position_of(position) for position in positions if position.get("contracts") is not None]
+
+
+def _position_of(position: CcxtDict) -> ExchangePosition:
+    return ExchangePosition(
         symbol=position["symbol"],
         side=position.get("side") if position.get("side") in _SIDES else None,
         margin_mode=position.get("marginMode"),
-        contracts=abs(position.get("contracts") or 0.0),
+        contracts=abs(position["contracts"]),
         contract_size=position.get("contractSize"),
         hedged=position.get("hedged"),
         id=position.get("id"),

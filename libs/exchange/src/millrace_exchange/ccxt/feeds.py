@@ -78,8 +78,9 @@ class CcxtMarketFeed:
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
-        book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, limit)
-        return levels_of(book["bids"]), levels_of(book["asks"])
+        asked = self._caller.profile.book.snapshot_limit(limit)
+        book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, asked)
+        return levels_of(book["bids"])[:limit], levels_of(book["asks"])[:limit]
 
     async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
         """Return the newest trades, oldest first; those after `after` where the exchange can."""

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from millrace_core.actions import BALANCE, LIQUIDATIONS, ORDER_BOOK, POSITIONS, TRADES, StreamAction
 from millrace_core.book import OrderBook
-from millrace_core.market import Balances, Candle, Fields, Level, Liquidation, Position, Trade
+from millrace_core.market import Balances, Candle, ExchangePosition, Fields, Level, Liquidation, Trade
 from millrace_core.orders import Order
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 
@@ -63,7 +63,7 @@ class Source:
         """Take balances."""
         self._take(self, Message("balance_changed", (balances, event)))
 
-    def positions_changed(self, positions: list[Position], event: EventTimes) -> None:
+    def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:
         """Take positions."""
         self._take(self, Message("positions_changed", (positions, event)))
 
@@ -85,7 +85,7 @@ class Handover:
         self.successor: Source | None = None
         """What the connection brings that the stream moves to; None while it stays."""
         self.moved = asyncio.Event()
-        """Set while there is no successor."""
+        """Set once it hears the successor alone."""
         self._listener = listener
         self._held: list[Message] = []
         self._timestamp: int | None = None

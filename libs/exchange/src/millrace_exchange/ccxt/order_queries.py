@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace_core.clock import now_ms
-from millrace_core.market import Balances, Position, Trade
+from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.classification import classify_answer
-from millrace_exchange.ccxt.conversion import balances_of, order_of, position_of, trade_of
+from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.ccxt.market_listing import MarketListing
-from millrace_exchange.errors import OrderNotFound
+from millrace_exchange.errors import OrderNotFound, Rejected
 
 
 class CcxtOrderQueries:
@@ -41,8 +41,19 @@ class CcxtOrderQueries:
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Return the open orders of a symbol, or all."""
-        answer = await self._caller.call("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+        try:
+            answer = await self._caller.call("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+        except Rejected:
+            method = self._caller.profile.open_symbols_method
+            if symbol is not None or method is None:
+                raise
+            return [order for each in await self._open_symbols(method) for order in await self.fetch_open_orders(each)]
         return [self._identified("fetchOpenOrders", order) for order in answer]
+
+    async def _open_symbols(self, method: str) -> list[str]:
+        ccxt = self._caller.ccxt
+        answer = await self._caller.call("fetchOpenOrders", getattr(ccxt, method))
+        return [ccxt.safe_symbol(market_id) for market_id in answer["data"]["symbols"]]
 
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
         """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed."""
@@ -89,10 +100,10 @@ class CcxtOrderQueries:
         balances = balances_of(await self._caller.call("fetchBalance", self._caller.ccxt.fetch_balance))
         return {code: balance for code, balance in balances.items() if balance.total}
 
-    async def fetch_positions(self) -> list[Position]:
+    async def fetch_positions(self) -> list[ExchangePosition]:
         """Return the open positions."""
         answer = await self._caller.call("fetchPositions", self._caller.ccxt.fetch_positions)
-        return [position for position in map(position_of, answer) if position.contracts]
+        return [position for position in positions_of(answer) if position.contracts]
 
     def _identified(self, action: str, answer: dict[str, Any]) -> Order:
         # An answer cut short becomes an order without an id, which proves nothing.

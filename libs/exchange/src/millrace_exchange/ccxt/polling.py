@@ -27,7 +27,7 @@ from millrace_exchange.ccxt.conversion import (
     levels_of,
     liquidation_of,
     order_of,
-    position_of,
+    positions_of,
     ticker_of,
     trade_of,
 )
@@ -105,7 +105,7 @@ def _deliver(action: StreamAction, symbol: str | None, answer: Any, listener: Ex
         liquidations = [liquidation_of(liquidation) for liquidation in answer]
         listener.liquidated(sorted(liquidations, key=lambda one: one.timestamp or 0), event)
     elif action is POSITIONS:
-        listener.positions_changed([position_of(position) for position in answer], event)
+        listener.positions_changed(positions_of(answer), event)
     else:
         listener.fields_changed(fields_of(answer, symbol), event)
 

@@ -204,7 +204,8 @@ async def close_instance(ccxt: Any) -> None:
 async def _close_streams(ccxt: Any, request_socket: str | None) -> None:
     for url, client in list((ccxt.clients or {}).items()):
         if request_socket is None or request_socket not in url:
-            del ccxt.clients[url]
+            # Another one that ends meanwhile may have taken it away.
+            ccxt.clients.pop(url, None)
             await client.close()
 
 

@@ -75,7 +75,7 @@ async def subscribed(
 
 
 def _cut_if_mute(client: Any) -> None:
-    if not client.closed() and now_ns() - client.heard_ns > MUTE_MS * NS_PER_MS:
+    if not client.closed() and now_ns() - client.received_ns > MUTE_MS * NS_PER_MS:
         client.on_error(NetworkError("the connection answers pings and brings nothing else: reconnecting"))
 
 

@@ -86,7 +86,7 @@ class NativeAccountFeed(CcxtAccountFeed):
     async def balance(self, listener: BalanceListener) -> None:
         """Stream the balances that change."""
         await self._listing.know(None)
-        if not await self._dialect.is_native():
+        if not await self._is_native():
             await super().balance(listener)
             return
 
@@ -113,4 +113,8 @@ class NativeAccountFeed(CcxtAccountFeed):
 
     async def _market_id(self, symbol: str) -> str | None:
         market_id = await spot_market_id(self._caller, self._listing, symbol)
-        return market_id if market_id is not None and await self._dialect.is_native() else None
+        return market_id if market_id is not None and await self._is_native() else None
+
+    async def _is_native(self) -> bool:
+        # Without keys there is no account: ccxt says so.
+        return self._caller.has_keys and await self._dialect.is_native()

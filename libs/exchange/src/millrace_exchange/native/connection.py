@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 from picows import (
-    WSAutoPingStrategy,
     WSCloseCode,
     WSError,
     WSFrame,
@@ -31,6 +30,8 @@ from millrace_exchange.native.dialect import (
     Response,
     Welcome,
 )
+from millrace_exchange.native.failures import ConnectionRefused, SubscriptionRefused
+from millrace_exchange.native.pinging import ping_settings
 from millrace_exchange.native.requests import StreamRequests
 from millrace_exchange.native.subscription import Subscription
 from millrace_exchange.profile import CONNECT
@@ -47,21 +48,6 @@ _LINGER_S: Final = 1.0
 _SILENCE_NS: Final = 2_000_000_000
 """A stream that is left after so long a silence may have been left for it: whoever takes it again must not get what
 may be mute."""
-
-
-class ConnectionRefused(ConnectionError):
-    """The exchange takes no connection for now."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the exchange refused the connection: HTTP {status}")
-
-
-class SubscriptionRefused(Exception):
-    """The exchange does not send a stream."""
-
-    def __init__(self, reason: str, code: str | None) -> None:
-        super().__init__(f"the exchange refused the subscription: {reason}")
-        self.code = code
 
 
 class Connection(WSListener):
@@ -89,7 +75,7 @@ class Connection(WSListener):
         self._requests = StreamRequests(dialect.rules.streams_a_request, dialect.request_group)
         self._listeners: dict[str, list[Subscription]] = {}
         self._routes: dict[Hashable, list[Subscription]] = {}
-        self._heard_ns = now_ns()
+        self._received_ns = now_ns()
         """When it last brought an event."""
         self._suspected_ns = 0
         """When it was last suspected to be mute."""
@@ -107,7 +93,7 @@ class Connection(WSListener):
     @property
     def is_suspect(self) -> bool:
         """Tell whether it has brought nothing since a stream was left after a silence."""
-        return self._suspected_ns > self._heard_ns
+        return self._suspected_ns > self._received_ns
 
     @property
     def subscriptions(self) -> list[Subscription]:
@@ -143,12 +129,14 @@ class Connection(WSListener):
         if not self._routes[route]:
             del self._routes[route]
         at_ns = now_ns()
-        is_silent = subscription.active.is_set() and at_ns - subscription.heard_ns > _SILENCE_NS
-        if is_silent and at_ns - self._heard_ns > _SILENCE_NS:
+        is_silent = subscription.active.is_set() and at_ns - subscription.received_ns > _SILENCE_NS
+        if is_silent and at_ns - self._received_ns > _SILENCE_NS:
             self._suspected_ns = at_ns
             self._expire()
-        if not listeners:
-            asyncio.get_running_loop().call_later(0 if is_silent else _LINGER_S, self._drop_unused, stream)
+        if not listeners and is_silent:
+            self._drop_unused(stream)
+        elif not listeners:
+            asyncio.get_running_loop().call_later(_LINGER_S, self._drop_unused, stream)
 
     async def close(self) -> None:
         """End it in order, within half a second."""
@@ -177,7 +165,7 @@ class Connection(WSListener):
         if isinstance(event, _NOTICES):
             self._take_notice(event)
         else:
-            self._heard_ns = received_ns
+            self._received_ns = received_ns
             for subscription in self._routes.get(event.route, ()):
                 subscription.received(self, event, received_ns)
 
@@ -219,22 +207,14 @@ class Connection(WSListener):
     async def _connect(self, endpoint: Endpoint) -> WSTransport:
         await self._gate.enter(CONNECT)
         transport, _ = await ws_connect(
-            lambda: self, endpoint.url, disconnect_on_exception=False, enable_auto_ping=True, **self._pinging(endpoint)
+            lambda: self,
+            endpoint.url,
+            disconnect_on_exception=False,
+            enable_auto_ping=True,
+            **ping_settings(self._dialect, endpoint),
         )
         self._transport = transport
         return transport
-
-    def _pinging(self, endpoint: Endpoint) -> dict[str, Any]:
-        if self._dialect.ping() is None:
-            strategy, ping_s = WSAutoPingStrategy.PING_WHEN_IDLE, endpoint.ping_s
-        else:
-            # The wait for the answer comes on top of that for the next ping.
-            strategy, ping_s = WSAutoPingStrategy.PING_PERIODICALLY, endpoint.ping_s / 2
-        return {
-            "auto_ping_strategy": strategy,
-            "auto_ping_idle_timeout": ping_s,
-            "auto_ping_reply_timeout": min(endpoint.pong_s, ping_s),
-        }
 
     async def _send_requests(self, transport: WSTransport) -> None:
         while True:
@@ -276,7 +256,7 @@ class Connection(WSListener):
     def _drop_unused(self, stream: str) -> None:
         if self._listeners.get(stream) == []:
             del self._listeners[stream]
-            self._requests.wanted.pop(stream, None)
+            self._requests.end(stream)
             self._change()
 
     def _change(self) -> None:

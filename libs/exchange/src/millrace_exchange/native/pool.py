@@ -9,8 +9,9 @@ from typing import Final, NoReturn
 
 from millrace_core.actions import StreamAction
 from millrace_exchange.errors import ExchangeError, Fatal, Rejected, Retryable
-from millrace_exchange.native.connection import Connection, ConnectionRefused, SubscriptionRefused
+from millrace_exchange.native.connection import Connection
 from millrace_exchange.native.dialect import Dialect, Topic
+from millrace_exchange.native.failures import ConnectionRefused, SubscriptionRefused
 from millrace_exchange.native.subscription import Subscription, Take
 from millrace_exchange.profile import CONNECT, ExchangeProfile
 from millrace_exchange.request_gate import RequestGate

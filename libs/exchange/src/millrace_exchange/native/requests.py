@@ -29,6 +29,8 @@ class StreamRequests:
         self._asked: set[str] = set()
         self._confirmed: set[str] = set()
         self._unanswered: dict[int, list[str]] = {}
+        self._ending: set[str] = set()
+        """Streams that are ended even if they are wanted again meanwhile."""
         self._alone: set[str] = set()
         """Streams of a request that was refused: only each by itself shows which of them the exchange has not."""
         self._number = 0
@@ -52,14 +54,21 @@ class StreamRequests:
             self._asked.update(new)
             self._unanswered[self._number] = new
             return self._numbered("subscribe", new)
-        if unused := self._one_group(stream for stream in self._asked if stream not in self.wanted):
+        if unused := self._one_group(s for s in self._asked if s not in self.wanted or s in self._ending):
             self._forget(unused)
             return self._numbered("unsubscribe", unused)
         return None
 
+    def end(self, stream: str) -> None:
+        """Want a stream no more; if it is wanted again, the exchange begins it anew."""
+        self.wanted.pop(stream, None)
+        self._confirmed.discard(stream)
+        if stream in self._asked:
+            self._ending.add(stream)
+
     def answered(self, number: int, *, is_done: bool) -> list[str]:
         """Note a response; return the streams that it begins or refuses. Those refused are wanted no more."""
-        streams = self._unanswered.pop(number, [])
+        streams = [stream for stream in self._unanswered.pop(number, []) if stream not in self._ending]
         if is_done:
             self._confirmed.update(streams)
             self._alone.difference_update(streams)
@@ -84,6 +93,7 @@ class StreamRequests:
     def _forget(self, streams: list[str]) -> None:
         self._asked.difference_update(streams)
         self._confirmed.difference_update(streams)
+        self._ending.difference_update(streams)
         self._alone.difference_update(streams)
         # A response that is still on its way says nothing of them any more.
         for number, asked in self._unanswered.items():

@@ -53,7 +53,7 @@ class Subscription:
         """The connection that it moves to; None while it stays."""
         self.caught_up = asyncio.Event()
         """Set when it may move to its successor, or need not any more."""
-        self.heard_ns = now_ns()
+        self.received_ns = now_ns()
         """When the last event that was passed on was read, or its stream began."""
         self._take = take
         self._accept: Take = self._collect if in_batches else self._take_guarded
@@ -68,7 +68,7 @@ class Subscription:
 
     def confirmed(self) -> None:
         """Learn that the exchange sends its stream."""
-        self.heard_ns = now_ns()
+        self.received_ns = now_ns()
         self.active.set()
 
     def received(self, carrier: Carrier, event: Event, received_ns: int) -> None:
@@ -169,7 +169,7 @@ class Subscription:
 
     def _pass_on(self, event: Event, received_ns: int) -> None:
         self._last = event
-        self.heard_ns = received_ns
+        self.received_ns = received_ns
         self._accept(event, received_ns)
 
     def _collect(self, event: Event, received_ns: int) -> None:

@@ -51,9 +51,12 @@ _POOL: Final = RateLimit(
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoin"),
     native_feed="kucoin_spot",
+    # "Get Symbols With Open Order": accounts of the new kind have to name the market in "Get Open Orders".
+    open_symbols_method="private_get_hf_orders_active_symbols",
     # "Add Order", clientOid: letters, digits, - and _, 40 at most. The same one is accepted again (seen). "Get Order By
-    # ClientOid" says of the old kind: "a single active order … does not exist or has been settled".
-    client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
+    # ClientOid" says of the old kind: "a single active order … does not exist or has been settled". A
+    # cancel by it is answered without the exchange's id, so that the answer names no order.
+    client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=False),
     # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
     # stream has the whole book.
     book=BookRules(
@@ -61,12 +64,15 @@ PROFILE: Final = ExchangeProfile(
         checked_by="millrace",
         frame_numbers="sequence_range",
         snapshot_levels=100,
+        whole_with_keys=True,
         unsubscribes=True,
         fetches_snapshot=True,
         # It would wait for five frames before it asks for the snapshot, and close the connection, which other streams
         # share, after three that were too old.
         ccxt_options={"watchOrderBook": {"snapshotDelay": 0, "maxRetries": 10}},
         limits=frozenset({5, 20, 50, 100}),
+        # "Get Part OrderBook": level2_20 and level2_100.
+        snapshot_limits=frozenset({20, 100}),
     ),
     # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`. Its numbers
     # have gaps, so that nothing shows a lost trade; asking for the newest 100 weighs 3.

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from millrace_exchange.native.binance.frames import decode
-from millrace_exchange.native.binance.messages import DepthUpdate, KlineEvent, TickerEvent, TradeEvent
+from millrace_exchange.native.binance.messages import BestPrices, DepthUpdate, KlineEvent, TickerEvent, TradeEvent
 from millrace_exchange.native.dialect import Farewell, Other, Response
 
 
@@ -36,6 +36,18 @@ def test_trades_candles_and_tickers_are_distinguished() -> None:
         (KlineEvent, "BNBBTC", "1m"),
         (TickerEvent, "BNBBTC"),
     ]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"u":400900217,"s":"BNBUSDT","b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}',
+        b'{"s":"BNBUSDT","u":400900217,"b":"25.35190000","B":"31.21000000","a":"25.36520000","A":"40.66000000"}',
+    ],
+)
+def test_best_prices_name_no_kind(frame: bytes) -> None:
+    """Whatever field comes first."""
+    assert decode(frame) == BestPrices(400900217, "BNBUSDT", 25.3519, 31.21, 25.3652, 40.66)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core import orders
-from millrace_core.market import Position
+from millrace_core.market import ExchangePosition
 from millrace_core.names import Tenant
 from millrace_core.trace import Trace
 from millrace_store.queries.listings import FoundRow
@@ -36,7 +36,7 @@ BALANCE: Final = ("currency", "free", "used", "total")
 
 _ORDER: Final = msgspec.json.Decoder(orders.Order)
 _CURRENT: Final = msgspec.json.Decoder(orders.OrderRecord)
-_POSITION: Final = msgspec.json.Decoder(Position)
+_POSITION: Final = msgspec.json.Decoder(ExchangePosition)
 _TRACE: Final = msgspec.json.Decoder(Trace)
 
 

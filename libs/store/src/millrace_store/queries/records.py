@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from millrace_core.market import Level, Position
+from millrace_core.market import ExchangePosition, Level
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
@@ -181,7 +181,7 @@ class ExchangePositionRecord(_Record, frozen=True, kw_only=True):
     exchange: str
     message_id: str
     at_ms: int
-    position: Position
+    position: ExchangePosition
 
 
 class EventRecord(_Record, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from millrace_core.clock import MINUTE_MS
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
-from millrace_core.market import Balances, Candle, Position, Trade
+from millrace_core.market import Balances, Candle, ExchangePosition, Trade
 from millrace_core.message_ids import MessageIds
 from millrace_core.messages import Response, Status, encode
 from millrace_core.names import AgentId, StreamName
@@ -200,7 +200,7 @@ class Batch:
         if self._admits(place.name, place.id):
             self._add_balances(place, balances)
 
-    def exchange_positions(self, place: Place, positions: Sequence[Position]) -> None:
+    def exchange_positions(self, place: Place, positions: Sequence[ExchangePosition]) -> None:
         """Add the positions that changed, as the exchange reports them."""
         if self._admits(place.name, place.id):
             for n, position in enumerate(positions):

@@ -4,9 +4,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from millrace_core.contract_states import LiquidationsState, PositionsState
+from millrace_core.contract_states import ExchangePositionsState, LiquidationsState
 from millrace_core.ids import MessageId
-from millrace_core.market import BookSnapshot, CandlesSnapshot, LiquidationsSnapshot, PositionsSnapshot, TradesSnapshot
+from millrace_core.market import (
+    BookSnapshot,
+    CandlesSnapshot,
+    ExchangePositionsSnapshot,
+    LiquidationsSnapshot,
+    TradesSnapshot,
+)
 from millrace_core.messages import Outgoing, encode
 from millrace_core.names import StreamName
 from millrace_core.orders import OrdersSnapshot
@@ -100,8 +106,8 @@ def snapshot_data(state: StreamState, as_of: str) -> Any:
             return OrdersSnapshot(list(orders.values()), as_of)
         case CandlesState(timeframes=timeframes):
             return CandlesSnapshot({name: list(candles.values()) for name, candles in timeframes.items()}, as_of)
-        case PositionsState(open=positions):
-            return PositionsSnapshot(list(positions.values()), as_of)
+        case ExchangePositionsState(open=positions):
+            return ExchangePositionsSnapshot(list(positions.values()), as_of)
         case LiquidationsState(liquidations=liquidations):
             return LiquidationsSnapshot(list(liquidations), as_of)
         case BalanceState(balances=balances):

@@ -7,7 +7,7 @@ import msgspec
 
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
-from millrace_core.market import Balance, BookDelta, BookSnapshot, CandlesDelta, PositionsDelta, TradesDelta
+from millrace_core.market import Balance, BookDelta, BookSnapshot, CandlesDelta, ExchangePositionsDelta, TradesDelta
 from millrace_core.messages import Status
 from millrace_core.names import Action
 from millrace_core.orders import OrdersDelta, OrdersSnapshot
@@ -133,7 +133,7 @@ _OWN_TRADES = msgspec.json.Decoder(TradesDelta)
 _CANDLES = msgspec.json.Decoder(CandlesDelta)
 _ORDERS = msgspec.json.Decoder(OrdersDelta)
 _BALANCES = msgspec.json.Decoder(dict[str, Balance])
-_POSITIONS = msgspec.json.Decoder(PositionsDelta)
+_POSITIONS = msgspec.json.Decoder(ExchangePositionsDelta)
 _STATUS = msgspec.json.Decoder(Status)
 _OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 _WHOLE_BOOK = msgspec.json.Decoder(BookSnapshot)

@@ -41,7 +41,8 @@ class LiquidationsStream(Stream):
         self._newest: deque[Liquidation] = deque(maxlen=KEPT_LIQUIDATIONS)
         self._readable = Readable(msgspec.json.Decoder(Liquidation), health)
         self._is_asked_for = exchange.poll_interval_s(LIQUIDATIONS) is not None
-        self._was_followed = False
+        self._was_followed = self._stands = False
+        """Whether it was followed before, and whether its subscription stands."""
         self._held: list[Liquidation] = []
         """Those that are to be published again."""
         super().__init__(unit, exchange, bus, health)
@@ -51,7 +52,7 @@ class LiquidationsStream(Stream):
         await self.known.wait()
         if self._was_followed and not self._is_asked_for:
             self._lost(MISSED)
-        self._was_followed = True
+        self._was_followed, self._stands = True, False
         following = self.exchange.market.liquidations(self.symbol, self)
         await (following if self._is_asked_for else run_all(following, self._subscribed()))
 
@@ -62,17 +63,20 @@ class LiquidationsStream(Stream):
     def resume(self, published: Published) -> None:
         """Restore the published liquidations; those that are known here and were lost there follow."""
         kept = cast(LiquidationsState, published.state).liquidations
-        self._held = _without(kept, self._newest)
+        # What is asked for comes again by itself.
+        self._held = [] if self._is_asked_for else _without(kept, self._newest)
         self._newest.clear()
         self._newest.extend(kept)
-        self._was_followed = bool(self._newest)
+        self._was_followed |= bool(self._newest)
 
     async def work(self) -> NoReturn:
-        """Publish what was lost on the way."""
+        """Publish what was lost on the way to Redis."""
         while True:
             await self.wake.wait()
             self.wake.clear()
             self._add([], EventTimes(None, now_ns()), is_live=False)
+            if self._stands:
+                self.live(UNPROVED)
 
     def liquidated(self, liquidations: list[Liquidation], event: EventTimes) -> None:
         """Publish those that were not yet."""
@@ -80,7 +84,8 @@ class LiquidationsStream(Stream):
         readable = self._readable.only(liquidations)
         new = self._unpublished(readable) if self._is_asked_for else readable
         self._add(new, event, is_live=not self._is_asked_for)
-        self.live(None if self._is_asked_for else UNPROVED)
+        self._stands = not self._is_asked_for
+        self.live(UNPROVED if self._stands else None)
 
     def _add(self, liquidations: list[Liquidation], event: EventTimes, *, is_live: bool) -> None:
         new, self._held = [*self._held, *liquidations], []
@@ -105,6 +110,7 @@ class LiquidationsStream(Stream):
 
     async def _subscribed(self) -> None:
         await asyncio.sleep(SUBSCRIBED_S)
+        self._stands = True
         self.live(UNPROVED)
 
 

@@ -7,8 +7,8 @@ import msgspec
 from millrace_bus import Bus, Published
 from millrace_core.actions import POSITIONS, StreamAction
 from millrace_core.clock import now_ns
-from millrace_core.contract_states import PositionsState
-from millrace_core.market import Position, PositionsDelta, PositionsSnapshot
+from millrace_core.contract_states import ExchangePositionsState
+from millrace_core.market import ExchangePosition, ExchangePositionsDelta, ExchangePositionsSnapshot
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.position_book import PositionBook
@@ -30,7 +30,7 @@ class PositionsStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._book = PositionBook()
-        self._readable = Readable(msgspec.json.Decoder(Position), health)
+        self._readable = Readable(msgspec.json.Decoder(ExchangePosition), health)
         self._changed_meanwhile: set[str] = set()
         """Symbols whose positions messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
@@ -44,15 +44,15 @@ class PositionsStream(Stream):
         reconciling = reconcile(self._reconcile, self.health, RECONCILE_S, self._questions)
         await run_all(self.exchange.account.positions(self), reconciling)
 
-    def take_snapshot(self, as_of: str) -> PositionsSnapshot:
+    def take_snapshot(self, as_of: str) -> ExchangePositionsSnapshot:
         """Return the open positions."""
-        return PositionsSnapshot(positions=self._book.open, as_of=as_of)
+        return ExchangePositionsSnapshot(positions=self._book.open, as_of=as_of)
 
     def resume(self, published: Published) -> None:
         """Restore the published positions; then ask for the present ones."""
-        self._book = PositionBook(cast(PositionsState, published.state).open.values())
+        self._book = PositionBook(cast(ExchangePositionsState, published.state).open.values())
 
-    def positions_changed(self, positions: list[Position], event: EventTimes) -> None:
+    def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:
         """Publish what a message changes."""
         self.on_message()
         self._questions.heard()
@@ -69,6 +69,6 @@ class PositionsStream(Stream):
         self._publish(changes, EventTimes(None, now_ns()), is_live=False)
         self.live()
 
-    def _publish(self, changes: list[Position], event: EventTimes, *, is_live: bool) -> None:
+    def _publish(self, changes: list[ExchangePosition], event: EventTimes, *, is_live: bool) -> None:
         if changes:
-            self.publish(PositionsDelta(positions=changes), event, is_live=is_live)
+            self.publish(ExchangePositionsDelta(positions=changes), event, is_live=is_live)

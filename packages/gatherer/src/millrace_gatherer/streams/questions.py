@@ -15,22 +15,35 @@ class QuestionTimer:
         """`soon_s`: how soon after a message a question is due; None where messages do not matter."""
         self._wake, self._soon_s = wake, soon_s
         self._due: asyncio.TimerHandle | None = None
-        """Wakes because of the first message since the last question; None if none has come."""
+        """Wakes for the next question; None if no message calls for one."""
+        self._has_heard = False
+        """Whether a message has come since the last question."""
 
     def heard(self) -> None:
         """Note a message: ask soon."""
-        if self._soon_s is not None and self._due is None:
-            self._due = asyncio.get_running_loop().call_later(self._soon_s, self._wake.set)
+        self._has_heard = True
+        if self._due is None:
+            self._wake_soon()
 
     def asking(self) -> None:
-        """Note that the question is asked now: what is heard from here on may not be in its answer."""
+        """Note that the question is asked now: what is heard from here on may not be in its answer.
+
+        After messages it is asked once more: those that were lost may have been the last.
+        """
         self._wake.clear()
         if self._due is not None:
             self._due.cancel()
             self._due = None
+        if self._has_heard:
+            self._has_heard = False
+            self._wake_soon()
 
     async def wait(self, pause_s: float | None) -> None:
         """Wait until a question is due, but no longer than this; None for any time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._wake.wait()
+
+    def _wake_soon(self) -> None:
+        if self._soon_s is not None:
+            self._due = asyncio.get_running_loop().call_later(self._soon_s, self._wake.set)

@@ -10,6 +10,10 @@ from typing import Final
 UNUSUAL: Final = 4.0
 """A silence this many times as long as the longest of the last minutes is unusual."""
 LEAST_S: Final = 3.0
+BUSY_S: Final = 0.5
+"""A stream with a message this often on average is busy."""
+BUSY_LIMIT_S: Final = 4.0
+"""How long a busy one may be silent, though it once was for longer: its connection may have stalled."""
 MOST_S: Final = 3_600.0
 CONNECTING_S: Final = 30.0
 """How long the first message of a subscription may take, at least."""
@@ -28,6 +32,10 @@ class UsualSilence:
         self._last_s = self._window_s = self._began_s = now_s
         self._longest_s = self._former_s = 0.0
         """The longest silence of this window and of the one before."""
+        self._proved_s = self._former_proved_s = 0.0
+        """The same of those in which nothing happened."""
+        self._counted = self._former_counted = (now_s, 0)
+        """When this window and the one before began, and how many messages there were by then."""
         self._messages = 0
         self._is_subscribed = self._is_proved = False
         self.is_mute = False
@@ -49,11 +57,14 @@ class UsualSilence:
             self._longest_s = silent_s
         if now_s - self._window_s > WINDOW_S:
             self._former_s, self._longest_s, self._window_s = self._longest_s, 0.0, now_s
+            self._former_proved_s, self._proved_s = self._proved_s, 0.0
+            self._former_counted, self._counted = self._counted, (now_s, self._messages)
         return was_mute
 
     def was_usual(self, silent_s: float) -> None:
         """Learn that nothing happened in a silence."""
         self._longest_s = max(self._longest_s, silent_s)
+        self._proved_s = max(self._proved_s, silent_s)
         self._is_proved = True
 
     @property
@@ -76,7 +87,16 @@ class UsualSilence:
     def _usual_limit_s(self) -> float | None:
         if not (self._is_proved or self._is_learned):
             return self._unknown_s
-        return min(max(UNUSUAL * max(self._longest_s, self._former_s), LEAST_S), MOST_S)
+        limit_s = UNUSUAL * max(self._longest_s, self._former_s)
+        if self._is_busy:
+            proved_s = UNUSUAL * max(self._proved_s, self._former_proved_s)
+            limit_s = max(min(limit_s, BUSY_LIMIT_S), proved_s)
+        return min(max(limit_s, LEAST_S), MOST_S)
+
+    @property
+    def _is_busy(self) -> bool:
+        since_s, before = self._former_counted
+        return self._is_learned and self._last_s - since_s < BUSY_S * (self._messages - before)
 
     @property
     def _is_learned(self) -> bool:

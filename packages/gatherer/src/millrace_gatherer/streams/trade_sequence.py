@@ -72,6 +72,13 @@ class TradeSequence:
             return 0
         return _number(trades[0]) - self._last_number - 1
 
+    def follows(self, trades: list[Trade]) -> bool:
+        """Tell whether none is missing before these or between them, as far as the ids show."""
+        if not (self._consecutive and trades):
+            return True
+        before = _number(trades[0]) - 1 if self._last_number is None else self._last_number
+        return _number(trades[-1]) == before + len(trades)
+
     def run(self, trades: list[Trade]) -> list[Trade]:
         """Return the leading ones of these between which none is missing, as far as the ids show."""
         if not self._consecutive:

@@ -106,7 +106,7 @@ class TradesStream(Stream):
             self._filling = self._is_subscribed = True
             self._held += trades
         elif fresh := self._sequence.unseen(trades):
-            if not self._sequence.missing_before(fresh):
+            if self._sequence.follows(fresh):
                 self._add(fresh, event)
                 return
             self._filling = True

@@ -102,6 +102,11 @@ def other_symbol_status() -> BinanceError:
     return BinanceError(-1220, "The symbol's status does not match the requested symbolStatus.")
 
 
+def invalid_time_unit() -> BinanceError:
+    """Return the error: a request's times are asked for in no known unit (-1194)."""
+    return BinanceError(-1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND.")
+
+
 def invalid_interval() -> BinanceError:
     """Return the error: the kline interval is invalid (-1120)."""
     return BinanceError(-1120, "Invalid interval.")

@@ -18,6 +18,7 @@ from millrace_simulator.binance import errors, signing
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.limits import BINANCE_LIMITS, RateLimit, RateLimits, UnfilledOrders
 from millrace_simulator.binance.parameters import SYMBOL, Parameters
+from millrace_simulator.binance.times import Time
 from millrace_simulator.venue import Account, Instrument, Venue
 from millrace_simulator.venue.errors import UnknownApiKey
 
@@ -64,6 +65,10 @@ class Exchange:
         self.venue = venue
         self.limits = RateLimits(rules, self.now_ms, enforced=enforce_limits)
         venue.listen(UnfilledOrders(self.limits))
+
+    def now(self) -> Time:
+        """Return the exchange's own time, as answers show it."""
+        return Time(self.venue.clock.now_us())
 
     def now_ms(self) -> int:
         """Return the exchange's own time, ms."""

@@ -102,6 +102,18 @@ class MaxNumAlgoOrders(Filter, frozen=True, tag="MAX_NUM_ALGO_ORDERS", rename="c
     max_num_algo_orders: int
 
 
+class MaxNumOrderLists(Filter, frozen=True, tag="MAX_NUM_ORDER_LISTS", rename="camel"):
+    """How many order lists an account may have open on the symbol."""
+
+    max_num_order_lists: int
+
+
+class MaxNumOrderAmends(Filter, frozen=True, tag="MAX_NUM_ORDER_AMENDS", rename="camel"):
+    """How often one order may be amended."""
+
+    max_num_order_amends: int
+
+
 def filters(rules: SymbolRules) -> tuple[Filter, ...]:
     """Return the rules of a symbol as Binance publishes them; PRICE_FILTER is first, where some clients expect it."""
     zero = decimal_text(Decimal(0))
@@ -122,4 +134,6 @@ def filters(rules: SymbolRules) -> tuple[Filter, ...]:
         MinNotional(least, True, minutes),
         MaxNumOrders(rules.max_orders),
         MaxNumAlgoOrders(rules.max_algo_orders),
+        MaxNumOrderLists(rules.max_order_lists),
+        MaxNumOrderAmends(rules.max_amendments),
     )

@@ -19,22 +19,36 @@ from millrace_simulator.binance.errors import BinanceError
 
 DECIMAL = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 INTEGER = r"^[0-9]{1,20}$"
-SYMBOL = r"^[A-Z0-9-_.]{1,50}$"
+SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"
+"""Letters and digits of any script but a to z, as Binance's own language of expressions says it."""
 CLIENT_ORDER_ID = r"^[a-zA-Z0-9-_]{1,36}$"
+NAMES = r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,})?\]$'
 MOST_DECIMALS = 8
 LARGEST_LONG = 2**63 - 1
+MICROSECONDS_FROM = 10**15
+"""A time from here on counts µs; as ms it would lie in the year 33658."""
 
-_patterns = {legal: re.compile(legal) for legal in (DECIMAL, INTEGER, SYMBOL, CLIENT_ORDER_ID)}
+_patterns = {legal: re.compile(legal) for legal in (DECIMAL, INTEGER, CLIENT_ORDER_ID)}
+_patterns[SYMBOL] = re.compile(r"(?:[^\Wa-z]|[-.]){1,50}")
 
 
 class Parameters:
     """Read access to one request's parameters by name; an empty value counts as an error, not as absent."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], prefix: str = "") -> None:
         self.values = values
+        self._prefix = prefix
 
     def __contains__(self, name: str) -> bool:
-        return name in self.values
+        return self.sent_name(name) in self.values
+
+    def of(self, prefix: str) -> Parameters:
+        """Return the parameters of one order of a list: `price` then reads `abovePrice` for the prefix `above`."""
+        return Parameters(self.values, prefix)
+
+    def sent_name(self, name: str) -> str:
+        """Return the name under which a parameter is sent, and named in refusals."""
+        return prefixed(self._prefix, name)
 
     def check_names(self, needed: Iterable[str], known: Iterable[str]) -> None:
         """Refuse a request that lacks a needed parameter, or holds an empty or an unknown one.
@@ -59,13 +73,13 @@ class Parameters:
         Raises:
             BinanceError: it is empty (-1105) or holds characters out of the legal range (-1100).
         """
-        value = self.values.get(name)
+        value = self.values.get(self.sent_name(name))
         if value is None:
             return None
         if not value:
-            raise errors.empty(name)
+            raise errors.empty(self.sent_name(name))
         if legal is not None and not _patterns[legal].fullmatch(value):
-            raise errors.illegal_characters(name, legal)
+            raise errors.illegal_characters(self.sent_name(name), legal)
         return value
 
     def required(self, name: str, legal: str | None = None) -> str:
@@ -76,7 +90,7 @@ class Parameters:
         """
         value = self.text(name, legal)
         if value is None:
-            raise errors.mandatory(name)
+            raise errors.mandatory(self.sent_name(name))
         return value
 
     def decimal(self, name: str) -> Decimal | None:
@@ -89,17 +103,17 @@ class Parameters:
         if value is None:
             return None
         if len(value.partition(".")[2].rstrip("0")) > MOST_DECIMALS:
-            raise errors.too_precise(name)
+            raise errors.too_precise(self.sent_name(name))
         number = Decimal(value)
         if not number:
-            raise BinanceError(-1013, f"Invalid {name}.")
+            raise BinanceError(-1013, f"Invalid {self.sent_name(name)}.")
         return number
 
     def required_decimal(self, name: str) -> Decimal:
         """Return the value as a positive number; absent it is an error (-1102)."""
         number = self.decimal(name)
         if number is None:
-            raise errors.mandatory(name)
+            raise errors.mandatory(self.sent_name(name))
         return number
 
     def integer(self, name: str) -> int | None:
@@ -108,8 +122,18 @@ class Parameters:
         if value is None:
             return None
         if (number := int(value)) > LARGEST_LONG:
-            raise BinanceError(-1108, f"Parameter '{name}' overflowed.")
+            raise BinanceError(-1108, f"Parameter '{self.sent_name(name)}' overflowed.")
         return number
+
+    def moment_us(self, name: str) -> int | None:
+        """Return the value as a time in µs, the first one that it means; it is sent in ms or in µs."""
+        value = self.integer(name)
+        return value if value is None or value >= MICROSECONDS_FROM else value * 1000
+
+    def last_moment_us(self, name: str) -> int | None:
+        """Return the value as a time in µs, the last one that it means."""
+        value = self.integer(name)
+        return value if value is None or value >= MICROSECONDS_FROM else value * 1000 + 999
 
     def limit(self, default: int, most: int) -> int:
         """Return the requested number of rows: `default` when not given, at most `most`."""
@@ -126,7 +150,7 @@ class Parameters:
         if value is None:
             return default
         if value.lower() not in {"true", "false"}:
-            raise errors.invalid_value(name)
+            raise errors.invalid_value(self.sent_name(name))
         return value.lower() == "true"
 
     def choice(self, name: str, allowed: Iterable[str], refusal: BinanceError | None = None) -> str | None:
@@ -137,7 +161,7 @@ class Parameters:
         """
         value = self.text(name)
         if value is not None and value not in allowed:
-            raise refusal or errors.invalid_value(name)
+            raise refusal or errors.invalid_value(self.sent_name(name))
         return value
 
     def names(self, name: str) -> list[str] | None:
@@ -154,10 +178,15 @@ class Parameters:
         try:
             names = msgspec.json.decode(value, type=list[str])
         except (msgspec.DecodeError, msgspec.ValidationError):
-            raise errors.illegal_characters(name, r'^\[("[A-Z0-9-_.]{1,50}"(,"[A-Z0-9-_.]{1,50}"){0,})?\]$') from None
+            raise errors.illegal_characters(self.sent_name(name), NAMES) from None
         if len(set(names)) != len(names):
             raise BinanceError(-1151, "Symbol is present multiple times in the list.")
         return names
+
+
+def prefixed(prefix: str, name: str) -> str:
+    """Return a parameter's name with a prefix: `abovePrice` for `price`."""
+    return prefix + name[:1].upper() + name[1:] if prefix else name
 
 
 def from_form(query: str, body: str) -> Parameters:

@@ -9,15 +9,19 @@ from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.venue import VenueError
 from millrace_simulator.venue.errors import (
+    Amend,
+    AmendRejected,
     CancelRestricted,
     DuplicateClientOrderId,
     InsufficientBalance,
     InvalidRequest,
     NoLiquidity,
+    PriceRelation,
     Rule,
     RuleBroken,
     SymbolHalted,
     UnknownOrder,
+    UnknownOrderList,
     UnknownSymbol,
     WouldTake,
     WouldTrigger,
@@ -28,7 +32,14 @@ _NEW_ORDER_REJECTED: dict[type[VenueError], str] = {
     DuplicateClientOrderId: "Duplicate order sent.",
     WouldTake: "Order would immediately match and take.",
     WouldTrigger: "Stop price would trigger immediately.",
+    PriceRelation: "The relationship of the prices for the orders is not correct.",
     NoLiquidity: "Order book liquidity is less than LOT_SIZE filter minimum quantity.",
+}
+
+_AMEND_REJECTED = {
+    Amend.INCREASE: "Order amend (quantity increase) is not supported.",
+    Amend.NO_CHANGE: "The requested action would change no state; rejecting",
+    Amend.FILLED: "The requested action would change no state; rejecting",
 }
 
 _FILTERS = {
@@ -39,6 +50,8 @@ _FILTERS = {
     Rule.NOTIONAL: "NOTIONAL",
     Rule.OPEN_ORDERS: "MAX_NUM_ORDERS",
     Rule.WAITING_ORDERS: "MAX_NUM_ALGO_ORDERS",
+    Rule.ORDER_LISTS: "MAX_NUM_ORDER_LISTS",
+    Rule.AMENDMENTS: "MAX_NUM_ORDER_AMENDS",
 }
 """The filter that publishes each rule."""
 
@@ -49,6 +62,10 @@ def rejection(refusal: VenueError) -> BinanceError:
         return errors.filter_failure(_FILTERS[refusal.rule])
     if isinstance(refusal, UnknownOrder):
         return errors.cancel_rejected()
+    if isinstance(refusal, UnknownOrderList):
+        return errors.cancel_rejected()
+    if isinstance(refusal, AmendRejected):
+        return BinanceError(-2038, _AMEND_REJECTED[refusal.reason])
     if isinstance(refusal, CancelRestricted):
         return errors.cancel_rejected("Order was not canceled due to cancel restrictions.")
     if isinstance(refusal, UnknownSymbol):

@@ -9,16 +9,26 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from millrace_simulator.binance.errors import BinanceError, TooManyRequestsError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange, Operation
-from millrace_simulator.binance.operations import account, market, replace, rules, tickers, trading
+from millrace_simulator.binance.operations import (
+    account,
+    amending,
+    market,
+    order_lists,
+    replace,
+    rules,
+    tickers,
+    trading,
+)
 from millrace_simulator.binance.parameters import from_form, signed_payload
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.binance.wallet import WALLET_ROUTES
 
 KEY_HEADER = "X-MBX-APIKEY"
+UNIT_HEADER = "X-MBX-TIME-UNIT"
 
 ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v3/ping"): market.PING,
@@ -39,6 +49,17 @@ ROUTES: Mapping[tuple[str, str], Operation] = {
     ("POST", "/api/v3/order"): trading.PLACE_ORDER,
     ("POST", "/api/v3/order/test"): trading.TEST_ORDER,
     ("POST", "/api/v3/order/cancelReplace"): replace.CANCEL_REPLACE,
+    ("PUT", "/api/v3/order/amend/keepPriority"): amending.AMEND_ORDER,
+    ("GET", "/api/v3/order/amendments"): amending.AMENDMENTS,
+    ("POST", "/api/v3/order/oco"): order_lists.PLACE_OLD_OCO,
+    ("POST", "/api/v3/orderList/oco"): order_lists.PLACE_OCO,
+    ("POST", "/api/v3/orderList/oto"): order_lists.PLACE_OTO,
+    ("POST", "/api/v3/orderList/otoco"): order_lists.PLACE_OTOCO,
+    ("DELETE", "/api/v3/orderList"): order_lists.CANCEL_LIST,
+    ("GET", "/api/v3/orderList"): order_lists.QUERY_LIST,
+    ("GET", "/api/v3/allOrderList"): order_lists.ALL_LISTS,
+    ("GET", "/api/v3/openOrderList"): order_lists.OPEN_LISTS,
+    ("GET", "/api/v3/myPreventedMatches"): account.MY_PREVENTED_MATCHES,
     ("GET", "/api/v3/order"): account.ORDER_STATUS,
     ("DELETE", "/api/v3/order"): trading.CANCEL_ORDER,
     ("GET", "/api/v3/openOrders"): account.OPEN_ORDERS,
@@ -50,8 +71,6 @@ ROUTES: Mapping[tuple[str, str], Operation] = {
     ("GET", "/api/v3/rateLimit/order"): account.ORDER_RATE_LIMITS,
     **WALLET_ROUTES,
 }
-
-_encode = msgspec.json.Encoder().encode
 
 
 def add_rest_routes(app: web.Application, exchange: Exchange) -> None:
@@ -74,7 +93,9 @@ def _handler(exchange: Exchange, operation: Operation) -> Callable[[web.Request]
 def _answer(exchange: Exchange, operation: Operation, request: web.Request, body: str) -> web.Response:
     address = request.remote or "unknown"
     headers: dict[str, str] = {}
+    unit = TimeUnit.MILLISECOND
     try:
+        unit = TimeUnit.named(request.headers.get(UNIT_HEADER))
         answer, order_headers = _perform(exchange, operation, request, body)
         headers.update(order_headers)
         status = 200
@@ -83,7 +104,7 @@ def _answer(exchange: Exchange, operation: Operation, request: web.Request, body
         if isinstance(refusal, TooManyRequestsError):
             headers["Retry-After"] = str(refusal.retry_after_s)
     headers.update(exchange.limits.request_headers(address))
-    return _json(answer, status, headers)
+    return _json(answer, status, headers, unit)
 
 
 def _perform(
@@ -109,10 +130,10 @@ async def _gone(request: web.Request) -> web.Response:
 
 
 async def _not_found(request: web.Request) -> web.Response:
-    return _json({"status": 404, "error": "Not Found", "path": request.path}, 404, {})
+    return _json({"status": 404, "error": "Not Found", "path": request.path}, 404, {}, TimeUnit.MILLISECOND)
 
 
-def _json(answer: Any, status: int, headers: Mapping[str, str]) -> web.Response:
+def _json(answer: Any, status: int, headers: Mapping[str, str], unit: TimeUnit) -> web.Response:
     return web.Response(
-        body=_encode(answer), status=status, headers=headers, content_type="application/json", charset="UTF-8"
+        body=unit.encode(answer), status=status, headers=headers, content_type="application/json", charset="UTF-8"
     )

@@ -24,8 +24,6 @@ DEFAULT_WINDOW_MS = 5000
 LONGEST_WINDOW_MS = 60_000
 AHEAD_MS = 1000
 """A timestamp this far in the future is rejected: Binance's allowance for clocks that run fast."""
-MICROSECONDS_FROM = 10**15
-"""A timestamp from here on counts µs; as ms it would lie in the year 33658."""
 
 
 def check_timing(parameters: Parameters, now_ms: int) -> None:
@@ -34,11 +32,10 @@ def check_timing(parameters: Parameters, now_ms: int) -> None:
     Raises:
         BinanceError: -1102 without a timestamp, -1131 for a window over 60 s, -1021 out of the window.
     """
-    timestamp = parameters.integer("timestamp")
-    if timestamp is None:
+    sent_us = parameters.moment_us("timestamp")
+    if sent_us is None:
         raise errors.mandatory("timestamp")
-    if timestamp >= MICROSECONDS_FROM:
-        timestamp //= 1000
+    timestamp = sent_us // 1000
     window_ms = _receive_window(parameters)
     if timestamp >= now_ms + AHEAD_MS:
         raise errors.timestamp_ahead()

@@ -48,13 +48,32 @@ class Crowd:
         self._grain = max(1, round(instrument.last_price * 0.00002))
         # (id, price); filled orders stay until they are come across.
         self._orders: dict[Side, list[tuple[int, int]]] = {Side.BUY: [], Side.SELL: []}
+        self._far = dict.fromkeys(Side, 0)
+        """Levels beyond the ladders, which stand still."""
+        self._far_rng = Random(f"{instrument.symbol} far")  # noqa: S311
 
     def open(self) -> None:
-        """Fill the book around the fair value."""
+        """Fill the book around the fair value, and be ready to fill it farther away."""
+        self._instrument.deepen = self._deepen
         steps = [*range(LEVELS), *range(LEVELS, LEVELS + _TAIL * _TAIL_STRIDE, _TAIL_STRIDE)]
         for step in steps:
             for side in Side:
                 self._quote(side, step)
+
+    def _deepen(self, levels: int) -> None:
+        """Let the book have so many levels, as far as there are prices for them."""
+        for side in Side:
+            standing, worst = self._engine.side(side), self._engine.side(side).worst()
+            missing = levels - len(standing)
+            if missing <= 0 or worst is None:
+                continue
+            stride = max(1, min(self._grain, worst.price // (missing + 1)))
+            sign = -1 if side is Side.BUY else 1
+            prices = [worst.price + sign * stride * step for step in range(1, missing + 1)]
+            size = self._instrument.typical_lots
+            quotes = [(max(1, int(size * (1 + 4 * self._far_rng.random()))), price) for price in prices if price > 0]
+            self._far[side] += len(quotes)
+            self._venue.crowd_quote(self._instrument, side, quotes)
 
     def act(self) -> None:
         """Execute one action of one participant."""
@@ -66,7 +85,7 @@ class Crowd:
             return
         side = Side.BUY if rng.random() < 0.5 else Side.SELL
         # The more stands, the likelier an order is canceled: the book stays about as deep as at the opening.
-        orders, levels = len(self._orders[side]), len(self._engine.side(side))
+        orders, levels = len(self._orders[side]), len(self._engine.side(side)) - self._far[side]
         if rng.random() * 2 < max(levels / _TARGET_LEVELS, orders / _MOST_ORDERS):
             self._think_again(side)
         else:

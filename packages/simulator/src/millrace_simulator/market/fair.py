@@ -46,7 +46,14 @@ class FairValues:
     """The worth of every asset relative to its opening; the money in which prices are quoted stands still."""
 
     def __init__(self, seed: int, assets: Iterable[str]) -> None:
-        self._walks = {asset: _Walk(Random(f"{seed} {asset}")) for asset in assets}  # noqa: S311
+        self._seed = seed
+        self._walks: dict[str, _Walk] = {}
+        for asset in assets:
+            self.add(asset)
+
+    def add(self, asset: str) -> None:
+        """Let an asset that was not there have a value that moves from now on."""
+        self._walks.setdefault(asset, _Walk(Random(f"{self._seed} {asset}")))  # noqa: S311
 
     def move(self, activity: float) -> None:
         """Advance by one step of the grid; `activity` scales time for the values."""

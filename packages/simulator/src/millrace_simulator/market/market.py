@@ -9,7 +9,7 @@ from random import Random
 
 from millrace_simulator.market.crowd import Crowd
 from millrace_simulator.market.fair import STEP_SECONDS, FairValues
-from millrace_simulator.venue import Instrument, Venue
+from millrace_simulator.venue import Instrument, SymbolRules, Venue
 
 _BRANCHING = 0.55
 """How many further arrivals each one causes, on average."""
@@ -97,6 +97,7 @@ class Market:
         self.now_us = venue.clock.now_us()
         """Return the market's time."""
         self.venue = venue
+        self._seed = seed
         self._events_per_second = events_per_second
         self._begin_us = self.now_us
         self._symbols = [_Symbol(venue, instrument, seed) for instrument in venue.instruments.values()]
@@ -130,6 +131,14 @@ class Market:
             symbol.crowd.open()
         self._schedule()
         self.venue.end_step()
+
+    def list_symbol(self, rules: SymbolRules) -> None:
+        """List a symbol, fill its book, and trade on it from now on."""
+        symbol = _Symbol(self.venue, self.venue.list_symbol(rules), self._seed)
+        self._fair.add(rules.base)
+        self._symbols.append(symbol)
+        symbol.crowd.open()
+        self._schedule()
 
     def step(self, until_us: int) -> None:
         """Execute every action due by `until_us`, then call listeners' `on_step`."""
@@ -179,7 +188,7 @@ _MOST_US = 250_000
 
 async def run(market: Market, *, step_ms: int = STEP_MS) -> None:
     """Step the market along the wall clock until cancelled."""
-    for instrument in market.venue.instruments.values():
+    for instrument in tuple(market.venue.instruments.values()):
         # In advance, one symbol at a time, so that the first order does not wait for it.
         instrument.statistics.prepare()
         await asyncio.sleep(0)

@@ -32,17 +32,24 @@ class Interval(StrEnum):
     W1 = "1w"
     MO1 = "1M"
 
-    def open_of(self, time_ms: int) -> int:
-        """Return when the kline that holds this time begins, ms (UTC; weeks begin on Monday)."""
+    def open_of(self, time_ms: int, zone_ms: int = 0) -> int:
+        """Return when the kline that holds this time begins, ms; weeks begin on Monday.
+
+        Days, weeks and months are those of a time zone that is `zone_ms` ahead of UTC; so are hours and minutes.
+        """
         if self is Interval.MO1:
-            return _month_of(time_ms, 0)
+            return _month_of(time_ms + zone_ms, 0) - zone_ms
         length = _LENGTHS[self]
-        offset = _FIRST_MONDAY if self is Interval.W1 else 0
+        offset = (_FIRST_MONDAY if self is Interval.W1 else 0) - zone_ms
         return (time_ms - offset) // length * length + offset
 
-    def next_open(self, open_ms: int) -> int:
+    def next_open(self, open_ms: int, zone_ms: int = 0) -> int:
         """Return when the kline after the one that begins at `open_ms` begins, ms."""
-        return _month_of(open_ms, 1) if self is Interval.MO1 else open_ms + _LENGTHS[self]
+        return _month_of(open_ms + zone_ms, 1) - zone_ms if self is Interval.MO1 else open_ms + _LENGTHS[self]
+
+    def shifts(self, zone_ms: int) -> bool:
+        """Tell whether klines of this length begin at other times in such a zone than in UTC."""
+        return self is Interval.MO1 or zone_ms % _LENGTHS[self] != 0
 
 
 _LENGTHS = {

@@ -87,18 +87,21 @@ class Bar:
 class Series:
     """The klines of one interval, oldest first, the last one still growing."""
 
-    def __init__(self, interval: Interval, time_ms: int, price: int) -> None:
+    def __init__(self, interval: Interval, time_ms: int, price: int, zone_ms: int = 0) -> None:
         self.interval = interval
         self.closed: list[Kline] = []
-        self._running = self._bar(interval.open_of(time_ms), price)
+        self._most = 3 * KEPT
+        self._zone_ms = zone_ms
+        self._running = self._bar(interval.open_of(time_ms, zone_ms), price)
 
     @classmethod
-    def of_past(cls, interval: Interval, whole: list[Kline], parts: list[Kline]) -> Series:
+    def of_past(cls, interval: Interval, whole: list[Kline], parts: list[Kline], zone_ms: int = 0) -> Series:
         """Return the given klines, followed by klines built from the finer parts after them."""
         first = (whole or parts)[0]
-        series = cls(interval, first.open_ms, first.open)
+        series = cls(interval, first.open_ms, first.open, zone_ms)
         if whole:
             series.closed = whole[:-1]
+            series._most = max(series._most, len(whole) + KEPT)
             series._running = series._bar(whole[-1].open_ms, whole[-1].open)
             series._running.merge(whole[-1])
         for part in parts:
@@ -116,8 +119,8 @@ class Series:
         while now_ms >= self._running.next_ms:
             self.closed.append(self._running.frozen())
             self._running = self._bar(self._running.next_ms, self._running.close)
-        if len(self.closed) > 3 * KEPT:
-            del self.closed[: -2 * KEPT]
+        if len(self.closed) > self._most:
+            del self.closed[: KEPT - self._most]
 
     @property
     def running(self) -> Kline:
@@ -135,7 +138,7 @@ class Series:
         return found[first : first + limit]
 
     def _bar(self, open_ms: int, price: int) -> Bar:
-        return Bar(open_ms, self.interval.next_open(open_ms), price)
+        return Bar(open_ms, self.interval.next_open(open_ms, self._zone_ms), price)
 
 
 def _opening(kline: Kline) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from random import Random
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from millrace_simulator.statistics.intervals import Interval
 from millrace_simulator.statistics.klines import Bar, Kline, Series
-from millrace_simulator.statistics.prehistory import LAST_TRADE_ID, prehistory
+from millrace_simulator.statistics.prehistory import FAR_TIERS, LAST_TRADE_ID, NEAR_TIERS, Prehistory
 
 _DAY_MINUTES = 1440
 _AVERAGE_MINUTES = 5
@@ -19,7 +19,7 @@ _PLACES = Decimal("1e-8")
 _MOST_PARTS = 600
 """Seconds that are kept at most."""
 
-_SOURCES = {
+_NEAR_SOURCES = {
     Interval.S1: None,
     Interval.M1: Interval.S1,
     Interval.M3: Interval.M1,
@@ -27,6 +27,9 @@ _SOURCES = {
     Interval.M15: Interval.M5,
     Interval.M30: Interval.M15,
     Interval.H1: Interval.M30,
+}
+"""The finer interval from which an interval's past is built."""
+_FAR_SOURCES = {
     Interval.H2: Interval.H1,
     Interval.H4: Interval.H2,
     Interval.H6: Interval.H2,
@@ -37,7 +40,21 @@ _SOURCES = {
     Interval.W1: Interval.D1,
     Interval.MO1: Interval.D1,
 }
-"""The finer interval from which an interval's past is built."""
+_ZONE_SOURCES = (
+    Interval.D1,
+    Interval.H4,
+    Interval.H2,
+    Interval.H1,
+    Interval.M30,
+    Interval.M15,
+    Interval.M5,
+    Interval.M1,
+)
+"""What klines of a time zone are built from, the coarsest first."""
+_MOST_ZONED = 32
+"""Intervals in time zones that are kept up to date."""
+_JOINING_HOURS = 3000
+"""Before so many hours have passed, the far past must have joined them: later the oldest are dropped."""
 
 
 class DayTicker(Struct, frozen=True, kw_only=True):
@@ -83,8 +100,9 @@ class Statistics:
     """Klines, ticker and average price of a symbol, always as of the venue's clock.
 
     Trades gather in one bar a second and reach the klines when they are queried, so that a trade costs the same however
-    many intervals there are. The past before the opening, too, is worked out only then (about 50 ms), or by `prepare`;
-    when that happens makes no difference to what it is.
+    many intervals there are. The past before the opening, too, is worked out only then (about 50 ms), or by `prepare`,
+    and the far past with the first query for longer klines than hours; when that happens makes no difference to what
+    it is.
     """
 
     def __init__(
@@ -100,6 +118,7 @@ class Statistics:
         self._pending: Bar | None = None
         self._parts: list[Kline] = []
         self._day: tuple[int, Kline, int] | None = None
+        self._zoned: dict[tuple[Interval, int], Series] = {}
 
     def open(self, opening: int, last_trade_id: int, now_ms: int) -> None:
         """Let the past before the opening end at this price, trade and time; for a market that goes on."""
@@ -107,16 +126,28 @@ class Statistics:
         self._past = (rng, opening, typical_lots, now_ms, last_trade_id)
 
     @cached_property
+    def _prehistory(self) -> Prehistory:
+        return Prehistory(*self._past)
+
+    @cached_property
     def _series(self) -> dict[Interval, Series]:
-        return _past_series(prehistory(*self._past))
+        series: dict[Interval, Series] = {}
+        _add_past(series, _NEAR_SOURCES, self._prehistory.walk(NEAR_TIERS))
+        return series
 
     def prepare(self) -> None:
         """Compute in advance for the next query."""
         self._flush()
-        for series in self._series.values():
+        for series in (*self._series.values(), *self._zoned.values()):
             for part in self._parts:
                 series.absorb(part)
         self._parts.clear()
+        if len(self._series[Interval.H1].closed) > _JOINING_HOURS:
+            self._reach_far()
+
+    def _reach_far(self) -> None:
+        if Interval.H2 not in self._series:
+            _add_past(self._series, _FAR_SOURCES, self._prehistory.walk(FAR_TIERS))
 
     def add_trade(self, time_ms: int, price: int, quantity: int, trade_id: int, buyer_is_maker: bool) -> None:
         """Count a trade; trades come in order of time."""
@@ -132,22 +163,27 @@ class Statistics:
         self._last_trade_ms = time_ms
 
     def klines(
-        self, interval: Interval, start_ms: int | None = None, end_ms: int | None = None, limit: int = 500
+        self,
+        interval: Interval,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+        zone_ms: int = 0,
     ) -> list[Kline]:
-        """Return klines, oldest first, at most `limit`.
+        """Return klines, oldest first, at most `limit`; those of a time zone that is `zone_ms` ahead of UTC.
 
         From `start_ms` on when it is given, else the newest (up to `end_ms`). They have no gaps, and the last is the
-        running one. There is a prehistory of at least 1,000 one-minute klines.
+        running one. There is a prehistory of at least 1,000 klines of each interval.
         """
-        return self._current(interval).select(start_ms, end_ms, limit)
+        return self._current(interval, zone_ms).select(start_ms, end_ms, limit)
 
-    def kline(self, interval: Interval) -> Kline:
+    def kline(self, interval: Interval, zone_ms: int = 0) -> Kline:
         """Return the running kline."""
-        return self._current(interval).running
+        return self._current(interval, zone_ms).running
 
-    def kline_at(self, interval: Interval, open_ms: int) -> Kline | None:
+    def kline_at(self, interval: Interval, open_ms: int, zone_ms: int = 0) -> Kline | None:
         """Return the kline that begins at a time; None when it is not kept."""
-        found = self._current(interval).select(open_ms, open_ms, 1)
+        found = self._current(interval, zone_ms).select(open_ms, open_ms, 1)
         return found[0] if found else None
 
     def ticker(self) -> DayTicker:
@@ -197,10 +233,20 @@ class Statistics:
             self._day = (newest_ms, day.frozen(), series.closed[-_DAY_MINUTES].close)
         return self._day[1], self._day[2]
 
-    def _current(self, interval: Interval) -> Series:
+    def _current(self, interval: Interval, zone_ms: int = 0) -> Series:
         self.prepare()
-        series = self._series[interval]
+        if interval in _FAR_SOURCES:
+            self._reach_far()
+        series = self._in_zone(interval, zone_ms) if zone_ms and interval.shifts(zone_ms) else self._series[interval]
         series.roll(self._now_ms())
+        return series
+
+    def _in_zone(self, interval: Interval, zone_ms: int) -> Series:
+        series = self._zoned.pop((interval, zone_ms), None) or _zoned(self._series, interval, zone_ms)
+        # The one asked for last comes last, and the first goes where they become many.
+        self._zoned[interval, zone_ms] = series
+        if len(self._zoned) > _MOST_ZONED:
+            del self._zoned[next(iter(self._zoned))]
         return series
 
     def _flush(self) -> None:
@@ -210,13 +256,27 @@ class Statistics:
             self._pending = None
 
 
-def _past_series(tiers: dict[Interval, list[Kline]]) -> dict[Interval, Series]:
-    """Return every interval's klines up to the opening."""
-    all_series: dict[Interval, Series] = {}
-    for interval, source in _SOURCES.items():
-        parts = _whole(all_series[source], interval) if source is not None else []
-        all_series[interval] = Series.of_past(interval, tiers.get(interval, []), parts)
-    return all_series
+def _add_past(
+    series: dict[Interval, Series], sources: Mapping[Interval, Interval | None], tiers: dict[Interval, list[Kline]]
+) -> None:
+    """Add intervals' klines up to now, each from its tier and from the klines of its source."""
+    for interval, source in sources.items():
+        parts = _whole(series[source], interval) if source is not None else []
+        series[interval] = Series.of_past(interval, tiers.get(interval, []), parts)
+
+
+def _zoned(series: Mapping[Interval, Series], interval: Interval, zone_ms: int) -> Series:
+    """Return an interval's klines in a time zone: from the finest there are, as far back as each of them goes.
+
+    Before finer ones begin, a kline of UTC counts to the one of the zone in which it begins.
+    """
+    parts: list[Kline] = []
+    sources = [each for each in _ZONE_SOURCES if each in series and each.next_open(0) < interval.next_open(0)]
+    for source in (interval, *sources):
+        finer = [*series[source].closed, series[source].running]
+        begin_ms = finer[0].open_ms
+        parts = [part for part in parts if part.close_ms < begin_ms] + finer
+    return Series.of_past(interval, [], parts, zone_ms)
 
 
 def _whole(finer: Series, interval: Interval) -> list[Kline]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec import Struct
@@ -41,7 +42,20 @@ def admit(account: Account, request: OrderRequest, instrument: Instrument, ledge
     if not instrument.trading:
         raise SymbolHalted(request.symbol)
     checked = ticket(request, instrument, account)
-    _check_orders(account, request, instrument, ledger)
+    check_orders(account, (request,), instrument, ledger)
+    return _admitted(account, request, instrument, checked)
+
+
+def admit_counted(account: Account, request: OrderRequest, instrument: Instrument) -> Admitted:
+    """Check an order that is counted among those that stand already: its rules, the account, then the book.
+
+    Raises:
+        VenueError: the order is refused.
+    """
+    return _admitted(account, request, instrument, ticket(request, instrument, account))
+
+
+def _admitted(account: Account, request: OrderRequest, instrument: Instrument, checked: Ticket) -> Admitted:
     free = account.free(checked.asset)
     if free < checked.hold:
         raise InsufficientBalance(checked.asset, checked.hold, free)
@@ -59,19 +73,27 @@ def would_take(new: NewOrder, instrument: Instrument) -> bool:
     return new.type is OrderType.LIMIT_MAKER and instrument.engine.side(new.side.opposite).reaches(new.price)
 
 
-def _check_orders(account: Account, request: OrderRequest, instrument: Instrument, ledger: Ledger) -> None:
-    """Check how many orders stand, and that none of them has the same client order id."""
-    standing = ledger.open_orders(account.account_id, request.symbol)
-    if len(standing) >= instrument.rules.max_orders:
+def check_orders(account: Account, requests: Sequence[OrderRequest], instrument: Instrument, ledger: Ledger) -> None:
+    """Check how many orders would stand, and that no two of them have the same client order id.
+
+    Raises:
+        RuleBroken: they are too many.
+        DuplicateClientOrderId: one has a client order id that another has, or an open order.
+    """
+    standing = ledger.open_orders(account.account_id, instrument.symbol)
+    if len(standing) + len(requests) > instrument.rules.max_orders:
         raise RuleBroken(Rule.OPEN_ORDERS)
-    waiting = sum(not order.is_working for order in standing)
-    if request.type.waits_for_trigger and waiting >= instrument.rules.max_algo_orders:
+    wait = sum(request.type.waits_for_trigger for request in requests)
+    waiting = sum(order.type.waits_for_trigger and not order.is_working for order in standing)
+    if wait and waiting + wait > instrument.rules.max_algo_orders:
         raise RuleBroken(Rule.WAITING_ORDERS)
-    client_order_id = request.client_order_id
-    if not client_order_id or not instrument.rules.unique_client_order_ids:
+    if not instrument.rules.unique_client_order_ids:
         return
-    if ledger.has_open(account.account_id, request.symbol, client_order_id):
-        raise DuplicateClientOrderId(client_order_id)
+    ids = [request.client_order_id for request in requests if request.client_order_id]
+    for client_order_id in ids:
+        used = ledger.has_open(account.account_id, instrument.symbol, client_order_id)
+        if used or ids.count(client_order_id) > 1:
+            raise DuplicateClientOrderId(client_order_id)
 
 
 def _new_order(

@@ -85,6 +85,17 @@ def _market_ticket(request: OrderRequest, instrument: Instrument, account: Accou
     )
 
 
+def check_quantity(quantity: Decimal, price: Decimal, instrument: Instrument) -> None:
+    """Check the new quantity of an order that stands; a price of 0 is not known yet.
+
+    Raises:
+        RuleBroken: a rule of the symbol is broken.
+    """
+    _lots(quantity, instrument, at_market=False)
+    if price:
+        _check_notional(price * quantity, instrument, at_market=False)
+
+
 def hold_rate(account: Account, instrument: Instrument) -> Decimal:
     """Return what an order to buy holds for its commission, as a share of its amount."""
     if instrument.rules.commission_asset is CommissionAsset.RECEIVED:

@@ -11,6 +11,9 @@ VenueError
 ├── WouldTake                                 a limit-maker order would have traded
 ├── WouldTrigger                              a stop price is reached already
 ├── NoLiquidity                               a market order finds the other side empty
+├── PriceRelation                             the prices of a pair lie on the wrong sides of the last price
+├── AmendRejected               reason        the order cannot be amended so
+├── UnknownOrderList                          no such order list of this account
 ├── UnknownOrder                symbol        no such order of this account, or (to cancel) it is final
 └── CancelRestricted            status        the order is not in the state that the cancel demands
 """
@@ -74,6 +77,10 @@ class Rule(StrEnum):
     """How many an account may have."""
     WAITING_ORDERS = "waiting orders"
     """How many of them may wait for a trigger."""
+    ORDER_LISTS = "order lists"
+    """How many an account may have open."""
+    AMENDMENTS = "amendments"
+    """How often one order may be amended."""
 
 
 class RuleBroken(VenueError):
@@ -112,6 +119,33 @@ class WouldTrigger(VenueError):
 
 class NoLiquidity(VenueError):
     """A market order finds nothing on the other side."""
+
+
+class PriceRelation(VenueError):
+    """The prices of a pair lie on the wrong sides of the last price."""
+
+
+class Amend(StrEnum):
+    """Why an order cannot be amended."""
+
+    INCREASE = "increase"
+    """The new quantity is higher."""
+    NO_CHANGE = "no change"
+    """The new quantity is the present one."""
+    FILLED = "filled"
+    """No less than the new quantity is filled already."""
+
+
+class AmendRejected(VenueError):
+    """The order cannot be amended so."""
+
+    def __init__(self, reason: Amend) -> None:
+        super().__init__(f"cannot be amended: {reason}")
+        self.reason = reason
+
+
+class UnknownOrderList(VenueError):
+    """The account has no such order list or, when it was to be canceled, it is done."""
 
 
 class UnknownOrder(VenueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from msgspec import Struct
@@ -62,6 +62,8 @@ class Instrument:
             now_ms=lambda: clock.now_us() // 1000,
         )
         self.engine = Engine(last_price=opening, last_trade_id=LAST_TRADE_ID)
+        self.deepen: Callable[[int], None] = lambda levels: None
+        """Called before a book is shown that deep: who quotes far from the price need not do so before."""
         self.tape = Tape(rules.symbol, keep=None if keep_all_trades else _KEPT_TRADES)
         self._opening = opening
         self._last_order_id = 0

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from millrace_simulator.venue.errors import UnknownOrder
-from millrace_simulator.venue.orders import Order, OrderRef, OwnTrade
+from millrace_simulator.venue.orders import (
+    Amendment,
+    Order,
+    OrderRef,
+    OwnTrade,
+    Placement,
+    PreventedMatch,
+)
 
 Entry = TypeVar("Entry", Order, OwnTrade)
+
+
+class Mark(NamedTuple):
+    """How many fills and prevented matches there were at a time."""
+
+    trades: int
+    matches: int
 
 
 class Ledger:
@@ -22,9 +36,21 @@ class Ledger:
         # A client order id leads to the newest order that had it: it may be used again once that is final.
         self._by_client_id: dict[tuple[int, str, str], int] = {}
         self._trades: dict[tuple[int, str], list[OwnTrade]] = defaultdict(list)
+        self._prevented: dict[str, list[PreventedMatch]] = defaultdict(list)
+        self._amendments: dict[tuple[str, int], list[Amendment]] = defaultdict(list)
 
-    def resume(self, orders: Iterable[Order], fills: Iterable[tuple[int, OwnTrade]]) -> None:
-        """Enter final orders, and fills by account, of an earlier run."""
+    def resume(
+        self,
+        orders: Iterable[Order],
+        fills: Iterable[tuple[int, OwnTrade]],
+        prevented: Iterable[PreventedMatch] = (),
+        amendments: Iterable[Amendment] = (),
+    ) -> None:
+        """Enter final orders, fills by account, prevented matches and amendments of an earlier run."""
+        for match in prevented:
+            self.add_prevented(match)
+        for amendment in amendments:
+            self.add_amendment(amendment)
         for order in orders:
             self.add(order)
             self.update(order)
@@ -53,13 +79,49 @@ class Ledger:
         """Enter a fill."""
         self._trades[account_id, trade.symbol].append(trade)
 
-    def trade_count(self, account_id: int, symbol: str) -> int:
-        """Return how many fills the account has had on a symbol."""
-        return len(self._trades[account_id, symbol])
+    def add_prevented(self, match: PreventedMatch) -> None:
+        """Enter a prevented match."""
+        self._prevented[match.symbol].append(match)
 
-    def trades_after(self, account_id: int, symbol: str, count: int) -> list[OwnTrade]:
-        """Return the account's fills on a symbol but the first `count`."""
-        return self._trades[account_id, symbol][count:]
+    def next_match_id(self, symbol: str) -> int:
+        """Return the id of the next prevented match of a symbol."""
+        matches = self._prevented[symbol]
+        return matches[-1].match_id + 1 if matches else 0
+
+    def prevented_matches(self, account_id: int, symbol: str) -> list[PreventedMatch]:
+        """Return the account's prevented matches on a symbol, oldest first."""
+        return [match for match in self._prevented[symbol] if match.account_id == account_id]
+
+    def amend(self, order: Order, amendment: Amendment) -> None:
+        """Enter the new state of an order that was amended; its former client order id is free again."""
+        former = (order.account_id, order.symbol, amendment.former_client_order_id)
+        if self._by_client_id.get(former) == order.order_id:
+            del self._by_client_id[former]
+        self._by_client_id[order.account_id, order.symbol, order.client_order_id] = order.order_id
+        self.update(order)
+        self.add_amendment(amendment)
+
+    def add_amendment(self, amendment: Amendment) -> None:
+        """Enter an amendment."""
+        self._amendments[amendment.symbol, amendment.order_id].append(amendment)
+
+    def amendments(self, symbol: str, order_id: int) -> list[Amendment]:
+        """Return the amendments of an order, oldest first."""
+        return self._amendments[symbol, order_id]
+
+    def mark(self, account_id: int, symbol: str) -> Mark:
+        """Return how much there is now, for a later `placement`."""
+        return Mark(len(self._trades[account_id, symbol]), len(self._prevented[symbol]))
+
+    def placement(self, order: Order, since: Mark) -> Placement:
+        """Return what became of an order since it was placed."""
+        trades = self._trades[order.account_id, order.symbol][since.trades :]
+        matches = self._prevented[order.symbol][since.matches :]
+        return Placement(
+            self._orders[order.symbol][order.order_id],
+            tuple(trade for trade in trades if trade.order_id == order.order_id),
+            tuple(match for match in matches if match.taker_order_id == order.order_id),
+        )
 
     def find(self, account_id: int, symbol: str, ref: OrderRef) -> Order:
         """Return the order that `ref` names.

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from millrace_matching import Side
 from millrace_simulator.venue.accounts import Balance
+from millrace_simulator.venue.instrument import Instrument
+from millrace_simulator.venue.order_lists import OrderList
 from millrace_simulator.venue.orders import ExecutionReport
 from millrace_simulator.venue.tape import AggregateTrade, PublicTrade
 
@@ -40,6 +42,9 @@ class BalanceChange(Struct, frozen=True):
 class Listener:
     """Receives the venue's notifications; override those that you need. It must not act on the venue."""
 
+    def on_listing(self, instrument: Instrument) -> None:
+        """A symbol was listed while the venue is open."""
+
     def on_book(self, change: BookChange) -> None:
         """An order book changed."""
 
@@ -51,6 +56,9 @@ class Listener:
 
     def on_execution(self, report: ExecutionReport) -> None:
         """Something happened to an account's order."""
+
+    def on_order_list(self, order_list: OrderList) -> None:
+        """An account's order list was placed, updated or is done; it comes after the reports of its orders."""
 
     def on_balances(self, change: BalanceChange) -> None:
         """An account's balances changed: once for each action, deposit or withdrawal that changed them."""

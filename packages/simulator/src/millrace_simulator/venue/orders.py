@@ -14,6 +14,8 @@ from millrace_simulator.venue.scale import Scale
 class OrderStatus(StrEnum):
     """Status of an order; the names are Binance's."""
 
+    PENDING_NEW = "PENDING_NEW"
+    """It is in an order list, and comes into the book once the list's working order is filled."""
     NEW = "NEW"
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
@@ -26,7 +28,25 @@ class OrderStatus(StrEnum):
     @property
     def is_open(self) -> bool:
         """Tell whether the order can still trade."""
-        return self is OrderStatus.NEW or self is OrderStatus.PARTIALLY_FILLED
+        return self in _OPEN
+
+
+_OPEN = frozenset({OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+
+
+class OrderExpiry(StrEnum):
+    """Why an order expired; the names are Binance's."""
+
+    REJECTED = "REJECTED"
+    """It was pending, and refused when it was to come into the book."""
+    EXCHANGE_CANCELED = "EXCHANGE_CANCELED"
+    OCO_TRIGGER = "OCO_TRIGGER"
+    """The other order of its pair trades, works or expired."""
+    OTO_PHASE_ONE_EXPIRED = "OTO_PHASE_ONE_EXPIRED"
+    """It was pending, and the working order expired."""
+    UNFILLED_IOC_QUANTITY_EXPIRED = "UNFILLED_IOC_QUANTITY_EXPIRED"
+    UNFILLED_FOK_ORDER_EXPIRED = "UNFILLED_FOK_ORDER_EXPIRED"
+    INSUFFICIENT_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
 
 
 class ExecutionType(StrEnum):
@@ -39,6 +59,10 @@ class ExecutionType(StrEnum):
     TRADE = "TRADE"
     EXPIRED = "EXPIRED"
     TRADE_PREVENTION = "TRADE_PREVENTION"
+
+
+NO_LIST = -1
+"""The `list_id` of an order that is in no order list."""
 
 
 class OrderRequest(Struct, frozen=True, kw_only=True):
@@ -106,11 +130,64 @@ class Order(Struct, frozen=True, kw_only=True):
     lifetime_s: int | None = None
     remark: str | None = None
     tags: str | None = None
+    list_id: int = NO_LIST
+    """The order list that it belongs to."""
+    expiry: OrderExpiry | None = None
+    prevented: Decimal = Decimal(0)
+    """The quantity that self-trade prevention took from it."""
+    prevented_match_id: int | None = None
+    """The last match that self-trade prevention kept it from."""
+    amendments: int = 0
+    """How often it was amended."""
 
     @property
     def remaining(self) -> Decimal:
         """Return the quantity that is not filled."""
         return self.quantity - self.filled
+
+    @property
+    def available(self) -> Decimal:
+        """Return the quantity that can still be filled: what self-trade prevention took cannot."""
+        return self.remaining - self.prevented
+
+
+class PreventedMatch(Struct, frozen=True, kw_only=True):
+    """Two orders of one account that met and did not trade."""
+
+    symbol: str
+    match_id: int
+    """Consecutive a symbol, from 0."""
+    account_id: int
+    taker_order_id: int
+    maker_order_id: int
+    mode: SelfTradePrevention
+    """The taker's."""
+    price: Decimal
+    taker_quantity: Decimal
+    """What the taker lost; 0 if the mode spares it."""
+    maker_quantity: Decimal
+    time_us: int
+
+    def lost_by(self, order_id: int) -> Decimal:
+        """Return what one of the two orders lost."""
+        return self.taker_quantity if order_id == self.taker_order_id else self.maker_quantity
+
+    def other(self, order_id: int) -> int:
+        """Return the id of the order that this one met."""
+        return self.maker_order_id if order_id == self.taker_order_id else self.taker_order_id
+
+
+class Amendment(Struct, frozen=True, kw_only=True):
+    """A change of an open order that left it in its place."""
+
+    symbol: str
+    order_id: int
+    execution_id: int
+    former_client_order_id: str
+    client_order_id: str
+    former_quantity: Decimal
+    quantity: Decimal
+    time_us: int
 
 
 class OwnTrade(Struct, frozen=True, kw_only=True):
@@ -120,6 +197,7 @@ class OwnTrade(Struct, frozen=True, kw_only=True):
     """The same as in the public trade stream."""
     order_id: int
     client_order_id: str
+    list_id: int = NO_LIST
     symbol: str
     side: Side
     price: Decimal
@@ -140,6 +218,8 @@ class Placement(Struct, frozen=True):
     """Its state after all immediate fills."""
     trades: tuple[OwnTrade, ...]
     """Its fills, in order."""
+    prevented: tuple[PreventedMatch, ...] = ()
+    """The matches that self-trade prevention kept it from, in order."""
 
 
 class ExecutionReport(Struct, frozen=True, kw_only=True):
@@ -159,6 +239,10 @@ class ExecutionReport(Struct, frozen=True, kw_only=True):
     reject_reason: str = "NONE"
     trade: OwnTrade | None = None
     """The fill, in TRADE."""
+    prevented: PreventedMatch | None = None
+    """The match that was prevented, in TRADE_PREVENTION."""
+    amendment: Amendment | None = None
+    """What was changed, in REPLACED."""
 
 
 class OrderRef(Struct, frozen=True):
@@ -196,7 +280,13 @@ class CancelReplaceMode(StrEnum):
 
 
 def accepted(
-    request: OrderRequest, new: NewOrder, account_id: int, client_order_id: str, scale: Scale, now_us: int
+    request: OrderRequest,
+    new: NewOrder,
+    account_id: int,
+    client_order_id: str,
+    scale: Scale,
+    now_us: int,
+    list_id: int = NO_LIST,
 ) -> Order:
     """Return the order of an accepted request, before it is matched."""
     works = not request.type.waits_for_trigger
@@ -223,4 +313,5 @@ def accepted(
         lifetime_s=request.lifetime_s,
         remark=request.remark,
         tags=request.tags,
+        list_id=list_id,
     )

@@ -42,6 +42,8 @@ class SymbolRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     average_price_minutes: int = 5
     max_orders: int = 200
     max_algo_orders: int = 5
+    max_order_lists: int = 20
+    max_amendments: int = 10
     commission_asset: CommissionAsset = CommissionAsset.RECEIVED
     commission_step: Decimal = Decimal("1e-8")
     """Commission is rounded down to a multiple of it."""

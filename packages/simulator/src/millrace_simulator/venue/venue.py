@@ -10,35 +10,41 @@ from string import ascii_letters, digits
 
 from msgspec.structs import replace
 
-from millrace_matching import Accepted, Event, Expired, ExpiryReason, LevelChanged, NewOrder, OrderType, Side, Traded
+from millrace_matching import Accepted, Canceled, Event, Expired, ExpiryReason, NewOrder, OrderType, Side
 from millrace_simulator.venue.accounts import Account, AccountSettings
 from millrace_simulator.venue.admission import admit, would_take
-from millrace_simulator.venue.clearing import Clearing
+from millrace_simulator.venue.amending import Amended, Amending
 from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.errors import (
     CancelRestricted,
     UnknownApiKey,
     UnknownOrder,
+    UnknownOrderList,
     UnknownSymbol,
 )
 from millrace_simulator.venue.history import BookHistory
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.ledger import Ledger
 from millrace_simulator.venue.lifetimes import Lifetimes
-from millrace_simulator.venue.listener import BalanceChange, BookChange, Listener
+from millrace_simulator.venue.list_trading import ListTrading
+from millrace_simulator.venue.listener import BalanceChange, Listener
+from millrace_simulator.venue.order_lists import ListBook, ListPlacement, ListRef, ListRequest, OrderList
 from millrace_simulator.venue.orders import (
+    Amendment,
     Cancellation,
     CancelRestriction,
-    ExecutionReport,
     Order,
     OrderRef,
     OrderRequest,
+    OrderStatus,
     OwnTrade,
     Placement,
+    PreventedMatch,
     accepted,
 )
 from millrace_simulator.venue.past import Past
 from millrace_simulator.venue.rules import SymbolRules
+from millrace_simulator.venue.settlement import Settlement
 
 _ID_CHARACTERS = digits + ascii_letters
 _ID_LENGTH = 22
@@ -60,20 +66,28 @@ class Venue:
         self.clock = clock
         self.history: BookHistory | None = BookHistory() if record else None
         """Every past book; None unless recording."""
-        self.instruments: Mapping[str, Instrument] = {
-            rules.symbol: Instrument(rules, clock, Random(f"{seed} {rules.symbol}"), keep_all_trades=record)  # noqa: S311
-            for rules in symbols
-        }
+        self._seed = seed
+        self._instruments = {rules.symbol: self._instrument(rules) for rules in symbols}
+        self.instruments: Mapping[str, Instrument] = self._instruments
         now_us = clock.now_us()
         self.accounts: Mapping[int, Account] = {
             account_id: Account(account_id, settings, now_us) for account_id, settings in enumerate(accounts, 1)
         }
         self._keys = {account.api_key: account for account in self.accounts.values()}
-        self._listeners: list[Listener] = [self.history] if self.history else []
         self._ledger = Ledger()
         past = past or Past()
         self._resume(past, now_us)
-        self._clearing = Clearing(self.accounts, self._ledger, self._report, past.execution_id)
+        self._settlement = Settlement(clock, self.accounts, self._ledger, past.execution_id)
+        if self.history is not None:
+            self.listen(self.history)
+        self._clearing = self._settlement.clearing
+        self._order_lists = ListBook(each for each in past.order_lists.values() if each.account_id in self.accounts)
+        self._lists = ListTrading(
+            self._order_lists, self.accounts, self.instruments, self._ledger, self._settlement, clock, self._new_id
+        )
+        self._settlement.afterwards(self._lists.advance)
+        self.listen(self._lists)
+        self._amending = Amending(self._ledger, self._settlement, self._lists, clock, self._new_id)
         self._lifetimes = Lifetimes()
         self._ids = Random(f"{seed} client order ids {past.execution_id}")  # noqa: S311
 
@@ -82,18 +96,29 @@ class Venue:
         for symbol, instrument in self.instruments.items():
             instrument.resume(past.trades.get(symbol, ()), past.last_order_id(symbol), now_us)
         orders = [order for order in past.orders.values() if order.account_id in self.accounts]
-        self._ledger.resume(orders, past.fills)
+        self._ledger.resume(orders, past.fills, past.prevented.values(), past.amendments)
         for (account_id, _), balance in past.balances.items():
             if (account := self.accounts.get(account_id)) is not None:
                 account.resume(balance)
 
+    def _instrument(self, rules: SymbolRules) -> Instrument:
+        rng = Random(f"{self._seed} {rules.symbol}")  # noqa: S311
+        return Instrument(rules, self.clock, rng, keep_all_trades=self.history is not None)
+
+    def list_symbol(self, rules: SymbolRules) -> Instrument:
+        """List a symbol that is not listed yet, and notify every listener."""
+        instrument = self._instruments[rules.symbol] = self._instrument(rules)
+        for listener in self._settlement.listeners:
+            listener.on_listing(instrument)
+        return instrument
+
     def listen(self, listener: Listener) -> None:
         """Add a listener; listeners are called in the order in which they were added."""
-        self._listeners = [*self._listeners, listener]
+        self._settlement.listeners = [*self._settlement.listeners, listener]
 
     def unlisten(self, listener: Listener) -> None:
         """Remove a listener."""
-        self._listeners = [other for other in self._listeners if other is not listener]
+        self._settlement.listeners = [other for other in self._settlement.listeners if other is not listener]
 
     def instrument(self, symbol: str) -> Instrument:
         """Return the listed symbol.
@@ -139,12 +164,10 @@ class Venue:
         client_id = request.client_order_id or self._new_id()
         order = accepted(request, new, account.account_id, client_id, instrument.scale, self.clock.now_us())
         self._clearing.enter(order, admitted.asset, admitted.hold)
-        before = self._ledger.trade_count(account.account_id, order.symbol)
-        self._conclude(instrument, _submitted(new, instrument))
+        mark = self._ledger.mark(account.account_id, order.symbol)
+        self._settlement.conclude(instrument, _submitted(new, instrument))
         self._lifetimes.add(order)
-        trades = self._ledger.trades_after(account.account_id, order.symbol, before)
-        own = tuple(trade for trade in trades if trade.order_id == order.order_id)
-        return Placement(self._ledger.of_symbol(order.symbol)[order.order_id], own)
+        return self._ledger.placement(order, mark)
 
     def cancel(
         self,
@@ -169,7 +192,9 @@ class Venue:
             raise CancelRestricted(order.status)
         cancel_id = cancel_client_order_id or self._new_id()
         self._clearing.cancel_client_order_id = cancel_id
-        self._conclude(instrument, instrument.engine.cancel(order.order_id))
+        pending = order.status is OrderStatus.PENDING_NEW
+        events: list[Event] = [Canceled(order.order_id, 0)] if pending else instrument.engine.cancel(order.order_id)
+        self._settlement.conclude(instrument, events)
         return Cancellation(self._ledger.of_symbol(symbol)[order.order_id], cancel_id)
 
     def cancel_all(self, account: Account, symbol: str) -> tuple[Cancellation, ...]:
@@ -182,7 +207,80 @@ class Venue:
         orders = self._ledger.open_orders(account.account_id, symbol)
         if not orders:
             raise UnknownOrder(symbol)
-        return tuple(self.cancel(account, symbol, OrderRef(order.order_id)) for order in orders)
+        cancel_id, known = self._new_id(), self._ledger.of_symbol(symbol)
+        for order in orders:
+            # An order of a list may have ended with the one before.
+            if known[order.order_id].status.is_open:
+                self.cancel(account, symbol, OrderRef(order.order_id), cancel_client_order_id=cancel_id)
+        return tuple(Cancellation(known[order.order_id], cancel_id) for order in orders)
+
+    def amend(
+        self, account: Account, symbol: str, ref: OrderRef, quantity: Decimal, client_order_id: str | None = None
+    ) -> Amended:
+        """Lower the quantity of an open order, which keeps its place in the book.
+
+        Raises:
+            UnknownOrder: there is no such order, or it is final.
+            AmendRejected: the quantity is not lower, or filled already.
+            VenueError: a rule of the symbol is broken, or the client order id is in use.
+        """
+        instrument = self.instrument(symbol)
+        order = self._ledger.find(account.account_id, symbol, ref)
+        return self._amending.amend(order, instrument, quantity, client_order_id)
+
+    def amendments(self, account: Account, symbol: str, order_id: int) -> list[Amendment]:
+        """Return the amendments of an order, oldest first.
+
+        Raises:
+            UnknownOrder: the account has no such order.
+        """
+        self._ledger.find(account.account_id, symbol, OrderRef(order_id))
+        return self._ledger.amendments(symbol, order_id)
+
+    def prevented_matches(self, account: Account, symbol: str) -> list[PreventedMatch]:
+        """Return the matches that self-trade prevention kept the account's orders from, oldest first."""
+        self.instrument(symbol)
+        return self._ledger.prevented_matches(account.account_id, symbol)
+
+    def place_list(self, account: Account, request: ListRequest) -> ListPlacement:
+        """Place an order list.
+
+        Raises:
+            VenueError: it was rejected and nothing changed.
+        """
+        self.instrument(request.symbol)
+        return self._lists.place(account, request)
+
+    def cancel_list(
+        self, account: Account, symbol: str, ref: ListRef, *, cancel_client_order_id: str | None = None
+    ) -> Cancellation:
+        """Cancel the open orders of a list; return the first that was canceled.
+
+        Raises:
+            UnknownOrderList: there is no such list on this symbol, or it is done.
+        """
+        found = self._order_lists.find(account.account_id, ref)
+        if found is None or found.symbol != symbol or not found.is_open:
+            raise UnknownOrderList
+        known = self._ledger.of_symbol(symbol)
+        first = next(order_id for order_id in found.order_ids if known[order_id].status.is_open)
+        # The list cancels the others.
+        return self.cancel(account, symbol, OrderRef(first), cancel_client_order_id=cancel_client_order_id)
+
+    def order_list(self, account: Account, ref: ListRef) -> OrderList:
+        """Return an order list of the account.
+
+        Raises:
+            UnknownOrderList: there is no such list.
+        """
+        found = self._order_lists.find(account.account_id, ref)
+        if found is None:
+            raise UnknownOrderList
+        return found
+
+    def order_lists(self, account: Account) -> list[OrderList]:
+        """Return all order lists of the account, oldest first."""
+        return self._order_lists.of(account.account_id)
 
     def order(self, account: Account, symbol: str, ref: OrderRef) -> Order:
         """Return an order of the account, open or final; by client order id the newest that had it.
@@ -250,7 +348,7 @@ class Venue:
             account.debit(asset, -amount)
         account.updated_us = now_us = self.clock.now_us()
         change = BalanceChange(account.account_id, now_us, (account.balance(asset),), asset, amount)
-        for listener in self._listeners:
+        for listener in self._settlement.listeners:
             listener.on_balances(change)
 
     @property
@@ -265,21 +363,29 @@ class Venue:
         """
         order_id = instrument.next_order_id()
         kind = OrderType.MARKET if price is None else OrderType.LIMIT
-        self._conclude(instrument, instrument.engine.submit(NewOrder(order_id, side, kind, lots, price)))
+        self._settlement.conclude(instrument, instrument.engine.submit(NewOrder(order_id, side, kind, lots, price)))
         return order_id
+
+    def crowd_quote(self, instrument: Instrument, side: Side, quotes: Sequence[tuple[int, int]]) -> None:
+        """Place background participants' limit orders, (lots, price), as one action; they must not trade."""
+        events: list[Event] = []
+        for lots, price in quotes:
+            order = NewOrder(instrument.next_order_id(), side, OrderType.LIMIT_MAKER, lots, price)
+            events += instrument.engine.submit(order)
+        self._settlement.conclude(instrument, events)
 
     def crowd_cancel(self, instrument: Instrument, order_id: int) -> bool:
         """Cancel an order of `crowd_submit`; False when it was final already."""
         if order_id not in instrument.engine:
             return False
-        self._conclude(instrument, instrument.engine.cancel(order_id))
+        self._settlement.conclude(instrument, instrument.engine.cancel(order_id))
         return True
 
     def end_step(self) -> None:
         """Notify every listener that a step of the market has ended."""
         now_us = self.clock.now_us()
         self._cancel_outlived(now_us)
-        for listener in self._listeners:
+        for listener in self._settlement.listeners:
             listener.on_step(now_us)
 
     def _cancel_outlived(self, now_us: int) -> None:
@@ -289,56 +395,6 @@ class Venue:
 
     def _new_id(self) -> str:
         return "".join(self._ids.choices(_ID_CHARACTERS, k=_ID_LENGTH))
-
-    def _conclude(self, instrument: Instrument, events: list[Event]) -> None:
-        """Apply the engine's events to the accounts and the tape, and notify every listener."""
-        now_us = self.clock.now_us()
-        orders = self._ledger.of_symbol(instrument.symbol)
-        changes: list[tuple[Side, int, int]] = []
-        traded = False
-        for event in events:
-            if isinstance(event, LevelChanged):
-                changes.append((event.side, event.price, event.quantity))
-            elif isinstance(event, Traded):
-                traded = True
-                self._trade(instrument, event, orders, now_us)
-            elif (order := orders.get(event.order_id)) is not None:
-                self._clearing.apply(event, order, now_us)
-        if traded:
-            for aggregate in instrument.tape.end_action():
-                for listener in self._listeners:
-                    listener.on_aggregate(aggregate)
-        if changes:
-            last = instrument.engine.last_update_id
-            change = BookChange(instrument.symbol, last - len(changes) + 1, last, tuple(changes), now_us)
-            for listener in self._listeners:
-                listener.on_book(change)
-        self._report_balances(now_us)
-
-    def _trade(self, instrument: Instrument, event: Traded, orders: Mapping[int, Order], now_us: int) -> None:
-        """Print a trade, count it, and settle it for the accounts that took part."""
-        trade = instrument.tape.add(event, now_us)
-        instrument.statistics.add_trade(
-            now_us // 1000, event.price, event.quantity, event.trade_id, trade.buyer_is_maker
-        )
-        for listener in self._listeners:
-            listener.on_trade(trade)
-        for order_id in (event.taker_id, event.maker_id):
-            order = orders.get(order_id)
-            if order is not None:
-                self._clearing.trade(event, order, instrument, now_us)
-
-    def _report_balances(self, now_us: int) -> None:
-        for account_id, assets in self._clearing.touched().items():
-            account = self.accounts[account_id]
-            account.updated_us = now_us
-            balances = tuple(account.balance(asset) for asset in sorted(assets))
-            for listener in self._listeners:
-                listener.on_balances(BalanceChange(account_id, now_us, balances))
-
-    def _report(self, report: ExecutionReport) -> None:
-        for listener in self._listeners:
-            listener.on_execution(report)
 
 
 def _submitted(new: NewOrder, instrument: Instrument) -> list[Event]:

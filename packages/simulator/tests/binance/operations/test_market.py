@@ -96,7 +96,6 @@ async def test_an_unknown_interval_is_refused(client: Any) -> None:
     ask = {"symbol": "ETHBTC", "interval": "1H"}
     assert (await client.get("/api/v3/klines", **ask)).refusal == (400, -1120)
     assert (await client.get("/api/v3/klines", symbol="ETHBTC")).refusal == (400, -1102)
-    assert (await client.get("/api/v3/klines", symbol="ETHBTC", interval="1d", timeZone="8")).refusal == (400, -1130)
 
 
 async def test_the_average_price_lies_in_the_book(client: Any) -> None:
@@ -105,3 +104,38 @@ async def test_the_average_price_lies_in_the_book(client: Any) -> None:
     assert set(average) == {"mins", "price", "closeTime"}
     last = Decimal((await client.get("/api/v3/ticker/price", symbol="BTCUSDT")).body["price"])
     assert abs(Decimal(average["price"]) / last - 1) < Decimal("0.05")
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("8", 16), ("+08:00", 16), ("-1:00", 1), ("0", 0), ("05:45", 18)])
+async def test_klines_begin_with_the_days_of_a_time_zone(client: Any, zone: str, hour: int) -> None:
+    """Their times are UTC's all the same; `uiKlines` are no others, and the trading day is the last of them."""
+    day = {"symbol": "KCSUSDT", "interval": "1d", "timeZone": zone}
+    klines = (await client.get("/api/v3/klines", limit=1000, **day)).body
+    assert {kline[0] // 3_600_000 % 24 for kline in klines} == {hour}
+    assert (await client.get("/api/v3/uiKlines", limit=1000, **day)).body[:-1] == klines[:-1]
+    ticker = (await client.get("/api/v3/ticker/tradingDay", symbol="KCSUSDT", timeZone=zone)).body
+    assert (ticker["openTime"], ticker["closeTime"]) == (klines[-1][0], klines[-1][6])
+
+
+@pytest.mark.parametrize("zone", ["15", "-12:30", "+8.5", "UTC", "8:60"])
+async def test_a_time_zone_that_does_not_exist_is_refused(client: Any, zone: str) -> None:
+    """From -12:00 to +14:00, in hours and minutes."""
+    day = {"symbol": "KCSUSDT", "interval": "1d", "timeZone": zone}
+    assert (await client.get("/api/v3/klines", **day)).refusal == (400, -1130)
+    assert (await client.get("/api/v3/ticker/tradingDay", symbol="KCSUSDT", timeZone=zone)).refusal == (400, -1130)
+
+
+@pytest.mark.parametrize("interval", ["1s", "1m", "30m", "2h", "12h", "1d", "3d", "1w", "1M"])
+async def test_an_answer_is_full_from_the_first_moment_on(client: Any, interval: str) -> None:
+    """1,000 klines of every interval."""
+    assert len((await client.get("/api/v3/klines", symbol="ETHUSDT", interval=interval, limit=1000)).body) == 1000
+
+
+async def test_a_book_has_as_many_levels_as_are_asked_for(client: Any) -> None:
+    """5,000 a side, each best first, without a price twice; asking again changes nothing."""
+    deep = (await client.get("/api/v3/depth", symbol="SOLUSDT", limit=5000)).body
+    for side, sign in (("bids", -1), ("asks", 1)):
+        prices = [Decimal(price) * sign for price, _ in deep[side]]
+        assert len(prices) == 5000
+        assert prices == sorted(set(prices))
+    assert (await client.get("/api/v3/depth", symbol="SOLUSDT", limit=5000)).body == deep

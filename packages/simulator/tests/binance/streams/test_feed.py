@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from millrace_matching import Side
 from millrace_simulator.binance.streams.events import partial_depth
 
 if TYPE_CHECKING:
@@ -224,3 +225,29 @@ async def test_all_tickers_come_as_one_event(stand: Stand, stream: str, kind: st
         symbols = [event["s"] for event in array]
         assert len(symbols) == len(set(symbols)) > 0
         assert {event["e"] for event in array} == {kind}
+
+
+async def test_klines_of_utc_plus_eight_have_streams(stand: Stand) -> None:
+    """Their days begin at 16:00 UTC; hours are those of UTC."""
+    client = await stand.connect("/stream?streams=btcusdt@kline_1d@+08:00/btcusdt@kline_1h@+08:00/btcusdt@kline_1h")
+    stand.pass_time(2_000)
+    klines = {event["stream"].removeprefix("btcusdt@"): event["data"]["k"] for event in await client.events()}
+    assert klines["kline_1d@+08:00"]["t"] // 3_600_000 % 24 == 16
+    assert klines["kline_1h@+08:00"] == klines["kline_1h"]
+
+
+async def test_a_book_that_is_deepened_tells_so(stand: Stand) -> None:
+    """Who follows the changes from before has the same book as who asks after; the market goes on as before."""
+    client = await stand.connect("/ws/btcusdt@depth@100ms")
+    btc = stand.venue.instrument("BTCUSDT")
+    book = {Side.BUY: dict(btc.depth().bids), Side.SELL: dict(btc.depth().asks)}
+    btc.deepen(2_000)
+    stand.pass_time(5_000)
+    for event in await client.events():
+        for side, changes in ((Side.BUY, event["b"]), (Side.SELL, event["a"])):
+            for price, quantity in changes:
+                book[side][btc.scale.ticks(Decimal(price)) or 0] = btc.scale.lots(Decimal(quantity)) or 0
+    deep = btc.depth()
+    for side, levels in ((Side.BUY, deep.bids), (Side.SELL, deep.asks)):
+        assert {price: lots for price, lots in book[side].items() if lots} == dict(levels)
+        assert 1_800 < len(levels) < 2_200

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from millrace_matching import OrderType, Side, TimeInForce
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.binance.wsapi import events
 from millrace_simulator.venue import (
     Balance,

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_simulator.binance.errors import BinanceError
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.binance.wsapi.requests import failed, parse_request, readable_id, succeeded
 
 
@@ -79,8 +80,13 @@ def test_the_id_of_a_broken_request_is_found_where_it_can_be() -> None:
 
 def test_answers_have_binances_shape() -> None:
     """Rate limits are there unless they are not wanted; an error stands in place of the result."""
-    assert json.loads(succeeded(1, {}, [])) == {"id": 1, "status": 200, "result": {}, "rateLimits": []}
-    assert json.loads(failed("a", BinanceError(-2011, "Unknown order sent."), None)) == {
+    assert json.loads(succeeded(1, {}, [], TimeUnit.MILLISECOND)) == {
+        "id": 1,
+        "status": 200,
+        "result": {},
+        "rateLimits": [],
+    }
+    assert json.loads(failed("a", BinanceError(-2011, "Unknown order sent."), None, TimeUnit.MILLISECOND)) == {
         "id": "a",
         "status": 400,
         "error": {"code": -2011, "msg": "Unknown order sent."},

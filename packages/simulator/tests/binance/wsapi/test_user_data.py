@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from millrace_matching import Side
 from millrace_simulator.server import Server
 
 if TYPE_CHECKING:
@@ -154,3 +155,86 @@ async def test_at_the_end_every_client_is_notified_and_closed(server: Server, cl
     message = await client.socket.receive()
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
     await ending
+
+
+PAIR: dict[str, Any] = {"symbol": "KCSUSDT", "side": "SELL", "quantity": "2", "belowType": "STOP_LOSS"}
+
+
+async def test_a_pair_is_reported_from_its_placing_to_its_end(server: Server, client: ApiClient, sign: Signer) -> None:
+    """Its orders, then its status; a fill ends the stop first, and the list is done after the last report."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    kcs = server.venue.instrument("KCSUSDT")
+    server.venue.crowd_submit(kcs, Side.SELL, 1, None)
+    best = kcs.book_ticker()
+    profit, stop = str(kcs.scale.price(best.ask)), str(kcs.scale.price(best.bid - 1000))
+    legs = {"aboveType": "LIMIT_MAKER", "abovePrice": profit, "belowStopPrice": stop}
+    placed = await client.result("orderList.place.oco", **sign(**PAIR, **legs))
+    begun = [message["event"] for message in await client.reported()]
+    assert [(each["e"], each["g"]) for each in begun if "g" in each] == [
+        ("executionReport", placed["orderListId"]),
+        ("executionReport", placed["orderListId"]),
+        ("listStatus", placed["orderListId"]),
+    ]
+    assert (begun[-1]["c"], begun[-1]["l"], begun[-1]["L"], begun[-1]["r"]) == (
+        "OCO",
+        "EXEC_STARTED",
+        "EXECUTING",
+        "NONE",
+    )
+    server.venue.crowd_submit(kcs, Side.BUY, best.ask_quantity + 200, best.ask)
+    ended = [message["event"] for message in await client.reported()]
+    assert [each.get("x", each["e"]) for each in ended] == ["EXPIRED", "TRADE", "outboundAccountPosition", "listStatus"]
+    assert (ended[0]["eR"], ended[-1]["l"], ended[-1]["L"]) == ("OCO_TRIGGER", "ALL_DONE", "ALL_DONE")
+    status = await client.result("orderList.status", **sign(orderListId=placed["orderListId"]))
+    assert status["listOrderStatus"] == "ALL_DONE"
+    assert await client.result("openOrderLists.status", **sign()) == []
+    assert len(await client.result("allOrderLists", **sign())) == 1
+
+
+async def test_an_amendment_is_reported_as_replaced(client: ApiClient, sign: Signer) -> None:
+    """With both client order ids; what the order held for the difference is free."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    placed = await client.result("order.place", **sign(**RESTING, newClientOrderId="mine"))
+    await client.reported()
+    order = {"symbol": "KCSUSDT", "orderId": placed["orderId"]}
+    changed = await client.result("order.amend.keepPriority", **sign(**order, newQty="1", newClientOrderId="now"))
+    report, position = [message["event"] for message in await client.reported()]
+    assert (report["x"], report["X"], report["c"], report["C"], report["q"]) == (
+        "REPLACED",
+        "NEW",
+        "now",
+        "mine",
+        "1.00000000",
+    )
+    assert (report["I"], position["B"][0]["l"]) == (changed["executionId"], "5.00000000")
+    assert len(await client.result("order.amendments", **sign(**order))) == 1
+
+
+async def test_a_prevented_match_is_reported_to_both_orders(server: Server, client: ApiClient, sign: Signer) -> None:
+    """The one that goes on is reported as it is, the one that ends as expired in match."""
+    await client.result("userDataStream.subscribe.signature", **sign())
+    kcs = server.venue.instrument("KCSUSDT")
+    terms = {**RESTING, "price": str(kcs.scale.price(kcs.book_ticker().bid + 1))}
+    maker = await client.result("order.place", **sign(**terms))
+    await client.reported()
+    taker = await client.result(
+        "order.place", **sign(**{**terms, "side": "SELL", "quantity": "1"}, selfTradePreventionMode="DECREMENT")
+    )
+    reports = [message["event"] for message in await client.reported()]
+    prevented = [each for each in reports if each.get("x") == "TRADE_PREVENTION"]
+    assert [(each["i"], each["X"], each["U"]) for each in prevented] == [
+        (maker["orderId"], "NEW", taker["orderId"]),
+        (taker["orderId"], "EXPIRED_IN_MATCH", maker["orderId"]),
+    ]
+    assert {(each["v"], each["A"], each["B"], each["pl"]) for each in prevented} == {(0, *["1.00000000"] * 3)}
+    (match,) = await client.result("myPreventedMatches", **sign(symbol="KCSUSDT", preventedMatchId=0))
+    assert match["takerOrderId"] == taker["orderId"]
+
+
+async def test_answers_are_in_the_unit_of_the_connection(server: Server, connect: Connect, sign: Signer) -> None:
+    """Microseconds in answers as in events, where the address asks for them."""
+    client = await connect("?timeUnit=MICROSECOND")
+    placed = await client.result("order.place", **sign(**RESTING))
+    assert placed["transactTime"] == server.venue.open_orders(server.venue.account_by_key("hmac-key"))[0].created_us
+    assert (await client.result("time"))["serverTime"] > 10**15
+    assert (await client.result("session.status"))["connectedSince"] > 10**15

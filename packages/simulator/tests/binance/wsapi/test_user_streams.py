@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
 from millrace_simulator.venue import Balance, BalanceChange
 

@@ -90,8 +90,13 @@ class BookRecorder:
             for check in self.checks:
                 check.forget(market["id"])
         self._held.pop(symbol, None)
-        followed = self._followed[symbol] = FollowedBook(listener, SnapshotDepth.of(self._rules, limit))
+        followed = self._followed[symbol] = FollowedBook(listener, self._depth(limit))
         return followed
+
+    def _depth(self, limit: int | None) -> SnapshotDepth | None:
+        if self._rules.whole_with_keys and limit is None and self._ccxt.check_required_credentials(False):
+            return None
+        return SnapshotDepth.of(self._rules, limit)
 
     def remove(self, symbol: str, followed: FollowedBook) -> None:
         """Deliver nothing more to a listener."""

@@ -9,7 +9,7 @@ from typing import Any
 from ccxt.async_support.base.ws.cache import ArrayCache
 
 from millrace_core.actions import LIQUIDATIONS, POSITIONS
-from millrace_exchange.ccxt.conversion import liquidation_of, position_of
+from millrace_exchange.ccxt.conversion import liquidation_of, positions_of
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 
 Row = dict[str, Any]
@@ -53,8 +53,7 @@ class ContractRecorder:
         return self._held(rows, received_ns)
 
     def _held(self, rows: list[Row], received_ns: int) -> bool:
-        if self._positions is not None and rows:
-            positions = [position_of(row) for row in rows]
+        if self._positions is not None and (positions := positions_of(rows)):
             self._positions.positions_changed(positions, EventTimes(positions[-1].timestamp, received_ns))
         return self._positions is not None
 

@@ -141,7 +141,7 @@ class RecordedExchange(DigitKeeper):
 
     def _listen_in(self, client: Any) -> None:
         recorder, handle, resolve, send = self.recorder, client.handle_message, client.resolve, client.send
-        client.heard_ns = now_ns()
+        client.received_ns = now_ns()
 
         def handle_message(message: Any) -> None:
             if client.error is not None:
@@ -161,7 +161,7 @@ class RecordedExchange(DigitKeeper):
         def resolve_answers_only(result: Any, message_hash: str) -> Any:
             # What a stream brings has been delivered: its future stays pending, so that its awaiter learns of the
             # stream's end, and is not woken for every message.
-            client.heard_ns = recorder.received_ns or client.heard_ns
+            client.received_ns = recorder.received_ns or client.received_ns
             return result if recorder.deliver(result, client) else resolve(result, message_hash)
 
         async def send_stamped(message: Any) -> Any:

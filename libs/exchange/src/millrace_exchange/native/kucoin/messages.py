@@ -4,7 +4,7 @@ Prices and amounts of books and candles become floats while they are decoded; th
 the cost is known.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import msgspec
@@ -152,6 +152,9 @@ class Statistics(_Message, tag="trade.snapshot", frozen=True):
 
     data: StatisticsData
 
+    def __post_init__(self) -> None:
+        _require(self.data.data, "datetime")
+
     @property
     def position(self) -> int:
         """Return its place in the stream."""
@@ -162,6 +165,9 @@ class OrderChange(_Message, tag="orderChange", frozen=True):
     """Something that happened to an own order."""
 
     data: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        _require(self.data, "symbol", "orderId", "type", "ts")
 
     @property
     def route(self) -> Hashable:
@@ -179,6 +185,9 @@ class BalanceChange(_Message, tag="account.balance", frozen=True):
 
     data: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        _require(self.data, "currency", "available", "hold", "total", "time")
+
     @property
     def position(self) -> int:
         """Return its place in the stream, ms."""
@@ -193,6 +202,12 @@ class Reply(msgspec.Struct, frozen=True):
     code: int | str | None = None
     data: Any = None
     subject: str | None = None
+
+
+def _require(data: Mapping[str, Any], *names: str) -> None:
+    """Refuse data without a field, which the decoder then reports."""
+    if missing := [name for name in names if name not in data]:
+        raise ValueError(f"no {', '.join(missing)}")
 
 
 def _levels(changes: list[SequencedLevel]) -> list[Level]:

@@ -11,10 +11,11 @@ from millrace_simulator.binance.operations import order_forms
 from millrace_simulator.binance.operations.trading import read_order_ref
 from millrace_simulator.binance.parameters import SYMBOL, Parameters
 from millrace_simulator.binance.rejections import refusals
+from millrace_simulator.binance.times import Time
 from millrace_simulator.venue import Account, Balance, decimal_text
 from millrace_simulator.venue.errors import UnknownOrder
 
-DAY_MS = 86_400_000
+DAY_US = 86_400_000_000
 MOST_ROWS = 1000
 BASIS_POINTS = 10_000
 
@@ -35,7 +36,7 @@ def account_status(exchange: Exchange, account: Account, parameters: Parameters)
         "brokered": False,
         "requireSelfTradePrevention": False,
         "preventSor": False,
-        "updateTime": account.updated_us // 1000,
+        "updateTime": Time(account.updated_us),
         "accountType": "SPOT",
         "balances": [
             {"asset": balance.asset, "free": decimal_text(balance.free), "locked": decimal_text(balance.locked)}
@@ -86,7 +87,7 @@ def open_orders(exchange: Exchange, account: Account, parameters: Parameters) ->
 def all_orders(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
     """Return orders of a symbol, open and final, oldest first."""
     symbol = exchange.instrument(parameters).symbol
-    start_us, end_us = _read_day(parameters)
+    start_us, end_us = read_day(parameters)
     with refusals():
         orders = exchange.venue.all_orders(
             account,
@@ -102,7 +103,7 @@ def all_orders(exchange: Exchange, account: Account, parameters: Parameters) -> 
 def my_trades(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
     """Return the account's fills of a symbol, oldest first."""
     symbol = exchange.instrument(parameters).symbol
-    start_us, end_us = _read_day(parameters)
+    start_us, end_us = read_day(parameters)
     from_id = parameters.integer("fromId")
     if from_id is not None and (start_us is not None or end_us is not None):
         raise errors.bad_combination()
@@ -119,15 +120,37 @@ def my_trades(exchange: Exchange, account: Account, parameters: Parameters) -> l
     return [order_forms.own_trade(trade) for trade in trades]
 
 
-def _read_day(parameters: Parameters) -> tuple[int | None, int | None]:
-    """`startTime` and `endTime`, both included, in µs; they may lie a day apart at most."""
-    start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
-    if start_ms is not None and end_ms is not None and end_ms - start_ms > DAY_MS:
+def read_day(parameters: Parameters) -> tuple[int | None, int | None]:
+    """Return `startTime` and `endTime`, both included, in µs.
+
+    Raises:
+        BinanceError: they lie more than a day apart (-1127).
+    """
+    start_us, end_us = parameters.moment_us("startTime"), parameters.last_moment_us("endTime")
+    if start_us is not None and end_us is not None and end_us - start_us >= DAY_US + 1000:
         raise BinanceError(-1127, "More than 24 hours between startTime and endTime.")
-    return (
-        None if start_ms is None else start_ms * 1000,
-        None if end_ms is None else end_ms * 1000 + 999,
-    )
+    return start_us, end_us
+
+
+def my_prevented_matches(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
+    """Return the matches that self-trade prevention kept the account's orders from: one, or those of an order."""
+    symbol = exchange.instrument(parameters).symbol
+    match_id, order_id = parameters.integer("preventedMatchId"), parameters.integer("orderId")
+    from_id, limit = parameters.integer("fromPreventedMatchId"), parameters.limit(500, MOST_ROWS)
+    if match_id is None and order_id is None:
+        raise errors.one_of("preventedMatchId", "orderId")
+    if match_id is not None and (order_id is not None or from_id is not None or "limit" in parameters):
+        raise errors.bad_combination()
+    if from_id is None and "limit" in parameters:
+        raise errors.bad_combination()
+    found = [
+        match
+        for match in exchange.venue.prevented_matches(account, symbol)
+        if match_id in {None, match.match_id}
+        and order_id in {None, match.taker_order_id, match.maker_order_id}
+        and match.match_id >= (from_id or 0)
+    ]
+    return [order_forms.prevented_match(match) for match in found[:limit]]
 
 
 ACCOUNT = AccountOperation(account_status, weight=20, takes=("omitZeroBalances",))
@@ -145,4 +168,10 @@ MY_TRADES = AccountOperation(
     weight=lambda parameters: 5 if "orderId" in parameters else 20,
     needs=("symbol",),
     takes=("orderId", "startTime", "endTime", "fromId", "limit"),
+)
+MY_PREVENTED_MATCHES = AccountOperation(
+    my_prevented_matches,
+    weight=lambda parameters: 20 if "orderId" in parameters else 2,
+    needs=("symbol",),
+    takes=("preventedMatchId", "orderId", "fromPreventedMatchId", "limit"),
 )

@@ -8,7 +8,9 @@ from typing import Any
 from millrace_simulator.binance import errors
 from millrace_simulator.binance.exchange import Exchange, PublicOperation
 from millrace_simulator.binance.operations import symbols
+from millrace_simulator.binance.operations.time_zones import read_time_zone
 from millrace_simulator.binance.parameters import Parameters
+from millrace_simulator.binance.times import Time
 from millrace_simulator.statistics import Interval, Kline
 from millrace_simulator.venue import BookSnapshot, Instrument, PublicTrade, Scale, decimal_text
 
@@ -17,7 +19,6 @@ MOST_ROWS = 1000
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (MOST_LEVELS, 250))
 """Request weight by number of levels."""
 INTERVALS = frozenset(Interval)
-UTC_NAMES = frozenset({"0", "00", "0:00", "00:00", "+0:00", "+00:00", "-0:00", "-00:00"})
 
 
 def ping(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
@@ -26,8 +27,8 @@ def ping(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
 
 
 def server_time(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
-    """Return the exchange's own time, ms."""
-    return {"serverTime": exchange.now_ms()}
+    """Return the exchange's own time."""
+    return {"serverTime": exchange.now()}
 
 
 def depth(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
@@ -35,7 +36,9 @@ def depth(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
     instrument = exchange.instrument(parameters)
     if not symbols.has_status(parameters):
         raise errors.other_symbol_status()
-    snapshot = instrument.depth(parameters.limit(100, MOST_LEVELS))
+    limit = parameters.limit(100, MOST_LEVELS)
+    instrument.deepen(limit)
+    snapshot = instrument.depth(limit)
     return show_book(instrument, snapshot)
 
 
@@ -58,13 +61,13 @@ def aggregate_trades(exchange: Exchange, parameters: Parameters) -> list[dict[st
     """Return the fills that one taker got at one price, as one: from an id on, within a time, or the newest."""
     instrument = exchange.instrument(parameters)
     from_id = parameters.integer("fromId")
-    start_ms, end_ms = parameters.integer("startTime"), parameters.integer("endTime")
-    if from_id is not None and (start_ms is not None or end_ms is not None):
+    start_us, end_us = parameters.moment_us("startTime"), parameters.last_moment_us("endTime")
+    if from_id is not None and (start_us is not None or end_us is not None):
         raise errors.bad_combination()
     aggregates = instrument.tape.aggregated(
         from_id=from_id,
-        start_us=None if start_ms is None else start_ms * 1000,
-        end_us=None if end_ms is None else end_ms * 1000 + 999,
+        start_us=start_us,
+        end_us=end_us,
         limit=parameters.limit(500, MOST_ROWS),
     )
     return [
@@ -74,7 +77,7 @@ def aggregate_trades(exchange: Exchange, parameters: Parameters) -> list[dict[st
             "q": instrument.scale.quantity_text(aggregate.quantity),
             "f": aggregate.first_trade_id,
             "l": aggregate.last_trade_id,
-            "T": aggregate.time_us // 1000,
+            "T": Time(aggregate.time_us),
             "m": aggregate.buyer_is_maker,
             "M": True,
         }
@@ -88,14 +91,14 @@ def klines(exchange: Exchange, parameters: Parameters) -> list[list[Any]]:
     interval = parameters.required("interval")
     if interval not in INTERVALS:
         raise errors.invalid_interval()
-    if (parameters.text("timeZone") or "0") not in UTC_NAMES:
-        # Klines are kept in UTC alone: an honest refusal beats klines of another day.
-        raise errors.invalid_value("timeZone")
+    start_us, end_us = parameters.moment_us("startTime"), parameters.last_moment_us("endTime")
     rows = instrument.statistics.klines(
         Interval(interval),
-        parameters.integer("startTime"),
-        parameters.integer("endTime"),
+        # A kline that begins within the first millisecond begins at its start.
+        None if start_us is None else -(-start_us // 1000),
+        None if end_us is None else end_us // 1000,
         parameters.limit(500, MOST_ROWS),
+        read_time_zone(parameters),
     )
     return [_show_kline(instrument.scale, kline) for kline in rows]
 
@@ -103,7 +106,7 @@ def klines(exchange: Exchange, parameters: Parameters) -> list[list[Any]]:
 def average_price(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
     """Return the volume-weighted price of the last minutes."""
     average = exchange.instrument(parameters).statistics.average_price()
-    return {"mins": average.minutes, "price": decimal_text(average.price), "closeTime": average.close_ms}
+    return {"mins": average.minutes, "price": decimal_text(average.price), "closeTime": Time.of_ms(average.close_ms)}
 
 
 def show_trade(scale: Scale, trade: PublicTrade) -> dict[str, Any]:
@@ -113,7 +116,7 @@ def show_trade(scale: Scale, trade: PublicTrade) -> dict[str, Any]:
         "price": scale.price_text(trade.price),
         "qty": scale.quantity_text(trade.quantity),
         "quoteQty": scale.quote_text(trade.price * trade.quantity),
-        "time": trade.time_us // 1000,
+        "time": Time(trade.time_us),
         "isBuyerMaker": trade.buyer_is_maker,
         "isBestMatch": True,
     }
@@ -135,13 +138,13 @@ def _levels(scale: Scale, levels: Iterable[tuple[int, int]]) -> list[tuple[str, 
 
 def _show_kline(scale: Scale, kline: Kline) -> list[Any]:
     return [
-        kline.open_ms,
+        Time.of_ms(kline.open_ms),
         scale.price_text(kline.open),
         scale.price_text(kline.high),
         scale.price_text(kline.low),
         scale.price_text(kline.close),
         scale.quantity_text(kline.volume),
-        kline.close_ms,
+        Time.end_of_ms(kline.close_ms),
         scale.quote_text(kline.quote_volume),
         kline.trades,
         scale.quantity_text(kline.taker_buy_volume),

@@ -46,6 +46,19 @@ ORDER_TAKES = (
 )
 """The parameters of a new order, beside those that each needs."""
 
+LEG_TAKES = (
+    "clientOrderId",
+    "icebergQty",
+    "price",
+    "stopPrice",
+    "trailingDelta",
+    "timeInForce",
+    "strategyId",
+    "strategyType",
+    *_PEG,
+)
+"""The parameters of one order of a list, with its prefix, beside its type."""
+
 _CHECKED = ("timeInForce", "price", "stopPrice", "quoteOrderQty")
 
 
@@ -55,8 +68,7 @@ def read_order(parameters: Parameters, instrument: Instrument) -> OrderRequest:
     Raises:
         BinanceError: a field is missing, wrong, or not of this type of order.
     """
-    side = _required_choice(parameters, "side", Side, BinanceError(-1117, "Invalid side."))
-    order_type = _required_choice(parameters, "type", OrderType, BinanceError(-1116, "Invalid orderType."))
+    side, order_type = read_side(parameters), read_type(parameters)
     _check_fields(parameters, order_type)
     quantity, quote_quantity = _read_size(parameters, order_type)
     return OrderRequest(
@@ -69,10 +81,53 @@ def read_order(parameters: Parameters, instrument: Instrument) -> OrderRequest:
         time_in_force=_read_time_in_force(parameters),
         stop_price=parameters.decimal("stopPrice"),
         client_order_id=parameters.text("newClientOrderId", CLIENT_ORDER_ID),
-        self_trade_prevention=_read_self_trade_prevention(parameters, instrument),
+        self_trade_prevention=read_self_trade_prevention(parameters, instrument),
         strategy_id=parameters.integer("strategyId"),
         strategy_type=_read_strategy_type(parameters),
     )
+
+
+def read_leg(
+    leg: Parameters, instrument: Instrument, side: Side, quantity: Decimal, prevention: SelfTradePrevention | None
+) -> OrderRequest:
+    """Return one order of a list; side, quantity and self-trade prevention are read already.
+
+    Raises:
+        BinanceError: a field is missing, wrong, or not of this type of order.
+    """
+    order_type = read_type(leg)
+    _check_fields(leg, order_type, shared=("quantity",))
+    return OrderRequest(
+        symbol=instrument.symbol,
+        side=side,
+        type=order_type,
+        quantity=quantity,
+        price=leg.decimal("price"),
+        time_in_force=_read_time_in_force(leg),
+        stop_price=leg.decimal("stopPrice"),
+        client_order_id=leg.text("clientOrderId", CLIENT_ORDER_ID),
+        self_trade_prevention=prevention,
+        strategy_id=leg.integer("strategyId"),
+        strategy_type=_read_strategy_type(leg),
+    )
+
+
+def read_type(parameters: Parameters) -> OrderType:
+    """Return the type of an order.
+
+    Raises:
+        BinanceError: it is missing (-1102) or unknown (-1116).
+    """
+    return _required_choice(parameters, "type", OrderType, BinanceError(-1116, "Invalid orderType."))
+
+
+def read_side(parameters: Parameters) -> Side:
+    """Return the side of an order.
+
+    Raises:
+        BinanceError: it is missing (-1102) or unknown (-1117).
+    """
+    return _required_choice(parameters, "side", Side, BinanceError(-1117, "Invalid side."))
 
 
 def _required_choice(parameters: Parameters, name: str, choices: type[Choice], refusal: BinanceError) -> Choice:
@@ -82,7 +137,8 @@ def _required_choice(parameters: Parameters, name: str, choices: type[Choice], r
     return choices(value)
 
 
-def _check_fields(parameters: Parameters, order_type: OrderType) -> None:
+def _check_fields(parameters: Parameters, order_type: OrderType, shared: tuple[str, ...] = ()) -> None:
+    """Refuse what is not served, what is missing, and what does not belong; `shared` is read elsewhere."""
     if "trailingDelta" in parameters:
         raise errors.rejected("Trailing stop orders are not supported for this symbol.")
     if "icebergQty" in parameters:
@@ -91,10 +147,11 @@ def _check_fields(parameters: Parameters, order_type: OrderType) -> None:
         raise errors.rejected("Pegged orders are not supported for this symbol.")
     mandatory = _MANDATORY[order_type]
     for name in mandatory:
-        parameters.required(name)
+        if name not in shared:
+            parameters.required(name)
     for name in _CHECKED:
         if name in parameters and name not in mandatory and not _is_quote_order(name, order_type):
-            raise errors.not_required(name)
+            raise errors.not_required(parameters.sent_name(name))
 
 
 def _is_quote_order(name: str, order_type: OrderType) -> bool:
@@ -118,7 +175,12 @@ def _read_time_in_force(parameters: Parameters) -> TimeInForce | None:
     return None if value is None else TimeInForce(value)
 
 
-def _read_self_trade_prevention(parameters: Parameters, instrument: Instrument) -> SelfTradePrevention | None:
+def read_self_trade_prevention(parameters: Parameters, instrument: Instrument) -> SelfTradePrevention | None:
+    """Return the mode of self-trade prevention; None for the symbol's default.
+
+    Raises:
+        BinanceError: there is no such mode, or the symbol does not allow it.
+    """
     value = parameters.choice("selfTradePreventionMode", instrument.rules.self_trade_modes)
     return None if value is None else SelfTradePrevention(value)
 

@@ -12,13 +12,12 @@ from typing import Any
 
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
-from millrace_simulator.binance.operations import order_forms
+from millrace_simulator.binance.operations import cancellations, order_forms
 from millrace_simulator.binance.operations.order_request import ORDER_NEEDS, ORDER_TAKES, read_order
 from millrace_simulator.binance.operations.trading import (
     read_order_ref,
     read_response_type,
     read_restriction,
-    show_placement,
 )
 from millrace_simulator.binance.parameters import CLIENT_ORDER_ID, Parameters
 from millrace_simulator.binance.rejections import rejection
@@ -47,7 +46,7 @@ def replace_order(exchange: Exchange, account: Account, parameters: Parameters) 
     replacement = cancel_replace(
         exchange.venue, account, ref, request, mode, cancel_client_order_id=new_id, restriction=restriction
     )
-    return _answer(replacement, response_type)
+    return _answer(exchange, account, replacement, response_type)
 
 
 def _read_mode(parameters: Parameters) -> CancelReplaceMode:
@@ -67,13 +66,15 @@ def _check_filters(exchange: Exchange, account: Account, request: OrderRequest) 
         return
 
 
-def _answer(replacement: CancelReplacement, response_type: str) -> dict[str, Any]:
+def _answer(exchange: Exchange, account: Account, replacement: CancelReplacement, response_type: str) -> dict[str, Any]:
     canceled, placed = replacement.canceled, replacement.placed
     data: dict[str, Any] = {
         "cancelResult": "FAILURE" if isinstance(canceled, VenueError) else "SUCCESS",
         "newOrderResult": "SUCCESS",
         "cancelResponse": (
-            rejection(canceled).payload() if isinstance(canceled, VenueError) else order_forms.canceled(canceled)
+            rejection(canceled).payload()
+            if isinstance(canceled, VenueError)
+            else cancellations.shown(exchange, account, canceled)
         ),
     }
     if placed is None:
@@ -81,7 +82,7 @@ def _answer(replacement: CancelReplacement, response_type: str) -> dict[str, Any
     elif isinstance(placed, VenueError):
         data |= {"newOrderResult": "FAILURE", "newOrderResponse": rejection(placed).payload()}
     else:
-        data["newOrderResponse"] = show_placement(placed, response_type)
+        data["newOrderResponse"] = order_forms.placed(placed, response_type)
     results = (data["cancelResult"], data["newOrderResult"])
     if results == ("SUCCESS", "SUCCESS"):
         return data

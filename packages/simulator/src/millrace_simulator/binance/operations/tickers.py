@@ -9,7 +9,9 @@ from typing import Any
 from millrace_simulator.binance import errors
 from millrace_simulator.binance.exchange import Exchange, PublicOperation
 from millrace_simulator.binance.operations import symbols
+from millrace_simulator.binance.operations.time_zones import read_time_zone
 from millrace_simulator.binance.parameters import Parameters
+from millrace_simulator.binance.times import Time
 from millrace_simulator.statistics import Interval, Kline
 from millrace_simulator.venue import Instrument, decimal_text
 
@@ -60,8 +62,8 @@ def ticker_window(exchange: Exchange, parameters: Parameters) -> Any:
 
 
 def ticker_trading_day(exchange: Exchange, parameters: Parameters) -> Any:
-    """Return the day since midnight UTC of one symbol or of several."""
-    open_ms = exchange.now_ms() // DAY_MS * DAY_MS
+    """Return the day since midnight, UTC or in a time zone, of one symbol or of several."""
+    open_ms = Interval.D1.open_of(exchange.now_ms(), read_time_zone(parameters))
     return _show_since(exchange, parameters, open_ms, open_ms + DAY_MS - 1)
 
 
@@ -118,8 +120,8 @@ def _show_day(instrument: Instrument) -> dict[str, Any]:
         "lowPrice": scale.price_text(day.low),
         "volume": scale.quantity_text(day.volume),
         "quoteVolume": scale.quote_text(day.quote_volume),
-        "openTime": day.open_ms,
-        "closeTime": day.close_ms,
+        "openTime": Time.of_ms(day.open_ms),
+        "closeTime": Time.of_ms(day.close_ms),
         "firstId": day.first_trade_id,
         "lastId": day.last_trade_id,
         "count": day.trades,
@@ -159,8 +161,8 @@ def _sum_klines(instrument: Instrument, rows: list[Kline], open_ms: int, close_m
         "lastPrice": scale.price_text(last),
         "volume": scale.quantity_text(volume),
         "quoteVolume": scale.quote_text(quote_volume),
-        "openTime": open_ms,
-        "closeTime": close_ms,
+        "openTime": Time.of_ms(open_ms),
+        "closeTime": Time.end_of_ms(close_ms),
         "firstId": traded[0].first_trade_id if traded else -1,
         "lastId": traded[-1].last_trade_id if traded else -1,
         "count": sum(row.trades for row in rows),

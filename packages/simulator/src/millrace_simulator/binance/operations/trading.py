@@ -8,11 +8,11 @@ from millrace_matching import OrderType
 from millrace_simulator.binance import errors
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.exchange import AccountOperation, Exchange
-from millrace_simulator.binance.operations import order_forms
+from millrace_simulator.binance.operations import cancellations, order_forms
 from millrace_simulator.binance.operations.order_request import ORDER_NEEDS, ORDER_TAKES, read_order
 from millrace_simulator.binance.parameters import CLIENT_ORDER_ID, Parameters
 from millrace_simulator.binance.rejections import refusals
-from millrace_simulator.venue import Account, CancelRestriction, OrderRef, Placement
+from millrace_simulator.venue import Account, CancelRestriction, OrderRef
 
 RESPONSE_TYPES = ("ACK", "RESULT", "FULL")
 
@@ -23,7 +23,7 @@ def place_order(exchange: Exchange, account: Account, parameters: Parameters) ->
     response_type = read_response_type(parameters, request.type)
     with refusals():
         placement = exchange.venue.place(account, request)
-    return show_placement(placement, response_type)
+    return order_forms.placed(placement, response_type)
 
 
 def try_order(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def try_order(exchange: Exchange, account: Account, parameters: Parameters) -> d
 
 
 def cancel_order(exchange: Exchange, account: Account, parameters: Parameters) -> dict[str, Any]:
-    """Cancel one open order."""
+    """Cancel one open order, and with it the others of its list."""
     instrument = exchange.instrument(parameters)
     ref = read_order_ref(parameters, "orderId", "origClientOrderId")
     new_id = parameters.text("newClientOrderId", CLIENT_ORDER_ID)
@@ -55,15 +55,15 @@ def cancel_order(exchange: Exchange, account: Account, parameters: Parameters) -
         cancellation = exchange.venue.cancel(
             account, instrument.symbol, ref, cancel_client_order_id=new_id, restriction=restriction
         )
-    return order_forms.canceled(cancellation)
+    return cancellations.shown(exchange, account, cancellation)
 
 
 def cancel_open_orders(exchange: Exchange, account: Account, parameters: Parameters) -> list[dict[str, Any]]:
     """Cancel every open order on a symbol; -2011 if there is none, as at Binance."""
     instrument = exchange.instrument(parameters)
     with refusals():
-        cancellations = exchange.venue.cancel_all(account, instrument.symbol)
-    return [order_forms.canceled(cancellation) for cancellation in cancellations]
+        canceled = exchange.venue.cancel_all(account, instrument.symbol)
+    return cancellations.all_shown(exchange, account, canceled)
 
 
 def read_order_ref(parameters: Parameters, id_name: str, client_id_name: str) -> OrderRef:
@@ -90,15 +90,6 @@ def read_response_type(parameters: Parameters, order_type: OrderType) -> str:
     """Return the requested form of the response; by default FULL for MARKET and LIMIT, else ACK."""
     default = "FULL" if order_type in {OrderType.MARKET, OrderType.LIMIT} else "ACK"
     return parameters.choice("newOrderRespType", RESPONSE_TYPES) or default
-
-
-def show_placement(placement: Placement, response_type: str) -> dict[str, Any]:
-    """Return the new order in the form asked for."""
-    if response_type == "ACK":
-        return order_forms.acknowledged(placement.order)
-    if response_type == "RESULT":
-        return order_forms.result(placement.order)
-    return order_forms.full(placement)
 
 
 def _weight_of_trial(parameters: Parameters) -> int:

@@ -6,7 +6,7 @@ from millrace_simulator.binance.streams import events
 from millrace_simulator.binance.streams.depth import DepthBatch, DepthUpdate
 from millrace_simulator.binance.streams.hub import MarketHub, Render
 from millrace_simulator.binance.streams.names import PARTIAL_LEVELS, SymbolStreams
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.venue import BookChange, BookTicker, Instrument
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from millrace_simulator.binance.streams.depth import DepthUpdate
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.statistics import AveragePrice, DayTicker, Interval, Kline
 from millrace_simulator.venue import AggregateTrade, BookSnapshot, BookTicker, PublicTrade, Scale, decimal_text
 

@@ -10,19 +10,22 @@ from millrace_simulator.binance.streams.trade_feed import KlineFeed, TradeFeed
 from millrace_simulator.venue import AggregateTrade, BookChange, Instrument, Listener, PublicTrade, Venue
 
 _SECOND_US = 1_000_000
+_EAST_MS = 8 * 3_600_000
+"""How far UTC+8 is ahead of UTC."""
 
 
 class _SymbolFeed:
     """All streams of one symbol."""
 
-    __slots__ = ("book", "klines", "tickers", "trades")
+    __slots__ = ("book", "east_klines", "klines", "tickers", "trades")
 
     def __init__(self, hub: MarketHub, instrument: Instrument) -> None:
         streams = SymbolStreams(instrument.symbol)
         hub.streams.update(streams)
         self.book = BookFeed(hub, instrument, streams)
         self.trades = TradeFeed(hub, instrument.scale, streams)
-        self.klines = KlineFeed(hub, instrument, streams)
+        self.klines = KlineFeed(hub, instrument, streams.klines)
+        self.east_klines = KlineFeed(hub, instrument, streams.east_klines, _EAST_MS)
         self.tickers = TickerFeed(hub, instrument, streams)
 
 
@@ -36,11 +39,17 @@ class MarketFeed(Listener):
     def __init__(self, venue: Venue, hub: MarketHub, depth_interval_ms: int) -> None:
         self._hub = hub
         hub.streams.update((ALL_TICKERS, ALL_MINI_TICKERS))
-        self._symbols = {symbol: _SymbolFeed(hub, each) for symbol, each in venue.instruments.items()}
+        self._symbols: dict[str, _SymbolFeed] = {}
+        for instrument in venue.instruments.values():
+            self.on_listing(instrument)
         self._interval_us = max(1, depth_interval_ms * 1000)
         now_us = venue.clock.now_us()
         self._interval = now_us // self._interval_us
         self._second = now_us // _SECOND_US
+
+    def on_listing(self, instrument: Instrument) -> None:
+        """Publish a symbol from now on."""
+        self._symbols[instrument.symbol] = _SymbolFeed(self._hub, instrument)
 
     def on_trade(self, trade: PublicTrade) -> None:
         """Publish a trade."""
@@ -79,3 +88,4 @@ class MarketFeed(Listener):
         publish_all(self._hub, ALL_MINI_TICKERS, (mini for _, mini in sums if mini is not None))
         for symbol in self._symbols.values():
             symbol.klines.tick(second, now_us)
+            symbol.east_klines.tick(second, now_us)

@@ -22,6 +22,7 @@ class SymbolStreams:
         "book_ticker",
         "depth",
         "depth_fast",
+        "east_klines",
         "klines",
         "mini_ticker",
         "partial",
@@ -43,12 +44,15 @@ class SymbolStreams:
         self.partial = {levels: f"{name}@depth{levels}" for levels in PARTIAL_LEVELS}
         self.partial_fast = {levels: f"{name}@depth{levels}@100ms" for levels in PARTIAL_LEVELS}
         self.klines = {interval: f"{name}@kline_{interval}" for interval in Interval}
+        self.east_klines = {interval: f"{stream}@+08:00" for interval, stream in self.klines.items()}
+        """Klines of the one time zone that has streams: UTC+8."""
 
     def __iter__(self) -> Iterator[str]:
         """Return every stream of the symbol."""
         yield from (self.trade, self.aggregate_trade, self.book_ticker, self.depth, self.depth_fast)
         yield from (self.ticker, self.mini_ticker, self.average_price)
-        yield from (*self.partial.values(), *self.partial_fast.values(), *self.klines.values())
+        yield from (*self.partial.values(), *self.partial_fast.values())
+        yield from (*self.klines.values(), *self.east_klines.values())
 
 
 def streams_in_path(tail: str) -> list[str]:

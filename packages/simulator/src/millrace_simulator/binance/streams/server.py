@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from aiohttp import web
 
 from millrace_simulator.binance.streams import events
@@ -10,7 +12,7 @@ from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import streams_in_path
 from millrace_simulator.binance.streams.requests import BadRequestError
 from millrace_simulator.binance.streams.session import StreamSession
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.streaming.connection import ClientConnection, ConnectionRules, close_all
 from millrace_simulator.streaming.frames import CloseCode, text_frame
 from millrace_simulator.venue import Venue
@@ -35,7 +37,7 @@ class StreamServer:
 
     async def combined(self, request: web.Request) -> web.WebSocketResponse:
         """Serve `/stream…`: streams are named in the query, events come as `{stream, data}`."""
-        return await self._serve(request, streams_in_path(request.query.get("streams", "")), combined=True)
+        return await self._serve(request, streams_in_path(_named_in_query(request)), combined=True)
 
     async def shut_down(self, _: web.Application) -> None:
         """Notify every client, then close its connection in order."""
@@ -65,6 +67,15 @@ class StreamServer:
             session.close()
             del self._open[connection]
         return response
+
+
+def _named_in_query(request: web.Request) -> str:
+    """Return the query's `streams`; a plus sign in it is one, as in the time zones of klines."""
+    for pair in request.raw_path.partition("?")[2].split("&"):
+        name, _, value = pair.partition("=")
+        if name == "streams":
+            return unquote(value)
+    return ""
 
 
 def _begin(session: StreamSession, streams: list[str], connection: ClientConnection) -> None:

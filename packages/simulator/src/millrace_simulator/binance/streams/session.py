@@ -18,7 +18,7 @@ from millrace_simulator.binance.streams.requests import (
     parse_request,
     refusal,
 )
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.streaming.connection import ClientConnection
 from millrace_simulator.streaming.frames import text_frame
 

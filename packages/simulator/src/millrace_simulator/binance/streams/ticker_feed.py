@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from millrace_simulator.binance.streams import events
 from millrace_simulator.binance.streams.hub import MarketHub, Render
 from millrace_simulator.binance.streams.names import ALL_MINI_TICKERS, ALL_TICKERS, SymbolStreams
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.venue import Instrument
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from millrace_simulator.binance.streams import events
 from millrace_simulator.binance.streams.hub import MarketHub
 from millrace_simulator.binance.streams.names import SymbolStreams
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.statistics import Interval, Kline
 from millrace_simulator.venue import AggregateTrade, Instrument, PublicTrade, Scale
 
@@ -32,22 +34,25 @@ class TradeFeed:
 class KlineFeed:
     """Publishes the running kline as it grows and each closed one, every second (`1s`) or every two."""
 
-    def __init__(self, hub: MarketHub, instrument: Instrument, streams: SymbolStreams) -> None:
+    def __init__(
+        self, hub: MarketHub, instrument: Instrument, streams: Mapping[Interval, str], zone_ms: int = 0
+    ) -> None:
         self._hub = hub
         self._instrument = instrument
         self._streams = streams
+        self._zone_ms = zone_ms
         self._shown: dict[Interval, Kline] = {}
 
     def tick(self, second: int, now_us: int) -> None:
         """Publish closed and changed candles; `second` counts whole seconds of the clock."""
-        for interval, stream in self._streams.klines.items():
+        for interval, stream in self._streams.items():
             if not self._hub.wanted(stream):
                 self._shown.pop(interval, None)
             elif interval is Interval.S1 or second % 2 == 0:
                 self._advance(interval, stream, now_us)
 
     def _advance(self, interval: Interval, stream: str, now_us: int) -> None:
-        running = self._instrument.statistics.kline(interval)
+        running = self._instrument.statistics.kline(interval, self._zone_ms)
         shown = self._shown.get(interval)
         self._shown[interval] = running
         if shown is not None:
@@ -57,10 +62,10 @@ class KlineFeed:
 
     def _close_until(self, running_ms: int, open_ms: int, interval: Interval, stream: str, now_us: int) -> None:
         while open_ms < running_ms:
-            candle = self._instrument.statistics.kline_at(interval, open_ms)
+            candle = self._instrument.statistics.kline_at(interval, open_ms, self._zone_ms)
             if candle is not None:
                 self._publish(candle, interval, stream, now_us, closed=True)
-            open_ms = interval.next_open(open_ms)
+            open_ms = interval.next_open(open_ms, self._zone_ms)
 
     def _publish(self, candle: Kline, interval: Interval, stream: str, now_us: int, *, closed: bool) -> None:
         symbol, scale = self._instrument.symbol, self._instrument.scale

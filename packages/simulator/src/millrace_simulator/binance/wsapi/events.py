@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.venue import BalanceChange, ExecutionReport, Order, OwnTrade, decimal_text
+from millrace_simulator.venue.order_lists import OrderList
 
 _encode = msgspec.json.Encoder().encode
 
-_NO_LIST = -1
+_NO_GROUP = -1
 _NO_TRADE = -1
 _ZERO = "0.00000000"
 
@@ -37,7 +38,7 @@ def execution_report(report: ExecutionReport, unit: TimeUnit) -> bytes:
             "p": decimal_text(order.price),
             "P": decimal_text(order.stop_price or Decimal(0)),
             "F": _ZERO,
-            "g": _NO_LIST,
+            "g": order.list_id,
             "C": report.original_client_order_id,
             "x": report.execution_type,
             "X": order.status,
@@ -53,6 +54,30 @@ def execution_report(report: ExecutionReport, unit: TimeUnit) -> bytes:
             "Q": decimal_text(order.quote_quantity),
             "V": order.self_trade_prevention,
             **_conditional(order, unit),
+            **_prevention(report),
+        }
+    )
+
+
+def list_status(order_list: OrderList, unit: TimeUnit) -> bytes:
+    """Return `listStatus`: an order list was placed, changed or is done."""
+    time = unit.of_us(order_list.updated_us)
+    return _encode(
+        {
+            "e": "listStatus",
+            "E": time,
+            "s": order_list.symbol,
+            "g": order_list.list_id,
+            "c": order_list.contingency,
+            "l": order_list.status,
+            "L": order_list.order_status,
+            "r": "NONE",
+            "C": order_list.client_id,
+            "T": time,
+            "O": [
+                {"s": order_list.symbol, "i": order_id, "c": client_id}
+                for order_id, client_id in zip(order_list.order_ids, order_list.client_order_ids, strict=True)
+            ],
         }
     )
 
@@ -109,10 +134,30 @@ def _last_fill(trade: OwnTrade | None) -> dict[str, Any]:
     }
 
 
+def _prevention(report: ExecutionReport) -> dict[str, Any]:
+    """Return the fields of a match that self-trade prevention kept an order from."""
+    match = report.prevented
+    if match is None:
+        return {}
+    lost = match.lost_by(report.order.order_id)
+    return {
+        "v": match.match_id,
+        "A": decimal_text(report.order.prevented),
+        "B": decimal_text(lost),
+        "u": _NO_GROUP,
+        "U": match.other(report.order.order_id),
+        "Cs": match.symbol,
+        "pl": decimal_text(lost),
+        "pL": decimal_text(match.price),
+        "pY": decimal_text(match.price * lost),
+    }
+
+
 def _conditional(order: Order, unit: TimeUnit) -> dict[str, Any]:
     fields = {
         "W": unit.of_us(order.working_us) if order.working_us >= 0 else None,
         "j": order.strategy_id,
         "J": order.strategy_type,
+        "eR": order.expiry,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -14,6 +14,7 @@ import msgspec
 
 from millrace_simulator.binance.errors import BinanceError
 from millrace_simulator.binance.parameters import Parameters
+from millrace_simulator.binance.times import TimeUnit
 
 RequestId = int | str | None
 """Echoed as it came, type included."""
@@ -79,18 +80,20 @@ def readable_id(text: str) -> RequestId:
         return None
 
 
-def succeeded(request_id: RequestId, result: Any, rate_limits: list[dict[str, Any]] | None) -> bytes:
+def succeeded(request_id: RequestId, result: Any, rate_limits: list[dict[str, Any]] | None, unit: TimeUnit) -> bytes:
     """Return the answer to a request that was carried out; without `rate_limits` it tells none."""
-    return _encode({"id": request_id, "status": int(HTTPStatus.OK), "result": result}, rate_limits)
+    return _encode({"id": request_id, "status": int(HTTPStatus.OK), "result": result}, rate_limits, unit)
 
 
-def failed(request_id: RequestId, error: BinanceError, rate_limits: list[dict[str, Any]] | None) -> bytes:
+def failed(
+    request_id: RequestId, error: BinanceError, rate_limits: list[dict[str, Any]] | None, unit: TimeUnit
+) -> bytes:
     """Return the answer to a request that was refused."""
-    return _encode({"id": request_id, "status": error.status, "error": error.payload()}, rate_limits)
+    return _encode({"id": request_id, "status": error.status, "error": error.payload()}, rate_limits, unit)
 
 
-def _encode(answer: Mapping[str, Any], rate_limits: list[dict[str, Any]] | None) -> bytes:
-    return msgspec.json.encode(answer if rate_limits is None else {**answer, "rateLimits": rate_limits})
+def _encode(answer: Mapping[str, Any], rate_limits: list[dict[str, Any]] | None, unit: TimeUnit) -> bytes:
+    return unit.encode(answer if rate_limits is None else {**answer, "rateLimits": rate_limits})
 
 
 def _as_text(raw: bytes) -> str | None:

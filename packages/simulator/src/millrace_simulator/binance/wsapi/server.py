@@ -8,7 +8,7 @@ from millrace_simulator.binance.errors import TooManyRequestsError
 from millrace_simulator.binance.exchange import Exchange
 from millrace_simulator.binance.streams import ConnectionRules
 from millrace_simulator.binance.streams.events import server_shutdown
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.binance.wsapi.session import ApiSession
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
 from millrace_simulator.streaming.connection import ClientConnection, close_all

@@ -13,8 +13,17 @@ from typing import Any
 from millrace_simulator.binance import errors, signing
 from millrace_simulator.binance.errors import BinanceError, TooManyRequestsError
 from millrace_simulator.binance.exchange import SIGNING, AccountOperation, Exchange, Operation
-from millrace_simulator.binance.operations import account, market, replace, rules, tickers, trading
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.operations import (
+    account,
+    amending,
+    market,
+    order_lists,
+    replace,
+    rules,
+    tickers,
+    trading,
+)
+from millrace_simulator.binance.times import Time, TimeUnit
 from millrace_simulator.binance.wsapi import events
 from millrace_simulator.binance.wsapi.requests import ApiRequest, failed, parse_request, readable_id, succeeded
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
@@ -42,6 +51,17 @@ OPERATIONS: Mapping[str, Operation] = {
     "order.test": trading.TEST_ORDER,
     "order.cancel": trading.CANCEL_ORDER,
     "order.cancelReplace": replace.CANCEL_REPLACE,
+    "order.amend.keepPriority": amending.AMEND_ORDER,
+    "order.amendments": amending.AMENDMENTS,
+    "orderList.place": order_lists.PLACE_OLD_OCO,
+    "orderList.place.oco": order_lists.PLACE_OCO,
+    "orderList.place.oto": order_lists.PLACE_OTO,
+    "orderList.place.otoco": order_lists.PLACE_OTOCO,
+    "orderList.cancel": order_lists.CANCEL_LIST,
+    "orderList.status": order_lists.QUERY_LIST,
+    "openOrderLists.status": order_lists.OPEN_LISTS,
+    "allOrderLists": order_lists.ALL_LISTS,
+    "myPreventedMatches": account.MY_PREVENTED_MATCHES,
     "order.status": account.ORDER_STATUS,
     "openOrders.status": account.OPEN_ORDERS,
     "openOrders.cancelAll": trading.CANCEL_OPEN_ORDERS,
@@ -94,9 +114,9 @@ class ApiSession:
         self._connection = connection
         self._address = address
         self._tells_rate_limits = tells_rate_limits
-        self._connected_ms = exchange.now_ms()
+        self._connected = exchange.now()
         self._account: Account | None = None
-        self._authorized_ms: int | None = None
+        self._authorized: Time | None = None
         self._subscriptions: dict[int, _Subscription] = {}
         self._next_subscription_id = 0
         self._held: list[bytes] | None = None
@@ -142,7 +162,7 @@ class ApiSession:
         try:
             request = parse_request(text)
         except BinanceError as error:
-            return failed(readable_id(text), error, None)
+            return failed(readable_id(text), error, None, self.time_unit)
         tells_rate_limits = self._tells_rate_limits
         account: Account | None = None
         try:
@@ -150,8 +170,9 @@ class ApiSession:
             account, result = self._perform(request)
         except BinanceError as error:
             usage = self._usage(None) if tells_rate_limits else None
-            return failed(request.id, self._with_retry_time(error), usage)
-        return succeeded(request.id, result, self._usage(account) if tells_rate_limits else None)
+            return failed(request.id, self._with_retry_time(error), usage, self.time_unit)
+        usage = self._usage(account) if tells_rate_limits else None
+        return succeeded(request.id, result, usage, self.time_unit)
 
     def _perform(self, request: ApiRequest) -> tuple[Account | None, Any]:
         """Return the account whose order count the request used, if any, and the result."""
@@ -176,8 +197,8 @@ class ApiSession:
 
     def _with_retry_time(self, error: BinanceError) -> BinanceError:
         if isinstance(error, TooManyRequestsError):
-            now_ms = self._exchange.now_ms()
-            error.data = {"serverTime": now_ms, "retryAfter": now_ms + error.retry_after_s * 1000}
+            now = self._exchange.now()
+            error.data = {"serverTime": now, "retryAfter": Time(now.us + error.retry_after_s * 1_000_000)}
         return error
 
     def _authenticate(self, request: ApiRequest) -> Account:
@@ -196,21 +217,21 @@ class ApiSession:
         if account.public_key is None:
             raise BinanceError(-4056, "HMAC_SHA256 API key is not supported.")
         self._account = self._authenticate_by_signature(request)
-        self._authorized_ms = self._exchange.now_ms()
+        self._authorized = self._exchange.now()
         return self._status(request)
 
     def _status(self, _: ApiRequest) -> dict[str, Any]:
         return {
             "apiKey": None if self._account is None else self._account.api_key,
-            "authorizedSince": self._authorized_ms,
-            "connectedSince": self._connected_ms,
+            "authorizedSince": self._authorized,
+            "connectedSince": self._connected,
             "returnRateLimits": self._tells_rate_limits,
-            "serverTime": self._exchange.now_ms(),
+            "serverTime": self._exchange.now(),
             "userDataStream": bool(self._subscriptions),
         }
 
     def _log_out(self, request: ApiRequest) -> dict[str, Any]:
-        self._account = self._authorized_ms = None
+        self._account = self._authorized = None
         for account_id, subscription in tuple(self._subscriptions.items()):
             if subscription.by_session:
                 self._terminate(account_id)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.binance.wsapi import events
 from millrace_simulator.venue import BalanceChange, ExecutionReport, Listener
+from millrace_simulator.venue.order_lists import OrderList
 
 
 class Subscriber(Protocol):
@@ -41,6 +42,10 @@ class UserStreams(Listener):
     def on_execution(self, report: ExecutionReport) -> None:
         """Deliver an order's report."""
         self._deliver(report.account_id, lambda unit: events.execution_report(report, unit))
+
+    def on_order_list(self, order_list: OrderList) -> None:
+        """Deliver an order list's status."""
+        self._deliver(order_list.account_id, lambda unit: events.list_status(order_list, unit))
 
     def on_balances(self, change: BalanceChange) -> None:
         """Deliver an account's current balances."""

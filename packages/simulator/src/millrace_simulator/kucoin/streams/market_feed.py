@@ -88,11 +88,18 @@ class MarketFeed(Listener):
     """Publishes books and trades as they change, everything else at the end of a market step."""
 
     def __init__(self, venue: Venue, hub: Hub[None], interval_ms: int) -> None:
-        self._symbols = {symbol: SymbolFeed(hub, each) for symbol, each in venue.instruments.items()}
+        self._hub = hub
+        self._symbols: dict[str, SymbolFeed] = {}
+        for instrument in venue.instruments.values():
+            self.on_listing(instrument)
         self._interval_us = max(1, interval_ms * 1000)
         now_us = venue.clock.now_us()
         self._interval = now_us // self._interval_us
         self._snapshot = now_us // SNAPSHOT_INTERVAL_US
+
+    def on_listing(self, instrument: Instrument) -> None:
+        """Publish a symbol from now on."""
+        self._symbols[instrument.symbol] = SymbolFeed(self._hub, instrument)
 
     def on_book(self, change: BookChange) -> None:
         """Publish a change of a book."""

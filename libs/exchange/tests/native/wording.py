@@ -9,7 +9,7 @@ from millrace_simulator.listings import DialectName
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class Wording:
     """The frames of one exchange."""
 
     separator: str
@@ -46,15 +46,15 @@ class Wire:
         return "unsubscribe" in sent.lower()
 
 
-WIRES: Final[Mapping[DialectName, Wire]] = {
-    "binance": Wire(
+WORDINGS: Final[Mapping[DialectName, Wording]] = {
+    "binance": Wording(
         separator="",
         marks={"book": '"e":"depthUpdate"', "trade": '"e":"trade"'},
         unreadable='{"e":"trade","s":"ETHBTC"}',
         confirmed='"result":null',
         refused='"error":{"code":2,"msg":"Invalid request"}',
     ),
-    "kucoin": Wire(
+    "kucoin": Wording(
         separator="-",
         marks={"book": '"topic":"/market/level2:{}"', "trade": '"topic":"/market/match:{}"'},
         unreadable='{"topic":"/market/match:ETH-BTC","type":"message","subject":"trade.l3match","data":{}}',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 
 
 @pytest.mark.parametrize("asked", [None, "", "MILLISECOND", "second"])

@@ -1,0 +1,16 @@
+"""Why an exchange does not send what it was asked for."""
+
+
+class ConnectionRefused(ConnectionError):
+    """The exchange takes no connection for now."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the exchange refused the connection: HTTP {status}")
+
+
+class SubscriptionRefused(Exception):
+    """The exchange does not send a stream."""
+
+    def __init__(self, reason: str, code: str | None) -> None:
+        super().__init__(f"the exchange refused the subscription: {reason}")
+        self.code = code
