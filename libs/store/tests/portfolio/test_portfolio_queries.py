@@ -13,9 +13,10 @@ from millrace_core.messages import Response
 from millrace_core.names import ExchangeId, StreamName, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import BadCursor, Place, RangeTooLarge, Scope, Store
+from millrace_store import BadCursor, Place, RangeTooLarge, Retention, Scope, Store
 from millrace_store.portfolio.equity import moments
 from millrace_store.portfolio.prices import OLDEST_MS
+from millrace_store.schema import tables
 
 HOUR_MS, DAY_MS, MINUTE_MS = 3_600_000, 86_400_000, 60_000
 DAY = 20_000 * DAY_MS
@@ -223,3 +224,15 @@ async def test_an_answer_without_pages_is_bounded(traded: Store, monkeypatch: py
     with pytest.raises(RangeTooLarge, match="shorter time"):
         await traded.portfolio.profits(T)
     assert len(await traded.portfolio.profits(T, sources=["A"], apart=["symbol"])) == 2
+
+
+async def test_the_retention_leaves_what_positions_are_made_of(traded: Store) -> None:
+    """Own trades and positions stay when other history is dropped; old equity goes."""
+    before = (await traded.portfolio.positions(T)).rows
+    async with traded._database.writing() as writer:
+        await writer.insert_missing(tables.equity, [("T", DAY, "USDT", Decimal(1), "[]")])
+    assert len((await traded.portfolio.equity(T)).rows) == 1
+    await traded.maintain(Retention(other_days=1))
+    assert await traded.rebuild_positions(T.tenant) == 7
+    assert (await traded.portfolio.positions(T)).rows == before
+    assert (await traded.portfolio.equity(T)).rows == []
