@@ -187,6 +187,6 @@ class StormyLine(Line):
     def _report_silence(self, socket: Socket) -> None:
         for stream in self._carried[socket]:
             progress = self._streams[stream]
-            heard_s = progress.last_s - progress.began_s
-            if heard_s > _KNOWN_AFTER_S and progress.frames > _BUSY_PER_S * heard_s:
+            lasted_s = progress.last_s - progress.began_s
+            if lasted_s > _KNOWN_AFTER_S and progress.frames > _BUSY_PER_S * lasted_s:
                 self.on_silence(stream, progress.last_s)

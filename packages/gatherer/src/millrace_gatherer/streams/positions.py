@@ -55,7 +55,7 @@ class PositionsStream(Stream):
     def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:
         """Publish what a message changes."""
         self.on_message()
-        self._questions.heard()
+        self._questions.on_message()
         readable = self._readable.only(positions)
         self._changed_meanwhile |= {position.symbol for position in readable}
         self._publish(self._book.reported(readable), event, is_live=True)

@@ -22,7 +22,7 @@ class QuestionTimer:
         self._wake, self._soon_s = wake, soon_s
         self._due: asyncio.TimerHandle | None = None
         """Wakes for the next question; None if no message calls for one."""
-        self._has_heard = False
+        self._has_received = False
         """Whether a message has come since the last question."""
         self._concerned: list[WeakSet[QuestionTimer]] = []
         """Timers of other streams that a message concerns too."""
@@ -31,7 +31,7 @@ class QuestionTimer:
         """Have the questions of other streams asked as soon as its own."""
         self._concerned.append(timers)
 
-    def heard(self) -> None:
+    def on_message(self) -> None:
         """Note a message: ask soon."""
         self._note()
         for timers in self._concerned:
@@ -39,7 +39,7 @@ class QuestionTimer:
                 timer._note()
 
     def _note(self) -> None:
-        self._has_heard = True
+        self._has_received = True
         if self._due is None:
             self._wake_soon()
 
@@ -52,8 +52,8 @@ class QuestionTimer:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        if self._has_heard:
-            self._has_heard = False
+        if self._has_received:
+            self._has_received = False
             self._wake_soon()
 
     async def wait(self, pause_s: float | None) -> None:
