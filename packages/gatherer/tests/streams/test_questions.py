@@ -18,9 +18,9 @@ async def test_a_message_makes_a_question_due_soon(pause_s: float | None, *, is_
     """Whether it comes while the question is awaited or before."""
     questions = timer(0.01)
     if is_waiting:
-        asyncio.get_running_loop().call_soon(questions.on_message)
+        asyncio.get_running_loop().call_soon(questions.received)
     else:
-        questions.on_message()
+        questions.received()
     async with asyncio.timeout(5):
         await questions.wait(pause_s)
 
@@ -30,7 +30,7 @@ async def test_later_messages_do_not_delay_the_question() -> None:
     questions = timer(0.2)
     loop = asyncio.get_running_loop()
     for place in range(40):
-        loop.call_later(0.05 * place, questions.on_message)
+        loop.call_later(0.05 * place, questions.received)
     async with asyncio.timeout(1):
         await questions.wait(None)
 
@@ -38,7 +38,7 @@ async def test_later_messages_do_not_delay_the_question() -> None:
 async def test_after_messages_it_is_asked_twice() -> None:
     """The last messages may have been lost, after the first question; when nothing came since, that is enough."""
     questions = timer(0.01)
-    questions.on_message()
+    questions.received()
     async with asyncio.timeout(5):
         for _ in range(2):
             await questions.wait(None)
@@ -51,7 +51,7 @@ async def test_after_messages_it_is_asked_twice() -> None:
 async def test_where_messages_do_not_matter_only_the_timer_counts() -> None:
     """As for public trades whose numbers show what is missing."""
     questions = timer(None)
-    questions.on_message()
+    questions.received()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await questions.wait(60.0)
@@ -72,14 +72,14 @@ async def test_a_message_of_a_symbol_concerns_its_other_streams_and_the_balance(
     orders = account_timer(account, "A/B", wakes["orders"])
     trades, other = account_timer(account, "A/B", wakes["trades"]), account_timer(account, "C/D", wakes["other"])
     balance = account_timer(account, None, wakes["balance"])
-    orders.on_message()
+    orders.received()
     async with asyncio.timeout(5):
         await asyncio.gather(orders.wait(None), trades.wait(None), balance.wait(None))
     for timer in (orders, trades, balance):
         timer.asking()
         await timer.wait(None)
         timer.asking()
-    balance.on_message()
+    balance.received()
     await balance.wait(None)
     assert not (wakes["orders"].is_set() or wakes["trades"].is_set() or wakes["other"].is_set())
     del other

@@ -52,7 +52,7 @@ class BalanceStream(Stream):
     def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Publish the difference to the published balances."""
         self.on_message()
-        self._questions.on_message()
+        self._questions.received()
         self._changed_meanwhile |= balances.keys()
         self._take(balances, event, is_live=True)
 

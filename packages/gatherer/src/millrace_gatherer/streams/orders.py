@@ -94,7 +94,7 @@ class OrdersStream(Stream):
     def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders that the exchange sent."""
         self.on_message()
-        self._questions.on_message()
+        self._questions.received()
         self._changed.put_nowait(([self._record(order) for order in orders], event, True))
 
     async def _reconcile(self) -> None:

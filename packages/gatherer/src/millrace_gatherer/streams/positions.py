@@ -38,11 +38,10 @@ class PositionsStream(Stream):
 
     async def follow(self) -> None:
         """Follow the stream, if the exchange has one, and ask for all positions on a timer."""
-        asked_every_s = self.exchange.poll_interval_s(POSITIONS)
-        if asked_every_s is not None:
-            await reconcile(self._reconcile, self.health, asked_every_s, self._questions)
-        reconciling = reconcile(self._reconcile, self.health, RECONCILE_S, self._questions)
-        await run_all(self.exchange.account.positions(self), reconciling)
+        poll_s = self.exchange.poll_interval_s(POSITIONS)
+        asking = reconcile(self._reconcile, self.health, poll_s or RECONCILE_S, self._questions)
+        # Where there is none, the answers are all there is, and the only ones to say what is held no more.
+        await (run_all(self.exchange.account.positions(self), asking) if poll_s is None else asking)
 
     def take_snapshot(self, as_of: str) -> ExchangePositionsSnapshot:
         """Return the open positions."""
@@ -55,7 +54,7 @@ class PositionsStream(Stream):
     def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:
         """Publish what a message changes."""
         self.on_message()
-        self._questions.on_message()
+        self._questions.received()
         readable = self._readable.only(positions)
         self._changed_meanwhile |= {position.symbol for position in readable}
         self._publish(self._book.reported(readable), event, is_live=True)

@@ -31,7 +31,7 @@ class QuestionTimer:
         """Have the questions of other streams asked as soon as its own."""
         self._concerned.append(timers)
 
-    def on_message(self) -> None:
+    def received(self) -> None:
         """Note a message: ask soon."""
         self._note()
         for timers in self._concerned:
@@ -44,7 +44,7 @@ class QuestionTimer:
             self._wake_soon()
 
     def asking(self) -> None:
-        """Note that the question is asked now: what is heard from here on may not be in its answer.
+        """Note that the question is asked now: what is received from here on may not be in its answer.
 
         After messages it is asked once more: those that were lost may have been the last.
         """

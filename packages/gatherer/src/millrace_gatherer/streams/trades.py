@@ -99,7 +99,7 @@ class TradesStream(Stream):
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a gap."""
         self.on_message()
-        self._questions.on_message()
+        self._questions.received()
         trades = self._readable.only(trades)
         if self._filling or not self._is_subscribed:
             # Nothing else tells that the subscription stands: what came before its first message is asked for.
