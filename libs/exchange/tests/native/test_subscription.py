@@ -125,7 +125,7 @@ async def test_what_comes_while_it_moves_comes_after_what_was_held(moving: Movin
     assert moving.taken == [1, 2, 3, 4]
 
 
-async def test_events_of_one_place_are_told_apart_by_what_they_say(moving: Moving) -> None:
+async def test_events_of_one_place_differ_by_what_they_say(moving: Moving) -> None:
     """Those that the old connection had not brought yet when it was left are passed on, the others are not again."""
     taken: list[Event] = []
     moving.subscription._take = lambda event, _: taken.append(event)

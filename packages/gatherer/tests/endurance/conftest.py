@@ -24,6 +24,8 @@ from millrace_simulator.listings import SYMBOLS, DialectName
 from millrace_simulator.server import Server, serve
 
 AGENT = AgentId("GATHERER")
+UNLIMITED = str(Path(__file__).with_name("unlimited_gatherer.py"))
+"""A script that runs a gatherer in which no limit of an exchange holds anything back."""
 KEYS = {"apiKey": "demo-key", "secret": "demo-secret", "password": "demo-passphrase"}
 
 
@@ -166,14 +168,17 @@ async def trade_ids(bus: Bus, watch: Watch) -> list[int]:
     return [int(trade.id) for delta in deltas for trade in delta.trades]
 
 
-async def shows(bus: Bus, holds: Callable[[Heartbeat], Any]) -> Heartbeat:
+async def shows(bus: Bus, holds: Callable[[Heartbeat], Any], limit_s: float = 40) -> Heartbeat:
     """Wait until the gatherer's heartbeat makes it true."""
-    async with asyncio.timeout(20):
-        while True:
-            for beat in await bus.heartbeats():
-                if holds(beat):
-                    return beat
-            await asyncio.sleep(0.02)  # a heartbeat is a key that tells nobody of its change
+    last: Heartbeat | None = None
+    ends_s = asyncio.get_running_loop().time() + limit_s
+    while asyncio.get_running_loop().time() < ends_s:
+        for last in await bus.heartbeats():
+            if holds(last):
+                return last
+        await asyncio.sleep(0.05)  # a heartbeat is a key that tells nobody of its change
+    waiting = [] if last is None else [(unit.name, unit.detail) for unit in last.units if unit.state != "live"]
+    raise AssertionError((waiting, last and last.config_errors))
 
 
 def assert_right(watch: Watch, server: Server) -> None:

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
-from packages.gatherer.tests.endurance.conftest import AGENT, Watch, account, assert_right, shows, trade_ids, venue
+from packages.gatherer.tests.endurance.conftest import (
+    AGENT,
+    UNLIMITED,
+    Watch,
+    account,
+    assert_right,
+    shows,
+    trade_ids,
+    venue,
+)
 
 from millrace_bus import Bus
 from millrace_core.config import GathererConfig
@@ -151,7 +160,7 @@ async def test_an_edit_disturbs_only_what_it_touches(
     async with venue(dialect) as server:
         editor, watches = Editor(dialect, server.url, adapter), Watches(watch)
         config = editor.config()
-        await start()
+        await start(UNLIMITED)
         await apply(bus, config)
         for number in range(EDITS):
             former = units_of(config)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from packages.gatherer.tests.endurance.conftest import Watch, account, configure, venue
+from packages.gatherer.tests.endurance.conftest import UNLIMITED, Watch, account, configure, venue
 from packages.gatherer.tests.endurance.relay import Relay, relay_to
 
 from millrace_bus import Bus
@@ -48,7 +48,7 @@ async def test_reconnects_leave_nothing_behind(
     async with venue(dialect) as server, relay_to(server.url) as relay:
         plan = {"assetPairs": SYMBOLS[dialect], "dataPoints": [*PUBLIC, *PRIVATE]}
         await configure(bus, dialect, account(relay.url, adapter=adapter), plan)
-        gatherer = await start(str(Path(__file__).with_name("unlimited_gatherer.py")))
+        gatherer = await start(UNLIMITED)
         streams = [(action, symbol) for action in (*PUBLIC, "watchOrders") for symbol in SYMBOLS[dialect]]
         watches = [watch(dialect, *stream) for stream in (*streams, ("watchBalance", None))]
         for each in watches:

@@ -70,7 +70,8 @@ async def subscribed(
         if was_cancelled():
             if not keeps():
                 await _unsubscribe(caller, action, *arguments)
-            for client in used:
+            # An account may rest for ever.
+            for client in () if action.is_private else used:
                 _cut_if_mute(client)
 
 
