@@ -30,6 +30,7 @@ class _Shared:
         self.opening = asyncio.Lock()
         self.eager_until = _now() + EAGER_S
         self.exchange: Exchange | None = None
+        self.is_prepared = False
 
 
 class SharedExchanges:
@@ -71,7 +72,9 @@ class SharedExchanges:
         async with shared.opening:
             if shared.exchange is None:
                 shared.exchange = await open_exchange(exchange_id, credentials, budget)
-            await _prepared(shared.exchange, shared)
+            if not shared.is_prepared:
+                await _prepared(shared.exchange, shared)
+                shared.is_prepared = True
             return shared.exchange
 
 
