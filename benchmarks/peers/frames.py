@@ -7,7 +7,7 @@ from random import Random
 
 from millrace_simulator.binance.streams import events
 from millrace_simulator.binance.streams.depth import DepthUpdate, Levels
-from millrace_simulator.binance.streams.times import TimeUnit
+from millrace_simulator.binance.times import TimeUnit
 from millrace_simulator.streaming.frames import text_frame
 from millrace_simulator.venue import Instrument, PublicTrade
 

@@ -142,9 +142,9 @@ class Campaign:
                     self.figures.counters[name] = self.figures.counters.get(name, 0) + count
             lost[unit.name] = unit.counters.get("lost", 0)
         for trades in self._trades.values():
-            missing, told = len(trades.missing), lost.get(str(trades.name).removeprefix("stream."), 0)
+            missing, reported = len(trades.missing), lost.get(str(trades.name).removeprefix("stream."), 0)
             self.figures.missing_trades += missing
-            if self.dialect.numbers_trades and told < missing:
+            if self.dialect.numbers_trades and reported < missing:
                 self.figures.untold[str(trades.name)] = missing
 
     async def _account_differences(self) -> list[str]:

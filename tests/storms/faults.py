@@ -36,7 +36,7 @@ MUTE_S = 7.0
 _STALL_S = (0.5, 2.5)
 _BUSY_PER_S = 5.0
 _KNOWN_AFTER_S = 20.0
-"""How long a stream must have been heard until its usual silence is known."""
+"""How long a stream must have brought frames until its usual silence is known."""
 
 
 class _Progress:
@@ -187,6 +187,6 @@ class StormyLine(Line):
     def _report_silence(self, socket: Socket) -> None:
         for stream in self._carried[socket]:
             progress = self._streams[stream]
-            heard_s = progress.last_s - progress.began_s
-            if heard_s > _KNOWN_AFTER_S and progress.frames > _BUSY_PER_S * heard_s:
+            received_s = progress.last_s - progress.began_s
+            if received_s > _KNOWN_AFTER_S and progress.frames > _BUSY_PER_S * received_s:
                 self.on_silence(stream, progress.last_s)

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.storms.truth import changed, mark
+from tests.storms.truth import FEWEST, changed, is_part, mark
 
 LEVELS = st.lists(st.tuples(st.integers(-20, 20).filter(bool).map(float), st.integers(0, 5).map(float)))
 
@@ -25,3 +25,16 @@ def test_other_levels_have_another_sum(some: list[tuple[float, float]], others: 
     one, other = ({key: amount for key, amount in levels if amount} for levels in (some, others))
     sums = [sum(mark(*level) for level in levels.items()) % (1 << 64) for levels in (one, other)]
     assert (sums[0] == sums[1]) == (one == other)
+
+
+def test_a_part_of_a_book_is_its_best_levels() -> None:
+    """A side may end early, but no level before its end may be missing, another, or gone at the exchange."""
+    whole = {float(key): 1.0 for key in (*range(-60, -20), *range(30, 70))}
+    part = {key: amount for key, amount in whole.items() if -60 <= key <= -35 or 30 <= key <= 55}
+    assert is_part(whole, whole)
+    assert is_part(part, whole)
+    assert not is_part(part | {-50.0: 2.0}, whole)
+    assert not is_part(part | {29.0: 1.0}, whole)
+    assert not is_part({key: amount for key, amount in part.items() if key != 40.0}, whole)
+    assert not is_part({key: amount for key, amount in part.items() if key < 30.0 + FEWEST - 1}, whole)
+    assert not is_part({key: amount for key, amount in part.items() if key < 0}, whole)

@@ -8,6 +8,8 @@ import msgspec
 
 _MASK = (1 << 64) - 1
 _EMPTY = 0
+FEWEST = 20
+"""Levels a side that must be shown at least, where the exchange has them."""
 
 Key = float
 """A price, negative for bids."""
@@ -35,7 +37,10 @@ class TrueBook:
         self._levels: dict[Key, float] = {}
         self._first: int | None = None
         self._sums = array("Q")
-        self._sizes = array("L")
+        self._keys, self._amounts = array("d"), array("d")
+        self._past: dict[Key, float] = {}
+        """The book after as many changes as `_past_changes`."""
+        self._past_changes = 0
 
     async def reach(self, number: int) -> None:
         """Learn all changes up to an update."""
@@ -49,10 +54,20 @@ class TrueBook:
             for side, price, amount in answer["changes"]:
                 self._change(-float(price) if side == "BUY" else float(price), float(amount))
 
-    def at(self, number: int) -> tuple[int, int] | None:
-        """Return the sum for the book after an update and how many levels it has; None from before the record."""
+    def sum_at(self, number: int) -> int | None:
+        """Return the sum for the book after an update; None from before the record."""
         place = number - (self._first or 0)
-        return (self._sums[place], self._sizes[place]) if 0 <= place < len(self._sums) else None
+        return self._sums[place] if 0 <= place < len(self._sums) else None
+
+    def levels_at(self, number: int) -> dict[Key, float]:
+        """Return the book after an update; those of growing numbers cost little. The next call changes it."""
+        changes = number - (self._first or 0) + 1
+        if changes < self._past_changes:
+            self._past, self._past_changes = {}, 0
+        for place in range(self._past_changes, changes):
+            _set(self._past, self._keys[place], self._amounts[place])
+        self._past_changes = changes
+        return self._past
 
     @property
     def _next(self) -> int | None:
@@ -60,12 +75,28 @@ class TrueBook:
 
     def _change(self, key: Key, amount: float) -> None:
         total = changed(self._sums[-1] if self._sums else _EMPTY, key, self._levels.get(key, 0.0), amount)
-        if amount:
-            self._levels[key] = amount
-        else:
-            self._levels.pop(key, None)
+        _set(self._levels, key, amount)
         self._sums.append(total)
-        self._sizes.append(len(self._levels))
+        self._keys.append(key)
+        self._amounts.append(amount)
+
+
+def is_part(shown: dict[Key, float], whole: dict[Key, float]) -> bool:
+    """Tell whether what is shown of a book is its best levels of both sides, many or all of them."""
+    return all(_is_part_of_side(shown, whole, is_bid=is_bid) for is_bid in (True, False))
+
+
+def _is_part_of_side(shown: dict[Key, float], whole: dict[Key, float], *, is_bid: bool) -> bool:
+    ours, theirs = ({key: amount for key, amount in book.items() if (key < 0) is is_bid} for book in (shown, whole))
+    worst = max(ours, default=0.0)
+    return len(ours) >= min(FEWEST, len(theirs)) and ours == {k: amount for k, amount in theirs.items() if k <= worst}
+
+
+def _set(levels: dict[Key, float], key: Key, amount: float) -> None:
+    if amount:
+        levels[key] = amount
+    else:
+        levels.pop(key, None)
 
 
 async def true_trades(session: aiohttp.ClientSession, market: str, first: int) -> list[tuple[int, float, float]]:

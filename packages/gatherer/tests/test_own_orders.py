@@ -149,8 +149,7 @@ async def test_an_order_that_the_stream_lost_is_found_soon_after_any_other_messa
     configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing shows that a message of an account is missing, so it is asked again soon while the account is active."""
-    for module in ("orders", "trades"):
-        monkeypatch.setattr(f"millrace_gatherer.streams.{module}.ACTIVE_S", 0.5)
+    monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.5)
     await configure([OWN], ["watchOrders", "watchMyTrades"])
     orders, trades, trader = read("watchOrders", OWN), read("watchMyTrades", OWN), Trader(bus, account, seed=1)
     for reader in (orders, trades):

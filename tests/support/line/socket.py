@@ -3,12 +3,10 @@
 import asyncio
 import socket as sockets
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from tests.support.line.frames import FrameReader, close_frame, text_frame
-
-Clock = Callable[[], float]
 
 
 class Passing(Protocol):

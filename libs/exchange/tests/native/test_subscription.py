@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from millrace_exchange import Retryable
-from millrace_exchange.native.dialect import Topic
+from millrace_exchange.native.dialect import Event, Topic
 from millrace_exchange.native.subscription import Subscription
 
 
@@ -15,6 +15,7 @@ class Numbered(NamedTuple):
     """An event."""
 
     position: int
+    name: str = ""
     route: Hashable = "route"
 
 
@@ -122,6 +123,20 @@ async def test_what_comes_while_it_moves_comes_after_what_was_held(moving: Movin
     moving.new_brings(4)
     await asyncio.sleep(0)
     assert moving.taken == [1, 2, 3, 4]
+
+
+async def test_events_of_one_place_differ_by_what_they_say(moving: Moving) -> None:
+    """Those that the old connection had not brought yet when it was left are passed on, the others are not again."""
+    taken: list[Event] = []
+    moving.subscription._take = lambda event, _: taken.append(event)
+    first, second, third = (Numbered(3, name) for name in ("first", "second", "third"))
+    for event in (first, second, third, second):
+        moving.subscription.received(moving.new, event, 1)
+    moving.subscription.received(moving.old, first, 1)
+    assert moving.subscription.caught_up.is_set()
+    moving.subscription.move()
+    await asyncio.sleep(0)
+    assert taken == [first, second, third]
 
 
 async def test_events_of_one_turn_are_one_batch() -> None:

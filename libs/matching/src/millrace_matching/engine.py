@@ -225,7 +225,7 @@ class Engine:
     def _take_level(self, taker: Taker, level: Level, events: list[Event]) -> None:
         """Trade with the orders of one level until it, or the taker, is exhausted."""
         side = self.side(level.side)
-        shown, last_trade_id = level.shown, self.last_trade_id
+        shown, last_trade_id, partners = level.shown, self.last_trade_id, self._pairs.partners
         while level.orders and not taker.prevented:
             wanted = taker.wants(level.price)
             if wanted == 0:
@@ -234,10 +234,11 @@ class Engine:
             if taker.avoids(maker):
                 self._prevent(taker, maker, side, events)
                 continue
-            if maker.order_id in self._pairs:
+            if partners and maker.order_id in partners:
                 self._end_partner(maker.order_id, events)
             quantity = maker.remaining if wanted is None else min(wanted, maker.remaining)
             taker.take(quantity, level.price)
+            taker.traded = True
             self._shrink(maker, quantity, side)
             self.last_trade_id += 1
             events.append(

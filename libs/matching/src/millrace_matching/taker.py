@@ -28,11 +28,6 @@ class Taker:
         return affordable if self.remaining is None else min(affordable, self.remaining)
 
     def take(self, quantity: int, price: int) -> None:
-        """Count a fill."""
-        self.traded = True
-        self.shrink(quantity, price)
-
-    def shrink(self, quantity: int, price: int) -> None:
         """Want so much less, as it was worth at this price."""
         if self.remaining is not None:
             self.remaining -= quantity
@@ -52,7 +47,7 @@ class Taker:
         wanted = self.wants(price) or 0
         if mode.decrements:
             taken = given = min(wanted, maker.remaining)
-            self.shrink(taken, price)
+            self.take(taken, price)
             self.prevented = not self.wants(price)
         else:
             taken = 0 if mode is SelfTradePrevention.EXPIRE_MAKER else self.remaining or wanted

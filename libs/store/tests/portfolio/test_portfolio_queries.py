@@ -13,9 +13,10 @@ from millrace_core.messages import Response
 from millrace_core.names import ExchangeId, StreamName, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import BadCursor, Place, Scope, Store
+from millrace_store import BadCursor, Place, RangeTooLarge, Retention, Scope, Store
 from millrace_store.portfolio.equity import moments
 from millrace_store.portfolio.prices import OLDEST_MS
+from millrace_store.schema import tables
 
 HOUR_MS, DAY_MS, MINUTE_MS = 3_600_000, 86_400_000, 60_000
 DAY = 20_000 * DAY_MS
@@ -215,3 +216,23 @@ async def test_a_balance_that_a_new_snapshot_does_not_name_is_gone(store: Store,
     first, second, *_ = (await store.portfolio.equity(T)).rows
     assert ([one.currency for one in first.unvalued], second.unvalued) == (["USD"], [])
     assert (first.value, second.value) == (5, 7)
+
+
+async def test_an_answer_without_pages_is_bounded(traded: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many rows are refused with what to do; rows that are summed count too."""
+    monkeypatch.setattr("millrace_store.queries.portfolio._MOST_PERIODS", 3)
+    with pytest.raises(RangeTooLarge, match="shorter time"):
+        await traded.portfolio.profits(T)
+    assert len(await traded.portfolio.profits(T, sources=["A"], apart=["symbol"])) == 2
+
+
+async def test_the_retention_leaves_what_positions_are_made_of(traded: Store) -> None:
+    """Own trades and positions stay when other history is dropped; old equity goes."""
+    before = (await traded.portfolio.positions(T)).rows
+    async with traded._database.writing() as writer:
+        await writer.insert_missing(tables.equity, [("T", DAY, "USDT", Decimal(1), "[]")])
+    assert len((await traded.portfolio.equity(T)).rows) == 1
+    await traded.maintain(Retention(other_days=1))
+    assert await traded.rebuild_positions(T.tenant) == 7
+    assert (await traded.portfolio.positions(T)).rows == before
+    assert (await traded.portfolio.equity(T)).rows == []

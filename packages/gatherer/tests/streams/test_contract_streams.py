@@ -181,3 +181,15 @@ async def test_liquidations_that_are_asked_for_are_published_once(run: Any, exch
     assert sizes(stream) == [0.0, 1.0, 2.0, 3.0, 3.0, 4.0, 5.0, 8.0, 9.0]
     assert stream.lost == 1
     assert stream.follower.state.liquidations[0] == Liquidation(symbol=SYMBOL, timestamp=0, contracts=0.0)
+
+
+async def test_positions_that_are_asked_for_are_closed_too(run: Any, venue: ContractVenue, exchange: Any) -> None:
+    """Each answer has all that are held."""
+    ccxt = exchange.caller.ccxt
+    ccxt.has, exchange.caller.poll_interval_s = {**ccxt.has, "watchPositions": False}, 0.05
+    venue.held = [position("3")]
+    stream = run("watchPositions")
+    await stream.until(lambda: held(stream) == {"long": 3.0} and stream.follower.status == "live")
+    venue.held = []
+    await stream.until(lambda: not held(stream))
+    assert "position" not in venue.topics

@@ -91,7 +91,7 @@ async def test_a_stream_asks_again_when_the_pause_is_over(bus: Bus, kind: type[T
 async def test_a_wake_does_not_shorten_the_pause() -> None:
     """What would be asked for at once otherwise waits as well."""
     exchange, wake = LimitedExchange(), asyncio.Event()
-    asking = asyncio.create_task(reconcile(exchange.refuse, health(), 60.0, QuestionTimer(wake, None)))
+    asking = asyncio.create_task(reconcile(exchange.refuse, health(), 60.0, QuestionTimer(wake, lambda: None)))
     while not exchange.asked_s:
         await asyncio.sleep(0)
     wake.set()

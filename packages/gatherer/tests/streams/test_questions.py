@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from millrace_gatherer.streams.questions import QuestionTimer
+from millrace_gatherer.streams.questions import QuestionTimer, account_timer
 
 
 def timer(soon_s: float | None) -> QuestionTimer:
     """Return a timer that nobody wakes."""
-    return QuestionTimer(asyncio.Event(), soon_s)
+    return QuestionTimer(asyncio.Event(), lambda: soon_s)
 
 
 @pytest.mark.parametrize("pause_s", [None, 60.0])
@@ -18,9 +18,9 @@ async def test_a_message_makes_a_question_due_soon(pause_s: float | None, *, is_
     """Whether it comes while the question is awaited or before."""
     questions = timer(0.01)
     if is_waiting:
-        asyncio.get_running_loop().call_soon(questions.heard)
+        asyncio.get_running_loop().call_soon(questions.received)
     else:
-        questions.heard()
+        questions.received()
     async with asyncio.timeout(5):
         await questions.wait(pause_s)
 
@@ -30,7 +30,7 @@ async def test_later_messages_do_not_delay_the_question() -> None:
     questions = timer(0.2)
     loop = asyncio.get_running_loop()
     for place in range(40):
-        loop.call_later(0.05 * place, questions.heard)
+        loop.call_later(0.05 * place, questions.received)
     async with asyncio.timeout(1):
         await questions.wait(None)
 
@@ -38,7 +38,7 @@ async def test_later_messages_do_not_delay_the_question() -> None:
 async def test_after_messages_it_is_asked_twice() -> None:
     """The last messages may have been lost, after the first question; when nothing came since, that is enough."""
     questions = timer(0.01)
-    questions.heard()
+    questions.received()
     async with asyncio.timeout(5):
         for _ in range(2):
             await questions.wait(None)
@@ -51,7 +51,35 @@ async def test_after_messages_it_is_asked_twice() -> None:
 async def test_where_messages_do_not_matter_only_the_timer_counts() -> None:
     """As for public trades whose numbers show what is missing."""
     questions = timer(None)
-    questions.heard()
+    questions.received()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await questions.wait(60.0)
+
+
+class Account:
+    """An account, of which nothing is asked here."""
+
+
+async def test_a_message_of_a_symbol_concerns_its_other_streams_and_the_balance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A trade's own message may be lost where the order's comes; a balance says nothing of any symbol."""
+    monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.01)
+    monkeypatch.setattr("millrace_gatherer.streams.questions.EACH_S", 0.0)
+    account = Account()
+    wakes = {name: asyncio.Event() for name in ("orders", "trades", "balance", "other")}
+    orders = account_timer(account, "A/B", wakes["orders"])
+    trades, other = account_timer(account, "A/B", wakes["trades"]), account_timer(account, "C/D", wakes["other"])
+    balance = account_timer(account, None, wakes["balance"])
+    orders.received()
+    async with asyncio.timeout(5):
+        await asyncio.gather(orders.wait(None), trades.wait(None), balance.wait(None))
+    for timer in (orders, trades, balance):
+        timer.asking()
+        await timer.wait(None)
+        timer.asking()
+    balance.received()
+    await balance.wait(None)
+    assert not (wakes["orders"].is_set() or wakes["trades"].is_set() or wakes["other"].is_set())
+    del other

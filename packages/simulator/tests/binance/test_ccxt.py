@@ -211,3 +211,26 @@ async def test_a_broken_rate_limit_is_ddos_protection(ccxt: ModuleType) -> None:
         with pytest.raises(ccxt.DDoSProtection):
             for _ in range(4):
                 await exchange.public_get_ping()
+
+
+async def test_order_lists_by_its_raw_methods(binance: Any) -> None:
+    """Ccxt's raw methods of Binance's paths place a pair and find it; its unified ones show and cancel it."""
+    await binance.load_markets()
+    last = Decimal(str((await binance.fetch_ticker(SYMBOL))["last"]))
+    legs = {"aboveType": "LIMIT_MAKER", "abovePrice": str(last + 1), "belowType": "STOP_LOSS_LIMIT"}
+    stop = {"belowStopPrice": str(last - 1), "belowPrice": str(last - 2), "belowTimeInForce": "GTC"}
+    placed = await binance.private_post_orderlist_oco(
+        {"symbol": "KCSUSDT", "side": "SELL", "quantity": "4", **legs, **stop}
+    )
+    assert len(await binance.fetch_open_orders(SYMBOL)) == 2
+    (listed,) = await binance.private_get_openorderlist()
+    assert listed["orderListId"] == placed["orderListId"]
+    canceled = await binance.cancel_order(placed["orders"][0]["orderId"], SYMBOL)
+    assert (canceled["info"]["listOrderStatus"], await binance.fetch_open_orders(SYMBOL)) == ("ALL_DONE", [])
+
+
+async def test_an_unknown_parameter_is_a_bad_request(ccxt: ModuleType, binance: Any) -> None:
+    """What a strategy's author misspells is an error, and no order."""
+    with pytest.raises(ccxt.BadRequest, match="Not all sent parameters were read"):
+        await binance.create_order(SYMBOL, "limit", "buy", 1, 6, {"novelty": True})
+    assert await binance.fetch_open_orders(SYMBOL) == []

@@ -20,6 +20,7 @@ from millrace_store.portfolio.trades import Market, fills_of, markets_of
 from millrace_store.queries.account_records import first_of_its_id
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
+from millrace_store.writing.orders import OrderRowKey
 
 HOUR_MS: Final = 60 * MINUTE_MS
 AMOUNTS: Final = ("quantity", "opened_quantity", "opened_cost", "realised", "fees", "bought", "sold", "turnover")
@@ -29,9 +30,6 @@ SUMS: Final = ("fees_by_currency", "unvalued_fees")
 _ORDERS_A_STATEMENT: Final = 500
 _BIG: Final = sa.BigInteger()
 _AMOUNT_BY_CURRENCY: Final = msgspec.json.Decoder(dict[str, Decimal])
-
-OrderRowKey = tuple[str, str, str, str]
-"""Tenant, exchange, order id, symbol."""
 
 
 async def changes(reader: Reader, own_trades: Columns, attributed: Collection[OrderRowKey]) -> dict[int, int]:
@@ -53,8 +51,10 @@ async def recount(writer: Writer, stream: int, since_ms: int) -> int:
 
     The tenant must be locked by `lock_accounts`.
     """
-    table = tables.positions.c
-    mine = table.stream_id == sa.literal(stream, _BIG)
+    found = await markets_of(writer, tables.streams.c.id == sa.literal(stream, _BIG))
+    if not found:
+        return 0
+    table, mine = tables.positions.c, tables.positions.c.stream_id == sa.literal(stream, _BIG)
     if not await writer.fetch(sa.select(table.at_ms).where(mine).limit(1)):
         since_ms = 0  # nothing was counted yet
     hour_ms = _hour(since_ms)
@@ -62,14 +62,12 @@ async def recount(writer: Writer, stream: int, since_ms: int) -> int:
     first = (await writer.fetch(sa.select(sa.func.min(table.at_ms)).where(*affected)))[0][0]
     # A row of that very hour goes, so what it held from before the moment is counted again too.
     start_ms = hour_ms if first == hour_ms else since_ms
-    for market in await markets_of(writer, tables.streams.c.id == sa.literal(stream, _BIG)):
-        tally = _Tally(market, since_ms)
-        async for source, fill, unpriced in fills_of(writer, market, start_ms):
-            await tally.add(writer, source, fill, unpriced)
-        await writer.execute(sa.delete(tables.positions).where(*affected))
-        await tally.write(writer)
-        return tally.trades
-    return 0
+    tally = _Tally(found[0], since_ms)
+    async for source, fill, unpriced in fills_of(writer, found[0], start_ms):
+        await tally.add(writer, source, fill, unpriced)
+    await writer.execute(sa.delete(tables.positions).where(*affected))
+    await tally.write(writer)
+    return tally.trades
 
 
 class _Tally:

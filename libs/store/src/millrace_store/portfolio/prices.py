@@ -100,12 +100,15 @@ class Prices:
         return best if best is not None and best.at_ms >= at_ms - OLDEST_MS else None
 
     async def _of_feed(self, feed: _Feed, at_ms: int) -> Price | None:
-        if (rows := await self._reader.fetch(_NEWEST[feed.action](feed.stream, at_ms))) and rows[0][1] is not None:
-            opened_ms, price = rows[0]
-            if feed.action == "watchOHLCV":
-                return Price(min(opened_ms + MINUTE_MS, at_ms), Decimal(price))
-            return Price(opened_ms, Decimal(str(_last(price)) if feed.action == "watchTicker" else price))
-        return None
+        rows = await self._reader.fetch(_NEWEST[feed.action](feed.stream, at_ms))
+        if not rows:
+            return None
+        found_ms, value = rows[0]
+        if feed.action == "watchOHLCV":
+            # The time of a candle is when it opened; its close is newer.
+            return Price(min(found_ms + MINUTE_MS, at_ms), Decimal(value))
+        price = _last(value) if feed.action == "watchTicker" else value
+        return None if price is None else Price(found_ms, Decimal(price))
 
     async def _of_book(self, feed: _Feed, at_ms: int) -> Price | None:
         try:
@@ -121,8 +124,10 @@ def _newest(prices: Sequence[Price | None]) -> Price | None:
     return max((price for price in prices if price is not None and price.price > 0), default=None)
 
 
-def _last(data: str) -> Any:
-    return msgspec.json.decode(data)["last"]
+def _last(data: str) -> str | None:
+    """Return the last price in the JSON of a ticker's changes."""
+    last = msgspec.json.decode(data).get("last")
+    return None if last is None else str(last)
 
 
 def _candles(stream: int, at_ms: int) -> sa.Select[Any]:

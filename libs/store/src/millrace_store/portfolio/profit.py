@@ -1,4 +1,4 @@
-"""Profit of periods: what positions gained between two moments, summed as one likes. Pure."""
+"""Profit of periods: what positions gained between two moments, in any sums. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, localcontext
@@ -9,7 +9,7 @@ from millrace_store.portfolio.position import EXACT, Position, plain
 from millrace_store.queries.portfolio_records import ProfitRecord
 
 Apart = Literal["exchange", "symbol", "source"]
-"""What profits are told apart by; they are summed over everything else."""
+"""What profits may be separated by; they are summed over everything else."""
 
 
 class Profit(NamedTuple):

@@ -21,7 +21,7 @@ from millrace_store.queries.pages import DEFAULT_LIMIT, MAX_LIMIT, Page, Scope, 
 from millrace_store.queries.portfolio_records import EquityRecord, Holding, PositionRecord, ProfitRecord
 from millrace_store.schema import tables
 
-_MOST_PERIODS: Final = 5 * MAX_LIMIT
+_MOST_PERIODS: Final = 2 * MAX_LIMIT
 """Of all strategies and markets of one question, before they are summed."""
 _AVERAGE_DIGITS: Final = 28
 _BIG: Final = sa.BigInteger()
@@ -81,8 +81,8 @@ class PortfolioQueries:
     ) -> list[ProfitRecord]:
         """Return the profit of the scope's time range, or of each interval in it, oldest first.
 
-        The hours (UTC) that contain the ends of the range are counted whole. Profits are summed but for what `apart`
-        names, and never over currencies.
+        The hours (UTC) that contain the ends of the range are counted whole. Profits are separated by what
+        `apart` names and by currency, and summed over everything else.
 
         Raises:
             ValueError: the interval is not a number of whole hours above 0.

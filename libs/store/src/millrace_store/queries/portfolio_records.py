@@ -48,7 +48,7 @@ class PositionRecord(_Record, frozen=True, kw_only=True):
 
 
 class ProfitRecord(_Record, frozen=True, kw_only=True):
-    """Profit of a period. What was not asked to be told apart is None, and summed."""
+    """Profit of a period. What it is summed over is None."""
 
     at_ms: int
     """When the period began: an interval (UTC), or the whole range, 0 if that has no beginning."""

@@ -61,7 +61,7 @@ async def list_profits(
     sources: Sources = [],  # noqa: B006 - FastAPI copies it
     apart: Annotated[
         list[Apart],
-        Query(alias="by", max_length=3, description="What to tell apart; profits are summed over the rest."),
+        Query(alias="by", max_length=3, description="What to separate by; profits are summed over the rest."),
     ] = [],  # noqa: B006 - FastAPI copies it
     interval: Annotated[
         Interval | None, Query(description="Whole hours, such as 1h or 1d (UTC); by default the whole range at once.")

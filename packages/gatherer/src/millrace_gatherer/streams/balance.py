@@ -11,7 +11,7 @@ from millrace_core.market import Balance, Balances
 from millrace_core.states import BalanceState
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
-from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
+from millrace_gatherer.streams.questions import account_timer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -34,7 +34,7 @@ class BalanceStream(Stream):
         self._changed_meanwhile: set[str] = set()
         """Currencies that messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
-        self._questions = QuestionTimer(self.wake, ACTIVE_S)
+        self._questions = account_timer(exchange.account, None, self.wake)
 
     async def follow(self) -> None:
         """Follow the stream and ask for all balances on a timer."""
@@ -52,7 +52,7 @@ class BalanceStream(Stream):
     def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Publish the difference to the published balances."""
         self.on_message()
-        self._questions.heard()
+        self._questions.received()
         self._changed_meanwhile |= balances.keys()
         self._take(balances, event, is_live=True)
 

@@ -15,7 +15,7 @@ from millrace_core.states import OrdersState
 from millrace_exchange import EventTimes, Exchange, Rejected
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.order_cache import OrderCache
-from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
+from millrace_gatherer.streams.questions import account_timer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -50,7 +50,7 @@ class OrdersStream(Stream):
         """Whether orders may have come and gone meanwhile of which others told Redis alone."""
         self._changed: asyncio.Queue[tuple[list[OrderRecord], EventTimes, bool]] = asyncio.Queue()
         super().__init__(unit, exchange, bus, health)
-        self._questions = QuestionTimer(self.wake, ACTIVE_S)
+        self._questions = account_timer(exchange.account, self.symbol, self.wake)
 
     async def follow(self) -> None:
         """Follow the stream, and ask what became of the orders: at once, soon again, and on a timer."""
@@ -94,7 +94,7 @@ class OrdersStream(Stream):
     def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders that the exchange sent."""
         self.on_message()
-        self._questions.heard()
+        self._questions.received()
         self._changed.put_nowait(([self._record(order) for order in orders], event, True))
 
     async def _reconcile(self) -> None:

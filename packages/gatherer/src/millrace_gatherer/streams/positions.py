@@ -12,7 +12,7 @@ from millrace_core.market import ExchangePosition, ExchangePositionsDelta, Excha
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.position_book import PositionBook
-from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
+from millrace_gatherer.streams.questions import account_timer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -34,15 +34,14 @@ class PositionsStream(Stream):
         self._changed_meanwhile: set[str] = set()
         """Symbols whose positions messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
-        self._questions = QuestionTimer(self.wake, ACTIVE_S)
+        self._questions = account_timer(exchange.account, None, self.wake)
 
     async def follow(self) -> None:
         """Follow the stream, if the exchange has one, and ask for all positions on a timer."""
-        asked_every_s = self.exchange.poll_interval_s(POSITIONS)
-        if asked_every_s is not None:
-            await reconcile(self._reconcile, self.health, asked_every_s, self._questions)
-        reconciling = reconcile(self._reconcile, self.health, RECONCILE_S, self._questions)
-        await run_all(self.exchange.account.positions(self), reconciling)
+        poll_s = self.exchange.poll_interval_s(POSITIONS)
+        asking = reconcile(self._reconcile, self.health, poll_s or RECONCILE_S, self._questions)
+        # Where there is none, the answers are all there is, and the only ones to say what is held no more.
+        await (run_all(self.exchange.account.positions(self), asking) if poll_s is None else asking)
 
     def take_snapshot(self, as_of: str) -> ExchangePositionsSnapshot:
         """Return the open positions."""
@@ -55,7 +54,7 @@ class PositionsStream(Stream):
     def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:
         """Publish what a message changes."""
         self.on_message()
-        self._questions.heard()
+        self._questions.received()
         readable = self._readable.only(positions)
         self._changed_meanwhile |= {position.symbol for position in readable}
         self._publish(self._book.reported(readable), event, is_live=True)

@@ -2,31 +2,49 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
+from weakref import WeakKeyDictionary, WeakSet
 
 ACTIVE_S: Final = 6.0
 """How soon after a message of an account to ask: where one came another may be lost, and nothing shows that."""
+
+EACH_S: Final = 0.5
+"""How much later with each stream of the account: together they must not use up the exchange's limits. On Binance an
+answer weighs 20 to 26, of 3,000 a minute for questions about the past."""
 
 
 class QuestionTimer:
     """Waits until a question is due: on a timer, sooner after a message, and at once when woken."""
 
-    def __init__(self, wake: asyncio.Event, soon_s: float | None) -> None:
-        """`soon_s`: how soon after a message a question is due; None where messages do not matter."""
+    def __init__(self, wake: asyncio.Event, soon_s: Callable[[], float | None]) -> None:
+        """`soon_s` returns how soon after a message a question is due; None where messages do not matter."""
         self._wake, self._soon_s = wake, soon_s
         self._due: asyncio.TimerHandle | None = None
         """Wakes for the next question; None if no message calls for one."""
-        self._has_heard = False
+        self._has_received = False
         """Whether a message has come since the last question."""
+        self._concerned: list[WeakSet[QuestionTimer]] = []
+        """Timers of other streams that a message concerns too."""
 
-    def heard(self) -> None:
+    def concerns(self, timers: "WeakSet[QuestionTimer]") -> None:
+        """Have the questions of other streams asked as soon as its own."""
+        self._concerned.append(timers)
+
+    def received(self) -> None:
         """Note a message: ask soon."""
-        self._has_heard = True
+        self._note()
+        for timers in self._concerned:
+            for timer in timers:
+                timer._note()
+
+    def _note(self) -> None:
+        self._has_received = True
         if self._due is None:
             self._wake_soon()
 
     def asking(self) -> None:
-        """Note that the question is asked now: what is heard from here on may not be in its answer.
+        """Note that the question is asked now: what is received from here on may not be in its answer.
 
         After messages it is asked once more: those that were lost may have been the last.
         """
@@ -34,8 +52,8 @@ class QuestionTimer:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        if self._has_heard:
-            self._has_heard = False
+        if self._has_received:
+            self._has_received = False
             self._wake_soon()
 
     async def wait(self, pause_s: float | None) -> None:
@@ -45,5 +63,24 @@ class QuestionTimer:
                 await self._wake.wait()
 
     def _wake_soon(self) -> None:
-        if self._soon_s is not None:
-            self._due = asyncio.get_running_loop().call_later(self._soon_s, self._wake.set)
+        if (soon_s := self._soon_s()) is not None:
+            self._due = asyncio.get_running_loop().call_later(soon_s, self._wake.set)
+
+
+_Timers = dict[str | None, "WeakSet[QuestionTimer]"]
+_accounts: WeakKeyDictionary[object, _Timers] = WeakKeyDictionary()
+"""The timers of each account by symbol; under None those of account-wide streams."""
+
+
+def account_timer(account: object, symbol: str | None, wake: asyncio.Event) -> QuestionTimer:
+    """Return the timer of one of an account's streams.
+
+    A message about an order or a trade concerns the symbol's orders, its trades and all that is account-wide: of a
+    trade the order's message may come and the trade's be lost. A message about a balance concerns no symbol.
+    """
+    timers = _accounts.setdefault(account, {})
+    timer = QuestionTimer(wake, lambda: max(ACTIVE_S, EACH_S * sum(map(len, timers.values()))))
+    for concerned in {symbol, None}:
+        timer.concerns(timers.setdefault(concerned, WeakSet()))
+    timers[symbol].add(timer)
+    return timer

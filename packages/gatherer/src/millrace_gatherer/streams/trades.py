@@ -15,7 +15,7 @@ from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
 from millrace_gatherer.streams.following import RECONCILE_S, question_pauses_s
-from millrace_gatherer.streams.questions import ACTIVE_S, QuestionTimer
+from millrace_gatherer.streams.questions import QuestionTimer, account_timer
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
@@ -52,10 +52,10 @@ class TradesStream(Stream):
         self._is_subscribed = False
         """Whether the stream has brought something since it was last followed anew."""
         self._wanted = asyncio.Event()
-        self._questions = QuestionTimer(self._wanted, self._soon_s(exchange.profile))
         self._resumed = 0
         """How often the published sequence was restored."""
         super().__init__(unit, exchange, bus, health)
+        self._questions = self._new_questions(self._wanted)
 
     @abstractmethod
     async def subscribe(self) -> None:
@@ -66,8 +66,8 @@ class TradesStream(Stream):
         """Ask for the trades after one, or the newest."""
 
     @abstractmethod
-    def _soon_s(self, profile: ExchangeProfile) -> float | None:
-        """Return how soon after a trade to ask for others; None where gaps show themselves."""
+    def _new_questions(self, wake: asyncio.Event) -> QuestionTimer:
+        """Return when to ask for trades that the stream may have lost, beside gaps that show themselves."""
 
     @abstractmethod
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
@@ -99,7 +99,7 @@ class TradesStream(Stream):
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Publish new trades, or hold them back behind a gap."""
         self.on_message()
-        self._questions.heard()
+        self._questions.received()
         trades = self._readable.only(trades)
         if self._filling or not self._is_subscribed:
             # Nothing else tells that the subscription stands: what came before its first message is asked for.
@@ -216,8 +216,8 @@ class PublicTradesStream(TradesStream):
         """Return how long a market may be without a trade."""
         return self.exchange.profile.silence.trades_ms
 
-    def _soon_s(self, profile: ExchangeProfile) -> float | None:
-        return profile.history.public_trades_again_s
+    def _new_questions(self, wake: asyncio.Event) -> QuestionTimer:
+        return QuestionTimer(wake, lambda: self.exchange.profile.history.public_trades_again_s)
 
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         return TradeSequence(consecutive=profile.ids.numbers_public_trades)
@@ -249,8 +249,8 @@ class MyTradesStream(TradesStream):
         self._complete_until_ms = 0
         super().resume(published)
 
-    def _soon_s(self, profile: ExchangeProfile) -> float | None:
-        return ACTIVE_S
+    def _new_questions(self, wake: asyncio.Event) -> QuestionTimer:
+        return account_timer(self.exchange.account, self.symbol, wake)
 
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         return TradeSequence(consecutive=False, per_order=profile.ids.own_trade == "trade_and_order")

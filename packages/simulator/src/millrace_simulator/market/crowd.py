@@ -48,8 +48,8 @@ class Crowd:
         self._grain = max(1, round(instrument.last_price * 0.00002))
         # (id, price); filled orders stay until they are come across.
         self._orders: dict[Side, list[tuple[int, int]]] = {Side.BUY: [], Side.SELL: []}
-        self._far = dict.fromkeys(Side, 0)
-        """Levels beyond the ladders, which stand still."""
+        self._far: dict[Side, list[int]] = {Side.BUY: [], Side.SELL: []}
+        """Orders beyond the ladders, a level each, which stand still."""
         self._far_rng = Random(f"{instrument.symbol} far")  # noqa: S311
 
     def open(self) -> None:
@@ -72,8 +72,8 @@ class Crowd:
             prices = [worst.price + sign * stride * step for step in range(1, missing + 1)]
             size = self._instrument.typical_lots
             quotes = [(max(1, int(size * (1 + 4 * self._far_rng.random()))), price) for price in prices if price > 0]
-            self._far[side] += len(quotes)
-            self._venue.crowd_quote(self._instrument, side, quotes)
+            left = [order_id for order_id in self._far[side] if order_id in self._engine]
+            self._far[side] = left + self._venue.crowd_quote(self._instrument, side, quotes)
 
     def act(self) -> None:
         """Execute one action of one participant."""
@@ -85,7 +85,7 @@ class Crowd:
             return
         side = Side.BUY if rng.random() < 0.5 else Side.SELL
         # The more stands, the likelier an order is canceled: the book stays about as deep as at the opening.
-        orders, levels = len(self._orders[side]), len(self._engine.side(side)) - self._far[side]
+        orders, levels = len(self._orders[side]), len(self._engine.side(side)) - len(self._far[side])
         if rng.random() * 2 < max(levels / _TARGET_LEVELS, orders / _MOST_ORDERS):
             self._think_again(side)
         else:

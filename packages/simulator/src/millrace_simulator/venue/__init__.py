@@ -19,11 +19,13 @@ asset are ticks × lots: `.quote_text(product)`. What belongs to accounts (order
 `venue.account_by_key(api_key)` returns an `Account`: `account_id`, `secret`, `public_key`, `maker_rate`, `taker_rate`,
 `.balances`, `.balance(asset)`.
 
-**Acting** (`Venue`): `place`, `check` (order/test), `cancel`, `cancel_all`, `order`, `open_orders`, `all_orders`,
-`own_trades`, `deposit`; `cancel_replace(venue, …)`. All raise `VenueError` kinds (see `errors`).
+**Acting** (`Venue`): `place`, `check` (order/test), `cancel`, `cancel_all`, `amend`, `place_list`, `cancel_list`,
+`deposit`, `list_symbol`; `cancel_replace(venue, …)`. Asking: `order`, `open_orders`, `all_orders`, `own_trades`,
+`amendments`, `prevented_matches`, `order_list`, `order_lists`. All raise `VenueError` kinds (see `errors`).
 
 **Hearing**: subclass `Listener`, override what you want, `venue.listen(listener)`: `on_book(BookChange)`,
 `on_trade(PublicTrade)`, `on_aggregate(AggregateTrade)`, `on_execution(ExecutionReport)`, `on_balances(BalanceChange)`,
+`on_order_list(OrderList)`, `on_listing(Instrument)`,
 `on_step(now_us)`: the end of each step of the market, also when nothing happened: flush what you batch then. In one
 call of the venue the order is: trades and reports as the engine made them, aggregates, the book change, balances.
 """

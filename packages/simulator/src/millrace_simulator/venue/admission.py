@@ -83,10 +83,10 @@ def check_orders(account: Account, requests: Sequence[OrderRequest], instrument:
     standing = ledger.open_orders(account.account_id, instrument.symbol)
     if len(standing) + len(requests) > instrument.rules.max_orders:
         raise RuleBroken(Rule.OPEN_ORDERS)
-    wait = sum(request.type.waits_for_trigger for request in requests)
-    waiting = sum(order.type.waits_for_trigger and not order.is_working for order in standing)
-    if wait and waiting + wait > instrument.rules.max_algo_orders:
-        raise RuleBroken(Rule.WAITING_ORDERS)
+    if wait := sum(request.type.waits_for_trigger for request in requests):
+        waiting = sum(order.type.waits_for_trigger and not order.is_working for order in standing)
+        if waiting + wait > instrument.rules.max_algo_orders:
+            raise RuleBroken(Rule.WAITING_ORDERS)
     if not instrument.rules.unique_client_order_ids:
         return
     ids = [request.client_order_id for request in requests if request.client_order_id]

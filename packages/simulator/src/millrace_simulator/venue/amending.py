@@ -14,7 +14,8 @@ from millrace_simulator.venue.errors import Amend, AmendRejected, DuplicateClien
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.ledger import Ledger
 from millrace_simulator.venue.list_trading import ListTrading
-from millrace_simulator.venue.orders import NO_LIST, Amendment, Order, OrderStatus
+from millrace_simulator.venue.order_changes import Amendment
+from millrace_simulator.venue.orders import NO_LIST, Order, OrderStatus
 from millrace_simulator.venue.settlement import Settlement
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from millrace_matching import (
@@ -20,20 +19,11 @@ from millrace_matching import (
     Triggered,
 )
 from millrace_simulator.venue.accounts import Account
-from millrace_simulator.venue.checks import hold_rate
+from millrace_simulator.venue.fills import Fill, fill_of
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.ledger import Ledger
-from millrace_simulator.venue.orders import (
-    Amendment,
-    ExecutionReport,
-    ExecutionType,
-    Order,
-    OrderExpiry,
-    OrderStatus,
-    OwnTrade,
-    PreventedMatch,
-)
-from millrace_simulator.venue.rules import CommissionAsset
+from millrace_simulator.venue.order_changes import Amendment, PreventedMatch
+from millrace_simulator.venue.orders import ExecutionReport, ExecutionType, Order, OrderExpiry, OrderStatus, OwnTrade
 
 OrderEvent = Accepted | Triggered | Canceled | Expired | Completed
 
@@ -48,32 +38,6 @@ class Hold:
         self.amount = amount
         self.orders = 0
         """How many open orders it is for."""
-
-
-class Fill(Struct, frozen=True, gc=False):
-    """One side of a trade, in decimals."""
-
-    trade_id: int
-    price: Decimal
-    quantity: Decimal
-    is_maker: bool
-    base: str
-    quote: str
-    commission_asset: str
-    commission_step: Decimal
-    """Commission is a multiple of it; what is below is not taken."""
-    hold_rate: Decimal
-    """What the order holds for its commission, as a share of its amount."""
-
-    @property
-    def notional(self) -> Decimal:
-        """Return the amount of quote asset."""
-        return self.price * self.quantity
-
-    def commission(self, rate: Decimal) -> Decimal:
-        """Return the commission at a rate."""
-        amount = self.notional if self.commission_asset == self.quote else self.quantity
-        return (amount * rate).quantize(self.commission_step, ROUND_DOWN)
 
 
 class Clearing:
@@ -185,7 +149,7 @@ class Clearing:
 
     def trade(self, traded: Traded, order: Order, instrument: Instrument, now_us: int) -> None:
         """Settle one side of a trade: `order` is its maker or its taker."""
-        fill = _fill(traded, order, instrument, self._accounts[order.account_id])
+        fill = fill_of(traded, order, instrument, self._accounts[order.account_id])
         own = self._settle(fill, order, now_us)
         filled = order.filled + fill.quantity
         whole = filled + order.prevented == order.quantity
@@ -314,19 +278,3 @@ def _expiry(order: Order, reason: ExpiryReason) -> OrderExpiry:
     if order.time_in_force is TimeInForce.FOK:
         return OrderExpiry.UNFILLED_FOK_ORDER_EXPIRED
     return OrderExpiry.INSUFFICIENT_LIQUIDITY
-
-
-def _fill(traded: Traded, order: Order, instrument: Instrument, account: Account) -> Fill:
-    rules = instrument.rules
-    in_base = rules.commission_asset is CommissionAsset.RECEIVED and order.side is Side.BUY
-    return Fill(
-        traded.trade_id,
-        instrument.scale.price(traded.price),
-        instrument.scale.quantity(traded.quantity),
-        order.order_id == traded.maker_id,
-        rules.base,
-        rules.quote,
-        rules.base if in_base else rules.quote,
-        rules.commission_step,
-        hold_rate(account, instrument),
-    )

@@ -7,14 +7,8 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 from millrace_simulator.venue.errors import UnknownOrder
-from millrace_simulator.venue.orders import (
-    Amendment,
-    Order,
-    OrderRef,
-    OwnTrade,
-    Placement,
-    PreventedMatch,
-)
+from millrace_simulator.venue.order_changes import Amendment, PreventedMatch
+from millrace_simulator.venue.orders import Order, OrderRef, OwnTrade, Placement
 
 Entry = TypeVar("Entry", Order, OwnTrade)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -81,14 +82,14 @@ class ListTrading(Listener):
         admitted = _admit(account, first, instrument)
         order_list, orders = self._open(account, request, instrument)
         mark = self._ledger.mark(account.account_id, request.symbol)
-        self._busy = True
-        self._work(instrument, orders[: len(first)], admitted)
-        for order in orders[len(first) :]:
-            self._settlement.clearing.report_new(order, order.created_us)
-        self._settlement.report_list(order_list)
-        self._busy = False
-        working = tuple(self._ledger.placement(order, mark) for order in orders[: len(first)])
-        placement = ListPlacement(order_list, (*working, *(Placement(order, ()) for order in orders[len(first) :])))
+        working, pending = orders[: len(first)], orders[len(first) :]
+        with self._holding_back():
+            self._work(instrument, working, admitted)
+            for order in pending:
+                self._settlement.clearing.report_new(order, order.created_us)
+            self._settlement.report_list(order_list)
+        placed = (self._ledger.placement(order, mark) for order in working)
+        placement = ListPlacement(order_list, (*placed, *(Placement(order, ()) for order in pending)))
         self.advance()
         return placement
 
@@ -96,11 +97,19 @@ class ListTrading(Listener):
         """Do what follows from the orders that ended: bring others into the book, end them, or close their list."""
         if self._busy:
             return
+        with self._holding_back():
+            while self._moved:
+                list_id, _ = self._moved.popitem()
+                self._advance(self._book.get(list_id))
+
+    @contextmanager
+    def _holding_back(self) -> Iterator[None]:
+        """Let nothing follow from what happens inside before it is over."""
         self._busy = True
-        while self._moved:
-            list_id, _ = self._moved.popitem()
-            self._advance(self._book.get(list_id))
-        self._busy = False
+        try:
+            yield
+        finally:
+            self._busy = False
 
     def reduce_pending(self, order: Order, quantity: Decimal) -> None:
         """Lower the quantity that a pending order asks for."""

@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from millrace_simulator.venue.accounts import Balance
+from millrace_simulator.venue.order_changes import Amendment, PreventedMatch
 from millrace_simulator.venue.order_lists import ListStatus, OrderList
-from millrace_simulator.venue.orders import Amendment, Order, OrderExpiry, OrderStatus, OwnTrade, PreventedMatch
+from millrace_simulator.venue.orders import Order, OrderExpiry, OrderStatus, OwnTrade
 from millrace_simulator.venue.tape import PublicTrade
 
 KEPT_TRADES = 5_000

@@ -11,8 +11,9 @@ from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.instrument import Instrument
 from millrace_simulator.venue.ledger import Ledger
 from millrace_simulator.venue.listener import BalanceChange, BookChange, Listener
+from millrace_simulator.venue.order_changes import PreventedMatch
 from millrace_simulator.venue.order_lists import OrderList
-from millrace_simulator.venue.orders import ExecutionReport, Order, PreventedMatch
+from millrace_simulator.venue.orders import ExecutionReport, Order
 
 
 class Settlement:

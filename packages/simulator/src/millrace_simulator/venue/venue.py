@@ -17,10 +17,8 @@ from millrace_simulator.venue.amending import Amended, Amending
 from millrace_simulator.venue.clock import Clock
 from millrace_simulator.venue.errors import (
     CancelRestricted,
-    UnknownApiKey,
     UnknownOrder,
     UnknownOrderList,
-    UnknownSymbol,
 )
 from millrace_simulator.venue.history import BookHistory
 from millrace_simulator.venue.instrument import Instrument
@@ -28,21 +26,18 @@ from millrace_simulator.venue.ledger import Ledger
 from millrace_simulator.venue.lifetimes import Lifetimes
 from millrace_simulator.venue.list_trading import ListTrading
 from millrace_simulator.venue.listener import BalanceChange, Listener
-from millrace_simulator.venue.order_lists import ListBook, ListPlacement, ListRef, ListRequest, OrderList
+from millrace_simulator.venue.order_lists import ListBook, ListPlacement, ListRef, ListRequest
 from millrace_simulator.venue.orders import (
-    Amendment,
     Cancellation,
     CancelRestriction,
-    Order,
     OrderRef,
     OrderRequest,
     OrderStatus,
-    OwnTrade,
     Placement,
-    PreventedMatch,
     accepted,
 )
 from millrace_simulator.venue.past import Past
+from millrace_simulator.venue.records import Records
 from millrace_simulator.venue.rules import SymbolRules
 from millrace_simulator.venue.settlement import Settlement
 
@@ -50,7 +45,7 @@ _ID_CHARACTERS = digits + ascii_letters
 _ID_LENGTH = 22
 
 
-class Venue:
+class Venue(Records):
     """An exchange: each call is one indivisible action."""
 
     def __init__(
@@ -68,22 +63,17 @@ class Venue:
         """Every past book; None unless recording."""
         self._seed = seed
         self._instruments = {rules.symbol: self._instrument(rules) for rules in symbols}
-        self.instruments: Mapping[str, Instrument] = self._instruments
-        now_us = clock.now_us()
-        self.accounts: Mapping[int, Account] = {
-            account_id: Account(account_id, settings, now_us) for account_id, settings in enumerate(accounts, 1)
-        }
-        self._keys = {account.api_key: account for account in self.accounts.values()}
-        self._ledger = Ledger()
-        past = past or Past()
+        now_us, past = clock.now_us(), past or Past()
+        members = {number: Account(number, settings, now_us) for number, settings in enumerate(accounts, 1)}
+        order_lists = ListBook(each for each in past.order_lists.values() if each.account_id in members)
+        super().__init__(self._instruments, members, Ledger(), order_lists)
         self._resume(past, now_us)
-        self._settlement = Settlement(clock, self.accounts, self._ledger, past.execution_id)
+        self._settlement = Settlement(clock, members, self._ledger, past.execution_id)
         if self.history is not None:
             self.listen(self.history)
         self._clearing = self._settlement.clearing
-        self._order_lists = ListBook(each for each in past.order_lists.values() if each.account_id in self.accounts)
         self._lists = ListTrading(
-            self._order_lists, self.accounts, self.instruments, self._ledger, self._settlement, clock, self._new_id
+            order_lists, members, self._instruments, self._ledger, self._settlement, clock, self._new_id
         )
         self._settlement.afterwards(self._lists.advance)
         self.listen(self._lists)
@@ -119,28 +109,6 @@ class Venue:
     def unlisten(self, listener: Listener) -> None:
         """Remove a listener."""
         self._settlement.listeners = [other for other in self._settlement.listeners if other is not listener]
-
-    def instrument(self, symbol: str) -> Instrument:
-        """Return the listed symbol.
-
-        Raises:
-            UnknownSymbol: it is not listed.
-        """
-        instrument = self.instruments.get(symbol)
-        if instrument is None:
-            raise UnknownSymbol(symbol)
-        return instrument
-
-    def account_by_key(self, api_key: str) -> Account:
-        """Return the account of an API key.
-
-        Raises:
-            UnknownApiKey: no account has this key.
-        """
-        account = self._keys.get(api_key)
-        if account is None:
-            raise UnknownApiKey
-        return account
 
     def check(self, account: Account, request: OrderRequest) -> None:
         """Run every check of `place` and change nothing.
@@ -228,20 +196,6 @@ class Venue:
         order = self._ledger.find(account.account_id, symbol, ref)
         return self._amending.amend(order, instrument, quantity, client_order_id)
 
-    def amendments(self, account: Account, symbol: str, order_id: int) -> list[Amendment]:
-        """Return the amendments of an order, oldest first.
-
-        Raises:
-            UnknownOrder: the account has no such order.
-        """
-        self._ledger.find(account.account_id, symbol, OrderRef(order_id))
-        return self._ledger.amendments(symbol, order_id)
-
-    def prevented_matches(self, account: Account, symbol: str) -> list[PreventedMatch]:
-        """Return the matches that self-trade prevention kept the account's orders from, oldest first."""
-        self.instrument(symbol)
-        return self._ledger.prevented_matches(account.account_id, symbol)
-
     def place_list(self, account: Account, request: ListRequest) -> ListPlacement:
         """Place an order list.
 
@@ -266,75 +220,6 @@ class Venue:
         first = next(order_id for order_id in found.order_ids if known[order_id].status.is_open)
         # The list cancels the others.
         return self.cancel(account, symbol, OrderRef(first), cancel_client_order_id=cancel_client_order_id)
-
-    def order_list(self, account: Account, ref: ListRef) -> OrderList:
-        """Return an order list of the account.
-
-        Raises:
-            UnknownOrderList: there is no such list.
-        """
-        found = self._order_lists.find(account.account_id, ref)
-        if found is None:
-            raise UnknownOrderList
-        return found
-
-    def order_lists(self, account: Account) -> list[OrderList]:
-        """Return all order lists of the account, oldest first."""
-        return self._order_lists.of(account.account_id)
-
-    def order(self, account: Account, symbol: str, ref: OrderRef) -> Order:
-        """Return an order of the account, open or final; by client order id the newest that had it.
-
-        Raises:
-            UnknownOrder: no order has this id.
-        """
-        self.instrument(symbol)
-        return self._ledger.find(account.account_id, symbol, ref)
-
-    def open_orders(self, account: Account, symbol: str | None = None) -> tuple[Order, ...]:
-        """Return the account's open orders, of one symbol or of all, oldest first."""
-        symbols = self.instruments if symbol is None else (self.instrument(symbol).symbol,)
-        found = [order for each in symbols for order in self._ledger.open_orders(account.account_id, each)]
-        return tuple(sorted(found, key=lambda order: order.created_us))
-
-    def all_orders(
-        self,
-        account: Account,
-        symbol: str,
-        *,
-        from_order_id: int | None = None,
-        start_us: int | None = None,
-        end_us: int | None = None,
-        limit: int = 500,
-    ) -> tuple[Order, ...]:
-        """Return the account's orders of a symbol, oldest first: from an id or time on, else the newest `limit`."""
-        self.instrument(symbol)
-        return self._ledger.orders(
-            account.account_id, symbol, from_order_id=from_order_id, start_us=start_us, end_us=end_us, limit=limit
-        )
-
-    def own_trades(
-        self,
-        account: Account,
-        symbol: str,
-        *,
-        order_id: int | None = None,
-        from_trade_id: int | None = None,
-        start_us: int | None = None,
-        end_us: int | None = None,
-        limit: int = 500,
-    ) -> tuple[OwnTrade, ...]:
-        """Return the account's fills on a symbol, oldest first: from an id or time on, else the newest `limit`."""
-        self.instrument(symbol)
-        return self._ledger.trades(
-            account.account_id,
-            symbol,
-            order_id=order_id,
-            from_trade_id=from_trade_id,
-            start_us=start_us,
-            end_us=end_us,
-            limit=limit,
-        )
 
     def deposit(self, account: Account, asset: str, amount: Decimal) -> None:
         """Add to an account's free balance; a negative amount withdraws.
@@ -366,13 +251,14 @@ class Venue:
         self._settlement.conclude(instrument, instrument.engine.submit(NewOrder(order_id, side, kind, lots, price)))
         return order_id
 
-    def crowd_quote(self, instrument: Instrument, side: Side, quotes: Sequence[tuple[int, int]]) -> None:
-        """Place background participants' limit orders, (lots, price), as one action; they must not trade."""
+    def crowd_quote(self, instrument: Instrument, side: Side, quotes: Sequence[tuple[int, int]]) -> list[int]:
+        """Place background participants' orders, (lots, price), as one action, and return their ids; none may trade."""
         events: list[Event] = []
-        for lots, price in quotes:
-            order = NewOrder(instrument.next_order_id(), side, OrderType.LIMIT_MAKER, lots, price)
-            events += instrument.engine.submit(order)
+        order_ids = [instrument.next_order_id() for _ in quotes]
+        for order_id, (lots, price) in zip(order_ids, quotes, strict=True):
+            events += instrument.engine.submit(NewOrder(order_id, side, OrderType.LIMIT_MAKER, lots, price))
         self._settlement.conclude(instrument, events)
+        return order_ids
 
     def crowd_cancel(self, instrument: Instrument, order_id: int) -> bool:
         """Cancel an order of `crowd_submit`; False when it was final already."""

@@ -9,5 +9,10 @@ says what it costs. REST paths and WebSocket API methods name these:
 - `rules`:   EXCHANGE_INFO
 - `trading`: PLACE_ORDER, TEST_ORDER, CANCEL_ORDER, CANCEL_OPEN_ORDERS
 - `replace`: CANCEL_REPLACE
-- `account`: ACCOUNT, COMMISSION, ORDER_RATE_LIMITS, ORDER_STATUS, OPEN_ORDERS, ALL_ORDERS, MY_TRADES
+- `amending`: AMEND_ORDER, AMENDMENTS
+- `order_lists`: PLACE_OCO, PLACE_OLD_OCO, PLACE_OTO, PLACE_OTOCO, CANCEL_LIST, QUERY_LIST, ALL_LISTS, OPEN_LISTS
+- `account`: ACCOUNT, COMMISSION, ORDER_RATE_LIMITS, ORDER_STATUS, OPEN_ORDERS, ALL_ORDERS, MY_TRADES,
+  MY_PREVENTED_MATCHES
+
+Each says which parameters it reads: `needs` are mandatory, `takes` are not, and any other is refused.
 """

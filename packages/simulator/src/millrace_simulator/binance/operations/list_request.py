@@ -71,6 +71,9 @@ def read_old_oco(parameters: Parameters, instrument: Instrument) -> ListRequest:
     """
     above, below = ("stop", "limit") if read_side(parameters) is Side.BUY else ("limit", "stop")
     sent = parameters.values
+    if ("stopLimitPrice" in sent) != ("stopLimitTimeInForce" in sent):
+        missing = "stopLimitPrice" not in sent
+        raise errors.not_required("stopLimitTimeInForce") if missing else errors.mandatory("stopLimitTimeInForce")
     stop_type = "STOP_LOSS_LIMIT" if "stopLimitPrice" in sent else "STOP_LOSS"
     former = {
         "limitType": "LIMIT_MAKER",

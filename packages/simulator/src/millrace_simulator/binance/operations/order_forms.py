@@ -7,7 +7,7 @@ from typing import Any
 from millrace_matching import Side
 from millrace_simulator.binance.times import Time
 from millrace_simulator.venue import Account, Cancellation, Order, OwnTrade, Placement, decimal_text
-from millrace_simulator.venue.orders import Amendment, PreventedMatch
+from millrace_simulator.venue.order_changes import Amendment, PreventedMatch
 
 NEVER = -1
 NO_GROUP = -1
