@@ -14,10 +14,15 @@ from millrace_simulator.listings import DialectName
 
 RECONNECTS: Final = int(os.environ.get("MILLRACE_TEST_RECONNECTS", "6"))
 WARM: Final = max(3, RECONNECTS // 10)
+WARM_TRADES: Final = 1_100 if RECONNECTS > 20 else 0
+"""Trades after which caches are full: ccxt keeps 1,000 of a symbol."""
 SYMBOLS: Final = {"binance": ("ETH/BTC", "BTC/USDT"), "kucoin": ("ETH/BTC", "KCS/USDT")}
 PUBLIC: Final = ("watchOrderBook", "watchTrades", "watchTicker")
 PRIVATE: Final = ("watchOrders", "watchBalance")
-GROWTH: Final = 1.05
+GROWTH: Final = 1.05 if RECONNECTS > 20 else 1.2
+"""A few reconnects show gross leaks alone: caches still fill."""
+SPARE: Final = 4
+"""Connections for requests come and go."""
 PAGE_KB: Final = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
@@ -53,6 +58,9 @@ async def test_reconnects_leave_nothing_behind(
         watches = [watch(dialect, *stream) for stream in (*streams, ("watchBalance", None))]
         for each in watches:
             await each.until(lambda w: w.is_live)
+        await watches[streams.index(("watchTrades", SYMBOLS[dialect][0]))].until(
+            lambda w: w.deltas >= WARM_TRADES, limit_s=900
+        )
         used: dict[int, tuple[int, int]] = {}
         for done in range(1, RECONNECTS + 1):
             await reconnect(relay, watches)
@@ -60,4 +68,4 @@ async def test_reconnects_leave_nothing_behind(
                 used[done] = resident_kb(gatherer.pid), sockets(gatherer.pid)
         warm, last = used[WARM], used[max(used)]
         assert last[0] <= warm[0] * GROWTH, used
-        assert abs(last[1] - warm[1]) <= 2, used
+        assert last[1] <= warm[1] + SPARE, used
