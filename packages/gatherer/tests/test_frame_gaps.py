@@ -50,8 +50,6 @@ class Kucoin:
         self.sides: dict[str, dict[float, float]] = {"bids": {10.0: 1.0}, "asks": {20.0: 1.0}}
         self.lose = 0
         """Number of the next increments that are dropped."""
-        self.ends_subscriptions = True
-        """Whether it answers to the wish to end one."""
         self.sockets = 0
         """How many were ever opened."""
         self._random = Random(7)
@@ -102,8 +100,6 @@ class Kucoin:
         return socket
 
     async def _take(self, socket: web.WebSocketResponse, wish: dict[str, Any]) -> None:
-        if wish["type"] == "unsubscribe" and not self.ends_subscriptions:
-            return
         if wish["type"] == "unsubscribe":
             self._subscribers.discard(socket)
         await socket.send_json({"id": wish["id"], "type": "pong" if wish["type"] == "ping" else "ack"})
@@ -176,12 +172,10 @@ async def reader(bus: Bus, kucoin: Kucoin) -> AsyncIterator[BookReader]:
     await reader.follower.close()
 
 
-@pytest.mark.parametrize("ends_subscriptions", [True, False])
 async def test_a_frame_that_was_skipped_makes_the_book_stale_until_it_is_right_again(
-    kucoin: Kucoin, reader: BookReader, ends_subscriptions: bool
+    kucoin: Kucoin, reader: BookReader
 ) -> None:
-    """The book is taken again, over a new connection if the subscription cannot be ended; no wrong one is live."""
-    kucoin.ends_subscriptions = ends_subscriptions
+    """The book is taken again by a snapshot alone, over the connection that stands; no wrong one is live."""
     await reader.until(lambda: reader.compared > 5)
     assert kucoin.sockets == 1
     for _ in range(2):
@@ -191,5 +185,5 @@ async def test_a_frame_that_was_skipped_makes_the_book_stale_until_it_is_right_a
         compared = reader.compared
         await reader.until(lambda n=compared: reader.compared > n + 5)
     assert all("expected frame" in (why or "") for status, why in reader.statuses if status == "stale" and why)
-    assert kucoin.sockets == (1 if ends_subscriptions else 3)
+    assert kucoin.sockets == 1
     assert reader.wrong == []
