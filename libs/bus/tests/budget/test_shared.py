@@ -46,6 +46,13 @@ async def test_processes_share_what_there_is(budgets: list[SharedBudget], key: s
     assert sum(verdict.is_granted for verdict in await asyncio.gather(*asked)) == 10
 
 
+async def test_a_burst_gets_no_more_than_there_is(budgets: list[SharedBudget], key: str) -> None:
+    """What was granted without waiting counts at once, though Redis has not answered to it yet."""
+    budget = budgets[0]
+    granted = [(await budget.take([charge(key, cap=100)], "A", urgent=True)).is_granted for _ in range(1_000)]
+    assert sum(granted) == 100
+
+
 async def test_a_pause_of_one_process_stops_the_other(budgets: list[SharedBudget], key: str) -> None:
     """Even where the other would send an urgent request without asking."""
     one, other = budgets

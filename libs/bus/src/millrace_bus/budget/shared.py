@@ -26,7 +26,7 @@ URGENT_LIMIT_S: Final = 0.1
 """The same for an urgent request."""
 AWAY_MS: Final = 1_000
 """How long Redis is not asked again after it did not answer."""
-FRESH_MS: Final = 1_000
+FRESH_MS: Final = 200
 """How old the last answer may be for an urgent request to go without another one."""
 _STOP_WINDOW_MS: Final = 1_000
 
@@ -51,6 +51,8 @@ class SharedBudget:
         self._used: dict[str, int] = {}
         self._known_ms: dict[str, float] = {}
         """When Redis last said what was used of each limit."""
+        self._unanswered: Counter[str] = Counter()
+        """What was granted of each limit without waiting, and Redis has not answered to yet."""
         self._peers = 1
         self._owed: Counter[_Owed] = Counter()
         """The same, as it is to be reported."""
@@ -71,6 +73,7 @@ class SharedBudget:
             return Verdict(stopped_ms, is_stopped=True)
         user = f"{_URGENT if urgent else _OTHER}{tenant}"
         if urgent and self._has_plenty(charges):
+            self._unanswered.update({charge.key: charge.weight for charge in charges})
             self._send(charges, user, forced=True)
             return Verdict()
         reply = await self._ask(charges, user, URGENT_LIMIT_S if urgent else ANSWER_LIMIT_S)
@@ -99,7 +102,8 @@ class SharedBudget:
         """Tell whether half of each limit was left a moment ago."""
         since_ms = monotonic_ms() - FRESH_MS
         return self._reconnecting.connection is not None and all(
-            self._known_ms.get(charge.key, 0) > since_ms and self._used[charge.key] + charge.weight <= charge.cap / 2
+            self._known_ms.get(charge.key, 0) > since_ms
+            and self._used[charge.key] + self._unanswered[charge.key] + charge.weight <= charge.cap / 2
             for charge in charges
             if not charge.is_open
         )
@@ -153,10 +157,12 @@ class SharedBudget:
         self._reconnecting.start()
         if (connection := self._reconnecting.connection) is not None:
             command = self._command(charges, user, forced=forced, stop_ms=stop_ms, seen=seen)
-            connection.send(pack(*command), [self._learning(charges)])
+            connection.send(pack(*command), [self._learning(charges, forced=forced)])
 
-    def _learning(self, charges: Sequence[Charge]) -> ReplySink:
+    def _learning(self, charges: Sequence[Charge], *, forced: bool = False) -> ReplySink:
         def learn(reply: Any) -> None:
+            if forced:
+                self._unanswered.subtract({charge.key: charge.weight for charge in charges})
             if isinstance(reply, list):
                 self._learn(charges, reply)
 
