@@ -100,3 +100,28 @@ async def test_a_trigger_order_is_missed_only_where_it_would_be_listed(
     """Many exchanges keep them apart, and answer for other orders alone."""
     await opened(bus, "1", trigger_price=Decimal(5))
     assert await reconciled({}, ExchangeProfile(exchange=X, trigger_orders=trigger_orders)) == still_open
+
+
+class MuteAccount(Account):
+    """An account whose stream brings nothing, although another order is filled each time that it is asked."""
+
+    async def fetch_closed_orders(self, *_: Any) -> list[Order]:
+        """Return one more."""
+        return [Order(id=str(number), symbol=SYMBOL, status="closed") for number in range(self.asked)]
+
+
+async def test_what_no_message_brought_is_asked_for_again_soon(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream may be mute, which silence does not show: while answers have something new, the next is due soon."""
+    monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.02)
+    monkeypatch.setattr("millrace_gatherer.streams.questions.EACH_S", 0.0)
+    account = MuteAccount({})
+    exchange = cast(Exchange, SimpleNamespace(account=account, profile=ExchangeProfile(exchange=X)))
+    name = StreamName(TENANT, X, Action("watchOrders"), SYMBOL)
+    unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
+    health = UnitHealthReporter("orders", changed=lambda: None, errors=ErrorLog())
+    running = asyncio.create_task(run_stream(OrdersStream(unit, exchange, bus, health)))
+    async with asyncio.timeout(4):
+        while account.asked < 10:
+            await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.wait({running})

@@ -68,6 +68,9 @@ class OrdersStream(Stream):
                 merged = [await self._merge(each) for each in records if self._readable.accepts(each.order)]
                 if changed := self._cache.take(merged):
                     self.publish(OrdersDelta(orders=changed), event, is_live=is_live)
+                    if not is_live:
+                        # Where an answer has what no message brought, the next may be missing too.
+                        self._questions.received()
             finally:
                 self._changed.task_done()
 
