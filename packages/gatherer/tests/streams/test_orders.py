@@ -57,6 +57,20 @@ class Account:
         return found
 
 
+async def run_until_asked(bus: Bus, account: Account, profile: ExchangeProfile, *, times: int, limit_s: float) -> None:
+    """Run an account's stream until it has asked so often."""
+    exchange = cast(Exchange, SimpleNamespace(account=account, profile=profile))
+    name = StreamName(TENANT, X, Action("watchOrders"), SYMBOL)
+    unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
+    health = UnitHealthReporter("orders", changed=lambda: None, errors=ErrorLog())
+    running = asyncio.create_task(run_stream(OrdersStream(unit, exchange, bus, health)))
+    async with asyncio.timeout(limit_s):
+        while account.asked < times:
+            await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.wait({running})
+
+
 @pytest.fixture
 def reconciled(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs an account's stream until it has asked a few times."""
@@ -64,16 +78,7 @@ def reconciled(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     async def reconcile(known: dict[str, Order | Rejected], profile: ExchangeProfile) -> set[str]:
         account = Account(known)
-        exchange = cast(Exchange, SimpleNamespace(account=account, profile=profile))
-        name = StreamName(TENANT, X, Action("watchOrders"), SYMBOL)
-        unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
-        health = UnitHealthReporter("orders", changed=lambda: None, errors=ErrorLog())
-        running = asyncio.create_task(run_stream(OrdersStream(unit, exchange, bus, health)))
-        async with asyncio.timeout(10):
-            while account.asked < 3:
-                await asyncio.sleep(0.02)
-        running.cancel()
-        await asyncio.wait({running})
+        await run_until_asked(bus, account, profile, times=3, limit_s=10)
         return await bus.orders.open_ids(TENANT, X, SYMBOL)
 
     return reconcile
@@ -114,14 +119,4 @@ async def test_what_no_message_brought_is_asked_for_again_soon(bus: Bus, monkeyp
     """A stream may be mute, which silence does not show: while answers have something new, the next is due soon."""
     monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.02)
     monkeypatch.setattr("millrace_gatherer.streams.questions.EACH_S", 0.0)
-    account = MuteAccount({})
-    exchange = cast(Exchange, SimpleNamespace(account=account, profile=ExchangeProfile(exchange=X)))
-    name = StreamName(TENANT, X, Action("watchOrders"), SYMBOL)
-    unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
-    health = UnitHealthReporter("orders", changed=lambda: None, errors=ErrorLog())
-    running = asyncio.create_task(run_stream(OrdersStream(unit, exchange, bus, health)))
-    async with asyncio.timeout(4):
-        while account.asked < 10:
-            await asyncio.sleep(0.02)
-    running.cancel()
-    await asyncio.wait({running})
+    await run_until_asked(bus, MuteAccount({}), ExchangeProfile(exchange=X), times=10, limit_s=4)

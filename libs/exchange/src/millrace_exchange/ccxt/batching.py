@@ -1,7 +1,7 @@
 """Subscribing to many symbols with few requests, where ccxt can.
 
-ccxt's method for many symbols (`watchTradesForSymbols`) subscribes all at once, but whoever awaits it learns of the
-end of any. So it only subscribes: then each symbol is followed by the method for one, which finds its subscription and
+ccxt's method for many symbols (`watchTradesForSymbols`) subscribes all at once, but its call ends when any of
+them ends. So it only subscribes: then each symbol is followed by the method for one, which finds its subscription and
 sends nothing. One symbol's end, and its unsubscription, concern that symbol alone.
 
 Where the two methods do not meet on one connection under one name (Binance's, Gemini's), each symbol subscribes by

@@ -61,7 +61,7 @@ class Session:
     def _ended(self, following: "asyncio.Task[None]") -> None:
         self._streams -= 1
         if not following.cancelled():
-            # It is told to whoever follows; where the stream has moved meanwhile, nobody need know.
+            # Its follower raises it; an error of a session that the stream has left concerns nobody.
             following.exception()
         if self.ending.done() and not self._streams:
             self._unused(self)

@@ -46,8 +46,8 @@ _CLOSE_TIMEOUT_S: Final = 0.5
 _LINGER_S: Final = 1.0
 """How long a stream that nobody listens to is kept: one that starts again at once needs no new subscription."""
 _SILENCE_NS: Final = 2_000_000_000
-"""A stream that is left after so long a silence may have been left for it: whoever takes it again must not get what
-may be mute."""
+"""A stream that ends after so long a silence may have ended because of it: its next subscription must not reuse a
+connection that may be mute."""
 
 
 class Connection(WSListener):
