@@ -53,7 +53,7 @@ def heartbeat(
 def screen(picture: Picture, width: int = 80, height: int = 24, notices: tuple[str, ...] = ()) -> list[str]:
     """The lines that a terminal of this size shows."""
     console = Console(width=width, height=height, record=True, file=io.StringIO())
-    console.print(render(picture, 110.0, NOW_MS, "API http://127.0.0.1:8081/api/v1", notices))
+    console.print(render(picture, 110.0, NOW_MS, "API http://127.0.0.1:8080/api/v1", notices))
     return console.export_text().splitlines()[:height]
 
 

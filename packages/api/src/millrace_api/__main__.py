@@ -1,4 +1,4 @@
-"""`python -m millrace_api [--agent-id API] [--port 8081]`."""
+"""`python -m millrace_api [--agent-id API] [--port 8080]`."""
 
 import os
 

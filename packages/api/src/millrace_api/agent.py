@@ -21,7 +21,7 @@ from millrace_store import DatabaseUnavailable, Store, UnsupportedDatabase
 
 RETRY_S: Final = 1.0
 _GAUGES_EVERY_S: Final = 1.0
-DEFAULT_PORT = 8081
+DEFAULT_PORT = 8080
 OPTIONS = {
     "host": "address to listen on (default 127.0.0.1; 0.0.0.0 for every interface)",
     "port": f"port to listen on (default {DEFAULT_PORT})",

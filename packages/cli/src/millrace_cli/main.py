@@ -51,7 +51,7 @@ def demo_command(
     data_dir: DataDir = Path(".millrace/demo"),
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
-    api_port: ApiPort = 8081,
+    api_port: ApiPort = 8080,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market: the same seed makes the same market.")] = 1,
     events_per_second: Annotated[
         float | None, typer.Option(min=0.0, help="Order book changes per second, all symbols together (default 200).")

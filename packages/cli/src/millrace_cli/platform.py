@@ -34,7 +34,7 @@ class DemoOptions:
     report: Path | None = None
     redis_port: int = 6379
     simulator_port: int = 9080
-    api_port: int = 8081
+    api_port: int = 8080
     seed: int = 1
     events_per_second: float | None = None
     exchange: str = configs.EXAMPLE_EXCHANGE

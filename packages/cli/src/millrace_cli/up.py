@@ -46,7 +46,7 @@ async def run(
 
 
 def _check_api_port() -> None:
-    port = os.environ.get("MILLRACE_PORT") or "8081"
+    port = os.environ.get("MILLRACE_PORT") or "8080"
     # What is no port at all, the API itself refuses.
     if port.isdecimal() and int(port) <= 65_535:
         api_port(int(port), "MILLRACE_PORT", os.environ.get("MILLRACE_HOST") or "127.0.0.1")
