@@ -1,0 +1,1 @@
+"""Sends what needs a person by any messenger."""
