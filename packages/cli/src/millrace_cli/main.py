@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import configs, demo, exchanges, restart, status, up
+from millrace_cli import configs, demo, exchanges, restart, sign_in, status, up
 from millrace_cli.dashboard import closing_words
 from millrace_cli.platform import DemoOptions
 from millrace_cli.stored import add_commands
@@ -30,6 +30,7 @@ DataDir = Annotated[Path, typer.Option(help="Folder for data and logs.")]
 RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; if it is in use, another is chosen.")]
 SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; if it is in use, another is chosen.")]
 ApiPort = Annotated[int, typer.Option(help="Port of the API; 0 for any free one.")]
+ConsolePort = Annotated[int, typer.Option(help="Port of the web console; 0 for any free one.")]
 
 
 class Simulated(StrEnum):
@@ -52,6 +53,7 @@ def demo_command(
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
     api_port: ApiPort = 8080,
+    console_port: ConsolePort = 8081,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market: the same seed makes the same market.")] = 1,
     events_per_second: Annotated[
         float | None, typer.Option(min=0.0, help="Order book changes per second, all symbols together (default 200).")
@@ -81,6 +83,7 @@ def demo_command(
         redis_port=redis_port,
         simulator_port=simulator_port,
         api_port=api_port,
+        console_port=console_port,
         seed=seed,
         events_per_second=events_per_second,
         exchange=exchange.value,
@@ -149,6 +152,7 @@ async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> 
 
 add_commands(app, _run)
 restart.add_command(app, _run)
+sign_in.add_command(app, _run)
 exchanges.add_command(app)
 status.add_command(app, _run)
 
