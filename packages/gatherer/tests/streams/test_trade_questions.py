@@ -1,4 +1,4 @@
-"""How many trades are asked for: few where few can be missing, since each costs as much as several that are streamed."""
+"""How many trades are asked for: few where few can be missing, since each costs as much as several streamed ones."""
 
 import asyncio
 from collections.abc import AsyncIterator

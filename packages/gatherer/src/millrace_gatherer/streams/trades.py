@@ -31,7 +31,7 @@ FRUITLESS_PAUSE_S: Final = 0.2
 ASK_AGAIN: Final = BackoffPolicy(first_s=0.5, limit_s=30.0)
 """Pauses after asking failed."""
 FEW: Final = 50
-"""Trades to ask for where hardly any can be missing: one that is asked for takes as long as several that are streamed."""
+"""Trades to ask for where few can be missing: one that is asked for takes as long as several that are streamed."""
 OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
 
