@@ -17,6 +17,7 @@ from millrace_cli.dashboard import closing_words
 from millrace_cli.platform import DemoOptions
 from millrace_cli.running import run as _run
 from millrace_cli.stored import add_commands
+from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,6 +134,9 @@ add_config_commands(app)
 restart.add_command(app)
 exchanges.add_command(app)
 status.add_command(app)
+publish.add_command(app)
+orders.add_command(app)
+halts.add_commands(app)
 
 if __name__ == "__main__":
     app()

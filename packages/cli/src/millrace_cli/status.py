@@ -46,9 +46,9 @@ def add_command(app: typer.Typer) -> None:
             typer.echo(json.dumps(_as_json(state)))
             return
         console = Console()
-        for part in (*agent_lines(state.heartbeats, now_ms()), *halt_lines(state.halts)):
-            console.print(part)
-        for part in shown([beat for beat in state.heartbeats if beat.kind == "gatherer"], now_ms()):
+        gatherers = [beat for beat in state.heartbeats if beat.kind == "gatherer"]
+        lines: list[RenderableType] = [*agent_lines(state.heartbeats, now_ms()), *halt_lines(state.halts)]
+        for part in (*lines, *shown(gatherers, now_ms())):
             console.print(part)
 
 
