@@ -14,8 +14,10 @@ from rich.console import Console
 from millrace_cli import configs, demo, exchanges, restart, status, up
 from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
+from millrace_cli.doctor import command as doctor
 from millrace_cli.platform import DemoOptions
 from millrace_cli.running import run as _run
+from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
 from millrace_cli.trading import halts, orders, publish
 
@@ -137,6 +139,8 @@ status.add_command(app)
 publish.add_command(app)
 orders.add_command(app)
 halts.add_commands(app)
+add_secrets_commands(app)
+doctor.add_command(app)
 
 if __name__ == "__main__":
     app()

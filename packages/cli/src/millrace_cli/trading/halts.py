@@ -60,7 +60,7 @@ def _add_halt(app: typer.Typer) -> None:
         scope = _scope(exchange, source)
         affected = run_short(_affected(redis_url, tenant, scope, every=every), as_json=as_json)
         _confirm([_halting(each, scope) for each in affected], "Halt?", yes=yes, as_json=as_json)
-        note = HaltNote(since=now_ms(), reason=reason, by=getpass.getuser())
+        note = HaltNote(since=now_ms(), reason=reason, by=_author())
         run_short(halt(redis_url, [each.tenant for each in affected], scope, note), as_json=as_json)
         _report([each.tenant for each in affected], scope, "halted", as_json=as_json)
 
@@ -129,6 +129,14 @@ async def _of(bus: Bus, tenant: Tenant, scope: HaltScope) -> Affected:
     wanted = OrderFilter(exchange=scope.exchange, source=scope.order_source, only_open=True)
     found = await orders(bus, tenant, wanted, _MOST_COUNTED)
     return Affected(tenant, len(found), await bus.halts.get(tenant))
+
+
+def _author() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a user id that has no name.
+        return "terminal"
 
 
 def _halted(affected: Sequence[Affected], scope: HaltScope) -> list[Affected]:
