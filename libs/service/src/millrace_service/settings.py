@@ -13,7 +13,7 @@ from millrace_bus.connection.address import Address
 from millrace_core.budget import DEFAULT_EGRESS
 from millrace_core.errors import InvalidName
 from millrace_core.names import AgentId, agent_id, config_key, egress
-from millrace_service.encryption import parse_key
+from millrace_service.encryption import parse_keys
 from millrace_service.errors import SettingsInvalid
 
 LogFormat = Literal["auto", "console", "json"]
@@ -32,7 +32,7 @@ class Settings:
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
     secret_key: bytes | None = field(default=None, repr=False)
-    """32 bytes that decrypt `enc:…` texts; None if there is no key."""
+    """The keys of `enc:…` texts in a row, 32 bytes each, newest first; None if there is no key."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder for the files of a service."""
     egress: str = DEFAULT_EGRESS
@@ -69,10 +69,12 @@ def read_settings(
 
 
 def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
-    """Return the key of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
+    """Return the keys of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
+
+    There may be two while a key is replaced, newest first; they are returned in a row.
 
     Raises:
-        SettingsInvalid: it is not a key, or the file cannot be read.
+        SettingsInvalid: one is not a key, or the file cannot be read.
     """
     if text := environ.get("MILLRACE_SECRET_KEY"):
         return _named("MILLRACE_SECRET_KEY", text)
@@ -157,6 +159,6 @@ def _one_of(allowed: object, attribute: str, text: str) -> str:
 
 def _named(where: str, text: str) -> bytes:
     try:
-        return parse_key(text)
+        return parse_keys(text)
     except SettingsInvalid as error:
         raise SettingsInvalid(f"{where}: {error}") from error

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,16 +12,19 @@ import typer
 from rich.console import Console
 
 from millrace_cli import acl, configs, demo, exchanges, restart, sign_in, status, up
+from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
+from millrace_cli.doctor import command as doctor
 from millrace_cli.platform import DemoOptions
+from millrace_cli.running import run as _run
+from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
-from millrace_core.errors import MillraceError
+from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
-    help="millrace: a trading platform over Redis.",
+    help="millrace: a trading platform over Redis. Commands use Redis and the database directly and need no token.",
 )
 
 DataDir = Annotated[Path, typer.Option(help="Folder for data and logs.")]
@@ -133,29 +134,18 @@ def simulator_command(context: typer.Context) -> None:
     os.execv(sys.executable, command)  # noqa: S606 - this very interpreter, arguments as they were typed
 
 
-def _run(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run to the end. Ctrl-C and SIGTERM end it in order; an error becomes one line and exit code 1."""
-    try:
-        asyncio.run(_until_signalled(work))
-    except MillraceError as error:
-        typer.echo(f"millrace: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await work(stop)
-
-
-add_commands(app, _run)
-restart.add_command(app, _run)
-sign_in.add_command(app, _run)
-exchanges.add_command(app)
+add_commands(app)
+add_config_commands(app)
+restart.add_command(app)
+sign_in.add_command(app)
 acl.add_command(app)
-status.add_command(app, _run)
+exchanges.add_command(app)
+status.add_command(app)
+publish.add_command(app)
+orders.add_command(app)
+halts.add_commands(app)
+add_secrets_commands(app)
+doctor.add_command(app)
 
 if __name__ == "__main__":
     app()

@@ -12,9 +12,9 @@ from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.server.ports import free_port
 from millrace_cli import configs, data_folder, sign_in
 from millrace_cli.kept_configs import put_configs
+from millrace_cli.options import url_of
 from millrace_cli.ports import http_port
 from millrace_cli.processes import Processes, Service, ServiceEnded, listening
-from millrace_cli.stored import url_of
 from millrace_cli.up import ENDS
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.names import PUBLIC, Tenant, tenant

@@ -1,11 +1,11 @@
 """`millrace sign-in`: a link that signs a browser in to the console, once."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from millrace_cli.stored import DEFAULT_DIR, DatabaseDir, DatabaseUrl, RunAsync, url_of
+from millrace_cli.options import DEFAULT_DIR, DatabaseDir, DatabaseUrl, url_of
+from millrace_cli.running import run_short
 from millrace_core import names
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import Tenant
@@ -32,7 +32,7 @@ async def link(
     return f"{console}/enter?code={code}"
 
 
-def add_command(app: typer.Typer, run: RunAsync) -> None:
+def add_command(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
     @app.command("sign-in")
@@ -51,8 +51,4 @@ def add_command(app: typer.Typer, run: RunAsync) -> None:
         Example: millrace sign-in --tenant StrankaXY --tenant PUBLIC
         """
         tenants = [names.tenant(each) for each in dict.fromkeys(tenant)]
-
-        async def work(_stop: asyncio.Event) -> None:
-            typer.echo(await link(url_of(database_url, data_dir), tenants, role, days, console.rstrip("/")))
-
-        run(work)
+        typer.echo(run_short(link(url_of(database_url, data_dir), tenants, role, days, console.rstrip("/"))))
