@@ -98,7 +98,7 @@ class Configs:
                 await self._announced(subscribed)
                 while written:
                     await self._register(written.pop())
-                present = await self._all()
+                present = await self.all()
                 for agent in sorted(known.keys() | present.keys()):
                     if (text := present.get(agent)) != known.get(agent):
                         yield agent, text
@@ -113,7 +113,8 @@ class Configs:
             subscribed.clear()
             await self._notifications.ensure()
 
-    async def _all(self) -> dict[AgentId, bytes]:
+    async def all(self) -> dict[AgentId, bytes]:
+        """Return the configuration of every agent that has one."""
         agents = {config_key(agent): agent for agent in await self._registered()}
         found = {}
         for keys in self._redis.grouping(agents):
