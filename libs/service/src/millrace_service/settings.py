@@ -34,6 +34,8 @@ class Settings:
     log_format: LogFormat = "auto"
     secret_key: bytes | None = field(default=None, repr=False)
     """The keys of `enc:…` texts in a row, 32 bytes each, newest first; None if there is no key."""
+    secret_key_file: str | None = None
+    """The file that the command line or the environment names for it."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder for the files of a service."""
     egress: str = DEFAULT_EGRESS
@@ -66,6 +68,7 @@ def read_settings(
         log_level=cast("LogLevel", _one_of(LogLevel, "log_level", values.get("log_level", "info"))),
         log_format=cast("LogFormat", _one_of(LogFormat, "log_format", values.get("log_format", "auto"))),
         secret_key=read_secret_key(environ, values.get("secret_key_file")),
+        secret_key_file=values.get("secret_key_file"),
         data_dir=Path(values.get("data_dir", DEFAULT_DATA_DIR)),
         egress=_egress(values.get("egress", DEFAULT_EGRESS)),
         metrics_port=_metrics_port(values.get("metrics_port")),
