@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import acl, configs, demo, exchanges, restart, status, up
+from millrace_cli import acl, configs, demo, exchanges, first_configs, restart, status, up
 from millrace_cli.dashboard import closing_words
 from millrace_cli.platform import DemoOptions
 from millrace_cli.stored import add_commands
@@ -151,6 +151,7 @@ add_commands(app, _run)
 restart.add_command(app, _run)
 exchanges.add_command(app)
 acl.add_command(app)
+first_configs.add_command(app, _run)
 status.add_command(app, _run)
 
 if __name__ == "__main__":
