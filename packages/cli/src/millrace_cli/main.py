@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import acl, configs, demo, exchanges, restart, sign_in, status, up
+from millrace_cli import acl, configs, demo, exchanges, first_configs, restart, sign_in, status, up
 from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
@@ -146,6 +146,7 @@ orders.add_command(app)
 halts.add_commands(app)
 add_secrets_commands(app)
 doctor.add_command(app)
+first_configs.add_command(app, _run)
 
 if __name__ == "__main__":
     app()
