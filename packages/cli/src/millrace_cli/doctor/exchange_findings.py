@@ -63,9 +63,7 @@ async def _ask(bus: Bus, exchange: str, address: Credentials) -> Finding:
     except UnknownExchange as error:
         return fail(subject, str(error), "millrace exchanges")
     except ExchangeError as error:
-        return fail(
-            subject, f"{error.kind}: {error}", _NETWORK
-        )
+        return fail(subject, f"{error.kind}: {error}", _NETWORK)
     return _clock(subject, clock)
 
 
