@@ -19,6 +19,7 @@ from millrace_cli.platform import DemoOptions
 from millrace_cli.running import run as _run
 from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
+from millrace_cli.tenants.commands import add_commands as add_tenant_commands
 from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
@@ -145,6 +146,7 @@ publish.add_command(app)
 orders.add_command(app)
 halts.add_commands(app)
 add_secrets_commands(app)
+add_tenant_commands(app)
 doctor.add_command(app)
 first_configs.add_command(app, _run)
 
