@@ -8,6 +8,7 @@ PUBLIC.
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -58,6 +59,7 @@ def _named(config: dict[str, Any]) -> Iterator[str]:
 
 
 _PAGE = 200
+_MAX_VERSIONS = 1_000
 
 
 class ConfigView(msgspec.Struct, frozen=True, rename="camel"):
@@ -175,6 +177,20 @@ class ConfigEditor:
                     yield record, config
             if (cursor := page.next_cursor) is None:
                 return
+
+    async def version(self, wanted: str) -> tuple[ConfigRecord, Any]:
+        """Return a stored configuration by its revision.
+
+        Raises:
+            ApiError: the newest thousand that the caller may see hold none of this revision.
+        """
+        numbers = count()
+        async for record, config in self.versions():
+            if record.revision == wanted:
+                return record, config
+            if next(numbers) > _MAX_VERSIONS:
+                break
+        raise not_found("configuration with this revision in the agent's history")
 
     async def kind(self, default: str | None) -> str | None:
         """Return the agent's kind from its heartbeats, live or stored, else `default`."""
