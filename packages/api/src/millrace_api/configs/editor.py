@@ -133,7 +133,7 @@ class ConfigEditor:
             raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
         return written, whole
 
-    async def difference(self, new: Any, kind: str | None) -> ConfigDifference:
+    async def difference(self, new: Any, kind: str | None = None) -> ConfigDifference:
         """Return what a new configuration would change; of an agent that has none, all of it is added."""
         text = await redis(self.services.bus.get_config(self.agent))
         current = {} if text is None else (await self.current())[1]
