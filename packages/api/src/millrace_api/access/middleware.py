@@ -21,8 +21,8 @@ OPEN = frozenset(
         *(("POST", path) for path in ("/api/v1/session", "/api/v1/session/code")),
     }
 )
-"""Served without authentication. The two that sign in read a token or a code from their body; /docs and openapi.json are
-made from the code alone, and are the same for every caller."""
+"""Served without authentication. The two that sign in read a token or a code from their body; /docs and openapi.json
+are made from the code alone, and are the same for every caller."""
 _DENIED = (401, 403)
 
 

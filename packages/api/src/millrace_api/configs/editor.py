@@ -136,7 +136,7 @@ class ConfigEditor:
             raise ApiError(403, f"the configuration must name {self.caller.tenant}; ask an operator to put this one")
         return written, whole
 
-    async def difference(self, new: Any, kind: str | None) -> ConfigDifference:
+    async def difference(self, new: Any, kind: str | None = None) -> ConfigDifference:
         """Return what a new configuration would change; of an agent that has none, all of it is added.
 
         Raises:
