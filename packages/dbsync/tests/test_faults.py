@@ -12,7 +12,7 @@ from millrace_core.names import Tenant
 from millrace_dbsync.committing.shared_database import database_url
 from millrace_service import SettingsInvalid
 
-BACKLOG = 60_000
+BACKLOG = 20_000
 """Messages of each stream that wait: several commits."""
 
 
