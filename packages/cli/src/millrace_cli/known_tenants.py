@@ -12,7 +12,7 @@ async def known_tenants(bus: Bus) -> list[Tenant]:
     # The API's code takes a second to import, which commands that do not ask for tenants need not wait for.
 
     found = {name.tenant for name in await bus.stream_names()}
-    for text in (await bus.all_configs()).values():
+    for text in (await bus.configs()).values():
         try:
             named = tenants_of(msgspec.json.decode(text))
         except (msgspec.MsgspecError, RecursionError):

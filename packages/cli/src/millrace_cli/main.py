@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import configs, demo, exchanges, restart, status, up
+from millrace_cli import acl, configs, demo, exchanges, first_configs, restart, sign_in, status, up
 from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
@@ -33,6 +33,7 @@ DataDir = Annotated[Path, typer.Option(help="Folder for data and logs.")]
 RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; if it is in use, another is chosen.")]
 SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; if it is in use, another is chosen.")]
 ApiPort = Annotated[int, typer.Option(help="Port of the API; 0 for any free one.")]
+ConsolePort = Annotated[int, typer.Option(help="Port of the web console; 0 for any free one.")]
 
 
 class Simulated(StrEnum):
@@ -55,6 +56,7 @@ def demo_command(
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
     api_port: ApiPort = 8080,
+    console_port: ConsolePort = 8081,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market: the same seed makes the same market.")] = 1,
     events_per_second: Annotated[
         float | None, typer.Option(min=0.0, help="Order book changes per second, all symbols together (default 200).")
@@ -84,6 +86,7 @@ def demo_command(
         redis_port=redis_port,
         simulator_port=simulator_port,
         api_port=api_port,
+        console_port=console_port,
         seed=seed,
         events_per_second=events_per_second,
         exchange=exchange.value,
@@ -136,6 +139,8 @@ def simulator_command(context: typer.Context) -> None:
 add_commands(app)
 add_config_commands(app)
 restart.add_command(app)
+sign_in.add_command(app)
+acl.add_command(app)
 exchanges.add_command(app)
 status.add_command(app)
 top.add_command(app)
@@ -145,6 +150,7 @@ halts.add_commands(app)
 add_secrets_commands(app)
 add_tenant_commands(app)
 doctor.add_command(app)
+first_configs.add_command(app, _run)
 
 if __name__ == "__main__":
     app()

@@ -73,9 +73,11 @@ class Configs:
             is_registered = await self._register(agent)
             yield newest
             while True:
-                await _changed_or_due(changed)
+                was_announced = await _changed_or_due(changed)
                 await self._announced(subscribed)
                 text = await self.get(agent)
+                if text != newest and not was_announced:
+                    self._notifications.missed()
                 if text != newest or not is_registered:
                     is_registered = await self._register(agent)
                 if text != newest:
@@ -138,12 +140,14 @@ class Configs:
         return True
 
 
-async def _changed_or_due(changed: asyncio.Event) -> None:
-    """Wait for a change, or until it is time to look whether one was missed."""
+async def _changed_or_due(changed: asyncio.Event) -> bool:
+    """Wait for a change, or until it is time to look whether one was missed; tell whether it was a change."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(POLL_S):
             await changed.wait()
+    was_changed = changed.is_set()
     changed.clear()
+    return was_changed
 
 
 def _agent_of(channel: bytes) -> AgentId | None:

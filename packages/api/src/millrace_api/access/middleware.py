@@ -15,8 +15,8 @@ from millrace_api.problems import ApiError
 if TYPE_CHECKING:
     from millrace_api.services import Services
 
-OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session")})
-"""Served without authentication; POST /session reads a token from its body."""
+OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session"), ("POST", "/api/v1/session/code")})
+"""Served without authentication; the two that sign in read a token or a code from their body."""
 _DENIED = (401, 403)
 
 

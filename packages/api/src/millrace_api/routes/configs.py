@@ -6,8 +6,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.configs.diff import ConfigChange
-from millrace_api.configs.editor import ConfigEditor, ConfigVersion, ConfigView, version_of
+from millrace_api.configs.editor import ConfigDifference, ConfigEditor, ConfigVersion, ConfigView, version_of
 from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.services import ServicesDep
@@ -80,12 +79,12 @@ async def validate_config(editor: Editor, new: Document, kind: AgentKind = None)
 @router.post(
     "/config/diff",
     operation_id="diff_config",
-    responses=returns(ListOf[ConfigChange], also=_NOT_THERE),
+    responses=returns(ConfigDifference, also=_NOT_THERE),
     openapi_extra=accepts(dict[str, Any]),
 )
-async def diff_config(editor: Editor, new: Document) -> Response:
-    """Return what a configuration would change."""
-    return json_response(ListOf(await editor.difference(new)))
+async def diff_config(editor: Editor, new: Document, kind: AgentKind = None) -> Response:
+    """Return what a configuration would change, and which units would start, stop or restart."""
+    return json_response(await editor.difference(new, kind))
 
 
 @router.put(

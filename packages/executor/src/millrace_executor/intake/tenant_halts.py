@@ -83,3 +83,4 @@ class TenantHalts:
 
     def _put_in_force(self) -> None:
         self._controls.put_halts_in_force()
+        self._health.gauge("halts", len(self._controls.halts))
