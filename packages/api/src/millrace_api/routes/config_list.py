@@ -53,7 +53,7 @@ async def list_configs(services: ServicesDep, caller: Caller, tenant: TenantQuer
     tenant_of(caller, tenant)
     running = {heartbeat.id: heartbeat for heartbeat in await redis(services.bus.heartbeats())}
     found = []
-    for agent, text in sorted((await redis(services.bus.configs())).items()):
+    for agent, text in sorted((await redis(services.bus.all_configs())).items()):
         config, heartbeat = decoded(text), running.get(agent)
         if may_see(caller, config):
             summary = ConfigSummary(
