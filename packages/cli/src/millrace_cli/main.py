@@ -20,6 +20,7 @@ from millrace_cli.running import run as _run
 from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
 from millrace_cli.tenants.commands import add_commands as add_tenant_commands
+from millrace_cli.top import command as top
 from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
@@ -142,6 +143,7 @@ sign_in.add_command(app)
 acl.add_command(app)
 exchanges.add_command(app)
 status.add_command(app)
+top.add_command(app)
 publish.add_command(app)
 orders.add_command(app)
 halts.add_commands(app)

@@ -34,9 +34,10 @@ class Stores(NamedTuple):
 
 @asynccontextmanager
 async def services(stores: Stores) -> AsyncIterator[Services]:
-    """Return what the API's code needs: Redis, and the database, which is made if there is none.
+    """Return what the API's code needs: Redis, the database, which is made if there is none, and the secret keys.
 
     Raises:
+        SettingsInvalid: the secret key has another form.
         Unreachable: Redis does not answer.
         StoreError: the database cannot be opened.
         CommandFailed: what the block asked for is refused.

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-from millrace_api.configs.editor import tenants_of
 from millrace_cli import tokens
 from millrace_cli.config.editing import Stores, services
 from millrace_cli.database import existing
@@ -10,6 +9,7 @@ from millrace_cli.running import CommandFailed
 from millrace_cli.tenants.changes import ConfigEdit, check, configuration, kind_of, write
 from millrace_cli.tenants.planning import removed
 from millrace_cli.trading.listing import OrderFilter, orders
+from millrace_core.config import tenants_of
 from millrace_core.names import Tenant
 from millrace_store.queries.records import TokenRecord
 
@@ -48,7 +48,7 @@ async def plan(stores: Stores, tenant: Tenant) -> Stop:
     in_force = [each for each in await tokens.listed(existing(stores.database_url), tenant) if each.revoked_ms is None]
     async with services(stores) as opened:
         edits: list[ConfigEdit] = []
-        for agent in sorted(await opened.bus.all_configs()):
+        for agent in sorted(await opened.bus.configs()):
             before, expected = await configuration(opened, agent)
             if before is not None and tenant in tenants_of(before):
                 kind = await kind_of(opened, agent, before)
