@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import configs, demo, exchanges, restart, status, up
+from millrace_cli import alert, configs, demo, exchanges, restart, status, up
 from millrace_cli.dashboard import closing_words
 from millrace_cli.platform import DemoOptions
 from millrace_cli.stored import add_commands
@@ -149,6 +149,7 @@ async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> 
 
 add_commands(app, _run)
 restart.add_command(app, _run)
+alert.add_command(app, _run)
 exchanges.add_command(app)
 status.add_command(app, _run)
 
