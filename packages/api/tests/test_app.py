@@ -26,12 +26,12 @@ from millrace_api import routes
 from millrace_api.app import make_app
 from millrace_core.names import AgentId
 
-OPEN = {("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session")}
+OPEN = {("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session"), ("POST", "/api/v1/session/code")}
 BESIDE = ["/api/v1/openapi.json", "/docs"]
 """Served without a token too, and no part of the document."""
-OF_NO_TENANT = ("/metrics", "/api/v1/session")
+OF_NO_TENANT = ("/metrics", "/api/v1/session", "/api/v1/session/code")
 NEEDS = {"POST": "trade", "PATCH": "trade", "DELETE": "trade", "PUT": "admin"}
-READABLE_POSTS = ("/validate", "/diff", "/session")
+READABLE_POSTS = ("/validate", "/diff", "/session", "/session/code")
 """They change nothing."""
 PARTS = {
     "exchange": "kucoin",

@@ -21,6 +21,7 @@ from millrace_api.reference import reference_page
 from millrace_api.routes import (
     account,
     agents,
+    config_list,
     configs,
     exports,
     halts,
@@ -39,7 +40,20 @@ from millrace_core.errors import Problem
 from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
 
 PREFIX = "/api/v1"
-_ROUTERS = (market, account, portfolio, operations, orders, halts, agents, configs, exports, tokens, session)
+_ROUTERS = (
+    market,
+    account,
+    portfolio,
+    operations,
+    orders,
+    halts,
+    agents,
+    config_list,
+    configs,
+    exports,
+    tokens,
+    session,
+)
 _ANY_ROUTE: dict[int | str, dict[str, Any]] = {
     401: returns_problem("The token is missing, unknown, revoked or expired."),
     403: returns_problem("The token's role does not allow it, or the data belongs to another tenant."),

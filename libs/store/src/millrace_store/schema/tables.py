@@ -184,6 +184,9 @@ tokens = _table(
     revoked_ms="int",
     last_used_ms="int",
 )
+sign_in_codes = _table(
+    "sign_in_codes", digest="text", tenant="text", role="text", usable_until_ms="int", expires_ms="int"
+)
 audit = _table(
     "audit",
     id="int",
@@ -219,6 +222,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "configs": ("agent_id", "at_ms", "revision"),
     "halts": ("tenant", "scope"),
     "tokens": ("id",),
+    "sign_in_codes": ("digest", "tenant"),
     "idempotency_keys": ("tenant", "key"),
 }
 """Primary keys of the tables that are not keyed by message."""

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 OPEN = frozenset(
     {
         *(("GET", path) for path in ("/health", "/ready", "/docs", "/api/v1/openapi.json")),
-        ("POST", "/api/v1/session"),
+        *(("POST", path) for path in ("/api/v1/session", "/api/v1/session/code")),
     }
 )
-"""Served without authentication. POST /session reads a token from its body; /docs and openapi.json are made from the
-code alone, and are the same for every caller."""
+"""Served without authentication. The two that sign in read a token or a code from their body; /docs and openapi.json
+are made from the code alone, and are the same for every caller."""
 _DENIED = (401, 403)
 
 

@@ -8,15 +8,18 @@ PUBLIC.
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from millrace_api.access.principal import Principal
 from millrace_api.configs.diff import ConfigChange, changes
+from millrace_api.configs.effects import UnitEffect, effects
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import MODELS, mistakes
 from millrace_api.configs.plugin_settings import plugin_mistakes
+from millrace_api.configs.sealing import sealed
 from millrace_api.problems import ApiError, not_found
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
@@ -56,6 +59,7 @@ def _named(config: dict[str, Any]) -> Iterator[str]:
 
 
 _PAGE = 200
+_MAX_VERSIONS = 1_000
 
 
 class ConfigView(msgspec.Struct, frozen=True, rename="camel"):
@@ -78,6 +82,14 @@ class ConfigVersion(msgspec.Struct, frozen=True, rename="camel"):
     config: Any
 
 
+class ConfigDifference(msgspec.Struct, frozen=True):
+    """What a configuration would change."""
+
+    items: list[ConfigChange]
+    units: list[UnitEffect] | None
+    """The units that would start, stop or restart; null when the agent's kind is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigEditor:
     """Edits one agent's configuration for one caller."""
@@ -93,7 +105,7 @@ class ConfigEditor:
             ApiError: there is none, or the caller may not see it.
         """
         text = await redis(self.services.bus.get_config(self.agent))
-        if text is None or not may_see(self.caller, config := _read(text)):
+        if text is None or not may_see(self.caller, config := decoded(text)):
             raise not_found("configuration of this agent")
         return text, config
 
@@ -110,7 +122,7 @@ class ConfigEditor:
         """
         _check_shape(new)
         text = await redis(self.services.bus.get_config(self.agent))
-        current = None if text is None else _read(text)
+        current = None if text is None else decoded(text)
         whole = unmasked(new, current) if current is not None and may_see(self.caller, current) else new
         if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
@@ -124,15 +136,19 @@ class ConfigEditor:
             raise ApiError(403, f"the configuration must name {self.caller.tenant}; ask an operator to put this one")
         return written, whole
 
-    async def difference(self, new: Any) -> list[ConfigChange]:
-        """Return what a new configuration would change.
+    async def difference(self, new: Any, kind: str | None) -> ConfigDifference:
+        """Return what a new configuration would change; of an agent that has none, all of it is added.
 
         Raises:
-            ApiError: it has not the form of a configuration, or there is none that the caller may see.
+            ApiError: it has not the form of a configuration, or the caller may not see the one in force.
         """
         _check_shape(new)
-        _, current = await self.current()
-        return changes(current, unmasked(new, current))
+        text = await redis(self.services.bus.get_config(self.agent))
+        current = {} if text is None else (await self.current())[1]
+        whole = unmasked(new, current)
+        known_kind = await self.kind(kind)
+        units = None if known_kind is None else effects(known_kind, text, _written(whole))
+        return ConfigDifference(changes(current, whole), units)
 
     async def put(
         self, new: Any, kind: str | None, expected: str | None, exact_text: bytes | None = None
@@ -140,6 +156,7 @@ class ConfigEditor:
         """Put a configuration in force, provided that `expected` is still the revision in force (None: there is none).
 
         `exact_text` is the exact text of an earlier configuration, so that it gets its revision again.
+        Plain secrets are encrypted first, when there is a key.
 
         Raises:
             ApiError: it has mistakes, the caller may not change it, or it has changed since.
@@ -147,12 +164,12 @@ class ConfigEditor:
         text = await redis(self.services.bus.get_config(self.agent))
         self._may_replace(text, expected)
         written, whole = await self.checked(new, kind)
-        written = exact_text or written
         if not may_change(self.caller, whole):
             raise ApiError(
                 403,
                 f"the configuration may name only {self.caller.tenant}; ask an operator to put this one",
             )
+        written = self._sealed(whole, exact_text or written)
         if not await redis(self.services.bus.replace_config(self.agent, text, written)):
             raise _changed_meanwhile()
         await self._remember(written)
@@ -164,10 +181,24 @@ class ConfigEditor:
         while True:
             page = await self.services.store.operations.configs(self.agent, limit=_PAGE, cursor=cursor)
             for record in page.rows:
-                if may_see(self.caller, config := _read(record.text.encode())):
+                if may_see(self.caller, config := decoded(record.text.encode())):
                     yield record, config
             if (cursor := page.next_cursor) is None:
                 return
+
+    async def version(self, wanted: str) -> tuple[ConfigRecord, Any]:
+        """Return a stored configuration by its revision.
+
+        Raises:
+            ApiError: the newest thousand that the caller may see hold none of this revision.
+        """
+        numbers = count()
+        async for record, config in self.versions():
+            if record.revision == wanted:
+                return record, config
+            if next(numbers) > _MAX_VERSIONS:
+                break
+        raise not_found("configuration with this revision in the agent's history")
 
     async def kind(self, default: str | None) -> str | None:
         """Return the agent's kind from its heartbeats, live or stored, else `default`."""
@@ -197,7 +228,7 @@ class ConfigEditor:
         """
         text = await redis(self.services.bus.get_config(self.agent))
         plugins = await redis(self.services.bus.plugins(self.agent))
-        if plugins is None or (text is not None and not may_see(self.caller, _read(text))):
+        if plugins is None or (text is not None and not may_see(self.caller, decoded(text))):
             raise not_found("running magicbox with this id")
         return plugins
 
@@ -206,7 +237,7 @@ class ConfigEditor:
             if expected is not None:
                 raise _changed_meanwhile()
             return
-        config = _read(text)
+        config = decoded(text)
         if not may_see(self.caller, config):
             raise not_found("configuration of this agent")
         if not may_change(self.caller, config):
@@ -215,6 +246,12 @@ class ConfigEditor:
             raise ApiError(428, "send If-Match with the ETag that GET returned for this configuration")
         if expected != revision(text):
             raise _changed_meanwhile()
+
+    def _sealed(self, whole: Any, written: bytes) -> bytes:
+        """Return the text to write: the same, unless it has plain secrets and there is a key to encrypt them."""
+        if self.services.secret_key is None or (hidden := sealed(whole, self.services.secret_key)) == whole:
+            return written
+        return _written(hidden)
 
     async def _remember(self, written: bytes) -> None:
         """Store the configuration with its author; dbsync stores those that are written to Redis directly."""
@@ -228,7 +265,7 @@ def version_of(record: ConfigRecord, config: Any) -> ConfigVersion:
     return ConfigVersion(record.revision, record.at_ms, record.author, masked(config))
 
 
-def _read(text: bytes) -> Any:
+def decoded(text: bytes) -> Any:
     """Return a decoded configuration; None for text that is not JSON, which only an operator may see."""
     try:
         return msgspec.json.decode(text)

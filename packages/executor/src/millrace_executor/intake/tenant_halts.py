@@ -11,7 +11,7 @@ import structlog
 from millrace_bus import CommandRefused, Halts
 from millrace_bus.requests.halts import HaltsRead
 from millrace_core.clock import now_ms
-from millrace_core.halts import HaltNote, HaltScope
+from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import Tenant
 from millrace_executor.intake.halt_database import HaltDatabase
 from millrace_executor.trading_controls import TradingControls
@@ -68,7 +68,7 @@ class TenantHalts:
     def halt(self, scope: HaltScope, note: HaltNote) -> None:
         """Put a halt in force."""
         self._unwritten.add(scope)
-        self._controls.learn_halts(self._controls.halts.halted(scope, note))
+        self._learn(self._controls.halts.halted(scope, note))
 
     async def write(self) -> str | None:
         """Write to Redis and the database what is in force; return why one of them does not take it, or None."""
@@ -85,12 +85,12 @@ class TenantHalts:
         """
         async with self._writing:
             found = await self._halts.read(self._tenant)
-            self._controls.learn_halts(found.joined_to(self._controls.halts, now_ms()))
+            self._learn(found.joined_to(self._controls.halts, now_ms()))
             if scope not in self._controls.halts.halts:
                 return False
             resumed = self._controls.halts.resume(scope, now_ms())
             await self._halts.write(self._tenant, resumed)
-            self._controls.learn_halts(resumed)
+            self._learn(resumed)
             self._changed.set()
             return True
 
@@ -99,7 +99,7 @@ class TenantHalts:
         async with self._writing:
             found = await self._halts.read(self._tenant)
             before = self._controls.halts
-            self._controls.learn_halts(found.joined_to(before, now_ms()))
+            self._learn(found.joined_to(before, now_ms()))
             self._report_lost(found)
             if self._controls.halts != found.state or found.typed:
                 await self._write()
@@ -124,7 +124,7 @@ class TenantHalts:
         except StoreError as error:
             self._unavailable(error)
             return str(error)
-        self._controls.learn_halts(stored)
+        self._learn(stored)
         self._answered()
         return None
 
@@ -136,6 +136,10 @@ class TenantHalts:
             return str(refused)
         self._unwritten -= known.halts.keys()
         return None
+
+    def _learn(self, state: HaltState) -> None:
+        self._controls.learn_halts(state)
+        self._health.gauge("halts", len(self._controls.halts.halts))
 
     def _report_lost(self, found: HaltsRead) -> None:
         lost = self._controls.halts.halts.keys() - found.state.halts.keys() - found.typed.keys() - self._unwritten
