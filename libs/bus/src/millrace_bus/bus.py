@@ -215,10 +215,6 @@ class Bus:
         """Return an agent's configuration, or None."""
         return await self._configs.get(agent)
 
-    async def all_configs(self) -> dict[AgentId, bytes]:
-        """Return the configuration of every agent that has one."""
-        return await self._configs.all()
-
     async def heartbeat(self, heartbeat: Heartbeat) -> None:
         """Leave an agent's heartbeat for 15 s, unless a process of the agent that started later has left one.
 

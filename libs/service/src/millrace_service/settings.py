@@ -4,14 +4,14 @@ Each setting has two spellings: `--redis-url URL` on the command line is `MILLRA
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from millrace_bus.connection.address import Address
 from millrace_core.budget import DEFAULT_EGRESS
-from millrace_core.errors import InvalidName
+from millrace_core.errors import InvalidName, MillraceError
 from millrace_core.names import AgentId, agent_id, config_key, egress
 from millrace_service.encryption import parse_keys
 from millrace_service.errors import SettingsInvalid
@@ -22,6 +22,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_DATA_DIR: Final = Path(".millrace")
 DEFAULT_METRICS_HOST: Final = "127.0.0.1"
+DATABASE_OPTION: Final = {"database-url": "sqlite:///path or postgresql://… (default: millrace.db in the data folder)"}
+"""The option of services that use the database; `database_url` reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,21 @@ def read_settings(
         parent=given["die_with_parent"],
         options={_variable(name): text for name in map(_attribute, options) if (text := given[name])},
     )
+
+
+def database_url(environ: Mapping[str, str], check: Callable[[str], None]) -> str:
+    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder.
+
+    Raises:
+        SettingsInvalid: `check` raised a `MillraceError`: it is not the address of a supported database.
+    """
+    data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
+    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+    try:
+        check(url)
+    except MillraceError as error:
+        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
+    return url
 
 
 def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:

@@ -14,6 +14,7 @@ from millrace_store.backends.postgres import PostgresDatabase
 from millrace_store.backends.sqlite import SqliteDatabase
 from millrace_store.errors import StoreError, UnsupportedDatabase
 from millrace_store.exports.export import Exports
+from millrace_store.halts import StoredHalts
 from millrace_store.portfolio.revaluation import rebuild_positions
 from millrace_store.queries.account import AccountQueries
 from millrace_store.queries.market import MarketQueries
@@ -50,6 +51,7 @@ class Store:
         self.portfolio = PortfolioQueries(database)
         self.operations = OperationsQueries(database)
         self.access = Access(database)
+        self.halts = StoredHalts(database)
         self.exports = Exports(database)
 
     @classmethod

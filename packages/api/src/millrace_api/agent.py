@@ -5,7 +5,6 @@ import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -15,9 +14,9 @@ from millrace_api.server import Server, ServerEnded, listen
 from millrace_api.services import Services
 from millrace_bus import Bus
 from millrace_service import Agent, SettingsInvalid, UnitHealthReporter, UnitKey
-from millrace_service.settings import DEFAULT_DATA_DIR, read_secret_key
+from millrace_service.settings import DATABASE_OPTION, database_url, read_secret_key
 from millrace_service.tasks import run_all
-from millrace_store import DatabaseUnavailable, Store, UnsupportedDatabase
+from millrace_store import DatabaseUnavailable, Store
 
 RETRY_S: Final = 1.0
 _GAUGES_EVERY_S: Final = 1.0
@@ -25,7 +24,7 @@ DEFAULT_PORT = 8080
 OPTIONS = {
     "host": "address to listen on (default 127.0.0.1; 0.0.0.0 for every interface)",
     "port": f"port to listen on (default {DEFAULT_PORT})",
-    "database-url": "sqlite:///path or postgresql://… (default: millrace.db in the data folder)",
+    **DATABASE_OPTION,
 }
 
 
@@ -50,12 +49,7 @@ def read_options(environ: Mapping[str, str] = os.environ) -> Options:
     port = environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
     if not port.isdecimal() or int(port) > 65_535:
         raise SettingsInvalid(f"MILLRACE_PORT is {port!r}; it must be a port number from 0 to 65535")
-    folder = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
-    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{folder / 'millrace.db'}"
-    try:
-        Store.check_url(url)
-    except UnsupportedDatabase as error:
-        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
+    url = database_url(environ, Store.check_url)
     return Options(environ.get("MILLRACE_HOST") or "127.0.0.1", int(port), url, read_secret_key(environ))
 
 

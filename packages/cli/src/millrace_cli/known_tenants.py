@@ -12,7 +12,7 @@ async def known_tenants(bus: Bus) -> list[Tenant]:
     from millrace_api.configs.editor import tenants_of
 
     found = {name.tenant for name in await bus.stream_names()}
-    for text in (await bus.all_configs()).values():
+    for text in (await bus.configs()).values():
         try:
             named = tenants_of(msgspec.json.decode(text))
         except (msgspec.MsgspecError, RecursionError):

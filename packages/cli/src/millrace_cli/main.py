@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import acl, configs, demo, exchanges, restart, sign_in, status, up
+from millrace_cli import acl, configs, demo, exchanges, first_configs, restart, sign_in, status, up
 from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
@@ -19,6 +19,7 @@ from millrace_cli.platform import DemoOptions
 from millrace_cli.running import run as _run
 from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
+from millrace_cli.tenants.commands import add_commands as add_tenant_commands
 from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
@@ -145,7 +146,9 @@ publish.add_command(app)
 orders.add_command(app)
 halts.add_commands(app)
 add_secrets_commands(app)
+add_tenant_commands(app)
 doctor.add_command(app)
+first_configs.add_command(app, _run)
 
 if __name__ == "__main__":
     app()

@@ -15,7 +15,7 @@ from millrace_service.metrics.catalogue import UNIT_METRICS, UnitMetric
 
 _AGENT_LABELS: Final = ("agent", "kind")
 _BOUNDS: Final = range(14, 35)
-"""Upper bounds of the buckets of latencies as powers of two, in ns: 16 µs to 17 s. A `Histogram` counts them exactly."""
+"""Upper bounds of the buckets of latencies as powers of two, in ns: 16 µs to 17 s, as a `Histogram` counts them."""
 _GROUP_PARTS: Final = 3
 
 _SLICE: Final = 200

@@ -15,8 +15,14 @@ from millrace_api.problems import ApiError
 if TYPE_CHECKING:
     from millrace_api.services import Services
 
-OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session"), ("POST", "/api/v1/session/code")})
-"""Served without authentication; the two that sign in read a token or a code from their body."""
+OPEN = frozenset(
+    {
+        *(("GET", path) for path in ("/health", "/ready", "/docs", "/api/v1/openapi.json")),
+        *(("POST", path) for path in ("/api/v1/session", "/api/v1/session/code")),
+    }
+)
+"""Served without authentication. The two that sign in read a token or a code from their body; /docs and openapi.json
+are made from the code alone, and are the same for every caller."""
 _DENIED = (401, 403)
 
 

@@ -120,10 +120,11 @@ class ConfigEditor:
         Raises:
             ApiError: it has mistakes, or the agent's kind is unknown.
         """
+        _check_shape(new)
         text = await redis(self.services.bus.get_config(self.agent))
         current = None if text is None else decoded(text)
         whole = unmasked(new, current) if current is not None and may_see(self.caller, current) else new
-        if not may_see(self.caller, whole):
+        if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
         written = _written(whole)
         known_kind = await self.kind(kind)
@@ -131,10 +132,17 @@ class ConfigEditor:
             raise ApiError(422, f"this agent has never run: send its kind, ?kind={'|'.join(MODELS)}")
         if problems := (*unresolved_masks(whole), *await self._mistakes(known_kind, written)):
             raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
+        if not may_see(self.caller, whole):
+            raise ApiError(403, f"the configuration must name {self.caller.tenant}; ask an operator to put this one")
         return written, whole
 
     async def difference(self, new: Any, kind: str | None = None) -> ConfigDifference:
-        """Return what a new configuration would change; of an agent that has none, all of it is added."""
+        """Return what a new configuration would change; of an agent that has none, all of it is added.
+
+        Raises:
+            ApiError: it has not the form of a configuration, or there is none that the caller may see.
+        """
+        _check_shape(new)
         text = await redis(self.services.bus.get_config(self.agent))
         current = {} if text is None else (await self.current())[1]
         whole = unmasked(new, current)
@@ -267,6 +275,20 @@ def decoded(text: bytes) -> Any:
 
 def _written(config: Any) -> bytes:
     return json.dumps(config, indent=2, ensure_ascii=False).encode()
+
+
+def _check_shape(new: Any) -> None:
+    """Refuse what is no configuration at all, such as the whole answer of GET.
+
+    Raises:
+        ApiError: the text says what is expected.
+    """
+    if "agent" in new:
+        return
+    expected = 'the configuration itself is expected: {"agent": {"id": …}, …}'
+    if isinstance(new.get("config"), dict):
+        expected += "; of what GET returned, send the value of `config` alone"
+    raise ApiError(422, f"{expected}; nothing was changed", problems=[Problem("$.agent", "is required")])
 
 
 def _changed_meanwhile() -> ApiError:

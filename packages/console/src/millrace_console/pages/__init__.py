@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from millrace_console.pages import configuration, overview
+from millrace_console.pages import configuration, market, orders, overview
 from millrace_console.shell import Link
 from millrace_console.visit import Visit
 
@@ -17,6 +17,8 @@ class Page(NamedTuple):
 
 PAGES: tuple[Page, ...] = (
     Page(Link("/", "Overview", "home", "o"), overview.show),
+    Page(Link("/market", "Market", "candlestick_chart", "m"), market.show),
+    Page(Link("/orders", "Orders", "receipt_long", "r"), orders.show),
     Page(Link("/configuration", "Configuration", "tune", "c"), configuration.show),
 )
 """In the order of the navigation."""
