@@ -1,6 +1,7 @@
 """Failures: what did not work, newest first, with the reason and what to do."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from nicegui import ui
@@ -52,7 +53,7 @@ async def show(visit: Visit) -> None:
     for part in _PARTS:
         with section(part.title):
             table = Table(part.title, part.columns, part.empty)
-            Panel(lambda part=part: _rows(visit, part), table.show, 5.0)
+            Panel(partial(_rows, visit, part), table.show, 5.0)
     with section("Errors of agents"):
         columns = (Column("When (UTC)"), Column("Agent"), Column("Where"), Column("Error"))
         errors = Table("Errors of agents", columns, "No agent reports an error.")

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 from nicegui import ui
 
 from millrace_console.display.section import section
@@ -106,10 +107,10 @@ class _Page:
                 select.set_options(options, value=select.value)
 
 
-class Spread(NamedTuple):
+class Spread(msgspec.Struct, frozen=True):
     """Percentiles, ns, of so many measurements."""
 
-    count: int
+    measurements: int
     p50: float
     p90: float
     p99: float
@@ -136,7 +137,10 @@ def in_order(hops: Iterable[str]) -> list[str]:
 def _row(hop: str, latest: Spread | None, whole: Spread | None) -> Row:
     cells = [hop]
     for spread in (latest, whole):
-        cells += [NONE] * 4 if spread is None else [number(spread.count), *map(duration, spread[1:])]
+        if spread is None:
+            cells += [NONE] * len(_SAID)
+        else:
+            cells += [number(spread.measurements), *map(duration, (spread.p50, spread.p90, spread.p99))]
     return cells
 
 
