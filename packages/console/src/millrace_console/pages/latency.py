@@ -96,13 +96,13 @@ class _Page:
 
     def _offer(self, rows: Iterable[Mapping[str, Any]]) -> None:
         names = {StreamName.parse(row["stream"]) for row in rows}
-        offered = {
+        offered: dict[str, set[str]] = {
             "exchange": {name.exchange for name in names},
             "symbol": {name.symbol or "" for name in names},
             "tenant_of": {name.tenant for name in names},
         }
         for name, select in self._selects.items():
-            options = ["", *sorted({*map(str, offered[name]), select.value} - {""})]
+            options = ["", *sorted((offered[name] | {str(select.value)}) - {""})]
             if options != select.options:
                 select.set_options(options, value=select.value)
 
