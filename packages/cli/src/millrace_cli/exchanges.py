@@ -1,7 +1,9 @@
 """`millrace exchanges`: what each exchange supports, from ccxt and the profiles, without a connection."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -10,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from millrace_core.errors import MillraceError
-from millrace_exchange.capabilities import ExchangeCapabilities
+
+if TYPE_CHECKING:
+    from millrace_exchange.capabilities import ExchangeCapabilities
 
 _SHORT: Final = {
     "OrderBook": "book",
