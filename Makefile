@@ -30,10 +30,14 @@ $(READY): requirements.lock $(MEMBERS) VERSION
 demo: $(READY) ## run the whole platform on embedded parts: make demo ARGS="--for 20"
 	@$(BIN)/millrace demo $(ARGS)
 
-test: $(READY) ## run the tests: all, or make test ARGS="-k book"
+.venv/.browser: $(READY)
+	@$(BIN)/python -m tests.support.browser
+	@touch $@
+
+test: .venv/.browser ## run the tests: all, or make test ARGS="-k book"
 ifeq ($(ARGS),)
-	@echo "pytest: the members' tests, three at a time …" && $(BIN)/python -m pytest -q -n 3 -m "not system"
-	@echo "pytest: the whole platform, two tests at a time …" && $(BIN)/python -m pytest -q -n 2 -m system
+	@echo "pytest: four tests at a time, one of them of the whole platform …"
+	@$(BIN)/python -m pytest -q -n 4 --dist loadgroup
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif

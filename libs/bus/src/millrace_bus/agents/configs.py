@@ -36,6 +36,15 @@ class Configs:
         text: bytes | None = await self._redis.call("GET", config_key(agent))
         return text
 
+    async def all(self) -> dict[AgentId, bytes]:
+        """Return the configuration of every agent that has one."""
+        agents = {config_key(agent): agent for agent in await self._registered()}
+        found = {}
+        for keys in self._redis.grouping(agents):
+            texts = await self._redis.call("MGET", *keys)
+            found.update({agents[key]: text for key, text in zip(keys, texts, strict=True) if text is not None})
+        return found
+
     async def put(self, agent: AgentId, text: str | bytes) -> None:
         """Write an agent's configuration."""
         await self._redis.call("SET", config_key(agent), text)
@@ -100,7 +109,7 @@ class Configs:
                 await self._announced(subscribed)
                 while written:
                     await self._register(written.pop())
-                present = await self._all()
+                present = await self.all()
                 for agent in sorted(known.keys() | present.keys()):
                     if (text := present.get(agent)) != known.get(agent):
                         yield agent, text
@@ -114,14 +123,6 @@ class Configs:
         if subscribed.is_set():
             subscribed.clear()
             await self._notifications.ensure()
-
-    async def _all(self) -> dict[AgentId, bytes]:
-        agents = {config_key(agent): agent for agent in await self._registered()}
-        found = {}
-        for keys in self._redis.grouping(agents):
-            texts = await self._redis.call("MGET", *keys)
-            found.update({agents[key]: text for key, text in zip(keys, texts, strict=True) if text is not None})
-        return found
 
     async def _registered(self) -> list[AgentId]:
         return sorted(

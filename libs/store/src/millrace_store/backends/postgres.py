@@ -183,6 +183,12 @@ class PostgresDatabase:
                 with _translated():
                     await self._partitions.make(connection, table.name, missing)
 
+    async def revision(self) -> str | None:
+        """Return the revision of the schema; None if the database is empty."""
+        async with self._connection() as connection:
+            with _translated():
+                return await _revision(connection)
+
     async def migrate(self) -> None:
         """Bring the schema up to date under an advisory lock."""
         async with self._connection() as connection:
