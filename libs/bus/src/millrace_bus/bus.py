@@ -211,6 +211,10 @@ class Bus:
         """Write an agent's configuration if it still equals the expected one; tell whether it was written."""
         return await self._configs.replace(agent, expected, text)
 
+    async def all_configs(self) -> dict[AgentId, bytes]:
+        """Return the configuration of every agent that has one."""
+        return await self._configs.all()
+
     async def get_config(self, agent: AgentId) -> bytes | None:
         """Return an agent's configuration, or None."""
         return await self._configs.get(agent)

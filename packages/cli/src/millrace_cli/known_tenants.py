@@ -10,7 +10,7 @@ from millrace_core.names import Tenant, tenant_or_none
 async def known_tenants(bus: Bus) -> list[Tenant]:
     """Return the tenants that have streams, or stand in a configuration."""
     found = {name.tenant for name in await bus.stream_names()}
-    for text in (await bus.configs()).values():
+    for text in (await bus.all_configs()).values():
         try:
             named = tenants_of(msgspec.json.decode(text))
         except (msgspec.MsgspecError, RecursionError):

@@ -74,7 +74,7 @@ async def present(bus: Bus, agent: AgentId) -> bytes:
     """
     if (text := await bus.get_config(agent)) is None:
         raise CommandFailed(
-            f"{agent} has no configuration{did_you_mean(agent, await bus.configs())}; "
+            f"{agent} has no configuration{did_you_mean(agent, await bus.all_configs())}; "
             f"write one: millrace config put {agent} FILE"
         )
     return text

@@ -48,7 +48,7 @@ async def plan(stores: Stores, tenant: Tenant) -> Stop:
     in_force = [each for each in await tokens.listed(existing(stores.database_url), tenant) if each.revoked_ms is None]
     async with services(stores) as opened:
         edits: list[ConfigEdit] = []
-        for agent in sorted(await opened.bus.configs()):
+        for agent in sorted(await opened.bus.all_configs()):
             before, expected = await configuration(opened, agent)
             if before is not None and tenant in tenants_of(before):
                 kind = await kind_of(opened, agent, before)
