@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 MEMBERS := $(wildcard libs/*/pyproject.toml packages/*/pyproject.toml)
-CODE := libs packages tests benchmarks examples tools
+CODE := libs packages tests benchmarks examples tools deploy
 ARGS ?=
 
 # The tests start services hundreds of times: each module is compiled once.
