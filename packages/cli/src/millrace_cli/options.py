@@ -8,7 +8,6 @@ import typer
 
 from millrace_core import names
 from millrace_core.errors import InvalidName
-from millrace_core.names import AgentId, Tenant
 
 DEFAULT_DIR: Final = Path(".millrace")
 
@@ -31,7 +30,8 @@ _tenant: Any = _checked(names.tenant)
 _agent: Any = _checked(names.agent_id)
 
 if TYPE_CHECKING:
-    _Tenant, _Agent = Tenant, AgentId
+    from millrace_core.names import AgentId as _Agent
+    from millrace_core.names import Tenant as _Tenant
 else:
     # The help shows the annotation's name.
     _Tenant = _Agent = str
