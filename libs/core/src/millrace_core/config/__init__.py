@@ -1,5 +1,6 @@
 """Agents' configurations: their models, and how their text is read. See docs/configuration.md."""
 
+from millrace_core.config.alerts import AlertKind, AlertRule, AlertsConfig
 from millrace_core.config.common import AgentSection, Credentials, Exchanges, revision
 from millrace_core.config.dbsync import DbsyncConfig
 from millrace_core.config.executor import ExecutorConfig, RiskLimits
@@ -12,6 +13,9 @@ from millrace_core.config.workers import WorkerLimits, Workers, WorkersConfig
 __all__ = [
     "AgentConfig",
     "AgentSection",
+    "AlertKind",
+    "AlertRule",
+    "AlertsConfig",
     "Credentials",
     "DataPoint",
     "DbsyncConfig",
