@@ -49,7 +49,7 @@ async def test_a_tenant_is_added_to_all_agents_and_gets_a_token(terminal: Any, b
     key = parse_key(terminal.environment["MILLRACE_SECRET_KEY"])
     assert decrypt(NEW, account.secret or "", key) == KEYS["secret"]
     assert parse_config(DbsyncConfig, texts[DBSYNC] or b"").workplans[0].assets == (f"stream.{NEW}.*",)
-    assert re.fullmatch(r"mr_\w+_\S+\n", found.stdout)
+    assert re.search(r"^mr_\w+_\S+$", found.stdout, re.MULTILINE)
     assert "trade" in (await terminal.type("tokens", "list", "--tenant", NEW)).stdout
 
 

@@ -120,6 +120,11 @@ def plugins_key(agent: AgentId) -> str:
     return f"plugins.{agent}"
 
 
+def alerts_key(agent: AgentId) -> str:
+    """Return the key of what an agent of alerts has to tell, and has told."""
+    return f"alerts.{agent}"
+
+
 def restart_channel(agent: AgentId) -> str:
     """Return the channel on which an agent is asked to run a unit afresh."""
     return f"restart.{agent}"

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from millrace_api.configs.diff import changes
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 
-_KEYS = st.sampled_from(["agent", "exchanges", "risk", "secret", "apiKey", "password", "A", "kucoin", "name", "urls"])
+_KEYS = st.sampled_from(
+    ["agent", "exchanges", "risk", "secret", "apiKey", "password", "A", "kucoin", "name", "urls", "receivers"]
+)
 _LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.just("enc:abc")
 _DOCUMENTS = st.dictionaries(
     _KEYS,
@@ -45,6 +47,14 @@ def test_a_secret_that_hides_nothing_known_is_a_mistake() -> None:
     assert [problem.path for problem in unresolved_masks({"exchanges": {"A": {"k": {"secret": "***"}}}})] == [
         "$.exchanges.A.k.secret"
     ]
+
+
+def test_addresses_of_receivers_are_secrets() -> None:
+    """Whatever they are called, and encrypted or not: an address of a messenger holds its token."""
+    config = {"receivers": {"StrankaXY": {"chat": "tgram://12345:abcdef/1", "mail": "enc:abc"}}}
+    shown = {"receivers": {"StrankaXY": {"chat": "***", "mail": "***"}}}
+    assert masked(config) == shown
+    assert unmasked(shown, config) == config
 
 
 def plan(tenant: str, token: str, **settings: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import acl, configs, demo, exchanges, first_configs, restart, sign_in, status, up
+from millrace_cli import acl, alert, configs, demo, exchanges, first_configs, restart, sign_in, status, up
 from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
@@ -20,6 +20,7 @@ from millrace_cli.running import run as _run
 from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
 from millrace_cli.tenants.commands import add_commands as add_tenant_commands
+from millrace_cli.top import command as top
 from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
@@ -140,8 +141,10 @@ add_config_commands(app)
 restart.add_command(app)
 sign_in.add_command(app)
 acl.add_command(app)
+alert.add_command(app, _run)
 exchanges.add_command(app)
 status.add_command(app)
+top.add_command(app)
 publish.add_command(app)
 orders.add_command(app)
 halts.add_commands(app)

@@ -47,7 +47,7 @@ class Place:
 
     def to(self, path: str, **values: str) -> str:
         """Return the address of another page, which keeps the chosen tenants."""
-        kept = {name: self._values[name] for name in SHARED if name in self._values}
+        kept: dict[str, tuple[str, ...]] = {name: self._values[name] for name in SHARED if name in self._values}
         return address(path, kept | {name: (value,) for name, value in values.items() if value})
 
 

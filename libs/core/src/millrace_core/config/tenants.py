@@ -1,15 +1,31 @@
-"""Adds a tenant to configurations, and removes one. Pure."""
+"""The tenants that a configuration names, whether it is valid or not; one more, and one less. Pure."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from millrace_core.names import Tenant
 
+_BY_TENANT: Final = ("exchanges", "risk")
 PUBLIC_POINTS: Final = ("watchOrderBook", "watchTrades", {"action": "watchOHLCV", "timeframe": "1m"})
 PRIVATE_POINTS: Final = ("watchOrders", "watchMyTrades", "watchBalance")
-_BY_TENANT: Final = ("exchanges", "risk")
 _MAX_NOTIONAL, _MAX_PER_SECOND = 1_000, 5
 """Limits that a new tenant's orders begin with, as the examples have them but smaller."""
+
+
+def tenants_of(config: Any) -> set[str]:
+    """Return the tenants that a decoded configuration names."""
+    return set(_named(config)) if isinstance(config, dict) else set()
+
+
+def _named(config: dict[str, Any]) -> Iterator[str]:
+    for section in _BY_TENANT:
+        if isinstance(held := config.get(section), dict):
+            yield from held
+    plans = config.get("workplans")
+    for plan in plans if isinstance(plans, list) else ():
+        if isinstance(plan, dict):
+            yield from (str(plan[field]) for field in ("tenant", "tenantId") if field in plan)
 
 
 class NewTenant(NamedTuple):

@@ -15,7 +15,7 @@ from millrace_service.metrics.catalogue import UNIT_METRICS, UnitMetric
 
 _AGENT_LABELS: Final = ("agent", "kind")
 _BOUNDS: Final = range(14, 35)
-"""Upper bounds of the buckets of latencies as powers of two, in ns: 16 µs to 17 s, as a `Histogram` counts them."""
+"""Upper bounds of buckets of latencies as powers of two, in ns: 16 µs to 17 s. A `Histogram` counts these exactly."""
 _GROUP_PARTS: Final = 3
 
 _SLICE: Final = 200

@@ -8,6 +8,8 @@ from millrace_service.redaction import HIDDEN, clean_field
 
 _ID_LEVELS = {"exchanges": 2, "risk": 1}
 """Sections whose outer levels are tenants and exchanges rather than fields."""
+_SECRET_SECTIONS = frozenset({"receivers"})
+"""Sections of which every text is secret, whatever it is called."""
 _ENCRYPTED = "enc:"
 _NAMING = ("exchangeId", "pluginName", "name", "action")
 """Fields that, beside the tenant, tell what an item of a list is."""
@@ -17,7 +19,7 @@ def masked(config: Any) -> Any:
     """Return a configuration with `***` in place of every secret, encrypted ones too."""
     if not isinstance(config, dict):
         return _masked_value("", config)
-    return {name: _masked_section(item, _ID_LEVELS.get(name, -1), name) for name, item in config.items()}
+    return {name: _masked_top(name, item) for name, item in config.items()}
 
 
 def unmasked(new: Any, current: Any) -> Any:
@@ -33,12 +35,24 @@ def unresolved_masks(config: Any) -> list[Problem]:
     ]
 
 
+def _masked_top(name: str, item: Any) -> Any:
+    return _masked_texts(item) if name in _SECRET_SECTIONS else _masked_section(item, _ID_LEVELS.get(name, -1), name)
+
+
 def _masked_section(item: Any, id_levels: int, name: str) -> Any:
     if id_levels > 0 and isinstance(item, dict):
         return {key: _masked_section(value, id_levels - 1, key) for key, value in item.items()}
     if id_levels == 0 and isinstance(item, dict):
         return {key: _masked_value(key, value) for key, value in item.items()}
     return _masked_value(name, item)
+
+
+def _masked_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked_texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked_texts(item) for item in value]
+    return HIDDEN if value and isinstance(value, str) else value
 
 
 def _masked_value(name: str, value: Any) -> Any:

@@ -34,9 +34,10 @@ class Stores(NamedTuple):
 
 @asynccontextmanager
 async def services(stores: Stores) -> AsyncIterator[Services]:
-    """Return what the API's code needs: Redis, and the database, which is made if there is none.
+    """Return what the API's code needs: Redis, the database, which is made if there is none, and the secret keys.
 
     Raises:
+        SettingsInvalid: the secret key has another form.
         Unreachable: Redis does not answer.
         StoreError: the database cannot be opened.
         CommandFailed: what the block asked for is refused.
@@ -73,7 +74,7 @@ async def present(bus: Bus, agent: AgentId) -> bytes:
     """
     if (text := await bus.get_config(agent)) is None:
         raise CommandFailed(
-            f"{agent} has no configuration{did_you_mean(agent, await bus.configs())}; "
+            f"{agent} has no configuration{did_you_mean(agent, await bus.all_configs())}; "
             f"write one: millrace config put {agent} FILE"
         )
     return text

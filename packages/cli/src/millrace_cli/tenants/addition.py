@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from millrace_api.configs.editor import tenants_of
 from millrace_api.services import Services
 from millrace_cli import tokens
 from millrace_cli.config.documents import read_document
 from millrace_cli.config.editing import Stores, services
 from millrace_cli.running import CommandFailed
 from millrace_cli.tenants.changes import ConfigEdit, check, configuration, write
+from millrace_core.config import tenants_of
 from millrace_core.config.tenants import NewTenant, added
 from millrace_core.names import AgentId, Tenant
 from millrace_service.encryption import encrypt

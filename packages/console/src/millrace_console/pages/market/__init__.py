@@ -7,9 +7,9 @@ from nicegui import ui
 from millrace_console.api import ApiError
 from millrace_console.display.ladder import GROUPS
 from millrace_console.markets import Market, listed
+from millrace_console.pages import orders
 from millrace_console.pages.market.candles import INTERVALS
 from millrace_console.pages.market.view import MarketView
-from millrace_console.pages import orders
 from millrace_console.visit import Visit
 
 MOST = 4
