@@ -111,7 +111,8 @@ class Editor:
             message = "; ".join(each.message for each in found)
             position = end if end >= 0 else len(text)
             marks.append({"kind": "widget", "position": position, "text": f"  ✖ {message}", "class": "mistake-text"})
-        self._code.decorations = marks
+        # Not by the property: with it the whole element would be sent, and undo what was typed meanwhile.
+        self._code.run_method("setDecorations", marks)
 
     def _keep_draft(self) -> None:
         if not self._has_begun:
