@@ -18,6 +18,18 @@ TENANT = "StrankaXY"
 SERVICES = ("gatherer", "magicbox", "executor", "dbsync", "api", "alerts")
 PATIENCE_S = float(os.environ.get("PATIENCE_S", "120"))
 HOST_PORT = 18_099
+KILL = """
+import os, time
+if os.fork() == 0:
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+    os.setsid()
+    time.sleep(2)
+    os.kill(-1, 9)
+"""
+"""Kills all of a container from inside: engines do not start again what they were asked to kill themselves. The pause
+lets the command that runs this end first: Podman starts no container again in which a command still runs."""
 
 
 def settings() -> dict[str, str]:
@@ -30,28 +42,38 @@ def settings() -> dict[str, str]:
 def check_whole(env: dict[str, str]) -> None:
     """Bring everything up, see books and a fill, and kill a service."""
     with Compose.up("docker-compose.yml") as compose:
-        base = f"http://127.0.0.1:{env['MILLRACE_API_PORT']}/api/v1"
-        until(lambda: Api(base).get("/ready"), "the API is ready", PATIENCE_S)
-        create = ("millrace", "tokens", "create", "--tenant", TENANT, "--name", "check", "--role", "trade")
-        api = Api(base, compose.inside("api", *create))
-        until(lambda: live_books(api), "books are live", PATIENCE_S)
-        until(lambda: filled(api), "an order is filled", PATIENCE_S)
-        console = Api(f"http://127.0.0.1:{env['MILLRACE_CONSOLE_PORT']}")
-        until(lambda: console.get("/"), "the console answers", PATIENCE_S)
-        for service in SERVICES:
-            until(lambda service=service: is_healthy(compose, service), f"{service} is healthy", PATIENCE_S)
-        before = started_at(api, "EXECUTOR")
-        seen = len(filled(api))
-        # From inside, since engines do not start again what they were asked to kill themselves.
-        compose.inside("executor", "python", "-c", "import os; os.kill(-1, 9)", check=False)
-        until(lambda: (started_at(api, "EXECUTOR") or 0) > before, "the killed executor is back", PATIENCE_S)
-        until(lambda: len(filled(api)) > seen, "another order is filled", PATIENCE_S)
+        api = trades(compose, env)
+        comes_back(compose, api)
+
+
+def trades(compose: Compose, env: dict[str, str]) -> Api:
+    """Wait until everything works; return the API."""
+    base = f"http://127.0.0.1:{env['MILLRACE_API_PORT']}"
+    until(lambda: Api(base).get("/ready"), "the API is ready", PATIENCE_S)
+    create = ("millrace", "tokens", "create", "--tenant", TENANT, "--name", "check", "--role", "trade")
+    api = Api(f"{base}/api/v1", compose.inside("api", *create))
+    until(lambda: live_books(api), "books are live", PATIENCE_S)
+    until(lambda: filled(api), "an order is filled", PATIENCE_S)
+    console = Api(f"http://127.0.0.1:{env['MILLRACE_CONSOLE_PORT']}")
+    until(lambda: console.get("/"), "the console answers", PATIENCE_S)
+    for service in SERVICES:
+        until(lambda service=service: is_healthy(compose, service), f"{service} is healthy", PATIENCE_S)
+    return api
+
+
+def comes_back(compose: Compose, api: Api) -> None:
+    """Kill a service, and see it trade again."""
+    before = started_at(api, "EXECUTOR")
+    seen = len(filled(api))
+    compose.inside("executor", "python", "-c", KILL, check=False)
+    until(lambda: (started_at(api, "EXECUTOR") or 0) > before, "the killed executor is back", PATIENCE_S)
+    until(lambda: len(filled(api)) > seen, "another order is filled", PATIENCE_S)
 
 
 def check_min(env: dict[str, str]) -> None:
     """Bring Redis and the database up, and run the API on this machine."""
     with Compose.up("docker-compose-min.yml"), on_this_machine("api", env):
-        until(lambda: Api(f"http://127.0.0.1:{HOST_PORT}/api/v1").get("/ready"), "the API on the host", PATIENCE_S)
+        until(lambda: Api(f"http://127.0.0.1:{HOST_PORT}").get("/ready"), "the API on the host is ready", PATIENCE_S)
 
 
 @contextmanager
@@ -77,7 +99,7 @@ def live_books(api: Api) -> list[str]:
     """Return the order books that are live and whose levels the API shows."""
     agents = (api.get("/agents") or {}).get("items", [])
     units = [unit for agent in agents for unit in agent["units"] if "watchOrderBook" in unit["name"]]
-    book = api.get("/orderbooks/binance/KCS/USDT") or {}
+    book = api.get(f"/orderbooks/binance/KCS/USDT?at={time.time_ns() // 1_000_000}") or {}
     return [unit["name"] for unit in units if unit["state"] == "live" and book.get("bids")]
 
 
@@ -105,13 +127,13 @@ def main() -> int:
     try:
         env = settings()
         Compose("docker-compose.yml").run("build")
-        sys.stdout.write(f"image built after {time.monotonic() - started:.0f} s\n")
+        print(f"image built after {time.monotonic() - started:.0f} s", flush=True)
         check_whole(env)
         check_min(env)
     except (CheckFailed, subprocess.CalledProcessError) as error:
-        sys.stdout.write(f"FAILED: {error}\n")
+        print(f"FAILED: {error}", flush=True)
         return 1
-    sys.stdout.write(f"all of it was seen, in {time.monotonic() - started:.0f} s\n")
+    print(f"all of it was seen, in {time.monotonic() - started:.0f} s\n")
     return 0
 
 

@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -101,7 +100,7 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float) -> Any:
         if time.monotonic() - started > timeout_s:
             raise CheckFailed(f"not within {timeout_s:.0f} s: {what}")
         time.sleep(_ASK_EVERY_S)
-    sys.stdout.write(f"{what}: after {time.monotonic() - started:.1f} s\n")
+    print(f"{what}: after {time.monotonic() - started:.1f} s", flush=True)
     return value
 
 

@@ -1,5 +1,7 @@
 """`millrace exchanges`: what each exchange supports, from ccxt and the profiles, without a connection."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final

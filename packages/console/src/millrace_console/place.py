@@ -42,8 +42,8 @@ class Place:
 
     def here(self, **values: str | None) -> str:
         """Return this page's address with some parameters set to other values; None removes one."""
-        changed = {name: (value,) for name, value in values.items() if value}
-        return address(self.path, {name: each for name, each in self._values.items() if name not in values} | changed)
+        kept = {name: each for name, each in self._values.items() if name not in values}
+        return address(self.path, kept | {name: (value,) for name, value in values.items() if value})
 
     def to(self, path: str, **values: str) -> str:
         """Return the address of another page, which keeps the chosen tenants."""

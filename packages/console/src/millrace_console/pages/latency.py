@@ -36,7 +36,7 @@ class Filters(NamedTuple):
 async def show(visit: Visit) -> None:
     """Build the page."""
     page = _Page(visit)
-    with ui.element("div").classes("order-filters"):
+    with ui.row().classes("items-center gap-3"):
         page.filters()
     with section("By hop"):
         columns = [
@@ -71,7 +71,7 @@ class _Page:
                 value=value,
                 label=title,
                 on_change=lambda e, name=name: self._choose(name, e.value),
-            ).props("dense outlined options-dense")
+            ).props("dense outlined options-dense").classes("min-w-32")
 
     def _choose(self, name: str, value: str) -> None:
         self._visit.place.set(**{name: value})
