@@ -13,8 +13,8 @@ import pytest
 from benchmarks.processes import family, resident_mb
 from tests.support.platform import ROOT, until
 
-PROCESSES = 8
-"""The demo itself, Valkey, the simulated exchange and five services."""
+PROCESSES = 9
+"""The demo itself, Valkey, the simulated exchange, five services and the console."""
 FILLS = 4
 """After so many fills a demo has shown what it shows."""
 
@@ -24,7 +24,7 @@ async def demo(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subproces
     """Run the demo on free ports; it is ended afterwards in any case."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "millrace_cli.main", "demo", "--data-dir", str(folder / "data"),
-        "--redis-port", "0", "--simulator-port", "0", "--api-port", "0", *arguments,
+        "--redis-port", "0", "--simulator-port", "0", "--api-port", "0", "--console-port", "0", *arguments,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:

@@ -47,6 +47,7 @@ def test_the_command_line_is_above_the_environment() -> None:
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_LOG_LEVEL": "loud"}, "debug, info"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_LOG_FORMAT": "xml"}, "console, json"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_EGRESS": "a.b"}, "MILLRACE_EGRESS"),
+        ({"MILLRACE_AGENT_ID": "A", "MILLRACE_METRICS_PORT": "70000"}, "MILLRACE_METRICS_PORT"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_SECRET_KEY": "short"}, "32 bytes"),
         ({"MILLRACE_AGENT_ID": "A", "MILLRACE_SECRET_KEY_FILE": "/nowhere/key"}, "/nowhere/key"),
     ],

@@ -29,7 +29,7 @@ async def start(platform: Any) -> Any:
 
     async def start() -> Process:
         command = (sys.executable, "-m", "millrace_executor", "--die-with-parent")
-        where = ("--agent-id", "EXECUTOR", "--redis-url", platform.redis.url)
+        where = ("--agent-id", "EXECUTOR", "--redis-url", platform.redis.url, "--database-url", platform.database_url)
         process = await asyncio.create_subprocess_exec(*command, *where)
         started.append(process)
         await platform.unit_is("StrankaXY.binance", "live")

@@ -43,7 +43,7 @@ class Market:
 
     trades = fields = candles = _listen
 
-    async def fetch_trades(self, *_: Any) -> list[Trade]:
+    async def fetch_trades(self, *_: Any, **__: Any) -> list[Trade]:
         """Return none."""
         return []
 
