@@ -104,7 +104,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def config(inbox: Inbox, *rules: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Return a configuration that tells the inbox everything soon."""
-    quick = {"tell": ["ops"], "quietSeconds": 0.1, "threshold": 0}
+    quick = {"notify": ["ops"], "quietSeconds": 0.1, "threshold": 0}
     return {
         "agent": {"id": ID},
         "environment": "test",

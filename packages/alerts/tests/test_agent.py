@@ -82,7 +82,7 @@ async def test_a_restart_loses_and_repeats_nothing(bus: Bus, server: EmbeddedSer
     assert len(inbox.got) == 2
 
 
-async def test_failed_executions_are_told_once_each(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
+async def test_failed_executions_are_reported_once_each(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
     """Those before alerts were first started are the past; those made while it was down are not."""
     stream = StreamName(MINE, ExchangeId("binance"), Action("createOrder"), Symbol("KCS/USDT"))
     writer = bus.writer(stream, None)
@@ -112,7 +112,7 @@ async def test_failed_executions_are_told_once_each(bus: Bus, server: EmbeddedSe
     assert len(inbox.got) == 2
 
 
-async def test_an_agent_that_is_gone_is_told(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
+async def test_an_agent_that_is_gone_is_reported(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
     """And that it is back. Its streams are not called recovered meanwhile."""
     async with running(bus, server, config(inbox, {"kind": "agentDown"}, {"kind": "staleStream"})):
         await beats(bus, *streams(1, "stale"))
@@ -184,15 +184,15 @@ def test_the_mistakes_of_a_configuration_are_named() -> None:
         "agent": {"id": "ALERTS"},
         "receivers": {"StrankaXY": {"chat": "json://x"}, "PUBLIC": {"ops": "json://y"}},
         "rules": [
-            {"kind": "halt", "tenant": "StrankaXY", "tell": ["chat", "ops"]},
-            {"kind": "halt", "tell": ["chat"]},
-            {"kind": "lossLimit", "tell": ["ops"]},
-            {"kind": "agentDown", "tenant": "StrankaXY", "tell": ["ops"]},
-            {"kind": "halt", "tenant": "StrankaXY", "tell": ["ops"]},
+            {"kind": "halt", "tenant": "StrankaXY", "notify": ["chat", "ops"]},
+            {"kind": "halt", "notify": ["chat"]},
+            {"kind": "lossLimit", "notify": ["ops"]},
+            {"kind": "agentDown", "tenant": "StrankaXY", "notify": ["ops"]},
+            {"kind": "halt", "tenant": "StrankaXY", "notify": ["ops"]},
         ],
     }
     with pytest.raises(ConfigInvalid) as caught:
         parse_config(AlertsConfig, json.dumps(document))
     assert [problem.path for problem in caught.value.problems] == [
-        "$.rules[1].tell[0]", "$.rules[2].threshold", "$.rules[3].tenant", "$.rules[4].name"
+        "$.rules[1].notify[0]", "$.rules[2].threshold", "$.rules[3].tenant", "$.rules[4].name"
     ]  # fmt: skip

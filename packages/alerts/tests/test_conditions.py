@@ -22,7 +22,7 @@ STREAM = f"{MINE}.binance.watchOrderBook.ETH/BTC"
 
 def rule(kind: AlertKind, threshold: float | None = None, tenant: Tenant | None = None) -> AlertRule:
     """Return a rule."""
-    return AlertRule(kind=kind, threshold=threshold, tenant=tenant, tell=("ops",))
+    return AlertRule(kind=kind, threshold=threshold, tenant=tenant, notify=("ops",))
 
 
 def unit(name: str = STREAM, state: UnitState = "live", since: int = NOW, **more: object) -> UnitHealth:
@@ -136,7 +136,7 @@ def test_dbsync_that_is_behind() -> None:
     assert not conditions(rule("dbsyncLag", 51), seen(beat(late, kind="dbsync")))
 
 
-def test_a_budget_is_told_once_for_all_streams_of_an_account() -> None:
+def test_a_budget_is_reported_once_for_all_streams_of_an_account() -> None:
     """They share it; a pause that the exchange wanted is another matter."""
     streams = [unit(f"{MINE}.binance.watchTrades.{n}", leftPercent=9, pausedUntil=NOW + 1) for n in range(20)]
     found = conditions(rule("budgetSpent"), seen(beat(*streams)))
@@ -155,7 +155,7 @@ def test_increases_are_noticed_over_restarts() -> None:
     assert again.by == 1
 
 
-def test_a_failure_that_a_condition_tells_is_no_event_too() -> None:
+def test_a_failure_that_a_condition_reports_is_no_event_too() -> None:
     """A unit that runs again is told as an event, one that does not as a condition."""
     failure = Observation(NOW, increases=[Increase("GATHERER", "gatherer", STREAM, "failures", 1)])
     assert events(rule("unitFailed"), failure, {}) == [f"{STREAM} of GATHERER failed and was run again"]

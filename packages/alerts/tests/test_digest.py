@@ -44,7 +44,7 @@ def test_within_the_quiet_time_nothing_is_sent_and_nothing_is_lost() -> None:
     assert summary.examples == {"second": 29}
 
 
-def test_a_recovered_condition_is_told_once() -> None:
+def test_a_recovered_condition_is_reported_once() -> None:
     """Its end is news, once."""
     digest = Digest()
     digest.observe({"A a": "broken"}, 0)
@@ -66,7 +66,7 @@ def test_what_nobody_sees_is_not_over() -> None:
     assert [*digest.active] == ["GATHERER a"]
 
 
-def test_events_are_told_once_there_are_enough() -> None:
+def test_events_are_reported_once_there_are_enough() -> None:
     """A threshold of three tells of three together."""
     digest = Digest()
     for count in (1, 2, 3):
@@ -77,10 +77,10 @@ def test_events_are_told_once_there_are_enough() -> None:
 
 
 @given(st.lists(st.tuples(st.sets(KEYS), st.booleans()), max_size=40))
-def test_every_beginning_and_end_is_told_exactly_once(steps: list[tuple[set[str], bool]]) -> None:
+def test_every_beginning_and_end_is_reported_exactly_once(steps: list[tuple[set[str], bool]]) -> None:
     """Whatever begins and ends, and whenever a message is sent or the process restarted, the counts add up."""
     digest, before, begun, over = Digest(), set[str](), 0, 0
-    told = [0, 0]
+    reported = [0, 0]
     for index, (holding, is_sent) in enumerate(steps):
         begun += len(holding - before)
         over += len(before - holding)
@@ -89,7 +89,7 @@ def test_every_beginning_and_end_is_told_exactly_once(steps: list[tuple[set[str]
         before = holding
         if is_sent:
             summary = digest.take(index * 1_000)
-            told = [told[0] + summary.raised, told[1] + summary.over]
+            reported = [reported[0] + summary.raised, reported[1] + summary.over]
             assert summary.active == len(holding)
     summary = digest.take(10**9)
-    assert [told[0] + summary.raised, told[1] + summary.over] == [begun, over]
+    assert [reported[0] + summary.raised, reported[1] + summary.over] == [begun, over]

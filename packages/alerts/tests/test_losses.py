@@ -26,7 +26,7 @@ async def trade(store: Store, number: int, at_ms: int, side: str, price: float) 
     await store.maintain(currencies={MINE: "USDT"})
 
 
-async def test_the_loss_of_the_day_is_told(
+async def test_the_loss_of_the_day_is_reported(
     bus: Bus, server: EmbeddedServer, inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once it reaches the limit; losses of days before do not count. A profit that follows resolves it."""

@@ -79,7 +79,7 @@ async def test_without_receivers_it_says_what_to_do(server: EmbeddedServer) -> N
         await send(server.url, ID)
 
 
-async def test_the_command_ends_with_1_where_nobody_is_told(server: EmbeddedServer) -> None:
+async def test_the_command_ends_with_1_where_nobody_is_reported(server: EmbeddedServer) -> None:
     """As typed; one line says why."""
     command = (sys.executable, "-m", "millrace_cli.main", "alert", "test", "--redis-url", server.url)
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)

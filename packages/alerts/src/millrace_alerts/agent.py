@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from millrace_alerts.delivery import keep_quiet, receiver_of
 from millrace_alerts.losses import LossPlan, follow_losses
-from millrace_alerts.memory import Keeper
+from millrace_alerts.memory import SavedMemory
 from millrace_alerts.outbox import Outbox
 from millrace_alerts.receiver import Receiver, ReceiverPlan
-from millrace_alerts.watch import ToldRule, Watch, WatchPlan
+from millrace_alerts.watch import Watch, WatchedRule, WatchPlan
 from millrace_bus import Bus
 from millrace_core.config import AlertRule, AlertsConfig
 from millrace_core.errors import ConfigInvalid, Problem
@@ -30,7 +30,7 @@ class _Shared(NamedTuple):
     """What the units share."""
 
     bus: Bus
-    keeper: Keeper
+    saved: SavedMemory
     outbox: Outbox
 
 
@@ -52,7 +52,7 @@ class AlertsAgent(Agent[AlertsConfig, UnitPlan]):
             ConfigInvalid: Apprise does not understand an address.
         """
         plans = receivers(config)
-        rules = tuple(_told(config, rule) for rule in config.rules)
+        rules = tuple(_watched(config, rule) for rule in config.rules)
         watch = WatchPlan(config.agent.id, config.environment, rules, config.gather_seconds, tuple(plans))
         losing = [rule.tenant for rule in config.rules if rule.kind == "lossLimit"]
         tenants = None if None in losing else frozenset(tenant for tenant in losing if tenant is not None)
@@ -67,17 +67,17 @@ class AlertsAgent(Agent[AlertsConfig, UnitPlan]):
         keep_quiet()
         # Apprise imports its hundred plugins at the first address, which takes a second.
         await asyncio.to_thread(receiver_of, "json://localhost")
-        keeper = Keeper(bus)
-        self._shared = _Shared(bus, keeper, Outbox(keeper))
+        saved = SavedMemory(bus)
+        self._shared = _Shared(bus, saved, Outbox(saved))
 
     async def run_unit(self, key: UnitKey, unit_config: UnitPlan, health: UnitHealthReporter) -> None:
         """Run one unit."""
         if self._shared is None:
             raise RuntimeError("run_unit before started")
-        bus, keeper, outbox = self._shared
+        bus, saved, outbox = self._shared
         match unit_config:
             case WatchPlan():
-                await Watch(unit_config, bus, keeper, outbox, self._losses, health).run()
+                await Watch(unit_config, bus, saved, outbox, self._losses, health).run()
             case ReceiverPlan():
                 await Receiver(unit_config, outbox, health).run()
             case LossPlan():
@@ -115,6 +115,6 @@ def database_url(environ: Mapping[str, str] = os.environ) -> str:
     return url
 
 
-def _told(config: AlertsConfig, rule: AlertRule) -> ToldRule:
-    found = (config.receiver_of(rule, name) for name in rule.tell)
-    return ToldRule(rule, tuple(f"{tenant}.{name}" for tenant, name in filter(None, found)))
+def _watched(config: AlertsConfig, rule: AlertRule) -> WatchedRule:
+    found = (config.receiver_of(rule, name) for name in rule.notify)
+    return WatchedRule(rule, tuple(f"{tenant}.{name}" for tenant, name in filter(None, found)))

@@ -16,7 +16,7 @@ _SAVE_LIMIT_S: Final = 5.0
 log = structlog.get_logger()
 
 
-class Letter(msgspec.Struct, frozen=True):
+class AlertMessage(msgspec.Struct, frozen=True):
     """A message to one receiver."""
 
     title: str
@@ -36,7 +36,7 @@ class Memory(msgspec.Struct):
 
     digests: dict[str, Digest] = {}
     """By label of the rule."""
-    outbox: dict[str, list[Letter]] = {}
+    outbox: dict[str, list[AlertMessage]] = {}
     """By receiver, oldest first."""
     agents: dict[str, int] = {}
     """Every agent that was seen: 0 while it is there, otherwise when it was last (ms)."""
@@ -46,7 +46,7 @@ class Memory(msgspec.Struct):
     """The last id read of each journal of answers; None while no rule needs them."""
 
 
-class Keeper:
+class SavedMemory:
     """Holds the memory of one agent, and keeps it in Redis."""
 
     def __init__(self, bus: Bus) -> None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, NoReturn
 import structlog
 
 from millrace_alerts.delivery import deliver
-from millrace_alerts.memory import Letter
+from millrace_alerts.memory import AlertMessage
 from millrace_alerts.outbox import Outbox
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.names import Tenant
@@ -49,12 +49,12 @@ class Receiver:
         """Send until cancelled."""
         self._health.state("live")
         while True:
-            letters = (await self._outbox.waiting(self._plan.key))[:MOST_TOGETHER]
-            title, body = together(letters)
+            messages = (await self._outbox.waiting(self._plan.key))[:MOST_TOGETHER]
+            title, body = together(messages)
             refusal = await deliver(self._plan.address, title, body)
             if refusal is None:
-                await self._outbox.taken(self._plan.key, letters)
-                self._taken(len(letters))
+                await self._outbox.taken(self._plan.key, messages)
+                self._taken(len(messages))
             else:
                 await asyncio.sleep(self._refused(refusal))
 
@@ -75,9 +75,9 @@ class Receiver:
         return pause_s
 
 
-def together(letters: Sequence[Letter]) -> tuple[str, str]:
+def together(messages: Sequence[AlertMessage]) -> tuple[str, str]:
     """Return the title and body of one message that says everything that waiting ones do."""
-    if len(letters) == 1:
-        return letters[0].title, letters[0].body
-    title = f"{letters[0].title} (and {len(letters) - 1} more)"
-    return title, "\n\n".join(f"{each.title}\n{each.body}" for each in letters)
+    if len(messages) == 1:
+        return messages[0].title, messages[0].body
+    title = f"{messages[0].title} (and {len(messages) - 1} more)"
+    return title, "\n\n".join(f"{each.title}\n{each.body}" for each in messages)

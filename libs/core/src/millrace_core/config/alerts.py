@@ -45,7 +45,7 @@ class AlertRule(ConfigModel):
     """Seconds, percent, a count or an amount of money, by kind; None for the kind's default."""
     currency: str = Field(default="USDT", pattern=r"^[^\s/:]{1,32}$")
     """Of a loss: profits are never summed over currencies."""
-    tell: tuple[ReceiverName, ...] = Field(min_length=1)
+    notify: tuple[ReceiverName, ...] = Field(min_length=1)
     """Receivers of the tenant, or of PUBLIC."""
     quiet_seconds: float = Field(default=300, ge=0.1, le=86_400)
     """At least so long passes between two messages of this rule; the second tells everything since the first."""
@@ -94,6 +94,6 @@ class AlertsConfig(BaseConfig):
             if rule.kind == "lossLimit" and not rule.threshold:
                 yield f"rules[{index}].threshold: is required: the loss of a day that is too much"
             owners = "PUBLIC" if rule.tenant is None else f"{rule.tenant} or PUBLIC"
-            for number, name in enumerate(rule.tell):
+            for number, name in enumerate(rule.notify):
                 if self.receiver_of(rule, name) is None:
-                    yield f"rules[{index}].tell[{number}]: receivers of {owners} have no {name!r}"
+                    yield f"rules[{index}].notify[{number}]: receivers of {owners} have no {name!r}"
