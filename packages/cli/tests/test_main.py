@@ -16,6 +16,12 @@ def test_help_lists_the_verbs() -> None:
         assert verb in output
 
 
+def test_no_command_waits_for_what_only_others_need() -> None:
+    """Help, status and the demo come without ccxt and the database, which take a second to import."""
+    program = "import sys, millrace_cli.main; print({'ccxt', 'sqlalchemy', 'fastapi'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
+
+
 def test_the_simulators_own_options_are_handed_on() -> None:
     """`millrace simulator` is the simulator, help and all."""
     assert "--events-per-second" in millrace("simulator", "--help").stdout

@@ -28,6 +28,7 @@ from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
 from millrace_bus.requests.reader import RequestReader
 from millrace_bus.requests.sender import Requests
+from millrace_bus.server.state import ServerState, read_server_state
 from millrace_bus.writing.numbered import BeforeEpoch
 from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.budget import DEFAULT_EGRESS, RequestBudget
@@ -217,6 +218,10 @@ class Bus:
         """Write an agent's configuration if it still equals the expected one; tell whether it was written."""
         return await self._configs.replace(agent, expected, text)
 
+    async def all_configs(self) -> dict[AgentId, bytes]:
+        """Return the configuration of every agent that has one."""
+        return await self._configs.all()
+
     async def get_config(self, agent: AgentId) -> bytes | None:
         """Return an agent's configuration, or None."""
         return await self._configs.get(agent)
@@ -254,6 +259,14 @@ class Bus:
     def restart_requests(self, agent: AgentId) -> AsyncGenerator[str, None]:
         """Return the units that an agent is asked to run afresh, as the requests come. Survives outages."""
         return self._restarts.requests(agent)
+
+    async def publish(self, channel: str, text: str) -> int:
+        """Publish a text on a channel, in no journal; return how many subscribers received it."""
+        return int(await self._redis.call("PUBLISH", channel, text))
+
+    async def server_state(self) -> ServerState:
+        """Return what the server says of itself and of its settings."""
+        return await read_server_state(self._redis.call)
 
     async def _meet(self, connection: Connection) -> None:
         """Continue where the last connection ended; each writer does so for itself."""

@@ -74,8 +74,8 @@ class MarketFeed(Protocol):
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
 
-    async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
-        """Return the newest trades, oldest first; those after `after` where the exchange can."""
+    async def fetch_trades(self, symbol: str, after: Trade | None = None, limit: int | None = None) -> list[Trade]:
+        """Return the newest trades, `limit` at most, oldest first; those after `after` where the exchange can."""
 
     async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first."""

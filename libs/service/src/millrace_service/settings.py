@@ -4,16 +4,16 @@ Each setting has two spellings: `--redis-url URL` on the command line is `MILLRA
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from millrace_bus.connection.address import Address
 from millrace_core.budget import DEFAULT_EGRESS
-from millrace_core.errors import InvalidName
+from millrace_core.errors import InvalidName, MillraceError
 from millrace_core.names import AgentId, agent_id, config_key, egress
-from millrace_service.encryption import parse_key
+from millrace_service.encryption import parse_keys
 from millrace_service.errors import SettingsInvalid
 
 LogFormat = Literal["auto", "console", "json"]
@@ -22,6 +22,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_DATA_DIR: Final = Path(".millrace")
 DEFAULT_METRICS_HOST: Final = "127.0.0.1"
+DATABASE_OPTION: Final = {"database-url": "sqlite:///path or postgresql://… (default: millrace.db in the data folder)"}
+"""The option of services that use the database; `database_url` reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,9 @@ class Settings:
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
     secret_key: bytes | None = field(default=None, repr=False)
-    """32 bytes that decrypt `enc:…` texts; None if there is no key."""
+    """The keys of `enc:…` texts in a row, 32 bytes each, newest first; None if there is no key."""
+    secret_key_file: str | None = None
+    """The file that the command line or the environment names for it."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder for the files of a service."""
     egress: str = DEFAULT_EGRESS
@@ -66,6 +70,7 @@ def read_settings(
         log_level=cast("LogLevel", _one_of(LogLevel, "log_level", values.get("log_level", "info"))),
         log_format=cast("LogFormat", _one_of(LogFormat, "log_format", values.get("log_format", "auto"))),
         secret_key=read_secret_key(environ, values.get("secret_key_file")),
+        secret_key_file=values.get("secret_key_file"),
         data_dir=Path(values.get("data_dir", DEFAULT_DATA_DIR)),
         egress=_egress(values.get("egress", DEFAULT_EGRESS)),
         metrics_port=_metrics_port(values.get("metrics_port")),
@@ -75,11 +80,28 @@ def read_settings(
     )
 
 
-def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
-    """Return the key of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
+def database_url(environ: Mapping[str, str], check: Callable[[str], None]) -> str:
+    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder.
 
     Raises:
-        SettingsInvalid: it is not a key, or the file cannot be read.
+        SettingsInvalid: `check` raised a `MillraceError`: it is not the address of a supported database.
+    """
+    data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
+    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+    try:
+        check(url)
+    except MillraceError as error:
+        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
+    return url
+
+
+def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
+    """Return the keys of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
+
+    There may be two while a key is replaced, newest first; they are returned in a row.
+
+    Raises:
+        SettingsInvalid: one is not a key, or the file cannot be read.
     """
     if text := environ.get("MILLRACE_SECRET_KEY"):
         return _named("MILLRACE_SECRET_KEY", text)
@@ -174,6 +196,6 @@ def _one_of(allowed: object, attribute: str, text: str) -> str:
 
 def _named(where: str, text: str) -> bytes:
     try:
-        return parse_key(text)
+        return parse_keys(text)
     except SettingsInvalid as error:
         raise SettingsInvalid(f"{where}: {error}") from error

@@ -55,3 +55,17 @@ def test_addresses_of_receivers_are_secrets() -> None:
     shown = {"receivers": {"StrankaXY": {"chat": "***", "mail": "***"}}}
     assert masked(config) == shown
     assert unmasked(shown, config) == config
+
+
+def plan(tenant: str, token: str, **settings: Any) -> dict[str, Any]:
+    """Return a workplan whose strategy has a secret among its settings."""
+    return {"tenant": tenant, "plugins": [{"pluginName": "P", "configuration": {"apiToken": token, **settings}}]}
+
+
+def test_a_workplan_that_moves_keeps_its_own_secret() -> None:
+    """When another tenant's workplan before it is removed, a masked secret is not that tenant's."""
+    before = {"workplans": [plan("A", "secret-of-a"), plan("B", "secret-of-b")]}
+    assert unmasked({"workplans": [plan("B", "***")]}, before) == {"workplans": [plan("B", "secret-of-b")]}
+    changed = unmasked({"workplans": [plan("B", "***", amount=2), plan("C", "***"), plan("A", "***")]}, before)
+    assert changed["workplans"] == [plan("B", "secret-of-b", amount=2), plan("C", "***"), plan("A", "secret-of-a")]
+    assert [each.path for each in unresolved_masks(changed)] == ["$.workplans[1].plugins[0].configuration.apiToken"]

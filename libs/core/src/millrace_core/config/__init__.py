@@ -7,6 +7,7 @@ from millrace_core.config.executor import ExecutorConfig, RiskLimits
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, StrategyLimits, StreamSubscription
 from millrace_core.config.reading import AgentConfig, parse_config
+from millrace_core.config.tenants import tenants_of
 from millrace_core.config.workers import WorkerLimits, Workers, WorkersConfig
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "WorkersConfig",
     "parse_config",
     "revision",
+    "tenants_of",
 ]

@@ -82,9 +82,9 @@ class CcxtMarketFeed:
         book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, asked)
         return levels_of(book["bids"])[:limit], levels_of(book["asks"])[:limit]
 
-    async def fetch_trades(self, symbol: str, after: Trade | None = None) -> list[Trade]:
-        """Return the newest trades, oldest first; those after `after` where the exchange can."""
-        ask, page = self._caller.ccxt.fetch_trades, self._caller.profile.history.public_trades.page
+    async def fetch_trades(self, symbol: str, after: Trade | None = None, limit: int | None = None) -> list[Trade]:
+        """Return the newest trades, `limit` at most, oldest first; those after `after` where the exchange can."""
+        ask, page = self._caller.ccxt.fetch_trades, limit or self._caller.profile.history.public_trades.page
         raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
         return [self._public_trade(trade) for trade in raw]
 

@@ -11,6 +11,8 @@ _ID_LEVELS = {"exchanges": 2, "risk": 1}
 _SECRET_SECTIONS = frozenset({"receivers"})
 """Sections of which every text is secret, whatever it is called."""
 _ENCRYPTED = "enc:"
+_NAMING = ("exchangeId", "pluginName", "name", "action")
+"""Fields that, beside the tenant, tell what an item of a list is."""
 
 
 def masked(config: Any) -> Any:
@@ -76,9 +78,35 @@ def _unmasked(new: Any, current: Any, shown: Any) -> Any:
     if isinstance(new, dict) and isinstance(current, dict) and isinstance(shown, dict):
         return {key: _unmasked(item, current[key], shown[key]) if key in current else item for key, item in new.items()}
     if isinstance(new, list) and isinstance(current, list) and isinstance(shown, list):
-        pairs = zip(current, shown, strict=True)
-        return [_unmasked(item, *pair) if (pair := next(pairs, None)) else item for item in new]
+        pairs = _pairs(new, shown)
+        return [
+            item if at is None else _unmasked(item, current[at], shown[at]) for item, at in zip(new, pairs, strict=True)
+        ]
     return new
+
+
+def _pairs(new: list[Any], shown: list[Any]) -> list[int | None]:
+    """Return for each item of a list the index of the item that it was, if there is one.
+
+    Items may have been added, removed and moved. An item is the one that it equals, else one that it shares its name
+    with: by its index alone it could get the secret of another tenant.
+    """
+    left = dict(enumerate(shown))
+    found: list[int | None] = [None] * len(new)
+    for is_same in (lambda item, other: item == other, lambda item, other: _name(item) == _name(other)):
+        for index, item in enumerate(new):
+            if found[index] is None:
+                same = [at for at, other in left.items() if is_same(item, other)]
+                if same:
+                    found[index] = min(same, key=lambda at: abs(at - index))
+                    del left[found[index]]
+    return found
+
+
+def _name(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return type(item)
+    return item.get("tenant", item.get("tenantId")), *(item.get(field) for field in _NAMING)
 
 
 def _masks(value: Any, path: str = "$") -> Iterator[str]:

@@ -25,7 +25,8 @@ class TradeSequence:
 
     def __init__(self, *, consecutive: bool, per_order: bool = False) -> None:
         self.newest: deque[Trade] = deque(maxlen=KEPT_TRADES)
-        self._consecutive = consecutive
+        self.is_consecutive = consecutive
+        """Whether the ids show what is missing."""
         self._per_order = per_order
         self._seen: dict[_Identity, int] = {}
         """The time of each, ms."""
@@ -51,7 +52,7 @@ class TradeSequence:
 
     def unseen(self, trades: Iterable[Trade]) -> list[Trade]:
         """Return those that are new, each once, in order."""
-        if self._consecutive:
+        if self.is_consecutive:
             last = -1 if self._last_number is None else self._last_number
             numbered = {number: trade for trade in trades if (number := _number(trade)) > last}
             return [numbered[number] for number in sorted(numbered)]
@@ -68,20 +69,20 @@ class TradeSequence:
 
     def missing_before(self, trades: list[Trade]) -> int:
         """Return how many trades are missing between the newest and these, as far as the ids show."""
-        if not (self._consecutive and trades) or self._last_number is None:
+        if not (self.is_consecutive and trades) or self._last_number is None:
             return 0
         return _number(trades[0]) - self._last_number - 1
 
     def follows(self, trades: list[Trade]) -> bool:
         """Tell whether none is missing before these or between them, as far as the ids show."""
-        if not (self._consecutive and trades):
+        if not (self.is_consecutive and trades):
             return True
         before = _number(trades[0]) - 1 if self._last_number is None else self._last_number
         return _number(trades[-1]) == before + len(trades)
 
     def run(self, trades: list[Trade]) -> list[Trade]:
         """Return the leading ones of these between which none is missing, as far as the ids show."""
-        if not self._consecutive:
+        if not self.is_consecutive:
             return trades
         first = _number(trades[0]) if trades else 0
         numbered = enumerate(trades, first)
@@ -92,14 +93,14 @@ class TradeSequence:
 
         Without consecutive ids nothing proves it, but nothing that was published is among them.
         """
-        if self._consecutive or not asked or self.last is None:
+        if self.is_consecutive or not asked or self.last is None:
             return False
         return all(self._identity(trade) not in self._seen for trade in asked) and _time(asked[0]) > _time(self.last)
 
     def add(self, trades: list[Trade]) -> None:
         """Count trades that `unseen` returned as published."""
         self.newest.extend(trades)
-        if self._consecutive:
+        if self.is_consecutive:
             self._last_number = _number(trades[-1])
             return
         self._seen.update((self._identity(trade), _time(trade)) for trade in trades if trade.id is not None)
@@ -108,7 +109,7 @@ class TradeSequence:
 
     def _known_ms(self, trade: Trade) -> int | None:
         """Return the latest time at which a trade of this id can have happened; None if the id is not known."""
-        if not self._consecutive:
+        if not self.is_consecutive:
             return None if trade.id is None else self._seen.get(self._identity(trade))
         if self.last is None or self._last_number is None or _number(trade) > self._last_number:
             return None

@@ -30,6 +30,8 @@ MAX_FRUITLESS: Final = 5
 FRUITLESS_PAUSE_S: Final = 0.2
 ASK_AGAIN: Final = BackoffPolicy(first_s=0.5, limit_s=30.0)
 """Pauses after asking failed."""
+FEW: Final = 50
+"""Trades to ask for where few can be missing: one that is asked for takes as long as several that are streamed."""
 OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
 
@@ -62,8 +64,8 @@ class TradesStream(Stream):
         """Follow the exchange's own stream."""
 
     @abstractmethod
-    async def ask(self, after: Trade | None) -> list[Trade]:
-        """Ask for the trades after one, or the newest."""
+    async def ask(self, after: Trade | None, *, few: bool) -> list[Trade]:
+        """Ask for the trades after one, or the newest; `few` if only the last few can be missing."""
 
     @abstractmethod
     def _new_questions(self, wake: asyncio.Event) -> QuestionTimer:
@@ -160,7 +162,9 @@ class TradesStream(Stream):
         fruitless, fresh = 0, list[Trade]()
         while fruitless < MAX_FRUITLESS:
             resumed, last = self._resumed, self._sequence.last
-            asked = self._readable.only(await self.ask(last))
+            # Where few do not reach back to the last one, the ids show it: the next answer holds as many as there are.
+            few = not fruitless and self._misses_few()
+            asked = self._readable.only(await self.ask(last, few=few))
             if resumed != self._resumed or self._begins_anew(asked):
                 # What was asked for is not what is missing now.
                 continue
@@ -179,6 +183,11 @@ class TradesStream(Stream):
         self._filling = False
         self.filled()
         self.live()
+
+    def _misses_few(self) -> bool:
+        if not self._sequence.is_consecutive or self._sequence.last is None:
+            return False
+        return self._sequence.missing_before(self._held) < FEW if self._held else not self._filling
 
     def _publish(self, trades: list[Trade]) -> None:
         """Publish trades, of which some may be missing before or between."""
@@ -226,9 +235,10 @@ class PublicTradesStream(TradesStream):
         """Follow the exchange's trades of the symbol."""
         await self.exchange.market.trades(self.symbol, self)
 
-    async def ask(self, after: Trade | None) -> list[Trade]:
-        """Ask for the newest trades, or for those after one where the exchange can."""
-        return await self.exchange.market.fetch_trades(self.symbol, after)
+    async def ask(self, after: Trade | None, *, few: bool) -> list[Trade]:
+        """Ask for the newest trades, `few` or as many as the exchange answers, or for those after one where it can."""
+        fetch = self.exchange.market.fetch_trades
+        return await fetch(self.symbol, limit=FEW) if few else await fetch(self.symbol, after)
 
 
 class MyTradesStream(TradesStream):
@@ -259,7 +269,7 @@ class MyTradesStream(TradesStream):
         """Follow the exchange's own trades in the symbol."""
         await self.exchange.account.my_trades(self.symbol, self)
 
-    async def ask(self, after: Trade | None) -> list[Trade]:
+    async def ask(self, after: Trade | None, *, few: bool) -> list[Trade]:
         """Ask for the newest, or for those since the last complete answer, or since shortly before the newest known.
 
         Never for those since the newest alone: one that the stream lost may have been made before it.
