@@ -8,6 +8,7 @@ WORKDIR /src
 COPY requirements.lock VERSION ./
 RUN awk '/^[a-z]/ {wanted = /^uv==/} wanted' requirements.lock > uv.lock \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --requirement uv.lock
+COPY examples examples
 COPY libs libs
 COPY packages packages
 # As constraints of uv, the lock's versions and hashes hold, and the tools of development in it are not installed.

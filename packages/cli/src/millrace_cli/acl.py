@@ -36,6 +36,8 @@ def add_command(app: typer.Typer) -> None:
         """Print an ACL file for Valkey or Redis: a user for each service, with what the protocol lets it do.
 
         The passwords are read from MILLRACE_REDIS_PASSWORD_GATHERER and its like; the file holds their digests.
+
+        Example: millrace acl --out users.acl
         """
         try:
             passwords = dict(zip(USERS, map(placeholder, USERS), strict=True)) if placeholders else digests(os.environ)

@@ -30,7 +30,10 @@ def add_command(app: typer.Typer, run: RunAsync) -> None:
         ] = DEFAULT_REDIS_URL,
         wait: Annotated[float, typer.Option(min=0.0, help="How long to wait for Redis, s.")] = 60.0,
     ) -> None:
-        """Give each agent that has no configuration that of the examples. Others are left as they are."""
+        """Write the configuration of the examples for each agent that has none. Others are left as they are.
+
+        Example: millrace init --exchange-url http://127.0.0.1:9080
+        """
 
         async def work(_stop: asyncio.Event) -> None:
             files = configs.load(examples or configs.examples_folder(), exchange_url, exchange)

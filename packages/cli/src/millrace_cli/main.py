@@ -75,6 +75,8 @@ def demo_command(
     """Run the whole platform on this machine: Valkey, a simulated exchange, the five services, a strategy.
 
     It goes on where the last one on the same folder ended. Errors, or a run without a fill, make the exit code 1.
+
+    Example: millrace demo --for 20
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
@@ -121,7 +123,10 @@ def up_command(
     dbsync: Annotated[str, typer.Option(help="Agent id of dbsync, which writes the database.")] = up.AGENTS["dbsync"],
     api: Annotated[str, typer.Option(help="Agent id of the API.")] = up.AGENTS["api"],
 ) -> None:
-    """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations."""
+    """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations.
+
+    Example: millrace up --redis-url redis://127.0.0.1:6379/0
+    """
     agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
     say = partial(Console(stderr=True).print, soft_wrap=True, markup=False, highlight=False)
     _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
