@@ -69,8 +69,9 @@ async def list_configs(services: ServicesDep, caller: Caller, tenant: TenantQuer
 
 
 @router.get("/kinds", operation_id="list_config_kinds", responses=returns(ConfigKinds))
-async def list_config_kinds(services: ServicesDep) -> Response:
+async def list_config_kinds(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
     """Return every kind of agent with the JSON schema of its configuration and examples of it."""
+    tenant_of(caller, tenant)
     found = [
         ConfigKind(kind, model.model_json_schema(), [each for each in examples() if each.kind == kind])
         for kind, model in MODELS.items()

@@ -9,6 +9,7 @@ from millrace_api.access.principal import Caller
 from millrace_api.access.tokens import is_in_force
 from millrace_api.configs.editor import decoded
 from millrace_api.documents import ListOf, json_response, returns
+from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep, redis
 from millrace_core.clock import now_ms
@@ -30,8 +31,9 @@ class TenantView(msgspec.Struct, frozen=True):
 
 
 @router.get("", operation_id="list_tenants", responses=returns(ListOf[TenantView]))
-async def list_tenants(services: ServicesDep, caller: Caller) -> Response:
+async def list_tenants(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
     """Return every tenant that a configuration names, that has streams, or that has a token; for the operator alone."""
+    tenant_of(caller, tenant)
     if not caller.is_operator:
         raise ApiError(403, "only an operator, an admin of PUBLIC, sees all tenants")
     now = now_ms()

@@ -10,8 +10,8 @@ from millrace_cli.config.documents import read_document
 from millrace_cli.config.editing import Stores, services
 from millrace_cli.running import CommandFailed
 from millrace_cli.tenants.changes import ConfigEdit, check, configuration, write
-from millrace_cli.tenants.planning import NewTenant, added
 from millrace_core.config import tenants_of
+from millrace_core.config.tenants import NewTenant, added
 from millrace_core.names import AgentId, Tenant
 from millrace_service.encryption import encrypt
 

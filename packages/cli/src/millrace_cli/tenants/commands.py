@@ -56,7 +56,7 @@ def _add_add(app: typer.Typer) -> None:
         """
         from millrace_cli.config.editing import Stores
         from millrace_cli.tenants import addition
-        from millrace_cli.tenants.planning import NewTenant
+        from millrace_core.config.tenants import NewTenant
 
         stores = Stores(redis_url, url_of(database_url, data_dir))
         address: dict[str, Any] = {"urls": {"base": base_url}} if base_url else {}

@@ -7,9 +7,9 @@ from millrace_cli.config.editing import Stores, services
 from millrace_cli.database import existing
 from millrace_cli.running import CommandFailed
 from millrace_cli.tenants.changes import ConfigEdit, check, configuration, kind_of, write
-from millrace_cli.tenants.planning import removed
 from millrace_cli.trading.listing import OrderFilter, orders
 from millrace_core.config import tenants_of
+from millrace_core.config.tenants import removed
 from millrace_core.names import Tenant
 from millrace_store.queries.records import TokenRecord
 

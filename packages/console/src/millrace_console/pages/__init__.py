@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from millrace_console.pages import configuration, failures, latency, market, orders, overview
+from millrace_console.pages import configuration, failures, latency, market, orders, overview, tenants
 from millrace_console.shell import Link
 from millrace_console.visit import Visit
 
@@ -22,5 +22,6 @@ PAGES: tuple[Page, ...] = (
     Page(Link("/configuration", "Configuration", "tune", "c"), configuration.show),
     Page(Link("/latency", "Latency", "timer", "l"), latency.show),
     Page(Link("/failures", "Failures", "report", "f"), failures.show),
+    Page(Link("/tenants", "Tenants", "groups", "t", operator_only=True), tenants.show),
 )
 """In the order of the navigation."""

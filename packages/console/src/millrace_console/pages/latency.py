@@ -66,12 +66,16 @@ class _Page:
         """Show the choices; they stand in the address."""
         for name, title in (("exchange", "Exchange"), ("symbol", "Symbol"), ("tenant_of", "Tenant")):
             value = self._visit.place.get(name)
-            self._selects[name] = ui.select(
-                sorted({"", value}),
-                value=value,
-                label=title,
-                on_change=lambda e, name=name: self._choose(name, e.value),
-            ).props("dense outlined options-dense").classes("min-w-32")
+            self._selects[name] = (
+                ui.select(
+                    sorted({"", value}),
+                    value=value,
+                    label=title,
+                    on_change=lambda e, name=name: self._choose(name, e.value),
+                )
+                .props("dense outlined options-dense")
+                .classes("min-w-32")
+            )
 
     def _choose(self, name: str, value: str) -> None:
         self._visit.place.set(**{name: value})

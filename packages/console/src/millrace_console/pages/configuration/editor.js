@@ -36,7 +36,7 @@ window.millrace_editor = async (id, label, draft) => {
   view.dispatch({
     effects: CM.StateEffect.appendConfig.of([
       CM.EditorState.languageData.of(() => [{ autocomplete: source }]),
-      CM.EditorView.contentAttributes.of({ "aria-label": label }),
+      CM.EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
     ]),
   });
   const theme = () => element.setTheme(document.body.classList.contains("body--dark") ? "vscodeDark" : "vscodeLight");

@@ -26,6 +26,8 @@ class Editor:
     def __init__(self, config: AgentConfig, schema: Mapping[str, Any], on_checked: Callable[[], None]) -> None:
         self._config, self._schema, self._on_checked = config, schema, on_checked
         self._checked: str | None = None
+        self._has_begun = False
+        """Whether an earlier draft was looked for, so that it may be replaced."""
         self.mistakes: list[Mistake] = []
         """Of the text as it was checked last."""
         self.trouble = ""
@@ -72,7 +74,8 @@ class Editor:
         try:
             draft = await ui.run_javascript(f"return sessionStorage.getItem({self._draft})", timeout=10.0)
         except TimeoutError:
-            return
+            draft = None
+        self._has_begun = True
         if draft and self._config.may_change and not self.is_changed:
             self.text = str(draft)
 
@@ -108,9 +111,12 @@ class Editor:
             message = "; ".join(each.message for each in found)
             position = end if end >= 0 else len(text)
             marks.append({"kind": "widget", "position": position, "text": f"  ✖ {message}", "class": "mistake-text"})
-        self._code.decorations = marks
+        # Not by the property: with it the whole element would be sent, and undo what was typed meanwhile.
+        self._code.run_method("setDecorations", marks)
 
     def _keep_draft(self) -> None:
+        if not self._has_begun:
+            return
         if self.is_changed:
             ui.run_javascript(f"sessionStorage.setItem({self._draft}, {json.dumps(self.text)})")
         else:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from millrace_console.display.ladder import Scale, scale_of
+from millrace_console.display.ladder import NO_SCALE, scale_of
 from millrace_console.display.text import NONE, number
 from millrace_console.live import Stream
 from millrace_console.markets import Market
@@ -28,7 +28,7 @@ def ask_for_order(visit: Visit, *markets: Market, on_done: Callable[[], None] = 
 def sight_of(stream: Stream) -> Sight:
     """Return what a stream's book says; nothing while it is not right."""
     if not stream.is_right or not isinstance(stream.state, BookState):
-        return Sight(None, None, Scale(0, 0))
+        return Sight(None, None, NO_SCALE)
     book = stream.state.book
     return Sight(book.bids.best(), book.asks.best(), scale_of(book))
 

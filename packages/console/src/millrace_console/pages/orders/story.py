@@ -27,7 +27,8 @@ class OrderStory:
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._tenant, *market = visit.place.get("at").split(".", 2)
-        self._exchange, self._symbol = market if len(market) == 2 else (None, None)
+        # Exchanges number their own orders, and some those of each symbol.
+        self._market = dict(zip(("exchange", "symbol"), market, strict=False))
         self._record: Record | None = None
         with section(html(self._title)):
             ui.link("← all orders", visit.place.here(order=None, request=None, at=None))
@@ -55,7 +56,7 @@ class OrderStory:
             found = await self._visit.api.get(account, f"/requests/{request}")
         else:
             path = f"/orders/{quote(place.get('order'), safe='')}"
-            found = await self._visit.api.get(account, path, exchange=self._exchange, symbol=self._symbol)
+            found = await self._visit.api.get(account, path, **self._market)
         return dict(found)
 
     def _show(self, story: Record) -> None:
