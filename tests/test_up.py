@@ -37,7 +37,13 @@ async def up(folder: Path, **environment: str) -> AsyncIterator[Lines]:
     """Run `millrace up` on an embedded Valkey; it is ended afterwards in any case."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "millrace_cli.main", "up", "--data-dir", str(folder), "--redis-port", "0"),
-        env={**os.environ, "MILLRACE_PORT": str(free_port(0)), "MILLRACE_LOG_FORMAT": "console", **environment},
+        env={
+            **os.environ,
+            "MILLRACE_PORT": str(free_port(0)),
+            "MILLRACE_CONSOLE_PORT": str(free_port(0)),
+            "MILLRACE_LOG_FORMAT": "console",
+            **environment,
+        },
         cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

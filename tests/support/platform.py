@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -36,6 +36,15 @@ _POLL_S = 0.02
 
 SHALLOW = {"bookLevels": 0}
 """Settings of a simulator whose books can be compared whole, and often: no client makes them deeper."""
+
+
+class Server(Protocol):
+    """A Valkey that a platform runs on."""
+
+    url: str
+
+    async def stop(self) -> None:
+        """End it; harmless once it has ended."""
 
 
 class Platform:
@@ -67,6 +76,10 @@ class Platform:
         self.configs[kind] = config
         await self.redis.set(f"stream.config.{config['agent']['id']}", json.dumps(config))
 
+    def redis_url(self, _name: str) -> str:
+        """Return the address of Redis for a service."""
+        return self.server.url
+
     async def start(self, name: str, *arguments: str, plugins: Path = STRATEGIES) -> None:
         """Start a service, or the simulator; strategies are looked for in `plugins`."""
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -74,7 +87,7 @@ class Platform:
                 *Service(name, f"millrace_{name}", arguments).command(),
                 env={
                     "PATH": "/usr/bin:/bin",
-                    "MILLRACE_REDIS_URL": self.server.url,
+                    "MILLRACE_REDIS_URL": self.redis_url(name),
                     "MILLRACE_PLUGIN_DIR": str(plugins),
                     "MILLRACE_DATA_DIR": str(self.folder),
                     "MILLRACE_PORT": str(self.api_port),
@@ -142,7 +155,7 @@ class Platform:
 
 
 async def until(
-    condition: Callable[[], Awaitable[Any]], what: str, timeout: float = 20.0, platform: Platform | None = None
+    condition: Callable[[], Awaitable[Any]], what: str, timeout: float = 60.0, platform: Platform | None = None
 ) -> Any:
     """Poll until a condition holds; return its value.
 
@@ -187,7 +200,7 @@ async def running(
             change(kind, config)
             await platform.configure(kind, config)
             await platform.start_service(kind)
-        await listening(port, 20)
+        await listening(port, 60)
         yield platform
     finally:
         await platform.close()

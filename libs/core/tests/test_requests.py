@@ -164,6 +164,14 @@ def test_all_contradictions_are_named_at_once() -> None:
     assert len(malformed(raw({"amountBase": -1, "price": -2}, validFor=-1)).problems) == 3
 
 
+@pytest.mark.parametrize("action", ["halt", "resume"])
+@pytest.mark.parametrize("where", ['"symbol":"KCS/USDT"', '"payload":{"symbol":"KCS/USDT"}'])
+def test_halts_have_no_symbol(action: str, where: str) -> None:
+    """To resume one symbol would resume all of them: refused, with the reason."""
+    with pytest.raises(MalformedRequest, match="halts have no symbol"):
+        parse_request(f'{{"action":"{action}",{where}}}'.encode())
+
+
 def test_halts_and_cancel_all_need_no_more_than_their_name() -> None:
     """Payload, exchange and symbol may be left out."""
     assert isinstance(parse_request(b'{"action":"halt"}'), Halt)

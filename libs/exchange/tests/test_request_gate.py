@@ -128,7 +128,7 @@ async def test_what_is_left_is_reported() -> None:
     mine, shown = gate(), dict[str, Any]()
     with mine.reporting(shown.__setitem__):
         await mine.enter("createOrder")
-        assert shown == {"left.WEIGHT": 9, "left.ORDERS": 1, "pausedUntil": 0}
+        assert shown == {"left.WEIGHT": 9, "left.ORDERS": 1, "leftPercent": 50, "pausedUntil": 0}
         mine.answered("fetchTrades", Answer.of(418, {}, ""))
         assert shown["pausedUntil"] > 0
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.names import Tenant
-from millrace_service.encryption import decrypt, encrypt, is_encrypted, new_key, parse_key
+from millrace_service.encryption import decrypt, encrypt, is_encrypted, new_key, parse_key, parse_keys
 from millrace_service.errors import SecretUnreadable, SettingsInvalid
 
 KEY = parse_key(new_key())
@@ -68,3 +68,21 @@ def test_a_key_of_another_form_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(SettingsInvalid, match="32 bytes") as caught:
         parse_key(text)
     assert not text or text not in str(caught.value)
+
+
+@pytest.mark.parametrize("between", [" ", ",", "\n", ", "])
+def test_of_two_keys_the_first_encrypts_and_both_decrypt(between: str) -> None:
+    """So a key is replaced while texts of the old one are still there."""
+    old, new = new_key(), new_key()
+    both = parse_keys(f"{new}{between}{old}\n")
+    assert decrypt(MINE, encrypt(MINE, "secret", parse_key(old)), both) == "secret"
+    assert decrypt(MINE, encrypt(MINE, "secret", both), parse_key(new)) == "secret"
+    with pytest.raises(SecretUnreadable):
+        decrypt(MINE, encrypt(MINE, "secret", both), parse_key(old))
+
+
+@pytest.mark.parametrize("text", ["", " ", f"{new_key()} short"])
+def test_each_of_several_keys_must_be_one(text: str) -> None:
+    """A key that is missing or wrong is no key at all."""
+    with pytest.raises(SettingsInvalid, match="32 bytes"):
+        parse_keys(text)

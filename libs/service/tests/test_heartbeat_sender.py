@@ -11,11 +11,12 @@ from structlog.testing import capture_logs
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import AgentId
+from millrace_service.agent_health import HealthCollector
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.heartbeat_sender import HeartbeatSender
 from millrace_service.status import AgentStatus
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 
 
 class Beating:
@@ -25,7 +26,9 @@ class Beating:
         self.due = asyncio.Event()
         self.health = UnitHealthReporter("unit", changed=self.due.set, errors=ErrorLog())
         status = AgentStatus("tiny", AgentId("TINY"), ErrorLog(), self.due.set)
-        self.task = asyncio.create_task(HeartbeatSender(bus, status, lambda: [self.health], list, self.due).run())
+        self.task = asyncio.create_task(
+            HeartbeatSender(bus, HealthCollector(status, lambda: [self.health], list), self.due).run()
+        )
         self._bus = bus
 
     async def counts(self, messages: int) -> Heartbeat:
@@ -92,7 +95,7 @@ async def test_a_busy_event_loop_does_not_hold_the_heartbeat_back(bus: Bus) -> N
             time.sleep(0.02)  # noqa: ASYNC251 (a message is handled)
             await asyncio.sleep(0)
 
-    sender = HeartbeatSender(bus, status, lambda: units, list, asyncio.Event())
+    sender = HeartbeatSender(bus, HealthCollector(status, lambda: units, list), asyncio.Event())
     tasks = [asyncio.create_task(keep_busy()), asyncio.create_task(sender.run())]
     async with asyncio.timeout(4):
         while not await bus.heartbeats():

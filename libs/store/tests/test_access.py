@@ -7,7 +7,7 @@ import pytest
 
 from millrace_core.names import Tenant
 from millrace_store import Conflict, Store
-from millrace_store.queries.records import TokenRecord
+from millrace_store.queries.records import SignInCode, TokenRecord
 
 T = Tenant("T")
 TOKEN = TokenRecord(
@@ -35,6 +35,26 @@ async def test_a_token_is_kept_used_and_revoked(store: Store) -> None:
     assert await store.access.token("k2") is None
     assert await store.access.tokens(Tenant("OTHER")) == []
     assert len(await store.access.tokens()) == 1
+
+
+def code(digest: str, tenant: str, usable_until_ms: int = 1_000) -> SignInCode:
+    """Return a code for a tenant."""
+    return SignInCode(digest=digest, tenant=tenant, role="trade", usable_until_ms=usable_until_ms, expires_ms=None)
+
+
+async def test_a_sign_in_code_works_once(store: Store) -> None:
+    """It stands for all of its tenants, once; of many that use it at once, one gets them."""
+    both = [code("a", "T"), code("a", "U")]
+    await store.access.add_sign_in_code([*both, code("b", "T")])
+    found = await asyncio.gather(*(store.access.use_sign_in_code("a", 999) for _ in range(5)))
+    assert sorted(found, key=len) == [[], [], [], [], both]
+    assert await store.access.use_sign_in_code("b", 999) == [code("b", "T")]
+
+
+async def test_a_sign_in_code_that_is_too_old_does_not_work(store: Store) -> None:
+    """From the moment on until which it is usable."""
+    await store.access.add_sign_in_code([code("a", "T")])
+    assert await store.access.use_sign_in_code("a", 1_000) == []
 
 
 async def test_names_of_tokens_are_unique_in_a_tenant(store: Store) -> None:

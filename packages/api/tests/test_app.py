@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pkgutil
+import re
 from collections import Counter
 from importlib import import_module
 from typing import Any
@@ -25,10 +26,12 @@ from millrace_api import routes
 from millrace_api.app import make_app
 from millrace_core.names import AgentId
 
-OPEN = {("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session")}
-OF_NO_TENANT = ("/metrics", "/api/v1/session")
+OPEN = {("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session"), ("POST", "/api/v1/session/code")}
+BESIDE = ["/api/v1/openapi.json", "/docs"]
+"""Served without a token too, and no part of the document."""
+OF_NO_TENANT = ("/metrics", "/api/v1/session", "/api/v1/session/code")
 NEEDS = {"POST": "trade", "PATCH": "trade", "DELETE": "trade", "PUT": "admin"}
-READABLE_POSTS = ("/validate", "/diff", "/session")
+READABLE_POSTS = ("/validate", "/diff", "/session", "/session/code")
 """They change nothing."""
 PARTS = {
     "exchange": "kucoin",
@@ -82,13 +85,30 @@ async def test_openapi_describes_every_route(api: Any, document: Any) -> None:
     served = {route.operation_id for module in modules for route in module.router.routes}
     assert served == {_operation(document, call) for call in _calls(document)}
     beside = [route.path for route in make_app(api.services).routes if isinstance(route, Route)]
-    assert beside == ["/api/v1/openapi.json"]
+    assert beside == BESIDE
+
+
+async def test_the_reference_is_open_and_shows_no_data(api: Any, admin: httpx.AsyncClient, victim: Any) -> None:
+    """Without a token: every route, no script, nothing from another host, and the same bytes for everyone."""
+    async with api.client() as nobody:
+        for path in BESIDE:
+            found = await nobody.get(path)
+            assert found.status_code == 200
+            assert found.content == (await admin.get(path)).content
+            assert SECRET not in found.text
+            assert victim not in found.text
+        page = await nobody.get("/docs")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "<script" not in page.text
+    assert not re.search(r"(src|href)=.?(https?:)?//", page.text)
+    for route in ("GET /api/v1/orderbooks/{exchange}/{symbol}", "POST /api/v1/halts", "PUT /api/v1/agents/"):
+        assert route in page.text
 
 
 async def test_nothing_but_health_is_served_without_a_token(fresh: Any, document: Any) -> None:
     """Every endpoint, without a token and with a guessed one: 401 in words, recorded, and no data."""
     calls = [call for call in _calls(document) if (call[0], call[2]) not in OPEN]
-    calls += [("GET", "/api/v1/openapi.json", ""), ("GET", "/api/v1/nowhere", "")]
+    calls += [("GET", "/api/v1/nowhere", "")]
     guesses = ({}, {"Authorization": "Bearer mr_0123456789ab_guess"}, {"Cookie": "millrace_session=x"})
     async with fresh.client() as nobody:
 

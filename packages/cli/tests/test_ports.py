@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace_cli.ports import PortBusy, api_port
+from millrace_cli.ports import PortBusy, http_port
 from millrace_cli.up import run
 
 
@@ -13,9 +13,9 @@ def test_a_busy_port_is_an_error_that_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         with pytest.raises(PortBusy, match=rf"port {port} is in use by .*--api-port"):
-            api_port(port, "--api-port")
-    assert api_port(port, "--api-port") == port
-    assert api_port(0, "--api-port") > 0
+            http_port("API", port, "--api-port")
+    assert http_port("API", port, "--api-port") == port
+    assert http_port("API", 0, "--api-port") > 0
 
 
 async def test_up_refuses_a_busy_port_before_it_starts_anything(

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -13,13 +12,6 @@ from millrace_core.heartbeat import Heartbeat, UnitHealth
 from millrace_core.names import AgentId
 
 AGENT, UNIT = AgentId("MAGICBOX"), "StrankaXY.PingPong"
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    """Return a Redis server."""
-    async with await EmbeddedServer.start(tmp_path / "redis") as server:
-        yield server
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ async def test_the_agent_receives_the_units_name(server: EmbeddedServer, bus: Bu
     """An agent that listens is asked once."""
     async with contextlib.aclosing(bus.restart_requests(AGENT)) as requests:
         received = asyncio.create_task(anext(requests))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await bus.request_restart(AGENT, "until it listens"):
                 await asyncio.sleep(0.01)
         await received
@@ -62,7 +54,6 @@ async def test_the_agent_receives_the_units_name(server: EmbeddedServer, bus: Bu
         (("MAGICBOX", UNIT), "MAGICBOX does not listen"),
         (("MAGICBOX", "StrankaXY.PingPongg"), "has no unit StrankaXY.PingPongg; did you mean StrankaXY.PingPong?"),
         (("MAGICBOXX", UNIT), "no agent MAGICBOXX runs; did you mean MAGICBOX?"),
-        (("no agent", UNIT), "is not an agent id"),
     ],
 )
 async def test_what_cannot_be_restarted_is_one_plain_line(

@@ -9,10 +9,11 @@ import pytest
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.ids import MessageId
 from millrace_core.names import Tenant
-from millrace_dbsync.committing.shared_database import database_url
 from millrace_service import SettingsInvalid
+from millrace_service.settings import database_url
+from millrace_store import Store
 
-BACKLOG = 60_000
+BACKLOG = 20_000
 """Messages of each stream that wait: several commits."""
 
 
@@ -174,4 +175,4 @@ async def test_it_starts_before_its_database(dbsync: Any, feed: Any) -> None:
 def test_an_unsupported_database_is_a_wrong_setting() -> None:
     """The process then ends with 2 and names the setting, instead of failing in each unit."""
     with pytest.raises(SettingsInvalid, match="MILLRACE_DATABASE_URL: unsupported"):
-        database_url({"MILLRACE_DATABASE_URL": "mysql://localhost/millrace"})
+        database_url({"MILLRACE_DATABASE_URL": "mysql://localhost/millrace"}, Store.check_url)

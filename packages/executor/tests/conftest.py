@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from millrace_executor.agent import ExecutorAgent
 from millrace_service import Settings, run_agent
 from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.server import Server, serve
+from millrace_store import Store
 
 TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")
@@ -141,6 +143,8 @@ class ExecutorPlatform:
         self.simulator = simulator
         self.proxy = proxy
         self.address = address
+        self.database = redis.data_dir.parent / "millrace.db"
+        """The file in which the executor stores halts."""
         self._answers: dict[StreamName, SeenAnswers] = {}
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -155,13 +159,18 @@ class ExecutorPlatform:
         }
         return msgspec.json.encode(value).decode()
 
-    async def start(self, account_state: str = "live") -> None:
+    @property
+    def database_url(self) -> str:
+        """Return the address of the database."""
+        return f"sqlite:///{self.database}"
+
+    async def start(self, account_state: str = "live", requests_state: str = "live") -> None:
         """Run an executor until `stop`; return when its account trades, or is in another state."""
         self._stop = asyncio.Event()
         settings = Settings(agent_id=AGENT, redis_url=self.redis.url)
-        self._running = asyncio.create_task(run_agent(ExecutorAgent(), settings, stop=self._stop))
+        self._running = asyncio.create_task(run_agent(ExecutorAgent(self.database_url), settings, stop=self._stop))
         await self.unit_is("StrankaXY.binance", account_state)
-        await self.unit_is("StrankaXY.requests", "live")
+        await self.unit_is("StrankaXY.requests", requests_state)
 
     async def stop(self) -> None:
         """End the executor in order."""
@@ -176,7 +185,7 @@ class ExecutorPlatform:
 
     async def heartbeat_where(self, holds: Callable[[Heartbeat], bool]) -> Heartbeat:
         """Wait for a heartbeat of which something holds, and return it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 # Nothing announces a heartbeat: its readers poll.
                 for heartbeat in await self.bus.heartbeats():
@@ -224,9 +233,23 @@ class ExecutorPlatform:
             await answers.follower.close()
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty database, to be copied: to make its tables takes longer than many a test."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+
+    async def make() -> None:
+        async with Store.open(f"sqlite:///{path}"):
+            pass
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def platform(tmp_path: Path) -> AsyncIterator[ExecutorPlatform]:
+async def platform(tmp_path: Path, empty_database: Path) -> AsyncIterator[ExecutorPlatform]:
     """Return Redis, a simulator whose market stands still, a proxy between, and an executor's configuration."""
+    shutil.copy(empty_database, tmp_path / "millrace.db")
     async with (
         await EmbeddedServer.start(tmp_path / "redis") as redis,
         await serve(SimulatorConfig(seed=7, symbols=LISTED), drive_market=False) as simulator,

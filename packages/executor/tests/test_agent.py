@@ -22,12 +22,12 @@ def config(**changes: Any) -> ExecutorConfig:
 def test_each_tenant_has_a_request_consumer_limits_and_its_accounts() -> None:
     """The units are named so that a person recognises them."""
     wanted = {"A.requests", "A.risk", "A.binance", "B.requests", "B.risk", "B.binance"}
-    assert ExecutorAgent().units(config()).keys() == wanted
+    assert ExecutorAgent("sqlite:///unused.db").units(config()).keys() == wanted
 
 
 def test_a_change_concerns_just_what_it_touches() -> None:
     """Other limits, or a further account, leave every other unit as it was."""
-    agent = ExecutorAgent()
+    agent = ExecutorAgent("sqlite:///unused.db")
     before = agent.units(config())
     limits = agent.units(config(risk={"A": {"maxOrdersPerSecond": 5}}))
     assert {key for key in before if before[key] != limits[key]} == {"A.risk"}
@@ -38,7 +38,8 @@ def test_a_change_concerns_just_what_it_touches() -> None:
 
 def test_limits_that_protect_from_nothing_are_warned_of() -> None:
     """A limit that is not enforced, and limits of a tenant without accounts, are warned of."""
-    warnings = ExecutorAgent().warnings(config(risk={"A": {"maxOpenOrders": 5}, "C": {"maxOrderNotional": 5}}))
+    risky = config(risk={"A": {"maxOpenOrders": 5}, "C": {"maxOrderNotional": 5}})
+    warnings = ExecutorAgent("sqlite:///unused.db").warnings(risky)
     assert len(warnings) == 2
     assert "risk.A.maxOpenOrders is NOT ENFORCED" in warnings[0]
     assert "risk.C" in warnings[1]

@@ -29,7 +29,7 @@ async def start(platform: Any) -> Any:
 
     async def start() -> Process:
         command = (sys.executable, "-m", "millrace_executor", "--die-with-parent")
-        where = ("--agent-id", "EXECUTOR", "--redis-url", platform.redis.url)
+        where = ("--agent-id", "EXECUTOR", "--redis-url", platform.redis.url, "--database-url", platform.database_url)
         process = await asyncio.create_subprocess_exec(*command, *where)
         started.append(process)
         await platform.unit_is("StrankaXY.binance", "live")
@@ -64,7 +64,7 @@ async def test_killed_at_any_moment_it_makes_one_order_a_request(platform: Any, 
     await process.wait()
     await platform.bus.end_heartbeat("EXECUTOR", now_ms())
     await start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while {each.response.request_id for each in answers.all if each.response.status != "unknown"} != ids:
             await answers.number(len(answers.all) + 1)
     final = [each.response.request_id for each in answers.all if each.response.status != "unknown"]

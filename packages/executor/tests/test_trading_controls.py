@@ -1,8 +1,8 @@
 import asyncio
 from decimal import Decimal
 
-from millrace_bus import HaltNote, HaltScope
 from millrace_core.config import RiskLimits
+from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CreateOrder, CreatePayload
 from millrace_executor.risk import Approved, RiskRejection
@@ -22,18 +22,34 @@ async def test_nothing_is_known_before_both_limits_and_halts_are() -> None:
     controls.set_limits(RiskLimits())
     await asyncio.sleep(0)
     assert not known.done()
-    controls.set_halts({})
+    controls.trust_halts()
     await known
+
+
+async def test_while_halts_are_in_doubt_nothing_may_be_sent() -> None:
+    """Doubt is a decision too: accounts open, so that orders can be canceled; it ends, and what was learned stays."""
+    controls = TradingControls()
+    controls.set_limits(RiskLimits())
+    controls.doubt_halts("nobody knows")
+    await controls.known()
+    assert controls.halt_reason(BINANCE, "James") == "nobody knows"
+    controls.learn_halts(HaltState().halted(HaltScope(BINANCE), HaltNote(1)))
+    controls.trust_halts()
+    assert controls.halt_reason(BINANCE, "James") == "trading on binance is halted"
+    assert controls.halt_reason(ExchangeId("kucoin"), "James") is None
 
 
 async def test_a_halt_stops_just_what_it_covers() -> None:
     """Everything, one exchange, one source, or one source on one exchange; the reason names by whom and why."""
     controls = TradingControls()
-    controls.set_halts({HaltScope(BINANCE, "PingPong"): HaltNote(1, reason="too fast", by="Ann")})
+    pingpong = HaltScope(BINANCE, "PingPong")
+    controls.trust_halts()
+    controls.learn_halts(state := HaltState().halted(pingpong, HaltNote(1, reason="too fast", by="Ann")))
     assert controls.halt_reason(BINANCE, "PingPong") == "trading on binance for PingPong is halted by Ann: too fast"
     assert controls.halt_reason(BINANCE, "James") is None
     assert controls.halt_reason(ExchangeId("kucoin"), "PingPong") is None
-    controls.set_halts({HaltScope(): HaltNote(1)})
+    controls.learn_halts(state.resume(pingpong, 2).halted(HaltScope(), HaltNote(1)))
+    assert controls.halt_reason(BINANCE, "PingPong") == "all trading of this tenant is halted"
     assert controls.halt_reason(ExchangeId("kucoin"), None) == "all trading of this tenant is halted"
 
 

@@ -27,13 +27,14 @@ from millrace_bus.reading.journal_page import JournalEntry, JournalPage
 from millrace_bus.reading.journals import Extent, Journals
 from millrace_bus.reading.published import Published
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
-from millrace_bus.requests.halts import HaltNote, Halts, HaltScope
+from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
 from millrace_bus.requests.reader import Arrived, RequestReader
 from millrace_bus.requests.sender import Requests
 from millrace_bus.server.embedded import EmbeddedServer
 from millrace_bus.writing.numbered import WriterCounters
 from millrace_bus.writing.writer import StreamWriter, WriterState
+from millrace_core.halts import HaltNote, HaltScope
 
 __all__ = [
     "Arrived",

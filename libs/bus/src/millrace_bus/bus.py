@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from contextlib import asynccontextmanager
 from typing import Any
 
+from millrace_bus.agents.alert_memory import AlertMemory
 from millrace_bus.agents.configs import Configs
 from millrace_bus.agents.heartbeats import Heartbeats
 from millrace_bus.agents.plugins import Plugins
@@ -21,12 +22,13 @@ from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.orders.merger import OrderMerger
 from millrace_bus.orders.orders import OrderHashes
 from millrace_bus.reading.follower import FollowedStream, Follower, OnFailed, UpdateListener
-from millrace_bus.reading.journal_index import registering, stream_names
+from millrace_bus.reading.journal_index import known_tenants, registering, stream_names
 from millrace_bus.reading.journals import Journals
 from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
 from millrace_bus.requests.reader import RequestReader
 from millrace_bus.requests.sender import Requests
+from millrace_bus.server.state import ServerState, read_server_state
 from millrace_bus.writing.numbered import BeforeEpoch
 from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.budget import DEFAULT_EGRESS, RequestBudget
@@ -64,6 +66,8 @@ class Bus:
         self._heartbeats = Heartbeats(redis)
         self._plugins = Plugins(redis)
         self._restarts = Restarts(redis, self._subscriptions)
+        self.alert_memory = AlertMemory(redis)
+        """What agents of alerts remember over a restart."""
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
         self._merger = OrderMerger(ReconnectingConnection(address, f"{name}.orders"))
@@ -181,6 +185,10 @@ class Bus:
         async with Journals(ReconnectingConnection(self._address, f"{self._name}.journals")) as journals:
             yield journals
 
+    async def tenants(self) -> list[Tenant]:
+        """Return the tenants that have journals, sorted."""
+        return await known_tenants(self._redis.call)
+
     async def stream_names(self, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:
         """Return the streams of some tenants, or of all, sorted; snapshots are not listed beside them."""
         return await stream_names(self._redis.call, tenants)
@@ -209,6 +217,10 @@ class Bus:
     async def replace_config(self, agent: AgentId, expected: bytes | None, text: bytes) -> bool:
         """Write an agent's configuration if it still equals the expected one; tell whether it was written."""
         return await self._configs.replace(agent, expected, text)
+
+    async def all_configs(self) -> dict[AgentId, bytes]:
+        """Return the configuration of every agent that has one."""
+        return await self._configs.all()
 
     async def get_config(self, agent: AgentId) -> bytes | None:
         """Return an agent's configuration, or None."""
@@ -247,6 +259,14 @@ class Bus:
     def restart_requests(self, agent: AgentId) -> AsyncGenerator[str, None]:
         """Return the units that an agent is asked to run afresh, as the requests come. Survives outages."""
         return self._restarts.requests(agent)
+
+    async def publish(self, channel: str, text: str) -> int:
+        """Publish a text on a channel, in no journal; return how many subscribers received it."""
+        return int(await self._redis.call("PUBLISH", channel, text))
+
+    async def server_state(self) -> ServerState:
+        """Return what the server says of itself and of its settings."""
+        return await read_server_state(self._redis.call)
 
     async def _meet(self, connection: Connection) -> None:
         """Continue where the last connection ended; each writer does so for itself."""

@@ -3,38 +3,43 @@
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, EmbeddedServer, HaltNote, HaltScope
+from millrace_bus import Bus, EmbeddedServer
+from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import ExchangeId, Tenant, halt_key
 
-BINANCE, KUCOIN = ExchangeId("binance"), ExchangeId("kucoin")
+KUCOIN = ExchangeId("kucoin")
+STATE = HaltState().halted(HaltScope(), HaltNote(1, "stop", "Ann")).halted(HaltScope(KUCOIN), HaltNote(2))
 
 
 async def test_halts_are_set_and_lifted_by_scope(bus: Bus, tenant: Tenant) -> None:
     """Each scope has its own note, and lifting one leaves the others."""
-    everything, kucoin, james = HaltScope(), HaltScope(KUCOIN), HaltScope(order_source="James/Bond")
-    for scope in (everything, kucoin, james):
-        await bus.halts.set(tenant, scope, HaltNote(1, f"because of {scope}", "Ann"))
-    assert await bus.halts.clear(tenant, everything)
-    assert not await bus.halts.clear(tenant, everything)
-    assert await bus.halts.get(tenant) == {
-        kucoin: HaltNote(1, "because of kucoin/*", "Ann"),
-        james: HaltNote(1, "because of */James/Bond", "Ann"),
-    }
+    await bus.halts.write(tenant, STATE)
+    assert (await bus.halts.read(tenant)).state == STATE
+    await bus.halts.write(tenant, resumed := STATE.resume(HaltScope(), 5))
+    assert (await bus.halts.read(tenant)).state == resumed
+    assert await bus.halts.get(tenant) == {HaltScope(KUCOIN): HaltNote(2)}
+
+
+async def test_a_source_may_have_any_name(bus: Bus, tenant: Tenant) -> None:
+    """Slashes and dots in it are read back."""
+    scope = HaltScope(order_source="./James/Bond.")
+    state = HaltState().halted(scope, HaltNote(1))
+    await bus.halts.write(tenant, state)
+    assert (await bus.halts.read(tenant)).state == state
+    await bus.halts.write(tenant, state.resume(scope, 2))
+    assert not await bus.halts.get(tenant)
 
 
 async def test_a_halt_by_hand_halts(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
-    """A note that is no JSON is a reason."""
+    """A note that is no JSON is a reason, and it begins when it is read: an earlier resumption does not end it."""
+    await bus.halts.write(tenant, STATE.resume(HaltScope(), 5))
     async with redis.asyncio.Redis.from_url(server.url) as client:
         await client.hset(halt_key(tenant), "*/*", "stop it!")
-    assert await bus.halts.get(tenant) == {HaltScope(): HaltNote(0, "stop it!")}
-
-
-def test_a_scope_covers_what_it_names() -> None:
-    """No part means all of it."""
-    assert HaltScope().covers(BINANCE, "James")
-    assert HaltScope(BINANCE).covers(BINANCE, None)
-    assert not HaltScope(BINANCE).covers(KUCOIN, "James")
-    assert not HaltScope(BINANCE, "James").covers(BINANCE, "Ann")
+    found = await bus.halts.read(tenant)
+    later = HaltState().halted(HaltScope(), HaltNote(6)).resume(HaltScope(), 7)
+    assert found.joined_to(later, 9).halts[HaltScope()] == HaltNote(9, "stop it!")
+    assert found.joined_to(STATE, 9).halts[HaltScope()] == HaltNote(9, "stop it!")
+    assert (await bus.halts.get(tenant))[HaltScope()].reason == "stop it!"
 
 
 @pytest.mark.parametrize(
@@ -56,13 +61,3 @@ async def test_a_key_of_halts_that_is_no_hash_halts_everything(
     async with redis.asyncio.Redis.from_url(server.url) as client:
         await client.set(halt_key(tenant), "STOP")
     assert list(await bus.halts.get(tenant)) == [HaltScope()]
-
-
-async def test_lifted_halts_differ_from_lost_ones(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
-    """The mark outlives the last halt, and goes only with the whole key."""
-    await bus.halts.set(tenant, HaltScope(), HaltNote(1))
-    assert await bus.halts.clear(tenant, HaltScope())
-    assert await bus.halts.read(tenant) == ({}, True)
-    async with redis.asyncio.Redis.from_url(server.url) as client:
-        await client.delete(halt_key(tenant))
-    assert await bus.halts.read(tenant) == ({}, False)

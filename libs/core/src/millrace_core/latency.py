@@ -90,6 +90,18 @@ class Histogram:
                 return float(2 ** ((bucket + 0.5) / _PER_DOUBLING))
         raise AssertionError("the buckets hold what was counted")
 
+    def counts_below(self, bounds_ns: Iterable[int]) -> list[int]:
+        """Return how many durations are below each bound; exact where the bounds are powers of two."""
+        self._sort()
+        bounds = [_bucket(bound) for bound in bounds_ns]
+        return [sum(count for bucket, count in self._buckets.items() if bucket < bound) for bound in bounds]
+
+    @property
+    def total_ns(self) -> float:
+        """The sum of all durations, 4.4 % off at most."""
+        self._sort()
+        return sum(count * 2 ** ((bucket + 0.5) / _PER_DOUBLING) for bucket, count in self._buckets.items())
+
     def merge(self, others: Iterable["Histogram"]) -> "Histogram":
         """Return one histogram of these counts and the others' together."""
         total = Histogram()

@@ -159,6 +159,9 @@ OrderRequest = CreateOrder | CancelOrder | EditOrder | CancelAllOrders
 Request = OrderRequest | Halt | Resume
 
 _KINDS: Final[dict[str, type[msgspec.Struct]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(Request)}
+_HALTING: Final = ("halt", "resume")
+_SYMBOL_PATHS: Final = ("$.symbol", "$.payload.symbol")
+_NO_SYMBOL: Final = "halts have no symbol: leave it out; exchangeId and orderSource limit what is concerned"
 _EXCHANGE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SYMBOL: Final = re.compile(r"[^\s*?\[\]]{1,64}")
 _decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
@@ -215,6 +218,8 @@ def _diagnosis(raw: bytes, first: Problem) -> MalformedRequest:
         return MalformedRequest((Problem("$.action", f"must be one of {', '.join(_KINDS)}"),), parts)
     del fields["action"]
     problems = [*struct_problems(_KINDS[parts.action], fields, "$"), *_silent_mistakes(raw)]
+    if parts.action in _HALTING:
+        problems = [Problem(found.path, _NO_SYMBOL) if found.path in _SYMBOL_PATHS else found for found in problems]
     return MalformedRequest(tuple(problems) or (first,), parts)
 
 

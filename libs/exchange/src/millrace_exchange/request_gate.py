@@ -196,11 +196,13 @@ class RequestGate:
         if not self._gauges:
             return
         used = self._access.budget.used
-        numbers = {
-            f"left.{limit.rule.name}": max(0, self._allowed[limit.key] - used[limit.key])
-            for limit in self._limits
-            if limit.key in used
+        left = {
+            limit: max(0, self._allowed[limit.key] - used[limit.key]) for limit in self._limits if limit.key in used
         }
+        numbers: dict[str, int] = {f"left.{limit.rule.name}": number for limit, number in left.items()}
+        if left:
+            shares = (number / max(1, self._allowed[limit.key]) for limit, number in left.items())
+            numbers["leftPercent"] = round(100 * min(shares))
         left_ms = self._access.budget.stopped_ms([self._address.key, *self._allowed])
         numbers["pausedUntil"] = now_ms() + left_ms if left_ms else 0
         for gauge in self._gauges:

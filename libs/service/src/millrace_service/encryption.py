@@ -1,5 +1,8 @@
 """Secrets in configurations: `enc:…` texts, readable only with the key, and only for their tenant.
 
+While a key is replaced there are two: the newest encrypts, and each decrypts what it encrypted. Keys are held in a row,
+32 bytes each, newest first.
+
 AES-256-GCM with the tenant as associated data: a text copied into another tenant's section does not decrypt.
 The text after `enc:` is the nonce and the ciphertext, in URL-safe base64.
 """
@@ -44,35 +47,54 @@ def parse_key(text: str) -> bytes:
     return key
 
 
+def parse_keys(text: str) -> bytes:
+    """Return the keys of a text, in a row: one or more, newest first, with spaces, commas or line ends between them.
+
+    Raises:
+        SettingsInvalid: there is none, or one has another form.
+    """
+    return b"".join(parse_key(part) for part in text.replace(",", " ").split() or [text])
+
+
 def is_encrypted(text: str) -> bool:
     """Tell whether a text has the form of an encrypted secret."""
     return text.startswith(PREFIX)
 
 
-def encrypt(tenant: Tenant, text: str, key: bytes) -> str:
-    """Return the `enc:…` form of a secret; it differs at each call."""
+def encrypt(tenant: Tenant, text: str, keys: bytes) -> str:
+    """Return the `enc:…` form of a secret, by the newest key; it differs at each call."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = _cipher(key).encrypt(nonce, text.encode(), tenant.encode())
+    sealed = _cipher(keys[:_KEY_BYTES]).encrypt(nonce, text.encode(), tenant.encode())
     return PREFIX + base64.urlsafe_b64encode(nonce + sealed).decode().rstrip("=")
 
 
-def decrypt(tenant: Tenant, text: str, key: bytes | None) -> str:
-    """Return the secret that an `enc:…` text holds.
+def decrypt(tenant: Tenant, text: str, keys: bytes | None) -> str:
+    """Return the secret that an `enc:…` text holds, whichever of the keys encrypted it.
 
     Raises:
-        SecretUnreadable: there is no key, or the key, the tenant or the text is wrong.
+        SecretUnreadable: there is no key, or the keys, the tenant or the text is wrong.
     """
+    if keys is None:
+        raise SecretUnreadable("is encrypted, but no key is set: set MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE")
+    for key in each_key(keys):
+        if (secret := _opened(tenant, text, key)) is not None:
+            return secret
+    raise SecretUnreadable(f"cannot be decrypted: wrong key, another tenant than {tenant}, or damaged text")
+
+
+def each_key(keys: bytes) -> list[bytes]:
+    """Return the keys of a row of keys, newest first."""
+    return [keys[at : at + _KEY_BYTES] for at in range(0, len(keys), _KEY_BYTES)]
+
+
+def _opened(tenant: Tenant, text: str, key: bytes) -> str | None:
     from cryptography.exceptions import InvalidTag
 
-    if key is None:
-        raise SecretUnreadable("is encrypted, but no key is set: set MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE")
     try:
         sealed = _from_base64(text.removeprefix(PREFIX))
         return _cipher(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], tenant.encode()).decode()
-    except (InvalidTag, ValueError) as error:
-        raise SecretUnreadable(
-            f"cannot be decrypted: wrong key, another tenant than {tenant}, or damaged text"
-        ) from error
+    except (InvalidTag, ValueError):
+        return None
 
 
 def _cipher(key: bytes) -> "AESGCM":

@@ -1,23 +1,17 @@
 """Sends the agent's heartbeat every 5 s, and at once when something changes."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from time import monotonic
 from typing import Final
 
 import structlog
 
 from millrace_bus import Bus, BusError, Unreachable
-from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S, Heartbeat, UnitHealth, WorkerHealth
-from millrace_core.latency import Histogram
+from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S, Heartbeat
+from millrace_service.agent_health import HealthCollector
 from millrace_service.errors import describe
-from millrace_service.health import UnitReporter
-from millrace_service.status import AgentStatus
 
 DEBOUNCE_S: Final = 0.1
 """Changes come in bursts, as when all units start: one heartbeat reports them all."""
-SLICE_S: Final = 0.002
-"""How long units are asked for their health before other work has its turn."""
 SEND_LIMIT_S: Final = 2.0
 """A heartbeat that takes longer means that Redis is out of reach; a newer one is then sent instead."""
 REMOVE_LIMIT_S: Final = 0.5
@@ -27,20 +21,11 @@ log = structlog.get_logger()
 
 
 class HeartbeatSender:
-    """Sends what the status and the units' reporters say, for as long as `run` runs."""
+    """Sends what the agent knows of its health, for as long as `run` runs."""
 
-    def __init__(
-        self,
-        bus: Bus,
-        status: AgentStatus,
-        reporters: Callable[[], Sequence[UnitReporter]],
-        workers: Callable[[], list[WorkerHealth]],
-        due: asyncio.Event,
-    ) -> None:
+    def __init__(self, bus: Bus, health: HealthCollector, due: asyncio.Event) -> None:
         self._bus = bus
-        self._status = status
-        self._reporters = reporters
-        self._workers = workers
+        self._health = health
         self._due = due
         """Set by anything that changed and should show soon."""
         self._gets_through = True
@@ -53,7 +38,7 @@ class HeartbeatSender:
         try:
             while True:
                 self._due.clear()
-                await self._send(await self._heartbeat())
+                await self._send((await self._health.collect()).heartbeat)
                 await self._next_is_due()
         except asyncio.CancelledError:
             await self._remove()
@@ -66,22 +51,6 @@ class HeartbeatSender:
         except TimeoutError:
             return
         await asyncio.sleep(DEBOUNCE_S)
-
-    async def _heartbeat(self) -> Heartbeat:
-        units: list[UnitHealth] = []
-        by_hop: dict[str, list[Histogram]] = {}
-        began = monotonic()
-        for reporter in self._reporters():
-            units.append(reporter.report())
-            for hop, histogram in reporter.histograms.items():
-                by_hop.setdefault(hop, []).append(histogram)
-            if monotonic() - began > SLICE_S:
-                # Hundreds of units take milliseconds together: messages go first. Not at each of them: on a busy event
-                # loop every turn takes a while.
-                await asyncio.sleep(0)
-                began = monotonic()
-        latencies = {hop: Histogram().merge(each) for hop, each in by_hop.items()}
-        return self._status.heartbeat(units, self._workers(), latencies)
 
     async def _send(self, heartbeat: Heartbeat) -> None:
         try:
@@ -114,6 +83,6 @@ class HeartbeatSender:
     async def _remove(self) -> None:
         try:
             async with asyncio.timeout(REMOVE_LIMIT_S):
-                await self._bus.end_heartbeat(self._status.agent_id, self._status.started_at)
+                await self._bus.end_heartbeat(self._health.status.agent_id, self._health.status.started_at)
         except (BusError, TimeoutError) as error:
             log.debug("the heartbeat was not removed; it expires by itself", reason=describe(error))

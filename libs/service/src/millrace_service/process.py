@@ -50,6 +50,8 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
         settings = read_settings(kind, sys.argv[1:], os.environ, options)
         # A service reads its options and its folder from the environment, however they were set.
         os.environ.update({**settings.options, "MILLRACE_DATA_DIR": str(settings.data_dir)})
+        if settings.secret_key_file is not None:
+            os.environ["MILLRACE_SECRET_KEY_FILE"] = settings.secret_key_file
         agent = make_agent()
     except SettingsInvalid as error:
         sys.stderr.write(f"millrace {kind}: {error}\n")

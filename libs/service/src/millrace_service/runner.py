@@ -13,6 +13,7 @@ from millrace_bus import Bus
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S
 from millrace_service.agent import Agent, ConfigT, UnitConfigT, stopped_in_time
+from millrace_service.agent_health import HealthCollector
 from millrace_service.agent_units import AgentUnits
 from millrace_service.config_follower import ConfigFollower
 from millrace_service.health import ErrorLog, UnitHealthReporter
@@ -59,7 +60,8 @@ async def run_agent(
             unstarted = pickle.dumps(agent)
             parts = AgentParts(agent, unstarted, settings, bus, fork_server, errors, due.set)
         units = AgentUnits(partial(Supervisor, agent.run_unit, changed=due.set, errors=errors), parts)
-        sender = HeartbeatSender(bus, status, units.reporters, units.workers, due)
+        health = HealthCollector(status, units.reporters, units.workers)
+        sender = HeartbeatSender(bus, health, due)
         follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, units, status)
         own_work = partial(UnitHealthReporter, changed=due.set, errors=errors)
         async with _kept(sender.run, own_work("heartbeat")):
@@ -68,6 +70,14 @@ async def run_agent(
                 partial(_kept, partial(follow_restarts, bus, settings.agent_id, units), own_work("restarts")),
                 partial(_kept, partial(agent.own_work, bus, settings.agent_id), own_work("own work")),
             ]
+            if settings.metrics_port is not None:
+                # Imported only where it is wanted: it takes 50 ms of a start.
+                from millrace_service.metrics.server import serve
+
+                serving = partial(
+                    serve, settings.metrics_host, settings.metrics_port, health.collect, agent.own_metrics
+                )
+                own.append(partial(_kept, serving, own_work("metrics")))
             failing = () if fork_server is None else (fork_server.watch(),)
             await first_of(_work(agent, bus, units, own), stop.wait(), *failing)
 

@@ -4,16 +4,16 @@ Each setting has two spellings: `--redis-url URL` on the command line is `MILLRA
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from millrace_bus.connection.address import Address
 from millrace_core.budget import DEFAULT_EGRESS
-from millrace_core.errors import InvalidName
+from millrace_core.errors import InvalidName, MillraceError
 from millrace_core.names import AgentId, agent_id, config_key, egress
-from millrace_service.encryption import parse_key
+from millrace_service.encryption import parse_keys
 from millrace_service.errors import SettingsInvalid
 
 LogFormat = Literal["auto", "console", "json"]
@@ -21,6 +21,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_DATA_DIR: Final = Path(".millrace")
+DEFAULT_METRICS_HOST: Final = "127.0.0.1"
+DATABASE_OPTION: Final = {"database-url": "sqlite:///path or postgresql://… (default: millrace.db in the data folder)"}
+"""The option of services that use the database; `database_url` reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,17 @@ class Settings:
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
     secret_key: bytes | None = field(default=None, repr=False)
-    """32 bytes that decrypt `enc:…` texts; None if there is no key."""
+    """The keys of `enc:…` texts in a row, 32 bytes each, newest first; None if there is no key."""
+    secret_key_file: str | None = None
+    """The file that the command line or the environment names for it."""
     data_dir: Path = DEFAULT_DATA_DIR
     """Folder for the files of a service."""
     egress: str = DEFAULT_EGRESS
     """Label of the address from which requests to exchanges leave: processes with the same one share its limits."""
+    metrics_port: int | None = None
+    """Port at which metrics are served; None for none."""
+    metrics_host: str = DEFAULT_METRICS_HOST
+    """Address at which they are."""
     parent: int | None = None
     """End with the process that has this id and started this one; 0 if its id is unknown, None to outlive it."""
     options: Mapping[str, str] = field(default_factory=dict)
@@ -61,18 +70,38 @@ def read_settings(
         log_level=cast("LogLevel", _one_of(LogLevel, "log_level", values.get("log_level", "info"))),
         log_format=cast("LogFormat", _one_of(LogFormat, "log_format", values.get("log_format", "auto"))),
         secret_key=read_secret_key(environ, values.get("secret_key_file")),
+        secret_key_file=values.get("secret_key_file"),
         data_dir=Path(values.get("data_dir", DEFAULT_DATA_DIR)),
         egress=_egress(values.get("egress", DEFAULT_EGRESS)),
+        metrics_port=_metrics_port(values.get("metrics_port")),
+        metrics_host=values.get("metrics_host", DEFAULT_METRICS_HOST),
         parent=given["die_with_parent"],
         options={_variable(name): text for name in map(_attribute, options) if (text := given[name])},
     )
 
 
-def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
-    """Return the key of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
+def database_url(environ: Mapping[str, str], check: Callable[[str], None]) -> str:
+    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder.
 
     Raises:
-        SettingsInvalid: it is not a key, or the file cannot be read.
+        SettingsInvalid: `check` raised a `MillraceError`: it is not the address of a supported database.
+    """
+    data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
+    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
+    try:
+        check(url)
+    except MillraceError as error:
+        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
+    return url
+
+
+def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
+    """Return the keys of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
+
+    There may be two while a key is replaced, newest first; they are returned in a row.
+
+    Raises:
+        SettingsInvalid: one is not a key, or the file cannot be read.
     """
     if text := environ.get("MILLRACE_SECRET_KEY"):
         return _named("MILLRACE_SECRET_KEY", text)
@@ -98,6 +127,8 @@ def _parser(kind: str, options: Mapping[str, str]) -> argparse.ArgumentParser:
         "secret-key-file": "file that holds the key of enc:… secrets (or the key itself in MILLRACE_SECRET_KEY)",
         "data-dir": f"folder for files (default {DEFAULT_DATA_DIR})",
         "egress": f"label of the address that processes share towards exchanges (default {DEFAULT_EGRESS})",
+        "metrics-port": "port at which Prometheus gets this agent's metrics (default: none are served)",
+        "metrics-host": f"address to serve metrics at (default {DEFAULT_METRICS_HOST}; 0.0.0.0 for every interface)",
     }
     for name, text in (ours | dict(options)).items():
         parser.add_argument(f"--{name}", help=f"{text} [{_variable(_attribute(name))}]")
@@ -148,6 +179,14 @@ def _egress(text: str) -> str:
         raise SettingsInvalid(f"--egress or MILLRACE_EGRESS: {error}") from error
 
 
+def _metrics_port(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= 65_535:
+        raise SettingsInvalid(f"--metrics-port or MILLRACE_METRICS_PORT is {text!r}; it must be a port from 1 to 65535")
+    return int(text)
+
+
 def _one_of(allowed: object, attribute: str, text: str) -> str:
     choices = get_args(allowed)
     if text.lower() not in choices:
@@ -157,6 +196,6 @@ def _one_of(allowed: object, attribute: str, text: str) -> str:
 
 def _named(where: str, text: str) -> bytes:
     try:
-        return parse_key(text)
+        return parse_keys(text)
     except SettingsInvalid as error:
         raise SettingsInvalid(f"{where}: {error}") from error

@@ -1,5 +1,7 @@
 """Tables of the API: tokens, the audit trail, idempotency keys."""
 
+from collections.abc import Sequence
+
 import msgspec
 import sqlalchemy as sa
 
@@ -8,7 +10,7 @@ from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
 from millrace_store.errors import AlreadyThere, Conflict
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
-from millrace_store.queries.records import AuditRecord, IdempotentAnswer, TokenRecord
+from millrace_store.queries.records import AuditRecord, IdempotentAnswer, SignInCode, TokenRecord
 from millrace_store.schema import tables
 
 _TOKEN_FIELDS = TokenRecord.__struct_fields__
@@ -58,6 +60,29 @@ class Access:
         used = sa.update(tables.tokens).where(tables.tokens.c.id == token_id)
         async with self._database.writing() as writer:
             await writer.execute(used.values(last_used_ms=sa.literal(at_ms, sa.BigInteger())))
+
+    async def add_sign_in_code(self, codes: Sequence[SignInCode]) -> None:
+        """Add a code; one with several tenants is several rows with one digest."""
+        async with self._database.writing() as writer:
+            for code in codes:
+                await writer.execute(sa.insert(tables.sign_in_codes).values(msgspec.structs.asdict(code)))
+
+    async def use_sign_in_code(self, digest: str, at_ms: int) -> list[SignInCode]:
+        """Remove a code and return what it stands for; nothing if it is used up, too old or unknown.
+
+        Codes that are too old are removed along with it.
+        """
+        table = tables.sign_in_codes.c
+        fields = SignInCode.__struct_fields__
+        wanted = sa.select(*(table[name] for name in fields)).where(table.digest == digest).order_by(table.tenant)
+        too_old = table.usable_until_ms <= sa.literal(at_ms, sa.BigInteger())
+        async with self._database.writing() as writer:
+            await writer.execute(sa.delete(tables.sign_in_codes).where(too_old))
+            found = await writer.fetch(wanted)
+            # Of two that use it at once, the database lets one remove it.
+            removed = await writer.execute(sa.delete(tables.sign_in_codes).where(table.digest == digest))
+        rows = found if removed == len(found) else []
+        return [SignInCode(**dict(zip(fields, row, strict=True))) for row in rows]
 
     async def record(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -12,19 +12,33 @@ from millrace_store.access import Access
 from millrace_store.backends.database import Database
 from millrace_store.backends.postgres import PostgresDatabase
 from millrace_store.backends.sqlite import SqliteDatabase
-from millrace_store.errors import UnsupportedDatabase
+from millrace_store.errors import StoreError, UnsupportedDatabase
 from millrace_store.exports.export import Exports
+from millrace_store.halts import StoredHalts
 from millrace_store.portfolio.revaluation import rebuild_positions
 from millrace_store.queries.account import AccountQueries
 from millrace_store.queries.market import MarketQueries
 from millrace_store.queries.operations import OperationsQueries
 from millrace_store.queries.portfolio import PortfolioQueries
+from millrace_store.schema import tables
+from millrace_store.schema.upgrade import HEAD
 from millrace_store.writing.batch import Batch
 from millrace_store.writing.commit import commit
 from millrace_store.writing.maintenance import Retention, maintain
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
+
+
+class DatabaseState(NamedTuple):
+    """What a database is fit for."""
+
+    revision: str | None
+    """Of its schema; None if it is empty."""
+    newest: str
+    """The revision that this version of millrace makes."""
+    write_problem: str | None
+    """Why it takes no writes; None if it does, or is empty."""
 
 
 class Store:
@@ -37,6 +51,7 @@ class Store:
         self.portfolio = PortfolioQueries(database)
         self.operations = OperationsQueries(database)
         self.access = Access(database)
+        self.halts = StoredHalts(database)
         self.exports = Exports(database)
 
     @classmethod
@@ -119,6 +134,26 @@ class Store:
             DatabaseUnavailable: markets that were done before stay done.
         """
         return await rebuild_positions(self._database, tenant)
+
+    async def state(self) -> DatabaseState:
+        """Return the revision of the database's schema, and whether it takes writes.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+        """
+        revision = await self._database.revision()
+        problem = None if revision is None else await self._write_problem()
+        return DatabaseState(revision, HEAD, problem)
+
+    async def _write_problem(self) -> str | None:
+        # It changes nothing, but needs what every write needs: the lock, the disk and the permission.
+        nothing = sa.update(tables.tokens).where(sa.false()).values(name=tables.tokens.c.name)
+        try:
+            async with self._database.writing() as writer:
+                await writer.execute(nothing)
+        except StoreError as error:
+            return str(error)
+        return None
 
     async def ping(self) -> None:
         """Check that the database answers.

@@ -4,8 +4,7 @@ import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -15,9 +14,9 @@ from millrace_api.server import Server, ServerEnded, listen
 from millrace_api.services import Services
 from millrace_bus import Bus
 from millrace_service import Agent, SettingsInvalid, UnitHealthReporter, UnitKey
-from millrace_service.settings import DEFAULT_DATA_DIR
+from millrace_service.settings import DATABASE_OPTION, database_url, read_secret_key
 from millrace_service.tasks import run_all
-from millrace_store import DatabaseUnavailable, Store, UnsupportedDatabase
+from millrace_store import DatabaseUnavailable, Store
 
 RETRY_S: Final = 1.0
 _GAUGES_EVERY_S: Final = 1.0
@@ -25,7 +24,7 @@ DEFAULT_PORT = 8080
 OPTIONS = {
     "host": "address to listen on (default 127.0.0.1; 0.0.0.0 for every interface)",
     "port": f"port to listen on (default {DEFAULT_PORT})",
-    "database-url": "sqlite:///path or postgresql://… (default: millrace.db in the data folder)",
+    **DATABASE_OPTION,
 }
 
 
@@ -36,24 +35,22 @@ class Options:
     host: str
     port: int
     database_url: str
+    secret_key: bytes | None = field(default=None, repr=False)
+    """Encrypts the secrets of configurations that are saved; None if there is no key."""
 
 
 def read_options(environ: Mapping[str, str] = os.environ) -> Options:
     """Return the options; those of the command line are in the environment by now.
 
     Raises:
-        SettingsInvalid: the port is not a number from 0 to 65535, or the database is not a supported one.
+        SettingsInvalid: the port is not a number from 0 to 65535, the key of secrets is unusable, or the
+            database is not a supported one.
     """
     port = environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
     if not port.isdecimal() or int(port) > 65_535:
         raise SettingsInvalid(f"MILLRACE_PORT is {port!r}; it must be a port number from 0 to 65535")
-    folder = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
-    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{folder / 'millrace.db'}"
-    try:
-        Store.check_url(url)
-    except UnsupportedDatabase as error:
-        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
-    return Options(environ.get("MILLRACE_HOST") or "127.0.0.1", int(port), url)
+    url = database_url(environ, Store.check_url)
+    return Options(environ.get("MILLRACE_HOST") or "127.0.0.1", int(port), url, read_secret_key(environ))
 
 
 log = structlog.get_logger()
@@ -80,7 +77,7 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
         """Serve as soon as the database answers; clients that connect before that wait."""
         listening = listen(self._options.host, self._options.port)
         self._resources.callback(listening.close)
-        self._services = Services.make(await self._store(), bus)
+        self._services = Services.make(await self._store(), bus, secret_key=self._options.secret_key)
         self._resources.push_async_callback(self._stop)
         self._server = await Server.start(self._services, listening)
         log.info("serving", address=self._address(self._server))
@@ -101,6 +98,10 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
         await run_all(
             _served(self._server), _report_gauges(self._services, health), self._watch_database(self._services, health)
         )
+
+    def own_metrics(self) -> bytes:
+        """Return the metrics of HTTP and of live clients."""
+        return b"" if self._services is None else self._services.metrics.text()
 
     async def _watch_database(self, services: Services, health: UnitHealthReporter) -> None:
         """Report an outage of the database once, and its end."""

@@ -1,4 +1,4 @@
-"""The application: every route, all behind authentication, with errors that say what to do."""
+"""The application: every route, with errors that say what to do; all that shows data is behind authentication."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -17,9 +17,11 @@ from millrace_api.access.sessions import COOKIE
 from millrace_api.documents import components, json_response, returns_problem
 from millrace_api.parameters import only_known
 from millrace_api.problems import ApiError, refused, unavailable
+from millrace_api.reference import reference_page
 from millrace_api.routes import (
     account,
     agents,
+    config_list,
     configs,
     exports,
     halts,
@@ -29,6 +31,7 @@ from millrace_api.routes import (
     orders,
     portfolio,
     session,
+    tenants,
     tokens,
 )
 from millrace_api.services import Services
@@ -38,7 +41,21 @@ from millrace_core.errors import Problem
 from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
 
 PREFIX = "/api/v1"
-_ROUTERS = (market, account, portfolio, operations, orders, halts, agents, configs, exports, tokens, session)
+_ROUTERS = (
+    market,
+    account,
+    portfolio,
+    operations,
+    orders,
+    halts,
+    agents,
+    config_list,
+    configs,
+    exports,
+    tokens,
+    tenants,
+    session,
+)
 _ANY_ROUTE: dict[int | str, dict[str, Any]] = {
     401: returns_problem("The token is missing, unknown, revoked or expired."),
     403: returns_problem("The token's role does not allow it, or the data belongs to another tenant."),
@@ -66,6 +83,7 @@ def make_app(services: Services) -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router, prefix=PREFIX, responses=_ANY_ROUTE, dependencies=checked)
     app.add_api_route(f"{PREFIX}/openapi.json", lambda: json_response(_openapi(app)), include_in_schema=False)
+    app.add_api_route("/docs", lambda: reference_page(_openapi(app)), include_in_schema=False)
     app.include_router(health.router, responses=_ANY_ROUTE, dependencies=checked)
     app.add_middleware(AccessMiddleware, services=services)
     _add_handlers(app)

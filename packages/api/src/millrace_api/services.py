@@ -40,14 +40,17 @@ class Services:
     agents: AgentEvents
     metrics: Metrics
     config: ApiConfig
+    secret_key: bytes | None
+    """Encrypts the secrets of configurations; None if there is no key."""
 
     @classmethod
-    def make(cls, store: Store, bus: Bus, config: ApiConfig = DEFAULTS) -> "Services":
+    def make(cls, store: Store, bus: Bus, config: ApiConfig = DEFAULTS, secret_key: bytes | None = None) -> "Services":
         """Return the services for a database and a bus."""
         metrics = Metrics()
         authenticator = Authenticator(store, config)
         hub = Hub(bus, metrics, authenticator.denied, config.live_connections, config.live_connections_per_token)
-        return cls(store, bus, authenticator, hub, PendingResponses(bus), AgentEvents(bus), metrics, config)
+        responses, agents = PendingResponses(bus), AgentEvents(bus)
+        return cls(store, bus, authenticator, hub, responses, agents, metrics, config, secret_key)
 
     def configure(self, config: ApiConfig) -> None:
         """Apply other limits."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from millrace_api.access import sign_in_codes
 from millrace_api.access.tokens import new_token
 from millrace_core.clock import now_ms
 
@@ -17,6 +18,20 @@ async def test_a_token_made_by_an_admin_works_until_it_is_revoked(api: Any, admi
         assert (await admin.post("/api/v1/tokens", json={"name": "Robot", "role": "read"})).status_code == 409
         assert (await admin.delete(f"/api/v1/tokens/{made['id']}")).status_code == 200
         assert (await robot.get("/api/v1/session")).status_code == 401
+
+
+async def test_a_sign_in_code_is_exchanged_once_for_a_token(api: Any, tenant: Any) -> None:
+    """The token is the tenant's, with the code's role; a second use says that there was one."""
+    code = await sign_in_codes.create(api.store, [tenant], "trade", usable_ms=60_000)
+    async with api.client() as browser:
+        (made,) = (await browser.post("/api/v1/session/code", json={"code": code})).json()["items"]
+        again = await browser.post("/api/v1/session/code", json={"code": code})
+    assert again.status_code == 401
+    assert "used before" in again.json()["detail"]
+    async with api.client(made["token"]) as signed_in:
+        session = (await signed_in.get("/api/v1/session")).json()
+    assert (session["tenant"], session["role"]) == (tenant, "trade")
+    assert [row["action"] for row in await api.audit(tenant)] == ["create_token"]
 
 
 async def test_a_token_ends_when_it_expires(api: Any, admin: Any, tenant: Any) -> None:

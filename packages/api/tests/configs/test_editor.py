@@ -51,6 +51,23 @@ async def test_secrets_are_never_shown_and_kept_when_sent_back_hidden(
     assert next(iter(written["risk"].values())) == {"maxOpenOrders": 7}
 
 
+async def test_a_whole_answer_sent_back_is_refused_with_what_is_expected(admin: Any, path: str, config: Any) -> None:
+    """GET wraps the document: sent back as it is, or without its form, it is no matter of rights."""
+    found = await admin.get(path)
+    headers = {"If-Match": found.headers["etag"]}
+    put = await admin.put(path, json=found.json(), headers=headers, params={"kind": "executor"})
+    assert put.status_code == 422
+    assert "the value of `config`" in put.json()["detail"]
+    for call in ("validate", "diff"):
+        assert (await admin.post(f"{path}/{call}", json=found.json())).status_code == 422
+    mistyped = {"agent": config["agent"], "exchnages": {}}
+    refused = await admin.put(path, json=mistyped, headers=headers, params={"kind": "executor"})
+    assert refused.status_code == 422
+    assert "$.exchnages" in [each["path"] for each in refused.json()["problems"]]
+    nobodys = {"agent": config["agent"]}
+    assert (await admin.put(path, json=nobodys, headers=headers, params={"kind": "executor"})).status_code == 403
+
+
 async def test_of_two_concurrent_changes_one_is_rejected(admin: Any, path: str) -> None:
     """A change names what it was made from; who names nothing, or what is gone, changes nothing."""
     found = await admin.get(path)

@@ -129,15 +129,3 @@ async def test_orders_are_edited_and_canceled(admin: Any, executor: Any, tenant:
         "cancel_order",
     ]
     assert trail[-1]["detail"]["request"]["payload"]["price"] == "10.50"
-
-
-async def test_halts_hold_without_an_executor(admin: Any, bus: Any, tenant: Any) -> None:
-    """A halt is in Redis when the answer comes; exactly it is lifted again."""
-    halted = await admin.post("/api/v1/halts", json={"exchange": "kucoin", "reason": "maintenance"})
-    assert halted.status_code == 200
-    assert halted.json()["items"][0]["reason"] == "maintenance"
-    assert [str(scope) for scope in await bus.halts.get(tenant)] == ["kucoin/*"]
-    assert (await admin.delete("/api/v1/halts")).status_code == 404
-    lifted = await admin.delete("/api/v1/halts", params={"exchange": "kucoin"})
-    assert lifted.json() == {"items": []}
-    assert not await bus.halts.get(tenant)

@@ -1,7 +1,10 @@
 """`millrace exchanges`: what each exchange supports, from ccxt and the profiles, without a connection."""
 
+from __future__ import annotations
+
+import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -9,8 +12,11 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from millrace_core.errors import MillraceError
-from millrace_exchange.capabilities import ExchangeCapabilities
+from millrace_cli.options import AsJson
+from millrace_cli.running import plain_errors
+
+if TYPE_CHECKING:
+    from millrace_exchange.capabilities import ExchangeCapabilities
 
 _SHORT: Final = {
     "OrderBook": "book",
@@ -38,22 +44,26 @@ def add_command(app: typer.Typer) -> None:
     @app.command("exchanges")
     def exchanges_command(
         exchange: Annotated[str | None, typer.Argument(help="Show this one in detail; a ccxt id.")] = None,
+        as_json: AsJson = False,
     ) -> None:
-        """List the exchanges and what each supports, without asking them."""
+        """List the exchanges and what each supports, without asking them.
+
+        Example: millrace exchanges kucoin
+        """
         # ccxt takes a second to import, which other commands need not wait for.
         from millrace_exchange.ccxt.capabilities import capabilities_of
         from millrace_exchange.ccxt.loading import exchange_ids
 
         console = Console()
-        try:
-            if exchange is not None:
-                console.print(details(capabilities_of(exchange)))
+        with plain_errors(as_json=as_json):
+            found = _all([exchange] if exchange is not None else exchange_ids(), capabilities_of)
+            if as_json:
+                typer.echo(json.dumps([_as_json(each) for each in found]))
+            elif exchange is not None:
+                console.print(details(next(found)))
             else:
-                console.print(listing(_all(exchange_ids(), capabilities_of)))
+                console.print(listing(found))
                 console.print(_LEGEND, style="dim")
-        except MillraceError as error:
-            typer.echo(f"millrace: {error}", err=True)
-            raise typer.Exit(1) from error
 
 
 def listing(exchanges: Iterable[ExchangeCapabilities]) -> Table:
@@ -99,6 +109,19 @@ def _facts(exchange: ExchangeCapabilities) -> Iterator[tuple[str, str]]:
     yield "an order is absent", f"{profile.settlement_window_ms / 1000:g} s after it was sent, at the earliest"
     for limit in profile.requests.limits:
         yield "limit", f"{limit.name}: {limit.weight} in {limit.window_ms / 1000:g} s for each {limit.scope}"
+
+
+def _as_json(exchange: ExchangeCapabilities) -> dict[str, Any]:
+    return {
+        "exchange": exchange.exchange,
+        "name": exchange.name,
+        "hasProfile": exchange.has_profile,
+        "dataPoints": dict(exchange.data_points),
+        "bookProof": exchange.book_proof,
+        "timeframes": list(exchange.timeframes),
+        "actions": list(exchange.actions),
+        "orderFeatures": list(exchange.order_features),
+    }
 
 
 def _levels(levels: int | None) -> str:

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,23 +11,29 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import configs, demo, exchanges, restart, status, up
+from millrace_cli import acl, alert, configs, demo, exchanges, first_configs, restart, sign_in, status, up
+from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
+from millrace_cli.doctor import command as doctor
 from millrace_cli.platform import DemoOptions
+from millrace_cli.running import run
+from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
-from millrace_core.errors import MillraceError
+from millrace_cli.tenants.commands import add_commands as add_tenant_commands
+from millrace_cli.top import command as top
+from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
-    help="millrace: a trading platform over Redis.",
+    help="millrace: a trading platform over Redis. Commands use Redis and the database directly and need no token.",
 )
 
 DataDir = Annotated[Path, typer.Option(help="Folder for data and logs.")]
 RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; if it is in use, another is chosen.")]
 SimulatorPort = Annotated[int, typer.Option(help="Port of the simulated exchange; if it is in use, another is chosen.")]
 ApiPort = Annotated[int, typer.Option(help="Port of the API; 0 for any free one.")]
+ConsolePort = Annotated[int, typer.Option(help="Port of the web console; 0 for any free one.")]
 
 
 class Simulated(StrEnum):
@@ -52,6 +56,7 @@ def demo_command(
     redis_port: RedisPort = 6379,
     simulator_port: SimulatorPort = 9080,
     api_port: ApiPort = 8080,
+    console_port: ConsolePort = 8081,
     seed: Annotated[int, typer.Option(help="Seed of the simulated market: the same seed makes the same market.")] = 1,
     events_per_second: Annotated[
         float | None, typer.Option(min=0.0, help="Order book changes per second, all symbols together (default 200).")
@@ -70,6 +75,8 @@ def demo_command(
     """Run the whole platform on this machine: Valkey, a simulated exchange, the five services, a strategy.
 
     It goes on where the last one on the same folder ended. Errors, or a run without a fill, make the exit code 1.
+
+    Example: millrace demo --for 20
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
@@ -81,6 +88,7 @@ def demo_command(
         redis_port=redis_port,
         simulator_port=simulator_port,
         api_port=api_port,
+        console_port=console_port,
         seed=seed,
         events_per_second=events_per_second,
         exchange=exchange.value,
@@ -90,7 +98,7 @@ def demo_command(
     )
     console = Console()
 
-    async def run(stop: asyncio.Event) -> None:
+    async def work(stop: asyncio.Event) -> None:
         picture = await demo.run(options, console, stop)
         if picture is None:
             return
@@ -98,7 +106,7 @@ def demo_command(
             console.print(closing_words(picture))
         demo.judge(picture)
 
-    _run(run)
+    run(work)
 
 
 @app.command("up")
@@ -115,10 +123,13 @@ def up_command(
     dbsync: Annotated[str, typer.Option(help="Agent id of dbsync, which writes the database.")] = up.AGENTS["dbsync"],
     api: Annotated[str, typer.Option(help="Agent id of the API.")] = up.AGENTS["api"],
 ) -> None:
-    """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations."""
+    """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations.
+
+    Example: millrace up --redis-url redis://127.0.0.1:6379/0
+    """
     agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
     say = partial(Console(stderr=True).print, soft_wrap=True, markup=False, highlight=False)
-    _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
+    run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
 
 
 @app.command(
@@ -130,27 +141,22 @@ def simulator_command(context: typer.Context) -> None:
     os.execv(sys.executable, command)  # noqa: S606 - this very interpreter, arguments as they were typed
 
 
-def _run(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run to the end. Ctrl-C and SIGTERM end it in order; an error becomes one line and exit code 1."""
-    try:
-        asyncio.run(_until_signalled(work))
-    except MillraceError as error:
-        typer.echo(f"millrace: {error}", err=True)
-        raise typer.Exit(1) from error
-
-
-async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await work(stop)
-
-
-add_commands(app, _run)
-restart.add_command(app, _run)
+add_commands(app)
+add_config_commands(app)
+restart.add_command(app)
+sign_in.add_command(app)
+acl.add_command(app)
+alert.add_command(app)
 exchanges.add_command(app)
-status.add_command(app, _run)
+status.add_command(app)
+top.add_command(app)
+publish.add_command(app)
+orders.add_command(app)
+halts.add_commands(app)
+add_secrets_commands(app)
+add_tenant_commands(app)
+doctor.add_command(app)
+first_configs.add_command(app)
 
 if __name__ == "__main__":
     app()

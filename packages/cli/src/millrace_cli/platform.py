@@ -6,16 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.server.ports import free_port
-from millrace_cli import configs, data_folder
+from millrace_cli import configs, data_folder, sign_in
 from millrace_cli.kept_configs import put_configs
-from millrace_cli.ports import api_port
+from millrace_cli.options import url_of
+from millrace_cli.ports import http_port
 from millrace_cli.processes import Processes, Service, ServiceEnded, listening
-from millrace_cli.stored import url_of
 from millrace_cli.up import ENDS
-from millrace_core.clock import now_ms
+from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.names import PUBLIC, Tenant, tenant
 
 SIMULATOR_TIMEOUT_S = 60.0
@@ -35,6 +36,7 @@ class DemoOptions:
     redis_port: int = 6379
     simulator_port: int = 9080
     api_port: int = 8080
+    console_port: int = 8081
     seed: int = 1
     events_per_second: float | None = None
     exchange: str = configs.EXAMPLE_EXCHANGE
@@ -70,30 +72,56 @@ async def running(
             data_folder.reset(options.data_dir)
         logs = options.data_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        ports = free_port(options.simulator_port), api_port(options.api_port, "--api-port")
-        agents = configs.load(options.examples, exchange_url := f"http://127.0.0.1:{ports[0]}", options.exchange)
+        ports = _ports(options)
+        agents = configs.load(options.examples, exchange_url := f"http://127.0.0.1:{ports.exchange}", options.exchange)
         say("Starting Valkey …")
         server = await EmbeddedServer.start(options.data_dir / "valkey", port=free_port(options.redis_port))
         processes = Processes(logs, trouble)
         try:
             say(f"Starting the simulated exchange and the services; their logs are in {logs} …")
-            await processes.start(_simulator(options, ports[0]))
+            await processes.start(_simulator(options, ports.exchange))
             async with Bus.connect(server.url, name="demo-setup") as bus:
                 kept = await put_configs(bus, agents, options.data_dir, exchange_url)
             for agent in agents:
-                await processes.start(_service(agent, server.url, ports[1], options))
+                await processes.start(_service(agent, server.url, ports.api, options))
+            await processes.start(_console(options, ports))
             notices = (
                 [f"configurations that you changed are kept: {', '.join(kept)}; --reset starts anew"] if kept else []
             )
-            await _simulator_ready(ports[0], logs)
+            await _simulator_ready(ports.exchange, logs)
             headline = (
-                f"API http://127.0.0.1:{ports[1]}/api/v1  exchange :{ports[0]}  Redis :{server.port}  Ctrl-C ends it"
+                f"API http://127.0.0.1:{ports.api}/api/v1  exchange :{ports.exchange}  Redis :{server.port}  "
+                "Ctrl-C ends it"
             )
-            yield Platform(server.url, headline, (*notices, *await _new_tokens(options)), processes)
+            yield Platform(server.url, headline, (*notices, *await _ways_in(options, ports)), processes)
         finally:
             say("Stopping …")
             await processes.stop()
             await server.stop()
+
+
+class _Ports(NamedTuple):
+    exchange: int
+    api: int
+    console: int
+
+
+def _ports(options: DemoOptions) -> _Ports:
+    """Return the ports.
+
+    Raises:
+        PortBusy: the API's or the console's is in use.
+    """
+    return _Ports(
+        free_port(options.simulator_port),
+        http_port("API", options.api_port, "--api-port"),
+        http_port("console", options.console_port, "--console-port"),
+    )
+
+
+def _console(options: DemoOptions, ports: _Ports) -> Service:
+    arguments = ("--port", str(ports.console), "--api-url", f"http://127.0.0.1:{ports.api}")
+    return Service("console", "millrace_console", (*arguments, "--data-dir", str(options.data_dir)))
 
 
 def _simulator(options: DemoOptions, port: int) -> Service:
@@ -120,13 +148,15 @@ def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: D
     )
 
 
-async def _new_tokens(options: DemoOptions) -> tuple[str, ...]:
-    """Return a line for the tenant's and one for the operator's new admin token, valid for a day."""
+async def _ways_in(options: DemoOptions, ports: _Ports) -> tuple[str, ...]:
+    """Return the console's sign-in link, and a new admin token of the tenant and of the operator, valid for a day."""
     # The database code takes a while to import; in a thread, the services start meanwhile and Ctrl-C works.
     tokens = await asyncio.to_thread(importlib.import_module, "millrace_cli.tokens")
-    lines = []
+    url, console = url_of(None, options.data_dir), f"http://localhost:{ports.console}"
+    link = await sign_in.link(url, [TENANT, PUBLIC], "admin", 1.0, console, usable_ms=DAY_MS)
+    lines = [f"console, signed in (this link works once): {link}"]
     for whose, title in ((TENANT, str(TENANT)), (PUBLIC, "the operator")):
-        token = await tokens.create(url_of(None, options.data_dir), Tenant(whose), f"demo {now_ms()}", "admin", days=1)
+        token = await tokens.create(url, Tenant(whose), f"demo {now_ms()}", "admin", days=1)
         lines.append(f"token of {title}: {token}")
     return tuple(lines)
 

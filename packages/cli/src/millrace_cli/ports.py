@@ -8,8 +8,8 @@ class PortBusy(MillraceError):
     """Another process listens on the port."""
 
 
-def api_port(port: int, option: str, host: str = "127.0.0.1") -> int:
-    """Return the API's port: this one, or for 0 any free one.
+def http_port(whose: str, port: int, option: str, host: str = "127.0.0.1") -> int:
+    """Return the port of the API or of the console: this one, or for 0 any free one.
 
     Raises:
         PortBusy: it is in use; the text says by what, and that `option` chooses another.
@@ -18,6 +18,6 @@ def api_port(port: int, option: str, host: str = "127.0.0.1") -> int:
         return free_port(0)
     if not port_is_free(host, port):
         raise PortBusy(
-            f"the API's port {port} is in use by {owner_of(port)}: end that, or choose another with {option}"
+            f"the {whose}'s port {port} is in use by {owner_of(port)}: end that, or choose another with {option}"
         )
     return port

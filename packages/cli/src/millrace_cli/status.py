@@ -1,46 +1,97 @@
-"""`millrace status`: each stream of the gatherers, as their heartbeats tell it."""
+"""`millrace status`: all agents, what is halted, and each stream of the gatherers, as Redis tells it."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Annotated, Final
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
+import msgspec
 import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from millrace_bus import Bus
+from millrace_bus import Bus, HaltNote, HaltScope
+from millrace_cli.known_tenants import known_tenants
+from millrace_cli.options import AsJson, RedisUrl
+from millrace_cli.running import connected, run_short
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import HEARTBEAT_INTERVAL_S, Heartbeat, UnitHealth
+from millrace_core.names import Tenant
 from millrace_service.settings import DEFAULT_REDIS_URL
 
-RunAsync = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
-ANSWER_LIMIT_S: Final = 5.0
 LATE_MS: Final = 2_500 * HEARTBEAT_INTERVAL_S
 """An agent that sent nothing for longer is not to be believed any more."""
 _COLOURS: Final = {"live": "green", "unverified": "yellow", "standby": "yellow", "starting": "yellow"}
 
 
-def add_command(app: typer.Typer, run: RunAsync) -> None:
-    """Add the command to `app`; `run` runs it to its end."""
+class PlatformState(NamedTuple):
+    """The platform as Redis tells it at one moment."""
+
+    heartbeats: list[Heartbeat]
+    halts: dict[Tenant, dict[HaltScope, HaltNote]]
+    """By tenant; those without halts are left out."""
+
+
+def add_command(app: typer.Typer) -> None:
+    """Add the command to `app`."""
 
     @app.command("status")
-    def status_command(
-        redis_url: Annotated[
-            str, typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis that the agents use.")
-        ] = DEFAULT_REDIS_URL,
-    ) -> None:
-        """Show each stream: live, unverified or stale, since when, its rate, its lag and its last gap."""
+    def status_command(redis_url: RedisUrl = DEFAULT_REDIS_URL, as_json: AsJson = False) -> None:
+        """Show all agents, what is halted, and each stream: live, unverified or stale, its rate, lag and last gap.
+
+        Example: millrace status
+        """
+        state = run_short(_read(redis_url), as_json=as_json)
+        if as_json:
+            typer.echo(json.dumps(_as_json(state)))
+            return
         console = Console()
+        gatherers = [beat for beat in state.heartbeats if beat.kind == "gatherer"]
+        lines: list[RenderableType] = [*agent_lines(state.heartbeats, now_ms()), *halt_lines(state.halts)]
+        for part in (*lines, *shown(gatherers, now_ms())):
+            console.print(part)
 
-        async def work(_stop: asyncio.Event) -> None:
-            async with Bus.connect(redis_url, name="millrace-status") as bus:
-                await bus.ready(ANSWER_LIMIT_S)
-                beats = [beat for beat in await bus.heartbeats() if beat.kind == "gatherer"]
-            for part in shown(beats, now_ms()):
-                console.print(part)
 
-        run(work)
+async def read_state(bus: Bus) -> PlatformState:
+    """Return the platform's state."""
+    halts = {tenant: await bus.halts.get(tenant) for tenant in await known_tenants(bus)}
+    return PlatformState(await bus.heartbeats(), {tenant: found for tenant, found in halts.items() if found})
+
+
+async def _read(redis_url: str) -> PlatformState:
+    async with connected(redis_url, "status") as bus:
+        return await read_state(bus)
+
+
+def _as_json(state: PlatformState) -> dict[str, Any]:
+    halts = [
+        {"tenant": tenant, "scope": str(scope), **msgspec.to_builtins(note)}
+        for tenant, found in state.halts.items()
+        for scope, note in found.items()
+    ]
+    return {"agents": msgspec.to_builtins(state.heartbeats), "halts": halts}
+
+
+def agent_lines(beats: Iterable[Heartbeat], at_ms: int) -> Iterator[Text]:
+    """Yield a line for each agent, and one for each mistake in its configuration."""
+    for beat in sorted(beats, key=lambda beat: beat.id):
+        live = sum(unit.state in ("live", "unverified") for unit in beat.units)
+        is_late = at_ms - beat.sent_at > LATE_MS
+        state = f"silent for {_age(at_ms - beat.sent_at)}" if is_late else beat.state
+        yield Text.assemble(
+            (f"{beat.id:<12} ", "bold"),
+            (f"{state:<10} ", "red" if is_late else "green" if beat.state == "running" else "yellow"),
+            f"{live} of {len(beat.units)} units live",
+        )
+        yield from (Text(f"  {problem.path}: {problem.message}", "red") for problem in beat.config_errors)
+
+
+def halt_lines(halts: dict[Tenant, dict[HaltScope, HaltNote]]) -> Iterator[Text]:
+    """Yield a line for each halt: its tenant and scope, reason and author."""
+    for tenant, found in sorted(halts.items()):
+        for scope, note in found.items():
+            by, reason = f" by {note.by}" if note.by else "", f": {note.reason}" if note.reason else ""
+            yield Text(f"HALTED {tenant} {scope}{by}{reason}", "bold red")
 
 
 def shown(beats: Iterable[Heartbeat], at_ms: int) -> Iterator[RenderableType]:

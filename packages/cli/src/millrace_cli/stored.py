@@ -1,56 +1,48 @@
 """Commands that use the database: `millrace export`, `millrace rebuild-positions` and `millrace tokens …`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from millrace_cli.options import (
+    DEFAULT_DIR,
+    AsJson,
+    DatabaseDir,
+    DatabaseUrl,
+    TenantFilter,
+    TenantOption,
+    url_of,
+)
+from millrace_cli.running import run, run_short
 from millrace_core import names
 
 if TYPE_CHECKING:
     from millrace_store.queries.records import TokenRecord
 
-RunAsync = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="MILLRACE_DATABASE_URL",
-        help="Database: sqlite:///path or postgresql://…; by default millrace.db in --data-dir.",
-    ),
-]
-DatabaseDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="MILLRACE_DATA_DIR", help="Folder that contains millrace.db.")
-]
-DEFAULT_DIR = Path(".millrace")
 
-
-def url_of(database_url: str | None, data_dir: Path) -> str:
-    """Return the database's URL."""
-    return database_url or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
-
-
-def add_commands(app: typer.Typer, run: RunAsync) -> None:
-    """Add the commands to `app`; `run` runs each to its end."""
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
     # The database code takes a second to import, so each command imports it when it is called.
     tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke API tokens.")
     app.add_typer(tokens, name="tokens")
-    _add_export(app, run)
-    _add_rebuild(app, run)
-    _add_tokens(tokens, run)
+    _add_export(app)
+    _add_rebuild(app)
+    _add_tokens(tokens)
 
 
-def _add_export(app: typer.Typer, run: RunAsync) -> None:
+def _add_export(app: typer.Typer) -> None:
     @app.command("export")
     def export_command(
         kind: Annotated[
             str,
             typer.Argument(help="History: trades, bookDeltas, orders, balances, … (an unknown kind lists all)."),
         ],
-        tenant: Annotated[str, typer.Option(help="Tenant whose data to export.")],
+        tenant: TenantOption,
         out: Annotated[
             Path | None, typer.Option("--out", "-o", help="File to write; by default {tenant}-{kind}.{format}.")
         ] = None,
@@ -62,13 +54,17 @@ def _add_export(app: typer.Typer, run: RunAsync) -> None:
         until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
+        as_json: AsJson = False,
     ) -> None:
-        """Export stored history to a Parquet or CSV file."""
+        """Export stored history to a Parquet or CSV file.
+
+        Example: millrace export trades --tenant StrankaXY --since 2026-01-31
+        """
         from millrace_cli import exporting
         from millrace_store import Scope
 
         scope = Scope(
-            names.tenant(tenant),
+            tenant,
             exchange=None if exchange is None else names.ExchangeId(exchange),
             symbol=None if symbol is None else names.Symbol(symbol),
             since_ms=_moment(since),
@@ -80,34 +76,41 @@ def _add_export(app: typer.Typer, run: RunAsync) -> None:
 
         async def work(stop: asyncio.Event) -> None:
             rows = await exporting.run(url_of(database_url, data_dir), options, console, stop)
-            console.print(f"{rows:,} rows in {options.file}")
+            if as_json:
+                typer.echo(json.dumps({"rows": rows, "file": str(options.file)}))
+            else:
+                console.print(f"{rows:,} rows in {options.file}")
 
-        run(work)
+        run(work, as_json=as_json)
 
 
-def _add_rebuild(app: typer.Typer, run: RunAsync) -> None:
+def _add_rebuild(app: typer.Typer) -> None:
     @app.command("rebuild-positions")
     def rebuild_command(
-        tenant: Annotated[str, typer.Option(help="Tenant whose own trades to count again.")],
+        tenant: TenantOption,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
+        as_json: AsJson = False,
     ) -> None:
-        """Count all own trades of a tenant again into positions and profit; services may run meanwhile."""
+        """Count all own trades of a tenant again into positions and profit; services may run meanwhile.
+
+        Example: millrace rebuild-positions --tenant StrankaXY
+        """
         from millrace_cli.database import existing
         from millrace_store import Store
 
-        async def work(_stop: asyncio.Event) -> None:
+        async def work() -> int:
             async with Store.open(existing(url_of(database_url, data_dir))) as store:
-                trades = await store.rebuild_positions(names.tenant(tenant))
-            typer.echo(f"{trades:,} trades counted")
+                return await store.rebuild_positions(tenant)
 
-        run(work)
+        trades = run_short(work(), as_json=as_json)
+        typer.echo(json.dumps({"trades": trades}) if as_json else f"{trades:,} trades counted")
 
 
-def _add_tokens(app: typer.Typer, run: RunAsync) -> None:
+def _add_tokens(app: typer.Typer) -> None:
     @app.command("create")
     def create_command(
-        tenant: Annotated[str, typer.Option(help="Tenant the token is for.")],
+        tenant: TenantOption,
         name: Annotated[str, typer.Option(help="Name of the token; the source of orders that name none.")],
         role: Annotated[str, typer.Option(help="What the token may do: read, trade or admin.")] = "read",
         days: Annotated[
@@ -115,42 +118,54 @@ def _add_tokens(app: typer.Typer, run: RunAsync) -> None:
         ] = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
+        as_json: AsJson = False,
     ) -> None:
-        """Create a token and print it; it is shown only once."""
+        """Create a token and print it; it is shown only once.
+
+        Example: millrace tokens create --tenant StrankaXY --name James --role trade
+        """
         from millrace_cli import tokens
 
-        async def work(_stop: asyncio.Event) -> None:
-            url = url_of(database_url, data_dir)
-            typer.echo(await tokens.create(url, names.tenant(tenant), name, role, days))
-
-        run(work)
+        token = run_short(tokens.create(url_of(database_url, data_dir), tenant, name, role, days), as_json=as_json)
+        typer.echo(json.dumps({"token": token}) if as_json else token)
 
     @app.command("list")
     def list_command(
-        tenant: Annotated[str | None, typer.Option(help="Only tokens of this tenant.")] = None,
+        tenant: TenantFilter = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
+        as_json: AsJson = False,
     ) -> None:
-        """List tokens, without their secrets."""
+        """List tokens, without their secrets.
+
+        Example: millrace tokens list --tenant StrankaXY
+        """
         from millrace_cli import tokens
 
-        async def work(_stop: asyncio.Event) -> None:
-            of = None if tenant is None else names.tenant(tenant)
-            Console().print(_table(await tokens.listed(url_of(database_url, data_dir), of)))
-
-        run(work)
+        found = run_short(tokens.listed(url_of(database_url, data_dir), tenant), as_json=as_json)
+        if as_json:
+            typer.echo(json.dumps([_as_json(token) for token in found]))
+        else:
+            Console().print(_table(found))
 
     @app.command("revoke")
     def revoke_command(
         token_id: Annotated[str, typer.Argument(help="Id of the token: the part between mr_ and the next underscore.")],
-        tenant: Annotated[str, typer.Option(help="Tenant the token belongs to.")],
+        tenant: TenantOption,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
+        as_json: AsJson = False,
     ) -> None:
-        """Revoke a token."""
+        """Revoke a token.
+
+        Example: millrace tokens revoke 5f2c9a1b7e04 --tenant StrankaXY
+        """
         from millrace_cli import tokens
 
-        run(lambda _stop: tokens.revoke(url_of(database_url, data_dir), names.tenant(tenant), token_id))
+        run_short(tokens.revoke(url_of(database_url, data_dir), tenant, token_id), as_json=as_json)
+        typer.echo(
+            json.dumps({"revoked": token_id}) if as_json else f"{token_id} is revoked; APIs refuse it within 5 s"
+        )
 
 
 def _moment(text: str | None) -> int | None:
@@ -165,6 +180,14 @@ def _moment(text: str | None) -> int | None:
 def _table(tokens: "list[TokenRecord]") -> Table:
     table = Table("tenant", "id", "name", "role", "state")
     for token in tokens:
-        state = "revoked" if token.revoked_ms is not None else "in force"
-        table.add_row(token.tenant, token.id, token.name, token.role, state)
+        table.add_row(token.tenant, token.id, token.name, token.role, _state(token))
     return table
+
+
+def _as_json(token: "TokenRecord") -> dict[str, Any]:
+    named = {"tenant": token.tenant, "id": token.id, "name": token.name, "role": token.role, "state": _state(token)}
+    return named | {"createdMs": token.created_ms, "expiresMs": token.expires_ms, "lastUsedMs": token.last_used_ms}
+
+
+def _state(token: "TokenRecord") -> str:
+    return "revoked" if token.revoked_ms is not None else "in force"

@@ -19,6 +19,17 @@ class TokenError(MillraceError):
     """A token cannot be created or revoked; the text says why."""
 
 
+def role_of(text: str) -> Role:
+    """Return the role of this name.
+
+    Raises:
+        TokenError: there is none.
+    """
+    if text not in get_args(Role):
+        raise TokenError(f"unknown role {text}: choose read, trade or admin; each includes those before it")
+    return cast(Role, text)
+
+
 async def create(url: str, tenant: Tenant, name: str, role: str, days: float | None) -> str:
     """Create a token and return its text, which is stored nowhere.
 
@@ -26,11 +37,10 @@ async def create(url: str, tenant: Tenant, name: str, role: str, days: float | N
         TokenError: the role is unknown.
         Conflict: the tenant has a token with this name.
     """
-    if role not in get_args(Role):
-        raise TokenError(f"unknown role {role}: choose read, trade or admin; each includes those before it")
+    granted = role_of(role)
     at_ms = now_ms()
     expires_ms = None if days is None else at_ms + int(days * DAY_MS)
-    token, record = new_token(tenant, name, cast(Role, role), at_ms, expires_ms)
+    token, record = new_token(tenant, name, granted, at_ms, expires_ms)
     async with Store.open(url) as store:
         await store.access.add_token(record)
         detail = {"token": record.id, "name": name, "role": role}

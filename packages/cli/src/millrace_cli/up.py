@@ -8,7 +8,7 @@ from pathlib import Path
 
 from millrace_bus import EmbeddedServer
 from millrace_bus.server.ports import free_port
-from millrace_cli.ports import api_port
+from millrace_cli.ports import http_port
 from millrace_cli.processes import Processes, Service
 
 AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
@@ -28,28 +28,38 @@ async def run(
     """Run the services until `stop` is set; one that ends by itself is started again.
 
     Raises:
-        PortBusy: the API's port is in use.
+        PortBusy: the port of the API or of the console is in use.
         ServiceEnded: no service can start with these settings.
     """
-    _check_api_port()
+    _check_ports()
     async with _redis(redis_url, data_dir, redis_port) as url:
         processes = Processes(None, lambda service, text: say(f"{service} {text}"))
         try:
             for kind, agent in agents.items():
                 environment = {"MILLRACE_REDIS_URL": url, "MILLRACE_DATA_DIR": str(data_dir)}
                 await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment, ENDS[kind]))
+            await processes.start(_console(data_dir))
             # A given URL may contain a password.
-            say(f"{', '.join(agents)} run on {'the given Redis' if redis_url else url}; Ctrl-C ends them.")
+            say(
+                f"{', '.join((*agents, 'console'))} run on {'the given Redis' if redis_url else url}; Ctrl-C ends them."
+            )
             await processes.until(stop)
         finally:
             await processes.stop()
 
 
-def _check_api_port() -> None:
-    port = os.environ.get("MILLRACE_PORT") or "8080"
-    # What is no port at all, the API itself refuses.
-    if port.isdecimal() and int(port) <= 65_535:
-        api_port(int(port), "MILLRACE_PORT", os.environ.get("MILLRACE_HOST") or "127.0.0.1")
+def _check_ports() -> None:
+    host = os.environ.get("MILLRACE_HOST") or "127.0.0.1"
+    for whose, variable, default in (("API", "MILLRACE_PORT", "8080"), ("console", "MILLRACE_CONSOLE_PORT", "8081")):
+        port = os.environ.get(variable) or default
+        # What is no port at all, the service itself refuses.
+        if port.isdecimal() and int(port) <= 65_535:
+            http_port(whose, int(port), variable, host)
+
+
+def _console(data_dir: Path) -> Service:
+    url = os.environ.get("MILLRACE_API_URL") or f"http://127.0.0.1:{os.environ.get('MILLRACE_PORT') or 8080}"
+    return Service("console", "millrace_console", ("--api-url", url, "--data-dir", str(data_dir)), ends=2)
 
 
 @asynccontextmanager

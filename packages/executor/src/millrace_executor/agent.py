@@ -10,6 +10,7 @@ from millrace_core.names import AgentId, Tenant
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.execution.account import AccountUnitConfig, trade
+from millrace_executor.intake.halt_database import HaltDatabase
 from millrace_executor.intake.request_consumer import RequestConsumer
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.risk import not_enforced
@@ -42,7 +43,8 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
     kind = "executor"
     config_model = ExecutorConfig
 
-    def __init__(self) -> None:
+    def __init__(self, database_url: str) -> None:
+        self._database = HaltDatabase(database_url)
         self._router = RequestRouter()
         self._controls: dict[Tenant, TradingControls] = {}
 
@@ -73,9 +75,10 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         self._streams = AnswerStreams(bus)
 
     async def stopped(self) -> None:
-        """Leave unfinished requests to the next run, and close the streams of answers."""
+        """Leave unfinished requests to the next run, and close the streams of answers and the database."""
         self._router.shut()
         await self._streams.close()
+        await self._database.close()
 
     async def run_unit(self, key: UnitKey, unit_config: UnitConfig, health: UnitHealthReporter) -> None:
         """Do one unit's work until cancelled."""
@@ -86,6 +89,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
                     consumer,
                     bus=self._bus,
                     streams=self._streams,
+                    database=self._database,
                     controls=self._controls_of(tenant),
                     router=self._router,
                     health=health,

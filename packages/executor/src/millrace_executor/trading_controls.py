@@ -2,25 +2,23 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
 
-from millrace_bus import HaltNote, HaltScope
 from millrace_core.config import RiskLimits
+from millrace_core.halts import HaltScope, HaltState
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_executor.risk import Approved, NewTerms, RiskRejection, TradingState, check, rate_window
 
 
 class TradingControls:
-    """One tenant's controls. Nothing may be sent before both its limits and its halts are known."""
+    """One tenant's controls. Nothing may be sent before its limits are known and its halts are known or in doubt."""
 
     def __init__(self) -> None:
         self._limits: RiskLimits | None = None
-        self._halts: Mapping[HaltScope, HaltNote] | None = None
-        self.halts_in_redis: dict[HaltScope, HaltNote] = {}
-        """Halts as Redis last held them; kept here because they outlive the unit that reads them."""
-        self.unwritten_halts: dict[HaltScope, HaltNote] = {}
-        """Halts in force that Redis does not hold yet."""
+        self._halts = HaltState()
+        self._doubt: str | None = None
+        self._are_halts_judged = False
+        """Whether it is decided that the halts are known, or that they are in doubt."""
         self._known = asyncio.Event()
         self._sent_ms: deque[int] = deque()
 
@@ -30,31 +28,43 @@ class TradingControls:
         return self._limits or RiskLimits()
 
     @property
-    def halts(self) -> Mapping[HaltScope, HaltNote]:
-        """Return the halts in force."""
-        return self._halts or {}
+    def halts(self) -> HaltState:
+        """Return what is known of halts; kept here because it outlives the unit that reads them."""
+        return self._halts
+
+    @property
+    def doubt(self) -> str | None:
+        """Return why nothing new may be sent whatever is halted: more may be halted than is known. Else None."""
+        return self._doubt
 
     def set_limits(self, limits: RiskLimits) -> None:
         """Put limits in force from the next order on."""
         self._limits = limits
         self._check_known()
 
-    def set_halts(self, halts: Mapping[HaltScope, HaltNote]) -> None:
-        """Put halts in force from the next order on; they replace those before."""
-        self._halts = halts
-        self._check_known()
+    def learn_halts(self, state: HaltState) -> None:
+        """Put halts, and the ends of halts, in force from the next order on; what was known before is kept."""
+        self._halts = self._halts.join(state)
 
-    def put_halts_in_force(self) -> None:
-        """Put the halts in Redis and the unwritten ones in force."""
-        self.set_halts(self.halts_in_redis | self.unwritten_halts)
+    def doubt_halts(self, reason: str) -> None:
+        """Refuse new orders, with this reason, until `trust_halts`."""
+        self._doubt = reason
+        self._judged()
+
+    def trust_halts(self) -> None:
+        """Let orders pass unless a known halt covers them."""
+        self._doubt = None
+        self._judged()
 
     async def known(self) -> None:
-        """Wait until limits and halts are both known."""
+        """Wait until limits are known, and halts are known or in doubt."""
         await self._known.wait()
 
     def halt_reason(self, exchange: ExchangeId, order_source: str | None) -> str | None:
-        """Return the reason of the halt that covers an order of this source on this exchange, or None."""
-        for scope, note in self.halts.items():
+        """Return why an order of this source on this exchange may not be sent, or None."""
+        if self._doubt is not None:
+            return self._doubt
+        for scope, note in self._halts.halts.items():
             if scope.covers(exchange, order_source):
                 by = f" by {note.by}" if note.by else ""
                 reason = f": {note.reason}" if note.reason else ""
@@ -77,8 +87,12 @@ class TradingControls:
         while self._sent_ms[0] <= now_ms - window_ms:
             self._sent_ms.popleft()
 
+    def _judged(self) -> None:
+        self._are_halts_judged = True
+        self._check_known()
+
     def _check_known(self) -> None:
-        if self._limits is not None and self._halts is not None:
+        if self._limits is not None and self._are_halts_judged:
             self._known.set()
 
 

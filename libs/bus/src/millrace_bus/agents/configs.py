@@ -36,6 +36,15 @@ class Configs:
         text: bytes | None = await self._redis.call("GET", config_key(agent))
         return text
 
+    async def all(self) -> dict[AgentId, bytes]:
+        """Return the configuration of every agent that has one."""
+        agents = {config_key(agent): agent for agent in await self._registered()}
+        found = {}
+        for keys in self._redis.grouping(agents):
+            texts = await self._redis.call("MGET", *keys)
+            found.update({agents[key]: text for key, text in zip(keys, texts, strict=True) if text is not None})
+        return found
+
     async def put(self, agent: AgentId, text: str | bytes) -> None:
         """Write an agent's configuration."""
         await self._redis.call("SET", config_key(agent), text)
@@ -64,9 +73,11 @@ class Configs:
             is_registered = await self._register(agent)
             yield newest
             while True:
-                await _changed_or_due(changed)
+                was_announced = await _changed_or_due(changed)
                 await self._announced(subscribed)
                 text = await self.get(agent)
+                if text != newest and not was_announced:
+                    self._notifications.missed()
                 if text != newest or not is_registered:
                     is_registered = await self._register(agent)
                 if text != newest:
@@ -98,7 +109,7 @@ class Configs:
                 await self._announced(subscribed)
                 while written:
                     await self._register(written.pop())
-                present = await self._all()
+                present = await self.all()
                 for agent in sorted(known.keys() | present.keys()):
                     if (text := present.get(agent)) != known.get(agent):
                         yield agent, text
@@ -112,14 +123,6 @@ class Configs:
         if subscribed.is_set():
             subscribed.clear()
             await self._notifications.ensure()
-
-    async def _all(self) -> dict[AgentId, bytes]:
-        agents = {config_key(agent): agent for agent in await self._registered()}
-        found = {}
-        for keys in self._redis.grouping(agents):
-            texts = await self._redis.call("MGET", *keys)
-            found.update({agents[key]: text for key, text in zip(keys, texts, strict=True) if text is not None})
-        return found
 
     async def _registered(self) -> list[AgentId]:
         return sorted(
@@ -137,12 +140,14 @@ class Configs:
         return True
 
 
-async def _changed_or_due(changed: asyncio.Event) -> None:
-    """Wait for a change, or until it is time to look whether one was missed."""
+async def _changed_or_due(changed: asyncio.Event) -> bool:
+    """Wait for a change, or until it is time to look whether one was missed; tell whether it was a change."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(POLL_S):
             await changed.wait()
+    was_changed = changed.is_set()
     changed.clear()
+    return was_changed
 
 
 def _agent_of(channel: bytes) -> AgentId | None:

@@ -15,31 +15,36 @@ _log = logging.getLogger(__name__)
 
 
 class KeyspaceNotifications:
-    """Sees to it that Redis announces changes of configurations; says once where that is not allowed."""
+    """Sees to it that Redis announces changes of configurations; says once where it does not and may not be told to."""
 
     def __init__(self, redis: CommandPool) -> None:
         self._redis = redis
+        self._refused: CommandRefused | None = None
+        """Why the setting cannot be seen or changed, if it cannot."""
         self._has_warned = False
 
     async def ensure(self) -> None:
         """Add what is missing to the server's setting, and leave the rest of it as it is."""
+        self._refused = None
         try:
             present = _value(await self._redis.call("CONFIG", "GET", SETTING))
             if missing := missing_flags(present):
                 await self._redis.call("CONFIG", "SET", SETTING, present + missing)
         except CommandRefused as refused:
-            self._warn(refused)
+            # A user that may not see the settings, which hold passwords, knows whether they are right by what happens.
+            self._refused = refused
 
-    def _warn(self, refused: CommandRefused) -> None:
-        if not self._has_warned:
+    def missed(self) -> None:
+        """Note that a change was found that nothing announced."""
+        if self._refused is not None and not self._has_warned:
             _log.warning(
-                "changed configurations may be noticed some seconds late: %s of Redis must contain %s, and may not be "
+                "changed configurations are noticed some seconds late: %s of Redis must contain %s, and may not be "
                 "set from here (%s)",
                 SETTING,
                 NEEDED,
-                refused,
+                self._refused,
             )
-        self._has_warned = True
+            self._has_warned = True
 
 
 def missing_flags(present: str) -> str:

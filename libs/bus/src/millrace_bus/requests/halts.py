@@ -1,56 +1,36 @@
-"""Halts of a tenant: of everything, an exchange, or an order source. See docs/protocol.md, "Halts"."""
+"""Halts of a tenant as Redis holds them. See docs/protocol.md, "Halts"."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
 from millrace_bus.connection.calls import Call
 from millrace_bus.errors import CommandRefused
+from millrace_core.clock import now_ms
+from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.json_problems import UNREADABLE
-from millrace_core.names import ExchangeId, Tenant, halt_key
+from millrace_core.names import Tenant, halt_key
 
-
-class HaltScope(NamedTuple):
-    """Scope of a halt: an exchange, an order source, or with neither everything of the tenant."""
-
-    exchange: ExchangeId | None = None
-    order_source: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.exchange or '*'}/{self.order_source or '*'}"
-
-    @classmethod
-    def parse(cls, text: str) -> "HaltScope":
-        """Read `{exchange or *}/{order source or *}`, the field's name in Redis."""
-        exchange, _, source = text.partition("/")
-        return cls(None if exchange == "*" else ExchangeId(exchange), None if source in ("*", "") else source)
-
-    def covers(self, exchange: ExchangeId | None, order_source: str | None) -> bool:
-        """Tell whether a request of this exchange and source is stopped."""
-        return self.exchange in (None, exchange) and self.order_source in (None, order_source)
-
-
-class HaltNote(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Time, reason and author of a halt."""
-
-    since: int
-    """ms"""
-    reason: str | None = None
-    by: str | None = None
-
-
-MARK: Final = "."
-"""A field that stays when halts are lifted, so that a hash that vanished was lost and not emptied."""
-
+_RESUMED: Final = "."
+"""Begins the fields that say when a scope was resumed; no exchange's id begins with it."""
 _NOTE = msgspec.json.Decoder(HaltNote)
 
 
 class HaltsRead(NamedTuple):
     """A tenant's halts as Redis holds them."""
 
-    halts: dict[HaltScope, HaltNote]
-    has_mark: bool
-    """Whether the hash of halts was written and not lost since."""
+    state: HaltState
+    typed: Mapping[HaltScope, HaltNote]
+    """Halts that a person wrote by hand, without the time."""
+
+    def joined_to(self, known: HaltState, at_ms: int) -> HaltState:
+        """Return what is known with these halts; one typed by hand begins now, unless its scope is halted already."""
+        joined = known.join(self.state)
+        for scope, note in self.typed.items():
+            if scope not in joined.halts:
+                joined = joined.halted(scope, msgspec.structs.replace(note, since=at_ms))
+        return joined
 
 
 class Halts:
@@ -60,20 +40,13 @@ class Halts:
         self._call = call
 
     async def set(self, tenant: Tenant, scope: HaltScope, note: HaltNote) -> None:
-        """Halt; an existing halt gets the new note.
+        """Halt; an existing halt gets the new note. An executor stores it in the database within a second.
 
         Raises:
             CommandRefused: Redis does not write it, as when it is out of memory.
         """
-        await self._call("HSET", halt_key(tenant), str(scope), msgspec.json.encode(note), MARK, "")
-
-    async def mark(self, tenant: Tenant) -> None:
-        """Write the mark, which halts that were written by hand lack.
-
-        Raises:
-            CommandRefused: Redis does not write.
-        """
-        await self._call("HSET", halt_key(tenant), MARK, "")
+        found = (await self.read(tenant)).joined_to(HaltState(), note.since)
+        await self.write(tenant, found.halted(scope, note))
 
     async def clear(self, tenant: Tenant, scope: HaltScope) -> bool:
         """Lift a halt of exactly this scope; tell whether there was one.
@@ -81,14 +54,33 @@ class Halts:
         Raises:
             CommandRefused: Redis does not write, as when it is read only: nothing was lifted.
         """
-        return bool(await self._call("HDEL", halt_key(tenant), str(scope)))
+        found = (await self.read(tenant)).joined_to(HaltState(), now_ms())
+        if scope in found.halts:
+            await self.write(tenant, found.resume(scope, now_ms()))
+        return scope in found.halts
+
+    async def write(self, tenant: Tenant, state: HaltState) -> None:
+        """Write halts and resumptions; whatever else is halted in Redis stays.
+
+        Raises:
+            CommandRefused: Redis does not write it, as when it is out of memory.
+        """
+        fields: list[str | bytes] = []
+        for scope, note in state.halts.items():
+            fields += [str(scope), msgspec.json.encode(note)]
+        for scope, at_ms in state.resumed.items():
+            fields += [f"{_RESUMED}{scope}", str(at_ms)]
+        if fields:
+            await self._call("HSET", halt_key(tenant), *fields)
+        if over := state.resumed.keys() - state.halts.keys():
+            await self._call("HDEL", halt_key(tenant), *map(str, over))
 
     async def get(self, tenant: Tenant) -> dict[HaltScope, HaltNote]:
         """Return everything that is halted; a note, or a key, that cannot be read halts all the same."""
-        return (await self.read(tenant)).halts
+        return dict((await self.read(tenant)).joined_to(HaltState(), 0).halts)
 
     async def read(self, tenant: Tenant) -> HaltsRead:
-        """Return everything that is halted, and whether the hash has its mark."""
+        """Return what Redis holds of a tenant's halts."""
         try:
             found = await self._call("HGETALL", halt_key(tenant))
         except CommandRefused as refused:
@@ -96,10 +88,17 @@ class Halts:
                 raise
             # Written by hand, as `SET`: what matters is that somebody wants it halted.
             reason = f"the key {halt_key(tenant)} is not a hash; delete it"
-            return HaltsRead({HaltScope(): HaltNote(since=0, reason=reason)}, has_mark=True)
-        marked = found.pop(MARK.encode(), None) is not None
-        halts = {HaltScope.parse(field.decode(errors="replace")): _note(value) for field, value in found.items()}
-        return HaltsRead(halts, marked)
+            return HaltsRead(HaltState(), {HaltScope(): HaltNote(since=0, reason=reason)})
+        fields = {field.decode(errors="replace"): value for field, value in found.items()}
+        resumed = {
+            HaltScope.parse(field.removeprefix(_RESUMED)): int(value)
+            for field, value in fields.items()
+            if field.startswith(_RESUMED) and value.isdigit()
+        }
+        notes = {HaltScope.parse(field): _note(value) for field, value in fields.items() if field[:1] != _RESUMED}
+        timed = {scope: note for scope, note in notes.items() if note.since > 0}
+        typed = {scope: note for scope, note in notes.items() if note.since <= 0}
+        return HaltsRead(HaltState(timed).join(HaltState({}, resumed)), typed)
 
 
 def _note(value: bytes) -> HaltNote:

@@ -66,6 +66,9 @@ class Database(Protocol):
         To be called before `writing` and never inside it: it may take a connection of its own.
         """
 
+    async def revision(self) -> str | None:
+        """Return the revision of the schema; None if the database is empty."""
+
     async def migrate(self) -> None:
         """Bring the schema up to date; several processes may do so at the same time."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -182,6 +183,12 @@ class PostgresDatabase:
                 with _translated():
                     await self._partitions.make(connection, table.name, missing)
 
+    async def revision(self) -> str | None:
+        """Return the revision of the schema; None if the database is empty."""
+        async with self._connection() as connection:
+            with _translated():
+                return await _revision(connection)
+
     async def migrate(self) -> None:
         """Bring the schema up to date under an advisory lock."""
         async with self._connection() as connection:
@@ -261,6 +268,9 @@ def _translated() -> Iterator[None]:
         yield
     except asyncpg.UniqueViolationError as error:
         raise AlreadyThere(str(error)) from error
+    except ssl.SSLError as error:
+        # A certificate that proves nothing is a ValueError as well.
+        raise DatabaseUnavailable(f"PostgreSQL: {error}") from error
     except (ValueError, OverflowError) as error:
         # Raised by the driver before anything is sent. Some of these also count as errors of the connection.
         raise ValueRejected(f"PostgreSQL: {error}") from error

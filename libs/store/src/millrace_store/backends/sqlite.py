@@ -156,6 +156,10 @@ class SqliteDatabase:
     async def prepare(self, table: Table, at_ms: Sequence[int]) -> None:
         """Do nothing: a SQLite table takes rows of any day."""
 
+    async def revision(self) -> str | None:
+        """Return the revision of the schema; None if the file is empty."""
+        return await self._readers[0].run(_revision)
+
     async def migrate(self) -> None:
         """Bring the schema up to date under the file's write lock."""
         if await self._writer.run(_revision) != HEAD:

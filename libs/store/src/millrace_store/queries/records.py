@@ -286,6 +286,18 @@ class TokenRecord(_Record, frozen=True, kw_only=True):
     last_used_ms: int | None
 
 
+class SignInCode(_Record, frozen=True, kw_only=True):
+    """What a code that works once stands for: one tenant's token, made when the code is used."""
+
+    digest: str
+    """SHA-256 of the code."""
+    tenant: str
+    role: str
+    usable_until_ms: int
+    expires_ms: int | None
+    """When the token expires; None for never."""
+
+
 class AuditRecord(_Record, frozen=True, kw_only=True):
     """An action through the API, done or denied."""
 

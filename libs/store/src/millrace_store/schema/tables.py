@@ -170,6 +170,7 @@ latencies = _table("latencies", stream_id="int", hop="text", at_ms="int", count=
 dead_letters = _messages("dead_letters", reason="text", raw="bytes")
 agent_states = _table("agent_states", agent_id="text", at_ms="int", kind="text", state="text", data="text")
 configs = _table("configs", agent_id="text", at_ms="int", revision="text", data="text", author="text")
+halts = _table("halts", tenant="text", scope="text", since_ms="int", reason="text", author="text", resumed_ms="int")
 
 tokens = _table(
     "tokens",
@@ -182,6 +183,9 @@ tokens = _table(
     expires_ms="int",
     revoked_ms="int",
     last_used_ms="int",
+)
+sign_in_codes = _table(
+    "sign_in_codes", digest="text", tenant="text", role="text", usable_until_ms="int", expires_ms="int"
 )
 audit = _table(
     "audit",
@@ -216,7 +220,9 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "latencies": ("stream_id", "hop", "at_ms"),
     "agent_states": ("agent_id", "at_ms"),
     "configs": ("agent_id", "at_ms", "revision"),
+    "halts": ("tenant", "scope"),
     "tokens": ("id",),
+    "sign_in_codes": ("digest", "tenant"),
     "idempotency_keys": ("tenant", "key"),
 }
 """Primary keys of the tables that are not keyed by message."""

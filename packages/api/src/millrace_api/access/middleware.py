@@ -15,8 +15,14 @@ from millrace_api.problems import ApiError
 if TYPE_CHECKING:
     from millrace_api.services import Services
 
-OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("POST", "/api/v1/session")})
-"""Served without authentication; POST /session reads a token from its body."""
+OPEN = frozenset(
+    {
+        *(("GET", path) for path in ("/health", "/ready", "/docs", "/api/v1/openapi.json")),
+        *(("POST", path) for path in ("/api/v1/session", "/api/v1/session/code")),
+    }
+)
+"""Served without authentication. The two that sign in read a token or a code from their body; /docs and openapi.json
+are made from the code alone, and are the same for every caller."""
 _DENIED = (401, 403)
 
 
@@ -73,16 +79,19 @@ class AccessMiddleware:
             return
         principal: Principal | None = getattr(request.state, "principal", None)
         detail = {"status": status, "reason": getattr(request.state, "reason", None)}
-        await self._services.authenticator.audit.record(
-            action=operation or f"{request.method} {request.url.path[:128]}",
-            outcome="denied" if is_denial else _outcome(status),
-            tenant=principal.tenant if principal else NOBODY,
-            actor=principal.token_id if principal else NOBODY,
-            target=_target(request),
-            address=address_of(request),
-            detail={name: value for name, value in detail.items() if value is not None}
-            | getattr(request.state, "audited", {}),
-        )
+        tenant = principal.tenant if principal else NOBODY
+        # What an operator does for a tenant stands in the trail of both.
+        for each in dict.fromkeys((tenant, getattr(request.state, "concerns", tenant))):
+            await self._services.authenticator.audit.record(
+                action=operation or f"{request.method} {request.url.path[:128]}",
+                outcome="denied" if is_denial else _outcome(status),
+                tenant=each,
+                actor=principal.token_id if principal else NOBODY,
+                target=_target(request),
+                address=address_of(request),
+                detail={name: value for name, value in detail.items() if value is not None}
+                | getattr(request.state, "audited", {}),
+            )
 
 
 class _RecordingSend:

@@ -6,32 +6,28 @@ PUBLIC.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from millrace_api.access.principal import Principal
 from millrace_api.configs.diff import ConfigChange, changes
+from millrace_api.configs.effects import UnitEffect, effects
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import MODELS, mistakes
 from millrace_api.configs.plugin_settings import plugin_mistakes
+from millrace_api.configs.sealing import sealed
 from millrace_api.problems import ApiError, not_found
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
-from millrace_core.config import MagicboxConfig, parse_config, revision
+from millrace_core.config import MagicboxConfig, parse_config, revision, tenants_of
 from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, AgentId
 from millrace_core.plugins import PluginDescription
 from millrace_store.queries.records import ConfigRecord
-
-_BY_TENANT = ("exchanges", "risk")
-
-
-def tenants_of(config: Any) -> set[str]:
-    """Return the tenants that a configuration names, whether it is valid or not."""
-    return set(_named(config)) if isinstance(config, dict) else set()
 
 
 def may_see(principal: Principal, config: Any) -> bool:
@@ -45,17 +41,8 @@ def may_change(principal: Principal, config: Any) -> bool:
     return principal.is_operator or (principal.may("admin") and tenants_of(config) == {principal.tenant})
 
 
-def _named(config: dict[str, Any]) -> Iterator[str]:
-    for section in _BY_TENANT:
-        if isinstance(held := config.get(section), dict):
-            yield from held
-    plans = config.get("workplans")
-    for plan in plans if isinstance(plans, list) else ():
-        if isinstance(plan, dict):
-            yield from (str(plan[field]) for field in ("tenant", "tenantId") if field in plan)
-
-
 _PAGE = 200
+_MAX_VERSIONS = 1_000
 
 
 class ConfigView(msgspec.Struct, frozen=True, rename="camel"):
@@ -78,6 +65,14 @@ class ConfigVersion(msgspec.Struct, frozen=True, rename="camel"):
     config: Any
 
 
+class ConfigDifference(msgspec.Struct, frozen=True):
+    """What a configuration would change."""
+
+    items: list[ConfigChange]
+    units: list[UnitEffect] | None
+    """The units that would start, stop or restart; null when the agent's kind is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigEditor:
     """Edits one agent's configuration for one caller."""
@@ -93,7 +88,7 @@ class ConfigEditor:
             ApiError: there is none, or the caller may not see it.
         """
         text = await redis(self.services.bus.get_config(self.agent))
-        if text is None or not may_see(self.caller, config := _read(text)):
+        if text is None or not may_see(self.caller, config := decoded(text)):
             raise not_found("configuration of this agent")
         return text, config
 
@@ -108,10 +103,11 @@ class ConfigEditor:
         Raises:
             ApiError: it has mistakes, or the agent's kind is unknown.
         """
+        _check_shape(new)
         text = await redis(self.services.bus.get_config(self.agent))
-        current = None if text is None else _read(text)
+        current = None if text is None else decoded(text)
         whole = unmasked(new, current) if current is not None and may_see(self.caller, current) else new
-        if not may_see(self.caller, whole):
+        if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
         written = _written(whole)
         known_kind = await self.kind(kind)
@@ -119,12 +115,23 @@ class ConfigEditor:
             raise ApiError(422, f"this agent has never run: send its kind, ?kind={'|'.join(MODELS)}")
         if problems := (*unresolved_masks(whole), *await self._mistakes(known_kind, written)):
             raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
+        if not may_see(self.caller, whole):
+            raise ApiError(403, f"the configuration must name {self.caller.tenant}; ask an operator to put this one")
         return written, whole
 
-    async def difference(self, new: Any) -> list[ConfigChange]:
-        """Return what a new configuration would change."""
-        _, current = await self.current()
-        return changes(current, unmasked(new, current))
+    async def difference(self, new: Any, kind: str | None = None) -> ConfigDifference:
+        """Return what a new configuration would change; of an agent that has none, all of it is added.
+
+        Raises:
+            ApiError: it has not the form of a configuration, or there is none that the caller may see.
+        """
+        _check_shape(new)
+        text = await redis(self.services.bus.get_config(self.agent))
+        current = {} if text is None else (await self.current())[1]
+        whole = unmasked(new, current)
+        known_kind = await self.kind(kind)
+        units = None if known_kind is None else effects(known_kind, text, _written(whole))
+        return ConfigDifference(changes(current, whole), units)
 
     async def put(
         self, new: Any, kind: str | None, expected: str | None, exact_text: bytes | None = None
@@ -132,6 +139,7 @@ class ConfigEditor:
         """Put a configuration in force, provided that `expected` is still the revision in force (None: there is none).
 
         `exact_text` is the exact text of an earlier configuration, so that it gets its revision again.
+        Plain secrets are encrypted first, when there is a key.
 
         Raises:
             ApiError: it has mistakes, the caller may not change it, or it has changed since.
@@ -139,12 +147,12 @@ class ConfigEditor:
         text = await redis(self.services.bus.get_config(self.agent))
         self._may_replace(text, expected)
         written, whole = await self.checked(new, kind)
-        written = exact_text or written
         if not may_change(self.caller, whole):
             raise ApiError(
                 403,
                 f"the configuration may name only {self.caller.tenant}; ask an operator to put this one",
             )
+        written = self._sealed(whole, exact_text or written)
         if not await redis(self.services.bus.replace_config(self.agent, text, written)):
             raise _changed_meanwhile()
         await self._remember(written)
@@ -156,10 +164,24 @@ class ConfigEditor:
         while True:
             page = await self.services.store.operations.configs(self.agent, limit=_PAGE, cursor=cursor)
             for record in page.rows:
-                if may_see(self.caller, config := _read(record.text.encode())):
+                if may_see(self.caller, config := decoded(record.text.encode())):
                     yield record, config
             if (cursor := page.next_cursor) is None:
                 return
+
+    async def version(self, wanted: str) -> tuple[ConfigRecord, Any]:
+        """Return a stored configuration by its revision.
+
+        Raises:
+            ApiError: the newest thousand that the caller may see hold none of this revision.
+        """
+        numbers = count()
+        async for record, config in self.versions():
+            if record.revision == wanted:
+                return record, config
+            if next(numbers) > _MAX_VERSIONS:
+                break
+        raise not_found("configuration with this revision in the agent's history")
 
     async def kind(self, default: str | None) -> str | None:
         """Return the agent's kind from its heartbeats, live or stored, else `default`."""
@@ -189,7 +211,7 @@ class ConfigEditor:
         """
         text = await redis(self.services.bus.get_config(self.agent))
         plugins = await redis(self.services.bus.plugins(self.agent))
-        if plugins is None or (text is not None and not may_see(self.caller, _read(text))):
+        if plugins is None or (text is not None and not may_see(self.caller, decoded(text))):
             raise not_found("running magicbox with this id")
         return plugins
 
@@ -198,7 +220,7 @@ class ConfigEditor:
             if expected is not None:
                 raise _changed_meanwhile()
             return
-        config = _read(text)
+        config = decoded(text)
         if not may_see(self.caller, config):
             raise not_found("configuration of this agent")
         if not may_change(self.caller, config):
@@ -207,6 +229,12 @@ class ConfigEditor:
             raise ApiError(428, "send If-Match with the ETag that GET returned for this configuration")
         if expected != revision(text):
             raise _changed_meanwhile()
+
+    def _sealed(self, whole: Any, written: bytes) -> bytes:
+        """Return the text to write: the same, unless it has plain secrets and there is a key to encrypt them."""
+        if self.services.secret_key is None or (hidden := sealed(whole, self.services.secret_key)) == whole:
+            return written
+        return _written(hidden)
 
     async def _remember(self, written: bytes) -> None:
         """Store the configuration with its author; dbsync stores those that are written to Redis directly."""
@@ -220,7 +248,7 @@ def version_of(record: ConfigRecord, config: Any) -> ConfigVersion:
     return ConfigVersion(record.revision, record.at_ms, record.author, masked(config))
 
 
-def _read(text: bytes) -> Any:
+def decoded(text: bytes) -> Any:
     """Return a decoded configuration; None for text that is not JSON, which only an operator may see."""
     try:
         return msgspec.json.decode(text)
@@ -230,6 +258,20 @@ def _read(text: bytes) -> Any:
 
 def _written(config: Any) -> bytes:
     return json.dumps(config, indent=2, ensure_ascii=False).encode()
+
+
+def _check_shape(new: Any) -> None:
+    """Refuse what is no configuration at all, such as the whole answer of GET.
+
+    Raises:
+        ApiError: the text says what is expected.
+    """
+    if "agent" in new:
+        return
+    expected = 'the configuration itself is expected: {"agent": {"id": …}, …}'
+    if isinstance(new.get("config"), dict):
+        expected += "; of what GET returned, send the value of `config` alone"
+    raise ApiError(422, f"{expected}; nothing was changed", problems=[Problem("$.agent", "is required")])
 
 
 def _changed_meanwhile() -> ApiError:

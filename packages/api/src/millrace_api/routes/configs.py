@@ -1,17 +1,14 @@
 """Agents' configurations: read, validate, compare, replace, list earlier ones, roll back; what strategies there are."""
 
-from itertools import count
 from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.configs.diff import ConfigChange
-from millrace_api.configs.editor import ConfigEditor, ConfigVersion, ConfigView, version_of
+from millrace_api.configs.editor import ConfigDifference, ConfigEditor, ConfigVersion, ConfigView, version_of
 from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
-from millrace_api.problems import not_found
 from millrace_api.services import ServicesDep
 from millrace_core.names import AgentId
 from millrace_core.plugins import PluginDescription
@@ -82,12 +79,12 @@ async def validate_config(editor: Editor, new: Document, kind: AgentKind = None)
 @router.post(
     "/config/diff",
     operation_id="diff_config",
-    responses=returns(ListOf[ConfigChange], also=_NOT_THERE),
+    responses=returns(ConfigDifference, also=_NOT_THERE),
     openapi_extra=accepts(dict[str, Any]),
 )
-async def diff_config(editor: Editor, new: Document) -> Response:
-    """Return what a configuration would change."""
-    return json_response(ListOf(await editor.difference(new)))
+async def diff_config(editor: Editor, new: Document, kind: AgentKind = None) -> Response:
+    """Return what a configuration would change, and which units would start, stop or restart."""
+    return json_response(await editor.difference(new, kind))
 
 
 @router.put(
@@ -132,15 +129,10 @@ async def roll_back_config(
     if_match: IfMatch = None,
 ) -> Response:
     """Put an earlier configuration in force again, with its secrets."""
-    numbers = count()
-    async for record, config in editor.versions():
-        if record.revision == wanted.revision:
-            view = await editor.put(config, kind, _revision(if_match), record.text.encode())
-            request.state.audited = {"revision": view.revision, "rolledBackTo": wanted.revision}
-            return _with_tag(view)
-        if next(numbers) > _MAX_VERSIONS:
-            break
-    raise not_found("configuration with this revision in the agent's history")
+    record, config = await editor.version(wanted.revision)
+    view = await editor.put(config, kind, _revision(if_match), record.text.encode())
+    request.state.audited = {"revision": view.revision, "rolledBackTo": wanted.revision}
+    return _with_tag(view)
 
 
 @router.get(

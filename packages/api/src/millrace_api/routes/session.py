@@ -5,12 +5,14 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
+from millrace_api.access import sign_in_codes
 from millrace_api.access.middleware import address_of
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.access.sessions import COOKIE, LIFETIME_S
-from millrace_api.documents import accepts, body_of, json_response, returns
+from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
+from millrace_core.names import Tenant
 
 router = APIRouter(prefix="/session", tags=["access"])
 
@@ -32,6 +34,20 @@ class SessionView(msgspec.Struct, frozen=True, rename="camel"):
     """To be sent as X-CSRF-Token with every change; null for tokens, which need none."""
 
 
+class UsedCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A sign-in code, which works once."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=sign_in_codes.MAX_LENGTH)]
+
+
+class CodeToken(msgspec.Struct, frozen=True):
+    """A token that a sign-in code stood for."""
+
+    tenant: str
+    token: str
+    """Shown only once."""
+
+
 _LOGGED_IN: dict[int | str, dict[str, Any]] = returns(SessionView)
 
 
@@ -51,6 +67,32 @@ async def log_in(
         COOKIE, cookie, max_age=LIFETIME_S, httponly=True, samesite="strict", secure=request.url.scheme == "https"
     )
     return response
+
+
+@router.post(
+    "/code",
+    operation_id="use_sign_in_code",
+    responses=returns(ListOf[CodeToken]),
+    openapi_extra=accepts(UsedCode) | {"security": []},
+)
+async def use_sign_in_code(
+    request: Request, services: ServicesDep, wanted: Annotated[UsedCode, Depends(body_of(UsedCode))]
+) -> Response:
+    """Exchange a sign-in code for the tokens that it stands for; it works once."""
+    made = await sign_in_codes.use(services.store, wanted.code)
+    if not made:
+        services.authenticator.failed(address_of(request))
+        raise ApiError(401, "this sign-in code was used before, is too old or unknown; `millrace sign-in` makes one")
+    for _, record in made:
+        await services.authenticator.audit.record(
+            action="create_token",
+            outcome="done",
+            tenant=Tenant(record.tenant),
+            actor="sign-in code",
+            address=address_of(request),
+            detail={"token": record.id, "name": record.name, "role": record.role},
+        )
+    return json_response(ListOf([CodeToken(record.tenant, str(token)) for token, record in made]))
 
 
 @router.get("", operation_id="get_session", responses=returns(SessionView))

@@ -1,39 +1,21 @@
 """The database that the units of a process share: opened when it is first needed, and waited for when it is away."""
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
-from millrace_service import SettingsInvalid, UnitHealthReporter
-from millrace_service.settings import DEFAULT_DATA_DIR
-from millrace_store import DatabaseUnavailable, Store, UnsupportedDatabase
+from millrace_service import UnitHealthReporter
+from millrace_store import DatabaseUnavailable, Store
 
 _RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
-
-
-def database_url(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder.
-
-    Raises:
-        SettingsInvalid: it is not the address of a supported database.
-    """
-    data_dir = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
-    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{data_dir.absolute() / 'millrace.db'}"
-    try:
-        Store.check_url(url)
-    except UnsupportedDatabase as error:
-        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
-    return url
 
 
 class SharedDatabase:

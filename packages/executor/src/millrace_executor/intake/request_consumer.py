@@ -3,8 +3,9 @@
 import asyncio
 from functools import partial
 
-from millrace_bus import Arrived, Bus, CommandRefused, HaltNote, HaltScope, RequestReader
+from millrace_bus import Arrived, Bus, CommandRefused, RequestReader
 from millrace_core.clock import now_ms
+from millrace_core.halts import HaltNote, HaltScope
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import AgentId, ExchangeId, Tenant
 from millrace_core.requests import Halt, Resume
@@ -12,6 +13,7 @@ from millrace_executor.accepted_request import EVERY_EXCHANGE, AcceptedRequest, 
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger, intent_of, intent_of_malformed
 from millrace_executor.answering.responder import Responder
+from millrace_executor.intake.halt_database import HaltDatabase
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.intake.tenant_halts import TenantHalts
 from millrace_executor.refused_writes import RefusedWrites
@@ -33,6 +35,7 @@ class RequestConsumer:
         *,
         bus: Bus,
         streams: AnswerStreams,
+        database: HaltDatabase,
         controls: TradingControls,
         router: RequestRouter,
         health: UnitHealthReporter,
@@ -54,16 +57,16 @@ class RequestConsumer:
             writes=self._writes,
         )
         self._tasks = RequestTasks()
-        self._halts = TenantHalts(tenant, bus.halts, controls, health)
+        self._controls = controls
+        self._halts = TenantHalts(tenant, bus.halts, database, controls, health)
 
     async def run(self) -> None:
         """Consume requests until cancelled."""
         await self._recover()
-        await self._halts.read()
+        await self._halts.begin()
         reader = self._bus.request_reader([self._tenant], consumer=self._consumer)
         try:
-            self._health.state("live")
-            await self._tasks.run_beside(self._read(reader), self._follow_halts())
+            await self._tasks.run_beside(self._read(reader), self._follow_halts(), self._halts.keep_stored())
         finally:
             await reader.close()
             await self._tasks.drain(DRAIN_S)
@@ -81,39 +84,40 @@ class RequestConsumer:
             self._tasks.start(self._answer(intent, accepted.answer, acknowledge))
         elif self._ledger.knows(accepted.request_id):
             await acknowledge()
-        elif isinstance(accepted.request, Halt | Resume):
-            # Not beside the others: what comes after a halt must find it in force. Its answer may wait for Redis.
-            answer = await self._carry_out(accepted, accepted.request)
+        elif isinstance(accepted.request, Halt):
+            # In force before the next request is read; its answer waits for Redis and the database.
+            self._halt(accepted.request)
+            self._tasks.start(self._answer_halt(accepted))
+        elif isinstance(accepted.request, Resume):
+            answer = await self._resume(accepted, accepted.request)
             self._tasks.start(self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, acknowledge))
         else:
             self._router.route(accepted)
 
-    async def _carry_out(self, accepted: AcceptedRequest, request: Halt | Resume) -> Response:
-        exchange = ExchangeId(request.exchange_id) if request.exchange_id else None
-        scope = HaltScope(exchange, request.payload.order_source)
-        if isinstance(request, Halt):
-            # However late it comes: to stop is safe.
-            note = HaltNote(since=now_ms(), reason=request.payload.reason, by=request.payload.by)
-            return self._halted(accepted, await self._halts.halt(scope, note))
-        if now_ms() > accepted.valid_until_ms:
-            return accepted.error_answer("expired", "Expired", "the request expired; halts stay as they are")
-        return await self._resume(accepted, scope)
+    def _halt(self, request: Halt) -> None:
+        # However late it comes: to stop is safe.
+        note = HaltNote(since=now_ms(), reason=request.payload.reason, by=request.payload.by)
+        self._halts.halt(_scope_of(request), note)
 
-    def _halted(self, accepted: AcceptedRequest, refusal: str | None) -> Response:
+    async def _answer_halt(self, accepted: AcceptedRequest) -> None:
         error = None
-        if refusal is not None:
-            text = f"in force in this executor, and will be written when Redis allows: {refusal}"
+        if (refusal := await self._halts.write()) is not None:
+            text = f"in force in this executor, and will be written everywhere as soon as possible: {refusal}"
             error = RequestError("NotWritten", text)
             self._health.error(f"a halt is {text}")
-        return Response(accepted.request_id, "done", order_source=accepted.source, error=error)
+        answer = Response(accepted.request_id, "done", order_source=accepted.source, error=error)
+        await self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, accepted.acknowledge)
 
-    async def _resume(self, accepted: AcceptedRequest, scope: HaltScope) -> Response:
+    async def _resume(self, accepted: AcceptedRequest, request: Resume) -> Response:
+        if now_ms() > accepted.valid_until_ms:
+            return accepted.error_answer("expired", "Expired", "the request expired; halts stay as they are")
+        scope = _scope_of(request)
         try:
             if await self._halts.resume(scope):
                 return Response(accepted.request_id, "done", order_source=accepted.source)
-            halted = ", ".join(map(str, await self._halts.read())) or "nothing"
         except CommandRefused as refused:
             return accepted.error_answer("failed", "NotWritten", f"halts stay as they are: Redis refuses: {refused}")
+        halted = self._controls.doubt or ", ".join(map(str, self._controls.halts.halts)) or "nothing"
         reason = f"{scope} is not halted; halted (exchange/source): {halted}"
         return accepted.error_answer("rejected", "BadRequest", reason)
 
@@ -137,3 +141,8 @@ class RequestConsumer:
             await asyncio.sleep(HALTS_EVERY_S)
             await self._halts.read()
             await self._ledger.prune(now_ms())
+
+
+def _scope_of(request: Halt | Resume) -> HaltScope:
+    exchange = ExchangeId(request.exchange_id) if request.exchange_id else None
+    return HaltScope(exchange, request.payload.order_source)

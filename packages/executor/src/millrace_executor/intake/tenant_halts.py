@@ -1,38 +1,81 @@
-"""One tenant's halts: those in Redis, and those that Redis has lost or could not take yet. All of them are in force."""
+"""One tenant's halts: what this executor knows, what Redis holds, and what the database holds are joined.
+
+Whatever loses a halt gets it back from the others; only a resumption ends one.
+"""
 
 import asyncio
-import contextlib
+from typing import Final
 
 import structlog
 
-from millrace_bus import CommandRefused, HaltNote, Halts, HaltScope
+from millrace_bus import CommandRefused, Halts
+from millrace_bus.requests.halts import HaltsRead
+from millrace_core.clock import now_ms
+from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import Tenant
+from millrace_executor.intake.halt_database import HaltDatabase
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
+from millrace_store import StoreError
+
+STORED_EVERY_S: Final = 10.0
+"""How often the database is asked for halts that other programs stored, when nothing changes here."""
+_RETRY_S: Final = 1.0
 
 log = structlog.get_logger()
 
 
 class TenantHalts:
-    """Puts halts in force at once and keeps Redis in step; only a lift, by a request or in Redis, ends one."""
+    """Puts halts in force at once, and keeps Redis and the database in step."""
 
-    def __init__(self, tenant: Tenant, halts: Halts, controls: TradingControls, health: UnitHealthReporter) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        halts: Halts,
+        database: HaltDatabase,
+        controls: TradingControls,
+        health: UnitHealthReporter,
+    ) -> None:
         self._tenant = tenant
         self._halts = halts
+        self._database = database
         self._controls = controls
         self._health = health
-        self._one_at_a_time = asyncio.Lock()
-        """Keeps an older reply from undoing a newer one."""
+        self._writing = asyncio.Lock()
+        """One writer of Redis at a time: an older state must not follow a newer one."""
+        self._changed = asyncio.Event()
+        """Set when there is something to store."""
+        self._unwritten: set[HaltScope] = set()
+        """Halts that Redis never held."""
+        self._reported: set[HaltScope] = set()
+        """Halts that Redis lost, as far as reported."""
+        self._is_away = False
+        """Whether the database did not answer last time; an outage is reported once."""
 
-    async def halt(self, scope: HaltScope, note: HaltNote) -> str | None:
-        """Put a halt in force, then write it; return why Redis refuses to write it, or None.
+    async def begin(self) -> None:
+        """Put in force what Redis and the database hold; without the database, nothing new may be sent."""
+        await self.read()
+        if (reason := await self.store()) is not None:
+            self._controls.doubt_halts(
+                f"whether trading is halted is not known: the database does not answer: {reason}"
+            )
+            self._health.state("stale", f"new orders are refused: {self._controls.doubt}")
+            return
+        self._controls.trust_halts()
+        self._health.state("live")
+        await self.read()
 
-        Each `read` retries what could not be written.
-        """
-        self._controls.unwritten_halts[scope] = note
-        self._put_in_force()
-        async with self._one_at_a_time:
-            return await self._write()
+    def halt(self, scope: HaltScope, note: HaltNote) -> None:
+        """Put a halt in force."""
+        self._unwritten.add(scope)
+        self._learn(self._controls.halts.halted(scope, note))
+
+    async def write(self) -> str | None:
+        """Write to Redis and the database what is in force; return why one of them does not take it, or None."""
+        async with self._writing:
+            refusal = await self._write()
+        unstored = await self.store()
+        return refusal or unstored
 
     async def resume(self, scope: HaltScope) -> bool:
         """Lift the halt of exactly this scope; tell whether there was one.
@@ -40,46 +83,84 @@ class TenantHalts:
         Raises:
             CommandRefused: Redis does not write; nothing was lifted.
         """
-        async with self._one_at_a_time:
-            was_there = await self._halts.clear(self._tenant, scope)
-            was_there |= self._controls.unwritten_halts.pop(scope, None) is not None
-            self._controls.halts_in_redis.pop(scope, None)
-            self._put_in_force()
-        return was_there
-
-    async def read(self) -> list[HaltScope]:
-        """Read the halts in Redis and write those that it lacks; return everything that is halted now."""
-        async with self._one_at_a_time:
+        async with self._writing:
             found = await self._halts.read(self._tenant)
-            if self._controls.halts_in_redis and not found.halts and not found.has_mark:
-                # Lifting leaves the mark, so Redis has lost its data.
-                self._report_loss()
-                self._controls.unwritten_halts = self._controls.halts_in_redis | self._controls.unwritten_halts
-            self._controls.halts_in_redis = found.halts
-            self._put_in_force()
-            await self._write()
-            if found.halts and not found.has_mark:
-                # Halted by hand: with the mark, a later loss is noticed.
-                with contextlib.suppress(CommandRefused):
-                    await self._halts.mark(self._tenant)
-            return list(self._controls.halts)
+            self._learn(found.joined_to(self._controls.halts, now_ms()))
+            if scope not in self._controls.halts.halts:
+                return False
+            resumed = self._controls.halts.resume(scope, now_ms())
+            await self._halts.write(self._tenant, resumed)
+            self._learn(resumed)
+            self._changed.set()
+            return True
 
-    async def _write(self) -> str | None:
-        for scope, note in list(self._controls.unwritten_halts.items()):
+    async def read(self) -> None:
+        """Learn the halts in Redis, and write those that it lacks."""
+        async with self._writing:
+            found = await self._halts.read(self._tenant)
+            before = self._controls.halts
+            self._learn(found.joined_to(before, now_ms()))
+            self._report_lost(found)
+            if self._controls.halts != found.state or found.typed:
+                await self._write()
+            if self._controls.halts != before:
+                self._changed.set()
+
+    async def keep_stored(self) -> None:
+        """Store each change, and learn what others stored, until cancelled."""
+        while True:
+            is_stored = await self.store() is None
             try:
-                await self._halts.set(self._tenant, scope, note)
-            except CommandRefused as refused:
-                return str(refused)
-            self._controls.halts_in_redis[scope] = note
-            if self._controls.unwritten_halts[scope] is note:
-                del self._controls.unwritten_halts[scope]
+                async with asyncio.timeout(STORED_EVERY_S if is_stored else _RETRY_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    async def store(self) -> str | None:
+        """Join with the database; return why it does not answer, or None."""
+        self._changed.clear()
+        try:
+            stored = await self._database.merge(self._tenant, self._controls.halts)
+        except StoreError as error:
+            self._unavailable(error)
+            return str(error)
+        self._learn(stored)
+        self._answered()
         return None
 
-    def _report_loss(self) -> None:
-        scopes = ", ".join(map(str, self._controls.halts_in_redis))
-        text = f"Redis lost the halts of {self._tenant}; they stay in force and are written again: {scopes}"
-        log.error("Redis lost halts; they stay in force and are written again", halts=scopes)
-        self._health.error(text)
+    def _learn(self, state: HaltState) -> None:
+        self._controls.learn_halts(state)
+        self._health.gauge("halts", len(self._controls.halts.halts))
 
-    def _put_in_force(self) -> None:
-        self._controls.put_halts_in_force()
+    async def _write(self) -> str | None:
+        known = self._controls.halts
+        try:
+            await self._halts.write(self._tenant, known)
+        except CommandRefused as refused:
+            return str(refused)
+        self._unwritten -= known.halts.keys()
+        return None
+
+    def _report_lost(self, found: HaltsRead) -> None:
+        lost = self._controls.halts.halts.keys() - found.state.halts.keys() - found.typed.keys() - self._unwritten
+        if lost - self._reported:
+            scopes = ", ".join(map(str, lost))
+            log.error("Redis lost halts; they stay in force and are written again", halts=scopes)
+            self._health.error(
+                f"Redis lost the halts of {self._tenant}; they stay in force until they are resumed, and are written "
+                f"again: {scopes}"
+            )
+        self._reported = lost
+
+    def _unavailable(self, error: StoreError) -> None:
+        if not self._is_away:
+            self._is_away = True
+            log.error("halts cannot be stored; trying again", cause=str(error))
+            self._health.error(error)
+
+    def _answered(self) -> None:
+        self._is_away = False
+        if self._controls.doubt is not None:
+            self._controls.trust_halts()
+            self._health.state("live")
+            log.info("the database answers: halts are known")

@@ -1,0 +1,1 @@
+"""`millrace config`: agents' configurations, read and changed with the API's own checks and history."""

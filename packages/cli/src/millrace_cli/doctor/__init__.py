@@ -1,0 +1,1 @@
+"""`millrace doctor`: what is wrong with an installation, and the command that mends it."""

@@ -1,0 +1,1 @@
+"""`millrace secrets`: keys, and the secrets in configurations that they encrypt."""

@@ -1,0 +1,1 @@
+"""`millrace publish`, `orders`, `halt` and `resume`."""

@@ -1,0 +1,1 @@
+"""How numbers, times, states and tables look, the same on every page."""

@@ -1,0 +1,14 @@
+"""The parts of a page: each a region with a heading."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nicegui import ui
+
+
+@contextmanager
+def section(title: str) -> Iterator[None]:
+    """Build a part of the page under a heading."""
+    with ui.element("section").classes("panel"):
+        ui.html(title, sanitize=True, tag="h2")
+        yield

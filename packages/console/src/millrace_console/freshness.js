@@ -1,0 +1,29 @@
+// A page that the console no longer speaks to says so, and its numbers fade: nothing old is shown as new.
+(() => {
+  const QUIET_MS = 3000;
+  let heard = Date.now();
+  window.millrace = {
+    heard: () => {
+      heard = Date.now();
+      document.body?.classList.remove("quiet");
+    },
+  };
+  setInterval(() => {
+    if (Date.now() - heard < QUIET_MS) return;
+    if (!document.body.classList.contains("quiet")) {
+      const since = document.getElementById("quiet-since");
+      if (since) since.textContent = new Date(heard).toLocaleTimeString();
+    }
+    document.body.classList.add("quiet");
+  }, 500);
+  // The browser's own pauses between two attempts grow to several seconds.
+  const hurry = setInterval(() => {
+    if (!window.socket?.io) return;
+    window.socket.io.reconnectionDelay(300);
+    window.socket.io.reconnectionDelayMax(1000);
+    window.socket.io.timeout(3000);
+    clearInterval(hurry);
+  }, 100);
+  window.addEventListener("online", () => window.socket?.connected || window.socket?.connect());
+  navigator.serviceWorker?.register("/worker.js").catch(() => {});
+})();

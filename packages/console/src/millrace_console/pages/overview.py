@@ -1,0 +1,132 @@
+"""Overview: what needs a person first, then what it earns and what it does."""
+
+import asyncio
+from typing import Any
+
+from nicegui import ui
+
+from millrace_console.display.section import section
+from millrace_console.display.table import Cell, Column, Row, Table
+from millrace_console.display.text import NONE, ago, number, sign_class
+from millrace_console.visit import Panel, Visit
+from millrace_core.clock import DAY_MS, now_ms
+
+QUIET_AGENT_MS = 15_000
+"""An agent that has not written for so long is down."""
+LATE_MS = 2_000
+WELL = frozenset({"live", "starting", "standby"})
+
+
+async def show(visit: Visit) -> None:
+    """Build the page."""
+    with section("What needs you"):
+        needs = Table(
+            "What needs you", [Column("What"), Column("Where"), Column("Since"), Column("Why")], "All is well."
+        )
+        Panel(lambda: _troubles(visit), needs.show)
+    with ui.element("div").classes("grid-panels"):
+        with section("Profit today (UTC)"):
+            columns = [
+                Column("Tenant"),
+                Column("Strategy"),
+                Column("Currency"),
+                Column("Profit", "number"),
+                Column("Fees", "number"),
+            ]
+            profit = Table("Profit today", columns, "No trade today.")
+            Panel(lambda: _profit(visit), profit.show, 5.0)
+        with section("Equity"):
+            equity = Table(
+                "Equity",
+                [Column("Tenant"), Column("Value", "number"), Column("Currency"), Column("As of")],
+                "No balance is known yet.",
+            )
+            Panel(lambda: _equity(visit), equity.show, 5.0)
+        with section("Agents"):
+            agents = Table(
+                "Agents",
+                [Column("Agent"), Column("State"), Column("Units", "number"), Column("Heard")],
+                "No agent runs.",
+            )
+            Panel(lambda: _agents(visit), agents.show)
+
+
+async def _troubles(visit: Visit) -> list[Row]:
+    agents = {each["id"]: each for _, answer in await visit.each("/agents") for each in answer["items"]}
+    rows: list[Row] = []
+    for agent in agents.values():
+        rows += _agent_troubles(visit, agent)
+    for account, answer in await visit.each("/failed-executions", limit=5, since=now_ms() - DAY_MS):
+        for each in answer["items"]:
+            rows.append(_failure(visit, account.tenant, each))
+    return rows
+
+
+def _agent_troubles(visit: Visit, agent: dict[str, Any]) -> list[Row]:
+    now = now_ms()
+    link = visit.place.to("/strategies")
+    rows: list[Row] = []
+    if now - agent["sentAt"] > QUIET_AGENT_MS:
+        rows.append(
+            [Cell("✖ agent down", "bad"), Cell(agent["id"], link=link), ago(agent["sentAt"], now), "no heartbeat"]
+        )
+    for mistake in agent["configErrors"]:
+        where = Cell(agent["id"], link=visit.place.to("/configuration", agent=agent["id"]))
+        rows.append([Cell("✖ configuration", "bad"), where, NONE, f"{mistake['path']}: {mistake['message']}"])
+    for unit in agent["units"]:
+        if unit["state"] not in WELL:
+            what = Cell(f"▲ {unit['state']}", "bad" if unit["state"] == "failed" else "warn")
+            rows.append([what, Cell(unit["name"], link=link), ago(unit["since"], now), unit["detail"] or NONE])
+    return rows
+
+
+def _failure(visit: Visit, tenant: str, failed: dict[str, Any]) -> Row:
+    where = Cell(f"{tenant} {failed.get('exchange') or ''}", link=visit.place.to("/failures"))
+    return [
+        Cell("▲ failed execution", "warn"),
+        where,
+        ago(failed.get("atMs"), now_ms()),
+        str(failed["reason"] or failed["kind"]),
+    ]
+
+
+async def _profit(visit: Visit) -> list[Row]:
+    today = now_ms() // DAY_MS * DAY_MS
+    rows: list[Row] = []
+    for account, answer in await visit.each("/pnl", since=today, by="source"):
+        for each in answer["items"]:
+            profit = Cell(number(each["realised"], signed=True), sign_class(each["realised"]))
+            rows.append(
+                [
+                    account.tenant,
+                    each.get("orderSource") or "no known request",
+                    each["currency"],
+                    profit,
+                    number(each["fees"]),
+                ]
+            )
+    return rows
+
+
+async def _equity(visit: Visit) -> list[Row]:
+    answers = await asyncio.gather(
+        *(visit.api.get(each, "/equity", since=now_ms() - 3_600_000) for each in visit.trading_accounts)
+    )
+    rows: list[Row] = []
+    for account, answer in zip(visit.trading_accounts, answers, strict=True):
+        if answer["items"]:
+            last = answer["items"][-1]
+            rows.append([account.tenant, number(last["value"], 2), last["currency"], ago(last["atMs"], now_ms())])
+    return rows
+
+
+async def _agents(visit: Visit) -> list[Row]:
+    now = now_ms()
+    agents = {each["id"]: each for _, answer in await visit.each("/agents") for each in answer["items"]}
+    return [_agent(visit, each, now) for each in agents.values()]
+
+
+def _agent(visit: Visit, agent: dict[str, Any], now: int) -> Row:
+    name = Cell(agent["id"], link=visit.place.to("/configuration", agent=agent["id"]))
+    state = Cell(agent["state"], "" if agent["state"] == "running" else "warn")
+    return [name, state, number(len(agent["units"])), f"{ago(agent['sentAt'], now)} ago"]

@@ -1,0 +1,159 @@
+"""The console's web server: its pages, the sign-in, and the files that the browser needs."""
+
+import secrets
+from importlib.metadata import version
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from millrace_console import sign_in
+from millrace_console.accounts import COOKIE, LIFETIME_S, Account, Seal, joined
+from millrace_console.api import Api, ApiError
+from millrace_console.live import Connections
+from millrace_console.pages import PAGES, Page
+from millrace_console.place import Place
+from millrace_console.settings import Options
+from millrace_console.shell import framed
+from millrace_console.visit import Visit
+
+HERE = Path(__file__).parent
+RECONNECT_S = 5.0
+"""How long a page's state is kept while its browser is away; afterwards it is built anew, from its address."""
+_MAX_BODY = 16_384
+
+
+class Console:
+    """All that the pages share: the API, live connections, and the seal of the sign-in cookies."""
+
+    def __init__(self, options: Options) -> None:
+        self.api = Api(options.api_url)
+        self.connections = Connections(options.api_url)
+        self.seal = Seal.of_folder(options.data_dir)
+
+    def accounts(self, request: Request) -> tuple[Account, ...]:
+        """Return the accounts of the browser that sent a request."""
+        return self.seal.open(request.cookies.get(COOKIE))
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self.connections.close()
+        await self.api.close()
+
+
+def make_app(options: Options) -> FastAPI:
+    """Return the application."""
+    console = Console(options)
+    outer = FastAPI(title="millrace console", openapi_url=None, docs_url=None, redoc_url=None)
+    _add_routes(outer, console)
+    for page in PAGES:
+        _add_page(console, page)
+    sign_in.add_page(console.api)
+    ui.add_head_html(f"<style>{(HERE / 'theme.css').read_text()}</style>", shared=True)
+    ui.add_head_html(f"<script>{(HERE / 'freshness.js').read_text()}</script>", shared=True)
+    nicegui_app.on_shutdown(console.close)
+    ui.run_with(
+        outer,
+        title="millrace",
+        favicon=HERE / "favicon.svg",
+        dark=None,
+        language="en-US",
+        reconnect_timeout=RECONNECT_S,
+        tailwind=True,
+        show_welcome_message=False,
+        storage_secret=secrets.token_urlsafe(32),
+    )
+    return outer
+
+
+def _add_page(console: Console, page: Page) -> None:
+    @ui.page(page.link.path, title=f"{page.link.title} · millrace", response_timeout=20.0)
+    async def show(request: Request) -> Response | None:
+        accounts = console.accounts(request)
+        if not accounts:
+            return RedirectResponse(sign_in.address_for(request))
+        place = Place(request.url.path, request.query_params.multi_items())
+        visit = Visit(console.api, console.connections, accounts, place)
+        with framed(visit, [each.link for each in PAGES], page.link.title):
+            await page.show(visit)
+        return None
+
+
+def _add_routes(outer: FastAPI, console: Console) -> None:
+    @outer.get("/health")
+    async def health() -> Response:
+        return JSONResponse({"status": "ok", "version": version("millrace-console")})
+
+    @outer.get("/worker.js")
+    async def worker() -> Response:
+        return Response(
+            (HERE / "worker.js").read_text(), media_type="text/javascript", headers={"cache-control": "no-cache"}
+        )
+
+    @outer.get("/enter")
+    async def enter(request: Request, code: str = "", to: str = "/") -> Response:
+        """Sign in by a link with a code that works once."""
+        try:
+            found = await console.api.redeem(code)
+        except ApiError as error:
+            return RedirectResponse(sign_in.refused(str(error), to), 303)
+        return _signed_in(console, request, joined(console.accounts(request), found), RedirectResponse(_own(to), 303))
+
+    @outer.post("/sign-in/token")
+    async def by_token(request: Request) -> Response:
+        """Sign in by a token that was typed."""
+        if not _is_own_page(request):
+            return JSONResponse({"detail": "only the console's own page may sign in"}, 403)
+        try:
+            account = await console.api.session(await _token_of(request))
+        except ApiError as error:
+            return JSONResponse({"detail": str(error)}, 422)
+        accounts = joined(console.accounts(request), [account])
+        return _signed_in(console, request, accounts, JSONResponse({"tenant": account.tenant}))
+
+    @outer.post("/sign-out")
+    async def sign_out(request: Request) -> Response:
+        response = JSONResponse({})
+        if _is_own_page(request):
+            response.delete_cookie(COOKIE)
+        return response
+
+
+def _signed_in(console: Console, request: Request, accounts: tuple[Account, ...], response: Response) -> Response:
+    response.set_cookie(
+        COOKIE,
+        console.seal.close(accounts),
+        max_age=LIFETIME_S,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+async def _token_of(request: Request) -> str:
+    body = await request.body()
+    return body[:_MAX_BODY].decode(errors="replace").strip()
+
+
+def _is_own_page(request: Request) -> bool:
+    origin = request.headers.get("origin", "")
+    return origin.partition("://")[2] == request.headers.get("host")
+
+
+def _own(to: str) -> str:
+    """Return a path of the console; an address elsewhere becomes the first page."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
+
+
+def serve(options: Options) -> None:
+    """Serve until the process is told to end."""
+    app = make_app(options)
+    print(f"console: http://{options.host}:{options.port}/  (API {options.api_url})", flush=True)  # noqa: T201
+    uvicorn.run(
+        app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False,
+        timeout_graceful_shutdown=1, ws_ping_interval=5.0, ws_ping_timeout=5.0,
+    )  # fmt: skip

@@ -1,0 +1,109 @@
+"""One page in one browser: who looks, at which place, and what the page asks and follows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from nicegui import background_tasks, ui
+
+from millrace_console.accounts import Account
+from millrace_console.api import Api, ApiError
+from millrace_console.live import Connections, Stream
+from millrace_console.place import Place
+from millrace_core.names import PUBLIC, StreamName
+
+T = TypeVar("T")
+
+
+class Visit:
+    """What a page works with. All that it follows ends with the page."""
+
+    def __init__(self, api: Api, connections: Connections, accounts: Sequence[Account], place: Place) -> None:
+        self.api = api
+        self.place = place
+        self.all_accounts = tuple(accounts)
+        """Every account that this browser is signed in with."""
+        self._connections = connections
+        self._ending = ExitStack()
+        ui.context.client.on_delete(self._ending.close)
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The accounts whose tenants are chosen; all, when none is."""
+        chosen = self.place.all("tenant")
+        return tuple(each for each in self.all_accounts if each.tenant in chosen) or self.all_accounts
+
+    def account(self, tenant: str) -> Account:
+        """Return the account of a tenant; for PUBLIC, whichever there is, since all may read it."""
+        return next((each for each in self.all_accounts if each.tenant == tenant), self.all_accounts[0])
+
+    def follow(self, name: StreamName) -> Stream:
+        """Return a stream that is followed while the page is open."""
+        account = self.account(name.tenant)
+        return self._ending.enter_context(self._connections.of(account).watching(name))
+
+    async def each(self, path: str, **query: Any) -> list[tuple[Account, Any]]:
+        """Ask for every chosen tenant, and return the answers in the accounts' order.
+
+        Raises:
+            ApiError: one of them was not answered.
+        """
+        accounts = self.accounts
+        answers = await asyncio.gather(*(self.api.get(account, path, **query) for account in accounts))
+        return list(zip(accounts, answers, strict=True))
+
+    async def rows(self, path: str, **query: Any) -> list[Any]:
+        """Return the rows of every chosen tenant and of PUBLIC's feeds, which all may read.
+
+        Raises:
+            ApiError: one of them was not answered.
+        """
+        asked = [(account, account.tenant) for account in self.accounts]
+        if all(tenant != PUBLIC for _, tenant in asked):
+            asked.append((self.accounts[0], PUBLIC))
+        answers = await asyncio.gather(
+            *(self.api.get(account, path, tenant=tenant, **query) for account, tenant in asked)
+        )
+        return [row for answer in answers for row in answer["items"]]
+
+    @property
+    def trading_accounts(self) -> tuple[Account, ...]:
+        """The chosen accounts of tenants that trade; the operator's PUBLIC only holds feeds."""
+        return tuple(each for each in self.accounts if each.tenant != PUBLIC) or self.accounts
+
+
+class Panel:
+    """A part of a page that asks the API again and again, and never shows an old answer as a new one."""
+
+    def __init__(self, ask: Callable[[], Awaitable[T]], show: Callable[[T], None], every_s: float = 2.0) -> None:
+        self._ask, self._show = ask, show
+        self._is_asking = False
+        with ui.element("div").classes("w-full"):
+            self._trouble = ui.label().classes("bad").props('role="status"')
+            self._trouble.visible = False
+            self._content = ui.element("div").classes("w-full")
+        self._timer = ui.timer(every_s, self.refresh)
+
+    async def refresh(self) -> None:
+        """Ask now, and show the answer; a question that is still under way is not asked twice."""
+        if self._is_asking:
+            return
+        self._is_asking = True
+        try:
+            answer = await self._ask()
+        except ApiError as error:
+            self._trouble.text = f"Not up to date: {error}"
+            self._trouble.visible = True
+            self._content.classes(add="old")
+        else:
+            self._trouble.visible = False
+            self._content.classes(remove="old")
+            with self._content:
+                self._show(answer)
+        finally:
+            self._is_asking = False
+
+    def soon(self) -> None:
+        """Ask as soon as possible, such as after a change."""
+        background_tasks.create(self.refresh(), name="refresh a panel")

@@ -1,0 +1,46 @@
+"""The database in which halts outlive Redis and the executor: opened when it first answers, never waited for long."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from millrace_core.halts import HaltState
+from millrace_core.names import Tenant
+from millrace_store import DatabaseUnavailable, Store
+
+_TIMEOUT_S: Final = 10.0
+"""The first start makes the tables of an empty database, which takes seconds on a busy machine."""
+
+
+class HaltDatabase:
+    """Joins halts with the stored ones, for all tenants of an executor."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opening = asyncio.Lock()
+        self._store: Store | None = None
+        self._resources = AsyncExitStack()
+
+    async def merge(self, tenant: Tenant, known: HaltState) -> HaltState:
+        """Store what is known of a tenant's halts; return that, joined with what was stored.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer in time.
+        """
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await (await self._opened()).halts.merge(tenant, known)
+        except TimeoutError as error:
+            raise DatabaseUnavailable(f"no answer within {_TIMEOUT_S:.0f} s") from error
+        except OSError as error:
+            raise DatabaseUnavailable(f"its folder cannot be made: {error}") from error
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self._resources.aclose()
+
+    async def _opened(self) -> Store:
+        async with self._opening:
+            if self._store is None:
+                self._store = await self._resources.enter_async_context(Store.open(self._url))
+            return self._store

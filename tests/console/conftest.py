@@ -1,0 +1,99 @@
+"""The console in a real browser, on a demo that all of these tests share."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+from tests.support.browser import executable
+from tests.support.platform import ROOT
+
+in_session = partial(pytest_asyncio.fixture, loop_scope="session")
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all tests of this folder in one event loop and one process, with the demo and the browser."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.system)
+            item.add_marker(pytest.mark.xdist_group("console"))
+            if pytest_asyncio.is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@dataclass(frozen=True)
+class Console:
+    """A running demo with its console."""
+
+    url: str
+    """Such as `http://localhost:8081`."""
+    link: str
+    """Signs in once."""
+    api_url: str
+    """With `/api/v1`."""
+    tokens: dict[str, str]
+    """Admin tokens of `StrankaXY` and `PUBLIC`."""
+
+
+@in_session(scope="session")
+async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Console]:
+    """The demo, with live books."""
+    folder = tmp_path_factory.mktemp("console")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "millrace_cli.main", "demo", "--data-dir", str(folder / "data"),
+        "--redis-port", "0", "--simulator-port", "0", "--api-port", "0", "--console-port", "0",
+        cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        yield await _console(process)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+
+
+async def _console(process: asyncio.subprocess.Process) -> Console:
+    """Read from the demo's own words where it is and how to sign in."""
+    assert process.stdout is not None
+    seen = ""
+    async with asyncio.timeout(90):
+        while "token of the operator" not in seen:
+            line = (await process.stdout.readline()).decode()
+            assert line, f"the demo ended: {seen}"
+            seen += line
+    link = re.search(r"(http://localhost:\d+)/enter\?code=\S+", seen)
+    api = re.search(r"http://\S+/api/v1", seen)
+    tokens = re.findall(r"token of (\S+|the operator): (\S+)", seen)
+    assert link and api and len(tokens) == 2, seen
+    return Console(link[1], link[0], api[0], {"StrankaXY": tokens[0][1], "PUBLIC": tokens[1][1]})
+
+
+@in_session(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """A headless browser."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        await browser.close()
+
+
+@in_session
+async def page(console: Console, browser: Browser) -> AsyncIterator[Page]:
+    """A page that is signed in to the tenant and as the operator; an error in it fails the test."""
+    context = await browser.new_context(base_url=console.url, viewport=DESKTOP)
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto("/sign-in")
+    for token in console.tokens.values():
+        await page.evaluate("token => fetch('/sign-in/token', {method: 'POST', body: token})", token)
+    yield page
+    await context.close()
+    assert errors == []

@@ -1,0 +1,143 @@
+"""What holds for every page: accessible, within its width, in every theme, and back after a break."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from tests.console.conftest import DESKTOP, PHONE, Console
+from tests.support.platform import ROOT
+
+from millrace_bus.server.ports import free_port
+from millrace_cli.processes import listening
+from millrace_console.pages import PAGES
+
+RESTARTS = int(os.environ.get("MILLRACE_TEST_RESTARTS", "2"))
+"""How often the console is killed; the whole proof is 100."""
+BACK_S = 5.0
+"""Within this time a page is right again."""
+PATHS = [page.link.path for page in PAGES]
+SERIOUS = ("serious", "critical")
+
+
+@asynccontextmanager
+async def signed_in(browser: Browser, console: Console, url: str, **context_options: object) -> AsyncIterator[Page]:
+    """Open a page in a context of its own, signed in to both tenants."""
+    context: BrowserContext = await browser.new_context(base_url=url, **context_options)  # type: ignore[arg-type]
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    for token in console.tokens.values():
+        await page.evaluate("token => fetch('/sign-in/token', {method: 'POST', body: token})", token)
+    yield page
+    await context.close()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["1280", "390"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_page_has_a_serious_fault(
+    console: Console, browser: Browser, scheme: str, viewport: dict[str, int]
+) -> None:
+    """By axe's rules; and nothing reaches beyond the page's width."""
+    faults: list[str] = []
+    async with signed_in(browser, console, console.url, color_scheme=scheme, viewport=viewport) as page:
+        for path in PATHS:
+            await page.goto(path)
+            await expect(page.get_by_role("main")).to_be_visible()
+            found = await Axe().run(page)
+            for each in found.response["violations"]:
+                if each["impact"] in SERIOUS:
+                    where = [node["html"][:160] for node in each["nodes"][:3]]
+                    faults.append(f"{path}: {each['id']}: {each['help']}: {where}")
+            wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            faults += [f"{path}: {wide} px too wide"] if wide > 0 else []
+    assert faults == []
+
+
+class OwnConsole:
+    """A console that a test may kill, on the demo's API."""
+
+    def __init__(self, folder: Path, api_url: str) -> None:
+        self.port = free_port(0)
+        self.url = f"http://localhost:{self.port}"
+        self._arguments = ("--port", str(self.port), "--api-url", api_url, "--data-dir", str(folder))
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it, and wait until it listens."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "millrace_console", *self._arguments, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
+        )
+        await listening(self.port, 60.0)
+
+    async def kill(self) -> None:
+        """Kill it with -9."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+
+async def back_within(seconds: float, check: Callable[[], Awaitable[None]]) -> None:
+    """Wait until a check passes.
+
+    Raises:
+        AssertionError: it did not pass in time.
+    """
+    async with asyncio.timeout(seconds):
+        await check()
+
+
+async def test_a_killed_console_comes_back_to_the_same_place(
+    console: Console, browser: Browser, tmp_path: Path
+) -> None:
+    """While it is gone the page says that what it shows is old; afterwards it is right, at the same address."""
+    own = OwnConsole(tmp_path, console.api_url.removesuffix("/api/v1"))
+    await own.start()
+    try:
+        async with signed_in(browser, console, own.url) as page:
+            await page.goto("/?tenant=StrankaXY")
+            agent = page.get_by_role("link", name="GATHERER", exact=True)
+            await expect(agent).to_be_visible(timeout=20_000)
+            for _ in range(RESTARTS):
+                await own.kill()
+                await expect(page.get_by_text("Not connected since")).to_be_visible(timeout=10_000)
+                await own.start()
+                await expect(page.get_by_text("Not connected since")).to_be_hidden(timeout=BACK_S * 1_000)
+                await expect(agent).to_be_visible(timeout=BACK_S * 1_000)
+                assert page.url == f"{own.url}/?tenant=StrankaXY"
+    finally:
+        await own.kill()
+
+
+async def test_a_page_that_is_loaded_while_the_console_is_gone_waits_for_it(
+    console: Console, browser: Browser, tmp_path: Path
+) -> None:
+    """It is never white: it says that it waits, and comes back by itself."""
+    own = OwnConsole(tmp_path, console.api_url.removesuffix("/api/v1"))
+    await own.start()
+    try:
+        async with signed_in(browser, console, own.url) as page:
+            await page.goto("/")
+            await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+            await own.kill()
+            await page.reload()
+            await expect(page.get_by_text("The console does not answer")).to_be_visible()
+            await own.start()
+            await expect(page.get_by_role("link", name="GATHERER", exact=True)).to_be_visible(timeout=20_000)
+    finally:
+        await own.kill()
+
+
+async def test_a_browser_that_was_offline_is_right_again(console: Console, page: Page) -> None:
+    """Some seconds without a network: the page says so, then it goes on."""
+    await page.goto("/")
+    await expect(page.get_by_role("link", name="GATHERER", exact=True)).to_be_visible(timeout=20_000)
+    await page.context.set_offline(True)
+    await expect(page.get_by_text("Not connected since")).to_be_visible(timeout=15_000)
+    await page.context.set_offline(False)
+    await expect(page.get_by_text("Not connected since")).to_be_hidden(timeout=BACK_S * 1_000)
