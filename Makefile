@@ -3,14 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 MEMBERS := $(wildcard libs/*/pyproject.toml packages/*/pyproject.toml)
-CODE := libs packages tests benchmarks examples tools
+CODE := libs packages tests benchmarks deploy examples tools
 ARGS ?=
 
 # The tests start services hundreds of times: each module is compiled once.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms lock clean
+.PHONY: help demo test lint types contracts check bench storms env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -54,13 +54,23 @@ contracts: $(READY) ## check who imports whom, import circles, sizes of files an
 	@$(BIN)/python tools/sizes.py
 	@$(BIN)/python tools/words.py
 
-check: lint types contracts test ## lint, types, import contracts and tests: what CI runs
+check: lint ## lint, types, import contracts and tests: what CI runs
+	@echo "mypy and import-linter run beside the tests; what they say follows at the end"
+	@log=$$(mktemp); $(MAKE) --no-print-directory types contracts >"$$log" 2>&1 & beside=$$!; failed=0; \
+	$(MAKE) --no-print-directory test || failed=1; \
+	wait $$beside || failed=1; cat "$$log"; rm -f "$$log"; exit $$failed
 
 bench: $(READY) ## measure speed, each figure against its limit taken in the same run
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 storms: $(READY) ## disturb a gatherer by a seed and compare what it shows: make storms ARGS="--frames 1000000"
 	@$(BIN)/python -m tests.storms $(ARGS)
+
+env: ## make .env, with random passwords and keys; one that exists is left as it is
+	@$(PYTHON) tools/env.py
+
+containers: $(READY) env ## build the image, try both compose files, end them: make containers COMPOSE="podman-compose"
+	@$(BIN)/python deploy/containers/check.py
 
 lock: $(READY) ## pin the newest versions of everything into requirements.lock
 	@$(BIN)/python tools/lock.py

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from benchmarks import bus, database, feed, footprint, history, isolation, strategy_process, tick_to_trade
+from benchmarks import bus, console, database, feed, footprint, history, isolation, strategy_process, tick_to_trade
 from benchmarks.figures import Figure, as_json, show
 
 Part = Callable[[Path], Awaitable[list[Figure]]]
@@ -24,8 +24,9 @@ PARTS: dict[str, Part] = {
     "footprint": footprint.run,
     "history": history.run,
     "strategy-process": strategy_process.run,
+    "console": console.run,
 }
-LONG = {"history", "strategy-process"}
+LONG = {"history", "strategy-process", "console"}
 """Parts that run only when they are named."""
 
 

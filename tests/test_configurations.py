@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 
 from millrace_api.configs.models import ApiConfig
-from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig, parse_config
+from millrace_core.config import (
+    AlertsConfig,
+    DbsyncConfig,
+    ExecutorConfig,
+    GathererConfig,
+    MagicboxConfig,
+    parse_config,
+)
 from millrace_core.config.common import BaseConfig
 from millrace_core.errors import ConfigInvalid
 from millrace_magicbox.plugins import load_strategy
 
 STRATEGIES = Path(__file__).parents[1] / "examples" / "strategies"
 MODELS: list[type[Any]] = [
+    AlertsConfig,
     ApiConfig,
     DbsyncConfig,
     ExecutorConfig,

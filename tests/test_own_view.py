@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.platform import ROOT, Platform, running, until
 
-SAMPLES = int(os.environ.get("MILLRACE_TEST_SAMPLES", "10"))
+SAMPLES = int(os.environ.get("MILLRACE_TEST_SAMPLES", "6"))
 SYMBOLS = {"KCS/USDT": 1, "XRP/USDT": 10}
 STATUS = {"NEW": "open", "PARTIALLY_FILLED": "open", "FILLED": "closed", "CANCELED": "canceled"}
 NEWEST = 50

@@ -23,7 +23,7 @@ from millrace_core.ids import MessageId
 log = logging.getLogger(__name__)
 
 KINDS = ("gatherer", "dbsync", "api")
-RECORDED_S = max(9.0, SECONDS / 3)
+RECORDED_S = max(6.0, SECONDS / 3)
 BUSIER = BUSY | {"eventsPerSecond": 1000, "depthIntervalMs": 20}
 DEPTHS = (None, 1, 10, 100)
 BOOKS = {symbol: f"PUBLIC.binance.watchOrderBook.{symbol}" for symbol in MARKETS}

@@ -11,6 +11,7 @@ from tests.support.served import Api, api_of
 
 from millrace_bus.server.ports import free_port
 
+KINDS = (*STORED_KINDS, "alerts")
 REQUESTS = "StrankaXY.traderActions"
 UNSEEN_SETTING = "config|get"
 """What the ACL withholds although services try it: the settings hold the server's passwords."""
@@ -34,7 +35,7 @@ async def test_every_service_works_under_its_own_user(tmp_path: Path) -> None:
         platform = SecuredPlatform(tmp_path, server, port, database)
         try:
             await platform.start("simulator", "--port", str(port))
-            for kind in STORED_KINDS:
+            for kind in KINDS:
                 await platform.configure(kind, platform.example(kind))
                 await platform.start_service(kind)
             await until(lambda: all_alive(platform), "every agent sends heartbeats", timeout=90, platform=platform)
@@ -47,12 +48,12 @@ async def test_every_service_works_under_its_own_user(tmp_path: Path) -> None:
         finally:
             await platform.close()
     assert [entry for entry in refused if entry["object"] != UNSEEN_SETTING] == []
-    assert "are noticed some seconds late" not in "".join(platform.log(kind) for kind in STORED_KINDS)
+    assert "are noticed some seconds late" not in "".join(platform.log(kind) for kind in KINDS)
 
 
 async def all_alive(platform: Platform) -> bool:
     """Tell whether every agent has left a heartbeat."""
-    return all([await platform.heartbeat(kind) for kind in STORED_KINDS])
+    return all([await platform.heartbeat(kind) for kind in KINDS])
 
 
 async def filled(api: Api) -> list[dict[str, Any]]:

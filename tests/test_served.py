@@ -182,7 +182,7 @@ async def follow(
     async with api.http.ws_connect("/api/v1/live") as socket:
         await socket.send_json({"op": "subscribe", "stream": BOOK} | since)
         while applied < messages:
-            message = json.loads((await socket.receive(timeout=20)).data)
+            message = json.loads((await socket.receive(timeout=60)).data)
             if message["type"] == "snapshot":
                 assert not since, "the journal reaches back to the break"
                 book.update({side: {} for side in book})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import grimp
 import pytest
-from tools import circles, sizes, words
+from tools import api_reference, circles, metrics, sizes, words
 
 
 def test_a_circle_is_found_through_several_modules() -> None:
@@ -33,3 +33,15 @@ def test_replaced_words_are_found_in_names_and_files_only(tmp_path: Path) -> Non
     assert words.replacement("GapRecovery") is None
     assert words.replacement("Recovery") == "GapRecovery"
     assert words.replacement("RedisWire") == "connection"
+
+
+def test_the_reference_of_metrics_is_that_of_the_code() -> None:
+    """The table in docs/metrics.md was written after the last change of a metric."""
+    text = metrics.PAGE.read_text()
+    assert metrics.page(text) == text, "run `python tools/metrics.py`"
+    assert "| `millrace_stream_lost_total` | counter | `unit` | gatherer, dbsync |" in text
+
+
+def test_the_apis_routes_are_up_to_date_in_the_docs() -> None:
+    """A route that is added or changed is in the table."""
+    assert api_reference.PAGE.read_text() == api_reference.page(), "run `python tools/api_reference.py`"

@@ -36,7 +36,7 @@ class Tap:
 
     async def first(self, channel: str, **wanted: Any) -> dict[str, Any]:
         """Wait for the first message on a channel that is a request, or whose data has these values."""
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(60), self._news:
             while True:
                 for message in self.messages.get(channel, []):
                     if wanted.items() <= (message.get("data") or message).items():

@@ -51,7 +51,7 @@ async def campaign(plan: Plan, folder: Path) -> AsyncIterator[Campaign]:
 
 
 async def _until_reached(session: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 async with session.get("/simulator/status") as response:

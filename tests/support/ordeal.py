@@ -1,8 +1,8 @@
 """The platform is broken at random moments, by a seed; how long and how often is for the environment to say.
 
-MILLRACE_TEST_SECONDS   how long it runs (15)
+MILLRACE_TEST_SECONDS   how long it runs (9)
 MILLRACE_TEST_KILLS     how often dbsync, the database and Valkey are killed (3/2/2)
-MILLRACE_TEST_MOMENTS   how many books of the past are asked for (60)
+MILLRACE_TEST_MOMENTS   how many books of the past are asked for (40)
 MILLRACE_TEST_SEED      the seed, as logged by a failed run; by default a new one each time
 """
 
@@ -28,9 +28,9 @@ class Kills(NamedTuple):
     valkey: int
 
 
-SECONDS = float(os.environ.get("MILLRACE_TEST_SECONDS", "15"))
+SECONDS = float(os.environ.get("MILLRACE_TEST_SECONDS", "9"))
 KILLS = Kills(*map(int, os.environ.get("MILLRACE_TEST_KILLS", "3/2/2").split("/")))
-MOMENTS = int(os.environ.get("MILLRACE_TEST_MOMENTS", "60"))
+MOMENTS = int(os.environ.get("MILLRACE_TEST_MOMENTS", "40"))
 
 
 def seeded() -> Random:

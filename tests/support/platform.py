@@ -155,7 +155,7 @@ class Platform:
 
 
 async def until(
-    condition: Callable[[], Awaitable[Any]], what: str, timeout: float = 20.0, platform: Platform | None = None
+    condition: Callable[[], Awaitable[Any]], what: str, timeout: float = 60.0, platform: Platform | None = None
 ) -> Any:
     """Poll until a condition holds; return its value.
 
@@ -200,7 +200,7 @@ async def running(
             change(kind, config)
             await platform.configure(kind, config)
             await platform.start_service(kind)
-        await listening(port, 20)
+        await listening(port, 60)
         yield platform
     finally:
         await platform.close()

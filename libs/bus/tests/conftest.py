@@ -112,7 +112,7 @@ class Received:
 
     async def until(self, reached: Callable[[], object]) -> None:
         """Wait for updates until a condition holds."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not reached():
                 self._more.clear()
                 await self._more.wait()
@@ -167,7 +167,7 @@ def forget_all() -> Callable[[EmbeddedServer], Coroutine[Any, Any, None]]:
 
 
 async def _until(reached: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         for _ in itertools.count():
             if reached():
                 return

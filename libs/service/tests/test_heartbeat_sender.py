@@ -16,7 +16,7 @@ from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.heartbeat_sender import HeartbeatSender
 from millrace_service.status import AgentStatus
 
-PATIENCE_S = 15
+PATIENCE_S = 60
 
 
 class Beating:

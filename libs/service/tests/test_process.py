@@ -17,7 +17,7 @@ from millrace_core.names import AgentId
 
 SCRIPT = Path(__file__).with_name("tiny_agent.py")
 ID = AgentId("TINY")
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 Process = asyncio.subprocess.Process
 Start = Callable[..., Awaitable[Process]]

@@ -19,7 +19,7 @@ from millrace_core.names import AgentId, config_key
 from millrace_service import Agent, Settings, UnitHealthReporter, config_follower, run_agent
 
 ID = AgentId("TINY")
-PATIENCE_S = 10
+PATIENCE_S = 60
 BANNED = -60
 """The number of a unit that fails, and is to wait for a minute."""
 

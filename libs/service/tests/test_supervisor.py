@@ -41,7 +41,7 @@ class Fleet:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that changes when a run begins or ends."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 self._event.clear()
                 await self._event.wait()

@@ -49,7 +49,7 @@ class Work:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that changes when a run begins or ends."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 self._event.clear()
                 await self._event.wait()
@@ -201,7 +201,7 @@ async def test_work_that_returns_is_a_failure(health: UnitHealthReporter) -> Non
         runs.release()
 
     unit = Unit(returns, "a", health, Backoff(QUICK))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(3):
             await runs.acquire()
         unit.stop()
@@ -218,7 +218,7 @@ async def test_work_that_raises_before_it_begins_is_a_failure(health: UnitHealth
         raise LookupError("no such unit")
 
     unit = Unit(raises, "a", health, Backoff(QUICK))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(2):
             await runs.acquire()
         unit.stop()

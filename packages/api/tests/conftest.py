@@ -312,7 +312,7 @@ class Socket(picows.WSListener):
 
     async def until(self, reached: Callable[[], object]) -> None:
         """Wait for messages until a condition holds."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not reached():
                 self._more.clear()
                 await self._more.wait()

@@ -39,7 +39,7 @@ class Lines:
 
     async def until(self, event: str) -> None:
         """Read until this event."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 self.seen.append(json.loads(await self._stream.readline()))
                 if self.seen[-1]["event"] == event:
@@ -79,7 +79,7 @@ async def tried(port: int, times: int) -> None:
         writer.close()
         tries.release()
 
-    async with await asyncio.start_server(refuse, "127.0.0.1", port), asyncio.timeout(30):
+    async with await asyncio.start_server(refuse, "127.0.0.1", port), asyncio.timeout(60):
         for _ in range(times):
             await tries.acquire()
 

@@ -160,7 +160,7 @@ async def test_a_server_that_failed_is_started_again_by_its_unit(
 async def _fails_and_closes(server: Server) -> None:
     port = server.port
     with pytest.raises(RuntimeError, match="nobody foresaw"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await server.ended()
     with listen("127.0.0.1", port):
         pass

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from millrace_bus import Bus
-from millrace_core.names import AgentId
+from millrace_core.names import AgentId, Tenant
+from millrace_service.encryption import decrypt, new_key, parse_key
 
 GATHERER = AgentId("GATHERER")
 SECRET = "s3cr3t-of-the-account"
@@ -82,17 +83,39 @@ async def test_a_key_that_stands_twice_is_a_mistake(terminal: Any, bus: Bus, fil
 
 
 async def test_a_difference_is_printed_by_path(terminal: Any, bus: Bus, config: Any, file: Path) -> None:
-    """Added, removed and changed values; of a secret, only that it changes."""
+    """Added, removed and changed values; of a secret, only that it changes. Then the units that would restart."""
     await bus.put_config(GATHERER, json.dumps(config))
+    await terminal.type("tokens", "create", "--tenant", "PUBLIC", "--name", "makes the database")
     config["environment"] = "staging"
     config["exchanges"]["StrankaXY"]["kucoin"] = {"apiKey": "the-key-of-it", "secret": "another"}
     file.write_text(json.dumps(config))
-    found = await terminal.type("config", "diff", GATHERER, str(file))
+    found = await terminal.type("config", "diff", GATHERER, str(file), "--kind", "gatherer")
     assert found.stdout.splitlines() == [
         '~ $.exchanges.StrankaXY.kucoin.secret: "***" → "***"',
         '+ $.environment: "staging"',
+        "StrankaXY.kucoin.watchTrades.KCS/USDT restarts",
     ]
-    assert len((await terminal.type("config", "diff", GATHERER, str(file), "--json")).json) == 2
+    as_json = (await terminal.type("config", "diff", GATHERER, str(file), "--json")).json
+    assert (len(as_json["items"]), as_json["units"]) == (2, None)
+
+
+async def test_a_plain_secret_is_encrypted_when_there_is_a_key(terminal: Any, bus: Bus, file: Path) -> None:
+    """As the API does it."""
+    terminal.environment["MILLRACE_SECRET_KEY"] = key = new_key()
+    assert (await terminal.type("config", "put", GATHERER, str(file), "--kind", "gatherer")).code == 0
+    sealed = (await _in_force(bus))["exchanges"]["StrankaXY"]["kucoin"]["secret"]
+    assert decrypt(Tenant("StrankaXY"), sealed, parse_key(key)) == SECRET
+
+
+async def test_one_that_is_put_back_as_it_was_shown_is_encrypted_too(terminal: Any, bus: Bus, config: Any) -> None:
+    """So `get` and `put` encrypt what was written in plain text, as the doctor says."""
+    await bus.put_config(GATHERER, json.dumps(config))
+    terminal.environment["MILLRACE_SECRET_KEY"] = key = new_key()
+    got = (await terminal.type("config", "get", GATHERER)).stdout
+    put = await terminal.type("config", "put", GATHERER, "-", "--kind", "gatherer", keys=got)
+    assert put.code == 0, put.output
+    sealed = (await _in_force(bus))["exchanges"]["StrankaXY"]["kucoin"]["secret"]
+    assert decrypt(Tenant("StrankaXY"), sealed, parse_key(key)) == SECRET
 
 
 async def test_history_and_roll_back(terminal: Any, bus: Bus, config: Any, file: Path) -> None:

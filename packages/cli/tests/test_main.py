@@ -1,8 +1,20 @@
+import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from millrace_cli.main import app
 
 COMMAND = [sys.executable, "-m", "millrace_cli.main"]
+
+_HANDED_ON = ("simulator",)
+"""Commands whose help is another program's."""
 
 
 def millrace(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -14,6 +26,12 @@ def test_help_lists_the_verbs() -> None:
     output = millrace("--help").stdout
     for verb in ("demo", "up", "simulator"):
         assert verb in output
+
+
+def test_no_command_waits_for_what_only_others_need() -> None:
+    """Help, status and the demo come without ccxt and the database, which take a second to import."""
+    program = "import sys, millrace_cli.main; print({'ccxt', 'sqlalchemy', 'fastapi'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
 
 
 def test_the_simulators_own_options_are_handed_on() -> None:
@@ -34,3 +52,32 @@ def test_a_report_that_could_not_be_written_is_refused_before_anything_starts(tm
     assert result.returncode == 2
     assert "there is no folder" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("shell", "says"), [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete --command")]
+)
+def test_the_completion_script_of_each_shell_is_printed(shell: str, says: str) -> None:
+    """As the page of the command line says."""
+    command = Path(sys.executable).with_name("millrace")
+    environment = {**os.environ, "_MILLRACE_COMPLETE": f"source_{shell}"}
+    result = subprocess.run([command], capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert says in result.stdout
+    assert "millrace" in result.stdout
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+def test_the_help_of_every_command_has_an_example_and_they_are_all_on_the_page() -> None:
+    """An example begins with the command itself. The page is docs/cli.md."""
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    for name, command in _commands(typer.main.get_command(app)):
+        assert all(re.search(rf"\b{word}\b", page) for word in name.split()), name
+        if name not in _HANDED_ON:
+            assert f"millrace {name}" in (command.help or "").partition("Example:")[2], name

@@ -47,7 +47,7 @@ def said() -> Said:
 
 
 async def is_up(log: Path) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "up" not in (log.read_text() if log.exists() else ""):
             await asyncio.sleep(0.01)
 
@@ -105,7 +105,7 @@ async def test_a_killed_service_runs_again(modules: Path, said: Said) -> None:
     await is_up(modules / "obedient.log")
     os.kill(pid, signal.SIGKILL)
     assert "SIGKILL" in (await said.next())[1]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while processes.pids().get("obedient") in (None, pid):
             await asyncio.sleep(0.01)
     assert await processes.stop() == []
@@ -173,7 +173,7 @@ async def test_what_a_service_left_running_delays_nothing(modules: Path, said: S
     processes = Processes(None, said)
     for name in ("one", "two", "three"):
         await processes.start(Service(name, "leaving"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(3):
             assert (await said.next())[1].endswith("not started again: no key")
         # A limit for each output after the other would exceed this.

@@ -37,7 +37,7 @@ async def test_the_agent_receives_the_units_name(server: EmbeddedServer, bus: Bu
     """An agent that listens is asked once."""
     async with contextlib.aclosing(bus.restart_requests(AGENT)) as requests:
         received = asyncio.create_task(anext(requests))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await bus.request_restart(AGENT, "until it listens"):
                 await asyncio.sleep(0.01)
         await received

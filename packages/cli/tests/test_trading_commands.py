@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +9,10 @@ import pytest
 
 from millrace_bus import Bus, HaltNote, HaltScope
 from millrace_core.clock import now_ms
-from millrace_core.messages import RequestError, Response
+from millrace_core.messages import RequestError
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
-from millrace_core.requests import Halt, parse_request
+from millrace_core.requests import Halt
 
 TENANT, BINANCE, KCS = Tenant("StrankaXY"), ExchangeId("binance"), Symbol("KCS/USDT")
 CHANNEL = f"{TENANT}.traderActions"
@@ -25,37 +23,9 @@ REQUEST = {
 }
 
 
-@asynccontextmanager
-async def executor(bus: Bus, *, error: RequestError | None = None) -> AsyncIterator[list[Any]]:
-    """Answer each request to trade; yield the requests as they come."""
-    writer = bus.writer(StreamName(TENANT, BINANCE, Action("createOrder"), KCS), None)
-    await writer.open()
-    received: list[Any] = []
-
-    async def serve() -> None:
-        async for arrived in bus.request_reader([TENANT], consumer="EXECUTOR"):
-            if arrived.raw == b"{}":
-                continue
-            received.append(request := parse_request(arrived.raw))
-            if not isinstance(request, Halt):
-                status = "rejected" if error else "done"
-                order = Order(id="7", symbol=KCS, side="buy", status="closed")
-                writer.response(Response(str(request.request_id), status, order, "James", error))
-
-    serving = asyncio.create_task(serve())
-    try:
-        async with asyncio.timeout(10):
-            while not await bus.publish(CHANNEL, "{}"):
-                await asyncio.sleep(0.01)
-        yield received
-    finally:
-        serving.cancel()
-        await asyncio.wait({serving})
-
-
-async def test_a_request_to_trade_is_answered(terminal: Any, bus: Bus) -> None:
+async def test_a_request_to_trade_is_answered(terminal: Any, bus: Bus, answering: Any) -> None:
     """The executor gets it as it was typed, and its answer is printed."""
-    async with executor(bus) as received:
+    async with answering(bus) as received:
         found = await terminal.type("publish", CHANNEL, json.dumps(REQUEST))
         assert (found.code, found.stdout) == (0, "done\n  order 7 KCS/USDT buy closed\n")
         as_json = (await terminal.type("publish", CHANNEL, "-", "--json", keys=json.dumps(REQUEST))).json
@@ -63,9 +33,9 @@ async def test_a_request_to_trade_is_answered(terminal: Any, bus: Bus) -> None:
     assert [request.payload.amount_base for request in received[-2:]] == [Decimal(1)] * 2
 
 
-async def test_a_refusal_is_printed_and_makes_the_exit_code_1(terminal: Any, bus: Bus) -> None:
+async def test_a_refusal_is_printed_and_makes_the_exit_code_1(terminal: Any, bus: Bus, answering: Any) -> None:
     """With the reason that the executor gave."""
-    async with executor(bus, error=RequestError("Halted", "all trading of this tenant is halted")):
+    async with answering(bus, error=RequestError("Halted", "all trading of this tenant is halted")):
         found = await terminal.type("publish", CHANNEL, json.dumps(REQUEST))
     assert found.code == 1
     assert "rejected: Halted: all trading" in found.stdout
@@ -112,7 +82,7 @@ async def test_orders_are_listed_open_ones_first_and_filtered(terminal: Any, bus
     assert "no orders of Nobody match" in (await terminal.type("orders", "--tenant", "Nobody")).output
 
 
-async def test_a_halt_says_what_it_does_and_asks(terminal: Any, bus: Bus) -> None:
+async def test_a_halt_says_what_it_does_and_asks(terminal: Any, bus: Bus, answering: Any) -> None:
     """Refused, nothing is halted; agreed, it is in Redis and an executor that runs is asked at once."""
     await _order(bus, "2", "open", "PingPong")
     command = ("halt", "--tenant", TENANT, "--exchange", BINANCE, "--reason", "checking fills")
@@ -123,7 +93,7 @@ async def test_a_halt_says_what_it_does_and_asks(terminal: Any, bus: Bus) -> Non
         in found.output
     )
     assert await bus.halts.get(TENANT) == {}
-    async with executor(bus) as received:
+    async with answering(bus) as received:
         assert (await terminal.type(*command, keys="y\n")).code == 0
         async with asyncio.timeout(10):
             while not received:

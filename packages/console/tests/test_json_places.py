@@ -20,11 +20,11 @@ def shown(path: str) -> str:
     return TEXT[found.span.start : found.span.end]
 
 
-def test_a_value_is_shown_and_of_an_object_its_key() -> None:
+def test_a_field_is_shown_and_of_an_object_its_key() -> None:
     """Each path has the span that a reader looks for."""
-    assert shown("$.workplans[0].retention") == "5"
+    assert shown("$.workplans[0].retention") == '"retention": 5'
     assert shown("$.agent") == '"agent"'
-    assert shown("$.agent.naem") == '"\N{GREEK SMALL LETTER ALPHA}"'
+    assert shown("$.agent.naem") == '"naem": "\N{GREEK SMALL LETTER ALPHA}"'
 
 
 def test_what_is_missing_is_shown_at_what_should_hold_it() -> None:

@@ -214,7 +214,7 @@ class Dbsync:
 
     async def unit_with(self, counter: str) -> UnitHealth:
         """Wait until the unit of the tenant's journals counts something."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while (unit := await self.unit()) is None or counter not in unit.counters:
                 await asyncio.sleep(0.05)
         return unit
@@ -254,10 +254,13 @@ class Dbsync:
         return MessageId(*found[0]) if found else None
 
     async def reached(self, name: object, last: MessageId, within_s: float = 30) -> None:
-        """Wait until a journal is stored up to a message."""
-        async with asyncio.timeout(within_s):
-            while (at := await self.position(str(name))) is None or at < last:
-                await asyncio.sleep(0.02)
+        """Wait until a journal is stored up to a message; fail once it has got no further for so long."""
+        at: MessageId | None = None
+        while at is None or at < last:
+            before = at
+            async with asyncio.timeout(within_s):
+                while (at := await self.position(str(name))) is None or at == before:
+                    await asyncio.sleep(0.02)
 
     async def all_stored(self, *writers: StreamWriter) -> None:
         """Wait until everything that was written is stored, and check it: one for one, and no gap."""

@@ -7,7 +7,7 @@ from millrace_core.names import AgentId
 
 
 async def until_rows(dbsync: Any, query: str, count: int) -> list[tuple[Any, ...]]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             try:
                 found: list[tuple[Any, ...]] = await dbsync.rows.fetch(query)

@@ -13,7 +13,7 @@ from millrace_service import SettingsInvalid
 from millrace_service.settings import database_url
 from millrace_store import Store
 
-BACKLOG = 60_000
+BACKLOG = 20_000
 """Messages of each stream that wait: several commits."""
 
 

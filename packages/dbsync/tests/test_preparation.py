@@ -38,7 +38,7 @@ class Scripted(Intake):
 async def running(preparation: Preparation) -> AsyncIterator[None]:
     task = asyncio.create_task(preparation.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             yield
     finally:
         task.cancel()

@@ -34,7 +34,7 @@ class Watched(UnitHealthReporter):
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """Wait until a condition of it is met."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not reached():
                 self._news.clear()
                 await self._news.wait()
@@ -89,7 +89,7 @@ async def test_units_recover_once_the_database_no_longer_refuses(
     assert unit.counters["failures"] >= 1
     await mend()
     last = feed.write(20)
-    async with asyncio.timeout(30), Store.open(url) as store:
+    async with asyncio.timeout(60), Store.open(url) as store:
         while (await store.operations.positions()).get(str(feed.trades.name), BEGINNING) < last:
             await asyncio.sleep(0.05)
 

@@ -55,7 +55,7 @@ async def test_an_asset_that_matches_nothing_is_named(dbsync: Any, feed: Any) ->
     wrong = str(feed.book.name).replace("/", "")
     await dbsync.start("stream.Ann.binance.watchTrades.*", wrong)
     await dbsync.reached(feed.trades.name, last)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (unit := await dbsync.unit()) is None or unit.detail is None:
             await asyncio.sleep(0.02)
     assert (unit.state, unit.detail) == ("live", f"{wrong} matches no stream; did you mean {feed.book.name}?")

@@ -48,7 +48,7 @@ async def written(feeds: list[Any]) -> AsyncIterator[None]:
 
 async def live(dbsync: Any, *units: str) -> Heartbeat:
     """Wait until exactly these units store journals, and are live."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             beat: Heartbeat | None = await dbsync.heartbeat()
             found = {unit.name: unit.state for unit in beat.units if ".journals" in unit.name} if beat else {}
@@ -92,7 +92,7 @@ async def test_two_workers_store_a_tenant_together(dbsync: Any, bus: Bus, feeds:
     await dbsync.reached(trader_actions(Tenant("Ann")), asked)
     streams = [name for feed in feeds for name in (str(feed.trades_name), str(feed.book_name))]
     shares = [sum(shard_of(name, 2) == shard for name in streams) for shard in (0, 1)]
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         # The heartbeat is as old as 5 s.
         while counted(units := await both(dbsync)) != [shares[0] + 1, shares[1]] or not all(map(has_stored, units)):
             await asyncio.sleep(0.05)
@@ -136,7 +136,7 @@ async def test_killed_workers_lose_and_double_nothing(dbsync: Any, feeds: list[A
             victim = next(worker for worker in beat.workers if worker.name == unit.worker)
             assert victim.pid is not None
             os.kill(victim.pid, signal.SIGKILL)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not any(
                     w.pid not in (None, victim.pid) and w.name == victim.name
                     for w in (await dbsync.heartbeat()).workers

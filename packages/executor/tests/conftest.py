@@ -185,7 +185,7 @@ class ExecutorPlatform:
 
     async def heartbeat_where(self, holds: Callable[[Heartbeat], bool]) -> Heartbeat:
         """Wait for a heartbeat of which something holds, and return it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 # Nothing announces a heartbeat: its readers poll.
                 for heartbeat in await self.bus.heartbeats():

@@ -29,7 +29,7 @@ def create(price: float) -> dict[str, Any]:
 
 async def refused(client: Any, command: str) -> None:
     """Wait until Redis has refused a command for want of memory; it takes no heartbeats then."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (await client.info("commandstats")).get(f"cmdstat_{command}", {}).get("rejected_calls"):
             await asyncio.sleep(0.01)
 

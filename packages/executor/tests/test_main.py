@@ -64,7 +64,7 @@ async def test_killed_at_any_moment_it_makes_one_order_a_request(platform: Any, 
     await process.wait()
     await platform.bus.end_heartbeat("EXECUTOR", now_ms())
     await start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while {each.response.request_id for each in answers.all if each.response.status != "unknown"} != ids:
             await answers.number(len(answers.all) + 1)
     final = [each.response.request_id for each in answers.all if each.response.status != "unknown"]

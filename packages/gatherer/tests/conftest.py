@@ -130,7 +130,7 @@ class Reader:
 
     async def until(self, holds: Callable[["Reader"], Any]) -> None:
         """Wait until something that was read makes it true."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not holds(self):
                 self._arrived.clear()
                 await self._arrived.wait()

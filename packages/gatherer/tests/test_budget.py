@@ -15,7 +15,7 @@ async def test_the_heartbeat_shows_what_is_left(configure: Any, read: Any, bus: 
     trades = read("watchTrades", "ETH/BTC")
     await configure(["ETH/BTC"], ["watchTrades"])
     await trades.until(lambda r: r.deltas())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (
             units := [u for beat in await bus.heartbeats() for u in beat.units if "left.CONNECTIONS" in u.counters]
         ):

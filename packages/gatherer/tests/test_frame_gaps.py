@@ -142,7 +142,7 @@ class BookReader:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until something that was read makes it true."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not holds():
                 self._arrived.clear()
                 await self._arrived.wait()

@@ -68,7 +68,7 @@ async def listed(line: Any, simulator: Server, monkeypatch: pytest.MonkeyPatch) 
 
 async def heartbeat(bus: Bus, holds: Callable[[Heartbeat], Any]) -> Heartbeat:
     """Wait for a heartbeat of which something is true."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             for each in await bus.heartbeats():
                 if holds(each):

@@ -27,7 +27,7 @@ async def published_before(bus: Bus, name: Any, trade_id: int) -> None:
 
 async def counted(bus: Bus, counter: str) -> int:
     """Wait until a unit has counted this."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while True:
             found = [u.counters[counter] for b in await bus.heartbeats() for u in b.units if counter in u.counters]
             if found:
@@ -70,6 +70,6 @@ async def test_trades_that_are_reported_twice_cost_no_request(configure: Any, re
 
     asked = len(line.requests)
     line.treat = repeat
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         await enough.wait()
     assert len(line.requests) == asked

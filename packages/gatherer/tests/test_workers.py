@@ -99,7 +99,7 @@ async def readers(bus: Bus) -> AsyncIterator[list[StreamReader]]:
 
 async def shows(bus: Bus, holds: Callable[[Heartbeat], Any]) -> Heartbeat:
     """Wait until the gatherer's heartbeat makes it true."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             for beat in await bus.heartbeats():
                 if holds(beat):
@@ -168,7 +168,7 @@ def is_next_epoch(reader: StreamReader, seen: int) -> bool:
 
 async def until(holds: Callable[[], Any]) -> None:
     """Wait until it is true."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.01)
 

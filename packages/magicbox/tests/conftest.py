@@ -65,7 +65,7 @@ class Venue:
 
     async def next_request(self) -> Request:
         """Wait for the next request to trade."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             arrived = await anext(aiter(self._reader))
         await self._reader.done(arrived)
         return parse_request(arrived.raw)
@@ -170,7 +170,7 @@ class Magicbox:
 
     async def unit_in_state(self, name: str, *states: str) -> UnitHealth:
         """Wait until a unit is in one of these states."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 beat = await self.heartbeat()
                 for unit in beat.units if beat else ():
@@ -180,7 +180,7 @@ class Magicbox:
 
     async def no_units(self) -> None:
         """Wait until it runs nothing any more."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 beat = await self.heartbeat()
                 if beat is not None and not beat.units:

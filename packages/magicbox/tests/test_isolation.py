@@ -161,7 +161,7 @@ async def test_bad_strategies_harm_no_other(market: Market) -> None:
     assert any(error.where == f"{TENANT}.napping" and "on_trades" in error.message for error in beat.last_errors)
     assert [units[name].state for name in GOOD] == ["live"] * len(GOOD)
     expected = [Decimal(number) for number in range(5, market._count + 1, 5)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while sum(map(len, (decided := await market.decided()).values())) < len(GOOD) * len(expected):
             await asyncio.sleep(0.05)  # Redis announces no lengths
     assert [decided[name] for name in GOOD] == [expected] * len(GOOD)

@@ -106,7 +106,7 @@ def books(magicbox: Any, venue: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
     (magicbox.folder / "limited.py").write_text(LIMITED)
 
     async def until(condition: Callable[[Heartbeat], bool]) -> Heartbeat:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for number in range(10_000):
                 venue.tell_book(9.98, 10.03 + number / 100)
                 beat = await magicbox.heartbeat()
@@ -143,7 +143,7 @@ async def test_a_stopped_strategy_follows_no_stream_any_more(magicbox: Any, book
     """It takes nothing from the others."""
     await magicbox.start(configured("Faulty", errorsPerMinute=3))
     await books(lambda beat: beat.units[0].state == "stopped")
-    async with Redis.from_url(server.url, decode_responses=True) as redis, asyncio.timeout(10):
+    async with Redis.from_url(server.url, decode_responses=True) as redis, asyncio.timeout(60):
         while any("stream." in channel for channel in await redis.pubsub_channels()):
             await asyncio.sleep(0.02)
 

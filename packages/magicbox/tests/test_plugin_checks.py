@@ -16,7 +16,7 @@ from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugin_checks import check_plugins, describe_plugins
 
 AGENT = AgentId("MAGICBOX")
-PATIENCE_S = 40
+PATIENCE_S = 60
 """A process starts slowly on a busy machine."""
 
 MAKER = '''

@@ -26,7 +26,7 @@ async def test_a_strategy_that_was_stopped_runs_again_on_request(magicbox: Any, 
     (magicbox.folder / "once_faulty.py").write_text(ONCE_FAULTY)
     await magicbox.start({"pluginName": "OnceFaulty", "limits": {"errorsPerMinute": 1}})
     await magicbox.unit_in_state("OnceFaulty", "live")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for number in itertools.count():
             venue.tell_book(9.98, 10.03 + number)
             if (await magicbox.unit_in_state("OnceFaulty", "live", "stopped")).state == "stopped":

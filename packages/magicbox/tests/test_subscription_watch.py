@@ -80,7 +80,7 @@ async def test_what_is_near_is_found_when_it_begins_later(magicbox: Any, open_st
     unit = await magicbox.unit_in_state("Watcher", "stale", "live")
     assert unit.detail == f"{SHARED} has no writer"
     await open_stream(OWN)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (await magicbox.heartbeat()).last_errors:
             await asyncio.sleep(0.02)
         while "isPublic: false" not in (await magicbox.unit_in_state("Watcher", "stale")).detail:

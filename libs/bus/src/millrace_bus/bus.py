@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from contextlib import asynccontextmanager
 from typing import Any
 
+from millrace_bus.agents.alert_memory import AlertMemory
 from millrace_bus.agents.configs import Configs
 from millrace_bus.agents.heartbeats import Heartbeats
 from millrace_bus.agents.plugins import Plugins
@@ -21,7 +22,7 @@ from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.orders.merger import OrderMerger
 from millrace_bus.orders.orders import OrderHashes
 from millrace_bus.reading.follower import FollowedStream, Follower, OnFailed, UpdateListener
-from millrace_bus.reading.journal_index import registering, stream_names
+from millrace_bus.reading.journal_index import known_tenants, registering, stream_names
 from millrace_bus.reading.journals import Journals
 from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
@@ -65,6 +66,8 @@ class Bus:
         self._heartbeats = Heartbeats(redis)
         self._plugins = Plugins(redis)
         self._restarts = Restarts(redis, self._subscriptions)
+        self.alert_memory = AlertMemory(redis)
+        """What agents of alerts remember over a restart."""
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
         self._merger = OrderMerger(ReconnectingConnection(address, f"{name}.orders"))
@@ -182,6 +185,10 @@ class Bus:
         async with Journals(ReconnectingConnection(self._address, f"{self._name}.journals")) as journals:
             yield journals
 
+    async def tenants(self) -> list[Tenant]:
+        """Return the tenants that have journals, sorted."""
+        return await known_tenants(self._redis.call)
+
     async def stream_names(self, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:
         """Return the streams of some tenants, or of all, sorted; snapshots are not listed beside them."""
         return await stream_names(self._redis.call, tenants)
@@ -211,7 +218,7 @@ class Bus:
         """Write an agent's configuration if it still equals the expected one; tell whether it was written."""
         return await self._configs.replace(agent, expected, text)
 
-    async def configs(self) -> dict[AgentId, bytes]:
+    async def all_configs(self) -> dict[AgentId, bytes]:
         """Return the configuration of every agent that has one."""
         return await self._configs.all()
 

@@ -76,7 +76,7 @@ async def test_all_configurations_are_found_without_a_scan(bus: Bus, server: Emb
         watching = bus.watch_config(watched)
         assert await _next(watching) == b"one"
         changes = bus.config_changes()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while {put, watched} - found.keys():
                 agent, text = await anext(changes)
                 found[agent] = text
@@ -98,7 +98,7 @@ async def test_redis_is_set_to_announce_changes(bus: Bus, server: EmbeddedServer
         changes = bus.watch_config(agent)
         assert await _next(changes) is None
         watching = asyncio.ensure_future(anext(changes))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while missing_flags(str((await client.config_get(SETTING))[SETTING])):
                 await asyncio.sleep(0.01)
         assert {*"ExK$"} <= {*(await client.config_get(SETTING))[SETTING]}

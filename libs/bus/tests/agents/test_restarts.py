@@ -11,7 +11,7 @@ from millrace_core.names import AgentId, Tenant
 
 
 async def _until_received(bus: Bus, agent: AgentId, unit: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await bus.request_restart(agent, unit):
             await asyncio.sleep(0.01)
 

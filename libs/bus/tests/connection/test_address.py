@@ -1,5 +1,7 @@
 """Reading the URL of a Redis server."""
 
+from pathlib import Path
+
 import pytest
 
 from millrace_bus.connection.address import Address
@@ -20,7 +22,18 @@ def test_a_url_is_read(url: str, address: Address) -> None:
     assert Address.parse(url) == address
 
 
-@pytest.mark.parametrize("url", ["http://h", "redis://", "redis://h/x", "redis://h:port", "h:6379"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h",
+        "redis://",
+        "redis://h/x",
+        "redis://h:port",
+        "h:6379",
+        "rediss://h?ssl=no",
+        "redis://h?ssl_ca_certs=f",
+    ],
+)
 def test_another_form_is_refused(url: str) -> None:
     """The error says what would be right."""
     with pytest.raises(InvalidName, match="redis://"):
@@ -41,3 +54,12 @@ def test_tls_checks_the_host() -> None:
     assert context is not None
     assert context.check_hostname
     assert Address.parse("redis://h").tls_context() is None
+
+
+def test_a_ca_file_is_read_from_the_url_and_must_exist(tmp_path: Path) -> None:
+    """A missing file is a mistake in the settings, not an outage that would be waited out."""
+    file = tmp_path / "ca.pem"
+    with pytest.raises(InvalidName, match="no file"):
+        Address.parse(f"rediss://h?ssl_ca_certs={file}")
+    file.touch()
+    assert Address.parse(f"rediss://h?ssl_ca_certs={file}").ca_file == str(file)

@@ -30,7 +30,7 @@ class _Subscriber:
         self._say("disconnected")
 
     async def until(self, *said: Any) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.said != list(said):
                 self.more.clear()
                 await self.more.wait()

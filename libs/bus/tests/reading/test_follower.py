@@ -341,7 +341,7 @@ async def test_a_snapshot_of_another_type_ends_the_following_with_the_reason(
         await client.set(name.snapshot, "no stream")
     failed: list[Exception] = []
     follower = other.follow(name, received, on_failed=failed.append)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(TaskFailed, match="WRONGTYPE"):
             await follower.ready()
     assert len(failed) == 1
@@ -354,7 +354,7 @@ async def test_a_channel_that_is_forbidden_ends_the_following_with_the_reason(
     """Redis does not say which channel it refused: it is the one that was asked for first."""
     async with redis.asyncio.Redis.from_url(killable.url) as client:
         await client.execute_command("ACL", "SETUSER", "u", "on", ">p", "~*", "+@all", "resetchannels")
-    async with Bus.connect(killable.url.replace("redis://", "redis://u:p@")) as bus, asyncio.timeout(10):
+    async with Bus.connect(killable.url.replace("redis://", "redis://u:p@")) as bus, asyncio.timeout(60):
         follower = bus.follow(name, received, on_failed=lambda error: None)
         with pytest.raises(TaskFailed, match="NOPERM"):
             await follower.ready()
@@ -383,7 +383,7 @@ async def test_a_connection_that_is_never_made_again_fails_its_followers(
         return await connect(address, client, *listeners)
 
     monkeypatch.setattr(reconnecting_module, "connect", fail_once)
-    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(10):
+    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(60):
         await client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         assert "unforeseen" in str(await failed)
         await follower.close()

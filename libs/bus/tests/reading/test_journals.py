@@ -158,7 +158,7 @@ async def test_what_redis_forgot_is_registered_again(
     await writer.open()
     await bus.requests.send(tenant, Halt())
     await forget_all(killable)
-    async with asyncio.timeout(10), other.journals() as journals:
+    async with asyncio.timeout(60), other.journals() as journals:
         while await journals.names([tenant]) != {str(answers), trader_actions(tenant)}:
             await asyncio.sleep(0.01)
 

@@ -21,7 +21,7 @@ TYPED = b'{"action":"createOrder","exchangeId":"kucoin","payload":{"symbol":"KCS
 
 
 async def _next(reader: RequestReader) -> Arrived:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await anext(reader)
 
 
@@ -61,7 +61,7 @@ async def test_a_request_typed_by_hand_is_taken_from_the_channel(
     """PUBLISH alone is enough, even for a malformed request; its count shows a receiver."""
     reader = other.request_reader([tenant], consumer="EXECUTOR")
     async with redis.asyncio.Redis.from_url(server.url) as client:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await client.publish(trader_actions(tenant), TYPED):
                 pass
         await client.publish(trader_actions(tenant), b"{oops")
@@ -174,7 +174,7 @@ async def test_requests_in_several_slots_are_read_as_one(bus: Bus, tenant: Tenan
 async def test_the_requests_that_are_read_are_found_by_name(bus: Bus, tenant: Tenant) -> None:
     """Their reader registers the journal, also where no program of ours writes it."""
     bus.request_reader([tenant], consumer="EXECUTOR")
-    async with asyncio.timeout(10), bus.journals() as journals:
+    async with asyncio.timeout(60), bus.journals() as journals:
         while await journals.names([tenant]) != {trader_actions(tenant)}:
             await asyncio.sleep(0.01)
 
@@ -208,7 +208,7 @@ async def test_the_journal_of_requests_is_registered_again_and_again(
     """So that it is found after Redis has lost the index alone."""
     monkeypatch.setattr(reader_module, "REGISTER_EVERY_S", 0.1)
     reader = other.request_reader([tenant], consumer="EXECUTOR")
-    async with redis.asyncio.Redis.from_url(server.url) as client, asyncio.timeout(10):
+    async with redis.asyncio.Redis.from_url(server.url) as client, asyncio.timeout(60):
         for _ in range(2):
             while not await client.zcard(journals_index(tenant)):
                 await asyncio.sleep(0.01)

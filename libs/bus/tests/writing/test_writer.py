@@ -220,7 +220,7 @@ async def test_opening_waits_for_redis(tmp_path: Path, name: StreamName, make_bo
             await asyncio.sleep(0.05)
             assert not opening.done()
             await server.restart()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await opening
             assert published.writer.state == "live"
 
@@ -338,7 +338,7 @@ async def test_a_writer_that_redis_keeps_refusing_is_not_live(
     states: list[str] = []
     writer = bus.writer(answers, None, on_state=states.append)
     await writer.open()
-    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(20):
+    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(60):
         await client.config_set("maxmemory", 1)
         writer.response({"n": 1})
         while writer.state != "disconnected":

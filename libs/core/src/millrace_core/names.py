@@ -30,7 +30,7 @@ def tenant(text: str) -> Tenant:
     """Check that a text may name a tenant.
 
     Raises:
-        InvalidName: it is longer than 64, holds other than letters, digits, `_`, `-`, or is reserved.
+        InvalidName: it is longer than 64, holds other than messages, digits, `_`, `-`, or is reserved.
     """
     if not _TENANT.fullmatch(text) or text in _RESERVED_TENANTS:
         raise InvalidName(text, "a tenant: 1 to 64 of A-Z a-z 0-9 _ -, and neither 'config' nor 'snapshot'")
@@ -49,7 +49,7 @@ def agent_id(text: str) -> AgentId:
     """Check that a text may name an agent.
 
     Raises:
-        InvalidName: it is longer than 64 or holds other than letters, digits, `_`, `-`.
+        InvalidName: it is longer than 64 or holds other than messages, digits, `_`, `-`.
     """
     if not _TENANT.fullmatch(text):
         raise InvalidName(text, "an agent id: 1 to 64 of A-Z a-z 0-9 _ -")
@@ -118,6 +118,11 @@ def agent_key(agent: AgentId) -> str:
 def plugins_key(agent: AgentId) -> str:
     """Return the key of the strategies that a magicbox can run."""
     return f"plugins.{agent}"
+
+
+def alerts_key(agent: AgentId) -> str:
+    """Return the key of what an agent of alerts has to tell, and has told."""
+    return f"alerts.{agent}"
 
 
 def restart_channel(agent: AgentId) -> str:
@@ -199,7 +204,7 @@ def egress(text: str) -> str:
     """Check that a text may name the address from which requests leave.
 
     Raises:
-        InvalidName: it is longer than 64 or holds other than letters, digits, `_`, `-`.
+        InvalidName: it is longer than 64 or holds other than messages, digits, `_`, `-`.
     """
     if not _TENANT.fullmatch(text):
         raise InvalidName(text, "an egress: 1 to 64 of A-Z a-z 0-9 _ -")

@@ -50,7 +50,7 @@ class ContractVenue:
 
     async def subscribed(self, topic: str) -> None:
         """Wait until a topic is subscribed."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while topic not in self.topics:
                 self._subscribed.clear()
                 await self._subscribed.wait()

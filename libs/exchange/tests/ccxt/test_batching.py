@@ -31,7 +31,7 @@ class Venue:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until a request makes something true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():
                 self._asked.clear()
                 await self._asked.wait()

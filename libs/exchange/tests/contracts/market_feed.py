@@ -24,7 +24,7 @@ class FaultyListener:
 async def moved(venue: Venue, listener: RecordingListener) -> None:
     """Move the market until the listener received something more."""
     received = len(listener.events)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(listener.events) == received:
             venue.step()
             # Exchanges gather changes for some time before they send them.
@@ -33,7 +33,7 @@ async def moved(venue: Venue, listener: RecordingListener) -> None:
 
 async def begun(venue: Venue, listener: RecordingListener) -> None:
     """Move the market until the first book has come: some adapters wait for changes before they ask for it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not listener.resets:
             venue.step()
             await asyncio.sleep(0.012)
@@ -105,7 +105,7 @@ class MarketFeedContract:
             streaming(exchange.market.fields(TICKER, venue.symbol, ticker)),
             streaming(exchange.market.candles(venue.symbol, "1m", candles)),
         ):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not (ticker.ticker and best.ticker and candles.candles):
                     venue.step(1_000)
                     await asyncio.sleep(0.02)
@@ -120,7 +120,7 @@ class MarketFeedContract:
         """An error of a listener ends its stream, which can be streamed again, instead of silencing it forever."""
         faulty, listener = FaultyListener(), RecordingListener()
         task = asyncio.create_task(exchange.market.trades(venue.symbol, faulty))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not faulty.was_called:
                 venue.step()
                 await asyncio.sleep(0.012)

@@ -118,7 +118,7 @@ class RecordingListener:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until something received makes it true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():
                 self._received.clear()
                 await self._received.wait()

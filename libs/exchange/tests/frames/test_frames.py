@@ -82,7 +82,7 @@ class ComparingReader:
         """Stop following the book and follow it again."""
         before = self.restarts
         self._broken.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.restarts == before:
                 self._changed.clear()
                 await self._changed.wait()
@@ -108,7 +108,7 @@ class ComparingReader:
 
     async def reached(self) -> None:
         """Wait until the book is the exchange's own, of now."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (self.is_live and self._is(self._player.market.state)):
                 self._changed.clear()
                 await self._changed.wait()

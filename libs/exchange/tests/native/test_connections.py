@@ -119,7 +119,7 @@ def _has_more(listener: RecordingListener, seen: int) -> bool:
 
 async def sockets(line: Line, opened: int, open_now: int = 1) -> None:
     """Wait until so many sockets were opened and so many are."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (line.sockets, len(line.open)) != (opened, open_now):
             await asyncio.sleep(0.01)
 

@@ -118,6 +118,10 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         """Return a name that is the same for units that are to share a worker, as those of one account do. Pure."""
         return key
 
+    def own_metrics(self) -> bytes:
+        """Return metrics that the agent has beside those of its health, in Prometheus's text format."""
+        return b""
+
     async def unit_stopped(self, bus: Bus, key: UnitKey, unit_config: UnitConfigT) -> None:
         """Clean up after a unit that was ended because it exceeded its limits, and could not do so itself."""
 

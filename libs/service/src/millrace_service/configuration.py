@@ -80,7 +80,7 @@ def plan_of(agent: Agent[AgentConfig, Any], opened: OpenedConfig[AgentConfig]) -
         units={} if stopped else units,
         stopped=stopped,
         warnings=(*_plain_secrets(sealed), *agent.warnings(config)),
-        secrets=tuple(secret for _, _, _, secret in _fields(config)),
+        secrets=tuple(secret for _, secret, _ in _fields(config)),
         **_workers(config),
     )
 
@@ -103,13 +103,20 @@ def _accounts(config: BaseConfig) -> Exchanges:
     return accounts
 
 
-def _fields(config: BaseConfig) -> Iterator[tuple[Tenant, str, str, str]]:
-    """Yield tenant, JSON path, field and text of everything that may be encrypted."""
+def _receivers(config: BaseConfig) -> dict[Tenant, dict[str, str]]:
+    receivers: dict[Tenant, dict[str, str]] = getattr(config, "receivers", {})
+    return receivers
+
+
+def _fields(config: BaseConfig) -> Iterator[tuple[str, str, bool]]:
+    """Yield JSON path and text of everything that may be encrypted, and whether it should be."""
     for tenant, exchanges in _accounts(config).items():
         for exchange, credentials in exchanges.items():
             for name, spelling in _ENCRYPTABLE.items():
                 if text := getattr(credentials, name):
-                    yield tenant, f"$.exchanges.{tenant}.{exchange}.{spelling}", name, text
+                    yield f"$.exchanges.{tenant}.{exchange}.{spelling}", text, name in _TO_BE_ENCRYPTED
+    for tenant, receivers in _receivers(config).items():
+        yield from ((f"$.receivers.{tenant}.{name}", address, True) for name, address in receivers.items())
 
 
 def _decrypted(config: AgentConfig, key: bytes | None) -> tuple[AgentConfig, list[Problem]]:
@@ -121,25 +128,40 @@ def _decrypted(config: AgentConfig, key: bytes | None) -> tuple[AgentConfig, lis
         }
         for tenant, exchanges in _accounts(config).items()
     }
-    return (config.model_copy(update={"exchanges": accounts}) if accounts else config), problems
+    receivers = {
+        tenant: {
+            name: _open_text(tenant, f"$.receivers.{tenant}.{name}", address, key, problems)
+            for name, address in addresses.items()
+        }
+        for tenant, addresses in _receivers(config).items()
+    }
+    opened = {name: section for name, section in (("exchanges", accounts), ("receivers", receivers)) if section}
+    return (config.model_copy(update=opened) if opened else config), problems
 
 
 def _open(tenant: Tenant, path: str, sealed: Credentials, key: bytes | None, problems: list[Problem]) -> Credentials:
-    opened: dict[str, str] = {}
-    for name, spelling in _ENCRYPTABLE.items():
-        text: str | None = getattr(sealed, name)
-        if text is None or not is_encrypted(text):
-            continue
-        try:
-            opened[name] = decrypt(tenant, text, key)
-        except SecretUnreadable as error:
-            problems.append(Problem(f"{path}.{spelling}", str(error)))
+    opened = {
+        name: _open_text(tenant, f"{path}.{spelling}", text, key, problems)
+        for name, spelling in _ENCRYPTABLE.items()
+        if (text := getattr(sealed, name)) is not None
+    }
     return sealed.model_copy(update=opened)
+
+
+def _open_text(tenant: Tenant, path: str, text: str, key: bytes | None, problems: list[Problem]) -> str:
+    """Return a text in plain; one that cannot be decrypted is added to the problems."""
+    if not is_encrypted(text):
+        return text
+    try:
+        return decrypt(tenant, text, key)
+    except SecretUnreadable as error:
+        problems.append(Problem(path, str(error)))
+        return text
 
 
 def _plain_secrets(config: BaseConfig) -> list[str]:
     return [
         f"{path} is in plain text; write it as enc:… so that readers of Redis cannot use it"
-        for _, path, name, text in _fields(config)
-        if name in _TO_BE_ENCRYPTED and not is_encrypted(text)
+        for path, text, should_be in _fields(config)
+        if should_be and not is_encrypted(text)
     ]

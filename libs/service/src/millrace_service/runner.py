@@ -74,7 +74,9 @@ async def run_agent(
                 # Imported only where it is wanted: it takes 50 ms of a start.
                 from millrace_service.metrics.server import serve
 
-                serving = partial(serve, settings.metrics_host, settings.metrics_port, health.collect)
+                serving = partial(
+                    serve, settings.metrics_host, settings.metrics_port, health.collect, agent.own_metrics
+                )
                 own.append(partial(_kept, serving, own_work("metrics")))
             failing = () if fork_server is None else (fork_server.watch(),)
             await first_of(_work(agent, bus, units, own), stop.wait(), *failing)

@@ -21,9 +21,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_DATA_DIR: Final = Path(".millrace")
+DEFAULT_METRICS_HOST: Final = "127.0.0.1"
 DATABASE_OPTION: Final = {"database-url": "sqlite:///path or postgresql://… (default: millrace.db in the data folder)"}
 """The option of services that use the database; `database_url` reads it."""
-DEFAULT_METRICS_HOST: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

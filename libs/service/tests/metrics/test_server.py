@@ -28,6 +28,10 @@ class TinyAgent(Agent[BaseConfig, int]):
         """Return the one unit."""
         return {"PUBLIC.binance.watchTrades.ETH/BTC": 1}
 
+    def own_metrics(self) -> bytes:
+        """Return one."""
+        return b"millrace_tiny 1\n"
+
     async def run_unit(self, key: str, unit_config: int, health: UnitHealthReporter) -> None:
         """Live until cancelled."""
         health.count("lost", 7)
@@ -71,6 +75,7 @@ async def test_an_agent_serves_its_metrics(server: EmbeddedServer) -> None:
     async with running(server, port), asyncio.timeout(PATIENCE_S):
         answer = await asked(port, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain;")
+        assert answer.endswith(b"millrace_tiny 1\n")
         assert b'millrace_agent_info{agent="TINY",kind="gatherer",version=' in answer
         while b'unit="PUBLIC.binance.watchTrades"} 7.0' not in answer:
             answer = await asked(port, b"GET /metrics?x=1 HTTP/1.1\r\n\r\n")

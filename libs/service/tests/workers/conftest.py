@@ -16,7 +16,7 @@ from millrace_core.heartbeat import Heartbeat, UnitHealth, WorkerHealth
 from millrace_core.names import AgentId
 
 ID = AgentId("BUSY")
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 class AgentProcess:

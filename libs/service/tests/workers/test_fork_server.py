@@ -67,7 +67,7 @@ async def test_one_that_ends_at_once_is_reported(server: ForkServer) -> None:
     while children(server.pid):
         pass
     worker = await asking
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert os.waitstatus_to_exitcode(await worker.ended) == -signal.SIGKILL
     worker.close()
 
@@ -86,7 +86,7 @@ async def test_one_that_never_yields_says_where_it_is(server: ForkServer) -> Non
     """Its stack names the line that loops, although it runs no Python code for that."""
     worker = await server.fork()
     worker.connection.send(b"L")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "in work" not in worker.stack():
             worker.ask_for_stack()
             await asyncio.sleep(0.01)  # the kernel announces no contents of a file

@@ -99,6 +99,10 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
             _served(self._server), _report_gauges(self._services, health), self._watch_database(self._services, health)
         )
 
+    def own_metrics(self) -> bytes:
+        """Return the metrics of HTTP and of live clients."""
+        return b"" if self._services is None else self._services.metrics.text()
+
     async def _watch_database(self, services: Services, health: UnitHealthReporter) -> None:
         """Report an outage of the database once, and its end."""
         while self._server is not None:

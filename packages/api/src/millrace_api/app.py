@@ -31,6 +31,7 @@ from millrace_api.routes import (
     orders,
     portfolio,
     session,
+    tenants,
     tokens,
 )
 from millrace_api.services import Services
@@ -52,6 +53,7 @@ _ROUTERS = (
     configs,
     exports,
     tokens,
+    tenants,
     session,
 )
 _ANY_ROUTE: dict[int | str, dict[str, Any]] = {

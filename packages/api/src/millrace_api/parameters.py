@@ -12,8 +12,8 @@ from fastapi import Depends, Query, Request
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.problems import ApiError
 from millrace_api.times import Timestamp
-from millrace_core.errors import Problem
-from millrace_core.names import PUBLIC, ExchangeId, Symbol, Tenant
+from millrace_core.errors import InvalidName, Problem
+from millrace_core.names import PUBLIC, ExchangeId, Symbol, Tenant, tenant
 from millrace_store import Scope
 from millrace_store.queries.pages import MAX_LIMIT
 
@@ -29,6 +29,9 @@ SourceQuery = Annotated[
 TenantQuery = Annotated[
     str | None,
     Query(max_length=64, description="Your own (the default) or PUBLIC; any other is denied and audited."),
+]
+AdministeredQuery = Annotated[
+    str | None, Query(max_length=64, description="Your own (the default). An operator may name any tenant.")
 ]
 
 
@@ -50,6 +53,20 @@ def tenant_of(principal: Principal, wanted: str | None, *, public: bool = True) 
     if public and wanted == PUBLIC:
         return PUBLIC
     raise ApiError(403, f"this token belongs to the tenant {principal.tenant}; omit `tenant` to read its data")
+
+
+def administered(principal: Principal, wanted: str | None) -> Tenant:
+    """Return the tenant whose tokens are meant: the caller's own, or any that an operator names.
+
+    Raises:
+        ApiError: it is another tenant, and the caller is no operator; or no tenant has such a name.
+    """
+    if wanted is None or not principal.is_operator:
+        return tenant_of(principal, wanted, public=False)
+    try:
+        return tenant(wanted)
+    except InvalidName as error:
+        raise ApiError(422, str(error), problems=[Problem("query.tenant", str(error))]) from error
 
 
 def _scope(

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from millrace_api.configs.diff import changes
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 
-_KEYS = st.sampled_from(["agent", "exchanges", "risk", "secret", "apiKey", "password", "A", "kucoin", "name", "urls"])
+_KEYS = st.sampled_from(
+    ["agent", "exchanges", "risk", "secret", "apiKey", "password", "A", "kucoin", "name", "urls", "receivers"]
+)
 _LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.just("enc:abc")
 _DOCUMENTS = st.dictionaries(
     _KEYS,
@@ -45,3 +47,25 @@ def test_a_secret_that_hides_nothing_known_is_a_mistake() -> None:
     assert [problem.path for problem in unresolved_masks({"exchanges": {"A": {"k": {"secret": "***"}}}})] == [
         "$.exchanges.A.k.secret"
     ]
+
+
+def test_addresses_of_receivers_are_secrets() -> None:
+    """Whatever they are called, and encrypted or not: an address of a messenger holds its token."""
+    config = {"receivers": {"StrankaXY": {"chat": "tgram://12345:abcdef/1", "mail": "enc:abc"}}}
+    shown = {"receivers": {"StrankaXY": {"chat": "***", "mail": "***"}}}
+    assert masked(config) == shown
+    assert unmasked(shown, config) == config
+
+
+def plan(tenant: str, token: str, **settings: Any) -> dict[str, Any]:
+    """Return a workplan whose strategy has a secret among its settings."""
+    return {"tenant": tenant, "plugins": [{"pluginName": "P", "configuration": {"apiToken": token, **settings}}]}
+
+
+def test_a_workplan_that_moves_keeps_its_own_secret() -> None:
+    """When another tenant's workplan before it is removed, a masked secret is not that tenant's."""
+    before = {"workplans": [plan("A", "secret-of-a"), plan("B", "secret-of-b")]}
+    assert unmasked({"workplans": [plan("B", "***")]}, before) == {"workplans": [plan("B", "secret-of-b")]}
+    changed = unmasked({"workplans": [plan("B", "***", amount=2), plan("C", "***"), plan("A", "***")]}, before)
+    assert changed["workplans"] == [plan("B", "secret-of-b", amount=2), plan("C", "***"), plan("A", "secret-of-a")]
+    assert [each.path for each in unresolved_masks(changed)] == ["$.workplans[1].plugins[0].configuration.apiToken"]

@@ -74,7 +74,7 @@ async def test_public_feeds_are_everybodys_and_other_tenants_streams_are_nobodys
     await socket.until(lambda: socket.of_type("error"))
     socket.say(op="subscribe", stream=f"stream.{PUBLIC}.kucoin.createOrder.KCS/USDT")
     await socket.until(lambda: socket.of_type("live"))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not (trail := await api.audit(tenant)):
             await asyncio.sleep(0.01)  # it is recorded beside
     assert [row["target"] for row in trail] == [f"stream.{other}.kucoin.watchBalance"]

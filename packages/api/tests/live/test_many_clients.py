@@ -46,7 +46,7 @@ async def test_stalled_clients_cost_the_others_nothing(
     assert api.services.metrics.gauges()["liveConflated"] > 0
     assert max(sizes) - sizes[len(sizes) // 3] < STALLED * 4 * FULL_BYTES
     monkeypatch.setattr(live_client, "STALLED_S", 0.0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while api.services.metrics.gauges()["liveClients"] > CLIENTS - STALLED:
             await asyncio.sleep(0.05)
     for connection in stalled:

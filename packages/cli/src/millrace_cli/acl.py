@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,14 +29,23 @@ def add_command(app: typer.Typer) -> None:
         placeholders: Annotated[
             bool, typer.Option("--placeholders", help="Leave the passwords to be filled in by another tool.")
         ] = False,
+        out: Annotated[
+            Path | None, typer.Option("--out", "-o", dir_okay=False, help="File to write; by default standard output.")
+        ] = None,
     ) -> None:
         """Print an ACL file for Valkey or Redis: a user for each service, with what the protocol lets it do.
 
         The passwords are read from MILLRACE_REDIS_PASSWORD_GATHERER and its like; the file holds their digests.
+
+        Example: millrace acl --out users.acl
         """
         try:
             passwords = dict(zip(USERS, map(placeholder, USERS), strict=True)) if placeholders else digests(os.environ)
-            typer.echo(acl_file(passwords, agents_of(agent or ())), nl=False)
+            text = acl_file(passwords, agents_of(agent or ()))
+            if out is None:
+                typer.echo(text, nl=False)
+            else:
+                out.write_text(text)
         except MillraceError as error:
             typer.echo(f"millrace: {error}", err=True)
             raise typer.Exit(1) from error

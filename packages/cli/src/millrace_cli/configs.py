@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace_api.configs.models import MODELS
+from millrace_cli.up import AGENTS
 from millrace_core.config import parse_config
 from millrace_core.errors import ConfigInvalid, MillraceError, Problem
 from millrace_core.names import AgentId
@@ -39,13 +40,13 @@ def pointed(text: str, simulator_url: str, exchange: str) -> str:
 
 
 def load(folder: Path, simulator_url: str, exchange: str = EXAMPLE_EXCHANGE) -> list[AgentFile]:
-    """Return every service's checked configuration, with the exchange and its address replaced by this run's.
+    """Return the checked configuration of each service, with the exchange and its address replaced by this run's.
 
     Raises:
         ExamplesMissing: a file is missing.
         ConfigInvalid: a file has mistakes; each names its file.
     """
-    return [_load(kind, folder / f"{kind}.json", simulator_url, exchange) for kind in MODELS]
+    return [_load(kind, folder / f"{kind}.json", simulator_url, exchange) for kind in AGENTS]
 
 
 def _load(kind: str, path: Path, simulator_url: str, exchange: str) -> AgentFile:

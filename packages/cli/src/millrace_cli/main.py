@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace_cli import acl, configs, demo, exchanges, restart, sign_in, status, up
+from millrace_cli import acl, alert, configs, demo, exchanges, first_configs, restart, sign_in, status, up
 from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
 from millrace_cli.platform import DemoOptions
-from millrace_cli.running import run as _run
+from millrace_cli.running import run
 from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
+from millrace_cli.tenants.commands import add_commands as add_tenant_commands
+from millrace_cli.top import command as top
 from millrace_cli.trading import halts, orders, publish
 
 app = typer.Typer(
@@ -73,6 +75,8 @@ def demo_command(
     """Run the whole platform on this machine: Valkey, a simulated exchange, the five services, a strategy.
 
     It goes on where the last one on the same folder ended. Errors, or a run without a fill, make the exit code 1.
+
+    Example: millrace demo --for 20
     """
     if report is not None and not report.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {report.absolute().parent}", param_hint="--report")
@@ -94,7 +98,7 @@ def demo_command(
     )
     console = Console()
 
-    async def run(stop: asyncio.Event) -> None:
+    async def work(stop: asyncio.Event) -> None:
         picture = await demo.run(options, console, stop)
         if picture is None:
             return
@@ -102,7 +106,7 @@ def demo_command(
             console.print(closing_words(picture))
         demo.judge(picture)
 
-    _run(run)
+    run(work)
 
 
 @app.command("up")
@@ -119,10 +123,13 @@ def up_command(
     dbsync: Annotated[str, typer.Option(help="Agent id of dbsync, which writes the database.")] = up.AGENTS["dbsync"],
     api: Annotated[str, typer.Option(help="Agent id of the API.")] = up.AGENTS["api"],
 ) -> None:
-    """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations."""
+    """Run the five services (gatherer, magicbox, executor, dbsync, api) on the exchanges in their configurations.
+
+    Example: millrace up --redis-url redis://127.0.0.1:6379/0
+    """
     agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
     say = partial(Console(stderr=True).print, soft_wrap=True, markup=False, highlight=False)
-    _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
+    run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
 
 
 @app.command(
@@ -139,13 +146,17 @@ add_config_commands(app)
 restart.add_command(app)
 sign_in.add_command(app)
 acl.add_command(app)
+alert.add_command(app)
 exchanges.add_command(app)
 status.add_command(app)
+top.add_command(app)
 publish.add_command(app)
 orders.add_command(app)
 halts.add_commands(app)
 add_secrets_commands(app)
+add_tenant_commands(app)
 doctor.add_command(app)
+first_configs.add_command(app)
 
 if __name__ == "__main__":
     app()

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 from millrace_core import names
 from millrace_core.errors import InvalidName
-from millrace_core.names import AgentId, Tenant
 
 DEFAULT_DIR: Final = Path(".millrace")
 
@@ -30,6 +29,13 @@ def _checked(check: Callable[[str], T]) -> Callable[[str], T]:
 _tenant: Any = _checked(names.tenant)
 _agent: Any = _checked(names.agent_id)
 
+if TYPE_CHECKING:
+    from millrace_core.names import AgentId as _Agent
+    from millrace_core.names import Tenant as _Tenant
+else:
+    # The help shows the annotation's name.
+    _Tenant = _Agent = str
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, errors too.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 RedisUrl = Annotated[str, typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis that the agents use.")]
@@ -43,12 +49,14 @@ DatabaseUrl = Annotated[
 DatabaseDir = Annotated[
     Path, typer.Option("--data-dir", envvar="MILLRACE_DATA_DIR", help="Folder that contains millrace.db.")
 ]
-TenantOption = Annotated[Tenant, typer.Option("--tenant", parser=_tenant, metavar="TENANT", help="The tenant.")]
+TenantOption = Annotated[_Tenant, typer.Option("--tenant", parser=_tenant, metavar="TENANT", help="The tenant.")]
 TenantFilter = Annotated[
-    Tenant | None, typer.Option("--tenant", parser=_tenant, metavar="TENANT", help="Only this tenant.")
+    _Tenant | None, typer.Option("--tenant", parser=_tenant, metavar="TENANT", help="Only this tenant.")
 ]
-TenantArgument = Annotated[Tenant, typer.Argument(parser=_tenant, metavar="TENANT", help="The tenant.")]
-AgentArgument = Annotated[AgentId, typer.Argument(parser=_agent, metavar="AGENT", help="Agent id, such as GATHERER.")]
+TenantArgument = Annotated[_Tenant, typer.Argument(parser=_tenant, metavar="TENANT", help="The tenant.")]
+AgentArgument = Annotated[_Agent, typer.Argument(parser=_agent, metavar="AGENT", help="Agent id, such as GATHERER.")]
+
+AgentOption = Annotated[_Agent, typer.Option("--agent", parser=_agent, metavar="AGENT", help="Agent id.")]
 
 
 def url_of(database_url: str | None, data_dir: Path) -> str:

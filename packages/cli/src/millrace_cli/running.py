@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -51,6 +51,21 @@ def plain_errors(*, as_json: bool = False) -> Iterator[None]:
             lines = [str(problem) for problem in problems if str(problem) not in str(error)]
             typer.echo("\n  ".join([f"millrace: {error}", *lines]), err=True)
         raise typer.Exit(1) from error
+
+
+def confirm(lines: Iterable[str], question: str, *, yes: bool, as_json: bool = False) -> None:
+    """Print what will happen and ask whether it may; end the command unless the answer is yes.
+
+    With `yes` nobody is asked.
+    """
+    if yes:
+        return
+    with plain_errors(as_json=as_json):
+        if as_json:
+            raise CommandFailed("nobody is asked with --json: add --yes")
+    # On standard error, so that a script reads nothing but the result.
+    typer.echo("\n".join(lines), err=True)
+    typer.confirm(question, abort=True, err=True)
 
 
 @asynccontextmanager

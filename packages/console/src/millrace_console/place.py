@@ -40,9 +40,14 @@ class Place:
         """The path with all parameters."""
         return address(self.path, self._values)
 
+    def here(self, **values: str | None) -> str:
+        """Return this page's address with some parameters set to other values; None removes one."""
+        kept = {name: each for name, each in self._values.items() if name not in values}
+        return address(self.path, kept | {name: (value,) for name, value in values.items() if value})
+
     def to(self, path: str, **values: str) -> str:
         """Return the address of another page, which keeps the chosen tenants."""
-        kept = {name: self._values[name] for name in SHARED if name in self._values}
+        kept: dict[str, tuple[str, ...]] = {name: self._values[name] for name in SHARED if name in self._values}
         return address(path, kept | {name: (value,) for name, value in values.items() if value})
 
 

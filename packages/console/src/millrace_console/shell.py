@@ -50,7 +50,7 @@ def framed(visit: Visit, links: Sequence[Link], title: str) -> Iterator[None]:
     _keys(visit, shown)
     ui.timer(FRESH_S, lambda: ui.run_javascript("window.millrace?.heard()"))
     halting.banner(visit)
-    with ui.element("main").classes("w-full flex flex-col gap-3"):
+    with ui.element("div").classes("w-full flex flex-col gap-3"):
         yield
 
 

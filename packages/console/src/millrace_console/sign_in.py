@@ -28,7 +28,7 @@ def add_page(api: Api) -> None:
     @ui.page(PATH, title="Sign in · millrace")
     async def show(to: str = "/", reason: str = "") -> None:
         ui.query("html").props('lang="en"')
-        with ui.element("main").classes("w-full flex justify-center"), ui.card().classes("panel max-w-lg"):
+        with ui.element("div").classes("w-full flex justify-center"), ui.card().classes("panel max-w-lg"):
             ui.label("millrace").props("role=heading aria-level=1").classes("text-xl")
             if reason:
                 ui.label(f"That sign-in link did not work: {reason}").classes("bad").props('role="alert"')

@@ -53,6 +53,20 @@ class Visit:
         answers = await asyncio.gather(*(self.api.get(account, path, **query) for account in accounts))
         return list(zip(accounts, answers, strict=True))
 
+    async def rows(self, path: str, **query: Any) -> list[Any]:
+        """Return the rows of every chosen tenant and of PUBLIC's feeds, which all may read.
+
+        Raises:
+            ApiError: one of them was not answered.
+        """
+        asked = [(account, account.tenant) for account in self.accounts]
+        if all(tenant != PUBLIC for _, tenant in asked):
+            asked.append((self.accounts[0], PUBLIC))
+        answers = await asyncio.gather(
+            *(self.api.get(account, path, tenant=tenant, **query) for account, tenant in asked)
+        )
+        return [row for answer in answers for row in answer["items"]]
+
     @property
     def trading_accounts(self) -> tuple[Account, ...]:
         """The chosen accounts of tenants that trade; the operator's PUBLIC only holds feeds."""

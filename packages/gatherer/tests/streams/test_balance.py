@@ -58,7 +58,7 @@ async def test_a_busy_account_is_not_asked_without_end(bus: Bus, monkeypatch: py
     arrived = asyncio.Event()
     follower = bus.follow(name, lambda _: arrived.set())
     running = asyncio.create_task(run_stream(stream))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (follower.trusted and follower.status == "live"):
             arrived.clear()
             await arrived.wait()

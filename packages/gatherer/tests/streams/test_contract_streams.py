@@ -55,7 +55,7 @@ class Running:
 
     async def until(self, holds: Callable[[], Any]) -> None:
         """Wait until something that was read makes it true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():
                 self._arrived.clear()
                 await self._arrived.wait()

@@ -52,7 +52,7 @@ class Breaking:
 
     async def pauses_s(self, number: int) -> list[float]:
         """Return the first pauses between a failure and the next attempt."""
-        async with asyncio.timeout(10), self._followed:
+        async with asyncio.timeout(60), self._followed:
             await self._followed.wait_for(lambda: len(self.followed_s) > number)
         return [again - failed for again, failed in zip(self.followed_s[1:], self.failed_s, strict=False)][:number]
 

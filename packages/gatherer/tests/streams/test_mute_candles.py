@@ -75,7 +75,7 @@ async def test_candles_that_only_questions_bring_are_not_live(bus: Bus, monkeypa
     running = asyncio.create_task(run_stream(stream_of(unit, exchange, bus, health)))
 
     async def until(holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():
                 arrived.clear()
                 await arrived.wait()

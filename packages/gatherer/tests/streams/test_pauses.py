@@ -64,7 +64,7 @@ class LimitedExchange:
 
     async def pause_s(self) -> float:
         """Return the time between the first two questions."""
-        async with asyncio.timeout(10), self._asked:
+        async with asyncio.timeout(60), self._asked:
             await self._asked.wait_for(lambda: len(self.asked_s) >= 2)
         return self.asked_s[1] - self.asked_s[0]
 

@@ -77,7 +77,7 @@ class Running:
 
     async def until(self, holds: Callable[[Any], Any]) -> None:
         """Wait until the reader's state makes it true."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (self.follower.trusted and holds(self.follower.state)):
                 self._arrived.clear()
                 await self._arrived.wait()

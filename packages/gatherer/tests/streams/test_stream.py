@@ -53,7 +53,7 @@ class Unit:
 
     async def reported(self, state: str) -> None:
         """Wait until a state was reported."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while state not in [state for state, _ in self.reports]:
                 self._changed.clear()
                 await self._changed.wait()
@@ -81,7 +81,7 @@ async def test_a_stream_whose_messages_redis_refuses_is_never_live(bus: Bus, run
     """A retention beyond Redis' numbers lets the writer connect, then every message is refused, again and again."""
     unit = Unit(bus, retention=10**30)
     running(unit)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while unit.stream.writer.counters.resent < 3:
             # Nothing reports that a writer was refused once more.
             await asyncio.sleep(0.05)
@@ -110,7 +110,7 @@ class RestingAccount:
 
     async def until_asked(self, times: int) -> None:
         """Wait until it was asked so often."""
-        async with asyncio.timeout(10), self.answered:
+        async with asyncio.timeout(60), self.answered:
             await self.answered.wait_for(lambda: len(self.asked) >= times)
 
 

@@ -15,7 +15,7 @@ from millrace_simulator.server import Server, serve
 from .conftest import settings
 
 SYMBOL = "KCS/USDT"
-WAIT_S = 20
+WAIT_S = 60
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

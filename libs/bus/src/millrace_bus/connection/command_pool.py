@@ -42,6 +42,7 @@ class CommandPool:
             username=address.user,
             password=address.password,
             ssl=address.tls,
+            ssl_ca_certs=address.ca_file,
             protocol=3,
             client_name=name.replace(" ", "-"),
             socket_connect_timeout=_CONNECT_TIMEOUT_S,

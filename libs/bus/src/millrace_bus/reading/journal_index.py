@@ -36,11 +36,8 @@ def registering(tenant: Tenant, *names: str, expire_after_s: int | None = None) 
 
 async def journal_names(call: Call, tenants: Iterable[Tenant] | None = None) -> set[str]:
     """Return the names of the journals of some tenants, or of all: streams, their snapshots, requests to trade."""
-    if tenants is None:
-        members = (tenant_or_none(each.decode(errors="replace")) for each in await call("SMEMBERS", TENANTS_INDEX))
-        tenants = [tenant for tenant in members if tenant is not None]
     names: set[str] = set()
-    for tenant in tenants:
+    for tenant in await known_tenants(call) if tenants is None else tenants:
         try:
             found = await call("ZRANGEBYSCORE", journals_index(tenant), now_ms(), "+inf")
         except CommandRefused as refused:
@@ -51,6 +48,12 @@ async def journal_names(call: Call, tenants: Iterable[Tenant] | None = None) -> 
         # A name that is not UTF-8 is not ours; it must not keep the others from being read.
         names.update(name.decode(errors="replace") for name in found)
     return names
+
+
+async def known_tenants(call: Call) -> list[Tenant]:
+    """Return the tenants that have journals, sorted."""
+    members = (tenant_or_none(each.decode(errors="replace")) for each in await call("SMEMBERS", TENANTS_INDEX))
+    return sorted(tenant for tenant in members if tenant is not None)
 
 
 async def stream_names(call: Call, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:

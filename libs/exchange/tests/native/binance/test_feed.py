@@ -56,7 +56,7 @@ async def test_it_says_what_ccxt_says(exchange: Exchange, through_ccxt: Exchange
         newest = (await exchange.market.fetch_trades(venue.symbol))[-1].id
         for listener in (ours, theirs):
             await listener.until(lambda listener=listener: newest in [trade.id for trade in listener.trades])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while ours.ticker.get("timestamp") != theirs.ticker.get("timestamp"):
                 venue.step(1_000)
                 await asyncio.sleep(0.02)

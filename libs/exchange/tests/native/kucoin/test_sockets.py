@@ -51,7 +51,7 @@ async def test_nothing_is_asked_before_the_welcome(open_feed: OpenFeed, line: Li
     line.treat = treat
     feed, trades = await open_feed(), RecordingListener()
     async with streaming(feed.trades(SYMBOLS[0], trades)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not welcome:
                 await asyncio.sleep(0.01)
         assert line.sent == []

@@ -34,6 +34,7 @@ _GATHERER: Final = ("gatherer",)
 _EXECUTOR: Final = ("executor",)
 _MAGICBOX: Final = ("magicbox",)
 _DBSYNC: Final = ("dbsync",)
+_ALERTS: Final = ("alerts",)
 _EXCHANGE: Final = ("gatherer", "executor")
 
 
@@ -123,6 +124,12 @@ UNIT_METRICS: Final[tuple[UnitMetric, ...]] = (
         max,
         scale=1e-2,
     ),
+    _total("alerts_sent", "sent", _ALERTS, "Messages that a receiver took."),
+    _total("alerts_refused", "refused", _ALERTS, "Attempts to send that failed."),
+    _total("alerts_dropped", "dropped", _ALERTS, "Messages given up because too many waited for one receiver."),
+    _total("alerts_raised", "raised", _ALERTS, "Conditions that began, and events."),
+    _gauge("alerts_waiting", "waiting", _ALERTS, "Messages that wait to be sent.", starts_at_zero=True),
+    _gauge("alerts_active", "active", _ALERTS, "Conditions that hold.", starts_at_zero=True),
 )
 
 NOT_EXPORTED: Final = frozenset({"liveClients", "liveStreams", "liveMessages", "liveConflated", "liveDropped"})

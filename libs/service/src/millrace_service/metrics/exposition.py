@@ -15,7 +15,7 @@ from millrace_service.metrics.catalogue import UNIT_METRICS, UnitMetric
 
 _AGENT_LABELS: Final = ("agent", "kind")
 _BOUNDS: Final = range(14, 35)
-"""Upper bounds of the buckets of latencies as powers of two, in ns: 16 µs to 17 s. A `Histogram` counts them exactly."""
+"""Upper bounds of buckets of latencies as powers of two, in ns: 16 µs to 17 s. A `Histogram` counts these exactly."""
 _GROUP_PARTS: Final = 3
 
 _SLICE: Final = 200
@@ -37,7 +37,7 @@ async def exposition(health: AgentHealth) -> bytes:
     units, latencies = await _counters(health.heartbeat.units), await _latencies(health)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(_Collected(health.heartbeat, units, latencies))
+    registry.register(_Families([*families(health.heartbeat, units, latencies)]))
     return generate_latest(registry)
 
 
@@ -62,20 +62,26 @@ async def _latencies(health: AgentHealth) -> Latencies:
     return found
 
 
-class _Collected:
-    def __init__(self, beat: Heartbeat, counters: Counters, latencies: Latencies) -> None:
-        self._beat, self._counters, self._latencies = beat, counters, latencies
+def families(beat: Heartbeat, counters: Counters, latencies: Latencies) -> Iterator[Metric]:
+    """Yield every metric of an agent, also those of which there is no number yet."""
+    yield from _of_agent(beat)
+    yield from _of_workers(beat)
+    yield _states(beat)
+    groups = sorted({group_of(unit.name) for unit in beat.units})
+    for metric in UNIT_METRICS:
+        if not metric.agents or beat.kind in metric.agents:
+            yield _of_units(metric, beat, groups, counters)
+    yield _durations(beat, latencies)
 
-    def collect(self) -> Iterator[Metric]:
-        beat = self._beat
-        yield from _of_agent(beat)
-        yield from _of_workers(beat)
-        yield _states(beat)
-        groups = sorted({group_of(unit.name) for unit in beat.units})
-        for metric in UNIT_METRICS:
-            if not metric.agents or beat.kind in metric.agents:
-                yield _of_units(metric, beat, groups, self._counters)
-        yield _durations(beat, self._latencies)
+
+class _Families:
+    """What Prometheus's client asks for metrics."""
+
+    def __init__(self, found: Sequence[Metric]) -> None:
+        self._found = found
+
+    def collect(self) -> Sequence[Metric]:
+        return self._found
 
 
 def _of_agent(beat: Heartbeat) -> Iterator[Metric]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -267,6 +268,9 @@ def _translated() -> Iterator[None]:
         yield
     except asyncpg.UniqueViolationError as error:
         raise AlreadyThere(str(error)) from error
+    except ssl.SSLError as error:
+        # A certificate that proves nothing is a ValueError as well.
+        raise DatabaseUnavailable(f"PostgreSQL: {error}") from error
     except (ValueError, OverflowError) as error:
         # Raised by the driver before anything is sent. Some of these also count as errors of the connection.
         raise ValueRejected(f"PostgreSQL: {error}") from error

@@ -79,16 +79,19 @@ class AccessMiddleware:
             return
         principal: Principal | None = getattr(request.state, "principal", None)
         detail = {"status": status, "reason": getattr(request.state, "reason", None)}
-        await self._services.authenticator.audit.record(
-            action=operation or f"{request.method} {request.url.path[:128]}",
-            outcome="denied" if is_denial else _outcome(status),
-            tenant=principal.tenant if principal else NOBODY,
-            actor=principal.token_id if principal else NOBODY,
-            target=_target(request),
-            address=address_of(request),
-            detail={name: value for name, value in detail.items() if value is not None}
-            | getattr(request.state, "audited", {}),
-        )
+        tenant = principal.tenant if principal else NOBODY
+        # What an operator does for a tenant stands in the trail of both.
+        for each in dict.fromkeys((tenant, getattr(request.state, "concerns", tenant))):
+            await self._services.authenticator.audit.record(
+                action=operation or f"{request.method} {request.url.path[:128]}",
+                outcome="denied" if is_denial else _outcome(status),
+                tenant=each,
+                actor=principal.token_id if principal else NOBODY,
+                target=_target(request),
+                address=address_of(request),
+                detail={name: value for name, value in detail.items() if value is not None}
+                | getattr(request.state, "audited", {}),
+            )
 
 
 class _RecordingSend:

@@ -6,7 +6,7 @@ PUBLIC.
 """
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -23,18 +23,11 @@ from millrace_api.configs.sealing import sealed
 from millrace_api.problems import ApiError, not_found
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
-from millrace_core.config import MagicboxConfig, parse_config, revision
+from millrace_core.config import MagicboxConfig, parse_config, revision, tenants_of
 from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, AgentId
 from millrace_core.plugins import PluginDescription
 from millrace_store.queries.records import ConfigRecord
-
-_BY_TENANT = ("exchanges", "risk")
-
-
-def tenants_of(config: Any) -> set[str]:
-    """Return the tenants that a configuration names, whether it is valid or not."""
-    return set(_named(config)) if isinstance(config, dict) else set()
 
 
 def may_see(principal: Principal, config: Any) -> bool:
@@ -46,16 +39,6 @@ def may_see(principal: Principal, config: Any) -> bool:
 def may_change(principal: Principal, config: Any) -> bool:
     """Tell whether a principal may put or replace a configuration."""
     return principal.is_operator or (principal.may("admin") and tenants_of(config) == {principal.tenant})
-
-
-def _named(config: dict[str, Any]) -> Iterator[str]:
-    for section in _BY_TENANT:
-        if isinstance(held := config.get(section), dict):
-            yield from held
-    plans = config.get("workplans")
-    for plan in plans if isinstance(plans, list) else ():
-        if isinstance(plan, dict):
-            yield from (str(plan[field]) for field in ("tenant", "tenantId") if field in plan)
 
 
 _PAGE = 200
@@ -136,11 +119,11 @@ class ConfigEditor:
             raise ApiError(403, f"the configuration must name {self.caller.tenant}; ask an operator to put this one")
         return written, whole
 
-    async def difference(self, new: Any, kind: str | None) -> ConfigDifference:
+    async def difference(self, new: Any, kind: str | None = None) -> ConfigDifference:
         """Return what a new configuration would change; of an agent that has none, all of it is added.
 
         Raises:
-            ApiError: it has not the form of a configuration, or the caller may not see the one in force.
+            ApiError: it has not the form of a configuration, or there is none that the caller may see.
         """
         _check_shape(new)
         text = await redis(self.services.bus.get_config(self.agent))

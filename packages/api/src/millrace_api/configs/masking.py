@@ -8,14 +8,18 @@ from millrace_service.redaction import HIDDEN, clean_field
 
 _ID_LEVELS = {"exchanges": 2, "risk": 1}
 """Sections whose outer levels are tenants and exchanges rather than fields."""
+_SECRET_SECTIONS = frozenset({"receivers"})
+"""Sections of which every text is secret, whatever it is called."""
 _ENCRYPTED = "enc:"
+_NAMING = ("exchangeId", "pluginName", "name", "action")
+"""Fields that, beside the tenant, tell what an item of a list is."""
 
 
 def masked(config: Any) -> Any:
     """Return a configuration with `***` in place of every secret, encrypted ones too."""
     if not isinstance(config, dict):
         return _masked_value("", config)
-    return {name: _masked_section(item, _ID_LEVELS.get(name, -1), name) for name, item in config.items()}
+    return {name: _masked_top(name, item) for name, item in config.items()}
 
 
 def unmasked(new: Any, current: Any) -> Any:
@@ -31,12 +35,24 @@ def unresolved_masks(config: Any) -> list[Problem]:
     ]
 
 
+def _masked_top(name: str, item: Any) -> Any:
+    return _masked_texts(item) if name in _SECRET_SECTIONS else _masked_section(item, _ID_LEVELS.get(name, -1), name)
+
+
 def _masked_section(item: Any, id_levels: int, name: str) -> Any:
     if id_levels > 0 and isinstance(item, dict):
         return {key: _masked_section(value, id_levels - 1, key) for key, value in item.items()}
     if id_levels == 0 and isinstance(item, dict):
         return {key: _masked_value(key, value) for key, value in item.items()}
     return _masked_value(name, item)
+
+
+def _masked_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked_texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked_texts(item) for item in value]
+    return HIDDEN if value and isinstance(value, str) else value
 
 
 def _masked_value(name: str, value: Any) -> Any:
@@ -62,9 +78,35 @@ def _unmasked(new: Any, current: Any, shown: Any) -> Any:
     if isinstance(new, dict) and isinstance(current, dict) and isinstance(shown, dict):
         return {key: _unmasked(item, current[key], shown[key]) if key in current else item for key, item in new.items()}
     if isinstance(new, list) and isinstance(current, list) and isinstance(shown, list):
-        pairs = zip(current, shown, strict=True)
-        return [_unmasked(item, *pair) if (pair := next(pairs, None)) else item for item in new]
+        pairs = _pairs(new, shown)
+        return [
+            item if at is None else _unmasked(item, current[at], shown[at]) for item, at in zip(new, pairs, strict=True)
+        ]
     return new
+
+
+def _pairs(new: list[Any], shown: list[Any]) -> list[int | None]:
+    """Return for each item of a list the index of the item that it was, if there is one.
+
+    Items may have been added, removed and moved. An item is the one that it equals, else one that it shares its name
+    with: by its index alone it could get the secret of another tenant.
+    """
+    left = dict(enumerate(shown))
+    found: list[int | None] = [None] * len(new)
+    for is_same in (lambda item, other: item == other, lambda item, other: _name(item) == _name(other)):
+        for index, item in enumerate(new):
+            if found[index] is None:
+                same = [at for at, other in left.items() if is_same(item, other)]
+                if same:
+                    found[index] = min(same, key=lambda at: abs(at - index))
+                    del left[found[index]]
+    return found
+
+
+def _name(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return type(item)
+    return item.get("tenant", item.get("tenantId")), *(item.get(field) for field in _NAMING)
 
 
 def _masks(value: Any, path: str = "$") -> Iterator[str]:

@@ -2,7 +2,14 @@
 
 from pydantic import Field
 
-from millrace_core.config import DbsyncConfig, ExecutorConfig, GathererConfig, MagicboxConfig, parse_config
+from millrace_core.config import (
+    AlertsConfig,
+    DbsyncConfig,
+    ExecutorConfig,
+    GathererConfig,
+    MagicboxConfig,
+    parse_config,
+)
 from millrace_core.config.common import BaseConfig
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import AgentId
@@ -33,6 +40,7 @@ MODELS: dict[str, type[BaseConfig]] = {
     "executor": ExecutorConfig,
     "dbsync": DbsyncConfig,
     "api": ApiConfig,
+    "alerts": AlertsConfig,
 }
 
 

@@ -25,6 +25,10 @@ from millrace_api.services import Services
 PATH = "/api/v1/live"
 MAX_COMMAND = 64_000
 KERNEL_BYTES = 128_000
+_COPIED_BYTES = 8_192
+"""Messages up to this size picows copies behind their header."""
+_HEADER_BYTES = 14
+"""Room that picows wants in front of a message for the largest header."""
 _PING_S = 20.0
 _log = logging.getLogger("millrace.live")
 
@@ -72,13 +76,24 @@ class LiveListener(WSListener):
     def send(self, message: bytes) -> None:
         """Send a text message."""
         if self._transport is not None:
-            self._transport.send(WSMsgType.TEXT, message)
+            send_text(self._transport, message)
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and disconnect; at once if the client does not read, so that no memory stays in use."""
         if self._transport is not None:
             self._transport.send_close(WSCloseCode(code), reason.encode())
             self._transport.disconnect(graceful=not self._client.is_full)
+
+
+def send_text(transport: WSTransport, message: bytes) -> None:
+    """Send a text message, however many are sent within one turn of the event loop."""
+    if len(message) <= _COPIED_BYTES:
+        transport.send(WSMsgType.TEXT, message)
+        return
+    # picows keeps the header of a larger message in a buffer that its next message overwrites, and uvloop reads that
+    # buffer only at the end of the turn. So header and message share memory that nothing else uses.
+    framed = bytearray(_HEADER_BYTES) + message
+    transport.send_reuse_external_bytearray(WSMsgType.TEXT, framed, _HEADER_BYTES)
 
 
 class SocketProtocol(asyncio.Protocol):

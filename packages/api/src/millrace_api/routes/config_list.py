@@ -6,13 +6,13 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.configs.editor import decoded, may_change, may_see, tenants_of
+from millrace_api.configs.editor import decoded, may_change, may_see
 from millrace_api.configs.examples import Example, examples
 from millrace_api.configs.models import MODELS
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.services import ServicesDep, redis
-from millrace_core.config import revision
+from millrace_core.config import revision, tenants_of
 
 router = APIRouter(prefix="/configs", tags=["configuration"])
 
@@ -53,7 +53,7 @@ async def list_configs(services: ServicesDep, caller: Caller, tenant: TenantQuer
     tenant_of(caller, tenant)
     running = {heartbeat.id: heartbeat for heartbeat in await redis(services.bus.heartbeats())}
     found = []
-    for agent, text in sorted((await redis(services.bus.configs())).items()):
+    for agent, text in sorted((await redis(services.bus.all_configs())).items()):
         config, heartbeat = decoded(text), running.get(agent)
         if may_see(caller, config):
             summary = ConfigSummary(
@@ -69,8 +69,9 @@ async def list_configs(services: ServicesDep, caller: Caller, tenant: TenantQuer
 
 
 @router.get("/kinds", operation_id="list_config_kinds", responses=returns(ConfigKinds))
-async def list_config_kinds(services: ServicesDep) -> Response:
+async def list_config_kinds(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
     """Return every kind of agent with the JSON schema of its configuration and examples of it."""
+    tenant_of(caller, tenant)
     found = [
         ConfigKind(kind, model.model_json_schema(), [each for each in examples() if each.kind == kind])
         for kind, model in MODELS.items()

@@ -1,4 +1,4 @@
-"""A tenant's tokens, created, listed and revoked by its admins; and its audit trail."""
+"""A tenant's tokens, created, listed and revoked by its admins or an operator; and its audit trail."""
 
 import asyncio
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from millrace_api.access.principal import Caller, needs
 from millrace_api.access.tokens import new_token
 from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, page_response, returns
-from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
+from millrace_api.parameters import AdministeredQuery, PageWanted, TenantQuery, administered, tenant_of
 from millrace_api.problems import ApiError, not_found
 from millrace_api.services import ServicesDep
 from millrace_api.times import Timestamp
@@ -34,7 +34,7 @@ class TokenView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class NewToken(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """A token to create for your own tenant."""
+    """A token to create."""
 
     name: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9 ._@-]{1,64}$")]
     role: Literal["read", "trade", "admin"]
@@ -53,9 +53,9 @@ class MadeToken(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @router.get("/tokens", operation_id="list_tokens", responses=returns(ListOf[TokenView]))
-async def list_tokens(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
+async def list_tokens(services: ServicesDep, caller: Caller, tenant: AdministeredQuery = None) -> Response:
     """Return the tenant's tokens, including revoked ones."""
-    found = await services.store.access.tokens(tenant_of(caller, tenant, public=False))
+    found = await services.store.access.tokens(administered(caller, tenant))
     return json_response(ListOf([view(record) for record in found]))
 
 
@@ -71,10 +71,10 @@ async def create_token(
     services: ServicesDep,
     caller: Caller,
     new: Annotated[NewToken, Depends(body_of(NewToken))],
-    tenant: TenantQuery = None,
+    tenant: AdministeredQuery = None,
 ) -> Response:
     """Create a token; its text is shown only once."""
-    of = tenant_of(caller, tenant, public=False)
+    of = administered(caller, tenant)
     if new.expires_ms is not None and new.expires_ms <= now_ms():
         past = Problem("$.expiresMs", "lies in the past; it is ms since 1970")
         raise ApiError(422, "already expired; no token was created", problems=[past])
@@ -84,6 +84,7 @@ async def create_token(
     except Conflict as error:
         raise ApiError(409, f"this tenant already has a token named {new.name}: choose another name") from error
     request.state.audited = {"token": record.id, "name": new.name, "role": new.role}
+    request.state.concerns = of
     return json_response(MadeToken(str(token), record.id, record.name, record.role, record.expires_ms), 201)
 
 
@@ -93,15 +94,17 @@ async def create_token(
     responses=returns(TokenView, also={404: "No token with this id is in force."}),
 )
 async def revoke_token(
+    request: Request,
     services: ServicesDep,
     caller: Caller,
     token_id: Annotated[str, Path(pattern="^[0-9a-f]{1,32}$")],
-    tenant: TenantQuery = None,
+    tenant: AdministeredQuery = None,
 ) -> Response:
     """Revoke a token: it stops working at once in this process, and within 5 s in others."""
-    of = tenant_of(caller, tenant, public=False)
+    of = administered(caller, tenant)
     if not await services.store.access.revoke_token(of, token_id, now_ms()):
         raise not_found("token with this id in force")
+    request.state.concerns = of
     services.authenticator.verifier.forget(token_id)
     services.authenticator.sessions.end_all(token_id)
     record = await services.store.access.token(token_id)

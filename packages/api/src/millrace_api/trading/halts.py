@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from millrace_api.configs.editor import tenants_of
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
+from millrace_core.config import tenants_of
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import PUBLIC, AgentId, Tenant, tenant_or_none
 from millrace_core.requests import Halt, HaltPayload

@@ -90,16 +90,23 @@ def _add_validate(app: typer.Typer) -> None:
 def _add_diff(app: typer.Typer) -> None:
     @app.command("diff")
     def diff_command(
-        agent: AgentArgument, file: File, redis_url: RedisUrl = DEFAULT_REDIS_URL, as_json: AsJson = False
+        agent: AgentArgument,
+        file: File,
+        kind: Kind = None,
+        redis_url: RedisUrl = DEFAULT_REDIS_URL,
+        database_url: DatabaseUrl = None,
+        data_dir: DatabaseDir = DEFAULT_DIR,
+        as_json: AsJson = False,
     ) -> None:
-        """Print what a configuration would change: + added, - removed, ~ changed.
+        """Print what a configuration would change (+ added, - removed, ~ changed), and which units would restart.
 
         Example: millrace config diff GATHERER gatherer.json
         """
         from millrace_cli.config import verbs
 
-        found = run_short(verbs.diff(redis_url, agent, file), as_json=as_json)
-        typer.echo(json.dumps(found["items"]) if as_json else "\n".join(found["lines"]))
+        stores = verbs.Stores(redis_url, url_of(database_url, data_dir))
+        found = run_short(verbs.diff(stores, agent, file, kind), as_json=as_json)
+        typer.echo(json.dumps(found["difference"]) if as_json else "\n".join(found["lines"]))
 
 
 def _add_history(app: typer.Typer) -> None:

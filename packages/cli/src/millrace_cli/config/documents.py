@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from millrace_api.configs.diff import ConfigChange
+from millrace_api.configs.effects import UnitEffect
 from millrace_cli.running import CommandFailed
 from millrace_core.json_problems import TOO_DEEP, load_json, silent_mistakes
 
@@ -39,6 +40,13 @@ def read_document(file: Path) -> dict[str, Any]:
 def change_lines(changes: Iterable[ConfigChange]) -> list[str]:
     """Return a line for each change."""
     return [_line(change) for change in changes] or ["no difference"]
+
+
+def unit_lines(units: Iterable[UnitEffect] | None) -> list[str]:
+    """Return a line for each unit that a change starts, stops or restarts; one that says so if that is not known."""
+    if units is None:
+        return ["what would restart is not known: the agent has never run; add --kind"]
+    return [f"{unit.unit} {unit.effect}" for unit in units]
 
 
 def moment(at_ms: int) -> str:

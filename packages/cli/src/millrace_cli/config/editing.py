@@ -1,5 +1,6 @@
 """Opens an agent's configuration as the API does, for the operator, who may change every one."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from millrace_core.config import revision
 from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, AgentId
 from millrace_core.near_names import did_you_mean
+from millrace_service.settings import read_secret_key
 from millrace_store import Store
 
 OPERATOR = Principal(PUBLIC, "admin", token_id="", name="millrace config")
@@ -32,15 +34,16 @@ class Stores(NamedTuple):
 
 @asynccontextmanager
 async def services(stores: Stores) -> AsyncIterator[Services]:
-    """Return what the API's code needs: Redis, and the database, which is made if there is none.
+    """Return what the API's code needs: Redis, the database, which is made if there is none, and the secret keys.
 
     Raises:
+        SettingsInvalid: the secret key has another form.
         Unreachable: Redis does not answer.
         StoreError: the database cannot be opened.
         CommandFailed: what the block asked for is refused.
     """
     async with connected(stores.redis_url, "config") as bus, Store.open(stores.database_url) as store:
-        found = Services.make(store, bus)
+        found = Services.make(store, bus, secret_key=read_secret_key(os.environ))
         try:
             yield found
         except ApiError as error:
@@ -71,7 +74,7 @@ async def present(bus: Bus, agent: AgentId) -> bytes:
     """
     if (text := await bus.get_config(agent)) is None:
         raise CommandFailed(
-            f"{agent} has no configuration{did_you_mean(agent, await bus.configs())}; "
+            f"{agent} has no configuration{did_you_mean(agent, await bus.all_configs())}; "
             f"write one: millrace config put {agent} FILE"
         )
     return text

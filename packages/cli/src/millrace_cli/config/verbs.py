@@ -7,8 +7,8 @@ import msgspec
 
 from millrace_api.configs.diff import changes
 from millrace_api.configs.editor import ConfigEditor, version_of
-from millrace_api.configs.masking import masked, unmasked
-from millrace_cli.config.documents import change_lines, moment, read_document
+from millrace_api.configs.masking import masked
+from millrace_cli.config.documents import change_lines, moment, read_document, unit_lines
 from millrace_cli.config.editing import OPERATOR, Stores, editor, present, put, services
 from millrace_cli.database import existing
 from millrace_cli.running import CommandFailed, connected
@@ -52,13 +52,12 @@ async def validate(stores: Stores, agent: AgentId, file: Path, kind: str | None)
         await (await editor(opened, agent, kind)).checked(new, kind)
 
 
-async def diff(redis_url: str, agent: AgentId, file: Path) -> dict[str, Any]:
-    """Return what a file's configuration would change."""
+async def diff(stores: Stores, agent: AgentId, file: Path, kind: str | None) -> dict[str, Any]:
+    """Return what a file's configuration would change, and which units it would start, stop and restart."""
     new = read_document(file)
-    async with connected(redis_url, "config") as bus:
-        current = _decoded(agent, await present(bus, agent))
-    found = changes(current, unmasked(new, current))
-    return {"items": msgspec.to_builtins(found), "lines": change_lines(found)}
+    async with services(_existing(stores)) as opened:
+        found = await ConfigEditor(opened, OPERATOR, agent).difference(new, kind)
+    return {"difference": msgspec.to_builtins(found), "lines": [*change_lines(found.items), *unit_lines(found.units)]}
 
 
 async def history(stores: Stores, agent: AgentId, limit: int) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ async def _server(bus: Bus) -> list[Finding]:
 
 
 async def _platform(bus: Bus, environ: Mapping[str, str], *, exchanges: bool) -> list[Finding]:
-    configs = await bus.configs()
+    configs = await bus.all_configs()
     found = list(agent_findings(configs, await bus.heartbeats()))
     try:
         found += secret_findings(configs, read_secret_key(environ))

@@ -27,7 +27,7 @@ async def rotate(redis_url: str, keys: bytes) -> list[Rotated]:
         Unreachable: Redis does not answer.
     """
     async with connected(redis_url, "secrets") as bus:
-        configs = await bus.configs()
+        configs = await bus.all_configs()
         _check_readable(configs, keys)
         done: list[Rotated] = []
         for agent, text in sorted(configs.items()):

@@ -10,7 +10,7 @@ import typer
 from millrace_bus import Bus, HaltNote, HaltScope
 from millrace_cli.known_tenants import known_tenants
 from millrace_cli.options import AsJson, RedisUrl, TenantFilter, Yes
-from millrace_cli.running import CommandFailed, connected, plain_errors, run_short
+from millrace_cli.running import CommandFailed, confirm, connected, plain_errors, run_short
 from millrace_cli.trading.listing import OrderFilter, orders
 from millrace_core.clock import now_ms
 from millrace_core.messages import encode
@@ -59,7 +59,7 @@ def _add_halt(app: typer.Typer) -> None:
         """
         scope = _scope(exchange, source)
         affected = run_short(_affected(redis_url, tenant, scope, every=every), as_json=as_json)
-        _confirm([_halting(each, scope) for each in affected], "Halt?", yes=yes, as_json=as_json)
+        confirm([_halting(each, scope) for each in affected], "Halt?", yes=yes, as_json=as_json)
         note = HaltNote(since=now_ms(), reason=reason, by=_author())
         run_short(halt(redis_url, [each.tenant for each in affected], scope, note), as_json=as_json)
         _report([each.tenant for each in affected], scope, "halted", as_json=as_json)
@@ -84,7 +84,7 @@ def _add_resume(app: typer.Typer) -> None:
         affected = run_short(_affected(redis_url, tenant, scope, every=every), as_json=as_json)
         with plain_errors(as_json=as_json):
             halted = _halted(affected, scope)
-        _confirm([_resuming(each, scope) for each in halted], "Resume?", yes=yes, as_json=as_json)
+        confirm([_resuming(each, scope) for each in halted], "Resume?", yes=yes, as_json=as_json)
         run_short(resume(redis_url, [each.tenant for each in halted], scope), as_json=as_json)
         _report([each.tenant for each in halted], scope, "resumed", as_json=as_json)
 
@@ -145,15 +145,6 @@ def _halted(affected: Sequence[Affected], scope: HaltScope) -> list[Affected]:
     there = [_subject(each.tenant, found) for each in affected for found in each.halts]
     names = ", ".join(each.tenant for each in affected)
     raise CommandFailed(f"nothing of exactly this scope is halted for {names}; halted: {'; '.join(there) or 'nothing'}")
-
-
-def _confirm(lines: Iterable[str], question: str, *, yes: bool, as_json: bool) -> None:
-    if as_json and not yes:
-        with plain_errors(as_json=True):
-            raise CommandFailed("nobody is asked with --json: add --yes")
-    if not yes:
-        typer.echo("\n".join(lines))
-        typer.confirm(question, abort=True)
 
 
 def _report(tenants: Sequence[Tenant], scope: HaltScope, done: str, *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """Tables of data: plain HTML, since a browser draws it fastest and a screen reader reads it as a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from nicegui import ui
@@ -27,6 +27,8 @@ class Cell(NamedTuple):
     """An address within the console."""
     hint: str = ""
     """Shown when the pointer rests on it."""
+    action: str = ""
+    """Makes it a button; `Table.on_action` is called with this text."""
 
 
 Row = Sequence[Cell | str]
@@ -48,6 +50,10 @@ def _cell(cell: Cell | str, column: Column) -> str:
     given = Cell(cell) if isinstance(cell, str) else cell
     text = html(given.text)
     inner = f'<a href="{html(given.link)}">{text}</a>' if given.link else text
+    if given.action:
+        inner = (
+            f'<button type="button" data-action="{html(given.action)}" aria-label="{html(given.hint)}">{text}</button>'
+        )
     title = f' title="{html(given.hint)}"' if given.hint else ""
     return f'<td class="{column.kind} {html(given.style)}"{title}>{inner}</td>'
 
@@ -58,6 +64,14 @@ class Table:
     def __init__(self, caption: str, columns: Sequence[Column], empty: str) -> None:
         self._caption, self._columns, self._empty = caption, columns, empty
         self._html = ui.html("", sanitize=False).classes("w-full")
+
+    def on_action(self, act: Callable[[str], None]) -> None:
+        """Call `act` with the text of each button that is pressed."""
+        self._html.on(
+            "click",
+            lambda event: act(str(event.args)),
+            js_handler="(e) => { const b = e.target.closest('[data-action]'); if (b) emit(b.dataset.action); }",
+        )
 
     def show(self, rows: Iterable[Row]) -> None:
         """Show these rows."""

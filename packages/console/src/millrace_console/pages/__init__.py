@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from millrace_console.pages import overview
+from millrace_console.pages import configuration, failures, latency, market, orders, overview, tenants
 from millrace_console.shell import Link
 from millrace_console.visit import Visit
 
@@ -15,5 +15,13 @@ class Page(NamedTuple):
     show: Callable[[Visit], Awaitable[None]]
 
 
-PAGES: tuple[Page, ...] = (Page(Link("/", "Overview", "home", "o"), overview.show),)
+PAGES: tuple[Page, ...] = (
+    Page(Link("/", "Overview", "home", "o"), overview.show),
+    Page(Link("/market", "Market", "candlestick_chart", "m"), market.show),
+    Page(Link("/orders", "Orders", "receipt_long", "r"), orders.show),
+    Page(Link("/configuration", "Configuration", "tune", "c"), configuration.show),
+    Page(Link("/latency", "Latency", "timer", "l"), latency.show),
+    Page(Link("/failures", "Failures", "report", "f"), failures.show),
+    Page(Link("/tenants", "Tenants", "groups", "t", operator_only=True), tenants.show),
+)
 """In the order of the navigation."""

@@ -128,6 +128,10 @@ class TenantHalts:
         self._answered()
         return None
 
+    def _learn(self, state: HaltState) -> None:
+        self._controls.learn_halts(state)
+        self._health.gauge("halts", len(self._controls.halts.halts))
+
     async def _write(self) -> str | None:
         known = self._controls.halts
         try:
@@ -136,10 +140,6 @@ class TenantHalts:
             return str(refused)
         self._unwritten -= known.halts.keys()
         return None
-
-    def _learn(self, state: HaltState) -> None:
-        self._controls.learn_halts(state)
-        self._health.gauge("halts", len(self._controls.halts.halts))
 
     def _report_lost(self, found: HaltsRead) -> None:
         lost = self._controls.halts.halts.keys() - found.state.halts.keys() - found.typed.keys() - self._unwritten

@@ -58,7 +58,7 @@ async def exchange(live: Server, ccxt_pro: ModuleType, stream_path: str) -> Asyn
             "urls": {"api": {**rest, **wallet, "ws": sockets}},
         }
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await client.load_markets()
         yield client
         await client.close()

@@ -31,7 +31,10 @@ class Mistake(NamedTuple):
 
 
 def places(text: str) -> dict[str, Span]:
-    """Return the span of every value by its JSON path: of an object or list its key; up to the first syntax error."""
+    """Return the span of every part by its JSON path, up to the first syntax error.
+
+    Of a field it is the key with its value, or the key alone where the value is an object or a list.
+    """
     found: dict[str, Span] = {}
     with suppress(IndexError, ValueError):
         found.update(_Scanner(text).value("$", 0))
@@ -95,7 +98,7 @@ class _Scanner:
             yield from self._parts(path, at + 1, first == "{", depth)
         else:
             self._at = self._end_of_scalar(at)
-            yield path, Span(at, self._at)
+            yield path, Span(key.start if key else at, self._at)
 
     def _parts(self, path: str, at: int, is_object: bool, depth: int) -> Iterator[tuple[str, Span]]:
         closing, number = "}" if is_object else "]", 0

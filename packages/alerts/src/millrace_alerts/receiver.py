@@ -1,0 +1,83 @@
+"""The unit of one receiver: sends what waits for it, again and again until it is taken."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple, NoReturn
+
+import structlog
+
+from millrace_alerts.delivery import deliver
+from millrace_alerts.memory import AlertMessage
+from millrace_alerts.outbox import Outbox
+from millrace_core.backoff import Backoff, BackoffPolicy
+from millrace_core.names import Tenant
+from millrace_service import UnitHealthReporter
+
+MOST_TOGETHER: Final = 10
+"""Messages that had to wait go together, so many at a time."""
+RETRIES: Final = BackoffPolicy(first_s=1.0, limit_s=300.0)
+
+log = structlog.get_logger()
+
+
+class ReceiverPlan(NamedTuple):
+    """One receiver."""
+
+    tenant: Tenant
+    name: str
+    address: str
+
+    @property
+    def key(self) -> str:
+        """Return the name of the unit, which says whose it is."""
+        return f"{self.tenant}.{self.name}"
+
+    def __repr__(self) -> str:
+        return f"ReceiverPlan({self.key})"
+
+
+class Receiver:
+    """Sends to one receiver."""
+
+    def __init__(self, plan: ReceiverPlan, outbox: Outbox, health: UnitHealthReporter) -> None:
+        self._plan = plan
+        self._outbox = outbox
+        self._health = health
+        self._backoff = Backoff(RETRIES)
+
+    async def run(self) -> NoReturn:
+        """Send until cancelled."""
+        self._health.state("live")
+        while True:
+            messages = (await self._outbox.waiting(self._plan.key))[:MOST_TOGETHER]
+            title, body = together(messages)
+            refusal = await deliver(self._plan.address, title, body)
+            if refusal is None:
+                await self._outbox.taken(self._plan.key, messages)
+                self._taken(len(messages))
+            else:
+                await asyncio.sleep(self._refused(refusal))
+
+    def _taken(self, count: int) -> None:
+        self._health.count("sent", count)
+        if self._backoff.failures:
+            log.info("a receiver takes messages again", receiver=self._plan.key)
+        self._backoff.recovered()
+        self._health.state("live")
+
+    def _refused(self, why: str) -> float:
+        pause_s = self._backoff.failed()
+        self._health.count("refused")
+        if self._backoff.failures == 1:
+            log.warning("a message was not delivered; trying again", receiver=self._plan.key, cause=why)
+            self._health.error(f"not delivered: {why}")
+        self._health.state("stale", f"not delivered in {self._backoff.failures} attempts: {why}")
+        return pause_s
+
+
+def together(messages: Sequence[AlertMessage]) -> tuple[str, str]:
+    """Return the title and body of one message that says everything that waiting ones do."""
+    if len(messages) == 1:
+        return messages[0].title, messages[0].body
+    title = f"{messages[0].title} (and {len(messages) - 1} more)"
+    return title, "\n\n".join(f"{each.title}\n{each.body}" for each in messages)

@@ -1,0 +1,1 @@
+"""`millrace top`: agents, streams, orders and latencies, live in the terminal."""

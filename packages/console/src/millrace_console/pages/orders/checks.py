@@ -1,0 +1,191 @@
+"""What is checked of an order before it is sent, and what it will do in words. Pure.
+
+The executor and the exchange judge in the end. What they certainly refuse is a problem and is not sent; what a person
+may have mistyped is a warning, which stands in the confirmation.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from millrace_console.display.ladder import Scale
+from millrace_console.display.text import number
+from millrace_console.markets import Market
+from millrace_core.market import Level
+
+FAR_PERCENT = 5
+"""A price so far from the middle of the book is doubted."""
+
+
+_FORCES = {
+    "GTC": "until it is canceled",
+    "IOC": "what does not fill at once is canceled",
+    "FOK": "whole and at once, or not at all",
+}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the book says at this moment."""
+
+    bid: Level | None
+    ask: Level | None
+    scale: Scale
+
+    @property
+    def mid(self) -> Decimal | None:
+        """The price half-way between bid and ask."""
+        return None if self.bid is None or self.ask is None else (_exact(self.bid[0]) + _exact(self.ask[0])) / 2
+
+    def opposite(self, side: str) -> Decimal | None:
+        """Return the best price at which an order of this side executes at once."""
+        level = self.ask if side == "buy" else self.bid
+        return None if level is None else _exact(level[0])
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """An order as it was typed."""
+
+    tenant: str
+    market: Market
+    side: str
+    type: str
+    amount: str
+    price: str
+    time_in_force: str = "GTC"
+    post_only: bool = False
+    reduce_only: bool = False
+
+
+@dataclass
+class Checked:
+    """What came of a check."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    words: str = ""
+    """What will happen."""
+    body: dict[str, Any] = field(default_factory=dict)
+    """The request's JSON."""
+
+
+def check_new(ticket: Ticket, sight: Sight) -> Checked:
+    """Check an order that is to be placed."""
+    found = Checked()
+    amount = read_number(ticket.amount, "Amount", sight.scale.amount, found)
+    is_limit = ticket.type == "limit"
+    price = read_number(ticket.price, "Price", sight.scale.price, found) if is_limit else sight.opposite(ticket.side)
+    if price is None and not is_limit:
+        found.problems.append("The book is empty: what a market order would pay is not known.")
+    if ticket.post_only and not is_limit:
+        found.problems.append("A market order always takes: it cannot be post-only.")
+    if found.problems or amount is None or price is None:
+        return found
+    if is_limit:
+        _doubt_price(ticket.side, price, sight, found, is_post_only=ticket.post_only)
+    found.words = _new_words(ticket, amount, price)
+    found.body = {"exchangeId": ticket.market.exchange, "payload": _payload(ticket, amount, price)}
+    return found
+
+
+def _payload(ticket: Ticket, amount: Decimal, price: Decimal) -> dict[str, Any]:
+    payload: dict[str, Any] = {
+        "symbol": ticket.market.symbol,
+        "side": ticket.side,
+        "type": ticket.type,
+        "amountBase": f"{amount:f}",
+        "price": f"{price:f}",  # of a market order the expected one, by which risk limits are checked
+    }
+    if ticket.type == "limit":
+        payload["timeInForce"] = ticket.time_in_force
+    flags = {"postOnly": ticket.post_only, "reduceOnly": ticket.reduce_only}
+    return payload | {name: True for name, is_set in flags.items() if is_set}
+
+
+def _new_words(ticket: Ticket, amount: Decimal, price: Decimal) -> str:
+    base, quote = currencies(ticket.market.symbol)
+    verb = "Buy" if ticket.side == "buy" else "Sell"
+    whole = f"{number(amount * price)} {quote}".strip()
+    what = f"{verb} {number(amount)} {base} on {ticket.market.exchange} for {ticket.tenant}"
+    if ticket.type == "market":
+        return f"{what}, at once, at whatever price the market has: about {number(price)} each, {whole} in all."
+    limit = "at most" if ticket.side == "buy" else "at least"
+    terms = [_FORCES.get(ticket.time_in_force, ticket.time_in_force)]
+    terms += ["only if it does not execute at once (post-only)"] * ticket.post_only
+    terms += ["only to make a position smaller"] * ticket.reduce_only
+    return f"{what} for {limit} {number(price)} {quote} each, {whole} in all; {'; '.join(terms)}."
+
+
+def check_edit(order: dict[str, Any], amount: str, price: str, sight: Sight) -> Checked:
+    """Check new terms of an open order; what is as it was is not sent."""
+    found = Checked()
+    new_amount = read_number(amount, "Amount", sight.scale.amount, found)
+    new_price = read_number(price, "Price", sight.scale.price, found)
+    if found.problems or new_amount is None or new_price is None:
+        return found
+    changes = {}
+    if new_amount != _decimal(order.get("amount")):
+        changes["amountBase"] = f"{new_amount:f}"
+    if new_price != _decimal(order.get("price")):
+        changes["price"] = f"{new_price:f}"
+    if not changes:
+        found.problems.append("Nothing has changed.")
+        return found
+    if (filled := _decimal(order.get("filled"))) is not None and new_amount <= filled:
+        found.problems.append(f"{number(filled)} is filled already: the amount must be above it.")
+        return found
+    _doubt_price(str(order.get("side")), new_price, sight, found, is_post_only=bool(order.get("postOnly")))
+    base, quote = currencies(str(order["symbol"]))
+    before = f"{number(order.get('amount'))} {base} at {number(order.get('price'))} {quote}"
+    found.words = (
+        f"Change order {order['id']} from {before} to {number(new_amount)} {base} at {number(new_price)} {quote}."
+    )
+    found.body = changes
+    return found
+
+
+def read_number(text: str, name: str, digits: int, found: Checked) -> Decimal | None:
+    """Return a number as it was typed; None, with the problem noted, if it is none or not above zero."""
+    cleaned = (text or "").strip().replace(",", "").replace(" ", "")
+    value = _decimal(cleaned)
+    if not cleaned:
+        found.problems.append(f"{name} is missing.")
+    elif value is None or not value.is_finite():
+        found.problems.append(f"{name}: {text!r} is not a number.")
+    elif value <= 0:
+        found.problems.append(f"{name} must be above zero.")
+    else:
+        exponent = value.normalize().as_tuple().exponent
+        if digits and isinstance(exponent, int) and -exponent > digits:
+            found.warnings.append(f"{name} has more than the {digits} decimals that the book has: it will be refused.")
+        return value
+    return None
+
+
+def _doubt_price(side: str, price: Decimal, sight: Sight, found: Checked, *, is_post_only: bool) -> None:
+    best, mid = sight.opposite(side), sight.mid
+    if best is not None and (price >= best if side == "buy" else price <= best):
+        what = "post-only will be refused" if is_post_only else "it executes at once"
+        found.warnings.append(f"The price reaches the other side of the book ({number(best)}): {what}.")
+    if mid:
+        percent = abs(price - mid) / mid * 100
+        if percent > FAR_PERCENT:
+            found.warnings.append(f"The price is {percent:.0f} % away from the middle of the book ({number(mid)}).")
+
+
+def currencies(symbol: str) -> tuple[str, str]:
+    """Return what is bought or sold, and what it is paid with; the second is empty if the symbol does not say."""
+    base, _, rest = symbol.partition("/")
+    return base, rest.partition(":")[0]
+
+
+def _decimal(value: Any) -> Decimal | None:
+    try:
+        return None if value in (None, "") else Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value))

@@ -1,0 +1,108 @@
+"""The form with which a person places an order."""
+
+from collections.abc import Callable
+
+from nicegui import ui
+
+from millrace_console.display.ladder import NO_SCALE, scale_of
+from millrace_console.display.text import NONE, number
+from millrace_console.live import Stream
+from millrace_console.markets import Market
+from millrace_console.pages.orders.checks import Checked, Sight, Ticket, check_new
+from millrace_console.pages.orders.sending import Change, confirm
+from millrace_console.visit import Visit
+from millrace_core.names import PUBLIC
+from millrace_core.states import BookState
+
+LOOK_S = 0.5
+
+
+def ask_for_order(visit: Visit, *markets: Market, on_done: Callable[[], None] = lambda: None) -> None:
+    """Open the form; `on_done` is called after an order was answered."""
+    if markets:
+        OrderForm(visit, list(markets), on_done)
+    else:
+        ui.notify("No market is streamed that could be traded.", type="warning")
+
+
+def sight_of(stream: Stream) -> Sight:
+    """Return what a stream's book says; nothing while it is not right."""
+    if not stream.is_right or not isinstance(stream.state, BookState):
+        return Sight(None, None, NO_SCALE)
+    book = stream.state.book
+    return Sight(book.bids.best(), book.asks.best(), scale_of(book))
+
+
+class OrderForm:
+    """A dialog; what was typed stays in it until the order is confirmed."""
+
+    def __init__(self, visit: Visit, markets: list[Market], on_done: Callable[[], None]) -> None:
+        self._visit, self._on_done = visit, on_done
+        # Where an exchange's symbol is streamed for several tenants, any of these books serves.
+        self._markets = {f"{each.symbol} · {each.exchange}": each for each in reversed(markets)}
+        self._tenants = [each.tenant for each in visit.trading_accounts if each.may("trade") and each.tenant != PUBLIC]
+        with ui.dialog(value=True) as self._dialog, ui.card().classes("w-full max-w-lg order-form"):
+            ui.label("Place an order").props("role=heading aria-level=2").classes("text-lg")
+            self._build_fields(markets[0])
+            self._now = ui.label().classes("muted")
+            self._problems = ui.label().classes("bad whitespace-pre-line").props('role="alert"')
+            with ui.row().classes("w-full justify-end"):
+                ui.button("Close", on_click=self._dialog.close).props("flat no-caps")
+                ui.button("Check …", on_click=self._check).props("no-caps unelevated")
+            self._follow()
+            ui.timer(LOOK_S, self._look)
+
+    def _build_fields(self, market: Market) -> None:
+        own = market.tenant if market.tenant in self._tenants else next(iter(self._tenants), None)
+        first = f"{market.symbol} · {market.exchange}"
+        with ui.element("div").classes("order-fields"):
+            self._tenant = ui.select(self._tenants, value=own, label="Tenant")
+            self._market = ui.select(list(self._markets), value=first, label="Market", on_change=self._follow)
+            self._side = ui.select({"buy": "▲ buy", "sell": "▼ sell"}, value="buy", label="Side")
+            self._type = ui.select(["limit", "market"], value="limit", label="Type")
+            self._amount = ui.input("Amount").props('inputmode="decimal" autocomplete="off"')
+            self._price = ui.input("Price").props('inputmode="decimal" autocomplete="off"')
+            self._price.bind_visibility_from(self._type, "value", lambda kind: kind == "limit")
+            forces = {"GTC": "until canceled (GTC)", "IOC": "at once or cancel (IOC)", "FOK": "whole or not (FOK)"}
+            self._force = ui.select(forces, value="GTC", label="Holds")
+            self._force.bind_visibility_from(self._type, "value", lambda kind: kind == "limit")
+            with ui.row():
+                self._post = ui.checkbox("post-only")
+                self._reduce = ui.checkbox("reduce-only")
+        for each in (self._tenant, self._market, self._side, self._type, self._amount, self._price, self._force):
+            each.props("dense outlined")
+
+    def _follow(self) -> None:
+        """Follow the book of the chosen market."""
+        self._stream = self._visit.follow(self._chosen.stream("watchOrderBook"))
+
+    @property
+    def _chosen(self) -> Market:
+        return self._markets[str(self._market.value)]
+
+    def _look(self) -> None:
+        sight, checked = sight_of(self._stream), self._checked()
+        bid, ask = (NONE if level is None else number(level[0], sight.scale.price) for level in (sight.bid, sight.ask))
+        self._now.text = f"Bid {bid}, ask {ask}. {checked.words}"
+
+    def _checked(self) -> Checked:
+        ticket = Ticket(
+            str(self._tenant.value or ""), self._chosen, str(self._side.value), str(self._type.value),
+            str(self._amount.value or ""), str(self._price.value or ""), str(self._force.value),
+            post_only=bool(self._post.value), reduce_only=bool(self._reduce.value),
+        )  # fmt: skip
+        return check_new(ticket, sight_of(self._stream))
+
+    def _check(self) -> None:
+        checked = self._checked()
+        if not self._tenant.value:
+            checked.problems.append("Choose the tenant whose order it is.")
+        self._problems.text = "\n".join(f"✖ {each}" for each in checked.problems)
+        if checked.problems:
+            return
+        change = Change(self._visit.account(str(self._tenant.value)), "POST", "/orders", body=checked.body)
+        confirm(self._visit, change, "Place the order", checked.words, checked.warnings, self._done)
+
+    def _done(self) -> None:
+        self._dialog.close()
+        self._on_done()

@@ -1,0 +1,58 @@
+"""Tenants, for the operator: which there are, one more in one form, their tokens, and stopping one."""
+
+from typing import Any
+
+from nicegui import ui
+
+from millrace_console.accounts import Account
+from millrace_console.display.section import section
+from millrace_console.display.table import Cell, Column, Row, Table
+from millrace_console.display.text import number
+from millrace_console.pages.tenants.adding import ask_for_tenant
+from millrace_console.pages.tenants.stopping import ask_to_stop
+from millrace_console.pages.tenants.tokens import show_tokens
+from millrace_console.visit import Panel, Visit
+from millrace_core.names import PUBLIC, tenant_or_none
+
+COLUMNS = (
+    Column("Tenant"),
+    Column("In the configurations of"),
+    Column("Streams", "number"),
+    Column("Tokens", "number"),
+)
+
+
+async def show(visit: Visit) -> None:
+    """Build the page."""
+    operator = next((each for each in visit.all_accounts if each.is_operator), None)
+    if operator is None:
+        ui.label("Only an operator, an admin of PUBLIC, sees all tenants. Sign in with such a token as well.")
+        return
+    with section("Tenants"):
+        ui.button("Add a tenant …", icon="add", on_click=lambda: ask_for_tenant(visit, operator)).props(
+            "no-caps unelevated dense"
+        )
+        table = Table("Tenants", COLUMNS, "There is no tenant yet.")
+        Panel(lambda: _tenants(visit, operator), table.show)
+        ui.label("Orders, balances and positions of a tenant are seen with its own tokens only.").classes("muted")
+    chosen = tenant_or_none(visit.place.get("name"))
+    if chosen is not None:
+        with section(f"Tokens of {chosen}"):
+            show_tokens(visit, operator, chosen)
+        if chosen != PUBLIC:
+            with section(f"Stop {chosen}"):
+                ui.label("Takes it out of all configurations; you see what changes before it happens.").classes("muted")
+                stop = ui.button("Stop it …", icon="block", on_click=lambda: ask_to_stop(visit, operator, chosen))
+                stop.props("no-caps outline dense")
+
+
+async def _tenants(visit: Visit, operator: Account) -> list[Row]:
+    found = await visit.api.get(operator, "/tenants")
+    return [_row(visit, each) for each in found["items"]]
+
+
+def _row(visit: Visit, tenant: dict[str, Any]) -> Row:
+    name = tenant["tenant"]
+    agents = Cell(", ".join(tenant["agents"]) or "none: it is stopped", "" if tenant["agents"] else "muted")
+    link = visit.place.to("/tenants", name=name)
+    return [Cell(name, link=link), agents, number(tenant["streams"]), number(tenant["tokens"])]
