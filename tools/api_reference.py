@@ -9,8 +9,8 @@ from millrace_api.reference import markdown_table
 PAGE = Path(__file__).parent.parent / "docs" / "api-reference.md"
 _INTRODUCTION = """# The API's routes
 
-Made from the code by `tools/api_reference.py`. How to use them is in [api.md](api.md); a running API shows the same, with the
-fields of every body, at `/docs`.
+Made from the code by `tools/api_reference.py`. How to use them is in [api.md](api.md). A running API shows the same at
+`/docs`, with the fields of every body.
 
 """
 
