@@ -47,7 +47,7 @@ def main() -> int:
         "parts",
         nargs="*",
         choices=[*PARTS, []],
-        help=f"what to measure; all but {' and '.join(sorted(LONG))} when not given",
+        help=f"what to measure; all but {', '.join(sorted(LONG))} when not given",
     )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--trades", type=int, default=history.TRADES, help="how many trades history is asked of")

@@ -41,7 +41,10 @@ class OrderForm:
         # Where an exchange's symbol is streamed for several tenants, any of these books serves.
         self._markets = {f"{each.symbol} · {each.exchange}": each for each in reversed(markets)}
         self._tenants = [each.tenant for each in visit.trading_accounts if each.may("trade") and each.tenant != PUBLIC]
-        with ui.dialog(value=True) as self._dialog, ui.card().classes("w-full max-w-lg order-form"):
+        with (
+            ui.dialog(value=True).props('aria-label="Place an order"') as self._dialog,
+            ui.card().classes("w-full max-w-lg order-form"),
+        ):
             ui.label("Place an order").props("role=heading aria-level=2").classes("text-lg")
             self._build_fields(markets[0])
             self._now = ui.label().classes("muted")

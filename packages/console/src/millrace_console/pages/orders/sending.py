@@ -39,7 +39,10 @@ class Confirmation:
     ) -> None:
         self._visit, self._change, self._on_done = visit, change, on_done
         self._key = secrets.token_hex(16)
-        with ui.dialog(value=True).props("persistent") as self._dialog, ui.card().classes("w-full max-w-lg"):
+        with (
+            ui.dialog(value=True).props(f'persistent aria-label="{title}"') as self._dialog,
+            ui.card().classes("w-full max-w-lg"),
+        ):
             ui.label(title).props("role=heading aria-level=2").classes("text-lg")
             ui.label(words).classes("confirm-words")
             for each in warnings:
