@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from millrace_console.pages import configuration, failures, latency, market, orders, overview, tenants
+from millrace_console.pages import configuration, failures, latency, market, orders, overview, redis, tenants
 from millrace_console.shell import Link
 from millrace_console.visit import Visit
 
@@ -22,6 +22,7 @@ PAGES: tuple[Page, ...] = (
     Page(Link("/configuration", "Configuration", "tune", "c"), configuration.show),
     Page(Link("/latency", "Latency", "timer", "l"), latency.show),
     Page(Link("/failures", "Failures", "report", "f"), failures.show),
+    Page(Link("/redis", "Redis", "storage", "d"), redis.show),
     Page(Link("/tenants", "Tenants", "groups", "t", operator_only=True), tenants.show),
 )
 """In the order of the navigation."""
