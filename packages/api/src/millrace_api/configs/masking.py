@@ -1,6 +1,6 @@
 """Secrets in configurations: masked in responses, and restored when they are sent back masked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from millrace_core.errors import Problem
@@ -93,13 +93,13 @@ def _pairs(new: list[Any], shown: list[Any]) -> list[int | None]:
     """
     left = dict(enumerate(shown))
     found: list[int | None] = [None] * len(new)
-    for is_same in (lambda item, other: item == other, lambda item, other: _name(item) == _name(other)):
+    sameness: tuple[Callable[[Any], Any], ...] = (lambda item: item, _name)
+    for what in sameness:
         for index, item in enumerate(new):
-            if found[index] is None:
-                same = [at for at, other in left.items() if is_same(item, other)]
-                if same:
-                    found[index] = min(same, key=lambda at: abs(at - index))
-                    del left[found[index]]
+            same = [at for at, other in left.items() if what(item) == what(other)]
+            if found[index] is None and same:
+                found[index] = nearest = min(same, key=lambda at: abs(at - index))
+                del left[nearest]
     return found
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]  # not in its type stubs
 from typing import NamedTuple, NoReturn
 
 from millrace_core.json_problems import load_json, silent_mistakes
@@ -120,7 +120,8 @@ class _Scanner:
 
     def _end_of_scalar(self, at: int) -> int:
         if self._text[at] == '"':
-            return scanstring(self._text, at + 1)[1]
+            end: int = scanstring(self._text, at + 1)[1]
+            return end
         match = _SCALAR.match(self._text, at)
         return match.end() if match else _refuse()
 
