@@ -97,13 +97,13 @@ def _ask_for_new(visit: Visit, kinds: list[str]) -> None:
             "muted"
         )
 
-        def open_it() -> None:
+        def go() -> None:
             if name.validate():
                 _open(visit, name.value, kind.value)
 
         with ui.row().classes("w-full justify-end"):
             ui.button("Close", on_click=dialog.close).props("flat no-caps")
-            ui.button("Open an empty configuration", on_click=open_it).props("no-caps unelevated")
+            ui.button("Open an empty configuration", on_click=go).props("no-caps unelevated")
 
 
 def _is_id(text: str) -> bool:
