@@ -3,7 +3,17 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from millrace_console.pages import configuration, failures, latency, market, orders, overview, tenants
+from millrace_console.pages import (
+    configuration,
+    failures,
+    latency,
+    market,
+    orders,
+    overview,
+    portfolio,
+    strategies,
+    tenants,
+)
 from millrace_console.shell import Link
 from millrace_console.visit import Visit
 
@@ -19,6 +29,8 @@ PAGES: tuple[Page, ...] = (
     Page(Link("/", "Overview", "home", "o"), overview.show),
     Page(Link("/market", "Market", "candlestick_chart", "m"), market.show),
     Page(Link("/orders", "Orders", "receipt_long", "r"), orders.show),
+    Page(Link("/portfolio", "Portfolio", "account_balance", "p"), portfolio.show),
+    Page(Link("/strategies", "Strategies", "smart_toy", "s"), strategies.show),
     Page(Link("/configuration", "Configuration", "tune", "c"), configuration.show),
     Page(Link("/latency", "Latency", "timer", "l"), latency.show),
     Page(Link("/failures", "Failures", "report", "f"), failures.show),
