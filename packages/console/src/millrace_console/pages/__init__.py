@@ -3,7 +3,18 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from millrace_console.pages import configuration, failures, latency, market, orders, overview, redis, tenants
+from millrace_console.pages import (
+    configuration,
+    failures,
+    latency,
+    market,
+    orders,
+    overview,
+    portfolio,
+    redis,
+    strategies,
+    tenants,
+)
 from millrace_console.shell import PageLink
 from millrace_console.visit import Visit
 
@@ -19,6 +30,8 @@ PAGES: tuple[Page, ...] = (
     Page(PageLink("/", "Overview", "home", "o"), overview.show),
     Page(PageLink("/market", "Market", "candlestick_chart", "m"), market.show),
     Page(PageLink("/orders", "Orders", "receipt_long", "r"), orders.show),
+    Page(PageLink("/portfolio", "Portfolio", "account_balance", "p"), portfolio.show),
+    Page(PageLink("/strategies", "Strategies", "smart_toy", "s"), strategies.show),
     Page(PageLink("/configuration", "Configuration", "tune", "c"), configuration.show),
     Page(PageLink("/latency", "Latency", "timer", "l"), latency.show),
     Page(PageLink("/failures", "Failures", "report", "f"), failures.show),
