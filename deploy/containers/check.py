@@ -26,8 +26,8 @@ if os.fork() == 0:
     time.sleep(2)
     os.kill(-1, 9)
 """
-"""Kills all of a container from inside: engines do not start again what they were asked to kill themselves. It closes
-its files and waits until the command that began it has ended: Podman starts no container again in which one runs."""
+"""Kills all of a container from inside, once the command that began it has ended: engines do not start again what they
+were asked to kill themselves."""
 
 
 def settings() -> dict[str, str]:

@@ -43,7 +43,14 @@ PARTS = {
     "token_id": "0" * 12,
     "kind": "trades",
 }
-QUERY = {"at": "2026-01-01", "timeframe": "1m", "exchange": "kucoin", "symbol": "KCS/USDT", "seconds": "0"}
+QUERY = {
+    "name": "stream.config.VICTIM",
+    "at": "2026-01-01",
+    "timeframe": "1m",
+    "exchange": "kucoin",
+    "symbol": "KCS/USDT",
+    "seconds": "0",
+}
 BODY = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
 HISTORIES = {
     *("trades", "candles", "tickers", "orders", "requests", "answers", "own-trades", "balances", "failed-executions"),

@@ -11,7 +11,7 @@ def test_a_stream_that_says_nothing_is_not_live() -> None:
     stream = Stream(StreamName.parse("stream.A.binance.watchTrades.A/B"))
     assert condition_of(stream, now_ms()) == "starting"
     stream.say("live")
-    stream.heard_ms = 1_000_000
+    stream.received_ms = 1_000_000
     assert condition_of(stream, 1_000_000 + SILENT_MS) == "live"
     assert condition_of(stream, 1_000_001 + SILENT_MS) == "silent"
 

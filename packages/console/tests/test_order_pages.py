@@ -1,4 +1,4 @@
-"""Orders of several tenants, page by page, and the story of one."""
+"""Orders of several tenants, page by page, and the history of one."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def test_a_hop_below_zero_says_that_clocks_differ() -> None:
     assert "No times" in waterfall_html([], "x")
 
 
-def _story() -> dict[str, Any]:
+def _record() -> dict[str, Any]:
     order = {"id": "7", "status": "closed", "filled": "1", "amount": "1", "price": "12.5", "average": "12.5"}
     payload = {"symbol": "KCS/USDT", "side": "buy", "amountBase": 1, "orderSource": "James"}
     request = {"atMs": 1_000, "action": "createOrder", "orderSource": "James", "request": {"payload": payload}}
@@ -73,9 +73,9 @@ def _story() -> dict[str, Any]:
     return {"requests": [request], "responses": [done, refused], "events": [event], "fills": [fill]}
 
 
-def test_the_story_is_told_in_the_order_of_time() -> None:
+def test_an_orders_history_is_shown_in_the_order_of_time() -> None:
     """Requests, answers, reports and fills together; a refusal has the reason."""
-    events = timeline(_story())
+    events = timeline(_record())
     assert [each.at_ms for each in events] == [1_000, 1_010, 1_020, 1_030, 1_040]
     assert [each.what for each in events] == [
         "➜ request createOrder by James",

@@ -22,6 +22,7 @@ from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.orders.merger import OrderMerger
 from millrace_bus.orders.orders import OrderHashes
 from millrace_bus.reading.follower import FollowedStream, Follower, OnFailed, UpdateListener
+from millrace_bus.reading.inspection import StoredValue, inspect
 from millrace_bus.reading.journal_index import known_tenants, registering, stream_names
 from millrace_bus.reading.journals import Journals
 from millrace_bus.requests.halts import Halts
@@ -197,6 +198,10 @@ class Bus:
         """Enter journals into the index: needed only for those that are not written by this package."""
         for command in registering(tenant, *names):
             await self._calls.call(*command)
+
+    async def inspect(self, key: str, limit: int) -> StoredValue | None:
+        """Return what a key holds, at most `limit` entries of it; None if there is no such key."""
+        return await inspect(self._redis.call, key, limit)
 
     def config_changes(self) -> AsyncGenerator[tuple[AgentId, bytes | None], None]:
         """Return each agent's configuration now and at each change; None once it is removed. Survives outages."""

@@ -30,6 +30,7 @@ from millrace_api.routes import (
     operations,
     orders,
     portfolio,
+    redis_browser,
     session,
     tenants,
     tokens,
@@ -54,6 +55,7 @@ _ROUTERS = (
     exports,
     tokens,
     tenants,
+    redis_browser,
     session,
 )
 _ANY_ROUTE: dict[int | str, dict[str, Any]] = {

@@ -17,14 +17,15 @@ USERS: Final = (*sorted(AGENTS), OPERATOR)
 
 _CONNECTION: Final = (
     "auth hello ping select client|setname client|setinfo multi exec discard watch unwatch psubscribe punsubscribe"
+    " type pttl"
 )
 _READING: Final = {
-    Kind.STRING: "get mget",
-    Kind.HASH: "hgetall hget",
-    Kind.SET: "smembers",
-    Kind.SORTED_SET: "zrevrange zrangebyscore",
+    Kind.STRING: "get mget getrange strlen",
+    Kind.HASH: "hgetall hget hlen hscan",
+    Kind.SET: "smembers scard sscan",
+    Kind.SORTED_SET: "zrevrange zrangebyscore zcard",
     Kind.CHANNEL: "subscribe unsubscribe",
-    Kind.JOURNAL: "subscribe unsubscribe xread xrange xrevrange xinfo|stream",
+    Kind.JOURNAL: "subscribe unsubscribe xread xrange xrevrange xlen xinfo|stream",
     Kind.LIMIT: "",
 }
 _WRITING: Final = {

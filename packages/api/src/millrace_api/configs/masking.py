@@ -1,6 +1,7 @@
 """Secrets in configurations: masked in responses, and restored when they are sent back masked."""
 
 from collections.abc import Iterator
+from operator import eq
 from typing import Any
 
 from millrace_core.errors import Problem
@@ -93,14 +94,17 @@ def _pairs(new: list[Any], shown: list[Any]) -> list[int | None]:
     """
     left = dict(enumerate(shown))
     found: list[int | None] = [None] * len(new)
-    for is_same in (lambda item, other: item == other, lambda item, other: _name(item) == _name(other)):
+    for is_same in (eq, _have_same_name):
         for index, item in enumerate(new):
-            if found[index] is None:
-                same = [at for at, other in left.items() if is_same(item, other)]
-                if same:
-                    found[index] = min(same, key=lambda at: abs(at - index))
-                    del left[found[index]]
+            same = [at for at, other in left.items() if is_same(item, other)] if found[index] is None else []
+            if same:
+                found[index] = nearest = min(same, key=lambda at: abs(at - index))
+                del left[nearest]
     return found
+
+
+def _have_same_name(item: Any, other: Any) -> bool:
+    return bool(_name(item) == _name(other))
 
 
 def _name(item: Any) -> Any:

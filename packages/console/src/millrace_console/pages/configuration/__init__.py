@@ -96,11 +96,14 @@ def _ask_for_new(visit: Visit, kinds: list[str]) -> None:
         ui.label("Its configuration is written first; start its process with this id whenever you like.").classes(
             "muted"
         )
+
+        def go() -> None:
+            if name.validate():
+                _open(visit, name.value, kind.value)
+
         with ui.row().classes("w-full justify-end"):
             ui.button("Close", on_click=dialog.close).props("flat no-caps")
-            ui.button(
-                "Open an empty configuration", on_click=lambda: name.validate() and _open(visit, name.value, kind.value)
-            ).props("no-caps unelevated")
+            ui.button("Open an empty configuration", on_click=go).props("no-caps unelevated")
 
 
 def _is_id(text: str) -> bool:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]  # the stubs lack it
 from typing import NamedTuple, NoReturn
 
 from millrace_core.json_problems import load_json, silent_mistakes
@@ -120,7 +120,7 @@ class _Scanner:
 
     def _end_of_scalar(self, at: int) -> int:
         if self._text[at] == '"':
-            return scanstring(self._text, at + 1)[1]
+            return int(scanstring(self._text, at + 1)[1])
         match = _SCALAR.match(self._text, at)
         return match.end() if match else _refuse()
 

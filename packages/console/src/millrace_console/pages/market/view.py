@@ -115,7 +115,7 @@ class MarketView:
         if at is None:
             return NONE, NONE
         if at != self._lag[0]:
-            self._lag = at, f"{self._book.heard_ms - at:,} ms"
+            self._lag = at, f"{self._book.received_ms - at:,} ms"
         seconds, ms = divmod(at, 1_000)
         minutes, second = divmod(seconds % 86_400, 60)
         return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{ms:03}", self._lag[1]

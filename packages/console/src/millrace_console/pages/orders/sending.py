@@ -48,7 +48,7 @@ class Confirmation:
             for each in warnings:
                 ui.label(f"▲ {each}").classes("warn")
             self._says = ui.label().props('role="status"')
-            self._link = ui.link("The whole story", "/orders")
+            self._link = ui.link("Its whole history", "/orders")
             self._link.visible = False
             with ui.row().classes("w-full justify-end"):
                 self._close = ui.button("Leave as it is", on_click=self._dialog.close).props("flat no-caps")
@@ -94,13 +94,13 @@ class Confirmation:
     async def _stored(self, pending: dict[str, Any]) -> dict[str, Any]:
         """Return the final answer if it is stored by now, else what was given."""
         try:
-            story = await self._visit.api.get(self._change.account, f"/requests/{pending['requestId']}")
+            history = await self._visit.api.get(self._change.account, f"/requests/{pending['requestId']}")
         except ApiError:
             return pending
-        final = [each for each in story["responses"] if each["status"] != "unknown"]
+        final = [each for each in history["responses"] if each["status"] != "unknown"]
         if not final:
             return pending
-        order = (story["order"] or {}).get("order")
+        order = (history["order"] or {}).get("order")
         error = {"message": f"{final[-1]['errorKind']}: {final[-1]['errorMessage']}"}
         return {"status": final[-1]["status"], "order": order, "error": error, "requestId": pending["requestId"]}
 
