@@ -52,4 +52,4 @@ async def test_a_market_that_nobody_streams_says_so(page: Page) -> None:
     """It is not shown as an empty, live book."""
     await page.goto("/market?market=PUBLIC.binance.NO/SUCH")
     market = page.get_by_label(re.compile("^NO/SUCH"))
-    await expect(market.get_by_text("no writer")).to_be_visible(timeout=30_000)
+    await expect(market.get_by_text("no writer").first).to_be_visible(timeout=30_000)

@@ -74,7 +74,7 @@ class OwnFills:
                 since=since,
                 limit=_MOST_FILLS,
             )
-            for each in answer["items"]:
+            for each in reversed(answer["items"]):
                 self._found[account.tenant, f"{each['messageId']} {each['id']}"] = Fill.of(each)
                 self._since[account.tenant] = max(self._since.get(account.tenant, 0), each["atMs"])
         for key in list(self._found)[:-_MOST_FILLS]:
