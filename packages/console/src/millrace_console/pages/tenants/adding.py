@@ -49,7 +49,9 @@ class _Form:
             "Tenant", validation={"letters, digits, _ and -": lambda text: tenant_or_none(text) is not None}
         )
         self._exchange = ui.input("Exchange", value="binance", validation={"a ccxt id, such as kucoin": str.isalnum})
-        self._symbols = ui.input("Symbols", placeholder="KCS/USDT, BTC/USDT", validation={"name one": lambda text: bool(_symbols(text))})
+        self._symbols = ui.input(
+            "Symbols", placeholder="KCS/USDT, BTC/USDT", validation={"name one": lambda text: bool(_symbols(text))}
+        )
         self._key = ui.input("API key", placeholder="empty for public data only")
         self._secret = ui.input("Secret", password=True)
         self._password = ui.input("Passphrase", password=True, placeholder="if the exchange has one")
