@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from benchmarks import bus, database, feed, footprint, history, isolation, strategy_process, tick_to_trade
+from benchmarks import bus, console, database, feed, footprint, history, isolation, strategy_process, tick_to_trade
 from benchmarks.figures import Figure, as_json, show
 
 Part = Callable[[Path], Awaitable[list[Figure]]]
@@ -24,8 +24,9 @@ PARTS: dict[str, Part] = {
     "footprint": footprint.run,
     "history": history.run,
     "strategy-process": strategy_process.run,
+    "console": console.run,
 }
-LONG = {"history", "strategy-process"}
+LONG = {"history", "strategy-process", "console"}
 """Parts that run only when they are named."""
 
 
@@ -46,7 +47,7 @@ def main() -> int:
         "parts",
         nargs="*",
         choices=[*PARTS, []],
-        help=f"what to measure; all but {' and '.join(sorted(LONG))} when not given",
+        help=f"what to measure; all but {', '.join(sorted(LONG))} when not given",
     )
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--trades", type=int, default=history.TRADES, help="how many trades history is asked of")

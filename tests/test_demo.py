@@ -99,6 +99,7 @@ async def test_the_demo_shows_live_books_and_filled_orders(tmp_path: Path) -> No
 
 
 @pytest.mark.system
+@pytest.mark.timeout(240)
 async def test_a_demo_goes_on_where_one_that_was_killed_ended(tmp_path: Path) -> None:
     """On the same folder: books, fills, no error."""
     async with demo(tmp_path, "--quiet") as process:

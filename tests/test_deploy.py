@@ -95,14 +95,14 @@ def test_what_must_not_run_twice_is_ended_before_it_is_replaced() -> None:
 
 
 def test_every_pod_knows_its_own_password_alone() -> None:
-    """Only what decrypts has the key of the secrets; a strategy's process has neither key nor database."""
+    """Only what encrypts or decrypts has the key of the secrets; a strategy's process has neither key nor database."""
     for name, spec in workloads():
         if name in SERVICES:
             (container,) = spec["template"]["spec"]["containers"]
             secrets = {each["valueFrom"]["secretKeyRef"]["key"] for each in container["env"] if "valueFrom" in each}
             redis = {secret for secret in secrets if secret.startswith("MILLRACE_REDIS_PASSWORD_")}
             assert redis == ({f"MILLRACE_REDIS_PASSWORD_{name.upper()}"} if name in AGENTS else set())
-            assert ("MILLRACE_SECRET_KEY" in secrets) == (name in {"gatherer", "executor", "alerts"})
+            assert ("MILLRACE_SECRET_KEY" in secrets) == (name in {"gatherer", "executor", "api", "alerts"})
             assert ("MILLRACE_POSTGRES_PASSWORD" in secrets) == (name in {"executor", "dbsync", "api", "alerts"})
 
 

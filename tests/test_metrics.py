@@ -62,6 +62,7 @@ async def served(platform: Platform, ports: Mapping[str, int]) -> dict[str, set[
 
 
 @pytest.mark.system
+@pytest.mark.timeout(240)
 async def test_what_dashboards_and_rules_name_is_served(tmp_path: Path, database: Database) -> None:
     """Every metric of every expression has a sample on a platform that trades, and every label that is grouped by."""
     used = await expressions(tmp_path / "dashboards")
@@ -81,7 +82,7 @@ async def test_what_dashboards_and_rules_name_is_served(tmp_path: Path, database
             return found if names <= found.keys() else None
 
         try:
-            found = await until(all_are_there, "every metric is served", 60, platform)
+            found = await until(all_are_there, "every metric is served", 180, platform)
         except AssertionError as late:
             raise AssertionError(f"not served: {names - (await served(platform, ports)).keys()}") from late
     labels = set().union(*found.values()) | {"job", "instance"}

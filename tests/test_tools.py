@@ -4,7 +4,7 @@ from pathlib import Path
 
 import grimp
 import pytest
-from tools import circles, metrics, sizes, words
+from tools import api_reference, circles, metrics, sizes, words
 
 
 def test_a_circle_is_found_through_several_modules() -> None:
@@ -40,3 +40,8 @@ def test_the_reference_of_metrics_is_that_of_the_code() -> None:
     text = metrics.PAGE.read_text()
     assert metrics.page(text) == text, "run `python tools/metrics.py`"
     assert "| `millrace_stream_lost_total` | counter | `unit` | gatherer, dbsync |" in text
+
+
+def test_the_apis_routes_are_up_to_date_in_the_docs() -> None:
+    """A route that is added or changed is in the table."""
+    assert api_reference.PAGE.read_text() == api_reference.page(), "run `python tools/api_reference.py`"

@@ -21,15 +21,13 @@ HOST_PORT = 18_099
 KILL = """
 import os, time
 if os.fork() == 0:
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):
-        os.dup2(null, descriptor)
+    os.closerange(0, 1024)
     os.setsid()
     time.sleep(2)
     os.kill(-1, 9)
 """
-"""Kills all of a container from inside: engines do not start again what they were asked to kill themselves. The pause
-lets the command that runs this end first: Podman starts no container again in which a command still runs."""
+"""Kills all of a container from inside, once the command that began it has ended: engines do not start again what they
+were asked to kill themselves."""
 
 
 def settings() -> dict[str, str]:

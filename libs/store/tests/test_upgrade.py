@@ -19,6 +19,7 @@ from millrace_core.orders import Order, OrderRecord
 from millrace_store import Scope, Store
 from millrace_store.schema import tables
 from millrace_store.schema.upgrade import HEAD, script
+from millrace_store.store import DatabaseState
 from millrace_store.testing import PostgresServer
 
 
@@ -37,6 +38,23 @@ async def test_the_code_knows_every_column(store: Store) -> None:
                 columns = ",".join(column.name for column in table.columns)
                 assert await reader.fetch(sa.text(f"SELECT {columns} FROM {table.name}")) == []
                 assert await reader.fetch(sa.text(f"SELECT * FROM {table.name}")) == []
+
+
+async def test_a_database_tells_its_revision_and_whether_it_takes_writes(
+    server: PostgresServer | None, tmp_path: Path
+) -> None:
+    """Empty, brought up to date, and unfit for writes: read only, or without a table."""
+    url = await server.database("state") if server is not None else f"sqlite:///{tmp_path / 'state.db'}"
+    async with Store.open(url, migrate=False) as store:
+        assert await store.state() == DatabaseState(None, HEAD, None)
+    async with Store.open(url) as store:
+        assert await store.state() == DatabaseState(HEAD, HEAD, None)
+    refusing = "DROP TABLE tokens" if server is None else "ALTER DATABASE state SET default_transaction_read_only = on"
+    await run(url, refusing)
+    async with Store.open(url, migrate=False) as store:
+        state = await store.state()
+        assert state.revision == HEAD
+        assert state.write_problem
 
 
 async def test_many_openers_at_once_find_one_schema(server: PostgresServer | None, tmp_path: Path) -> None:

@@ -107,6 +107,17 @@ async def test_a_plain_secret_is_encrypted_when_there_is_a_key(terminal: Any, bu
     assert decrypt(Tenant("StrankaXY"), sealed, parse_key(key)) == SECRET
 
 
+async def test_one_that_is_put_back_as_it_was_shown_is_encrypted_too(terminal: Any, bus: Bus, config: Any) -> None:
+    """So `get` and `put` encrypt what was written in plain text, as the doctor says."""
+    await bus.put_config(GATHERER, json.dumps(config))
+    terminal.environment["MILLRACE_SECRET_KEY"] = key = new_key()
+    got = (await terminal.type("config", "get", GATHERER)).stdout
+    put = await terminal.type("config", "put", GATHERER, "-", "--kind", "gatherer", keys=got)
+    assert put.code == 0, put.output
+    sealed = (await _in_force(bus))["exchanges"]["StrankaXY"]["kucoin"]["secret"]
+    assert decrypt(Tenant("StrankaXY"), sealed, parse_key(key)) == SECRET
+
+
 async def test_history_and_roll_back(terminal: Any, bus: Bus, config: Any, file: Path) -> None:
     """Each configuration that was put is listed, and comes back with its secrets."""
     kind = ("--kind", "gatherer")

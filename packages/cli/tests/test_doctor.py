@@ -132,6 +132,7 @@ async def test_secrets_are_checked_with_the_key_of_this_environment(terminal: An
     code, found = await _findings(terminal, "--no-exchanges")
     assert (code, found["secrets"]["level"]) == (0, "warn")
     assert "EXECUTOR $.exchanges.StrankaXY.binance.secret" in found["secrets"]["text"]
+    assert found["secrets"]["mend"].endswith("; millrace config get EXECUTOR | millrace config put EXECUTOR -")
     sealed = encrypt(Tenant("StrankaXY"), "s3cr3t", parse_key(key))
     await bus.put_config(EXECUTOR, _config("http://127.0.0.1:1", sealed))
     for value, level in (("", "fail"), (new_key(), "fail"), (key, "ok"), ("short", "fail")):

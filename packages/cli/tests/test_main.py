@@ -15,6 +15,8 @@ COMMAND = [sys.executable, "-m", "millrace_cli.main"]
 
 _HANDED_ON = ("simulator",)
 """Commands whose help is another program's."""
+_WITHOUT_RESULT = ("demo", "up", "simulator", "acl")
+"""Commands that run until they are stopped, or print a file."""
 
 
 def millrace(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -81,3 +83,10 @@ def test_the_help_of_every_command_has_an_example_and_they_are_all_on_the_page()
         assert all(re.search(rf"\b{word}\b", page) for word in name.split()), name
         if name not in _HANDED_ON:
             assert f"millrace {name}" in (command.help or "").partition("Example:")[2], name
+
+
+def test_whatever_prints_a_result_prints_json_too() -> None:
+    """Scripts read no tables."""
+    for name, command in _commands(typer.main.get_command(app)):
+        takes_json = any("--json" in param.opts for param in command.params)
+        assert takes_json != (name in _WITHOUT_RESULT), name

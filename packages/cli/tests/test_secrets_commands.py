@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from millrace_bus import Bus
-from millrace_core.names import AgentId, Tenant
+from millrace_core.names import PUBLIC, AgentId, Tenant
 from millrace_service.encryption import decrypt, encrypt, new_key, parse_key
 
 EXECUTOR, MINE, YOURS = AgentId("EXECUTOR"), Tenant("StrankaXY"), Tenant("Other")
@@ -45,6 +45,20 @@ async def test_a_rotation_encrypts_everything_by_the_new_key(terminal: Any, bus:
     assert after.count(b":  ") == before.count(b":  ")
     assert (await terminal.type("secrets", "rotate", "--json")).json == {EXECUTOR: 0}
     assert await bus.get_config(EXECUTOR) == after
+
+
+async def test_secrets_outside_of_accounts_are_rotated_too(terminal: Any, bus: Bus) -> None:
+    """Such as the addresses of alerts, which belong to PUBLIC or to the tenant that stands beside them."""
+    old, new = new_key(), new_key()
+    sealed = [encrypt(tenant, "address", parse_key(old)) for tenant in (PUBLIC, MINE)]
+    receivers = [{"url": sealed[0]}, {"tenant": MINE, "urls": [sealed[1]]}]
+    await bus.put_config(AgentId("ALERTS"), json.dumps({"agent": {"id": "ALERTS"}, "receivers": receivers}))
+    terminal.environment["MILLRACE_SECRET_KEY"] = f"{new} {old}"
+    assert (await terminal.type("secrets", "rotate", "--json")).json == {"ALERTS": 2}
+    first, second = json.loads(await bus.get_config(AgentId("ALERTS")) or b"")["receivers"]
+    assert (
+        decrypt(PUBLIC, first["url"], parse_key(new)) == decrypt(MINE, second["urls"][0], parse_key(new)) == "address"
+    )
 
 
 async def test_a_secret_that_no_key_opens_stops_the_rotation(terminal: Any, bus: Bus) -> None:

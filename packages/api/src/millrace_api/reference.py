@@ -29,7 +29,6 @@ class Operation(NamedTuple):
 
     method: str
     path: str
-    tag: str
     summary: str
     parameters: tuple[str, ...]
     body: str | None
@@ -79,7 +78,6 @@ def _operation(method: str, path: str, found: Mapping[str, Any]) -> Operation:
     return Operation(
         method.upper(),
         path,
-        next(iter(found.get("tags", ())), ""),
         description,
         tuple(each["name"] for each in found.get("parameters", ())),
         None if body is None else str(body.get("$ref", "object")).rpartition("/")[2],

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from millrace_api.configs.sealing import sealed
 from millrace_core.names import AgentId, Tenant
-from millrace_service.encryption import decrypt
+from millrace_service.encryption import decrypt, encrypt
 
 KEY = secrets.token_bytes(32)
 PLAIN = {"apiKey": "the-key-of-it", "secret": "s3cr3t-of-the-account", "password": "the-passphrase"}
@@ -88,3 +89,13 @@ async def test_a_roll_back_encrypts_what_was_plain(
     answer = await admin.post(f"{path}/rollback", json=body, headers={"If-Match": f'"{plain}"'}, params=params)
     assert answer.status_code == 200, answer.text
     assert opened(await bus.get_config(AgentId(f"EXECUTOR-{tenant}")), tenant) == PLAIN
+
+
+def test_addresses_of_receivers_are_encrypted_too() -> None:
+    """Each for its tenant; one that is encrypted stays as it is."""
+    address, mine, public = "tgram://123456789:abcdef/1", Tenant("StrankaXY"), Tenant("PUBLIC")
+    encrypted = encrypt(public, address, KEY)
+    written = sealed({"receivers": {mine: {"chat": address}, public: {"ops": encrypted}}, "rules": []}, KEY)
+    assert decrypt(mine, written["receivers"][mine]["chat"], KEY) == address
+    assert written["receivers"][public] == {"ops": encrypted}
+    assert written["rules"] == []

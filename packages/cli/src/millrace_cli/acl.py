@@ -45,7 +45,10 @@ def add_command(app: typer.Typer) -> None:
             if out is None:
                 typer.echo(text, nl=False)
             else:
-                out.write_text(text)
+                # At once, since a server may be waiting for the file.
+                unfinished = out.with_name(f".{out.name}.new")
+                unfinished.write_text(text)
+                unfinished.replace(out)
         except MillraceError as error:
             typer.echo(f"millrace: {error}", err=True)
             raise typer.Exit(1) from error

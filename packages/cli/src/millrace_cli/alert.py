@@ -1,30 +1,23 @@
 """`millrace alert test`: send a test message to everyone whom alerts would tell."""
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import msgspec
 import typer
 
-from millrace_bus import Bus
-from millrace_core import names
+from millrace_cli.options import AgentOption, AsJson, RedisUrl
+from millrace_cli.running import connected, run_short
 from millrace_core.errors import MillraceError
 from millrace_core.names import AgentId
 from millrace_service.settings import DEFAULT_REDIS_URL, read_secret_key
-
-ANSWER_LIMIT_S = 5.0
-
-RunAsync = Callable[[Callable[[asyncio.Event], Awaitable[None]]], None]
 
 
 class NotDelivered(MillraceError):
     """A receiver did not take the test message."""
 
 
-def add_command(app: typer.Typer, run: RunAsync) -> None:
-    """Add the command to `app`; `run` runs it to its end."""
+def add_command(app: typer.Typer) -> None:
+    """Add the command to `app`."""
     alert = typer.Typer(no_args_is_help=True, help="Alerts: see docs/alerts.md.")
     app.add_typer(alert, name="alert")
 
@@ -34,20 +27,19 @@ def add_command(app: typer.Typer, run: RunAsync) -> None:
 
     @alert.command("test")
     def test_command(
-        agent: Annotated[str, typer.Option(help="Agent id of alerts.")] = "ALERTS",
-        redis_url: Annotated[
-            str, typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis that the agent uses.")
-        ] = DEFAULT_REDIS_URL,
-        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+        agent: AgentOption = AgentId("ALERTS"),  # noqa: B008 - a text
+        redis_url: RedisUrl = DEFAULT_REDIS_URL,
+        as_json: AsJson = False,
     ) -> None:
         """Send a test message to every receiver in the configuration of alerts, from this machine.
 
-        Example: millrace alert test --agent ALERTS
-
         MILLRACE_SECRET_KEY or MILLRACE_SECRET_KEY_FILE decrypts the addresses. If one does not take it, the exit code
         is 1.
+
+        Example: millrace alert test --agent ALERTS
         """
-        run(lambda _: send(redis_url, names.agent_id(agent), as_json=as_json))
+        # What was not delivered stands in what is printed, so the error is no second JSON value.
+        run_short(send(redis_url, agent, as_json=as_json))
 
 
 async def send(redis_url: str, agent: AgentId, *, as_json: bool = False) -> None:
@@ -61,8 +53,7 @@ async def send(redis_url: str, agent: AgentId, *, as_json: bool = False) -> None
     # Apprise takes half a second to import, which no other command should wait for.
     from millrace_alerts.testing import send_test
 
-    async with Bus.connect(redis_url, name="millrace-alert") as bus:
-        await bus.ready(ANSWER_LIMIT_S)
+    async with connected(redis_url, "alert") as bus:
         results = await send_test(bus, agent, read_secret_key(os.environ))
     if as_json:
         typer.echo(msgspec.json.encode(results).decode())

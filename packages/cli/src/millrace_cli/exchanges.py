@@ -66,7 +66,7 @@ def add_command(app: typer.Typer) -> None:
                 console.print(_LEGEND, style="dim")
 
 
-def listing(exchanges: "Iterable[ExchangeCapabilities]") -> Table:
+def listing(exchanges: Iterable[ExchangeCapabilities]) -> Table:
     """Return a table of exchanges, one row each."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("exchange", no_wrap=True)
@@ -79,7 +79,7 @@ def listing(exchanges: "Iterable[ExchangeCapabilities]") -> Table:
     return table
 
 
-def details(exchange: "ExchangeCapabilities") -> Table:
+def details(exchange: ExchangeCapabilities) -> Table:
     """Return everything that is known of an exchange, one fact a row."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in _facts(exchange):
@@ -87,7 +87,7 @@ def details(exchange: "ExchangeCapabilities") -> Table:
     return table
 
 
-def _facts(exchange: "ExchangeCapabilities") -> Iterator[tuple[str, str]]:
+def _facts(exchange: ExchangeCapabilities) -> Iterator[tuple[str, str]]:
     profile = exchange.profile
     yield "exchange", f"{exchange.exchange} ({exchange.name})"
     yield "profile", "yes" if exchange.has_profile else "none: nothing is believed that is not checked"
@@ -111,7 +111,7 @@ def _facts(exchange: "ExchangeCapabilities") -> Iterator[tuple[str, str]]:
         yield "limit", f"{limit.name}: {limit.weight} in {limit.window_ms / 1000:g} s for each {limit.scope}"
 
 
-def _as_json(exchange: "ExchangeCapabilities") -> dict[str, Any]:
+def _as_json(exchange: ExchangeCapabilities) -> dict[str, Any]:
     return {
         "exchange": exchange.exchange,
         "name": exchange.name,
@@ -128,6 +128,6 @@ def _levels(levels: int | None) -> str:
     return "all" if levels is None else str(levels)
 
 
-def _all(ids: list[str], read: "Callable[[str], ExchangeCapabilities]") -> "Iterator[ExchangeCapabilities]":
+def _all(ids: list[str], read: Callable[[str], ExchangeCapabilities]) -> Iterator[ExchangeCapabilities]:
     for exchange in track(ids, "reading ccxt's exchanges …", console=Console(stderr=True), transient=True):
         yield read(exchange)

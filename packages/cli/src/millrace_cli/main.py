@@ -16,7 +16,7 @@ from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
 from millrace_cli.platform import DemoOptions
-from millrace_cli.running import run as _run
+from millrace_cli.running import run
 from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
 from millrace_cli.tenants.commands import add_commands as add_tenant_commands
@@ -98,7 +98,7 @@ def demo_command(
     )
     console = Console()
 
-    async def run(stop: asyncio.Event) -> None:
+    async def work(stop: asyncio.Event) -> None:
         picture = await demo.run(options, console, stop)
         if picture is None:
             return
@@ -106,7 +106,7 @@ def demo_command(
             console.print(closing_words(picture))
         demo.judge(picture)
 
-    _run(run)
+    run(work)
 
 
 @app.command("up")
@@ -129,7 +129,7 @@ def up_command(
     """
     agents = {"gatherer": gatherer, "magicbox": magicbox, "executor": executor, "dbsync": dbsync, "api": api}
     say = partial(Console(stderr=True).print, soft_wrap=True, markup=False, highlight=False)
-    _run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
+    run(lambda stop: up.run(redis_url, data_dir, redis_port, agents, say, stop))
 
 
 @app.command(
@@ -146,7 +146,7 @@ add_config_commands(app)
 restart.add_command(app)
 sign_in.add_command(app)
 acl.add_command(app)
-alert.add_command(app, _run)
+alert.add_command(app)
 exchanges.add_command(app)
 status.add_command(app)
 top.add_command(app)
@@ -156,7 +156,7 @@ halts.add_commands(app)
 add_secrets_commands(app)
 add_tenant_commands(app)
 doctor.add_command(app)
-first_configs.add_command(app, _run)
+first_configs.add_command(app)
 
 if __name__ == "__main__":
     app()

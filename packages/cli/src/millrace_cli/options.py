@@ -56,6 +56,8 @@ TenantFilter = Annotated[
 TenantArgument = Annotated[_Tenant, typer.Argument(parser=_tenant, metavar="TENANT", help="The tenant.")]
 AgentArgument = Annotated[_Agent, typer.Argument(parser=_agent, metavar="AGENT", help="Agent id, such as GATHERER.")]
 
+AgentOption = Annotated[_Agent, typer.Option("--agent", parser=_agent, metavar="AGENT", help="Agent id.")]
+
 
 def url_of(database_url: str | None, data_dir: Path) -> str:
     """Return the database's URL."""

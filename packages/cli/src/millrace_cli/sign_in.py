@@ -1,11 +1,12 @@
 """`millrace sign-in`: a link that signs a browser in to the console, once."""
 
+import json
 from typing import Annotated
 
 import typer
 
-from millrace_cli.options import DEFAULT_DIR, DatabaseDir, DatabaseUrl, url_of
-from millrace_cli.running import run_short
+from millrace_cli.options import DEFAULT_DIR, AsJson, DatabaseDir, DatabaseUrl, url_of
+from millrace_cli.running import plain_errors, run_short
 from millrace_core import names
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import Tenant
@@ -45,10 +46,14 @@ def add_command(app: typer.Typer) -> None:
         console: Annotated[str, typer.Option(help="Address of the console.")] = CONSOLE,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
+        as_json: AsJson = False,
     ) -> None:
         """Print a link that signs a browser in to the console; it works once, within 10 minutes.
 
         Example: millrace sign-in --tenant StrankaXY --tenant PUBLIC
         """
-        tenants = [names.tenant(each) for each in dict.fromkeys(tenant)]
-        typer.echo(run_short(link(url_of(database_url, data_dir), tenants, role, days, console.rstrip("/"))))
+        with plain_errors(as_json=as_json):
+            tenants = [names.tenant(each) for each in dict.fromkeys(tenant)]
+        work = link(url_of(database_url, data_dir), tenants, role, days, console.rstrip("/"))
+        address = run_short(work, as_json=as_json)
+        typer.echo(json.dumps({"link": address}) if as_json else address)

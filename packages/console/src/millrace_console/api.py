@@ -83,11 +83,31 @@ class Api:
         try:
             answer = await self._http.request(method, path, params=_present(query or {}), content=content, headers=sent)
         except httpx.HTTPError as error:
-            raise ApiAway(f"the API does not answer at {self.url} ({type(error).__name__})") from error
+            raise self._away(error) from error
         if answer.is_success:
             return _json(answer), answer.headers
-        problem = _json(answer)
-        raise ApiRefused(answer.status_code, problem if isinstance(problem, dict) else {})
+        raise _refused(answer)
+
+    def _away(self, error: httpx.HTTPError) -> ApiAway:
+        return ApiAway(f"the API does not answer at {self.url} ({type(error).__name__})")
+
+    async def stream(self, account: Account, path: str, query: Mapping[str, Any]) -> httpx.Response:
+        """Return an answer whose body is still to be read; the caller closes it.
+
+        Raises:
+            ApiAway: it does not answer.
+            ApiRefused: it answered with a problem.
+        """
+        headers = {"authorization": f"Bearer {account.token}"}
+        asked = self._http.build_request("GET", path, params=_present(query), headers=headers)
+        try:
+            answer = await self._http.send(asked, stream=True)
+            if answer.is_success:
+                return answer
+            await answer.aread()
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
+        raise _refused(answer)
 
     async def session(self, token: str) -> Account:
         """Return the account of a token.
@@ -111,6 +131,11 @@ class Api:
 
 def _present(query: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
+
+
+def _refused(answer: httpx.Response) -> ApiRefused:
+    problem = _json(answer)
+    return ApiRefused(answer.status_code, problem if isinstance(problem, dict) else {})
 
 
 def _json(answer: httpx.Response) -> Any:

@@ -56,7 +56,7 @@ class Stream:
         self.reason: str | None = None
         self.version = 0
         """Grows with each change, so that a page draws only what changed."""
-        self.heard_ms = 0
+        self.received_ms = 0
         """When the last message came."""
         self.exchange_ms: int | None = None
         """The exchange's own time of the last message."""
@@ -77,7 +77,7 @@ class Stream:
     def take(self, frame: _Frame) -> None:
         """Take one message."""
         self.version += 1
-        self.heard_ms = now_ms()
+        self.received_ms = now_ms()
         match frame.type:
             case "snapshot":
                 self.state = state_of(self.name.action)
@@ -89,8 +89,8 @@ class Stream:
                     self.events = [*self.events[-199:], found]
                 self.exchange_ms = frame.timestamp or self.exchange_ms
             case "status":
-                told = _STATUS.decode(frame.data)
-                self.say("stale" if told.status == "closed" else told.status, told.reason)
+                status = _STATUS.decode(frame.data)
+                self.say("stale" if status.status == "closed" else status.status, status.reason)
             case "untrusted":
                 self.say("stale", frame.detail or "messages are missing; the state is read again")
             case "waiting":

@@ -13,6 +13,7 @@ from nicegui import ui
 from millrace_console import sign_in
 from millrace_console.accounts import COOKIE, LIFETIME_S, Account, Seal, joined
 from millrace_console.api import Api, ApiError
+from millrace_console.downloads import download
 from millrace_console.live import Connections
 from millrace_console.pages import PAGES, Page
 from millrace_console.place import Place
@@ -49,6 +50,7 @@ def make_app(options: Options) -> FastAPI:
     console = Console(options)
     outer = FastAPI(title="millrace console", openapi_url=None, docs_url=None, redoc_url=None)
     _add_routes(outer, console)
+    _add_exports(outer, console)
     for page in PAGES:
         _add_page(console, page)
     sign_in.add_page(console.api)
@@ -80,6 +82,13 @@ def _add_page(console: Console, page: Page) -> None:
         with framed(visit, [each.link for each in PAGES], page.link.title):
             await page.show(visit)
         return None
+
+
+def _add_exports(outer: FastAPI, console: Console) -> None:
+    @outer.get("/exports/{kind}")
+    async def export(request: Request, kind: str) -> Response:
+        """Download a history."""
+        return await download(console.api, console.accounts(request), kind, request.query_params)
 
 
 def _add_routes(outer: FastAPI, console: Console) -> None:

@@ -12,7 +12,7 @@ from millrace_console.visit import Visit
 FRESH_S = 1.0
 
 
-class Link(NamedTuple):
+class PageLink(NamedTuple):
     """A page's place in the navigation."""
 
     path: str
@@ -24,7 +24,7 @@ class Link(NamedTuple):
 
 
 @contextmanager
-def framed(visit: Visit, links: Sequence[Link], title: str) -> Iterator[None]:
+def framed(visit: Visit, links: Sequence[PageLink], title: str) -> Iterator[None]:
     """Build the page within its frame."""
     ui.query("html").props('lang="en"')
     ui.html(
@@ -85,7 +85,7 @@ def _menu(visit: Visit) -> None:
         )
 
 
-def _keys(visit: Visit, links: Sequence[Link]) -> None:
+def _keys(visit: Visit, links: Sequence[PageLink]) -> None:
     """`g` and a letter open a page; `h` opens the halt dialog."""
     pending = False
 

@@ -106,7 +106,8 @@ class StreamSessions:
     async def close(self) -> None:
         """Close every session but the first."""
         for session in self._open:
-            self._close(session)
+            if session.caller is not self._first:
+                self._close(session)
         await asyncio.gather(*self._closing)
 
     def _session(self, caller: CcxtCaller) -> Session:

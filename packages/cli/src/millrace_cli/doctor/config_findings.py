@@ -27,7 +27,7 @@ def secret_findings(configs: Mapping[AgentId, bytes], keys: bytes | None) -> Ite
         yield warn(
             "secrets",
             f"in plain text, so every reader of Redis can use them: {', '.join(plain)}",
-            "millrace secrets encrypt TENANT, then put its output into the configuration",
+            _encrypting([agent for agent, text in sorted(configs.items()) if plain_paths(text)], keys),
         )
     if not sealed:
         yield ok("secret key", "no configuration has an encrypted secret")
@@ -35,6 +35,12 @@ def secret_findings(configs: Mapping[AgentId, bytes], keys: bytes | None) -> Ite
         yield fail("secret key", f"not set here, but {len(sealed)} secrets are encrypted", _KEY_HINT)
     else:
         yield _readable(sealed, keys)
+
+
+def _encrypting(agents: Sequence[AgentId], keys: bytes | None) -> str:
+    """Return the commands that encrypt the secrets of configurations, as `put` does when there is a key."""
+    commands = [f"millrace config get {agent} | millrace config put {agent} -" for agent in agents]
+    return "; ".join(commands if keys is not None else [_KEY_HINT, *commands])
 
 
 def _agent(agent: AgentId, text: bytes | None, beat: Heartbeat | None) -> Finding:

@@ -42,13 +42,20 @@ def open_text(sealed: Sealed, keys: bytes) -> tuple[Tenant, str] | None:
 
 
 def plain_paths(config: bytes) -> list[str]:
-    """Return the paths of accounts' secrets that are in plain text."""
+    """Return the paths of accounts' secrets, and of receivers' addresses, that are in plain text."""
     try:
         value = msgspec.json.decode(config, type=dict[str, Any])
         accounts = msgspec.convert(value.get("exchanges", {}), dict[str, dict[str, dict[str, Any]]])
+        receivers = msgspec.convert(value.get("receivers", {}), dict[str, dict[str, str]])
     except (msgspec.MsgspecError, RecursionError):
         return []
-    return [
+    found = [
+        f"$.receivers.{tenant}.{name}"
+        for tenant, addresses in receivers.items()
+        for name, address in addresses.items()
+        if not is_encrypted(address)
+    ]
+    return found + [
         f"$.exchanges.{tenant}.{exchange}.{name}"
         for tenant, exchanges in accounts.items()
         for exchange, account in exchanges.items()

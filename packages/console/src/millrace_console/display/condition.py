@@ -19,7 +19,7 @@ _SIGNS = {
 
 def condition_of(stream: Stream, now_ms: int) -> str:
     """Return the stream's condition; `silent` if it should be live and says nothing."""
-    if stream.is_right and now_ms - stream.heard_ms > SILENT_MS:
+    if stream.is_right and now_ms - stream.received_ms > SILENT_MS:
         return "silent"
     return stream.condition
 

@@ -8,7 +8,7 @@ from millrace_core.book import OrderBook
 from millrace_core.market import Level
 
 WIDTH, HEIGHT = 400, 120
-_LEVELS = 200
+_LEVELS = 100
 
 
 def depth_svg(book: OrderBook, scale: Scale) -> str:
@@ -25,12 +25,15 @@ def depth_svg(book: OrderBook, scale: Scale) -> str:
     asks = [each for each in asks if each[0] - mid <= reach]
     most = max(bids[-1][1], asks[-1][1])
     low, high = number(mid - reach, scale.price), number(mid + reach, scale.price)
+    bought, sold = number(bids[-1][1], 0), number(asks[-1][1], 0)
+    paths = "".join(
+        f'<path class="{side}" d="{_path(levels, mid, reach, most)}"/>'
+        for side, levels in (("bid", bids), ("ask", asks))
+    )
     return (
         f'<svg class="depth" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="Depth from {low} to {high}: bids {number(bids[-1][1], 0)}, asks {number(asks[-1][1], 0)}">'
-        f'<path class="bid" d="{_path(bids, mid, reach, most)}"/><path class="ask" d="{_path(asks, mid, reach, most)}"/>'
-        f'</svg><div class="depth-scale"><span>{low}</span><span>bids {number(bids[-1][1], 0)} · asks '
-        f"{number(asks[-1][1], 0)}</span><span>{high}</span></div>"
+        f'aria-label="Depth from {low} to {high}: bids {bought}, asks {sold}">{paths}</svg>'
+        f'<div class="depth-scale"><span>{low}</span><span>bids {bought} · asks {sold}</span><span>{high}</span></div>'
     )
 
 

@@ -32,6 +32,10 @@ class Scale(NamedTuple):
         return Scale(price, amount)
 
 
+NO_SCALE = Scale(0, 0)
+"""Of a market of which nothing is known yet."""
+
+
 class Rung(NamedTuple):
     """A row of the ladder."""
 
@@ -79,9 +83,8 @@ def ladder_html(
 ) -> str:
     """Return the ladder as an HTML table: asks above, bids below, best prices in the middle.
 
-    Args:
-        own: the amount of own open orders by the price of a row; such rows are marked.
-        between: HTML of the line between asks and bids.
+    Rows at whose prices there are own open orders (`own`: amount by price) are marked; `between` is the text between
+    asks and bids.
     """
     most = max((side[-1].total for side in (bids, asks) if side), default=0.0)
     above = "".join(_row(each, "ask", scale, own, most) for each in reversed(asks))
@@ -106,8 +109,7 @@ def _row(rung: Rung, side: Side, scale: Scale, own: Mapping[float, float], most:
 def own_by_row(orders: Iterable[tuple[str, float, float]], scale: Scale, group: int) -> dict[float, float]:
     """Return the open amount by the price of the row in which each order stands.
 
-    Args:
-        orders: side (`buy` or `sell`), price and remaining amount of each.
+    An order is its side (`buy` or `sell`), price and remaining amount.
     """
     found: dict[float, float] = {}
     for side, price, amount in orders:
@@ -126,6 +128,6 @@ def spread_text(book: OrderBook, scale: Scale) -> tuple[str, str]:
     return f"{number(spread, scale.price)} ({spread / mid * 10_000:,.1f} bp)", number(mid, scale.price + 1)
 
 
-def scale_of(book: OrderBook, before: Scale = Scale(0, 0)) -> Scale:
+def scale_of(book: OrderBook, before: Scale = NO_SCALE) -> Scale:
     """Return the scale of what is near the middle of a book, no narrower than before."""
     return before.widened([*book.bids.levels(50), *book.asks.levels(50)])

@@ -7,7 +7,10 @@ from millrace_console.display.ladder import Scale, decimals
 from millrace_console.display.text import NONE, time_of_day
 from millrace_core.market import Trade
 
-_SIGNS = {"buy": ('<span class="up" title="a buyer took">▲</span>', "up"), "sell": ('<span class="down" title="a seller took">▼</span>', "down")}  # fmt: skip
+_SIGNS = {
+    "buy": ('<span title="a buyer took">▲</span>', "up"),
+    "sell": ('<span title="a seller took">▼</span>', "down"),
+}
 _NO_SIDE = ("", "")
 
 

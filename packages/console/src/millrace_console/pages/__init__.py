@@ -3,26 +3,39 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from millrace_console.pages import configuration, failures, latency, market, orders, overview, redis, tenants
-from millrace_console.shell import Link
+from millrace_console.pages import (
+    configuration,
+    failures,
+    latency,
+    market,
+    orders,
+    overview,
+    portfolio,
+    redis,
+    strategies,
+    tenants,
+)
+from millrace_console.shell import PageLink
 from millrace_console.visit import Visit
 
 
 class Page(NamedTuple):
     """A page: its place in the navigation, and how it is built."""
 
-    link: Link
+    link: PageLink
     show: Callable[[Visit], Awaitable[None]]
 
 
 PAGES: tuple[Page, ...] = (
-    Page(Link("/", "Overview", "home", "o"), overview.show),
-    Page(Link("/market", "Market", "candlestick_chart", "m"), market.show),
-    Page(Link("/orders", "Orders", "receipt_long", "r"), orders.show),
-    Page(Link("/configuration", "Configuration", "tune", "c"), configuration.show),
-    Page(Link("/latency", "Latency", "timer", "l"), latency.show),
-    Page(Link("/failures", "Failures", "report", "f"), failures.show),
-    Page(Link("/redis", "Redis", "storage", "d"), redis.show),
-    Page(Link("/tenants", "Tenants", "groups", "t", operator_only=True), tenants.show),
+    Page(PageLink("/", "Overview", "home", "o"), overview.show),
+    Page(PageLink("/market", "Market", "candlestick_chart", "m"), market.show),
+    Page(PageLink("/orders", "Orders", "receipt_long", "r"), orders.show),
+    Page(PageLink("/portfolio", "Portfolio", "account_balance", "p"), portfolio.show),
+    Page(PageLink("/strategies", "Strategies", "smart_toy", "s"), strategies.show),
+    Page(PageLink("/configuration", "Configuration", "tune", "c"), configuration.show),
+    Page(PageLink("/latency", "Latency", "timer", "l"), latency.show),
+    Page(PageLink("/failures", "Failures", "report", "f"), failures.show),
+    Page(PageLink("/redis", "Redis", "storage", "d"), redis.show),
+    Page(PageLink("/tenants", "Tenants", "groups", "t", operator_only=True), tenants.show),
 )
 """In the order of the navigation."""

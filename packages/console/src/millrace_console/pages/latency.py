@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 from nicegui import ui
 
+from millrace_console.display.curves import Curves
 from millrace_console.display.section import section
 from millrace_console.display.table import Column, Row, Table
 from millrace_console.display.text import NONE, duration, number
@@ -17,6 +18,7 @@ from millrace_core.trace import HOPS
 
 DAY_MINUTES = 15
 """The length of an interval of the day's chart."""
+LOG_MS = {"type": "log", "name": "ms", "minorSplitLine": {"show": False}}
 
 
 class Filters(NamedTuple):
@@ -46,7 +48,7 @@ async def show(visit: Visit) -> None:
         page.table = Table("Latency by hop", columns, "Nothing was measured yet.")
         Panel(page.ask, page.show, 5.0)
     with section("p99 over the day"):
-        page.chart = ui.echart(_options()).classes("w-full h-80").props('role="img" aria-label="p99 of each hop, ms"')
+        page.chart = Curves("p99 of each hop, ms", LOG_MS)
 
 
 _SAID = ("count", "p50", "p90", "p99")
@@ -56,7 +58,7 @@ class _Page:
     """The page's state: what was read last."""
 
     table: Table
-    chart: ui.echart
+    chart: Curves
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
@@ -66,12 +68,16 @@ class _Page:
         """Show the choices; they stand in the address."""
         for name, title in (("exchange", "Exchange"), ("symbol", "Symbol"), ("tenant_of", "Tenant")):
             value = self._visit.place.get(name)
-            self._selects[name] = ui.select(
-                sorted({"", value}),
-                value=value,
-                label=title,
-                on_change=lambda e, name=name: self._choose(name, e.value),
-            ).props("dense outlined options-dense").classes("min-w-32")
+            self._selects[name] = (
+                ui.select(
+                    sorted({"", value}),
+                    value=value,
+                    label=title,
+                    on_change=lambda e, name=name: self._choose(name, e.value),
+                )
+                .props("dense outlined options-dense")
+                .classes("min-w-32")
+            )
 
     def _choose(self, name: str, value: str) -> None:
         self._visit.place.set(**{name: value})
@@ -91,8 +97,7 @@ class _Page:
         minute, day = [row for row in minute if wanted.fit(row)], [row for row in day if wanted.fit(row)]
         latest, whole = by_hop(minute), by_hop(day)
         self.table.show(_row(hop, latest.get(hop), whole.get(hop)) for hop in in_order({*latest, *whole}))
-        self.chart.options["series"] = _series(day)
-        self.chart.update()
+        self.chart.show(_lines(day))
 
     def _offer(self, rows: Iterable[Mapping[str, Any]]) -> None:
         names = {StreamName.parse(row["stream"]) for row in rows}
@@ -144,26 +149,12 @@ def _row(hop: str, latest: Spread | None, whole: Spread | None) -> Row:
     return cells
 
 
-def _series(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _lines(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[int, float]]]:
     by_time: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         by_time[row["atMs"]].append(row)
-    lines: dict[str, list[list[float]]] = defaultdict(list)
+    lines: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for at_ms in sorted(by_time):
         for hop, spread in by_hop(by_time[at_ms]).items():
-            lines[hop].append([at_ms, round(spread.p99 / 1e6, 3)])
-    return [
-        {"name": hop, "type": "line", "data": lines[hop], "showSymbol": len(lines[hop]) < 3} for hop in in_order(lines)
-    ]
-
-
-def _options() -> dict[str, Any]:
-    return {
-        "animation": False,
-        "legend": {"type": "scroll"},
-        "tooltip": {"trigger": "axis"},
-        "xAxis": {"type": "time"},
-        "yAxis": {"type": "log", "name": "ms", "minorSplitLine": {"show": False}},
-        "grid": {"left": 60, "right": 20, "top": 40, "bottom": 30},
-        "series": [],
-    }
+            lines[hop].append((at_ms, round(spread.p99 / 1e6, 3)))
+    return {hop: lines[hop] for hop in in_order(lines)}

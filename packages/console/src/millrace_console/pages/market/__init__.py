@@ -72,8 +72,8 @@ def _choices(visit: Visit, chosen: list[Market], markets: list[Market], group: i
     labels = {str(each): each.label for each in (*chosen, *markets)}
     with ui.element("div").classes("panel market-choices"):
         ui.select(
-            labels, multiple=True, value=[str(each) for each in chosen], with_input=True, label=f"Markets, up to {MOST}",
-            on_change=lambda e: choose(e.value),
+            labels, multiple=True, value=[str(each) for each in chosen], with_input=True,
+            label=f"Markets, up to {MOST}", on_change=lambda e: choose(e.value),
         ).props("dense outlined use-chips options-dense").classes("grow")  # fmt: skip
         ui.select(
             {each: "each tick" if each == 1 else f"{each} ticks" for each in GROUPS}, value=group, label="A row holds",

@@ -6,6 +6,7 @@ from typing import Any
 from nicegui import ui
 
 from millrace_console.display.text import date_and_time
+from millrace_console.pages.market.chart_frame import frame
 from millrace_console.pages.market.fills import Fill, FillMark, marks_of
 from millrace_core.market import Candle
 
@@ -28,8 +29,7 @@ def chart_options(
 ) -> dict[str, Any]:
     """Return what ECharts draws.
 
-    Args:
-        orders: side, price and remaining amount of each own open order.
+    An own open order is its side, price and remaining amount.
     """
     moments = [each[0] for each in candles]
     marks = marks_of(fills, moments, INTERVALS[interval])
@@ -66,49 +66,11 @@ def _line(side: str, price: float, amount: float) -> dict[str, Any]:
     }
 
 
-def _frame() -> dict[str, Any]:
-    """Return what never changes. Colours are the theme's own, so that dark and light need no second picture."""
-    lines = {"lineStyle": {"color": "var(--line)"}}
-    labels = {"color": "var(--muted)", "fontSize": 11}
-    fills = {
-        "type": "scatter",
-        "data": [],
-        "symbol": "triangle",
-        "symbolSize": 11,
-        "emphasis": {"disabled": True},
-        "z": 5,
-    }
-    edge = {"borderColor": "var(--surface)", "borderWidth": 1}
-    return {
-        "animation": False,
-        "grid": {"left": 8, "right": 8, "top": 10, "bottom": 34, "containLabel": True},
-        "tooltip": {
-            "trigger": "axis", "confine": True, "backgroundColor": "var(--surface)", "borderColor": "var(--line)",
-            "textStyle": {"color": "var(--text)", "fontSize": 12}, "axisPointer": {"type": "cross", "label": {"color": "#fff", "backgroundColor": "#52585f"}},
-        },
-        "xAxis": {"type": "category", "data": [], "axisLine": lines, "axisLabel": labels | {"hideOverlap": True}},
-        "yAxis": {"scale": True, "position": "right", "axisLabel": labels, "splitLine": lines},
-        "dataZoom": [
-            {"type": "inside", "zoomOnMouseWheel": "ctrl", "moveOnMouseWheel": False, "moveOnMouseMove": "shift"},
-            {"type": "slider", "height": 16, "bottom": 4, "showDetail": False, "showDataShadow": False,
-             "borderColor": "var(--line)", "fillerColor": "var(--up-bar)"},
-        ],
-        "series": [
-            # Hollow candles rose and full ones fell: the colour only repeats it.
-            {"name": "price", "type": "candlestick", "data": [], "emphasis": {"disabled": True},
-             "itemStyle": {"color": "var(--surface)", "borderColor": "var(--up)", "color0": "var(--down)", "borderColor0": "var(--down)"},
-             "markLine": {"symbol": "none", "silent": True, "data": [], "label": {"formatter": "{b}", "position": "insideStartTop", "fontSize": 11}}},
-            fills | {"name": "bought", "itemStyle": edge | {"color": "var(--up)"}},
-            fills | {"name": "sold", "symbolRotate": 180, "itemStyle": edge | {"color": "var(--down)"}},
-        ],
-    }  # fmt: skip
-
-
 class CandleChart:
     """The picture in the page; only what changed is sent to it."""
 
     def __init__(self, label: str) -> None:
-        self._chart = ui.echart(_frame(), renderer="svg").classes("candles").props(f'role="img" aria-label="{label}"')
+        self._chart = ui.echart(frame(), renderer="svg").classes("candles").props(f'role="img" aria-label="{label}"')
         self._drawn: dict[str, Any] = {}
 
     def draw(self, options: dict[str, Any]) -> None:

@@ -28,13 +28,13 @@ class FillMark(NamedTuple):
     price: float
     """The average, weighted by the amounts."""
     amount: float
-    count: int
+    fills: int
 
     @property
     def words(self) -> str:
         """What was filled."""
         what = "bought" if self.side == "buy" else "sold"
-        return f"{what} {self.amount:.10g} @ {self.price:.10g}" + (f" ({self.count} fills)" if self.count > 1 else "")
+        return f"{what} {self.amount:.10g} @ {self.price:.10g}" + (f" ({self.fills} fills)" if self.fills > 1 else "")
 
 
 def marks_of(fills: Iterable[Fill], moments: Sequence[int], interval_ms: int) -> list[FillMark]:

@@ -39,7 +39,7 @@ class BuiltCandles:
         )
         for each in answer["items"]:
             numbers = (float(each[name]) for name in ("open", "high", "low", "close", "volume"))
-            self.candles[each["atMs"]] = (each["atMs"], *numbers)  # type: ignore[assignment]
+            self.candles[each["atMs"]] = (each["atMs"], *numbers)
         for at in sorted(self.candles)[:-KEPT]:
             del self.candles[at]
 

@@ -4,7 +4,7 @@ from nicegui import ui
 
 from millrace_console.display.condition import condition_html, condition_of
 from millrace_console.display.depth import depth_svg
-from millrace_console.display.ladder import Scale, book_rungs, ladder_html, own_by_row, scale_of, spread_text
+from millrace_console.display.ladder import NO_SCALE, book_rungs, ladder_html, own_by_row, scale_of, spread_text
 from millrace_console.display.text import NONE, html
 from millrace_console.display.trade_rows import last_price, trades_html, widened
 from millrace_console.live import Stream
@@ -41,7 +41,7 @@ class MarketView:
         ]
         self._built = BuiltCandles(visit.api, visit.account(market.tenant), market, interval)
         self._fills = OwnFills(visit.api, visit.trading_accounts, market)
-        self._scale = Scale(0, 0)
+        self._scale = NO_SCALE
         self._drawn: tuple[object, ...] = ()
         self._is_old = False
         self._times = 0
@@ -63,13 +63,13 @@ class MarketView:
                     ui.button("Order …", on_click=self._order).props("dense no-caps outline size=sm")
             self._summary = ui.html("", sanitize=False)
             with ui.element("div").classes("market-parts") as self._parts:
-                self._ladder = ui.html("", sanitize=False).classes("part-book").props(f'role="region" aria-label="Order book {label}"')  # fmt: skip
+                self._ladder = _region(f"Order book {label}", "part-book")
                 with ui.element("div").classes("part-charts"):
                     self._chart = CandleChart(f"Candles of {label}")
                     Panel(self._ask, lambda _: self._draw_chart(), ASK_S)
                     self._source = ui.label().classes("muted text-xs")
                     self._depth = ui.html("", sanitize=False)
-                self._tape = ui.html("", sanitize=False).classes("part-trades").props(f'role="region" aria-label="Trades {label}"')  # fmt: skip
+                self._tape = _region(f"Trades {label}", "part-trades")
         ui.timer(CHART_S, self._draw_chart)
 
     def _order(self) -> None:
@@ -115,7 +115,7 @@ class MarketView:
         if at is None:
             return NONE, NONE
         if at != self._lag[0]:
-            self._lag = at, f"{self._book.heard_ms - at:,} ms"
+            self._lag = at, f"{self._book.received_ms - at:,} ms"
         seconds, ms = divmod(at, 1_000)
         minutes, second = divmod(seconds % 86_400, 60)
         return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{ms:03}", self._lag[1]
@@ -153,11 +153,13 @@ class MarketView:
         self._chart.draw(chart_options(candles, self._interval, self._fills.fills, self._own_orders()))
 
 
+def _region(label: str, style: str) -> ui.html:
+    return ui.html("", sanitize=False).classes(style).props(f'role="region" aria-label="{label}"')
+
+
 def _book_of(stream: Stream) -> OrderBook:
-    assert isinstance(stream.state, BookState)
-    return stream.state.book
+    return stream.state.book if isinstance(stream.state, BookState) else OrderBook()
 
 
 def _trades_of(stream: Stream) -> list[Trade]:
-    assert isinstance(stream.state, TradesState)
-    return list(stream.state.trades)
+    return list(stream.state.trades) if isinstance(stream.state, TradesState) else []

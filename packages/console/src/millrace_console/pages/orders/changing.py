@@ -38,7 +38,10 @@ def ask_to_edit(visit: Visit, tenant: str, record: Record, on_done: Callable[[],
     order = record["order"]
     market = Market(Tenant(tenant), ExchangeId(record["exchange"]), Symbol(record["symbol"]))
     stream = visit.follow(market.stream("watchOrderBook"))
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-lg order-form"):
+    with (
+        ui.dialog(value=True).props('aria-label="Edit the order"') as dialog,
+        ui.card().classes("w-full max-w-lg order-form"),
+    ):
         ui.label(f"Edit order {order['id']}").props("role=heading aria-level=2").classes("text-lg")
         ui.label(f"{order.get('side')} {record['symbol']} on {record['exchange']} for {tenant}").classes("muted")
         with ui.element("div").classes("order-fields"):

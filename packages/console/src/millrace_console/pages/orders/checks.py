@@ -17,6 +17,13 @@ FAR_PERCENT = 5
 """A price so far from the middle of the book is doubted."""
 
 
+_FORCES = {
+    "GTC": "until it is canceled",
+    "IOC": "what does not fill at once is canceled",
+    "FOK": "whole and at once, or not at all",
+}
+
+
 @dataclass(frozen=True)
 class Sight:
     """What the book says at this moment."""
@@ -104,8 +111,7 @@ def _new_words(ticket: Ticket, amount: Decimal, price: Decimal) -> str:
     if ticket.type == "market":
         return f"{what}, at once, at whatever price the market has: about {number(price)} each, {whole} in all."
     limit = "at most" if ticket.side == "buy" else "at least"
-    extra = {"GTC": "until it is canceled", "IOC": "what does not fill at once is canceled", "FOK": "whole and at once, or not at all"}  # fmt: skip
-    terms = [extra.get(ticket.time_in_force, ticket.time_in_force)]
+    terms = [_FORCES.get(ticket.time_in_force, ticket.time_in_force)]
     terms += ["only if it does not execute at once (post-only)"] * ticket.post_only
     terms += ["only to make a position smaller"] * ticket.reduce_only
     return f"{what} for {limit} {number(price)} {quote} each, {whole} in all; {'; '.join(terms)}."

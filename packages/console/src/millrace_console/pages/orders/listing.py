@@ -26,7 +26,7 @@ STATUSES = {
 }
 SIGNS = {"open": "○", "closed": "●", "canceled": "✕", "expired": "✕", "rejected": "✖"}
 COLUMNS = (
-    Column("Created (UTC)"), Column("Order"), Column("Tenant"), Column("Market"), Column("Side"), Column("Type"),
+    Column("Created (UTC)"), Column("Order"), Column("Market"), Column("Side"), Column("Type"),
     Column("Price", "number"), Column("Amount", "number"), Column("Filled", "number"), Column("Average", "number"),
     Column("Status"), Column("Source"), Column("Edit"), Column("Cancel"),
 )  # fmt: skip
@@ -140,13 +140,13 @@ def _row(visit: Visit, tenant: str, record: dict[str, Any]) -> Row:
     side, status = order.get("side") or NONE, order.get("status") or NONE
     at = f"{tenant}.{record['exchange']}.{record['symbol'] or ''}"
     can_change = status == "open" and visit.account(tenant).may("trade")
-    about = f"order {order['id']}"
+    about, created = f"order {order['id']}", date_and_time(record["createdMs"])
+    several = len(visit.trading_accounts) > 1
     key = key_of(tenant, record)
     return [
-        date_and_time(record["createdMs"]),
+        Cell(created[5:], hint=created),
         Cell(order["id"], link=visit.place.here(order=order["id"], at=at)),
-        tenant,
-        f"{record['symbol'] or NONE} {record['exchange']}",
+        f"{record['symbol'] or NONE} {record['exchange']}" + (f" · {tenant}" if several else ""),
         Cell({"buy": "▲ buy", "sell": "▼ sell"}.get(side, side), {"buy": "up", "sell": "down"}.get(side, "")),
         order.get("type") or NONE,
         number(order.get("price")),
@@ -155,6 +155,6 @@ def _row(visit: Visit, tenant: str, record: dict[str, Any]) -> Row:
         number(order.get("average")),
         f"{SIGNS.get(status, '')} {status}",
         record["orderSource"] or NONE,
-        Cell("Edit …", hint=f"Edit {about}", action=f"edit {key}") if can_change else "",
-        Cell("Cancel …", hint=f"Cancel {about}", action=f"cancel {key}") if can_change else "",
+        Cell("Edit", hint=f"Edit {about}", action=f"edit {key}") if can_change else "",
+        Cell("Cancel", hint=f"Cancel {about}", action=f"cancel {key}") if can_change else "",
     ]

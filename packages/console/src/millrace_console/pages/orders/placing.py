@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from nicegui import ui
 
-from millrace_console.display.ladder import Scale, scale_of
+from millrace_console.display.ladder import NO_SCALE, scale_of
 from millrace_console.display.text import NONE, number
 from millrace_console.live import Stream
 from millrace_console.markets import Market
@@ -28,7 +28,7 @@ def ask_for_order(visit: Visit, *markets: Market, on_done: Callable[[], None] = 
 def sight_of(stream: Stream) -> Sight:
     """Return what a stream's book says; nothing while it is not right."""
     if not stream.is_right or not isinstance(stream.state, BookState):
-        return Sight(None, None, Scale(0, 0))
+        return Sight(None, None, NO_SCALE)
     book = stream.state.book
     return Sight(book.bids.best(), book.asks.best(), scale_of(book))
 
@@ -41,7 +41,10 @@ class OrderForm:
         # Where an exchange's symbol is streamed for several tenants, any of these books serves.
         self._markets = {f"{each.symbol} · {each.exchange}": each for each in reversed(markets)}
         self._tenants = [each.tenant for each in visit.trading_accounts if each.may("trade") and each.tenant != PUBLIC]
-        with ui.dialog(value=True) as self._dialog, ui.card().classes("w-full max-w-lg order-form"):
+        with (
+            ui.dialog(value=True).props('aria-label="Place an order"') as self._dialog,
+            ui.card().classes("w-full max-w-lg order-form"),
+        ):
             ui.label("Place an order").props("role=heading aria-level=2").classes("text-lg")
             self._build_fields(markets[0])
             self._now = ui.label().classes("muted")

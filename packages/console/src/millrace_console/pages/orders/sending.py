@@ -39,13 +39,16 @@ class Confirmation:
     ) -> None:
         self._visit, self._change, self._on_done = visit, change, on_done
         self._key = secrets.token_hex(16)
-        with ui.dialog(value=True).props("persistent") as self._dialog, ui.card().classes("w-full max-w-lg"):
+        with (
+            ui.dialog(value=True).props(f'persistent aria-label="{title}"') as self._dialog,
+            ui.card().classes("w-full max-w-lg"),
+        ):
             ui.label(title).props("role=heading aria-level=2").classes("text-lg")
             ui.label(words).classes("confirm-words")
             for each in warnings:
                 ui.label(f"▲ {each}").classes("warn")
             self._says = ui.label().props('role="status"')
-            self._link = ui.link("The whole story", "/orders")
+            self._link = ui.link("Its whole history", "/orders")
             self._link.visible = False
             with ui.row().classes("w-full justify-end"):
                 self._close = ui.button("Leave as it is", on_click=self._dialog.close).props("flat no-caps")
@@ -91,13 +94,13 @@ class Confirmation:
     async def _stored(self, pending: dict[str, Any]) -> dict[str, Any]:
         """Return the final answer if it is stored by now, else what was given."""
         try:
-            story = await self._visit.api.get(self._change.account, f"/requests/{pending['requestId']}")
+            history = await self._visit.api.get(self._change.account, f"/requests/{pending['requestId']}")
         except ApiError:
             return pending
-        final = [each for each in story["responses"] if each["status"] != "unknown"]
+        final = [each for each in history["responses"] if each["status"] != "unknown"]
         if not final:
             return pending
-        order = (story["order"] or {}).get("order")
+        order = (history["order"] or {}).get("order")
         error = {"message": f"{final[-1]['errorKind']}: {final[-1]['errorMessage']}"}
         return {"status": final[-1]["status"], "order": order, "error": error, "requestId": pending["requestId"]}
 

@@ -1,4 +1,4 @@
-"""The story of one order: requests, answers, reports and fills in the order in which they happened. Pure."""
+"""The history of one order: requests, answers, reports and fills in the order in which they happened. Pure."""
 
 from typing import Any, NamedTuple
 
@@ -16,13 +16,13 @@ class Event(NamedTuple):
     style: str = ""
 
 
-def timeline(story: Record) -> list[Event]:
+def timeline(history: Record) -> list[Event]:
     """Return everything that is known of one order, oldest first; of one moment, in the order of cause and effect."""
     events = [
-        *map(_request, story["requests"]),
-        *map(_answer, story["responses"]),
-        *map(_report, story["events"]),
-        *map(_fill, story["fills"]),
+        *map(_request, history["requests"]),
+        *map(_answer, history["responses"]),
+        *map(_report, history["events"]),
+        *map(_fill, history["fills"]),
     ]
     return sorted(events, key=lambda each: each.at_ms)
 

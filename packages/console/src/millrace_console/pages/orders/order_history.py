@@ -1,4 +1,4 @@
-"""One order's whole story: its terms, everything that happened, and where the time went."""
+"""One order's whole history: its terms, everything that happened, and where the time went."""
 
 from typing import Any
 from urllib.parse import quote
@@ -18,16 +18,17 @@ Record = dict[str, Any]
 
 def show(visit: Visit) -> None:
     """Build the page for the order or request that the address names."""
-    OrderStory(visit)
+    OrderHistoryPage(visit)
 
 
-class OrderStory:
+class OrderHistoryPage:
     """The parts of the page, filled again whenever the API knows more."""
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
         self._tenant, *market = visit.place.get("at").split(".", 2)
-        self._exchange, self._symbol = market if len(market) == 2 else (None, None)
+        # Exchanges number their own orders, and some those of each symbol.
+        self._market = dict(zip(("exchange", "symbol"), market, strict=False))
         self._record: Record | None = None
         with section(html(self._title)):
             ui.link("← all orders", visit.place.here(order=None, request=None, at=None))
@@ -55,44 +56,44 @@ class OrderStory:
             found = await self._visit.api.get(account, f"/requests/{request}")
         else:
             path = f"/orders/{quote(place.get('order'), safe='')}"
-            found = await self._visit.api.get(account, path, exchange=self._exchange, symbol=self._symbol)
+            found = await self._visit.api.get(account, path, **self._market)
         return dict(found)
 
-    def _show(self, story: Record) -> None:
-        self._record = story["order"]
-        self._facts.content = _facts_html(self._tenant, story)
+    def _show(self, history: Record) -> None:
+        self._record = history["order"]
+        self._facts.content = _facts_html(self._tenant, history)
         is_open = bool(self._record) and self._record["order"].get("status") == "open"
         can_change = is_open and self._visit.account(self._tenant).may("trade")
         self._edit.visible = self._cancel.visible = can_change
-        self._events.show(_rows(story))
-        self._latency.content = _waterfalls(story)
+        self._events.show(_rows(history))
+        self._latency.content = _waterfalls(history)
 
     def _change(self, ask: Any) -> None:
         if self._record is not None:
             ask(self._visit, self._tenant, self._record, on_done=self._panel.soon)
 
 
-def _rows(story: Record) -> list[Row]:
+def _rows(history: Record) -> list[Row]:
     rows: list[Row] = []
     before = None
-    for event in timeline(story):
+    for event in timeline(history):
         later = NONE if before is None else f"{event.at_ms - before:,} ms"
         rows.append([moment(event.at_ms), later, Cell(event.what, event.style), event.details])
         before = event.at_ms
     return rows
 
 
-def _waterfalls(story: Record) -> str:
+def _waterfalls(history: Record) -> str:
     """Return the latencies of every answer: of the order's own, then of each later change."""
     parts = []
-    for each in story["responses"]:
+    for each in history["responses"]:
         title = f"{each['action']}: {each['status']}"
         parts.append(f"<h3>{html(title)}</h3>{waterfall_html(bars_of(each['latencies']), title)}")
     return "".join(parts) or '<p class="muted">No answer is stored yet.</p>'
 
 
-def _facts_html(tenant: str, story: Record) -> str:
-    record = story["order"]
+def _facts_html(tenant: str, history: Record) -> str:
+    record = history["order"]
     if record is None:
         return '<p class="muted">No order was placed.</p>'
     order = record["order"]

@@ -1,0 +1,97 @@
+"""The Orders page in a browser: placed, edited, canceled, and understood."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+NOT_FILLED = "11.500"
+"""Far below the market."""
+
+
+async def _fill_in(page: Page, amount: str, price: str) -> None:
+    await page.get_by_role("button", name="Place an order").click()
+    await page.get_by_label("Amount").fill(amount)
+    await page.get_by_label("Price").fill(price)
+    await page.get_by_role("button", name="Check …").click()
+
+
+async def test_an_order_is_placed_edited_read_and_canceled(page: Page) -> None:
+    """Each step repeats in words what will happen; pressed twice, one order is placed; its waterfall can be read."""
+    await page.goto("/orders?tenant=StrankaXY&symbol=KCS/USDT&status=open")
+    await _fill_in(page, "2", NOT_FILLED)
+    await expect(page.get_by_text("Buy 2 KCS on binance for StrankaXY for at most 11.500 USDT each")).to_be_visible()
+    await page.get_by_role("button", name="Place the order").dblclick()
+    done = page.get_by_text(re.compile(r"Done: order \d+ is open"))
+    await expect(done).to_be_visible(timeout=30_000)
+    order = re.findall(r"order (\d+)", await done.inner_text())[0]
+    await page.get_by_role("button", name="Close").last.click()
+    table = page.get_by_role("region", name="Orders")
+    await expect(table.get_by_role("link", name=order)).to_be_visible(timeout=30_000)
+    await expect(table.locator("tr", has_text="11.5")).to_have_count(1)
+
+    await page.get_by_role("button", name=f"Edit order {order}").click()
+    await page.get_by_label("Price").fill("11.400")
+    await page.get_by_role("button", name="Check …").click()
+    await expect(
+        page.get_by_text(re.compile(f"Change order {order} from 2 KCS at 11.5 USDT to 2 KCS at 11.400"))
+    ).to_be_visible()
+    await page.get_by_role("button", name="Change the order").click()
+    changed = page.get_by_text(re.compile(r"Done: order \d+ is open"))
+    await expect(changed).to_be_visible(timeout=30_000)
+    order = re.findall(r"order (\d+)", await changed.inner_text())[0]
+    await page.get_by_role("button", name="Close").last.click()
+
+    await table.get_by_role("link", name=order).click(timeout=30_000)
+    await expect(page.get_by_role("region", name="What happened")).to_contain_text("request", timeout=30_000)
+    waterfall = page.get_by_role("region", name=re.compile(": done$")).last
+    await expect(waterfall.get_by_role("row", name=re.compile("exchange answers"))).to_contain_text("ms")
+    await expect(waterfall.locator("td.picture i").first).to_be_visible()
+    address = page.url
+    await page.reload()
+    assert page.url == address
+
+    await page.get_by_role("button", name="Cancel …").click(timeout=30_000)
+    await expect(page.get_by_text(f"Cancel order {order} of StrankaXY on binance")).to_be_visible()
+    await page.get_by_role("button", name="Cancel the order").click()
+    await expect(page.get_by_text(f"Done: order {order} is canceled")).to_be_visible(timeout=30_000)
+
+
+async def test_mistakes_are_marked_and_nothing_is_sent(page: Page) -> None:
+    """The form stays as it was typed."""
+    await page.goto("/orders?tenant=StrankaXY")
+    await _fill_in(page, "much", "")
+    problems = page.get_by_role("alert").filter(has_text="✖")
+    await expect(problems).to_contain_text("Amount: 'much' is not a number")
+    await expect(problems).to_contain_text("Price is missing")
+    await expect(page.get_by_role("button", name="Place the order")).to_have_count(0)
+
+
+async def test_a_refusal_shows_the_apis_own_words(page: Page) -> None:
+    """The risk limits of the demo allow 10,000 an order."""
+    await page.goto("/orders?tenant=StrankaXY&symbol=KCS/USDT")
+    await _fill_in(page, "1000", "11")
+    await page.get_by_role("button", name="Place the order").click()
+    await expect(page.get_by_text(re.compile("Not done: rejected: RiskRefused: .*10000"))).to_be_visible(timeout=30_000)
+
+
+async def test_filters_and_pages_stand_in_the_address(page: Page) -> None:
+    """A reload and the way back lead to the same rows."""
+    await page.goto("/orders?tenant=StrankaXY&status=closed")
+    table = page.get_by_role("region", name="Orders")
+    await expect(table.locator("tbody tr").first).to_contain_text("closed", timeout=60_000)
+    source = page.get_by_label("Source")
+    await source.fill("Nobody")
+    await source.press("Enter")
+    await expect(page).to_have_url(re.compile("source=Nobody"))
+    await expect(page.get_by_text("No order fits.")).to_be_visible(timeout=30_000)
+    await page.reload()
+    await expect(page.get_by_text("No order fits.")).to_be_visible(timeout=30_000)
+    await source.fill("PingPong")
+    await source.press("Enter")
+    await expect(table.locator("tbody tr").first).to_contain_text("PingPong", timeout=30_000)
+    await page.get_by_role("link", name="Older").click(timeout=120_000)
+    await expect(page).to_have_url(re.compile(r"before=\d+"))
+    await expect(page.get_by_text(re.compile("^before .* UTC$"))).to_be_visible(timeout=30_000)
+    first = await table.locator("tbody tr").first.inner_text()
+    await page.reload()
+    await expect(table.locator("tbody tr").first).to_have_text(first, use_inner_text=True, timeout=30_000)
