@@ -39,7 +39,7 @@ async def config_of(console: Console, agent: str) -> dict[str, Any]:
 
 async def unit_is_live(console: Console, agent: str, unit: str) -> None:
     """Wait until an agent says of a unit that it is live."""
-    async with operator(console) as client, asyncio.timeout(60):
+    async with operator(console) as client, asyncio.timeout(90):
         while True:
             agents = (await client.get("agents")).json()["items"]
             units = {each["name"]: each["state"] for one in agents if one["id"] == agent for each in one["units"]}
@@ -135,7 +135,7 @@ async def test_the_schema_completes(page: Page) -> None:
     await page.keyboard.type('"')
     await expect(page.get_by_role("option", name="stopped")).to_be_visible(timeout=20_000)
     await page.keyboard.press("Escape")
-    assert '"status": "' in await page.locator(".cm-content").inner_text()
+    await expect(page.locator(".cm-content")).to_contain_text('"status": "', timeout=20_000)
     await write(page, "{}")
     await page.get_by_role("button", name="Discard changes").click()
 

@@ -41,6 +41,7 @@ async def test_a_stream_is_found_and_its_newest_message_read(page: Page) -> None
     """The search and the name stand in the address."""
     await page.goto("/redis?tenant=StrankaXY")
     await page.get_by_label("Names with this text").fill("watchTrades.ETH/BTC")
+    await expect(page.get_by_role("region", name="Names").get_by_role("link")).to_have_count(2, timeout=20_000)
     link = page.get_by_role("link", name="stream.PUBLIC.binance.watchTrades.ETH/BTC", exact=True)
     await link.click(timeout=20_000)
     content = page.get_by_role("region", name="Content")

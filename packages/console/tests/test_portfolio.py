@@ -23,7 +23,7 @@ def profit(tenant: str, realised: str, **changed: Any) -> Profit:
     return Profit(tenant, row | changed)
 
 
-def test_any_choice_of_dimensions_is_told_apart() -> None:
+def test_any_choice_of_dimensions_stays_apart() -> None:
     """Together over all, or apart by tenant and strategy; currencies stay apart always."""
     rows = [
         profit("T1", "1.5"),
