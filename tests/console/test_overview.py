@@ -38,3 +38,20 @@ async def test_halt_and_resume(page: Page) -> None:
     await page.get_by_role("button", name="Resume …").click()
     await page.get_by_role("button", name="Resume", exact=True).click()
     await expect(banner).to_have_count(0, timeout=10_000)
+
+
+async def test_a_chosen_theme_stays(page: Page) -> None:
+    """The choice holds at once, and after the page was loaded again."""
+    await page.goto("/")
+    await page.get_by_role("button", name="Theme and sign-in").click()
+    await page.get_by_text("Theme: Dark").click()
+    await expect(page.locator("body")).to_have_class(re.compile("body--dark"))
+    await page.reload()
+    await expect(page.locator("body")).to_have_class(re.compile("body--dark"))
+
+
+async def test_no_other_page_may_show_it_in_a_frame(page: Page) -> None:
+    """A click on another page could else be led to the halt button."""
+    answer = await page.goto("/")
+    assert answer is not None
+    assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"

@@ -1,6 +1,8 @@
 """The console's web server: its pages, the sign-in, and the files that the browser needs."""
 
 import secrets
+import socket
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from millrace_console.place import Place
 from millrace_console.settings import Options
 from millrace_console.shell import framed
 from millrace_console.visit import Visit
+from millrace_core.errors import MillraceError
 
 HERE = Path(__file__).parent
 RECONNECT_S = 5.0
@@ -49,13 +52,15 @@ def make_app(options: Options) -> FastAPI:
     """Return the application."""
     console = Console(options)
     outer = FastAPI(title="millrace console", openapi_url=None, docs_url=None, redoc_url=None)
+    _guard(outer)
     _add_routes(outer, console)
     _add_exports(outer, console)
     for page in PAGES:
         _add_page(console, page)
     sign_in.add_page(console.api)
     ui.add_head_html(f"<style>{(HERE / 'theme.css').read_text()}</style>", shared=True)
-    ui.add_head_html(f"<script>{(HERE / 'freshness.js').read_text()}</script>", shared=True)
+    for script in ("freshness.js", "theme.js"):
+        ui.add_head_html(f"<script>{(HERE / script).read_text()}</script>", shared=True)
     nicegui_app.on_shutdown(console.close)
     ui.run_with(
         outer,
@@ -89,6 +94,18 @@ def _add_exports(outer: FastAPI, console: Console) -> None:
     async def export(request: Request, kind: str) -> Response:
         """Download a history."""
         return await download(console.api, console.accounts(request), kind, request.query_params)
+
+
+def _guard(outer: FastAPI) -> None:
+    """Keep other pages from showing this one in a frame, where a click could be led to a button."""
+
+    @outer.middleware("http")
+    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        response.headers["content-security-policy"] = "frame-ancestors 'none'"
+        response.headers["referrer-policy"] = "same-origin"
+        response.headers["x-content-type-options"] = "nosniff"
+        return response
 
 
 def _add_routes(outer: FastAPI, console: Console) -> None:
@@ -158,11 +175,39 @@ def _own(to: str) -> str:
     return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
 
 
+class PortTaken(MillraceError):
+    """The port is in use by another process, or the address is not this machine's."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"cannot serve on {host}:{port}: {reason}; choose another port with --port or MILLRACE_CONSOLE_PORT"
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket, on any free port when `port` is 0.
+
+    Raises:
+        PortTaken: another process listens there, or the address is not this machine's.
+    """
+    try:
+        return socket.create_server((host, port), reuse_port=False, backlog=128)
+    except OSError as error:
+        raise PortTaken(host, port, error.strerror or str(error)) from error
+
+
 def serve(options: Options) -> None:
-    """Serve until the process is told to end."""
-    app = make_app(options)
-    print(f"console: http://{options.host}:{options.port}/  (API {options.api_url})", flush=True)  # noqa: T201
-    uvicorn.run(
-        app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False,
-        timeout_graceful_shutdown=1, ws_ping_interval=5.0, ws_ping_timeout=5.0,
-    )  # fmt: skip
+    """Serve until the process is told to end.
+
+    Raises:
+        PortTaken: the port is in use.
+    """
+    with listen(options.host, options.port) as listening:
+        port = listening.getsockname()[1]
+        app = make_app(options)
+        print(f"console: http://{options.host}:{port}/  (API {options.api_url})", flush=True)  # noqa: T201
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=1, ws_ping_interval=5.0, ws_ping_timeout=5.0,
+        )  # fmt: skip
+        uvicorn.Server(config).run([listening])

@@ -16,6 +16,9 @@ _SIGNS = {
     "away": ("✖", "bad", "not connected"),
 }
 
+RIGHT = ("live", "unverified")
+"""Conditions in which a state may be shown as the present one."""
+
 
 def condition_of(stream: Stream, now_ms: int) -> str:
     """Return the stream's condition; `silent` if it should be live and says nothing."""
@@ -29,3 +32,8 @@ def condition_html(condition: str, reason: str | None) -> str:
     sign, style, word = _SIGNS[condition]
     why = f' title="{html(reason)}"' if reason else ""
     return f'<span class="badge {style}"{why}>{sign} {word}</span>'
+
+
+def old_html(condition: str, reason: str | None, content: str) -> str:
+    """Return HTML of a state that may be old: faded, under a badge that says so."""
+    return f'{condition_html(condition, reason)}<div class="old">{content}</div>'

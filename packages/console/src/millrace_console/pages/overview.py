@@ -9,11 +9,11 @@ from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, number, sign_class
 from millrace_console.visit import Panel, Visit
-from millrace_core.clock import DAY_MS, now_ms
+from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 
 QUIET_AGENT_MS = 15_000
 """An agent that has not written for so long is down."""
-LATE_MS = 2_000
+_MOST = 1_000
 WELL = frozenset({"live", "starting", "standby"})
 
 
@@ -42,6 +42,15 @@ async def show(visit: Visit) -> None:
                 "No balance is known yet.",
             )
             Panel(lambda: _equity(visit), equity.show, 5.0)
+        with section("Orders, last minute"):
+            columns = [
+                Column("Tenant"),
+                Column("Orders", "number"),
+                Column("Fills", "number"),
+                Column("Failed", "number"),
+            ]
+            activity = Table("Orders in the last minute", columns, "No tenant.")
+            Panel(lambda: _activity(visit), activity.show, 5.0)
         with section("Agents"):
             agents = Table(
                 "Agents",
@@ -118,6 +127,21 @@ async def _equity(visit: Visit) -> list[Row]:
             last = answer["items"][-1]
             rows.append([account.tenant, number(last["value"], 2), last["currency"], ago(last["atMs"], now_ms())])
     return rows
+
+
+async def _activity(visit: Visit) -> list[Row]:
+    """Return how much each tenant traded; more than a page of it is shown as at least that much."""
+    since = now_ms() - MINUTE_MS
+    rows: list[Row] = []
+    for account in visit.trading_accounts:
+        paths = ("/requests", "/own-trades", "/failed-executions")
+        answers = await asyncio.gather(*(visit.api.get(account, path, since=since, limit=_MOST) for path in paths))
+        rows.append([account.tenant, *(_count(answer) for answer in answers)])
+    return rows
+
+
+def _count(answer: dict[str, Any]) -> str:
+    return number(len(answer["items"])) + ("+" if answer["next_cursor"] else "")
 
 
 async def _agents(visit: Visit) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from nicegui import ui
 
-from millrace_console.display.condition import condition_html, condition_of
+from millrace_console.display.condition import RIGHT, condition_html, condition_of, old_html
 from millrace_console.display.depth import depth_svg
 from millrace_console.display.ladder import NO_SCALE, book_rungs, ladder_html, own_by_row, scale_of, spread_text
 from millrace_console.display.text import NONE, html
@@ -77,14 +77,22 @@ class MarketView:
 
     def draw(self) -> None:
         """Draw what has changed since the last time."""
-        condition = condition_of(self._book, now_ms())
-        drawn = (condition, self._book.version, self._trades.version, *(each.version for each in self._orders))
+        condition, of_trades = (condition_of(each, now_ms()) for each in (self._book, self._trades))
+        drawn = (
+            condition,
+            of_trades,
+            self._book.version,
+            self._trades.version,
+            *(each.version for each in self._orders),
+        )
         if drawn == self._drawn:
             return
         self._drawn = drawn
         self._state.content = condition_html(condition, self._book.reason)
-        self._fade(is_old=condition not in ("live", "unverified"))
+        self._fade(is_old=condition not in RIGHT)
         self._draw_book()
+        trades = trades_html(_trades_of(self._trades), self._scale, TRADES)
+        self._tape.content = trades if of_trades in RIGHT else old_html(of_trades, self._trades.reason, trades)
         self._times += 1
 
     def _fade(self, *, is_old: bool) -> None:
@@ -99,7 +107,6 @@ class MarketView:
         spread, mid = spread_text(book, scale)
         own = own_by_row(self._own_orders(), scale, self._group)
         self._ladder.content = ladder_html(bids, asks, scale, own, f"spread {spread}")
-        self._tape.content = trades_html(trades, scale, TRADES)
         self._summary.content = self._summary_html(mid, spread, last_price(trades, scale))
         if self._times % DEPTH_EVERY == 0:
             self._depth.content = depth_svg(book, scale)

@@ -4,6 +4,7 @@ The executor and the exchange judge in the end. What they certainly refuse is a 
 may have mistyped is a warning, which stands in the confirmation.
 """
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,6 +18,8 @@ FAR_PERCENT = 5
 """A price so far from the middle of the book is doubted."""
 
 
+_GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
+"""A number as it is shown, with a comma between thousands; any other comma may be meant as a decimal point."""
 _FORCES = {
     "GTC": "until it is canceled",
     "IOC": "what does not fill at once is canceled",
@@ -147,7 +150,9 @@ def check_edit(order: dict[str, Any], amount: str, price: str, sight: Sight) -> 
 
 def read_number(text: str, name: str, digits: int, found: Checked) -> Decimal | None:
     """Return a number as it was typed; None, with the problem noted, if it is none or not above zero."""
-    cleaned = (text or "").strip().replace(",", "").replace(" ", "")
+    cleaned = (text or "").strip()
+    if _GROUPED.fullmatch(cleaned):
+        cleaned = cleaned.replace(",", "")
     value = _decimal(cleaned)
     if not cleaned:
         found.problems.append(f"{name} is missing.")

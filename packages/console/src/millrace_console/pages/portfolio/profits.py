@@ -78,7 +78,7 @@ def cumulated(
 
 
 def _line(steps: Mapping[int, Decimal], interval_ms: int, until_ms: int) -> list[tuple[int, Decimal]]:
-    total, line = Decimal(0), []
+    total, line = Decimal(0), list[tuple[int, Decimal]]()
     for at in sorted(steps):
         if not line or line[-1][0] < at:
             line.append((at, total))
