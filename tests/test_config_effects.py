@@ -38,7 +38,7 @@ def test_effects_are_those_of_the_agents_own_plan(kind: str) -> None:
     agents: dict[str, Agent[Any, Any]] = {
         "gatherer": GathererAgent(),
         "magicbox": MagicboxAgent(None),
-        "executor": ExecutorAgent(),
+        "executor": ExecutorAgent("sqlite://"),
         "dbsync": DbsyncAgent("sqlite://"),
     }
     agent = agents[kind]
@@ -50,4 +50,4 @@ def test_effects_are_those_of_the_agents_own_plan(kind: str) -> None:
         expected = dict.fromkeys(before.keys() - after.keys(), "stops")
         expected |= dict.fromkeys(after.keys() - before.keys(), "starts")
         expected |= {name: "restarts" for name in before.keys() & after.keys() if before[name] != after[name]}
-        assert {each.unit: each.effect for each in effects(kind, first.encode(), text.encode())} == expected, text
+        assert {each.unit: each.effect for each in effects(kind, first.encode(), text.encode()) or ()} == expected, text

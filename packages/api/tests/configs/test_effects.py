@@ -35,10 +35,15 @@ def test_a_change_of_the_account_or_the_plan_restarts() -> None:
 
 def test_the_status_starts_and_stops_all() -> None:
     """A stopped agent runs nothing."""
-    assert [each.effect for each in effects("gatherer", gatherer("A/B"), gatherer("A/B", status="stopped"))] == [
+    assert [each.effect for each in effects("gatherer", gatherer("A/B"), gatherer("A/B", status="stopped")) or ()] == [
         "stops"
     ]
-    assert [each.effect for each in effects("gatherer", None, gatherer("A/B"))] == ["starts"]
+    assert [each.effect for each in effects("gatherer", None, gatherer("A/B")) or ()] == ["starts"]
+
+
+def test_of_other_kinds_nothing_is_said() -> None:
+    """Of an agent whose plan is not worked out here, its units are not known, rather than none."""
+    assert effects("alerts", None, b"{}") is None
 
 
 async def test_the_api_says_it_before_saving(admin: Any, tenant: Any, bus: Any) -> None:

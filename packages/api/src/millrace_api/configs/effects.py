@@ -34,11 +34,14 @@ class UnitEffect(msgspec.Struct, frozen=True):
     effect: Effect
 
 
-def effects(kind: str, before: bytes | None, after: bytes) -> list[UnitEffect]:
-    """Return what becomes of an agent's units; units that go on unchanged are not listed.
+def effects(kind: str, before: bytes | None, after: bytes) -> list[UnitEffect] | None:
+    """Return what becomes of an agent's units; None for a kind of agent whose plan is not known here.
 
-    Of a configuration with mistakes nothing runs, so all units of the other one start or stop.
+    Units that go on unchanged are not listed. Of a configuration with mistakes nothing runs, so all units of the
+    other one start or stop.
     """
+    if kind not in _UNITS:
+        return None
     old, new = _running(kind, before), _running(kind, after)
     found = [UnitEffect(name, "stops") for name in old if name not in new]
     found += [UnitEffect(name, "starts") for name in new if name not in old]
