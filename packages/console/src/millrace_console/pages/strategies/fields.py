@@ -85,10 +85,13 @@ def _options(branches: list[Mapping[str, Any]]) -> list[Any]:
 
 
 def _hint(schema: Mapping[str, Any], branches: list[Mapping[str, Any]], types: set[Any]) -> str:
-    kind = (
-        "JSON" if "json" in types else "whole number" if "integer" in types else "number" if "number" in types else ""
-    )
-    bounds = [f"{sign} {_plain(each[name])}" for each in branches for name, sign in _BOUNDS.items() if name in each]
+    kind = next((word for name, word in _KINDS.items() if name in types), "")
+    bounds = [
+        f"{sign} {_plain(each[name])}"
+        for each in branches
+        for name, sign in _BOUNDS.items()
+        if name in each and abs(each[name]) < _NO_BOUND
+    ]
     default = schema.get("default")
     said = ["default " + (default if isinstance(default, str) else json.dumps(default))] if default is not None else []
     return ", ".join(filter(None, (schema.get("description", ""), " ".join([kind, *bounds]).strip(), *said)))
