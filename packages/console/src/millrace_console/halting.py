@@ -1,6 +1,7 @@
 """Halting and resuming trading: the button that is on every page, and the banner that says what is halted."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from nicegui import ui
@@ -17,22 +18,25 @@ EVERY_S = 2.0
 def button(visit: Visit) -> None:
     """Show the halt button; it is missing for those whose tokens may not trade."""
     if any(account.may("trade") for account in visit.all_accounts):
-        ui.button("Halt", icon="front_hand", color=None, on_click=lambda: _ask(visit)).classes("halt").props(
+        ui.button("Halt", icon="front_hand", color=None, on_click=lambda: ask(visit)).classes("halt").props(
             "dense no-caps unelevated"
         )
 
 
-def _ask(visit: Visit) -> None:
-    """Say what a halt does, and carry it out if it is confirmed."""
+def ask(visit: Visit, tenants: Sequence[str] = (), strategy: str = "") -> None:
+    """Say what a halt does, and carry it out if it is confirmed; it begins with these tenants, or with all."""
     able = [each for each in visit.accounts if each.may("trade") and each.tenant != PUBLIC]
     able = able or [each for each in visit.all_accounts if each.may("trade")]
     with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-lg"):
         ui.label("Halt trading").props("role=heading aria-level=2").classes("text-lg")
         whose = ui.select(
-            [each.tenant for each in able], multiple=True, value=[each.tenant for each in able], label="Tenants"
+            [each.tenant for each in able],
+            multiple=True,
+            value=list(tenants) or [each.tenant for each in able],
+            label="Tenants",
         )
         exchange = ui.input("Exchange", placeholder="empty for all")
-        source = ui.input("Strategy (order source)", placeholder="empty for all")
+        source = ui.input("Strategy (order source)", value=strategy, placeholder="empty for all")
         reason = ui.input("Reason", placeholder="for whoever reads it later")
         for each in (whose, exchange, source, reason):
             each.classes("w-full")

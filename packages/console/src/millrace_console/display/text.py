@@ -7,6 +7,7 @@ from typing import Any
 
 NONE = "–"
 """Stands where there is no value."""
+_LONGEST = 8
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -25,6 +26,16 @@ def number(value: Any, digits: int | None = None, *, signed: bool = False) -> st
     text = f"{exact:,.{digits}f}" if digits is not None else f"{exact:,f}"
     text = text.replace("-", MINUS)
     return f"+{text}" if signed and exact > 0 else text
+
+
+def short_number(value: Any, *, signed: bool = False) -> str:
+    """Return a number with the digits that it has; of those of a division, with 8 decimals."""
+    if value is None:
+        return NONE
+    exact = Decimal(value)
+    exponent = exact.as_tuple().exponent
+    is_long = isinstance(exponent, int) and -exponent > _LONGEST
+    return number(exact, _LONGEST if is_long else None, signed=signed)
 
 
 def places(value: Any) -> int:

@@ -18,7 +18,7 @@ from millrace_core.trace import HOPS
 
 DAY_MINUTES = 15
 """The length of an interval of the day's chart."""
-LOG_MS = {"type": "log", "name": "ms", "minorSplitLine": {"show": False}}
+LOG_MS = {"type": "log", "minorSplitLine": {"show": False}}
 
 
 class Filters(NamedTuple):
@@ -47,7 +47,7 @@ async def show(visit: Visit) -> None:
         ]
         page.table = Table("Latency by hop", columns, "Nothing was measured yet.")
         Panel(page.ask, page.show, 5.0)
-    with section("p99 over the day"):
+    with section("p99 over the day, ms"):
         page.chart = Curves("p99 of each hop, ms", LOG_MS)
 
 

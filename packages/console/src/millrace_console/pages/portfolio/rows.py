@@ -5,13 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 from millrace_console.display.table import Cell, Column, Row
-from millrace_console.display.text import NONE, ago, number, sign_class
+from millrace_console.display.text import NONE, ago, number, short_number, sign_class
 from millrace_console.pages.portfolio.choice import DIMENSIONS, NO_REQUEST, source_of
 from millrace_console.pages.portfolio.profits import Sum
 
 MINUTE_MS = 60_000
-DIGITS = 8
-"""Decimals of what was worked out by division: its other digits mean nothing to a trader, and stand in the hint."""
 BALANCES = (
     Column("Tenant"), Column("Exchange"), Column("Currency"), Column("Amount", "number"), Column("Price", "number"),
     Column("Value", "number"), Column("In"), Column("As of"),
@@ -90,29 +88,19 @@ def charged_text(charged: Mapping[str, Any]) -> str:
 
 
 def _gain(value: Any) -> Cell:
-    return _short(value)._replace(text=_shortened(value, signed=True), style=sign_class(value))
+    return _short(value)._replace(text=short_number(value, signed=True), style=sign_class(value))
 
 
 def _short(value: Any) -> Cell:
-    text = _shortened(value)
+    text = short_number(value)
     whole = number(value)
     return Cell(text, hint="" if whole == text else whole)
-
-
-def _shortened(value: Any, *, signed: bool = False) -> str:
-    """Return a number with at most as many decimals as mean something; zeros at the end tell nothing."""
-    if value is None:
-        return NONE
-    exact = Decimal(value)
-    exponent = exact.as_tuple().exponent
-    is_long = isinstance(exponent, int) and -exponent > DIGITS
-    return number(exact, DIGITS if is_long else None, signed=signed)
 
 
 def _fees(profit: Sum) -> Cell:
     if not profit.unvalued:
         return _short(profit.fees)
-    return Cell(f"▲ {_shortened(profit.fees)}", "warn", hint=f"without {charged_text(profit.unvalued)}: no price")
+    return Cell(f"▲ {short_number(profit.fees)}", "warn", hint=f"without {charged_text(profit.unvalued)}: no price")
 
 
 def _old(at_ms: int, now_ms: int) -> Cell:
