@@ -85,9 +85,9 @@ def _failed(visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
         tenant,
         f"{each['exchange']} {each['symbol'] or ''}",
         each["orderSource"] or NONE,
-        Cell(f"▲ {each['action']}: {each['status']}", "warn"),
-        f"{kind}: {each['reason']}{settled}",
-        ADVICE.get(kind, "Look at the reason; the executor's log has more."),
+        Cell(f"▲ {each['action']}: {each['status']}", "warn nowrap"),
+        Cell(f"{kind}: {each['reason']}{settled}", "long"),
+        Cell(ADVICE.get(kind, "Look at the reason; the executor's log has more."), "long"),
     ]
 
 
@@ -97,8 +97,8 @@ def _gap(_visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
         tenant,
         each["stream"],
         number(each["missing"]),
-        each["reason"],
-        "Stored history lacks these messages for good; live readers had a snapshot.",
+        Cell(each["reason"], "long"),
+        Cell("Stored history lacks these messages for good; live readers had a snapshot.", "long"),
     ]
 
 
@@ -108,8 +108,8 @@ def _dead_letter(_visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
         tenant,
         each["stream"],
         each["messageId"],
-        each["reason"],
-        "Its bytes are kept: /api/v1/dead-letters returns them. Mend what wrote it.",
+        Cell(each["reason"], "long"),
+        Cell("Its bytes are kept: /api/v1/dead-letters returns them. Mend what wrote it.", "long"),
     ]
 
 
@@ -122,7 +122,7 @@ async def _errors(visit: Visit) -> list[Row]:
             f"{date_and_time(error['at'])} ({ago(error['at'], now)} ago)",
             Cell(agent["id"], link=visit.place.to("/configuration", agent=agent["id"])),
             error["where"],
-            Cell(error["message"], hint=error["traceback"] or ""),
+            Cell(error["message"], "long", hint=error["traceback"] or ""),
         ]
         for error, agent in sorted(found, key=lambda each: -each[0]["at"])
     ]

@@ -18,6 +18,7 @@ from millrace_core.trace import HOPS
 
 DAY_MINUTES = 15
 """The length of an interval of the day's chart."""
+_ANY = "any"
 LOG_MS = {"type": "log", "minorSplitLine": {"show": False}}
 
 
@@ -70,7 +71,7 @@ class _Page:
             value = self._visit.place.get(name)
             self._selects[name] = (
                 ui.select(
-                    sorted({"", value}),
+                    {"": _ANY} | ({value: value} if value else {}),
                     value=value,
                     label=title,
                     on_change=lambda e, name=name: self._choose(name, e.value),
@@ -107,7 +108,7 @@ class _Page:
             "tenant_of": {name.tenant for name in names},
         }
         for name, select in self._selects.items():
-            options = ["", *sorted((offered[name] | {str(select.value)}) - {""})]
+            options = {"": _ANY} | {each: each for each in sorted((offered[name] | {str(select.value)}) - {""})}
             if options != select.options:
                 select.set_options(options, value=select.value)
 

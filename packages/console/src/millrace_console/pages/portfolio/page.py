@@ -122,7 +122,7 @@ class PortfolioPage:
 def _export(tenant: str, kind: str, choice: Choice) -> str:
     """Return links to one history as files."""
     links = [
-        f'<a href="{html(export_link(tenant, kind, choice.export(kind) | {"format": form}))}" download '
+        f'<a class="underline" href="{html(export_link(tenant, kind, choice.export(kind) | {"format": form}))}" download '
         f'aria-label="{EXPORTS[kind]} of {html(tenant)} as {title}">{title}</a>'
         for form, title in (("csv", "CSV"), ("parquet", "Parquet"))
     ]
