@@ -43,17 +43,24 @@ class _Part(NamedTuple):
 
 async def show(visit: Visit) -> None:
     """Build the page."""
+    panels: list[Panel] = []
+
+    def choose(chosen: str) -> None:
+        visit.place.set(range=chosen)
+        for each in panels:
+            each.soon()
+
     with ui.row().classes("items-center gap-3"):
         ui.select(
             {"1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days"},
             value=_range(visit),
             label="Time",
-            on_change=lambda e: _choose(visit, e.value),
+            on_change=lambda e: choose(e.value),
         ).props("dense outlined options-dense")
     for part in _PARTS:
         with section(part.title):
             table = Table(part.title, part.columns, part.empty)
-            Panel(partial(_rows, visit, part), table.show, 5.0)
+            panels.append(Panel(partial(_rows, visit, part), table.show, 5.0))
     with section("Errors of agents"):
         columns = (Column("When (UTC)"), Column("Agent"), Column("Where"), Column("Error"))
         errors = Table("Errors of agents", columns, "No agent reports an error.")
@@ -63,10 +70,6 @@ async def show(visit: Visit) -> None:
 def _range(visit: Visit) -> str:
     chosen = visit.place.get("range", "24h")
     return chosen if chosen in RANGES else "24h"
-
-
-def _choose(visit: Visit, chosen: str) -> None:
-    visit.place.set(range=chosen)
 
 
 async def _rows(visit: Visit, part: _Part) -> list[Row]:

@@ -47,7 +47,7 @@ async def show(visit: Visit) -> None:
             *(Column(f"{title} {what}", "number") for title in ("Minute", "Day") for what in _SAID),
         ]
         page.table = Table("Latency by hop", columns, "Nothing was measured yet.")
-        Panel(page.ask, page.show, 5.0)
+        page.panel = Panel(page.ask, page.show, 5.0)
     with section("p99 over the day, ms"):
         page.chart = Curves("p99 of each hop, ms", LOG_MS)
 
@@ -60,6 +60,7 @@ class _Page:
 
     table: Table
     chart: Curves
+    panel: Panel
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
@@ -81,7 +82,9 @@ class _Page:
             )
 
     def _choose(self, name: str, value: str) -> None:
-        self._visit.place.set(**{name: value})
+        if value != self._visit.place.get(name):
+            self._visit.place.set(**{name: value})
+            self.panel.soon()
 
     async def ask(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of the last two minutes, and those of the day."""
