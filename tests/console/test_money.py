@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
-from tests.console.conftest import Console
+from tests.console.conftest import PHONE, Console
 
 SLOW = 60_000
 UNIT = "StrankaXY.PingPong"
@@ -30,14 +32,11 @@ async def config_of(client: httpx.AsyncClient) -> dict[str, Any]:
 
 
 async def test_the_portfolio_shows_what_the_demo_earns(page: Page) -> None:
-    """Profit, positions and balances of the example strategy."""
+    """Profit and positions of the example strategy."""
     await page.goto("/portfolio?tenant=StrankaXY")
     for part in ("Profit", "Positions"):
         await expect(page.get_by_role("region", name=part, exact=True)).to_contain_text("PingPong", timeout=SLOW)
     await expect(page.get_by_role("img", name="Realised profit, cumulated")).to_be_visible()
-    balances = page.get_by_role("region", name="Balances", exact=True)
-    # Equity is valued each minute.
-    await expect(balances.get_by_role("row").filter(has_text="KCS")).to_contain_text("USDT", timeout=2 * SLOW)
 
 
 async def test_the_choice_stays_in_the_address(page: Page) -> None:
@@ -146,3 +145,27 @@ async def test_a_strategy_shows_its_times(page: Page) -> None:
     await page.goto(STRATEGY)
     times = page.get_by_role("region", name="Time per event", exact=True)
     await expect(times).to_contain_text("on_order_book", timeout=SLOW)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_form_with_a_mistake_is_accessible(page: Page, scheme: Any) -> None:
+    """No serious fault, by axe's rules, and nothing wider than a phone."""
+    await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await page.emulate_media(color_scheme=scheme)
+    await page.goto(STRATEGY)
+    amount = page.get_by_label("amount *")
+    await expect(amount).to_have_value("1", timeout=SLOW)
+    await amount.fill("much")
+    await page.get_by_role("button", name="Save …").click()
+    await expect(page.get_by_text("✖ a number is expected")).to_be_visible(timeout=SLOW)
+    found = (await Axe().run(page)).response["violations"]
+    assert [each for each in found if each["impact"] in ("serious", "critical")] == []
+    assert await page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+
+
+async def test_balances_are_shown_with_their_value(page: Page) -> None:
+    """Equity is valued each minute, so this comes last: by now it was."""
+    await page.goto("/portfolio?tenant=StrankaXY")
+    balances = page.get_by_role("region", name="Balances", exact=True)
+    await expect(balances.get_by_role("row").filter(has_text="KCS")).to_contain_text("USDT", timeout=2 * SLOW)
+    await expect(page.get_by_role("img", name="Equity")).to_be_visible(timeout=SLOW)

@@ -43,17 +43,24 @@ class _Part(NamedTuple):
 
 async def show(visit: Visit) -> None:
     """Build the page."""
+    panels: list[Panel] = []
+
+    def choose(chosen: str) -> None:
+        visit.place.set(range=chosen)
+        for each in panels:
+            each.soon()
+
     with ui.row().classes("items-center gap-3"):
         ui.select(
             {"1h": "last hour", "24h": "last 24 hours", "7d": "last 7 days"},
             value=_range(visit),
             label="Time",
-            on_change=lambda e: _choose(visit, e.value),
+            on_change=lambda e: choose(e.value),
         ).props("dense outlined options-dense")
     for part in _PARTS:
         with section(part.title):
             table = Table(part.title, part.columns, part.empty)
-            Panel(partial(_rows, visit, part), table.show, 5.0)
+            panels.append(Panel(partial(_rows, visit, part), table.show, 5.0))
     with section("Errors of agents"):
         columns = (Column("When (UTC)"), Column("Agent"), Column("Where"), Column("Error"))
         errors = Table("Errors of agents", columns, "No agent reports an error.")
@@ -63,10 +70,6 @@ async def show(visit: Visit) -> None:
 def _range(visit: Visit) -> str:
     chosen = visit.place.get("range", "24h")
     return chosen if chosen in RANGES else "24h"
-
-
-def _choose(visit: Visit, chosen: str) -> None:
-    visit.place.set(range=chosen)
 
 
 async def _rows(visit: Visit, part: _Part) -> list[Row]:
@@ -85,9 +88,9 @@ def _failed(visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
         tenant,
         f"{each['exchange']} {each['symbol'] or ''}",
         each["orderSource"] or NONE,
-        Cell(f"▲ {each['action']}: {each['status']}", "warn"),
-        f"{kind}: {each['reason']}{settled}",
-        ADVICE.get(kind, "Look at the reason; the executor's log has more."),
+        Cell(f"▲ {each['action']}: {each['status']}", "warn nowrap"),
+        Cell(f"{kind}: {each['reason']}{settled}", "long"),
+        Cell(ADVICE.get(kind, "Look at the reason; the executor's log has more."), "long"),
     ]
 
 
@@ -97,8 +100,8 @@ def _gap(_visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
         tenant,
         each["stream"],
         number(each["missing"]),
-        each["reason"],
-        "Stored history lacks these messages for good; live readers had a snapshot.",
+        Cell(each["reason"], "long"),
+        Cell("Stored history lacks these messages for good; live readers had a snapshot.", "long"),
     ]
 
 
@@ -108,8 +111,8 @@ def _dead_letter(_visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
         tenant,
         each["stream"],
         each["messageId"],
-        each["reason"],
-        "Its bytes are kept: /api/v1/dead-letters returns them. Mend what wrote it.",
+        Cell(each["reason"], "long"),
+        Cell("Its bytes are kept: /api/v1/dead-letters returns them. Mend what wrote it.", "long"),
     ]
 
 
@@ -122,7 +125,7 @@ async def _errors(visit: Visit) -> list[Row]:
             f"{date_and_time(error['at'])} ({ago(error['at'], now)} ago)",
             Cell(agent["id"], link=visit.place.to("/configuration", agent=agent["id"])),
             error["where"],
-            Cell(error["message"], hint=error["traceback"] or ""),
+            Cell(error["message"], "long", hint=error["traceback"] or ""),
         ]
         for error, agent in sorted(found, key=lambda each: -each[0]["at"])
     ]

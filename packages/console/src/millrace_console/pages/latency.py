@@ -18,6 +18,7 @@ from millrace_core.trace import HOPS
 
 DAY_MINUTES = 15
 """The length of an interval of the day's chart."""
+_ANY = "any"
 LOG_MS = {"type": "log", "minorSplitLine": {"show": False}}
 
 
@@ -46,7 +47,7 @@ async def show(visit: Visit) -> None:
             *(Column(f"{title} {what}", "number") for title in ("Minute", "Day") for what in _SAID),
         ]
         page.table = Table("Latency by hop", columns, "Nothing was measured yet.")
-        Panel(page.ask, page.show, 5.0)
+        page.panel = Panel(page.ask, page.show, 5.0)
     with section("p99 over the day, ms"):
         page.chart = Curves("p99 of each hop, ms", LOG_MS)
 
@@ -59,6 +60,7 @@ class _Page:
 
     table: Table
     chart: Curves
+    panel: Panel
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
@@ -70,7 +72,7 @@ class _Page:
             value = self._visit.place.get(name)
             self._selects[name] = (
                 ui.select(
-                    sorted({"", value}),
+                    {"": _ANY} | ({value: value} if value else {}),
                     value=value,
                     label=title,
                     on_change=lambda e, name=name: self._choose(name, e.value),
@@ -80,7 +82,9 @@ class _Page:
             )
 
     def _choose(self, name: str, value: str) -> None:
-        self._visit.place.set(**{name: value})
+        if value != self._visit.place.get(name):
+            self._visit.place.set(**{name: value})
+            self.panel.soon()
 
     async def ask(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of the last two minutes, and those of the day."""
@@ -107,7 +111,7 @@ class _Page:
             "tenant_of": {name.tenant for name in names},
         }
         for name, select in self._selects.items():
-            options = ["", *sorted((offered[name] | {str(select.value)}) - {""})]
+            options = {"": _ANY} | {each: each for each in sorted((offered[name] | {str(select.value)}) - {""})}
             if options != select.options:
                 select.set_options(options, value=select.value)
 

@@ -121,11 +121,11 @@ class PortfolioPage:
 
 def _export(tenant: str, kind: str, choice: Choice) -> str:
     """Return links to one history as files."""
-    links = [
-        f'<a href="{html(export_link(tenant, kind, choice.export(kind) | {"format": form}))}" download '
-        f'aria-label="{EXPORTS[kind]} of {html(tenant)} as {title}">{title}</a>'
-        for form, title in (("csv", "CSV"), ("parquet", "Parquet"))
-    ]
+    links = []
+    for form, title in (("csv", "CSV"), ("parquet", "Parquet")):
+        target = html(export_link(tenant, kind, choice.export(kind) | {"format": form}))
+        label = f"{EXPORTS[kind]} of {html(tenant)} as {title}"
+        links.append(f'<a class="underline" href="{target}" download aria-label="{label}">{title}</a>')
     return f"{EXPORTS[kind]} {' '.join(links)}"
 
 
