@@ -15,13 +15,13 @@ async def test_a_tenant_is_added_streams_and_is_stopped(console: Console, page: 
     base = before["config"]["exchanges"]["PUBLIC"]["binance"]["urls"]["base"]
     await page.goto("/tenants")
     await page.get_by_role("button", name="Add a tenant …").click()
-    fields = {"Tenant": NAME, "Symbols": "BNB/USDT", "API key": "the-key", "Secret": "the-secret-of-it"}
+    fields = {"Tenant": NAME, "Symbols": "BNB/USDT", "API key": "demo-key", "Secret": "demo-secret"}
     for label, value in (fields | {"Address of a simulated exchange": base}).items():
         await page.get_by_role("dialog").get_by_label(label, exact=True).fill(value)
     await page.get_by_role("button", name="Show what will be written").click()
     plan = page.get_by_role("dialog").filter(has_text=f"Add {NAME}")
     await expect(plan).to_contain_text(f"{NAME}.binance.watchOrderBook.BNB/USDT", timeout=20_000)
-    assert "the-secret-of-it" not in await plan.inner_text()
+    assert "demo-secret" not in await plan.inner_text()
     await page.get_by_role("button", name="Write these and create the token").click()
     token = page.get_by_role("textbox", name="Token", exact=True)
     await expect(token).to_have_value(re.compile("mr_.+"), timeout=30_000)

@@ -81,7 +81,7 @@ def test_of_two_keys_the_first_encrypts_and_both_decrypt(between: str) -> None:
         decrypt(MINE, encrypt(MINE, "secret", both), parse_key(old))
 
 
-@pytest.mark.parametrize("text", ["", " ", f"{new_key()} short"])
+@pytest.mark.parametrize("text", ["", " ", f"{new_key()} short"], ids=["empty", "blank", "one is short"])
 def test_each_of_several_keys_must_be_one(text: str) -> None:
     """A key that is missing or wrong is no key at all."""
     with pytest.raises(SettingsInvalid, match="32 bytes"):
