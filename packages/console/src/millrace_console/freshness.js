@@ -1,7 +1,7 @@
 // A page that the console no longer speaks to says so, and its numbers fade: nothing old is shown as new.
 (() => {
   const QUIET_MS = 3000;
-  let heard = Date.now();
+  let heard = null; // a page that is not live, such as the sign-in, never is
   window.millrace = {
     heard: () => {
       heard = Date.now();
@@ -9,7 +9,7 @@
     },
   };
   setInterval(() => {
-    if (Date.now() - heard < QUIET_MS) return;
+    if (heard === null || Date.now() - heard < QUIET_MS) return;
     if (!document.body.classList.contains("quiet")) {
       const since = document.getElementById("quiet-since");
       if (since) since.textContent = new Date(heard).toLocaleTimeString();

@@ -27,7 +27,7 @@ def ask(visit: Visit, tenants: Sequence[str] = (), strategy: str = "") -> None:
     """Say what a halt does, and carry it out if it is confirmed; it begins with these tenants, or with all."""
     able = [each for each in visit.accounts if each.may("trade") and each.tenant != PUBLIC]
     able = able or [each for each in visit.all_accounts if each.may("trade")]
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-lg"):
+    with ui.dialog(value=True).props('aria-label="Halt trading"') as dialog, ui.card().classes("w-full max-w-lg"):
         ui.label("Halt trading").props("role=heading aria-level=2").classes("text-lg")
         whose = ui.select(
             [each.tenant for each in able],
@@ -120,7 +120,7 @@ def _line(visit: Visit, tenant: str, halt: dict[str, Any], refresh: Any) -> None
         await refresh()
 
     def ask() -> None:
-        with ui.dialog(value=True) as dialog, ui.card():
+        with ui.dialog(value=True).props('aria-label="Resume trading"') as dialog, ui.card():
             ui.label(f"{tenant}: {scope} trade again from now on. Orders are sent as strategies decide.")
             with ui.row().classes("w-full justify-end"):
                 ui.button("Stay halted", on_click=dialog.close).props("flat no-caps")

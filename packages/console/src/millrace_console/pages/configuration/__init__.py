@@ -85,7 +85,7 @@ def _ask_for_kind(visit: Visit, agent: str, kinds: list[str]) -> None:
 
 
 def _ask_for_new(visit: Visit, kinds: list[str]) -> None:
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-lg"):
+    with ui.dialog(value=True).props('aria-label="A new agent"') as dialog, ui.card().classes("w-full max-w-lg"):
         ui.label("New agent").props("role=heading aria-level=2").classes("text-lg")
         name = ui.input(
             "Agent id", placeholder="such as GATHERER2", validation={"letters, digits, _ and - only": _is_id}

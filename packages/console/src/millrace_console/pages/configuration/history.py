@@ -18,7 +18,7 @@ async def show_history(config: AgentConfig, on_restored: Callable[[], None], on_
     except ApiError as error:
         ui.notify(f"The history cannot be read: {error}", type="negative")
         return
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-3xl"):
+    with ui.dialog(value=True).props('aria-label="A revision"') as dialog, ui.card().classes("w-full max-w-3xl"):
         ui.label(f"History of {config.agent}").props("role=heading aria-level=2").classes("text-lg")
         if not versions:
             ui.label("Nothing is stored yet.").classes("muted")

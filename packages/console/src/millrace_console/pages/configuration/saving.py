@@ -45,7 +45,10 @@ async def ask_to_save(config: AgentConfig, editor: Editor, *, encrypts: bool, on
         ui.notify(f"Saved as {config.revision}", type="positive")
         on_saved()
 
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-3xl"):
+    with (
+        ui.dialog(value=True).props('aria-label="Save the configuration"') as dialog,
+        ui.card().classes("w-full max-w-3xl"),
+    ):
         ui.label(f"Save the configuration of {config.agent}").props("role=heading aria-level=2").classes("text-lg")
         show_difference(found)
         ui.label(
@@ -80,7 +83,10 @@ async def _say_why_not(config: AgentConfig, editor: Editor, error: ApiError) -> 
         editor.check_again()
         dialog.close()
 
-    with ui.dialog(value=True).props("persistent") as dialog, ui.card().classes("w-full max-w-3xl"):
+    with (
+        ui.dialog(value=True).props('persistent aria-label="The configuration has changed"') as dialog,
+        ui.card().classes("w-full max-w-3xl"),
+    ):
         ui.label("NOT saved: somebody changed it meanwhile").props("role=heading aria-level=2").classes("text-lg bad")
         Table("Changed meanwhile", CHANGES, "The text changed, but no value did.").show(change_rows(meanwhile))
         ui.label("Your text is still in the editor. Saving it now would undo these changes, unless you repeat them.")

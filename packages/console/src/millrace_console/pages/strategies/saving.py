@@ -31,7 +31,10 @@ async def ask_to_save(
             dialog.close()
             on_saved()
 
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-3xl"):
+    with (
+        ui.dialog(value=True).props('aria-label="Save the parameters"') as dialog,
+        ui.card().classes("w-full max-w-3xl"),
+    ):
         ui.label(title).props("role=heading aria-level=2").classes("text-lg")
         show_difference(found)
         with ui.row().classes("w-full justify-end"):

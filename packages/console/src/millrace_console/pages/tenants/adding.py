@@ -19,7 +19,7 @@ KINDS = ("gatherer", "dbsync", "executor")
 
 def ask_for_tenant(visit: Visit, operator: Account) -> None:
     """Ask for a new tenant, and show what would be written."""
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-2xl"):
+    with ui.dialog(value=True).props('aria-label="Add a tenant"') as dialog, ui.card().classes("w-full max-w-2xl"):
         ui.label("Add a tenant").props("role=heading aria-level=2").classes("text-lg")
         form = _Form()
         trouble = ui.label().classes("bad").props('role="alert"')
@@ -101,7 +101,10 @@ async def _plan(visit: Visit, operator: Account, new: NewTenant) -> tuple[list[E
 
 
 def _confirm(visit: Visit, operator: Account, new: NewTenant, edits: list[Edit], role: str, *, encrypts: bool) -> None:
-    with ui.dialog(value=True).props("persistent") as dialog, ui.card().classes("w-full max-w-3xl"):
+    with (
+        ui.dialog(value=True).props('persistent aria-label="The tenant was added"') as dialog,
+        ui.card().classes("w-full max-w-3xl"),
+    ):
         ui.label(f"Add {new.tenant}").props("role=heading aria-level=2").classes("text-lg")
         is_right = show_edits(edits)
         ui.label(f"A token of {new.tenant} with the role {role} is created, and shown once.")

@@ -25,7 +25,7 @@ async def ask_to_stop(visit: Visit, operator: Account, tenant: Tenant) -> None:
         ui.notify(f"Nothing was changed: {error}", type="negative")
         return
     tokens = [each for each in found["items"] if each["revokedMs"] is None]
-    with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-3xl"):
+    with ui.dialog(value=True).props('aria-label="Stop a tenant"') as dialog, ui.card().classes("w-full max-w-3xl"):
         ui.label(f"Stop {tenant}").props("role=heading aria-level=2").classes("text-lg")
         is_right = show_edits(edits) if edits else True
         if not edits:

@@ -49,7 +49,10 @@ async def create_token(visit: Visit, operator: Account, tenant: str, name: str, 
     except ApiError as error:
         ui.notify(f"No token was created: {error}", type="negative", multi_line=True, timeout=0, close_button="OK")
         return
-    with ui.dialog(value=True).props("persistent") as dialog, ui.card().classes("w-full max-w-2xl"):
+    with (
+        ui.dialog(value=True).props('persistent aria-label="A new token"') as dialog,
+        ui.card().classes("w-full max-w-2xl"),
+    ):
         ui.label(f"Token of {tenant}: {made['name']} ({made['role']})").props("role=heading aria-level=2").classes(
             "text-lg"
         )
@@ -74,7 +77,7 @@ def _line(visit: Visit, operator: Account, tenant: str, token: dict[str, Any], p
         panel.soon()
 
     def ask() -> None:
-        with ui.dialog(value=True) as dialog, ui.card():
+        with ui.dialog(value=True).props('aria-label="Revoke a token"') as dialog, ui.card():
             ui.label(f"The token {token['name']} of {tenant} stops working within 5 s, on live connections too.")
             with ui.row().classes("w-full justify-end"):
                 ui.button("Leave as it is", on_click=dialog.close).props("flat no-caps")
