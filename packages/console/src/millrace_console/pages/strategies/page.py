@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from nicegui import ui
 
@@ -14,7 +12,6 @@ from millrace_console.display.section import section
 from millrace_console.display.table import Column, Row, Table
 from millrace_console.loading import when_loaded
 from millrace_console.pages.configuration.agent_config import AgentConfig, known_configs
-from millrace_console.pages.overview import QUIET_AGENT_MS
 from millrace_console.pages.strategies.form import ParametersForm
 from millrace_console.pages.strategies.plugins import PlannedStrategy, is_stopped, planned, with_status
 from millrace_console.pages.strategies.rows import (
@@ -25,32 +22,11 @@ from millrace_console.pages.strategies.rows import (
     strategy_row,
     time_rows,
 )
+from millrace_console.pages.strategies.running import KIND, Magicbox, Today, magicboxes, profits_today
 from millrace_console.pages.strategies.saving import ask_to_save, say_refused
 from millrace_console.visit import Panel, Visit
-from millrace_core.clock import DAY_MS, now_ms
+from millrace_core.clock import now_ms
 
-KIND = "magicbox"
-
-
-class Magicbox(NamedTuple):
-    """An agent that runs strategies: its configuration, and its heartbeat if it runs."""
-
-    config: AgentConfig
-    document: Mapping[str, Any]
-    agent: Mapping[str, Any] | None
-
-    @property
-    def is_old(self) -> bool:
-        """Whether its heartbeat is too old to believe."""
-        return self.agent is not None and now_ms() - self.agent["sentAt"] > QUIET_AGENT_MS
-
-    def unit(self, name: str) -> Mapping[str, Any] | None:
-        """Return a unit of the heartbeat."""
-        units = self.agent["units"] if self.agent else ()
-        return next((each for each in units if each["name"] == name), None)
-
-
-Today = dict[tuple[str, str], list[Mapping[str, Any]]]
 Found = tuple[list[Magicbox], Today]
 
 
@@ -83,7 +59,7 @@ class StrategiesPage:
                 self._counters = Table("Counted since its start", columns, "Nothing was counted yet.")
 
     async def _ask(self) -> Found:
-        (boxes, today) = await asyncio.gather(_magicboxes(self._visit), _today(self._visit))
+        (boxes, today) = await asyncio.gather(magicboxes(self._visit), profits_today(self._visit))
         return boxes, today
 
     def _show(self, found: Found) -> None:
@@ -185,23 +161,3 @@ class StrategiesPage:
             ui.label("No configuration that your tokens may see has this strategy.").classes("muted")
             return
         ParametersForm(config, strategy, self._panel.soon)
-
-
-async def _magicboxes(visit: Visit) -> list[Magicbox]:
-    answers, configs = await asyncio.gather(visit.each("/agents"), known_configs(visit))
-    agents = {each["id"]: each for _, answer in answers for each in answer["items"]}
-    boxes = []
-    for agent, (account, summary) in configs.items():
-        if summary["kind"] == KIND:
-            config = AgentConfig(visit.api, account, agent, KIND, may_change=summary["mayChange"])
-            await config.load()
-            boxes.append(Magicbox(config, json.loads(config.text or "{}"), agents.get(agent)))
-    return boxes
-
-
-async def _today(visit: Visit) -> Today:
-    found: Today = defaultdict(list)
-    for account, answer in await visit.each("/pnl", since=now_ms() // DAY_MS * DAY_MS, by="source"):
-        for row in answer["items"]:
-            found[account.tenant, row["orderSource"]].append(row)
-    return found

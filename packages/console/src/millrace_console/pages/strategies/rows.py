@@ -23,8 +23,6 @@ TIMES = (
     Column("What"), Column("Count", "number"), Column("p50", "number"), Column("p99", "number"),
     Column("Slowest", "number"),
 )  # fmt: skip
-Today = Mapping[tuple[str, str], list[Mapping[str, Any]]]
-"""Rows of `/pnl` of today, by tenant and source."""
 
 
 def state_cell(unit: Mapping[str, Any] | None, *, is_old: bool) -> Cell:
