@@ -111,7 +111,7 @@ class Workbench:
                 ui.notify("The file is not text in UTF-8.", type="negative")
             dialog.close()
 
-        with ui.dialog(value=True).props('aria-label="Confirm"') as dialog, ui.card():
+        with ui.dialog(value=True).props('aria-label="Import a file"') as dialog, ui.card():
             ui.label("Import a file").props("role=heading aria-level=2").classes("text-lg")
             ui.label("It goes into the editor. Nothing is saved yet.").classes("muted")
             refuse = lambda: ui.notify(f"The file has more than {LARGEST:,} bytes.", type="negative")  # noqa: E731

@@ -137,7 +137,7 @@ class StrategiesPage:
                 ui.notify(f"{unit} is restarted", type="positive")
                 self._panel.soon()
 
-        with ui.dialog(value=True).props('aria-label="Confirm"') as dialog, ui.card():
+        with ui.dialog(value=True).props('aria-label="Restart a unit"') as dialog, ui.card():
             ui.label(f"Restart {unit}").props("role=heading aria-level=2").classes("text-lg")
             ui.label(f"{config.agent} ends it and runs it afresh with the same parameters. Open orders stay open.")
             with ui.row().classes("w-full justify-end"):

@@ -102,7 +102,7 @@ async def _plan(visit: Visit, operator: Account, new: NewTenant) -> tuple[list[E
 
 def _confirm(visit: Visit, operator: Account, new: NewTenant, edits: list[Edit], role: str, *, encrypts: bool) -> None:
     with (
-        ui.dialog(value=True).props('persistent aria-label="The tenant was added"') as dialog,
+        ui.dialog(value=True).props('persistent aria-label="Add the tenant"') as dialog,
         ui.card().classes("w-full max-w-3xl"),
     ):
         ui.label(f"Add {new.tenant}").props("role=heading aria-level=2").classes("text-lg")
