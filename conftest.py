@@ -2,10 +2,13 @@
 
 import gc
 from collections.abc import Generator
+from zlib import crc32
 
 import pytest
 from hypothesis import find
 from hypothesis import strategies as st
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 
 @pytest.hookimpl(wrapper=True)
@@ -19,11 +22,24 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of the whole platform one after another: each occupies several processes."""
-    for item in items:
-        if item.get_closest_marker("system"):
-            item.add_marker(pytest.mark.xdist_group("system"))
+class Lanes(LoadScopeScheduling):
+    """Runs the tests of the whole platform in few lanes, each test after the other: each occupies several processes.
+
+    The console's tests share one demo and one browser, so they have a lane of their own. All others run wherever there
+    is room. xdist's own groups do nothing with this pytest, in which a test's id cannot be given a suffix.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder, _, rest = nodeid.partition("/")
+        if folder != "tests":
+            return nodeid
+        return "console" if rest.startswith("console/") else f"platform {crc32(rest.partition('::')[0].encode()) % 2}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
+    """Have xdist schedule by lanes."""
+    return Lanes(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
