@@ -45,19 +45,20 @@ async def test_redis_is_restored_from_a_copy_of_its_append_only_files(redis: Emb
             await client.hset("halt.{StrankaXY}", f"binance/{count}", "{}")
         before = await contents(redis.url)
         await client.config_set("auto-aof-rewrite-percentage", 0)
-        busy = asyncio.ensure_future(_write(client))
+        is_enough = asyncio.Event()
+        busy = asyncio.create_task(_write(client, is_enough))
         await until(lambda: client.exists("busy"), "the server is written to")
         await asyncio.to_thread(shutil.copytree, redis.data_dir / "appendonlydir", tmp_path / "other" / "appendonlydir")
-        busy.cancel()
-        await asyncio.wait([busy])
+        is_enough.set()
+        await busy
     async with await EmbeddedServer.start(tmp_path / "other") as restored:
         after = await contents(restored.url)
         after.pop(b"busy", None)
         assert after == before
 
 
-async def _write(client: Any) -> None:
-    while True:
+async def _write(client: Any, is_enough: asyncio.Event) -> None:
+    while not is_enough.is_set():
         await client.incr("busy")
 
 

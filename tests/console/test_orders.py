@@ -19,7 +19,8 @@ async def test_an_order_is_placed_edited_read_and_canceled(page: Page) -> None:
     """Each step repeats in words what will happen; pressed twice, one order is placed; its waterfall can be read."""
     await page.goto("/orders?tenant=StrankaXY&symbol=KCS/USDT&status=open")
     await _fill_in(page, "2", NOT_FILLED)
-    await expect(page.get_by_text("Buy 2 KCS on binance for StrankaXY for at most 11.500 USDT each")).to_be_visible()
+    confirmation = page.get_by_role("dialog", name="Place the order")
+    await expect(confirmation.get_by_text("Buy 2 KCS on binance for StrankaXY for at most 11.500 USDT")).to_be_visible()
     await page.get_by_role("button", name="Place the order").dblclick()
     done = page.get_by_text(re.compile(r"Done: order \d+ is open"))
     await expect(done).to_be_visible(timeout=30_000)

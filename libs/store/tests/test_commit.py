@@ -173,6 +173,8 @@ async def test_a_careful_commit_is_the_same(store: Store, name: Callable[..., St
     """The way through a staging table stores what the direct way stores."""
     batch = Batch()
     give(batch, name)
+    for table in (tables.trades, tables.book_deltas):
+        await store._database.prepare(table, batch.all_rows()[table].lists[1])
     async with store._database.writing(careful=True) as writer:
         for table in (tables.trades, tables.book_deltas):
             await writer.insert(table, batch.all_rows()[table])

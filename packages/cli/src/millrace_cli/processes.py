@@ -32,6 +32,8 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
     ends: int = 0
     """Services with a lower number are ended first, while those with a higher one can still serve them."""
+    is_useful_alone: bool = True
+    """Whether it is worth running while no other service can start."""
 
     def command(self) -> list[str]:
         """Return the command line; the kernel ends the process with this one, even when this one is killed."""
@@ -57,6 +59,8 @@ class Processes:
         self._running: dict[str, Process] = {}
         self._outputs: dict[str, Output] = {}
         self._keepers: set[asyncio.Task[None]] = set()
+        self._awaited: set[asyncio.Task[None]] = set()
+        """The keepers of services that are useful alone."""
         self._stopping = asyncio.Event()
         self._starting = asyncio.Lock()
 
@@ -65,7 +69,10 @@ class Processes:
         self._services[service.name] = service
         self._outputs[service.name] = self._output(service.name)
         process = await self._spawn(service)
-        self._keepers.add(asyncio.create_task(self._keep(service), name=f"keep {service.name}"))
+        keeper = asyncio.create_task(self._keep(service), name=f"keep {service.name}")
+        self._keepers.add(keeper)
+        if service.is_useful_alone:
+            self._awaited.add(keeper)
         return process.pid
 
     def pids(self) -> dict[str, int]:
@@ -79,11 +86,11 @@ class Processes:
             ServiceEnded: no service runs, and none will be started again.
         """
         stopped = asyncio.create_task(stop.wait())
-        kept = asyncio.create_task(asyncio.wait(self._keepers, return_when=asyncio.FIRST_EXCEPTION))
+        kept = asyncio.create_task(asyncio.wait(self._awaited, return_when=asyncio.FIRST_EXCEPTION))
         try:
             await asyncio.wait({stopped, kept}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if kept.done() and not stop.is_set():
-                for keeper in self._keepers:
+                for keeper in self._awaited:
                     if keeper.done():
                         keeper.result()
                 raise ServiceEnded("no service can start with these settings")

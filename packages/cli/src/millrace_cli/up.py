@@ -59,7 +59,8 @@ def _check_ports() -> None:
 
 def _console(data_dir: Path) -> Service:
     url = os.environ.get("MILLRACE_API_URL") or f"http://127.0.0.1:{os.environ.get('MILLRACE_PORT') or 8080}"
-    return Service("console", "millrace_console", ("--api-url", url, "--data-dir", str(data_dir)), ends=2)
+    arguments = ("--api-url", url, "--data-dir", str(data_dir))
+    return Service("console", "millrace_console", arguments, ends=2, is_useful_alone=False)
 
 
 @asynccontextmanager
