@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from millrace_cli.ports import http_port
 from millrace_cli.processes import Processes, Service, ServiceEnded, listening
 from millrace_cli.up import ENDS
 from millrace_core.clock import DAY_MS, now_ms
+from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import PUBLIC, Tenant, tenant
 
 SIMULATOR_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 20.0
+_POLL_S = 0.05
 TENANT = tenant("StrankaXY")
 """The tenant of the example strategy and account."""
 
@@ -82,8 +86,10 @@ async def running(
             await processes.start(_simulator(options, ports.exchange))
             async with Bus.connect(server.url, name="demo-setup") as bus:
                 kept = await put_configs(bus, agents, options.data_dir, exchange_url)
-            for agent in agents:
-                await processes.start(_service(agent, server.url, ports.api, options))
+                for agent in sorted(agents, key=lambda agent: agent.kind == "magicbox"):
+                    if agent.kind == "magicbox":
+                        await _orders_can_be_sent(bus, processes)
+                    await processes.start(_service(agent, server.url, ports.api, options))
             await processes.start(_console(options, ports))
             notices = (
                 [f"configurations that you changed are kept: {', '.join(kept)}; --reset starts anew"] if kept else []
@@ -98,6 +104,19 @@ async def running(
             say("Stopping …")
             await processes.stop()
             await server.stop()
+
+
+async def _orders_can_be_sent(bus: Bus, processes: Processes) -> None:
+    """Wait until the executor is ready, else a strategy's first requests would expire; not for ever, for it may fail."""
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    is_ready = False
+    while not is_ready and time.monotonic() < deadline_s:
+        await asyncio.sleep(_POLL_S)
+        is_ready = any(_is_ready(each, processes.pids().get("executor")) for each in await bus.heartbeats())
+
+
+def _is_ready(agent: Heartbeat, pid: int | None) -> bool:
+    return agent.pid == pid and bool(agent.units) and all(unit.state == "live" for unit in agent.units)
 
 
 class _Ports(NamedTuple):
