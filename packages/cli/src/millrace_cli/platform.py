@@ -107,7 +107,7 @@ async def running(
 
 
 async def _orders_can_be_sent(bus: Bus, processes: Processes) -> None:
-    """Wait until the executor is ready, else a strategy's first requests would expire; not for ever, for it may fail."""
+    """Wait until the executor is ready, else first requests would expire; not for ever, since it may fail."""
     deadline_s = time.monotonic() + READY_TIMEOUT_S
     is_ready = False
     while not is_ready and time.monotonic() < deadline_s:
