@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
-from tests.support.browser import executable
+from tests.support.browser import NoBrowser, executable
 from tests.support.platform import ROOT
 
 in_session = partial(pytest_asyncio.fixture, loop_scope="session")
@@ -76,9 +76,13 @@ async def _console(process: asyncio.subprocess.Process) -> Console:
 
 @in_session(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """A headless browser."""
+    """A headless browser; where none can be had, the tests are skipped and say what to install."""
+    try:
+        path = executable()
+    except NoBrowser as error:
+        pytest.skip(str(error))
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox", "--disable-gpu"])
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         await browser.close()
 

@@ -30,7 +30,7 @@ def install() -> None:
         executable()
     except NoBrowser as error:
         if shutil.which("apt-get") is None or os.geteuid() != 0:
-            print(f"{error}. Without it those tests fail.")  # noqa: T201
+            print(f"{error}. Without it those tests are skipped.")  # noqa: T201
             return
         print("Setting up: installing Chromium for the console's tests (half a minute) …", flush=True)  # noqa: T201
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
