@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are told of a running platform."""
+"""The metrics that Prometheus and Grafana read from a running platform."""
 
 import asyncio
 import contextlib

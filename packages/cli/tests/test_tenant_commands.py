@@ -83,7 +83,7 @@ async def test_without_keys_only_public_data_is_taken(terminal: Any, bus: Bus) -
 async def test_what_cannot_be_added_changes_nothing(
     terminal: Any, bus: Bus, arguments: tuple[str, ...], says: str
 ) -> None:
-    """One that is there already, a file that is none, a symbol that is none."""
+    """An existing tenant, a missing file, an invalid symbol."""
     found = await terminal.type(*ADD, *arguments, keys=json.dumps(KEYS))
     assert found.code == 1
     assert says in found.output

@@ -52,7 +52,7 @@ class Outbox:
         await self._saved.save()
 
     def forget_all_but(self, receivers: Collection[str]) -> list[str]:
-        """Give up the messages of receivers that are no more; return which had any."""
+        """Drop the messages of receivers that were removed; return which had any."""
         outbox = self._saved.memory.outbox
         gone = [receiver for receiver in outbox if receiver not in receivers]
         return [receiver for receiver in gone if outbox.pop(receiver)]

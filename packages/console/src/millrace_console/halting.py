@@ -37,7 +37,7 @@ def ask(visit: Visit, tenants: Sequence[str] = (), strategy: str = "") -> None:
         )
         exchange = ui.input("Exchange", placeholder="empty for all")
         source = ui.input("Strategy (order source)", value=strategy, placeholder="empty for all")
-        reason = ui.input("Reason", placeholder="for whoever reads it later")
+        reason = ui.input("Reason", placeholder="why trading is halted")
         for each in (whose, exchange, source, reason):
             each.classes("w-full")
         says = ui.label().classes("muted")

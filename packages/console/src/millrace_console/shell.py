@@ -17,7 +17,6 @@ class PageLink(NamedTuple):
 
     path: str
     title: str
-    icon: str
     key: str
     """Opens it from the keyboard, after `g`."""
     operator_only: bool = False

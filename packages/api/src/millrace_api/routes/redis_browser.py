@@ -1,4 +1,4 @@
-"""Reads the protocol's names in Redis, for whoever looks for a fault. It never scans the keyspace and never writes."""
+"""Reads the protocol's names in Redis, to find a fault. It never scans the keyspace and never writes."""
 
 from itertools import islice
 from typing import Annotated, Any

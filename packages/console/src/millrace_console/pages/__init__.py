@@ -27,15 +27,15 @@ class Page(NamedTuple):
 
 
 PAGES: tuple[Page, ...] = (
-    Page(PageLink("/", "Overview", "home", "o"), overview.show),
-    Page(PageLink("/market", "Market", "candlestick_chart", "m"), market.show),
-    Page(PageLink("/orders", "Orders", "receipt_long", "r"), orders.show),
-    Page(PageLink("/portfolio", "Portfolio", "account_balance", "p"), portfolio.show),
-    Page(PageLink("/strategies", "Strategies", "smart_toy", "s"), strategies.show),
-    Page(PageLink("/configuration", "Configuration", "tune", "c"), configuration.show),
-    Page(PageLink("/latency", "Latency", "timer", "l"), latency.show),
-    Page(PageLink("/failures", "Failures", "report", "f"), failures.show),
-    Page(PageLink("/redis", "Redis", "storage", "d"), redis.show),
-    Page(PageLink("/tenants", "Tenants", "groups", "t", operator_only=True), tenants.show),
+    Page(PageLink("/", "Overview", "o"), overview.show),
+    Page(PageLink("/market", "Market", "m"), market.show),
+    Page(PageLink("/orders", "Orders", "r"), orders.show),
+    Page(PageLink("/portfolio", "Portfolio", "p"), portfolio.show),
+    Page(PageLink("/strategies", "Strategies", "s"), strategies.show),
+    Page(PageLink("/configuration", "Configuration", "c"), configuration.show),
+    Page(PageLink("/latency", "Latency", "l"), latency.show),
+    Page(PageLink("/failures", "Failures", "f"), failures.show),
+    Page(PageLink("/redis", "Redis", "d"), redis.show),
+    Page(PageLink("/tenants", "Tenants", "t", operator_only=True), tenants.show),
 )
 """In the order of the navigation."""

@@ -1,4 +1,4 @@
-"""Redis: the protocol's names and what they hold, to read only, for whoever looks for a fault."""
+"""Redis: the protocol's names and what they hold, read-only, to find a fault."""
 
 from typing import Any
 
