@@ -35,6 +35,8 @@ class Inbox:
     port: int = 0
     attempts: int = 0
     got: list[dict[str, Any]] = field(default_factory=list)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at the beginning; while it is not, senders wait for the answer to what the receiver has got."""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -54,6 +56,7 @@ class Inbox:
             if self.status == 200:
                 self.got.append(await request.json())
             self._news.notify_all()
+        await self.may_answer.wait()
         return web.Response(status=self.status)
 
     async def until(self, condition: Callable[["Inbox"], bool]) -> None:
@@ -71,6 +74,7 @@ class Inbox:
 async def inbox() -> AsyncIterator[Inbox]:
     """A receiver on a port of its own."""
     inbox = Inbox()
+    inbox.may_answer.set()
     app = web.Application()
     app.router.add_post(f"/{PATH}", inbox.take)
     runner = web.AppRunner(app, access_log=None)

@@ -82,6 +82,20 @@ async def test_a_restart_loses_and_repeats_nothing(bus: Bus, server: EmbeddedSer
     assert len(inbox.got) == 2
 
 
+async def test_what_is_on_its_way_at_the_end_is_not_told_again(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
+    """The receiver has got a message and answers only after the end has begun."""
+    document = config(inbox, {"kind": "staleStream"})
+    inbox.may_answer.clear()
+    async with running(bus, server, document):
+        await beats(bus, *streams(1, "stale"))
+        await inbox.message(0)
+        asyncio.get_running_loop().call_later(0.3, inbox.may_answer.set)
+    async with running(bus, server, document):
+        await beats(bus, *streams(1, "live"))
+        assert "stale stream: 1 resolved" in await inbox.message(1)
+    assert len(inbox.got) == 2
+
+
 async def test_failed_executions_are_reported_once_each(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
     """Those before alerts were first started are the past; those made while it was down are not."""
     stream = StreamName(MINE, ExchangeId("binance"), Action("createOrder"), Symbol("KCS/USDT"))

@@ -70,6 +70,11 @@ class AlertsAgent(Agent[AlertsConfig, UnitPlan]):
         saved = SavedMemory(bus)
         self._shared = _Shared(bus, saved, Outbox(saved))
 
+    async def stopped(self) -> None:
+        """Keep what was told while the units ended."""
+        if self._shared is not None:
+            await self._shared.saved.save()
+
     async def run_unit(self, key: UnitKey, unit_config: UnitPlan, health: UnitHealthReporter) -> None:
         """Run one unit."""
         if self._shared is None:

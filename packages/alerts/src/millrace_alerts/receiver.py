@@ -15,6 +15,8 @@ from millrace_service import UnitHealthReporter
 
 MOST_TOGETHER: Final = 10
 """Messages that had to wait go together, so many at a time."""
+END_S: Final = 2.0
+"""How long a message that is on its way is waited for at the end: what was taken unseen would be told once more."""
 RETRIES: Final = BackoffPolicy(first_s=1.0, limit_s=300.0)
 
 log = structlog.get_logger()
@@ -50,13 +52,21 @@ class Receiver:
         self._health.state("live")
         while True:
             messages = (await self._outbox.waiting(self._plan.key))[:MOST_TOGETHER]
-            title, body = together(messages)
-            refusal = await deliver(self._plan.address, title, body)
-            if refusal is None:
-                await self._outbox.taken(self._plan.key, messages)
-                self._taken(len(messages))
-            else:
-                await asyncio.sleep(self._refused(refusal))
+            sending = asyncio.create_task(self._send(messages))
+            try:
+                pause_s = await asyncio.shield(sending)
+            finally:
+                await asyncio.wait([sending], timeout=END_S)
+            await asyncio.sleep(pause_s)
+
+    async def _send(self, messages: list[AlertMessage]) -> float:
+        """Send once; return how long to wait before the next attempt, in s."""
+        refusal = await deliver(self._plan.address, *together(messages))
+        if refusal is not None:
+            return self._refused(refusal)
+        await self._outbox.taken(self._plan.key, messages)
+        self._taken(len(messages))
+        return 0.0
 
     def _taken(self, count: int) -> None:
         self._health.count("sent", count)

@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -168,7 +168,10 @@ def _service(agent: configs.AgentFile, redis_url: str, api_port: int, options: D
 
 
 async def _ways_in(options: DemoOptions, ports: _Ports) -> tuple[str, ...]:
-    """Return the console's sign-in link, and a new admin token of the tenant and of the operator, valid for a day."""
+    """Return the console's sign-in link, and a new admin token of the tenant and of the operator, valid for a day.
+
+    They can be used at once: API and console listen by now.
+    """
     # The database code takes a while to import; in a thread, the services start meanwhile and Ctrl-C works.
     tokens = await asyncio.to_thread(importlib.import_module, "millrace_cli.tokens")
     url, console = url_of(None, options.data_dir), f"http://localhost:{ports.console}"
@@ -177,6 +180,9 @@ async def _ways_in(options: DemoOptions, ports: _Ports) -> tuple[str, ...]:
     for whose, title in ((TENANT, str(TENANT)), (PUBLIC, "the operator")):
         token = await tokens.create(url, Tenant(whose), f"demo {now_ms()}", "admin", days=1)
         lines.append(f"token of {title}: {token}")
+    for port in (ports.api, ports.console):
+        with suppress(TimeoutError):  # one that cannot start is reported as such, and the demo goes on without it
+            await listening(port, READY_TIMEOUT_S)
     return tuple(lines)
 
 

@@ -25,8 +25,10 @@ from millrace_console.visit import Visit
 from millrace_core.errors import MillraceError
 
 HERE = Path(__file__).parent
-RECONNECT_S = 5.0
-"""How long a page's state is kept while its browser is away; afterwards it is built anew, from its address."""
+RECONNECT_S = 10.0
+"""How long a page's state is kept while its browser is away; afterwards it is built anew, from its address.
+
+A browser that is too busy to answer for 0.4 times this long is taken to be away."""
 _MAX_BODY = 16_384
 
 
