@@ -118,5 +118,5 @@ class MuteAccount(Account):
 async def test_what_no_message_brought_is_asked_for_again_soon(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream may be mute, which silence does not show: while answers have something new, the next is due soon."""
     monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.02)
-    monkeypatch.setattr("millrace_gatherer.streams.questions.EACH_S", 0.0)
+    monkeypatch.setattr("millrace_gatherer.streams.questions.UNKNOWN_EACH_S", 0.0)
     await run_until_asked(bus, MuteAccount({}), ExchangeProfile(exchange=X), times=10, limit_s=4)

@@ -1,10 +1,16 @@
 """When the exchange is asked again: on a timer, and soon after a message, since another may have been lost."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from millrace_gatherer.streams.questions import QuestionTimer, account_timer
+from millrace_core.names import ExchangeId
+from millrace_exchange import Exchange
+from millrace_exchange.profile import ExchangeProfile, RateLimit, RequestLimits
+from millrace_exchange.profiles import profile_of
+from millrace_gatherer.streams.questions import QuestionTimer, account_timer, each_s
 
 
 def timer(soon_s: float | None) -> QuestionTimer:
@@ -66,12 +72,12 @@ async def test_a_message_of_a_symbol_concerns_its_other_streams_and_the_balance(
 ) -> None:
     """A trade's own message may be lost where the order's comes; a balance says nothing of any symbol."""
     monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.01)
-    monkeypatch.setattr("millrace_gatherer.streams.questions.EACH_S", 0.0)
-    account = Account()
+    monkeypatch.setattr("millrace_gatherer.streams.questions.UNKNOWN_EACH_S", 0.0)
+    exchange = cast(Exchange, SimpleNamespace(account=Account(), profile=ExchangeProfile(exchange=ExchangeId("x"))))
     wakes = {name: asyncio.Event() for name in ("orders", "trades", "balance", "other")}
-    orders = account_timer(account, "A/B", wakes["orders"])
-    trades, other = account_timer(account, "A/B", wakes["trades"]), account_timer(account, "C/D", wakes["other"])
-    balance = account_timer(account, None, wakes["balance"])
+    orders = account_timer(exchange, "A/B", wakes["orders"])
+    trades, other = account_timer(exchange, "A/B", wakes["trades"]), account_timer(exchange, "C/D", wakes["other"])
+    balance = account_timer(exchange, None, wakes["balance"])
     orders.received()
     async with asyncio.timeout(5):
         await asyncio.gather(orders.wait(None), trades.wait(None), balance.wait(None))
@@ -83,3 +89,21 @@ async def test_a_message_of_a_symbol_concerns_its_other_streams_and_the_balance(
     await balance.wait(None)
     assert not (wakes["orders"].is_set() or wakes["trades"].is_set() or wakes["other"].is_set())
     del other
+
+
+def test_questions_use_half_of_the_tightest_limit() -> None:
+    """By what they weigh; a limit that does not count them says nothing."""
+    by_weight = RateLimit(name="weights", scope="ip", weight=1_000, window_ms=10_000)
+    by_number = RateLimit(name="requests", scope="account", weight=20, window_ms=2_000, counts="requests")
+    orders = RateLimit(name="orders", scope="account", weight=1, window_ms=60_000, actions=frozenset({"createOrder"}))
+    weights = {"fetchOpenOrders": 6, "fetchClosedOrders": 20}
+    assert each_s(RequestLimits(limits=(by_weight, orders), weights=weights)) == pytest.approx(0.52)
+    assert each_s(RequestLimits(limits=(by_weight, by_number), weights=weights)) == pytest.approx(0.52)
+    assert each_s(RequestLimits(limits=(by_number, orders))) == pytest.approx(0.4)
+    assert each_s(RequestLimits()) == 0.5
+
+
+def test_an_account_with_many_streams_is_asked_as_soon_as_its_exchange_allows() -> None:
+    """With 17 of them KuCoin is still asked after the shortest pause, Binance after 9 s."""
+    pauses = {each: 17 * each_s(profile_of(ExchangeId(each)).requests) for each in ("binance", "kucoin")}
+    assert pauses["kucoin"] < 6 < pauses["binance"] < 9

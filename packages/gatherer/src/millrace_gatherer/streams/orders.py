@@ -50,7 +50,7 @@ class OrdersStream(Stream):
         """Whether orders may have come and gone meanwhile of which others told Redis alone."""
         self._changed: asyncio.Queue[tuple[list[OrderRecord], EventTimes, bool]] = asyncio.Queue()
         super().__init__(unit, exchange, bus, health)
-        self._questions = account_timer(exchange.account, self.symbol, self.wake)
+        self._questions = account_timer(exchange, self.symbol, self.wake)
 
     async def follow(self) -> None:
         """Follow the stream, and ask what became of the orders: at once, soon again, and on a timer."""

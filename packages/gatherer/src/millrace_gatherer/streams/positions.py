@@ -34,7 +34,7 @@ class PositionsStream(Stream):
         self._changed_meanwhile: set[str] = set()
         """Symbols whose positions messages changed since the exchange was last asked."""
         super().__init__(unit, exchange, bus, health)
-        self._questions = account_timer(exchange.account, None, self.wake)
+        self._questions = account_timer(exchange, None, self.wake)
 
     async def follow(self) -> None:
         """Follow the stream, if the exchange has one, and ask for all positions on a timer."""

@@ -6,12 +6,20 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakKeyDictionary, WeakSet
 
+from millrace_exchange import Exchange
+from millrace_exchange.profile import RateLimit, RequestLimits
+
 ACTIVE_S: Final = 6.0
 """How soon after a message of an account to ask: where one came another may be lost, and nothing shows that."""
 
-EACH_S: Final = 0.5
-"""How much later with each stream of the account: together they must not use up the exchange's limits. On Binance an
-answer weighs 20 to 26, of 3,000 a minute for questions about the past."""
+UNKNOWN_EACH_S: Final = 0.5
+"""How much later with each stream of an account where the profile names no limit."""
+
+_SHARE: Final = 0.5
+"""What questions may use of an exchange's limits: the rest is for orders, and for what is asked of the market."""
+
+_ASKED: Final = ("fetchOpenOrders", "fetchClosedOrders")
+"""The dearest question about one stream."""
 
 
 class QuestionTimer:
@@ -72,14 +80,28 @@ _accounts: WeakKeyDictionary[object, _Timers] = WeakKeyDictionary()
 """The timers of each account by symbol; under None those of account-wide streams."""
 
 
-def account_timer(account: object, symbol: str | None, wake: asyncio.Event) -> QuestionTimer:
-    """Return the timer of one of an account's streams.
+def each_s(requests: RequestLimits) -> float:
+    """Return how much later to ask with each stream of an account, in s: together they keep within the limits."""
+    if not requests.limits:
+        return UNKNOWN_EACH_S
+    shares = (_weight(requests, limit) / limit.weight * limit.window_ms for limit in requests.limits)
+    return max(shares) / 1_000 / _SHARE
+
+
+def _weight(requests: RequestLimits, limit: RateLimit) -> int:
+    counted = filter(limit.counts_action, _ASKED)
+    return sum(requests.weights.get(action, 1) if limit.counts == "weight" else 1 for action in counted)
+
+
+def account_timer(exchange: Exchange, symbol: str | None, wake: asyncio.Event) -> QuestionTimer:
+    """Return the timer of one of the streams of an exchange's account.
 
     A message about an order or a trade concerns the symbol's orders, its trades and all that is account-wide: of a
     trade the order's message may come and the trade's be lost. A message about a balance concerns no symbol.
     """
-    timers = _accounts.setdefault(account, {})
-    timer = QuestionTimer(wake, lambda: max(ACTIVE_S, EACH_S * sum(map(len, timers.values()))))
+    timers = _accounts.setdefault(exchange.account, {})
+    pause_s = each_s(exchange.profile.requests)
+    timer = QuestionTimer(wake, lambda: max(ACTIVE_S, pause_s * sum(map(len, timers.values()))))
     for concerned in {symbol, None}:
         timer.concerns(timers.setdefault(concerned, WeakSet()))
     timers[symbol].add(timer)

@@ -260,7 +260,7 @@ class MyTradesStream(TradesStream):
         super().resume(published)
 
     def _new_questions(self, wake: asyncio.Event) -> QuestionTimer:
-        return account_timer(self.exchange.account, self.symbol, wake)
+        return account_timer(self.exchange, self.symbol, wake)
 
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         return TradeSequence(consecutive=False, per_order=profile.ids.own_trade == "trade_and_order")
