@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -113,22 +114,31 @@ async def test_a_plugin_that_cannot_be_loaded_harms_nobody(folder: Path, monkeyp
     assert found["[4].configuration.spreadBps"] == "is required"
 
 
-async def test_a_check_that_is_cancelled_leaves_no_process(folder: Path) -> None:
-    """An agent that ends while a plugin hangs takes the process with it, and what the plugin has forked."""
+@pytest.mark.parametrize("is_frozen", [False, True])
+async def test_a_check_that_is_cancelled_leaves_no_process(folder: Path, *, is_frozen: bool) -> None:
+    """An agent that ends while a plugin hangs takes the process with it, and what the plugin has forked.
+
+    Even if the process does nothing any more, as on a machine that gives it no time.
+    """
     (folder / "hangs.py").write_text(
         "import os, time\nfrom pathlib import Path\nfrom millrace_strategy import Strategy\n"
         "class Hangs(Strategy): pass\n"
-        "if (pid := os.fork()): Path(__file__).with_name('pid').write_text(f'{os.getpid()} {pid}')\ntime.sleep(60)\n"
+        "if (pid := os.fork()):\n"
+        "    Path(__file__).with_name('pid').write_text(f'{os.getppid()} {os.getpid()} {pid}')\n"
+        "time.sleep(600)\n"
     )
     checking = asyncio.create_task(check_plugins([_plan(0, "Hangs")], folder))
     pid = folder / "pid"
     async with asyncio.timeout(PATIENCE_S):
         while not (pid.exists() and pid.read_text()):
             await asyncio.sleep(0.02)
+    pids = [int(each) for each in pid.read_text().split()]
+    if is_frozen:
+        os.kill(pids[0], signal.SIGSTOP)
     checking.cancel()
     await asyncio.wait([checking])
     async with asyncio.timeout(PATIENCE_S):
-        while any(_is_alive(int(each)) for each in pid.read_text().split()):
+        while any(map(_is_alive, pids)):
             await asyncio.sleep(0.02)
 
 

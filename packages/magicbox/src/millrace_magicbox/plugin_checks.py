@@ -5,9 +5,12 @@ process of its own, which ends with this one; strategies that run notice nothing
 """
 
 import asyncio
+import os
+import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,5 +147,14 @@ async def _end(process: Process) -> None:
         async with asyncio.timeout(END_LIMIT_S):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        _kill(process.pid)
         await process.wait()
+
+
+def _kill(pid: int) -> None:
+    """Kill a process that loads plugins, and what its plugins have started: the groups that its forks lead."""
+    with suppress(FileNotFoundError):  # only Linux has this file
+        for fork in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(ProcessLookupError):  # it has not made its group yet, and will find that its parent is gone
+                os.killpg(int(fork), signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
