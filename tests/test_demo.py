@@ -81,6 +81,16 @@ def alive(pids: list[int]) -> list[int]:
     return [pid for pid in pids if resident_mb(pid) > 0]
 
 
+async def all_gone(pids: list[int]) -> None:
+    """Wait until processes have ended."""
+
+    async def have_ended() -> bool:
+        return alive(pids) == []
+
+    names = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in alive(pids)}
+    await until(have_ended, f"every process is gone: {names}")
+
+
 @pytest.mark.system
 async def test_the_demo_shows_live_books_and_filled_orders(tmp_path: Path) -> None:
     """Twenty seconds are enough for books, orders, fills and latencies, without a gap or an error."""
@@ -103,9 +113,9 @@ async def test_the_demo_shows_live_books_and_filled_orders(tmp_path: Path) -> No
 @pytest.mark.system
 @pytest.mark.timeout(240)
 async def test_a_demo_goes_on_where_one_that_was_killed_ended(tmp_path: Path) -> None:
-    """On the same folder: books, fills, no error."""
+    """A kill leaves no process behind. On the same folder: books, fills, no error; then Ctrl-C ends everything."""
     async with demo(tmp_path, "--quiet") as process:
-        await all_running(process)
+        members = await all_running(process)
         journal, seen = tmp_path / "data" / "exchange.journal", b""
 
         async def has_filled() -> bool:
@@ -117,8 +127,11 @@ async def test_a_demo_goes_on_where_one_that_was_killed_ended(tmp_path: Path) ->
         await until(has_filled, "the first demo has filled an order", timeout=90)
         process.kill()
         await process.communicate()
+        await all_gone(members)
     async with demo(tmp_path, "--report", str(tmp_path / "report.json")) as process:
+        members = await all_running(process)
         report = await reported(process, tmp_path)
+        assert alive(members) == []
     assert report["orders"].get("closed", 0) > 0, report
     assert (report["errorCount"], report["untrusted"]) == (0, [])
 
@@ -132,40 +145,12 @@ async def test_a_demo_without_a_fill_fails(tmp_path: Path) -> None:
     assert "no order was filled" in output.decode()
 
 
-async def interrupted(process: asyncio.subprocess.Process, members: list[int]) -> None:
-    """Press Ctrl-C, and see everything end; how soon depends on the machine, so that only a hang counts."""
-    process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(60):
-        await process.communicate()
-    assert alive(members) == []
-
-
-@pytest.mark.system
-async def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
-    """Nothing is left of a demo that runs."""
-    async with demo(tmp_path) as process:
-        members = await all_running(process)
-        await has_begun(process)
-        await interrupted(process, members)
-
-
 @pytest.mark.system
 async def test_ctrl_c_ends_a_demo_that_is_still_starting(tmp_path: Path) -> None:
-    """A person who changed their mind need not wait."""
-    async with demo(tmp_path, "--quiet") as process:
-        await interrupted(process, await all_running(process))
-
-
-@pytest.mark.system
-async def test_a_killed_demo_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Even kill -9 of the demo itself ends its services and its server."""
+    """A person who changed their mind need not wait; how soon depends on the machine, so that only a hang counts."""
     async with demo(tmp_path, "--quiet") as process:
         members = await all_running(process)
-        process.kill()
-        await process.communicate()
-
-        async def all_gone() -> bool:
-            return alive(members) == []
-
-        names = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in alive(members)}
-        await until(all_gone, f"every process is gone: {names}")
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(60):
+            await process.communicate()
+        assert alive(members) == []

@@ -48,6 +48,7 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "millrace_cli.main", "demo", "--data-dir", str(folder / "data"),
         "--redis-port", "0", "--simulator-port", "0", "--api-port", "0", "--console-port", "0",
+        "--events-per-second", "50",  # a quarter of what the demo has: these tests are of what is shown
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:

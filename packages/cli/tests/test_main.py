@@ -11,6 +11,7 @@ import typer
 
 from millrace_cli.main import app
 
+ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "millrace_cli.main"]
 
 _HANDED_ON = ("simulator",)
@@ -28,6 +29,11 @@ def test_help_lists_the_verbs() -> None:
     output = millrace("--help").stdout
     for verb in ("demo", "up", "simulator"):
         assert verb in output
+
+
+def test_the_version_is_that_of_the_file() -> None:
+    """What a bug report names."""
+    assert millrace("--version").stdout == f"millrace {(ROOT / 'VERSION').read_text().strip()}\n"
 
 
 def test_no_command_waits_for_what_only_others_need() -> None:

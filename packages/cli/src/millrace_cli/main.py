@@ -5,6 +5,7 @@ import os
 import sys
 from enum import StrEnum
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="millrace: a trading platform over Redis. Commands use Redis and the database directly and need no token.",
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"millrace {version('millrace-cli')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
 
 DataDir = Annotated[Path, typer.Option(help="Folder for data and logs.")]
 RedisPort = Annotated[int, typer.Option(help="Port of the embedded Valkey; if it is in use, another is chosen.")]
