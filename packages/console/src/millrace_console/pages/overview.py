@@ -1,6 +1,7 @@
 """Overview: what needs a person first, then what it earns and what it does."""
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nicegui import ui
@@ -10,9 +11,12 @@ from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, number, sign_class
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
+from millrace_core.config.alerts import DEFAULT_THRESHOLDS
 
 QUIET_AGENT_MS = 15_000
 """An agent that has not written for so long is down."""
+LATE_MS = 2_000
+"""A stream whose messages come so much later than usual is late."""
 _MOST = 1_000
 WELL = frozenset({"live", "starting", "standby"})
 
@@ -86,7 +90,19 @@ def _agent_troubles(visit: Visit, agent: dict[str, Any]) -> list[Row]:
         if unit["state"] not in WELL:
             what = Cell(f"▲ {unit['state']}", "bad" if unit["state"] == "failed" else "warn")
             rows.append([what, Cell(unit["name"], link=link), ago(unit["since"], now), unit["detail"] or NONE])
+        where = Cell(unit["name"], link=link)
+        rows += [[Cell("▲ behind", "warn"), where, NONE, why] for why in lags(unit["counters"], now)]
     return rows
+
+
+def lags(counters: Mapping[str, float], now: int) -> Iterator[str]:
+    """Yield what makes a unit late: its stream, the database, or a pause that the exchange wants."""
+    if (late_ms := counters.get("lagMs", 0)) >= LATE_MS:
+        yield f"messages come {late_ms / 1_000:.1f} s later than usual"
+    if (used := counters.get("retentionUsedPercent", 0)) >= DEFAULT_THRESHOLDS["dbsyncLag"]:
+        yield f"{counters.get('behind', 0):,.0f} messages wait to be stored, {used:.0f} % of what a journal keeps"
+    if (left_ms := counters.get("pausedUntil", 0) - now) > 0:
+        yield f"the exchange wants a pause, {left_ms / 1_000:.0f} s more"
 
 
 def _failure(visit: Visit, tenant: str, failed: dict[str, Any]) -> Row:
