@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.support.browser import NoBrowser, executable
 from tests.support.platform import ROOT
 
@@ -88,16 +88,25 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@in_session
-async def page(console: Console, browser: Browser) -> AsyncIterator[Page]:
-    """A page that is signed in to the tenant and as the operator; an error in it fails the test."""
+@in_session(scope="session")
+async def context(console: Console, browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A person's browser, signed in to the tenant and as the operator; it loads the console's own files once."""
     context = await browser.new_context(base_url=console.url, viewport=DESKTOP)
     page = await context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
     await page.goto("/sign-in")
     for token in console.tokens.values():
         await page.evaluate("token => fetch('/sign-in/token', {method: 'POST', body: token})", token)
-    yield page
+    await page.close()
+    yield context
     await context.close()
+
+
+@in_session
+async def page(context: BrowserContext) -> AsyncIterator[Page]:
+    """A new page of that browser; an error in it fails the test."""
+    page = await context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    await page.close()
     assert errors == []

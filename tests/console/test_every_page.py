@@ -137,6 +137,8 @@ async def test_a_browser_that_was_offline_is_right_again(console: Console, page:
     await page.goto("/")
     await expect(page.get_by_role("link", name="GATHERER", exact=True)).to_be_visible(timeout=20_000)
     await page.context.set_offline(True)
-    await expect(page.get_by_text("Not connected since")).to_be_visible(timeout=15_000)
-    await page.context.set_offline(False)
+    try:
+        await expect(page.get_by_text("Not connected since")).to_be_visible(timeout=15_000)
+    finally:
+        await page.context.set_offline(False)
     await expect(page.get_by_text("Not connected since")).to_be_hidden(timeout=BACK_S * 1_000)

@@ -43,11 +43,13 @@ async def test_halt_and_resume(page: Page) -> None:
 async def test_a_chosen_theme_stays(page: Page) -> None:
     """The choice holds at once, and after the page was loaded again."""
     await page.goto("/")
-    await page.get_by_role("button", name="Theme and sign-in").click()
-    await page.get_by_text("Theme: Dark").click()
-    await expect(page.locator("body")).to_have_class(re.compile("body--dark"))
-    await page.reload()
-    await expect(page.locator("body")).to_have_class(re.compile("body--dark"))
+    for theme, is_dark in (("Dark", True), ("Light", False)):
+        await page.get_by_role("button", name="Theme and sign-in").click()
+        await page.get_by_text(f"Theme: {theme}").click()
+        expected = re.compile("body--dark" if is_dark else "body--light")
+        await expect(page.locator("body")).to_have_class(expected)
+        await page.reload()
+        await expect(page.locator("body")).to_have_class(expected)
 
 
 async def test_no_other_page_may_show_it_in_a_frame(page: Page) -> None:
