@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.support.platform import Platform, running, until
+from tests.support.promptness import prompt
 
 from millrace_bus import Bus, Follower, Update
 from millrace_core.market import Level
@@ -20,7 +21,7 @@ from millrace_core.names import StreamName
 from millrace_core.states import BookState
 
 KILLS = int(os.environ.get("MILLRACE_TEST_FAULTS", "3"))
-RIGHT_AGAIN_S = 5.0
+RIGHT_AGAIN_S = prompt(5.0)
 BOOKS = [
     StreamName.parse(f"stream.{name}")
     for name in (

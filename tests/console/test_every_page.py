@@ -13,6 +13,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.console.conftest import DESKTOP, PHONE, Console
 from tests.support.platform import ROOT
+from tests.support.promptness import prompt
 
 from millrace_bus.server.ports import free_port
 from millrace_cli.processes import listening
@@ -20,7 +21,7 @@ from millrace_console.pages import PAGES
 
 RESTARTS = int(os.environ.get("MILLRACE_TEST_RESTARTS", "2"))
 """How often the console is killed; the whole proof is 100."""
-BACK_S = 5.0
+BACK_S = prompt(5.0)
 """Within this time a page is right again."""
 PATHS = [page.link.path for page in PAGES]
 SERIOUS = ("serious", "critical")

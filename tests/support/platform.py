@@ -32,7 +32,7 @@ DEMO_KEY = "demo-key"
 DEMO_SECRET = b"demo-secret"
 PATIENCE = aiohttp.ClientTimeout(total=30)
 """A request without an answer within this time fails, so that the test reports it rather than its own timeout."""
-_POLL_S = 0.02
+_POLL_S = 0.1
 
 SHALLOW = {"bookLevels": 0}
 """Settings of a simulator whose books can be compared whole, and often: no client makes them deeper."""

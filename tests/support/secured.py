@@ -18,7 +18,7 @@ from millrace_cli.main import app
 
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 30.0
-_POLL_S = 0.02
+_POLL_S = 0.1
 
 
 def password_of(user: str) -> str:

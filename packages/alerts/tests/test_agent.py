@@ -82,7 +82,7 @@ async def test_a_restart_loses_and_repeats_nothing(bus: Bus, server: EmbeddedSer
     assert len(inbox.got) == 2
 
 
-async def test_what_is_on_its_way_at_the_end_is_not_told_again(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
+async def test_what_is_on_its_way_at_the_end_is_sent_once(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
     """The receiver has got a message and answers only after the end has begun."""
     document = config(inbox, {"kind": "staleStream"})
     inbox.may_answer.clear()

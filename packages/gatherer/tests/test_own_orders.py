@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.support.promptness import prompt
 
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
@@ -23,7 +24,7 @@ OWN = Symbol("KCS/USDT")
 TENANT, BINANCE = Tenant("T"), ExchangeId("binance")
 OUTAGES = int(os.environ.get("MILLRACE_TEST_OUTAGES", "3"))
 """How often the line is cut; more for a long campaign."""
-RIGHT_AGAIN_S = 10.0
+RIGHT_AGAIN_S = prompt(10.0)
 
 
 class Trader:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from tests.support.promptness import prompt
 
 from millrace_bus import Bus, Follower, Update
 from millrace_core.config import GathererConfig
@@ -19,7 +20,7 @@ from millrace_simulator.server import Server
 SYMBOLS = ("ETH/BTC", "BTC/USDT", "KCS/USDT", "SOL/USDT")
 BOOK, TRADES = "watchOrderBook", "watchTrades"
 PRIVATE = ("watchOrders", "watchMyTrades", "watchBalance")
-LIVE_AGAIN_S = 3.0
+LIVE_AGAIN_S = prompt(3.0)
 
 
 def test_what_shares_a_connection_stays_together() -> None:
