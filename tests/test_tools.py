@@ -4,7 +4,7 @@ from pathlib import Path
 
 import grimp
 import pytest
-from tools import api_reference, circles, metrics, sizes, words
+from tools import api_reference, circles, configuration, metrics, sizes, words
 
 
 def test_a_circle_is_found_through_several_modules() -> None:
@@ -40,6 +40,12 @@ def test_the_reference_of_metrics_is_that_of_the_code() -> None:
     text = metrics.PAGE.read_text()
     assert metrics.page(text) == text, "run `python tools/metrics.py`"
     assert "| `millrace_stream_lost_total` | counter | `unit` | gatherer, dbsync |" in text
+
+
+def test_every_field_of_a_configuration_is_in_the_docs_and_says_what_it_means() -> None:
+    """The editor shows the same text while one types."""
+    assert configuration.undescribed() == []
+    assert configuration.PAGE.read_text() == configuration.page(), "run `python tools/configuration.py`"
 
 
 def test_the_apis_routes_are_up_to_date_in_the_docs() -> None:

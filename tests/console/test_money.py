@@ -134,6 +134,20 @@ async def test_a_strategy_is_restarted_and_the_halt_dialog_knows_it(page: Page, 
                 await asyncio.sleep(0.5)  # the heartbeat comes each 5 s
 
 
+async def test_one_strategy_is_stopped_and_started(page: Page, console: Console) -> None:
+    """What will happen is said first; the list shows it, and the strategy runs again."""
+    await page.goto("/strategies?tenant=StrankaXY")
+    async with client_of(console, "StrankaXY") as client:
+        for verb, shown in (("Stop", "■ stopped"), ("Start", "● live")):
+            await page.get_by_role("button", name=f"{verb} {UNIT}").click(timeout=SLOW)
+            await expect(page.get_by_role("dialog")).to_contain_text(f"{verb} {UNIT}", timeout=SLOW)
+            await page.get_by_role("button", name=f"{verb} now").click()
+            await expect(page.get_by_role("region", name="Strategies", exact=True)).to_contain_text(shown, timeout=SLOW)
+            async with asyncio.timeout(60):
+                while (await _since(client) is None) != (verb == "Stop"):
+                    await asyncio.sleep(0.5)  # the heartbeat comes each 5 s
+
+
 async def _since(client: httpx.AsyncClient) -> int | None:
     agents = (await client.get("agents")).json()["items"]
     found = [unit["since"] for each in agents for unit in each["units"] if unit["name"] == UNIT]

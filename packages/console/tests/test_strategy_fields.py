@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from millrace_console.pages.strategies.fields import Field, fields_of, parsed, shown
-from millrace_console.pages.strategies.plugins import is_stopped, planned, with_parameters, with_status
+from millrace_console.pages.strategies.plugins import (
+    is_stopped,
+    planned,
+    with_parameters,
+    with_status,
+    with_strategy_status,
+)
 from millrace_console.pages.strategies.rows import errors_html
 
 DECIMAL = {"anyOf": [{"exclusiveMinimum": 0.0, "maximum": 1e18, "type": "number"}, {"type": "string"}]}
@@ -91,6 +97,15 @@ def test_one_strategy_of_a_configuration_is_changed() -> None:
     assert [each.parameters for each in planned(new)] == [{"amount": 1}, {}, {"amount": 3}]
     assert planned(CONFIG)[2].parameters == {}
     assert planned(new)[2].path == "$.workplans[1].plugins[1].configuration"
+
+
+def test_one_strategy_is_stopped_and_started() -> None:
+    """The others run on."""
+    stopped = with_strategy_status(CONFIG, "T2.Second", "stopped")
+    assert [each.is_stopped for each in planned(stopped)] == [False, False, True]
+    assert not is_stopped(stopped)
+    started = planned(with_strategy_status(stopped, "T2.Second", "started"))
+    assert [each.is_stopped for each in started] == [False, False, False]
 
 
 def test_an_agent_is_stopped_and_started() -> None:

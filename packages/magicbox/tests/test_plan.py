@@ -41,6 +41,15 @@ def test_public_subscriptions_read_the_streams_of_all() -> None:
     ]
 
 
+def test_a_stopped_strategy_is_not_run_and_keeps_its_name() -> None:
+    """The others run on; another strategy cannot take the name meanwhile."""
+    stopped = {**PING_PONG, "status": "stopped"}
+    assert list(plans(config(workplan(stopped, {**PING_PONG, "name": "Second"})))) == ["StrankaXY.Second"]
+    for order in ((stopped, PING_PONG), (PING_PONG, stopped), (stopped, stopped)):
+        with pytest.raises(ConfigInvalid, match="exists already"):
+            plans(config(workplan(*order)))
+
+
 def test_a_change_elsewhere_leaves_a_strategy_running() -> None:
     """A plan of which only the path changed is equal to before; one with other settings is not."""
     before = plans(config(workplan(PING_PONG)))["StrankaXY.PingPong"]

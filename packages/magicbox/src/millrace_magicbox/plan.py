@@ -38,17 +38,21 @@ def plans(config: MagicboxConfig) -> dict[str, StrategyPlan]:
         ConfigInvalid: two strategies of a tenant have the same name, or a subscription makes no sense.
     """
     found: dict[str, StrategyPlan] = {}
+    stopped: set[str] = set()
     problems: list[Problem] = []
     for number, workplan in enumerate(config.workplans):
         where = f"$.workplans[{number}]"
         problems += _subscription_problems(workplan, where)
         for index, plan in enumerate(_plans_of(workplan, where)):
             key = f"{plan.tenant}.{plan.name}"
-            if key in found:
+            if key in found or key in stopped:
                 problems.append(
                     Problem(f"{where}.plugins[{index}].name", f"{key} exists already; set a different name")
                 )
-            found[key] = plan
+            if workplan.plugins[index].status == "started":
+                found[key] = plan
+            else:
+                stopped.add(key)
     if problems:
         raise ConfigInvalid(tuple(problems))
     return found

@@ -37,6 +37,7 @@ class AlertRule(ConfigModel):
     """One kind of alert, and who gets it."""
 
     kind: AlertKind
+    """What it tells of."""
     tenant: TenantField | None = None
     """Only what concerns this tenant; None for everything, which only receivers of PUBLIC may get."""
     name: str = Field(default="", max_length=64)
@@ -69,6 +70,7 @@ class AlertsConfig(BaseConfig):
     )
     """By tenant and name, Apprise's address of each receiver. It is a secret, and may be written as `enc:…`."""
     rules: tuple[AlertRule, ...] = ()
+    """Who learns of what."""
     gather_seconds: float = Field(default=5, ge=0.1, le=600)
     """How long a message waits for more of its kind, so that a storm is one message."""
 

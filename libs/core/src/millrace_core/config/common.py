@@ -40,6 +40,9 @@ class ConfigModel(BaseModel):
     )
 
 
+WorkStatus = Literal["started", "stopped"]
+
+
 class AgentSection(ConfigModel):
     """The agent that this configuration is for, and whether it is to work."""
 
@@ -47,7 +50,7 @@ class AgentSection(ConfigModel):
     """The agent's id; its configuration lies at `stream.config.{id}`."""
     name: str = ""
     """A name for people."""
-    status: Literal["started", "stopped"] = "started"
+    status: WorkStatus = "started"
     """`stopped` ends the agent's work, not its process."""
 
 
@@ -55,9 +58,13 @@ class Credentials(ConfigModel):
     """The keys of one account on an exchange; empty for public data. Secrets may be written as `enc:…`."""
 
     api_key: str | None = Field(default=None, repr=False)
+    """Needed for everything that is the account's own."""
     secret: str | None = Field(default=None, repr=False)
+    """What requests are signed with."""
     password: str | None = Field(default=None, repr=False)
+    """The passphrase of the key, on exchanges such as KuCoin and OKX."""
     uid: str | None = None
+    """The account's number, on the few exchanges that want one."""
     adapter: Literal["native", "ccxt"] = "native"
     """`native` takes market data without ccxt where millrace has a feed of its own for the exchange; `ccxt` never."""
     delay_on_fetch: float = Field(default=1.0, ge=0.1, le=3_600)
@@ -78,6 +85,7 @@ class BaseConfig(ConfigModel):
     """The fields of every agent's configuration."""
 
     agent: AgentSection
+    """Whose configuration this is."""
     environment: str = "dev"
     """A label for people: dev, staging, production."""
 

@@ -12,6 +12,7 @@ class DbsyncWorkplan(ConfigModel):
     """Journals of one tenant to store."""
 
     tenant: TenantField = Field(validation_alias=TENANT)
+    """Whose journals."""
     assets: tuple[str, ...] = Field(min_length=1)
     """Names of the tenant's streams; `*` stands for any run of characters. Snapshots go with their stream."""
     requests: bool = True
@@ -35,6 +36,7 @@ class DbsyncConfig(WorkersConfig):
     """The whole configuration of a dbsync."""
 
     workplans: tuple[DbsyncWorkplan, ...] = ()
+    """What is stored."""
     agents: bool = True
     """Store the states and configuration changes of all agents; of several dbsyncs, one is enough."""
     retention: DbsyncRetention = DbsyncRetention()

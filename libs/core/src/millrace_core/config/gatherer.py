@@ -20,6 +20,7 @@ class DataPoint(ConfigModel):
     """One kind of stream. The short form is the action's name alone."""
 
     action: WatchAction
+    """The kind of data, by the name of ccxt's method."""
     timeframe: str | None = None
     """Of candles, such as `1m`."""
     limit: int | None = Field(default=None, gt=0, le=10_000)
@@ -34,12 +35,15 @@ class GathererWorkplan(ConfigModel):
     """Streams to take for one tenant from one exchange."""
 
     tenant: TenantField = Field(validation_alias=TENANT)
+    """Whose streams; PUBLIC's feeds are for all."""
     exchange_id: ExchangeField
+    """ccxt's id of the exchange; `exchanges` has the account."""
     asset_pairs: tuple[SymbolField, ...] = ()
     """Symbols, and patterns such as `*/USDT`, `BTC/*` and `*` (spot markets), `*/USDT:USDT` (contracts)."""
     max_symbols: int = Field(default=200, ge=1, le=10_000)
     """How many symbols a pattern may match: a mistyped one must not use up the exchange's limits."""
     data_points: tuple[Annotated[DataPoint, BeforeValidator(_long_form)], ...] = Field(min_length=1)
+    """What to take of each symbol, or of the account."""
     retention: int = Field(default=10_000, ge=100, le=1_000_000)
     """Number of messages that each journal keeps."""
     snapshot_interval: float = Field(default=60.0, ge=0.1, le=86_400)
@@ -52,7 +56,9 @@ class GathererConfig(WorkersConfig):
     """The whole configuration of a gatherer."""
 
     exchanges: Exchanges = {}
+    """The accounts to read, by tenant and exchange; `{}` is enough for public data."""
     workplans: tuple[GathererWorkplan, ...] = ()
+    """What is streamed."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "GathererConfig":

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from millrace_core.actions import WatchAction
-from millrace_core.config.common import TENANT, ConfigModel, ExchangeField, SymbolField, TenantField
+from millrace_core.config.common import TENANT, ConfigModel, ExchangeField, SymbolField, TenantField, WorkStatus
 from millrace_core.config.workers import Workers, WorkersConfig
 
 
@@ -34,18 +34,23 @@ class Plugin(ConfigModel):
     """An entry point's name, or that of a class in a file of the plugin folder."""
     name: str | None = None
     """A name of its own, which its orders carry as their source. Default: `pluginName`."""
+    status: WorkStatus = "started"
+    """`stopped` ends this strategy alone; its open orders stay open unless it cancels them itself."""
     configuration: dict[str, Any] = {}
     """The strategy's own settings, which it checks."""
     limits: StrategyLimits = StrategyLimits()
+    """What it may use."""
 
 
 class StreamSubscription(ConfigModel):
     """One stream that the strategies of a workplan follow."""
 
     exchange_id: ExchangeField
+    """ccxt's id of the exchange."""
     symbol: SymbolField | None = None
     """None for account-wide streams, such as balances."""
     data_point: WatchAction
+    """The kind of data, by the name of ccxt's method."""
     is_public: bool = False
     """Read the feed that all tenants share instead of the tenant's own."""
 
@@ -54,13 +59,18 @@ class MagicboxWorkplan(ConfigModel):
     """Strategies of one tenant, and the streams that they follow."""
 
     tenant: TenantField = Field(validation_alias=TENANT)
+    """For whom they trade."""
     plugins: tuple[Plugin, ...] = Field(min_length=1)
+    """The strategies; each is a unit of its own."""
     subscriptions: tuple[StreamSubscription, ...] = ()
+    """What each of them receives."""
 
 
 class MagicboxConfig(WorkersConfig):
     """The whole configuration of a magicbox."""
 
     workplans: tuple[MagicboxWorkplan, ...] = ()
+    """What runs."""
     workers: Workers = "each"
-    """By default a strategy that fails harms no other."""
+    """0 for the agent's own process, a number of processes that the strategies share, or `each`: one a strategy, so that one
+    that fails harms no other."""

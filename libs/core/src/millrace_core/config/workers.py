@@ -35,4 +35,6 @@ class WorkersConfig(BaseConfig):
     """The configuration of an agent whose units may run in worker processes."""
 
     workers: Workers = 0
+    """0 for the agent's own process, a number of processes that the units share, or `each` for one a unit."""
     worker_limits: WorkerLimits = WorkerLimits()
+    """What such a process may use."""

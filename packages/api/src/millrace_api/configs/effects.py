@@ -95,6 +95,7 @@ def _magicbox(config: MagicboxConfig) -> _Units:
         f"{plan.tenant}.{plugin.name or plugin.plugin_name}": (plugin, plan.subscriptions)
         for plan in config.workplans
         for plugin in plan.plugins
+        if plugin.status == "started"
     }
 
 

@@ -13,6 +13,7 @@ from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.services import ServicesDep, redis
 from millrace_core.config import revision, tenants_of
+from millrace_core.config.schema import described_schema
 
 router = APIRouter(prefix="/configs", tags=["configuration"])
 
@@ -73,7 +74,7 @@ async def list_config_kinds(services: ServicesDep, caller: Caller, tenant: Tenan
     """Return every kind of agent with the JSON schema of its configuration and examples of it."""
     tenant_of(caller, tenant)
     found = [
-        ConfigKind(kind, model.model_json_schema(), [each for each in examples() if each.kind == kind])
+        ConfigKind(kind, described_schema(model), [each for each in examples() if each.kind == kind])
         for kind, model in MODELS.items()
     ]
     return json_response(ConfigKinds(found, encrypts=services.secret_key is not None))

@@ -1,6 +1,6 @@
 """Tables of data: plain HTML, since a browser draws it fastest and a screen reader reads it as a table."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from nicegui import ui
@@ -65,7 +65,7 @@ class Table:
         self._caption, self._columns, self._empty = caption, columns, empty
         self._html = ui.html("", sanitize=False).classes("w-full")
 
-    def on_action(self, act: Callable[[str], None]) -> None:
+    def on_action(self, act: Callable[[str], Awaitable[None] | None]) -> None:
         """Call `act` with the text of each button that is pressed."""
         self._html.on(
             "click",

@@ -17,6 +17,8 @@ class Option(msgspec.Struct, frozen=True):
     label: str
     detail: str
     insert: str
+    explanation: str = ""
+    """What a key is for."""
 
 
 class Completion(msgspec.Struct, frozen=True):
@@ -146,7 +148,8 @@ def _keys(place: Schema, root: Schema, present: Mapping[str, Any]) -> Iterator[O
         for name, schema in each.get("properties", {}).items():
             if name not in present:
                 needed = "required" if name in required else ""
-                yield Option(name, " ".join(filter(None, (_kind(schema, root), needed))), f"{json.dumps(name)}: ")
+                detail = " ".join(filter(None, (_kind(schema, root), needed)))
+                yield Option(name, detail, f"{json.dumps(name)}: ", schema.get("description", ""))
 
 
 def _values(place: Schema, root: Schema) -> Iterator[Option]:

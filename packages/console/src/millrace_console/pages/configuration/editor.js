@@ -11,6 +11,7 @@ window.millrace_editor = async (id, label, draft) => {
   const option = (each) => ({
     label: each.label,
     detail: each.detail,
+    info: each.explanation || undefined,
     filterText: each.insert,
     apply: (view, _, from, to) => {
       // The editor has closed the quote that was typed; what is inserted has its own.

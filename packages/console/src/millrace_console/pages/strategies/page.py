@@ -13,7 +13,13 @@ from millrace_console.display.table import Column, Row, Table
 from millrace_console.loading import when_loaded
 from millrace_console.pages.configuration.agent_config import AgentConfig, known_configs
 from millrace_console.pages.strategies.form import ParametersForm
-from millrace_console.pages.strategies.plugins import PlannedStrategy, is_stopped, planned, with_status
+from millrace_console.pages.strategies.plugins import (
+    PlannedStrategy,
+    is_stopped,
+    planned,
+    with_status,
+    with_strategy_status,
+)
 from millrace_console.pages.strategies.rows import (
     STRATEGIES,
     TIMES,
@@ -84,7 +90,8 @@ class StrategiesPage:
         own = [account for account in self._visit.all_accounts if account.tenant == each.tenant]
         return strategy_row(
             each, config.agent, box.unit(each.unit), today.get((each.tenant, each.name), ()), links, now_ms(),
-            is_old=box.is_old, may_restart=config.may_change, may_halt=any(account.may("trade") for account in own),
+            is_old=box.is_old, is_stopped=is_stopped(box.document), may_change=config.may_change,
+            may_halt=any(account.may("trade") for account in own),
         )  # fmt: skip
 
     def _show_agents(self) -> None:
@@ -101,19 +108,22 @@ class StrategiesPage:
                 ui.button(
                     f"{verb} all of {box.config.agent} …",
                     icon=icon,
-                    on_click=lambda agent=box.config.agent: self._start_or_stop(agent),
+                    on_click=lambda agent=box.config.agent: self._start_or_stop_all(agent),
                 ).props("no-caps outline dense")
 
-    async def _start_or_stop(self, agent: str) -> None:
+    async def _start_or_stop_all(self, agent: str) -> None:
         box = next(each for each in self._boxes if each.config.agent == agent)
         starts = is_stopped(box.document)
         new = with_status(box.document, "started" if starts else "stopped")
+        await self._start_or_stop(box, f"all strategies of {agent}", new, starts=starts)
+
+    async def _start_or_stop(self, box: Magicbox, what: str, new: dict[str, Any], *, starts: bool) -> None:
         verb = "Start" if starts else "Stop"
-        title = f"{verb} all strategies of {agent}" + ("" if starts else ": their open orders stay open")
+        title = f"{verb} {what}" + ("" if starts else ": open orders stay open unless a strategy cancels its own")
         await ask_to_save(box.config, new, title, f"{verb} now", self._panel.soon)
 
-    def _act(self, action: str) -> None:
-        """Carry out `restart` or `halt` of the agent's unit that follows."""
+    async def _act(self, action: str) -> None:
+        """Carry out `start`, `stop`, `restart` or `halt` of the agent's unit that follows."""
         verb, _, key = action.partition(" ")
         agent, _, unit = key.partition(" ")
         box = next((each for each in self._boxes if each.config.agent == agent), None)
@@ -122,6 +132,10 @@ class StrategiesPage:
         if verb == "halt":
             tenant, _, name = unit.partition(".")
             halting.ask(self._visit, [tenant], name)
+        elif verb in ("start", "stop"):
+            starts = verb == "start"
+            new = with_strategy_status(box.document, unit, "started" if starts else "stopped")
+            await self._start_or_stop(box, unit, new, starts=starts)
         else:
             self._ask_to_restart(box.config, unit)
 

@@ -15,6 +15,8 @@ class PlannedStrategy(NamedTuple):
     parameters: Mapping[str, Any]
     path: str
     """Where its settings stand in the configuration."""
+    is_stopped: bool
+    """Whether the configuration says that this one is not to run."""
 
     @property
     def unit(self) -> str:
@@ -27,7 +29,7 @@ def planned(config: Mapping[str, Any]) -> list[PlannedStrategy]:
     return [
         PlannedStrategy(
             tenant, _name(plugin), plugin.get("pluginName", ""), plugin.get("configuration") or {},
-            f"{path}.configuration",
+            f"{path}.configuration", plugin.get("status") == "stopped",
         )
         for tenant, plugin, path in _plugins(config)
     ]  # fmt: skip
@@ -35,10 +37,19 @@ def planned(config: Mapping[str, Any]) -> list[PlannedStrategy]:
 
 def with_parameters(config: Mapping[str, Any], unit: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with new settings of one strategy."""
+    return _changed(config, unit, {"configuration": dict(parameters)})
+
+
+def with_strategy_status(config: Mapping[str, Any], unit: str, status: str) -> dict[str, Any]:
+    """Return the configuration with one strategy started or stopped."""
+    return _changed(config, unit, {"status": status})
+
+
+def _changed(config: Mapping[str, Any], unit: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     changed = deepcopy(dict(config))
     for tenant, plugin, _ in _plugins(changed):
         if f"{tenant}.{_name(plugin)}" == unit:
-            plugin["configuration"] = dict(parameters)
+            plugin.update(fields)
     return changed
 
 

@@ -17,7 +17,7 @@ SIGNS = {
 STRATEGIES = (
     Column("Strategy"), Column("Tenant"), Column("State"), Column("Since"), Column("Profit today", "number"),
     Column("Trades", "number"), Column("Open orders", "number"), Column("Book event p50 / p99", "number"),
-    Column("Agent"), Column("Restart"), Column("Halt"),
+    Column("Agent"), Column("Run"), Column("Restart"), Column("Halt"),
 )  # fmt: skip
 TIMES = (
     Column("What"), Column("Count", "number"), Column("p50", "number"), Column("p99", "number"),
@@ -25,8 +25,10 @@ TIMES = (
 )  # fmt: skip
 
 
-def state_cell(unit: Mapping[str, Any] | None, *, is_old: bool) -> Cell:
+def state_cell(unit: Mapping[str, Any] | None, *, is_old: bool, is_stopped: bool) -> Cell:
     """Return a unit's state with a sign; what the agent no longer confirms says so."""
+    if unit is None and is_stopped:
+        return Cell("■ stopped", "muted", hint="The configuration says so.")
     if unit is None:
         return Cell("■ not running", "warn")
     if is_old:
@@ -47,23 +49,27 @@ def today_cells(rows: Iterable[Mapping[str, Any]]) -> list[Cell]:
 
 def strategy_row(
     strategy: PlannedStrategy, agent: str, unit: Mapping[str, Any] | None, today: Iterable[Mapping[str, Any]],
-    links: tuple[str, str], now_ms: int, *, is_old: bool, may_restart: bool, may_halt: bool,
+    links: tuple[str, str], now_ms: int, *, is_old: bool, is_stopped: bool, may_change: bool, may_halt: bool,
 ) -> Row:  # fmt: skip
-    """Return one strategy; `links` lead to it and to its orders."""
+    """Return one strategy; `links` lead to it and to its orders; `is_stopped` tells of all strategies of the agent."""
     counters: Mapping[str, Any] = unit["counters"] if unit else {}
     spread = (unit["latencies"] if unit else {}).get("on_order_book")
     times = f"{spread['p50']:,.2f} / {spread['p99']:,.2f} ms" if spread else NONE
     key = f"{agent} {strategy.unit}"
-    can_restart = unit is not None and not is_old and may_restart
+    can_restart = unit is not None and not is_old and may_change
+    verb = "Start" if strategy.is_stopped else "Stop"
     return [
         Cell(strategy.name, link=links[0], hint=strategy.plugin),
         strategy.tenant,
-        state_cell(unit, is_old=is_old),
+        state_cell(unit, is_old=is_old, is_stopped=is_stopped or strategy.is_stopped),
         ago(unit["since"], now_ms) if unit else NONE,
         *today_cells(today),
         Cell(number(counters.get("openOrders")), link=links[1]),
         times,
         agent,
+        Cell(verb, hint=f"{verb} {strategy.unit}", action=f"{verb.lower()} {key}")
+        if may_change and not is_stopped
+        else "",
         Cell("Restart", hint=f"Restart {strategy.unit}", action=f"restart {key}") if can_restart else "",
         Cell("Halt", hint=f"Halt {strategy.unit}", action=f"halt {key}") if may_halt else "",
     ]
