@@ -72,5 +72,5 @@ class MagicboxConfig(WorkersConfig):
     workplans: tuple[MagicboxWorkplan, ...] = ()
     """What runs."""
     workers: Workers = "each"
-    """0 for the agent's own process, a number of processes that the strategies share, or `each`: one a strategy, so that one
-    that fails harms no other."""
+    """0 for the agent's own process, a number of processes that the strategies share, or `each`: one a strategy, so
+    that one that fails harms no other."""
