@@ -5,10 +5,14 @@ from collections.abc import Generator
 from zlib import crc32
 
 import pytest
-from hypothesis import find
+from hypothesis import HealthCheck, find, settings
 from hypothesis import strategies as st
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
+
+# Tests run beside others: how long one example takes says nothing of the code.
+settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside others")
 
 
 @pytest.hookimpl(wrapper=True)

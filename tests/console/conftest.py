@@ -1,6 +1,7 @@
 """The console in a real browser, on a demo that all of these tests share."""
 
 import asyncio
+import logging
 import re
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.support.browser import NoBrowser, executable
 from tests.support.platform import ROOT
 
+log = logging.getLogger(__name__)
 in_session = partial(pytest_asyncio.fixture, loop_scope="session")
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
@@ -107,6 +109,7 @@ async def page(context: BrowserContext) -> AsyncIterator[Page]:
     page = await context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: log.info("browser: %s", message.text))
     yield page
     await page.close()
     assert errors == []

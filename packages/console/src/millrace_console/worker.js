@@ -4,7 +4,10 @@ const WAITING = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name
 <body style="font: 16px system-ui; margin: 3rem auto; max-width: 40rem; padding: 0 1rem">
 <h1 style="font-size: 1.3rem">The console does not answer</h1>
 <p>It may be starting. This page tries again every second and comes back to the same place by itself.</p>
-<script>setInterval(() => fetch("/health").then((a) => a.ok && location.reload(), () => {}), 1000)</script>`;
+<script>
+const again = () => setTimeout(() => fetch("/health").then((a) => (a.ok ? location.reload() : again()), again), 1000);
+again();
+</script>`;
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
