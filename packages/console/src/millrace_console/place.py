@@ -28,12 +28,20 @@ class Place:
 
     def set(self, **values: str | Sequence[str] | None) -> None:
         """Set parameters, in the browser's address too; None or nothing removes one."""
+        self._change(values)
+        ui.navigate.history.replace(self.address)
+
+    def go(self, **values: str | Sequence[str] | None) -> None:
+        """Load the page anew with changed parameters."""
+        self._change(values)
+        ui.navigate.to(self.address)
+
+    def _change(self, values: Mapping[str, str | Sequence[str] | None]) -> None:
         for name, value in values.items():
             several = (value,) if isinstance(value, str) else tuple(value or ())
             self._values.pop(name, None)
             if any(several):
                 self._values[name] = tuple(each for each in several if each)
-        ui.navigate.history.replace(self.address)
 
     @property
     def address(self) -> str:

@@ -59,13 +59,12 @@ def _tenants(visit: Visit) -> None:
         ui.label(visit.all_accounts[0].tenant).classes("muted")
         return
 
-    def choose(chosen: list[str]) -> None:
-        visit.place.set(tenant=chosen)
-        ui.navigate.to(visit.place.address)
-
     names = [each.tenant for each in visit.all_accounts]
     ui.select(
-        names, multiple=True, value=list(visit.place.all("tenant")) or names, on_change=lambda e: choose(e.value)
+        names,
+        multiple=True,
+        value=list(visit.place.all("tenant")) or names,
+        on_change=lambda e: visit.place.go(tenant=e.value),
     ).props('dense outlined options-dense aria-label="Tenants" style="min-width: 120px; max-width: 240px"')
 
 

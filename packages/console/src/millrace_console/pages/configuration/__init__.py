@@ -73,8 +73,7 @@ def _build(visit: Visit, loaded: _Loaded) -> None:
 
 
 def _open(visit: Visit, agent: str, kind: str = "") -> None:
-    visit.place.set(agent=agent, kind=kind)
-    ui.navigate.to(visit.place.address)
+    visit.place.go(agent=agent, kind=kind)
 
 
 def _ask_for_kind(visit: Visit, agent: str, kinds: list[str]) -> None:

@@ -60,14 +60,10 @@ def interval_of(text: str) -> str:
 
 
 def _choices(visit: Visit, chosen: list[Market], markets: list[Market], group: int, interval: str) -> None:
-    def go(**values: str | list[str]) -> None:
-        visit.place.set(**values)
-        ui.navigate.to(visit.place.address)
-
     def choose(names: list[str]) -> None:
         if len(names) > MOST:
             ui.notify(f"{MOST} markets at most stand side by side", type="warning")
-        go(market=names[-MOST:])
+        visit.place.go(market=names[-MOST:])
 
     labels = {str(each): each.label for each in (*chosen, *markets)}
     with ui.element("div").classes("panel market-choices"):
@@ -77,8 +73,8 @@ def _choices(visit: Visit, chosen: list[Market], markets: list[Market], group: i
         ).props("dense outlined use-chips options-dense").classes("grow")  # fmt: skip
         ui.select(
             {each: "each tick" if each == 1 else f"{each} ticks" for each in GROUPS}, value=group, label="A row holds",
-            on_change=lambda e: go(group=str(e.value)),
+            on_change=lambda e: visit.place.go(group=str(e.value)),
         ).props("dense outlined options-dense")  # fmt: skip
         ui.select(
-            list(INTERVALS), value=interval, label="Candles", on_change=lambda e: go(interval=e.value)
+            list(INTERVALS), value=interval, label="Candles", on_change=lambda e: visit.place.go(interval=e.value)
         ).props("dense outlined options-dense")  # fmt: skip
