@@ -105,9 +105,9 @@ async def test_a_page_is_right_again_after_every_break(console: Console, browser
     It stays at its address, and neither it nor the console grows.
     """
     own = OwnConsole(tmp_path, console.api_url.removesuffix("/api/v1"))
-    await own.start()
     kept: list[float] = []
     try:
+        await own.start()
         async with signed_in(browser, console, own.url) as page:
             await page.goto("/?tenant=StrankaXY")
             agent = page.get_by_role("link", name="GATHERER", exact=True)
@@ -144,8 +144,8 @@ async def test_a_page_that_is_loaded_while_the_console_is_gone_waits_for_it(
 ) -> None:
     """It is never white: it says that it waits, and comes back by itself."""
     own = OwnConsole(tmp_path, console.api_url.removesuffix("/api/v1"))
-    await own.start()
     try:
+        await own.start()
         async with signed_in(browser, console, own.url) as page:
             await page.goto("/")
             await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
