@@ -42,6 +42,27 @@ def test_no_command_waits_for_what_only_others_need() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
 
 
+def test_a_short_h_asks_for_help_too() -> None:
+    """Of the command and of its verbs."""
+    assert millrace("-h").stdout == millrace("--help").stdout
+    assert "--redis-url" in millrace("status", "-h").stdout
+
+
+def test_a_folder_that_cannot_be_made_is_one_plain_line(tmp_path: Path) -> None:
+    """With the folder and the reason, as the system says it."""
+    (file := tmp_path / "file").touch()
+    result = millrace("demo", "--data-dir", str(file / "data"))
+    assert (result.returncode, result.stderr) == (1, f"millrace: {file / 'data'}: Not a directory\n")
+
+
+def test_without_redis_there_is_one_plain_line() -> None:
+    """What the libraries log beside it is no news."""
+    result = millrace("status", "--redis-url", "redis://127.0.0.1:1/0")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[0].startswith("millrace: Redis at redis://127.0.0.1:1/0 cannot be reached")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_the_simulators_own_options_are_handed_on() -> None:
     """`millrace simulator` is the simulator, help and all."""
     assert "--events-per-second" in millrace("simulator", "--help").stdout

@@ -91,6 +91,20 @@ def test_a_token_is_made_shown_once_and_revoked(url: str) -> None:
     assert _millrace(*revoke).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    "command", [("sign-in", "--tenant", "A"), ("tokens", "create", "--tenant", "A", "--name", "X")]
+)
+def test_beside_a_demo_the_demos_database_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A link or a token of a new database would open nothing; without a demo the first token makes the database."""
+    (demo := tmp_path / "demo").mkdir()
+    (demo / "millrace.db").touch()
+    found = _millrace(*command, "--data-dir", str(tmp_path))
+    assert found.exit_code == 1
+    assert f"there is one in {demo}: choose" in found.output
+    assert list(tmp_path.iterdir()) == [demo]
+    assert _millrace(*command, "--data-dir", str(demo)).exit_code == 0
+
+
 def test_an_unknown_role_makes_no_token(url: str) -> None:
     """The roles that there are stand in the answer."""
     found = _millrace("tokens", "create", "--tenant", "A", "--name", "X", "--role", "god", "--database-url", url)
@@ -99,7 +113,13 @@ def test_an_unknown_role_makes_no_token(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("export", "trades", "--tenant", "A"), ("tokens", "list"), ("tokens", "revoke", "x", "--tenant", "A")]
+    "command",
+    [
+        ("export", "trades", "--tenant", "A"),
+        ("tokens", "list"),
+        ("tokens", "revoke", "x", "--tenant", "A"),
+        ("sign-in", "--tenant", "A"),
+    ],
 )
 def test_without_a_database_none_is_made(url: str, tmp_path: Path, command: tuple[str, ...]) -> None:
     """A wrong folder is told in one line, with the file that is missing, and stays as it was."""

@@ -103,6 +103,17 @@ async def test_a_halt_says_what_it_does_and_asks(terminal: Any, bus: Bus, answer
     assert note.reason == "checking fills"
 
 
+async def test_a_halt_of_a_tenant_that_nothing_names_says_so(terminal: Any, bus: Bus) -> None:
+    """A name that is misspelt halts nobody; it is done all the same, since a tenant may be halted before it comes."""
+    await _order(bus, "1", "open", "James")
+    found = await terminal.type("halt", "--tenant", "StrankaYX", "--yes")
+    assert found.code == 0
+    assert "names the tenant StrankaYX; did you mean StrankaXY?" in found.output
+    assert await bus.halts.get(Tenant("StrankaYX"))
+    known = await terminal.type("halt", "--tenant", TENANT, "--yes")
+    assert "did you mean" not in known.output
+
+
 async def test_a_resume_lifts_exactly_its_scope(terminal: Any, bus: Bus) -> None:
     """Another halt stays and is named; a scope that is not halted is an error that lists what is."""
     await bus.halts.set(TENANT, HaltScope(BINANCE), HaltNote(since=1))

@@ -30,8 +30,19 @@ class Unreachable(BusError):
     """No connection to Redis could be made within the time allowed."""
 
     def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"Redis at {address} cannot be reached: {reason}")
+        super().__init__(f"Redis at {address} {_unreachable(reason)}")
         self.address = address
+
+
+def _unreachable(reason: str) -> str:
+    """Return what keeps connections from being made; Redis's own words on passwords name commands that nobody typed."""
+    match reason.partition(" ")[0]:
+        case "NOAUTH":
+            return "wants a password (NOAUTH): its address is redis://user:password@host:port/db"
+        case "WRONGPASS":
+            return "refuses this user or password (WRONGPASS)"
+        case _:
+            return f"cannot be reached: {reason}"
 
 
 class CommandRefused(BusError):

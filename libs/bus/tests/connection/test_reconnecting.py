@@ -50,10 +50,14 @@ async def test_a_call_that_is_cut_off_is_not_repeated(killable: EmbeddedServer) 
 
 
 async def test_it_says_why_there_is_no_connection(tmp_path: Path) -> None:
-    """A port that is closed, or a wrong password: the error has the words of the server or system."""
+    """A port that is closed, or a wrong password: the error says which, and the system's own words."""
     async with await EmbeddedServer.start(tmp_path, password="right") as server:
         reconnecting = ReconnectingConnection(Address("127.0.0.1", server.port, password="wrong"), "test")
-        with pytest.raises(Unreachable, match="WRONGPASS"):
+        with pytest.raises(Unreachable, match=r"refuses this user or password .WRONGPASS.$"):
+            await reconnecting.up(0.3)
+        await reconnecting.close()
+        reconnecting = ReconnectingConnection(Address("127.0.0.1", server.port), "test")
+        with pytest.raises(Unreachable, match=r"wants a password .NOAUTH.: its address is redis://"):
             await reconnecting.up(0.3)
         await reconnecting.close()
     reconnecting = ReconnectingConnection(Address("127.0.0.1", server.port), "test")

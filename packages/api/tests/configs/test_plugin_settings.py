@@ -63,11 +63,21 @@ def test_a_plugin_that_cannot_be_loaded_or_does_not_exist_is_a_mistake() -> None
         {"pluginName": "Maker", "configuration": {"spreadBps": 5, "timerMs": None}},
         {"pluginName": "Marker"},
         {"pluginName": "Broken"},
+        {"pluginName": "Quite different"},
     )
     assert found == {
         "[1].pluginName": "no strategy named Marker; did you mean Maker?",
         "[2].pluginName": "strategy Broken of broken.py cannot be imported",
+        "[3].pluginName": "no strategy named Quite different; a new file is known within 5 s",
     }
+
+
+def test_a_magicbox_that_finds_no_strategy_at_all_says_which_setting_names_them() -> None:
+    """Its folder is probably another than was meant."""
+    config = MagicboxConfig.model_validate(_config({"pluginName": "Maker"}))
+    assert [problem.message for problem in plugin_mistakes(config, [])] == [
+        "no strategy named Maker; this magicbox finds none at all: its --plugin-dir names the folder"
+    ]
 
 
 @pytest.mark.parametrize("schema", [{"type": "nonsense"}, {"$ref": "http://127.0.0.1:1/schema"}])

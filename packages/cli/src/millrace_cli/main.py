@@ -1,6 +1,7 @@
 """The command `millrace`."""
 
 import asyncio
+import logging
 import os
 import sys
 from enum import StrEnum
@@ -24,8 +25,12 @@ from millrace_cli.tenants.commands import add_commands as add_tenant_commands
 from millrace_cli.top import command as top
 from millrace_cli.trading import halts, orders, publish
 
+# A command says by itself what is wrong: Python would print the warnings of the libraries beside it.
+logging.getLogger("millrace").addHandler(logging.NullHandler())
+
 app = typer.Typer(
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
     help="millrace: a trading platform over Redis. Commands use Redis and the database directly and need no token.",
 )

@@ -97,7 +97,7 @@ async def running(
             await _simulator_ready(ports.exchange, logs)
             headline = (
                 f"API http://127.0.0.1:{ports.api}/api/v1  exchange :{ports.exchange}  Redis :{server.port}  "
-                "Ctrl-C ends it"
+                f"Ctrl-C ends it\n{_sign_in_again(options, ports)}"
             )
             yield Platform(server.url, headline, (*notices, *await _ways_in(options, ports)), processes)
         finally:
@@ -184,6 +184,13 @@ async def _ways_in(options: DemoOptions, ports: _Ports) -> tuple[str, ...]:
         with suppress(TimeoutError):  # one that cannot start is reported as such, and the demo goes on without it
             await listening(port, READY_TIMEOUT_S)
     return tuple(lines)
+
+
+def _sign_in_again(options: DemoOptions, ports: _Ports) -> str:
+    """Return the command that prints another link, once the first is no longer shown."""
+    address = f"http://localhost:{ports.console}"
+    elsewhere = "" if address == sign_in.CONSOLE else f" --console {address}"
+    return f"sign in again: millrace sign-in --data-dir {options.data_dir} --tenant {TENANT}{elsewhere}"
 
 
 async def _simulator_ready(port: int, logs: Path) -> None:

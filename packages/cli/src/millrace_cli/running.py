@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import typer
 
-from millrace_bus import Bus
+from millrace_bus import Bus, CommandRefused
 from millrace_core.errors import MillraceError, Problem
 
 ANSWER_LIMIT_S: Final = 5.0
@@ -51,6 +51,12 @@ def plain_errors(*, as_json: bool = False) -> Iterator[None]:
             lines = [str(problem) for problem in problems if str(problem) not in str(error)]
             typer.echo("\n  ".join([f"millrace: {error}", *lines]), err=True)
         raise typer.Exit(1) from error
+    except BrokenPipeError:
+        raise  # typer ends quietly when nobody reads its output any more
+    except OSError as error:
+        text = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        typer.echo(json.dumps({"error": text, "problems": []}) if as_json else f"millrace: {text}", err=not as_json)
+        raise typer.Exit(1) from error
 
 
 def confirm(lines: Iterable[str], question: str, *, yes: bool, as_json: bool = False) -> None:
@@ -75,10 +81,16 @@ async def connected(redis_url: str, command: str) -> AsyncIterator[Bus]:
     Raises:
         InvalidName: the address has another form.
         Unreachable: Redis does not answer within 5 s.
+        CommandFailed: the user of the address may not do what the body does.
     """
     async with Bus.connect(redis_url, name=f"millrace-{command}") as bus:
         await bus.ready(ANSWER_LIMIT_S)
-        yield bus
+        try:
+            yield bus
+        except CommandRefused as error:
+            if error.code != "NOPERM":
+                raise
+            raise CommandFailed(f"{error}: commands need the Redis user `operator`, see `millrace acl`") from error
 
 
 async def _until_signalled(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

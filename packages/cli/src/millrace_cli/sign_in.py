@@ -52,8 +52,12 @@ def add_command(app: typer.Typer) -> None:
 
         Example: millrace sign-in --tenant StrankaXY --tenant PUBLIC
         """
+        from millrace_cli.database import existing
+
         with plain_errors(as_json=as_json):
             tenants = [names.tenant(each) for each in dict.fromkeys(tenant)]
-        work = link(url_of(database_url, data_dir), tenants, role, days, console.rstrip("/"))
+            # A code in a database that nobody serves opens nothing.
+            url = existing(url_of(database_url, data_dir))
+        work = link(url, tenants, role, days, console.rstrip("/"))
         address = run_short(work, as_json=as_json)
         typer.echo(json.dumps({"link": address}) if as_json else address)

@@ -18,7 +18,7 @@ from millrace_cli.options import (
     TenantOption,
     url_of,
 )
-from millrace_cli.running import run, run_short
+from millrace_cli.running import plain_errors, run, run_short
 from millrace_core import names
 
 if TYPE_CHECKING:
@@ -125,8 +125,11 @@ def _add_tokens(app: typer.Typer) -> None:
         Example: millrace tokens create --tenant StrankaXY --name James --role trade
         """
         from millrace_cli import tokens
+        from millrace_cli.database import unless_below
 
-        token = run_short(tokens.create(url_of(database_url, data_dir), tenant, name, role, days), as_json=as_json)
+        with plain_errors(as_json=as_json):
+            url = unless_below(url_of(database_url, data_dir))
+        token = run_short(tokens.create(url, tenant, name, role, days), as_json=as_json)
         typer.echo(json.dumps({"token": token}) if as_json else token)
 
     @app.command("list")

@@ -34,8 +34,8 @@ def add_page(api: Api) -> None:
                 ui.label(f"That sign-in link did not work: {reason}").classes("bad").props('role="alert"')
             ui.label("Paste a token. Several tokens, one after the other, show several tenants together.")
             ui.html(
-                "A new link that works once: <code>millrace sign-in</code>; a token: <code>millrace tokens create"
-                " --tenant NAME --name NAME --role admin</code>",
+                "A new link that works once: <code>millrace sign-in --tenant NAME</code>; a token: <code>millrace"
+                " tokens create --tenant NAME --name NAME --role admin</code>",
                 sanitize=False,
             ).classes("muted")
             token = ui.input("Token", password=True, password_toggle_button=True).classes("w-full")

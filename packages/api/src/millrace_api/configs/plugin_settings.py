@@ -11,7 +11,7 @@ import jsonschema_rs
 from millrace_core.config import MagicboxConfig, Plugin
 from millrace_core.errors import Problem
 from millrace_core.near_names import did_you_mean
-from millrace_core.plugins import PluginDescription
+from millrace_core.plugins import PLUGINS_INTERVAL_S, PluginDescription
 
 _TYPES: Final = {
     "array": "a list",
@@ -44,11 +44,17 @@ def _mistakes(plugin: Plugin, known: dict[str, PluginDescription], path: str) ->
     name = plugin.plugin_name
     described = known.get(name)
     if described is None:
-        yield Problem(f"{path}.pluginName", f"no strategy named {name}{did_you_mean(name, known)}")
+        yield Problem(f"{path}.pluginName", f"no strategy named {name}{did_you_mean(name, known) or _none(known)}")
     elif described.error is not None:
         yield Problem(f"{path}.pluginName", described.error)
     elif described.schema is not None:
         yield from _schema_mistakes(described.schema, plugin.configuration, f"{path}.configuration")
+
+
+def _none(known: dict[str, PluginDescription]) -> str:
+    if not known:
+        return "; this magicbox finds none at all: its --plugin-dir names the folder"
+    return f"; a new file is known within {PLUGINS_INTERVAL_S} s"
 
 
 def _schema_mistakes(schema: dict[str, Any], settings: dict[str, Any], path: str) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from millrace_cli.trading.listing import OrderFilter, orders
 from millrace_core.clock import now_ms
 from millrace_core.messages import encode
 from millrace_core.names import PUBLIC, ExchangeId, Tenant, trader_actions
+from millrace_core.near_names import did_you_mean
 from millrace_core.requests import Halt, HaltPayload, is_exchange
 from millrace_service.settings import DEFAULT_REDIS_URL
 
@@ -121,8 +122,11 @@ async def _affected(redis_url: str, tenant: Tenant | None, scope: HaltScope, *, 
     if (tenant is not None) == every:
         raise CommandFailed("name a tenant with --tenant, or all of them with --all")
     async with connected(redis_url, "halt") as bus:
-        tenants = [tenant] if tenant is not None else [each for each in await known_tenants(bus) if each != PUBLIC]
-        return [await _of(bus, each, scope) for each in tenants]
+        known = [each for each in await known_tenants(bus) if each != PUBLIC]
+        if tenant is not None and tenant not in known:
+            near = did_you_mean(tenant, known)
+            typer.echo(f"millrace: no configuration and no stream names the tenant {tenant}{near}", err=True)
+        return [await _of(bus, each, scope) for each in ([tenant] if tenant is not None else known)]
 
 
 async def _of(bus: Bus, tenant: Tenant, scope: HaltScope) -> Affected:

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
-from millrace_console.display.text import NONE, ago, number, sign_class
+from millrace_console.display.text import NONE, ago, number, short_number, sign_class
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 from millrace_core.config.alerts import DEFAULT_THRESHOLDS
@@ -120,14 +120,14 @@ async def _profit(visit: Visit) -> list[Row]:
     rows: list[Row] = []
     for account, answer in await visit.each("/pnl", since=today, by="source"):
         for each in answer["items"]:
-            profit = Cell(number(each["realised"], signed=True), sign_class(each["realised"]))
+            profit = Cell(short_number(each["realised"], signed=True), sign_class(each["realised"]))
             rows.append(
                 [
                     account.tenant,
                     each.get("orderSource") or "no known request",
                     each["currency"],
                     profit,
-                    number(each["fees"]),
+                    short_number(each["fees"]),
                 ]
             )
     return rows
