@@ -55,6 +55,15 @@ def test_a_folder_that_cannot_be_made_is_one_plain_line(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (1, f"millrace: {file / 'data'}: Not a directory\n")
 
 
+def test_up_has_the_folder_that_commands_beside_it_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable is the same, so that all of them find one database."""
+    (file := tmp_path / "file").touch()
+    for variable, value in (("MILLRACE_DATA_DIR", str(file)), ("MILLRACE_PORT", "0"), ("MILLRACE_CONSOLE_PORT", "0")):
+        monkeypatch.setenv(variable, value)
+    result = millrace("up")
+    assert (result.returncode, result.stderr.startswith(f"millrace: {file}")) == (1, True)
+
+
 def test_without_redis_there_is_one_plain_line() -> None:
     """What the libraries log beside it is no news."""
     result = millrace("status", "--redis-url", "redis://127.0.0.1:1/0")

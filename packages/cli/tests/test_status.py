@@ -32,6 +32,15 @@ def test_each_stream_takes_a_row_of_a_small_terminal() -> None:
     assert lines[4].strip() == "silent for 5.0 s"
 
 
+def test_a_long_reason_stays_below_its_stream() -> None:
+    """Each of its lines is indented, so that it is not taken for a stream."""
+    reason = "binance has no market LTC/USDT; did you mean BTC/USDT or SOL/USDT or KCS/USDT?"
+    lines = text_of(beat(UnitHealth("PUBLIC.binance.watchTrades.LTC/USDT", "stale", NOW_MS, reason))).splitlines()[3:]
+    assert len(lines) > 1
+    assert all(line.startswith("  ") for line in lines)
+    assert " ".join(line.strip() for line in lines) == reason
+
+
 def test_what_is_asked_for_says_so() -> None:
     """Its rate is that of the questions."""
     unit = UnitHealth("PUBLIC.bitso.watchTrades.BTC/MXN", "live", NOW_MS, None, {"pollIntervalS": 2})

@@ -138,7 +138,9 @@ def up_command(
         str | None,
         typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis to use; by default an embedded Valkey is started."),
     ] = None,
-    data_dir: DataDir = Path(".millrace/up"),
+    data_dir: Annotated[
+        Path, typer.Option(envvar="MILLRACE_DATA_DIR", help="Folder for the data of the services.")
+    ] = Path(".millrace/up"),
     redis_port: RedisPort = 6379,
     gatherer: Annotated[str, typer.Option(help="Agent id of the gatherer.")] = up.AGENTS["gatherer"],
     magicbox: Annotated[str, typer.Option(help="Agent id of magicbox.")] = up.AGENTS["magicbox"],

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import typer
 from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -120,7 +121,7 @@ def _streams(beat: Heartbeat, at_ms: int) -> Table:
     for unit in sorted(beat.units, key=lambda unit: unit.name):
         table.add_row(*_row(unit, at_ms))
         for remark in _remarks(unit):
-            table.add_row(Text(f"  {remark}", style="dim"))
+            table.add_row(Padding(Text(remark, style="dim"), (0, 0, 0, 2)))
     return table
 
 
