@@ -40,9 +40,8 @@ class FailedAnswers:
 
     async def new(self) -> list[FailedAnswer]:
         """Return the failed executions since this was last called; those of the past are not told the first time."""
-        await self._find_journals()
+        positions = await self._positions()
         found: list[FailedAnswer] = []
-        positions = self._memory.positions or {}
         while pages := await self._journals.read(
             {name: MessageId.parse(positions.get(name, str(BEGINNING))) for name in self._names}, most=PAGE
         ):
@@ -51,17 +50,20 @@ class FailedAnswers:
                 positions[name] = str(page.last)
         return found
 
-    async def _find_journals(self) -> None:
+    async def _positions(self) -> dict[str, str]:
+        """Return the remembered positions, to be moved on; from time to time, look for journals before."""
+        if self._memory.positions is None or self._looks % LOOK_FOR_JOURNALS_EVERY == 0:
+            self._memory.positions = await self._found(self._memory.positions)
         self._looks += 1
-        if self._looks % LOOK_FOR_JOURNALS_EVERY != 1:
-            return
+        return self._memory.positions
+
+    async def _found(self, known: dict[str, str] | None) -> dict[str, str]:
+        """Return the positions in the journals that there are; the first time, those of their ends."""
         self._names = [name for name in await self._journals.names() if _has_answers(name)]
-        if self._memory.positions is None:
+        if known is None:
             extents = await self._journals.extents(self._names)
-            self._memory.positions = {name: str(extent.newest) for name, extent in extents.items()}
-        present = set(self._names)
-        for name in self._memory.positions.keys() - present:
-            del self._memory.positions[name]
+            return {name: str(extent.newest) for name, extent in extents.items()}
+        return {name: known[name] for name in self._names if name in known}
 
 
 def _has_answers(name: str) -> bool:
