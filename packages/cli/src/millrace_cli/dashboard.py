@@ -24,10 +24,10 @@ NOTICES_SHOWN_S = 30.0
 def render(
     picture: Picture, now_s: float, at_ms: int, headline: str = "", notices: Sequence[str] = ()
 ) -> RenderableType:
-    """Return the dashboard; `headline` shows addresses and how to stop, `notices` are shown below it."""
+    """Return the dashboard; `headline` shows addresses, how to stop and to sign in, `notices` are shown below it."""
     return Group(
         summary(picture, now_s),
-        Text(headline, style="dim", no_wrap=True, overflow="ellipsis"),
+        Text(headline, style="dim", overflow="fold"),
         *(Text(notice, style="yellow", overflow="fold") for notice in notices),
         trouble(picture, at_ms),
         *orders(picture, at_ms),
