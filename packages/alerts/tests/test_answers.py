@@ -18,15 +18,15 @@ async def _reject(bus: Bus) -> None:
     await writer.drained()
 
 
-async def test_the_first_failure_of_a_new_platform_is_told_once(bus: Bus) -> None:
+async def test_the_first_failure_of_a_new_platform_is_reported_once(bus: Bus) -> None:
     """Alerts began when there was no journal at all; where they were is remembered all the same."""
     async with bus.journals() as journals:
         memory = Memory()
         answers = FailedAnswers(journals, memory)
         assert await answers.new() == []
         await _reject(bus)
-        told = [len(await answers.new()) for _ in range(2 * LOOK_FOR_JOURNALS_EVERY)]
-        assert sum(told) == 1
+        reported = [len(await answers.new()) for _ in range(2 * LOOK_FOR_JOURNALS_EVERY)]
+        assert sum(reported) == 1
         assert await FailedAnswers(journals, memory).new() == []
 
 
