@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis.asyncio as redis_asyncio
 
-from millrace_bus import Bus, HaltNote, HaltScope
+from millrace_bus import Bus, EmbeddedServer, HaltNote, HaltScope
 from millrace_core.clock import now_ms
 from millrace_core.messages import RequestError
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
@@ -112,6 +113,15 @@ async def test_a_halt_of_a_tenant_that_nothing_names_says_so(terminal: Any, bus:
     assert await bus.halts.get(Tenant("StrankaYX"))
     known = await terminal.type("halt", "--tenant", TENANT, "--yes")
     assert "did you mean" not in known.output
+
+
+async def test_a_redis_user_that_may_not_is_told_who_may(terminal: Any, bus: Bus, server: EmbeddedServer) -> None:
+    """A service's own user is the one that is at hand."""
+    client: Any = redis_asyncio.Redis.from_url(server.url)
+    async with client:
+        await client.execute_command("ACL", "SETUSER", "api", "on", ">secret", "+@all", "%R~agent.*")
+    found = await terminal.type("status", "--redis-url", server.url.replace("://", "://api:secret@"))
+    assert (found.code, "NOPERM" in found.output, "`operator`" in found.output) == (1, True, True)
 
 
 async def test_a_resume_lifts_exactly_its_scope(terminal: Any, bus: Bus) -> None:
