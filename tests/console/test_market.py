@@ -43,7 +43,7 @@ async def test_a_reload_keeps_the_place(page: Page) -> None:
     address = page.url
     await page.reload()
     assert page.url == address
-    await expect(page.get_by_text("5s, built from stored trades")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_text("5s (UTC), built from stored trades")).to_be_visible(timeout=30_000)
     prices = page.get_by_label(re.compile("^Order book")).locator("tr.bid td:first-child")
     await expect(prices.first).to_have_text(re.compile(r"\.\d\d0$"), timeout=30_000)
 

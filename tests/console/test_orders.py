@@ -57,6 +57,18 @@ async def test_an_order_is_placed_edited_read_and_canceled(page: Page) -> None:
     await expect(page.get_by_text(f"Done: order {order} is canceled")).to_be_visible(timeout=30_000)
 
 
+async def test_all_orders_of_a_market_are_canceled(page: Page) -> None:
+    """The form begins with the list's filters; the confirmation says what will happen, the answer what did."""
+    await page.goto("/orders?tenant=StrankaXY&exchange=binance&symbol=ETH/BTC&source=PingPong")
+    await page.get_by_role("button", name="Cancel all …").click()
+    await page.get_by_role("button", name="Check …").click()
+    confirmation = page.get_by_role("dialog", name="Cancel all orders").last
+    await expect(confirmation).to_contain_text("every open order of StrankaXY on binance for ETH/BTC (0 open now)")
+    await expect(confirmation).to_contain_text("The list shows the orders of PingPong only")
+    await confirmation.get_by_role("button", name="Cancel all orders").click()
+    await expect(page.get_by_text(re.compile("Done: 0 orders are canceled"))).to_be_visible(timeout=30_000)
+
+
 async def test_mistakes_are_marked_and_nothing_is_sent(page: Page) -> None:
     """The form stays as it was typed."""
     await page.goto("/orders?tenant=StrankaXY")

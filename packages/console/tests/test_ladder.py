@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from millrace_console.display.ladder import (
     NO_SCALE,
+    OwnAmounts,
     Rung,
     Scale,
     book_rungs,
@@ -68,7 +69,7 @@ def test_the_ladder_shows_asks_above_bids_and_marks_own_orders() -> None:
     bids, asks = book_rungs(_book(), SCALE, 1, 2)
     own = own_by_row([("buy", 12.499, 1.0), ("sell", 12.506, 2.0), ("buy", 12.499, 0.5)], SCALE, 1)
     assert own == {12.499: 1.5, 12.506: 2.0}
-    text = ladder_html(bids, asks, SCALE, own, "spread")
+    text = ladder_html(bids, asks, SCALE, OwnAmounts(own), "spread")
     places = [text.index(each) for each in ("12.506", "12.503", "spread", "12.501", "12.499")]
     assert places == sorted(places)
     assert text.count("◆") == 2
@@ -78,3 +79,10 @@ def test_spread_and_mid_in_the_digits_of_the_market() -> None:
     """The mid may lie between two ticks."""
     assert spread_text(_book(), SCALE) == ("0.002 (1.6 bp)", "12.5020")
     assert spread_text(OrderBook(), NO_SCALE) == ("–", "–")
+
+
+def test_own_orders_fade_when_their_stream_is_not_live() -> None:
+    """They may be gone: the mark fades and says so, the book stays as it is."""
+    bids, asks = book_rungs(_book(), SCALE, 1, 2)
+    text = ladder_html(bids, asks, SCALE, OwnAmounts({12.499: 1.0}, is_old=True), "spread")
+    assert '<b class="old" title="own orders: 1, not up to date">◆</b>12.499' in text

@@ -45,6 +45,15 @@ class Rung(NamedTuple):
     """The amount from the best price to here."""
 
 
+class OwnAmounts(NamedTuple):
+    """What is open of one's own orders."""
+
+    by_row: Mapping[float, float]
+    """Amounts by the price of the row in which they stand."""
+    is_old: bool = False
+    """Whether their stream is not live, so that these orders may be gone."""
+
+
 @lru_cache(maxsize=16_384)
 def decimals(value: float) -> int:
     """Return how many decimals a float has as the exchange printed it."""
@@ -78,13 +87,10 @@ def book_rungs(book: OrderBook, scale: Scale, group: int, count: int) -> tuple[l
     return bids, rungs(book.asks.levels(depth), "ask", scale, group, count)
 
 
-def ladder_html(
-    bids: Sequence[Rung], asks: Sequence[Rung], scale: Scale, own: Mapping[float, float], between: str
-) -> str:
+def ladder_html(bids: Sequence[Rung], asks: Sequence[Rung], scale: Scale, own: OwnAmounts, between: str) -> str:
     """Return the ladder as an HTML table: asks above, bids below, best prices in the middle.
 
-    Rows at whose prices there are own open orders (`own`: amount by price) are marked; `between` is the text between
-    asks and bids.
+    Rows at whose prices there are own open orders are marked; `between` is the text between asks and bids.
     """
     most = max((side[-1].total for side in (bids, asks) if side), default=0.0)
     above = "".join(_row(each, "ask", scale, own, most) for each in reversed(asks))
@@ -96,10 +102,11 @@ def ladder_html(
     )
 
 
-def _row(rung: Rung, side: Side, scale: Scale, own: Mapping[float, float], most: float) -> str:
+def _row(rung: Rung, side: Side, scale: Scale, own: OwnAmounts, most: float) -> str:
     share = 100 * rung.total / most if most else 0
-    mine = own.get(rung.price)
-    mark = f'<b title="own orders: {mine:g}">◆</b>' if mine else ""
+    mine = own.by_row.get(rung.price)
+    style, old = (' class="old"', ", not up to date") if own.is_old else ("", "")
+    mark = f'<b{style} title="own orders: {mine:g}{old}">◆</b>' if mine else ""
     return (
         f'<tr class="{side}" style="--share:{share:.0f}%"><td>{mark}{rung.price:,.{scale.price}f}</td>'
         f"<td>{rung.amount:,.{scale.amount}f}</td><td>{rung.total:,.{scale.amount}f}</td></tr>"

@@ -20,7 +20,7 @@ def trades_html(trades: Sequence[Trade], scale: Scale, count: int) -> str:
         return '<p class="muted">No trade yet.</p>'
     rows = "".join(_row(each, scale) for each in islice(reversed(trades), count))
     return (
-        '<table class="ladder trades"><thead><tr><th scope="col">Time</th><th scope="col">Price</th>'
+        '<table class="ladder trades"><thead><tr><th scope="col">Time (UTC)</th><th scope="col">Price</th>'
         f'<th scope="col">Amount</th></tr></thead><tbody>{rows}</tbody></table>'
     )
 

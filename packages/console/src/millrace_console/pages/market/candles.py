@@ -25,11 +25,17 @@ def shown(candles: Mapping[int, Candle]) -> list[Candle]:
 
 
 def chart_options(
-    candles: Sequence[Candle], interval: str, fills: Iterable[Fill], orders: Sequence[tuple[str, float, float]]
+    candles: Sequence[Candle],
+    interval: str,
+    fills: Iterable[Fill],
+    orders: Sequence[tuple[str, float, float]],
+    *,
+    is_old: bool = False,
 ) -> dict[str, Any]:
     """Return what ECharts draws.
 
-    An own open order is its side, price and remaining amount.
+    An own open order is its side, price and remaining amount. The orders' lines fade if their stream is not live
+    (`is_old`): they may be gone.
     """
     moments = [each[0] for each in candles]
     marks = marks_of(fills, moments, INTERVALS[interval])
@@ -38,7 +44,7 @@ def chart_options(
         "series": [
             {
                 "data": [[opened, close, low, high] for _, opened, high, low, close, _ in candles],
-                "markLine": {"data": [_line(*each) for each in orders]},
+                "markLine": {"data": [_line(*each, is_old=is_old) for each in orders]},
             },
             {"data": [_mark(each) for each in marks if each.side == "buy"]},
             {"data": [_mark(each) for each in marks if each.side == "sell"]},
@@ -56,13 +62,13 @@ def _mark(mark: FillMark) -> dict[str, Any]:
     return {"value": [mark.candle, mark.price], "name": mark.words}
 
 
-def _line(side: str, price: float, amount: float) -> dict[str, Any]:
-    style = "var(--up)" if side == "buy" else "var(--down)"
+def _line(side: str, price: float, amount: float, *, is_old: bool) -> dict[str, Any]:
+    style = {"color": "var(--up)" if side == "buy" else "var(--down)", "opacity": 0.45 if is_old else 1}
     return {
         "yAxis": price,
-        "name": f"{side} {amount:g} @ {price:g}",
-        "lineStyle": {"color": style, "type": "dashed"},
-        "label": {"color": style},
+        "name": f"{side} {amount:g} @ {price:g}" + (", not up to date" if is_old else ""),
+        "lineStyle": style | {"type": "dashed"},
+        "label": style,
     }
 
 

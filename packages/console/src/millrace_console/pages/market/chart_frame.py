@@ -9,6 +9,9 @@ _QUIET = {"emphasis": {"disabled": True}}
 _LINES = {"lineStyle": {"color": "var(--line)"}}
 _LABELS = {"color": "var(--muted)", "fontSize": 11}
 
+_TIMES = _LABELS | {"hideOverlap": True, "showMinLabel": False}
+"""Without the first label, which reaches beyond the left edge."""
+
 
 def frame() -> dict[str, Any]:
     """Return the options of a chart with candles, fills bought and fills sold, in this order."""
@@ -16,7 +19,7 @@ def frame() -> dict[str, Any]:
         "animation": False,
         "grid": {"left": 8, "right": 8, "top": 10, "bottom": 34, "containLabel": True},
         "tooltip": _tooltip(),
-        "xAxis": {"type": "category", "data": [], "axisLine": _LINES, "axisLabel": _LABELS | {"hideOverlap": True}},
+        "xAxis": {"type": "category", "data": [], "axisLine": _LINES, "axisLabel": _TIMES},
         "yAxis": {"scale": True, "position": "right", "axisLabel": _LABELS, "splitLine": _LINES},
         "dataZoom": _zoom(),
         "series": [_candles(), _fills("bought", "var(--up)", 0), _fills("sold", "var(--down)", 180)],

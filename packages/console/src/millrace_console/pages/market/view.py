@@ -4,7 +4,15 @@ from nicegui import ui
 
 from millrace_console.display.condition import RIGHT, condition_html, condition_of, old_html
 from millrace_console.display.depth import depth_svg
-from millrace_console.display.ladder import NO_SCALE, book_rungs, ladder_html, own_by_row, scale_of, spread_text
+from millrace_console.display.ladder import (
+    NO_SCALE,
+    OwnAmounts,
+    book_rungs,
+    ladder_html,
+    own_by_row,
+    scale_of,
+    spread_text,
+)
 from millrace_console.display.text import NONE, html
 from millrace_console.display.trade_rows import last_price, trades_html, widened
 from millrace_console.live import Stream
@@ -84,6 +92,7 @@ class MarketView:
             self._book.version,
             self._trades.version,
             *(each.version for each in self._orders),
+            self._own_is_old,
         )
         if drawn == self._drawn:
             return
@@ -105,7 +114,7 @@ class MarketView:
         self._scale = scale = widened(scale_of(book, self._scale), trades[-TRADES:])
         bids, asks = book_rungs(book, scale, self._group, ROWS)
         spread, mid = spread_text(book, scale)
-        own = own_by_row(self._own_orders(), scale, self._group)
+        own = OwnAmounts(own_by_row(self._own_orders(), scale, self._group), is_old=self._own_is_old)
         self._ladder.content = ladder_html(bids, asks, scale, own, f"spread {spread}")
         self._summary.content = self._summary_html(mid, spread, last_price(trades, scale))
         if self._times % DEPTH_EVERY == 0:
@@ -113,7 +122,7 @@ class MarketView:
 
     def _summary_html(self, mid: str, spread: str, last: str) -> str:
         at, lag = self._exchange_time()
-        parts = (("Last", last), ("Mid", mid), ("Spread", spread), ("Exchange", at), ("Lag", lag))
+        parts = (("Last", last), ("Mid", mid), ("Spread", spread), ("Exchange (UTC)", at), ("Lag", lag))
         return '<dl class="facts">' + "".join(f"<div><dt>{n}</dt><dd>{v}</dd></div>" for n, v in parts) + "</dl>"
 
     def _exchange_time(self) -> tuple[str, str]:
@@ -126,6 +135,15 @@ class MarketView:
         seconds, ms = divmod(at, 1_000)
         minutes, second = divmod(seconds % 86_400, 60)
         return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{ms:03}", self._lag[1]
+
+    @property
+    def _own_is_old(self) -> bool:
+        """Tell whether own orders that are shown may be gone, since their stream is not live."""
+        return any(
+            condition_of(each, now_ms()) not in RIGHT
+            for each in self._orders
+            if isinstance(each.state, OrdersState) and each.state.open
+        )
 
     def _own_orders(self) -> list[tuple[str, float, float]]:
         """Return side, price and remaining amount of each own open order with a price."""
@@ -154,10 +172,11 @@ class MarketView:
     def _draw_chart(self) -> None:
         streamed = self._streamed()
         candles = shown(streamed or self._built.candles)
-        self._source.text = f"{self._interval}, " + (
+        self._source.text = f"{self._interval} (UTC), " + (
             "the exchange's candles" if streamed is not None else "built from stored trades"
         )
-        self._chart.draw(chart_options(candles, self._interval, self._fills.fills, self._own_orders()))
+        own = self._own_orders()
+        self._chart.draw(chart_options(candles, self._interval, self._fills.fills, own, is_old=self._own_is_old))
 
 
 def _region(label: str, style: str) -> ui.html:

@@ -6,14 +6,19 @@ from typing import Any
 from nicegui import ui
 
 from millrace_console.api import ApiError
+from millrace_console.display.condition import RIGHT, condition_of
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, date_and_time, number
+from millrace_console.live import Stream
 from millrace_console.markets import Market, listed
+from millrace_console.pages.orders.canceling import ask_to_cancel_all
 from millrace_console.pages.orders.changing import ask_to_cancel, ask_to_edit
 from millrace_console.pages.orders.paging import Answer, OrderPage, page_of
 from millrace_console.pages.orders.placing import ask_for_order
 from millrace_console.visit import Panel, Visit
+from millrace_core.clock import now_ms
+from millrace_core.names import ExchangeId, Symbol, Tenant
 
 PAGE = 50
 STATUSES = {
@@ -47,6 +52,8 @@ class OrderList:
     def __init__(self, visit: Visit, markets: list[Market]) -> None:
         self._visit, self._markets = visit, markets
         self._page = OrderPage([], None)
+        self._own: dict[Market, Stream] = {}
+        """The streams of the open orders that were shown."""
         with section("Orders"):
             self._filters()
             self._table = Table("Orders", COLUMNS, "No order fits.")
@@ -66,6 +73,7 @@ class OrderList:
             self._input("until", "Until (UTC)", "datetime-local")
             if any(each.may("trade") for each in self._visit.trading_accounts):
                 ui.button("Place an order …", icon="add", on_click=self._place).props("no-caps unelevated")
+                ui.button("Cancel all …", on_click=self._cancel_all).props("no-caps outline")
 
     def _select(self, name: str, label: str, options: dict[str, str]) -> None:
         value = self._visit.place.get(name)
@@ -88,6 +96,9 @@ class OrderList:
         fit = [each for each in self._markets if symbol in ("", each.symbol) and exchange in ("", each.exchange)]
         ask_for_order(self._visit, *(fit or self._markets), on_done=self._panel.soon)
 
+    def _cancel_all(self) -> None:
+        ask_to_cancel_all(self._visit, self._markets, on_done=self._panel.soon)
+
     async def _ask(self) -> OrderPage:
         place = self._visit.place
         names = ("exchange", "symbol", "status", "source", "since")
@@ -105,11 +116,21 @@ class OrderList:
         )
 
     def _show(self, page: OrderPage) -> None:
-        self._table.show(_row(self._visit, *each) for each in page.orders)
+        self._table.show(_row(self._visit, *each, self._doubt(*each)) for each in page.orders)
         is_same = page.before_ms == self._page.before_ms
         self._page = page
         if not is_same or not self._pages.default_slot.children:
             self._links()
+
+    def _doubt(self, tenant: str, record: dict[str, Any]) -> str:
+        """Return why an order that is stored as open may be gone: its stream's condition; empty if that is live."""
+        if record["order"].get("status") != "open" or not record["symbol"]:
+            return ""
+        market = Market(Tenant(tenant), ExchangeId(record["exchange"]), Symbol(record["symbol"]))
+        if market not in self._own:
+            self._own[market] = self._visit.follow(market.stream("watchOrders"))
+        condition = condition_of(self._own[market], now_ms())
+        return "" if condition in (*RIGHT, "starting") else condition
 
     def _links(self) -> None:
         place = self._visit.place
@@ -135,7 +156,7 @@ def key_of(tenant: str, order: dict[str, Any]) -> str:
     return f"{tenant}.{order['exchange']}.{order['symbol']} {order['order']['id']}"
 
 
-def _row(visit: Visit, tenant: str, record: dict[str, Any]) -> Row:
+def _row(visit: Visit, tenant: str, record: dict[str, Any], doubt: str) -> Row:
     order = record["order"]
     side, status = order.get("side") or NONE, order.get("status") or NONE
     at = f"{tenant}.{record['exchange']}.{record['symbol'] or ''}"
@@ -153,8 +174,17 @@ def _row(visit: Visit, tenant: str, record: dict[str, Any]) -> Row:
         number(order.get("amount")),
         number(order.get("filled")),
         number(order.get("average")),
-        f"{SIGNS.get(status, '')} {status}",
+        _status(status, doubt),
         record["orderSource"] or NONE,
         Cell("Edit", hint=f"Edit {about}", action=f"edit {key}") if can_change else "",
         Cell("Cancel", hint=f"Cancel {about}", action=f"cancel {key}") if can_change else "",
     ]
+
+
+def _status(status: str, doubt: str) -> Cell:
+    """Return the status, faded if it is not known to be the present one."""
+    text = f"{SIGNS.get(status, '')} {status}"
+    if not doubt:
+        return Cell(text)
+    hint = f"The stream of own orders of this market is {doubt}: the order may be filled or canceled by now."
+    return Cell(f"{text} ({doubt})", "old", hint=hint)

@@ -84,8 +84,7 @@ class Confirmation:
                 return
             answer = await self._stored(answer)
         if answer["status"] == "done":
-            order = answer.get("order") or {}
-            self._say(f"● Done: order {order.get('id', '')} is {order.get('status') or 'accepted'}.")
+            self._say(f"● Done: {_outcome(answer)}.")
         else:
             error = answer.get("error") or {}
             self._say(f"✖ {answer['status']}: {error.get('message') or 'no reason given'}", "bad")
@@ -121,3 +120,11 @@ class Confirmation:
     def _say(self, text: str, style: str = "") -> None:
         self._says.text = text
         self._says.classes(replace=style)
+
+
+def _outcome(answer: dict[str, Any]) -> str:
+    """Return what was done: to one order, or to all of a market."""
+    if (order := answer.get("order")) is None:
+        orders = answer.get("orders")
+        return "all open orders are canceled" if orders is None else f"{len(orders)} orders are canceled"
+    return f"order {order['id']} is {order.get('status') or 'accepted'}"

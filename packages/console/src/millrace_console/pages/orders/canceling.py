@@ -1,0 +1,90 @@
+"""Canceling every open order of a market, or of a whole account, by hand."""
+
+from collections.abc import Callable, Sequence
+
+from nicegui import ui
+
+from millrace_console.accounts import Account
+from millrace_console.api import ApiError
+from millrace_console.markets import Market
+from millrace_console.pages.orders.sending import Change, confirm
+from millrace_console.visit import Visit
+from millrace_core.names import PUBLIC
+
+COUNTED = 200
+"""Open orders beyond this many are not counted for the confirmation."""
+
+
+def ask_to_cancel_all(visit: Visit, markets: Sequence[Market], on_done: Callable[[], None]) -> None:
+    """Open the form that says whose orders are canceled; it begins with what the list's filters say."""
+    CancelAllForm(visit, markets, on_done)
+
+
+class CancelAllForm:
+    """A dialog: the tenant, the exchange and, if only its orders are meant, the symbol."""
+
+    def __init__(self, visit: Visit, markets: Sequence[Market], on_done: Callable[[], None]) -> None:
+        self._visit, self._markets, self._on_done = visit, markets, on_done
+        with (
+            ui.dialog(value=True).props('aria-label="Cancel all orders"') as self._dialog,
+            ui.card().classes("w-full max-w-lg"),
+        ):
+            ui.label("Cancel all orders").props("role=heading aria-level=2").classes("text-lg")
+            self._build_fields()
+            ui.label("Strategies go on and may place new orders: to prevent that, halt them first.").classes("muted")
+            self._problem = ui.label().classes("bad").props('role="alert"')
+            with ui.row().classes("w-full justify-end"):
+                ui.button("Leave as it is", on_click=self._dialog.close).props("flat no-caps")
+                ui.button("Check …", on_click=self._check).props("no-caps unelevated")
+
+    def _build_fields(self) -> None:
+        place = self._visit.place
+        able = [each.tenant for each in self._visit.trading_accounts if each.may("trade") and each.tenant != PUBLIC]
+        exchanges = sorted({each.exchange for each in self._markets} | set(filter(None, [place.get("exchange")])))
+        exchange = place.get("exchange") or (exchanges[0] if len(exchanges) == 1 else None)
+        symbols = sorted({each.symbol for each in self._markets} | set(filter(None, [place.get("symbol")])))
+        self._tenant = ui.select(able, value=able[0] if len(able) == 1 else None, label="Tenant")
+        self._exchange = ui.select(exchanges, value=exchange, label="Exchange")
+        options = {"": "every symbol"} | {each: each for each in symbols}
+        self._symbol = ui.select(options, value=place.get("symbol"), label="Symbol")
+        for each in (self._tenant, self._exchange, self._symbol):
+            each.classes("w-full").props("dense outlined")
+
+    async def _check(self) -> None:
+        tenant, exchange, symbol = self._tenant.value, self._exchange.value, self._symbol.value
+        if not tenant or not exchange:
+            self._problem.text = "✖ Choose the tenant and the exchange."
+            return
+        account = self._visit.account(tenant)
+        query = {"exchange": exchange} | ({"symbol": symbol} if symbol else {})
+        words = cancel_all_words(tenant, exchange, symbol, await self._open_orders(account, query))
+        source = self._visit.place.get("source")
+        warnings = [f"The list shows the orders of {source} only; those of every other source are canceled too."]
+        confirm(
+            self._visit, Change(account, "DELETE", "/orders", query), "Cancel all orders", words,
+            warnings if source else [], self._done,
+        )  # fmt: skip
+
+    async def _open_orders(self, account: Account, query: dict[str, str]) -> int | None:
+        """Return how many orders are open; None if the API does not say."""
+        try:
+            answer = await self._visit.api.get(account, "/orders", status="open", limit=COUNTED, **query)
+        except ApiError:
+            return None
+        return len(answer["items"])
+
+    def _done(self) -> None:
+        self._dialog.close()
+        self._on_done()
+
+
+def cancel_all_words(tenant: str, exchange: str, symbol: str, open_orders: int | None) -> str:
+    """Return what will happen; `open_orders` is None if their number is not known."""
+    number = "how many are open is not known" if open_orders is None else f"{open_orders} open now"
+    if open_orders is not None and open_orders >= COUNTED:
+        number = f"{COUNTED} or more open now"
+    what = f"every open order of {tenant} on {exchange}" + (f" for {symbol}" if symbol else ", of every symbol")
+    return (
+        f"Cancel {what} ({number}), whoever placed it. Orders that are being placed at this moment are canceled as "
+        "soon as they exist. What is filled stays filled."
+    )
