@@ -29,6 +29,10 @@ BACK_S = prompt(5.0)
 """Within this time a page is right again."""
 PATHS = [page.link.path for page in PAGES]
 SERIOUS = ("serious", "critical")
+VIEWS = (("light", DESKTOP), ("dark", PHONE))
+ALL_VIEWS = (*VIEWS, ("dark", DESKTOP), ("light", PHONE))
+CHOSEN_VIEWS = ALL_VIEWS if os.environ.get("MILLRACE_TEST_VIEWS") == "all" else VIEWS
+"""The two that differ most stand for all four, which take twice as long."""
 
 
 @asynccontextmanager
@@ -43,7 +47,9 @@ async def signed_in(browser: Browser, console: Console, url: str, **context_opti
     await context.close()
 
 
-@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESKTOP), ("dark", PHONE)], ids=["light-1280", "dark-390"])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"), CHOSEN_VIEWS, ids=[f"{scheme}-{viewport['width']}" for scheme, viewport in CHOSEN_VIEWS]
+)
 async def test_no_page_has_a_serious_fault(
     console: Console, browser: Browser, scheme: str, viewport: dict[str, int]
 ) -> None:
