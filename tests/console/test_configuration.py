@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,24 @@ async def test_a_marked_mistake_is_accessible(page: Page, scheme: Any) -> None:
     serious = [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
     assert serious == []
     await page.get_by_role("button", name="Discard changes").click()
+
+
+async def test_what_is_typed_in_the_editor_opens_no_page(page: Page) -> None:
+    """`g` and a letter are keys of the page only outside of the editor; `h` opens the halt dialog, Escape closes it."""
+    await page.goto("/configuration?agent=GATHERER")
+    editor = page.get_by_role("textbox", name="as JSON")
+    await editor.click()
+    await page.keyboard.type("gmh")
+    await expect(editor).to_contain_text("gmh")
+    dialog = page.get_by_role("dialog", name="Halt trading")
+    await expect(dialog).to_have_count(0)
+    await page.get_by_role("button", name="Discard changes").click()
+    await page.get_by_role("heading", level=1).click()
+    await page.keyboard.press("h")
+    await expect(dialog).to_be_visible()
+    assert "/configuration" in page.url
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await page.keyboard.press("g")
+    await page.keyboard.press("m")
+    await expect(page).to_have_url(re.compile("/market"))

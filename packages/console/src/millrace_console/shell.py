@@ -39,7 +39,7 @@ def framed(visit: Visit, links: Sequence[PageLink], title: str) -> Iterator[None
         for each in shown:
             current = 'aria-current="page"' if each.path == visit.place.path else ""
             ui.link(each.title, visit.place.to(each.path)).props(current).props(f'title="g {each.key}"')
-    with ui.header().classes("topbar items-center q-py-xs q-px-sm gap-2").props("role=banner"):
+    with ui.header().classes("topbar items-center no-wrap q-py-xs q-px-sm gap-2").props("role=banner"):
         ui.button(icon="menu", on_click=drawer.toggle).props('flat dense aria-label="Show or hide the list of pages"')
         ui.label(title).props("role=heading aria-level=1").classes("text-lg")
         _tenants(visit)
@@ -65,7 +65,7 @@ def _tenants(visit: Visit) -> None:
         multiple=True,
         value=list(visit.place.all("tenant")) or names,
         on_change=lambda e: visit.place.go(tenant=e.value),
-    ).props('dense outlined options-dense aria-label="Tenants" style="min-width: 120px; max-width: 240px"')
+    ).props('dense outlined options-dense aria-label="Tenants"').classes("tenants")
 
 
 def _menu(visit: Visit) -> None:
@@ -84,14 +84,16 @@ def _menu(visit: Visit) -> None:
 
 
 def _keys(visit: Visit, links: Sequence[PageLink]) -> None:
-    """`g` and a letter open a page; `h` opens the halt dialog."""
-    pending = False
+    """`g` and a letter open a page; `h` opens the halt dialog, which halts nothing until it is confirmed."""
+    pending, may_halt = False, any(each.may("trade") for each in visit.all_accounts)
 
     def pressed(event) -> None:  # type: ignore[no-untyped-def]  # NiceGUI's events carry no types of their own
         nonlocal pending
         if not event.action.keydown or event.action.repeat or event.modifiers.ctrl or event.modifiers.meta:
             return
         key = str(event.key)
+        if key == "h" and not pending and may_halt:
+            halting.ask(visit)
         found = next((each for each in links if each.key == key), None) if pending else None
         pending = key == "g" and not pending
         if found is not None:

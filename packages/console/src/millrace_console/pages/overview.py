@@ -141,7 +141,9 @@ async def _equity(visit: Visit) -> list[Row]:
     for account, answer in zip(visit.trading_accounts, answers, strict=True):
         if answer["items"]:
             last = answer["items"][-1]
-            rows.append([account.tenant, number(last["value"], 2), last["currency"], ago(last["atMs"], now_ms())])
+            rows.append(
+                [account.tenant, number(last["value"], 2), last["currency"], f"{ago(last['atMs'], now_ms())} ago"]
+            )
     return rows
 
 

@@ -37,6 +37,8 @@ class Editor:
         )
         self._code.classes("config-editor").set_enabled(config.may_change)
         self._code.on("complete", self._complete)
+        # What is typed must not reach the page's keys: `g` and a letter would leave the page.
+        self._code.on("keydown.stop", js_handler="() => {}")
         ui.timer(CHECK_S, self._check)
         ui.timer(0.1, self._begin, once=True)
 

@@ -16,7 +16,7 @@ BALANCES = (
 )  # fmt: skip
 POSITIONS = (
     Column("Tenant"), Column("Market"), Column("Strategy"), Column("Quantity", "number"), Column("Average", "number"),
-    Column("Price", "number"), Column("Not realised", "number"), Column("Realised", "number"), Column("In"),
+    Column("Price", "number"), Column("Unrealised", "number"), Column("Realised", "number"), Column("In"),
     Column("Fees as charged", "number"), Column("Last trade"),
 )  # fmt: skip
 
