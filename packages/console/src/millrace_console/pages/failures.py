@@ -21,7 +21,7 @@ ADVICE = {
     "Malformed": "The request cannot be read: mend what sends it; the reason says what is wrong.",
     "InsufficientFunds": "The account has too little: deposit, or have the strategy ask for less.",
     "InvalidOrder": "The exchange's rules forbid it: price, amount or filters of the market.",
-    "OrderImmediatelyFillable": "A post-only order would have executed at once: move its price away from the other side.",
+    "OrderImmediatelyFillable": "A post-only order would have executed at once: set its price further away.",
     "OrderNotFound": "The exchange does not know the order (any more): it was filled or canceled before.",
     "AuthenticationError": "The exchange refuses the API key: check key, secret and permissions.",
     "PermissionDenied": "The API key may not do this: check its permissions and its list of addresses.",
