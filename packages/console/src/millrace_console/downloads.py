@@ -1,6 +1,7 @@
 """Files that the API exports, passed on to the browser as they come, in the name of a signed-in account."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from urllib.parse import quote
 
 import httpx
 from fastapi import Response
@@ -28,7 +29,7 @@ async def download(api: Api, accounts: Sequence[Account], kind: str, query: Mapp
         return PlainTextResponse("this browser is not signed in to that tenant: sign in, and try again", 403)
     asked = {name: query[name] for name in PASSED if name in query}
     try:
-        answer = await api.stream(account, f"/exports/{kind}", asked)
+        answer = await api.stream(account, f"/exports/{quote(kind, safe='')}", asked)
     except ApiError as error:
         return PlainTextResponse(str(error), error.status if isinstance(error, ApiRefused) else 503)
     headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}

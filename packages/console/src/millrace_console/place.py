@@ -65,3 +65,12 @@ def address(path: str, values: Mapping[str, Sequence[str]]) -> str:
         [(name, each) for name, several in values.items() for each in several], quote_via=quote, safe="/:,"
     )
     return f"{path}?{query}" if query else path
+
+
+def own(to: str) -> str:
+    """Return an address within the console as it is; any other becomes the first page.
+
+    Browsers read a backslash as a slash, and pass over tabs and line ends.
+    """
+    is_path = to.startswith("/") and not to.startswith("//")
+    return to if is_path and to.isprintable() and "\\" not in to else "/"

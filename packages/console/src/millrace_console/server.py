@@ -2,7 +2,6 @@
 
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from millrace_console import sign_in
 from millrace_console.accounts import COOKIE, LIFETIME_S, Account, Seal, joined
 from millrace_console.api import Api, ApiError
 from millrace_console.downloads import download
+from millrace_console.guard import Guard, is_own_page
 from millrace_console.live import Connections
 from millrace_console.pages import PAGES, Page
-from millrace_console.place import Place
+from millrace_console.place import Place, own
 from millrace_console.settings import Options
 from millrace_console.shell import framed
 from millrace_console.visit import Visit
@@ -29,7 +29,6 @@ RECONNECT_S = 10.0
 """How long a page's state is kept while its browser is away; afterwards it is built anew, from its address.
 
 A browser that is too busy to answer for 0.4 times this long is taken to be away."""
-_MAX_BODY = 16_384
 
 
 class Console:
@@ -54,7 +53,7 @@ def make_app(options: Options) -> FastAPI:
     """Return the application."""
     console = Console(options)
     outer = FastAPI(title="millrace console", openapi_url=None, docs_url=None, redoc_url=None)
-    _guard(outer)
+    outer.add_middleware(Guard)
     _add_routes(outer, console)
     _add_exports(outer, console)
     for page in PAGES:
@@ -98,18 +97,6 @@ def _add_exports(outer: FastAPI, console: Console) -> None:
         return await download(console.api, console.accounts(request), kind, request.query_params)
 
 
-def _guard(outer: FastAPI) -> None:
-    """Keep other pages from showing this one in a frame, where a click could be led to a button."""
-
-    @outer.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers["content-security-policy"] = "frame-ancestors 'none'"
-        response.headers["referrer-policy"] = "same-origin"
-        response.headers["x-content-type-options"] = "nosniff"
-        return response
-
-
 def _add_routes(outer: FastAPI, console: Console) -> None:
     @outer.get("/health")
     async def health() -> Response:
@@ -128,12 +115,12 @@ def _add_routes(outer: FastAPI, console: Console) -> None:
             found = await console.api.redeem(code)
         except ApiError as error:
             return RedirectResponse(sign_in.refused(str(error), to), 303)
-        return _signed_in(console, request, joined(console.accounts(request), found), RedirectResponse(_own(to), 303))
+        return _signed_in(console, request, joined(console.accounts(request), found), RedirectResponse(own(to), 303))
 
     @outer.post("/sign-in/token")
     async def by_token(request: Request) -> Response:
         """Sign in by a token that was typed."""
-        if not _is_own_page(request):
+        if not is_own_page(request):
             return JSONResponse({"detail": "only the console's own page may sign in"}, 403)
         try:
             account = await console.api.session(await _token_of(request))
@@ -145,7 +132,7 @@ def _add_routes(outer: FastAPI, console: Console) -> None:
     @outer.post("/sign-out")
     async def sign_out(request: Request) -> Response:
         response = JSONResponse({})
-        if _is_own_page(request):
+        if is_own_page(request):
             response.delete_cookie(COOKIE)
         return response
 
@@ -163,18 +150,7 @@ def _signed_in(console: Console, request: Request, accounts: tuple[Account, ...]
 
 
 async def _token_of(request: Request) -> str:
-    body = await request.body()
-    return body[:_MAX_BODY].decode(errors="replace").strip()
-
-
-def _is_own_page(request: Request) -> bool:
-    origin = request.headers.get("origin", "")
-    return origin.partition("://")[2] == request.headers.get("host")
-
-
-def _own(to: str) -> str:
-    """Return a path of the console; an address elsewhere becomes the first page."""
-    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
+    return (await request.body()).decode(errors="replace").strip()
 
 
 class PortTaken(MillraceError):

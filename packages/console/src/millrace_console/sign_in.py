@@ -7,6 +7,7 @@ from fastapi import Request
 from nicegui import ui
 
 from millrace_console.api import Api
+from millrace_console.place import own
 
 PATH = "/sign-in"
 
@@ -51,7 +52,7 @@ def add_page(api: Api) -> None:
                 )
                 is_done, body = answer
                 if is_done:
-                    ui.navigate.to(to if to.startswith("/") and not to.startswith("//") else "/")
+                    ui.navigate.to(own(to))
                 else:
                     trouble.text = str(body.get("detail", "the sign-in failed"))
 

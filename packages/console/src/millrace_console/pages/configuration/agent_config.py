@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from millrace_console.accounts import Account
 from millrace_console.api import Api, ApiRefused
@@ -31,7 +32,11 @@ class AgentConfig:
     @property
     def path(self) -> str:
         """The path of its routes."""
-        return f"/agents/{self.agent}/config"
+        return f"{self._of_agent}/config"
+
+    @property
+    def _of_agent(self) -> str:
+        return f"/agents/{quote(self.agent, safe='')}"
 
     async def load(self) -> None:
         """Read the configuration in force; an agent without one keeps an empty text.
@@ -102,7 +107,7 @@ class AgentConfig:
 
     async def _schemas(self) -> dict[str, Mapping[str, Any]]:
         try:
-            found = await self._api.get(self.account, f"/agents/{self.agent}/plugins")
+            found = await self._api.get(self.account, f"{self._of_agent}/plugins")
         except ApiRefused:
             return {}  # the magicbox does not run, so its strategies are not known
         return {each["name"]: each["schema"] or {} for each in found["items"]}

@@ -30,7 +30,7 @@ class OrderHistoryPage:
         # Exchanges number their own orders, and some those of each symbol.
         self._market = dict(zip(("exchange", "symbol"), market, strict=False))
         self._record: Record | None = None
-        with section(html(self._title)):
+        with section(self._title):
             ui.link("← all orders", visit.place.here(order=None, request=None, at=None))
             self._facts = ui.html("", sanitize=False)
             with ui.row().classes("gap-2"):
@@ -53,7 +53,7 @@ class OrderHistoryPage:
     async def _ask(self) -> Record:
         place, account = self._visit.place, self._visit.account(self._tenant)
         if request := place.get("request"):
-            found = await self._visit.api.get(account, f"/requests/{request}")
+            found = await self._visit.api.get(account, f"/requests/{quote(request, safe='')}")
         else:
             path = f"/orders/{quote(place.get('order'), safe='')}"
             found = await self._visit.api.get(account, path, **self._market)
