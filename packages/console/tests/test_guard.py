@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import httpx
 import pytest
