@@ -28,6 +28,8 @@ class _Statuses(logging.Handler):
 
 
 _statuses: Final = _Statuses()
+_late: Final[dict[str, threading.Thread]] = {}
+"""By address, who waits for an answer that did not come in time."""
 
 
 def keep_quiet() -> None:
@@ -44,11 +46,19 @@ def receiver_of(address: str) -> NotifyBase | None:
 
 
 async def deliver(address: str, title: str, body: str) -> str | None:
-    """Send a message; return why it was not delivered, or None."""
+    """Send a message; return why it was not delivered, or None.
+
+    A receiver whose answer never ends holds one thread, however often it is tried.
+    """
+    late = _late.get(address)
+    if late is not None and late.is_alive():
+        return "an earlier message is still without an answer"
+    thread, answered = _beside(lambda: _send(address, title, body))
     try:
         async with asyncio.timeout(SEND_LIMIT_S):
-            return await _beside(lambda: _send(address, title, body))
+            return await answered
     except TimeoutError:
+        _late[address] = thread
         return f"no answer within {SEND_LIMIT_S:g} s"
 
 
@@ -56,6 +66,8 @@ def _send(address: str, title: str, body: str) -> str | None:
     receiver = receiver_of(address)
     if receiver is None:
         return "Apprise does not understand the address"
+    # Where a receiver sends us on to is its own choice: it could be a service that only this machine reaches.
+    receiver.redirects = False
     _statuses.of_thread.status = None
     try:
         if receiver.notify(body=body, title=title):
@@ -66,7 +78,7 @@ def _send(address: str, title: str, body: str) -> str | None:
     return f"the receiver answered {status}" if status else "the receiver could not be reached, or refused"
 
 
-async def _beside(work: Callable[[], str | None]) -> str | None:
+def _beside(work: Callable[[], str | None]) -> tuple[threading.Thread, asyncio.Future[str | None]]:
     """Run blocking work in a thread of its own, which the end of the process does not wait for."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[str | None] = loop.create_future()
@@ -80,5 +92,6 @@ async def _beside(work: Callable[[], str | None]) -> str | None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result)
 
-    threading.Thread(target=run, name="delivery", daemon=True).start()
-    return await done
+    thread = threading.Thread(target=run, name="delivery", daemon=True)
+    thread.start()
+    return thread, done
