@@ -9,6 +9,7 @@ from nicegui import ui
 from millrace_console.accounts import Account
 from millrace_console.api import ApiError
 from millrace_console.display.text import date_and_time
+from millrace_console.ended import leave_if_ended
 from millrace_console.visit import Visit
 from millrace_core.names import PUBLIC
 
@@ -97,7 +98,8 @@ def banner(visit: Visit) -> None:
             for account in visit.trading_accounts:
                 answer = await visit.api.get(account, "/halts")
                 found += [(account.tenant, halt) for halt in answer["items"]]
-        except ApiError:
+        except ApiError as error:
+            leave_if_ended(error)
             return  # the panels of the page say that the API does not answer
         if found == shown:
             return

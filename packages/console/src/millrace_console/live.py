@@ -5,7 +5,7 @@ it stands again each begins with a whole state.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -104,7 +104,8 @@ class Stream:
 class LiveConnection:
     """The streams of one account, over one WebSocket that is opened again whenever it breaks."""
 
-    def __init__(self, api_url: str, account: Account) -> None:
+    def __init__(self, api_url: str, account: Account, on_unneeded: Callable[[], None]) -> None:
+        self._on_unneeded = on_unneeded
         self._url = api_url.replace("http", "ws", 1) + PATH
         self._account = account
         self._streams: dict[str, Stream] = {}
@@ -131,6 +132,8 @@ class LiveConnection:
 
     async def close(self) -> None:
         """End the connection."""
+        if self._transport is not None:
+            self._transport.disconnect()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -139,6 +142,8 @@ class LiveConnection:
         if not self._watchers.get(key) and self._streams.pop(key, None) is not None:
             self._watchers.pop(key, None)
             self._send("unsubscribe", key)
+        if not self._streams:
+            self._on_unneeded()
 
     def _send(self, operation: str, key: str) -> None:
         if self._transport is not None:
@@ -219,12 +224,21 @@ class Connections:
     def __init__(self, api_url: str) -> None:
         self._api_url = api_url
         self._by_token: dict[str, LiveConnection] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def of(self, account: Account) -> LiveConnection:
         """Return the account's connection."""
-        if account.token not in self._by_token:
-            self._by_token[account.token] = LiveConnection(self._api_url, account)
-        return self._by_token[account.token]
+        token = account.token
+        if token not in self._by_token:
+            self._by_token[token] = LiveConnection(self._api_url, account, lambda: self._drop(token))
+        return self._by_token[token]
+
+    def _drop(self, token: str) -> None:
+        # A revoked token would otherwise be tried for ever.
+        if (connection := self._by_token.pop(token, None)) is not None:
+            closing = asyncio.create_task(connection.close(), name="close a live connection")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """End all connections."""

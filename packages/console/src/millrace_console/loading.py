@@ -6,6 +6,7 @@ from typing import TypeVar
 from nicegui import ui
 
 from millrace_console.api import ApiError
+from millrace_console.ended import leave_if_ended
 
 AGAIN_S = 1.0
 T = TypeVar("T")
@@ -22,6 +23,7 @@ def when_loaded(ask: Callable[[], Awaitable[T]], build: Callable[[T], None]) -> 
             answer = await ask()
         except ApiError as error:
             waiting.text = f"Not loaded yet, trying again: {error}"
+            leave_if_ended(error)
             return
         timer.cancel(with_current_invocation=False)
         place.clear()

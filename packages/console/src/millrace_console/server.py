@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from nicegui import app as nicegui_app
 from nicegui import ui
 
-from millrace_console import sign_in
+from millrace_console import ended, sign_in
 from millrace_console.accounts import COOKIE, LIFETIME_S, Account, Seal, joined
 from millrace_console.api import Api, ApiError
 from millrace_console.downloads import download
@@ -55,6 +55,7 @@ def make_app(options: Options) -> FastAPI:
     outer = FastAPI(title="millrace console", openapi_url=None, docs_url=None, redoc_url=None)
     outer.add_middleware(Guard)
     _add_routes(outer, console)
+    _add_sign_in(outer, console)
     _add_exports(outer, console)
     for page in PAGES:
         _add_page(console, page)
@@ -108,6 +109,8 @@ def _add_routes(outer: FastAPI, console: Console) -> None:
             (HERE / "worker.js").read_text(), media_type="text/javascript", headers={"cache-control": "no-cache"}
         )
 
+
+def _add_sign_in(outer: FastAPI, console: Console) -> None:
     @outer.get("/enter")
     async def enter(request: Request, code: str = "", to: str = "/") -> Response:
         """Sign in by a link with a code that works once."""
@@ -116,6 +119,16 @@ def _add_routes(outer: FastAPI, console: Console) -> None:
         except ApiError as error:
             return RedirectResponse(sign_in.refused(str(error), to), 303)
         return _signed_in(console, request, joined(console.accounts(request), found), RedirectResponse(own(to), 303))
+
+    @outer.get(ended.PATH)
+    async def leave_ended(request: Request, to: str = "/") -> Response:
+        """Sign out of the accounts whose tokens are no longer in force, and go on with the others."""
+        left = await ended.in_force(console.api, console.accounts(request))
+        response = RedirectResponse(own(to), 303)
+        if left:
+            return _signed_in(console, request, left, response)
+        response.delete_cookie(COOKIE)
+        return response
 
     @outer.post("/sign-in/token")
     async def by_token(request: Request) -> Response:

@@ -9,6 +9,7 @@ from nicegui import background_tasks, ui
 
 from millrace_console.accounts import Account
 from millrace_console.api import Api, ApiError
+from millrace_console.ended import leave_if_ended
 from millrace_console.live import Connections, Stream
 from millrace_console.place import Place
 from millrace_core.names import PUBLIC, StreamName
@@ -96,6 +97,8 @@ class Panel:
             self._trouble.text = f"Not up to date: {error}"
             self._trouble.visible = True
             self._content.classes(add="old")
+            with self._content:
+                leave_if_ended(error)
         else:
             self._trouble.visible = False
             self._content.classes(remove="old")
