@@ -115,7 +115,7 @@ async def test_a_halt_of_a_tenant_that_nothing_names_says_so(terminal: Any, bus:
     assert "did you mean" not in known.output
 
 
-async def test_a_redis_user_that_may_not_is_told_who_may(terminal: Any, bus: Bus, server: EmbeddedServer) -> None:
+async def test_a_redis_user_that_may_not_learns_who_may(terminal: Any, bus: Bus, server: EmbeddedServer) -> None:
     """A service's own user is the one that is at hand."""
     client: Any = redis_asyncio.Redis.from_url(server.url)
     async with client:
