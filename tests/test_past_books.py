@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
-from tests.support.databases import AWAY, Database
+from tests.support.databases import AWAY, Database, on_databases
 from tests.support.ordeal import MOMENTS, SECONDS, seeded
 from tests.support.platform import Platform, running, until
 from tests.support.recording import Recording, recording
@@ -27,8 +27,6 @@ RECORDED_S = max(6.0, SECONDS / 3)
 BUSIER = BUSY | {"eventsPerSecond": 1000, "depthIntervalMs": 20}
 DEPTHS = (None, 1, 10, 100)
 BOOKS = {symbol: f"PUBLIC.binance.watchOrderBook.{symbol}" for symbol in MARKETS}
-
-both_databases = pytest.mark.parametrize("server_if_any", ["sqlite", "postgresql"], indirect=True)
 
 
 class Past(NamedTuple):
@@ -62,7 +60,7 @@ def past_of(recorded: Recording, name: str) -> list[Past]:
     return sorted(past, key=lambda each: each[:2])
 
 
-@both_databases
+@on_databases("postgresql")
 @pytest.mark.system
 @pytest.mark.timeout(120 + SECONDS + MOMENTS)
 async def test_the_book_of_any_past_moment_is_the_exchanges_own(tmp_path: Path, database: Database) -> None:

@@ -8,8 +8,7 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-import pytest
-from tests.support.databases import Database
+from tests.support.databases import Database, on_databases
 from tests.support.fills import DAY_MS, SYMBOL, Account, Paid, counted, random_candles, random_fills
 
 from millrace_core.ids import MessageId, new_request_id
@@ -59,7 +58,7 @@ def exact(*numbers: Any) -> list[Fraction]:
     return [Fraction(number) for number in numbers]
 
 
-@pytest.mark.parametrize("server_if_any", ["sqlite", "postgresql"], indirect=True)
+@on_databases("sqlite")
 async def test_positions_and_profit_equal_an_independent_count(database: Database) -> None:
     """By strategy, in total and by day, with fees in base, quote and a third currency."""
     random = Random(5)

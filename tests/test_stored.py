@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.comparison import Gap, caught_up, compare
-from tests.support.databases import Database
+from tests.support.databases import Database, on_databases
 from tests.support.holes import Holes
 from tests.support.ordeal import KILLS, SECONDS, Ordeal, seeded
 from tests.support.platform import STORED_KINDS, running
@@ -15,10 +15,8 @@ from tests.support.trading import BUSY, end_feeds, trades_on, two_pairs
 
 log = logging.getLogger(__name__)
 
-both_databases = pytest.mark.parametrize("server_if_any", ["sqlite", "postgresql"], indirect=True)
 
-
-@both_databases
+@on_databases("postgresql")
 @pytest.mark.system
 @pytest.mark.timeout(120 + 2 * SECONDS)
 async def test_the_rows_are_the_messages_whichever_process_is_killed(tmp_path: Path, database: Database) -> None:
@@ -41,7 +39,7 @@ async def test_the_rows_are_the_messages_whichever_process_is_killed(tmp_path: P
         assert result.gaps == []
 
 
-@both_databases
+@on_databases("sqlite")
 @pytest.mark.system
 @pytest.mark.timeout(240)
 async def test_every_loss_is_one_gap_with_the_exact_count(tmp_path: Path, database: Database) -> None:

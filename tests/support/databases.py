@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import asyncpg
+import pytest
 
 from millrace_store.testing import KillablePostgres, PostgresServer
 
@@ -16,6 +17,15 @@ _LOCK_WITHIN_S = 60.0
 
 AWAY = (OSError, sqlite3.OperationalError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a query may meet while the database is away, or not made yet."""
+
+
+def on_databases(usual: Literal["sqlite", "postgresql"]) -> pytest.MarkDecorator:
+    """Run a test of the whole platform on one kind of database, or on both with `MILLRACE_TEST_DATABASES=all`.
+
+    The tests of the store and of dbsync always run on both.
+    """
+    kinds = ["sqlite", "postgresql"] if os.environ.get("MILLRACE_TEST_DATABASES") == "all" else [usual]
+    return pytest.mark.parametrize("server_if_any", kinds, indirect=True)
 
 
 class Database(Protocol):
