@@ -35,15 +35,15 @@ async def test_every_page_with_the_first_tenants_names_shows_nothing_of_it(
     other = await context.new_page()
     await other.goto("/sign-in")
     await other.evaluate("t => fetch('/sign-in/token', {method: 'POST', body: t})", token)
-    heard: list[str] = []
-    other.on("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(str(frame))))
+    received: list[str] = []
+    other.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(str(frame))))
     leaks: list[str] = []
     for address in addresses(order):
-        heard.clear()
+        received.clear()
         await other.goto(address)
         await expect(other.get_by_role("main")).to_be_visible(timeout=20_000)
         await settled(other)
-        seen = "\n".join([await other.content(), *heard])
+        seen = "\n".join([await other.content(), *received])
         leaks += [f"{address}: {each}" for each in {*canaries, *console.tokens.values(), token} if each in seen]
     await context.close()
     assert leaks == []
