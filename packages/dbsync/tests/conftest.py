@@ -67,8 +67,9 @@ class SqliteRows:
 
     async def kill(self) -> None:
         """Lock it for writing."""
-        self._lock = sqlite3.connect(self.path, isolation_level=None, timeout=10)
-        self._lock.execute("BEGIN IMMEDIATE")
+        self._lock = sqlite3.connect(self.path, isolation_level=None, timeout=10, check_same_thread=False)
+        # Beside the event loop, in which the dbsync that holds the lock has to go on to release it.
+        await asyncio.to_thread(self._lock.execute, "BEGIN IMMEDIATE")
 
     async def restart(self) -> None:
         """Release the lock."""
