@@ -43,7 +43,7 @@ class Console:
     """Admin tokens of `StrankaXY` and `PUBLIC`."""
 
 
-@in_session(scope="session")
+@in_session(scope="package")
 async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Console]:
     """The demo, with live books."""
     folder = tmp_path_factory.mktemp("console")
@@ -77,7 +77,7 @@ async def _console(process: asyncio.subprocess.Process) -> Console:
     return Console(link[1], link[0], api[0], {"StrankaXY": tokens[0][1], "PUBLIC": tokens[1][1]})
 
 
-@in_session(scope="session")
+@in_session(scope="package")
 async def browser() -> AsyncIterator[Browser]:
     """A headless browser; where none can be had, the tests are skipped and say what to install."""
     try:
@@ -90,7 +90,7 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@in_session(scope="session")
+@in_session(scope="package")
 async def context(console: Console, browser: Browser) -> AsyncIterator[BrowserContext]:
     """A person's browser, signed in to the tenant and as the operator; it loads the console's own files once."""
     context = await browser.new_context(base_url=console.url, viewport=DESKTOP)
