@@ -5,9 +5,11 @@ import logging
 import re
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -61,6 +63,19 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
         await process.communicate()
 
 
+@asynccontextmanager
+async def signed_in(browser: Browser, url: str, *tokens: str, **context_options: Any) -> AsyncIterator[Page]:
+    """Open a page of a console in a context of its own, signed in with some tokens."""
+    context = await browser.new_context(base_url=url, **context_options)
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    for token in tokens:
+        sent = "t => fetch('/sign-in/token', {method: 'POST', body: t}).then(a => a.status)"
+        assert await page.evaluate(sent, token) == 200
+    yield page
+    await context.close()
+
+
 async def _console(process: asyncio.subprocess.Process) -> Console:
     """Read from the demo's own words where it is and how to sign in."""
     assert process.stdout is not None
@@ -93,14 +108,10 @@ async def browser() -> AsyncIterator[Browser]:
 @in_session(scope="package")
 async def context(console: Console, browser: Browser) -> AsyncIterator[BrowserContext]:
     """A person's browser, signed in to the tenant and as the operator; it loads the console's own files once."""
-    context = await browser.new_context(base_url=console.url, viewport=DESKTOP)
-    page = await context.new_page()
-    await page.goto("/sign-in")
-    for token in console.tokens.values():
-        await page.evaluate("token => fetch('/sign-in/token', {method: 'POST', body: token})", token)
-    await page.close()
-    yield context
-    await context.close()
+    async with signed_in(browser, console.url, *console.tokens.values(), viewport=DESKTOP) as page:
+        context = page.context
+        await page.close()
+        yield context
 
 
 @in_session

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from benchmarks.processes import resident_mb
-from playwright.async_api import Browser, BrowserContext, Page, expect
-from tests.console.conftest import DESKTOP, PHONE, Console
+from playwright.async_api import Browser, Page, expect
+from tests.console.conftest import DESKTOP, PHONE, Console, signed_in
 from tests.support.platform import ROOT
 from tests.support.promptness import prompt
 
@@ -35,18 +35,6 @@ CHOSEN_VIEWS = ALL_VIEWS if os.environ.get("MILLRACE_TEST_VIEWS") == "all" else 
 """The two that differ most stand for all four, which take twice as long."""
 
 
-@asynccontextmanager
-async def signed_in(browser: Browser, console: Console, url: str, **context_options: object) -> AsyncIterator[Page]:
-    """Open a page in a context of its own, signed in to both tenants."""
-    context: BrowserContext = await browser.new_context(base_url=url, **context_options)  # type: ignore[arg-type]
-    page = await context.new_page()
-    await page.goto("/sign-in")
-    for token in console.tokens.values():
-        await page.evaluate("token => fetch('/sign-in/token', {method: 'POST', body: token})", token)
-    yield page
-    await context.close()
-
-
 @pytest.mark.parametrize(
     ("scheme", "viewport"), CHOSEN_VIEWS, ids=[f"{scheme}-{viewport['width']}" for scheme, viewport in CHOSEN_VIEWS]
 )
@@ -55,7 +43,9 @@ async def test_no_page_has_a_serious_fault(
 ) -> None:
     """By axe's rules, of which colours concern the theme and all else the width; nothing reaches beyond the width."""
     faults: list[str] = []
-    async with signed_in(browser, console, console.url, color_scheme=scheme, viewport=viewport) as page:
+    async with signed_in(
+        browser, console.url, *console.tokens.values(), color_scheme=scheme, viewport=viewport
+    ) as page:
         for path in PATHS:
             await page.goto(path)
             await expect(page.get_by_role("main")).to_be_visible()
@@ -114,7 +104,7 @@ async def test_a_page_is_right_again_after_every_break(console: Console, browser
     kept: list[float] = []
     try:
         await own.start()
-        async with signed_in(browser, console, own.url) as page:
+        async with signed_in(browser, own.url, *console.tokens.values()) as page:
             await page.goto("/?tenant=StrankaXY")
             agent = page.get_by_role("link", name="GATHERER", exact=True)
             await expect(agent).to_be_visible(timeout=20_000)
@@ -152,7 +142,7 @@ async def test_a_page_that_is_loaded_while_the_console_is_gone_waits_for_it(
     own = OwnConsole(tmp_path, console.api_url.removesuffix("/api/v1"))
     try:
         await own.start()
-        async with signed_in(browser, console, own.url) as page:
+        async with signed_in(browser, own.url, *console.tokens.values()) as page:
             await page.goto("/")
             await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
             await own.kill()

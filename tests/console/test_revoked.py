@@ -1,33 +1,19 @@
 """A token that is revoked while pages are open in its name."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, Page, expect
-from tests.console.conftest import Console
+from playwright.async_api import Browser, expect
+from tests.console.conftest import Console, signed_in
 from tests.console.test_configuration import operator
 
 TENANT = "StrankaXY"
-
-
-@asynccontextmanager
-async def signed_in(console: Console, browser: Browser, token: str) -> AsyncIterator[Page]:
-    """A browser of its own, signed in with one token."""
-    context = await browser.new_context(base_url=console.url)
-    page = await context.new_page()
-    await page.goto("/sign-in")
-    answer = await page.evaluate("t => fetch('/sign-in/token', {method: 'POST', body: t}).then(a => a.status)", token)
-    assert answer == 200
-    yield page
-    await context.close()
 
 
 async def test_a_revoked_token_ends_the_pages_that_it_opened(console: Console, browser: Browser) -> None:
     """What they show is gone within some seconds, and the cookie is worth nothing."""
     async with operator(console) as client:
         made = (await client.post(f"tokens?tenant={TENANT}", json={"name": "lost", "role": "read"})).json()
-        async with signed_in(console, browser, made["token"]) as page:
+        async with signed_in(browser, console.url, made["token"]) as page:
             await page.goto("/market")
             await expect(page.get_by_role("main")).to_contain_text("KCS/USDT", timeout=30_000)
             cookies = await page.context.cookies()

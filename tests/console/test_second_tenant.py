@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import httpx
 from playwright.async_api import Browser, Page, expect
-from tests.console.conftest import Console
+from tests.console.conftest import Console, signed_in
 from tests.console.test_configuration import operator
 
 from millrace_console.pages import PAGES
@@ -31,21 +31,17 @@ async def test_every_page_with_the_first_tenants_names_shows_nothing_of_it(
         assert made.is_success, made.text
         token = str(made.json()["token"])
     order, canaries = await first_tenants_own(console)
-    context = await browser.new_context(base_url=console.url)
-    other = await context.new_page()
-    await other.goto("/sign-in")
-    await other.evaluate("t => fetch('/sign-in/token', {method: 'POST', body: t})", token)
-    received: list[str] = []
-    other.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(str(frame))))
     leaks: list[str] = []
-    for address in addresses(order):
-        received.clear()
-        await other.goto(address)
-        await expect(other.get_by_role("main")).to_be_visible(timeout=20_000)
-        await settled(other)
-        seen = "\n".join([await other.content(), *received])
-        leaks += [f"{address}: {each}" for each in {*canaries, *console.tokens.values(), token} if each in seen]
-    await context.close()
+    async with signed_in(browser, console.url, token) as other:
+        received: list[str] = []
+        other.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(str(frame))))
+        for address in addresses(order):
+            received.clear()
+            await other.goto(address)
+            await expect(other.get_by_role("main")).to_be_visible(timeout=20_000)
+            await settled(other)
+            seen = "\n".join([await other.content(), *received])
+            leaks += [f"{address}: {each}" for each in {*canaries, *console.tokens.values(), token} if each in seen]
     assert leaks == []
 
 

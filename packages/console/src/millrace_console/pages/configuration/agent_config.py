@@ -32,10 +32,11 @@ class AgentConfig:
     @property
     def path(self) -> str:
         """The path of its routes."""
-        return f"{self._of_agent}/config"
+        return f"{self.agent_path}/config"
 
     @property
-    def _of_agent(self) -> str:
+    def agent_path(self) -> str:
+        """The path of the agent, for the API."""
         return f"/agents/{quote(self.agent, safe='')}"
 
     async def load(self) -> None:
@@ -107,7 +108,7 @@ class AgentConfig:
 
     async def _schemas(self) -> dict[str, Mapping[str, Any]]:
         try:
-            found = await self._api.get(self.account, f"{self._of_agent}/plugins")
+            found = await self._api.get(self.account, f"{self.agent_path}/plugins")
         except ApiRefused:
             return {}  # the magicbox does not run, so its strategies are not known
         return {each["name"]: each["schema"] or {} for each in found["items"]}

@@ -85,6 +85,6 @@ def cancel_all_words(tenant: str, exchange: str, symbol: str, open_orders: int |
         number = f"{COUNTED} or more open now"
     what = f"every open order of {tenant} on {exchange}" + (f" for {symbol}" if symbol else ", of every symbol")
     return (
-        f"Cancel {what} ({number}), whoever placed it. Orders that are being placed at this moment are canceled as "
-        "soon as they exist. What is filled stays filled."
+        f"Cancel {what} ({number}), whoever placed it. Orders on their way to the exchange are canceled once it has "
+        "accepted them. What is filled stays filled."
     )

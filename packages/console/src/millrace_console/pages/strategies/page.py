@@ -143,7 +143,7 @@ class StrategiesPage:
         async def restart() -> None:
             dialog.close()
             try:
-                path = f"/agents/{config.agent}/restart"
+                path = f"{config.agent_path}/restart"
                 await self._visit.api.ask(config.account, "POST", path, body={"unit": unit})
             except ApiError as error:
                 say_refused(error)
