@@ -37,12 +37,10 @@ def test_a_change_concerns_just_what_it_touches() -> None:
 
 
 def test_limits_that_protect_from_nothing_are_warned_of() -> None:
-    """A limit that is not enforced, and limits of a tenant without accounts, are warned of."""
-    risky = config(risk={"A": {"maxOpenOrders": 5}, "C": {"maxOrderNotional": 5}})
+    """Limits of a tenant without accounts, and of an account that there is not, are warned of."""
+    risky = config(risk={"A": {"accounts": {"kraken": {"maxOpenOrders": 5}}}, "C": {"maxOrderNotional": 5}})
     warnings = ExecutorAgent("sqlite:///unused.db").warnings(risky)
-    assert len(warnings) == 2
-    assert "risk.A.maxOpenOrders is NOT ENFORCED" in warnings[0]
-    assert "risk.C" in warnings[1]
+    assert [warning.split(" limits nothing")[0] for warning in warnings] == ["risk.C", "risk.A.accounts.kraken"]
 
 
 async def test_limits_and_accounts_change_while_it_trades(platform: Any) -> None:
@@ -68,9 +66,9 @@ async def test_the_heartbeat_shows_what_orders_took(platform: Any) -> None:
     await platform.publish(ORDER)
     await answers.number(1)
     # A change shows at once, figures wait for the next regular heartbeat.
-    await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxOpenOrders": 5}))
+    await platform.bus.put_config("EXECUTOR", platform.config(risk={"accounts": {"kraken": {"maxOpenOrders": 5}}}))
     heartbeat = await platform.heartbeat_where(lambda beat: beat.warnings and beat.latencies)
-    assert any("NOT ENFORCED" in warning for warning in heartbeat.warnings)
+    assert any("limits nothing" in warning for warning in heartbeat.warnings)
     assert heartbeat.latencies.keys() >= {"accepted→sent", "sent→acknowledged"}
     (account,) = [unit for unit in heartbeat.units if unit.name == "StrankaXY.binance"]
     assert (account.counters["requests"], account.counters["done"]) == (1, 1)

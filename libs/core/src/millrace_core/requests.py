@@ -43,7 +43,7 @@ class CreatePayload(_Payload, frozen=True, kw_only=True):
     amount_base: Decimal | None = None
     amount_quote: Decimal | None = None
     price: Decimal | None = None
-    """The limit; of a market order the expected price, which is checked and not sent."""
+    """The limit; of a market order the expected price, which is not sent."""
     order_source: str | None = None
     time_in_force: Literal["GTC", "IOC", "FOK", "GTD", "PO"] | None = None
     post_only: bool = False

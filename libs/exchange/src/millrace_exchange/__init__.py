@@ -37,6 +37,7 @@ from millrace_exchange.ports import (
     ExecutionClient,
     MarketFeed,
     MarketRules,
+    MarketTerms,
     OrderQueries,
 )
 from millrace_exchange.profile import ExchangeProfile
@@ -54,6 +55,7 @@ __all__ = [
     "Fatal",
     "MarketFeed",
     "MarketRules",
+    "MarketTerms",
     "OrderNotFound",
     "OrderQueries",
     "OutcomeUnknown",

@@ -10,6 +10,7 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
 from millrace_core.actions import StreamAction
@@ -152,6 +153,18 @@ class ExecutionClient(OrderQueries, Protocol):
         """
 
 
+class MarketTerms(NamedTuple):
+    """What one unit of a market is."""
+
+    base: str
+    quote: str
+    is_contract: bool = False
+    contract_size: Decimal = Decimal(1)
+    """Base currency in one contract; of an inverse one, quote currency. 1 where amounts are no contracts."""
+    is_inverse: bool = False
+    """Whether a contract is sized in quote currency and settled in base currency."""
+
+
 class MarketRules(Protocol):
     """Market rules of an exchange: lots, ticks, filters."""
 
@@ -162,6 +175,9 @@ class MarketRules(Protocol):
     @property
     def open_symbols(self) -> frozenset[str]:
         """Those of markets in which one can trade now, as far as the exchange says."""
+
+    def terms(self, symbol: str) -> MarketTerms | None:
+        """Return what one unit of a market is; None if the exchange has no such market."""
 
     def precision_errors(self, payload: CreatePayload | EditPayload) -> Sequence[str]:
         """Return an error for each number that would be rounded, with the step that it must be a multiple of."""

@@ -7,7 +7,7 @@ import msgspec
 from libs.exchange.tests.contracts.venue import Venue
 
 from millrace_core.requests import CreatePayload, EditPayload
-from millrace_exchange import Exchange
+from millrace_exchange import Exchange, MarketTerms
 
 
 def limit(venue: Venue, **terms: Any) -> CreatePayload:
@@ -24,6 +24,12 @@ class MarketRulesContract:
     async def test_symbols_are_the_markets(self, exchange: Exchange, venue: Venue) -> None:
         """Both markets of the venue are known once the exchange is prepared."""
         assert exchange.rules.symbols >= {venue.symbol, venue.own_symbol}
+
+    async def test_a_market_says_what_its_unit_is(self, exchange: Exchange, venue: Venue) -> None:
+        """A spot market trades its base currency for its quote currency; one that is not listed has no terms."""
+        base, quote = venue.own_symbol.split("/")
+        assert exchange.rules.terms(venue.own_symbol) == MarketTerms(base, quote)
+        assert exchange.rules.terms("NO/SUCH") is None
 
     async def test_numbers_that_fit_are_left_alone(self, exchange: Exchange, venue: Venue) -> None:
         """Multiples of lot and tick fit, however they are written."""

@@ -13,7 +13,7 @@ from millrace_executor.execution.account import AccountUnitConfig, trade
 from millrace_executor.intake.halt_database import HaltDatabase
 from millrace_executor.intake.request_consumer import RequestConsumer
 from millrace_executor.intake.router import RequestRouter
-from millrace_executor.risk import not_enforced
+from millrace_executor.risk.daily_loss import DailyLoss
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import Agent, UnitHealthReporter, UnitKey
 
@@ -60,14 +60,13 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         return units
 
     def warnings(self, config: ExecutorConfig) -> Sequence[str]:
-        """Warn of each limit that protects from nothing: not enforced yet, or of a tenant without accounts."""
-        found = [
-            f"risk.{tenant}.{name} is NOT ENFORCED by this version: orders beyond it are sent"
-            for tenant, limits in config.risk.items()
-            for name in not_enforced(limits)
-        ]
-        homeless = config.risk.keys() - config.exchanges.keys()
-        return found + [f"risk.{tenant} limits nothing: exchanges has no {tenant}" for tenant in sorted(homeless)]
+        """Warn of each limit that protects from nothing: there is no such account."""
+        homeless = sorted(config.risk.keys() - config.exchanges.keys())
+        found = [f"risk.{tenant} limits nothing: exchanges has no {tenant}" for tenant in homeless]
+        for tenant, limits in config.risk.items():
+            unknown = sorted(limits.accounts.keys() - config.exchanges.get(tenant, {}).keys())
+            found += [f"risk.{tenant}.accounts.{each} limits nothing: there is no such account" for each in unknown]
+        return found
 
     async def started(self, bus: Bus) -> None:
         """Make what all units share."""
@@ -108,8 +107,11 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
                 )
 
     async def _keep_limits(self, tenant: Tenant, limits: RiskLimits, health: UnitHealthReporter) -> None:
-        self._controls_of(tenant).set_limits(limits)
+        controls = self._controls_of(tenant)
+        controls.set_limits(limits)
         health.state("live")
+        if limits.max_daily_loss:
+            await DailyLoss(tenant, self._database, controls, health).watch(limits)
         await asyncio.get_running_loop().create_future()
 
     def _controls_of(self, tenant: Tenant) -> TradingControls:

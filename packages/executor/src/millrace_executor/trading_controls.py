@@ -1,13 +1,18 @@
-"""Controls the trading of a tenant on all its accounts: limits, halts, and the rate of its orders."""
+"""Controls the trading of a tenant on all its accounts: limits, halts, and what was sent lately."""
 
 import asyncio
-from collections import deque
+from collections.abc import Mapping
 
-from millrace_core.config import RiskLimits
+from millrace_core.config import RiskLimits, SourceLimits
 from millrace_core.halts import HaltScope, HaltState
 from millrace_core.names import ExchangeId
-from millrace_core.orders import Order
-from millrace_executor.risk import Approved, NewTerms, RiskRejection, TradingState, check, rate_window
+from millrace_executor.risk.checks import Approved, Bound, Facts, RiskRejection, decide
+from millrace_executor.risk.exposure import AccountExposure, BoundExposure
+from millrace_executor.risk.recent_orders import RecentOrders
+from millrace_executor.risk.terms import NewTerms
+
+Limits = Mapping[str, SourceLimits]
+"""Limits by their place in the tenant's: empty for its own, `accounts.binance.`, `sources.PingPong.`."""
 
 
 class TradingControls:
@@ -20,12 +25,11 @@ class TradingControls:
         self._are_halts_judged = False
         """Whether it is decided that the halts are known, or that they are in doubt."""
         self._known = asyncio.Event()
-        self._sent_ms: deque[int] = deque()
-
-    @property
-    def limits(self) -> RiskLimits:
-        """Return the limits in force."""
-        return self._limits or RiskLimits()
+        self.exposures: dict[ExchangeId, AccountExposure] = {}
+        """What each account that is open holds and has under way."""
+        self._binding: Limits = {}
+        self._counts_exposure = False
+        self._recent: dict[str, RecentOrders] = {}
 
     @property
     def halts(self) -> HaltState:
@@ -40,6 +44,9 @@ class TradingControls:
     def set_limits(self, limits: RiskLimits) -> None:
         """Put limits in force from the next order on."""
         self._limits = limits
+        self._binding = binding_limits(limits)
+        self._counts_exposure = any(each.needs_exposure for each in self._binding.values())
+        self._recent = {path: recent for path, recent in self._recent.items() if path in self._binding}
         self._check_known()
 
     def learn_halts(self, state: HaltState) -> None:
@@ -71,21 +78,36 @@ class TradingControls:
                 return f"{_subject(scope)} is halted{by}{reason}"
         return None
 
-    def decide(self, order: NewTerms, edited: Order | None, now_ms: int) -> Approved | RiskRejection:
+    def limits_on(self, exchange: ExchangeId, order_source: str | None) -> Limits:
+        """Return the limits that bind an order, without those that limit nothing."""
+        paths = ("", f"accounts.{exchange}.", f"sources.{order_source}.")
+        return {path: self._binding[path] for path in paths if path in self._binding}
+
+    @property
+    def counts_exposure(self) -> bool:
+        """Tell whether a limit of the tenant needs to know what its accounts hold or have open."""
+        return self._counts_exposure
+
+    def decide(self, request: NewTerms, exchange: ExchangeId, facts: Facts) -> Approved | RiskRejection:
         """Decide by the limits in force; an approved order counts as sent from then on."""
-        decision = check(order, self.limits, TradingState(now_ms, tuple(self._sent_ms), edited))
+        limits = self.limits_on(exchange, facts.terms.source)
+        bounds = [self._bound(path, each, exchange, facts) for path, each in limits.items()]
+        decision = decide(request, bounds, facts)
         if isinstance(decision, Approved):
-            self._remember(now_ms)
+            for path, each in limits.items():
+                self._recent_of(path).approved(facts.terms, each, facts.now_ms)
         return decision
 
-    def _remember(self, now_ms: int) -> None:
-        if self.limits.max_orders_per_second is None:
-            self._sent_ms.clear()
-            return
-        self._sent_ms.append(now_ms)
-        _, window_ms = rate_window(self.limits.max_orders_per_second)
-        while self._sent_ms[0] <= now_ms - window_ms:
-            self._sent_ms.popleft()
+    def _bound(self, path: str, limits: SourceLimits, exchange: ExchangeId, facts: Facts) -> Bound:
+        recent, terms = self._recent_of(path), facts.terms
+        own = self.exposures.get(exchange)
+        others = [] if path.startswith("accounts.") else [e for e in self.exposures.values() if e is not own]
+        source = terms.source if path.startswith("sources.") else None
+        exposure = None if own is None else BoundExposure(own, others, source=source, without=terms.replaces)
+        return Bound(path, limits, recent.sent_ms, recent.duplicate_of_ms(terms, facts.now_ms), exposure)
+
+    def _recent_of(self, path: str) -> RecentOrders:
+        return self._recent.setdefault(path, RecentOrders())
 
     def _judged(self) -> None:
         self._are_halts_judged = True
@@ -94,6 +116,14 @@ class TradingControls:
     def _check_known(self) -> None:
         if self._limits is not None and self._are_halts_judged:
             self._known.set()
+
+
+def binding_limits(limits: RiskLimits) -> Limits:
+    """Return all limits of a tenant, without those that limit nothing."""
+    every: dict[str, SourceLimits] = {"": limits}
+    every |= {f"accounts.{exchange}.": each for exchange, each in limits.accounts.items()}
+    every |= {f"sources.{source}.": each for source, each in limits.sources.items()}
+    return {path: each for path, each in every.items() if each.binds_orders}
 
 
 def _subject(scope: HaltScope) -> str:

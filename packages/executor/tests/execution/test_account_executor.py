@@ -195,7 +195,7 @@ async def test_all_orders_are_canceled_at_once(platform: Any) -> None:
         ({"amount_base": Decimal("1.005")}, "InvalidOrder", "the lot of KCS/USDT is 0.01"),
         ({"price": Decimal("8.50001")}, "InvalidOrder", "the tick of KCS/USDT is 0.001"),
         ({"amount_base": Decimal(1000)}, "RiskRefused", "maxOrderNotional is 1000"),
-        ({"symbol": "ETH/USDT"}, "RiskRefused", "`symbols` allows KCS/USDT"),
+        ({"symbol": "ETH/USDT"}, "RiskRefused", "symbols allows KCS/USDT"),
     ],
 )
 async def test_an_order_beyond_a_limit_is_not_sent(platform: Any, terms: dict[str, Any], kind: str, words: str) -> None:

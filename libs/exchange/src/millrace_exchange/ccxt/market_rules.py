@@ -8,6 +8,7 @@ from ccxt.base.decimal_to_precision import SIGNIFICANT_DIGITS, TICK_SIZE
 
 from millrace_core.requests import CreatePayload, EditPayload
 from millrace_exchange.ccxt.conversion import plain
+from millrace_exchange.ports import MarketTerms
 
 _DIGITS: Final = 100
 """More than any number of a request has, which is below 1e30, beside a step of any exchange."""
@@ -29,6 +30,15 @@ class CcxtMarketRules:
         """Those of markets in which one can trade now, as far as the exchange says."""
         markets: dict[str, Any] = self._ccxt.markets or {}
         return frozenset(symbol for symbol, market in markets.items() if market.get("active") is not False)
+
+    def terms(self, symbol: str) -> MarketTerms | None:
+        """Return what one unit of a market is; None if the exchange has no such market."""
+        market = (self._ccxt.markets or {}).get(symbol)
+        if market is None:
+            return None
+        is_contract = bool(market.get("contract"))
+        size = Decimal(str(market.get("contractSize") or 1)) if is_contract else Decimal(1)
+        return MarketTerms(market["base"], market["quote"], is_contract, size, bool(market.get("inverse")))
 
     def precision_errors(self, payload: CreatePayload | EditPayload) -> list[str]:
         """Return an error for each number that ccxt would round, with the step that it must be a multiple of.

@@ -61,6 +61,7 @@ async def trade(
         await executor.tasks.drain(DRAIN_S)
         for accepted in executor.unfinished():
             router.route(accepted)
+        await executor.close()
         await exchange.close()
 
 

@@ -10,10 +10,8 @@ from collections.abc import Collection
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
-from millrace_core.names import Symbol
-from millrace_core.orders import Order
-from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload
-from millrace_exchange import Exchange
+from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder
+from millrace_exchange import Exchange, ExchangeError
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import IntentLedger, intent_of
@@ -25,6 +23,7 @@ from millrace_executor.request_tasks import RequestTasks
 from millrace_executor.resolution.resolver import Resolver
 from millrace_executor.resolution.startup_recovery import StartupRecovery
 from millrace_executor.risk import RiskRejection
+from millrace_executor.risk.account_risk import AccountRisk
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 
@@ -58,6 +57,7 @@ class AccountExecutor:
         resolver = Resolver(exchange, health)
         self._sender = OrderSender(exchange, self._queue, self._responder, resolver, self._stop_reason, health)
         self._recovery = StartupRecovery(self._responder, resolver, self._queue, self.tasks)
+        self._risk = AccountRisk(account, exchange, bus, controls)
         self._ready = asyncio.Event()
         self._unfinished: dict[AcceptedRequest, None] = {}
 
@@ -90,6 +90,10 @@ class AccountExecutor:
         await self._controls.known()
         self._ready.set()
 
+    async def close(self) -> None:
+        """Stop following what risk needs to know."""
+        await self._risk.close()
+
     async def _handle(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
         try:
             if not self.ledger.knows(accepted.request_id):
@@ -101,7 +105,9 @@ class AccountExecutor:
 
     async def _carry_out(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
         self._streams.expect(accepted.answer_to)
-        decision = await self._decide(accepted) if await self._begins(accepted, turn) else self._expired(accepted)
+        decision = (
+            await self._decide(accepted, our_id) if await self._begins(accepted, turn) else self._expired(accepted)
+        )
         verdict = decision if isinstance(decision, Response) else None
         intent = intent_of(accepted, now_ms(), client_order_id=our_id, verdict=verdict)
         if not await self.ledger.claim(intent):
@@ -109,7 +115,7 @@ class AccountExecutor:
         elif isinstance(decision, Response):
             await self._responder.finish(intent, decision, intent.trace)
         else:
-            await self._sender.execute(accepted, intent, decision, turn)
+            self._risk.answered(our_id, await self._sender.execute(accepted, intent, decision, turn))
 
     async def _begins(self, accepted: AcceptedRequest, turn: Turn) -> bool:
         """Wait until the account is ready and the request's turn comes; False if its validity ends before."""
@@ -123,7 +129,7 @@ class AccountExecutor:
             return False
         return True
 
-    async def _decide(self, accepted: AcceptedRequest) -> Sendable | Response:
+    async def _decide(self, accepted: AcceptedRequest, our_id: str) -> Sendable | Response:
         if (stopped := self._stop_reason(accepted)) is not None:
             return stopped
         request = accepted.request
@@ -133,8 +139,11 @@ class AccountExecutor:
             raise TypeError("halts are carried out by the request consumer")
         if precision_errors := self._exchange.rules.precision_errors(request.payload):
             return accepted.error_answer("rejected", "InvalidOrder", "; ".join(precision_errors))
-        edited = await self._edited(request.payload) if isinstance(request, EditOrder) else None
-        decision = self._controls.decide(request, edited, now_ms())
+        try:
+            decision = await self._risk.decide(request, our_id)
+        except ExchangeError as error:
+            reason = f"a limit cannot be checked, since the exchange does not tell what it must: {error.kind}: {error}"
+            return accepted.error_answer("rejected", "RiskRefused", reason)
         if isinstance(decision, RiskRejection):
             return accepted.error_answer("rejected", "RiskRefused", decision.reason)
         return decision
@@ -155,13 +164,3 @@ class AccountExecutor:
         waited = "" if self._ready.is_set() else " (the account was not ready to trade yet)"
         late_ms = now_ms() - accepted.valid_until_ms
         return accepted.error_answer("expired", "Expired", f"expired {max(late_ms, 0)} ms ago{waited}")
-
-    async def _edited(self, payload: EditPayload) -> Order | None:
-        """Return the known order to edit, if a limit needs the terms that the edit does not change."""
-        complete = payload.amount_base is not None and payload.price is not None
-        if complete or payload.order_id is None or self._controls.limits.max_order_notional is None:
-            return None
-        known = await self._bus.orders.get(
-            self._account.tenant, payload.order_id, exchange=self._account.exchange, symbol=Symbol(payload.symbol)
-        )
-        return known.order if known else None

@@ -54,8 +54,8 @@ class OrderSender:
         self._stop_reason = stop_reason
         self._health = health
 
-    async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> None:
-        """Send a request whose intent is claimed, try again while that is safe, and answer it."""
+    async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> Response:
+        """Send a request whose intent is claimed, try again while that is safe, answer it, and return the answer."""
         trace, backoff = intent.trace, None
         answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
         while answer is None:
@@ -69,6 +69,7 @@ class OrderSender:
                 answer = _done(accepted, acknowledgement, intent.client_order_id)
         self._queue.answered(turn, answer.order)
         await self._responder.finish(intent, answer, trace)
+        return answer
 
     async def _after(
         self, error: ExchangeError, accepted: AcceptedRequest, intent: Intent, backoff: Backoff

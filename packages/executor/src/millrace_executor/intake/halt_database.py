@@ -2,11 +2,12 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from decimal import Decimal
 from typing import Final
 
 from millrace_core.halts import HaltState
 from millrace_core.names import Tenant
-from millrace_store import DatabaseUnavailable, Store
+from millrace_store import DatabaseUnavailable, Scope, Store
 
 _TIMEOUT_S: Final = 10.0
 """The first start makes the tables of an empty database, which takes seconds on a busy machine."""
@@ -34,6 +35,19 @@ class HaltDatabase:
             raise DatabaseUnavailable(f"no answer within {_TIMEOUT_S:.0f} s") from error
         except OSError as error:
             raise DatabaseUnavailable(f"its folder cannot be made: {error}") from error
+
+    async def realised_since(self, tenant: Tenant, since_ms: int) -> dict[str, Decimal]:
+        """Return a tenant's realised profit, fees deducted, by currency, from the hour that holds a time on.
+
+        Raises:
+            StoreError: the database does not answer in time, or cannot answer.
+        """
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                profits = await (await self._opened()).portfolio.profits(Scope(tenant, since_ms=since_ms))
+        except TimeoutError as error:
+            raise DatabaseUnavailable(f"no answer within {_TIMEOUT_S:.0f} s") from error
+        return {profit.currency: profit.realised for profit in profits}
 
     async def close(self) -> None:
         """Close the database."""

@@ -1,0 +1,222 @@
+"""What one account could come to hold: balances and positions as the exchange last told them, and every order since.
+
+The exchange's word counts, not that of a stream that may be late: before an order is refused, the exchange is asked
+again. Between two questions the exposure is an upper bound: an order counts whole until its end is known.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from time import monotonic
+from typing import Final
+
+from millrace_core.market import ExchangePosition
+from millrace_core.messages import Response
+from millrace_core.orders import Order
+from millrace_exchange import Exchange, MarketTerms
+
+CONFIRMED_FOR_S: Final = 60.0
+"""Orders that others placed in the account are not seen in between."""
+CONFIRM_PAUSE_S: Final = 5.0
+"""The least time between two questions: on Binance both together cost a sixtieth of what a minute allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order that is on its way, is open, or has ended since the exchange was last asked."""
+
+    symbol: str
+    side: str
+    base: Decimal
+    """The most that it can still trade, or has traded unseen, in base currency."""
+    quote: Decimal
+    """The same in quote currency."""
+    market: MarketTerms
+    source: str | None = None
+    order_id: str | None = None
+    """The exchange's; None until it answered."""
+    replaces: str | None = None
+    """For an edit on its way: the id of the order that it changes."""
+    is_open: bool = True
+    is_fresh: bool = True
+    """Whether it was approved after the exchange last told the balances: nothing that it traded is in them."""
+
+    def ended(self, order: Order) -> "PlacedOrder":
+        """Return it as far as it traded."""
+        if order.filled is None:
+            return replace(self, is_open=False)
+        base = order.filled * self.market.contract_size
+        cost = self.quote if order.cost is None else order.cost
+        return replace(self, is_open=False, base=base, quote=cost)
+
+    def added(self, currency: str) -> Decimal:
+        """Return what it adds to a balance at most; below zero if it has ended and was paid with that currency."""
+        if self.market.is_contract or currency not in (self.market.base, self.market.quote):
+            return Decimal(0)
+        is_base = currency == self.market.base
+        size = self.base if is_base else self.quote
+        if is_base == (self.side == "buy"):
+            return size
+        return Decimal(0) if self.is_open or not self.is_fresh else -size
+
+
+class AccountExposure:
+    """One account's exposure."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._orders: dict[str, PlacedOrder] = {}
+        """By our id, or for an order of somebody else by the exchange's."""
+        self._balances: Mapping[str, Decimal] = {}
+        self._positions: Mapping[str, Decimal] = {}
+        """By symbol, in base currency; short ones below zero."""
+        self._asks_positions = False
+        self._confirmed_s = float("-inf")
+        self._asking = asyncio.Lock()
+
+    @property
+    def needs_confirming(self) -> bool:
+        """Tell whether the exchange was not asked lately."""
+        return monotonic() > self._confirmed_s + CONFIRMED_FOR_S
+
+    def approved(self, our_id: str, order: PlacedOrder) -> None:
+        """Count an order that is about to be sent."""
+        self._orders[our_id] = order
+
+    def answered(self, our_id: str, answer: Response) -> None:
+        """Learn the final answer to a request: an order that was not placed counts no more."""
+        placed = self._orders.get(our_id)
+        if placed is None:
+            for order in answer.orders or ([] if answer.order is None else [answer.order]):
+                self._ended(order)
+        elif answer.status != "done" or answer.order is None:
+            del self._orders[our_id]
+        else:
+            self._forget_replaced(placed, answer.order)
+            made = replace(placed, order_id=answer.order.id, replaces=None)
+            self._orders[our_id] = made.ended(answer.order) if answer.order.is_final else made
+
+    async def confirm(self, *, with_positions: bool) -> None:
+        """Ask the exchange what is open and held, unless it was asked within the last `CONFIRM_PAUSE_S`.
+
+        Raises:
+            ExchangeError: it cannot be asked.
+        """
+        async with self._asking:
+            self._asks_positions |= with_positions
+            if monotonic() < self._confirmed_s + CONFIRM_PAUSE_S:
+                return
+            began_s, known = monotonic(), dict(self._orders)
+            # Balances after orders: what trades in between counts twice, not never.
+            still_open = await self._exchange.execution.fetch_open_orders()
+            balances = await self._exchange.account.fetch_balance()
+            positions = await self._exchange.account.fetch_positions() if self._asks_positions else []
+            self._balances = {code: Decimal(repr(held.total or 0.0)) for code, held in balances.items()}
+            self._positions = self._in_base(positions)
+            self._take(known, still_open)
+            self._confirmed_s = began_s
+
+    def open_orders(self, source: str | None = None) -> int:
+        """Return how many orders are open or on their way, of one source or of all."""
+        return sum(
+            order.is_open and order.replaces is None and source in (None, order.source)
+            for order in self._orders.values()
+        )
+
+    def holding(self, currency: str, *, adding: Decimal, side: str, without: str | None) -> Decimal:
+        """Return the most that could be held of a currency once all open orders, and `adding` on a side, have traded.
+
+        Of contracts in that base currency, the larger of what could be long and short. `without` names an order, by
+        either id, that an edit takes the place of.
+        """
+        orders = [
+            order
+            for our_id, order in self._orders.items()
+            if without is None or without not in (our_id, order.order_id)
+        ]
+        spot = self._balances.get(currency, Decimal(0)) + sum(order.added(currency) for order in orders)
+        contracts = [order for order in orders if order.market.is_contract and order.market.base == currency]
+        net = sum((size for symbol, size in self._positions.items() if symbol.split("/")[0] == currency), Decimal(0))
+        if not contracts and not net:
+            return spot + adding
+        sides = {"buy": Decimal(0), "sell": Decimal(0)}
+        for order in contracts:
+            sides[order.side] += order.base
+        sides[side] += adding
+        return max(net + sides["buy"], sides["sell"] - net)
+
+    def _take(self, known: Mapping[str, PlacedOrder], still_open: list[Order]) -> None:
+        """Hold what the exchange listed, and what was under way or was answered while it was asked."""
+        kept = {
+            our_id: replace(order, is_fresh=False)
+            for our_id, order in self._orders.items()
+            if order.order_id is None or known.get(our_id) != order
+        }
+        for order in still_open:
+            our_id = order.client_order_id or order.id
+            if our_id not in kept and (placed := self._listed(order, known.get(our_id))) is not None:
+                kept[our_id] = placed
+        self._orders = kept
+
+    def _listed(self, order: Order, before: PlacedOrder | None) -> PlacedOrder | None:
+        market = self._exchange.rules.terms(order.symbol or "")
+        if market is None or order.symbol is None:
+            return None
+        left = order.remaining if order.remaining is not None else (order.amount or Decimal(0))
+        base, price = left * market.contract_size, order.price or order.trigger_price or Decimal(0)
+        source = None if before is None else before.source
+        side = order.side or "buy"
+        return PlacedOrder(order.symbol, side, base, base * price, market, source, order.id, is_fresh=False)
+
+    def _forget_replaced(self, placed: PlacedOrder, made: Order) -> None:
+        if placed.replaces is None:
+            return
+        self._orders = {
+            our_id: order
+            for our_id, order in self._orders.items()
+            if order is placed or not (placed.replaces in (our_id, order.order_id) or order.order_id == made.id)
+        }
+
+    def _ended(self, order: Order) -> None:
+        if not order.is_final:
+            return
+        for our_id, placed in self._orders.items():
+            if placed.order_id == order.id and order.symbol in (None, placed.symbol):
+                self._orders[our_id] = placed.ended(order)
+
+    def _in_base(self, positions: list[ExchangePosition]) -> dict[str, Decimal]:
+        found: dict[str, Decimal] = {}
+        for position in positions:
+            market = self._exchange.rules.terms(position.symbol)
+            if market is None:
+                continue
+            size = Decimal(repr(position.contracts)) * market.contract_size
+            if market.is_inverse and position.mark_price:
+                size /= Decimal(repr(position.mark_price))
+            found[position.symbol] = found.get(position.symbol, Decimal(0)) + (
+                -size if position.side == "short" else size
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class BoundExposure:
+    """The exposure that some limits bound: of one account, or of all of a tenant; of one source, or of all."""
+
+    account: AccountExposure
+    """That of the account on which the order is to be placed."""
+    others: Sequence[AccountExposure] = ()
+    source: str | None = None
+    without: str | None = None
+    """Id of the order that an edit takes the place of."""
+
+    def open_orders(self) -> int:
+        """Return how many orders are open or on their way."""
+        return sum(each.open_orders(self.source) for each in (self.account, *self.others))
+
+    def holding(self, currency: str, *, adding: Decimal, side: str) -> Decimal:
+        """Return the largest holding that open orders could lead to, with `adding` to come on a side."""
+        held = self.account.holding(currency, adding=adding, side=side, without=self.without)
+        elsewhere = (each.holding(currency, adding=Decimal(0), side=side, without=None) for each in self.others)
+        return held + sum(elsewhere)

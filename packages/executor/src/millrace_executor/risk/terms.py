@@ -1,0 +1,181 @@
+"""What an order would put on the exchange, and what that comes to in money."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from millrace_core.orders import Order
+from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
+from millrace_exchange import MarketTerms
+
+NewTerms = CreateOrder | EditOrder
+"""A request that puts terms on the exchange. Cancels are never checked."""
+
+
+class BookView(Protocol):
+    """A trusted order book, as it is now."""
+
+    @property
+    def mid(self) -> Decimal:
+        """Return the price half-way between best bid and ask."""
+
+    @property
+    def best_bid(self) -> Decimal:
+        """Return the price of the best bid."""
+
+    @property
+    def best_ask(self) -> Decimal:
+        """Return the price of the best ask."""
+
+    def reach(self, side: str, amount: Decimal) -> "Reach | None":
+        """Return what a market order would trade at; None if the book holds less than the amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a market order would go into the book."""
+
+    cost: Decimal
+    """In quote currency."""
+    worst: Decimal
+    """The last price."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """An order's terms; those that an edit does not change are the order's."""
+
+    symbol: str
+    side: str | None
+    is_market: bool
+    amount: Decimal | None
+    """In base currency, or contracts; of an edit the part that is not filled yet."""
+    quote: Decimal | None
+    """The money to spend, of a market order that is sized by it."""
+    price: Decimal | None
+    """The limit."""
+    trigger: Decimal | None
+    source: str | None
+    is_reducing: bool = False
+    """Whether it can only reduce a position."""
+    replaces: str | None = None
+    """The id, the exchange's or ours, of the order that an edit changes."""
+
+
+class Unmeasurable(Exception):
+    """What an order comes to cannot be told; the text says what is missing."""
+
+
+def terms_of(request: NewTerms, edited: Order | None) -> Terms:
+    """Return the terms of a request. `edited` is the order that an edit changes, if it is known."""
+    payload = request.payload
+    if isinstance(payload, CreatePayload):
+        return _created(payload)
+    return _edited(payload, edited)
+
+
+def _created(payload: CreatePayload) -> Terms:
+    is_market = payload.type == "market"
+    return Terms(
+        symbol=payload.symbol,
+        side=payload.side,
+        is_market=is_market,
+        amount=payload.amount_base,
+        quote=payload.amount_quote,
+        price=None if is_market else payload.price,
+        trigger=payload.trigger_price,
+        source=payload.order_source,
+        is_reducing=payload.reduce_only,
+    )
+
+
+def _edited(payload: EditPayload, edited: Order | None) -> Terms:
+    known = edited or Order(id="")
+    total = payload.amount_base or known.amount
+    amount = None if total is None else max(total - (known.filled or 0), Decimal(0))
+    return Terms(
+        symbol=payload.symbol,
+        side=payload.side or known.side,
+        is_market=(payload.type or known.type) == "market",
+        amount=amount,
+        quote=None,
+        price=payload.price or known.price,
+        trigger=payload.trigger_price or known.trigger_price,
+        source=payload.order_source,
+        is_reducing=bool(known.reduce_only),
+        replaces=payload.order_id or payload.client_order_id,
+    )
+
+
+def notional(terms: Terms, market: MarketTerms, book: BookView | None) -> Decimal:
+    """Return the most that an order is worth in quote currency. What its sender expects to pay does not count.
+
+    Raises:
+        Unmeasurable: a price or an amount is missing, or the book that would tell it.
+    """
+    if terms.quote is not None:
+        return terms.quote
+    amount = _amount(terms)
+    if market.is_inverse:
+        return amount * market.contract_size
+    return _cost(terms, amount, book) * market.contract_size
+
+
+def base_amount(terms: Terms, market: MarketTerms, book: BookView | None) -> Decimal:
+    """Return the most that an order trades, in base currency.
+
+    Raises:
+        Unmeasurable: the amount is missing, or the book that would tell it.
+    """
+    if terms.quote is not None:
+        return terms.quote / _needed(book).best_ask
+    size = _amount(terms) * market.contract_size
+    return size / _needed(book).best_bid if market.is_inverse else size
+
+
+def reached_price(terms: Terms, book: BookView) -> Decimal:
+    """Return the price furthest from the market that an order names, or would reach.
+
+    Raises:
+        Unmeasurable: the book holds less than a market order's amount.
+    """
+    named = [price for price in (terms.price, terms.trigger) if price is not None]
+    if terms.price is None and terms.trigger is None:
+        named.append(_reach(terms, _market_amount(terms, book), book).worst)
+    return max(named, key=lambda price: abs(price - book.mid))
+
+
+def _cost(terms: Terms, amount: Decimal, book: BookView | None) -> Decimal:
+    if terms.side == "buy" and not terms.is_market and terms.price is not None:
+        # A stop buy with a limit below its trigger trades at its limit, if at all.
+        return amount * terms.price
+    if terms.is_market and terms.trigger is None:
+        needed = _needed(book)
+        return _reach(terms, amount, needed).cost if terms.side == "buy" else amount * needed.best_bid
+    # A sale trades at the bid if that is better than its price; a stop at its trigger or beyond.
+    named = [price for price in (terms.price, terms.trigger) if price is not None]
+    market = _needed(book)
+    return amount * max(*named, market.best_ask if terms.side == "buy" else market.best_bid)
+
+
+def _reach(terms: Terms, amount: Decimal, book: BookView) -> Reach:
+    reach = book.reach(terms.side or "", amount)
+    if reach is None:
+        raise Unmeasurable("the book holds less than the order's amount: make it smaller, or a limit order")
+    return reach
+
+
+def _market_amount(terms: Terms, book: BookView) -> Decimal:
+    return _amount(terms) if terms.quote is None else terms.quote / book.best_ask
+
+
+def _amount(terms: Terms) -> Decimal:
+    if terms.amount is None:
+        raise Unmeasurable("the order to edit is not known here: name amountBase and price")
+    return terms.amount
+
+
+def _needed(book: BookView | None) -> BookView:
+    if book is None:
+        raise Unmeasurable("no trusted book")
+    return book

@@ -1,0 +1,124 @@
+"""Limits in a running executor, against the simulator's account and a book on Redis."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from millrace_core.book import OrderBook
+from millrace_core.ids import MessageId
+from millrace_core.market import BookSnapshot
+from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol
+from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
+
+KCS = Symbol("KCS/USDT")
+BOOK = StreamName(PUBLIC, ExchangeId("binance"), Action("watchOrderBook"), KCS)
+
+
+def order(**terms: Any) -> CreateOrder:
+    """A limit order that stays open."""
+    payload = {
+        "symbol": KCS,
+        "side": "buy",
+        "type": "limit",
+        "amount_base": Decimal(1),
+        "price": Decimal("8.5"),
+    } | terms
+    if payload["type"] == "market":
+        del payload["price"]
+    return CreateOrder(exchange_id="binance", valid_for=20_000, payload=CreatePayload(**payload))
+
+
+async def start(platform: Any, **risk: Any) -> None:
+    await platform.bus.put_config("EXECUTOR", platform.config(risk=risk))
+    await platform.start()
+
+
+async def ask(platform: Any, request: Any, number: int, action: str = "createOrder") -> Any:
+    """Send a request; return the n-th answer on its stream."""
+    answers = await platform.answers(action)
+    await platform.bus.requests.send("StrankaXY", request)
+    return (await answers.number(number)).response
+
+
+def snapshot(price: float) -> Any:
+    book = OrderBook()
+    book.replace([(price - 0.01, 1000.0)], [(price + 0.01, 1000.0)], None)
+
+    def take(at: MessageId) -> Any:
+        return BookSnapshot(book.bids.levels(), book.asks.levels(), str(at), book.checksum())
+
+    return take
+
+
+async def test_a_market_order_is_measured_by_the_book_that_a_gatherer_publishes(platform: Any) -> None:
+    """Without a book it is refused, whatever price its sender names; with one, its worth decides."""
+    await start(platform, maxOrderNotional=1000)
+    payload = msgspec.structs.replace(order(type="market", amount_base=Decimal(90)).payload, price=Decimal(1))
+    large = CreateOrder(exchange_id="binance", payload=payload)
+    refused = await ask(platform, large, 1)
+    assert refused.error.kind == "RiskRefused"
+    assert "let a gatherer watch it" in refused.error.message
+    writer = platform.bus.writer(BOOK, snapshot(12.0))
+    await writer.open()
+    assert "notional is 1080.9" in (await ask(platform, large, 2)).error.message
+    assert (await ask(platform, order(type="market", amount_base=Decimal(80)), 3)).status == "done"
+    await writer.close("the test is over")
+
+
+async def test_a_book_of_which_nobody_vouches_is_not_believed(platform: Any) -> None:
+    """While its writer says that the stream is stale, orders that need it are refused."""
+    writer = platform.bus.writer(BOOK, snapshot(8.5))
+    await writer.open("stale", "the exchange does not answer")
+    await start(platform, priceCollarPercent=5)
+    assert "no live book" in (await ask(platform, order(), 1)).error.message
+    writer.status("live")
+    number = 2
+    while (await ask(platform, order(), number)).status != "done":
+        # Nothing tells when the executor has heard it.
+        number += 1
+    assert "priceCollarPercent is 5" in (await ask(platform, order(price=Decimal(8)), number + 1)).error.message
+    await writer.close("the test is over")
+
+
+async def test_open_orders_are_counted_and_a_canceled_one_makes_room(platform: Any) -> None:
+    """Those from before the start count too; an edit adds none."""
+    await start(platform)
+    first = await ask(platform, order(), 1)
+    await platform.stop()
+    await start(platform, maxOpenOrders=2)
+    assert (await ask(platform, order(), 2)).status == "done"
+    refused = await ask(platform, order(), 3)
+    assert refused.error.message.startswith("maxOpenOrders is 2, and 2 orders are open")
+    changed = EditPayload(symbol=KCS, order_id=first.order.id, price=Decimal("8.4"), amount_base=Decimal(2))
+    edited = await ask(platform, EditOrder(exchange_id="binance", payload=changed), 1, "editOrder")
+    assert edited.status == "done"
+    cancel = {"action": "cancelOrder", "exchangeId": "binance"}
+    await platform.publish(cancel | {"payload": {"symbol": KCS, "orderID": edited.order.id}})
+    canceled = await (await platform.answers("cancelOrder")).number(1)
+    assert canceled.response.status == "done"
+    assert (await ask(platform, order(), 4)).status == "done"
+    assert (await ask(platform, order(), 5)).error.kind == "RiskRefused"
+
+
+async def test_a_position_counts_what_is_held_and_what_open_orders_would_add(platform: Any) -> None:
+    """The room is told; a sale is not held back by the limit on what it sells, but by that on what it brings."""
+    venue = platform.simulator.venue
+    (held,) = (each.free for each in venue.account_by_key("demo-key").balances if each.asset == "KCS")
+    await start(platform, maxPosition={"KCS": str(held + 10)})
+    assert (await ask(platform, order(amount_base=Decimal(6)), 1)).status == "done"
+    refused = await ask(platform, order(amount_base=Decimal(5)), 2)
+    assert f"maxPosition.KCS is {held + 10:f}" in refused.error.message
+    assert "an order that adds 4 would pass" in refused.error.message
+    assert (await ask(platform, order(amount_base=Decimal(4)), 3)).status == "done"
+    assert (await ask(platform, order(side="sell", price=Decimal(12), amount_base=Decimal(50)), 4)).status == "done"
+
+
+async def test_limits_that_cannot_be_checked_refuse(platform: Any) -> None:
+    """If the exchange does not tell what is open, nothing new is sent."""
+    await start(platform, maxOpenOrders=5)
+    platform.proxy.refuse()
+    refused = await ask(platform, order(), 1)
+    assert refused.error.kind == "RiskRefused"
+    assert "cannot be checked" in refused.error.message
+    assert platform.orders() == []

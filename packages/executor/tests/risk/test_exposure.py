@@ -1,0 +1,162 @@
+"""What an account could come to hold never falls below what it does hold, whatever ends when."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from millrace_core.market import Balance, Balances, ExchangePosition
+from millrace_core.messages import RequestError, Response
+from millrace_core.orders import Order
+from millrace_exchange import MarketTerms
+from millrace_executor.risk import exposure as module
+from millrace_executor.risk.exposure import AccountExposure, BoundExposure, PlacedOrder
+
+SPOT = MarketTerms("KCS", "USDT")
+PERPETUAL = MarketTerms("BTC", "USDT", True, Decimal("0.001"))
+
+
+class ToldExchange:
+    """An exchange's answers, written down: what is tested is what is made of them."""
+
+    def __init__(self) -> None:
+        self.execution = self.account = self.rules = self
+        self.open: Sequence[Order] = ()
+        self.balances: Balances = {}
+        self.positions: list[ExchangePosition] = []
+
+    async def fetch_open_orders(self) -> list[Order]:
+        """Return what is open."""
+        return list(self.open)
+
+    async def fetch_balance(self) -> Balances:
+        """Return the balances."""
+        return self.balances
+
+    async def fetch_positions(self) -> list[ExchangePosition]:
+        """Return the positions."""
+        return self.positions
+
+    def terms(self, symbol: str) -> MarketTerms:
+        """Return those of a spot market, or of a perpetual."""
+        return PERPETUAL if ":" in symbol else SPOT
+
+
+def placed(side: str = "buy", base: str = "5", quote: str = "50", **others: Any) -> PlacedOrder:
+    return PlacedOrder("KCS/USDT", side, Decimal(base), Decimal(quote), SPOT, **others)
+
+
+def order(number: str, status: str, filled: str = "0", **others: Any) -> Order:
+    return Order(id=number, symbol="KCS/USDT", status=status, filled=Decimal(filled), **others)
+
+
+def done(number: str, status: str, filled: str = "0", **others: Any) -> Response:
+    return Response("r", "done", order=order(number, status, filled, **others))
+
+
+def holding(exposure: AccountExposure, currency: str = "KCS", side: str = "buy", without: str | None = None) -> Decimal:
+    return exposure.holding(currency, adding=Decimal(0), side=side, without=without)
+
+
+def exposure_of(told: Any) -> AccountExposure:
+    return AccountExposure(told)
+
+
+async def test_an_open_order_counts_whole_and_a_refused_one_not() -> None:
+    """From its approval on; once refused it is forgotten, once canceled it counts as far as it traded."""
+    exposure = exposure_of(ToldExchange())
+    exposure.approved("a", placed())
+    exposure.approved("b", placed())
+    assert (exposure.open_orders(), holding(exposure)) == (2, 10)
+    exposure.answered("a", Response("r", "rejected", error=RequestError("InvalidOrder", "no")))
+    exposure.answered("b", done("2", "open"))
+    assert (exposure.open_orders(), holding(exposure)) == (1, 5)
+    exposure.answered("cancel", Response("c", "done", order=order("2", "canceled", "2")))
+    assert (exposure.open_orders(), holding(exposure)) == (0, 2)
+
+
+async def test_what_was_sold_makes_room_as_soon_as_it_is_known() -> None:
+    """A filled sale reduces the base currency, and adds to the quote currency while it is open already."""
+    exposure = exposure_of(ToldExchange())
+    exposure.approved("buy", placed())
+    exposure.answered("buy", done("1", "closed", "5", cost=Decimal(49)))
+    exposure.approved("sell", placed("sell", "3", "30"))
+    assert (holding(exposure), holding(exposure, "USDT")) == (5, -49 + 30)
+    exposure.answered("sell", done("2", "closed", "3", cost=Decimal(31)))
+    assert (holding(exposure), holding(exposure, "USDT")) == (2, -49 + 31)
+
+
+async def test_the_exchange_settles_what_had_ended_before_it_was_asked() -> None:
+    """Its balances hold what traded; what it lists is open; what is on its way counts beside."""
+    told = ToldExchange()
+    told.balances = {"KCS": Balance(total=7.0)}
+    told.open = [Order(id="9", symbol="KCS/USDT", side="buy", remaining=Decimal(4), client_order_id="x")]
+    exposure = exposure_of(told)
+    exposure.approved("ended", placed())
+    exposure.answered("ended", done("1", "closed", "5"))
+    exposure.approved("under way", placed())
+    await exposure.confirm(with_positions=False)
+    assert (exposure.open_orders(), holding(exposure)) == (2, 7 + 4 + 5)
+
+
+async def test_an_answer_while_the_exchange_is_asked_is_not_lost() -> None:
+    """An order that fills between the list of open orders and the balances counts twice, not never."""
+    told = ToldExchange()
+    exposure = exposure_of(told)
+    exposure.approved("a", placed())
+
+    async def balances() -> Balances:
+        exposure.answered("a", done("1", "closed", "5"))
+        return {}
+
+    told.fetch_balance = balances  # type: ignore[method-assign]
+    await exposure.confirm(with_positions=False)
+    assert holding(exposure) == 5
+
+
+async def test_it_is_asked_again_only_after_a_pause(monkeypatch: Any) -> None:
+    """Questions cost weight: within the pause what is known counts."""
+    told = ToldExchange()
+    exposure = exposure_of(told)
+    assert exposure.needs_confirming
+    await exposure.confirm(with_positions=False)
+    assert not exposure.needs_confirming
+    told.balances = {"KCS": Balance(total=5.0)}
+    await exposure.confirm(with_positions=False)
+    assert holding(exposure) == 0
+    monkeypatch.setattr(module, "CONFIRM_PAUSE_S", 0)
+    await exposure.confirm(with_positions=False)
+    assert holding(exposure) == 5
+
+
+async def test_an_edit_takes_the_place_of_its_order() -> None:
+    """Both count while it is on its way, one as an open order; the edit itself is judged without the former one."""
+    exposure = exposure_of(ToldExchange())
+    exposure.approved("a", placed())
+    exposure.answered("a", done("1", "open"))
+    exposure.approved("b", placed(base="6", replaces="1"))
+    assert (exposure.open_orders(), holding(exposure), holding(exposure, without="1")) == (1, 11, 6)
+    exposure.answered("b", done("2", "open"))
+    assert (exposure.open_orders(), holding(exposure)) == (1, 6)
+
+
+async def test_contracts_count_long_or_short_whichever_is_larger() -> None:
+    """2 BTC short, open orders to buy 5 and to sell 1: 3 long or 3 short, and 4 short with one more."""
+    told = ToldExchange()
+    told.positions = [ExchangePosition("BTC/USDT:USDT", side="short", contracts=2000.0)]
+    exposure = exposure_of(told)
+    await exposure.confirm(with_positions=True)
+    for side, base in (("buy", "5"), ("sell", "1")):
+        order = PlacedOrder("BTC/USDT:USDT", side, Decimal(base), Decimal(0), PERPETUAL)
+        exposure.approved(side, order)
+    assert holding(exposure, "BTC") == 3
+    assert exposure.holding("BTC", adding=Decimal(1), side="sell", without=None) == 4
+
+
+async def test_a_tenant_holds_what_all_its_accounts_hold() -> None:
+    """Open orders and holdings are summed; of a source, its own orders alone."""
+    one, two = exposure_of(ToldExchange()), exposure_of(ToldExchange())
+    one.approved("a", placed(source="James"))
+    two.approved("b", placed(source="Ann"))
+    whole = BoundExposure(one, [two])
+    assert (whole.open_orders(), whole.holding("KCS", adding=Decimal(1), side="buy")) == (2, 11)
+    assert BoundExposure(one, [two], source="Ann").open_orders() == 1
