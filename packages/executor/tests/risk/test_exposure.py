@@ -15,7 +15,7 @@ SPOT = MarketTerms("KCS", "USDT")
 PERPETUAL = MarketTerms("BTC", "USDT", True, Decimal("0.001"))
 
 
-class ToldExchange:
+class ReportedExchange:
     """An exchange's answers, written down: what is tested is what is made of them."""
 
     def __init__(self) -> None:
@@ -57,13 +57,13 @@ def holding(exposure: AccountExposure, currency: str = "KCS", side: str = "buy",
     return exposure.holding(currency, adding=Decimal(0), side=side, without=without)
 
 
-def exposure_of(told: Any) -> AccountExposure:
-    return AccountExposure(told)
+def exposure_of(reported: Any) -> AccountExposure:
+    return AccountExposure(reported)
 
 
 async def test_an_open_order_counts_whole_and_a_refused_one_not() -> None:
     """From its approval on; once refused it is forgotten, once canceled it counts as far as it traded."""
-    exposure = exposure_of(ToldExchange())
+    exposure = exposure_of(ReportedExchange())
     exposure.approved("a", placed())
     exposure.approved("b", placed())
     assert (exposure.open_orders(), holding(exposure)) == (2, 10)
@@ -76,7 +76,7 @@ async def test_an_open_order_counts_whole_and_a_refused_one_not() -> None:
 
 async def test_what_was_sold_makes_room_as_soon_as_it_is_known() -> None:
     """A filled sale reduces the base currency, and adds to the quote currency while it is open already."""
-    exposure = exposure_of(ToldExchange())
+    exposure = exposure_of(ReportedExchange())
     exposure.approved("buy", placed())
     exposure.answered("buy", done("1", "closed", "5", cost=Decimal(49)))
     exposure.approved("sell", placed("sell", "3", "30"))
@@ -87,10 +87,10 @@ async def test_what_was_sold_makes_room_as_soon_as_it_is_known() -> None:
 
 async def test_the_exchange_settles_what_had_ended_before_it_was_asked() -> None:
     """Its balances hold what traded; what it lists is open; what is on its way counts beside."""
-    told = ToldExchange()
-    told.balances = {"KCS": Balance(total=7.0)}
-    told.open = [Order(id="9", symbol="KCS/USDT", side="buy", remaining=Decimal(4), client_order_id="x")]
-    exposure = exposure_of(told)
+    reported = ReportedExchange()
+    reported.balances = {"KCS": Balance(total=7.0)}
+    reported.open = [Order(id="9", symbol="KCS/USDT", side="buy", remaining=Decimal(4), client_order_id="x")]
+    exposure = exposure_of(reported)
     exposure.approved("ended", placed())
     exposure.answered("ended", done("1", "closed", "5"))
     exposure.approved("under way", placed())
@@ -100,27 +100,27 @@ async def test_the_exchange_settles_what_had_ended_before_it_was_asked() -> None
 
 async def test_an_answer_while_the_exchange_is_asked_is_not_lost() -> None:
     """An order that fills between the list of open orders and the balances counts twice, not never."""
-    told = ToldExchange()
-    exposure = exposure_of(told)
+    reported = ReportedExchange()
+    exposure = exposure_of(reported)
     exposure.approved("a", placed())
 
     async def balances() -> Balances:
         exposure.answered("a", done("1", "closed", "5"))
         return {}
 
-    told.fetch_balance = balances  # type: ignore[method-assign]
+    reported.fetch_balance = balances  # type: ignore[method-assign]
     await exposure.confirm(with_positions=False)
     assert holding(exposure) == 5
 
 
 async def test_it_is_asked_again_only_after_a_pause(monkeypatch: Any) -> None:
     """Questions cost weight: within the pause what is known counts."""
-    told = ToldExchange()
-    exposure = exposure_of(told)
+    reported = ReportedExchange()
+    exposure = exposure_of(reported)
     assert exposure.needs_confirming
     await exposure.confirm(with_positions=False)
     assert not exposure.needs_confirming
-    told.balances = {"KCS": Balance(total=5.0)}
+    reported.balances = {"KCS": Balance(total=5.0)}
     await exposure.confirm(with_positions=False)
     assert holding(exposure) == 0
     monkeypatch.setattr(module, "CONFIRM_PAUSE_S", 0)
@@ -130,7 +130,7 @@ async def test_it_is_asked_again_only_after_a_pause(monkeypatch: Any) -> None:
 
 async def test_an_edit_takes_the_place_of_its_order() -> None:
     """Both count while it is on its way, one as an open order; the edit itself is judged without the former one."""
-    exposure = exposure_of(ToldExchange())
+    exposure = exposure_of(ReportedExchange())
     exposure.approved("a", placed())
     exposure.answered("a", done("1", "open"))
     exposure.approved("b", placed(base="6", replaces="1"))
@@ -141,9 +141,9 @@ async def test_an_edit_takes_the_place_of_its_order() -> None:
 
 async def test_contracts_count_long_or_short_whichever_is_larger() -> None:
     """2 BTC short, open orders to buy 5 and to sell 1: 3 long or 3 short, and 4 short with one more."""
-    told = ToldExchange()
-    told.positions = [ExchangePosition("BTC/USDT:USDT", side="short", contracts=2000.0)]
-    exposure = exposure_of(told)
+    reported = ReportedExchange()
+    reported.positions = [ExchangePosition("BTC/USDT:USDT", side="short", contracts=2000.0)]
+    exposure = exposure_of(reported)
     await exposure.confirm(with_positions=True)
     for side, base in (("buy", "5"), ("sell", "1")):
         order = PlacedOrder("BTC/USDT:USDT", side, Decimal(base), Decimal(0), PERPETUAL)
@@ -154,7 +154,7 @@ async def test_contracts_count_long_or_short_whichever_is_larger() -> None:
 
 async def test_a_tenant_holds_what_all_its_accounts_hold() -> None:
     """Open orders and holdings are summed; of a source, its own orders alone."""
-    one, two = exposure_of(ToldExchange()), exposure_of(ToldExchange())
+    one, two = exposure_of(ReportedExchange()), exposure_of(ReportedExchange())
     one.approved("a", placed(source="James"))
     two.approved("b", placed(source="Ann"))
     whole = BoundExposure(one, [two])

@@ -1,0 +1,56 @@
+"""A tenant that has lost too much today is halted, and a person decides to go on."""
+
+from typing import Any
+
+from millrace_core.clock import now_ms
+from millrace_core.ids import MessageId
+from millrace_core.market import Trade
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_executor.risk.daily_loss import DAY_MS
+from millrace_store import Place, Store
+
+TENANT, KCS = Tenant("StrankaXY"), Symbol("KCS/USDT")
+FILLS = StreamName(TENANT, ExchangeId("binance"), Action("watchMyTrades"), KCS)
+ORDER = (
+    '{"action":"createOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT","side":"buy","type":"limit",'
+    '"amountBase":1,"price":8.5}}'
+)
+RESUME = '{"action":"resume","payload":{"by":"Ann"}}'
+
+
+async def lose(url: str, at_ms: int, amount: float) -> None:
+    """Store two trades that lose `amount` USDT."""
+    bought = Trade("1", at_ms, KCS, "buy", 10.0, amount, order="1")
+    sold = Trade("2", at_ms + 1, KCS, "sell", 9.0, amount, order="2")
+    async with Store.open(url) as store, store.batch() as batch:
+        batch.own_trades(Place(str(FILLS), MessageId(at_ms, 1), at_ms), [bought, sold])
+
+
+async def test_a_loss_beyond_the_limit_halts_until_a_person_resumes(platform: Any) -> None:
+    """The halt names the limit and the loss, and outlives a restart; after a resumption trading goes on."""
+    await lose(platform.database_url, now_ms() // DAY_MS * DAY_MS + 1, 30.0)
+    await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxDailyLoss": {"USDT": 25, "BTC": 0}}))
+    await platform.start()
+    answers, resumed = await platform.answers(), await platform.answers("resume", None, ExchangeId("all"))
+    await platform.heartbeat_where(lambda beat: any("maxDailyLoss" in str(error) for error in beat.last_errors))
+    await platform.publish(ORDER)
+    refused = (await answers.number(1)).response
+    assert refused.error.kind == "Halted"
+    assert "maxDailyLoss.USDT is 25, and 30 were lost today" in refused.error.message
+    await platform.publish(RESUME)
+    assert (await resumed.number(1)).response.status == "done"
+    await platform.publish(ORDER)
+    assert (await answers.number(2)).response.status == "done"
+
+
+async def test_what_was_lost_yesterday_halts_nothing(platform: Any) -> None:
+    """The day begins at midnight UTC."""
+    await lose(platform.database_url, now_ms() // DAY_MS * DAY_MS - 3_600_000, 30.0)
+    await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxDailyLoss": {"USDT": 25}}))
+    await platform.start()
+    await platform.heartbeat_where(
+        lambda beat: any(u.name == "StrankaXY.risk" and u.state == "live" for u in beat.units)
+    )
+    answers = await platform.answers()
+    await platform.publish(ORDER)
+    assert (await answers.number(1)).response.status == "done"
