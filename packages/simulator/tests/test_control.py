@@ -91,6 +91,16 @@ async def test_paused_participants_do_nothing(server: Server, session: ClientSes
     assert (await get(session, "/simulator/status"))["events"] > before["events"]
 
 
+async def test_the_clock_is_shifted(server: Server, session: ClientSession) -> None:
+    """Both ways, and back; what is no number of ms is refused."""
+    for ahead_ms in (60_000, -60_000, 0):
+        async with session.post(f"/simulator/clock?aheadMs={ahead_ms}") as response:
+            assert await response.json() == {"aheadMs": ahead_ms}
+        assert abs(server.venue.clock.now_us() / 1_000 - ahead_ms - time.time() * 1_000) < 10_000
+    async with session.post("/simulator/clock?aheadMs=x") as response:
+        assert response.status == 400
+
+
 async def test_status_shows_what_runs(session: ClientSession) -> None:
     """Seed, pace, symbols."""
     status = await get(session, "/simulator/status")

@@ -231,9 +231,10 @@ class Exchange(Protocol):
         """
 
     def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
-        """Report what is left of the exchange's limits, while the context lasts.
+        """Report what is left of the exchange's limits, and how far its clock is from ours, while the context lasts.
 
-        `gauge` takes `left.<limit>`, and `pausedUntil`: ms, 0 while requests are sent.
+        `gauge` takes `left.<limit>`; `pausedUntil`: ms, 0 while requests are sent; and `clockOffsetMs`: the exchange's
+        clock minus ours.
         """
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from millrace_matching import Side
 from millrace_simulator.config import SimulatorConfig, symbol_problem
 from millrace_simulator.market import Market
 from millrace_simulator.venue import BookChange, BookSnapshot, Instrument, Listener, PublicTrade, Scale, SymbolRules
+from millrace_simulator.venue.clock import WallClock
 from millrace_simulator.venue.history import BookHistory
 
 PREFIX = "/simulator"
@@ -117,6 +118,14 @@ class ControlPlane:
         self._market.paused = False
         return _json({"paused": False})
 
+    async def shift_clock(self, request: web.Request) -> web.Response:
+        """Be `aheadMs` ahead of the machine's clock from now on; behind it if that is below zero."""
+        text = request.query.get("aheadMs", "")
+        if not text.removeprefix("-").isdecimal() or not isinstance(self._venue.clock, WallClock):
+            raise _refusal(web.HTTPBadRequest, "aheadMs must be a number of ms")
+        self._venue.clock.shift(int(text))
+        return _json({"aheadMs": int(text)})
+
     @property
     def _history(self) -> BookHistory:
         if self._venue.history is None:
@@ -138,6 +147,7 @@ def add_control_routes(app: web.Application, market: Market, config: SimulatorCo
     app.router.add_get(PREFIX + "/changes", plane.changes)
     app.router.add_get(PREFIX + "/trades", plane.trades)
     app.router.add_post(PREFIX + "/symbols", plane.list_symbol)
+    app.router.add_post(PREFIX + "/clock", plane.shift_clock)
     app.router.add_post(PREFIX + "/pause", plane.pause)
     app.router.add_post(PREFIX + "/resume", plane.resume)
 

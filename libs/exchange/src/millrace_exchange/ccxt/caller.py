@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
+from ccxt.base.errors import InvalidNonce
+
 from millrace_exchange.ccxt.batching import SubscriptionBatches
 from millrace_exchange.ccxt.classification import FAILURES, classify, is_limit
+from millrace_exchange.ccxt.exchange_clock import ExchangeClock
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.ccxt.settings import TIMEOUT_MS
 from millrace_exchange.errors import ExchangeError, Retryable
@@ -29,6 +32,7 @@ class CcxtCaller:
         has_keys: bool,
         poll_interval_s: float = 1.0,
         another: "Callable[[], CcxtCaller]",
+        clock: ExchangeClock | None = None,
     ) -> None:
         self.ccxt = ccxt
         self.profile = profile
@@ -37,12 +41,22 @@ class CcxtCaller:
         self.has_keys = has_keys
         self.poll_interval_s = poll_interval_s
         """How often to ask for a stream that the exchange does not send."""
+        self.clock = clock or ExchangeClock()
+        """The exchange's clock, by which requests are signed."""
         self.another = another
         """Opens a further instance with the same settings; nothing is sent yet."""
 
     async def load_markets(self) -> None:
         """Load the exchange's markets, unless they are loaded already."""
         await self.call("loadMarkets", self.ccxt.load_markets)
+
+    async def ask_time(self) -> int:
+        """Return the exchange's time, ms.
+
+        Raises:
+            Retryable, Rejected, Fatal: it cannot be reached, or refused.
+        """
+        return int(await self._call("fetchTime", self.ccxt.fetch_time))
 
     async def call(
         self,
@@ -59,6 +73,18 @@ class CcxtCaller:
         Raises:
             Retryable, Rejected, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
         """
+        if self.clock.is_doubted:
+            await self.clock.measure(self)
+        return await self._call(action, method, *arguments, timed=timed, over_socket=over_socket)
+
+    async def _call(
+        self,
+        action: str,
+        method: Callable[..., Awaitable[Any]],
+        *arguments: Any,
+        timed: Sending | None = None,
+        over_socket: bool = False,
+    ) -> Any:
         timed = timed or Sending()
         with self._classified(action, timed):
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
@@ -107,6 +133,8 @@ class CcxtCaller:
         classified = classify(self.profile, action, error, sent=timed.at_ns is not None)
         if not isinstance(classified, Retryable):
             return classified
+        if isinstance(error, InvalidNonce):
+            self.clock.doubt()
         if is_limit(error):
             self.gate.refused(action)
         classified.retry_after_ms = self.gate.stopped_ms(action)

@@ -1,7 +1,8 @@
 """One open exchange: a ccxt instance of ours, and the ports over it."""
 
 import asyncio
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NoReturn
 
@@ -10,6 +11,7 @@ from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
 from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.ccxt.exchange_clock import ExchangeClock
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
 from millrace_exchange.ccxt.feeds import CcxtAccountFeed, CcxtMarketFeed
 from millrace_exchange.ccxt.loading import load_exchange
@@ -49,6 +51,8 @@ class CcxtExchange:
             Retryable, Rejected, Fatal: the exchange cannot be reached, or refuses the keys.
         """
         caller = self.caller
+        if caller.has_keys:
+            caller.clock.doubt()
         await self.listing.know(None)
         if not self._keeping:
             self._keep_current()
@@ -83,9 +87,11 @@ class CcxtExchange:
         """Return by what a stream comes."""
         return "fetch" if is_polled(self.caller.ccxt, action) else "watch"
 
-    def reporting(self, gauge: Gauge) -> AbstractContextManager[None]:
-        """Report what is left of the exchange's limits, while the context lasts."""
-        return self.caller.gate.reporting(gauge)
+    @contextmanager
+    def reporting(self, gauge: Gauge) -> Iterator[None]:
+        """Report what is left of the exchange's limits, and how far its clock is from ours, while the context lasts."""
+        with self.caller.gate.reporting(gauge), self.caller.clock.reporting(gauge):
+            yield
 
 
 async def open_ccxt_exchange(
@@ -103,12 +109,14 @@ async def open_ccxt_exchange(
     loaded: Any = await asyncio.to_thread(load_exchange, exchange_id)
     profile = profile_of(ExchangeId(exchange_id))
     gate = gate_of(profile, credentials, budget)
-    return CcxtExchange(_caller(recorded(loaded), profile, credentials, gate))
+    return CcxtExchange(_caller(recorded(loaded), profile, credentials, gate, ExchangeClock()))
 
 
-def _caller(recording: Any, profile: ExchangeProfile, credentials: Credentials, gate: RequestGate) -> CcxtCaller:
+def _caller(
+    recording: Any, profile: ExchangeProfile, credentials: Credentials, gate: RequestGate, clock: ExchangeClock
+) -> CcxtCaller:
     """Return a new ccxt instance with an account's settings."""
-    ccxt = recording(constructor_settings(credentials, profile), profile, gate)
+    ccxt = recording(constructor_settings(credentials, profile), profile, gate, clock)
     if credentials.test:
         ccxt.set_sandbox_mode(True)
     ccxt.urls = overridden_urls(ccxt.urls, credentials.urls)
@@ -119,5 +127,6 @@ def _caller(recording: Any, profile: ExchangeProfile, credentials: Credentials, 
         gate,
         has_keys=bool(credentials.api_key),
         poll_interval_s=credentials.delay_on_fetch,
-        another=partial(_caller, recording, profile, credentials, gate),
+        clock=clock,
+        another=partial(_caller, recording, profile, credentials, gate, clock),
     )

@@ -19,15 +19,20 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The machine's own clock, held still when the machine sets it back."""
+    """The machine's own clock, held still when the machine sets it back, and shifted for clients that must bear it."""
 
     def __init__(self) -> None:
         self._last_us = 0
+        self._shift_us = 0
 
     def now_us(self) -> int:
-        """Return wall-clock µs; never less than before."""
-        self._last_us = max(self._last_us, time.time_ns() // 1000)
+        """Return wall-clock µs; never less than before, unless it is shifted."""
+        self._last_us = max(self._last_us, time.time_ns() // 1000 + self._shift_us)
         return self._last_us
+
+    def shift(self, by_ms: int) -> None:
+        """Be ahead of the machine's clock from now on, or behind it."""
+        self._shift_us, self._last_us = by_ms * 1000, 0
 
     def reach(self, now_us: int) -> None:
         """Do nothing: the wall clock moves by itself."""

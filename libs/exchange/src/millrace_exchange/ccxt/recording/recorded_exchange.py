@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import WSServerHandshakeError
 from ccxt.base.errors import NetworkError
 
-from millrace_core.clock import now_ns
+from millrace_core.clock import now_ms, now_ns
+from millrace_exchange.ccxt.exchange_clock import ExchangeClock
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
@@ -34,8 +35,11 @@ class RecordedExchange(DigitKeeper):
     on_farewell: Callable[[Any], None] = staticmethod(lambda _exchange: None)
     """Called with the instance when the exchange announces that it ends a connection."""
 
-    def __init__(self, settings: dict[str, Any], profile: ExchangeProfile, gate: RequestGate) -> None:
+    def __init__(
+        self, settings: dict[str, Any], profile: ExchangeProfile, gate: RequestGate, clock: ExchangeClock | None = None
+    ) -> None:
         self._was_closed = False
+        self.clock = clock or ExchangeClock()
         super().__init__(settings)  # type: ignore[call-arg]
         self.profile = profile
         self.gate = gate
@@ -51,6 +55,18 @@ class RecordedExchange(DigitKeeper):
         """Close everything for good."""
         self._was_closed = True
         await super().close(*arguments)  # type: ignore[misc]
+
+    def milliseconds(self) -> int:
+        """Return the exchange's time: requests are signed with it."""
+        return now_ms() + self.clock.offset_ms
+
+    def microseconds(self) -> int:
+        """Return the exchange's time."""
+        return self.milliseconds() * 1000
+
+    def seconds(self) -> int:
+        """Return the exchange's time."""
+        return self.milliseconds() // 1000
 
     def order_book(self, snapshot: Any = None, depth: int | None = None) -> RecordedBook:
         """Return a book that records."""

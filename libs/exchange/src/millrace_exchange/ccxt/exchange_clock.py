@@ -1,0 +1,85 @@
+"""How far an exchange's clock is from ours, so that requests are signed with the exchange's time.
+
+An exchange refuses a request whose timestamp is too old or in the future (Binance: -1021), which proves that it did
+nothing. A machine whose clock is wrong must trade all the same, or say why it does not.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from millrace_core.clock import now_ms
+from millrace_exchange.errors import Rejected
+from millrace_exchange.request_gate import Gauge
+
+if TYPE_CHECKING:
+    from millrace_exchange.ccxt.caller import CcxtCaller
+
+NOTEWORTHY_MS: Final = 1_000
+"""A difference of this size is told: every other program on this machine has it too."""
+
+log = structlog.get_logger()
+
+
+class ExchangeClock:
+    """The difference between an exchange's clock and ours, as last measured: one for all instances of an account."""
+
+    def __init__(self) -> None:
+        self.offset_ms = 0
+        """The exchange's clock minus ours, at most half a round trip wrong; 0 until it is measured."""
+        self.is_doubted = False
+        """Whether the exchange has refused a timestamp since it was last measured."""
+        self._measuring = asyncio.Lock()
+        self._gauges: set[Gauge] = set()
+
+    def doubt(self) -> None:
+        """Have it measured again before the next request: the exchange refused a timestamp."""
+        self.is_doubted = True
+
+    async def measure(self, caller: "CcxtCaller") -> None:
+        """Ask the exchange for its time, if there is a doubt; an exchange that tells none keeps ours.
+
+        Raises:
+            ExchangeError: it cannot be reached, or refused.
+        """
+        async with self._measuring:
+            if not self.is_doubted:
+                return
+            began_ms = now_ms()
+            if (exchange_ms := await _time_of(caller)) is not None:
+                self._learn(exchange_ms - (began_ms + now_ms()) // 2, caller.profile.exchange)
+            self.is_doubted = False
+
+    @contextmanager
+    def reporting(self, gauge: Gauge) -> Iterator[None]:
+        """Report the difference as `clockOffsetMs`, while the context lasts."""
+        self._gauges.add(gauge)
+        gauge("clockOffsetMs", self.offset_ms)
+        try:
+            yield
+        finally:
+            self._gauges.discard(gauge)
+
+    def _learn(self, offset_ms: int, exchange: str) -> None:
+        if abs(offset_ms) >= NOTEWORTHY_MS:
+            ahead_s = -offset_ms / 1000
+            log.warning(
+                "this machine's clock is wrong; requests use the exchange's", exchange=exchange, ahead_s=ahead_s
+            )
+        self.offset_ms = offset_ms
+        for gauge in self._gauges:
+            gauge("clockOffsetMs", offset_ms)
+
+
+async def _time_of(caller: "CcxtCaller") -> int | None:
+    if not caller.ccxt.has.get("fetchTime"):
+        return None
+    try:
+        return await caller.ask_time()
+    except Rejected as error:
+        # Without it the exchange judges our own time; that it tells none must not keep an account from trading.
+        log.warning("the exchange does not tell its time", exchange=caller.profile.exchange, cause=str(error))
+        return None
