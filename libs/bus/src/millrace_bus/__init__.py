@@ -29,7 +29,8 @@ from millrace_bus.reading.published import Published
 from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Update, UpdateKind
 from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
-from millrace_bus.requests.reader import Arrived, RequestReader
+from millrace_bus.requests.lease import FENCED, Fence, LeaseReply, Leases
+from millrace_bus.requests.reader import Arrived, Backlog, RequestReader
 from millrace_bus.requests.sender import Requests
 from millrace_bus.server.embedded import EmbeddedServer
 from millrace_bus.writing.numbered import WriterCounters
@@ -37,13 +38,16 @@ from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.halts import HaltNote, HaltScope
 
 __all__ = [
+    "FENCED",
     "Arrived",
+    "Backlog",
     "Bus",
     "BusError",
     "CommandRefused",
     "Disconnected",
     "EmbeddedServer",
     "Extent",
+    "Fence",
     "Follower",
     "FollowerCounters",
     "FollowerStatus",
@@ -54,6 +58,8 @@ __all__ = [
     "JournalEntry",
     "JournalPage",
     "Journals",
+    "LeaseReply",
+    "Leases",
     "OrderHashes",
     "Published",
     "RequestExpired",

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,11 +25,14 @@ from millrace_bus.reading.follower import FollowedStream, Follower, OnFailed, Up
 from millrace_bus.reading.inspection import StoredValue, inspect
 from millrace_bus.reading.journal_index import known_tenants, registering, stream_names
 from millrace_bus.reading.journals import Journals
+from millrace_bus.requests import intents, lease, sender
 from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
+from millrace_bus.requests.lease import Leases
 from millrace_bus.requests.reader import RequestReader
 from millrace_bus.requests.sender import Requests
 from millrace_bus.server.state import ServerState, read_server_state
+from millrace_bus.writing import publish_commands
 from millrace_bus.writing.numbered import BeforeEpoch
 from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.budget import DEFAULT_EGRESS, RequestBudget
@@ -39,6 +42,7 @@ from millrace_core.names import AgentId, StreamName, Tenant
 from millrace_core.plugins import PluginDescription
 
 _LEAVE_TIMEOUT_S = 1.0
+_SCRIPTS = (*lease.SCRIPTS, *intents.SCRIPTS, *sender.SCRIPTS, *publish_commands.SCRIPTS)
 
 
 class Bus:
@@ -76,6 +80,8 @@ class Bus:
         """OrderHashes, each joined from all reports."""
         self.intents = Intents(self._calls)
         """The executor's intents."""
+        self.leases = Leases(self._calls)
+        """The leases of executors."""
         self.halts = Halts(redis.call)
         """Halts."""
         self._budget = SharedBudget(address, f"{name}.budget")
@@ -167,17 +173,16 @@ class Bus:
     def _follow(self, name: StreamName, *, from_start: bool) -> FollowedStream:
         return FollowedStream(name, self._subscriptions, self._reading, from_start=from_start)
 
-    def request_reader(
-        self, tenants: Collection[Tenant], *, consumer: str, claim_idle_ms: int = 30_000
-    ) -> RequestReader:
-        """Read the requests of some tenants as one consumer of the group `executor`.
+    def request_reader(self, tenant: Tenant, *, consumer: str, may_act: Callable[[], Awaitable[None]]) -> RequestReader:
+        """Read a tenant's requests as the only one who does, under a name that no other reader ever had.
 
-        Entries that another consumer has left pending for `claim_idle_ms` are taken over.
+        `may_act` is awaited before anything that was typed by hand is written down; it raises if another executor has
+        taken the reader's place.
         """
         # A connection of its own, because it blocks there.
         reconnecting = ReconnectingConnection(self._address, f"{self._name}.requests")
         return RequestReader(
-            tenants, consumer, claim_idle_ms, reconnecting, self._subscriptions, self._calls, self._open_readers
+            tenant, consumer, may_act, reconnecting, self._subscriptions, self._calls, self._open_readers
         )
 
     @asynccontextmanager
@@ -275,6 +280,7 @@ class Bus:
 
     async def _meet(self, connection: Connection) -> None:
         """Continue where the last connection ended; each writer does so for itself."""
+        connection.send(b"".join(script.load() for script in _SCRIPTS), [None] * len(_SCRIPTS))
         lost = await self.requests.meet(connection)
         self._outbox.attach(connection)
         self.requests.again(lost)

@@ -27,12 +27,14 @@ from millrace_core.names import (
     halt_key,
     intents_key,
     journals_index,
+    lease_key,
     open_orders_key,
     order_key,
     orders_key,
     plugins_key,
     restart_channel,
     trader_actions,
+    unreadable_requests,
 )
 from millrace_core.names import Action as ActionName
 
@@ -52,6 +54,11 @@ class Kind(StrEnum):
     SORTED_SET = "sorted set"
     CHANNEL = "channel"
     JOURNAL = "channel and stream"
+    REQUESTS = "channel and stream of requests"
+    """A journal that scripts write and trim, so that nothing is trimmed unread."""
+    STREAM = "stream"
+    LEDGER = "ledger"
+    """A hash that only the scripts of the executor that holds the tenant's lease change."""
     LIMIT = "limit"
     """A hash or sorted set that only the script of request limits changes."""
 
@@ -64,7 +71,7 @@ class Access(NamedTuple):
     writers: frozenset[str]
     readers: frozenset[str]
     consumers: frozenset[str] = frozenset()
-    """Services that take entries from a journal as a consumer group, and publish none."""
+    """Services that take entries from a journal as a consumer group."""
 
 
 AGENTS: Final = frozenset({"gatherer", "magicbox", "executor", "dbsync", "api", "alerts"})
@@ -105,11 +112,12 @@ NAMES: Final = (
     _access(_snapshot("watch"), Kind.JOURNAL, frozenset({"gatherer"}), _WATCHED_READERS),
     _access(
         trader_actions(_TENANT),
-        Kind.JOURNAL,
-        frozenset({"magicbox", "api"}),
-        frozenset({"executor", "dbsync"}),
+        Kind.REQUESTS,
+        frozenset({"magicbox", "api", "executor"}),
+        frozenset({"dbsync"}),
         consumers=frozenset({"executor"}),
     ),
+    _access(unreadable_requests(_TENANT), Kind.STREAM, frozenset({"executor"})),
     _access(order_key(_TENANT, _ALL), Kind.HASH, _LIMITED, frozenset({"magicbox", "api"})),
     _access(orders_key(_TENANT, _EXCHANGE, _SYMBOL), Kind.SORTED_SET, _LIMITED, frozenset({"magicbox", "api"})),
     _access(open_orders_key(_TENANT, _EXCHANGE, _SYMBOL), Kind.SET, _LIMITED, frozenset({"magicbox", "api"})),
@@ -117,7 +125,8 @@ NAMES: Final = (
     _access(budget_users_key(budget_key(_ALL, _ALL, _ALL)), Kind.LIMIT, _LIMITED),
     _access(budget_peers_key(_ALL), Kind.LIMIT, _LIMITED),
     _access(BUDGET_STOPS, Kind.CHANNEL, _LIMITED),
-    _access(intents_key(_TENANT, _EXCHANGE), Kind.HASH, frozenset({"executor"}), frozenset({"api"})),
+    _access(intents_key(_TENANT, _EXCHANGE), Kind.LEDGER, frozenset({"executor"}), frozenset({"api"})),
+    _access(lease_key(_TENANT), Kind.LEDGER, frozenset({"executor"})),
     _access(halt_key(_TENANT), Kind.HASH, frozenset({"executor", "api"}), frozenset({"alerts"})),
     _access(config_key(_OWN_AGENT), Kind.STRING, _NOBODY, AGENTS),
     _access(config_key(_AGENT), Kind.STRING, frozenset({"api"}), frozenset({"dbsync"})),

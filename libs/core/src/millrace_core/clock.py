@@ -12,6 +12,7 @@ MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
 LATEST_MS: Final = 253_402_300_799_999
 """The last ms of the year 9999."""
+_BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now_ns() -> int:
@@ -22,3 +23,8 @@ def now_ns() -> int:
 def now_ms() -> int:
     """Return the wall clock in ms, the unit of timestamps and epochs."""
     return time.time_ns() // NS_PER_MS
+
+
+def elapsed_s() -> float:
+    """Return a clock that never goes back, in s; unlike `time.monotonic` it goes on while the machine sleeps."""
+    return time.clock_gettime(_BOOTTIME)

@@ -135,6 +135,11 @@ def trader_actions(of: Tenant) -> str:
     return f"{of}.traderActions"
 
 
+def unreadable_requests(of: Tenant) -> str:
+    """Return the key of the journal of a tenant's requests that could not be read or handled."""
+    return f"{trader_actions(of)}.unreadable"
+
+
 TENANTS_INDEX = "index.tenants"
 """The key of the set of tenants that have journals."""
 AGENTS_INDEX = "index.agents"
@@ -174,6 +179,11 @@ def open_orders_key(of: Tenant, exchange: ExchangeId, symbol: Symbol) -> str:
 def intents_key(of: Tenant, exchange: ExchangeId) -> str:
     """Return the key of the executor's intents for one account."""
     return f"intents.{_tag(of)}.{exchange}"
+
+
+def lease_key(of: Tenant) -> str:
+    """Return the key of the lease that lets one executor at a time act for a tenant."""
+    return f"lease.{_tag(of)}"
 
 
 def halt_key(of: Tenant) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from millrace_bus import Arrived
 from millrace_core.errors import MalformedRequest, Problem, RequestParts
-from millrace_core.ids import RequestId, new_request_id
+from millrace_core.ids import RequestId
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import Request, action_of, is_exchange, is_symbol, parse_request, symbol_of
@@ -19,6 +19,8 @@ UNKNOWN = "unknown"
 """Replaces an exchange or action that the request lacks, in the name of its answer's stream."""
 EVERY_EXCHANGE = ExchangeId("all")
 """Exchange part of the stream that answers a halt or resume of the whole tenant."""
+LARGEST_BYTES = 65_536
+"""No request is larger: what it names stands in its answer and its order's hash."""
 MAX_AHEAD_MS = 60_000
 """Largest accepted clock skew. A larger value means that `requestedAt` is not in ms."""
 
@@ -47,8 +49,8 @@ class AcceptedRequest:
     """When it was read from Redis, wall clock."""
     acknowledge: Acknowledge
     """Acknowledges it in the journal once it is answered, so that it is not delivered again."""
-    reject_unrouted: Callable[["AcceptedRequest", str], None]
-    """Rejects it, with a reason, when no account can answer it."""
+    answer_unrouted: Callable[["AcceptedRequest", Response], None]
+    """Publishes its answer when no account can."""
 
     @property
     def account(self) -> AccountKey:
@@ -79,9 +81,12 @@ class MalformedArrival:
 def read(
     arrived: Arrived,
     acknowledge: Acknowledge,
-    reject_unrouted: Callable[[AcceptedRequest, str], None],
+    answer_unrouted: Callable[[AcceptedRequest, Response], None],
 ) -> AcceptedRequest | MalformedArrival:
     """Parse one arrival. A journal entry that is delivered twice gets the same request id both times."""
+    if arrived.raw is None or len(arrived.raw) > LARGEST_BYTES:
+        text = "the entry has no field `data`" if arrived.raw is None else f"is larger than {LARGEST_BYTES} bytes"
+        return _unreadable(arrived, Problem("$", text))
     try:
         request = parse_request(arrived.raw)
     except MalformedRequest as error:
@@ -97,8 +102,16 @@ def read(
     since_ms = arrived.received_ms if request.requested_at is None else request.requested_at
     valid_until_ms = since_ms + request.valid_for
     return AcceptedRequest(
-        request, request_id, answer_to, valid_until_ms, arrived.received_ns, acknowledge, reject_unrouted
+        request, request_id, answer_to, valid_until_ms, arrived.received_ns, acknowledge, answer_unrouted
     )
+
+
+def unhandled(arrived: Arrived, error: Exception) -> MalformedArrival:
+    """Return the answer to an arrival whose handling raised something unforeseen before anything was done."""
+    text = f"it cannot be handled: {type(error).__name__}"
+    request_id = _made_up_id(arrived)
+    answer = error_answer(request_id, "failed", "InternalError", text)
+    return MalformedArrival(request_id, _readable_answer_to(arrived.tenant, RequestParts()), answer)
 
 
 def error_answer(
@@ -106,6 +119,11 @@ def error_answer(
 ) -> Response:
     """Return a final or provisional answer that has an error in place of an order."""
     return Response(request_id, status, order_source=source, error=RequestError(kind, message))
+
+
+def _unreadable(arrived: Arrived, problem: Problem) -> MalformedArrival:
+    answer_to = _readable_answer_to(arrived.tenant, RequestParts())
+    return _malformed(_made_up_id(arrived), answer_to, (problem,), None)
 
 
 def _malformed(
@@ -133,7 +151,5 @@ def _answer_to(tenant: Tenant, request: Request) -> StreamName:
 
 
 def _made_up_id(arrived: Arrived) -> RequestId:
-    if arrived.entry_id is None:
-        return new_request_id()
-    # Derived from the entry's id: an entry that is delivered again after a crash is the same request.
-    return RequestId(hashlib.sha256(f"{arrived.tenant} {arrived.entry_id}".encode()).hexdigest()[:32])
+    # Derived from its origin: an entry that is delivered again after a crash is the same request.
+    return RequestId(hashlib.sha256(f"{arrived.tenant} {arrived.origin}".encode()).hexdigest()[:32])

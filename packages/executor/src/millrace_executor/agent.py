@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from millrace_bus import Bus
 from millrace_core.config import ExecutorConfig, RiskLimits
-from millrace_core.names import AgentId, Tenant
+from millrace_core.names import AgentId, ExchangeId, Tenant
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.execution.account import AccountUnitConfig, trade
+from millrace_executor.execution.account import AccountUnit, AccountUnitConfig
 from millrace_executor.intake.halt_database import HaltDatabase
-from millrace_executor.intake.request_consumer import RequestConsumer
+from millrace_executor.intake.request_unit import RequestUnit
 from millrace_executor.intake.router import RequestRouter
+from millrace_executor.lease.tenant_lease import TenantLease
 from millrace_executor.risk.daily_loss import DailyLoss
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import Agent, UnitHealthReporter, UnitKey
@@ -28,13 +29,21 @@ class RequestConsumerUnitConfig:
 
 @dataclass(frozen=True, slots=True)
 class RiskUnitConfig:
-    """One tenant's limits, apart from its accounts so that a change does not interrupt trading."""
+    """One tenant's limits, and where it has accounts, apart from these so that a change does not interrupt trading."""
 
     tenant: Tenant
     limits: RiskLimits
+    exchanges: frozenset[ExchangeId]
 
 
-UnitConfig = RequestConsumerUnitConfig | RiskUnitConfig | AccountUnitConfig
+@dataclass(frozen=True, slots=True)
+class LeaseUnitConfig:
+    """One tenant's lease to hold. No other part of the configuration restarts it."""
+
+    tenant: Tenant
+
+
+UnitConfig = RequestConsumerUnitConfig | RiskUnitConfig | LeaseUnitConfig | AccountUnitConfig
 
 
 class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
@@ -47,13 +56,16 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         self._database = HaltDatabase(database_url)
         self._router = RequestRouter()
         self._controls: dict[Tenant, TradingControls] = {}
+        self._leases: dict[Tenant, TenantLease] = {}
 
     def units(self, config: ExecutorConfig) -> Mapping[UnitKey, UnitConfig]:
-        """Return a request consumer and the limits of each tenant, and each account."""
+        """Return the lease, a request consumer and the limits of each tenant, and each account."""
         units: dict[UnitKey, UnitConfig] = {}
         for tenant, accounts in config.exchanges.items():
+            limits = config.risk.get(tenant, RiskLimits())
+            units[f"{tenant}.lease"] = LeaseUnitConfig(tenant)
             units[f"{tenant}.requests"] = RequestConsumerUnitConfig(tenant, config.agent.id)
-            units[f"{tenant}.risk"] = RiskUnitConfig(tenant, config.risk.get(tenant, RiskLimits()))
+            units[f"{tenant}.risk"] = RiskUnitConfig(tenant, limits, frozenset(accounts))
             for exchange, credentials in accounts.items():
                 account = AccountKey(tenant, exchange)
                 units[str(account)] = AccountUnitConfig(account, credentials)
@@ -82,8 +94,10 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
     async def run_unit(self, key: UnitKey, unit_config: UnitConfig, health: UnitHealthReporter) -> None:
         """Do one unit's work until cancelled."""
         match unit_config:
+            case LeaseUnitConfig(tenant=tenant):
+                await self._lease_of(tenant).keep(health)
             case RequestConsumerUnitConfig(tenant=tenant, consumer=consumer):
-                requests = RequestConsumer(
+                requests = RequestUnit(
                     tenant,
                     consumer,
                     bus=self._bus,
@@ -91,28 +105,45 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
                     database=self._database,
                     controls=self._controls_of(tenant),
                     router=self._router,
+                    lease=self._lease_of(tenant),
                     health=health,
                 )
                 await requests.run()
-            case RiskUnitConfig(tenant=tenant, limits=limits):
-                await self._keep_limits(tenant, limits, health)
+            case RiskUnitConfig():
+                await self._keep_limits(unit_config, health)
             case AccountUnitConfig(account=account):
-                await trade(
+                trading = AccountUnit(
                     unit_config,
                     bus=self._bus,
                     streams=self._streams,
                     controls=self._controls_of(account.tenant),
                     router=self._router,
+                    lease=self._lease_of(account.tenant),
                     health=health,
                 )
+                await trading.run()
 
-    async def _keep_limits(self, tenant: Tenant, limits: RiskLimits, health: UnitHealthReporter) -> None:
-        controls = self._controls_of(tenant)
-        controls.set_limits(limits)
+    async def _keep_limits(self, unit: RiskUnitConfig, health: UnitHealthReporter) -> None:
+        controls = self._controls_of(unit.tenant)
+        controls.set_limits(unit.limits)
+        self._router.configure(unit.tenant, unit.exchanges)
         health.state("live")
-        if limits.max_daily_loss:
-            await DailyLoss(tenant, self._database, controls, health).watch(limits)
-        await asyncio.get_running_loop().create_future()
+        try:
+            if unit.limits.max_daily_loss:
+                await DailyLoss(unit.tenant, self._database, controls, health).watch(unit.limits)
+            await asyncio.get_running_loop().create_future()
+        finally:
+            # If the configuration changed, this unit's next run names the accounts before any request is answered.
+            self._router.configure(unit.tenant, ())
+
+    def _lease_of(self, tenant: Tenant) -> TenantLease:
+        if tenant not in self._leases:
+            self._leases[tenant] = TenantLease(tenant, self._bus.leases, self._lost)
+        return self._leases[tenant]
+
+    def _lost(self, tenant: Tenant) -> None:
+        self._router.forget(tenant)
+        self._streams.discard(tenant)
 
     def _controls_of(self, tenant: Tenant) -> TradingControls:
         return self._controls.setdefault(tenant, TradingControls())

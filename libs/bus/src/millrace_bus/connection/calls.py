@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from millrace_bus.connection.connection import CommandPart, into, pack
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import ReconnectingConnection
+from millrace_bus.connection.script import MISSING as MISSING_SCRIPT
 from millrace_bus.errors import CommandRefused, Disconnected
 from millrace_core.backoff import Backoff, BackoffPolicy
 
@@ -41,10 +42,16 @@ class Calls:
         return await until_answered(lambda: self._send(command))
 
     async def _send(self, command: bytes) -> Any:
-        await self._reconnecting.up()
+        connection = await self._reconnecting.up()
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._outbox.put(command, (into(answer),))
-        return await answer
+        try:
+            return await answer
+        except CommandRefused as refused:
+            if refused.code != MISSING_SCRIPT:
+                raise
+            connection.abort()
+            raise Disconnected("the next connection loads the scripts that Redis lacks") from refused
 
 
 async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:

@@ -27,6 +27,11 @@ class Outbox:
         """Write to this connection from now on."""
         self._connection = connection
 
+    def reconnect(self) -> None:
+        """End the connection, so that another one takes its place."""
+        if self._connection is not None:
+            self._connection.abort()
+
     def detach(self) -> None:
         """Detach the lost connection; commands collected for it get a `Disconnected`."""
         connection, self._connection = self._connection, None

@@ -1,34 +1,64 @@
-"""The executor's intents by request id: pending, unknown, settled."""
+"""The executor's intents by request id: pending, unknown, settled. Only the holder of the lease writes them."""
+
+from typing import Final
 
 from millrace_bus.connection.calls import Calls
+from millrace_bus.connection.script import Script
+from millrace_bus.requests.lease import RENEWING, Fence
 from millrace_core.ids import RequestId
-from millrace_core.names import ExchangeId, Tenant, intents_key
+from millrace_core.names import ExchangeId, Tenant, intents_key, lease_key
+
+_CLAIM: Final = Script.of(f"""
+{RENEWING}
+local is_empty = redis.call('EXISTS', KEYS[2]) == 0
+if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3]) == 0 then
+  local present = redis.call('HGET', KEYS[2], ARGV[2])
+  return present ~= ARGV[3] and present
+end
+if ARGV[4] == '0' then
+  redis.call('PERSIST', KEYS[2])
+elseif is_empty then
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
+end
+return false
+""")
+_SETTLE: Final = Script.of(f"""
+{RENEWING}
+redis.call('HSET', KEYS[2], unpack(ARGV, 2))
+""")
+SCRIPTS: Final = (_CLAIM, _SETTLE)
+_MOST_AT_ONCE: Final = 1_000
+"""Intents that one script writes: Lua passes a limited number of values."""
 
 
 class Intents:
-    """The intents of every account; reached as `bus.intents`. Every call waits out an outage of Redis."""
+    """The intents of every account; reached as `bus.intents`. Every call waits out an outage of Redis.
+
+    Writing renews the lease. All that write raise `CommandRefused` with the code `FENCED` if the lease is another's.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._call = calls.call
 
-    async def claim(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId, intent: bytes) -> bytes | None:
+    async def claim(
+        self, fence: Fence, exchange: ExchangeId, request_id: RequestId, intent: bytes, *, expires_ms: int = 0
+    ) -> bytes | None:
         """Write an intent unless the request has one; return None if it was written, else the stored one.
 
         Atomic. Identical bytes count as the caller's own claim, because a claim is repeated if its answer was lost. So
-        callers must make their bytes unique.
+        callers must make their bytes unique. A ledger that this claim begins is forgotten after `expires_ms`, unless a
+        claim without it comes first.
         """
-        key = intents_key(tenant, exchange)
-        while True:
-            if await self._call("HSETNX", key, request_id, intent):
-                return None
-            present: bytes | None = await self._call("HGET", key, request_id)
-            if present is not None:
-                return None if present == intent else present
-            # It was removed between the two: the claim may succeed now.
+        stored: bytes | None = await self._call(
+            *_CLAIM.command(self._keys(fence, exchange), fence.token, request_id, intent, expires_ms)
+        )
+        return stored
 
-    async def settle(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId, intent: bytes) -> None:
-        """Replace an intent by its new state."""
-        await self._call("HSET", intents_key(tenant, exchange), request_id, intent)
+    async def settle(self, fence: Fence, exchange: ExchangeId, *intents: tuple[RequestId, bytes]) -> None:
+        """Replace intents by their new state."""
+        for first in range(0, len(intents), _MOST_AT_ONCE):
+            parts = [part for intent in intents[first : first + _MOST_AT_ONCE] for part in intent]
+            await self._call(*_SETTLE.command(self._keys(fence, exchange), fence.token, *parts))
 
     async def get(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId) -> bytes | None:
         """Return a request's intent, or None."""
@@ -44,3 +74,6 @@ class Intents:
         """Forget requests."""
         if request_ids:
             await self._call("HDEL", intents_key(tenant, exchange), *request_ids)
+
+    def _keys(self, fence: Fence, exchange: ExchangeId) -> tuple[str, str]:
+        return lease_key(fence.tenant), intents_key(fence.tenant, exchange)

@@ -1,33 +1,46 @@
-"""Reads requests to trade from the journal and the channel. See docs/protocol.md, "Requests to trade"."""
+"""Reads requests to trade from a tenant's journal. See docs/protocol.md, "Requests to trade"."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Self
-
-import msgspec
 
 from millrace_bus.connection.calls import Calls
 from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection, RefusalLimit
+from millrace_bus.connection.script import Script
 from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
 from millrace_bus.reading.journal_page import entry_body
+from millrace_bus.requests.sender import CAPACITY, GROUP
+from millrace_bus.requests.typed import ORIGIN, TypedRequests
 from millrace_bus.tasks import BackgroundTask
 from millrace_core.backoff import Backoff
-from millrace_core.clock import now_ms, now_ns
-from millrace_core.json_problems import UNREADABLE
-from millrace_core.names import Tenant, trader_actions
+from millrace_core.clock import now_ns
+from millrace_core.names import Tenant, trader_actions, unreadable_requests
 
-GROUP = "executor"
 _PAGE = 100
 _BLOCK_MS = 1_000
 """Shorter than the time after which a silent connection is pinged."""
-_CLAIM_EVERY_S = 10.0
+_LOOK_EVERY_S = 1.0
+"""How often entries are looked for that another executor took when the lease was no longer its own."""
 _MOST_WAITING = 1_000
-_LOOK_EVERY_S = 0.01
+_SET_ASIDE_KEPT = 1_000
+"""Entries that could not be read which are kept for a person to look at."""
+_SET_ASIDE_BYTES = 65_536
+"""How much of each is kept."""
+_FORGET = Script.of("""
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local values = {}
+  for at = 1, #consumer, 2 do values[consumer[at]] = consumer[at + 1] end
+  if values['pending'] == 0 and values['name'] ~= ARGV[2] then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], values['name'])
+  end
+end
+""")
+"""Forgets consumers that are gone. One script: a consumer that takes an entry in between would lose it."""
 
 _log = logging.getLogger("millrace.bus")
 
@@ -36,58 +49,58 @@ class Arrived(NamedTuple):
     """One request as it came, not yet parsed."""
 
     tenant: Tenant
-    raw: bytes
-    entry_id: str | None
-    """Its entry in the journal; None if it was typed by hand on the channel."""
+    raw: bytes | None
+    """What was written; None if the entry has no field `data`."""
+    entry_id: str
+    """Its entry in the journal."""
+    origin: str
+    """Names the request if it does not name itself: its entry, or when it was typed."""
     received_ms: int
-    """When Redis added it to the journal, or when it was read from the channel: its validity may count from here."""
+    """When Redis added it to the journal, or when it was heard on the channel: its validity may count from here."""
     received_ns: int
     """When it was read: `trace.accepted`."""
 
 
-class _Origin(msgspec.Struct):
-    """Marks requests of programs on the channel; requests typed by hand lack it."""
+class Backlog(NamedTuple):
+    """How far a journal of requests is filled."""
 
-    journaled: bool = False
-
-
-_origin = msgspec.json.Decoder(_Origin)
+    unfinished: int
+    """Requests that are not acknowledged, whether they were read or not."""
+    capacity: int
+    """So many are held; further ones are refused."""
 
 
 class RequestReader:
-    """Asynchronous iterator over the requests of some tenants; made by `Bus.request_reader`.
+    """Asynchronous iterator over the requests of a tenant; made by `Bus.request_reader`.
 
-    Entries that this consumer took earlier and never finished come first, each again exactly as it was.
-    An entry stays pending until `done`. An unforeseen error ends the iteration with `TaskFailed`.
+    There is one at a time: what others took and never finished comes first, each again exactly as it was. What a person
+    types on the channel is written to the journal, and comes from there. An entry stays pending until `done`. An
+    unforeseen error ends the iteration with `TaskFailed`.
     """
 
     def __init__(
         self,
-        tenants: Collection[Tenant],
+        tenant: Tenant,
         consumer: str,
-        claim_idle_ms: int,
+        may_act: Callable[[], Awaitable[None]],
         reconnecting: ReconnectingConnection,
         subscriptions: Subscriptions,
         calls: Calls,
         open_readers: "set[RequestReader]",
     ) -> None:
-        self._tenants = {trader_actions(tenant).encode(): tenant for tenant in tenants}
-        self._consumer, self._claim_idle_ms = consumer, claim_idle_ms
-        self._reconnecting, self._subscriptions, self._calls = reconnecting, subscriptions, calls
+        self._tenant, self._key = tenant, trader_actions(tenant)
+        self._consumer = consumer
+        self._reconnecting, self._calls = reconnecting, calls
         self._arrived: asyncio.Queue[Arrived | None] = asyncio.Queue()
         self._room = asyncio.Event()
-        self._in_hand: set[tuple[bytes, str]] = set()
-        """Requests that were handed out, or are about to be, and are not done: they are not handed out again."""
-        self._claimed_at = 0.0
-        self._registered_at = float("-inf")
-        self._channel_error: BusError | None = None
-        self._typed = [
-            subscriptions.add(key.decode(), _Typed(tenant, self._arrived, self._refused))
-            for key, tenant in self._tenants.items()
-        ]
+        self._in_hand: set[str] = set()
+        """Entries that were handed out, or are about to be, and are not done: they are not handed out again."""
+        self._looked_at = self._registered_at = float("-inf")
+        self._error: BusError | None = None
         self._open_readers = open_readers
         """Set of open readers, which the bus closes when it ends."""
         open_readers.add(self)
+        self._typed = TypedRequests(self._key, subscriptions, calls, may_act, self._refused)
         self._task = BackgroundTask(self._read(), f"requests {consumer}", self._failed)
 
     def __aiter__(self) -> Self:
@@ -104,23 +117,33 @@ class RequestReader:
         if arrived is None:
             self._arrived.put_nowait(None)
             self._task.check()
-            if self._channel_error is not None:
-                raise TaskFailed(f"requests {self._consumer}", self._channel_error)
+            if self._error is not None:
+                raise TaskFailed(f"requests {self._consumer}", self._error)
             raise StopAsyncIteration
         return arrived
 
     async def done(self, arrived: Arrived) -> None:
-        """Acknowledge that a request was answered: it will not come again. Does nothing for one typed by hand."""
-        if arrived.entry_id is None:
-            return
-        key = trader_actions(arrived.tenant)
-        await self._calls.call("XACK", key, GROUP, arrived.entry_id)
-        self._in_hand.discard((key.encode(), arrived.entry_id))
+        """Acknowledge that a request was answered: it will not come again."""
+        await self._calls.call("XACK", self._key, GROUP, arrived.entry_id)
+        self._in_hand.discard(arrived.entry_id)
+
+    async def set_aside(self, arrived: Arrived, reason: str) -> None:
+        """Keep the bytes of a request that could not be read or handled, for a person to look at."""
+        kept = ("MAXLEN", "~", _SET_ASIDE_KEPT, "*")
+        fields = ("entry", arrived.entry_id, "reason", reason, "data", (arrived.raw or b"")[:_SET_ASIDE_BYTES])
+        await self._calls.call("XADD", unreadable_requests(self._tenant), *kept, *fields)
+
+    async def backlog(self) -> Backlog:
+        """Return how far the journal is filled with requests that are not acknowledged."""
+        groups = await self._calls.call("XINFO", "GROUPS", self._key)
+        for group in groups:
+            if group[b"name"] == GROUP.encode():
+                return Backlog(int(group[b"pending"]) + int(group[b"lag"] or 0), CAPACITY)
+        return Backlog(int(await self._calls.call("XLEN", self._key)), CAPACITY)
 
     async def close(self) -> None:
         """Stop reading; the iteration ends. Entries not done stay pending. Closing twice is harmless."""
-        for subscription in self._typed:
-            self._subscriptions.remove(subscription)
+        await self._typed.close()
         self._open_readers.discard(self)
         await self._task.close()
         await self._reconnecting.close()
@@ -132,14 +155,14 @@ class RequestReader:
 
     def _refused(self, error: BusError) -> None:
         """End the iteration: what is typed on the channel would reach nobody."""
-        self._channel_error = error
+        self._error = error
         self._arrived.put_nowait(None)
 
     async def _read(self) -> None:
-        """Read the journals until closed, through any outage of Redis.
+        """Read the journal until closed, through any outage of Redis.
 
         Raises:
-            CommandRefused: Redis refuses permanently to read them.
+            CommandRefused: Redis refuses permanently to read it.
         """
         pauses, limit = Backoff(REFUSED_RETRIES), RefusalLimit()
         while True:
@@ -161,7 +184,7 @@ class RequestReader:
         """
         self._registered_at = float("-inf")
         try:
-            await self._take_own(connection)
+            await self._take_pending(connection)
             await self._take_new(connection)
         except CommandRefused as refused:
             # The first executor of the tenant, or Redis lost everything.
@@ -171,112 +194,67 @@ class RequestReader:
 
     async def _join(self, connection: Connection) -> None:
         """Make the consumer group if it is missing, from the journal's beginning, so that no request is skipped."""
-        for key in self._tenants:
-            try:
-                await connection.call("XGROUP", "CREATE", key, GROUP, "0", "MKSTREAM")
-            except CommandRefused as refused:
-                if refused.code != "BUSYGROUP":
-                    raise
+        try:
+            await connection.call("XGROUP", "CREATE", self._key, GROUP, "0", "MKSTREAM")
+        except CommandRefused as refused:
+            if refused.code != "BUSYGROUP":
+                raise
 
     def _register(self, connection: Connection) -> None:
-        """Enter the journals into the index when due: what Redis forgot is registered again."""
+        """Enter the journal into the index when due: what Redis forgot is registered again."""
         if time.monotonic() - self._registered_at < REGISTER_EVERY_S:
             return
         self._registered_at = time.monotonic()
-        for key, tenant in self._tenants.items():
-            commands = registering(tenant, key.decode())
-            connection.send(pack_all(commands), [None] * len(commands))
+        commands = registering(self._tenant, self._key)
+        connection.send(pack_all(commands), [None] * len(commands))
+        connection.send(_FORGET.load(), [None])
+        connection.send(pack_all([_FORGET.command([self._key], GROUP, self._consumer)]), [None])
 
-    async def _take_own(self, connection: Connection) -> None:
-        """Read entries that this consumer took before a restart and never finished."""
-        for key in self._tenants:
-            beyond = b"0"
-            while True:
-                found = await connection.call(*self._xreadgroup("COUNT", _PAGE), "STREAMS", key, beyond)
-                entries = found.get(key, []) if found else []
-                if not entries:
-                    break
-                await self._take(connection, key, entries)
-                beyond = entries[-1][0]
+    async def _take_pending(self, connection: Connection) -> None:
+        """Take everything that was taken and not finished, by whomever: nobody else is at work on it."""
+        start = b"0-0"
+        while True:
+            start, entries, *_ = await connection.call(
+                *("XAUTOCLAIM", self._key, GROUP, self._consumer, 0, start, "COUNT", _PAGE)
+            )
+            await self._take(connection, entries)
+            if start == b"0-0":
+                break
 
     async def _take_new(self, connection: Connection) -> None:
-        if not self._tenants:
-            await connection.lost
-            return
-        groups = self._reconnecting.grouping(key.decode() for key in self._tenants)
-        # No command can wait for entries of more than one group.
-        block = ("BLOCK", _BLOCK_MS) if len(groups) == 1 else ()
         while True:
             self._register(connection)
-            if time.monotonic() - self._claimed_at > _CLAIM_EVERY_S:
-                self._claimed_at = time.monotonic()
-                await self._claim(connection)
-            for keys in groups:
-                command = (*self._xreadgroup("COUNT", _PAGE, *block), "STREAMS", *keys, *(">" for _ in keys))
-                for key, entries in (await connection.call(*command) or {}).items():
-                    await self._take(connection, key, entries)
-            if not block:
-                await asyncio.sleep(_LOOK_EVERY_S)
+            if time.monotonic() - self._looked_at > _LOOK_EVERY_S:
+                self._looked_at = time.monotonic()
+                if await self._others_have_some(connection):
+                    await self._take_pending(connection)
+            command = ("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", _PAGE, "BLOCK", _BLOCK_MS)
+            found = await connection.call(*command, "STREAMS", self._key, ">")
+            for entries in (found or {}).values():
+                await self._take(connection, entries)
 
-    async def _claim(self, connection: Connection) -> None:
-        """Take over entries left pending by consumers that are gone."""
-        for key in self._tenants:
-            start = b"0-0"
-            while True:
-                start, entries, *_ = await connection.call(
-                    *("XAUTOCLAIM", key, GROUP, self._consumer, self._claim_idle_ms, start, "COUNT", _PAGE)
-                )
-                await self._take(connection, key, entries)
-                if start == b"0-0":
-                    break
+    async def _others_have_some(self, connection: Connection) -> bool:
+        """Tell whether another consumer has entries: it lost the lease, and took them before it knew."""
+        *_, consumers = await connection.call("XPENDING", self._key, GROUP)
+        return any(name != self._consumer.encode() for name, _ in consumers or ())
 
-    async def _take(self, connection: Connection, key: bytes, entries: list[Any]) -> None:
+    async def _take(self, connection: Connection, entries: list[Any]) -> None:
         for raw_id, fields in entries:
             entry_id = raw_id.decode()
             if fields is None:
                 # Trimmed away while pending: its body is gone for good.
-                _log.error("%s: request %s was trimmed before it was answered", key.decode(), entry_id)
-                await connection.call("XACK", key, GROUP, raw_id)
-            elif (key, entry_id) not in self._in_hand:
-                self._in_hand.add((key, entry_id))
-                received_ms = int(entry_id.partition("-")[0])
-                body = entry_body(fields) or b""
-                self._arrived.put_nowait(Arrived(self._tenants[key], body, entry_id, received_ms, now_ns()))
+                _log.error("%s: request %s was trimmed before it was answered", self._key, entry_id)
+                await connection.call("XACK", self._key, GROUP, raw_id)
+            elif entry_id not in self._in_hand:
+                self._in_hand.add(entry_id)
+                self._arrived.put_nowait(self._arrival(entry_id, fields))
         while self._arrived.qsize() > _MOST_WAITING:
             self._room.clear()
             await self._room.wait()
 
-    def _xreadgroup(self, *options: str | int) -> tuple[str | int, ...]:
-        return ("XREADGROUP", "GROUP", GROUP, self._consumer, *options)
-
-
-class _Typed:
-    """Receives requests that a person typed on a tenant's channel."""
-
-    def __init__(
-        self, tenant: Tenant, arrived: "asyncio.Queue[Arrived | None]", failed: Callable[[BusError], None]
-    ) -> None:
-        self._tenant, self._arrived, self._failed = tenant, arrived, failed
-
-    def subscribed(self) -> None:
-        """Do nothing: a request published before reached no subscriber, and its publisher saw that count."""
-
-    def disconnected(self) -> None:
-        """Do nothing."""
-
-    def failed(self, error: BusError) -> None:
-        """Report that nothing more will come."""
-        self._failed(error)
-
-    def on_message(self, data: bytes) -> None:
-        """Take a message unless it is in the journal too."""
-        if not _is_journaled(data):
-            self._arrived.put_nowait(Arrived(self._tenant, data, None, now_ms(), now_ns()))
-
-
-def _is_journaled(data: bytes) -> bool:
-    try:
-        return _origin.decode(data).journaled
-    except UNREADABLE:
-        # Typed with a mistake: it is to be answered with what is wrong.
-        return False
+    def _arrival(self, entry_id: str, fields: list[bytes]) -> Arrived:
+        typed = dict(zip(fields[::2], fields[1::2], strict=False)).get(ORIGIN.encode(), b"").decode(errors="replace")
+        origin = typed or entry_id
+        began = origin.partition("-")[0]
+        received_ms = int(began if began.isdecimal() and len(began) < 16 else entry_id.partition("-")[0])
+        return Arrived(self._tenant, entry_body(fields), entry_id, origin, received_ms, now_ns())

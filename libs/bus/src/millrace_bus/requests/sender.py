@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from millrace_bus.connection.connection import Connection, pack_all
+from millrace_bus.connection.connection import Connection, pack, pack_all
 from millrace_bus.connection.outbox import Outbox
+from millrace_bus.connection.script import MISSING, Script
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, RequestExpired, TooManyRequests
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
-from millrace_bus.writing.publish_commands import PublishCommands
 from millrace_bus.writing.resend_buffer import KEPT_NS
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.ids import RequestId, new_request_id
@@ -21,12 +21,42 @@ from millrace_core.messages import encode
 from millrace_core.names import Tenant, trader_actions
 from millrace_core.requests import Request
 
+GROUP = "executor"
+"""The consumer group of executors."""
 RETENTION = 10_000
-"""Entries of a tenant's journal of requests."""
+"""Entries that a tenant's journal of requests keeps after they were acknowledged, for those that only read it."""
+CAPACITY = 20_000
+"""Entries that it holds at most: unacknowledged ones are never dropped, so further ones are refused."""
+FULL = "FULL"
+"""Code of Redis's answer to a request for which there is no room."""
 MOST_KEPT = 10_000
 """Requests of a tenant that are kept; while so many are not acknowledged, further ones are refused."""
 
 _REPLY_S = 1.0
+_TRIMMED = 100
+"""Entries that one request may trim at most."""
+ADD = Script.of(f"""
+local held = redis.call('XLEN', KEYS[1])
+if held >= tonumber(ARGV[2]) then
+  for _, group in ipairs(redis.pcall('XINFO', 'GROUPS', KEYS[1])) do
+    local values = {{}}
+    for at = 1, #group, 2 do values[group[at]] = group[at + 1] end
+    if values['name'] == '{GROUP}' then
+      local pending = redis.call('XPENDING', KEYS[1], '{GROUP}')
+      redis.call('XTRIM', KEYS[1], 'MINID', '~', pending[2] or values['last-delivered-id'], 'LIMIT', {_TRIMMED})
+    end
+  end
+  if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[3]) then
+    return redis.error_reply('{FULL} ' .. KEYS[1] .. ' holds ' .. ARGV[3] .. ' requests that no executor has '
+      .. 'acknowledged: nothing more is taken until one has')
+  end
+end
+local id = redis.call('XADD', KEYS[1], '*', 'data', ARGV[1])
+redis.call('PUBLISH', KEYS[1], ARGV[1])
+return id
+""")
+"""Adds a request unless the journal is full. It trims what the group has acknowledged, and nothing that it has not."""
+SCRIPTS = (ADD,)
 
 OnLost = Callable[[RequestId, BusError], None]
 """Called when Redis did not accept a request: `RequestExpired` or `CommandRefused`. No answer to it will come."""
@@ -69,7 +99,6 @@ class _Tenant:
     def __init__(self, tenant: Tenant) -> None:
         self.tenant = tenant
         self.key = trader_actions(tenant)
-        self.commands = PublishCommands(self.key, retention=RETENTION)
         self.sent: deque[_Sent] = deque()
         self.registered_at = float("-inf")
 
@@ -202,6 +231,9 @@ class Requests:
         def take(reply: Any) -> None:
             if isinstance(reply, Disconnected):
                 return
+            if isinstance(reply, CommandRefused) and reply.code == MISSING:
+                self._outbox.reconnect()  # The next connection loads the script, and sends the request again.
+                return
             if isinstance(reply, CommandRefused):
                 _log.error("%s: Redis rejected a request: %s", tenant.key, reply)
                 self._drop(tenant, sent, reply)
@@ -209,7 +241,7 @@ class Requests:
             sent.entry_id = reply
             sent.finish()
 
-        self._outbox.put(tenant.commands.write("*", sent.message), (take, None))
+        self._outbox.put(pack(*ADD.command([tenant.key], sent.message, RETENTION, CAPACITY)), (take,))
 
     def _give_up(self, tenant: _Tenant, sent: _Sent) -> None:
         if self._outbox.is_up:

@@ -26,6 +26,9 @@ _READING: Final = {
     Kind.SORTED_SET: "zrevrange zrangebyscore zcard",
     Kind.CHANNEL: "subscribe unsubscribe",
     Kind.JOURNAL: "subscribe unsubscribe xread xrange xrevrange xlen xinfo|stream",
+    Kind.REQUESTS: "subscribe unsubscribe xread xrange xrevrange xlen xinfo|stream",
+    Kind.STREAM: "xread xrange xrevrange xlen",
+    Kind.LEDGER: "hgetall hget hlen hscan",
     Kind.LIMIT: "",
 }
 _WRITING: Final = {
@@ -34,12 +37,17 @@ _WRITING: Final = {
     Kind.SET: "sadd srem",
     Kind.SORTED_SET: "zadd zremrangebyscore zremrangebyrank",
     Kind.CHANNEL: "publish",
-    Kind.JOURNAL: "xadd publish expire",
+    Kind.JOURNAL: "xadd publish expire evalsha script|load",
+    Kind.REQUESTS: "xadd publish expire evalsha script|load xlen xtrim xinfo|groups xpending",
+    Kind.STREAM: "xadd",
+    Kind.LEDGER: "evalsha script|load time hget hmget hset hsetnx hdel exists pexpire persist",
     Kind.LIMIT: "evalsha script|load time hdel hmget hincrby hset zadd zcard zrange zrangebyscore zremrangebyscore"
     " pexpire",
 }
-_CONSUMING: Final = "xreadgroup xack xautoclaim xgroup|create"
-_HAS_CHANNEL: Final = (Kind.CHANNEL, Kind.JOURNAL)
+_CONSUMING: Final = (
+    "xreadgroup xack xautoclaim xgroup|create xgroup|delconsumer xinfo|consumers xpending evalsha script|load"
+)
+_HAS_CHANNEL: Final = (Kind.CHANNEL, Kind.JOURNAL, Kind.REQUESTS)
 
 
 def acl_file(passwords: Mapping[str, str], agents: Mapping[str, Collection[AgentId]]) -> str:

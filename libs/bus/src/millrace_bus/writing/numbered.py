@@ -12,7 +12,7 @@ from millrace_bus.connection.outbox import Outbox
 from millrace_bus.errors import CommandRefused, Disconnected
 from millrace_bus.reading.journal_index import registering
 from millrace_bus.reading.published import Published
-from millrace_bus.writing.publish_commands import PublishCommands
+from millrace_bus.writing.publish_commands import AnswerCommands, PublishCommands, sinks
 from millrace_bus.writing.resend_buffer import Acknowledged, ResendBuffer
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.ids import MessageId
@@ -68,7 +68,9 @@ class NumberedStream:
         self._take_snapshot = take_snapshot
         self._name, self._outbox = name, outbox
         self._connection: Connection | None = None
-        self._publish_commands = PublishCommands(str(name), retention=retention)
+        commands = PublishCommands if take_snapshot is not None else AnswerCommands
+        self._publish_commands = commands(str(name), retention=retention)
+        self._sinks = sinks(self._publish_commands, self._took)
         self._snapshot_commands = PublishCommands(name.snapshot, retention=2, exact=True)
         self._snapshots = self._since_snapshot = 0
         self._snapshot_after = max(1, retention // 2)
@@ -82,6 +84,11 @@ class NumberedStream:
     def has_snapshots(self) -> bool:
         """Tell whether the stream has snapshots, so that a new epoch needs none of the earlier messages."""
         return self._take_snapshot is not None
+
+    @property
+    def claim_replies(self) -> int:
+        """How many replies the commands that claim an epoch get."""
+        return PublishCommands.replies if self.has_snapshots else self._publish_commands.replies
 
     def write(self, kind: MessageType, data: Any, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
         """Number a message, keep it and, in a session, send it."""
@@ -99,7 +106,7 @@ class NumberedStream:
         self.counters.messages += 1
         if self._connection is not None:
             self.sent_at = time.monotonic()
-            self._outbox.put(self._publish_commands.write(entry_id, message), (self._took, None))
+            self._outbox.put(self._publish_commands.write(entry_id, message), self._sinks)
         if kind == "delta":
             self._count_delta()
         return last
@@ -174,7 +181,7 @@ class NumberedStream:
         self.refusal = asyncio.get_running_loop().create_future()
         self._connection = connection
         for seq, message in self.kept.after(after):
-            self._outbox.put(self._publish_commands.write(f"{self.last.epoch}-{seq}", message), (self._took, None))
+            self._outbox.put(self._publish_commands.write(f"{self.last.epoch}-{seq}", message), self._sinks)
 
     def end_session(self) -> None:
         """Send nothing until the next session."""

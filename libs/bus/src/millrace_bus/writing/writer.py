@@ -9,6 +9,7 @@ from typing import Any, Literal, NoReturn
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection, RefusalLimit
+from millrace_bus.connection.script import MISSING as MISSING_SCRIPT
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S
 from millrace_bus.reading.journal_page import entry_message_id
@@ -220,6 +221,9 @@ class StreamWriter:
                 pass
             self._stream.end_session()
             self._become("disconnected")
+            if trouble is not None and trouble.code == MISSING_SCRIPT:
+                connection.abort()
+                continue
             self._is_refused = trouble is not None and "equal or smaller" not in str(trouble)
             if self._is_refused:
                 # Not a fence but a Redis that cannot write (out of memory, read only): it may recover.
@@ -260,7 +264,7 @@ class StreamWriter:
             await self._open_resumed(connection, above, self._resume)
             return
         claim = self._stream.begin(above, held)
-        await written(connection, claim)
+        await written(connection, claim, self._stream.claim_replies)
         self._claimed = True
         self.counters.epochs += 1
         self._go_live(connection, 0 if self._stream.has_snapshots else 1)

@@ -11,8 +11,9 @@ import structlog
 
 from millrace_bus import Bus, CommandRefused, StreamWriter, TaskFailed, Update, WriterFenced
 from millrace_core.messages import Response, ResponseStatus
-from millrace_core.names import StreamName
+from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
+from millrace_executor.lease.tenure import Tenure
 
 MAX_OPEN = 500
 """Streams held open; beyond it the least recently used are closed. Each repeats its status every 5 s."""
@@ -25,11 +26,17 @@ log = structlog.get_logger()
 class _AnswerWriter:
     """One stream's writer, opening or open."""
 
-    def __init__(self, writer: StreamWriter) -> None:
+    def __init__(self, writer: StreamWriter, tenure: Tenure) -> None:
         self.writer = writer
+        self.tenure = tenure
         self.users = 0
         self.idle: asyncio.TimerHandle | None = None
-        self.opening = asyncio.create_task(writer.open(), name=f"open {writer.name}")
+        self.opening = asyncio.create_task(self._open(), name=f"open {writer.name}")
+
+    async def _open(self) -> None:
+        """Open the stream, so that whoever takes the lease from now on fences it by opening the stream too."""
+        await self.writer.open()
+        await self.tenure.confirm()
 
     @property
     def has_failed(self) -> bool:
@@ -47,7 +54,7 @@ class _AnswerWriter:
 
 
 class AnswerStreams:
-    """The only writer of each stream of answers."""
+    """The only writer of each stream of answers. A writer lives no longer than the tenure that it was opened under."""
 
     def __init__(self, bus: Bus, *, max_open: int = MAX_OPEN, idle_s: float = IDLE_S) -> None:
         self._bus = bus
@@ -61,23 +68,36 @@ class AnswerStreams:
         """Return the streams that are held open, the most recently used last."""
         return list(self._streams)
 
-    def expect(self, name: StreamName) -> None:
+    def expect(self, name: StreamName, tenure: Tenure) -> None:
         """Begin to open a stream, so that its answer need not wait for that."""
-        self._release(name, self._stream(name))
+        self._release(name, self._stream(name, tenure))
 
-    async def publish(self, name: StreamName, response: Response, trace: Trace) -> None:
+    async def open(self, name: StreamName, tenure: Tenure) -> None:
+        """Open a stream: executors that held the lease before publish no more answers there.
+
+        Raises:
+            LeaseLost: another executor acts for the tenant.
+            CommandRefused: Redis refuses permanently, as when the stream's key is of another type.
+        """
+        async with self._opened(name, tenure):
+            pass
+
+    async def publish(self, name: StreamName, response: Response, trace: Trace, tenure: Tenure) -> None:
         """Publish an answer; when this returns Redis has it, once.
 
         Raises:
+            LeaseLost: another executor acts for the tenant; nothing was published, neither in the journal nor on the
+                channel.
             CommandRefused: Redis refuses permanently, as when the stream's key is of another type.
         """
         while True:
-            async with self._opened(name) as stream:
+            async with self._opened(name, tenure) as stream:
                 stream.writer.response(response, trace=trace)
                 try:
                     await stream.writer.drained()
                 except WriterFenced:
-                    log.warning("another executor writes to this stream of answers; opening it again", stream=str(name))
+                    await tenure.confirm()
+                    log.warning("another program writes to this stream of answers; opening it again", stream=str(name))
                 except TaskFailed as failure:
                     if not isinstance(failure.__cause__, CommandRefused):
                         raise
@@ -113,6 +133,12 @@ class AnswerStreams:
         responses = [response for data in found if (response := _response(data)) is not None]
         return {each.request_id: each.status for each in responses if provisional or each.status != "unknown"}
 
+    def discard(self, tenant: Tenant) -> None:
+        """Close a tenant's streams: its answers are another executor's to publish."""
+        for name, stream in list(self._streams.items()):
+            if name.tenant == tenant:
+                self._discard(name, stream)
+
     async def close(self) -> None:
         """Close every stream; answers published before are in Redis."""
         for name, stream in list(self._streams.items()):
@@ -121,8 +147,8 @@ class AnswerStreams:
             await asyncio.wait(self._closing)
 
     @asynccontextmanager
-    async def _opened(self, name: StreamName) -> AsyncIterator[_AnswerWriter]:
-        stream = self._stream(name)
+    async def _opened(self, name: StreamName, tenure: Tenure) -> AsyncIterator[_AnswerWriter]:
+        stream = self._stream(name, tenure)
         stream.users += 1
         try:
             # One user's cancellation must not end the opening that all wait for.
@@ -132,13 +158,13 @@ class AnswerStreams:
             stream.users -= 1
             self._release(name, stream)
 
-    def _stream(self, name: StreamName) -> _AnswerWriter:
+    def _stream(self, name: StreamName, tenure: Tenure) -> _AnswerWriter:
         stream = self._streams.get(name)
-        if stream is not None and stream.has_failed:
+        if stream is not None and (stream.has_failed or stream.tenure is not tenure):
             self._discard(name, stream)
             stream = None
         if stream is None:
-            stream = self._streams[name] = _AnswerWriter(self._bus.writer(name, None))
+            stream = self._streams[name] = _AnswerWriter(self._bus.writer(name, None), tenure)
         self._streams.move_to_end(name)
         if stream.idle is not None:
             stream.idle.cancel()

@@ -5,6 +5,7 @@ exchange about. It stays for a while after its request is answered, so that a co
 """
 
 import secrets
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -15,10 +16,11 @@ from millrace_core.errors import InvalidName
 from millrace_core.ids import RequestId
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response, ResponseStatus, encode
-from millrace_core.names import ExchangeId, StreamName, Tenant
+from millrace_core.names import ExchangeId, StreamName
 from millrace_core.requests import Request
 from millrace_core.trace import Trace
 from millrace_executor.accepted_request import AcceptedRequest, MalformedArrival
+from millrace_executor.lease.tenure import Tenure
 from millrace_executor.refused_writes import RefusedWrites
 
 IntentState = Literal["pending", "unknown", "settled"]
@@ -127,11 +129,16 @@ def decode_intent(raw: bytes) -> Intent | None:
 class IntentLedger:
     """One account's intents in Redis, with the ids of all of them in memory. Writing waits while Redis refuses."""
 
-    def __init__(self, intents: Intents, tenant: Tenant, exchange: ExchangeId, writes: RefusedWrites) -> None:
+    def __init__(
+        self, intents: Intents, tenure: Tenure, exchange: ExchangeId, writes: RefusedWrites, *, expires_ms: int = 0
+    ) -> None:
+        """`expires_ms`: how long the ledger is kept, in case that there is no such account."""
         self._intents = intents
+        self._tenure = tenure
         self._until_taken = writes.until_taken
-        self._tenant = tenant
+        self._tenant = tenure.fence.tenant
         self._exchange = exchange
+        self._expires_ms = expires_ms
         self._settled: dict[RequestId, int] = {}
         self._open: set[RequestId] = set()
 
@@ -154,23 +161,29 @@ class IntentLedger:
         return request_id in self._settled or request_id in self._open
 
     async def claim(self, intent: Intent) -> bool:
-        """Write an intent before anything is done; False if its request has one already and must be left alone."""
-        claim, key = self._intents.claim, (self._tenant, self._exchange, intent.request_id)
-        theirs = await self._until_taken(lambda: claim(*key, encode(intent)))
+        """Write an intent before anything is done; False if its request has one already and must be left alone.
+
+        Raises:
+            LeaseLost: another executor acts for the tenant; so do `update` and `prune`.
+        """
+        raw, key = encode(intent), (self._exchange, intent.request_id)
+        claim = partial(self._intents.claim, expires_ms=self._expires_ms)
+        theirs = await self._until_taken(lambda: self._tenure.write(lambda fence: claim(fence, *key, raw)))
         if theirs is None:
             self._remember(intent)
         return theirs is None
 
     async def update(self, intent: Intent) -> None:
         """Write an intent's new state."""
-        settle, key = self._intents.settle, (self._tenant, self._exchange, intent.request_id)
-        await self._until_taken(lambda: settle(*key, encode(intent)))
+        settle, entry = self._intents.settle, (intent.request_id, encode(intent))
+        await self._until_taken(lambda: self._tenure.write(lambda fence: settle(fence, self._exchange, entry)))
         self._remember(intent)
 
     async def prune(self, now_ms: int) -> int:
         """Remove the settled intents that need not be kept any longer; return how many."""
         over = [request_id for request_id, keep_until in self._settled.items() if keep_until < now_ms]
         if over:
+            await self._tenure.assure()
             await self._until_taken(lambda: self._intents.remove(self._tenant, self._exchange, *over))
         for request_id in over:
             del self._settled[request_id]

@@ -4,18 +4,21 @@ A crash may come between any two. In this order, the executor that runs next fin
 of an answer finds the order, and an intent is settled only if Redis holds its answer.
 """
 
+from collections.abc import Sequence
+
 import structlog
 
 from millrace_bus import Bus, CommandRefused, UnmergeableOrder
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response, ResponseStatus
-from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.names import ExchangeId, StreamName, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
 from millrace_executor.accepted_request import error_answer
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_executor.lease.tenure import Tenure
 from millrace_executor.refused_writes import RefusedWrites
 from millrace_service import UnitHealthReporter
 
@@ -30,7 +33,7 @@ class Responder:
 
     def __init__(
         self,
-        tenant: Tenant,
+        tenure: Tenure,
         exchange: ExchangeId,
         *,
         bus: Bus,
@@ -39,7 +42,8 @@ class Responder:
         health: UnitHealthReporter,
         writes: RefusedWrites,
     ) -> None:
-        self._tenant = tenant
+        self._tenure = tenure
+        self._tenant = tenure.fence.tenant
         self._exchange = exchange
         self._bus = bus
         self._streams = streams
@@ -47,12 +51,12 @@ class Responder:
         self._health = health
         self._until_taken = writes.until_taken
 
-    async def unanswered(self) -> list[Intent]:
-        """Read the ledger and return the intents without a final answer, oldest first.
+    async def unanswered(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Return the intents without a final answer.
 
-        If the executor ended between an answer and the ledger, the ledger is updated: there must be no second answer.
+        Of those whose answer was published before the ledger was updated, the ledger is updated now: there must be no
+        second answer.
         """
-        intents = await self._ledger.load()
         statuses = {stream: await self._answered(stream) for stream in {each.stream for each in intents}}
         found = []
         for intent in intents:
@@ -88,11 +92,15 @@ class Responder:
         return unknown
 
     async def _publish(self, stream: StreamName, answer: Response, trace: Trace) -> None:
-        await self._until_taken(lambda: self._streams.publish(stream, answer, trace))
+        await self._until_taken(lambda: self._streams.publish(stream, answer, trace, self._tenure))
 
     async def _answered(self, stream: StreamName) -> dict[str, ResponseStatus]:
-        """Return the final answers on a stream; none if its key is no stream, so that one key stops no account."""
+        """Return the final answers on a stream; none if its key is no stream, so that one key stops no account.
+
+        The stream is opened first: no answer of an executor that held the lease before can follow.
+        """
         try:
+            await self._streams.open(stream, self._tenure)
             return await self._streams.answered(stream)
         except CommandRefused as refused:
             if refused.code != "WRONGTYPE":

@@ -1,4 +1,4 @@
-"""The unit that trades on one account: opens the exchange, and hands over unfinished requests at its end."""
+"""The unit that trades on one account: opens the exchange, and trades while it holds the tenant's lease."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,9 +14,12 @@ from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.execution.account_executor import AccountExecutor
 from millrace_executor.intake.router import RequestRouter
+from millrace_executor.lease.tenant_lease import TenantLease
+from millrace_executor.lease.tenure import Tenure
 from millrace_executor.request_tasks import DRAIN_S
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
+from millrace_service.tasks import run_all
 
 PRUNE_EVERY_S = 60.0
 PREPARE_AGAIN = BackoffPolicy(first_s=1.0, limit_s=30.0)
@@ -32,59 +35,95 @@ class AccountUnitConfig:
     credentials: Credentials
 
 
-async def trade(
-    unit: AccountUnitConfig,
-    *,
-    bus: Bus,
-    streams: AnswerStreams,
-    controls: TradingControls,
-    router: RequestRouter,
-    health: UnitHealthReporter,
-) -> None:
-    """Trade on an account until cancelled.
+class AccountUnit:
+    """Trades on an account whenever this process holds the tenant's lease.
 
-    Requests are taken at once and wait until the exchange is prepared. On cancellation those under way may end, and
-    those that have not begun go to the executor of the account that opens next.
-
-    Raises:
-        UnknownExchange: ccxt has no exchange of that id.
+    The exchange is prepared while another executor holds it, so that a take-over does not wait for that.
     """
-    exchange = await open_exchange(unit.account.exchange, unit.credentials, bus.budget(unit.account.tenant))
-    executor = AccountExecutor(unit.account, exchange, bus=bus, streams=streams, controls=controls, health=health)
-    try:
-        await executor.load()
-        router.open(unit.account, executor)
-        with exchange.reporting(health.gauge):
-            await executor.tasks.run_beside(_run(executor, exchange, health))
-    finally:
-        router.close(unit.account, executor)
-        await executor.tasks.drain(DRAIN_S)
-        for accepted in executor.unfinished():
-            router.route(accepted)
-        await executor.close()
-        await exchange.close()
 
+    def __init__(
+        self,
+        unit: AccountUnitConfig,
+        *,
+        bus: Bus,
+        streams: AnswerStreams,
+        controls: TradingControls,
+        router: RequestRouter,
+        lease: TenantLease,
+        health: UnitHealthReporter,
+    ) -> None:
+        self._unit = unit
+        self._bus = bus
+        self._streams = streams
+        self._controls = controls
+        self._router = router
+        self._lease = lease
+        self._health = health
+        self._prepared = asyncio.Event()
 
-async def _run(executor: AccountExecutor, exchange: Exchange, health: UnitHealthReporter) -> None:
-    await _prepare(exchange, health)
-    await executor.resume()
-    health.state("live")
-    while True:
-        await asyncio.sleep(PRUNE_EVERY_S)
-        await executor.ledger.prune(now_ms())
+    async def run(self) -> None:
+        """Trade until cancelled.
 
-
-async def _prepare(exchange: Exchange, health: UnitHealthReporter) -> None:
-    backoff = Backoff(PREPARE_AGAIN)
-    while True:
+        Raises:
+            UnknownExchange: ccxt has no exchange of that id.
+        """
+        account = self._unit.account
+        exchange = await open_exchange(account.exchange, self._unit.credentials, self._bus.budget(account.tenant))
         try:
-            await exchange.prepare()
-        except ExchangeError as error:
-            pause_s = backoff.failed(at_least_s=error.retry_after_s)
-            if backoff.failures == 1:
-                log.warning("cannot open the account; trying again", cause=str(error), kind=error.kind)
-            health.error(error)
-            health.state("failed", f"cannot open the account: {error.kind}: {error}")
-        else:
-            return
-        await asyncio.sleep(pause_s)
+            with exchange.reporting(self._health.gauge):
+                trading = self._lease.while_held(self._health, lambda tenure: self._trade(tenure, exchange))
+                await run_all(self._prepare(exchange), trading)
+        finally:
+            await exchange.close()
+
+    async def _trade(self, tenure: Tenure, exchange: Exchange) -> None:
+        """Trade under the lease.
+
+        Requests are taken at once and wait until the exchange is prepared. On cancellation those under way may end, and
+        those that have not begun go to the executor of the account that opens next.
+        """
+        executor = AccountExecutor(
+            self._unit.account,
+            exchange,
+            tenure,
+            bus=self._bus,
+            streams=self._streams,
+            controls=self._controls,
+            health=self._health,
+        )
+        if self._health.current_state == "standby":
+            self._health.state("starting")
+        try:
+            await executor.load()
+            self._router.open(self._unit.account, executor)
+            await executor.tasks.run_beside(self._serve(executor), tenure.until_lost())
+        finally:
+            self._router.close(self._unit.account, executor)
+            await executor.tasks.drain(0.0 if tenure.is_lost else DRAIN_S)
+            if not tenure.is_lost:
+                for accepted in executor.unfinished():
+                    self._router.route(accepted)
+            await executor.close()
+
+    async def _serve(self, executor: AccountExecutor) -> None:
+        await self._prepared.wait()
+        await executor.resume()
+        self._health.state("live")
+        while True:
+            await asyncio.sleep(PRUNE_EVERY_S)
+            await executor.ledger.prune(now_ms())
+
+    async def _prepare(self, exchange: Exchange) -> None:
+        backoff = Backoff(PREPARE_AGAIN)
+        while not self._prepared.is_set():
+            try:
+                await exchange.prepare()
+            except ExchangeError as error:
+                pause_s = backoff.failed(at_least_s=error.retry_after_s)
+                if backoff.failures == 1:
+                    log.warning("cannot open the account; trying again", cause=str(error), kind=error.kind)
+                self._health.error(error)
+                self._health.state("failed", f"cannot open the account: {error.kind}: {error}")
+                await asyncio.sleep(pause_s)
+            else:
+                self._prepared.set()

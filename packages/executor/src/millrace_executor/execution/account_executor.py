@@ -7,6 +7,8 @@ intent is in the ledger, and nothing is sent twice.
 import asyncio
 from collections.abc import Collection
 
+import structlog
+
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
@@ -14,10 +16,12 @@ from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, Ed
 from millrace_exchange import Exchange, ExchangeError
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.answering.intent_ledger import IntentLedger, intent_of
+from millrace_executor.answering.intent_ledger import Intent, IntentLedger, intent_of
 from millrace_executor.answering.responder import Responder
+from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.execution.order_sender import OrderSender, Sendable
 from millrace_executor.intake.order_queue import OrderQueue, Turn
+from millrace_executor.lease.tenure import LeaseLost, Tenure
 from millrace_executor.refused_writes import RefusedWrites
 from millrace_executor.request_tasks import RequestTasks
 from millrace_executor.resolution.resolver import Resolver
@@ -27,14 +31,17 @@ from millrace_executor.risk.account_risk import AccountRisk
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 
+log = structlog.get_logger()
+
 
 class AccountExecutor:
-    """One account's execution. A change of the account's configuration makes a new one."""
+    """One account's execution. A change of the account's configuration makes a new one, and so does a take-over."""
 
     def __init__(
         self,
         account: AccountKey,
         exchange: Exchange,
+        tenure: Tenure,
         *,
         bus: Bus,
         streams: AnswerStreams,
@@ -42,9 +49,10 @@ class AccountExecutor:
         health: UnitHealthReporter,
     ) -> None:
         writes = RefusedWrites(health)
-        self.ledger = IntentLedger(bus.intents, account.tenant, account.exchange, writes)
+        self.ledger = IntentLedger(bus.intents, tenure, account.exchange, writes)
         self.tasks = RequestTasks()
         self._account = account
+        self._tenure = tenure
         self._exchange = exchange
         self._bus = bus
         self._streams = streams
@@ -52,11 +60,12 @@ class AccountExecutor:
         self._health = health
         self._queue = OrderQueue()
         self._responder = Responder(
-            *account, bus=bus, streams=streams, ledger=self.ledger, health=health, writes=writes
+            tenure, account.exchange, bus=bus, streams=streams, ledger=self.ledger, health=health, writes=writes
         )
         resolver = Resolver(exchange, health)
-        self._sender = OrderSender(exchange, self._queue, self._responder, resolver, self._stop_reason, health)
-        self._recovery = StartupRecovery(self._responder, resolver, self._queue, self.tasks)
+        client = LeasedExecution(exchange.execution, tenure.assure)
+        self._sender = OrderSender(client, self._queue, self._responder, resolver, self._stop_reason, health)
+        self._recovery = StartupRecovery(self.ledger, self._responder, resolver, self._queue, self.tasks, health)
         self._risk = AccountRisk(account, exchange, bus, controls)
         self._ready = asyncio.Event()
         self._unfinished: dict[AcceptedRequest, None] = {}
@@ -104,18 +113,46 @@ class AccountExecutor:
         del self._unfinished[accepted]
 
     async def _carry_out(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
-        self._streams.expect(accepted.answer_to)
-        decision = (
-            await self._decide(accepted, our_id) if await self._begins(accepted, turn) else self._expired(accepted)
-        )
+        self._streams.expect(accepted.answer_to, self._tenure)
+        decision = await self._decision(accepted, our_id, turn)
         verdict = decision if isinstance(decision, Response) else None
         intent = intent_of(accepted, now_ms(), client_order_id=our_id, verdict=verdict)
         if not await self.ledger.claim(intent):
             self._health.count("duplicates")
-        elif isinstance(decision, Response):
-            await self._responder.finish(intent, decision, intent.trace)
-        else:
-            self._risk.answered(our_id, await self._sender.execute(accepted, intent, decision, turn))
+            return
+        try:
+            if isinstance(decision, Response):
+                await self._responder.finish(intent, decision, intent.trace)
+            else:
+                self._risk.answered(our_id, await self._sender.execute(accepted, intent, decision, turn))
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001  What one request holds must not end the account's others.
+            await self._end_faulty(accepted, intent, turn, error)
+
+    async def _decision(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> Sendable | Response:
+        try:
+            if await self._begins(accepted, turn):
+                return await self._decide(accepted, our_id)
+            return self._expired(accepted)
+        except Exception as error:  # noqa: BLE001  As above; nothing was sent yet.
+            return self._fault(accepted, error)
+
+    def _fault(self, accepted: AcceptedRequest, error: Exception) -> Response:
+        """Report an error that was not foreseen, and return the answer to a request that was certainly not sent."""
+        log.error("the handling of a request failed", request_id=accepted.request_id, exc_info=error)
+        self._health.error(error)
+        text = f"not sent: its handling failed: {type(error).__name__}"
+        return accepted.error_answer("failed", "InternalError", text)
+
+    async def _end_faulty(self, accepted: AcceptedRequest, intent: Intent, turn: Turn, error: Exception) -> None:
+        """End a claimed request whose handling failed: one that may have been sent, by asking the exchange."""
+        answer = self._fault(accepted, error)
+        for unanswered in await self._responder.unanswered([intent]):
+            if intent.verdict is None:
+                await self._recovery.settle(unanswered, turn)
+            else:
+                await self._responder.finish(unanswered, answer, intent.trace)
 
     async def _begins(self, accepted: AcceptedRequest, turn: Turn) -> bool:
         """Wait until the account is ready and the request's turn comes; False if its validity ends before."""

@@ -15,10 +15,11 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllOrders, CancelOrder, CancelPayload, CreateOrder, symbol_of
-from millrace_exchange import Acknowledgement, Exchange, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
+from millrace_exchange import Acknowledgement, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
 from millrace_executor.accepted_request import AcceptedRequest
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.answering.responder import Responder
+from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.resolution.resolver import Resolver
 from millrace_executor.risk import Approved
@@ -38,7 +39,7 @@ class OrderSender:
 
     def __init__(
         self,
-        exchange: Exchange,
+        client: LeasedExecution,
         queue: OrderQueue,
         responder: Responder,
         resolver: Resolver,
@@ -47,7 +48,7 @@ class OrderSender:
     ) -> None:
         self.fatal_reason: str | None = None
         """Why the account can no longer trade; None while it can."""
-        self._client = exchange.execution
+        self._client = client
         self._queue = queue
         self._responder = responder
         self._resolver = resolver

@@ -1,13 +1,13 @@
 """The database in which halts outlive Redis and the executor: opened when it first answers, never waited for long."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
 from typing import Final
 
 from millrace_core.halts import HaltState
 from millrace_core.names import Tenant
-from millrace_store import DatabaseUnavailable, Scope, Store
+from millrace_store import DatabaseUnavailable, Scope, Store, StoreError
 
 _TIMEOUT_S: Final = 10.0
 """The first start makes the tables of an empty database, which takes seconds on a busy machine."""
@@ -21,6 +21,12 @@ class HaltDatabase:
         self._opening = asyncio.Lock()
         self._store: Store | None = None
         self._resources = AsyncExitStack()
+
+    async def prepare(self) -> None:
+        """Open the database if it answers, so that the first question need not wait for that."""
+        with suppress(TimeoutError, OSError, StoreError):
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self._opened()
 
     async def merge(self, tenant: Tenant, known: HaltState) -> HaltState:
         """Store what is known of a tenant's halts; return that, joined with what was stored.

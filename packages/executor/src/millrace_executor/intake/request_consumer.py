@@ -3,19 +3,35 @@
 import asyncio
 from functools import partial
 
+import structlog
+
 from millrace_bus import Arrived, Bus, CommandRefused, RequestReader
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope
 from millrace_core.messages import RequestError, Response
-from millrace_core.names import AgentId, ExchangeId, Tenant
+from millrace_core.names import ExchangeId
 from millrace_core.requests import Halt, Resume
-from millrace_executor.accepted_request import EVERY_EXCHANGE, AcceptedRequest, Acknowledge, MalformedArrival, read
+from millrace_executor.accepted_request import (
+    EVERY_EXCHANGE,
+    AcceptedRequest,
+    Acknowledge,
+    MalformedArrival,
+    read,
+    unhandled,
+)
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.answering.intent_ledger import Intent, IntentLedger, intent_of, intent_of_malformed
+from millrace_executor.answering.intent_ledger import (
+    KEPT_UNDATED_MS,
+    Intent,
+    IntentLedger,
+    intent_of,
+    intent_of_malformed,
+)
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.halt_database import HaltDatabase
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.intake.tenant_halts import TenantHalts
+from millrace_executor.lease.tenure import LeaseLost, Tenure
 from millrace_executor.refused_writes import RefusedWrites
 from millrace_executor.request_tasks import DRAIN_S, RequestTasks
 from millrace_executor.trading_controls import TradingControls
@@ -23,15 +39,19 @@ from millrace_service import UnitHealthReporter
 
 HALTS_EVERY_S = 1.0
 """How often halts that other programs wrote are read; a request to halt works at once."""
+FULL_SHARE = 0.5
+"""How far the journal may fill with requests that are not acknowledged before that is an error."""
+
+log = structlog.get_logger()
 
 
 class RequestConsumer:
-    """One tenant's requests. It keeps those that it answers itself in a ledger of the exchange `all`."""
+    """One tenant's requests, while the lease is held. It keeps halts and malformed ones in a ledger of its own."""
 
     def __init__(
         self,
-        tenant: Tenant,
-        consumer: AgentId,
+        tenure: Tenure,
+        consumer: str,
         *,
         bus: Bus,
         streams: AnswerStreams,
@@ -40,48 +60,51 @@ class RequestConsumer:
         router: RequestRouter,
         health: UnitHealthReporter,
     ) -> None:
-        self._tenant = tenant
+        self._tenure = tenure
+        self._tenant = tenure.fence.tenant
         self._consumer = consumer
         self._bus = bus
+        self._streams = streams
         self._router = router
         self._health = health
         self._writes = RefusedWrites(health)
-        self._ledger = IntentLedger(bus.intents, tenant, EVERY_EXCHANGE, self._writes)
-        self._responder = Responder(
-            tenant,
-            EVERY_EXCHANGE,
-            bus=bus,
-            streams=streams,
-            ledger=self._ledger,
-            health=health,
-            writes=self._writes,
-        )
+        self._ledger = IntentLedger(bus.intents, tenure, EVERY_EXCHANGE, self._writes)
+        self._responder = self._responder_of(EVERY_EXCHANGE, self._ledger)
         self._tasks = RequestTasks()
         self._controls = controls
-        self._halts = TenantHalts(tenant, bus.halts, database, controls, health)
+        self._halts = TenantHalts(self._tenant, bus.halts, database, controls, health)
+        self._is_filling = False
 
     async def run(self) -> None:
-        """Consume requests until cancelled."""
+        """Consume requests until cancelled, or until the lease is lost."""
         await self._recover()
         await self._halts.begin()
-        reader = self._bus.request_reader([self._tenant], consumer=self._consumer)
+        reader = self._bus.request_reader(self._tenant, consumer=self._consumer, may_act=self._tenure.assure)
         try:
-            await self._tasks.run_beside(self._read(reader), self._follow_halts(), self._halts.keep_stored())
+            await self._tasks.run_beside(
+                self._read(reader), self._follow(reader), self._halts.keep_stored(), self._tenure.until_lost()
+            )
         finally:
             await reader.close()
-            await self._tasks.drain(DRAIN_S)
+            await self._tasks.drain(0.0 if self._tenure.is_lost else DRAIN_S)
 
     async def _read(self, reader: RequestReader) -> None:
         async for arrived in reader:
-            await self._receive(arrived, partial(self._writes.until_taken, partial(reader.done, arrived)))
+            acknowledge = partial(self._writes.until_taken, partial(reader.done, arrived))
+            try:
+                await self._receive(arrived, acknowledge)
+            except LeaseLost:
+                raise
+            except Exception as error:  # noqa: BLE001  What one request holds must not end the others'.
+                await self._give_up(reader, arrived, error)
+                await self._answer_malformed(unhandled(arrived, error), acknowledge)
 
     async def _receive(self, arrived: Arrived, acknowledge: Acknowledge) -> None:
         self._health.count("requests")
-        accepted = read(arrived, acknowledge, self._reject_unrouted)
+        accepted = read(arrived, acknowledge, self._answer_unrouted)
         if isinstance(accepted, MalformedArrival):
             self._health.count("malformed")
-            intent = intent_of_malformed(accepted, self._router.known_part(accepted.answer_to), now_ms())
-            self._tasks.start(self._answer(intent, accepted.answer, acknowledge))
+            self._tasks.start(self._answer_malformed(accepted, acknowledge))
         elif self._ledger.knows(accepted.request_id):
             await acknowledge()
         elif isinstance(accepted.request, Halt):
@@ -121,9 +144,26 @@ class RequestConsumer:
         reason = f"{scope} is not halted; halted (exchange/source): {halted}"
         return accepted.error_answer("rejected", "BadRequest", reason)
 
-    def _reject_unrouted(self, accepted: AcceptedRequest, reason: str) -> None:
-        answer = accepted.error_answer("rejected", "BadRequest", reason)
-        self._tasks.start(self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, accepted.acknowledge))
+    async def _give_up(self, reader: RequestReader, arrived: Arrived, error: Exception) -> None:
+        log.error("a request cannot be handled; it is set aside", entry=arrived.entry_id, exc_info=error)
+        self._health.error(error)
+        await self._writes.until_taken(lambda: reader.set_aside(arrived, repr(error)))
+
+    async def _answer_malformed(self, malformed: MalformedArrival, acknowledge: Acknowledge) -> None:
+        intent = intent_of_malformed(malformed, self._router.known_part(malformed.answer_to), now_ms())
+        await self._answer(intent, malformed.answer, acknowledge)
+
+    def _answer_unrouted(self, accepted: AcceptedRequest, answer: Response) -> None:
+        self._tasks.start(self._answer_for_account(accepted, answer))
+
+    async def _answer_for_account(self, accepted: AcceptedRequest, answer: Response) -> None:
+        """Answer in the ledger of the account, which knows whether it answered the request already."""
+        exchange = accepted.account.exchange
+        ledger = IntentLedger(self._bus.intents, self._tenure, exchange, self._writes, expires_ms=KEPT_UNDATED_MS)
+        intent = intent_of(accepted, now_ms(), verdict=answer)
+        if await ledger.claim(intent):
+            await self._responder_of(exchange, ledger).finish(intent, answer, intent.trace)
+        await accepted.acknowledge()
 
     async def _answer(self, intent: Intent, answer: Response, acknowledge: Acknowledge) -> None:
         if await self._ledger.claim(intent):
@@ -131,16 +171,39 @@ class RequestConsumer:
         await acknowledge()
 
     async def _recover(self) -> None:
-        """Publish the answers that were decided but perhaps not published when the executor last ended."""
-        for intent in await self._responder.unanswered():
+        """Publish the answers that were decided but perhaps not published when the last executor ended."""
+        for intent in await self._responder.unanswered(await self._ledger.load()):
             if intent.verdict is not None:
                 await self._responder.finish(intent, intent.verdict, intent.trace)
 
-    async def _follow_halts(self) -> None:
+    async def _follow(self, reader: RequestReader) -> None:
         while True:
             await asyncio.sleep(HALTS_EVERY_S)
             await self._halts.read()
             await self._ledger.prune(now_ms())
+            await self._watch_backlog(reader)
+
+    async def _watch_backlog(self, reader: RequestReader) -> None:
+        """Show how many requests wait, and report when there is soon no room for more."""
+        unfinished, capacity = await reader.backlog()
+        self._health.gauge("backlog", unfinished)
+        is_filling = unfinished >= capacity * FULL_SHARE
+        if is_filling and not self._is_filling:
+            text = f"{unfinished} of {self._tenant}'s requests wait; at {capacity} further ones are refused"
+            log.error(text)
+            self._health.error(text)
+        self._is_filling = is_filling
+
+    def _responder_of(self, exchange: ExchangeId, ledger: IntentLedger) -> Responder:
+        return Responder(
+            self._tenure,
+            exchange,
+            bus=self._bus,
+            streams=self._streams,
+            ledger=ledger,
+            health=self._health,
+            writes=self._writes,
+        )
 
 
 def _scope_of(request: Halt | Resume) -> HaltScope:

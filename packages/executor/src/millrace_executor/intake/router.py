@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Collection
 from typing import Protocol
 
+from millrace_core.clock import now_ms
 from millrace_core.names import ExchangeId, StreamName, Tenant
 from millrace_executor.accepted_request import UNKNOWN, AcceptedRequest, AccountKey
 
 GRACE_S = 2.0
-"""How long a request waits for an account that is not there: its configuration may be on its way."""
+"""How long a request waits for an account that is not configured: its configuration may be on its way."""
 
 
 class TradingAccount(Protocol):
@@ -27,10 +28,15 @@ class RequestRouter:
 
     def __init__(self, grace_s: float = GRACE_S) -> None:
         self._grace_s = grace_s
+        self._configured: dict[Tenant, Collection[ExchangeId]] = {}
         self._open: dict[AccountKey, TradingAccount] = {}
         self._symbols: dict[AccountKey, Collection[str]] = {}
         """Symbols of each account, kept while it restarts."""
         self._waiting: dict[AccountKey, dict[AcceptedRequest, asyncio.TimerHandle]] = {}
+
+    def configure(self, tenant: Tenant, exchanges: Collection[ExchangeId]) -> None:
+        """Learn on which exchanges a tenant has an account: requests for these wait as long as they are valid."""
+        self._configured[tenant] = exchanges
 
     def open(self, key: AccountKey, account: TradingAccount) -> None:
         """Let an account take its requests, first those that waited for it."""
@@ -42,16 +48,21 @@ class RequestRouter:
     def close(self, key: AccountKey, account: TradingAccount) -> None:
         """Let an account take no more requests; another that opened since is left alone."""
         if self._open.get(key) is account:
-            del self._open[key]
-            self._symbols[key] = account.symbols or self._symbols.get(key, ())
+            self._close(key)
+
+    def forget(self, tenant: Tenant) -> None:
+        """Close a tenant's accounts and forget the requests that wait: another executor acts for it."""
+        for key in [key for key in self._open if key.tenant == tenant]:
+            self._close(key)
+        for key in [key for key in self._waiting if key.tenant == tenant]:
+            self._forget(key)
 
     def route(self, accepted: AcceptedRequest) -> None:
-        """Hand a request to its account, or have it rejected if none opens within `grace_s`."""
+        """Hand a request to its account, or have it answered if none opens in time."""
         if account := self._open.get(accepted.account):
             account.take(accepted)
-            return
-        timer = asyncio.get_running_loop().call_later(self._grace_s, self._give_up, accepted)
-        self._waiting.setdefault(accepted.account, {})[accepted] = timer
+        else:
+            self._wait(accepted, self._grace_s)
 
     def known_part(self, name: StreamName) -> StreamName:
         """Return a stream's name without an exchange or a symbol that no account trades.
@@ -65,23 +76,47 @@ class RequestRouter:
         return name if name.symbol in symbols else name._replace(symbol=None)
 
     def shut(self) -> None:
-        """Forget waiting requests: the executor ends, and its next run reads them from the journal."""
-        for requests in self._waiting.values():
-            for timer in requests.values():
-                timer.cancel()
-        self._waiting.clear()
+        """Forget waiting requests: the executor ends, and the next one reads them from the journal."""
+        for key in list(self._waiting):
+            self._forget(key)
 
-    def _give_up(self, accepted: AcceptedRequest) -> None:
-        waiting = self._waiting.get(accepted.account, {})
-        waiting.pop(accepted, None)
+    def _close(self, key: AccountKey) -> None:
+        account = self._open.pop(key)
+        self._symbols[key] = account.symbols or self._symbols.get(key, ())
+
+    def _forget(self, key: AccountKey) -> None:
+        for timer in self._waiting.pop(key).values():
+            timer.cancel()
+
+    def _wait(self, accepted: AcceptedRequest, for_s: float) -> None:
+        timer = asyncio.get_running_loop().call_later(for_s, self._waited, accepted)
+        self._waiting.setdefault(accepted.account, {})[accepted] = timer
+
+    def _waited(self, accepted: AcceptedRequest) -> None:
+        left_s = (accepted.valid_until_ms - now_ms()) / 1000
+        is_configured = self._is_configured(accepted.account)
+        if is_configured and left_s > 0:
+            self._wait(accepted, left_s)
+            return
+        waiting = self._waiting[accepted.account]
+        del waiting[accepted]
         if not waiting:
             # Accounts that senders invent are not kept.
-            self._waiting.pop(accepted.account, None)
-        tenant, exchange = accepted.account
-        accepted.reject_unrouted(
-            accepted,
+            del self._waiting[accepted.account]
+        if is_configured:
+            answer = accepted.error_answer("expired", "Expired", "expired before its account was ready to trade")
+        else:
+            answer = accepted.error_answer("rejected", "BadRequest", self._reason(accepted.account))
+        accepted.answer_unrouted(accepted, answer)
+
+    def _is_configured(self, account: AccountKey) -> bool:
+        return account.exchange in self._configured.get(account.tenant, ())
+
+    def _reason(self, account: AccountKey) -> str:
+        tenant, exchange = account
+        return (
             f"no account of {tenant} on {exchange}: add exchanges.{tenant}.{exchange} to the executor's configuration "
-            f"(accounts of {tenant} at work: {self._exchanges_of(tenant)})",
+            f"(accounts of {tenant} at work: {self._exchanges_of(tenant)})"
         )
 
     def _exchanges_of(self, tenant: Tenant) -> str:

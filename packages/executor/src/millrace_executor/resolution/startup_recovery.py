@@ -1,19 +1,22 @@
-"""Settles what the last run left under way: asks the exchange, and never sends it again."""
+"""Settles what the executor before left under way: asks the exchange, and never sends it again."""
 
 import asyncio
 from typing import NamedTuple
 
 import structlog
 
+from millrace_core.backoff import Backoff
 from millrace_core.messages import Response
 from millrace_exchange import ExchangeError
-from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.intent_ledger import Intent, IntentLedger
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.request_tasks import RequestTasks
-from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.resolution.resolver import ASK_AGAIN, Resolver
+from millrace_service import UnitHealthReporter
 
 ENDED_MEANWHILE = "the executor ended while it was carrying this out"
+HANDLING_FAILED = "the executor failed while it was carrying this out"
 
 log = structlog.get_logger()
 
@@ -26,16 +29,27 @@ class _Unsettled(NamedTuple):
 class StartupRecovery:
     """Settles the intents that an account's last run left."""
 
-    def __init__(self, responder: Responder, resolver: Resolver, queue: OrderQueue, tasks: RequestTasks) -> None:
+    def __init__(
+        self,
+        ledger: IntentLedger,
+        responder: Responder,
+        resolver: Resolver,
+        queue: OrderQueue,
+        tasks: RequestTasks,
+        health: UnitHealthReporter,
+    ) -> None:
+        self._ledger = ledger
         self._responder = responder
         self._resolver = resolver
         self._queue = queue
         self._tasks = tasks
+        self._health = health
         self._unsettled: list[_Unsettled] = []
 
     async def load(self) -> None:
         """Read what is not settled; the orders concerned have their turns before all that enters later."""
-        self._unsettled = [_Unsettled(each, self._turn_of(each)) for each in await self._responder.unanswered()]
+        unanswered = await self._responder.unanswered(await self._ledger.load())
+        self._unsettled = [_Unsettled(each, self._turn_of(each)) for each in unanswered]
         if self._unsettled:
             count = len(self._unsettled)
             log.warning("requests were under way when the executor ended; asking about them", count=count)
@@ -44,6 +58,11 @@ class StartupRecovery:
         """Ask the exchange once about each; those that this does not resolve are resolved in the background."""
         await asyncio.gather(*(self._resolve_now(each) for each in self._unsettled))
         self._unsettled.clear()
+
+    async def settle(self, intent: Intent, turn: Turn) -> None:
+        """Find out what became of a request that may have been sent, and answer it."""
+        unknown = await self._responder.mark_unknown(intent, "OperationFailed", HANDLING_FAILED)
+        await self._resolve_later(_Unsettled(unknown, turn))
 
     async def _resolve_now(self, unsettled: _Unsettled) -> None:
         intent, turn = unsettled
@@ -59,16 +78,30 @@ class StartupRecovery:
             return await self._resolver.ask_once(intent)
         except ExchangeError as error:
             self._resolver.report(error)
-            return None
+        except Exception as error:  # noqa: BLE001  One request that cannot be asked about must not hold up the others.
+            self._report(intent, error)
+        return None
 
     async def _resolve_later(self, unsettled: _Unsettled) -> None:
-        await self._finish(unsettled, await self._resolver.resolve(unsettled.intent))
+        pauses = Backoff(ASK_AGAIN)
+        while True:
+            try:
+                answer = await self._resolver.resolve(unsettled.intent)
+                break
+            except Exception as error:  # noqa: BLE001  As above; it stays unknown until the exchange can be asked.
+                self._report(unsettled.intent, error)
+                await asyncio.sleep(pauses.failed())
+        await self._finish(unsettled, answer)
 
     async def _finish(self, unsettled: _Unsettled, answer: Response) -> None:
         intent, turn = unsettled
         self._queue.answered(turn, answer.order)
         await self._responder.finish(intent, answer, intent.trace)
         turn.end()
+
+    def _report(self, intent: Intent, error: Exception) -> None:
+        log.error("asking about a request failed", request_id=intent.request_id, exc_info=error)
+        self._health.error(error)
 
     def _turn_of(self, intent: Intent) -> Turn:
         if intent.request is None:

@@ -1,0 +1,102 @@
+"""One time during which this process holds a tenant's lease. All that it writes or sends for the tenant needs one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn, TypeVar
+
+from millrace_bus import FENCED, CommandRefused, Fence
+from millrace_bus.requests.lease import LEASE_MS
+from millrace_core.clock import elapsed_s
+from millrace_core.errors import MillraceError
+
+SURE_S: Final = (LEASE_MS - 500) / 1000
+"""How long after a confirmation nobody else can have the lease; the margin is for what follows the check."""
+
+T = TypeVar("T")
+
+
+class LeaseLost(MillraceError):
+    """Another executor acts for the tenant: nothing more may be sent, written or answered here."""
+
+
+class Tenure:
+    """A lease's token, and when Redis last confirmed it."""
+
+    def __init__(self, fence: Fence, confirmed_s: float, confirm: Callable[["Tenure"], Awaitable[None]]) -> None:
+        self.fence = fence
+        self.users = 0
+        """Units at work under it."""
+        self._confirmed_s = confirmed_s
+        self._confirm = confirm
+        self._lost = asyncio.Event()
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether it is known to be over."""
+        return self._lost.is_set()
+
+    def end(self) -> None:
+        """Let nothing more be done under it."""
+        self._lost.set()
+
+    def confirmed(self, at_s: float) -> None:
+        """Learn that Redis confirmed it, when asked at this time or later."""
+        self._confirmed_s = max(self._confirmed_s, at_s)
+
+    async def until_lost(self) -> NoReturn:
+        """Wait until it is lost.
+
+        Raises:
+            LeaseLost: it is.
+        """
+        await self._lost.wait()
+        raise self._loss()
+
+    async def assure(self) -> None:
+        """Return if nobody else can have the lease at this moment; ask Redis if that is in doubt.
+
+        Raises:
+            LeaseLost: another executor has it.
+        """
+        while True:
+            self._check()
+            if elapsed_s() - self._confirmed_s < SURE_S:
+                return
+            await self.confirm()
+
+    async def confirm(self) -> None:
+        """Have Redis confirm the lease now.
+
+        Raises:
+            LeaseLost: another executor has it.
+        """
+        self._check()
+        await self._confirm(self)
+        self._check()
+
+    async def write(self, command: Callable[[Fence], Awaitable[T]]) -> T:
+        """Return the reply to a command that Redis checks against the lease, and that renews it.
+
+        Raises:
+            LeaseLost: another executor has it; nothing was written.
+            CommandRefused: Redis refuses for another reason.
+        """
+        while True:
+            self._check()
+            asked_s = elapsed_s()
+            try:
+                reply = await command(self.fence)
+            except CommandRefused as refused:
+                if refused.code != FENCED:
+                    raise
+                await self.confirm()
+            else:
+                self.confirmed(asked_s)
+                return reply
+
+    def _check(self) -> None:
+        if self.is_lost:
+            raise self._loss()
+
+    def _loss(self) -> LeaseLost:
+        return LeaseLost(f"another executor acts for {self.fence.tenant}")
