@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from millrace_bus import Bus, EmbeddedServer, Follower, Update
+from millrace_bus import Bus, EmbeddedServer, Fence, Follower, Update
+from millrace_core.clock import elapsed_s
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.messages import Response
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.trace import Trace
 from millrace_executor.agent import ExecutorAgent
+from millrace_executor.lease.tenure import Tenure
 from millrace_service import Settings, run_agent
 from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.server import Server, serve
@@ -220,6 +222,17 @@ class ExecutorPlatform:
             self._answers[name] = answers
             await follower.ready()
         return self._answers[name]
+
+    async def tenure(self, holder: str = "tests") -> Tenure:
+        """Take the tenant's lease, which must be free, and return the tenure that this begins."""
+
+        async def confirm(tenure: Tenure) -> None:
+            if (await self.bus.leases.take(TENANT, holder, tenure.fence.token)).token != tenure.fence.token:
+                tenure.end()
+
+        reply = await self.bus.leases.take(TENANT, holder)
+        assert reply.token is not None
+        return Tenure(Fence(TENANT, reply.token), elapsed_s(), confirm)
 
     def orders(self) -> list[Any]:
         """Return every order that the exchange has of the account, whatever became of it."""

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from millrace_bus import Arrived
 from millrace_core.ids import is_request_id
+from millrace_core.messages import Response
 from millrace_core.names import StreamName, Tenant
 from millrace_executor.accepted_request import AcceptedRequest, MalformedArrival, read
 
@@ -29,21 +30,21 @@ async def acknowledge() -> None:
     """Nothing has to be acknowledged here."""
 
 
-def reject_unrouted(accepted: AcceptedRequest, reason: str) -> None:
+def answer_unrouted(accepted: AcceptedRequest, answer: Response) -> None:
     """Nothing is routed here."""
 
 
-def take(request: object, entry_id: str | None = "1763800000000-0") -> AcceptedRequest | MalformedArrival:
-    return take_raw(msgspec.json.encode(request), entry_id)
+def take(request: object, origin: str = "1763800000000-0") -> AcceptedRequest | MalformedArrival:
+    return take_raw(msgspec.json.encode(request), origin)
 
 
-def take_raw(raw: bytes, entry_id: str | None = None) -> AcceptedRequest | MalformedArrival:
-    return read(Arrived(TENANT, raw, entry_id, NOW, NOW * 1_000_000), acknowledge, reject_unrouted)
+def take_raw(raw: bytes | None, origin: str = "1-0") -> AcceptedRequest | MalformedArrival:
+    return read(Arrived(TENANT, raw, "1763800000000-0", origin, NOW, NOW * 1_000_000), acknowledge, answer_unrouted)
 
 
 def test_what_a_person_types_is_accepted() -> None:
     """A request without any optional field can be carried out, counts from its arrival, and has its order source."""
-    accepted = take(BY_HAND, entry_id=None)
+    accepted = take(BY_HAND)
     assert isinstance(accepted, AcceptedRequest)
     assert str(accepted.answer_to) == "stream.StrankaXY.binance.createOrder.KCS/USDT"
     assert accepted.valid_until_ms == NOW + 5_000
@@ -53,13 +54,23 @@ def test_what_a_person_types_is_accepted() -> None:
 
 def test_the_same_entry_is_the_same_request() -> None:
     """An entry without a request id gets the same one each time it is delivered, another entry another one."""
-    first, again, other = take(BY_HAND), take(BY_HAND), take(BY_HAND, entry_id="1763800000000-1")
+    first, again, other = take(BY_HAND), take(BY_HAND), take(BY_HAND, "1763800000000-1")
     assert first.request_id == again.request_id != other.request_id
 
 
 def test_two_typed_by_hand_are_two_requests() -> None:
-    """The same text typed twice on the channel is two orders."""
-    assert take(BY_HAND, entry_id=None).request_id != take(BY_HAND, entry_id=None).request_id
+    """The same text typed twice on the channel is two orders; what was written down twice is one."""
+    first, again, other = (take(BY_HAND, f"1763800000000-{typed}") for typed in ("7f", "7f", "e0"))
+    assert first.request_id == again.request_id != other.request_id
+
+
+@pytest.mark.parametrize("raw", [None, b'{"action":"halt","payload":{"reason":"%b"}}' % (b"x" * 70_000)])
+def test_what_has_no_data_or_too_much_is_malformed(raw: bytes | None) -> None:
+    """It is answered under an id of its own; what it holds stands in no answer."""
+    malformed = take_raw(raw)
+    assert isinstance(malformed, MalformedArrival)
+    assert is_request_id(malformed.request_id)
+    assert len(malformed.answer.error.message) < 100
 
 
 def test_validity_counts_from_when_it_was_requested() -> None:

@@ -19,20 +19,20 @@ def config(**changes: Any) -> ExecutorConfig:
     return parse_config(ExecutorConfig, msgspec.json.encode(value))
 
 
-def test_each_tenant_has_a_request_consumer_limits_and_its_accounts() -> None:
+def test_each_tenant_has_a_lease_a_request_consumer_limits_and_its_accounts() -> None:
     """The units are named so that a person recognises them."""
-    wanted = {"A.requests", "A.risk", "A.binance", "B.requests", "B.risk", "B.binance"}
+    wanted = {f"{tenant}.{unit}" for tenant in "AB" for unit in ("lease", "requests", "risk", "binance")}
     assert ExecutorAgent("sqlite:///unused.db").units(config()).keys() == wanted
 
 
 def test_a_change_concerns_just_what_it_touches() -> None:
-    """Other limits, or a further account, leave every other unit as it was."""
+    """Other limits, or a further account, restart no account and no lease."""
     agent = ExecutorAgent("sqlite:///unused.db")
     before = agent.units(config())
     limits = agent.units(config(risk={"A": {"maxOrdersPerSecond": 5}}))
     assert {key for key in before if before[key] != limits[key]} == {"A.risk"}
     more = agent.units(config(exchanges={"A": {"binance": {}, "kucoin": {}}, "B": {"binance": {}}}))
-    assert {key: more[key] for key in before} == before
+    assert {key for key in before if before[key] != more[key]} == {"A.risk"}
     assert more.keys() - before.keys() == {"A.kucoin"}
 
 

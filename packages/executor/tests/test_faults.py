@@ -42,7 +42,7 @@ async def test_out_of_memory_requests_wait_and_no_unit_ends(platform: Any) -> No
         await client.config_set("maxmemory", 1)
         await platform.publish(create(5))
         await platform.publish({"action": "createOrder"})
-        await refused(client, "hsetnx")
+        await refused(client, "xadd")
         await client.config_set("maxmemory", 0)
     assert (await answers.number(1)).response.status in ("done", "expired")
     await platform.unit_is("StrankaXY.binance", "live")

@@ -23,11 +23,11 @@ def test_a_message_is_written_to_journal_and_channel() -> None:
         [b"XADD", b"s", b"MAXLEN", b"~", b"10", b"5-1", b"data", body],
         [b"PUBLISH", b"s", body],
     ]
-    assert _commands(PublishCommands("s", retention=2, exact=True).write("*", b""))[0][2:6] == [
+    assert _commands(PublishCommands("s", retention=2, exact=True).write("5-2", b""))[0][2:6] == [
         b"MAXLEN",
         b"=",
         b"2",
-        b"*",
+        b"5-2",
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from millrace_bus.tasks import failure_of
+from millrace_executor.lease.tenure import LeaseLost
 from millrace_service.errors import UnitEnded
 from millrace_service.tasks import run_all
 
@@ -49,6 +50,8 @@ class RequestTasks:
                 await asyncio.wait(late)
         if not self._failure.cancel() and not self._is_raised:
             error = self._failure.exception()
+            if isinstance(error, LeaseLost):
+                return
             log.error("a request failed while its unit ended; it is resolved at the next start", cause=repr(error))
 
     async def _raise_failure(self) -> None:

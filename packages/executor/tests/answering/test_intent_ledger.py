@@ -19,9 +19,10 @@ def intent(request_id: RequestId, claim: str, keep_until: int = 1_000) -> Intent
 
 
 async def test_a_request_is_claimed_once(platform: Any) -> None:
-    """Of several claims at once, by several executors, one succeeds; repeating one's own claim succeeds too."""
+    """Of several claims at once, by several accounts' units, one succeeds; repeating one's own claim succeeds too."""
+    tenure = await platform.tenure()
     request_id = new_request_id()
-    ledgers = [IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES) for _ in range(5)]
+    ledgers = [IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES) for _ in range(5)]
     claims = [ledger.claim(intent(request_id, str(number))) for number, ledger in enumerate(ledgers)]
     won = await asyncio.gather(*claims)
     assert sorted(won) == [False] * 4 + [True]
@@ -31,12 +32,13 @@ async def test_a_request_is_claimed_once(platform: Any) -> None:
 
 async def test_what_was_not_settled_is_found_by_the_next(platform: Any) -> None:
     """The next run that loads the ledger gets what is open, and knows what is settled."""
-    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
+    tenure = await platform.tenure()
+    ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
     done, open_ = new_request_id(), new_request_id()
     await ledger.claim(intent(done, "a"))
     await ledger.update(intent(done, "a").settled("done"))
     await ledger.claim(intent(open_, "b"))
-    successor = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
+    successor = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
     assert await successor.load() == [intent(open_, "b")]
     assert successor.knows(done)
     assert successor.knows(open_)
@@ -44,7 +46,8 @@ async def test_what_was_not_settled_is_found_by_the_next(platform: Any) -> None:
 
 async def test_only_settled_intents_whose_time_is_over_are_forgotten(platform: Any) -> None:
     """Pruning leaves open intents, however old, and those of which a late copy may still come."""
-    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
+    tenure = await platform.tenure()
+    ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
     old, young, open_ = (new_request_id() for _ in range(3))
     for request_id, keep_until in ((old, 1_000), (young, 3_000)):
         await ledger.claim(intent(request_id, "a", keep_until))
@@ -57,9 +60,10 @@ async def test_only_settled_intents_whose_time_is_over_are_forgotten(platform: A
 
 async def test_what_cannot_be_read_is_never_taken_for_new(platform: Any) -> None:
     """An entry of another form stays, and its request is not carried out."""
+    tenure = await platform.tenure()
     foreign = RequestId("f" * 32)
-    await platform.bus.intents.claim(TENANT, BINANCE, foreign, b"{}")
-    ledger = IntentLedger(platform.bus.intents, TENANT, BINANCE, WRITES)
+    await platform.bus.intents.claim(tenure.fence, BINANCE, foreign, b"{}")
+    ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
     assert await ledger.load() == []
     assert ledger.knows(foreign)
 

@@ -103,8 +103,8 @@ def accepted(request: Request) -> AcceptedRequest:
     async def acknowledge() -> None:
         """Nothing has to be acknowledged here."""
 
-    arrived = Arrived(Tenant("StrankaXY"), encode(request), None, now_ms(), 0)
-    read_request = read(arrived, acknowledge, lambda accepted, reason: None)
+    arrived = Arrived(Tenant("StrankaXY"), encode(request), "1-0", "1-0", now_ms(), 0)
+    read_request = read(arrived, acknowledge, lambda accepted, answer: None)
     assert isinstance(read_request, AcceptedRequest)
     return read_request
 

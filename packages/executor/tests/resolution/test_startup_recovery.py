@@ -30,7 +30,9 @@ def intent_before_the_end(begun_ms: int | None = None) -> Intent:
 
 
 async def claim(platform: Any, intent: Intent) -> None:
-    await platform.bus.intents.claim(TENANT, BINANCE, intent.request_id, encode(intent))
+    fence = (await platform.tenure()).fence
+    await platform.bus.intents.claim(fence, BINANCE, intent.request_id, encode(intent))
+    await platform.bus.leases.release(fence)
 
 
 async def state_of(platform: Any, request_id: str) -> str | None:

@@ -31,6 +31,8 @@ _SET_ASIDE_KEPT = 1_000
 """Entries that could not be read which are kept for a person to look at."""
 _SET_ASIDE_BYTES = 65_536
 """How much of each is kept."""
+_LONGEST_TIME = 16
+"""Digits; what is longer is no time in ms."""
 _FORGET = Script.of("""
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
   local values = {}
@@ -51,8 +53,8 @@ class Arrived(NamedTuple):
     tenant: Tenant
     raw: bytes | None
     """What was written; None if the entry has no field `data`."""
-    entry_id: str
-    """Its entry in the journal."""
+    entry_id: str | None
+    """Its entry in the journal; None if it was typed while Redis did not write."""
     origin: str
     """Names the request if it does not name itself: its entry, or when it was typed."""
     received_ms: int
@@ -100,7 +102,7 @@ class RequestReader:
         self._open_readers = open_readers
         """Set of open readers, which the bus closes when it ends."""
         open_readers.add(self)
-        self._typed = TypedRequests(self._key, subscriptions, calls, may_act, self._refused)
+        self._typed = TypedRequests(self._key, subscriptions, calls, may_act, self._unwritten, self._failed_channel)
         self._task = BackgroundTask(self._read(), f"requests {consumer}", self._failed)
 
     def __aiter__(self) -> Self:
@@ -124,13 +126,15 @@ class RequestReader:
 
     async def done(self, arrived: Arrived) -> None:
         """Acknowledge that a request was answered: it will not come again."""
+        if arrived.entry_id is None:
+            return
         await self._calls.call("XACK", self._key, GROUP, arrived.entry_id)
         self._in_hand.discard(arrived.entry_id)
 
     async def set_aside(self, arrived: Arrived, reason: str) -> None:
         """Keep the bytes of a request that could not be read or handled, for a person to look at."""
         kept = ("MAXLEN", "~", _SET_ASIDE_KEPT, "*")
-        fields = ("entry", arrived.entry_id, "reason", reason, "data", (arrived.raw or b"")[:_SET_ASIDE_BYTES])
+        fields = ("entry", arrived.origin, "reason", reason, "data", (arrived.raw or b"")[:_SET_ASIDE_BYTES])
         await self._calls.call("XADD", unreadable_requests(self._tenant), *kept, *fields)
 
     async def backlog(self) -> Backlog:
@@ -153,7 +157,7 @@ class RequestReader:
         _log.error("%s", failure)
         self._arrived.put_nowait(None)
 
-    def _refused(self, error: BusError) -> None:
+    def _failed_channel(self, error: BusError) -> None:
         """End the iteration: what is typed on the channel would reach nobody."""
         self._error = error
         self._arrived.put_nowait(None)
@@ -254,7 +258,14 @@ class RequestReader:
 
     def _arrival(self, entry_id: str, fields: list[bytes]) -> Arrived:
         typed = dict(zip(fields[::2], fields[1::2], strict=False)).get(ORIGIN.encode(), b"").decode(errors="replace")
-        origin = typed or entry_id
-        began = origin.partition("-")[0]
-        received_ms = int(began if began.isdecimal() and len(began) < 16 else entry_id.partition("-")[0])
-        return Arrived(self._tenant, entry_body(fields), entry_id, origin, received_ms, now_ns())
+        received_ms = _time_in(typed) or _time_in(entry_id) or 0
+        return Arrived(self._tenant, entry_body(fields), entry_id, typed or entry_id, received_ms, now_ns())
+
+    def _unwritten(self, origin: str, data: bytes) -> None:
+        self._arrived.put_nowait(Arrived(self._tenant, data, None, origin, _time_in(origin) or 0, now_ns()))
+
+
+def _time_in(origin: str) -> int | None:
+    """Return the time in ms with which an entry's id, or a typed request's origin, begins."""
+    time_ms = origin.partition("-")[0]
+    return int(time_ms) if time_ms.isdecimal() and len(time_ms) < _LONGEST_TIME else None

@@ -13,13 +13,11 @@ from millrace_bus.connection.subscriptions import Subscriptions
 from millrace_bus.errors import BusError, CommandRefused, TaskFailed
 from millrace_bus.reading.journal_page import FIELD
 from millrace_bus.tasks import BackgroundTask
-from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.json_problems import UNREADABLE
 
 ORIGIN: Final = "typed"
 """The field of a typed request's entry that says when it was heard, and which one it is: `<ms>-<random>`."""
-_RETRIES: Final = BackoffPolicy(first_s=0.2, limit_s=1.0)
 
 _log = logging.getLogger("millrace.bus")
 
@@ -42,11 +40,14 @@ class TypedRequests:
         subscriptions: Subscriptions,
         calls: Calls,
         may_act: Callable[[], Awaitable[None]],
+        on_refused: Callable[[str, bytes], None],
         on_failed: Callable[[BusError], None],
     ) -> None:
+        """`on_refused` takes the origin and the bytes of a request that Redis does not write."""
         self._key = key
         self._calls = calls
         self._may_act = may_act
+        self._on_refused = on_refused
         self._on_failed = on_failed
         self._heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self._subscriptions = subscriptions
@@ -87,19 +88,15 @@ class TypedRequests:
             self._heard.task_done()
 
     async def _written(self, origin: str, data: bytes) -> None:
-        pauses = Backoff(_RETRIES)
-        while True:
-            try:
-                # Written twice if the reply was lost: the origin makes both the same request.
-                await self._calls.call("XADD", self._key, "*", FIELD, data, ORIGIN, origin)
-            except CommandRefused as refused:
-                if not refused.refuses_every_write:
-                    raise
-                if not pauses.failures:
-                    _log.error("%s: requests typed by hand wait: %s", self._key, refused)
-                await asyncio.sleep(pauses.failed())
-            else:
-                return
+        try:
+            # Written twice if the reply was lost: the origin makes both the same request.
+            await self._calls.call("XADD", self._key, "*", FIELD, data, ORIGIN, origin)
+        except CommandRefused as refused:
+            if not refused.refuses_every_write:
+                raise
+            # It may be a halt, which must not wait until Redis has memory again.
+            _log.error("%s: a request typed by hand cannot be written down: %s", self._key, refused)
+            self._on_refused(origin, data)
 
     def _ended(self, failure: TaskFailed) -> None:
         self._on_failed(failure)

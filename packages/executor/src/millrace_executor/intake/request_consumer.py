@@ -145,7 +145,7 @@ class RequestConsumer:
         return accepted.error_answer("rejected", "BadRequest", reason)
 
     async def _give_up(self, reader: RequestReader, arrived: Arrived, error: Exception) -> None:
-        log.error("a request cannot be handled; it is set aside", entry=arrived.entry_id, exc_info=error)
+        log.error("a request cannot be handled; it is set aside", entry=arrived.origin, exc_info=error)
         self._health.error(error)
         await self._writes.until_taken(lambda: reader.set_aside(arrived, repr(error)))
 
