@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms env containers lock clean
+.PHONY: help demo test lint types contracts check bench storms takeovers env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -65,6 +65,9 @@ bench: $(READY) ## measure speed, each figure against its limit taken in the sam
 
 storms: $(READY) ## disturb a gatherer by a seed and compare what it shows: make storms ARGS="--frames 1000000"
 	@$(BIN)/python -m tests.storms $(ARGS)
+
+takeovers: $(READY) ## kill, freeze and replace executors under load: make takeovers ARGS="--takeovers 100"
+	@$(BIN)/python -m tests.takeovers $(ARGS)
 
 env: ## make .env, with random passwords and keys; one that exists is left as it is
 	@$(PYTHON) tools/env.py

@@ -100,7 +100,7 @@ class TenantLease:
             self._begin(reply.token, asked_s)
 
     def _begin(self, token: int, asked_s: float) -> None:
-        log.info("acting for this tenant", tenant=self._tenant, token=token)
+        log.info("acting for this tenant", tenant=self._tenant, lease=token)
         self._tenure = Tenure(Fence(self._tenant, token), asked_s, self._confirm)
         self._taken.set()
 
