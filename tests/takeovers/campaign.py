@@ -153,10 +153,9 @@ class Campaign:
         await self._answers.read()
 
     def _compare(self) -> None:
-        venue = self._simulator.venue
-        orders = Counter(
-            order.client_order_id for order in venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT")
-        )
+        venue, most = self._simulator.venue, 2 * len(self._ids)
+        placed = venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT", limit=most)
+        orders = Counter(order.client_order_id for order in placed)
         for request_id in self._ids:
             status = self._answers.status.get(request_id, "none")
             self.figures.statuses[status] += 1
