@@ -16,10 +16,10 @@ from millrace_core.errors import InvalidName
 from millrace_core.ids import RequestId
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response, ResponseStatus, encode
-from millrace_core.names import ExchangeId, StreamName
+from millrace_core.names import Action, ExchangeId, StreamName
 from millrace_core.requests import Request
 from millrace_core.trace import Trace
-from millrace_executor.accepted_request import AcceptedRequest, MalformedArrival
+from millrace_executor.accepted_request import UNKNOWN, AcceptedRequest, MalformedArrival
 from millrace_executor.lease.tenure import Tenure
 from millrace_executor.refused_writes import RefusedWrites
 
@@ -140,7 +140,8 @@ class IntentLedger:
         self._exchange = exchange
         self._expires_ms = expires_ms
         self._settled: dict[RequestId, int] = {}
-        self._open: set[RequestId] = set()
+        self._open: dict[RequestId, Intent | None] = {}
+        """None: it cannot be read."""
 
     async def load(self) -> list[Intent]:
         """Read the ledger and return the intents that are not settled, oldest first."""
@@ -149,7 +150,7 @@ class IntentLedger:
             intent = decode_intent(raw)
             if intent is None:
                 log.error("an intent cannot be read: check its order on the exchange by hand", request_id=request_id)
-                self._open.add(request_id)
+                self._open[request_id] = None
                 continue
             self._remember(intent)
             if intent.state != "settled":
@@ -189,9 +190,23 @@ class IntentLedger:
             del self._settled[request_id]
         return len(over)
 
+    async def restore(self) -> None:
+        """Write everything again that is in memory: Redis lost its data."""
+        known = [intent for intent in self._open.values() if intent is not None]
+        known += [self._settled_entry(*settled) for settled in self._settled.items()]
+        if known:
+            entries = [(intent.request_id, encode(intent)) for intent in known]
+            settle = self._intents.settle
+            await self._until_taken(lambda: self._tenure.write(lambda fence: settle(fence, self._exchange, *entries)))
+        log.warning("the ledger was written again", exchange=self._exchange, intents=len(known))
+
+    def _settled_entry(self, request_id: RequestId, keep_until: int) -> Intent:
+        answer_to = StreamName(self._tenant, self._exchange, Action(UNKNOWN))
+        return Intent(request_id, "settled", str(answer_to), begun_at=keep_until, keep_until=keep_until)
+
     def _remember(self, intent: Intent) -> None:
         if intent.state == "settled":
-            self._open.discard(intent.request_id)
+            self._open.pop(intent.request_id, None)
             self._settled[intent.request_id] = intent.keep_until
         else:
-            self._open.add(intent.request_id)
+            self._open[intent.request_id] = intent

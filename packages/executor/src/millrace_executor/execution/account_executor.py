@@ -20,6 +20,7 @@ from millrace_executor.answering.intent_ledger import Intent, IntentLedger, inte
 from millrace_executor.answering.responder import Responder
 from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.execution.order_sender import OrderSender, Sendable
+from millrace_executor.intake.lost_data import doubt_about
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.lease.tenure import LeaseLost, Tenure
 from millrace_executor.refused_writes import RefusedWrites
@@ -102,6 +103,12 @@ class AccountExecutor:
     async def close(self) -> None:
         """Stop following what risk needs to know."""
         await self._risk.close()
+
+    async def restore(self) -> None:
+        """Write the ledger again whenever Redis loses its data, until cancelled."""
+        while True:
+            await self._tenure.reborn()
+            await self.ledger.restore()
 
     async def _handle(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
         try:
@@ -193,6 +200,8 @@ class AccountExecutor:
             return None
         if reason := self._controls.halt_reason(self._account.exchange, accepted.source):
             return accepted.error_answer("rejected", "Halted", reason)
+        if (doubt := doubt_about(accepted, self._controls.halts)) is not None:
+            return accepted.error_answer("rejected", "LedgerLost", doubt)
         if self._sender.fatal_reason is not None:
             return accepted.error_answer("rejected", "Halted", f"the account cannot trade: {self._sender.fatal_reason}")
         return None

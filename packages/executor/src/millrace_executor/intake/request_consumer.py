@@ -29,6 +29,7 @@ from millrace_executor.answering.intent_ledger import (
 )
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.halt_database import HaltDatabase
+from millrace_executor.intake.lost_data import LostData
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.intake.tenant_halts import TenantHalts
 from millrace_executor.lease.tenure import LeaseLost, Tenure
@@ -73,16 +74,22 @@ class RequestConsumer:
         self._tasks = RequestTasks()
         self._controls = controls
         self._halts = TenantHalts(self._tenant, bus.halts, database, controls, health)
+        self._lost_data = LostData(tenure, self._halts, controls, health)
         self._is_filling = False
 
     async def run(self) -> None:
         """Consume requests until cancelled, or until the lease is lost."""
         await self._recover()
         await self._halts.begin()
+        await self._lost_data.check()
         reader = self._bus.request_reader(self._tenant, consumer=self._consumer, may_act=self._tenure.assure)
         try:
             await self._tasks.run_beside(
-                self._read(reader), self._follow(reader), self._halts.keep_stored(), self._tenure.until_lost()
+                self._read(reader),
+                self._follow(reader),
+                self._restore(),
+                self._halts.keep_stored(),
+                self._tenure.until_lost(),
             )
         finally:
             await reader.close()
@@ -180,8 +187,15 @@ class RequestConsumer:
         while True:
             await asyncio.sleep(HALTS_EVERY_S)
             await self._halts.read()
+            await self._lost_data.check()
             await self._ledger.prune(now_ms())
             await self._watch_backlog(reader)
+
+    async def _restore(self) -> None:
+        while True:
+            await self._tenure.reborn()
+            await self._lost_data.check()
+            await self._ledger.restore()
 
     async def _watch_backlog(self, reader: RequestReader) -> None:
         """Show how many requests wait, and report when there is soon no room for more."""

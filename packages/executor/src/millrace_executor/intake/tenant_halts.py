@@ -68,7 +68,7 @@ class TenantHalts:
     def halt(self, scope: HaltScope, note: HaltNote) -> None:
         """Put a halt in force."""
         self._unwritten.add(scope)
-        self._learn(self._controls.halts.halted(scope, note))
+        self.learn(self._controls.halts.halted(scope, note))
 
     async def write(self) -> str | None:
         """Write to Redis and the database what is in force; return why one of them does not take it, or None."""
@@ -85,12 +85,12 @@ class TenantHalts:
         """
         async with self._writing:
             found = await self._halts.read(self._tenant)
-            self._learn(found.joined_to(self._controls.halts, now_ms()))
+            self.learn(found.joined_to(self._controls.halts, now_ms()))
             if scope not in self._controls.halts.halts:
                 return False
             resumed = self._controls.halts.resume(scope, now_ms())
             await self._halts.write(self._tenant, resumed)
-            self._learn(resumed)
+            self.learn(resumed)
             self._changed.set()
             return True
 
@@ -99,7 +99,7 @@ class TenantHalts:
         async with self._writing:
             found = await self._halts.read(self._tenant)
             before = self._controls.halts
-            self._learn(found.joined_to(before, now_ms()))
+            self.learn(found.joined_to(before, now_ms()))
             self._report_lost(found)
             if self._controls.halts != found.state or found.typed:
                 await self._write()
@@ -124,11 +124,12 @@ class TenantHalts:
         except StoreError as error:
             self._unavailable(error)
             return str(error)
-        self._learn(stored)
+        self.learn(stored)
         self._answered()
         return None
 
-    def _learn(self, state: HaltState) -> None:
+    def learn(self, state: HaltState) -> None:
+        """Put halts and resumptions in force here."""
         self._controls.learn_halts(state)
         self._health.gauge("halts", len(self._controls.halts.halts))
 

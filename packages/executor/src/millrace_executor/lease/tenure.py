@@ -22,8 +22,13 @@ class LeaseLost(MillraceError):
 class Tenure:
     """A lease's token, and when Redis last confirmed it."""
 
-    def __init__(self, fence: Fence, confirmed_s: float, confirm: Callable[["Tenure"], Awaitable[None]]) -> None:
+    def __init__(
+        self, fence: Fence, born_ms: int, confirmed_s: float, confirm: Callable[["Tenure"], Awaitable[None]]
+    ) -> None:
         self.fence = fence
+        self.born_ms = born_ms
+        """When the tenant's lease was first written in Redis's present data; changes when Redis loses its data."""
+        self._reborn = asyncio.Event()
         self.users = 0
         """Units at work under it."""
         self._confirmed_s = confirmed_s
@@ -39,9 +44,17 @@ class Tenure:
         """Let nothing more be done under it."""
         self._lost.set()
 
-    def confirmed(self, at_s: float) -> None:
-        """Learn that Redis confirmed it, when asked at this time or later."""
+    def confirmed(self, at_s: float, born_ms: int | None = None) -> None:
+        """Learn that Redis confirmed it, when asked at this time or later, and of which data."""
         self._confirmed_s = max(self._confirmed_s, at_s)
+        if born_ms is not None and born_ms != self.born_ms:
+            self.born_ms = born_ms
+            self._reborn.set()
+            self._reborn = asyncio.Event()
+
+    async def reborn(self) -> None:
+        """Wait until Redis has lost its data."""
+        await self._reborn.wait()
 
     async def until_lost(self) -> NoReturn:
         """Wait until it is lost.
