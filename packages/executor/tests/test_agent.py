@@ -3,8 +3,12 @@
 from typing import Any
 
 import msgspec
+import pytest
 
-from millrace_core.config import ExecutorConfig, parse_config
+from millrace_bus.requests import reader
+from millrace_core.clock import now_ms
+from millrace_core.config import ExecutorConfig, parse_config, revision
+from millrace_core.ids import new_request_id
 from millrace_executor.agent import ExecutorAgent
 
 ORDER = {
@@ -102,3 +106,40 @@ async def test_an_account_that_cannot_be_opened_says_why(platform: Any) -> None:
     assert answer.status == "expired"
     assert "not ready" in answer.error.message
     assert platform.orders() == []
+
+
+async def test_a_request_waits_while_its_account_restarts_and_a_copy_is_not_answered_again(platform: Any) -> None:
+    """However long an order hangs that the change of configuration waits for: the account is there."""
+    await platform.start()
+    answers = await platform.answers()
+    done = ORDER | {"requestId": new_request_id(), "requestedAt": now_ms(), "validFor": 60_000}
+    await platform.publish(done)
+    await answers.number(1)
+    platform.proxy.lose_answers()
+    await platform.publish(ORDER | {"validFor": 60_000})
+    await platform.proxy.swallowed.wait()
+    changed = msgspec.json.decode(platform.config())
+    changed["exchanges"]["StrankaXY"]["binance"]["options"] = {"recvWindow": 4_000}
+    await platform.bus.put_config("EXECUTOR", msgspec.json.encode(changed))
+    await platform.heartbeat_where(lambda beat: beat.config_revision == revision(msgspec.json.encode(changed)))
+    await platform.publish(done)
+    last = ORDER | {"requestId": new_request_id(), "validFor": 60_000}
+    await platform.publish(last)
+    await platform.unit_is("StrankaXY.binance", "failed")  # It restarts, and cannot reach the exchange yet.
+    platform.proxy.mend()
+    assert await answers.statuses(4) == ["done", "unknown", "done", "done"]
+    assert answers.all[3].response.request_id in (last["requestId"], answers.all[1].response.request_id)
+    assert len(platform.orders()) == 3
+
+
+async def test_requests_that_pile_up_are_reported(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before there is no room for more, the heartbeat says so."""
+    monkeypatch.setattr(reader, "CAPACITY", 4)
+    await platform.start()
+    platform.proxy.lose_answers()
+    for _ in range(3):
+        await platform.publish(ORDER | {"validFor": 60_000})
+    beat = await platform.heartbeat_where(
+        lambda beat: any("requests wait" in each.message for each in beat.last_errors)
+    )
+    assert any("at 4 further ones are refused" in each.message for each in beat.last_errors)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, BusError, EmbeddedServer, RequestExpired, TooManyRequests
+from millrace_bus import Bus, BusError, CommandRefused, EmbeddedServer, RequestExpired, TooManyRequests
 from millrace_bus.requests import sender as sender_module
 from millrace_core.clock import now_ms
 from millrace_core.names import Tenant, trader_actions
@@ -151,3 +151,46 @@ async def test_a_request_that_is_given_up_while_the_journal_is_read_is_not_sent(
     bus.requests.again(lost)
     await bus.requests.send(tenant, ORDER)
     assert len(await _sent(killable, tenant)) == 2
+
+
+async def test_nothing_is_trimmed_that_no_executor_has_acknowledged(
+    monkeypatch: pytest.MonkeyPatch, server: EmbeddedServer, bus: Bus, other: Bus, tenant: Tenant
+) -> None:
+    """A full journal takes nothing more, with a plain error; once requests are acknowledged it takes more again."""
+    monkeypatch.setattr(sender_module, "RETENTION", 100)
+    monkeypatch.setattr(sender_module, "CAPACITY", 300)
+    ids = [bus.requests.publish(tenant, ORDER) for _ in range(299)]
+    ids.append(await bus.requests.send(tenant, ORDER))
+    with pytest.raises(CommandRefused, match="holds 300 requests that no executor has acknowledged"):
+        await bus.requests.send(tenant, ORDER)
+    assert [request.request_id for request in await _sent(server, tenant)] == ids
+    reader = other.request_reader(tenant, consumer="EXECUTOR", may_act=_may_act)
+    arrived = [await anext(reader) for _ in ids]
+    assert (await reader.backlog()).unfinished == 300
+    with pytest.raises(CommandRefused):
+        await bus.requests.send(tenant, ORDER)
+    for each in arrived[:-1]:
+        await reader.done(each)
+    for _ in range(60):
+        await bus.requests.send(tenant, ORDER)
+    kept = [request.request_id for request in await _sent(server, tenant)]
+    assert 100 <= len(kept) < 300
+    assert ids[-1] in kept
+    await reader.close()
+
+
+async def test_a_full_journal_is_told_to_who_does_not_wait(
+    monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
+) -> None:
+    """`on_lost` is called with the reason."""
+    monkeypatch.setattr(sender_module, "RETENTION", 1)
+    monkeypatch.setattr(sender_module, "CAPACITY", 1)
+    await bus.requests.send(tenant, ORDER)
+    lost: asyncio.Future[BusError] = asyncio.get_running_loop().create_future()
+    bus.requests.publish(tenant, ORDER, on_lost=lambda _id, error: lost.set_result(error))
+    async with asyncio.timeout(10):
+        assert "no executor has acknowledged" in str(await lost)
+
+
+async def _may_act() -> None:
+    """Nobody else acts here."""

@@ -36,8 +36,7 @@ _REPLY_S = 1.0
 _TRIMMED = 100
 """Entries that one request may trim at most."""
 ADD = Script.of(f"""
-local held = redis.call('XLEN', KEYS[1])
-if held >= tonumber(ARGV[2]) then
+if redis.call('XLEN', KEYS[1]) >= ARGV[2] + {_TRIMMED} then
   for _, group in ipairs(redis.pcall('XINFO', 'GROUPS', KEYS[1])) do
     local values = {{}}
     for at = 1, #group, 2 do values[group[at]] = group[at + 1] end
@@ -46,10 +45,10 @@ if held >= tonumber(ARGV[2]) then
       redis.call('XTRIM', KEYS[1], 'MINID', '~', pending[2] or values['last-delivered-id'], 'LIMIT', {_TRIMMED})
     end
   end
-  if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[3]) then
-    return redis.error_reply('{FULL} ' .. KEYS[1] .. ' holds ' .. ARGV[3] .. ' requests that no executor has '
-      .. 'acknowledged: nothing more is taken until one has')
-  end
+end
+if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[3]) then
+  return redis.error_reply('{FULL} ' .. KEYS[1] .. ' holds ' .. ARGV[3] .. ' requests that no executor has '
+    .. 'acknowledged: nothing more is taken until one has')
 end
 local id = redis.call('XADD', KEYS[1], '*', 'data', ARGV[1])
 redis.call('PUBLISH', KEYS[1], ARGV[1])
