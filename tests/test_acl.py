@@ -30,6 +30,7 @@ PROBES = {
     "set": (["SMEMBERS {}"], ["SADD {} x"]),
     "sorted set": (["ZRANGEBYSCORE {} 0 1"], ["ZADD {} 1 x"]),
     "channel": (["SUBSCRIBE {}"], ["PUBLISH {} x"]),
+    "stream": (["XRANGE {} - +"], ["XADD {} * data x"]),
     "channel and stream": (["SUBSCRIBE {}", "XRANGE {} - +"], ["PUBLISH {} x", "XADD {} * data x"]),
 }
 FORBIDDEN = (
@@ -129,11 +130,12 @@ async def test_no_service_may_do_what_no_name_of_the_protocol_needs(operator: An
     assert [command for command in FORBIDDEN if await may(operator, service, command)] == []
 
 
-async def test_only_the_executor_takes_requests_and_it_makes_none(operator: Any) -> None:
-    """It reads them as a consumer group; who trades writes them."""
+async def test_only_the_executor_takes_requests(operator: Any) -> None:
+    """It reads them as a consumer group; who trades writes them, and the executor what was typed on the channel."""
     takes = "XREADGROUP GROUP executor c STREAMS StrankaXY.traderActions >"
     assert [service for service in SERVICES if await may(operator, service, takes)] == ["executor"]
-    assert not await may(operator, "executor", "XADD StrankaXY.traderActions * data x")
+    writes = "XADD StrankaXY.traderActions * data x"
+    assert {service for service in SERVICES if await may(operator, service, writes)} == {"magicbox", "api", "executor"}
 
 
 async def test_who_follows_configurations_hears_of_its_own_and_dbsync_of_all(operator: Any) -> None:

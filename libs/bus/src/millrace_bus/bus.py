@@ -25,14 +25,12 @@ from millrace_bus.reading.follower import FollowedStream, Follower, OnFailed, Up
 from millrace_bus.reading.inspection import StoredValue, inspect
 from millrace_bus.reading.journal_index import known_tenants, registering, stream_names
 from millrace_bus.reading.journals import Journals
-from millrace_bus.requests import intents, lease, sender
 from millrace_bus.requests.halts import Halts
 from millrace_bus.requests.intents import Intents
 from millrace_bus.requests.lease import Leases
 from millrace_bus.requests.reader import RequestReader
 from millrace_bus.requests.sender import Requests
 from millrace_bus.server.state import ServerState, read_server_state
-from millrace_bus.writing import publish_commands
 from millrace_bus.writing.numbered import BeforeEpoch
 from millrace_bus.writing.writer import StreamWriter, WriterState
 from millrace_core.budget import DEFAULT_EGRESS, RequestBudget
@@ -42,7 +40,6 @@ from millrace_core.names import AgentId, StreamName, Tenant
 from millrace_core.plugins import PluginDescription
 
 _LEAVE_TIMEOUT_S = 1.0
-_SCRIPTS = (*lease.SCRIPTS, *intents.SCRIPTS, *sender.SCRIPTS, *publish_commands.SCRIPTS)
 
 
 class Bus:
@@ -280,7 +277,6 @@ class Bus:
 
     async def _meet(self, connection: Connection) -> None:
         """Continue where the last connection ended; each writer does so for itself."""
-        connection.send(b"".join(script.load() for script in _SCRIPTS), [None] * len(_SCRIPTS))
         lost = await self.requests.meet(connection)
         self._outbox.attach(connection)
         self.requests.again(lost)

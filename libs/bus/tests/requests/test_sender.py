@@ -179,7 +179,7 @@ async def test_nothing_is_trimmed_that_no_executor_has_acknowledged(
     await reader.close()
 
 
-async def test_a_full_journal_is_told_to_who_does_not_wait(
+async def test_a_full_journal_is_reported_to_who_does_not_wait(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
 ) -> None:
     """`on_lost` is called with the reason."""

@@ -63,13 +63,13 @@ async def test_who_lost_the_lease_answers_nothing(platform: Any, monkeypatch: py
     """Neither in the journal nor on the channel, although its stream was open."""
     frozen, streams = await platform.tenure(), AnswerStreams(platform.bus)
     await streams.open(NAME, frozen)
-    heard = await heard_on_channel(platform)
+    next_answer = await answers_on_channel(platform)
     successor, later = await taken_over(platform, frozen, monkeypatch), AnswerStreams(platform.bus)
     await later.open(NAME, successor)
     with pytest.raises(LeaseLost):
         await streams.publish(NAME, Response("a", "done"), Trace(), frozen)
     await later.publish(NAME, Response("b", "done"), Trace(), successor)
-    assert b'"b"' in await heard()
+    assert b'"b"' in await next_answer()
     assert await later.answered(NAME) == {"b": "done"}
     await streams.close()
     await later.close()
@@ -87,7 +87,7 @@ async def test_who_opens_a_stream_after_the_loss_answers_nothing(
     await streams.close()
 
 
-async def heard_on_channel(platform: Any) -> Any:
+async def answers_on_channel(platform: Any) -> Any:
     """Subscribe as a program without millrace; return a function that waits for the next answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", platform.redis.port)
     writer.write(b"SUBSCRIBE %b\r\n" % str(NAME).encode())

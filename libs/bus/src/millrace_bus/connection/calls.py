@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from millrace_bus.connection.connection import CommandPart, into, pack
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import ReconnectingConnection
-from millrace_bus.connection.script import MISSING as MISSING_SCRIPT
+from millrace_bus.connection.script import MISSING, Script
 from millrace_bus.errors import CommandRefused, Disconnected
 from millrace_core.backoff import Backoff, BackoffPolicy
 
@@ -41,17 +41,27 @@ class Calls:
         command = pack(*parts)
         return await until_answered(lambda: self._send(command))
 
+    async def run(self, script: Script, keys: Iterable[str], *arguments: CommandPart) -> Any:
+        """Return a script's reply; as `call` does."""
+        command = pack(*script.command(keys, *arguments))
+        return await until_answered(lambda: self._run(script, command))
+
     async def _send(self, command: bytes) -> Any:
-        connection = await self._reconnecting.up()
+        await self._reconnecting.up()
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._outbox.put(command, (into(answer),))
+        return await answer
+
+    async def _run(self, script: Script, command: bytes) -> Any:
+        await self._reconnecting.up()
+        self._outbox.load(script)
         try:
-            return await answer
+            return await self._send(command)
         except CommandRefused as refused:
-            if refused.code != MISSING_SCRIPT:
+            if refused.code != MISSING:
                 raise
-            connection.abort()
-            raise Disconnected("the next connection loads the scripts that Redis lacks") from refused
+            self._outbox.reconnect()
+            raise Disconnected("the next connection loads the script that Redis lacks") from refused
 
 
 async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:

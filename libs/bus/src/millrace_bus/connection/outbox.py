@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from millrace_bus.connection.connection import Connection, ReplySink
+from millrace_bus.connection.script import Script
 
 
 class Outbox:
@@ -17,6 +18,8 @@ class Outbox:
         self._connection: Connection | None = None
         self._commands: list[bytes] = []
         self._sinks: list[ReplySink | None] = []
+        self._loaded: set[str] = set()
+        """Digests of the scripts that were loaded over this connection."""
 
     @property
     def is_up(self) -> bool:
@@ -26,6 +29,13 @@ class Outbox:
     def attach(self, connection: Connection) -> None:
         """Write to this connection from now on."""
         self._connection = connection
+        self._loaded.clear()
+
+    def load(self, script: Script) -> None:
+        """Have the server know a script before whatever is put next."""
+        if self._connection is not None and script.sha not in self._loaded:
+            self._loaded.add(script.sha)
+            self.put(script.load(), (None,))
 
     def reconnect(self) -> None:
         """End the connection, so that another one takes its place."""

@@ -1,6 +1,6 @@
 """Scripts that Redis runs: several steps that nobody else sees half done.
 
-A server forgets scripts when it restarts, so each connection that calls some loads them first. A script that is
+A server forgets scripts when it restarts, so each connection loads a script before it first calls it. One that is
 missing all the same (`SCRIPT FLUSH`) ends the connection; the next one loads it again.
 """
 

@@ -26,7 +26,6 @@ _SETTLE: Final = Script.of(f"""
 {RENEWING}
 redis.call('HSET', KEYS[2], unpack(ARGV, 2))
 """)
-SCRIPTS: Final = (_CLAIM, _SETTLE)
 _MOST_AT_ONCE: Final = 1_000
 """Intents that one script writes: Lua passes a limited number of values."""
 
@@ -38,7 +37,7 @@ class Intents:
     """
 
     def __init__(self, calls: Calls) -> None:
-        self._call = calls.call
+        self._call, self._run = calls.call, calls.run
 
     async def claim(
         self, fence: Fence, exchange: ExchangeId, request_id: RequestId, intent: bytes, *, expires_ms: int = 0
@@ -49,8 +48,8 @@ class Intents:
         callers must make their bytes unique. A ledger that this claim begins is forgotten after `expires_ms`, unless a
         claim without it comes first.
         """
-        stored: bytes | None = await self._call(
-            *_CLAIM.command(self._keys(fence, exchange), fence.token, request_id, intent, expires_ms)
+        stored: bytes | None = await self._run(
+            _CLAIM, self._keys(fence, exchange), fence.token, request_id, intent, expires_ms
         )
         return stored
 
@@ -58,7 +57,7 @@ class Intents:
         """Replace intents by their new state."""
         for first in range(0, len(intents), _MOST_AT_ONCE):
             parts = [part for intent in intents[first : first + _MOST_AT_ONCE] for part in intent]
-            await self._call(*_SETTLE.command(self._keys(fence, exchange), fence.token, *parts))
+            await self._run(_SETTLE, self._keys(fence, exchange), fence.token, *parts)
 
     async def get(self, tenant: Tenant, exchange: ExchangeId, request_id: RequestId) -> bytes | None:
         """Return a request's intent, or None."""

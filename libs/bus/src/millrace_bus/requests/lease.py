@@ -47,7 +47,6 @@ return {{1, tonumber(token), tonumber(born)}}
 _RELEASE: Final = Script.of("""
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then redis.call('HSET', KEYS[1], 'until', '0') end
 """)
-SCRIPTS: Final = (_TAKE, _RELEASE)
 
 
 class Fence(NamedTuple):
@@ -72,7 +71,7 @@ class Leases:
     """The leases of every tenant; reached as `bus.leases`. Every call waits out an outage of Redis."""
 
     def __init__(self, calls: Calls) -> None:
-        self._call = calls.call
+        self._run = calls.run
 
     async def take(self, tenant: Tenant, holder: str, token: int | None = None) -> LeaseReply:
         """Take a free lease, or renew one's own, which `token` names.
@@ -82,10 +81,10 @@ class Leases:
         Raises:
             CommandRefused: Redis does not write, as when it is out of memory; the lease is whose it was.
         """
-        reply: list[Any] = await self._call(*_TAKE.command([lease_key(tenant)], holder, token or 0))
+        reply: list[Any] = await self._run(_TAKE, [lease_key(tenant)], holder, token or 0)
         is_mine, number, born_ms = reply
         return LeaseReply(number, 0, born_ms) if is_mine else LeaseReply(None, number, born_ms)
 
     async def release(self, fence: Fence) -> None:
         """Leave the lease to others at once; do nothing if it is another's."""
-        await self._call(*_RELEASE.command([lease_key(fence.tenant)], fence.token))
+        await self._run(_RELEASE, [lease_key(fence.tenant)], fence.token)

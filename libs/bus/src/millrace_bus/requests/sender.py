@@ -35,7 +35,7 @@ MOST_KEPT = 10_000
 _REPLY_S = 1.0
 _TRIMMED = 100
 """Entries that one request may trim at most."""
-ADD = Script.of(f"""
+_ADD = Script.of(f"""
 if redis.call('XLEN', KEYS[1]) >= ARGV[2] + {_TRIMMED} then
   for _, group in ipairs(redis.pcall('XINFO', 'GROUPS', KEYS[1])) do
     local values = {{}}
@@ -55,7 +55,6 @@ redis.call('PUBLISH', KEYS[1], ARGV[1])
 return id
 """)
 """Adds a request unless the journal is full. It trims what the group has acknowledged, and nothing that it has not."""
-SCRIPTS = (ADD,)
 
 OnLost = Callable[[RequestId, BusError], None]
 """Called when Redis did not accept a request: `RequestExpired` or `CommandRefused`. No answer to it will come."""
@@ -240,7 +239,8 @@ class Requests:
             sent.entry_id = reply
             sent.finish()
 
-        self._outbox.put(pack(*ADD.command([tenant.key], sent.message, RETENTION, CAPACITY)), (take,))
+        self._outbox.load(_ADD)
+        self._outbox.put(pack(*_ADD.command([tenant.key], sent.message, RETENTION, CAPACITY)), (take,))
 
     def _give_up(self, tenant: _Tenant, sent: _Sent) -> None:
         if self._outbox.is_up:

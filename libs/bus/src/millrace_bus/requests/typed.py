@@ -49,7 +49,7 @@ class TypedRequests:
         self._may_act = may_act
         self._on_refused = on_refused
         self._on_failed = on_failed
-        self._heard: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self._received: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self._subscriptions = subscriptions
         self._subscription = subscriptions.add(key, self)
         self._task = BackgroundTask(self._write_down(), f"typed requests {key}", self._ended)
@@ -59,9 +59,9 @@ class TypedRequests:
         self._subscriptions.remove(self._subscription)
         try:
             async with asyncio.timeout(0.5):
-                await self._heard.join()
+                await self._received.join()
         except TimeoutError:
-            _log.error("%s: %d requests typed by hand were not written down", self._key, self._heard.qsize())
+            _log.error("%s: %d requests typed by hand were not written down", self._key, self._received.qsize())
         await self._task.close()
 
     def subscribed(self) -> None:
@@ -77,15 +77,15 @@ class TypedRequests:
     def on_message(self, data: bytes) -> None:
         """Take a message unless it is in the journal already."""
         if not _is_journaled(data):
-            self._heard.put_nowait((f"{now_ms()}-{token_hex(8)}", data))
+            self._received.put_nowait((f"{now_ms()}-{token_hex(8)}", data))
 
     async def _write_down(self) -> None:
         while True:
-            origin, data = await self._heard.get()
+            origin, data = await self._received.get()
             # A process that was frozen hears late what its successor has heard too.
             await self._may_act()
             await self._written(origin, data)
-            self._heard.task_done()
+            self._received.task_done()
 
     async def _written(self, origin: str, data: bytes) -> None:
         try:

@@ -10,13 +10,12 @@ from millrace_bus.connection.connection import Connection, ReplySink, into, pack
 from millrace_bus.connection.script import Script
 from millrace_bus.reading.journal_page import FIELD
 
-_ANSWER: Final = Script.of("""
+ANSWER: Final = Script.of("""
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], ARGV[2], 'data', ARGV[3])
 redis.call('PUBLISH', KEYS[1], ARGV[3])
 return ARGV[2]
 """)
 """A channel has no memory: an answer that the journal refuses, because its writer is fenced, must not be on it."""
-SCRIPTS: Final = (_ANSWER,)
 
 
 class PublishCommands:
@@ -50,7 +49,7 @@ class AnswerCommands:
 
     def write(self, entry_id: str, message: bytes) -> bytes:
         """Return the command."""
-        return pack(*_ANSWER.command([self._name], self._retention, entry_id, message))
+        return pack(*ANSWER.command([self._name], self._retention, entry_id, message))
 
 
 def sinks(commands: PublishCommands | AnswerCommands, first: ReplySink) -> tuple[ReplySink | None, ...]:

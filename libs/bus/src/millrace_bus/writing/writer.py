@@ -16,7 +16,7 @@ from millrace_bus.reading.journal_page import entry_message_id
 from millrace_bus.reading.published import PublishedReading
 from millrace_bus.tasks import BackgroundTask
 from millrace_bus.writing.numbered import BeforeEpoch, NumberedStream, TakeSnapshot, WriterCounters
-from millrace_bus.writing.publish_commands import written
+from millrace_bus.writing.publish_commands import ANSWER, written
 from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of
 from millrace_core.backoff import Backoff
 from millrace_core.ids import MessageId
@@ -239,6 +239,8 @@ class StreamWriter:
         Raises:
             Disconnected, CommandRefused: the connection or Redis failed; then try again.
         """
+        if not self._stream.has_snapshots:
+            connection.send(ANSWER.load(), [None])
         newest, newest_snapshot = await self._newest(connection)
         stream = self._stream
         if not self._claimed:

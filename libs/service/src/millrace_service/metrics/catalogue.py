@@ -85,6 +85,7 @@ UNIT_METRICS: Final[tuple[UnitMetric, ...]] = (
     ),
     _gauge("requests_unknown", "unknown", _EXECUTOR, "Requests whose outcome is being asked for.", starts_at_zero=True),
     _gauge("halts", "halts", _EXECUTOR, "Halts in force.", starts_at_zero=True),
+    _gauge("requests_backlog", "backlog", _EXECUTOR, "Requests in the journal that are not answered yet."),
     _total("requests_malformed", "malformed", _EXECUTOR, "Requests that could not be read."),
     _total("requests_duplicate", "duplicates", _EXECUTOR, "Requests that had been carried out already."),
     UnitMetric(

@@ -41,7 +41,7 @@ from millrace_service import UnitHealthReporter
 HALTS_EVERY_S = 1.0
 """How often halts that other programs wrote are read; a request to halt works at once."""
 FULL_SHARE = 0.5
-"""How far the journal may fill with requests that are not acknowledged before that is an error."""
+"""How far the journal may fill with requests that are not acknowledged before that is reported."""
 
 log = structlog.get_logger()
 
@@ -198,7 +198,7 @@ class RequestConsumer:
             await self._ledger.restore()
 
     async def _watch_backlog(self, reader: RequestReader) -> None:
-        """Show how many requests wait, and report when there is soon no room for more."""
+        """Show how many requests wait; the unit is `stale` while there will soon be no room for more."""
         unfinished, capacity = await reader.backlog()
         self._health.gauge("backlog", unfinished)
         is_filling = unfinished >= capacity * FULL_SHARE
@@ -206,6 +206,9 @@ class RequestConsumer:
             text = f"{unfinished} of {self._tenant}'s requests wait; at {capacity} further ones are refused"
             log.error(text)
             self._health.error(text)
+            self._health.state("stale", text)
+        elif self._is_filling and not is_filling and self._health.current_state == "stale":
+            self._health.state("live")
         self._is_filling = is_filling
 
     def _responder_of(self, exchange: ExchangeId, ledger: IntentLedger) -> Responder:
