@@ -95,7 +95,7 @@ async def test_a_request_that_breaks_the_decision_has_failed(platform: Any, monk
     """Nothing was sent, and the account goes on."""
     decide = AccountExecutor._decide
 
-    async def break_once(executor: AccountExecutor, accepted: Any) -> Any:
+    async def break_once(executor: AccountExecutor, *arguments: Any) -> Any:
         monkeypatch.setattr(AccountExecutor, "_decide", decide)
         raise ZeroDivisionError("unforeseen")
 
