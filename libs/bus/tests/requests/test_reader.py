@@ -251,3 +251,19 @@ async def test_the_journal_of_requests_is_registered_again_and_again(
                 await asyncio.sleep(0.01)
             await client.delete(journals_index(tenant))
     await reader.close()
+
+
+async def test_where_there_is_no_journal_nothing_waits(
+    server: EmbeddedServer, bus: Bus, other: Bus, tenant: Tenant
+) -> None:
+    """Redis may have lost it: that ends no reading, and requests come again once there are some."""
+    reader = other.request_reader(tenant, consumer="EXECUTOR", may_act=may_act)
+    await bus.requests.send(tenant, ORDER)
+    await _next(reader)
+    assert (await reader.backlog()).unfinished == 1
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.delete(trader_actions(tenant))
+    assert (await reader.backlog()).unfinished == 0
+    request_id = await bus.requests.send(tenant, ORDER)
+    assert parse_request((await _next(reader)).raw).request_id == request_id
+    await reader.close()

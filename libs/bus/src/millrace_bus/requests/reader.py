@@ -21,6 +21,7 @@ from millrace_core.backoff import Backoff
 from millrace_core.clock import now_ns
 from millrace_core.names import Tenant, trader_actions, unreadable_requests
 
+_GROUP = GROUP.encode()
 _PAGE = 100
 _BLOCK_MS = 1_000
 """Shorter than the time after which a silent connection is pinged."""
@@ -139,11 +140,13 @@ class RequestReader:
 
     async def backlog(self) -> Backlog:
         """Return how far the journal is filled with requests that are not acknowledged."""
-        groups = await self._calls.call("XINFO", "GROUPS", self._key)
-        for group in groups:
-            if group[b"name"] == GROUP.encode():
-                return Backlog(int(group[b"pending"]) + int(group[b"lag"] or 0), CAPACITY)
-        return Backlog(int(await self._calls.call("XLEN", self._key)), CAPACITY)
+        try:
+            groups = await self._calls.call("XINFO", "GROUPS", self._key)
+        except CommandRefused:
+            # There is no journal yet, or its key holds something else, which reading reports.
+            groups = []
+        waiting = [int(group[b"pending"]) + int(group[b"lag"] or 0) for group in groups if group[b"name"] == _GROUP]
+        return Backlog(sum(waiting), CAPACITY)
 
     async def close(self) -> None:
         """Stop reading; the iteration ends. Entries not done stay pending. Closing twice is harmless."""
