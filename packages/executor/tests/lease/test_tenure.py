@@ -2,7 +2,7 @@
 
 import asyncio
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -39,12 +39,32 @@ async def test_who_waited_past_the_lease_sends_nothing(platform: Any, monkeypatc
     exchange = await open_exchange("binance", credentials)
     await exchange.prepare()
     frozen = await platform.tenure()
-    client = LeasedExecution(exchange.execution, frozen.assure)
+    client = LeasedExecution(exchange.execution, frozen)
     request_id = new_request_id()
     assert await frozen.write(lambda fence: platform.bus.intents.claim(fence, BINANCE, request_id, b"intent")) is None
     await taken_over(platform, frozen, monkeypatch)
     with pytest.raises(LeaseLost):
         await client.create_order(PAYLOAD, request_id)
+    assert platform.orders() == []
+    await exchange.close()
+
+
+async def test_who_freezes_before_the_request_is_signed_sends_nothing(
+    platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is looked at again when the request is signed: after that its age keeps it from being accepted late."""
+    frozen = await platform.tenure()
+
+    class Freezing:
+        async def create_order(self, payload: CreatePayload, client_order_id: str) -> Any:
+            await taken_over(platform, frozen, monkeypatch)
+            return await exchange.execution.create_order(payload, client_order_id)
+
+    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": platform.simulator.url})
+    exchange = await open_exchange("binance", credentials)
+    await exchange.prepare()
+    with pytest.raises(LeaseLost):
+        await LeasedExecution(cast(Any, Freezing()), frozen).create_order(PAYLOAD, new_request_id())
     assert platform.orders() == []
     await exchange.close()
 

@@ -64,7 +64,7 @@ class AccountExecutor:
             tenure, account.exchange, bus=bus, streams=streams, ledger=self.ledger, health=health, writes=writes
         )
         resolver = Resolver(exchange, health)
-        client = LeasedExecution(exchange.execution, tenure.assure)
+        client = LeasedExecution(exchange.execution, tenure)
         self._sender = OrderSender(client, self._queue, self._responder, resolver, self._stop_reason, health)
         self._recovery = StartupRecovery(self.ledger, self._responder, resolver, self._queue, self.tasks, health)
         self._risk = AccountRisk(account, exchange, bus, controls)

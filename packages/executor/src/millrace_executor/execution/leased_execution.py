@@ -3,39 +3,43 @@
 from collections.abc import Awaitable, Callable
 
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
-from millrace_exchange import Acknowledgement
-from millrace_exchange.ports import ExecutionClient
-
-MayAct = Callable[[], Awaitable[None]]
-"""Returns if nobody else can hold the tenant's lease at this moment, else raises `LeaseLost`."""
+from millrace_exchange import Acknowledgement, ExecutionClient, checked
+from millrace_executor.lease.tenure import LeaseUnsure, Tenure
 
 
 class LeasedExecution:
-    """Changes an account's orders. Whatever passed since the claim, the lease is sure when the request is sent.
+    """Changes an account's orders under a lease; every method raises `LeaseLost` if another executor has it.
 
-    A process that waited out a limit, or was frozen, after it claimed a request finds here that it lost the lease.
+    Whatever passed since the claim, a freeze or a limit that was waited out, the lease is sure when a request is sent.
+    It is looked at before, and again once the request is signed: from then on the exchange itself refuses one that
+    comes late.
     """
 
-    def __init__(self, client: ExecutionClient, may_act: MayAct) -> None:
+    def __init__(self, client: ExecutionClient, tenure: Tenure) -> None:
         self._client = client
-        self._may_act = may_act
+        self._tenure = tenure
 
     async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
         """Place an order under our own id."""
-        await self._may_act()
-        return await self._client.create_order(payload, client_order_id)
+        return await self._send(lambda: self._client.create_order(payload, client_order_id))
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
         """Cancel an order."""
-        await self._may_act()
-        return await self._client.cancel_order(payload)
+        return await self._send(lambda: self._client.cancel_order(payload))
 
     async def edit_order(self, payload: EditPayload, client_order_id: str) -> Acknowledgement:
         """Change an open order."""
-        await self._may_act()
-        return await self._client.edit_order(payload, client_order_id)
+        return await self._send(lambda: self._client.edit_order(payload, client_order_id))
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
         """Cancel the open orders of a symbol, or all."""
-        await self._may_act()
-        return await self._client.cancel_all_orders(payload)
+        return await self._send(lambda: self._client.cancel_all_orders(payload))
+
+    async def _send(self, call: Callable[[], Awaitable[Acknowledgement]]) -> Acknowledgement:
+        while True:
+            await self._tenure.assure()
+            try:
+                with checked(self._tenure.check_sure):
+                    return await call()
+            except LeaseUnsure:
+                continue  # Nothing was sent yet.

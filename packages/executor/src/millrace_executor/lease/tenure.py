@@ -19,6 +19,10 @@ class LeaseLost(MillraceError):
     """Another executor acts for the tenant: nothing more may be sent, written or answered here."""
 
 
+class LeaseUnsure(MillraceError):
+    """Too long has passed since Redis confirmed the lease: another executor may have it by now."""
+
+
 class Tenure:
     """A lease's token, and when Redis last confirmed it."""
 
@@ -71,11 +75,18 @@ class Tenure:
         Raises:
             LeaseLost: another executor has it.
         """
-        while True:
-            self._check()
-            if elapsed_s() - self._confirmed_s < SURE_S:
-                return
+        while not self._is_sure():
             await self.confirm()
+
+    def check_sure(self) -> None:
+        """Return if nobody else can have the lease at this moment.
+
+        Raises:
+            LeaseLost: another executor has it.
+            LeaseUnsure: Redis has to be asked.
+        """
+        if not self._is_sure():
+            raise LeaseUnsure(f"Redis has to confirm who acts for {self.fence.tenant}")
 
     async def confirm(self) -> None:
         """Have Redis confirm the lease now.
@@ -83,9 +94,9 @@ class Tenure:
         Raises:
             LeaseLost: another executor has it.
         """
-        self._check()
+        self.check()
         await self._confirm(self)
-        self._check()
+        self.check()
 
     async def write(self, command: Callable[[Fence], Awaitable[T]]) -> T:
         """Return the reply to a command that Redis checks against the lease, and that renews it.
@@ -95,7 +106,7 @@ class Tenure:
             CommandRefused: Redis refuses for another reason.
         """
         while True:
-            self._check()
+            self.check()
             asked_s = elapsed_s()
             try:
                 reply = await command(self.fence)
@@ -107,9 +118,18 @@ class Tenure:
                 self.confirmed(asked_s)
                 return reply
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Return unless it is known to be lost.
+
+        Raises:
+            LeaseLost: it is.
+        """
         if self.is_lost:
             raise self._loss()
+
+    def _is_sure(self) -> bool:
+        self.check()
+        return elapsed_s() - self._confirmed_s < SURE_S
 
     def _loss(self) -> LeaseLost:
         return LeaseLost(f"another executor acts for {self.fence.tenant}")

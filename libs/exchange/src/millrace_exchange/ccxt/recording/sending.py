@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from millrace_core.clock import now_ns
+from millrace_exchange.sending_guard import SendingCheck, wanted_check
 
 
 class Sending:
@@ -15,17 +16,19 @@ class Sending:
         """Wall clock; None until something was sent."""
         self.action = ""
         """The action that is under way; empty before and after it."""
+        self.check: SendingCheck | None = None
+        """Made before the first request of the action, once that is signed."""
 
     @contextmanager
     def of(self, action: str) -> Iterator[None]:
         """Time what this task sends meanwhile, for an action."""
         token = _sending.set(self)
-        self.action = action
+        self.action, self.check = action, wanted_check()
         try:
             yield
         finally:
             # ccxt starts tasks that outlive the request and keep its context: they no longer act for it.
-            self.action = ""
+            self.action, self.check = "", None
             _sending.reset(token)
 
 
@@ -33,8 +36,10 @@ _sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
 def stamp() -> None:
-    """Note that something is sent now."""
+    """Note that something is sent now, if it still may be."""
     if (current := _sending.get()) is not None:
+        if current.check is not None and current.at_ns is None:
+            current.check()
         current.at_ns = now_ns()
 
 
