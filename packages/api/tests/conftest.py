@@ -220,6 +220,10 @@ async def book(bus: Bus, tenant: Tenant) -> AsyncIterator[PublishedBook]:
     await published.writer.close()
 
 
+async def nobody_else_acts() -> None:
+    """There is one executor."""
+
+
 class Executor:
     """A small executor: answers each request once, with the status that the test sets."""
 
@@ -233,7 +237,7 @@ class Executor:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        reader = self._bus.request_reader([self.tenant], consumer="test")
+        reader = self._bus.request_reader(self.tenant, consumer="test", may_act=nobody_else_acts)
         async for arrived in reader:
             request = parse_request(arrived.raw)
             self.requests.append(request)

@@ -33,6 +33,10 @@ SUBSCRIPTIONS = [
 ]
 
 
+async def nobody_else_acts() -> None:
+    """There is one executor."""
+
+
 class Venue:
     """The gatherer and the executor of one account, in the test's hands."""
 
@@ -43,7 +47,7 @@ class Venue:
         self._orders: dict[str, StreamWriter] = {}
         self._answers: dict[StreamName, StreamWriter] = {}
         self._books = bus.writer(self._name("watchOrderBook"), self._book_snapshot)
-        self._reader = bus.request_reader([TENANT], consumer="EXECUTOR")
+        self._reader = bus.request_reader(TENANT, consumer="EXECUTOR", may_act=nobody_else_acts)
 
     async def open(self) -> None:
         """Open the streams."""
