@@ -52,7 +52,7 @@ class LostData:
         if self._controls.doubt is not None:
             return
         was_in_memory, self._is_in_memory = self._is_in_memory, True
-        if known == began_ms:
+        if known is not None and known >= began_ms:
             return
         if known is not None:
             self._report()
