@@ -100,15 +100,15 @@ class AccountExecutor:
         await self._controls.known()
         self._ready.set()
 
-    async def close(self) -> None:
-        """Stop following what risk needs to know."""
-        await self._risk.close()
-
     async def restore(self) -> None:
         """Write the ledger again whenever Redis loses its data, until cancelled."""
         while True:
             await self._tenure.reborn()
             await self.ledger.restore()
+
+    async def close(self) -> None:
+        """Stop following what risk needs to know."""
+        await self._risk.close()
 
     async def _handle(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
         try:

@@ -5,7 +5,7 @@ from functools import partial
 
 import structlog
 
-from millrace_bus import Arrived, Bus, CommandRefused, RequestReader
+from millrace_bus import Arrived, Bus, CommandRefused, RequestReader, TaskFailed
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope
 from millrace_core.messages import RequestError, Response
@@ -91,6 +91,10 @@ class RequestConsumer:
                 self._halts.keep_stored(),
                 self._tenure.until_lost(),
             )
+        except TaskFailed:
+            # What was typed by hand is not written down once the lease is lost; that ends the reading.
+            self._tenure.check()
+            raise
         finally:
             await reader.close()
             await self._tasks.drain(0.0 if self._tenure.is_lost else DRAIN_S)

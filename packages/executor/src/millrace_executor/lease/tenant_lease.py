@@ -74,7 +74,8 @@ class TenantLease:
         try:
             left_ms = await self._take()
         except CommandRefused as refused:
-            health.error(refused)
+            if health.current_state != "stale":
+                health.error(refused)
             health.state("stale", f"Redis refuses to renew the lease: {refused}")
             return RENEW_S
         if self._tenure is None:
