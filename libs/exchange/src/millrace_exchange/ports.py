@@ -41,6 +41,8 @@ class Acknowledgement(NamedTuple):
     """When the request was handed to the socket, wall clock."""
     acknowledged_ns: int
     """When the answer was read, wall clock."""
+    ended: tuple[Order, ...] = ()
+    """Orders that this ended and that another took the place of: the former one of an edit."""
 
 
 Source = Literal["native", "watch", "fetch"]

@@ -44,6 +44,8 @@ class ClientOrderIds:
     """Whether asking for an order by our id also finds one that is no longer open."""
     cancels: bool = False
     """Whether ccxt's `cancel_order` takes the id in place of the exchange's."""
+    in_cancels: str | None = None
+    """Field of the answer to a cancel with the order's id, where ccxt takes the cancel's own for it."""
 
     def of(self, request_id: RequestId) -> str:
         """Return a request's client order id, the same at every attempt."""
@@ -65,6 +67,16 @@ class IdScopes:
     """`trade_and_order`: a self-trade is two records of one trade id, distinguished by their orders."""
     numbers_public_trades: bool = False
     """Whether a symbol's public trades are numbered consecutively, so that a gap shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListAnswers:
+    """The form of answers to questions about an account's orders and trades."""
+
+    are_bare: bool | None = None
+    """Whether the JSON is a list, and not an object that holds one; None if that differs or is not known."""
+    are_of_all_symbols: bool = False
+    """Whether a list that is asked for one symbol holds the rows of others too, which ccxt leaves out."""
 
 
 FrameNumbers = Literal[
@@ -282,6 +294,7 @@ class ExchangeProfile:
     """The feed that brings its streams without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
     client_order_ids: ClientOrderIds = ClientOrderIds()
     ids: IdScopes = IdScopes()
+    lists: ListAnswers = ListAnswers()
     book: BookRules = BookRules()
     history: History = History()
     open_symbols_method: str | None = None
@@ -289,8 +302,19 @@ class ExchangeProfile:
     be asked for market by market."""
     edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
     """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` cancels it and makes a new one."""
-    edit_amount: Literal["total", "remaining", "unknown"] = "unknown"
-    """What the amount of an edit means: `total`, the whole order with what is filled; `remaining`, the rest."""
+    edit_amount: Literal["total", "remaining", "left_out", "unknown"] = "unknown"
+    """What the amount of an edit means: `total`, the whole order with what is filled; `remaining`, the rest.
+    `left_out`: it is not to be relied on, and an edit of the price needs none. `unknown`: there are no edits."""
+    edit_if_unfilled: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters with which ccxt's `edit_order` replaces an order only if nothing of it was filled. Without, an order
+    whose replacement has the remaining amount is canceled before the other is created."""
+    reduces: bool = False
+    """Whether an order can be amended to a smaller amount at the same price, by Binance's request for that."""
+    kind_field: str | None = None
+    """Field of the exchange's record of an order with the type that a replacement must have, where ccxt's unified type
+    does not tell a stop from a take-profit."""
+    kept_fields: tuple[str, ...] = ()
+    """Fields of that record which are parameters of a replacement too, and would be lost otherwise."""
     edit_client_order_id: Literal["new", "existing", "none"] = "none"
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""
@@ -298,6 +322,9 @@ class ExchangeProfile:
     """The exchange's own names of ccxt's unified parameters of an order, where ccxt would send both."""
     quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
     """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
+    cancels_all_of_symbol: bool = False
+    """Whether ccxt's `cancel_all_orders` cancels the orders of the symbol that it is given, and no others. Elsewhere the
+    open orders are asked for and canceled by their ids."""
     trigger_orders: bool = False
     """Whether an order with a trigger price is placed, found, changed and canceled as any other order is."""
     free_parameters: frozenset[str] = frozenset({"selfTradePrevention"})

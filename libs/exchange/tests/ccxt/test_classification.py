@@ -7,7 +7,7 @@ from ccxt.base import errors as ccxt
 
 from millrace_core.names import ExchangeId
 from millrace_exchange import ExchangeError, Fatal, OrderNotFound, OutcomeUnknown, Rejected, Retryable, profile_of
-from millrace_exchange.ccxt.classification import classify, classify_answer
+from millrace_exchange.ccxt.classification import classify
 from millrace_exchange.profile import ExchangeProfile
 
 BINANCE = profile_of(ExchangeId("binance"))
@@ -57,13 +57,6 @@ def test_each_line_of_the_table_is_classified(error: BaseException, expected: ty
     found = classify(BINANCE, "createOrder", error)
     assert type(found) is expected
     assert (found.exchange, found.action, found.kind) == ("binance", "createOrder", type(error).__name__)
-
-
-def test_an_order_without_an_id_may_be_there() -> None:
-    """An answer that names no order proves nothing; one that names one is not an error."""
-    assert type(classify_answer(BINANCE, "createOrder", {"id": None, "info": {}})) is OutcomeUnknown
-    assert type(classify_answer(BINANCE, "fetchOrder", {"id": None, "info": {}})) is Retryable
-    assert classify_answer(BINANCE, "createOrder", {"id": "1"}) is None
 
 
 def half_done(cancel: str, new: str) -> ccxt.ExchangeError:

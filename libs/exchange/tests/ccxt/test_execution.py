@@ -39,7 +39,7 @@ class Answers:
     async def cancel_order(self, order_id: str, symbol: str, params: dict[str, Any]) -> dict[str, Any]:
         """Cancel an order by the exchange's id alone."""
         assert not params
-        return {"id": order_id, "symbol": symbol, "status": "canceled"}
+        return {"id": order_id, "symbol": symbol, "status": "canceled", "info": {"orderId": order_id}}
 
     async def fetch_my_trades(
         self, symbol: str, since_ms: int | None = None, limit: int = 100, params: Mapping[str, int] = NO_PARAMS
@@ -135,7 +135,8 @@ async def test_where_our_id_cannot_be_canceled_the_exchanges_own_is_found_first(
 async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
     """A replacement of no or a negative amount is never sent."""
     filled = Answers()
-    filled.fetch_order = AsyncMock(return_value={"id": "1", "symbol": SYMBOL, "amount": 10.0, "filled": 4.0})
+    found = {"id": "1", "symbol": SYMBOL, "amount": 10.0, "filled": 4.0, "info": {"id": 1}}
+    filled.fetch_order = AsyncMock(return_value=found)
     profile = ExchangeProfile(
         exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit="amend", edit_amount="remaining"
     )

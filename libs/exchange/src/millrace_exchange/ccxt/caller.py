@@ -130,7 +130,7 @@ class CcxtCaller:
         if error.args and isinstance(error.args[0], Retryable):
             # A socket that the gate held back: ccxt calls it a failure of the network.
             return error.args[0]
-        classified = classify(self.profile, action, error, sent=timed.at_ns is not None)
+        classified = classify(self.profile, action, error, sent=timed.at_ns is not None, is_page=timed.content is None)
         if not isinstance(classified, Retryable):
             return classified
         if isinstance(error, InvalidNonce):

@@ -4,7 +4,7 @@ Nothing counts as "not done" without definite evidence: a code of the exchange t
 maps to a class of its own, or proof that the request was never sent. Everything else counts as possibly done. An
 exchange's own codes are `error_rules` of its profile and come first; then, as seen with ccxt 4.5.90:
 
-    an order without an id (HTML, an empty or broken body)              OutcomeUnknown
+    an answer that proves nothing (`evidence`)                          OutcomeUnknown
     ExchangeError itself (truncated body, corrupt gzip, overload)       OutcomeUnknown
     RequestTimeout, ExchangeNotAvailable, BadResponse, cancellation,
         OperationFailed                                                 OutcomeUnknown
@@ -70,27 +70,24 @@ _ERRORS: Final[dict[Outcome, type[ExchangeError]]] = {
 }
 
 
-def classify_answer(profile: ExchangeProfile, action: str, order: Mapping[str, Any]) -> ExchangeError | None:
-    """Return the error for an answer from which ccxt read no real order, else None."""
-    if order.get("id"):
-        return None
-    return classify(profile, action, ccxt.BadResponse("the answer names no order"))
-
-
 def classify(
     profile: ExchangeProfile,
     action: str,
     error: BaseException,
     *,
     sent: bool = True,
+    is_page: bool = False,
 ) -> ExchangeError:
     """Return the classified error for an exception of ccxt; `sent` says whether the request had been sent.
 
-    A query (`fetch…`, `load…`, `watch…`) changes nothing, so it is never `OutcomeUnknown`.
+    A query (`fetch…`, `load…`, `watch…`) changes nothing, so it is never `OutcomeUnknown`. `is_page`: the answer was no
+    JSON, so that it was not the exchange's trading system that refused.
     """
     kind = type(error).__name__
     rule = _rule(profile, action, error)
     error_class = _ERRORS[rule.outcome] if rule else _by_class(error)
+    if is_page and sent and error_class in (Rejected, Fatal):
+        error_class = OutcomeUnknown
     if error_class is OutcomeUnknown and (not sent or _is_question(action) or _never_connected(error)):
         error_class = Retryable
     text = redacted(str(error)) or kind

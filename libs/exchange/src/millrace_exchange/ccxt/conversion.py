@@ -36,7 +36,13 @@ def trade_of(trade: CcxtDict) -> Trade:
 
 
 def order_of(order: CcxtDict) -> Order:
-    """Return an order; it must have an id."""
+    """Return an order.
+
+    Raises:
+        ValueError: it has no id.
+    """
+    if order["id"] is None:
+        raise ValueError("an order without an id")
     return Order(
         id=str(order["id"]),
         symbol=order.get("symbol"),

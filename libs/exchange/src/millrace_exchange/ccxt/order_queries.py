@@ -1,17 +1,27 @@
 """Questions about one account's orders, through ccxt."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from millrace_core.clock import now_ms
 from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
+from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.classification import classify_answer
-from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
+from millrace_exchange.ccxt.evidence import Asked, Evidence
 from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.ccxt.market_listing import MarketListing
+from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import OrderNotFound, Rejected
+
+
+class FetchedOrder(NamedTuple):
+    """An order that was asked for."""
+
+    order: Order
+    record: Mapping[str, Any] = MappingProxyType({})
+    """What the exchange itself says of it; empty where it was found in a list."""
 
 
 class CcxtOrderQueries:
@@ -28,32 +38,62 @@ class CcxtOrderQueries:
 
         Where it cannot be asked by our id, the open orders are searched for it.
         """
+        found = await self.fetch_record(symbol, order_id=order_id, client_order_id=client_order_id)
+        return None if found is None else found.order
+
+    async def fetch_record(
+        self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
+    ) -> FetchedOrder | None:
+        """Return one order as `fetch_order` does, with the exchange's own record of it."""
         if order_id is None and not self._caller.profile.client_order_ids.fetches:
             open_orders = await self.fetch_open_orders(symbol)
-            return next((order for order in open_orders if order.client_order_id == client_order_id), None)
+            ours = (order for order in open_orders if order.client_order_id == client_order_id)
+            return next((FetchedOrder(order) for order in ours), None)
         params = self._id_params(order_id, client_order_id)
-        ask = self._caller.ccxt.fetch_order
+        ask, sending = self._caller.ccxt.fetch_order, Sending()
         try:
-            answer = await self._caller.call("fetchOrder", ask, order_id or "", symbol, params)
+            answer = await self._caller.call("fetchOrder", ask, order_id or "", symbol, params, timed=sending)
         except OrderNotFound:
             return None
-        return self._identified("fetchOrder", answer)
+        asked = Asked(symbol, order_id, client_order_id, by_our_id=order_id is None)
+        order = Evidence(self._caller.profile, "fetchOrder", sending).order(answer, asked)
+        return FetchedOrder(order, answer["info"])
+
+    async def found(self, action: str, payload: CancelPayload | EditPayload) -> FetchedOrder:
+        """Return the order that a payload names.
+
+        Raises:
+            OrderNotFound: the exchange has no such order.
+            Retryable, Rejected, Fatal: it cannot be asked.
+        """
+        found = await self.fetch_record(
+            payload.symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
+        )
+        if found is None:
+            exchange = self._caller.profile.exchange
+            raise OrderNotFound("no such order", exchange=exchange, action=action, kind="OrderNotFound")
+        return found
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Return the open orders of a symbol, or all."""
         try:
-            answer = await self._caller.call("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+            answer, evidence = await self._ask("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
         except Rejected:
             method = self._caller.profile.open_symbols_method
             if symbol is not None or method is None:
                 raise
             return [order for each in await self._open_symbols(method) for order in await self.fetch_open_orders(each)]
-        return [self._identified("fetchOpenOrders", order) for order in answer]
+        return evidence.orders(answer, symbol)
 
     async def _open_symbols(self, method: str) -> list[str]:
         ccxt = self._caller.ccxt
-        answer = await self._caller.call("fetchOpenOrders", getattr(ccxt, method))
-        return [ccxt.safe_symbol(market_id) for market_id in answer["data"]["symbols"]]
+
+        async def symbols() -> list[str]:
+            answer = await getattr(ccxt, method)()
+            return [ccxt.safe_symbol(market_id) for market_id in answer["data"]["symbols"]]
+
+        found: list[str] = await self._caller.call("fetchOpenOrders", symbols)
+        return found
 
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
         """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed."""
@@ -67,8 +107,8 @@ class CcxtOrderQueries:
         ask, window = getattr(self._caller.ccxt, method), self._caller.profile.history.closed_orders
 
         async def page(from_ms: int, params: Mapping[str, int]) -> list[Order]:
-            raw = await self._caller.call("fetchClosedOrders", ask, symbol, from_ms, window.page, dict(params))
-            return [self._identified("fetchClosedOrders", order) for order in raw]
+            raw, evidence = await self._ask("fetchClosedOrders", ask, symbol, from_ms, window.page, dict(params))
+            return evidence.orders(raw, symbol)
 
         return await HistoryReader(window, page, lambda order: order.id).since(since_ms, now_ms())
 
@@ -92,24 +132,23 @@ class CcxtOrderQueries:
         return await HistoryReader(window, page, _trade_identity).since(since_ms, now_ms())
 
     async def _own_trades(self, symbol: str, *arguments: Any) -> list[Trade]:
-        raw = await self._caller.call("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
-        return [trade_of(trade) for trade in raw]
+        raw, evidence = await self._ask("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
+        return evidence.trades(raw, symbol)
 
     async def fetch_balance(self) -> Balances:
         """Return every balance that is not zero."""
-        balances = balances_of(await self._caller.call("fetchBalance", self._caller.ccxt.fetch_balance))
-        return {code: balance for code, balance in balances.items() if balance.total}
+        answer, evidence = await self._ask("fetchBalance", self._caller.ccxt.fetch_balance)
+        return {code: balance for code, balance in evidence.balances(answer).items() if balance.total}
 
     async def fetch_positions(self) -> list[ExchangePosition]:
         """Return the open positions."""
-        answer = await self._caller.call("fetchPositions", self._caller.ccxt.fetch_positions)
-        return [position for position in positions_of(answer) if position.contracts]
+        answer, evidence = await self._ask("fetchPositions", self._caller.ccxt.fetch_positions)
+        return [position for position in evidence.positions(answer) if position.contracts]
 
-    def _identified(self, action: str, answer: dict[str, Any]) -> Order:
-        # An answer cut short becomes an order without an id, which proves nothing.
-        if (error := classify_answer(self._caller.profile, action, answer)) is not None:
-            raise error
-        return order_of(answer)
+    async def _ask(self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any) -> tuple[Any, Evidence]:
+        sending = Sending()
+        answer = await self._caller.call(action, method, *arguments, timed=sending)
+        return answer, Evidence(self._caller.profile, action, sending)
 
     def _id_params(self, order_id: str | None, client_order_id: str | None) -> dict[str, Any]:
         if order_id is not None or client_order_id is None:

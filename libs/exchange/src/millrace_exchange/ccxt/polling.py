@@ -22,15 +22,9 @@ from millrace_core.actions import (
 )
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.conversion import (
-    balances_of,
-    levels_of,
-    liquidation_of,
-    order_of,
-    positions_of,
-    ticker_of,
-    trade_of,
-)
+from millrace_exchange.ccxt.conversion import levels_of, liquidation_of, ticker_of, trade_of
+from millrace_exchange.ccxt.evidence import Evidence
+from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import BookRules, ExchangeProfile
 
@@ -83,29 +77,35 @@ async def poll(
     if action is CANDLES:
         arguments = (*arguments, None, _CANDLES_ASKED)
     while True:
-        _deliver(action, symbol, await caller.call(name, ask, *asked, *arguments), listener)
+        sending = Sending()
+        answer = await caller.call(name, ask, *asked, *arguments, timed=sending)
+        _deliver(action, symbol, answer, listener, Evidence(caller.profile, name, sending))
         await asyncio.sleep(caller.poll_interval_s)
 
 
-def _deliver(action: StreamAction, symbol: str | None, answer: Any, listener: ExchangeListener) -> None:
+def _deliver(
+    action: StreamAction, symbol: str | None, answer: Any, listener: ExchangeListener, evidence: Evidence
+) -> None:
     received_ns = now_ns()
     at_ms = answer.get("timestamp") if isinstance(answer, dict) else None
     event = EventTimes(at_ms, received_ns)
     if action is ORDER_BOOK:
         listener.book_reset(levels_of(answer["bids"]), levels_of(answer["asks"]), answer.get("nonce"), event)
-    elif action in (TRADES, MY_TRADES):
+    elif action is TRADES:
         listener.traded([trade_of(trade) for trade in answer], event)
+    elif action is MY_TRADES:
+        listener.traded(evidence.trades(answer, symbol), event)
     elif action is CANDLES:
         listener.candles_changed([tuple(row) for row in answer], event)
     elif action is ORDERS:
-        listener.orders_changed([order_of(order) for order in answer], event)
+        listener.orders_changed(evidence.orders(answer, symbol), event)
     elif action is BALANCE:
-        listener.balance_changed(balances_of(answer), event)
+        listener.balance_changed(evidence.balances(answer), event)
     elif action is LIQUIDATIONS:
         liquidations = [liquidation_of(liquidation) for liquidation in answer]
         listener.liquidated(sorted(liquidations, key=lambda one: one.timestamp or 0), event)
     elif action is POSITIONS:
-        listener.positions_changed(positions_of(answer), event)
+        listener.positions_changed(evidence.positions(answer), event)
     else:
         listener.fields_changed(fields_of(answer, symbol), event)
 

@@ -17,6 +17,7 @@ from millrace_exchange.profile import (
     History,
     HistoryWindow,
     IdScopes,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -28,9 +29,12 @@ PROFILE: Final = ExchangeProfile(
     native_feed="binance_spot",
     # rest-api.md, "New order": 1 to 36 of A-Z a-z 0-9 - _, "a unique id among open orders"; "Query order" asks the
     # database too, so it finds closed ones.
-    client_order_ids=ClientOrderIds(uniqueness="open_orders", fetches=True, finds_closed=True, cancels=True),
+    client_order_ids=ClientOrderIds(
+        uniqueness="open_orders", fetches=True, finds_closed=True, cancels=True, in_cancels="origClientOrderId"
+    ),
     # Order ids count per symbol. A self-trade is a buy and a sell under one trade id. Trade ids have no hole (seen).
     ids=IdScopes(order="symbol", own_trade="trade_and_order", numbers_public_trades=True),
+    lists=ListAnswers(are_bare=True),
     # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000
     # levels where no depth is asked for (option watchOrderBookLimit); the diff stream has the whole book.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
@@ -52,10 +56,17 @@ PROFILE: Final = ExchangeProfile(
     # Order endpoint, "New order": neither size, price nor kind of the order depends on these.
     free_parameters=frozenset({"selfTradePrevention", "selfTradePreventionMode", "strategyId", "strategyType"}),
     # ccxt sends POST /api/v3/order/cancelReplace: the new order has the amount that is given, under our new id (seen:
-    # 14 bought instead of 10).
+    # 14 bought instead of 10). "cancelRestrictions: ONLY_NEW - Cancel will succeed if the order status is NEW".
     edit="cancel_replace",
     edit_amount="remaining",
+    edit_if_unfilled={"cancelRestrictions": "ONLY_NEW"},
     edit_client_order_id="new",
+    # "Order Amend Keep Priority": a smaller quantity, which counts what was filled.
+    reduces=True,
+    # ccxt calls TAKE_PROFIT_LIMIT and STOP_LOSS_LIMIT `limit`, and makes a STOP_LOSS_LIMIT of that.
+    kind_field="type",
+    kept_fields=("icebergQty", "selfTradePreventionMode", "strategyId", "strategyType", "trailingDelta"),
+    cancels_all_of_symbol=True,
     # ccxt's create_order_ws and edit_order send unified parameters beside Binance's own; unknown ones are -1104.
     order_parameters={
         "clientOrderId": "newClientOrderId",

@@ -13,6 +13,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -24,6 +25,7 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(
         form="int45", uniqueness="not_enforced", fetches=False, finds_closed=False, cancels=False
     ),
+    lists=ListAnswers(are_bare=True),
     # CRC-32 of the best 25, in a frame of its own behind the changes. ccxt asks for it after its first call returned,
     # which a followed stream never does; after a wrong one it takes the next change for a whole book, since its new
     # subscription is refused as a double. 25 levels unless 100 are asked for.
@@ -43,9 +45,10 @@ PROFILE: Final = ExchangeProfile(
         own_trades=HistoryWindow(page=1_000),
         closed_orders=HistoryWindow(page=2_500),
     ),
-    # "Adjust the remaining amount to 0.1": the order keeps its id, what was filled is not counted.
+    # "Adjust the remaining amount to 0.1": the order keeps its id, what was filled is not counted. AMOUNT_ORIG is the
+    # amount "before any update", so that nothing shows what a later edit would have to add.
     edit="amend",
-    edit_amount="remaining",
+    edit_amount="left_out",
     requests=RequestLimits(
         # 10 to 90 a minute by endpoint; books 240.
         limits=(RateLimit(name="REST", scope="ip", weight=90, window_ms=60_000),),

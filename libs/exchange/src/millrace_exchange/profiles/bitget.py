@@ -14,6 +14,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -24,6 +25,7 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("bitget"),
     # clientOid: "custom order ID"; a second one is refused ("idempotency duplication"), for how long is not said.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
+    lists=ListAnswers(are_bare=False),
     # Channel `books`: "All levels of depth", books1, books5 and books15 "snapshot each time". `seq` "is incrementing",
     # by how much is not said, so it shows no loss. ccxt checks a CRC-32 of the best 25 where a frame has one (option
     # watchOrderBook.checksum, on by default); the documentation knows it no more. ccxt has a method to unsubscribe, but
@@ -40,6 +42,7 @@ PROFILE: Final = ExchangeProfile(
     # counts what was filled.
     edit="cancel_replace",
     edit_client_order_id="existing",
+    cancels_all_of_symbol=True,
     requests=RequestLimits(
         # Limits by UID for each endpoint: 20, 10 or 5 a second.
         limits=(RateLimit(name="UID", scope="account", weight=20, window_ms=1_000),),

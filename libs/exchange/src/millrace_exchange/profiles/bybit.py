@@ -15,6 +15,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -34,6 +35,7 @@ PROFILE: Final = ExchangeProfile(
         finds_closed=False,
         cancels=True,
     ),
+    lists=ListAnswers(are_bare=False),
     # Each frame has the next `u`, a snapshot starts again; ccxt compares nothing. It subscribes to 50 levels.
     book=BookRules(
         proof="sequence",
@@ -58,6 +60,7 @@ PROFILE: Final = ExchangeProfile(
     edit_client_order_id="existing",
     # ccxt asks that one knows that fetchOrder sees the newest 500 orders only.
     ccxt_options={"fetchOrder": {"acknowledged": True}},
+    cancels_all_of_symbol=True,
     requests=RequestLimits(
         # rate-limit: by IP, and by account for each endpoint: 10/s for orders (20/s on spot).
         limits=(

@@ -14,6 +14,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -29,6 +30,7 @@ PROFILE: Final = ExchangeProfile(
         finds_closed=False,
         cancels=False,
     ),
+    lists=ListAnswers(are_bare=False),
     # sequence_num counts all frames of a connection; ccxt compares nothing. Channel level2 has the whole book. ccxt has
     # a method to unsubscribe, but its `has` does not say so.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),

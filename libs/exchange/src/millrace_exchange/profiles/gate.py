@@ -15,6 +15,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -26,6 +27,7 @@ PROFILE: Final = ExchangeProfile(
     # Order.md, text: "prefixed with t-", then 28 bytes of 0-9 A-Z a-z _ - . at most. SpotApi.md: "custom IDs can only
     # be checked in pending orders". ccxt's cancel_order knows no clientOrderId; Gate takes ours in place of the id.
     client_order_ids=ClientOrderIds(form="base62", prefix="t-", fetches=True, finds_closed=False, cancels=False),
+    lists=ListAnswers(are_bare=True, are_of_all_symbols=True),
     # ccxt subscribes to spot.obu with 50 levels, whose U and u it never compares (seen: up to 29 wrong books). It does
     # on futures. "If U ≠ local depth ID + 1, the depth data is not continuous" (announcement 45317).
     book=BookRules(
@@ -48,6 +50,7 @@ PROFILE: Final = ExchangeProfile(
     edit="amend",
     edit_amount="total",
     edit_client_order_id="none",
+    cancels_all_of_symbol=True,
     requests=RequestLimits(
         # ccxt's pace: 20 a second, its costs the weights (orders on spot cost 0.4).
         limits=(RateLimit(name="private", scope="account", weight=20, window_ms=1_000),),

@@ -14,6 +14,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -27,6 +28,7 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(
         parameters=("clientOrderId", "client_order_id"), fetches=True, finds_closed=False, cancels=True
     ),
+    lists=ListAnswers(are_bare=True),
     # Each update has the next `s`; ccxt compares nothing. Channel orderbook/full has the whole book.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
     history=History(
@@ -38,6 +40,7 @@ PROFILE: Final = ExchangeProfile(
     # and places the new one if it can (hitbtc-com/hitbtc-api #125).
     edit="cancel_replace",
     edit_client_order_id="existing",
+    cancels_all_of_symbol=True,
     requests=RequestLimits(
         # Trading 300 a second for each user, history 20 (ccxt) or 10; books 30 for each IP (ccxt).
         limits=(

@@ -16,6 +16,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -27,6 +28,7 @@ PROFILE: Final = ExchangeProfile(
     # client-order-id: letters, digits, - and _, 64 at most (contracts take integers, which this is not). "Uniqueness …
     # will no longer be verified"; a question finds the latest, and a closed one for 2 hours only.
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
+    lists=ListAnswers(are_bare=False),
     # prevSeqNum is the seqNum before. ccxt applies nothing that does not follow, on spot with an exception that ends
     # the reading of the socket (off by the option), on contracts without a word. 150 levels unless 5, 20 or 400 are
     # asked for.

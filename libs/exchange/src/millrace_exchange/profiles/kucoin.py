@@ -18,6 +18,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -57,6 +58,7 @@ PROFILE: Final = ExchangeProfile(
     # ClientOid" says of the old kind: "a single active order … does not exist or has been settled". A
     # cancel by it is answered without the exchange's id, so that the answer names no order.
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=False),
+    lists=ListAnswers(are_bare=False),
     # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
     # stream has the whole book.
     book=BookRules(
@@ -89,6 +91,7 @@ PROFILE: Final = ExchangeProfile(
     edit="cancel_replace",
     edit_amount="total",
     edit_client_order_id="existing",
+    cancels_all_of_symbol=True,
     requests=RequestLimits(
         limits=(
             _POOL,

@@ -14,6 +14,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -22,6 +23,7 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoinfutures"),
     # "Add Order", clientOid: letters, digits, - and _, 40 at most.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
+    lists=ListAnswers(are_bare=False),
     # Each frame has the next `sequence`; ccxt compares nothing. It asks for the whole book (level2/snapshot).
     book=BookRules(
         proof="sequence",
@@ -39,6 +41,7 @@ PROFILE: Final = ExchangeProfile(
     quote_amounts=frozenset({"buy", "sell"}),
     # ccxt: "editOrder() supports spot markets only", though its `has` says otherwise.
     edit="unsupported",
+    cancels_all_of_symbol=True,
     requests=RequestLimits(
         limits=(RateLimit(name="Futures", scope="account", weight=2_000, window_ms=30_000),),
         # x-api-rate-limit-weight of each.

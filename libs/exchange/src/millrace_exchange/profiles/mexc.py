@@ -44,6 +44,7 @@ PROFILE: Final = ExchangeProfile(
     quote_amounts=frozenset({"buy", "sell"}),
     # There is no endpoint for it.
     edit="unsupported",
+    cancels_all_of_symbol=True,
     requests=RequestLimits(
         # "Each endpoint with IP limits has an independent 500 every 10 second limit", the same by UID.
         limits=(

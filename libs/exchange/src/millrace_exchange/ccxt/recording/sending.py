@@ -1,19 +1,27 @@
-"""The request that a task is making: which action it is for, and when it left."""
+"""The request that a task is making: which action it is for, when it left, and what was answered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, Final
 
 from millrace_core.clock import now_ns
 from millrace_exchange.sending_guard import SendingCheck, wanted_check
 
+NOTHING: Final = object()
+"""Stands for the content of an answer that did not come over HTTP, or has not come."""
+
 
 class Sending:
-    """When the request at hand was handed to a socket."""
+    """When the request at hand was handed to a socket, and the exchange's answer before ccxt makes anything of it."""
 
     def __init__(self) -> None:
         self.at_ns: int | None = None
         """Wall clock; None until something was sent."""
+        self.content: Any = NOTHING
+        """The JSON of the last answer over HTTP; None if it was no JSON."""
+        self.holds_foreign_rows = False
+        """Whether ccxt left rows of another symbol out of the list that the answer holds."""
         self.action = ""
         """The action that is under way; empty before and after it."""
         self.check: SendingCheck | None = None
@@ -41,6 +49,12 @@ def stamp() -> None:
         if current.check is not None and current.at_ns is None:
             current.check()
         current.at_ns = now_ns()
+
+
+def current_sending() -> Sending | None:
+    """Return the request that this task is making; None for what ccxt does by itself."""
+    current = _sending.get()
+    return current if current is not None and current.action else None
 
 
 def current_action() -> str:

@@ -1,0 +1,117 @@
+"""Creating and canceling one account's orders, through ccxt; and the one way in which a change is sent."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from millrace_core.clock import now_ns
+from millrace_core.requests import CancelPayload, CreatePayload
+from millrace_exchange.ccxt.evidence import Asked, Evidence
+from millrace_exchange.ccxt.order_arguments import create_arguments, further_params
+from millrace_exchange.ccxt.order_flags import check_flags
+from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
+from millrace_exchange.ccxt.recording.digits import decided
+from millrace_exchange.ccxt.recording.sending import Sending
+from millrace_exchange.errors import ExchangeError, Fatal, Rejected, Retryable
+from millrace_exchange.ports import Acknowledgement
+
+
+class OrderChanges(CcxtOrderQueries):
+    """What edits and cancel-alls are made of."""
+
+    async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
+        """Place an order under our own id."""
+        return await self.place(payload, client_order_id, {})
+
+    async def place(self, payload: CreatePayload, client_order_id: str, further: Mapping[str, Any]) -> Acknowledgement:
+        """Place an order with further parameters, which are none of a request."""
+        ccxt = self._caller.ccxt
+        await self._listing.know(payload.symbol)
+        check_flags(ccxt, self._caller.profile, payload)
+        arguments = create_arguments(
+            self._caller.profile,
+            payload,
+            client_order_id,
+            market_buy_requires_price=bool(ccxt.options.get("createMarketBuyOrderRequiresPrice")),
+        )
+        arguments.params.update(further)
+        asked = Asked(payload.symbol, client_order_id=client_order_id, side=payload.side)
+        with decided(payload.amount_base, payload.amount_quote, payload.price, payload.trigger_price):
+            return await self._send_fastest("createOrder", "create_order", asked, *arguments)
+
+    async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
+        """Cancel an order, named by the exchange's id or by ours."""
+        params, order_id = further_params(self._caller.profile, "cancelOrder", payload), payload.order_id
+        if order_id is None and not self._caller.profile.client_order_ids.cancels:
+            order_id = (await self.found("cancelOrder", payload)).order.id
+        params |= self._id_params(order_id, payload.client_order_id)
+        asked = Asked(payload.symbol, order_id, payload.client_order_id if order_id is None else None)
+        return await self._send_fastest("cancelOrder", "cancel_order", asked, order_id or "", payload.symbol, params)
+
+    async def _send_fastest(self, action: str, method: str, asked: Asked, *arguments: Any) -> Acknowledgement:
+        ccxt = self._caller.ccxt
+        if self._caller.profile.order_transport == "websocket":
+            try:
+                return await self.send(action, getattr(ccxt, f"{method}_ws"), asked, *arguments, over_socket=True)
+            except Retryable as error:
+                # A limit or a wrong clock would only be reported again over REST.
+                if not error.is_disconnected:
+                    raise
+        return await self.send(action, getattr(ccxt, method), asked, *arguments)
+
+    async def send(
+        self,
+        action: str,
+        method: Callable[..., Awaitable[Any]],
+        asked: Asked,
+        *arguments: Any,
+        over_socket: bool = False,
+    ) -> Acknowledgement:
+        """Send one change of an order, once.
+
+        Raises:
+            Rejected, Retryable, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
+        """
+        timed = Sending()
+        answer = await self.change(action, method, *arguments, timed=timed, over_socket=over_socket)
+        acknowledged_ns = now_ns()
+        order = Evidence(self._caller.profile, action, timed).order(self._under_its_own_id(answer), asked)
+        return Acknowledgement((order,), timed.at_ns or acknowledged_ns, acknowledged_ns)
+
+    async def change(
+        self,
+        action: str,
+        method: Callable[..., Awaitable[Any]],
+        *arguments: Any,
+        timed: Sending,
+        over_socket: bool = False,
+    ) -> Any:
+        """Await one of ccxt's methods that change orders; return what ccxt made of the answer.
+
+        Raises:
+            Fatal: the exchange refused the keys, and refuses them for a plain question too.
+            Rejected, Retryable, OutcomeUnknown: see `millrace_exchange.errors`.
+        """
+        try:
+            return await self._caller.call(action, method, *arguments, timed=timed, over_socket=over_socket)
+        except Fatal as fatal:
+            # A signature may fail because of what one request holds: that must not end the account.
+            if await self._can_ask():
+                raise Rejected(str(fatal), exchange=fatal.exchange, action=action, kind=fatal.kind) from fatal
+            raise
+
+    async def _can_ask(self) -> bool:
+        try:
+            await self.fetch_balance()
+        except Fatal:
+            return False
+        except ExchangeError:
+            # It cannot be asked now, which says nothing about the keys.
+            return True
+        return True
+
+    def _under_its_own_id(self, answer: Any) -> Any:
+        """Return an answer with the order's client order id in place of the cancel's own, where it has both."""
+        field = self._caller.profile.client_order_ids.in_cancels
+        info = answer.get("info") if isinstance(answer, Mapping) else None
+        ours = info.get(field) if field is not None and isinstance(info, Mapping) else None
+        return {**answer, "clientOrderId": ours} if ours else answer
