@@ -75,6 +75,10 @@ class ListAnswers:
 
     are_bare: bool | None = None
     """Whether the JSON is a list, and not an object that holds one; None if that differs or is not known."""
+    rows_in: frozenset[str] = frozenset()
+    """Names under which the rows stand in an object; without any, any list or object may hold rows."""
+    balances_in: frozenset[str] = frozenset()
+    """The same of balances."""
     are_of_all_symbols: bool = False
     """Whether a list that is asked for one symbol holds the rows of others too, which ccxt leaves out."""
 
@@ -323,8 +327,8 @@ class ExchangeProfile:
     quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
     """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
     cancels_all_of_symbol: bool = False
-    """Whether ccxt's `cancel_all_orders` cancels the orders of the symbol that it is given, and no others. Elsewhere the
-    open orders are asked for and canceled by their ids."""
+    """Whether ccxt's `cancel_all_orders` cancels the orders of the symbol that it is given, and no others. Where
+    it does not, the open orders are asked for and canceled by their ids."""
     trigger_orders: bool = False
     """Whether an order with a trigger price is placed, found, changed and canceled as any other order is."""
     free_parameters: frozenset[str] = frozenset({"selfTradePrevention"})

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from millrace_core.clock import now_ms
 from millrace_exchange.profile import RateLimit
 
-_LIMITED: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT)
+LIMITED: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT)
 _CODES: Final = ("code", "retCode")
 _MAX_PAUSE_MS: Final = 7 * 86_400_000
 """No exchange bans for longer; a header that says so is wrong."""
@@ -67,7 +67,7 @@ def pause_ms(answer: Answer, reset_ms_header: str | None, default_ms: int) -> in
     asked_ms = answer.retry_after_ms
     if answer.status >= HTTPStatus.BAD_REQUEST and asked_ms is None:
         asked_ms = retry_after_ms(answer.headers.get("retry-after", ""), now_ms())
-    if answer.status in _LIMITED or is_firewall:
+    if answer.status in LIMITED or is_firewall:
         if asked_ms is None and reset_ms_header is not None:
             asked_ms = _finite_ms(answer.headers.get(reset_ms_header.lower(), ""), 1)
         return max(default_ms if asked_ms is None else asked_ms, _LEAST_PAUSE_MS)

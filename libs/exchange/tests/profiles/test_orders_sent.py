@@ -83,7 +83,7 @@ async def test_an_edit_whose_amount_is_not_understood_is_rejected(recorded: Call
     """Where an edit does not exist, or nobody knows whether its amount counts what is filled, nothing is sent."""
     exchange = recorded(name)
     edit = EditPayload(symbol=exchange.symbol, order_id="1", price=Decimal(21))
-    with pytest.raises(Rejected, match="edit|triggerPrice"):
+    with pytest.raises(Rejected, match=r"edit|triggerPrice"):
         await Client(exchange).edit_order(edit, exchange.client_order_id)
     assert exchange.sent == []
 
@@ -95,6 +95,6 @@ async def test_an_edit_of_a_trigger_that_ccxt_does_not_translate_is_rejected(
     """The exchange would ignore it, and the answer would say done."""
     exchange = recorded(name)
     edit = EditPayload(symbol=exchange.symbol, order_id="1", amount_base=Decimal(10), trigger_price=Decimal(21))
-    with pytest.raises(Rejected, match="edit|triggerPrice"):
+    with pytest.raises(Rejected, match=r"edit|triggerPrice"):
         await Client(exchange).edit_order(edit, exchange.client_order_id)
     assert exchange.sent == []

@@ -14,6 +14,7 @@ from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.ccxt.settings import TIMEOUT_MS
 from millrace_exchange.errors import ExchangeError, Retryable
 from millrace_exchange.profile import ExchangeProfile
+from millrace_exchange.refusals import LIMITED
 from millrace_exchange.request_gate import RequestGate
 
 _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
@@ -130,12 +131,20 @@ class CcxtCaller:
         if error.args and isinstance(error.args[0], Retryable):
             # A socket that the gate held back: ccxt calls it a failure of the network.
             return error.args[0]
-        classified = classify(self.profile, action, error, sent=timed.at_ns is not None, is_page=timed.content is None)
+        is_limited = is_limit(error) or timed.status in LIMITED
+        classified = classify(
+            self.profile,
+            action,
+            error,
+            sent=timed.at_ns is not None,
+            is_page=timed.content is None,
+            is_limited=timed.status in LIMITED,
+        )
         if not isinstance(classified, Retryable):
             return classified
         if isinstance(error, InvalidNonce):
             self.clock.doubt()
-        if is_limit(error):
+        if is_limited:
             self.gate.refused(action)
         classified.retry_after_ms = self.gate.stopped_ms(action)
         return classified

@@ -74,7 +74,7 @@ class OrderChanges(CcxtOrderQueries):
         timed = Sending()
         answer = await self.change(action, method, *arguments, timed=timed, over_socket=over_socket)
         acknowledged_ns = now_ns()
-        order = Evidence(self._caller.profile, action, timed).order(self._under_its_own_id(answer), asked)
+        order = Evidence(self._caller.profile, action, timed).order(answer, asked)
         return Acknowledgement((order,), timed.at_ns or acknowledged_ns, acknowledged_ns)
 
     async def change(
@@ -108,10 +108,3 @@ class OrderChanges(CcxtOrderQueries):
             # It cannot be asked now, which says nothing about the keys.
             return True
         return True
-
-    def _under_its_own_id(self, answer: Any) -> Any:
-        """Return an answer with the order's client order id in place of the cancel's own, where it has both."""
-        field = self._caller.profile.client_order_ids.in_cancels
-        info = answer.get("info") if isinstance(answer, Mapping) else None
-        ours = info.get(field) if field is not None and isinstance(info, Mapping) else None
-        return {**answer, "clientOrderId": ours} if ours else answer

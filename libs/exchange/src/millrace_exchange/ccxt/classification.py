@@ -42,11 +42,14 @@ FAILURES: Final = (
     OSError,
     TimeoutError,
     ArithmeticError,
+    AssertionError,
     AttributeError,
     LookupError,
+    RuntimeError,
     TypeError,
     ValueError,
 )
+_PARSERS: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 _LIMITED = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
 _REJECTED = (
     ccxt.ArgumentsRequired,
@@ -77,17 +80,24 @@ def classify(
     *,
     sent: bool = True,
     is_page: bool = False,
+    is_limited: bool = False,
 ) -> ExchangeError:
     """Return the classified error for an exception of ccxt; `sent` says whether the request had been sent.
 
     A query (`fetch…`, `load…`, `watch…`) changes nothing, so it is never `OutcomeUnknown`. `is_page`: the answer was no
-    JSON, so that it was not the exchange's trading system that refused.
+    JSON, so that it was not the exchange's trading system that refused. `is_limited`: its status is one for too many
+    requests.
     """
     kind = type(error).__name__
     rule = _rule(profile, action, error)
     error_class = _ERRORS[rule.outcome] if rule else _by_class(error)
-    if is_page and sent and error_class in (Rejected, Fatal):
+    if is_limited:
+        error_class = Retryable
+    elif is_page and sent and error_class in (Rejected, Fatal):
         error_class = OutcomeUnknown
+    elif not sent and isinstance(error, _PARSERS) and not _is_question(action):
+        # ccxt stumbles over what the request holds, and would again.
+        error_class = Rejected
     if error_class is OutcomeUnknown and (not sent or _is_question(action) or _never_connected(error)):
         error_class = Retryable
     text = redacted(str(error)) or kind

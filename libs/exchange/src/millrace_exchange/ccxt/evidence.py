@@ -6,7 +6,7 @@ an id that the exchange itself sent. Anything else is no evidence: the outcome o
 question may be asked again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
 from ccxt.base.errors import BadResponse
@@ -16,6 +16,7 @@ from millrace_core.orders import Order
 from millrace_exchange.ccxt.classification import classify
 from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.recording.sending import NOTHING, Sending
+from millrace_exchange.errors import OrderNotFound
 from millrace_exchange.profile import ExchangeProfile
 
 _MESSAGES: Final = frozenset({"error", "errors", "message", "msg"})
@@ -50,11 +51,18 @@ class Evidence:
         """
         if not isinstance(answer, Mapping) or not _is_id(answer.get("id")):
             self._prove_nothing("the answer names no order")
+        answer = self._under_its_own_id(answer)
         self._check_identity(answer, asked)
         content = answer.get("info") if self._sending.content is NOTHING else self._sending.content
         if answer["id"] not in _texts(content):
             self._prove_nothing(f"the answer does not mention the order {answer['id']}")
         return order_of(answer)
+
+    def _under_its_own_id(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an order with its client order id in place of the cancel's own, where the answer has both."""
+        field, record = self._profile.client_order_ids.in_cancels, order.get("info")
+        ours = record.get(field) if field is not None and isinstance(record, Mapping) else None
+        return {**order, "clientOrderId": ours} if ours else order
 
     def _check_identity(self, answer: Mapping[str, Any], asked: Asked) -> None:
         for name, wanted in (("symbol", asked.symbol), ("id", asked.order_id), ("side", asked.side)):
@@ -70,14 +78,14 @@ class Evidence:
         Raises:
             OutcomeUnknown, Retryable: the answer does not prove them.
         """
-        rows = self._rows(answer, symbol)
-        if not all(_is_id(row.get("id")) for row in rows):
+        asked, rows = self._list(answer, symbol)
+        if not all(_is_id(row.get("id")) and _says_something(row) for row in rows):
             self._prove_nothing("the answer names no order")
         if self._sending.content is not NOTHING:
             sent = frozenset(_texts(self._sending.content))
-            if unsent := [row["id"] for row in rows if row["id"] not in sent]:
+            if unsent := [row["id"] for row in asked if row["id"] not in sent]:
                 self._prove_nothing(f"the answer does not mention the orders {', '.join(unsent)}")
-        return [order_of(row) for row in rows]
+        return [order_of(self._under_its_own_id(row)) for row in asked]
 
     def trades(self, answer: Any, symbol: str | None) -> list[Trade]:
         """Return the account's own trades that ccxt read from a list.
@@ -85,7 +93,10 @@ class Evidence:
         Raises:
             Retryable: the answer does not prove them.
         """
-        return self._converted(trade_of, self._rows(answer, symbol))
+        asked, rows = self._list(answer, symbol)
+        if any(row.get(name) is None for row in rows for name in ("timestamp", "side", "price", "amount")):
+            self._prove_nothing("the answer holds no trade")
+        return [trade_of(row) for row in asked]
 
     def positions(self, answer: Any) -> list[ExchangePosition]:
         """Return the positions that ccxt read from a list.
@@ -93,7 +104,7 @@ class Evidence:
         Raises:
             Retryable: the answer does not prove them.
         """
-        if not isinstance(answer, list) or not (answer or self._holds_rows()):
+        if not isinstance(answer, list) or not (answer or self._holds_rows(frozenset())):
             self._prove_nothing("the answer is no list")
         return positions_of(answer)
 
@@ -104,33 +115,41 @@ class Evidence:
             Retryable: the answer does not prove them.
         """
         balances = balances_of(answer) if isinstance(answer, Mapping) else {}
-        if not balances and not self._holds_rows():
+        if not balances and not self._holds_rows(self._profile.lists.balances_in):
             self._prove_nothing("the answer holds no balances")
         return balances
 
-    def _rows(self, answer: Any, symbol: str | None) -> list[Mapping[str, Any]]:
+    def check_absence(self, error: OrderNotFound) -> None:
+        """Return if an answer for which ccxt found no order says that there is none.
+
+        Raises:
+            Retryable: it does not say so.
+        """
+        is_said = self._sending.content is NOTHING or self._sending.is_refusal
+        if not is_said and not self._holds_rows(self._profile.lists.rows_in):
+            self._prove_nothing(str(error))
+
+    def _list(self, answer: Any, symbol: str | None) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+        """Return the rows that were asked for, and all rows of the answer."""
         lists, content = self._profile.lists, self._sending.content
         if not isinstance(answer, list) or not all(isinstance(row, Mapping) for row in answer):
             self._prove_nothing("the answer is no list")
         if content is not NOTHING and lists.are_bare not in (None, isinstance(content, list)):
             self._prove_nothing("the answer has another form than this question's")
-        is_foreign = self._sending.holds_foreign_rows and not lists.are_of_all_symbols
-        if symbol is not None and (is_foreign or any(row.get("symbol") != symbol for row in answer)):
+        rows = self._sending.rows or answer
+        known = answer if lists.are_of_all_symbols else rows
+        if symbol is not None and any(row.get("symbol") != symbol for row in known):
             self._prove_nothing(f"the answer is about another symbol than {symbol}")
-        if not answer and not self._holds_rows():
+        if not rows and not self._holds_rows(lists.rows_in):
             self._prove_nothing("the answer holds no list")
-        return answer
+        return answer, rows
 
-    def _holds_rows(self) -> bool:
-        """Tell whether the answer is or holds a list, or something that may stand in its place."""
+    def _holds_rows(self, names: frozenset[str]) -> bool:
+        """Tell whether the answer is an empty list, or holds something of that kind under one of the names."""
         content = self._sending.content
-        return content is NOTHING or isinstance(content, list) or _holds_rows(content)
-
-    def _converted(self, convert: Callable[[Mapping[str, Any]], Any], rows: list[Mapping[str, Any]]) -> list[Any]:
-        try:
-            return [convert(row) for row in rows]
-        except (LookupError, TypeError, ValueError) as error:
-            self._prove_nothing(f"a row cannot be read: {error!r}")
+        if content is NOTHING or content == []:
+            return True
+        return not (self._profile.lists.are_bare and not names) and _holds_rows(content, names)
 
     def _prove_nothing(self, why: str) -> NoReturn:
         raise classify(self._profile, self._action, BadResponse(why))
@@ -138,6 +157,10 @@ class Evidence:
 
 def _is_id(value: Any) -> bool:
     return type(value) is str and value not in _NO_IDS
+
+
+def _says_something(order: Mapping[str, Any]) -> bool:
+    return order.get("status") is not None or order.get("amount") is not None
 
 
 def _texts(tree: Any) -> Iterator[str]:
@@ -156,14 +179,15 @@ def _texts(tree: Any) -> Iterator[str]:
             yield str(node)
 
 
-def _holds_rows(content: Any) -> bool:
-    """Tell whether an object holds something in which rows could stand: a list, an object, or null in their place."""
+def _holds_rows(content: Any, names: frozenset[str]) -> bool:
+    """Tell whether an object holds a list, an empty object, or null in their place, under one of the names; or any."""
     if not isinstance(content, Mapping):
         return False
-    return any(_may_be_rows(value) for name, value in content.items() if name not in _MESSAGES)
+    return any(
+        (_may_be_rows(value) and (name in names or (not names and name not in _MESSAGES))) or _holds_rows(value, names)
+        for name, value in content.items()
+    )
 
 
 def _may_be_rows(value: Any) -> bool:
-    if isinstance(value, Mapping) and value:
-        return _holds_rows(value)
-    return value is None or isinstance(value, Mapping | list)
+    return value is None or value == {} or isinstance(value, list)

@@ -51,13 +51,14 @@ class CcxtOrderQueries:
             return next((FetchedOrder(order) for order in ours), None)
         params = self._id_params(order_id, client_order_id)
         ask, sending = self._caller.ccxt.fetch_order, Sending()
+        evidence = Evidence(self._caller.profile, "fetchOrder", sending)
         try:
             answer = await self._caller.call("fetchOrder", ask, order_id or "", symbol, params, timed=sending)
-        except OrderNotFound:
+        except OrderNotFound as error:
+            evidence.check_absence(error)
             return None
         asked = Asked(symbol, order_id, client_order_id, by_our_id=order_id is None)
-        order = Evidence(self._caller.profile, "fetchOrder", sending).order(answer, asked)
-        return FetchedOrder(order, answer["info"])
+        return FetchedOrder(evidence.order(answer, asked), answer["info"])
 
     async def found(self, action: str, payload: CancelPayload | EditPayload) -> FetchedOrder:
         """Return the order that a payload names.

@@ -34,7 +34,7 @@ PROFILE: Final = ExchangeProfile(
     ),
     # Order ids count per symbol. A self-trade is a buy and a sell under one trade id. Trade ids have no hole (seen).
     ids=IdScopes(order="symbol", own_trade="trade_and_order", numbers_public_trades=True),
-    lists=ListAnswers(are_bare=True),
+    lists=ListAnswers(are_bare=True, balances_in=frozenset({"balances", "userAssets"})),
     # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000
     # levels where no depth is asked for (option watchOrderBookLimit); the diff stream has the whole book.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),

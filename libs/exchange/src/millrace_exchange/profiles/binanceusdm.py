@@ -26,7 +26,7 @@ PROFILE: Final = ExchangeProfile(
     # An order that was canceled without a fill is gone after 3 days ("All Orders"): long after any settlement.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=True, cancels=True),
     ids=IdScopes(order="symbol", own_trade="trade_and_order"),
-    lists=ListAnswers(are_bare=True),
+    lists=ListAnswers(are_bare=True, balances_in=frozenset({"assets", "positions"})),
     # "How to manage a local order book correctly": pu equals the previous u; ccxt compares them. Snapshots have 1,000
     # levels at most.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),

@@ -25,7 +25,11 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("bitget"),
     # clientOid: "custom order ID"; a second one is refused ("idempotency duplication"), for how long is not said.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
-    lists=ListAnswers(are_bare=False),
+    lists=ListAnswers(
+        are_bare=False,
+        rows_in=frozenset({"data", "entrustedList", "fillList", "list", "orderList"}),
+        balances_in=frozenset({"data", "list"}),
+    ),
     # Channel `books`: "All levels of depth", books1, books5 and books15 "snapshot each time". `seq` "is incrementing",
     # by how much is not said, so it shows no loss. ccxt checks a CRC-32 of the best 25 where a frame has one (option
     # watchOrderBook.checksum, on by default); the documentation knows it no more. ccxt has a method to unsubscribe, but

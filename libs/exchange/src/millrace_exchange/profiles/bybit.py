@@ -35,7 +35,7 @@ PROFILE: Final = ExchangeProfile(
         finds_closed=False,
         cancels=True,
     ),
-    lists=ListAnswers(are_bare=False),
+    lists=ListAnswers(are_bare=False, rows_in=frozenset({"list"}), balances_in=frozenset({"coin", "list"})),
     # Each frame has the next `u`, a snapshot starts again; ccxt compares nothing. It subscribes to 50 levels.
     book=BookRules(
         proof="sequence",

@@ -30,7 +30,9 @@ PROFILE: Final = ExchangeProfile(
         finds_closed=False,
         cancels=False,
     ),
-    lists=ListAnswers(are_bare=False),
+    lists=ListAnswers(
+        are_bare=False, rows_in=frozenset({"fills", "orders"}), balances_in=frozenset({"accounts", "data"})
+    ),
     # sequence_num counts all frames of a connection; ccxt compares nothing. Channel level2 has the whole book. ccxt has
     # a method to unsubscribe, but its `has` does not say so.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),

@@ -28,7 +28,9 @@ PROFILE: Final = ExchangeProfile(
     # client-order-id: letters, digits, - and _, 64 at most (contracts take integers, which this is not). "Uniqueness …
     # will no longer be verified"; a question finds the latest, and a closed one for 2 hours only.
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
-    lists=ListAnswers(are_bare=False),
+    lists=ListAnswers(
+        are_bare=False, rows_in=frozenset({"data", "list", "orders", "trades"}), balances_in=frozenset({"data", "list"})
+    ),
     # prevSeqNum is the seqNum before. ccxt applies nothing that does not follow, on spot with an exception that ends
     # the reading of the socket (off by the option), on contracts without a word. 150 levels unless 5, 20 or 400 are
     # asked for.

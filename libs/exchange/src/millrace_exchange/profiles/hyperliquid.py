@@ -24,7 +24,7 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("hyperliquid"),
     # cloid: 128 bits as hex digits after 0x. orderStatus takes it in place of the oid.
     client_order_ids=ClientOrderIds(prefix="0x", fetches=True, finds_closed=False, cancels=True),
-    lists=ListAnswers(are_bare=True, are_of_all_symbols=True),
+    lists=ListAnswers(are_bare=True, are_of_all_symbols=True, balances_in=frozenset({"assetPositions", "balances"})),
     # l2Book: each frame is the book, 20 levels a side at most.
     book=BookRules(
         proof="none",

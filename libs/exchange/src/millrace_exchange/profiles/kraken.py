@@ -29,7 +29,12 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(uniqueness="open_orders", fetches=False, finds_closed=False, cancels=True),
     # "Comparing Order Identifiers": Kraken's ids are unique over all clients.
     ids=IdScopes(order="exchange"),
-    lists=ListAnswers(are_bare=False, are_of_all_symbols=True),
+    lists=ListAnswers(
+        are_bare=False,
+        are_of_all_symbols=True,
+        rows_in=frozenset({"closed", "open", "trades"}),
+        balances_in=frozenset({"result"}),
+    ),
     # CRC-32 of the best 10, in every frame. ccxt's option watchOrderBook.checksum must stay off: its check calls
     # split() on a float and ends the connection at the first book (seen). 10 levels unless 25, 100, 500 or
     # 1,000 are asked for.

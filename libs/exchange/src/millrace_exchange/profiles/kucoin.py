@@ -58,7 +58,7 @@ PROFILE: Final = ExchangeProfile(
     # ClientOid" says of the old kind: "a single active order … does not exist or has been settled". A
     # cancel by it is answered without the exchange's id, so that the answer names no order.
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=False),
-    lists=ListAnswers(are_bare=False),
+    lists=ListAnswers(are_bare=False, rows_in=frozenset({"data", "items"}), balances_in=frozenset({"data"})),
     # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
     # stream has the whole book.
     book=BookRules(

@@ -23,7 +23,7 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoinfutures"),
     # "Add Order", clientOid: letters, digits, - and _, 40 at most.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
-    lists=ListAnswers(are_bare=False),
+    lists=ListAnswers(are_bare=False, rows_in=frozenset({"data", "items"}), balances_in=frozenset({"data"})),
     # Each frame has the next `sequence`; ccxt compares nothing. It asks for the whole book (level2/snapshot).
     book=BookRules(
         proof="sequence",

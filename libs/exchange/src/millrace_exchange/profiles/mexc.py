@@ -14,6 +14,7 @@ from millrace_exchange.profile import (
     ExchangeProfile,
     History,
     HistoryWindow,
+    ListAnswers,
     RateLimit,
     RequestLimits,
 )
@@ -22,6 +23,7 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("mexc"),
     # newClientOrderId has no documented form.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
+    lists=ListAnswers(rows_in=frozenset({"data", "resultList"}), balances_in=frozenset({"balances", "data"})),
     # "fromVersion … exactly equal to the toVersion + 1 of the previous message"; ccxt only leaves out old frames. It
     # asks for the default of 100 levels, and the stream has the whole book.
     book=BookRules(

@@ -27,7 +27,7 @@ PROFILE: Final = ExchangeProfile(
     # clOrdId: letters and digits, 32 at most; a second one is refused (51016), for how long is not said. Orders that
     # were canceled without a fill can be asked for during 2 hours.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
-    lists=ListAnswers(are_bare=False),
+    lists=ListAnswers(are_bare=False, rows_in=frozenset({"data"}), balances_in=frozenset({"data", "details"})),
     # prevSeqId is the seqId before; ccxt compares them. The checksum is always 0 since June 2026. Channel `books`.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=400, stream_levels=400, unsubscribes=True),
     history=History(

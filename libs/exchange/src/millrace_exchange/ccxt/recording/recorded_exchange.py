@@ -14,7 +14,7 @@ from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCounted
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
-from millrace_exchange.ccxt.recording.sending import current_action, current_sending, stamp
+from millrace_exchange.ccxt.recording.sending import Sending, current_action, current_sending, stamp
 from millrace_exchange.ccxt.recording.watch_calls import Captured, WatchCall, capturing
 from millrace_exchange.ccxt.turns import receive_in_turns
 from millrace_exchange.ccxt.websocket_api import prepare_client
@@ -134,17 +134,19 @@ class RecordedExchange(DigitKeeper):
     def handle_errors(
         self, code: int, reason: Any, url: Any, method: Any, headers: Any, body: Any, content: Any, *request: Any
     ) -> Any:
-        """Keep what was answered, as the evidence for what ccxt makes of it; then look for errors in it."""
-        if (current := current_sending()) is not None:
-            current.content = content
-        return super().handle_errors(code, reason, url, method, headers, body, content, *request)  # type: ignore[misc]
+        """Look for errors in an answer, and keep it: it is the evidence for what ccxt makes of it."""
+        current = current_sending() or Sending()
+        current.status, current.content, current.is_refusal = code, content, True
+        handled = super().handle_errors(code, reason, url, method, headers, body, content, *request)  # type: ignore[misc]
+        current.is_refusal = False
+        return handled
 
-    def filter_by_symbol_since_limit(self, rows: Any, symbol: Any = None, *rules: Any, **named_rules: Any) -> Any:
-        """Return the rows of a symbol, and note if the exchange sent others."""
+    def filter_by_symbol_since_limit(self, rows: Any, *rules: Any, **named_rules: Any) -> Any:
+        """Return the rows that were asked for, and keep all."""
         current = current_sending()
-        if symbol is not None and current is not None and current.action.startswith("fetch"):
-            current.holds_foreign_rows |= any(row.get("symbol") != symbol for row in rows)
-        return super().filter_by_symbol_since_limit(rows, symbol, *rules, **named_rules)  # type: ignore[misc]
+        if current is not None and current.action.startswith("fetch"):
+            current.rows += rows
+        return super().filter_by_symbol_since_limit(rows, *rules, **named_rules)  # type: ignore[misc]
 
     def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int | None:
         if (per_cost := self.profile.requests.weight_per_cost) is None:

@@ -20,8 +20,12 @@ class Sending:
         """Wall clock; None until something was sent."""
         self.content: Any = NOTHING
         """The JSON of the last answer over HTTP; None if it was no JSON."""
-        self.holds_foreign_rows = False
-        """Whether ccxt left rows of another symbol out of the list that the answer holds."""
+        self.status: int | None = None
+        """The HTTP status of that answer."""
+        self.is_refusal = False
+        """Whether ccxt found an error of the exchange in that answer."""
+        self.rows: list[Any] = []
+        """What ccxt read from the lists in all answers, before it leaves out what was not asked for."""
         self.action = ""
         """The action that is under way; empty before and after it."""
         self.check: SendingCheck | None = None

@@ -1,0 +1,66 @@
+"""An exchange that says whatever a test wants, over a real socket."""
+
+import asyncio
+from types import TracebackType
+from typing import NamedTuple
+
+
+class Reply(NamedTuple):
+    """One answer over HTTP, byte for byte."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "application/json"
+    headers: str = ""
+    """Further header lines, each with its end."""
+    announced: int | None = None
+    """The length that is announced; that of the body if None."""
+    hangs_up: bool = False
+    """Whether the connection ends before any answer."""
+
+
+class ScriptedServer:
+    """Answers each request with what is set, and remembers the requests."""
+
+    def __init__(self) -> None:
+        self.reply = Reply()
+        self.requests: list[bytes] = []
+        """First line and body of each."""
+        self.url = ""
+
+    async def __aenter__(self) -> "ScriptedServer":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                self.requests.append(head.split(b"\r\n", 1)[0] + b" " + await reader.readexactly(_length(head)))
+                if self.reply.hangs_up:
+                    break
+                writer.write(_written(self.reply))
+                if self.reply.announced is not None:
+                    break
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+def _written(reply: Reply) -> bytes:
+    length = len(reply.body) if reply.announced is None else reply.announced
+    head = f"HTTP/1.1 {reply.status} Said\r\nContent-Type: {reply.content_type}\r\nContent-Length: {length}\r\n"
+    return f"{head}{reply.headers}\r\n".encode() + reply.body
