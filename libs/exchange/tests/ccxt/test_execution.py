@@ -34,7 +34,10 @@ class Answers:
 
     async def fetch_open_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Return two open orders."""
-        return [{"id": str(n), "symbol": symbol, "clientOrderId": f"ours-{n}"} for n in range(2)]
+        return [
+            {"id": str(n), "symbol": symbol, "clientOrderId": f"ours-{n}", "status": "open", "info": {}}
+            for n in range(2)
+        ]
 
     async def cancel_order(self, order_id: str, symbol: str, params: dict[str, Any]) -> dict[str, Any]:
         """Cancel an order by the exchange's id alone."""

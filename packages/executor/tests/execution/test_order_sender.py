@@ -30,7 +30,7 @@ from millrace_executor.answering.responder import Responder
 from millrace_executor.execution import order_sender
 from millrace_executor.execution.order_sender import OrderSender
 from millrace_executor.intake.order_queue import OrderQueue
-from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.resolution.resolver import Resolution, Resolver
 from millrace_executor.risk import Approved
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
@@ -56,6 +56,10 @@ class Account:
         self.sent = 0
         self.said: list[str] = []
         """What was published of the request, in order."""
+        self.seen: list[str] = []
+        """Further orders that were written."""
+        self.refusal: ExchangeError | None = None
+        """What the exchange says when it is asked about a request."""
         self.halted_after: int | None = None
         """From so many tries on the request must not be sent any more."""
 
@@ -73,19 +77,26 @@ class Account:
             return accepted.error_answer("rejected", "Halted", "all trading of this tenant is halted")
         return None
 
-    async def finish(self, intent: Intent, answer: Response, trace: Trace) -> None:
-        """Note the final answer."""
+    async def finish(self, intent: Intent, answer: Response, trace: Trace, seen: Sequence[Order]) -> None:
+        """Note the final answer, and the further orders."""
         self.said.append(answer.status)
+        self.seen += [order.id for order in seen]
+
+    async def mark_unresolved(self, intent: Intent, kind: str, message: str) -> None:
+        """Note that nothing more is asked."""
+        self.said.append(f"unknown: {kind}")
 
     async def mark_unknown(self, intent: Intent, kind: str, message: str) -> Intent:
         """Note the provisional answer."""
         self.said.append("unknown")
         return intent.marked_unknown(now_ms())
 
-    async def resolve(self, intent: Intent) -> Response:
-        """Find the order at once."""
+    async def resolve(self, intent: Intent) -> Resolution:
+        """Find the order at once, or be refused."""
         assert intent.state == "unknown"
-        return Response(intent.request_id, "done", order=Order(id="7"))
+        if self.refusal is not None:
+            raise self.refusal
+        return Resolution(Response(intent.request_id, "done", order=Order(id="7")), (Order(id="6"),))
 
     def report(self, error: ExchangeError) -> None:
         """The heartbeat is not looked at here."""
@@ -170,6 +181,22 @@ async def test_a_revoked_key_stops_the_account() -> None:
     """The sender keeps why, so that later orders are rejected with it."""
     sender = await sent_through(Account(REVOKED))
     assert sender.fatal_reason == "the key was revoked"
+
+
+async def test_what_was_seen_beside_the_answer_is_written_too() -> None:
+    """The order that an edit replaced has ended: its hash must not stay open."""
+    replaced, lost = Account(PLACED._replace(ended=(Order(id="5"),))), Account(LOST)
+    await sent_through(replaced)
+    await sent_through(lost)
+    assert (replaced.seen, lost.seen) == (["5"], ["6"])
+
+
+async def test_what_the_exchange_refuses_to_say_stays_unknown() -> None:
+    """It is told, and never becomes `failed` without proof."""
+    account = Account(LOST)
+    account.refusal = NO_FUNDS
+    await sent_through(account)
+    assert account.said == ["unknown", "unknown: InsufficientFunds"]
 
 
 class _Sweeping(Account):

@@ -7,12 +7,13 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from millrace_core.backoff import BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.orders import Order
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
-from millrace_exchange import Exchange, Retryable, open_exchange
+from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.resolver import Resolver, order_of_own_trades
 from millrace_service import UnitHealthReporter
@@ -59,12 +60,14 @@ async def test_an_edit_of_a_partly_filled_order_is_proven_by_its_replacement(exc
     placed = (await exchange.execution.create_order(more_than_offered, before)).orders[0]
     assert placed.filled
     assert placed.remaining
-    edit = EditPayload(symbol="KCS/USDT", order_id=placed.id, amount_base=Decimal(20_001))
+    edit = EditPayload(symbol="KCS/USDT", order_id=placed.id, price=best - Decimal("0.01"))
     edited = (await exchange.execution.edit_order(edit, request_id)).orders[0]
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
-    answer = await resolver.ask_once(asked(EditOrder(exchange_id="binance", payload=edit), request_id))
-    assert answer is not None
+    resolution = await resolver.ask_once(asked(EditOrder(exchange_id="binance", payload=edit), request_id))
+    assert resolution is not None
+    answer = resolution.answer
     assert (answer.status, answer.order.id if answer.order else None) == ("done", edited.id)
+    assert [(order.id, order.status) for order in resolution.seen] == [(edited.id, "open"), (placed.id, "canceled")]
 
 
 async def test_one_question_settles_what_is_there(exchange: Exchange) -> None:
@@ -72,13 +75,15 @@ async def test_one_question_settles_what_is_there(exchange: Exchange) -> None:
     request_id = new_request_id()
     placed = await exchange.execution.create_order(BUY, request_id)
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
-    answer = await resolver.ask_once(asked(CreateOrder(exchange_id="binance", payload=BUY), request_id))
-    assert answer is not None
+    resolution = await resolver.ask_once(asked(CreateOrder(exchange_id="binance", payload=BUY), request_id))
+    assert resolution is not None
+    answer = resolution.answer
     assert (answer.status, answer.order.id if answer.order else None) == ("done", placed.orders[0].id)
     cancel = CancelOrder(exchange_id="binance", payload=CancelPayload(symbol="KCS/USDT", order_id=placed.orders[0].id))
     too_late = await resolver.ask_once(asked(cancel, new_request_id()))
     assert too_late is not None
-    assert too_late.status == "failed"
+    assert too_late.answer.status == "failed"
+    assert [order.status for order in too_late.seen] == ["closed"]
 
 
 async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
@@ -97,6 +102,28 @@ async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
     execution, profile = SimpleNamespace(fetch_order=fetch_order), SimpleNamespace(settlement_window_ms=15_000)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
-    answer = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
-    assert answer.status == "done"
+    resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
+    assert resolution.answer.status == "done"
     assert asked_s[1] - asked_s[0] >= 0.6
+
+
+@pytest.mark.parametrize("refusal", [Rejected, Fatal])
+async def test_questions_that_are_refused_end_and_prove_nothing(
+    refusal: type[Rejected | Fatal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revoked key must not be tried for ever; before the settlement window is over it is."""
+    monkeypatch.setattr("millrace_executor.resolution.resolver.ASK_AGAIN", BackoffPolicy(first_s=0, limit_s=0))
+    asked_about: list[str] = []
+
+    async def fetch_order(symbol: str, *, client_order_id: str) -> Order:
+        asked_about.append(client_order_id)
+        raise refusal("no", exchange="binance", action="fetchOrder", kind="PermissionDenied")
+
+    execution, profile = SimpleNamespace(fetch_order=fetch_order), SimpleNamespace(settlement_window_ms=50)
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
+    health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
+    intent, began = asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()), now_ms()
+    with pytest.raises(refusal):
+        await Resolver(exchange, health).resolve(intent)
+    assert now_ms() - began >= 50
+    assert len(asked_about) >= 20

@@ -79,6 +79,18 @@ def test_an_edit_is_settled_by_the_orders_terms() -> None:
     assert status(EDIT, Findings(window_over=True, order=OPEN)) == "failed"
 
 
+def test_a_canceled_order_is_no_edited_one() -> None:
+    """A cancel-replace of which only the first half was done leaves an order with the terms that it had."""
+    same = EditOrder(exchange_id="binance", payload=EditPayload(symbol="KCS/USDT", order_id="7", price=Decimal(25)))
+    canceled = Order(id="7", status="canceled", price=Decimal(25))
+    assert status(same, Findings(window_over=False, order=canceled)) is None
+    answer = conclude(ID, same, Findings(window_over=True, order=canceled))
+    assert answer is not None
+    assert answer.error is not None
+    assert answer.status == "failed"
+    assert "was canceled, and none took its place" in answer.error.message
+
+
 def test_cancelling_all_is_settled_when_nothing_is_open() -> None:
     """No open order left is what was wanted."""
     assert status(CANCEL_ALL, Findings(window_over=False)) == "done"

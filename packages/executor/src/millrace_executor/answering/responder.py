@@ -4,7 +4,7 @@ A crash may come between any two. In this order, the executor that runs next fin
 of an answer finds the order, and an intent is settled only if Redis holds its answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -67,11 +67,15 @@ class Responder:
                 await self._ledger.update(intent.settled(status))
         return found
 
-    async def finish(self, intent: Intent, answer: Response, trace: Trace) -> None:
-        """Publish the final answer; when this returns, Redis holds it, its orders and the settled intent."""
+    async def finish(self, intent: Intent, answer: Response, trace: Trace, seen: Sequence[Order] = ()) -> None:
+        """Publish the final answer; when this returns, Redis holds it, its orders and the settled intent.
+
+        `seen` are orders that the exchange showed besides those in the answer, such as the former one of an edit.
+        """
         orders = answer.orders or [] if answer.order is None else [answer.order]
         for order in orders:
             await self._merge(intent, order)
+        await self.merge(seen)
         await self._publish(intent.stream, answer, trace)
         await self._ledger.update(intent.settled(answer.status))
         self._health.count(answer.status)
@@ -90,6 +94,22 @@ class Responder:
         unknown = intent.marked_unknown(now_ms())
         await self._ledger.update(unknown)
         return unknown
+
+    async def mark_unresolved(self, intent: Intent, kind: str, message: str) -> None:
+        """Publish that a request stays `unknown`: the exchange refuses to say, and is asked again at the next start."""
+        source = None if intent.request is None else intent.request.payload.order_source
+        text = f"the exchange refuses to say what became of it, and is asked again when the executor starts: {message}"
+        await self._publish(intent.stream, error_answer(intent.request_id, "unknown", kind, text, source), intent.trace)
+
+    async def merge(self, seen: Iterable[Order]) -> None:
+        """Write what the exchange showed of orders that exist already, whoever made them."""
+        for order in seen:
+            await self._write(OrderRecord(order, self._exchange, now_ms()))
+
+    async def is_known_to_have_ended(self, symbol: str, order_id: str) -> bool:
+        """Tell whether Redis shows an order as one that is no longer open."""
+        known = await self._bus.orders.get(self._tenant, order_id, exchange=self._exchange, symbol=Symbol(symbol))
+        return known is not None and known.order.is_final
 
     async def _publish(self, stream: StreamName, answer: Response, trace: Trace) -> None:
         await self._until_taken(lambda: self._streams.publish(stream, answer, trace, self._tenure))
@@ -117,7 +137,9 @@ class Responder:
         elif isinstance(intent.request, EditOrder):
             # An exchange that replaces an order to change it assigns a new id; the order source stays.
             source, made_by = await self._source_of_edited(intent.request, order)
-        record = OrderRecord(order, self._exchange, now_ms(), order_source=source, request_id=made_by)
+        await self._write(OrderRecord(order, self._exchange, now_ms(), order_source=source, request_id=made_by))
+
+    async def _write(self, record: OrderRecord) -> None:
         try:
             await self._until_taken(lambda: self._bus.orders.merge(self._tenant, record))
         except UnmergeableOrder as error:

@@ -14,14 +14,22 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
-from millrace_core.requests import CancelAllOrders, CancelOrder, CancelPayload, CreateOrder, symbol_of
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    EditOrder,
+    EditPayload,
+    symbol_of,
+)
 from millrace_exchange import Acknowledgement, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
 from millrace_executor.accepted_request import AcceptedRequest
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.answering.responder import Responder
 from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.intake.order_queue import OrderQueue, Turn
-from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.resolution.resolver import Resolution, Resolver
 from millrace_executor.risk import Approved
 from millrace_service import UnitHealthReporter
 
@@ -55,26 +63,53 @@ class OrderSender:
         self._stop_reason = stop_reason
         self._health = health
 
-    async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> Response:
-        """Send a request whose intent is claimed, try again while that is safe, answer it, and return the answer."""
+    async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> Response | None:
+        """Send a request whose intent is claimed, try again while that is safe, and answer it.
+
+        Return the final answer; None if the exchange refuses to say what became of it.
+        """
         trace, backoff = intent.trace, None
+        seen: Sequence[Order] = ()
         answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
         while answer is None:
             try:
                 acknowledgement = await self._send(what, intent.client_order_id or "", turn)
+            except OutcomeUnknown as error:
+                resolution = await self._resolution(error, intent)
+                if resolution is None:
+                    return None
+                answer, seen = resolution
             except ExchangeError as error:
                 backoff = backoff or Backoff(TRY_AGAIN)  # Only now: making one takes time on the way of every order.
-                answer = await self._after(error, accepted, intent, backoff) or self._stop_reason(accepted)
+                answer = await self._after(error, accepted, backoff) or self._stop_reason(accepted)
             else:
                 trace = trace.at(sent=acknowledgement.sent_ns, acknowledged=acknowledgement.acknowledged_ns)
-                answer = _done(accepted, acknowledgement, intent.client_order_id)
+                answer, seen = _done(accepted, acknowledgement, intent.client_order_id), acknowledgement.ended
         self._queue.answered(turn, answer.order)
-        await self._responder.finish(intent, answer, trace)
+        await self._responder.finish(intent, answer, trace, seen)
+        if answer.status == "rejected" and isinstance(accepted.request, CancelOrder | EditOrder):
+            await self._look_again(accepted.request.payload)
         return answer
 
-    async def _after(
-        self, error: ExchangeError, accepted: AcceptedRequest, intent: Intent, backoff: Backoff
-    ) -> Response | None:
+    async def _resolution(self, error: OutcomeUnknown, intent: Intent) -> Resolution | None:
+        """Return what became of a request; None if the exchange refuses to say, which is told."""
+        self._resolver.report(error)
+        unknown = await self._responder.mark_unknown(intent, error.kind, str(error))
+        try:
+            return await self._resolver.resolve(unknown)
+        except (Rejected, Fatal) as refusal:
+            await self._responder.mark_unresolved(unknown, refusal.kind, str(refusal))
+            return None
+
+    async def _look_again(self, payload: CancelPayload | EditPayload) -> None:
+        """Write how an order stands that could not be canceled or edited: mostly it has ended, and nobody saw it."""
+        if payload.order_id and await self._responder.is_known_to_have_ended(payload.symbol, payload.order_id):
+            return
+        order = await self._resolver.order_named(payload)
+        if order is not None:
+            await self._responder.merge([order])
+
+    async def _after(self, error: ExchangeError, accepted: AcceptedRequest, backoff: Backoff) -> Response | None:
         """Return the final answer for an error, or None once the request may be sent again."""
         match error:
             case Rejected():
@@ -89,9 +124,6 @@ class OrderSender:
                     return accepted.error_answer("failed", error.kind, str(error))
                 await sleep(pause_s)
                 return None
-            case OutcomeUnknown():
-                self._resolver.report(error)
-                return await self._resolver.resolve(await self._responder.mark_unknown(intent, error.kind, str(error)))
         raise error
 
     def _stop(self, error: Fatal) -> None:

@@ -1,6 +1,7 @@
 """Resolves unknown outcomes: asks the exchange until it proves what became of a request. Nothing is sent again."""
 
 import asyncio
+from typing import NamedTuple
 
 import structlog
 
@@ -8,17 +9,37 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
-from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, CreatePayload, EditOrder, Request
-from millrace_exchange import Exchange, ExchangeError, OrderQueries
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    CreatePayload,
+    EditOrder,
+    EditPayload,
+    Request,
+)
+from millrace_exchange import Exchange, ExchangeError, Fatal, OrderQueries, Rejected
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.rules import Findings, conclude
 from millrace_service import UnitHealthReporter
 
 ASK_AGAIN = BackoffPolicy(first_s=0.25, limit_s=5.0)
+REFUSALS_BORNE = 20
+"""Questions in a row that an exchange may refuse after the settlement window, before no more are asked."""
 CLOCK_SLACK_MS = 60_000
 """Allowed clock difference to the exchange when its trades are searched."""
 
 log = structlog.get_logger()
+
+
+class Resolution(NamedTuple):
+    """What the exchange proved about a request."""
+
+    answer: Response
+    """The final answer."""
+    seen: tuple[Order, ...] = ()
+    """Orders that it showed besides those in the answer: what Redis holds of them may be older."""
 
 
 class Resolver:
@@ -30,17 +51,24 @@ class Resolver:
         self._health = health
         self._unknown = 0
 
-    async def resolve(self, intent: Intent) -> Response:
-        """Ask about an intent that is marked unknown until its final answer is proven, and return that."""
+    async def resolve(self, intent: Intent) -> Resolution:
+        """Ask about an intent that is marked unknown until its final answer is proven, and return that.
+
+        Raises:
+            Rejected, Fatal: the exchange refuses to say, again and again. The request stays unknown.
+        """
         self._count_unknown(1)
         try:
-            answer = await self._until_proven(intent)
-        finally:
+            resolution = await self._until_proven(intent)
+        except (Rejected, Fatal) as error:
+            log.warning("the exchange refuses to say", request_id=intent.request_id, cause=str(error))
+            raise
+        else:
             self._count_unknown(-1)
-        log.info("resolved the outcome of a request", request_id=intent.request_id, status=answer.status)
-        return answer
+        log.info("resolved the outcome of a request", request_id=intent.request_id, status=resolution.answer.status)
+        return resolution
 
-    async def ask_once(self, intent: Intent) -> Response | None:
+    async def ask_once(self, intent: Intent) -> Resolution | None:
         """Ask once; return the final answer if that proves it.
 
         Raises:
@@ -48,53 +76,71 @@ class Resolver:
         """
         request = intent.request
         if request is None:
-            return intent.verdict
+            return None if intent.verdict is None else Resolution(intent.verdict)
         sent_ms = intent.sent_by or now_ms()
         # Read before asking: absence proves something only if the exchange answered after the window.
-        window_over = now_ms() > sent_ms + self._settlement_window_ms
+        window_over = self._is_window_over(intent)
+        former: Order | None = None
         if isinstance(request, CancelAllOrders):
             still_open = await self._orders.fetch_open_orders(request.payload.symbol)
             findings = Findings(window_over, still_open=tuple(still_open))
         else:
             our_id = intent.client_order_id or ""
-            order = await self._find(request, our_id)
+            order, former = await self._find(request, our_id)
             if order is None and window_over and isinstance(request, CreateOrder):
                 order = await order_of_own_trades(self._orders, request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
             findings = Findings(window_over, order, is_ours=order is not None and order.client_order_id == our_id)
-        return conclude(intent.request_id, request, findings)
+        answer = conclude(intent.request_id, request, findings)
+        seen = tuple(each for each in (findings.order, former) if each is not None)
+        return None if answer is None else Resolution(answer, seen)
 
     def report(self, error: ExchangeError) -> None:
         """Show in the account's heartbeat what the exchange did."""
         self._health.error(f"{error.action}: {error.kind}: {error}")
 
-    async def _until_proven(self, intent: Intent) -> Response:
-        backoff = Backoff(ASK_AGAIN)
+    async def order_named(self, payload: CancelPayload | EditPayload) -> Order | None:
+        """Return the order that a payload names, as the exchange shows it now; None if it does not."""
+        try:
+            return await self._named(payload)
+        except ExchangeError as error:
+            self.report(error)
+            return None
+
+    def _is_window_over(self, intent: Intent) -> bool:
+        return now_ms() > (intent.sent_by or now_ms()) + self._settlement_window_ms
+
+    async def _until_proven(self, intent: Intent) -> Resolution:
+        backoff, refused = Backoff(ASK_AGAIN), 0
         while True:
             pause_s = 0.0
             try:
-                if answer := await self.ask_once(intent):
-                    return answer
+                if resolution := await self.ask_once(intent):
+                    return resolution
+                refused = 0
             except ExchangeError as error:
                 self.report(error)
                 pause_s = error.retry_after_s
+                refused = refused + 1 if isinstance(error, Rejected | Fatal) else 0
+                if refused >= REFUSALS_BORNE and self._is_window_over(intent):
+                    raise
             await asyncio.sleep(backoff.failed(at_least_s=pause_s))
 
-    async def _find(self, request: Request, client_order_id: str) -> Order | None:
+    async def _find(self, request: Request, client_order_id: str) -> tuple[Order | None, Order | None]:
+        """Return the order that a request is about, and the former one if an edit replaced it."""
         match request:
             case CreateOrder(payload=create):
-                return await self._by_our_id(create.symbol, client_order_id)
+                return await self._by_our_id(create.symbol, client_order_id), None
             case CancelOrder(payload=cancel):
-                return await self._orders.fetch_order(
-                    cancel.symbol, order_id=cancel.order_id, client_order_id=cancel.client_order_id
-                )
+                return await self._named(cancel), None
             case EditOrder(payload=edit):
-                replaced = await self._by_our_id(edit.symbol, client_order_id)
-                if replaced is not None and replaced.status != "rejected":
-                    return replaced
-                return await self._orders.fetch_order(
-                    edit.symbol, order_id=edit.order_id, client_order_id=edit.client_order_id
-                )
-        return None
+                replaced, named = await self._by_our_id(edit.symbol, client_order_id), await self._named(edit)
+                return (replaced, named) if replaced is not None and replaced.status != "rejected" else (named, None)
+        return None, None
+
+    async def _named(self, payload: CancelPayload | EditPayload) -> Order | None:
+        return await self._orders.fetch_order(
+            payload.symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
+        )
 
     async def _by_our_id(self, symbol: str, client_order_id: str) -> Order | None:
         order = await self._orders.fetch_order(symbol, client_order_id=client_order_id)

@@ -39,8 +39,10 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
             if order.status == "rejected":
                 return error_answer(request_id, "rejected", "InvalidOrder", "the exchange rejected the order", source)
             return done
-        case EditOrder(payload=edit) if order is not None and (findings.is_ours or has_terms_of(order, edit)):
-            # A replacement's amount may lack what was filled before: that it is there proves the edit.
+        case EditOrder() if order is not None and findings.is_ours:
+            # A replacement's amount lacks what was filled before: that it is there proves the edit.
+            return done
+        case EditOrder(payload=edit) if order is not None and order.status != "canceled" and has_terms_of(order, edit):
             return done
         case CancelOrder() if order is not None and order.is_final:
             if order.status != "closed":
@@ -70,6 +72,8 @@ def _not_done(request: Request, findings: Findings) -> tuple[str, str]:
             return "OperationFailed", f"{len(findings.still_open)} orders are still open: {_LONG_AFTER}"
         case CancelOrder() if findings.order is not None:
             return "OperationFailed", f"the order is still open: {_LONG_AFTER}"
+        case EditOrder() if findings.order is not None and findings.order.status == "canceled":
+            return "OperationFailed", f"the order was canceled, and none took its place: {_LONG_AFTER}"
         case EditOrder() if findings.order is not None:
             return "OperationFailed", f"the order was not changed: {_LONG_AFTER}"
     return "OrderNotFound", f"the exchange knows no such order: {_LONG_AFTER}"

@@ -6,13 +6,12 @@ from typing import NamedTuple
 import structlog
 
 from millrace_core.backoff import Backoff
-from millrace_core.messages import Response
-from millrace_exchange import ExchangeError
+from millrace_exchange import ExchangeError, Fatal, Rejected
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.request_tasks import RequestTasks
-from millrace_executor.resolution.resolver import ASK_AGAIN, Resolver
+from millrace_executor.resolution.resolver import ASK_AGAIN, Resolution, Resolver
 from millrace_service import UnitHealthReporter
 
 ENDED_MEANWHILE = "the executor ended while it was carrying this out"
@@ -66,14 +65,14 @@ class StartupRecovery:
 
     async def _resolve_now(self, unsettled: _Unsettled) -> None:
         intent, turn = unsettled
-        if answer := await self._ask_once(intent):
-            await self._finish(unsettled, answer)
+        if resolution := await self._ask_once(intent):
+            await self._finish(unsettled, resolution)
             return
         if intent.state == "pending":
             intent = await self._responder.mark_unknown(intent, "OperationFailed", ENDED_MEANWHILE)
         self._tasks.start(self._resolve_later(_Unsettled(intent, turn)))
 
-    async def _ask_once(self, intent: Intent) -> Response | None:
+    async def _ask_once(self, intent: Intent) -> Resolution | None:
         try:
             return await self._resolver.ask_once(intent)
         except ExchangeError as error:
@@ -86,17 +85,22 @@ class StartupRecovery:
         pauses = Backoff(ASK_AGAIN)
         while True:
             try:
-                answer = await self._resolver.resolve(unsettled.intent)
-                break
+                resolution = await self._resolver.resolve(unsettled.intent)
+            except (Rejected, Fatal) as error:
+                await self._responder.mark_unresolved(unsettled.intent, error.kind, str(error))
+                unsettled.turn.end()
+                return
             except Exception as error:  # noqa: BLE001  As above; it stays unknown until the exchange can be asked.
                 self._report(unsettled.intent, error)
                 await asyncio.sleep(pauses.failed())
-        await self._finish(unsettled, answer)
+            else:
+                await self._finish(unsettled, resolution)
+                return
 
-    async def _finish(self, unsettled: _Unsettled, answer: Response) -> None:
+    async def _finish(self, unsettled: _Unsettled, resolution: Resolution) -> None:
         intent, turn = unsettled
-        self._queue.answered(turn, answer.order)
-        await self._responder.finish(intent, answer, intent.trace)
+        self._queue.answered(turn, resolution.answer.order)
+        await self._responder.finish(intent, resolution.answer, intent.trace, resolution.seen)
         turn.end()
 
     def _report(self, intent: Intent, error: Exception) -> None:
