@@ -1,6 +1,7 @@
 """An exchange that says whatever a test wants, over a real socket."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ class ScriptedServer:
 
     def __init__(self) -> None:
         self.reply = Reply()
+        self.answer: Callable[[bytes], Reply] = lambda _: self.reply
+        """Chooses the answer to a request: what is set, unless a test has its own rule."""
         self.requests: list[bytes] = []
         """First line and body of each."""
         self.url = ""
@@ -42,10 +45,11 @@ class ScriptedServer:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.requests.append(head.split(b"\r\n", 1)[0] + b" " + await reader.readexactly(_length(head)))
-                if self.reply.hangs_up:
+                reply = self.answer(self.requests[-1])
+                if reply.hangs_up:
                     break
-                writer.write(_written(self.reply))
-                if self.reply.announced is not None:
+                writer.write(_written(reply))
+                if reply.announced is not None:
                     break
         except asyncio.IncompleteReadError:
             pass

@@ -36,7 +36,7 @@ class OrderChanges(CcxtOrderQueries):
         arguments.params.update(further)
         asked = Asked(payload.symbol, client_order_id=client_order_id, side=payload.side)
         with decided(payload.amount_base, payload.amount_quote, payload.price, payload.trigger_price):
-            return await self._send_fastest("createOrder", "create_order", asked, *arguments)
+            return await self._send_fastest("createOrder", "create_order", asked, *arguments, carries=client_order_id)
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
         """Cancel an order, named by the exchange's id or by ours."""
@@ -47,16 +47,19 @@ class OrderChanges(CcxtOrderQueries):
         asked = Asked(payload.symbol, order_id, payload.client_order_id if order_id is None else None)
         return await self._send_fastest("cancelOrder", "cancel_order", asked, order_id or "", payload.symbol, params)
 
-    async def _send_fastest(self, action: str, method: str, asked: Asked, *arguments: Any) -> Acknowledgement:
+    async def _send_fastest(
+        self, action: str, method: str, asked: Asked, *arguments: Any, carries: str | None = None
+    ) -> Acknowledgement:
         ccxt = self._caller.ccxt
         if self._caller.profile.order_transport == "websocket":
             try:
-                return await self.send(action, getattr(ccxt, f"{method}_ws"), asked, *arguments, over_socket=True)
+                over_socket = getattr(ccxt, f"{method}_ws")
+                return await self.send(action, over_socket, asked, *arguments, over_socket=True, carries=carries)
             except Retryable as error:
                 # A limit or a wrong clock would only be reported again over REST.
                 if not error.is_disconnected:
                     raise
-        return await self.send(action, getattr(ccxt, method), asked, *arguments)
+        return await self.send(action, getattr(ccxt, method), asked, *arguments, carries=carries)
 
     async def send(
         self,
@@ -65,13 +68,14 @@ class OrderChanges(CcxtOrderQueries):
         asked: Asked,
         *arguments: Any,
         over_socket: bool = False,
+        carries: str | None = None,
     ) -> Acknowledgement:
-        """Send one change of an order, once.
+        """Send one change of an order, once, and only if the request carries our id where it has to.
 
         Raises:
             Rejected, Retryable, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
         """
-        timed = Sending()
+        timed = Sending(carries)
         answer = await self.change(action, method, *arguments, timed=timed, over_socket=over_socket)
         acknowledged_ns = now_ns()
         order = Evidence(self._caller.profile, action, timed).order(answer, asked)

@@ -117,16 +117,12 @@ class OrderEditor:
         payload = self._with_trigger(payload, order)
         price = payload.price or order.price
         params = kept_terms(profile, found) | edit_params(profile, payload, client_order_id) | dict(further)
-        asked = Asked(
-            payload.symbol,
-            order.id if profile.edit == "amend" else None,
-            client_order_id if profile.edit_client_order_id == "new" else None,
-            order.side,
-        )
+        new_id = client_order_id if profile.edit_client_order_id == "new" else None
+        asked = Asked(payload.symbol, order.id if profile.edit == "amend" else None, new_id, order.side)
         kind = found.record.get(profile.kind_field) if profile.kind_field else None
         arguments = (order.id, payload.symbol, kind or order.type, order.side, digits(amount), digits(price), params)
         with decided(amount, price, payload.trigger_price):
-            edited = await self._orders.send("editOrder", self._ccxt.edit_order, asked, *arguments)
+            edited = await self._orders.send("editOrder", self._ccxt.edit_order, asked, *arguments, carries=new_id)
         if edited.orders[0].id == order.id:
             return edited
         return edited._replace(ended=(replace(order, status="canceled", remaining=None),))

@@ -14,7 +14,13 @@ from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCounted
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
-from millrace_exchange.ccxt.recording.sending import Sending, current_action, current_sending, stamp
+from millrace_exchange.ccxt.recording.sending import (
+    Sending,
+    check_carried,
+    current_action,
+    current_sending,
+    stamp,
+)
 from millrace_exchange.ccxt.recording.watch_calls import Captured, WatchCall, capturing
 from millrace_exchange.ccxt.turns import receive_in_turns
 from millrace_exchange.ccxt.websocket_api import prepare_client
@@ -119,6 +125,8 @@ class RecordedExchange(DigitKeeper):
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Make a REST call that is signed; no request to the exchange leaves another way."""
         self.gate.check(current_action())
+        if method != "GET":
+            check_carried(f"{url} {body}")
         stamp()
         content = await super().fetch(url, method, headers, body)  # type: ignore[misc]
         self.gate.adopt(limit_reports(content))
@@ -199,6 +207,7 @@ class RecordedExchange(DigitKeeper):
 
         async def send_stamped(message: Any) -> Any:
             if not client.closed():
+                check_carried(str(message))
                 stamp()
             return await send(message)
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
+from ccxt.base.errors import NotSupported
+
 from millrace_core.clock import now_ns
 from millrace_exchange.sending_guard import SendingCheck, wanted_check
 
@@ -15,7 +17,9 @@ NOTHING: Final = object()
 class Sending:
     """When the request at hand was handed to a socket, and the exchange's answer before ccxt makes anything of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, carries: str | None = None) -> None:
+        self.carries = carries
+        """Our id of the order that the request makes: without it in the request, nothing is sent."""
         self.at_ns: int | None = None
         """Wall clock; None until something was sent."""
         self.content: Any = NOTHING
@@ -53,6 +57,20 @@ def stamp() -> None:
         if current.check is not None and current.at_ns is None:
             current.check()
         current.at_ns = now_ns()
+
+
+def check_carried(request: str) -> None:
+    """Refuse a finished request that would make an order without our id.
+
+    Raises:
+        NotSupported: ccxt does not send it here.
+    """
+    current = _sending.get()
+    if current is not None and current.action and current.carries is not None and current.carries not in request:
+        raise NotSupported(
+            "orders cannot carry our id here, so an order whose answer is lost could not be found: "
+            "trading is not supported on this exchange"
+        )
 
 
 def current_sending() -> Sending | None:

@@ -1,0 +1,92 @@
+"""A cancel-all is done when no order is open any more, on exchanges with a request for it and without."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from libs.exchange.tests.answers.conftest import Account
+from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.test_faulty_answers import cancel_all, outcome_of
+
+from millrace_core.requests import CancelAllPayload
+from millrace_exchange import Acknowledgement, OutcomeUnknown
+
+REFUSED = {"code": "2", "msg": "", "data": [{"ordId": "2", "sCode": "51400", "sMsg": "Cancellation failed"}]}
+
+
+class Okx:
+    """Three open orders; canceled ones are open no more, but for those that it does not cancel."""
+
+    def __init__(self, keeps: frozenset[str] = frozenset(), symbol: str = "BTCUSDT") -> None:
+        self.open = ["1", "2", "3"]
+        self._keeps = keeps
+        self._symbol = symbol
+
+    def answer(self, request: bytes) -> Reply:
+        """Answer the question for the open orders, or a request to cancel some."""
+        if b"orders-pending" in request:
+            rows = [self._row(order_id) for order_id in self.open]
+            return _reply({"code": "0", "msg": "", "data": rows})
+        ids = [each["ordId"] for each in json.loads(request[request.index(b"[") :])]
+        self.open = [each for each in self.open if each not in ids or each in self._keeps]
+        done = [{"ordId": each, "clOrdId": "", "sCode": "0", "sMsg": ""} for each in ids if each not in self._keeps]
+        return _reply({**REFUSED, "data": [*done, *REFUSED["data"]]} if self._keeps else {"code": "0", "data": done})
+
+    def _row(self, order_id: str) -> dict[str, Any]:
+        terms = {"px": "20", "sz": "1", "accFillSz": "0", "side": "buy", "ordType": "limit", "state": "live"}
+        return {"instId": self._symbol, "instType": "SPOT", "ordId": order_id, "cTime": "1700000000000", **terms}
+
+
+def _reply(body: Any) -> Reply:
+    return Reply(json.dumps(body).encode())
+
+
+async def test_listed_orders_are_canceled_in_batches_where_no_request_cancels_all(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """OKX has none in ccxt: its open orders are asked for, canceled, and asked for again."""
+    venue = Okx()
+    server.answer = venue.answer
+    assert isinstance(await outcome_of(account("okx"), cancel_all), Acknowledgement)
+    assert venue.open == []
+    assert len(server.requests) == 3
+
+
+async def test_orders_that_stay_open_are_not_called_canceled(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """The others are canceled nevertheless, and the answer says how many are left."""
+    venue = Okx(keeps=frozenset({"2"}))
+    server.answer = venue.answer
+    outcome = await outcome_of(account("okx"), cancel_all)
+    assert isinstance(outcome, OutcomeUnknown)
+    assert "1 orders of BTC/USDT are still open" in str(outcome)
+    assert venue.open == ["2"]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_an_answer_that_names_no_order_is_checked(
+    is_open: bool, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """KuCoin says "success": whether an order is open is asked."""
+    row = {"id": "7", "symbol": "BTCUSDT", "active": True, "size": "1", "price": "20", "side": "buy", "createdAt": 1}
+    listed = _reply({"code": "200000", "data": [row] if is_open else []})
+    server.answer = lambda request: (
+        listed if request.startswith(b"GET") else _reply({"code": "200000", "data": "success"})
+    )
+    outcome = await outcome_of(account("kucoin"), cancel_all)
+    assert isinstance(outcome, OutcomeUnknown if is_open else Acknowledgement)
+
+
+async def test_one_symbol_is_canceled_where_the_exchanges_request_cancels_all(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Kraken's and Bitfinex's requests know no symbol: their orders are canceled one by one."""
+    for exchange in ("kraken", "bitfinex"):
+        server.requests.clear()
+        server.reply = _reply({"error": [], "result": {"open": {}}} if exchange == "kraken" else [])
+        ours = account(exchange)
+        canceled = await ours.cancel_all_orders(CancelAllPayload(symbol=ours.symbol))
+        assert canceled.orders == ()
+        assert not any(b"ancelAll" in request or b"multi" in request for request in server.requests)
