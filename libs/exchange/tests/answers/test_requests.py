@@ -1,5 +1,6 @@
 """What leaves for the exchange: orders under our id, or nothing."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 from libs.exchange.tests.answers.conftest import Account
 from libs.exchange.tests.answers.server import Reply, ScriptedServer
-from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, outcome_of
+from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, edit, outcome_of
 
-from millrace_core.requests import CreatePayload
-from millrace_exchange import ExchangeError, Fatal, Rejected
+from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
+from millrace_exchange import ExchangeError, Fatal, OutcomeUnknown, Rejected
 
+ONE = Decimal(1)
 BALANCE = Reply(b'{"balances":[{"asset":"BTC","free":"1","locked":"0"}]}')
 BAD_SIGNATURE = Reply(b'{"code":-1022,"msg":"Signature for this request is not valid."}', 400)
 
@@ -80,3 +82,71 @@ async def test_a_request_that_ccxt_stumbles_over_is_refused_at_once(
     ours = account("binance")
     monkeypatch.setattr(ours.ccxt, "create_order", lambda *_: int(value))  # type: ignore[call-overload]
     assert isinstance(await outcome_of(ours, create), Rejected)
+
+
+HALVES = {"cancelResult": "SUCCESS", "newOrderResult": "FAILURE", "newOrderResponse": {"code": -2010, "msg": "no"}}
+
+
+@pytest.mark.parametrize(
+    ("code", "data", "meaning", "said"),
+    [
+        (-2021, HALVES, Rejected, "the order was canceled, its replacement was refused"),
+        (-2021, {**HALVES, "newOrderResult": "SUCCESS", "cancelResult": "FAILURE"}, OutcomeUnknown, "one half"),
+        (-2022, {**HALVES, "cancelResult": "FAILURE", "newOrderResult": "NOT_ATTEMPTED"}, Rejected, "neither half"),
+    ],
+)
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_both_halves_of_a_replacement_are_told_at_once(
+    code: int,
+    data: dict[str, Any],
+    meaning: type[ExchangeError],
+    said: str,
+    is_answered: bool,
+    server: ScriptedServer,
+    account: Callable[[str], Account],
+) -> None:
+    """A definite refusal is not in doubt, whether or not the order can be asked for afterwards."""
+    ours = account("binance")
+    refusal = Reply(json.dumps({"code": code, "msg": "failed", "data": data}).encode(), 409)
+
+    def answer(request: bytes) -> Reply:
+        ours.knows = is_answered
+        return refusal if request.startswith(b"POST") else Reply(b"{}")
+
+    server.answer = answer
+    outcome = await outcome_of(ours, edit)
+    assert type(outcome) is meaning
+    assert said in str(outcome)
+
+
+_NATIVE = """
+quantity amount size sz qty volume vol ordersz base_size quoteOrderQty cost funds quoteQty notional symbol instId
+market pair currency_pair productId product_id coin side type ordType orderType order_type price px limit_price
+stopPrice triggerPrice stopLossPrice takeProfitPrice trailingPercent newClientOrderId clientOrderId clientOid
+clOrdId cl_ord_id orderLinkId text client_order_id cid cloid recvWindow timestamp nonce signature apiKey
+timeInForce tif force postOnly post_only reduceOnly reduce_only leverage marginMode tdMode account accountId
+account-id subAccountId vaultAddress category options oflags flags brokerId test hedged closePosition icebergQty
+listClientOrderId orders ordId orderId id ids cancelReplaceMode
+"""
+NATIVE = _NATIVE.split()
+"""Names under which exchanges take what a payload has a field for, and what would place another order, or elsewhere."""
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+async def test_a_parameter_names_nothing_that_the_payload_has(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """In no spelling, not inside another, for no action; nothing leaves."""
+    ours, symbol = account(exchange), account(exchange).symbol
+    for params in [*({name: "1"} for name in NATIVE), {"selfTradePrevention": {"quantity": "9"}}]:
+        bid = CreatePayload(symbol=symbol, side="buy", type="limit", amount_base=ONE, price=ONE, params=params)
+        tries = (
+            ours.create_order(bid, ours.our_id),
+            ours.cancel_order(CancelPayload(symbol=symbol, order_id="1", params=params)),
+            ours.edit_order(EditPayload(symbol=symbol, order_id="1", price=ONE, params=params), ours.our_id),
+            ours.cancel_all_orders(CancelAllPayload(symbol=symbol, params=params)),
+        )
+        for attempt in tries:
+            with pytest.raises(Rejected):
+                await attempt
+    assert server.requests == []

@@ -15,7 +15,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
 from millrace_executor.answering.intent_ledger import Intent
-from millrace_executor.resolution.resolver import Resolver, order_of_own_trades
+from millrace_executor.resolution.resolver import Resolver, orders_of_own_trades
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
 
@@ -38,10 +38,10 @@ async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None
     began_ms = now_ms() - 1_000
     for request_id in (other, ours):
         await exchange.execution.create_order(BUY, request_id)
-    found = await order_of_own_trades(exchange.execution, BUY, ours, began_ms)
-    assert found is not None
-    assert found.client_order_id == ours
-    assert await order_of_own_trades(exchange.execution, BUY, new_request_id(), began_ms) is None
+    found = await orders_of_own_trades(exchange.execution, BUY, ours, began_ms)
+    assert found[-1].client_order_id == ours
+    others = await orders_of_own_trades(exchange.execution, BUY, new_request_id(), began_ms)
+    assert {order.client_order_id for order in others} == {other, ours}
 
 
 def asked(request: CreateOrder | CancelOrder | EditOrder, client_order_id: str) -> Intent:

@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from millrace_core.requests import (
     EditPayload,
     Request,
 )
-from millrace_executor.resolution.rules import Findings, conclude
+from millrace_executor.resolution.rules import Findings, conclude, may_be
 
 ID = RequestId("0" * 32)
 CREATE = CreateOrder(
@@ -77,6 +78,27 @@ def test_an_edit_is_settled_by_the_orders_terms() -> None:
     assert status(EDIT, Findings(window_over=False, order=Order(id="8", status="open", price=Decimal(26)))) == "done"
     assert status(EDIT, Findings(window_over=False, order=OPEN)) is None
     assert status(EDIT, Findings(window_over=True, order=OPEN)) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ({}, True),
+        ({"side": None, "amount": None, "timestamp": None}, True),
+        ({"side": "sell"}, False),
+        ({"amount": Decimal(2)}, False),
+        ({"timestamp": 999}, False),
+        ({"client_order_id": "another"}, False),
+    ],
+)
+def test_an_order_without_our_id_may_be_the_one_that_was_made(terms: dict[str, Any], expected: bool) -> None:
+    """An exchange that lists orders without our id proves no absence while one with the same terms is there."""
+    same = {"side": "buy", "amount": Decimal(1), "timestamp": 1_000}
+    order = Order(id="7", **{**same, **terms})
+    assert may_be(order, CREATE.payload, 1_000) is expected
+    assert status(CREATE, Findings(window_over=True, nameless=order if expected else None)) == (
+        None if expected else "failed"
+    )
 
 
 def test_a_canceled_order_is_no_edited_one() -> None:

@@ -23,7 +23,7 @@ from millrace_exchange.ccxt.order_arguments import digits, edit_params
 from millrace_exchange.ccxt.order_queries import FetchedOrder
 from millrace_exchange.ccxt.recording.digits import decided
 from millrace_exchange.ccxt.replacing import cancel_and_create, kept_terms
-from millrace_exchange.errors import Rejected
+from millrace_exchange.errors import ExchangeError, Rejected
 from millrace_exchange.ports import Acknowledgement
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -94,15 +94,26 @@ class OrderEditor:
         if unfilled and not found.order.filled:
             try:
                 return await self._send(payload, found, total, client_order_id, unfilled)
-            except Rejected:
-                # Perhaps because it was filled since it was asked for.
-                found = await self._orders.found("editOrder", payload)
-                if found.order.is_final or not found.order.filled:
-                    raise
+            except Rejected as refusal:
+                found = await self._filled_since(payload, refusal)
                 self._total(payload, found.order)
         elif payload.trigger_price is not None or found.order.trigger_price is not None:
             self._refuse(f"the edit of a stop is not supported on {self._profile.exchange}")
         return await cancel_and_create(self._orders, self._profile, payload, found, total, client_order_id)
+
+    async def _filled_since(self, payload: EditPayload, refusal: Rejected) -> FetchedOrder:
+        """Return the order if it was not replaced because part of it was filled since it was asked for.
+
+        Raises:
+            Rejected: as the exchange said: there was another reason.
+        """
+        try:
+            found = await self._orders.found("editOrder", payload)
+        except ExchangeError:
+            raise refusal from None
+        if found.order.is_final or not found.order.filled:
+            raise refusal
+        return found
 
     async def _send(
         self,

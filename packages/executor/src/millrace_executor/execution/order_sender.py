@@ -68,7 +68,7 @@ class OrderSender:
 
         Return the final answer; None if the exchange refuses to say what became of it.
         """
-        trace, backoff = intent.trace, None
+        trace, backoff, is_refused = intent.trace, None, False
         seen: Sequence[Order] = ()
         answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
         while answer is None:
@@ -82,12 +82,13 @@ class OrderSender:
             except ExchangeError as error:
                 backoff = backoff or Backoff(TRY_AGAIN)  # Only now: making one takes time on the way of every order.
                 answer = await self._after(error, accepted, backoff) or self._stop_reason(accepted)
+                is_refused = isinstance(error, Rejected)
             else:
                 trace = trace.at(sent=acknowledgement.sent_ns, acknowledged=acknowledgement.acknowledged_ns)
                 answer, seen = _done(accepted, acknowledgement, intent.client_order_id), acknowledgement.ended
         self._queue.answered(turn, answer.order)
         await self._responder.finish(intent, answer, trace, seen)
-        if answer.status == "rejected" and isinstance(accepted.request, CancelOrder | EditOrder):
+        if is_refused and isinstance(accepted.request, CancelOrder | EditOrder):
             await self._look_again(accepted.request.payload)
         return answer
 

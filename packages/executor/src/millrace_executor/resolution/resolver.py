@@ -21,7 +21,7 @@ from millrace_core.requests import (
 )
 from millrace_exchange import Exchange, ExchangeError, Fatal, OrderQueries, Rejected
 from millrace_executor.answering.intent_ledger import Intent
-from millrace_executor.resolution.rules import Findings, conclude
+from millrace_executor.resolution.rules import Findings, conclude, may_be
 from millrace_service import UnitHealthReporter
 
 ASK_AGAIN = BackoffPolicy(first_s=0.25, limit_s=5.0)
@@ -81,6 +81,7 @@ class Resolver:
         # Read before asking: absence proves something only if the exchange answered after the window.
         window_over = self._is_window_over(intent)
         former: Order | None = None
+        nameless: Order | None = None
         if isinstance(request, CancelAllOrders):
             still_open = await self._orders.fetch_open_orders(request.payload.symbol)
             findings = Findings(window_over, still_open=tuple(still_open))
@@ -88,8 +89,9 @@ class Resolver:
             our_id = intent.client_order_id or ""
             order, former = await self._find(request, our_id)
             if order is None and window_over and isinstance(request, CreateOrder):
-                order = await order_of_own_trades(self._orders, request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
-            findings = Findings(window_over, order, is_ours=order is not None and order.client_order_id == our_id)
+                order, nameless = await self._by_other_evidence(request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
+            is_ours = order is not None and order.client_order_id == our_id
+            findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless)
         answer = conclude(intent.request_id, request, findings)
         seen = tuple(each for each in (findings.order, former) if each is not None)
         return None if answer is None else Resolution(answer, seen)
@@ -149,21 +151,33 @@ class Resolver:
         still_open = await self._orders.fetch_open_orders(symbol)
         return next((each for each in still_open if each.client_order_id == client_order_id), None)
 
+    async def _by_other_evidence(
+        self, create: CreatePayload, our_id: str, since_ms: int
+    ) -> tuple[Order | None, Order | None]:
+        """Return the order under our id, found by its trades; or one without a client order id that may be it."""
+        candidates = await orders_of_own_trades(self._orders, create, our_id, since_ms)
+        ours = next((order for order in candidates if order.client_order_id == our_id), None)
+        candidates += await self._orders.fetch_open_orders(create.symbol)
+        return ours, next((order for order in candidates if may_be(order, create, since_ms)), None)
+
     def _count_unknown(self, by: int) -> None:
         self._unknown += by
         self._health.gauge("unknown", self._unknown)
 
 
-async def order_of_own_trades(
+async def orders_of_own_trades(
     orders: OrderQueries, payload: CreatePayload, client_order_id: str, since_ms: int
-) -> Order | None:
-    """Return the order under our id, found by the trades that it made; None if none of their orders is ours.
+) -> list[Order]:
+    """Return the orders that made the account's trades on an order's side, up to the one under our id.
 
     KuCoin finds an order by our id only while it is open: a filled one shows by its trades alone.
     """
+    found: list[Order] = []
     trades = await orders.fetch_my_trades(payload.symbol, since_ms)
     for order_id in dict.fromkeys(trade.order for trade in trades if trade.order and trade.side == payload.side):
         order = await orders.fetch_order(payload.symbol, order_id=order_id)
+        if order is not None:
+            found.append(order)
         if order is not None and order.client_order_id == client_order_id:
-            return order
-    return None
+            break
+    return found

@@ -10,7 +10,15 @@ from decimal import Decimal
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_core.orders import Order
-from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, EditPayload, Request
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelOrder,
+    CreateOrder,
+    CreatePayload,
+    EditOrder,
+    EditPayload,
+    Request,
+)
 from millrace_executor.accepted_request import error_answer
 
 _LONG_AFTER = "the settlement window is over, so the request was not carried out"
@@ -26,6 +34,8 @@ class Findings:
     """The order that the request was to make, change or cancel; None if the exchange knows none."""
     is_ours: bool = False
     """Whether that order carries the request's own client order id, which no other order has."""
+    nameless: Order | None = None
+    """An order without any client order id that may be the one that the request was to make."""
     still_open: tuple[Order, ...] = ()
     """For a cancel-all: the open orders in its scope."""
 
@@ -51,9 +61,22 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
             return error_answer(request_id, "failed", "OrderNotFound", reason, source)
         case CancelAllOrders() if not findings.still_open:
             return Response(request_id, "done", order_source=source, orders=[])
-    if not findings.window_over:
+    if not findings.window_over or findings.nameless is not None:
         return None
     return error_answer(request_id, "failed", *_not_done(request, findings), source)
+
+
+def may_be(order: Order, create: CreatePayload, since_ms: int) -> bool:
+    """Tell whether an order without a client order id may be the one that a request made.
+
+    Not every exchange tells our id when it lists orders.
+    """
+    return (
+        order.client_order_id is None
+        and order.side in (None, create.side)
+        and (create.amount_base is None or order.amount in (None, create.amount_base))
+        and (order.timestamp is None or order.timestamp >= since_ms)
+    )
 
 
 def has_terms_of(order: Order, edit: EditPayload) -> bool:
