@@ -10,7 +10,8 @@ import millrace_exchange
 from millrace_core.clock import DAY_MS
 from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId
-from millrace_exchange.profile import ClientOrderIds, ExchangeProfile, HistoryWindow
+from millrace_exchange.order_ids import ClientOrderIds
+from millrace_exchange.profile import ExchangeProfile, HistoryWindow
 from millrace_exchange.profiles import profiles
 
 REQUEST_IDS = st.integers(0, 2**128 - 1).map(lambda number: RequestId(f"{number:032x}"))

@@ -6,81 +6,15 @@ it means; the file of an exchange says where the fact comes from, and `unverifie
 assumption.
 """
 
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId
-
-_BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_BASE62_DIGITS: Final = 22
-"""Digits that 128 bits take."""
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers
 
 PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker", "fetchTrades", "loadMarkets"})
 """Actions that need no key; exchanges limit them by IP."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientOrderIds:
-    """The ids that we give to orders."""
-
-    form: Literal["hex", "base62", "int45"] = "hex"
-    """`hex`: the request id as it is, 32 hex digits. `base62`: the same 128 bits in 22 characters. `int45`: its lowest
-    45 bits as a number, where the exchange takes no more."""
-    prefix: str = ""
-    """Prefix that the exchange requires."""
-    uniqueness: Literal["open_orders", "always", "returns_first", "not_enforced", "unknown"] = "unknown"
-    """What the exchange does with a second order under the same id. `open_orders`: refused only while the first is
-    open, so that after a fill a second order is placed. `always`: refused. `returns_first`: the first order is
-    returned."""
-    parameters: tuple[str, ...] = ("clientOrderId",)
-    """Names under which ccxt's methods take the id."""
-    fetches: bool = False
-    """Whether ccxt's `fetch_order` takes the id. Where it does not, its `OrderNotFound` proves nothing: look for the id
-    among the open orders, the closed ones and the own trades."""
-    finds_closed: bool = False
-    """Whether asking for an order by our id also finds one that is no longer open."""
-    cancels: bool = False
-    """Whether ccxt's `cancel_order` takes the id in place of the exchange's."""
-    in_cancels: str | None = None
-    """Field of the answer to a cancel with the order's id, where ccxt takes the cancel's own for it."""
-
-    def of(self, request_id: RequestId) -> str:
-        """Return a request's client order id, the same at every attempt."""
-        number = int(request_id, 16)
-        forms = {"hex": request_id, "base62": _base62(number), "int45": str(number % 2**45)}
-        return self.prefix + forms[self.form]
-
-    def params(self, client_order_id: str) -> dict[str, Any]:
-        """Return the ccxt parameters that carry an id; a number where the exchange wants one."""
-        return dict.fromkeys(self.parameters, int(client_order_id) if self.form == "int45" else client_order_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdScopes:
-    """Scopes within which the exchange's own ids are unique."""
-
-    order: Literal["exchange", "symbol"] = "symbol"
-    own_trade: Literal["trade", "trade_and_order"] = "trade_and_order"
-    """`trade_and_order`: a self-trade is two records of one trade id, distinguished by their orders."""
-    numbers_public_trades: bool = False
-    """Whether a symbol's public trades are numbered consecutively, so that a gap shows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListAnswers:
-    """The form of answers to questions about an account's orders and trades."""
-
-    are_bare: bool | None = None
-    """Whether the JSON is a list, and not an object that holds one; None if that differs or is not known."""
-    rows_in: frozenset[str] = frozenset()
-    """Names under which the rows stand in an object; without any, any list or object may hold rows."""
-    balances_in: frozenset[str] = frozenset()
-    """The same of balances."""
-    are_of_all_symbols: bool = False
-    """Whether a list that is asked for one symbol holds the rows of others too, which ccxt leaves out."""
 
 
 FrameNumbers = Literal[
@@ -296,9 +230,9 @@ class ExchangeProfile:
     """Other ccxt ids of the same platform, for which all of this holds."""
     native_feed: NativeFeed | None = None
     """The feed that brings its streams without ccxt, unless an account chooses ccxt; None where ccxt alone does."""
-    client_order_ids: ClientOrderIds = ClientOrderIds()
-    ids: IdScopes = IdScopes()
-    lists: ListAnswers = ListAnswers()
+    client_order_ids: ClientOrderIds = field(default_factory=ClientOrderIds)
+    ids: IdScopes = field(default_factory=IdScopes)
+    lists: ListAnswers = field(default_factory=ListAnswers)
     book: BookRules = BookRules()
     history: History = History()
     open_symbols_method: str | None = None
@@ -315,8 +249,7 @@ class ExchangeProfile:
     reduces: bool = False
     """Whether an order can be amended to a smaller amount at the same price, by Binance's request for that."""
     kind_field: str | None = None
-    """Field of the exchange's record of an order with the type that a replacement must have, where ccxt's unified type
-    does not tell a stop from a take-profit."""
+    """Field of the exchange's own record with the type of an order, where ccxt's does not tell a stop from a profit."""
     kept_fields: tuple[str, ...] = ()
     """Fields of that record which are parameters of a replacement too, and would be lost otherwise."""
     edit_client_order_id: Literal["new", "existing", "none"] = "none"
@@ -327,8 +260,7 @@ class ExchangeProfile:
     quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
     """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
     cancels_all_of_symbol: bool = False
-    """Whether ccxt's `cancel_all_orders` cancels the orders of the symbol that it is given, and no others. Where
-    it does not, the open orders are asked for and canceled by their ids."""
+    """Whether ccxt's `cancel_all_orders` cancels one symbol's orders alone. Elsewhere each is canceled by its id."""
     trigger_orders: bool = False
     """Whether an order with a trigger price is placed, found, changed and canceled as any other order is."""
     free_parameters: frozenset[str] = frozenset({"selfTradePrevention"})
@@ -366,11 +298,3 @@ class ExchangeProfile:
     def accepting_for(self, recv_window_ms: int) -> "ExchangeProfile":
         """Return the profile of an account that set a validity of its own; a shorter one changes nothing."""
         return replace(self, recv_window_ms=max(self.recv_window_ms, recv_window_ms))
-
-
-def _base62(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, len(_BASE62))
-        digits = _BASE62[digit] + digits
-    return digits.rjust(_BASE62_DIGITS, _BASE62[0])

@@ -63,7 +63,7 @@ def _number(code: str) -> int | str:
     return int(code) if code.lstrip("-").isdecimal() else code
 
 
-def meaning_of(kind: type[BaseException], code: str, profile: ExchangeProfile, action: str) -> type[ExchangeError]:
+def expected_class(kind: type[BaseException], code: str, profile: ExchangeProfile, action: str) -> type[ExchangeError]:
     """Return what a class of ccxt's means for a change that was sent, by the design's table."""
     for rule in profile.error_rules:
         if rule.code == code and not rule.where and (not rule.actions or action in rule.actions):
@@ -115,7 +115,7 @@ async def test_each_code_means_what_the_exchange_says(
         server.reply = Reply(body, STATUS.get(exchange, 400))
         for request, action in ((create, "createOrder"), (cancel, "cancelOrder")):
             outcome = await outcome_of(ours, request)
-            if not isinstance(outcome, meaning_of(kind, code, ours.profile, action)):
+            if not isinstance(outcome, expected_class(kind, code, ours.profile, action)):
                 wrong.append(f"{action} {code}: {outcome!r}, not of {kind.__name__}")
     assert not wrong, "\n".join(wrong)
 

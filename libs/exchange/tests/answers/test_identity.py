@@ -111,7 +111,7 @@ async def test_the_answer_that_was_asked_for_is_believed(
 
 
 @pytest.mark.parametrize(("request_", "body"), WRONG, ids=lambda value: getattr(value, "__name__", ""))
-async def test_the_answer_about_another_order_is_no_evidence(
+async def test_the_answer_about_another_order_is_not_believed(
     request_: Request, body: Any, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
     """A change stays unknown, a question is asked again."""

@@ -45,13 +45,13 @@ async def test_an_exchange_whose_orders_cannot_carry_our_id_is_not_traded_on(
     assert not any(request.startswith(b"POST") for request in server.requests)
 
 
-@pytest.mark.parametrize(("balance", "meaning"), [(BALANCE, Rejected), (BAD_SIGNATURE, Fatal)])
+@pytest.mark.parametrize(("balance", "expected"), [(BALANCE, Rejected), (BAD_SIGNATURE, Fatal)])
 async def test_a_refused_signature_ends_the_account_only_if_plain_questions_are_refused_too(
-    balance: Reply, meaning: type[ExchangeError], server: ScriptedServer, account: Callable[[str], Account]
+    balance: Reply, expected: type[ExchangeError], server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
     """What one request holds may break its signature; the keys are as good as before."""
     server.answer = lambda request: balance if b"/account" in request else BAD_SIGNATURE
-    assert type(await outcome_of(account("binance"), create)) is meaning
+    assert type(await outcome_of(account("binance"), create)) is expected
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ HALVES = {"cancelResult": "SUCCESS", "newOrderResult": "FAILURE", "newOrderRespo
 
 
 @pytest.mark.parametrize(
-    ("code", "data", "meaning", "said"),
+    ("code", "data", "expected", "said"),
     [
         (-2021, HALVES, Rejected, "the order was canceled, its replacement was refused"),
         (-2021, {**HALVES, "newOrderResult": "SUCCESS", "cancelResult": "FAILURE"}, OutcomeUnknown, "one half"),
@@ -96,10 +96,10 @@ HALVES = {"cancelResult": "SUCCESS", "newOrderResult": "FAILURE", "newOrderRespo
     ],
 )
 @pytest.mark.parametrize("is_answered", [True, False])
-async def test_both_halves_of_a_replacement_are_told_at_once(
+async def test_both_halves_of_a_replacement_are_reported_at_once(
     code: int,
     data: dict[str, Any],
-    meaning: type[ExchangeError],
+    expected: type[ExchangeError],
     said: str,
     is_answered: bool,
     server: ScriptedServer,
@@ -115,7 +115,7 @@ async def test_both_halves_of_a_replacement_are_told_at_once(
 
     server.answer = answer
     outcome = await outcome_of(ours, edit)
-    assert type(outcome) is meaning
+    assert type(outcome) is expected
     assert said in str(outcome)
 
 

@@ -14,7 +14,8 @@ from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange import Rejected, Retryable
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
-from millrace_exchange.profile import ClientOrderIds, ExchangeProfile, History, HistoryWindow
+from millrace_exchange.order_ids import ClientOrderIds
+from millrace_exchange.profile import ExchangeProfile, History, HistoryWindow
 from millrace_exchange.request_gate import RequestGate
 
 SYMBOL = "A/B"

@@ -12,7 +12,8 @@ from millrace_core.config.common import Credentials
 from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import EventTimes, Exchange
-from millrace_exchange.profile import ExchangeProfile, IdScopes
+from millrace_exchange.order_ids import IdScopes
+from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.streams.trades import FEW
 from millrace_gatherer.units import StreamUnitConfig

@@ -5,7 +5,7 @@ from typing import Any
 
 from millrace_core.clock import now_ns
 from millrace_core.requests import CancelPayload, CreatePayload
-from millrace_exchange.ccxt.evidence import Asked, Evidence
+from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
 from millrace_exchange.ccxt.order_arguments import create_arguments, further_params
 from millrace_exchange.ccxt.order_flags import check_flags
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
@@ -78,7 +78,7 @@ class OrderChanges(CcxtOrderQueries):
         timed = Sending(carries)
         answer = await self.change(action, method, *arguments, timed=timed, over_socket=over_socket)
         acknowledged_ns = now_ns()
-        order = Evidence(self._caller.profile, action, timed).order(answer, asked)
+        order = CheckedAnswer(self._caller.profile, action, timed).order(answer, asked)
         return Acknowledgement((order,), timed.at_ns or acknowledged_ns, acknowledged_ns)
 
     async def change(

@@ -18,7 +18,7 @@ from millrace_core.requests import EditPayload
 from millrace_exchange.ccxt.amendment import keep_priority
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.changes import OrderChanges
-from millrace_exchange.ccxt.evidence import Asked
+from millrace_exchange.ccxt.checked_answer import Asked
 from millrace_exchange.ccxt.order_arguments import digits, edit_params
 from millrace_exchange.ccxt.order_queries import FetchedOrder
 from millrace_exchange.ccxt.recording.digits import decided

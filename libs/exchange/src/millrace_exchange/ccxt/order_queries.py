@@ -9,7 +9,7 @@ from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.evidence import Asked, Evidence
+from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
 from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.recording.sending import Sending
@@ -51,14 +51,14 @@ class CcxtOrderQueries:
             return next((FetchedOrder(order) for order in ours), None)
         params = self._id_params(order_id, client_order_id)
         ask, sending = self._caller.ccxt.fetch_order, Sending()
-        evidence = Evidence(self._caller.profile, "fetchOrder", sending)
+        checked = CheckedAnswer(self._caller.profile, "fetchOrder", sending)
         try:
             answer = await self._caller.call("fetchOrder", ask, order_id or "", symbol, params, timed=sending)
         except OrderNotFound as error:
-            evidence.check_absence(error)
+            checked.check_absence(error)
             return None
         asked = Asked(symbol, order_id, client_order_id, by_our_id=order_id is None)
-        return FetchedOrder(evidence.order(answer, asked), answer["info"])
+        return FetchedOrder(checked.order(answer, asked), answer["info"])
 
     async def found(self, action: str, payload: CancelPayload | EditPayload) -> FetchedOrder:
         """Return the order that a payload names.
@@ -78,13 +78,13 @@ class CcxtOrderQueries:
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Return the open orders of a symbol, or all."""
         try:
-            answer, evidence = await self._ask("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+            answer, checked = await self._ask("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
         except Rejected:
             method = self._caller.profile.open_symbols_method
             if symbol is not None or method is None:
                 raise
             return [order for each in await self._open_symbols(method) for order in await self.fetch_open_orders(each)]
-        return evidence.orders(answer, symbol)
+        return checked.orders(answer, symbol)
 
     async def _open_symbols(self, method: str) -> list[str]:
         ccxt = self._caller.ccxt
@@ -108,8 +108,8 @@ class CcxtOrderQueries:
         ask, window = getattr(self._caller.ccxt, method), self._caller.profile.history.closed_orders
 
         async def page(from_ms: int, params: Mapping[str, int]) -> list[Order]:
-            raw, evidence = await self._ask("fetchClosedOrders", ask, symbol, from_ms, window.page, dict(params))
-            return evidence.orders(raw, symbol)
+            raw, checked = await self._ask("fetchClosedOrders", ask, symbol, from_ms, window.page, dict(params))
+            return checked.orders(raw, symbol)
 
         return await HistoryReader(window, page, lambda order: order.id).since(since_ms, now_ms())
 
@@ -133,23 +133,25 @@ class CcxtOrderQueries:
         return await HistoryReader(window, page, _trade_identity).since(since_ms, now_ms())
 
     async def _own_trades(self, symbol: str, *arguments: Any) -> list[Trade]:
-        raw, evidence = await self._ask("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
-        return evidence.trades(raw, symbol)
+        raw, checked = await self._ask("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
+        return checked.trades(raw, symbol)
 
     async def fetch_balance(self) -> Balances:
         """Return every balance that is not zero."""
-        answer, evidence = await self._ask("fetchBalance", self._caller.ccxt.fetch_balance)
-        return {code: balance for code, balance in evidence.balances(answer).items() if balance.total}
+        answer, checked = await self._ask("fetchBalance", self._caller.ccxt.fetch_balance)
+        return {code: balance for code, balance in checked.balances(answer).items() if balance.total}
 
     async def fetch_positions(self) -> list[ExchangePosition]:
         """Return the open positions."""
-        answer, evidence = await self._ask("fetchPositions", self._caller.ccxt.fetch_positions)
-        return [position for position in evidence.positions(answer) if position.contracts]
+        answer, checked = await self._ask("fetchPositions", self._caller.ccxt.fetch_positions)
+        return [position for position in checked.positions(answer) if position.contracts]
 
-    async def _ask(self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any) -> tuple[Any, Evidence]:
+    async def _ask(
+        self, action: str, method: Callable[..., Awaitable[Any]], *arguments: Any
+    ) -> tuple[Any, CheckedAnswer]:
         sending = Sending()
         answer = await self._caller.call(action, method, *arguments, timed=sending)
-        return answer, Evidence(self._caller.profile, action, sending)
+        return answer, CheckedAnswer(self._caller.profile, action, sending)
 
     def _id_params(self, order_id: str | None, client_order_id: str | None) -> dict[str, Any]:
         if order_id is not None or client_order_id is None:

@@ -22,8 +22,8 @@ from millrace_core.actions import (
 )
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.caller import CcxtCaller
+from millrace_exchange.ccxt.checked_answer import CheckedAnswer
 from millrace_exchange.ccxt.conversion import levels_of, liquidation_of, ticker_of, trade_of
-from millrace_exchange.ccxt.evidence import Evidence
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import BookRules, ExchangeProfile
@@ -79,12 +79,12 @@ async def poll(
     while True:
         sending = Sending()
         answer = await caller.call(name, ask, *asked, *arguments, timed=sending)
-        _deliver(action, symbol, answer, listener, Evidence(caller.profile, name, sending))
+        _deliver(action, symbol, answer, listener, CheckedAnswer(caller.profile, name, sending))
         await asyncio.sleep(caller.poll_interval_s)
 
 
 def _deliver(
-    action: StreamAction, symbol: str | None, answer: Any, listener: ExchangeListener, evidence: Evidence
+    action: StreamAction, symbol: str | None, answer: Any, listener: ExchangeListener, checked: CheckedAnswer
 ) -> None:
     received_ns = now_ns()
     at_ms = answer.get("timestamp") if isinstance(answer, dict) else None
@@ -94,18 +94,18 @@ def _deliver(
     elif action is TRADES:
         listener.traded([trade_of(trade) for trade in answer], event)
     elif action is MY_TRADES:
-        listener.traded(evidence.trades(answer, symbol), event)
+        listener.traded(checked.trades(answer, symbol), event)
     elif action is CANDLES:
         listener.candles_changed([tuple(row) for row in answer], event)
     elif action is ORDERS:
-        listener.orders_changed(evidence.orders(answer, symbol), event)
+        listener.orders_changed(checked.orders(answer, symbol), event)
     elif action is BALANCE:
-        listener.balance_changed(evidence.balances(answer), event)
+        listener.balance_changed(checked.balances(answer), event)
     elif action is LIQUIDATIONS:
         liquidations = [liquidation_of(liquidation) for liquidation in answer]
         listener.liquidated(sorted(liquidations, key=lambda one: one.timestamp or 0), event)
     elif action is POSITIONS:
-        listener.positions_changed(evidence.positions(answer), event)
+        listener.positions_changed(checked.positions(answer), event)
     else:
         listener.fields_changed(fields_of(answer, symbol), event)
 

@@ -9,7 +9,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.changes import OrderChanges
-from millrace_exchange.ccxt.evidence import Evidence
+from millrace_exchange.ccxt.checked_answer import CheckedAnswer
 from millrace_exchange.ccxt.order_arguments import further_params
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import ExchangeError, Fatal, OrderNotFound, OutcomeUnknown, Rejected
@@ -62,7 +62,7 @@ class OrderSweeper:
     async def _all_of_one(self, symbol: str, params: dict[str, Any], timed: Sending) -> list[Order]:
         try:
             answer = await self._orders.change(_ACTION, self._ccxt.cancel_all_orders, symbol, dict(params), timed=timed)
-            canceled = Evidence(self._profile, _ACTION, timed).orders(answer, symbol)
+            canceled = CheckedAnswer(self._profile, _ACTION, timed).orders(answer, symbol)
         except (OrderNotFound, OutcomeUnknown):
             # Perhaps nothing was open, perhaps the answer names no orders: the open ones tell.
             canceled = []

@@ -7,16 +7,8 @@ Source: docs.bitfinex.com: "Submit Order", "WS Inputs, New Order", "WS Inputs, U
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.profile import (
-    BookRules,
-    ClientOrderIds,
-    ExchangeProfile,
-    History,
-    HistoryWindow,
-    ListAnswers,
-    RateLimit,
-    RequestLimits,
-)
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("bitfinex"),

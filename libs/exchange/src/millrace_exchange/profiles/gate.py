@@ -8,14 +8,13 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
 from millrace_exchange.profile import (
     BookRules,
-    ClientOrderIds,
     ErrorRule,
     ExchangeProfile,
     History,
     HistoryWindow,
-    ListAnswers,
     RateLimit,
     RequestLimits,
 )

@@ -7,14 +7,13 @@ Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Subscribe to 
 from typing import Final
 
 from millrace_core.names import ExchangeId
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
     BookRules,
-    ClientOrderIds,
     ExchangeProfile,
     History,
     HistoryWindow,
-    ListAnswers,
     RateLimit,
     RequestLimits,
 )

@@ -9,16 +9,8 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.profile import (
-    BookRules,
-    ClientOrderIds,
-    ExchangeProfile,
-    History,
-    HistoryWindow,
-    ListAnswers,
-    RateLimit,
-    RequestLimits,
-)
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("hyperliquid"),

@@ -7,17 +7,8 @@ Source: docs.kraken.com: "Spot Client Order Identifiers", "Amend Order", "Spot R
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.profile import (
-    BookRules,
-    ClientOrderIds,
-    ExchangeProfile,
-    History,
-    HistoryWindow,
-    IdScopes,
-    ListAnswers,
-    RateLimit,
-    RequestLimits,
-)
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers
+from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 # "50 results are returned at a time, the most recent by default".
 _BY_FIFTY: Final = HistoryWindow(page=50, full_page="newest")

@@ -89,7 +89,7 @@ class Resolver:
             our_id = intent.client_order_id or ""
             order, former = await self._find(request, our_id)
             if order is None and window_over and isinstance(request, CreateOrder):
-                order, nameless = await self._by_other_evidence(request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
+                order, nameless = await self._by_own_trades(request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
             is_ours = order is not None and order.client_order_id == our_id
             findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless)
         answer = conclude(intent.request_id, request, findings)
@@ -151,7 +151,7 @@ class Resolver:
         still_open = await self._orders.fetch_open_orders(symbol)
         return next((each for each in still_open if each.client_order_id == client_order_id), None)
 
-    async def _by_other_evidence(
+    async def _by_own_trades(
         self, create: CreatePayload, our_id: str, since_ms: int
     ) -> tuple[Order | None, Order | None]:
         """Return the order under our id, found by its trades; or one without a client order id that may be it."""

@@ -144,7 +144,8 @@ class RecordedExchange(DigitKeeper):
     ) -> Any:
         """Look for errors in an answer, and keep it: it is the evidence for what ccxt makes of it."""
         current = current_sending() or Sending()
-        current.status, current.content, current.is_refusal = code, content, True
+        current.status, current.is_refusal = code, True
+        current.contents.append(content)
         handled = super().handle_errors(code, reason, url, method, headers, body, content, *request)  # type: ignore[misc]
         current.is_refusal = False
         return handled

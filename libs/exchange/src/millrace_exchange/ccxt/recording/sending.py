@@ -22,10 +22,10 @@ class Sending:
         """Our id of the order that the request makes: without it in the request, nothing is sent."""
         self.at_ns: int | None = None
         """Wall clock; None until something was sent."""
-        self.content: Any = NOTHING
-        """The JSON of the last answer over HTTP; None if it was no JSON."""
+        self.contents: list[Any] = []
+        """The JSON of each answer over HTTP; None of one that was no JSON."""
         self.status: int | None = None
-        """The HTTP status of that answer."""
+        """The HTTP status of the last answer."""
         self.is_refusal = False
         """Whether ccxt found an error of the exchange in that answer."""
         self.rows: list[Any] = []
@@ -34,6 +34,11 @@ class Sending:
         """The action that is under way; empty before and after it."""
         self.check: SendingCheck | None = None
         """Made before the first request of the action, once that is signed."""
+
+    @property
+    def content(self) -> Any:
+        """The JSON of the last answer over HTTP; `NOTHING` if none has come."""
+        return self.contents[-1] if self.contents else NOTHING
 
     @contextmanager
     def of(self, action: str) -> Iterator[None]:

@@ -35,7 +35,7 @@ class Asked(NamedTuple):
     """Whether the order was asked for by our id, so that the answer must carry it."""
 
 
-class Evidence:
+class CheckedAnswer:
     """One answer of an exchange, to one question or change."""
 
     def __init__(self, profile: ExchangeProfile, action: str, sending: Sending) -> None:
@@ -53,8 +53,7 @@ class Evidence:
             self._prove_nothing("the answer names no order")
         answer = self._under_its_own_id(answer)
         self._check_identity(answer, asked)
-        content = answer.get("info") if self._sending.content is NOTHING else self._sending.content
-        if answer["id"] not in _texts(content):
+        if answer["id"] not in _texts(self._sending.contents or answer.get("info")):
             self._prove_nothing(f"the answer does not mention the order {answer['id']}")
         return order_of(answer)
 
@@ -81,8 +80,8 @@ class Evidence:
         asked, rows = self._list(answer, symbol)
         if not all(_is_id(row.get("id")) and _says_something(row) for row in rows):
             self._prove_nothing("the answer names no order")
-        if self._sending.content is not NOTHING:
-            sent = frozenset(_texts(self._sending.content))
+        if self._sending.contents:
+            sent = frozenset(_texts(self._sending.contents))
             if unsent := [row["id"] for row in asked if row["id"] not in sent]:
                 self._prove_nothing(f"the answer does not mention the orders {', '.join(unsent)}")
         return [order_of(self._under_its_own_id(row)) for row in asked]
@@ -94,7 +93,7 @@ class Evidence:
             Retryable: the answer does not prove them.
         """
         asked, rows = self._list(answer, symbol)
-        if any(row.get(name) is None for row in rows for name in ("timestamp", "side", "price", "amount")):
+        if any(row.get(name) is None for row in rows for name in ("price", "amount")):
             self._prove_nothing("the answer holds no trade")
         return [trade_of(row) for row in asked]
 
