@@ -89,11 +89,12 @@ class OrderSender:
         self._queue.answered(turn, answer.order)
         await self._responder.finish(intent, answer, trace, seen)
         if is_refused and isinstance(accepted.request, CancelOrder | EditOrder):
+            turn.end()
             await self._look_again(accepted.request.payload)
         return answer
 
     async def _resolution(self, error: OutcomeUnknown, intent: Intent) -> Resolution | None:
-        """Return what became of a request; None if the exchange refuses to say, which is told."""
+        """Return what became of a request; None if the exchange refuses to say, which is published."""
         self._resolver.report(error)
         unknown = await self._responder.mark_unknown(intent, error.kind, str(error))
         try:

@@ -58,13 +58,15 @@ class Resolver:
             Rejected, Fatal: the exchange refuses to say, again and again. The request stays unknown.
         """
         self._count_unknown(1)
+        still_unknown = 0
         try:
             resolution = await self._until_proven(intent)
         except (Rejected, Fatal) as error:
+            still_unknown = 1
             log.warning("the exchange refuses to say", request_id=intent.request_id, cause=str(error))
             raise
-        else:
-            self._count_unknown(-1)
+        finally:
+            self._count_unknown(still_unknown - 1)
         log.info("resolved the outcome of a request", request_id=intent.request_id, status=resolution.answer.status)
         return resolution
 

@@ -1,0 +1,98 @@
+"""Replacing an order in two steps, where the exchange cannot refuse to replace one that was filled meanwhile."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from libs.exchange.tests.answers.conftest import Account
+from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.test_faulty_answers import edit, outcome_of
+from msgspec.structs import replace
+
+from millrace_exchange import Acknowledgement, OutcomeUnknown, Rejected
+
+CANCELED = {
+    "id": 70000001,
+    "symbol": "BTCUSDT",
+    "client-order-id": "before",
+    "amount": "10",
+    "price": "20",
+    "type": "buy-limit",
+    "state": "partial-canceled",
+    "field-amount": "7",
+    "field-cash-amount": "140",
+    "field-fees": "0",
+    "created-at": 1700000000000,
+}
+
+
+class Htx:
+    """An account whose order was filled to 7 of 10 by the time it is canceled; 4 were when it was asked for."""
+
+    def __init__(self, account: Account, **replies: Reply) -> None:
+        self.account = account
+        account.order = replace(account.order, filled=Decimal(4))
+        self.placed: list[dict[str, Any]] = []
+        self.replies = {
+            "submitcancel": _ok("70000001"),
+            "orders/place": _ok("70000002"),
+            "orders/70000001": _ok(CANCELED),
+        } | replies
+
+    def answer(self, request: bytes) -> Reply:
+        """Answer a request by its path."""
+        if b"orders/place" in request:
+            self.placed.append(json.loads(request[request.index(b"{") :]))
+        # The adapter asks from now on.
+        self.account.knows = self.account.knows and b"submitcancel" not in request
+        return next((reply for path, reply in self.replies.items() if path.encode() in request), Reply(b"{}"))
+
+
+def _ok(data: Any) -> Reply:
+    return Reply(json.dumps({"status": "ok", "data": data}).encode())
+
+
+async def test_what_is_placed_is_what_the_end_of_the_former_order_left(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """10 are wanted and 7 were filled in the end: 3 are placed, though the question before said 4."""
+    venue = Htx(account("htx"))
+    server.answer = venue.answer
+    edited = await outcome_of(venue.account, edit)
+    assert isinstance(edited, Acknowledgement)
+    assert [(Decimal(each["amount"]), Decimal(each["price"])) for each in venue.placed] == [(3, 21)]
+    assert [order.id for order in edited.orders] == ["70000002"]
+    assert [(order.id, order.status, order.filled) for order in edited.ended] == [("70000001", "canceled", 7)]
+
+
+async def test_nothing_is_placed_while_it_is_not_known_how_much_was_filled(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """The order is gone, and the answer says that no other took its place."""
+    venue = Htx(account("htx"), **{"orders/70000001": Reply(b"<html>", content_type="text/html")})
+    server.answer = venue.answer
+    outcome = await outcome_of(venue.account, edit)
+    assert isinstance(outcome, Rejected)
+    assert "the order was canceled, its replacement was not placed" in str(outcome)
+    assert venue.placed == []
+
+
+async def test_nothing_is_placed_while_it_is_not_known_whether_the_former_order_ended(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Its cancel has no answer: the edit is unknown, and only one order can be there."""
+    venue = Htx(account("htx"), submitcancel=Reply(b"{}"))
+    server.answer = venue.answer
+    assert isinstance(await outcome_of(venue.account, edit), OutcomeUnknown)
+    assert venue.placed == []
+
+
+async def test_a_replacement_without_an_answer_is_unknown(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """It is found by our id, never placed again."""
+    venue = Htx(account("htx"), **{"orders/place": Reply(hangs_up=True)})
+    server.answer = venue.answer
+    assert isinstance(await outcome_of(venue.account, edit), OutcomeUnknown)
+    assert len(venue.placed) == 1
