@@ -4,7 +4,7 @@ Nothing counts as "not done" without definite evidence: a code of the exchange t
 maps to a class of its own, or proof that the request was never sent. Everything else counts as possibly done. An
 exchange's own codes are `error_rules` of its profile and come first; then, as seen with ccxt 4.5.90:
 
-    an answer that proves nothing (`checked_answer`)                          OutcomeUnknown
+    an answer that proves nothing (`checked_answer`)                    OutcomeUnknown
     ExchangeError itself (truncated body, corrupt gzip, overload)       OutcomeUnknown
     RequestTimeout, ExchangeNotAvailable, BadResponse, cancellation,
         OperationFailed                                                 OutcomeUnknown

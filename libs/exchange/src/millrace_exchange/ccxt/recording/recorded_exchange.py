@@ -15,7 +15,6 @@ from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.recording.sending import (
-    Sending,
     check_carried,
     current_action,
     current_sending,
@@ -143,10 +142,14 @@ class RecordedExchange(DigitKeeper):
         self, code: int, reason: Any, url: Any, method: Any, headers: Any, body: Any, content: Any, *request: Any
     ) -> Any:
         """Look for errors in an answer, and keep it: it is the evidence for what ccxt makes of it."""
-        current = current_sending() or Sending()
+        handle = super().handle_errors  # type: ignore[misc]
+        current = current_sending()
+        if current is None or current.action.startswith("watch"):
+            # A stream goes on for days, and what it asks for is no evidence of anything.
+            return handle(code, reason, url, method, headers, body, content, *request)
         current.status, current.is_refusal = code, True
         current.contents.append(content)
-        handled = super().handle_errors(code, reason, url, method, headers, body, content, *request)  # type: ignore[misc]
+        handled = handle(code, reason, url, method, headers, body, content, *request)
         current.is_refusal = False
         return handled
 
