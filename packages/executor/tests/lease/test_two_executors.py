@@ -8,7 +8,7 @@ import pytest
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import new_request_id
-from millrace_core.messages import encode
+from millrace_core.messages import RequestError, Response, encode
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import parse_request
 from millrace_executor.agent import ExecutorAgent
@@ -110,3 +110,23 @@ async def test_two_of_one_name_do_not_act_together(platform: Any) -> None:
     assert (await answers.number(2)).response.status == "done"
     stop.set()
     await replacement
+
+
+async def test_a_verdict_that_was_not_published_is_published_once(platform: Any) -> None:
+    """Also of a request for no account, whose ledger no account reads; a copy of it gets no answer of its own."""
+    first = await platform.tenure()
+    kraken, request_id = ExchangeId("kraken"), new_request_id()
+    name = StreamName(TENANT, kraken, Action("createOrder"), Symbol("KCS/USDT"))
+    verdict = Response(request_id, "rejected", error=RequestError("BadRequest", "no account"))
+    intent = Intent(request_id, "pending", str(name), now_ms(), now_ms() + 60_000, verdict=verdict)
+    await platform.bus.intents.claim(first.fence, kraken, request_id, encode(intent))
+    await platform.bus.leases.release(first.fence)
+    await platform.start()
+    answers = await platform.answers(exchange=kraken)
+    request = ORDER | {"exchangeId": "kraken", "validFor": 60_000}
+    for _ in range(2):
+        await platform.publish(request | {"requestId": request_id})
+    assert (await answers.number(1)).response.request_id == request_id
+    last = new_request_id()
+    await platform.publish(request | {"requestId": last})
+    assert (await answers.number(2)).response.request_id == last

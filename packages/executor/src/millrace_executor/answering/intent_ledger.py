@@ -157,6 +157,12 @@ class IntentLedger:
                 found.append(intent)
         return sorted(found, key=lambda intent: intent.begun_at)
 
+    async def left(self, request_id: RequestId) -> list[Intent]:
+        """Return the intent of a request that was to be answered without the exchange and is not; else nothing."""
+        raw = await self._intents.get(self._tenant, self._exchange, request_id)
+        intent = None if raw is None else decode_intent(raw)
+        return [] if intent is None or intent.state == "settled" or intent.verdict is None else [intent]
+
     def knows(self, request_id: RequestId) -> bool:
         """Tell whether a request was claimed before, as far as this process has seen."""
         return request_id in self._settled or request_id in self._open

@@ -66,7 +66,9 @@ class AccountExecutor:
         resolver = Resolver(exchange, health)
         client = LeasedExecution(exchange.execution, tenure)
         self._sender = OrderSender(client, self._queue, self._responder, resolver, self._stop_reason, health)
-        self._recovery = StartupRecovery(self.ledger, self._responder, resolver, self._queue, self.tasks, health)
+        self._recovery = StartupRecovery(
+            self.ledger, self._responder, resolver, self._queue, self.tasks, health, tenure.answering
+        )
         self._risk = AccountRisk(account, exchange, bus, controls)
         self._ready = asyncio.Event()
         self._unfinished: dict[AcceptedRequest, None] = {}

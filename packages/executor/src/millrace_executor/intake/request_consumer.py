@@ -168,13 +168,25 @@ class RequestConsumer:
         self._tasks.start(self._answer_for_account(accepted, answer))
 
     async def _answer_for_account(self, accepted: AcceptedRequest, answer: Response) -> None:
+        if accepted.request_id not in self._tenure.answering:
+            self._tenure.answering.add(accepted.request_id)
+            try:
+                await self._answer_in_ledger(accepted, answer)
+            finally:
+                self._tenure.answering.discard(accepted.request_id)
+        await accepted.acknowledge()
+
+    async def _answer_in_ledger(self, accepted: AcceptedRequest, answer: Response) -> None:
         """Answer in the ledger of the account, which knows whether it answered the request already."""
         exchange = accepted.account.exchange
         ledger = IntentLedger(self._bus.intents, self._tenure, exchange, self._writes, expires_ms=KEPT_UNDATED_MS)
+        responder = self._responder_of(exchange, ledger)
         intent = intent_of(accepted, now_ms(), verdict=answer)
-        if await ledger.claim(intent):
-            await self._responder_of(exchange, ledger).finish(intent, answer, intent.trace)
-        await accepted.acknowledge()
+        # One that was claimed and not answered is what an executor left that ended in between.
+        is_new = await ledger.claim(intent)
+        left = [intent] if is_new else await responder.unanswered(await ledger.left(accepted.request_id))
+        for each in left:
+            await responder.finish(each, each.verdict or answer, each.trace)
 
     async def _answer(self, intent: Intent, answer: Response, acknowledge: Acknowledge) -> None:
         if await self._ledger.claim(intent):

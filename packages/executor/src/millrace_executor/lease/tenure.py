@@ -8,6 +8,7 @@ from millrace_bus import FENCED, CommandRefused, Fence
 from millrace_bus.requests.lease import LEASE_MS
 from millrace_core.clock import elapsed_s
 from millrace_core.errors import MillraceError
+from millrace_core.ids import RequestId
 
 SURE_S: Final = (LEASE_MS - 500) / 1000
 """How long after a confirmation nobody else can have the lease; the margin is for what follows the check."""
@@ -35,6 +36,8 @@ class Tenure:
         self._reborn = asyncio.Event()
         self.users = 0
         """Units at work under it."""
+        self.answering: set[RequestId] = set()
+        """Requests that are being answered in place of their account, which must not answer them too."""
         self._confirmed_s = confirmed_s
         self._confirm = confirm
         self._lost = asyncio.Event()

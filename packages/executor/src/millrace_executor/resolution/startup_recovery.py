@@ -1,11 +1,13 @@
 """Settles what the executor before left under way: asks the exchange, and never sends it again."""
 
 import asyncio
+from collections.abc import Collection
 from typing import NamedTuple
 
 import structlog
 
 from millrace_core.backoff import Backoff
+from millrace_core.ids import RequestId
 from millrace_exchange import ExchangeError, Fatal, Rejected
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger
 from millrace_executor.answering.responder import Responder
@@ -36,18 +38,22 @@ class StartupRecovery:
         queue: OrderQueue,
         tasks: RequestTasks,
         health: UnitHealthReporter,
+        answering: Collection[RequestId] = (),
     ) -> None:
+        """`answering`: requests that others answer at the moment."""
         self._ledger = ledger
         self._responder = responder
         self._resolver = resolver
         self._queue = queue
         self._tasks = tasks
         self._health = health
+        self._answering = answering
         self._unsettled: list[_Unsettled] = []
 
     async def load(self) -> None:
         """Read what is not settled; the orders concerned have their turns before all that enters later."""
-        unanswered = await self._responder.unanswered(await self._ledger.load())
+        intents = [each for each in await self._ledger.load() if each.request_id not in self._answering]
+        unanswered = await self._responder.unanswered(intents)
         self._unsettled = [_Unsettled(each, self._turn_of(each)) for each in unanswered]
         if self._unsettled:
             count = len(self._unsettled)
