@@ -1,0 +1,107 @@
+"""Run schedules of faults: `python -m tests.faults`, with the options that --help lists."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from time import monotonic
+
+from tests.faults.plan import plan_of
+from tests.faults.schedule import Outcome, run
+
+from millrace_store import Store
+
+
+def main() -> int:
+    """Run them; return 1 if something was found that must not be."""
+    options = _parser().parse_args()
+    if options.alone is not None:
+        outcome = asyncio.run(run(plan_of(options.alone), options.database, options.folder))
+        sys.stdout.write(json.dumps(_told(outcome)) + "\n")
+        return 0
+    seeds = range(options.first, options.first + options.seeds)
+    return asyncio.run(_run_all(seeds, options.parallel))
+
+
+def _told(outcome: Outcome) -> dict[str, object]:
+    return {
+        "requests": outcome.requests,
+        "statuses": outcome.statuses,
+        "faults": outcome.faults,
+        "settled_s": outcome.settled_s,
+        "violations": outcome.violations,
+    }
+
+
+async def _run_all(seeds: range, parallel: int) -> int:
+    """Run each schedule in a process of its own, some at a time; say what became of each."""
+    totals: Counter[str] = Counter()
+    failed: list[int] = []
+    turns, began_s = asyncio.Semaphore(parallel), monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "empty.db"
+        async with Store.open(f"sqlite:///{database}"):
+            pass
+
+        async def one(seed: int) -> None:
+            async with turns:
+                told = await _alone(seed, database)
+            if told is None or told["violations"]:
+                failed.append(seed)
+            if told is not None:
+                totals.update(told["statuses"])
+                totals["requests"] += told["requests"]
+                totals["faults at the exchange"] += sum(told["faults"].values())
+            totals["schedules"] += 1
+            _say(_line(seed, told, totals["schedules"], len(seeds)))
+
+        await asyncio.gather(*(one(seed) for seed in seeds))
+    took_s = monotonic() - began_s
+    _say(f"{dict(totals)} in {took_s:.0f} s, {took_s / len(seeds):.1f} s a schedule")
+    _say(f"{len(failed)} schedules with violations: {sorted(failed)}")
+    return int(bool(failed))
+
+
+async def _alone(seed: int, database: Path) -> dict[str, object] | None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.faults", "--alone", str(seed), "--database", str(database)),
+        env=os.environ,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    lines = output.decode().splitlines()
+    return json.loads(lines[-1]) if process.returncode == 0 and lines else None
+
+
+def _line(seed: int, told: dict[str, object] | None, done: int, of: int) -> str:
+    head = f"{done}/{of} seed {seed}: {plan_of(seed)}"
+    if told is None:
+        return f"{head}: THE CAMPAIGN FAILED"
+    text = f"{head}: {told['requests']} requests, {told['statuses']}, settled in {told['settled_s']:.1f} s"
+    return "\n  ".join([text, *map(str, told["violations"])])  # type: ignore[call-overload]
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "faults", description="Let everything fail around executors, and judge the answers."
+    )
+    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="how many schedules (default %(default)s)")
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="the first seed (default %(default)s)")
+    parser.add_argument("--parallel", type=int, default=3, metavar="N", help="at a time (default %(default)s)")
+    parser.add_argument("--alone", type=int, metavar="SEED", help=argparse.SUPPRESS)
+    parser.add_argument("--database", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help="with --alone: where logs are left")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What happens in a schedule: made by a seed, and by nothing else."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Final
+
+SECONDS: Final = 8.0
+"""How long requests are sent and parts fail."""
+
+
+class Part(StrEnum):
+    """What can be done to the processes."""
+
+    KILL = "kill"
+    FREEZE = "freeze"
+    """SIGSTOP, and SIGCONT some seconds later."""
+    TERMINATE = "terminate"
+    ROLLING = "rolling restart"
+    """A second executor starts, then the first is terminated."""
+    SECOND = "second executor"
+    """A second executor runs for a while."""
+    RECONFIGURE = "configuration change"
+    RESTART_REDIS = "Redis restart"
+    KILL_REDIS = "Redis kill"
+    OUT_OF_MEMORY = "Redis out of memory"
+    SKEW = "clock skew"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One part fails."""
+
+    at_s: float
+    part: Part
+    for_s: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One schedule."""
+
+    seed: int
+    requests_per_second: float
+    exchange_faults: float
+    """The share of requests at the exchange to which something happens."""
+    by_hand: float
+    """The share of requests that a person types."""
+    poison: float
+    """The share of requests that cannot be carried out."""
+    events: tuple[Event, ...]
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{event.part} at {event.at_s:.1f} s" for event in self.events) or "no part fails"
+        return f"{100 * self.exchange_faults:.0f} % at the exchange; {parts}"
+
+
+def plan_of(seed: int) -> Plan:
+    """Return the schedule of a seed."""
+    random = Random(seed)
+    events = [
+        Event(random.uniform(0.5, SECONDS - 1), random.choice(list(Part)), random.uniform(0.2, 4.0))
+        for _ in range(random.choice((0, 1, 1, 2, 3)))
+    ]
+    return Plan(
+        seed=seed,
+        requests_per_second=random.choice((2, 5, 15)),
+        exchange_faults=random.choice((0.0, 0.1, 0.3, 0.6)),
+        by_hand=random.choice((0.0, 0.3)),
+        poison=random.choice((0.0, 0.2)),
+        events=tuple(sorted(events, key=lambda event: event.at_s)),
+    )

@@ -1,0 +1,168 @@
+"""Runs one schedule: sends requests while parts fail, waits until all is settled, and judges."""
+
+import asyncio
+import tempfile
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from tests.faults.judgement import FINAL, answer_in, answers_of, violations
+from tests.faults.plan import SECONDS, Plan
+from tests.faults.processes import Platform, platform
+from tests.faults.requests import Requests, Sent
+
+from millrace_core.names import Tenant, trader_actions
+
+SETTLED_S: Final = 60.0
+"""How long after the last fault every request must be answered: a settlement window, and what else may be under way."""
+_JOURNAL: Final = trader_actions(Tenant("StrankaXY"))
+
+
+@dataclass
+class Outcome:
+    """What became of a schedule."""
+
+    plan: Plan
+    requests: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
+    settled_s: float = 0.0
+    """Time from the last fault until everything was answered."""
+    violations: list[str] = field(default_factory=list)
+
+
+class Schedule:
+    """One schedule while it runs."""
+
+    def __init__(self, plan: Plan, parts: Platform) -> None:
+        self._plan = plan
+        self._parts = parts
+        self._random = Random(plan.seed + 2)
+        self._requests = Requests(self._random, plan.by_hand, plan.poison)
+        self._channel: dict[str, list[str]] = {}
+
+    async def run(self) -> Outcome:
+        """Run it to its end."""
+        listening = asyncio.create_task(self._listen())
+        await self._until_executed()
+        self._parts.faults.rate = self._plan.exchange_faults
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._send())
+            group.create_task(self._fail())
+        await self._parts.mend()
+        began_s = monotonic()
+        await self._settle()
+        settled_s = monotonic() - began_s
+        listening.cancel()
+        await asyncio.wait({listening})
+        return await self._judge(settled_s)
+
+    async def _until_executed(self) -> None:
+        """Wait until a first request is answered: the executor has started."""
+        first, text = self._requests.next(self._mid())
+        while first.is_poison or first.by_hand:
+            self._requests.sent.clear()
+            first, text = self._requests.next(self._mid())
+        await self._add(text)
+        async with asyncio.timeout(60):
+            while not (await answers_of(self._parts.client)).final(first.request_id):
+                await asyncio.sleep(0.1)  # No channel of a stream that does not exist yet is known.
+
+    async def _send(self) -> None:
+        ends_s = monotonic() + SECONDS
+        while monotonic() < ends_s:
+            await asyncio.sleep(self._random.expovariate(self._plan.requests_per_second))
+            sent, text = self._requests.next(self._mid())
+            with suppress(RedisError, OSError):
+                # Not written: as if it had never been sent. It is certain once Redis said so.
+                certain, sent.is_certain = sent.is_certain, False
+                if sent.by_hand:
+                    await self._parts.client.publish(_JOURNAL, text)
+                else:
+                    await self._add(text)
+                    sent.is_certain = certain
+
+    async def _add(self, text: bytes) -> None:
+        await self._parts.client.xadd(_JOURNAL, {"data": text})
+
+    async def _fail(self) -> None:
+        began_s = monotonic()
+        async with asyncio.TaskGroup() as group:
+            for event in self._plan.events:
+                await asyncio.sleep(max(0.0, began_s + event.at_s - monotonic()))
+                group.create_task(self._parts.suffer(event))
+
+    async def _settle(self) -> None:
+        deadline_s = monotonic() + SETTLED_S
+        while monotonic() < deadline_s:
+            answers = await answers_of(self._parts.client)
+            waiting = [
+                each
+                for each in self._requests.sent
+                if each.is_certain and not each.is_poison and not answers.final(each.request_id)
+            ]
+            pending = await self._parts.client.xpending(_JOURNAL, "executor")
+            unsettled = [
+                intent
+                for key in ("intents.{StrankaXY}.binance", "intents.{StrankaXY}.all")
+                for intent in (await self._parts.client.hvals(key))
+                if msgspec.json.decode(intent)["state"] != "settled"
+            ]
+            if not waiting and not pending["pending"] and not unsettled:
+                return
+            await asyncio.sleep(0.25)  # Nothing tells when the last of all is settled.
+
+    async def _judge(self, settled_s: float) -> Outcome:
+        answers = await answers_of(self._parts.client)
+        answers.channel.update(self._channel)
+        sent = self._requests.sent
+        venue = self._parts.exchange.venue
+        orders = list(venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT"))
+        found = violations(sent, answers, orders, _touched(sent))
+        statuses = Counter(final[0].status if (final := answers.final(each.request_id)) else "-" for each in sent)
+        return Outcome(self._plan, len(sent), statuses, self._parts.faults.done, settled_s, found)
+
+    async def _listen(self) -> None:
+        """Note every final answer on the channels, through outages of Redis."""
+        while True:
+            with suppress(RedisError, OSError):
+                async with Redis.from_url(self._parts.redis.url) as client, client.pubsub() as channels:
+                    await channels.psubscribe("stream.StrankaXY.*")
+                    async for message in channels.listen():
+                        self._note(message)
+            await asyncio.sleep(0.05)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        if message["type"] != "pmessage":
+            return
+        answer = answer_in(message["data"])
+        if answer is not None and answer.status in FINAL:
+            self._channel.setdefault(answer.request_id, []).append(answer.status)
+
+    def _mid(self) -> Decimal:
+        instrument = self._parts.exchange.venue.instruments["KCSUSDT"]
+        ticker = instrument.book_ticker()
+        return Decimal(instrument.scale.price_text((ticker.bid + ticker.ask) // 2))
+
+
+def _touched(sent: list[Sent]) -> Counter[str]:
+    touched: Counter[str] = Counter(each.target.request_id for each in sent if each.target is not None)
+    if any(each.action == "cancelAllOrders" for each in sent):
+        touched.update(each.request_id for each in sent)
+    return touched
+
+
+async def run(plan: Plan, database: Path, keep: Path | None = None) -> Outcome:
+    """Run a schedule; its logs are left in `keep`."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
+        folder = keep or Path(made)
+        async with platform(plan, folder, database) as parts:
+            return await Schedule(plan, parts).run()
