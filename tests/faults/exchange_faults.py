@@ -11,6 +11,8 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import web
 
+from millrace_core.clock import now_ms
+
 REFUSE_S: Final = 2
 LATE_S: Final = 1.5
 _HTML: Final = "<html><body>Bad gateway</body></html>"
@@ -146,7 +148,7 @@ class FaultyExchange:
             number, fault = json.loads(message.data).get("id"), self._fault()
             if (refusal := _refusal(fault)) is not None:
                 status, error = refusal
-                error["data"] = {"retryAfter": REFUSE_S * 1_000, "serverTime": 0}
+                error["data"] = {"retryAfter": now_ms() + REFUSE_S * 1_000, "serverTime": now_ms()}
                 await client.send_str(json.dumps({"id": number, "status": status, "error": error}))
                 continue
             if fault is Fault.LOST_BEFORE:

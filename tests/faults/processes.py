@@ -80,6 +80,7 @@ class Platform:
         self.exchange = exchange
         self.faults = faults
         self.executors = executors
+        self._redis_fails = asyncio.Lock()
         self._configured = 0
         self._address = ""
 
@@ -115,12 +116,14 @@ class Platform:
                 await asyncio.sleep(event.for_s)
                 await executors.end(second, Random(event.at_s).choice((signal.SIGKILL, signal.SIGTERM)))
             case Part.RECONFIGURE:
-                await self._configure()
+                with suppress(RedisError, OSError):
+                    await self._configure()
             case Part.SKEW:
                 assert isinstance(self.exchange.venue.clock, WallClock)
                 self.exchange.venue.clock.shift(Random(event.at_s).choice((-10_000, 10_000)))
             case _:
-                await self._redis_suffers(event)
+                async with self._redis_fails:
+                    await self._redis_suffers(event)
 
     async def _redis_suffers(self, event: Event) -> None:
         if event.part is Part.OUT_OF_MEMORY:
