@@ -34,6 +34,7 @@ def _told(outcome: Outcome) -> dict[str, object]:
         "faults": outcome.faults,
         "settled_s": outcome.settled_s,
         "violations": outcome.violations,
+        "errors": outcome.last_errors,
     }
 
 
@@ -82,7 +83,8 @@ def _line(seed: int, told: dict[str, object] | None, done: int, of: int) -> str:
     if told is None:
         return f"{head}: THE CAMPAIGN FAILED"
     text = f"{head}: {told['requests']} requests, {told['statuses']}, settled in {told['settled_s']:.1f} s"
-    return "\n  ".join([text, *map(str, told["violations"])])  # type: ignore[call-overload]
+    errors = [f"the executor said: {error}" for error in told["errors"]] if told["violations"] else []  # type: ignore[attr-defined]
+    return "\n  ".join([text, *map(str, told["violations"]), *errors])  # type: ignore[call-overload]
 
 
 def _say(text: str) -> None:

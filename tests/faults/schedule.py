@@ -37,6 +37,8 @@ class Outcome:
     settled_s: float = 0.0
     """Time from the last fault until everything was answered."""
     violations: list[str] = field(default_factory=list)
+    last_errors: list[str] = field(default_factory=list)
+    """What the executor showed last in its heartbeat."""
 
 
 class Schedule:
@@ -128,7 +130,12 @@ class Schedule:
         orders = list(venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT"))
         found = violations(sent, answers, orders, _touched(sent))
         statuses = Counter(final[0].status if (final := answers.final(each.request_id)) else "-" for each in sent)
-        return Outcome(self._plan, len(sent), statuses, self._parts.faults.done, settled_s, found)
+        errors = await self._last_errors()
+        return Outcome(self._plan, len(sent), statuses, self._parts.faults.done, settled_s, found, errors)
+
+    async def _last_errors(self) -> list[str]:
+        beat = await self._parts.client.get("agent.EXECUTOR")
+        return [] if beat is None else [str(error["message"]) for error in msgspec.json.decode(beat)["lastErrors"]]
 
     async def _listen(self) -> None:
         """Note every final answer on the channels, through outages of Redis."""
