@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms takeovers env containers lock clean
+.PHONY: help demo test lint types contracts check bench storms takeovers faults env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -65,6 +65,10 @@ bench: $(READY) ## measure speed, each figure against its limit taken in the sam
 
 storms: $(READY) ## disturb a gatherer by a seed and compare what it shows: make storms ARGS="--frames 1000000"
 	@$(BIN)/python -m tests.storms $(ARGS)
+
+SEEDS ?= 20
+faults: $(READY) ## let everything fail around executors, by seeds, and judge the answers: make faults SEEDS=1000
+	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 takeovers: $(READY) ## kill, freeze and replace executors under load: make takeovers ARGS="--takeovers 100"
 	@$(BIN)/python -m tests.takeovers $(ARGS)

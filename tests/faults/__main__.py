@@ -83,7 +83,7 @@ def _line(seed: int, told: dict[str, object] | None, done: int, of: int) -> str:
     if told is None:
         return f"{head}: THE CAMPAIGN FAILED"
     text = f"{head}: {told['requests']} requests, {told['statuses']}, settled in {told['settled_s']:.1f} s"
-    errors = [f"the executor said: {error}" for error in told["errors"]] if told["violations"] else []  # type: ignore[attr-defined]
+    errors = [f"the executor said: {error}" for error in sorted(set(told["errors"]))] if told["violations"] else []  # type: ignore[call-overload]
     return "\n  ".join([text, *map(str, told["violations"]), *errors])  # type: ignore[call-overload]
 
 

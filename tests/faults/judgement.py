@@ -80,7 +80,7 @@ def _problems(sent: Sent, made: list[Any], final: list[Response], answers: Answe
         if statuses[0] == "done" and made and final[0].order is not None and str(made[0].order_id) != final[0].order.id:
             yield f"done with order {final[0].order.id}, and it is {made[0].order_id}"
         if sent.is_poison and made:
-            yield "poison made an order"
+            yield f"poison made an order: {sent.poison[:300]!r}"
 
 
 def _cancel_problems(sent: Sent, target: list[Any], answer: Response, touched: Counter[str]) -> Iterable[str]:

@@ -32,6 +32,8 @@ class Sent:
     at_ms: int
     by_hand: bool
     is_poison: bool = False
+    poison: bytes = b""
+    """The text that was sent in place of the request's own."""
     is_certain: bool = True
     """Whether it was written down for certain: a person's text may have reached nobody."""
     target: "Sent | None" = None
@@ -60,7 +62,8 @@ class Requests:
         request.is_poison = random.random() < self.poison
         text = self._text(request)
         if request.is_poison:
-            text = random.choice(POISON)(text.decode()).encode() + random.choice((b"", b"\xff"))
+            spoiled = random.choice(POISON)(text.decode()).encode() + random.choice((b"", b"\xff"))
+            request.is_poison, request.poison, text = spoiled != text, spoiled, spoiled
         self.sent.append(request)
         return request, text
 

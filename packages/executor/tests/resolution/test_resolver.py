@@ -15,7 +15,8 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
 from millrace_executor.answering.intent_ledger import Intent
-from millrace_executor.resolution.resolver import Resolver, orders_of_own_trades
+from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
 
@@ -38,9 +39,10 @@ async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None
     began_ms = now_ms() - 1_000
     for request_id in (other, ours):
         await exchange.execution.create_order(BUY, request_id)
-    found = await orders_of_own_trades(exchange.execution, BUY, ours, began_ms)
+    shared = SharedQuestions(exchange.execution)
+    found = await shared.orders_of_own_trades(BUY, ours, began_ms)
     assert found[-1].client_order_id == ours
-    others = await orders_of_own_trades(exchange.execution, BUY, new_request_id(), began_ms)
+    others = await shared.orders_of_own_trades(BUY, new_request_id(), began_ms)
     assert {order.client_order_id for order in others} == {other, ours}
 
 
@@ -119,7 +121,11 @@ async def test_questions_that_are_refused_end_and_prove_nothing(
         asked_about.append(client_order_id)
         raise refusal("no", exchange="binance", action="fetchOrder", kind="PermissionDenied")
 
-    execution, profile = SimpleNamespace(fetch_order=fetch_order), SimpleNamespace(settlement_window_ms=50)
+    async def fetch_my_trades(symbol: str, since_ms: int) -> Any:
+        return await fetch_order(symbol, client_order_id="")
+
+    execution = SimpleNamespace(fetch_order=fetch_order, fetch_my_trades=fetch_my_trades)
+    profile = SimpleNamespace(settlement_window_ms=50)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent, began = asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()), now_ms()

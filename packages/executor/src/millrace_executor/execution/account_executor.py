@@ -133,7 +133,9 @@ class AccountExecutor:
             if isinstance(decision, Response):
                 await self._responder.finish(intent, decision, intent.trace)
             else:
-                self._risk.answered(our_id, await self._sender.execute(accepted, intent, decision, turn))
+                answer = await self._sender.execute(accepted, intent, decision, turn)
+                if answer is not None:
+                    self._risk.answered(our_id, answer)
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001  What one request holds must not end the account's others.

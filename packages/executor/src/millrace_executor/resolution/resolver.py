@@ -22,11 +22,14 @@ from millrace_core.requests import (
 from millrace_exchange import Exchange, ExchangeError, Fatal, OrderQueries, Rejected
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.rules import Findings, conclude, may_be
+from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 
 ASK_AGAIN = BackoffPolicy(first_s=0.25, limit_s=5.0)
 REFUSALS_BORNE = 20
 """Questions in a row that an exchange may refuse after the settlement window, before no more are asked."""
+EACH_UNKNOWN_S = 0.25
+"""How much longer a pause is for every unknown request: all their questions then take a sixth of Binance's limit."""
 CLOCK_SLACK_MS = 60_000
 """Allowed clock difference to the exchange when its trades are searched."""
 
@@ -47,6 +50,7 @@ class Resolver:
 
     def __init__(self, exchange: Exchange, health: UnitHealthReporter) -> None:
         self._orders: OrderQueries = exchange.execution
+        self._shared = SharedQuestions(exchange.execution)
         self._settlement_window_ms = exchange.profile.settlement_window_ms
         self._health = health
         self._unknown = 0
@@ -85,13 +89,15 @@ class Resolver:
         former: Order | None = None
         nameless: Order | None = None
         if isinstance(request, CancelAllOrders):
-            still_open = await self._orders.fetch_open_orders(request.payload.symbol)
+            still_open = await self._shared.open_orders(request.payload.symbol)
             findings = Findings(window_over, still_open=tuple(still_open))
         else:
-            our_id = intent.client_order_id or ""
-            order, former = await self._find(request, our_id)
-            if order is None and window_over and isinstance(request, CreateOrder):
+            our_id, order = intent.client_order_id or "", None
+            if window_over and isinstance(request, CreateOrder):
+                # First, since all share it: while it is held back, nothing is spent on each alone.
                 order, nameless = await self._by_own_trades(request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
+            if order is None:
+                order, former = await self._find(request, our_id)
             is_ours = order is not None and order.client_order_id == our_id
             findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless)
         answer = conclude(intent.request_id, request, findings)
@@ -127,7 +133,12 @@ class Resolver:
                 refused = refused + 1 if isinstance(error, Rejected | Fatal) else 0
                 if refused >= REFUSALS_BORNE and self._is_window_over(intent):
                     raise
-            await asyncio.sleep(backoff.failed(at_least_s=pause_s))
+            await asyncio.sleep(self._pause_s(intent, backoff.failed(at_least_s=pause_s)))
+
+    def _pause_s(self, intent: Intent, pause_s: float) -> float:
+        """Return how long to wait before the next question: the more are unknown the longer, up to the window's end."""
+        left_s = ((intent.sent_by or now_ms()) + self._settlement_window_ms - now_ms()) / 1000
+        return max(pause_s, min(self._unknown * EACH_UNKNOWN_S, left_s))
 
     async def _find(self, request: Request, client_order_id: str) -> tuple[Order | None, Order | None]:
         """Return the order that a request is about, and the former one if an edit replaced it."""
@@ -150,36 +161,18 @@ class Resolver:
         order = await self._orders.fetch_order(symbol, client_order_id=client_order_id)
         if order is not None:
             return order
-        still_open = await self._orders.fetch_open_orders(symbol)
+        still_open = await self._shared.open_orders(symbol)
         return next((each for each in still_open if each.client_order_id == client_order_id), None)
 
     async def _by_own_trades(
         self, create: CreatePayload, our_id: str, since_ms: int
     ) -> tuple[Order | None, Order | None]:
         """Return the order under our id, found by its trades; or one without a client order id that may be it."""
-        candidates = await orders_of_own_trades(self._orders, create, our_id, since_ms)
+        candidates = await self._shared.orders_of_own_trades(create, our_id, since_ms)
         ours = next((order for order in candidates if order.client_order_id == our_id), None)
-        candidates += await self._orders.fetch_open_orders(create.symbol)
+        candidates += await self._shared.open_orders(create.symbol)
         return ours, next((order for order in candidates if may_be(order, create, since_ms)), None)
 
     def _count_unknown(self, by: int) -> None:
         self._unknown += by
         self._health.gauge("unknown", self._unknown)
-
-
-async def orders_of_own_trades(
-    orders: OrderQueries, payload: CreatePayload, client_order_id: str, since_ms: int
-) -> list[Order]:
-    """Return the orders that made the account's trades on an order's side, up to the one under our id.
-
-    KuCoin finds an order by our id only while it is open: a filled one shows by its trades alone.
-    """
-    found: list[Order] = []
-    trades = await orders.fetch_my_trades(payload.symbol, since_ms)
-    for order_id in dict.fromkeys(trade.order for trade in trades if trade.order and trade.side == payload.side):
-        order = await orders.fetch_order(payload.symbol, order_id=order_id)
-        if order is not None:
-            found.append(order)
-        if order is not None and order.client_order_id == client_order_id:
-            break
-    return found

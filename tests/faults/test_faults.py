@@ -1,0 +1,23 @@
+"""A small set of schedules; `make faults` runs as many as one likes."""
+
+import asyncio
+from pathlib import Path
+
+from tests.faults.plan import plan_of
+from tests.faults.schedule import run
+
+from millrace_store import Store
+
+SEEDS = (1, 3, 5, 24)
+"""A frozen executor; a restart with many unknown requests; two executors and a Redis without memory; one killed."""
+
+
+async def test_whatever_fails_every_request_has_one_true_answer(tmp_path: Path) -> None:
+    """At most one order, exactly one final answer, and the exchange's ledger agrees with it."""
+    database = tmp_path / "empty.db"
+    async with Store.open(f"sqlite:///{database}"):
+        pass
+    outcomes = await asyncio.gather(*(run(plan_of(seed), database) for seed in SEEDS))
+    assert {outcome.plan.seed: outcome.violations for outcome in outcomes} == {seed: [] for seed in SEEDS}
+    assert sum(outcome.requests for outcome in outcomes) > 100
+    assert sum(sum(outcome.faults.values()) for outcome in outcomes) > 10
