@@ -95,6 +95,13 @@ class HaltPayload(_Payload, frozen=True, kw_only=True):
     by: str | None = None
 
 
+class HaltingPayload(HaltPayload, frozen=True, kw_only=True):
+    """What to halt, and what becomes of open orders."""
+
+    cancel_orders: bool = False
+    """Whether to cancel all open orders of the accounts concerned; not for one source alone."""
+
+
 class _Request(
     msgspec.Struct,
     frozen=True,
@@ -145,7 +152,7 @@ class CancelAllOrders(_Request, frozen=True, tag="cancelAllOrders", kw_only=True
 class Halt(_Request, frozen=True, tag="halt", kw_only=True):
     """Stop taking new orders."""
 
-    payload: HaltPayload = HaltPayload()
+    payload: HaltingPayload = HaltingPayload()
 
 
 class Resume(_Request, frozen=True, tag="resume", kw_only=True):
@@ -179,9 +186,8 @@ def parse_request(raw: bytes) -> Request:
     except UNREADABLE as error:
         raise _diagnosis(raw, problem_of(error)) from error
     problems = _contradictions(request)
-    if not request.journaled:
-        # Perhaps typed by hand: of two amounts the decoder would take the last.
-        problems += _silent_mistakes(raw)
+    # Of two amounts the decoder takes the last, whoever wrote them.
+    problems += _silent_mistakes(raw)
     if problems:
         raise MalformedRequest(tuple(problems), _parts(fields_of(raw)))
     return request
@@ -269,6 +275,8 @@ def _payload_problems(request: Request) -> list[Problem]:
             return _create_problems(create)
         case EditOrder(payload=edit):
             return _edit_problems(edit)
+        case Halt(payload=halt) if halt.cancel_orders and halt.order_source is not None:
+            return [Problem("$.payload.cancelOrders", "cancels all orders of an account: leave orderSource out")]
         case CancelOrder(payload=cancel) if not (cancel.order_id or cancel.client_order_id):
             return [Problem("$.payload.orderID", "or clientOrderId is required: it names the order to cancel")]
         case _:

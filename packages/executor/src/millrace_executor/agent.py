@@ -130,7 +130,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         health.state("live")
         try:
             if unit.limits.max_daily_loss:
-                await DailyLoss(unit.tenant, self._database, controls, health).watch(unit.limits)
+                await DailyLoss(unit.tenant, self._database, self._bus.requests, health).watch(unit.limits)
             await asyncio.get_running_loop().create_future()
         finally:
             # If the configuration changed, this unit's next run names the accounts before any request is answered.

@@ -10,7 +10,7 @@ from millrace_core.clock import now_ms
 from millrace_core.config import tenants_of
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import PUBLIC, AgentId, Tenant, tenant_or_none
-from millrace_core.requests import Halt, HaltPayload
+from millrace_core.requests import Halt, HaltingPayload
 from millrace_store import DatabaseUnavailable
 
 
@@ -45,7 +45,7 @@ async def halt_tenant(services: Services, tenant: Tenant, scope: HaltScope, note
     """
     state = (await halted(services, tenant)).known.halted(scope, note)
     await redis(services.bus.halts.write(tenant, state))
-    payload = HaltPayload(order_source=scope.order_source, reason=note.reason, by=note.by)
+    payload = HaltingPayload(order_source=scope.order_source, reason=note.reason, by=note.by)
     services.bus.requests.publish(tenant, Halt(exchange_id=scope.exchange, payload=payload))
     await _store(services, tenant, state)
 

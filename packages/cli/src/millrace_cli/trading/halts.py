@@ -16,7 +16,7 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import encode
 from millrace_core.names import PUBLIC, ExchangeId, Tenant, trader_actions
 from millrace_core.near_names import did_you_mean
-from millrace_core.requests import Halt, HaltPayload, is_exchange
+from millrace_core.requests import Halt, HaltingPayload, is_exchange
 from millrace_service.settings import DEFAULT_REDIS_URL
 
 _MOST_COUNTED = 1_000
@@ -31,7 +31,7 @@ class Affected(NamedTuple):
 
     tenant: Tenant
     open_orders: int
-    """Open orders of the scope; they stay open."""
+    """Open orders of the scope."""
     halts: dict[HaltScope, HaltNote]
     """In force."""
 
@@ -50,6 +50,9 @@ def _add_halt(app: typer.Typer) -> None:
         exchange: Exchange = None,
         source: Source = None,
         reason: Annotated[str | None, typer.Option(help="Why; shown to everybody who reads the halt.")] = None,
+        cancel: Annotated[
+            bool, typer.Option("--cancel", help="Cancel all open orders too; not with --source.")
+        ] = False,
         yes: Yes = False,
         redis_url: RedisUrl = DEFAULT_REDIS_URL,
         as_json: AsJson = False,
@@ -59,10 +62,13 @@ def _add_halt(app: typer.Typer) -> None:
         Example: millrace halt --tenant StrankaXY --exchange binance --reason 'checking fills'
         """
         scope = _scope(exchange, source)
+        with plain_errors(as_json=as_json):
+            _check_cancel(scope, cancel=cancel)
         affected = run_short(_affected(redis_url, tenant, scope, every=every), as_json=as_json)
-        confirm([_halting(each, scope) for each in affected], "Halt?", yes=yes, as_json=as_json)
+        confirm([_halting(each, scope, cancel=cancel) for each in affected], "Halt?", yes=yes, as_json=as_json)
         note = HaltNote(since=now_ms(), reason=reason, by=_author())
-        run_short(halt(redis_url, [each.tenant for each in affected], scope, note), as_json=as_json)
+        halting = halt(redis_url, [each.tenant for each in affected], scope, note, cancel=cancel)
+        run_short(halting, as_json=as_json)
         _report([each.tenant for each in affected], scope, "halted", as_json=as_json)
 
 
@@ -90,8 +96,12 @@ def _add_resume(app: typer.Typer) -> None:
         _report([each.tenant for each in halted], scope, "resumed", as_json=as_json)
 
 
-async def halt(redis_url: str, tenants: Iterable[Tenant], scope: HaltScope, note: HaltNote) -> None:
+async def halt(
+    redis_url: str, tenants: Iterable[Tenant], scope: HaltScope, note: HaltNote, *, cancel: bool = False
+) -> None:
     """Halt, whether or not an executor runs: each reads the note within a second, and acts on the request at once.
+
+    Open orders are canceled by an executor that runs.
 
     Raises:
         CommandRefused: Redis does not write it.
@@ -99,7 +109,9 @@ async def halt(redis_url: str, tenants: Iterable[Tenant], scope: HaltScope, note
     async with connected(redis_url, "halt") as bus:
         for tenant in tenants:
             await bus.halts.set(tenant, scope, note)
-            payload = HaltPayload(order_source=scope.order_source, reason=note.reason, by=note.by)
+            payload = HaltingPayload(
+                order_source=scope.order_source, reason=note.reason, by=note.by, cancel_orders=cancel
+            )
             request = Halt(exchange_id=scope.exchange, payload=payload)
             # In no journal: an executor that starts later must not halt again what was resumed meanwhile.
             await bus.publish(trader_actions(tenant), encode(request).decode())
@@ -158,11 +170,17 @@ def _report(tenants: Sequence[Tenant], scope: HaltScope, done: str, *, as_json: 
         typer.echo("\n".join(f"{_subject(tenant, scope)}: {done}" for tenant in tenants))
 
 
-def _halting(each: Affected, scope: HaltScope) -> str:
+def _check_cancel(scope: HaltScope, *, cancel: bool) -> None:
+    if cancel and scope.order_source is not None:
+        raise CommandFailed("--cancel cancels all open orders of an account: leave --source out")
+
+
+def _halting(each: Affected, scope: HaltScope, *, cancel: bool) -> str:
     already = " It is halted already; reason and author are replaced." if scope in each.halts else ""
+    fate = "will be canceled" if cancel else "stay open"
     return (
         f"{_subject(each.tenant, scope)}: new orders and edits will be refused, cancels will not. "
-        f"{each.open_orders} open orders stay open.{already}"
+        f"{each.open_orders} open orders {fate}.{already}"
     )
 
 

@@ -1,6 +1,7 @@
 """Consumes one tenant's requests: carries out halts, answers what no account can, and routes the rest to accounts."""
 
 import asyncio
+import hashlib
 from functools import partial
 
 import structlog
@@ -10,7 +11,7 @@ from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import ExchangeId
-from millrace_core.requests import Halt, Resume
+from millrace_core.requests import CancelAllOrders, CancelAllPayload, Halt, Resume
 from millrace_executor.accepted_request import (
     EVERY_EXCHANGE,
     AcceptedRequest,
@@ -38,6 +39,8 @@ from millrace_executor.request_tasks import DRAIN_S, RequestTasks
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 
+CANCEL_VALID_MS = 60_000
+"""How long the orders that a halt is to cancel may take to be canceled: an exchange may be away, or want a pause."""
 HALTS_EVERY_S = 1.0
 """How often halts that other programs wrote are read; a request to halt works at once."""
 FULL_SHARE = 0.5
@@ -139,8 +142,24 @@ class RequestConsumer:
             text = f"in force in this executor, and will be written everywhere as soon as possible: {refusal}"
             error = RequestError("NotWritten", text)
             self._health.error(f"a halt is {text}")
+        if isinstance(accepted.request, Halt) and accepted.request.payload.cancel_orders:
+            error = await self._cancel_open(accepted) or error
         answer = Response(accepted.request_id, "done", order_source=accepted.source, error=error)
         await self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, accepted.acknowledge)
+
+    async def _cancel_open(self, halt: AcceptedRequest) -> RequestError | None:
+        """Request that all open orders of the accounts that a halt concerns are canceled; return why not, or None."""
+        named = halt.request.exchange_id
+        exchanges = self._router.exchanges_of(self._tenant) if named is None else [ExchangeId(named)]
+        requests = [cancel_all_of(halt, exchange) for exchange in exchanges]
+        results = await asyncio.gather(
+            *(self._bus.requests.send(self._tenant, each) for each in requests), return_exceptions=True
+        )
+        failures = [error for error in results if isinstance(error, BaseException)]
+        if not failures:
+            return None
+        self._health.error(f"open orders are not canceled by a halt: {failures[0]}")
+        return RequestError("NotWritten", f"trading is halted; cancel the open orders by hand: {failures[0]}")
 
     async def _resume(self, accepted: AcceptedRequest, request: Resume) -> Response:
         if now_ms() > accepted.valid_until_ms:
@@ -237,6 +256,13 @@ class RequestConsumer:
             health=self._health,
             writes=self._writes,
         )
+
+
+def cancel_all_of(halt: AcceptedRequest, exchange: ExchangeId) -> CancelAllOrders:
+    """Return the request to cancel an account's orders that a halt causes: the same each time the halt is delivered."""
+    request_id = hashlib.sha256(f"{halt.request_id} {exchange}".encode()).hexdigest()[:32]
+    payload = CancelAllPayload(order_source=halt.request.payload.order_source or "halt")
+    return CancelAllOrders(exchange_id=exchange, request_id=request_id, valid_for=CANCEL_VALID_MS, payload=payload)
 
 
 def _scope_of(request: Halt | Resume) -> HaltScope:

@@ -38,6 +38,10 @@ class RequestRouter:
         """Learn on which exchanges a tenant has an account: requests for these wait as long as they are valid."""
         self._configured[tenant] = exchanges
 
+    def exchanges_of(self, tenant: Tenant) -> list[ExchangeId]:
+        """Return the exchanges on which a tenant has an account."""
+        return sorted(self._configured.get(tenant, ()))
+
     def open(self, key: AccountKey, account: TradingAccount) -> None:
         """Let an account take its requests, first those that waited for it."""
         self._open[key] = account

@@ -1,17 +1,19 @@
 """Halts a tenant's trading by itself when it has lost too much since midnight."""
 
 import asyncio
+import hashlib
 from decimal import Decimal
 from typing import Final
 
 import structlog
 
+from millrace_bus import BusError
+from millrace_bus.requests.sender import Requests
 from millrace_core.clock import now_ms
 from millrace_core.config import RiskLimits
-from millrace_core.halts import HaltNote, HaltScope
 from millrace_core.names import Tenant
+from millrace_core.requests import Halt, HaltingPayload
 from millrace_executor.intake.halt_database import HaltDatabase
-from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 from millrace_store import StoreError
 
@@ -24,42 +26,43 @@ log = structlog.get_logger()
 class DailyLoss:
     """Watches one tenant's realised profit of the day (UTC), as the database counts it.
 
-    It halts once a day for each currency: a person who resumes decides to go on. After a restart it halts again while
-    the loss is beyond the limit.
+    It halts once a day for each currency, also over restarts: a person who resumes decides to go on.
     """
 
-    def __init__(
-        self, tenant: Tenant, database: HaltDatabase, controls: TradingControls, health: UnitHealthReporter
-    ) -> None:
+    def __init__(self, tenant: Tenant, database: HaltDatabase, requests: Requests, health: UnitHealthReporter) -> None:
         self._tenant = tenant
         self._database = database
-        self._controls = controls
+        self._requests = requests
         self._health = health
-        self._halted: set[tuple[int, str]] = set()
+        self._halted: set[str] = set()
 
     async def watch(self, limits: RiskLimits) -> None:
         """Compare the day's loss with the limits until cancelled."""
         while True:
             try:
                 realised = await self._database.realised_since(self._tenant, now_ms() // DAY_MS * DAY_MS)
-            except StoreError as error:
+                await self._check(limits, realised)
+            except (StoreError, BusError) as error:
                 self._health.error(f"maxDailyLoss cannot be checked: {error}")
                 self._health.state("stale", f"maxDailyLoss cannot be checked: {error}")
             else:
                 self._health.state("live")
-                self._check(limits, realised)
             await asyncio.sleep(ASK_EVERY_S)
 
-    def _check(self, limits: RiskLimits, realised: dict[str, Decimal]) -> None:
-        today = now_ms() // DAY_MS
+    async def _check(self, limits: RiskLimits, realised: dict[str, Decimal]) -> None:
         for currency, limit in limits.max_daily_loss.items():
             loss = -realised.get(currency, Decimal(0))
-            if loss > limit and (today, currency) not in self._halted:
-                self._halted.add((today, currency))
-                self._halt(f"maxDailyLoss.{currency} is {limit:f}, and {loss:f} were lost today (UTC)")
+            if loss > limit:
+                await self._halt(currency, f"maxDailyLoss.{currency} is {limit:f}, and {loss:f} were lost today (UTC)")
 
-    def _halt(self, reason: str) -> None:
+    async def _halt(self, currency: str, reason: str) -> None:
+        text = f"{self._tenant} maxDailyLoss {currency} {now_ms() // DAY_MS}"
+        request_id = hashlib.sha256(text.encode()).hexdigest()[:32]
+        if request_id in self._halted:
+            return
         log.error("trading is halted: the loss of the day is beyond its limit", tenant=self._tenant, cause=reason)
         self._health.error(f"trading is halted: {reason}")
-        note = HaltNote(since=now_ms(), reason=reason, by="the executor")
-        self._controls.learn_halts(self._controls.halts.halted(HaltScope(), note))
+        payload = HaltingPayload(reason=reason, by="the executor", cancel_orders=True)
+        # The id makes it one request however many executors send it: it is known while the request is valid.
+        await self._requests.send(self._tenant, Halt(request_id=request_id, valid_for=DAY_MS, payload=payload))
+        self._halted.add(request_id)
