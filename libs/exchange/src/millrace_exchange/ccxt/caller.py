@@ -51,14 +51,6 @@ class CcxtCaller:
         """Load the exchange's markets, unless they are loaded already."""
         await self.call("loadMarkets", self.ccxt.load_markets)
 
-    async def ask_time(self) -> int:
-        """Return the exchange's time, ms.
-
-        Raises:
-            Retryable, Rejected, Fatal: it cannot be reached, or refused.
-        """
-        return int(await self._call("fetchTime", self.ccxt.fetch_time))
-
     async def call(
         self,
         action: str,
@@ -75,8 +67,13 @@ class CcxtCaller:
             Retryable, Rejected, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
         """
         if self.clock.is_doubted:
-            await self.clock.measure(self)
+            await self.clock.measure(self.profile.exchange, self._time)
         return await self._call(action, method, *arguments, timed=timed, over_socket=over_socket)
+
+    async def _time(self) -> int | None:
+        if not self.ccxt.has.get("fetchTime"):
+            return None
+        return int(await self._call("fetchTime", self.ccxt.fetch_time))
 
     async def _call(
         self,

@@ -5,18 +5,15 @@ nothing. A machine whose clock is wrong must trade all the same, or say why it d
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from millrace_core.clock import now_ms
 from millrace_exchange.errors import Rejected
 from millrace_exchange.request_gate import Gauge
-
-if TYPE_CHECKING:
-    from millrace_exchange.ccxt.caller import CcxtCaller
 
 NOTEWORTHY_MS: Final = 1_000
 """A difference of this size is told: every other program on this machine has it too."""
@@ -39,18 +36,18 @@ class ExchangeClock:
         """Have it measured again before the next request: the exchange refused a timestamp."""
         self.is_doubted = True
 
-    async def measure(self, caller: "CcxtCaller") -> None:
-        """Ask the exchange for its time, if there is a doubt; an exchange that tells none keeps ours.
+    async def measure(self, exchange: str, ask: Callable[[], Awaitable[int | None]]) -> None:
+        """Ask the exchange for its time, ms, if there is a doubt; one that tells none keeps ours.
 
         Raises:
-            ExchangeError: it cannot be reached, or refused.
+            ExchangeError: it cannot be reached.
         """
         async with self._measuring:
             if not self.is_doubted:
                 return
             began_ms = now_ms()
-            if (exchange_ms := await _time_of(caller)) is not None:
-                self._learn(exchange_ms - (began_ms + now_ms()) // 2, caller.profile.exchange)
+            if (exchange_ms := await _answer(exchange, ask)) is not None:
+                self._learn(exchange_ms - (began_ms + now_ms()) // 2, exchange)
             self.is_doubted = False
 
     @contextmanager
@@ -74,12 +71,10 @@ class ExchangeClock:
             gauge("clockOffsetMs", offset_ms)
 
 
-async def _time_of(caller: "CcxtCaller") -> int | None:
-    if not caller.ccxt.has.get("fetchTime"):
-        return None
+async def _answer(exchange: str, ask: Callable[[], Awaitable[int | None]]) -> int | None:
     try:
-        return await caller.ask_time()
+        return await ask()
     except Rejected as error:
         # Without it the exchange judges our own time; that it tells none must not keep an account from trading.
-        log.warning("the exchange does not tell its time", exchange=caller.profile.exchange, cause=str(error))
+        log.warning("the exchange does not tell its time", exchange=exchange, cause=str(error))
         return None
