@@ -56,3 +56,5 @@ ACTIONS: Final = {
         *FIELDS_ACTIONS.values(),
     )
 }
+MARKET_ACTIONS: Final = tuple(action.name for action in ACTIONS.values() if not action.is_private)
+"""Streams of a market, the same for everybody who looks at it; all others are of somebody's account."""

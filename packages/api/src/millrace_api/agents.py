@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterable
 import msgspec
 
 from millrace_api.access.principal import Principal
+from millrace_api.access.sharing import may_see_unit
 from millrace_bus import Bus
 from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth, WorkerHealth
-from millrace_core.names import PUBLIC
 from millrace_store.queries.records import AgentRecord
 
 POLL_S = 1.0
@@ -42,11 +42,10 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
 
 def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
     """Return the part of an agent that a principal may see: other tenants' work is hidden entirely."""
-    own = (principal.tenant, PUBLIC)
-    units = [unit for unit in heartbeat.units if principal.is_operator or _tenant(unit.name) in own]
+    units = [unit for unit in heartbeat.units if principal.is_operator or may_see_unit(principal, unit.name)]
     # The configuration of an agent without units may belong to any tenant.
     sees_all = principal.is_operator or (bool(units) and len(units) == len(heartbeat.units))
-    errors = [error for error in heartbeat.last_errors if sees_all or _tenant(error.where) in own]
+    errors = [error for error in heartbeat.last_errors if sees_all or may_see_unit(principal, error.where)]
     return AgentView(
         id=heartbeat.id,
         kind=heartbeat.kind,
@@ -56,7 +55,7 @@ def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
         version=heartbeat.version,
         config_revision=heartbeat.config_revision,
         units=units,
-        workers=[worker for worker in heartbeat.workers if sees_all or _tenant(worker.name) in own],
+        workers=[worker for worker in heartbeat.workers if sees_all or may_see_unit(principal, worker.name)],
         config_errors=heartbeat.config_errors if sees_all else [],
         warnings=heartbeat.warnings if sees_all else [],
         last_errors=errors,

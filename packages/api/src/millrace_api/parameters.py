@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Depends, Query, Request
 
 from millrace_api.access.principal import Caller, Principal
+from millrace_api.access.sharing import readable_actions
 from millrace_api.problems import ApiError
 from millrace_api.times import Timestamp
 from millrace_core.errors import InvalidName, Problem
@@ -77,15 +78,25 @@ def _scope(
     since: Annotated[Timestamp | None, Query(description="Start of the time range, inclusive.")] = None,
     until: Annotated[Timestamp | None, Query(description="End of the time range, exclusive.")] = None,
 ) -> Scope:
-    return scope_of(tenant_of(caller, tenant), exchange, symbol, since, until)
+    of = tenant_of(caller, tenant)
+    return scope_of(of, exchange, symbol, since, until)._replace(actions=readable_actions(caller, of))
 
 
 MarketScope = Annotated[Scope, Depends(_scope)]
-"""Market data: the tenant's own feeds, or the public ones."""
+"""Streams: all of the tenant's own, or the market feeds of PUBLIC."""
+
+
+def own_account(caller: Principal, scope: Scope) -> Scope:
+    """Return a scope of the caller's own account.
+
+    Raises:
+        ApiError: it is another tenant's; the account of PUBLIC is not shared either.
+    """
+    return scope._replace(tenant=tenant_of(caller, scope.tenant, public=False))
 
 
 def _account_scope(caller: Caller, scope: MarketScope) -> Scope:
-    return scope._replace(tenant=tenant_of(caller, scope.tenant, public=False))
+    return own_account(caller, scope)
 
 
 AccountScope = Annotated[Scope, Depends(_account_scope)]

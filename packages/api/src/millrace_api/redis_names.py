@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from millrace_api.access.principal import Principal
+from millrace_core.actions import MARKET_ACTIONS
 from millrace_core.errors import InvalidName
 from millrace_core.names import (
     AGENTS_INDEX,
@@ -43,7 +44,7 @@ class Owner(NamedTuple):
     tenant: Tenant | None = None
     agent: AgentId | None = None
     content: str = ""
-    """`config`, `agent` (a heartbeat) or `plugins` of an agent; `stream` of a tenant's market data."""
+    """`config`, `agent` (a heartbeat) or `plugins` of an agent; `market` of a market feed."""
 
 
 def owner(name: str) -> Owner | None:
@@ -63,7 +64,7 @@ def owner(name: str) -> Owner | None:
         stream = StreamName.parse(name)
     except InvalidName:
         return None
-    return Owner(stream.tenant, content="stream" if stream.has_snapshots else "")
+    return Owner(stream.tenant, content="market" if stream.action in MARKET_ACTIONS else "")
 
 
 def may_list(caller: Principal, found: Owner) -> bool:
@@ -71,7 +72,7 @@ def may_list(caller: Principal, found: Owner) -> bool:
     if caller.is_operator or found.tenant == caller.tenant:
         return True
     if found.tenant is not None:
-        return found.tenant == PUBLIC and found.content == "stream"
+        return found.tenant == PUBLIC and found.content == "market"
     return found.agent is not None
 
 

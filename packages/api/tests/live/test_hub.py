@@ -72,7 +72,7 @@ async def test_public_feeds_are_everybodys_and_other_tenants_streams_are_nobodys
     socket = await connect(await api.token(tenant, "read"))
     socket.say(op="subscribe", stream=f"stream.{other}.kucoin.watchBalance")
     await socket.until(lambda: socket.of_type("error"))
-    socket.say(op="subscribe", stream=f"stream.{PUBLIC}.kucoin.createOrder.KCS/USDT")
+    socket.say(op="subscribe", stream=f"stream.{tenant}.kucoin.createOrder.KCS/USDT")
     await socket.until(lambda: socket.of_type("live"))
     async with asyncio.timeout(60):
         while not (trail := await api.audit(tenant)):

@@ -14,8 +14,8 @@ SECRET = "s3cr3t-of-the-account"
 @pytest.mark.parametrize(
     ("name", "whose"),
     [
-        ("stream.Ann.kucoin.watchTrades.KCS/USDT", Owner(Tenant("Ann"), content="stream")),
-        ("stream.snapshot.Ann.kucoin.watchTrades.KCS/USDT", Owner(Tenant("Ann"), content="stream")),
+        ("stream.Ann.kucoin.watchTrades.KCS/USDT", Owner(Tenant("Ann"), content="market")),
+        ("stream.snapshot.Ann.kucoin.watchTrades.KCS/USDT", Owner(Tenant("Ann"), content="market")),
         ("stream.Ann.kucoin.createOrder.KCS/USDT", Owner(Tenant("Ann"))),
         ("Ann.traderActions", Owner(Tenant("Ann"))),
         ("order.{Ann}.17", Owner(Tenant("Ann"))),

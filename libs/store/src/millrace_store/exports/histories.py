@@ -57,6 +57,12 @@ _STREAM_KINDS: Final[dict[ExportKind, tuple[str, ...]]] = {
     "gaps": ("deltas", "snapshots", "requests"),
 }
 """The kinds of streams whose messages left the rows; deltas for every history that is not here."""
+_OF_ACCOUNTS: Final[frozenset[ExportKind]] = frozenset(
+    {
+        *("ownTrades", "orders", "orderEvents", "balances", "exchangePositions"),
+        *("requests", "responses", "failedExecutions"),
+    }
+)
 _NAMED_BY_ROWS: Final = ("requests", "orders")
 """Histories whose rows hold their exchange and symbol."""
 _OF_ORDERS: Final = ("ownTrades", "orderEvents")
@@ -66,6 +72,11 @@ _OF_ORDERS: Final = ("ownTrades", "orderEvents")
 def has_source(kind: ExportKind) -> bool:
     """Tell whether a history can be exported of one order source."""
     return kind in _OF_ORDERS or "order_source" in _TABLES[kind].c
+
+
+def is_of_account(kind: ExportKind) -> bool:
+    """Tell whether a history tells of an account, rather than of streams, of which some show a market."""
+    return kind in _OF_ACCOUNTS
 
 
 class Column(NamedTuple):

@@ -67,18 +67,28 @@ async def streams_of(reader: Reader, scope: Scope, *actions: str, kind: str = "d
     """
     if actions and kind == "deltas" and scope.exchange is not None and scope.symbol is not None:
         # Their names are known, and so are their ids: the database need not be asked.
-        return [_named(scope.tenant, scope.exchange, action, scope.symbol) for action in actions]
+        wanted = [action for action in actions if scope.actions is None or action in scope.actions]
+        return [_named(scope.tenant, scope.exchange, action, scope.symbol) for action in wanted]
     table = tables.streams.c
-    wanted = sa.select(table.id, table.name, table.exchange, table.action, table.symbol).where(
-        table.tenant == scope.tenant, table.face == kind
+    found = sa.select(table.id, table.name, table.exchange, table.action, table.symbol).where(
+        table.face == kind, *of_streams(scope)
     )
     if actions:
-        wanted = wanted.where(table.action.in_(actions))
+        found = found.where(table.action.in_(actions))
+    return [StreamRow(*row) for row in await reader.fetch(found.order_by(table.id))]
+
+
+def of_streams(scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that select a scope's rows of `streams`."""
+    table = tables.streams.c
+    conditions = [table.tenant == scope.tenant]
     if scope.exchange is not None:
-        wanted = wanted.where(table.exchange == scope.exchange)
+        conditions.append(table.exchange == scope.exchange)
     if scope.symbol is not None:
-        wanted = wanted.where(table.symbol == scope.symbol)
-    return [StreamRow(*row) for row in await reader.fetch(wanted.order_by(table.id))]
+        conditions.append(table.symbol == scope.symbol)
+    if scope.actions is not None:
+        conditions.append(table.action.in_(scope.actions))
+    return conditions
 
 
 async def answers_of(reader: Reader, scope: Scope) -> list[StreamRow]:

@@ -10,7 +10,7 @@ from millrace_core.latency import Histogram
 from millrace_core.names import AgentId
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
-from millrace_store.queries.listings import Listing, page_rows, streams_of
+from millrace_store.queries.listings import Listing, of_streams, page_rows, streams_of
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import (
     AgentRecord,
@@ -44,11 +44,7 @@ class OperationsQueries:
         """Return how far a tenant's journals are stored, and how many messages."""
         table = tables.streams.c
         wanted = sa.select(table.name, table.position_epoch, table.position_seq, table.updated_ms, table.messages)
-        wanted = wanted.where(table.tenant == scope.tenant).order_by(table.name)
-        if scope.exchange is not None:
-            wanted = wanted.where(table.exchange == scope.exchange)
-        if scope.symbol is not None:
-            wanted = wanted.where(table.symbol == scope.symbol)
+        wanted = wanted.where(*of_streams(scope)).order_by(table.name)
         async with self._database.reading() as reader:
             rows = await reader.fetch(wanted)
         return [
@@ -82,12 +78,8 @@ class OperationsQueries:
         wanted = (
             sa.select(streams.name, table.stream_id, *columns)
             .join_from(tables.gaps, tables.streams, table.stream_id == streams.id)
-            .where(streams.tenant == scope.tenant, *within(scope, table.found_ms))
+            .where(*of_streams(scope), *within(scope, table.found_ms))
         )
-        if scope.exchange is not None:
-            wanted = wanted.where(streams.exchange == scope.exchange)
-        if scope.symbol is not None:
-            wanted = wanted.where(streams.symbol == scope.symbol)
         key = [table.found_ms, table.stream_id, table.epoch, table.first_seq]
         rows, after = await newest(
             self._database, wanted, key, (int,) * 4, limit, cursor, lambda row: (row[6], *row[1:4])

@@ -31,6 +31,8 @@ class Scope(NamedTuple):
     """Exclusive."""
     source: str | None = None
     """An `orderSource`, which orders and their answers and fills have; balances and market data have none."""
+    actions: tuple[str, ...] | None = None
+    """Only streams of these actions."""
 
 
 class Page(NamedTuple, Generic[RowT]):

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from millrace_api.access.principal import Principal
+from millrace_api.access.sharing import may_read
 from millrace_api.live import messages
 from millrace_api.live.client import (
     GOING_AWAY,
@@ -27,7 +28,7 @@ from millrace_api.problems import ApiError
 from millrace_bus import Bus, Journals
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
-from millrace_core.names import PUBLIC, StreamName, is_snapshot
+from millrace_core.names import StreamName, is_snapshot
 from millrace_core.near_names import question
 
 SWEEP_S = 5.0
@@ -105,7 +106,7 @@ class Hub:
         except InvalidName as error:
             client.reject(command.stream, str(error))
             return
-        if name.tenant not in (client.principal.tenant, PUBLIC):
+        if not may_read(client.principal, name):
             client.reject(command.stream, "this stream belongs to another tenant")
             self._spawn(self._on_denied(client.principal, client.address, command.stream), client)
         elif isinstance(command, Subscribe):
@@ -187,7 +188,7 @@ class Hub:
         if subscription.topic.is_ready:
             return
         name = subscription.topic.name
-        near = await self._near.to(name, client.principal.tenant)
+        near = await self._near.to(name, client.principal)
         if not subscription.topic.is_ready:
             client.send(messages.note("waiting", name, detail=f"it has no writer{question(map(str, near))}"))
 

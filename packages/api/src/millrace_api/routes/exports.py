@@ -6,11 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
-from millrace_api.parameters import MarketScope, SourceQuery
+from millrace_api.access.principal import Caller
+from millrace_api.parameters import MarketScope, SourceQuery, own_account
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 from millrace_store.exports.export import Format
-from millrace_store.exports.histories import ExportKind, has_source
+from millrace_store.exports.histories import ExportKind, has_source, is_of_account
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 
@@ -29,12 +30,15 @@ _FILES: dict[int | str, dict[str, Any]] = {
 @router.get("/{kind}", operation_id="export", responses=_FILES, response_class=StreamingResponse)
 async def export(
     services: ServicesDep,
+    caller: Caller,
     scope: MarketScope,
     kind: Annotated[ExportKind, Path()],
     form: Annotated[Format, Query(alias="format")] = "parquet",
     source: SourceQuery = None,
 ) -> StreamingResponse:
     """Export a history as a file of any size; it is streamed."""
+    if is_of_account(kind):
+        scope = own_account(caller, scope)
     if source is not None and not has_source(kind):
         raise ApiError(422, f"{kind} have no order source: leave `source` out")
     # Once the file has begun, an error can no longer be returned.

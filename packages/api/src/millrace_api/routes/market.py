@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
 from millrace_api.documents import PageOf, json_response, page_response, returns
-from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, tenant_of
+from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, own_account, tenant_of
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 from millrace_api.times import Interval, Timestamp
@@ -65,11 +65,14 @@ async def list_tickers(services: ServicesDep, scope: MarketScope, paging: PageWa
 @router.get("/events/{action}", operation_id="list_events", responses=returns(PageOf[EventRecord]))
 async def list_events(
     services: ServicesDep,
+    caller: Caller,
     scope: MarketScope,
     paging: PageWanted,
     action: Annotated[str, Path(pattern="^[A-Za-z]{1,64}$", examples=["watchTicker"])],
 ) -> Response:
     """Return messages of streams that have no table of their own, such as funding rates."""
+    if scope.actions is not None and action not in scope.actions:
+        scope = own_account(caller, scope)
     return page_response(await services.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))
 
 

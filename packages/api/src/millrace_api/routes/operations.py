@@ -7,7 +7,7 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 
 from millrace_api.documents import ListOf, PageOf, json_response, page_response, returns
-from millrace_api.parameters import MarketScope, PageWanted
+from millrace_api.parameters import AccountScope, MarketScope, PageWanted
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 from millrace_core.clock import MINUTE_MS, now_ms
@@ -59,7 +59,7 @@ async def list_latencies(
 
 
 @router.get("/dead-letters", operation_id="list_dead_letters", responses=returns(PageOf[DeadLetterView]))
-async def list_dead_letters(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
+async def list_dead_letters(services: ServicesDep, scope: AccountScope, paging: PageWanted) -> Response:
     """Return messages that could not be read, newest first, with the reason."""
     found = await services.store.operations.dead_letters(scope, limit=paging.limit, cursor=paging.cursor)
     rows = [
