@@ -7,7 +7,7 @@ import pytest
 
 from millrace_core.names import Tenant
 from millrace_store import Conflict, Store
-from millrace_store.queries.records import SignInCode, TokenRecord
+from millrace_store.queries.records import AuditEntry, SignInCode, TokenRecord
 
 T = Tenant("T")
 TOKEN = TokenRecord(
@@ -26,7 +26,7 @@ TOKEN = TokenRecord(
 async def test_a_token_is_kept_used_and_revoked(store: Store) -> None:
     """It is found by its id, remembers its last use, and can be revoked once, by its own tenant."""
     await store.access.add_token(TOKEN)
-    await store.access.token_used("k1", 1_760_000_000_005)
+    await store.access.record([], {"k1": 1_760_000_000_005})
     assert await store.access.token("k1") == msgspec.structs.replace(TOKEN, last_used_ms=1_760_000_000_005)
     assert not await store.access.revoke_token(Tenant("OTHER"), "k1", 5)
     assert await store.access.revoke_token(T, "k1", 1_760_000_000_009)
@@ -68,14 +68,17 @@ async def test_names_of_tokens_are_unique_in_a_tenant(store: Store) -> None:
 async def test_the_audit_trail_is_kept_in_order(store: Store) -> None:
     """Newest first, in pages, with whatever detail; each tenant its own."""
     for number in range(5):
-        await store.access.record(
+        entry = AuditEntry(
             at_ms=1_760_000_000_000 + number,
             tenant="T" if number < 4 else "OTHER",
             actor="k1",
             action="createOrder",
+            target=None,
             outcome="denied",
+            address=None,
             detail={"n": number},
         )
+        await store.access.record([entry])
     first = await store.access.audit(T, limit=3)
     rest = await store.access.audit(T, cursor=first.next_cursor)
     assert [row.detail["n"] for row in first.rows + rest.rows] == [3, 2, 1, 0]

@@ -109,6 +109,7 @@ class Api:
 
     async def audit(self, tenant: str) -> list[dict[str, Any]]:
         """Return the trail of a tenant, oldest first."""
+        await self.services.authenticator.trail.settled(60)
         found = await self.store.access.audit(Tenant(tenant))
         return [msgspec.to_builtins(row) for row in reversed(found.rows)]
 
@@ -132,7 +133,7 @@ async def serving(redis: EmbeddedServer, database: Path) -> AsyncIterator[Api]:
 async def shared(redis: EmbeddedServer, empty: Path) -> AsyncIterator[Api]:
     """One API for all tests: to make one takes longer than many a test. It looks at tokens often."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("millrace_api.live.hub.SWEEP_S", 0.2)
+        patched.setattr("millrace_api.access.holdings.CHECK_S", 0.2)
         patched.setattr("millrace_api.access.verifier.RECHECK_S", 0.2)
         async with serving(redis, empty.with_name("shared.db")) as api:
             yield api

@@ -1,6 +1,8 @@
 """Tables of the API: tokens, the audit trail, idempotency keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -10,9 +12,10 @@ from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
 from millrace_store.errors import AlreadyThere, Conflict
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
-from millrace_store.queries.records import AuditRecord, IdempotentAnswer, SignInCode, TokenRecord
+from millrace_store.queries.records import AuditEntry, AuditRecord, IdempotentAnswer, SignInCode, TokenRecord
 from millrace_store.schema import tables
 
+NO_TOKENS: Final[Mapping[str, int]] = MappingProxyType({})
 _TOKEN_FIELDS = TokenRecord.__struct_fields__
 
 
@@ -40,6 +43,15 @@ class Access:
         found = await self._tokens(tables.tokens.c.id == token_id)
         return found[0] if found else None
 
+    async def in_force(self, token_ids: Collection[str], at_ms: int) -> set[str]:
+        """Return those of some tokens that are neither revoked nor expired."""
+        table = tables.tokens.c
+        moment = sa.literal(at_ms, sa.BigInteger())
+        not_over = sa.or_(table.expires_ms.is_(None), table.expires_ms > moment)
+        wanted = sa.select(table.id).where(table.id.in_(token_ids), table.revoked_ms.is_(None), not_over)
+        async with self._database.reading() as reader:
+            return {token_id for (token_id,) in await reader.fetch(wanted)}
+
     async def tokens(self, tenant: Tenant | None = None) -> list[TokenRecord]:
         """Return a tenant's tokens, or all tokens."""
         return await self._tokens(sa.true() if tenant is None else tables.tokens.c.tenant == tenant)
@@ -54,12 +66,6 @@ class Access:
         )
         async with self._database.writing() as writer:
             return await writer.execute(revoked) == 1
-
-    async def token_used(self, token_id: str, at_ms: int) -> None:
-        """Store when a token was last used."""
-        used = sa.update(tables.tokens).where(tables.tokens.c.id == token_id)
-        async with self._database.writing() as writer:
-            await writer.execute(used.values(last_used_ms=sa.literal(at_ms, sa.BigInteger())))
 
     async def add_sign_in_code(self, codes: Sequence[SignInCode]) -> None:
         """Add a code; one with several tenants is several rows with one digest."""
@@ -76,6 +82,10 @@ class Access:
         fields = SignInCode.__struct_fields__
         wanted = sa.select(*(table[name] for name in fields)).where(table.digest == digest).order_by(table.tenant)
         too_old = table.usable_until_ms <= sa.literal(at_ms, sa.BigInteger())
+        async with self._database.reading() as reader:
+            if not await reader.fetch(wanted):
+                # Whoever guesses makes nothing be written.
+                return []
         async with self._database.writing() as writer:
             await writer.execute(sa.delete(tables.sign_in_codes).where(too_old))
             found = await writer.fetch(wanted)
@@ -84,24 +94,16 @@ class Access:
         rows = found if removed == len(found) else []
         return [SignInCode(**dict(zip(fields, row, strict=True))) for row in rows]
 
-    async def record(
-        self,
-        *,
-        at_ms: int,
-        tenant: str,
-        actor: str,
-        action: str,
-        outcome: str,
-        target: str | None = None,
-        address: str | None = None,
-        detail: object = None,
-    ) -> None:
-        """Add to the audit trail."""
-        said = {"tenant": tenant, "actor": actor, "action": action, "outcome": outcome, "target": target}
-        text = msgspec.json.encode(detail).decode()
-        row = sa.insert(tables.audit).values({"at_ms": at_ms, **said, "address": address, "detail": text})
+    async def record(self, rows: Sequence[AuditEntry], used: Mapping[str, int] = NO_TOKENS) -> None:
+        """Add to the audit trail, and store when tokens were last used (ms, by id): all or nothing."""
+        tokens = tables.tokens
         async with self._database.writing() as writer:
-            await writer.execute(row)
+            for row in rows:
+                values = msgspec.structs.asdict(row) | {"detail": msgspec.json.encode(row.detail).decode()}
+                await writer.execute(sa.insert(tables.audit).values(values))
+            for token_id, at_ms in used.items():
+                last_used = sa.literal(at_ms, sa.BigInteger())
+                await writer.execute(sa.update(tokens).where(tokens.c.id == token_id).values(last_used_ms=last_used))
 
     async def audit(
         self,
@@ -172,6 +174,5 @@ class Access:
 
 
 def _audit(row: Row) -> AuditRecord:
-    *fields, detail = row
-    names = AuditRecord.__struct_fields__[:-1]
-    return AuditRecord(**dict(zip(names, fields, strict=True)), detail=msgspec.json.decode(detail))
+    fields = dict(zip(tables.audit.c.keys(), row, strict=True))
+    return AuditRecord(**fields | {"detail": msgspec.json.decode(fields["detail"])})

@@ -10,9 +10,10 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from millrace_api.access.middleware import AccessMiddleware
+from millrace_api.access.middleware import CLIENT_LEFT, AccessMiddleware
 from millrace_api.access.sessions import COOKIE
 from millrace_api.documents import components, json_response, returns_problem
 from millrace_api.parameters import only_known
@@ -144,6 +145,10 @@ def _add_handlers(app: FastAPI) -> None:
     async def on_bus_error(request: Request, error: BusError) -> Response:
         log.warning("Redis did not serve a request", method=request.method, path=request.url.path, cause=str(error))
         return refused(str(error)).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def on_client_left(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=CLIENT_LEFT)
 
     @app.exception_handler(Exception)
     async def on_unexpected_error(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from millrace_api.problems import MEDIA_TYPE, ApiError, ProblemDetails
-from millrace_core.json_problems import problem_of
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_store import Page
 
 T = TypeVar("T")
@@ -71,10 +71,9 @@ def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
     async def read(request: Request) -> T:
         try:
             return decoder.decode(await raw_body(request))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            problem = problem_of(error) if isinstance(error, msgspec.MsgspecError) else None
-            text = f"the body is invalid: {problem or error}"
-            raise ApiError(422, text, problems=[problem] if problem else ()) from error
+        except UNREADABLE as error:
+            problem = problem_of(error)
+            raise ApiError(422, f"the body is invalid: {problem}", problems=[problem]) from error
 
     return read
 

@@ -108,7 +108,9 @@ class Server:
         try:
             await first_of(
                 self._serve(),
-                self._services.hub.sweep(self._services.authenticator.still_good),
+                self._services.hub.sweep(),
+                self._services.authenticator.holdings.watch(),
+                self._services.authenticator.trail.run(),
                 _forget_keys(self._services.store),
             )
         finally:

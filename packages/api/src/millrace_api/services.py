@@ -48,7 +48,7 @@ class Services:
         """Return the services for a database and a bus."""
         metrics = Metrics()
         authenticator = Authenticator(store, config)
-        hub = Hub(bus, metrics, authenticator.denied, config.live_connections, config.live_connections_per_token)
+        hub = Hub(bus, metrics, authenticator, config.live_connections, config.live_connections_per_token)
         responses, agents = PendingResponses(bus), AgentEvents(bus)
         return cls(store, bus, authenticator, hub, responses, agents, metrics, config, secret_key)
 

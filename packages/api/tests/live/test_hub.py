@@ -10,7 +10,6 @@ import pytest
 from millrace_core.book import OrderBook
 from millrace_core.ids import MessageId
 from millrace_core.market import BookSnapshot
-from millrace_core.names import PUBLIC
 
 
 async def test_a_client_gets_the_whole_book_first_and_then_each_change(

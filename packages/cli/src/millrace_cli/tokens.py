@@ -2,7 +2,7 @@
 
 from typing import cast, get_args
 
-from millrace_api.access.audit import Audit
+from millrace_api.access import audit
 from millrace_api.access.principal import Role
 from millrace_api.access.tokens import new_token
 from millrace_cli.database import existing
@@ -44,7 +44,9 @@ async def create(url: str, tenant: Tenant, name: str, role: str, days: float | N
     async with Store.open(url) as store:
         await store.access.add_token(record)
         detail = {"token": record.id, "name": name, "role": role}
-        await Audit(store).record(action="create_token", outcome="done", tenant=tenant, actor=ACTOR, detail=detail)
+        await audit.record(
+            store, audit.entry(action="create_token", outcome="done", tenant=tenant, actor=ACTOR, detail=detail)
+        )
     return str(token)
 
 
@@ -68,4 +70,6 @@ async def revoke(url: str, tenant: Tenant, token_id: str) -> None:
     async with Store.open(existing(url)) as store:
         if not await store.access.revoke_token(tenant, token_id, now_ms()):
             raise TokenError(f"{tenant} has no active token {token_id}; `millrace tokens list` shows all")
-        await Audit(store).record(action="revoke_token", outcome="done", tenant=tenant, actor=ACTOR, target=token_id)
+        await audit.record(
+            store, audit.entry(action="revoke_token", outcome="done", tenant=tenant, actor=ACTOR, target=token_id)
+        )

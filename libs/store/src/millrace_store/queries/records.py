@@ -298,10 +298,9 @@ class SignInCode(_Record, frozen=True, kw_only=True):
     """When the token expires; None for never."""
 
 
-class AuditRecord(_Record, frozen=True, kw_only=True):
+class AuditEntry(_Record, frozen=True, kw_only=True):
     """An action through the API, done or denied."""
 
-    id: int
     at_ms: int
     tenant: str
     actor: str
@@ -311,6 +310,12 @@ class AuditRecord(_Record, frozen=True, kw_only=True):
     outcome: str
     address: str | None
     detail: Any
+
+
+class AuditRecord(AuditEntry, frozen=True, kw_only=True):
+    """An entry of the audit trail."""
+
+    id: int
 
 
 class IdempotentAnswer(_Record, frozen=True, kw_only=True):

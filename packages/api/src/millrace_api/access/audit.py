@@ -1,47 +1,51 @@
 """The audit trail: every change that was requested, and everything that was denied."""
 
-from typing import Any
+from typing import Final
 
 import structlog
 
 from millrace_core.clock import now_ms
 from millrace_store import DatabaseUnavailable, Store
+from millrace_store.queries.records import AuditEntry
 
-NOBODY = "-"
+NOBODY: Final = "-"
 """Tenant and actor of a request that was not authenticated."""
+_MAX_TARGET: Final = 512
 
 log = structlog.get_logger()
 
 
-class Audit:
-    """Writes the audit trail to the database, or to the log while the database is unavailable."""
+def entry(
+    *,
+    action: str,
+    outcome: str,
+    tenant: str = NOBODY,
+    actor: str = NOBODY,
+    target: str | None = None,
+    address: str | None = None,
+    detail: object = None,
+) -> AuditEntry:
+    """Return an entry of the trail for what happens now."""
+    return AuditEntry(
+        at_ms=now_ms(),
+        tenant=tenant,
+        actor=actor,
+        action=_storable(action),
+        outcome=outcome,
+        target=None if target is None else _storable(target)[:_MAX_TARGET],
+        address=address,
+        detail=detail,
+    )
 
-    def __init__(self, store: Store) -> None:
-        self._access = store.access
 
-    async def record(
-        self,
-        *,
-        action: str,
-        outcome: str,
-        tenant: str = NOBODY,
-        actor: str = NOBODY,
-        target: str | None = None,
-        address: str | None = None,
-        detail: object = None,
-    ) -> None:
-        """Record one action and its outcome."""
-        row: dict[str, Any] = {
-            "tenant": tenant,
-            "actor": actor,
-            "action": action,
-            "outcome": outcome,
-            # PostgreSQL's texts hold no NUL, and the target comes from the client.
-            "target": target and target.replace("\x00", "")[:512],
-            "address": address,
-            "detail": detail,
-        }
-        try:
-            await self._access.record(at_ms=now_ms(), **row)
-        except DatabaseUnavailable:
-            log.warning("audit: the database is unavailable; this line replaces the row", **row)
+async def record(store: Store, added: AuditEntry) -> None:
+    """Write an entry to the database, or to the log while the database is unavailable."""
+    try:
+        await store.access.record([added])
+    except DatabaseUnavailable:
+        log.warning("audit: the database is unavailable; this line replaces the row", entry=added)
+
+
+def _storable(text: str) -> str:
+    """Return a client's text as every database can hold it: without NUL and unpaired surrogates."""
+    return text.replace("\x00", "").encode(errors="replace").decode()

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
 
-from millrace_api.access.audit import Audit
+from millrace_api.access.holdings import Holdings
 from millrace_api.access.principal import Principal
+from millrace_api.access.refusals import Refusals
 from millrace_api.access.sessions import COOKIE, CSRF_HEADER, Sessions, is_csrf_of, is_own_origin
+from millrace_api.access.trail import Trail
 from millrace_api.access.verifier import Verifier
 from millrace_api.configs.models import ApiConfig
 from millrace_api.problems import ApiError, unavailable
@@ -27,6 +30,10 @@ class RateLimiter:
     def set_limits(self, per_second: float, burst: int) -> None:
         """Apply other limits from the next request on."""
         self._per_second, self._burst = per_second, burst
+
+    def wait_s(self, key: str) -> float:
+        """Return the seconds until a permit is free; 0 if one is."""
+        return max(0.0, (1 - self._left(key, self._clock())) / self._per_second)
 
     def take(self, key: str) -> float:
         """Take a permit and return 0; without a free one, return the seconds until the next."""
@@ -57,9 +64,11 @@ class Authenticator:
     """Authenticates requests, limits their rate, and checks that browsers act for our own pages."""
 
     def __init__(self, store: Store, config: ApiConfig) -> None:
-        self.verifier = Verifier(store)
+        self.trail = Trail(store)
+        self.refusals = Refusals(self.trail)
+        self.holdings = Holdings(store)
         self.sessions = Sessions()
-        self.audit = Audit(store)
+        self._verifier = Verifier(store, self.trail)
         self._requests = RateLimiter(config.requests_per_second, config.burst)
         self._failures = RateLimiter(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
@@ -70,8 +79,8 @@ class Authenticator:
         self._failures.set_limits(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
 
-    async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> Principal:
-        """Return the principal of a request.
+    async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str], address: str) -> Principal:
+        """Return the principal of a request from an address.
 
         Raises:
             ApiError: it has no valid token or session.
@@ -80,7 +89,7 @@ class Authenticator:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer":
                 raise _unauthenticated("the header must be `Authorization: Bearer mr_…`")
-            return await self._by_token(token.strip())
+            return await self._by_token(token.strip(), address)
         if (cookie := cookies.get(COOKIE)) is not None:
             return await self._by_cookie(cookie)
         raise _unauthenticated("send `Authorization: Bearer mr_…`; `millrace tokens create` creates a token")
@@ -96,7 +105,7 @@ class Authenticator:
         if wait_s := self._requests.take(principal.token_id):
             raise too_many(wait_s)
 
-    async def log_in(self, token: str, headers: Mapping[str, str]) -> tuple[str, Principal]:
+    async def log_in(self, token: str, headers: Mapping[str, str], address: str) -> tuple[str, Principal]:
         """Start a browser session; return the cookie's value and the principal.
 
         Raises:
@@ -105,25 +114,22 @@ class Authenticator:
         origin = headers.get("origin")
         if origin is not None and not is_own_origin(origin, headers.get("host"), self._origins):
             raise ApiError(403, f"pages of {origin} may not log in; add the origin to allowedOrigins")
-        return self.sessions.begin(await self._by_token(token))
+        return self.sessions.begin(await self._by_token(token, address))
 
-    async def still_good(self, token_id: str) -> bool:
-        """Tell whether a token is still in force; while the database is unavailable, assume that it is."""
-        try:
-            return await self.verifier.is_good(token_id)
-        except DatabaseUnavailable:
-            return True
+    def end(self, token_id: str) -> None:
+        """End everything that a token holds: it was revoked."""
+        self._verifier.forget(token_id)
+        self.sessions.end_all(token_id)
+        self.holdings.end(token_id)
 
-    async def denied(self, principal: Principal, address: str, stream: str) -> None:
-        """Record that a client asked for another tenant's stream."""
-        await self.audit.record(
-            action="subscribe",
-            outcome="denied",
-            tenant=principal.tenant,
-            actor=principal.token_id,
-            target=stream,
-            address=address,
-        )
+    def may_try(self, address: str) -> None:
+        """Check that an address may try a token or a code that is not known yet.
+
+        Raises:
+            ApiError: it has tried too many that were wrong.
+        """
+        if wait_s := self._failures.wait_s(network_of(address)):
+            raise too_many(wait_s)
 
     def failed(self, address: str) -> None:
         """Count an unauthenticated request.
@@ -131,12 +137,14 @@ class Authenticator:
         Raises:
             ApiError: the address has sent too many; this one is not to be audited.
         """
-        if wait_s := self._failures.take(address):
+        if wait_s := self._failures.take(network_of(address)):
             raise too_many(wait_s)
 
-    async def _by_token(self, token: str) -> Principal:
+    async def _by_token(self, token: str, address: str) -> Principal:
+        if not self._verifier.has_verified(token):
+            self.may_try(address)
         try:
-            principal = await self.verifier.principal(token)
+            principal = await self._verifier.principal(token, address)
         except DatabaseUnavailable as error:
             raise unavailable("the token database") from error
         if principal is None:
@@ -151,7 +159,7 @@ class Authenticator:
 
     async def _is_good(self, principal: Principal) -> bool:
         try:
-            return await self.verifier.is_good(principal.token_id)
+            return await self._verifier.is_good(principal.token_id)
         except DatabaseUnavailable as error:
             raise unavailable("the token database") from error
 
@@ -164,10 +172,24 @@ class Authenticator:
             raise ApiError(403, f"sessions must send {CSRF_HEADER} with every change; GET /api/v1/session returns it")
 
 
+def network_of(address: str) -> str:
+    """Return by what an address is counted: of IPv6 its first 64 bits, which one client has for itself."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return address if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))
+
+
 def too_many(wait_s: float) -> ApiError:
     """Return the error for a request that exceeds a rate limit."""
     seconds = max(1, round(wait_s + 0.5))
     return ApiError(429, f"too many requests: try again in {seconds} s", headers={"Retry-After": str(seconds)})
+
+
+def revoked() -> ApiError:
+    """Return the error for a request whose token ended while it was served."""
+    return _unauthenticated("this token was revoked or has expired")
 
 
 def _unauthenticated(what_to_do: str) -> ApiError:

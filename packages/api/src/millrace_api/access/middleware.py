@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from millrace_api.access.audit import NOBODY
-from millrace_api.access.authentication import SAFE
+from millrace_api.access.audit import NOBODY, entry
+from millrace_api.access.authentication import SAFE, revoked
+from millrace_api.access.ending import Ending
+from millrace_api.access.incoming import Incoming
 from millrace_api.access.principal import Principal
 from millrace_api.problems import ApiError
 
@@ -23,6 +26,8 @@ OPEN = frozenset(
 )
 """Served without authentication. The two that sign in read a token or a code from their body; /docs and openapi.json
 are made from the code alone, and are the same for every caller."""
+CLIENT_LEFT: Final = 499
+"""The status of a response that was never sent, since the client had left."""
 _DENIED = (401, 403)
 
 
@@ -47,15 +52,34 @@ class AccessMiddleware:
             self._count(scope, send_response.status, time.perf_counter() - begun_s)
 
     async def _serve(self, request: Request, receive: Receive, send_response: "_RecordingSend") -> None:
+        authenticator = self._services.authenticator
+        principal: Principal | None = None
         try:
             if (request.method, request.url.path) not in OPEN:
-                authenticator = self._services.authenticator
-                request.state.principal = await authenticator.identify(request.headers, request.cookies)
-                authenticator.admit(request.state.principal, request.headers, request.method)
+                principal = await authenticator.identify(request.headers, request.cookies, address_of(request))
+                request.state.principal = principal
+                authenticator.admit(principal, request.headers, request.method)
         except ApiError as refusal:
             await self._reject(request, refusal)(request.scope, receive, send_response)
-        else:
+            return
+        if principal is None:
             await self._app(request.scope, receive, send_response)
+        else:
+            await self._hold(principal, request, receive, send_response)
+
+    async def _hold(
+        self, principal: Principal, request: Request, receive: Receive, send_response: "_RecordingSend"
+    ) -> None:
+        """Serve a request until it is answered, or its token is no longer in force."""
+        async with Ending() as ending, AsyncExitStack() as held:
+            held.enter_context(self._services.authenticator.holdings.held(principal.token_id, ending.end))
+            if request.method in SAFE:
+                # A change is carried out even if nobody waits for its outcome.
+                receive = await held.enter_async_context(Incoming(receive, ending.end))
+            await self._app(request.scope, receive, send_response)
+        has_left = isinstance(receive, Incoming) and receive.has_left
+        if ending.has_ended and not send_response.has_begun and not has_left:
+            await revoked().response()(request.scope, receive, send_response)
 
     def _reject(self, request: Request, refusal: ApiError) -> ASGIApp:
         request.state.reason = str(refusal)
@@ -82,16 +106,20 @@ class AccessMiddleware:
         tenant = principal.tenant if principal else NOBODY
         # What an operator does for a tenant stands in the trail of both.
         for each in dict.fromkeys((tenant, getattr(request.state, "concerns", tenant))):
-            await self._services.authenticator.audit.record(
-                action=operation or f"{request.method} {request.url.path[:128]}",
-                outcome="denied" if is_denial else _outcome(status),
-                tenant=each,
-                actor=principal.token_id if principal else NOBODY,
-                target=_target(request),
-                address=address_of(request),
-                detail={name: value for name, value in detail.items() if value is not None}
-                | getattr(request.state, "audited", {}),
+            self._services.authenticator.trail.add(
+                entry(
+                    action=operation or f"{request.method} {request.url.path[:128]}",
+                    outcome="denied" if is_denial else _outcome(status),
+                    tenant=each,
+                    actor=principal.token_id if principal else NOBODY,
+                    target=_target(request),
+                    address=address_of(request),
+                    detail={name: value for name, value in detail.items() if value is not None}
+                    | getattr(request.state, "audited", {}),
+                )
             )
+        if request.method not in SAFE and not is_denial:
+            await self._services.authenticator.trail.settled()
 
 
 class _RecordingSend:
@@ -99,12 +127,12 @@ class _RecordingSend:
 
     def __init__(self, send: Send, record: Callable[[int], Awaitable[None]]) -> None:
         self._send, self._record = send, record
-        self.status = 499
-        """The status of a response that was never sent, since the client had left."""
+        self.status = CLIENT_LEFT
+        self.has_begun = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.has_begun = message["status"], True
             await self._record(self.status)
         await self._send(message)
 

@@ -20,7 +20,7 @@ def may_read(principal: Principal, name: StreamName) -> bool:
 
 
 def may_see_unit(principal: Principal, unit: str) -> bool:
-    """Tell whether a principal may see a unit of an agent: `{tenant}.…`, of a stream `{tenant}.{exchange}.{action}.…`."""
+    """Tell whether a principal may see a unit of an agent; its name is `{tenant}.…`, of a stream the stream's name."""
     tenant, dot, _ = unit.partition(".")
     if dot and tenant == principal.tenant:
         return True

@@ -1,5 +1,6 @@
 """API tokens: `mr_{id}_{secret}`. The secret is shown once; only its argon2 hash is stored."""
 
+import re
 import secrets
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from millrace_store.queries.records import TokenRecord
 _PREFIX = "mr"
 _ID_BYTES = 6
 _SECRET_BYTES = 24
+_FORM = re.compile(rf"{_PREFIX}_([0-9a-f]{{{2 * _ID_BYTES}}})_([A-Za-z0-9_-]{{{_SECRET_BYTES * 4 // 3}}})")
 # OWASP's minimum for passwords; the secret is 192 random bits, which a slower hash would not protect better.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
@@ -29,12 +31,7 @@ class TokenText(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "TokenText | None":
         """Return a token's parts; None when the text has another form."""
-        prefix, _, rest = text.partition("_")
-        token_id, _, secret = rest.partition("_")
-        if prefix != _PREFIX or not secret or len(text) > 128:
-            return None
-        is_id = len(token_id) == 2 * _ID_BYTES and all(digit in "0123456789abcdef" for digit in token_id)
-        return cls(token_id, secret) if is_id else None
+        return cls(*match.groups()) if (match := _FORM.fullmatch(text)) else None
 
 
 def new_token(

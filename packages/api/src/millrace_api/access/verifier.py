@@ -4,21 +4,29 @@ import asyncio
 import hashlib
 import time
 from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
+from millrace_api.access.hashing import Hashing
 from millrace_api.access.principal import ROLES, Principal
-from millrace_api.access.tokens import TokenText, is_in_force, is_secret_of
+from millrace_api.access.tokens import TokenText, is_in_force
+from millrace_api.access.trail import Trail
+from millrace_api.patience import answer_within
 from millrace_core.clock import now_ms
 from millrace_core.names import tenant
 from millrace_store import DatabaseUnavailable, Store
 from millrace_store.queries.records import TokenRecord
 
-RECHECK_S = 5.0
-"""A token that is revoked or has expired stops working within this time."""
+RECHECK_S = 2.0
+"""A token that is revoked or has expired is refused within this time."""
 KEPT_S = 300.0
 """While the database is unavailable, tokens that were verified stay valid for this long."""
-_USED_EVERY_MS = 60_000
-_MAX_KNOWN = 10_000
-_MAX_HASHING = 2
+LOOKUP_S: Final = 0.1
+"""How long the lookup of a token may take that was verified before: a database that hangs delays nobody."""
+_WRONG_KEPT_S: Final = 60.0
+_USED_EVERY_MS: Final = 60_000
+_MAX_KNOWN: Final = 10_000
+
+K, V = TypeVar("K"), TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +34,42 @@ class _Known:
     """A verified token."""
 
     record: TokenRecord
+    verified_s: float
+    """When the database showed it last."""
     checked_s: float
+    """When it was asked last, whether it answered or not."""
 
 
 class Verifier:
     """Verifies tokens against the database."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, trail: Trail) -> None:
         self._access = store.access
+        self._trail = trail
         self._known: dict[bytes, _Known] = {}
         """By the token's digest, so that no secret stays in memory."""
-        self._good: dict[str, tuple[bool, float]] = {}
-        """By token id, whether it was in force, and when that was looked up (s)."""
-        self._hashing = asyncio.Semaphore(_MAX_HASHING)
+        self._wrong: dict[bytes, float] = {}
+        """By the digest of a text that is no token, when that was found (s)."""
+        self._digests: dict[str, bytes] = {}
+        """The digest of each verified token, by its id."""
+        self._verifying: dict[bytes, asyncio.Task[TokenRecord | None]] = {}
+        self._hashing = Hashing()
 
-    async def principal(self, text: str) -> Principal | None:
-        """Return a token's principal; None when the token is unknown or no longer in force.
+    def has_verified(self, text: str) -> bool:
+        """Tell whether a token was verified before."""
+        return _digest(text) in self._known
+
+    async def principal(self, text: str, address: str) -> Principal | None:
+        """Return the principal of a token that an address sent; None if it is unknown or no longer in force.
 
         Raises:
-            DatabaseUnavailable: the token is not cached and cannot be looked up.
+            DatabaseUnavailable: the token was not verified before, and cannot be looked up.
+            ApiError: too many tokens of the address wait to be verified.
         """
-        token = TokenText.parse(text)
-        if token is None:
+        token, digest = TokenText.parse(text), _digest(text)
+        if token is None or time.monotonic() - self._wrong.get(digest, -_WRONG_KEPT_S) < _WRONG_KEPT_S:
             return None
-        digest = hashlib.sha256(text.encode(errors="replace")).digest()
-        record = await self._record(digest, token)
+        record = await self._recheck(digest) if digest in self._known else await self._first(digest, token, address)
         return None if record is None or not is_in_force(record, now_ms()) else _principal(record)
 
     async def is_good(self, token_id: str) -> bool:
@@ -59,47 +78,69 @@ class Verifier:
         Raises:
             DatabaseUnavailable: it cannot be looked up.
         """
-        good, checked_s = self._good.get(token_id, (False, -RECHECK_S))
-        if time.monotonic() - checked_s >= RECHECK_S:
+        if (digest := self._digests.get(token_id)) in self._known and digest is not None:
+            record = await self._recheck(digest)
+        else:
             record = await self._access.token(token_id)
-            good = record is not None and is_in_force(record, now_ms())
-            self._good[token_id] = (good, time.monotonic())
-        return good
+        return record is not None and is_in_force(record, now_ms())
 
     def forget(self, token_id: str) -> None:
         """Look up a token again at its next use."""
-        self._known = {digest: known for digest, known in self._known.items() if known.record.id != token_id}
-        self._good.pop(token_id, None)
+        if (digest := self._digests.get(token_id)) in self._known and digest is not None:
+            self._known[digest] = replace(self._known[digest], verified_s=-KEPT_S, checked_s=-KEPT_S)
 
-    async def _record(self, digest: bytes, token: TokenText) -> TokenRecord | None:
-        known, now_s = self._known.get(digest), time.monotonic()
-        if known is not None and now_s - known.checked_s < RECHECK_S:
+    async def _recheck(self, digest: bytes) -> TokenRecord | None:
+        """Return the record of a verified token, looked up again every `RECHECK_S`.
+
+        Raises:
+            DatabaseUnavailable: it could not be looked up for too long.
+        """
+        known, now_s = self._known[digest], time.monotonic()
+        if now_s - known.checked_s < RECHECK_S:
             return known.record
         try:
-            record = await self._access.token(token.id)
-        except DatabaseUnavailable:
-            if known is not None and now_s - known.checked_s < KEPT_S:
-                return known.record
-            raise
-        if record is None or not await self._verified(known, token, record):
+            record = await answer_within(LOOKUP_S, self._access.token(known.record.id))
+        except (TimeoutError, DatabaseUnavailable) as error:
+            if now_s - known.verified_s >= KEPT_S:
+                raise DatabaseUnavailable(str(error)) from error
+            self._known[digest] = replace(known, checked_s=now_s)
+            return known.record
+        if record is None or record.secret_hash != known.record.secret_hash:
             self._known.pop(digest, None)
             return None
-        if len(self._known) >= _MAX_KNOWN:
-            self._known.clear()
-        self._known[digest] = _Known(await self._used(record), now_s)
+        self._known[digest] = _Known(self._used(record), now_s, now_s)
         return record
 
-    async def _verified(self, known: _Known | None, token: TokenText, record: TokenRecord) -> bool:
-        if known is not None and known.record.secret_hash == record.secret_hash:
-            return True
-        async with self._hashing:
-            return await asyncio.to_thread(is_secret_of, token.secret, record)
+    async def _first(self, digest: bytes, token: TokenText, address: str) -> TokenRecord | None:
+        """Return the record of a token that is not known yet; of many requests that bring it at once, one verifies."""
+        if (verifying := self._verifying.get(digest)) is None:
+            verifying = asyncio.create_task(self._verified(digest, token, address))
+            self._verifying[digest] = verifying
+            verifying.add_done_callback(lambda done: self._finish(digest, done))
+        return await asyncio.shield(verifying)
 
-    async def _used(self, record: TokenRecord) -> TokenRecord:
+    def _finish(self, digest: bytes, done: "asyncio.Task[TokenRecord | None]") -> None:
+        del self._verifying[digest]
+        if not done.cancelled():
+            done.exception()  # Everybody who waited may have left.
+
+    async def _verified(self, digest: bytes, token: TokenText, address: str) -> TokenRecord | None:
+        """Return the record of a token: cheap checks first, then its secret."""
+        record = await self._access.token(token.id)
+        if record is None or not is_in_force(record, now_ms()):
+            return None
+        if not await self._hashing.is_secret_of(token.secret, record, address):
+            _keep(self._wrong, digest, time.monotonic())
+            return None
+        now_s = time.monotonic()
+        _keep(self._known, digest, _Known(self._used(record), now_s, now_s))
+        _keep(self._digests, record.id, digest)
+        return record
+
+    def _used(self, record: TokenRecord) -> TokenRecord:
         at_ms = now_ms()
-        if record.last_used_ms is not None and at_ms - record.last_used_ms < _USED_EVERY_MS:
-            return record
-        await self._access.token_used(record.id, at_ms)
+        if record.last_used_ms is None or at_ms - record.last_used_ms >= _USED_EVERY_MS:
+            self._trail.token_used(record.id, at_ms)
         return record
 
 
@@ -112,3 +153,14 @@ def _principal(record: TokenRecord) -> Principal | None:
 def with_csrf(principal: Principal, csrf: str) -> Principal:
     """Return a principal with a CSRF secret."""
     return replace(principal, csrf=csrf)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode(errors="replace")).digest()
+
+
+def _keep(kept: dict[K, V], key: K, value: V) -> None:
+    """Keep a value, in place of the oldest if there are too many."""
+    if len(kept) >= _MAX_KNOWN and key not in kept:
+        del kept[next(iter(kept))]
+    kept[key] = value

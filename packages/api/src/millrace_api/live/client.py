@@ -15,6 +15,8 @@ from millrace_core.names import StreamName
 MAX_SUBSCRIPTIONS = 200
 FULL_BYTES = 1_000_000
 """Bytes that may wait in memory for one client; beyond that it gets the newest state instead of every message."""
+MAX_REJECTED = 1_000
+"""Commands of one connection that may be refused."""
 STALLED_S = 30.0
 """A client that reads nothing for this long is disconnected."""
 
@@ -48,6 +50,7 @@ class Client:
         self._metrics = metrics
         self._full_since_s: float | None = None
         self.is_closed = False
+        self._rejected = 0
 
     @property
     def is_full(self) -> bool:
@@ -96,9 +99,16 @@ class Client:
         self.is_closed = True
         self._sink.close(code, reason)
 
+    def end(self) -> None:
+        """Close the connection of a token that is no longer in force."""
+        self.disconnect(NOT_ALLOWED, "this token was revoked or has expired")
+
     def reject(self, stream: str | None, detail: str) -> None:
         """Send the client the reason why a command was not carried out."""
+        self._rejected += 1
         self.send(messages.note("error", stream, detail=detail))
+        if self._rejected >= MAX_REJECTED:
+            self.disconnect(NOT_ALLOWED, f"{MAX_REJECTED:,} commands were not carried out")
 
 
 class ClientSubscription:

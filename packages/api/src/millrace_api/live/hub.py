@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 
 import msgspec
 import structlog
 
+from millrace_api.access.authentication import Authenticator
 from millrace_api.access.principal import Principal
 from millrace_api.access.sharing import may_read
 from millrace_api.live import messages
@@ -15,7 +16,6 @@ from millrace_api.live.client import (
     GOING_AWAY,
     INTERNAL_ERROR,
     MAX_SUBSCRIPTIONS,
-    NOT_ALLOWED,
     Client,
     ClientSubscription,
 )
@@ -36,11 +36,6 @@ SILENT_S = 5.0
 """How long a stream may take to begin."""
 _RECONNECT = "internal error: reconnect and subscribe with `since`"
 
-Denied = Callable[[Principal, str, str], Coroutine[None, None, None]]
-"""Called with the principal, its address and the stream when it asks for another tenant's stream."""
-IsGood = Callable[[str], Awaitable[bool]]
-"""Tells whether the token with this id is still in force."""
-
 log = structlog.get_logger()
 
 
@@ -48,7 +43,12 @@ class Hub:
     """Followed streams and connected clients."""
 
     def __init__(
-        self, bus: Bus, metrics: Metrics, on_denied: Denied, max_clients: int, max_clients_per_token: int
+        self,
+        bus: Bus,
+        metrics: Metrics,
+        authenticator: Authenticator,
+        max_clients: int,
+        max_clients_per_token: int,
     ) -> None:
         self._bus = bus
         self._metrics = metrics
@@ -59,7 +59,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._resources = contextlib.AsyncExitStack()
         self._journals: Journals | None = None
-        self._on_denied = on_denied
+        self._refusals, self._holdings = authenticator.refusals, authenticator.holdings
         self._near = NearStreams(bus)
 
     def set_limits(self, max_clients: int, max_clients_per_token: int) -> None:
@@ -79,6 +79,7 @@ class Hub:
         """Add a client that has connected."""
         self._clients.add(client)
         self._by_token[client.principal.token_id] += 1
+        self._holdings.hold(client.principal.token_id, client.end)
         self._metrics.live_clients.set(len(self._clients))
 
     def leave(self, client: Client) -> None:
@@ -87,6 +88,7 @@ class Hub:
             return
         self._clients.remove(client)
         self._by_token[client.principal.token_id] -= 1
+        self._holdings.release(client.principal.token_id, client.end)
         self._metrics.live_clients.set(len(self._clients))
         client.is_closed = True
         client.drained()
@@ -108,22 +110,19 @@ class Hub:
             return
         if not may_read(client.principal, name):
             client.reject(command.stream, "this stream belongs to another tenant")
-            self._spawn(self._on_denied(client.principal, client.address, command.stream), client)
+            self._refusals.note(client.principal, client.address, command.stream)
         elif isinstance(command, Subscribe):
             self._subscribe(client, name, since)
         else:
             self._unsubscribe(client, name)
             client.send(messages.note("unsubscribed", name))
 
-    async def sweep(self, is_good: IsGood) -> None:
-        """Disconnect clients that stall or whose token is no longer in force, every `SWEEP_S`, until cancelled."""
+    async def sweep(self) -> None:
+        """Disconnect clients that stall, every `SWEEP_S`, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_S)
             for client in tuple(self._clients):
                 client.check_stalled()
-            for token_id in [token for token, clients in self._by_token.items() if clients]:
-                if not await is_good(token_id):
-                    self._disconnect_token(token_id)
 
     async def close(self) -> None:
         """Disconnect all clients and stop following their streams."""
@@ -158,11 +157,6 @@ class Hub:
         if self._journals is None:
             self._journals = await self._resources.enter_async_context(self._bus.journals())
         await replay(self._journals, client, subscription, since)
-
-    def _disconnect_token(self, token_id: str) -> None:
-        for client in tuple(self._clients):
-            if client.principal.token_id == token_id:
-                client.disconnect(NOT_ALLOWED, "this token was revoked or has expired")
 
     def _subscribe(self, client: Client, name: StreamName, since: MessageId | None) -> None:
         if name in client.subscriptions:

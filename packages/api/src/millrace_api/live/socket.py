@@ -16,7 +16,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, WSU
 from picows.api import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not in its type stubs
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
-from millrace_api.access.audit import NOBODY
+from millrace_api.access.audit import NOBODY, entry
 from millrace_api.access.principal import Principal
 from millrace_api.live.client import FULL_BYTES, Client
 from millrace_api.problems import ApiError
@@ -125,19 +125,23 @@ class SocketProtocol(asyncio.Protocol):
             self._task.cancel()
 
     async def _decide(self, data: bytes, transport: asyncio.Transport) -> None:
-        request = _request(data)
+        address = (transport.get_extra_info("peername") or (NOBODY,))[0]
+        try:
+            request = _request(data)
+        except h11.RemoteProtocolError as error:
+            self._reject(transport, ApiError(400, f"not an HTTP request: {error}"), None, address)
+            return
         if request.target.partition(b"?")[0] != PATH.encode():
             self._pass_on(data, transport)
             return
-        headers = {name.decode().lower(): value.decode("latin-1") for name, value in request.headers}
-        address = (transport.get_extra_info("peername") or (NOBODY,))[0]
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
         authenticator, principal = self.services.authenticator, None
         try:
-            principal = await authenticator.identify(headers, _cookies(headers))
+            principal = await authenticator.identify(headers, _cookies(headers), address)
             authenticator.admit(principal, headers, "GET", is_socket=True)
             self.services.hub.check_room(principal)
         except ApiError as refusal:
-            await self._reject(transport, refusal, principal, address)
+            self._reject(transport, refusal, principal, address)
             return
         _hand_over(transport, data, lambda _: LiveListener(self.services, principal, address))
 
@@ -161,19 +165,21 @@ class SocketProtocol(asyncio.Protocol):
         transport.set_protocol(protocol)
         transport.resume_reading()
 
-    async def _reject(
+    def _reject(
         self, transport: asyncio.Transport, refusal: ApiError, principal: Principal | None, address: str
     ) -> None:
         authenticator = self.services.authenticator
         try:
             authenticator.failed(address)
-            await authenticator.audit.record(
-                action=f"GET {PATH}",
-                outcome="denied",
-                tenant=principal.tenant if principal else NOBODY,
-                actor=principal.token_id if principal else NOBODY,
-                address=address,
-                detail={"reason": str(refusal)},
+            authenticator.trail.add(
+                entry(
+                    action=f"GET {PATH}",
+                    outcome="denied",
+                    tenant=principal.tenant if principal else NOBODY,
+                    actor=principal.token_id if principal else NOBODY,
+                    address=address,
+                    detail={"reason": str(refusal)},
+                )
             )
         except ApiError as too_many:
             refusal = too_many

@@ -6,13 +6,13 @@ import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from millrace_api.access import sign_in_codes
+from millrace_api.access.audit import entry
 from millrace_api.access.middleware import address_of
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.access.sessions import COOKIE, LIFETIME_S
 from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
-from millrace_core.names import Tenant
 
 router = APIRouter(prefix="/session", tags=["access"])
 
@@ -57,7 +57,7 @@ async def log_in(
 ) -> Response:
     """Start a browser's session with a token."""
     try:
-        cookie, principal = await services.authenticator.log_in(wanted.token, request.headers)
+        cookie, principal = await services.authenticator.log_in(wanted.token, request.headers, address_of(request))
     except ApiError:
         services.authenticator.failed(address_of(request))
         raise
@@ -79,18 +79,21 @@ async def use_sign_in_code(
     request: Request, services: ServicesDep, wanted: Annotated[UsedCode, Depends(body_of(UsedCode))]
 ) -> Response:
     """Exchange a sign-in code for the tokens that it stands for; it works once."""
+    services.authenticator.may_try(address_of(request))
     made = await sign_in_codes.use(services.store, wanted.code)
     if not made:
         services.authenticator.failed(address_of(request))
         raise ApiError(401, "this sign-in code was used before, is too old or unknown; `millrace sign-in` makes one")
     for _, record in made:
-        await services.authenticator.audit.record(
-            action="create_token",
-            outcome="done",
-            tenant=Tenant(record.tenant),
-            actor="sign-in code",
-            address=address_of(request),
-            detail={"token": record.id, "name": record.name, "role": record.role},
+        services.authenticator.trail.add(
+            entry(
+                action="create_token",
+                outcome="done",
+                tenant=record.tenant,
+                actor="sign-in code",
+                address=address_of(request),
+                detail={"token": record.id, "name": record.name, "role": record.role},
+            )
         )
     return json_response(ListOf([CodeToken(record.tenant, str(token)) for token, record in made]))
 

@@ -105,8 +105,7 @@ async def revoke_token(
     if not await services.store.access.revoke_token(of, token_id, now_ms()):
         raise not_found("token with this id in force")
     request.state.concerns = of
-    services.authenticator.verifier.forget(token_id)
-    services.authenticator.sessions.end_all(token_id)
+    services.authenticator.end(token_id)
     record = await services.store.access.token(token_id)
     if record is None:
         raise not_found("token with this id")

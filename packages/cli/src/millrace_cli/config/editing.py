@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from millrace_api.access.audit import Audit
+from millrace_api.access import audit
 from millrace_api.access.principal import Principal
 from millrace_api.configs.editor import ConfigEditor, ConfigView
 from millrace_api.configs.models import MODELS
@@ -100,13 +100,16 @@ async def put(
     if expected is not None and expected != in_force:
         raise CommandFailed(f"nothing was changed: revision {in_force} is in force, not {expected}")
     view = await editing.put(new, kind, in_force, exact_text)
-    await Audit(opened.store).record(
-        action="put_config",
-        outcome="done",
-        tenant=PUBLIC,
-        actor=OPERATOR.name,
-        target=agent,
-        detail={"revision": view.revision},
+    await audit.record(
+        opened.store,
+        audit.entry(
+            action="put_config",
+            outcome="done",
+            tenant=PUBLIC,
+            actor=OPERATOR.name,
+            target=agent,
+            detail={"revision": view.revision},
+        ),
     )
     return view
 

@@ -1,0 +1,74 @@
+"""What one tenant or stranger does costs no other one a session, a row, or time."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from millrace_api.access import hashing
+from millrace_api.access.authentication import network_of
+from millrace_api.access.principal import Principal
+from millrace_api.access.sessions import MAX_SESSIONS, Sessions
+from millrace_api.live.client import MAX_REJECTED
+from millrace_core.names import Tenant
+
+
+def test_sign_ins_of_one_tenant_end_no_session_of_another() -> None:
+    """Beyond its number a tenant loses its own oldest session."""
+    sessions = Sessions()
+    mine, _ = sessions.begin(Principal(Tenant("Ann"), "read", "1", "x"))
+    cookies = [sessions.begin(Principal(Tenant("Bob"), "read", "2", "x"))[0] for _ in range(MAX_SESSIONS + 3)]
+    assert sessions.principal(mine) is not None
+    assert [sessions.principal(cookie) is not None for cookie in cookies[:4]] == [False, False, False, True]
+
+
+async def test_refused_subscriptions_are_summed_up(
+    api: Any, tenant: Any, other: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has a row of its own, those after it have one together; too many end the connection."""
+    monkeypatch.setattr("millrace_api.access.refusals.SUM_S", 0.3)
+    socket = await connect(await api.token(tenant, "read"))
+    for number in range(MAX_REJECTED + 10):
+        socket.say(op="subscribe", stream=f"stream.{other}.kucoin.watchTrades.A{number}/B")
+    await socket.until(lambda: socket.closed)
+    assert socket.closed[0] == 1008
+    async with asyncio.timeout(20):
+        while sum(map(_times, rows := await api.audit(tenant))) < MAX_REJECTED:
+            await asyncio.sleep(0.01)
+    assert len(rows) < 20
+
+
+def _times(row: dict[str, Any]) -> int:
+    return 1 if row["detail"] is None else int(row["detail"]["times"])
+
+
+async def test_a_wrong_secret_is_hashed_once(fresh: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text of another form costs no hash, one that was wrong before no second, and a flooding address none at all."""
+    hashed: list[str] = []
+
+    def counted(secret: str, record: Any) -> bool:
+        hashed.append(secret)
+        return False
+
+    monkeypatch.setattr(hashing, "is_secret_of", counted)
+    token_id = (await fresh.token(tenant)).split("_")[1]
+    fresh.services.configure(fresh.services.config.model_copy(update={"failures_per_minute": 1.0, "failures_burst": 6}))
+    async with fresh.client() as stranger:
+
+        async def tried(secret: str) -> int:
+            headers = {"Authorization": f"Bearer mr_{token_id}_{secret}"}
+            return int((await stranger.get("/api/v1/session", headers=headers)).status_code)
+
+        assert [await tried(secret) for secret in ("short", "x" * 33, "." * 32)] == [401] * 3
+        assert not hashed
+        assert [await tried("x" * 32) for _ in range(3)] == [401] * 3
+        assert len(hashed) == 1
+        assert [await tried("y" * 32) for _ in range(3)] == [429] * 3
+    assert len(hashed) == 1
+
+
+def test_an_address_is_counted_by_the_network_that_one_client_has() -> None:
+    """Of IPv6 one client has 64 bits."""
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
+    assert network_of("192.0.2.1") != network_of("192.0.2.2")
+    assert network_of("-") == "-"
