@@ -10,10 +10,11 @@ _left: set["asyncio.Task[Any]"] = set()
 """Questions that nobody waits for any more, until they have ended."""
 
 
-async def answer_within(timeout_s: float, question: Coroutine[Any, Any, T]) -> T:
+async def answer_within(timeout_s: float, question: Coroutine[Any, Any, T], *, goes_on: bool = False) -> T:
     """Return the answer to a question.
 
-    A question that takes longer is cancelled, but not waited for: a database that hangs also hangs in its clean-up.
+    A question that takes longer is cancelled unless it `goes_on`. Nobody waits for that: a database that hangs also
+    hangs in its clean-up.
 
     Raises:
         TimeoutError: it took longer.
@@ -27,7 +28,8 @@ async def answer_within(timeout_s: float, question: Coroutine[Any, Any, T]) -> T
         task.cancel()
         raise
     if not done:
-        task.cancel()
+        if not goes_on:
+            task.cancel()
         raise TimeoutError
     return task.result()
 

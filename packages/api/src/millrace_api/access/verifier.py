@@ -26,7 +26,8 @@ _WRONG_KEPT_S: Final = 60.0
 _USED_EVERY_MS: Final = 60_000
 _MAX_KNOWN: Final = 10_000
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)

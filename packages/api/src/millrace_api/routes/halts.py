@@ -9,8 +9,8 @@ from millrace_api.access.principal import Caller, Principal, needs
 from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import ExchangeQuery, tenant_of
 from millrace_api.problems import ApiError, not_found
-from millrace_api.services import Services, ServicesDep
-from millrace_api.trading.halts import Halted, halt_tenant, halted, resume_tenant, trading_tenants
+from millrace_api.services import ServicesDep
+from millrace_api.trading.halts import Halted, Halts
 from millrace_core.clock import now_ms
 from millrace_core.errors import InvalidName, Problem
 from millrace_core.halts import HaltNote, HaltScope
@@ -55,7 +55,9 @@ class NewHalt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 @router.get("/halts", operation_id="list_halts", responses=returns(ListOf[HaltView]))
 async def list_halts(services: ServicesDep, caller: Caller, tenant: HaltTenantQuery = None) -> Response:
     """Return all halts in force; for an operator who names no tenant, of all tenants."""
-    return await _listed(services, await _concerned(services, caller, tenant or _default(caller, ALL)))
+    halts = Halts(services)
+    tenants = await _concerned(halts, caller, tenant or _default(caller, ALL))
+    return _listed(tenants, [await halts.halted(each) for each in tenants])
 
 
 @router.post(
@@ -69,12 +71,12 @@ async def halt(
     request: Request, services: ServicesDep, caller: Caller, new: Annotated[NewHalt, Depends(body_of(NewHalt))]
 ) -> Response:
     """Halt trading at once, whether or not an executor runs; return all halts in force of whom it concerns."""
-    tenants = await _concerned(services, caller, new.tenant or _default(caller, None))
+    halts = Halts(services)
+    tenants = await _concerned(halts, caller, new.tenant or _default(caller, None))
     request.state.audited = {"halt": msgspec.to_builtins(new), "tenants": tenants}
     scope = HaltScope(None if new.exchange is None else ExchangeId(new.exchange), new.order_source)
-    for each in tenants:
-        await halt_tenant(services, each, scope, HaltNote(since=now_ms(), reason=new.reason, by=caller.name))
-    return await _listed(services, tenants)
+    note = HaltNote(since=now_ms(), reason=new.reason, by=caller.name)
+    return _listed(tenants, await halts.halt(tenants, scope, note))
 
 
 @router.delete(
@@ -93,12 +95,13 @@ async def resume(
     """Lift the halt with exactly this scope, effective within a second; return all halts in force of the tenant."""
     if tenant == ALL:
         raise _unnamed("name one tenant: what is halted of another may be halted by that tenant itself")
-    tenants = await _concerned(services, caller, tenant or _default(caller, None))
+    halts = Halts(services)
+    (concerned,) = await _concerned(halts, caller, tenant or _default(caller, None))
     scope = HaltScope(None if exchange is None else ExchangeId(exchange), source)
-    for each in tenants:
-        if not await resume_tenant(services, each, scope):
-            raise not_found(f"halt with the scope {scope} (exchange/source)")
-    return await _listed(services, tenants)
+    resumed = await halts.resume(concerned, scope)
+    if resumed is None:
+        raise not_found(f"halt with the scope {scope} (exchange/source)")
+    return _listed([concerned], [resumed])
 
 
 def _default(caller: Principal, of_operator: str | None) -> str:
@@ -114,7 +117,7 @@ def _default(caller: Principal, of_operator: str | None) -> str:
     return of_operator
 
 
-async def _concerned(services: Services, caller: Principal, wanted: str) -> list[Tenant]:
+async def _concerned(halts: Halts, caller: Principal, wanted: str) -> list[Tenant]:
     """Return the tenants that a caller names.
 
     Raises:
@@ -122,7 +125,7 @@ async def _concerned(services: Services, caller: Principal, wanted: str) -> list
     """
     if not caller.is_operator:
         return [tenant_of(caller, wanted, public=False)]
-    known = await trading_tenants(services)
+    known = await halts.tenants()
     if wanted == ALL:
         return known
     try:
@@ -138,8 +141,8 @@ def _unnamed(what_to_do: str) -> ApiError:
     return ApiError(422, f"{what_to_do}; nothing was changed", problems=[Problem("tenant", what_to_do)])
 
 
-async def _listed(services: Services, tenants: list[Tenant]) -> Response:
-    return json_response(ListOf([view for each in tenants for view in _views(each, await halted(services, each))]))
+def _listed(tenants: list[Tenant], found: list[Halted]) -> Response:
+    return json_response(ListOf([view for each in zip(tenants, found, strict=True) for view in _views(*each)]))
 
 
 def _views(tenant: Tenant, found: Halted) -> list[HaltView]:
