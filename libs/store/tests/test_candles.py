@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from millrace_core.clock import MINUTE_MS
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
-from millrace_store import BadCursor, Scope, Store
-from millrace_store.queries.candles import CandleTrade, build, merge, rebuild_stale
+from millrace_store import BadCursor, QuestionTooLarge, Scope, Store
+from millrace_store.queries.candle_building import CandleTrade, build, merge
+from millrace_store.queries.candles import rebuild_stale
 
 SCOPE = Scope(Tenant("T"), ExchangeId("kucoin"), Symbol("KCS/USDT"))
 _money = st.decimals(min_value="0.00000001", max_value="100000", places=8)
@@ -101,3 +102,30 @@ async def test_candles_that_cannot_be_are_refused(store: Store) -> None:
         await store.market.candles_from_trades(SCOPE._replace(symbol=None), 60_000)
     with pytest.raises(BadCursor):
         await store.market.candles_from_trades(SCOPE, 60_000, cursor="x")
+
+
+@pytest.mark.parametrize("interval", [90_000, 2 * MINUTE_MS])
+async def test_a_question_reads_no_more_than_it_may(
+    interval: int,
+    store: Store,
+    journal: Any,
+    trades: Callable[..., list[Trade]],
+    name: Callable[..., StreamName],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its page ends early, with a cursor; all pages together are the same candles, built beside the event loop."""
+    await play(store, journal(name("watchTrades")), trades, 40)
+    whole = (await store.market.candles_from_trades(SCOPE, interval)).rows
+    monkeypatch.setattr("millrace_store.queries.candles._TRADES_A_PIECE", 10)
+    monkeypatch.setattr("millrace_store.queries.candles.MAX_ROWS", 60)
+    cursor, pages, counted = None, [], []
+    while True:
+        page = await store.market.candles_from_trades(SCOPE, interval, cursor=cursor, on_rows=counted.append)
+        pages.append(page.rows)
+        if (cursor := page.next_cursor) is None:
+            break
+    assert [candle for rows in pages for candle in rows] == whole
+    assert len(pages) > 5
+    assert 480 <= sum(counted) <= 480 + 60 * len(pages)
+    with pytest.raises(QuestionTooLarge, match="shorter `interval`"):
+        await store.market.candles_from_trades(SCOPE, 40 * MINUTE_MS + interval % MINUTE_MS)

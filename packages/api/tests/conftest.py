@@ -22,6 +22,7 @@ import pytest_asyncio
 
 from millrace_api.access.principal import Role
 from millrace_api.access.tokens import new_token
+from millrace_api.configs.models import TenantLimits
 from millrace_api.server import Server, listen
 from millrace_api.services import DEFAULTS, Services
 from millrace_bus import Bus, EmbeddedServer, StreamWriter
@@ -40,7 +41,14 @@ from millrace_store import Place, Store
 
 in_session = partial(pytest_asyncio.fixture, loop_scope="session")
 """Make a fixture that lives in the tests' one event loop."""
-ROOMY = DEFAULTS.model_copy(update={"requests_per_second": 10_000.0, "burst": 10_000, "failures_burst": 10_000})
+ROOMY = DEFAULTS.model_copy(
+    update={
+        "requests_per_second": 10_000.0,
+        "burst": 10_000,
+        "failures_burst": 10_000,
+        "tenant_limits": TenantLimits(requests_per_second=10_000.0, burst=10_000, questions=10_000),
+    }
+)
 _tenants = itertools.count()
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Without the authorities, whose reading takes longer than many a test."""

@@ -9,6 +9,7 @@ MillraceError
     ├── Conflict                      the name of a token is taken
     ├── BadCursor                     the cursor is not from a page of this query
     ├── RangeTooLarge                 the answer would have too many rows
+    ├── QuestionTooLarge              too many rows had to be read for a single one of the answer
     ├── AmbiguousOrder  candidates    several orders have that id
     └── BookUnknown          reason   no snapshot reaches that moment, or messages before it were lost
 """
@@ -57,6 +58,16 @@ class RangeTooLarge(StoreError):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"more than {most:,} rows: choose a shorter time, a longer interval, or fewer markets")
+
+
+class QuestionTooLarge(StoreError):
+    """Too many rows had to be read for the first row of an answer."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(
+            f"one candle is built from more than {rows:,} rows: choose a shorter `interval`, "
+            "or `since` and `until` nearer to each other"
+        )
 
 
 class AmbiguousOrder(StoreError):

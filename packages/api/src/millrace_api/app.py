@@ -40,7 +40,7 @@ from millrace_api.services import Services
 from millrace_bus import BusError
 from millrace_core.config.reading import message_of
 from millrace_core.errors import Problem
-from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable
+from millrace_store import AmbiguousOrder, BadCursor, DatabaseUnavailable, QuestionTooLarge
 
 PREFIX = "/api/v1"
 _ROUTERS = (
@@ -90,6 +90,7 @@ def make_app(services: Services) -> FastAPI:
     app.include_router(health.router, responses=_ANY_ROUTE, dependencies=checked)
     app.add_middleware(AccessMiddleware, services=services)
     _add_handlers(app)
+    _add_handlers_of_questions(app)
     _openapi(app)  # built now, since the first request for it would block all others
     return app
 
@@ -128,15 +129,6 @@ def _add_handlers(app: FastAPI) -> None:
         detail = text if error.status_code in (404, 405) else str(error.detail)
         return ApiError(error.status_code, detail, headers=headers).response()
 
-    @app.exception_handler(BadCursor)
-    async def on_bad_cursor(request: Request, error: BadCursor) -> Response:
-        return ApiError(422, str(error), problems=[Problem("query.cursor", str(error))]).response()
-
-    @app.exception_handler(AmbiguousOrder)
-    async def on_ambiguous_order(request: Request, error: AmbiguousOrder) -> Response:
-        text = f"{error}: set `symbol` and `exchange` to select one"
-        return ApiError(422, text, problems=[Problem("query.symbol", "set one of the symbols")]).response()
-
     @app.exception_handler(DatabaseUnavailable)
     async def on_database_unavailable(request: Request, error: DatabaseUnavailable) -> Response:
         return unavailable("the database").response()
@@ -154,6 +146,21 @@ def _add_handlers(app: FastAPI) -> None:
     async def on_unexpected_error(request: Request, error: Exception) -> Response:
         log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
         return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the API's log").response()
+
+
+def _add_handlers_of_questions(app: FastAPI) -> None:
+    @app.exception_handler(BadCursor)
+    async def on_bad_cursor(request: Request, error: BadCursor) -> Response:
+        return ApiError(422, str(error), problems=[Problem("query.cursor", str(error))]).response()
+
+    @app.exception_handler(QuestionTooLarge)
+    async def on_question_too_large(request: Request, error: QuestionTooLarge) -> Response:
+        return ApiError(422, str(error), problems=[Problem("query.interval", str(error))]).response()
+
+    @app.exception_handler(AmbiguousOrder)
+    async def on_ambiguous_order(request: Request, error: AmbiguousOrder) -> Response:
+        text = f"{error}: set `symbol` and `exchange` to select one"
+        return ApiError(422, text, problems=[Problem("query.symbol", "set one of the symbols")]).response()
 
 
 def _mistakes(errors: Sequence[Any]) -> list[Problem]:

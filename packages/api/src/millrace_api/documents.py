@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from millrace_api.access.budget import count_rows
 from millrace_api.problems import MEDIA_TYPE, ApiError, ProblemDetails
 from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_store import Page
@@ -43,6 +44,7 @@ def json_response(value: object, status: int = 200, headers: Mapping[str, str] |
 
 def page_response(found: Page[Any]) -> Response:
     """Return a page of rows as JSON."""
+    count_rows(len(found.rows))
     return json_response(PageOf(found.rows, found.next_cursor))
 
 

@@ -5,16 +5,21 @@ again from its trades: for a query, or by `rebuild_stale` to be stored. So the w
 trades still count.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_store.backends.database import Database, Reader
+from millrace_store.backends.sql import Row
+from millrace_store.errors import QuestionTooLarge
+from millrace_store.queries.candle_building import Built, beside, merge, of_rows, of_stored
 from millrace_store.queries.listings import streams_of
 from millrace_store.queries.pages import Page, Scope, beyond, decode_cursor, encode_cursor
 from millrace_store.queries.records import CandleRecord
@@ -22,64 +27,42 @@ from millrace_store.schema import tables
 
 _FOREVER_MS: Final = 2**62
 _MINUTES_A_PIECE: Final = 5_000
-_TRADES_A_PIECE: Final = 20_000
+_TRADES_A_PIECE: Final = 5_000
 _NEAR_MS: Final = 15 * MINUTE_MS
 _SETTLED_AFTER_MS: Final = 2 * MINUTE_MS
 """A minute is stored this long after its end, so that the current one is not rebuilt repeatedly."""
+MAX_ROWS = 2_000_000
+"""Trades and minutes that one question may read; it gets the candles up to there."""
+MAX_S: Final = 20.0
+"""How long one question may read."""
 
 
-_HIGH, _LOW, _VOLUME, _TRADES = itemgetter(2), itemgetter(3), itemgetter(5), itemgetter(6)
-"""Fields of a `Built`, read fast: a month has 43,200 minutes."""
+class Work:
+    """How much one question has read, and whether that is enough."""
 
+    def __init__(self, on_rows: Callable[[int], None]) -> None:
+        self.rows = 0
+        self._on_rows = on_rows
+        self._until_s = time.monotonic() + MAX_S
 
-class CandleTrade(NamedTuple):
-    """The fields of a trade that a candle needs."""
+    def read(self, rows: int) -> None:
+        """Count rows that were read."""
+        self.rows += rows
+        self._on_rows(rows)
 
-    at_ms: int
-    price: Decimal
-    amount: Decimal
-
-
-class Built(NamedTuple):
-    """A candle built from trades."""
-
-    at_ms: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-    trades: int
-
-
-def build(trades: Iterable[CandleTrade], interval_ms: int) -> list[Built]:
-    """Return the candles of trades, which must come oldest first."""
-    made = []
-    for at_ms, group in groupby(trades, key=lambda trade: trade[0] - trade[0] % interval_ms):
-        part = list(group)
-        prices = [trade.price for trade in part]
-        volume = sum((trade.amount for trade in part), Decimal(0))
-        made.append(Built(at_ms, prices[0], max(prices), min(prices), prices[-1], volume, len(part)))
-    return made
-
-
-def merge(candles: Sequence[Built], interval_ms: int) -> list[Built]:
-    """Return the candles of a longer interval; `candles` must come oldest first, and may hold parts of one interval."""
-    made = []
-    for at_ms, group in groupby(candles, key=lambda candle: candle[0] - candle[0] % interval_ms):
-        part = list(group)
-        if len(part) == 1 and part[0].at_ms == at_ms:
-            made.append(part[0])
-            continue
-        high, low = max(map(_HIGH, part)), min(map(_LOW, part))
-        made.append(
-            Built(at_ms, part[0].open, high, low, part[-1].close, sum(map(_VOLUME, part)), sum(map(_TRADES, part)))
-        )
-    return made
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the question has read for long enough."""
+        return self.rows >= MAX_ROWS or time.monotonic() >= self._until_s
 
 
 async def from_trades(
-    database: Database, scope: Scope, interval_ms: int, limit: int, cursor: str | None
+    database: Database,
+    scope: Scope,
+    interval_ms: int,
+    limit: int,
+    cursor: str | None,
+    on_rows: Callable[[int], None],
 ) -> Page[CandleRecord]:
     """See `MarketQueries.candles_from_trades`."""
     if interval_ms <= 0 or scope.exchange is None or scope.symbol is None:
@@ -89,20 +72,29 @@ async def from_trades(
         start = int(decode_cursor(cursor, (int,))[0])
     end = _FOREVER_MS if scope.until_ms is None else -_floor(-scope.until_ms, interval_ms)
     made: list[Built] = []
-    async with database.reading() as reader:
-        streams = await streams_of(reader, scope, "watchTrades")
-        if streams:
-            exact = interval_ms % MINUTE_MS == 0
-            pieces = _minutes(reader, streams[0].id, start, end) if exact else _raw(reader, streams[0].id, start, end)
+    work = Work(on_rows)
+    for stream in await _streams(database, scope):
+        read = _minutes if interval_ms % MINUTE_MS == 0 else _raw
+        async with aclosing(read(database, stream, start, end, work)) as pieces:
             async for piece in pieces:
                 # The last so far may go on in this piece.
-                made[-1:] = merge([*made[-1:], *piece], interval_ms)
+                made[-1:] = await beside(merge, [*made[-1:], *piece], interval_ms)
                 if len(made) > limit + 1:
+                    break
+                if work.is_over:
+                    if len(made) < 2:
+                        raise QuestionTooLarge(work.rows)
+                    limit = min(limit, len(made) - 1)
                     break
     records = [
         CandleRecord(exchange=scope.exchange, symbol=scope.symbol, **candle._asdict()) for candle in made[:limit]
     ]
     return Page(records, encode_cursor((made[limit].at_ms,)) if len(made) > limit else None)
+
+
+async def _streams(database: Database, scope: Scope) -> list[int]:
+    async with database.reading() as reader:
+        return [stream.id for stream in await streams_of(reader, scope, "watchTrades")][:1]
 
 
 def record_of(exchange: str, symbol: str, at_ms: int, prices: Sequence[Any]) -> CandleRecord:
@@ -129,7 +121,7 @@ async def rebuild_stale(database: Database) -> int:
             rows = []
             for stream, group in groupby(marks, key=lambda mark: int(mark[0])):
                 minutes = [at_ms for _, at_ms, _ in group]
-                rows += [(stream, *candle) async for candle in _rebuilt(reader, stream, minutes)]
+                rows += [(stream, *candle) async for candle in _rebuilt(reader, stream, minutes, Work(_uncounted))]
         if not marks:
             return count
         async with database.writing() as writer:
@@ -140,25 +132,32 @@ async def rebuild_stale(database: Database) -> int:
         count += len(marks)
 
 
-async def _minutes(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
-    """Return the minutes of a stream piece by piece, with stale ones rebuilt."""
+async def _minutes(
+    database: Database, stream: int, start: int, end: int, work: Work
+) -> AsyncGenerator[list[Built], None]:
+    """Return the minutes of a stream piece by piece, with stale ones rebuilt; each piece is a view of its own."""
     kept, stale = tables.minute_candles.c, tables.stale_minutes.c
+    columns = (kept.at_ms, kept.open, kept.high, kept.low, kept.close, kept.volume, kept.trades)
     while start < end:
-        stale_rows = await reader.fetch(_range(sa.select(stale.at_ms), stale, stream, start, end))
-        columns = (kept.at_ms, kept.open, kept.high, kept.low, kept.close, kept.volume, kept.trades)
-        kept_rows = await reader.fetch(_range(sa.select(*columns), kept, stream, start, end))
-        # Whichever list was cut short says how far this piece reaches.
-        reached = min(
-            [rows[-1][0] + MINUTE_MS for rows in (stale_rows, kept_rows) if len(rows) == _MINUTES_A_PIECE],
-            default=end,
-        )
-        minutes = [at_ms for (at_ms,) in stale_rows if at_ms < reached]
-        anew = set(minutes)
-        columns_read = list(zip(*kept_rows, strict=True)) or [()] * 7
-        decimals = (map(Decimal, column) for column in columns_read[1:6])
-        built = map(Built._make, zip(columns_read[0], *decimals, columns_read[6], strict=True))
-        piece = [candle for candle in built if candle.at_ms < reached and candle.at_ms not in anew]
-        piece += [candle async for candle in _rebuilt(reader, stream, minutes)]
+        async with database.reading() as reader:
+            stale_rows = await reader.fetch(_range(sa.select(stale.at_ms), stale, stream, start, end))
+            kept_rows = await reader.fetch(_range(sa.select(*columns), kept, stream, start, end))
+            work.read(len(kept_rows))
+            # Whichever list was cut short says how far this piece reaches.
+            reached = min(
+                [rows[-1][0] + MINUTE_MS for rows in (stale_rows, kept_rows) if len(rows) == _MINUTES_A_PIECE],
+                default=end,
+            )
+            minutes = [at_ms for (at_ms,) in stale_rows if at_ms < reached]
+            anew = set(minutes)
+            piece = await beside(of_stored, [row for row in kept_rows if row[0] < reached and row[0] not in anew])
+            async for candle in _rebuilt(reader, stream, minutes, work):
+                piece.append(candle)
+                if work.is_over:
+                    # What lies behind the candle is not known yet.
+                    piece = [each for each in piece if each.at_ms <= candle.at_ms]
+                    reached = end
+                    break
         yield sorted(piece, key=itemgetter(0)) if minutes else piece
         start = reached
 
@@ -175,13 +174,15 @@ def _range(wanted: sa.Select[Any], table: Any, stream: int, start: int, end: int
     )
 
 
-async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int]) -> AsyncIterator[Built]:
+async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int], work: Work) -> AsyncIterator[Built]:
     """Build minutes from their trades; minutes near one another are read together."""
     wanted = set(minutes)
     for first, last in _runs(minutes):
         unfinished: list[Built] = []
-        async for trades in _trades(reader, stream, first, last + MINUTE_MS):
-            unfinished = merge([*unfinished, *build(trades, MINUTE_MS)], MINUTE_MS)
+        async for rows in _trades(reader, stream, first, last + MINUTE_MS):
+            work.read(len(rows))
+            built = await beside(of_rows, rows, MINUTE_MS)
+            unfinished = merge([*unfinished, *built], MINUTE_MS)
             for candle in unfinished[:-1]:
                 if candle.at_ms in wanted:
                     yield candle
@@ -199,30 +200,51 @@ def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
             start = at
 
 
-async def _raw(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[Built]]:
-    """Return single trades as candles of 1 ms, for intervals that are not whole minutes."""
-    async for trades in _trades(reader, stream, start, end):
-        yield build(trades, 1)
+async def _raw(database: Database, stream: int, start: int, end: int, work: Work) -> AsyncGenerator[list[Built], None]:
+    """Return single trades as candles of 1 ms, for intervals that are not whole minutes; each piece is its own view."""
+    last: Row | None = None
+    while True:
+        async with database.reading() as reader:
+            rows = await reader.fetch(_trades_after(stream, start, end, last))
+        work.read(len(rows))
+        if rows:
+            yield await beside(of_rows, rows, 1)
+        if len(rows) < _TRADES_A_PIECE:
+            return
+        last = rows[-1]
 
 
-async def _trades(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[list[CandleTrade]]:
-    """Return a stream's trades oldest first, piece by piece."""
+async def _trades(reader: Reader, stream: int, start: int, end: int) -> AsyncIterator[Sequence[Row]]:
+    """Return a stream's trades oldest first, piece by piece: their key, price and amount."""
+    rows = await reader.fetch(_trades_after(stream, start, end, None))
+    while rows:
+        yield rows
+        if len(rows) < _TRADES_A_PIECE:
+            return
+        rows = await reader.fetch(_trades_after(stream, start, end, rows[-1]))
+
+
+def _trades_after(stream: int, start: int, end: int, last: Row | None) -> sa.Select[Any]:
+    """Return the query for the next piece of trades: the first, or that which follows a row."""
     table = tables.trades.c
     key = [table.at_ms, table.epoch, table.seq, table.n]
     text = [sa.cast(column, sa.Text()) for column in (table.price, table.amount)]
-    wanted = (
+    # One lower bound only: with two a planner may use the looser one and read everything from the start again.
+    if last is None:
+        begins = table.at_ms >= sa.literal(start, sa.BigInteger())
+    else:
+        begins = beyond(key, tuple(last[:4]), descending=False)
+    return (
         sa.select(*key, *text)
         .where(table.stream_id == sa.literal(stream, sa.BigInteger()), table.at_ms < sa.literal(end, sa.BigInteger()))
+        .where(begins)
         .order_by(*key)
         .limit(_TRADES_A_PIECE)
     )
-    rows = await reader.fetch(wanted.where(table.at_ms >= sa.literal(start, sa.BigInteger())))
-    while rows:
-        yield [CandleTrade(row[0], Decimal(row[4]), Decimal(row[5])) for row in rows]
-        if len(rows) < _TRADES_A_PIECE:
-            return
-        # One lower bound only: with two a planner may use the looser one and read everything from the start again.
-        rows = await reader.fetch(wanted.where(beyond(key, tuple(rows[-1][:4]), descending=False)))
+
+
+def _uncounted(rows: int) -> None:
+    """Count nothing."""
 
 
 def _floor(at_ms: int, interval_ms: int) -> int:

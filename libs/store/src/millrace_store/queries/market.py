@@ -1,5 +1,6 @@
 """Queries of market data: trades, candles, tickers, order books, events."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -72,18 +73,26 @@ class MarketQueries:
         return Page(records, encode_cursor((rows[limit - 1][0], rows[limit - 1][1])) if len(rows) > limit else None)
 
     async def candles_from_trades(
-        self, scope: Scope, interval_ms: int, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None
+        self,
+        scope: Scope,
+        interval_ms: int,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        on_rows: Callable[[int], None] = lambda rows: None,
     ) -> Page[CandleRecord]:
         """Return candles of any interval, built exactly from stored trades; an interval without trades has no candle.
 
         `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC; those
-        that contain `since_ms` or `until_ms` are returned whole.
+        that contain `since_ms` or `until_ms` are returned whole. A page for which too many rows would be read ends
+        early, with a cursor. `on_rows` is called with their number whenever rows were read.
 
         Raises:
+            QuestionTooLarge: too many rows would be read for a single candle.
             BadCursor: `cursor` is not from a page of this query.
             ValueError: the interval is not above 0, or the scope names no exchange or no symbol.
         """
-        return await candles.from_trades(self._database, scope, interval_ms, bounded(limit), cursor)
+        return await candles.from_trades(self._database, scope, interval_ms, bounded(limit), cursor, on_rows)
 
     async def tickers(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None

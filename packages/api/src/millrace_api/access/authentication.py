@@ -1,11 +1,12 @@
 """Authentication: who sent a request, whether it may pass, and how often."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
+from millrace_api.access.budget import Budget
 from millrace_api.access.holdings import Holdings
 from millrace_api.access.principal import Principal
+from millrace_api.access.rates import RateLimiter
 from millrace_api.access.refusals import Refusals
 from millrace_api.access.sessions import COOKIE, CSRF_HEADER, Sessions, is_csrf_of, is_own_origin
 from millrace_api.access.trail import Trail
@@ -13,49 +14,6 @@ from millrace_api.access.verifier import Verifier
 from millrace_api.configs.models import ApiConfig
 from millrace_api.problems import ApiError, unavailable
 from millrace_store import DatabaseUnavailable, Store
-
-_MAX_BUCKETS = 10_000
-
-
-class RateLimiter:
-    """Token buckets by key: each holds `burst` permits and regains `per_second`."""
-
-    def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}
-        """By key, the remaining permits and when they were counted (s)."""
-
-    def set_limits(self, per_second: float, burst: int) -> None:
-        """Apply other limits from the next request on."""
-        self._per_second, self._burst = per_second, burst
-
-    def wait_s(self, key: str) -> float:
-        """Return the seconds until a permit is free; 0 if one is."""
-        return max(0.0, (1 - self._left(key, self._clock())) / self._per_second)
-
-    def take(self, key: str) -> float:
-        """Take a permit and return 0; without a free one, return the seconds until the next."""
-        now_s = self._clock()
-        left = self._left(key, now_s)
-        if left < 1:
-            return (1 - left) / self._per_second
-        if len(self._buckets) >= _MAX_BUCKETS:
-            self._drop_full(now_s)
-        self._buckets[key] = (left - 1, now_s)
-        return 0.0
-
-    def _left(self, key: str, now_s: float) -> float:
-        left, since_s = self._buckets.get(key, (float(self._burst), now_s))
-        return min(self._burst, left + (now_s - since_s) * self._per_second)
-
-    def _drop_full(self, now_s: float) -> None:
-        # A full bucket limits nothing, so it need not be kept.
-        self._buckets = {
-            key: bucket for key, bucket in self._buckets.items() if self._left(key, now_s) < self._burst - 1e-9
-        }
-
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -72,12 +30,14 @@ class Authenticator:
         self._requests = RateLimiter(config.requests_per_second, config.burst)
         self._failures = RateLimiter(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
+        self.budget = Budget(config.tenant_limits)
 
     def set_limits(self, config: ApiConfig) -> None:
         """Apply other limits."""
         self._requests.set_limits(config.requests_per_second, config.burst)
         self._failures.set_limits(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins
+        self.budget.set_limits(config.tenant_limits)
 
     async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str], address: str) -> Principal:
         """Return the principal of a request from an address.
@@ -104,6 +64,8 @@ class Authenticator:
             self._check_browser(principal, headers, method, is_socket=is_socket)
         if wait_s := self._requests.take(principal.token_id):
             raise too_many(wait_s)
+        if wait_s := self.budget.request(principal.tenant):
+            raise too_many(wait_s, "of your tenant")
 
     async def log_in(self, token: str, headers: Mapping[str, str], address: str) -> tuple[str, Principal]:
         """Start a browser session; return the cookie's value and the principal.
@@ -181,10 +143,10 @@ def network_of(address: str) -> str:
     return address if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))
 
 
-def too_many(wait_s: float) -> ApiError:
+def too_many(wait_s: float, whose: str = "of this token or address") -> ApiError:
     """Return the error for a request that exceeds a rate limit."""
     seconds = max(1, round(wait_s + 0.5))
-    return ApiError(429, f"too many requests: try again in {seconds} s", headers={"Retry-After": str(seconds)})
+    return ApiError(429, f"too many requests {whose}: try again in {seconds} s", headers={"Retry-After": str(seconds)})
 
 
 def revoked() -> ApiError:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from millrace_api.access.audit import NOBODY, entry
 from millrace_api.access.authentication import SAFE, revoked
+from millrace_api.access.budget import Kind
 from millrace_api.access.ending import Ending
 from millrace_api.access.incoming import Incoming
 from millrace_api.access.principal import Principal
@@ -59,13 +60,12 @@ class AccessMiddleware:
                 principal = await authenticator.identify(request.headers, request.cookies, address_of(request))
                 request.state.principal = principal
                 authenticator.admit(principal, request.headers, request.method)
+            if principal is None:
+                await self._app(request.scope, receive, send_response)
+            else:
+                await self._hold(principal, request, receive, send_response)
         except ApiError as refusal:
             await self._reject(request, refusal)(request.scope, receive, send_response)
-            return
-        if principal is None:
-            await self._app(request.scope, receive, send_response)
-        else:
-            await self._hold(principal, request, receive, send_response)
 
     async def _hold(
         self, principal: Principal, request: Request, receive: Receive, send_response: "_RecordingSend"
@@ -76,6 +76,8 @@ class AccessMiddleware:
             if request.method in SAFE:
                 # A change is carried out even if nobody waits for its outcome.
                 receive = await held.enter_async_context(Incoming(receive, ending.end))
+                budget = self._services.authenticator.budget
+                await held.enter_async_context(budget.spending(principal.tenant, kind_of(request.url.path)))
             await self._app(request.scope, receive, send_response)
         has_left = isinstance(receive, Incoming) and receive.has_left
         if ending.has_ended and not send_response.has_begun and not has_left:
@@ -135,6 +137,13 @@ class _RecordingSend:
             self.status, self.has_begun = message["status"], True
             await self._record(self.status)
         await self._send(message)
+
+
+def kind_of(path: str) -> Kind:
+    """Return of which of its tenant's budgets a question at a path takes."""
+    if path.startswith("/api/v1/exports/"):
+        return "exports"
+    return "event streams" if path == "/api/v1/agents/events" else "questions"
 
 
 def _operation(scope: Scope) -> str | None:

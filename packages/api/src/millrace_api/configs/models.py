@@ -10,9 +10,28 @@ from millrace_core.config import (
     MagicboxConfig,
     parse_config,
 )
-from millrace_core.config.common import BaseConfig
+from millrace_core.config.common import BaseConfig, ConfigModel
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import AgentId
+
+
+class TenantLimits(ConfigModel):
+    """What all tokens of one tenant may do together."""
+
+    requests_per_second: float = Field(default=200.0, ge=0.01, le=1_000_000)
+    """Sustained rate of requests."""
+    burst: int = Field(default=800, ge=1, le=1_000_000)
+    """Requests that may come at once."""
+    questions: int = Field(default=200, ge=1, le=100_000)
+    """Questions that may be open at a time; two are answered at once, and the others wait for their turn."""
+    rows_per_minute: int = Field(default=6_000_000, ge=1_000, le=1_000_000_000_000)
+    """Rows that may be read for answers and exports; what is more delays the next question."""
+    exports: int = Field(default=2, ge=1, le=1_000)
+    """Exports at a time."""
+    event_streams: int = Field(default=100, ge=1, le=100_000)
+    """Streams of server-sent events at a time."""
+    web_sockets: int = Field(default=500, ge=1, le=100_000)
+    """WebSockets at a time."""
 
 
 class ApiConfig(BaseConfig):
@@ -32,6 +51,8 @@ class ApiConfig(BaseConfig):
     """WebSockets and event streams, of all tenants together."""
     live_connections_per_token: int = Field(default=500, ge=1, le=100_000)
     """The same for one token."""
+    tenant_limits: TenantLimits = TenantLimits()
+    """What one tenant may do, whatever the number of its tokens."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of web pages that may use a browser's session, in addition to the API's own."""
 

@@ -59,6 +59,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._resources = contextlib.AsyncExitStack()
         self._journals: Journals | None = None
+        self._budget = authenticator.budget
         self._refusals, self._holdings = authenticator.refusals, authenticator.holdings
         self._near = NearStreams(bus)
 
@@ -74,11 +75,13 @@ class Hub:
         """
         if len(self._clients) >= self._max_clients or self._by_token[principal.token_id] >= self._max_clients_per_token:
             raise ApiError(429, "connection limit reached: close a connection first", headers={"Retry-After": "5"})
+        self._budget.check(principal.tenant, "WebSockets")
 
     def join(self, client: Client) -> None:
         """Add a client that has connected."""
         self._clients.add(client)
         self._by_token[client.principal.token_id] += 1
+        self._budget.take(client.principal.tenant, "WebSockets")
         self._holdings.hold(client.principal.token_id, client.end)
         self._metrics.live_clients.set(len(self._clients))
 
@@ -88,6 +91,7 @@ class Hub:
             return
         self._clients.remove(client)
         self._by_token[client.principal.token_id] -= 1
+        self._budget.give_back(client.principal.tenant, "WebSockets")
         self._holdings.release(client.principal.token_id, client.end)
         self._metrics.live_clients.set(len(self._clients))
         client.is_closed = True

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
+from millrace_api.access.budget import count_rows
 from millrace_api.access.principal import Caller
 from millrace_api.documents import PageOf, json_response, page_response, returns
 from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, own_account, tenant_of
@@ -52,7 +53,9 @@ async def list_candles(
     if scope.exchange is None or scope.symbol is None:
         raise ApiError(422, "set exchange and symbol: candles are built for one market")
     return page_response(
-        await market.candles_from_trades(scope, int(interval or 0), limit=paging.limit, cursor=paging.cursor)
+        await market.candles_from_trades(
+            scope, int(interval or 0), limit=paging.limit, cursor=paging.cursor, on_rows=count_rows
+        )
     )
 
 

@@ -1,0 +1,113 @@
+"""What one tenant may ask for at a time: no tenant's questions keep another's waiting.
+
+A tenant's questions are answered in turn, so many at once. Those beyond what may wait, and all else that is over its
+budget, are refused with what was too much and when to come back.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Final, Literal
+
+from millrace_api.access.rates import RateLimiter
+from millrace_api.configs.models import TenantLimits
+from millrace_api.problems import ApiError
+from millrace_core.names import Tenant
+
+Kind = Literal["questions", "exports", "event streams", "WebSockets"]
+AT_ONCE: Final = 2
+"""Questions of one tenant that are answered at once; the database has connections for several tenants."""
+EXPORTS_IN_ALL: Final = 8
+_SETTINGS: Final[dict[Kind, str]] = {
+    "questions": "questions",
+    "exports": "exports",
+    "event streams": "event_streams",
+    "WebSockets": "web_sockets",
+}
+_RETRY_S: Final[dict[Kind, int]] = {"questions": 1, "exports": 10, "event streams": 5, "WebSockets": 5}
+_asking: ContextVar["tuple[Budget, Tenant] | None"] = ContextVar("asking", default=None)
+
+
+class Budget:
+    """What each tenant has under way."""
+
+    def __init__(self, limits: TenantLimits) -> None:
+        self._limits = limits
+        self._rows = RateLimiter(limits.rows_per_minute / 60, limits.rows_per_minute)
+        self._requests = RateLimiter(limits.requests_per_second, limits.burst)
+        self._held: defaultdict[Tenant, Counter[Kind]] = defaultdict(Counter)
+        self._turns: dict[Tenant, asyncio.Semaphore] = {}
+
+    def set_limits(self, limits: TenantLimits) -> None:
+        """Apply other limits; what is under way stays."""
+        self._limits = limits
+        self._rows.set_limits(limits.rows_per_minute / 60, limits.rows_per_minute)
+        self._requests.set_limits(limits.requests_per_second, limits.burst)
+
+    def request(self, tenant: Tenant) -> float:
+        """Count a request; return 0, or the seconds until the tenant may send another."""
+        return self._requests.take(tenant)
+
+    def take(self, tenant: Tenant, kind: Kind) -> None:
+        """Note that something begins which lasts."""
+        self._held[tenant][kind] += 1
+
+    def check(self, tenant: Tenant, kind: Kind) -> None:
+        """Check that a tenant may begin something.
+
+        Raises:
+            ApiError: it has too much of it under way.
+        """
+        most, held = getattr(self._limits, _SETTINGS[kind]), self._held[tenant]
+        if held[kind] >= most:
+            raise _too_much(f"your tenant has {most:,} {kind} open: close one first, or wait for it", _RETRY_S[kind])
+        if kind == "exports" and sum(each[kind] for each in self._held.values()) >= EXPORTS_IN_ALL:
+            raise _too_much("too many exports of all tenants are under way: try again later", _RETRY_S[kind])
+
+    def give_back(self, tenant: Tenant, kind: Kind) -> None:
+        """End it."""
+        held = self._held[tenant]
+        held[kind] -= 1
+        if not held.total():
+            del self._held[tenant]
+            self._turns.pop(tenant, None)
+
+    @asynccontextmanager
+    async def spending(self, tenant: Tenant, kind: Kind) -> AsyncIterator[None]:
+        """Hold something for a block; a question waits for its tenant's turn first.
+
+        Raises:
+            ApiError: the tenant is over its budget.
+        """
+        if kind in ("questions", "exports") and (wait_s := self._rows.wait_s(tenant)):
+            most = self._limits.rows_per_minute
+            raise _too_much(f"your tenant has read more than {most:,} rows in a minute", round(wait_s + 0.5))
+        self.check(tenant, kind)
+        self.take(tenant, kind)
+        token = _asking.set((self, tenant))
+        try:
+            if kind == "questions":
+                async with self._turns.setdefault(tenant, asyncio.Semaphore(AT_ONCE)):
+                    yield
+            else:
+                yield
+        finally:
+            _asking.reset(token)
+            self.give_back(tenant, kind)
+
+    def spend_rows(self, tenant: Tenant, rows: int) -> None:
+        """Count rows that were read for a tenant; what is too much delays its next question."""
+        self._rows.spend(tenant, rows)
+
+
+def count_rows(rows: int) -> None:
+    """Count rows that were read for the request under way."""
+    if (asking := _asking.get()) is not None:
+        budget, tenant = asking
+        budget.spend_rows(tenant, rows)
+
+
+def _too_much(what: str, retry_s: int) -> ApiError:
+    return ApiError(429, f"{what}; try again in {retry_s} s", headers={"Retry-After": str(max(1, retry_s))})
