@@ -152,8 +152,10 @@ async def test_nothing_leaks(api: Any, tenant: Any, other: Any, world: Any, hold
     async with api.client(await api.token(mine, role)) as client:
         for of in foreign:
             for call in _calls(api, of):
+                # An export is a process of its own: those of one role are enough.
                 for named in (of, None) if "X-" in call[2] + str(call[3]) else (of,):
-                    await _ask(client, call, named, foreign, is_operator=is_operator)
+                    if call[0] != "export" or role == "read" or call[2].endswith(("/trades", "/orders")):
+                        await _ask(client, call, named, foreign, is_operator=is_operator)
 
 
 async def _ask(

@@ -44,8 +44,9 @@ class DatabaseState(NamedTuple):
 class Store:
     """An open database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, url: str) -> None:
         self._database = database
+        self.url = url
         self.market = MarketQueries(database)
         self.account = AccountQueries(database)
         self.portfolio = PortfolioQueries(database)
@@ -70,7 +71,7 @@ class Store:
         try:
             if migrate:
                 await database.migrate()
-            yield cls(database)
+            yield cls(database, url)
         finally:
             await database.close()
 

@@ -112,10 +112,11 @@ class AgentEvents:
 
     async def close(self) -> None:
         """Stop reading heartbeats."""
-        if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.wait({self._polling})
-            self._polling = None
+        # Taken at once: who comes while it ends starts another.
+        polling, self._polling = self._polling, None
+        if polling is not None:
+            polling.cancel()
+            await asyncio.wait({polling})
 
     async def _poll(self) -> None:
         try:

@@ -72,3 +72,90 @@ def test_an_address_is_counted_by_the_network_that_one_client_has() -> None:
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
     assert network_of("192.0.2.1") != network_of("192.0.2.2")
     assert network_of("-") == "-"
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "most"),
+    [("exports/trades", "exports", 1), ("agents/events", "event_streams", 2), ("tickers", "questions", 3)],
+)
+async def test_a_tenant_has_so_much_under_way(
+    path: str, field: str, most: int, api: Any, tenant: Any, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is more is refused in words, with a time to come back; another tenant is not concerned, nor is a halt."""
+    monkeypatch.setattr(api.services.store.market, "tickers", _never)
+    monkeypatch.setattr("millrace_api.routes.exports.stream_apart", _endless)
+    limits = api.services.config.tenant_limits.model_copy(update={field: most})
+    api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
+    held = api.services.authenticator.budget._held
+    async with api.client(await api.token(tenant)) as busy, api.client(await api.token(other)) as quiet:
+        left_open = [asyncio.create_task(_followed(busy, path)) for _ in range(most)]
+        async with asyncio.timeout(20):
+            while held[tenant].total() < most:
+                await asyncio.sleep(0.01)
+        refused = await busy.get(f"/api/v1/{path}")
+        assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+        assert f"has {most} {field.replace('_', ' ')} open" in refused.json()["detail"]
+        assert (await busy.post("/api/v1/halts", json={})).status_code == 200
+        assert (await quiet.get("/api/v1/streams")).status_code == 200
+        for task in left_open:
+            task.cancel()
+        async with asyncio.timeout(20):
+            while tenant in held:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_tenants_questions_take_turns(
+    api: Any, tenant: Any, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two are answered at a time, so that the database has time for others; nothing of an aborted one goes on."""
+    running: list[int] = []
+    most = 0
+
+    async def slow(*_: Any, **__: Any) -> Any:
+        nonlocal most
+        running.append(1)
+        most = max(most, len(running))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running.pop()
+
+    monkeypatch.setattr(api.services.store.market, "tickers", slow)
+    async with api.client(await api.token(tenant)) as busy, api.client(await api.token(other)) as quiet:
+        asked = [asyncio.create_task(busy.get("/api/v1/tickers")) for _ in range(20)]
+        async with asyncio.timeout(20):
+            while api.services.authenticator.budget._held[tenant]["questions"] < 20:
+                await asyncio.sleep(0.01)
+            assert (await quiet.get("/api/v1/trades")).status_code == 200
+            for task in asked:
+                task.cancel()
+            while tenant in api.services.authenticator.budget._held:
+                await asyncio.sleep(0.01)
+    assert (most, running) == (2, [])
+
+
+async def test_rows_are_counted(api: Any, tenant: Any, other: Any) -> None:
+    """A tenant that has read its rows of a minute waits; others do not."""
+    limits = api.services.config.tenant_limits.model_copy(update={"rows_per_minute": 1_000})
+    api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
+    api.services.authenticator.budget.spend_rows(tenant, 1_500)
+    async with api.client(await api.token(tenant)) as busy, api.client(await api.token(other)) as quiet:
+        refused = await busy.get("/api/v1/trades")
+        assert "more than 1,000 rows in a minute" in refused.json()["detail"]
+        assert 20 < int(refused.headers["retry-after"]) < 40
+        assert (await quiet.get("/api/v1/trades")).status_code == 200
+
+
+async def _followed(client: Any, path: str) -> None:
+    async with client.stream("GET", f"/api/v1/{path}") as found:
+        async for _ in found.aiter_bytes():
+            pass
+
+
+async def _never(*_: Any, **__: Any) -> Any:
+    await asyncio.Event().wait()
+
+
+async def _endless(*_: Any, **__: Any) -> Any:
+    yield b"a piece"
+    await asyncio.Event().wait()

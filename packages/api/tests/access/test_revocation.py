@@ -25,7 +25,7 @@ async def test_a_revoked_token_holds_nothing(
 ) -> None:
     """A request under way, an export, an event stream and a socket end within 5 s."""
     monkeypatch.setattr(api.services.store.market, "tickers", _never)
-    monkeypatch.setattr(api.services.store.exports, "stream", _endless)
+    monkeypatch.setattr("millrace_api.routes.exports.stream_apart", _endless)
     token = await api.token(tenant, "read")
     socket = await connect(token)
     async with api.client(token) as client, asyncio.TaskGroup() as group:

@@ -19,7 +19,7 @@ from millrace_core.names import Tenant
 Kind = Literal["questions", "exports", "event streams", "WebSockets"]
 AT_ONCE: Final = 2
 """Questions of one tenant that are answered at once; the database has connections for several tenants."""
-EXPORTS_IN_ALL: Final = 8
+EXPORTS_IN_ALL: Final = 4
 _SETTINGS: Final[dict[Kind, str]] = {
     "questions": "questions",
     "exports": "exports",

@@ -1,17 +1,30 @@
 """Exports: any history, streamed as Parquet or CSV."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
+from starlette.types import Send
 
 from millrace_api.access.principal import Caller
 from millrace_api.parameters import MarketScope, SourceQuery, own_account
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
+from millrace_store.exports.apart import Question, stream_apart
 from millrace_store.exports.export import Format
 from millrace_store.exports.histories import ExportKind, has_source, is_of_account
+
+
+class _Pieces(StreamingResponse):
+    """A stream whose source is closed as soon as it is not read any more."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the stream."""
+        async with aclosing(cast(AsyncGenerator[bytes, None], self.body_iterator)):
+            await super().stream_response(send)
+
 
 router = APIRouter(prefix="/exports", tags=["exports"])
 
@@ -43,7 +56,7 @@ async def export(
         raise ApiError(422, f"{kind} have no order source: leave `source` out")
     # Once the file has begun, an error can no longer be returned.
     await services.store.ping()
-    pieces: AsyncIterator[bytes] = services.store.exports.stream(kind, scope._replace(source=source), form)
+    pieces = stream_apart(Question(services.store.url, kind, scope._replace(source=source), form))
     name = f"{scope.tenant}-{kind}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)
+    return _Pieces(pieces, media_type=MEDIA_TYPES[form], headers=headers)
