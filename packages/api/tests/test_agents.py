@@ -11,7 +11,7 @@ import pytest
 from millrace_api.access.principal import Principal
 from millrace_api.agents import view_for
 from millrace_core.clock import now_ms
-from millrace_core.heartbeat import ErrorReport, Heartbeat, UnitHealth, WorkerHealth
+from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth, WorkerHealth
 from millrace_core.names import PUBLIC, AgentId
 
 
@@ -45,11 +45,29 @@ def test_of_other_tenants_work_nothing_is_seen(heartbeat: Any, tenant: Any, othe
     assert {unit.name.partition(".")[0] for unit in seen.units} == {tenant, PUBLIC}
     assert [worker.name for worker in seen.workers] == [f"{tenant}.Quoter"]
     assert other not in repr(seen)
+    own = heartbeat(warnings=[f"$.exchanges.{of}.kucoin.secret is in plain text" for of in (tenant, other)])
+    assert view_for(Principal(tenant, "read", "1", "x"), own).warnings == own.warnings[:1]
+    assert view_for(Principal(tenant, "read", "1", "x"), own, sees_config=True).warnings == own.warnings[:1]
     idle = view_for(Principal(tenant, "admin", "1", "x"), heartbeat(units=[]))
     assert other not in repr(idle)
     namesake = heartbeat(units=[UnitHealth(str(tenant), "live", 1)])
     assert not view_for(Principal(tenant, "admin", "1", "x"), namesake).units
     assert len(view_for(Principal(PUBLIC, "admin", "1", "x"), heartbeat()).units) == 3
+
+
+async def test_what_is_wrong_is_shown_to_whom_the_configuration_is(
+    admin: Any, bus: Any, heartbeat: Any, tenant: Any, other: Any
+) -> None:
+    """While another tenant's part has not run yet, only its configuration tells that the agent is shared."""
+    units = [UnitHealth(f"{tenant}.kucoin.watchTrades.KCS/USDT", "live", 1)]
+    beat = heartbeat(
+        units=units, config_errors=[ProblemReport("$.workplans[1]", f"{other} has no account")], warnings=[]
+    )
+    await bus.heartbeat(beat)
+    for named, seen in (([tenant], 1), ([tenant, other], 0)):
+        await bus.put_config(AgentId(beat.id), json.dumps({"agent": {"id": beat.id}, "risk": {of: {} for of in named}}))
+        found = (await admin.get("/api/v1/agents")).json()["items"]
+        assert [len(agent["configErrors"]) for agent in found if agent["id"] == beat.id] == [seen]
 
 
 async def test_agents_that_are_alive_are_listed(admin: Any, bus: Any, heartbeat: Any, other: Any) -> None:

@@ -30,10 +30,14 @@ class JsonObject(dict[str, Any]):
 def load_json(text: bytes | str) -> Any:
     """Return the value of a JSON text that a person may have written, its objects as `JsonObject`s.
 
+    Bytes are UTF-8; a byte order mark, which some editors write, is passed over.
+
     Raises:
         ValueError: it is not JSON.
         RecursionError: it is nested too deep to be read.
     """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
     return json.loads(text, object_pairs_hook=JsonObject, parse_constant=_refuse_constant)
 
 

@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from millrace_api.access.principal import Principal
 from millrace_api.access.sharing import may_see_unit
+from millrace_api.configs.ownership import decoded, may_see_of
 from millrace_bus import Bus
+from millrace_core.config import tenants_of
 from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth, WorkerHealth
+from millrace_core.names import AgentId
 from millrace_store.queries.records import AgentRecord
 
 POLL_S = 1.0
@@ -40,11 +44,26 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
     latencies: dict[str, dict[str, float]]
 
 
-def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
-    """Return the part of an agent that a principal may see: other tenants' work is hidden entirely."""
+class RunningAgent(NamedTuple):
+    """An agent that has a heartbeat."""
+
+    heartbeat: Heartbeat
+    named: set[str]
+    """The tenants that its configuration names."""
+
+    def view(self, principal: Principal) -> AgentView:
+        """Return the part that a principal may see."""
+        return view_for(principal, self.heartbeat, sees_config=may_see_of(principal, self.named))
+
+
+def view_for(principal: Principal, heartbeat: Heartbeat, *, sees_config: bool = False) -> AgentView:
+    """Return the part of an agent that a principal may see: other tenants' work is hidden entirely.
+
+    Mistakes and warnings name whom they are about in their paths. Who sees the whole configuration that the agent has
+    now sees all of them.
+    """
     units = [unit for unit in heartbeat.units if principal.is_operator or may_see_unit(principal, unit.name)]
-    # The configuration of an agent without units may belong to any tenant.
-    sees_all = principal.is_operator or (bool(units) and len(units) == len(heartbeat.units))
+    sees_all = principal.is_operator or (sees_config and len(units) == len(heartbeat.units))
     errors = [error for error in heartbeat.last_errors if sees_all or may_see_unit(principal, error.where)]
     return AgentView(
         id=heartbeat.id,
@@ -56,11 +75,25 @@ def view_for(principal: Principal, heartbeat: Heartbeat) -> AgentView:
         config_revision=heartbeat.config_revision,
         units=units,
         workers=[worker for worker in heartbeat.workers if sees_all or may_see_unit(principal, worker.name)],
-        config_errors=heartbeat.config_errors if sees_all else [],
-        warnings=heartbeat.warnings if sees_all else [],
+        config_errors=[each for each in heartbeat.config_errors if sees_all or _is_about(principal, each.path)],
+        warnings=[each for each in heartbeat.warnings if sees_all or _is_about(principal, each)],
         last_errors=errors,
         latencies=heartbeat.latencies,
     )
+
+
+def _is_about(principal: Principal, path: str) -> bool:
+    """Tell whether a JSON path lies in a section of the principal's tenant alone."""
+    return path.startswith((f"$.exchanges.{principal.tenant}.", f"$.risk.{principal.tenant}."))
+
+
+async def agents_now(bus: Bus) -> list[RunningAgent]:
+    """Return every running agent with the tenants that its configuration names."""
+    configs = await bus.all_configs()
+    return [
+        RunningAgent(heartbeat, tenants_of(decoded(configs.get(AgentId(heartbeat.id)) or b"")))
+        for heartbeat in await bus.heartbeats()
+    ]
 
 
 def may_restart(principal: Principal, unit: str) -> bool:
@@ -79,7 +112,7 @@ class AgentEvents:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._alive: dict[str, Heartbeat] = {}
+        self._alive: dict[str, RunningAgent] = {}
         self._changed = asyncio.Condition()
         self._clients = 0
         self._polling: asyncio.Task[None] | None = None
@@ -121,7 +154,7 @@ class AgentEvents:
     async def _poll(self) -> None:
         try:
             while True:
-                self._alive = {heartbeat.id: heartbeat for heartbeat in await self._bus.heartbeats()}
+                self._alive = {agent.heartbeat.id: agent for agent in await agents_now(self._bus)}
                 await self._notify()
                 await asyncio.sleep(POLL_S)
         finally:
@@ -158,14 +191,14 @@ def read_heartbeats(records: Iterable[AgentRecord]) -> list[Heartbeat]:
     return found
 
 
-def _news(principal: Principal, alive: dict[str, Heartbeat], known: dict[str, int]) -> list[bytes]:
+def _news(principal: Principal, alive: dict[str, RunningAgent], known: dict[str, int]) -> list[bytes]:
     """Return the events that bring a client up to date, and record them in `known`."""
     news = []
     for agent in sorted(known.keys() - alive.keys()):
         del known[agent]
         news.append(b"event: gone\ndata: %b\n\n" % msgspec.json.encode({"id": agent}))
-    for agent, heartbeat in alive.items():
-        if known.get(agent) != heartbeat.sent_at:
-            known[agent] = heartbeat.sent_at
-            news.append(b"event: agent\ndata: %b\n\n" % msgspec.json.encode(view_for(principal, heartbeat)))
+    for agent, running in alive.items():
+        if known.get(agent) != running.heartbeat.sent_at:
+            known[agent] = running.heartbeat.sent_at
+            news.append(b"event: agent\ndata: %b\n\n" % msgspec.json.encode(running.view(principal)))
     return news

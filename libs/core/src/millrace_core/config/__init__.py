@@ -6,7 +6,7 @@ from millrace_core.config.dbsync import DbsyncConfig
 from millrace_core.config.executor import AccountLimits, ExecutorConfig, RiskLimits, SourceLimits
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, StrategyLimits, StreamSubscription
-from millrace_core.config.reading import AgentConfig, parse_config
+from millrace_core.config.reading import AgentConfig, parse_config, read_json
 from millrace_core.config.tenants import tenants_of
 from millrace_core.config.workers import WorkerLimits, Workers, WorkersConfig
 
@@ -35,6 +35,7 @@ __all__ = [
     "Workers",
     "WorkersConfig",
     "parse_config",
+    "read_json",
     "revision",
     "tenants_of",
 ]

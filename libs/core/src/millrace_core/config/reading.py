@@ -51,8 +51,9 @@ def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
     Raises:
         ConfigInvalid: it is not JSON or breaks the model's rules; `problems` names every mistake with its JSON path.
     """
-    value = _read_json(text)
-    mistakes = tuple(silent_mistakes(value))
+    value, mistakes = read_json(text)
+    if value is None:
+        raise ConfigInvalid(mistakes)
     try:
         config = model.model_validate(value)
     except ValidationError as error:
@@ -74,13 +75,21 @@ def message_of(details: ErrorDetails) -> str:
     return message.format(**details.get("ctx", {})) if message else details["msg"].removeprefix("Value error, ")
 
 
-def _read_json(text: bytes | str) -> Any:
+def read_json(text: bytes | str) -> tuple[Any, tuple[Problem, ...]]:
+    """Return the value of a configuration's text, and every mistake in its form.
+
+    The value is None if the text is no JSON object, or is nested too deep.
+    """
     try:
-        return load_json(text)
+        value = load_json(text)
     except ValueError as error:
-        raise ConfigInvalid((Problem("$", f"not valid JSON: {error}"),)) from error
-    except RecursionError as error:
-        raise ConfigInvalid((TOO_DEEP,)) from error
+        return None, (Problem("$", f"not valid JSON: {error}"),)
+    except RecursionError:
+        return None, (TOO_DEEP,)
+    mistakes = tuple(silent_mistakes(value))
+    if not isinstance(value, dict):
+        return None, (*mistakes, Problem("$", "must be an object"))
+    return None if TOO_DEEP in mistakes else value, mistakes
 
 
 def _causes(error: ValidationError) -> Iterator[ErrorDetails]:

@@ -1,12 +1,8 @@
-"""Reading, checking and replacing one agent's configuration on behalf of one caller.
-
-A configuration belongs to the tenants that it names. A tenant sees one that names no other tenant but PUBLIC, and
-changes one that names it alone. A configuration of several tenants, or of none, belongs to the operator: an admin of
-PUBLIC.
-"""
+"""Reading, checking and replacing one agent's configuration on behalf of one caller."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -14,32 +10,24 @@ from typing import Any
 import msgspec
 
 from millrace_api.access.principal import Principal
+from millrace_api.configs.addresses import forbidden_addresses
 from millrace_api.configs.diff import ConfigChange, changes
 from millrace_api.configs.effects import UnitEffect, effects
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import MODELS, mistakes
+from millrace_api.configs.ownership import decoded, may_change, may_see, may_take
 from millrace_api.configs.plugin_settings import plugin_mistakes
 from millrace_api.configs.sealing import sealed
-from millrace_api.problems import ApiError, not_found
+from millrace_api.problems import ApiError, MistakeAt, not_found
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
-from millrace_core.config import MagicboxConfig, parse_config, revision, tenants_of
+from millrace_core.config import MagicboxConfig, parse_config, read_json, revision, tenants_of
 from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, AgentId
 from millrace_core.plugins import PluginDescription
+from millrace_service.redaction import clean_text
+from millrace_store import DatabaseUnavailable
 from millrace_store.queries.records import ConfigRecord
-
-
-def may_see(principal: Principal, config: Any) -> bool:
-    """Tell whether a principal may see a configuration, with its secrets masked."""
-    named = tenants_of(config)
-    return principal.is_operator or (principal.tenant in named and named <= {principal.tenant, PUBLIC})
-
-
-def may_change(principal: Principal, config: Any) -> bool:
-    """Tell whether a principal may put or replace a configuration."""
-    return principal.is_operator or (principal.may("admin") and tenants_of(config) == {principal.tenant})
-
 
 _PAGE = 200
 _MAX_VERSIONS = 1_000
@@ -53,6 +41,9 @@ class ConfigView(msgspec.Struct, frozen=True, rename="camel"):
     """gatherer, magicbox, executor, dbsync, api; null when the agent has never run."""
     revision: str
     config: Any
+    """A text with mistakes in its form stands here as it is."""
+    problems: list[MistakeAt] = []
+    """What is wrong with it."""
 
 
 class ConfigVersion(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,6 +54,8 @@ class ConfigVersion(msgspec.Struct, frozen=True, rename="camel"):
     author: str | None
     """The name of the token that put it through the API; null if it was written to Redis directly."""
     config: Any
+    problems: list[MistakeAt] = []
+    """The mistakes in its form; a text that has some is shown as it is."""
 
 
 class ConfigDifference(msgspec.Struct, frozen=True):
@@ -94,11 +87,17 @@ class ConfigEditor:
 
     async def view(self) -> ConfigView:
         """Return the configuration in force, secrets masked."""
-        text, config = await self.current()
-        return ConfigView(self.agent, await self.kind(None), revision(text), masked(config))
+        text, _ = await self.current()
+        kind = await self.kind(None)
+        config, problems = _shown(text)
+        if kind is not None and not problems:
+            problems = _listed(mistakes(kind, self.agent, text))
+        return ConfigView(self.agent, kind, revision(text), config, problems)
 
-    async def checked(self, new: Any, kind: str | None) -> tuple[bytes, Any]:
+    async def checked(self, new: Any, kind: str | None, exact_text: bytes | None = None) -> tuple[bytes, Any]:
         """Return a new configuration as text and decoded, with the secrets that it keeps.
+
+        `exact_text` is its text if it has one already.
 
         Raises:
             ApiError: it has mistakes, or the agent's kind is unknown.
@@ -109,11 +108,15 @@ class ConfigEditor:
         whole = unmasked(new, current) if current is not None and may_see(self.caller, current) else new
         if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
-        written = _written(whole)
+        written = exact_text or _written(whole)
         known_kind = await self.kind(kind)
         if known_kind is None:
             raise ApiError(422, f"this agent has never run: send its kind, ?kind={'|'.join(MODELS)}")
-        if problems := (*unresolved_masks(whole), *await self._mistakes(known_kind, written)):
+        if problems := (
+            *unresolved_masks(whole),
+            *await self._mistakes(known_kind, written),
+            *await self._forbidden_addresses(whole, current),
+        ):
             raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
         if not may_see(self.caller, whole):
             raise ApiError(403, f"the configuration must name {self.caller.tenant}; ask an operator to put this one")
@@ -146,13 +149,13 @@ class ConfigEditor:
         """
         text = await redis(self.services.bus.get_config(self.agent))
         self._may_replace(text, expected)
-        written, whole = await self.checked(new, kind)
+        written, whole = await self.checked(new, kind, exact_text)
         if not may_change(self.caller, whole):
             raise ApiError(
                 403,
                 f"the configuration may name only {self.caller.tenant}; ask an operator to put this one",
             )
-        written = self._sealed(whole, exact_text or written)
+        written = self._sealed(whole, written)
         if not await redis(self.services.bus.replace_config(self.agent, text, written)):
             raise _changed_meanwhile()
         await self._remember(written)
@@ -164,7 +167,7 @@ class ConfigEditor:
         while True:
             page = await self.services.store.operations.configs(self.agent, limit=_PAGE, cursor=cursor)
             for record in page.rows:
-                if may_see(self.caller, config := decoded(record.text.encode())):
+                if may_see(self.caller, config := decoded(record.text)):
                     yield record, config
             if (cursor := page.next_cursor) is None:
                 return
@@ -184,13 +187,14 @@ class ConfigEditor:
         raise not_found("configuration with this revision in the agent's history")
 
     async def kind(self, default: str | None) -> str | None:
-        """Return the agent's kind from its heartbeats, live or stored, else `default`."""
+        """Return the agent's kind from its heartbeats, live or stored, else `default`; so while no database answers."""
         for heartbeat in await redis(self.services.bus.heartbeats()):
             if heartbeat.id == self.agent and heartbeat.kind in MODELS:
                 return heartbeat.kind
-        for record in await self.services.store.operations.agents():
-            if record.agent_id == self.agent and record.kind in MODELS:
-                return record.kind
+        with suppress(DatabaseUnavailable):
+            for record in await self.services.store.operations.agents():
+                if record.agent_id == self.agent and record.kind in MODELS:
+                    return record.kind
         return default
 
     async def _mistakes(self, kind: str, written: bytes) -> Sequence[Problem]:
@@ -203,6 +207,11 @@ class ConfigEditor:
         plugins = await redis(self.services.bus.plugins(self.agent))
         return [] if plugins is None else plugin_mistakes(config, plugins)
 
+    async def _forbidden_addresses(self, whole: Any, current: Any) -> Sequence[Problem]:
+        if self.caller.is_operator:
+            return []
+        return await forbidden_addresses(whole, current, self.services.config.tenant_networks)
+
     async def plugins(self) -> list[PluginDescription]:
         """Return the strategies that the agent can run, for callers that may see its configuration or create it.
 
@@ -211,12 +220,18 @@ class ConfigEditor:
         """
         text = await redis(self.services.bus.get_config(self.agent))
         plugins = await redis(self.services.bus.plugins(self.agent))
-        if plugins is None or (text is not None and not may_see(self.caller, decoded(text))):
+        is_seen = may_take(self.caller, self.agent) if text is None else may_see(self.caller, decoded(text))
+        if plugins is None or not is_seen:
             raise not_found("running magicbox with this id")
         return plugins
 
     def _may_replace(self, text: bytes | None, expected: str | None) -> None:
         if text is None:
+            if not may_take(self.caller, self.agent):
+                raise ApiError(
+                    403,
+                    f"a new agent of yours is named …-{self.caller.tenant}; ask an operator to put this one",
+                )
             if expected is not None:
                 raise _changed_meanwhile()
             return
@@ -243,17 +258,23 @@ class ConfigEditor:
             batch.config(self.agent, revision(written), now_ms(), written.decode(), author)
 
 
-def version_of(record: ConfigRecord, config: Any) -> ConfigVersion:
+def version_of(record: ConfigRecord) -> ConfigVersion:
     """Return a stored configuration, secrets masked."""
-    return ConfigVersion(record.revision, record.at_ms, record.author, masked(config))
+    config, problems = _shown(record.text)
+    return ConfigVersion(record.revision, record.at_ms, record.author, config, problems)
 
 
-def decoded(text: bytes) -> Any:
-    """Return a decoded configuration; None for text that is not JSON, which only an operator may see."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
+def _shown(text: bytes | str) -> tuple[Any, list[MistakeAt]]:
+    """Return a configuration with its secrets masked; one with mistakes in its form as the text that it is."""
+    value, problems = read_json(text)
+    if not problems:
+        return masked(value), []
+    plain = text if isinstance(text, str) else text.decode(errors="replace")
+    return clean_text(plain.encode(errors="replace").decode()), _listed(problems)
+
+
+def _listed(problems: Sequence[Problem]) -> list[MistakeAt]:
+    return [MistakeAt(path.encode(errors="replace").decode(), message) for path, message in problems]
 
 
 def _written(config: Any) -> bytes:
@@ -266,6 +287,8 @@ def _check_shape(new: Any) -> None:
     Raises:
         ApiError: the text says what is expected.
     """
+    if new is None:
+        raise ApiError(422, "this revision has mistakes in its form: put a corrected one; nothing was changed")
     if "agent" in new:
         return
     expected = 'the configuration itself is expected: {"agent": {"id": …}, …}'

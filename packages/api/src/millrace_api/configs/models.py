@@ -1,7 +1,10 @@
 """The model of a configuration, by its agent's kind."""
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import Field, PlainSerializer
+
+from millrace_api.configs.addresses import Network
 from millrace_core.config import (
     AlertsConfig,
     DbsyncConfig,
@@ -53,6 +56,8 @@ class ApiConfig(BaseConfig):
     """The same for one token."""
     tenant_limits: TenantLimits = TenantLimits()
     """What one tenant may do, whatever the number of its tokens."""
+    tenant_networks: tuple[Annotated[Network, PlainSerializer(str)], ...] = ()
+    """Private networks, such as `10.0.5.0/24`, to which `urls` in a tenant's own configuration may lead."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of web pages that may use a browser's session, in addition to the API's own."""
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.agents import AgentView, may_restart, read_heartbeats, view_for
+from millrace_api.agents import AgentView, agents_now, may_restart, read_heartbeats, view_for
 from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
 from millrace_api.problems import ApiError, not_found, unavailable
@@ -30,8 +30,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 async def list_agents(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
     """Return every running agent, with the tenant's units and the public ones."""
     tenant_of(caller, tenant)
-    heartbeats = await redis(services.bus.heartbeats())
-    return json_response(ListOf([view_for(caller, heartbeat) for heartbeat in heartbeats]))
+    return json_response(ListOf([agent.view(caller) for agent in await redis(agents_now(services.bus))]))
 
 
 @router.get("/events", operation_id="follow_agents", responses=_EVENTS, response_class=StreamingResponse)

@@ -6,9 +6,9 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.configs.editor import decoded, may_change, may_see
 from millrace_api.configs.examples import Example, examples
 from millrace_api.configs.models import MODELS
+from millrace_api.configs.ownership import decoded, may_change, may_see
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.services import ServicesDep, redis

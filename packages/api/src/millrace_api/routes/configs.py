@@ -1,15 +1,17 @@
 """Agents' configurations: read, validate, compare, replace, list earlier ones, roll back; what strategies there are."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
 from millrace_api.configs.editor import ConfigDifference, ConfigEditor, ConfigVersion, ConfigView, version_of
-from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
+from millrace_api.documents import ListOf, accepts, body_of, json_response, raw_body, returns
 from millrace_api.parameters import TenantQuery, tenant_of
+from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
+from millrace_core.config import read_json
 from millrace_core.names import AgentId
 from millrace_core.plugins import PluginDescription
 
@@ -23,7 +25,21 @@ IfMatch = Annotated[
     str | None,
     Header(alias="If-Match", max_length=64, description="The ETag of the configuration to change."),
 ]
-Document = Annotated[dict[str, Any], Depends(body_of(dict[str, Any]))]
+
+
+async def _document(request: Request) -> dict[str, Any]:
+    """Return the configuration in a request's body, read as its agent will read it.
+
+    Raises:
+        ApiError: it has mistakes in its form.
+    """
+    value, problems = read_json(await raw_body(request))
+    if problems:
+        raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
+    return cast(dict[str, Any], value)
+
+
+Document = Annotated[dict[str, Any], Depends(_document)]
 _NOT_THERE: dict[int, str] = {404: "This agent has no configuration that this token may see."}
 _PUT: dict[int, str] = {
     **_NOT_THERE,
@@ -107,8 +123,8 @@ async def put_config(
 async def list_config_history(editor: Editor, limit: Annotated[int, Query(ge=1, le=_MAX_VERSIONS)] = 50) -> Response:
     """Return the configurations that the agent had, newest first, secrets masked."""
     versions = []
-    async for record, config in editor.versions():
-        versions.append(version_of(record, config))
+    async for record, _ in editor.versions():
+        versions.append(version_of(record))
         if len(versions) == limit:
             break
     return json_response(ListOf(versions))

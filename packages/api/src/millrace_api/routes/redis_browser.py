@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.agents import view_for
-from millrace_api.configs.editor import decoded, may_see
 from millrace_api.configs.masking import masked
+from millrace_api.configs.ownership import decoded, may_see
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import not_found
@@ -17,6 +17,7 @@ from millrace_api.redis_names import INDEXES, Owner, may_list, may_read, names_o
 from millrace_api.services import Services, ServicesDep, redis
 from millrace_bus.reading.inspection import StoredEntry
 from millrace_core.heartbeat import Heartbeat
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC
 from millrace_service.redaction import clean, clean_text
 
@@ -114,17 +115,17 @@ def _shown(caller: Principal, found: Owner, entry: StoredEntry) -> StoredEntry |
     name, text = clean_text(entry.name), entry.text
     match found.content:
         case "config" | "plugins":
-            value = decoded(text.encode())
+            value = decoded(text)
             if found.content == "config" and not may_see(caller, value):
                 return None
             return StoredEntry(name, _json(masked(value)) if value is not None else "***")
         case "agent":
             try:
                 return StoredEntry(name, _json(view_for(caller, msgspec.json.decode(text, type=Heartbeat))))
-            except msgspec.MsgspecError:
+            except UNREADABLE:
                 return None
         case _:
-            value = decoded(text.encode())
+            value = decoded(text)
             return StoredEntry(name, clean_text(text) if value is None else _json(clean(value)))
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from millrace_api.access.principal import Caller
 from millrace_api.access.tokens import is_in_force
-from millrace_api.configs.editor import decoded
+from millrace_api.configs.ownership import decoded
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import ApiError

@@ -5,8 +5,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
-
+from millrace_api.configs.ownership import decoded
 from millrace_api.patience import answer_within
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
@@ -109,8 +108,5 @@ class Halts:
 
 async def _configured(services: Services, executor: str) -> set[Tenant]:
     text = await redis(services.bus.get_config(AgentId(executor)))
-    try:
-        named = map(tenant_or_none, tenants_of(msgspec.json.decode(text or b"{}")))
-    except (msgspec.MsgspecError, RecursionError):
-        return set()
+    named = map(tenant_or_none, tenants_of(decoded(text or b"")))
     return {tenant for tenant in named if tenant is not None}

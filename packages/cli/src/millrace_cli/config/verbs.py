@@ -66,8 +66,8 @@ async def history(stores: Stores, agent: AgentId, limit: int) -> list[dict[str, 
         text = await opened.bus.get_config(agent)
         in_force = None if text is None else revision(text)
         found: list[dict[str, Any]] = []
-        async for record, config in ConfigEditor(opened, OPERATOR, agent).versions():
-            version = msgspec.to_builtins(version_of(record, config))
+        async for record, _ in ConfigEditor(opened, OPERATOR, agent).versions():
+            version = msgspec.to_builtins(version_of(record))
             found.append(version | {"inForce": record.revision == in_force})
             if len(found) == limit:
                 break

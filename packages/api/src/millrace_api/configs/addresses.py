@@ -1,0 +1,77 @@
+"""Addresses that a tenant's configuration names: those of the public internet, and what the operator allows besides."""
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from millrace_core.errors import Problem
+
+Network = IPv4Network | IPv6Network
+_RESOLVE_S: Final = 3.0
+_MOST: Final = 50
+
+
+class _Named(NamedTuple):
+    path: str
+    text: str
+
+
+async def forbidden_addresses(new: Any, current: Any, allowed: Sequence[Network]) -> list[Problem]:
+    """Return a problem for each address in `new` that is not public, unless it is allowed or stands in `current`."""
+    known = {named.text for named in _addresses(current)}
+    added = [named for named in _addresses(new) if named.text not in known]
+    if len(added) > _MOST:
+        return [Problem("$.exchanges", f"names more than {_MOST} new addresses")]
+    found = await asyncio.gather(*(_mistake(named.text, allowed) for named in added))
+    return [Problem(named.path, mistake) for named, mistake in zip(added, found, strict=True) if mistake is not None]
+
+
+def _addresses(config: Any) -> Iterator[_Named]:
+    accounts = config.get("exchanges") if isinstance(config, dict) else None
+    for tenant, exchanges in _items(accounts):
+        for exchange, account in _items(exchanges):
+            for field, value in _items(account):
+                if field in ("urls", "options"):
+                    path = f"$.exchanges.{tenant}.{exchange}.{field}"
+                    yield from (named for named in _texts(value, path) if field == "urls" or "://" in named.text)
+
+
+def _items(value: Any) -> Iterator[tuple[str, Any]]:
+    yield from value.items() if isinstance(value, dict) else ()
+
+
+def _texts(value: Any, path: str) -> Iterator[_Named]:
+    if isinstance(value, str):
+        yield _Named(path, value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{path}[{index}]")
+
+
+async def _mistake(text: str, allowed: Sequence[Network]) -> str | None:
+    try:
+        host = urlsplit(text if "://" in text else f"//{text}").hostname
+    except ValueError:
+        host = None
+    if not host:
+        return "is no address"
+    try:
+        async with asyncio.timeout(_RESOLVE_S):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, TimeoutError, UnicodeError):
+        return "names a host that cannot be resolved"
+    places = {_place(str(entry[4][0])) for entry in found}
+    if all((place.is_global and not place.is_multicast) or any(place in each for each in allowed) for place in places):
+        return None
+    return "leads to this machine or a private network: only an operator may put it, or allow it (tenantNetworks)"
+
+
+def _place(text: str) -> IPv4Address | IPv6Address:
+    place = ip_address(text.partition("%")[0])
+    return place.ipv4_mapped or place if isinstance(place, IPv6Address) else place

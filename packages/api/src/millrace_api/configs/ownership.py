@@ -1,0 +1,40 @@
+"""Whose configurations and agents are. Pure.
+
+A configuration belongs to the tenants that it names. A tenant sees one that names no other tenant but PUBLIC, and
+changes one that names it alone. A configuration of several tenants, or of none, belongs to the operator: an admin of
+PUBLIC. An agent without a configuration belongs to the tenant that its id names after the first `-`, as in
+`GATHERER-StrankaXY`; any other is the operator's.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from millrace_api.access.principal import Principal
+from millrace_core.config import read_json, tenants_of
+from millrace_core.names import PUBLIC, AgentId
+
+
+def decoded(text: bytes | str) -> Any:
+    """Return a decoded configuration; None for a text with mistakes in its form, which only an operator may see."""
+    value, mistakes = read_json(text)
+    return None if mistakes else value
+
+
+def may_see(principal: Principal, config: Any) -> bool:
+    """Tell whether a principal may see a configuration, with its secrets masked."""
+    return may_see_of(principal, tenants_of(config))
+
+
+def may_see_of(principal: Principal, named: Collection[str]) -> bool:
+    """Tell whether a principal may see a configuration that names these tenants."""
+    return principal.is_operator or (principal.tenant in named and {*named} <= {principal.tenant, PUBLIC})
+
+
+def may_change(principal: Principal, config: Any) -> bool:
+    """Tell whether a principal may put or replace a configuration."""
+    return principal.is_operator or (principal.may("admin") and tenants_of(config) == {principal.tenant})
+
+
+def may_take(principal: Principal, agent: AgentId) -> bool:
+    """Tell whether a principal may give an agent its first configuration."""
+    return principal.is_operator or agent.partition("-")[2] == principal.tenant
