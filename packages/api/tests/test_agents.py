@@ -60,9 +60,8 @@ async def test_what_is_wrong_is_shown_to_whom_the_configuration_is(
 ) -> None:
     """While another tenant's part has not run yet, only its configuration tells that the agent is shared."""
     units = [UnitHealth(f"{tenant}.kucoin.watchTrades.KCS/USDT", "live", 1)]
-    beat = heartbeat(
-        units=units, config_errors=[ProblemReport("$.workplans[1]", f"{other} has no account")], warnings=[]
-    )
+    errors = [ProblemReport("$.workplans[1]", f"{other} has no account")]
+    beat = heartbeat(units=units, config_errors=errors, warnings=[])
     await bus.heartbeat(beat)
     for named, seen in (([tenant], 1), ([tenant, other], 0)):
         await bus.put_config(AgentId(beat.id), json.dumps({"agent": {"id": beat.id}, "risk": {of: {} for of in named}}))
