@@ -40,7 +40,6 @@ TEXTS = [
         "\r\nX: y",
         "'",
         '"',
-       
         "a" * 5_000,
     ),
     *("PUBLIC", "config", "snapshot", "stream.config.X", "KCS/USDT", "null", "true", "\u202e", "é", "\U0001f600"),
@@ -130,9 +129,7 @@ class Hostile:
         text = chance.choice(TEXTS) if chance.random() < 0.7 else chance.choice(ESCAPES)
         if chance.random() < 0.1:
             return text.replace(" ", "").replace("\n", "").replace("\r", "")
-        return "".join(
         return text if text in ESCAPES else quote(text, safe="")
-        )
 
     def _headers(self, chance: random.Random) -> dict[str, str]:
         found = {}
