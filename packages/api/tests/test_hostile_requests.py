@@ -49,6 +49,13 @@ TEXTS = [
 ]
 ESCAPES = ["%00", "%ff", "%ed%a0%80", "%c0%80", "%zz", "%", "%25", "%2f", "%2e%2e%2f", "%0d%0aX:y", "+", "%F4%90%80%80"]
 HEADERS = ["Origin", "Host", "If-Match", "Idempotency-Key", "Cookie", "X-CSRF-Token", "Content-Type", "Accept", "Range"]
+LIVE = "/api/v1/live"
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "x" * 24,
+}
 CURSORS = [
     *(b"[" * 900, b"[1,2,3,4,5]", b"[9e99]", b'["\\ud800"]', b'["\\u0000",1]'),
     *(b"[1" + b"0" * 50 + b"]", b"[true]", b"{}", b"\xff", b"[1]", b'["a",1]', b'[1,"a","b","c"]'),
@@ -109,6 +116,8 @@ class Hostile:
         query = "&".join(self._parameter(chance, names) for _ in range(chance.randrange(4)))
         body = self._body(chance) if method not in ("GET", "HEAD") or chance.random() < 0.1 else b""
         headers = {"Host": "x", "Content-Length": str(len(body))} | self._headers(chance)
+        if path == LIVE and chance.random() < 0.9:
+            method, headers = "GET", headers | UPGRADE
         lines = [f"{method} {filled}{'?' if query else ''}{query} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogatepass") + body
@@ -119,9 +128,6 @@ class Hostile:
     def _parameter(self, chance: random.Random, names: list[str]) -> str:
         name = chance.choice(names) if names and chance.random() < 0.9 else self._value(chance)
         if name == "cursor" and chance.random() < 0.7:
-            key = chance.choice(
-                [b"[" * 900, b"[1,2,3,4,5]", b"[9e99]", b'["\\ud800"]', b'["\\u0000",1]', b"[1" + b"0" * 50 + b"]"]
-            )
             return "cursor=" + base64.urlsafe_b64encode(chance.choice(CURSORS)).decode().rstrip("=")
         return f"{name}={self._value(chance)}"
 
@@ -157,7 +163,7 @@ def _routes(api: Any) -> list[tuple[str, str, list[str]]]:
         (method.upper(), path, [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"])
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
-    ] + [("GET", "/api/v1/live", []), ("GET", "/docs", []), ("GET", "/api/v1/openapi.json", [])]
+    ] + [("GET", LIVE, []), ("GET", "/docs", []), ("GET", "/api/v1/openapi.json", [])]
 
 
 async def _status(port: int, request: bytes) -> int:

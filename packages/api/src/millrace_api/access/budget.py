@@ -46,6 +46,11 @@ class Budget:
         self._rows.set_limits(limits.rows_per_minute / 60, limits.rows_per_minute)
         self._requests.set_limits(limits.requests_per_second, limits.burst)
 
+    @property
+    def subscriptions(self) -> int:
+        """Return how many streams a tenant may follow at a time, over all of its WebSockets."""
+        return self._limits.subscriptions
+
     def request(self, tenant: Tenant) -> float:
         """Count a request; return 0, or the seconds until the tenant may send another."""
         return self._requests.take(tenant)

@@ -35,6 +35,8 @@ class TenantLimits(ConfigModel):
     """Streams of server-sent events at a time."""
     web_sockets: int = Field(default=500, ge=1, le=100_000)
     """WebSockets at a time."""
+    subscriptions: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Streams followed at a time, over all WebSockets."""
 
 
 class ApiConfig(BaseConfig):

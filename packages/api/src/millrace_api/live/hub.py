@@ -28,7 +28,7 @@ from millrace_api.problems import ApiError
 from millrace_bus import Bus, Journals
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
-from millrace_core.names import StreamName, is_snapshot
+from millrace_core.names import StreamName, Tenant, is_snapshot
 from millrace_core.near_names import question
 
 SWEEP_S = 5.0
@@ -56,6 +56,7 @@ class Hub:
         self._topics: dict[StreamName, Topic] = {}
         self._clients: set[Client] = set()
         self._by_token: Counter[str] = Counter()
+        self._subscriptions: Counter[Tenant] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resources = contextlib.AsyncExitStack()
         self._journals: Journals | None = None
@@ -165,6 +166,9 @@ class Hub:
     def _subscribe(self, client: Client, name: StreamName, since: MessageId | None) -> None:
         if name in client.subscriptions:
             self._unsubscribe(client, name)
+        if self._subscriptions[client.principal.tenant] >= self._budget.subscriptions:
+            client.reject(str(name), f"your tenant may follow {self._budget.subscriptions:,} streams at a time")
+            return
         if len(client.subscriptions) >= MAX_SUBSCRIPTIONS:
             client.reject(str(name), f"a connection may follow {MAX_SUBSCRIPTIONS} streams: open another")
             return
@@ -172,6 +176,7 @@ class Hub:
         subscription = ClientSubscription(client, topic)
         topic.subscribers.add(subscription)
         client.subscriptions[name] = subscription
+        self._subscriptions[client.principal.tenant] += 1
         self._metrics.live_streams.set(len(self._topics))
         if since is None:
             subscription.start()
@@ -194,6 +199,7 @@ class Hub:
         subscription = client.subscriptions.pop(name, None)
         if subscription is None:
             return
+        self._subscriptions[client.principal.tenant] -= 1
         if subscription.silence is not None:
             subscription.silence.cancel()
         subscription.topic.subscribers.discard(subscription)
