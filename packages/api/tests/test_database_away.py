@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from millrace_api.access import verifier
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol
+from millrace_store import DatabaseUnavailable
 
 
 @contextmanager
@@ -35,7 +35,7 @@ async def hanging(api: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[No
                 await back.wait()
             except asyncio.CancelledError:
                 continue
-        raise verifier.DatabaseUnavailable("it hung")
+        raise DatabaseUnavailable("it hung")
         yield
 
     with monkeypatch.context() as patched:

@@ -50,12 +50,7 @@ TEXTS = [
 ESCAPES = ["%00", "%ff", "%ed%a0%80", "%c0%80", "%zz", "%", "%25", "%2f", "%2e%2e%2f", "%0d%0aX:y", "+", "%F4%90%80%80"]
 HEADERS = ["Origin", "Host", "If-Match", "Idempotency-Key", "Cookie", "X-CSRF-Token", "Content-Type", "Accept", "Range"]
 LIVE = "/api/v1/live"
-UPGRADE = {
-    "Connection": "Upgrade",
-    "Upgrade": "websocket",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "x" * 24,
-}
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
 CURSORS = [
     *(b"[" * 900, b"[1,2,3,4,5]", b"[9e99]", b'["\\ud800"]', b'["\\u0000",1]'),
     *(b"[1" + b"0" * 50 + b"]", b"[true]", b"{}", b"\xff", b"[1]", b'["a",1]', b'[1,"a","b","c"]'),

@@ -163,3 +163,43 @@ async def test_many_silent_streams_are_explained_from_one_list(
         socket.say(op="subscribe", stream=str(book.name._replace(symbol=f"A{number}/B")))
     await socket.until(lambda: len(socket.of_type("waiting")) == 50)
     assert len(lists) < 10
+
+
+async def test_all_who_wait_for_a_silent_stream_cost_one_look(
+    api: Any, tenant: Any, book: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many sockets that follow the same streams without a writer share one search for each."""
+    monkeypatch.setattr("millrace_api.live.hub.SILENT_S", 0.05)
+    searched: list[Any] = []
+
+    def counted(wanted: Any, existing: Any) -> Any:
+        searched.append(wanted)
+        return []
+
+    monkeypatch.setattr("millrace_api.live.near.near_streams", counted)
+    token = await api.token(tenant, "read")
+    sockets = [await connect(token) for _ in range(4)]
+    for socket in sockets:
+        for number in range(10):
+            socket.say(op="subscribe", stream=str(book.name._replace(symbol=f"A{number}/B")))
+    for socket in sockets:
+        await socket.until(lambda socket=socket: len(socket.of_type("waiting")) == 10)
+    assert len(searched) == len(set(searched)) == 10
+
+
+async def test_a_tenant_follows_so_many_streams(api: Any, tenant: Any, book: Any, connect: Any) -> None:
+    """Over all of its sockets; one that is given up makes room for another."""
+    limits = api.services.config.tenant_limits.model_copy(update={"subscriptions": 2})
+    api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
+    token = await api.token(tenant, "read")
+    first, second = await connect(token), await connect(token)
+    names = [str(book.name._replace(action="createOrder", symbol=f"A{number}/B")) for number in range(3)]
+    first.say(op="subscribe", stream=names[0])
+    first.say(op="subscribe", stream=names[1])
+    await first.until(lambda: len(first.of_type("live")) == 2)
+    second.say(op="subscribe", stream=names[2])
+    await second.until(lambda: second.of_type("error"))
+    first.say(op="unsubscribe", stream=names[0])
+    await first.until(lambda: first.of_type("unsubscribed"))
+    second.say(op="subscribe", stream=names[2])
+    await second.until(lambda: second.of_type("live"))
