@@ -41,8 +41,10 @@ async def hanging(api: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[No
     with monkeypatch.context() as patched:
         for name in ("reading", "writing"):
             patched.setattr(api.store.access._database, name, hang)
-        yield
-    back.set()
+        try:
+            yield
+        finally:
+            back.set()
 
 
 async def test_questions_need_no_writing(fresh: Any, tenant: Any, tmp_path: Path) -> None:
@@ -63,6 +65,7 @@ async def test_a_halt_needs_no_database(
     way: str, of: str, fresh: Any, tenant: Any, bus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in force and answered at once, and says that it is not stored yet; so is its end."""
+    monkeypatch.setattr("millrace_api.trading.halts.PATIENCE_S", 0.1)
     name = StreamName(tenant, ExchangeId("kucoin"), Action("createOrder"), Symbol("KCS/USDT"))
     await bus.register_journals(tenant, str(name))
     async with fresh.client(await fresh.token(tenant if of == "own" else PUBLIC)) as client:
