@@ -36,7 +36,9 @@ def _add_get(app: typer.Typer) -> None:
         from millrace_cli.config import verbs
 
         found = run_short(verbs.get(redis_url, agent), as_json=as_json)
-        typer.echo(json.dumps(found if as_json else found["config"], indent=2, ensure_ascii=False))
+        shown = found if as_json else found["config"]
+        # A text with mistakes in its form is printed as it is, to be mended.
+        typer.echo(shown if isinstance(shown, str) else json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 def _add_put(app: typer.Typer) -> None:

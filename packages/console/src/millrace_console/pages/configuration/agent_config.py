@@ -11,8 +11,8 @@ from millrace_console.visit import Visit
 
 
 def as_text(config: Any) -> str:
-    """Return a configuration as people edit it."""
-    return json.dumps(config, indent=2, ensure_ascii=False)
+    """Return a configuration as people edit it; a text with mistakes in its form as it is."""
+    return config if isinstance(config, str) else json.dumps(config, indent=2, ensure_ascii=False)
 
 
 class AgentConfig:
