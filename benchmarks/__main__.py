@@ -10,7 +10,18 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from benchmarks import bus, console, database, feed, footprint, history, isolation, strategy_process, tick_to_trade
+from benchmarks import (
+    bus,
+    console,
+    database,
+    feed,
+    footprint,
+    history,
+    isolation,
+    strategy_process,
+    tenants,
+    tick_to_trade,
+)
 from benchmarks.figures import Figure, as_json, show
 
 Part = Callable[[Path], Awaitable[list[Figure]]]
@@ -25,8 +36,9 @@ PARTS: dict[str, Part] = {
     "history": history.run,
     "strategy-process": strategy_process.run,
     "console": console.run,
+    "tenants": tenants.run,
 }
-LONG = {"history", "strategy-process", "console"}
+LONG = {"history", "strategy-process", "console", "tenants"}
 """Parts that run only when they are named."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from millrace_store import DatabaseUnavailable, Store
 
 RETRY_S: Final = 1.0
 _GAUGES_EVERY_S: Final = 1.0
+_SWITCH_S: Final = 0.0005
 DEFAULT_PORT = 8080
 OPTIONS = {
     "host": "address to listen on (default 127.0.0.1; 0.0.0.0 for every interface)",
@@ -75,6 +77,8 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
 
     async def started(self, bus: Bus) -> None:
         """Serve as soon as the database answers; clients that connect before that wait."""
+        # Threads read rows and build candles beside the event loop, which waits so long at most for the interpreter.
+        sys.setswitchinterval(_SWITCH_S)
         listening = listen(self._options.host, self._options.port)
         self._resources.callback(listening.close)
         self._services = Services.make(await self._store(), bus, secret_key=self._options.secret_key)

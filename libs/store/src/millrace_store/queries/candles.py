@@ -19,7 +19,7 @@ from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
 from millrace_store.errors import QuestionTooLarge
-from millrace_store.queries.candle_building import Built, beside, merge, of_rows, of_stored
+from millrace_store.queries.candle_building import Built, beside, merge, merge_in_turns, of_rows, of_stored
 from millrace_store.queries.listings import streams_of
 from millrace_store.queries.pages import Page, Scope, beyond, decode_cursor, encode_cursor
 from millrace_store.queries.records import CandleRecord
@@ -75,10 +75,10 @@ async def from_trades(
     work = Work(on_rows)
     for stream in await _streams(database, scope):
         read = _minutes if interval_ms % MINUTE_MS == 0 else _raw
-        async with aclosing(read(database, stream, start, end, work)) as pieces:
+        async with aclosing(read(database, stream, start, end, interval_ms, work)) as pieces:
             async for piece in pieces:
                 # The last so far may go on in this piece.
-                made[-1:] = await beside(merge, [*made[-1:], *piece], interval_ms)
+                made[-1:] = merge([*made[-1:], *piece[:1]], interval_ms) + piece[1:]
                 if len(made) > limit + 1:
                     break
                 if work.is_over:
@@ -133,9 +133,9 @@ async def rebuild_stale(database: Database) -> int:
 
 
 async def _minutes(
-    database: Database, stream: int, start: int, end: int, work: Work
+    database: Database, stream: int, start: int, end: int, interval_ms: int, work: Work
 ) -> AsyncGenerator[list[Built], None]:
-    """Return the minutes of a stream piece by piece, with stale ones rebuilt; each piece is a view of its own."""
+    """Return candles of whole minutes piece by piece, with stale minutes rebuilt; each piece is a view of its own."""
     kept, stale = tables.minute_candles.c, tables.stale_minutes.c
     columns = (kept.at_ms, kept.open, kept.high, kept.low, kept.close, kept.volume, kept.trades)
     while start < end:
@@ -158,7 +158,7 @@ async def _minutes(
                     piece = [each for each in piece if each.at_ms <= candle.at_ms]
                     reached = end
                     break
-        yield sorted(piece, key=itemgetter(0)) if minutes else piece
+        yield await beside(merge_in_turns, sorted(piece, key=itemgetter(0)) if minutes else piece, interval_ms)
         start = reached
 
 
@@ -200,15 +200,17 @@ def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
             start = at
 
 
-async def _raw(database: Database, stream: int, start: int, end: int, work: Work) -> AsyncGenerator[list[Built], None]:
-    """Return single trades as candles of 1 ms, for intervals that are not whole minutes; each piece is its own view."""
+async def _raw(
+    database: Database, stream: int, start: int, end: int, interval_ms: int, work: Work
+) -> AsyncGenerator[list[Built], None]:
+    """Return candles of an interval that is not whole minutes, piece by piece; each piece is a view of its own."""
     last: Row | None = None
     while True:
         async with database.reading() as reader:
             rows = await reader.fetch(_trades_after(stream, start, end, last))
         work.read(len(rows))
         if rows:
-            yield await beside(of_rows, rows, 1)
+            yield await beside(of_rows, rows, interval_ms)
         if len(rows) < _TRADES_A_PIECE:
             return
         last = rows[-1]
