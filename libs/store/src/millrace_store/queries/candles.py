@@ -19,7 +19,8 @@ from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
 from millrace_store.errors import QuestionTooLarge
-from millrace_store.queries.candle_building import Built, beside, merge, merge_in_turns, of_rows, of_stored
+from millrace_store.queries.beside import beside
+from millrace_store.queries.candle_building import Built, merge, merge_in_turns, of_rows, of_stored
 from millrace_store.queries.listings import streams_of
 from millrace_store.queries.pages import Page, Scope, beyond, decode_cursor, encode_cursor
 from millrace_store.queries.records import CandleRecord

@@ -1,6 +1,8 @@
 """Queries of operations: positions, gaps, latencies, agents, configurations, dead letters."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -10,6 +12,8 @@ from millrace_core.latency import Histogram
 from millrace_core.names import AgentId
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
+from millrace_store.errors import RangeTooLarge
+from millrace_store.queries.beside import beside, turns
 from millrace_store.queries.listings import Listing, of_streams, page_rows, streams_of
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import (
@@ -24,6 +28,7 @@ from millrace_store.queries.records import (
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 
+_MAX_LATENCIES: Final = 200_000
 _STREAM_KINDS = ("deltas", "snapshots", "requests")
 
 
@@ -88,7 +93,11 @@ class OperationsQueries:
         return Page([GapRecord(**dict(zip(fields, (row[0], *row[2:]), strict=True))) for row in rows], after)
 
     async def latencies(self, scope: Scope, *, interval_ms: int = 60_000) -> list[LatencyRecord]:
-        """Return percentiles by stream, hop and interval, oldest first; intervals are whole minutes."""
+        """Return percentiles by stream, hop and interval, oldest first; intervals are whole minutes.
+
+        Raises:
+            RangeTooLarge: it would be made of too many rows.
+        """
         table = tables.latencies.c
         interval_ms = max(60_000, interval_ms - interval_ms % 60_000)
         async with self._database.reading() as reader:
@@ -97,14 +106,12 @@ class OperationsQueries:
                 sa.select(table.stream_id, table.hop, table.at_ms, table.buckets)
                 .where(table.stream_id.in_(streams), *within(scope, table.at_ms))
                 .order_by(table.at_ms)
+                .limit(_MAX_LATENCIES + 1)
             )
             rows = await reader.fetch(wanted) if streams else []
-        totals: dict[tuple[int, str, str], Histogram] = {}
-        for stream, hop, at_ms, buckets in rows:
-            key = (at_ms - at_ms % interval_ms, streams[stream], hop)
-            counted = Histogram.of_buckets({int(bucket): count for bucket, count in json.loads(buckets).items()})
-            totals[key] = counted.merge([totals[key]]) if key in totals else counted
-        return [_latency(*key, totals[key]) for key in sorted(totals)]
+        if len(rows) > _MAX_LATENCIES:
+            raise RangeTooLarge(_MAX_LATENCIES)
+        return await beside(_percentiles, rows, streams, interval_ms)
 
     async def agents(self) -> list[AgentRecord]:
         """Return the newest state of each agent."""
@@ -183,6 +190,15 @@ class OperationsQueries:
 def _agent(row: Row) -> AgentRecord:
     agent_id, at_ms, kind, state, data = row
     return AgentRecord(agent_id=agent_id, at_ms=at_ms, kind=kind, state=state, heartbeat=msgspec.json.decode(data))
+
+
+def _percentiles(rows: Sequence[Row], streams: Mapping[int, str], interval_ms: int) -> list[LatencyRecord]:
+    totals: dict[tuple[int, str, str], Histogram] = {}
+    for stream, hop, at_ms, buckets in (row for part in turns(rows) for row in part):
+        key = (at_ms - at_ms % interval_ms, streams[stream], hop)
+        counted = Histogram.of_buckets({int(bucket): count for bucket, count in json.loads(buckets).items()})
+        totals[key] = counted.merge([totals[key]]) if key in totals else counted
+    return [_latency(*key, totals[key]) for key in sorted(totals)]
 
 
 def _latency(at_ms: int, stream: str, hop: str, histogram: Histogram) -> LatencyRecord:

@@ -11,6 +11,7 @@ from millrace_api.parameters import AccountScope, MarketScope, PageWanted
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 from millrace_core.clock import MINUTE_MS, now_ms
+from millrace_store import RangeTooLarge
 from millrace_store.queries.records import GapRecord, LatencyRecord, StreamRecord
 
 router = APIRouter(tags=["operations"])
@@ -55,7 +56,11 @@ async def list_latencies(
     if until_ms - since_ms > MAX_INTERVALS * minutes * MINUTE_MS:
         raise ApiError(422, f"more than {MAX_INTERVALS:,} intervals: choose a shorter time range or larger `minutes`")
     wanted = scope._replace(since_ms=since_ms, until_ms=until_ms)
-    return json_response(ListOf(await services.store.operations.latencies(wanted, interval_ms=minutes * MINUTE_MS)))
+    try:
+        found = await services.store.operations.latencies(wanted, interval_ms=minutes * MINUTE_MS)
+    except RangeTooLarge as error:
+        raise ApiError(422, str(error)) from error
+    return json_response(ListOf(found))
 
 
 @router.get("/dead-letters", operation_id="list_dead_letters", responses=returns(PageOf[DeadLetterView]))
