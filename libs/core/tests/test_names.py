@@ -63,7 +63,7 @@ def test_a_tenant_that_would_break_the_names_is_refused(text: str) -> None:
 )
 def test_what_is_no_stream_name_is_refused(text: str) -> None:
     """A name with parts missing or empty is an error that says what was wanted."""
-    with pytest.raises(InvalidName, match=r"stream\.|a tenant"):
+    with pytest.raises(InvalidName, match=r"stream\.|a tenant|a symbol"):
         StreamName.parse(text)
 
 
@@ -71,3 +71,26 @@ def test_what_is_watched_has_snapshots_and_answers_have_none() -> None:
     """The action decides whether a stream has snapshots."""
     assert StreamName.parse("stream.PUBLIC.binance.watchTrades.ETH/BTC").has_snapshots
     assert not StreamName.parse("stream.PUBLIC.binance.createOrder.ETH/BTC").has_snapshots
+
+
+@pytest.mark.parametrize(
+    "symbol", ["KC\0S/USDT", "KC\nS/USDT", "KC\x7fS", "\ud800", "K\ufffd", "K S", "K*", "K" * 65, "\u202eK"]
+)
+def test_a_symbol_that_cannot_be_stored_or_shown_is_no_symbol(symbol: str) -> None:
+    """A stream of that name is nobody's: it is neither read nor written."""
+    with pytest.raises(InvalidName):
+        names.symbol(symbol)
+    with pytest.raises(InvalidName):
+        StreamName.parse(f"stream.Ann.binance.watchTrades.{symbol}")
+
+
+@pytest.mark.parametrize("name", ["stream.Ann.{}.watchTrades.K", "stream.Ann.binance.{}.K"])
+def test_the_parts_of_a_name_have_a_length(name: str) -> None:
+    """Whoever may write any key must not fill the memory of those who read the index."""
+    with pytest.raises(InvalidName):
+        StreamName.parse(name.format("x" * 65))
+
+
+def test_symbols_may_have_the_letters_of_any_language() -> None:
+    """Exchanges list them."""
+    assert StreamName.parse("stream.Ann.binance.watchTrades.币安人生/USDT").symbol == "币安人生/USDT"

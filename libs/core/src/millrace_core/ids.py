@@ -15,6 +15,11 @@ RequestId = NewType("RequestId", str)
 
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
 
+_LATEST_EPOCH: Final = 4_102_444_800_000
+"""The year 2100, ms: no clock shows a later time."""
+_LARGEST_SEQ: Final = 2**62
+"""Whoever comes after it fits in 64 bits with a sign, as databases have them."""
+
 _LONGEST_ID: Final = 41
 """Two numbers of 64 bits: Redis has no longer ids, and Python refuses to read numbers without end."""
 
@@ -33,6 +38,14 @@ class MessageId(NamedTuple):
     def follows(self, last: "MessageId") -> bool:
         """Tell whether nothing was lost between `last` and this message."""
         return self.epoch == last.epoch and self.seq == last.seq + 1
+
+    @property
+    def is_possible(self) -> bool:
+        """Tell whether a writer of the protocol may have written it: by a clock that may be, counted from 1.
+
+        Redis takes any two numbers of 64 bits from anybody. After one that is not possible it refuses every writer.
+        """
+        return self.epoch <= _LATEST_EPOCH and self.seq <= _LARGEST_SEQ
 
     @classmethod
     def parse(cls, text: str) -> "MessageId":

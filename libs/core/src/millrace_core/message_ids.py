@@ -58,6 +58,11 @@ class MessageIds(Sequence[MessageId]):
         run = range(self.seqs[0], self.seqs[0] + len(self.seqs))
         return self.seqs == run or list(self.seqs) == list(run)
 
+    @property
+    def are_possible(self) -> bool:
+        """Tell whether all `is_possible`."""
+        return not self.seqs or MessageId(max(self.epochs), max(self.seqs)).is_possible
+
     @overload
     def __getitem__(self, at: int) -> MessageId: ...
     @overload

@@ -21,7 +21,10 @@ PUBLIC = Tenant("PUBLIC")
 
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RESERVED_TENANTS = frozenset({"config", "snapshot"})
-_WORD = re.compile(r"[A-Za-z0-9_-]+")
+_EXCHANGE = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_ACTION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SYMBOL = re.compile(r"[^\s*?\[\]\ufffd]{1,64}")
+"""Neither space nor glob characters, nor what stands for bytes that are no text."""
 _STREAM = "stream."
 _SNAPSHOT = "stream.snapshot."
 
@@ -30,7 +33,7 @@ def tenant(text: str) -> Tenant:
     """Check that a text may name a tenant.
 
     Raises:
-        InvalidName: it is longer than 64, holds other than messages, digits, `_`, `-`, or is reserved.
+        InvalidName: it is longer than 64, holds other than letters, digits, `_`, `-`, or is reserved.
     """
     if not _TENANT.fullmatch(text) or text in _RESERVED_TENANTS:
         raise InvalidName(text, "a tenant: 1 to 64 of A-Z a-z 0-9 _ -, and neither 'config' nor 'snapshot'")
@@ -49,11 +52,35 @@ def agent_id(text: str) -> AgentId:
     """Check that a text may name an agent.
 
     Raises:
-        InvalidName: it is longer than 64 or holds other than messages, digits, `_`, `-`.
+        InvalidName: it is longer than 64 or holds other than letters, digits, `_`, `-`.
     """
     if not _TENANT.fullmatch(text):
         raise InvalidName(text, "an agent id: 1 to 64 of A-Z a-z 0-9 _ -")
     return AgentId(text)
+
+
+def is_exchange(text: str) -> bool:
+    """Tell whether a text has the form of an exchange's ccxt id."""
+    return _EXCHANGE.fullmatch(text) is not None
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether a text has the form of a ccxt symbol that may stand in a stream's name.
+
+    Every character is printable: no database has to store a NUL, and two names that look the same are the same.
+    """
+    return _SYMBOL.fullmatch(text) is not None and text.isprintable()
+
+
+def symbol(text: str) -> Symbol:
+    """Check that a text may be a symbol.
+
+    Raises:
+        InvalidName: it is longer than 64, or holds a space, a glob character or one that cannot be printed.
+    """
+    if not is_symbol(text):
+        raise InvalidName(text[:100], "a symbol: 1 to 64 printable characters without spaces, *, ?, [ and ]")
+    return Symbol(text)
 
 
 class StreamName(NamedTuple):
@@ -89,15 +116,12 @@ class StreamName(NamedTuple):
         Raises:
             InvalidName: it is not `stream.[snapshot.]{tenant}.{exchange}.{action}[.{symbol}]`.
         """
-        wanted = "a stream name: stream.{tenant}.{exchange}.{action}[.{symbol}]"
-        if not name.startswith(_STREAM):
-            raise InvalidName(name, wanted)
         prefix = _SNAPSHOT if is_snapshot(name) else _STREAM
-        parts = name[len(prefix) :].split(".", 3)
-        if len(parts) < 3 or not all(_WORD.fullmatch(part) for part in parts[:3]) or "" in parts:
-            raise InvalidName(name, wanted)
-        symbol = Symbol(parts[3]) if len(parts) == 4 else None
-        return cls(tenant(parts[0]), ExchangeId(parts[1]), Action(parts[2]), symbol)
+        parts = name[len(prefix) :].split(".", 3) if name.startswith(prefix) else []
+        if len(parts) < 3 or not is_exchange(parts[1]) or not _ACTION.fullmatch(parts[2]):
+            raise InvalidName(name[:200], "a stream name: stream.{tenant}.{exchange}.{action}[.{symbol}]")
+        of_market = symbol(parts[3]) if len(parts) == 4 else None
+        return cls(tenant(parts[0]), ExchangeId(parts[1]), Action(parts[2]), of_market)
 
 
 def is_snapshot(name: str) -> bool:
@@ -214,7 +238,7 @@ def egress(text: str) -> str:
     """Check that a text may name the address from which requests leave.
 
     Raises:
-        InvalidName: it is longer than 64 or holds other than messages, digits, `_`, `-`.
+        InvalidName: it is longer than 64 or holds other than letters, digits, `_`, `-`.
     """
     if not _TENANT.fullmatch(text):
         raise InvalidName(text, "an egress: 1 to 64 of A-Z a-z 0-9 _ -")

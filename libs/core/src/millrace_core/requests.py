@@ -4,7 +4,6 @@ See docs/protocol.md, "Requests to trade". A person can type a request by hand: 
 Nothing is guessed where money is concerned: an unknown field or a wrong sign is an error.
 """
 
-import re
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args
 
@@ -22,6 +21,7 @@ from millrace_core.json_problems import (
     struct_problems,
     text_of,
 )
+from millrace_core.names import is_exchange, is_symbol
 from millrace_core.trace import Trace
 
 DEFAULT_VALID_FOR_MS = 5_000
@@ -169,8 +169,6 @@ _KINDS: Final[dict[str, type[msgspec.Struct]]] = {str(kind.__struct_config__.tag
 _HALTING: Final = ("halt", "resume")
 _SYMBOL_PATHS: Final = ("$.symbol", "$.payload.symbol")
 _NO_SYMBOL: Final = "halts have no symbol: leave it out; exchangeId and orderSource limit what is concerned"
-_EXCHANGE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_SYMBOL: Final = re.compile(r"[^\s*?\[\]]{1,64}")
 _decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 
 
@@ -201,16 +199,6 @@ def action_of(request: Request) -> str:
 def symbol_of(request: Request) -> str | None:
     """Return the symbol that a request concerns; None if it concerns a whole account, or is a halt."""
     return None if isinstance(request, Halt | Resume) else request.payload.symbol
-
-
-def is_exchange(text: str) -> bool:
-    """Tell whether a text has the form of an exchange's ccxt id."""
-    return _EXCHANGE.fullmatch(text) is not None
-
-
-def is_symbol(text: str) -> bool:
-    """Tell whether a text has the form of a ccxt symbol that may stand in a stream's name."""
-    return _SYMBOL.fullmatch(text) is not None
 
 
 def _diagnosis(raw: bytes, first: Problem) -> MalformedRequest:

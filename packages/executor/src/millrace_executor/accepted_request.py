@@ -12,8 +12,8 @@ from millrace_bus import Arrived
 from millrace_core.errors import MalformedRequest, Problem, RequestParts
 from millrace_core.ids import RequestId
 from millrace_core.messages import RequestError, Response, ResponseStatus
-from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_core.requests import Request, action_of, is_exchange, is_symbol, parse_request, symbol_of
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, is_exchange, is_symbol
+from millrace_core.requests import Request, action_of, parse_request, symbol_of
 
 UNKNOWN = "unknown"
 """Replaces an exchange or action that the request lacks, in the name of its answer's stream."""

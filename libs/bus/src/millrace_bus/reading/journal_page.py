@@ -1,6 +1,7 @@
 """Entries of a journal as they were read together: thousands at a time, so kept column by column."""
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Any, NamedTuple, Self, overload
 
 from millrace_core.errors import InvalidMessage, InvalidName
@@ -58,6 +59,10 @@ class JournalPage(Sequence[JournalEntry]):
     def last(self) -> MessageId:
         """The id of the newest entry."""
         return self[-1].id
+
+    def where(self, wanted: Sequence[bool]) -> Self:
+        """Return the entries whose flag is True."""
+        return type(self)(list(compress(self.texts, wanted)), list(compress(self.bodies, wanted)))
 
     @overload
     def __getitem__(self, at: int) -> JournalEntry: ...

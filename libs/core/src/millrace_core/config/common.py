@@ -24,10 +24,25 @@ def _agent_id(text: str) -> names.AgentId:
         raise ValueError(str(error)) from error
 
 
+def _symbol(text: str) -> names.Symbol:
+    try:
+        return names.symbol(text)
+    except InvalidName as error:
+        raise ValueError(str(error)) from error
+
+
+def _symbols(text: str) -> names.Symbol:
+    _symbol(text.replace("*", "-"))
+    return names.Symbol(text)
+
+
 TenantField = Annotated[names.Tenant, AfterValidator(_tenant)]
 AgentIdField = Annotated[names.AgentId, AfterValidator(_agent_id)]
 ExchangeField = Annotated[names.ExchangeId, Field(pattern=r"^[a-z0-9]{2,32}$")]
-SymbolField = Annotated[names.Symbol, Field(min_length=1, max_length=64, pattern=r"^\S+$")]
+_SYMBOL = Field(min_length=1, max_length=64, pattern=r"^\S+$")
+SymbolField = Annotated[names.Symbol, _SYMBOL, AfterValidator(_symbol)]
+SymbolsField = Annotated[names.Symbol, _SYMBOL, AfterValidator(_symbols)]
+"""A symbol, or a pattern of symbols, in which `*` stands for any text."""
 TENANT = AliasChoices("tenant", "tenantId")
 """Both spellings are read and mean the same."""
 

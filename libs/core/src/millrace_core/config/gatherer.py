@@ -10,7 +10,7 @@ from millrace_core.config.common import (
     ConfigModel,
     ExchangeField,
     Exchanges,
-    SymbolField,
+    SymbolsField,
     TenantField,
 )
 from millrace_core.config.workers import WorkersConfig
@@ -38,7 +38,7 @@ class GathererWorkplan(ConfigModel):
     """Whose streams; PUBLIC's feeds are for all."""
     exchange_id: ExchangeField
     """ccxt's id of the exchange; `exchanges` has the account."""
-    asset_pairs: tuple[SymbolField, ...] = ()
+    asset_pairs: tuple[SymbolsField, ...] = ()
     """Symbols, and patterns such as `*/USDT`, `BTC/*` and `*` (spot markets), `*/USDT:USDT` (contracts)."""
     max_symbols: int = Field(default=200, ge=1, le=10_000)
     """How many symbols a pattern may match: a mistyped one must not use up the exchange's limits."""

@@ -125,6 +125,7 @@ UNIT_METRICS: Final[tuple[UnitMetric, ...]] = (
         max,
         scale=1e-2,
     ),
+    _gauge("foreign_journal_names", "foreignNames", _DBSYNC, "Names among a tenant's journals that no journal has."),
     _total("alerts_sent", "sent", _ALERTS, "Messages that a receiver took."),
     _total("alerts_refused", "refused", _ALERTS, "Attempts to send that failed."),
     _total("alerts_dropped", "dropped", _ALERTS, "Messages given up because too many waited for one receiver."),

@@ -12,6 +12,7 @@ from millrace_store.queries.pages import Key, Page, RowT, Scope, beyond, bounded
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 from millrace_store.schema.tables import Table
+from millrace_store.writing.rows import unsigned
 
 _STREAMS_A_STATEMENT: Final = 100
 
@@ -40,8 +41,8 @@ class FoundRow(NamedTuple):
 
     @property
     def message_id(self) -> str:
-        """The id of its message."""
-        return f"{self.row[2]}-{self.row[3]}"
+        """The id of its message; of a dead letter perhaps one that no message has."""
+        return f"{unsigned(self.row[2])}-{unsigned(self.row[3])}"
 
     @property
     def values(self) -> Row:

@@ -35,6 +35,7 @@ from millrace_store.writing.rows import (
     identity,
     int64,
     nul_free,
+    signed,
     trade_rows,
     traded_at,
 )
@@ -63,6 +64,8 @@ class Batch:
         """Stream and opening time of each minute in which it traded."""
         self.order_observations: list[OrderObservation] = []
         self.gap_rows: list[tuple[Any, ...]] = []
+        self.stray_rows: list[tuple[Any, ...]] = []
+        """Dead letters that are no messages."""
         self.latencies: list[LatencyAddition] = []
         self.agent_rows: list[tuple[Any, ...]] = []
         self.config_rows: list[tuple[Any, ...]] = []
@@ -262,6 +265,12 @@ class Batch:
         """Add a message that cannot be decoded or stored; it counts as stored."""
         if self._admits(place.name, place.id):
             self._add(tables.dead_letters, (*identity(place), nul_free(reason), bytes(raw)))
+
+    def stray_entry(self, place: Place, reason: str, raw: bytes) -> None:
+        """Add an entry of a journal to the dead letters whose id is not possible; it is no message, and kept once."""
+        self._of(place.name)
+        stream, at_ms, epoch, seq = identity(place)
+        self.stray_rows.append((stream, at_ms, signed(epoch), signed(seq), nul_free(reason), bytes(raw)))
 
     def gap(self, name: str, epoch: int, first_seq: int, last_seq: int, found_ms: int, reason: str) -> None:
         """Add a gap: messages from first_seq to last_seq inclusive can never be stored. The same gap is kept once."""

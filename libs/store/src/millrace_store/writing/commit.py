@@ -103,6 +103,8 @@ async def _merge(
         # A new mark: a minute that is being built from its trades just now must be built again.
         mark = secrets.randbits(62)
         await writer.replace(tables.stale_minutes, [(stream, at, mark) for stream, at in sorted(batch.minutes)])
+    if batch.stray_rows:
+        await _add_strays(writer, database, batch.stray_rows)
     if batch.gap_rows:
         await writer.insert_missing(tables.gaps, batch.gap_rows)
     if batch.agent_rows:
@@ -126,6 +128,16 @@ async def _count_trades(
     attributed = await join_orders(writer, observations)
     for stream, since_ms in (await changes(writer, own_trades, attributed)).items():
         await recount(writer, stream, since_ms)
+
+
+async def _add_strays(writer: Writer, database: Database, rows: list[tuple[Any, ...]]) -> None:
+    """Add the dead letters that are not there yet: no position says that they are, so they are read at each start."""
+    table, columns = tables.dead_letters, ("stream_id", "epoch", "seq")
+    wanted = {name: {row[place] for row in rows} for name, place in zip(columns, (0, 2, 3), strict=True)}
+    known = {tuple(row) for row in await writer.fetch(matching(table, columns, wanted, database.dialect))}
+    new = {(row[0], row[2], row[3]): row for row in rows if (row[0], row[2], row[3]) not in known}
+    if new:
+        await writer.insert_missing(table, list(new.values()))
 
 
 async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -150,6 +150,16 @@ def int64(value: int | None) -> int | None:
     return value if value is not None and -_INT64 <= value < _INT64 else None
 
 
+def signed(value: int) -> int:
+    """Return a number of 64 bits as databases have them, with a sign; `unsigned` is its inverse."""
+    return value - 2 * _INT64 if value >= _INT64 else value
+
+
+def unsigned(value: int) -> int:
+    """Return the number whose 64 bits a database shows with a sign."""
+    return value + 2 * _INT64 if value < 0 else value
+
+
 def all_int64(values: Sequence[int | None]) -> Sequence[int | None]:
     """Return numbers, with None for those that do not fit in 64 bits."""
     every: Sequence[Any] = values

@@ -14,9 +14,9 @@ from millrace_cli.running import CommandFailed, confirm, connected, plain_errors
 from millrace_cli.trading.listing import OrderFilter, orders
 from millrace_core.clock import now_ms
 from millrace_core.messages import encode
-from millrace_core.names import PUBLIC, ExchangeId, Tenant, trader_actions
+from millrace_core.names import PUBLIC, ExchangeId, Tenant, is_exchange, trader_actions
 from millrace_core.near_names import did_you_mean
-from millrace_core.requests import Halt, HaltingPayload, is_exchange
+from millrace_core.requests import Halt, HaltingPayload
 from millrace_service.settings import DEFAULT_REDIS_URL
 
 _MOST_COUNTED = 1_000

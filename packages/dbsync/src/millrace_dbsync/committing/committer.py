@@ -36,7 +36,7 @@ class Committer:
         try:
             await self._commit(batch)
         except StoreError as error:
-            if batch.is_dead_letter:
+            if batch.is_dead_letter or not batch.count:
                 raise
             for part in divided(batch.sources):
                 await self.store(await _prepared_again(part, str(error), is_single=batch.count == 1))

@@ -55,7 +55,8 @@ def place_of(name: str, message_id: MessageId, message: Message) -> Place:
 
 def credible(at_ms: int) -> int:
     """Return a time (ms), or now if it is absurd: rows are partitioned and dropped by their time."""
-    return at_ms if 0 <= at_ms <= (now := now_ms()) + DAY_MS else now
+    now = now_ms()
+    return at_ms if 0 <= at_ms <= now + DAY_MS else now
 
 
 def read(decoder: "msgspec.json.Decoder[_ModelT]", data: msgspec.Raw | bytes) -> _ModelT:

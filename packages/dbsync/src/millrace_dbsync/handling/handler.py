@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import sub
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from millrace_bus import JournalEntry, JournalPage
 from millrace_core.clock import MINUTE_MS, now_ms
@@ -86,6 +86,15 @@ class Handler(Protocol):
 
     def handle(self, batch: Batch, page: JournalPage, result: HandlingResult) -> None:
         """Add a page."""
+
+
+_NO_WRITER: Final = "no writer has such an id: the entry is somebody else's, and stops the stream until it is deleted"
+
+
+def stray_entry(batch: Batch, name: str, entry: JournalEntry, result: HandlingResult) -> None:
+    """Add an entry to the dead letters that stands where no message can."""
+    batch.stray_entry(Place(name, entry.id, now_ms()), _NO_WRITER, entry.body or b"")
+    result.dead.append(DeadEntry(name, entry.id, _NO_WRITER))
 
 
 def dead_letter(batch: Batch, name: str, entry: JournalEntry, reason: str, result: HandlingResult) -> None:

@@ -42,10 +42,10 @@ class Preparation:
                 break
             source = self._reading.result()
             self._reading = asyncio.create_task(self._read_after(source))
-            if source.count:
+            if not source.is_empty:
                 ends = ends or _now() + self._plan.batch_interval_s
                 await batch.add(source)
-            has_more = source.has_more or not batch.count
+            has_more = source.has_more or not batch.sources
         batch.complete()
         return batch
 

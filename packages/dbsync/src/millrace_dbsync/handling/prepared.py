@@ -6,7 +6,7 @@ from itertools import chain
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
-from millrace_dbsync.handling.handler import HandlingResult, dead_letter
+from millrace_dbsync.handling.handler import HandlingResult, dead_letter, stray_entry
 from millrace_dbsync.handling.handlers import handle
 from millrace_dbsync.reading.continuity import Gap
 from millrace_dbsync.reading.intake import JournalBatch
@@ -70,6 +70,8 @@ class PreparedBatch:
         self.count += source.count
         for gap in source.gaps:
             self.rows.gap(gap.name, gap.epoch, gap.first_seq, gap.last_seq, now_ms(), gap.reason)
+        for name, entry in source.strays:
+            stray_entry(self.rows, name, entry, self.result)
 
 
 def divided(sources: Sequence[JournalBatch]) -> list[list[JournalBatch]]:
@@ -82,8 +84,8 @@ def divided(sources: Sequence[JournalBatch]) -> list[list[JournalBatch]]:
 
 
 def _halves(whole: JournalBatch) -> tuple[JournalBatch, JournalBatch]:
-    """Cut pages in two; their gaps go with the first half."""
-    first, second = JournalBatch(gaps=whole.gaps), JournalBatch()
+    """Cut pages in two; what is beside them goes with the first half."""
+    first, second = JournalBatch(gaps=whole.gaps, strays=whole.strays), JournalBatch()
     room = whole.count // 2
     for name, page in whole.pages.items():
         for part, piece in ((first, page[:room]), (second, page[room:])):

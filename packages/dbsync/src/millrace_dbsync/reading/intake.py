@@ -3,8 +3,9 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from millrace_bus import JournalPage, Journals
+from millrace_bus import JournalEntry, JournalPage, Journals
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
@@ -19,6 +20,13 @@ _WAIT_S = 0.5
 _LOOK_EVERY_S = 1.0
 
 
+class StrayEntry(NamedTuple):
+    """An entry with an id that no writer of the protocol has: it is no message, and no position can be behind it."""
+
+    name: str
+    entry: JournalEntry
+
+
 @dataclass
 class JournalBatch:
     """Pages that were read together and are stored together."""
@@ -26,10 +34,16 @@ class JournalBatch:
     pages: dict[str, JournalPage] = field(default_factory=dict)
     """By journal, each oldest first."""
     gaps: list[Gap] = field(default_factory=list)
+    strays: list[StrayEntry] = field(default_factory=list)
     count: int = 0
     """Entries in all pages."""
     has_more: bool = False
     """Whether a journal had as many entries as were asked for, so that it probably holds more."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was read."""
+        return not self.count and not self.strays
 
 
 class Intake:
@@ -64,12 +78,11 @@ class Intake:
         batch = JournalBatch()
         for name, page in found.items():
             await self._take(batch, name, page)
-        self._go_on(batch, most)
+        self._go_on(batch, [name for name, page in found.items() if len(page) == most])
         return batch
 
-    def _go_on(self, batch: JournalBatch, most: int) -> None:
+    def _go_on(self, batch: JournalBatch, full: list[str]) -> None:
         """Choose the next journals to read: those with more, but after a batch's worth all of them."""
-        full = [name for name, page in batch.pages.items() if len(page) == most]
         batch.has_more = self._goes_on = bool(full)
         self._since_all += batch.count
         if self._since_all >= self._plan.batch_messages or not full:
@@ -87,19 +100,29 @@ class Intake:
             # Not before it is stored: if the journal comes back, reading goes on from what was read.
             if self.positions[name] <= self._stored.get(name, BEGINNING):
                 del self.positions[name]
-        for name in names - self.positions.keys():
+        for name in (names - self.positions.keys()) | await self._mended():
             self.positions[name] = self._stored.get(name, BEGINNING)
         self._unfinished = [name for name in self._unfinished if name in self.positions]
 
+    async def _mended(self) -> set[str]:
+        """Return the journals that ended with a stray entry and were deleted since, so that they begin anew."""
+        strayed = {name: at for name, at in self.positions.items() if not at.is_possible}
+        extents = await self._journals.extents(strayed)
+        return {name for name, at in strayed.items() if name not in extents or extents[name].newest < at}
+
     async def _take(self, batch: JournalBatch, name: str, page: JournalPage) -> None:
         """Add a page and the gaps before and in it, and move on behind it."""
-        position = self.positions[name]
+        position, self.positions[name] = self.positions[name], page.last
+        if not page.ids.are_possible:
+            batch.strays += [StrayEntry(name, entry) for entry in page if not entry.id.is_possible]
+            page = page.where([at.is_possible for at in page.ids])
+        if not page:
+            return
         if not is_snapshot(name):
             # The newest snapshot is enough: one that was trimmed unread is no loss.
             batch.gaps += await self._gaps(name, position, page)
         batch.pages[name] = page
         batch.count += len(page)
-        self.positions[name] = page.last
 
     async def _gaps(self, name: str, position: MessageId, page: JournalPage) -> list[Gap]:
         first = page[0].id

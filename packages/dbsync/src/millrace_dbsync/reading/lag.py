@@ -10,6 +10,7 @@ from millrace_bus import Extent, Journals
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
+from millrace_dbsync.reading.foreign import ForeignEntries
 from millrace_dbsync.reading.unmatched import UnmatchedAssets
 from millrace_service import UnitHealthReporter
 
@@ -75,6 +76,7 @@ class LagWatch:
     ) -> None:
         self._plan, self._journals, self._stored, self._health = plan, journals, stored, health
         self._unmatched = UnmatchedAssets(plan.assets)
+        self._foreign = ForeignEntries(plan.tenant, health)
         self._limit = plan.warn_at_percent / 100
         self._requests = trader_actions(plan.tenant)
         self._newest: dict[str, MessageId] = {}
@@ -86,6 +88,7 @@ class LagWatch:
         """Look every 2 s, until cancelled; the unit's detail names assets that match nothing."""
         while True:
             names = await self._journals.names([self._plan.tenant])
+            self._foreign.among(names)
             await self.look([name for name in names if self._plan.wants(name)])
             if self._health.current_state == "live":
                 self._health.state("live", self._unmatched.among(names))
@@ -97,7 +100,9 @@ class LagWatch:
         Warns once about each journal whose lag exceeds the limit, and again after it had caught up; and about each that
         is gone with messages that were not stored.
         """
-        extents = await self._journals.extents([name for name in journals if not is_snapshot(name)])
+        every = await self._journals.extents(journals)
+        stopped = self._foreign.stopping(every)
+        extents = {name: extent for name, extent in every.items() if not is_snapshot(name) and name not in stopped}
         lags = {name: self._lag_of(name, extent) for name, extent in extents.items()}
         self._health.gauge("streams", len(lags))
         self._health.gauge("behind", sum(lag.behind for lag in lags.values()))
