@@ -61,6 +61,25 @@ async def test_an_installation_that_is_well_has_exit_code_0(terminal: Any, bus: 
 
 
 @pytest.mark.usefixtures("store")
+async def test_a_journal_that_a_foreign_entry_stops_is_found_and_how_to_mend_it(
+    terminal: Any, bus: Bus, redis: Any
+) -> None:
+    """Its key is deleted; a name that no journal has is told, whatever bytes it is."""
+    name, index = "stream.Ann.kucoin.watchTrades.KCS/USDT", "index.journals.Ann"
+    await bus.register_journals(Tenant("Ann"), name)
+    await redis.xadd(name, {"data": "x"}, id=f"{2**63}-1")
+    await redis.zadd(index, {b"\xff": "+inf"})
+    code, found = await _findings(terminal)
+    assert code == 1
+    assert f"del {name}" in found[f"journal {name}"]["mend"]
+    assert index in found["journals of Ann"]["mend"]
+    await redis.delete(name)
+    await redis.zrem(index, b"\xff")
+    _, found = await _findings(terminal)
+    assert found["journals"]["level"] == "ok"
+
+
+@pytest.mark.usefixtures("store")
 async def test_what_is_wrong_with_redis_is_found_and_how_to_mend_it(terminal: Any, bus: Bus, redis: Any) -> None:
     """The mending commands do what they are printed for; the one of the append-only file alone is not tried."""
     await bus.ready(10)

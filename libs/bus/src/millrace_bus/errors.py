@@ -5,6 +5,7 @@ MillraceError
     ├── Disconnected                 the connection ended before the answer: the command may have been carried out
     ├── Unreachable     address      no connection could be made within the time allowed
     ├── CommandRefused  code         Redis answered with an error, such as OOM, READONLY or WRONGPASS
+    │   └── StreamBlocked key        an entry that no writer has written keeps the stream from being written
     ├── WriterFenced    name         a newer writer has the stream: this one is on standby
     ├── RequestExpired  request_id   Redis did not acknowledge a request while it was valid
     ├── TooManyRequests tenant       so many requests wait for Redis that no more are taken
@@ -61,6 +62,21 @@ class CommandRefused(BusError):
     def refuses_every_write(self) -> bool:
         """Return whether Redis refuses all writes now; it may recover by itself."""
         return self.code in ("OOM", "READONLY", "MISCONF", "NOREPLICAS")
+
+
+class StreamBlocked(CommandRefused):
+    """The newest id of a stream's key is none that a writer has, and Redis takes only larger ones."""
+
+    def __init__(self, key: str, newest: object) -> None:
+        super().__init__(
+            f"BLOCKED {key} ends with {newest}, which another program wrote: nothing can follow it; DEL the key"
+        )
+        self.key = key
+
+    @property
+    def is_permanent(self) -> bool:
+        """Return True: the key has to be deleted."""
+        return True
 
 
 class WriterFenced(BusError):

@@ -154,6 +154,13 @@ class Readers(RuleBasedStateMachine):
         """An old message comes again."""
         self.channel.append(data.draw(st.sampled_from(self.sent)))
 
+    @precondition(lambda self: self.hearing)
+    @rule(epochs=st.integers(0, 2), seqs=st.integers(10_000, 10_009))
+    def a_stranger_claims_what_nobody_wrote(self, epochs: int, seqs: int) -> None:
+        """A stranger publishes on the channel alone."""
+        claimed = MessageId(self.world.at.epoch + 100 * epochs, self.world.at.seq + seqs)
+        self.channel.append((claimed, _message(claimed, "delta", {"a": 99})))
+
     @precondition(lambda self: self.channel)
     @rule(data=st.data())
     def the_channel_is_shuffled(self, data: st.DataObject) -> None:
@@ -312,6 +319,34 @@ def test_a_stale_writer_is_ignored() -> None:
     world.hear((old, _message(old, "delta", {"a": 666})))
     assert world.reader.trusted
     assert world.reader.counters.duplicates == 1
+
+
+@pytest.mark.parametrize("claimed", [MessageId(94_668_825_600_000, 1), MessageId(1, 900)])
+def test_what_only_the_channel_claims_is_not_believed(claimed: MessageId) -> None:
+    """A stranger's epoch of the year 4970, or a gap that nobody made: the next message of the writer is applied."""
+    world = _started()
+    world.hear((claimed, _message(claimed, "delta", {"a": 99})))
+    world.read_all()
+    assert world.reader.trusted == (claimed.epoch > 1)
+    world.hear(world.write("delta", {"a": 1}))
+    assert world.reader.trusted
+    assert world.reader.last == world.at
+    assert isinstance(world.reader.state, FieldsState)
+    assert world.reader.state.fields == {"a": 1}
+    assert world.reader.counters.unproven == 1
+
+
+def test_entries_that_no_writer_has_are_passed_over() -> None:
+    """Somebody wrote behind the journal's end, where no message can stand: the reader goes on with the channel."""
+    world = _started()
+    foreign = MessageId(2**63, 1)
+    world.journal += [(MessageId(2**63, n), b"x") for n in range(20)]
+    world.reader.disconnected()
+    world.reader.subscribed()
+    world.read_all()
+    assert world.reader.trusted
+    assert world.reader.last is not None
+    assert world.reader.last < foreign
 
 
 def test_an_answer_to_an_old_question_is_ignored() -> None:

@@ -10,6 +10,8 @@ import pytest
 import redis.asyncio
 
 from millrace_bus import Bus, BusError, EmbeddedServer, TaskFailed, WriterFenced
+from millrace_bus.connection import reconnecting
+from millrace_bus.errors import StreamBlocked
 from millrace_bus.writing import writer as writer_module
 from millrace_bus.writing.numbered import ANSWERS_KEPT_S
 from millrace_core.ids import MessageId
@@ -33,6 +35,38 @@ async def test_messages_are_numbered_without_a_gap(bus: Bus, server: EmbeddedSer
     assert [MessageId.parse(entry).seq for entry, _ in journal] == list(range(1, 22))
     assert all(entry == message.id for entry, message in journal)
     assert {message.message_id.epoch for _, message in journal} == {published.writer.last.epoch}
+
+
+@pytest.mark.parametrize("which", ["journal", "snapshots"])
+async def test_a_foreign_entry_in_our_epoch_begins_a_new_one(bus: Bus, published: Any, until: Any, which: str) -> None:
+    """Redis refuses the numbers before it, so the writer leaves the epoch, at once and once."""
+    await published.writer.open()
+    name, epoch = published.writer.name, published.writer.last.epoch
+    key = str(name) if which == "journal" else name.snapshot
+    await bus._publishing.call("XADD", key, f"{epoch}-{2**64 - 1 if which == 'journal' else 7}", "data", "x")
+    published.bid(10.0, 1.0)
+    published.writer.snapshot()
+    await until(lambda: published.writer.counters.epochs > 1 and published.writer.state == "live")
+    published.bid(10.0, 2.0)
+    await published.writer.drained()
+    assert published.writer.counters.epochs == 2
+    assert published.writer.last.epoch > epoch
+
+
+async def test_a_stream_with_an_id_that_no_writer_has_is_blocked_until_its_key_is_deleted(
+    bus: Bus, published: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer fails with what to do; the next one writes once the key is gone."""
+    monkeypatch.setattr(reconnecting, "LIMIT_S", 0.0)
+    key = str(published.writer.name)
+    await bus._publishing.call("XADD", key, f"{2**64 - 2}-1", "data", "x")
+    with pytest.raises(StreamBlocked, match="DEL the key") as blocked:
+        await published.writer.open()
+    assert blocked.value.key == key
+    await bus._publishing.call("DEL", key)
+    again = bus.writer(published.writer.name, published.snapshot)
+    await again.open()
+    await again.close()
 
 
 async def test_journal_and_channel_show_the_same_bytes(server: EmbeddedServer, published: Any) -> None:

@@ -43,9 +43,14 @@ class MessageId(NamedTuple):
     def is_possible(self) -> bool:
         """Tell whether a writer of the protocol may have written it: by a clock that may be, counted from 1.
 
-        Redis takes any two numbers of 64 bits from anybody. After one that is not possible it refuses every writer.
+        Redis takes any two numbers of 64 bits from anybody.
         """
-        return self.epoch <= _LATEST_EPOCH and self.seq <= _LARGEST_SEQ
+        return self.epoch < _LATEST_EPOCH and self.seq <= _LARGEST_SEQ
+
+    @property
+    def is_last(self) -> bool:
+        """Tell whether no writer can open an epoch after it: Redis takes only larger ids, and none is possible."""
+        return self.epoch + 1 >= _LATEST_EPOCH
 
     @classmethod
     def parse(cls, text: str) -> "MessageId":

@@ -198,6 +198,8 @@ class FollowedStream:
             message = decode(data)
             identity = message.message_id
         except (InvalidMessage, InvalidName):
+            identity = None
+        if identity is None or not identity.is_possible:
             self.gap_recovery.counters.malformed += 1
             return
         self._received_at = time.monotonic()

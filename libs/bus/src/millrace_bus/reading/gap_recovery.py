@@ -60,6 +60,8 @@ class GapRecovery:
         """Whether `_at` is valid: the place of a snapshot, or where reading of answers began."""
         self._was_trusted = self._anchored = self._filling = self._is_subscribed = self._waiting = False
         self._buffer: deque[tuple[MessageId, Message]] = deque(maxlen=BUFFERED)
+        self._heard_before = 0
+        """How many of the buffered messages came before the current page of the journal was asked for."""
 
     @property
     def last(self) -> MessageId | None:
@@ -131,7 +133,9 @@ class GapRecovery:
             return
         self.need = None
         for identity, body in entries:
-            if identity <= self._at:
+            if not identity.is_possible:
+                self.counters.malformed += 1
+            elif identity <= self._at:
                 self._anchored |= identity == self._at
             elif not self._take_entry(identity, body):
                 self._again()
@@ -139,9 +143,9 @@ class GapRecovery:
         if is_end:
             # Of an epoch that has not begun yet, the end of the journal is where it should be.
             self._anchored |= self._at.seq == 0
-            self._drain()
+            self._drain(self._heard_before)
         else:
-            self.need = Need("journal", self._at)
+            self._ask_journal(entries[-1][0])
 
     def _begin(self) -> None:
         """Start at the newest snapshot; of answers, at the journal's end or beginning."""
@@ -180,24 +184,41 @@ class GapRecovery:
 
     def _read_journal(self) -> None:
         self._anchored = False
-        self.need = Need("journal", self._at)
+        self._ask_journal(self._at)
 
-    def _drain(self) -> None:
-        """Continue with the buffered messages: the journal is read to its end."""
+    def _ask_journal(self, at: MessageId) -> None:
+        self.need = Need("journal", at)
+        self._heard_before = len(self._buffer)
+
+    def _drain(self, heard_before: int = 0) -> None:
+        """Continue with the buffered messages: the journal is read to its end.
+
+        A writer writes to the journal first. So of messages that were heard before the journal was asked for, those
+        beyond its end claim what nothing shows. One in our epoch may be a writer's whom Redis refuses: the next message
+        that follows decides. One in a later epoch is nobody's, for an epoch begins in the journal.
+        """
         self.need = None
         waiting, self._buffer = self._buffer, deque(maxlen=BUFFERED)
-        while waiting and self.need is None:
+        is_in_doubt = False
+        for heard in range(len(waiting)):
+            if self.need is not None:
+                break
             identity, message = waiting.popleft()
             if identity <= self._at:
                 self.counters.duplicates += 1
                 self._anchored |= identity == self._at
+                is_in_doubt &= identity != self._at
             elif identity.follows(self._at):
                 self._anchored |= self._apply(identity, message)
+                is_in_doubt = False
+            elif heard < heard_before:
+                self.counters.unproven += 1
+                is_in_doubt |= identity.epoch == self._at.epoch
             else:
                 self._recover(identity, message)
         self._buffer.extend(waiting)
         # Else the journal ends before what we have: it lost its tail, and the writer will write it again.
-        if self.need is None and self._anchored and not self.trusted:
+        if self.need is None and self._anchored and not is_in_doubt and not self.trusted:
             self._trust()
 
     def _take_entry(self, identity: MessageId, body: bytes) -> bool:

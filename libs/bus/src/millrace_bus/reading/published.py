@@ -58,7 +58,7 @@ class PublishedReading:
         while entries := await self._connection.call(
             "XRANGE", str(self._name), f"({self._position}", "+", "COUNT", PAGE
         ):
-            for message in filter(None, (first_message([entry]) for entry in entries)):
+            for message in filter(None, (first_message([entry]) for entry in entries if id_of(entry[0]).is_possible)):
                 self._take(message)
             self._position = self.newest = id_of(entries[-1][0])
             self._found = True

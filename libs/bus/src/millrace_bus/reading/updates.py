@@ -53,5 +53,7 @@ class FollowerCounters(msgspec.Struct):
     """Restarts from a snapshot."""
     flaws: int = 0
     """States proven wrong by a checksum or a crossed book."""
+    unproven: int = 0
+    """Messages on the channel that claim a gap, or a newer writer, of which the journal holds nothing."""
     malformed: int = 0
     """Bytes on the stream that are not a message."""

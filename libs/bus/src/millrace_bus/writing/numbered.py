@@ -81,6 +81,11 @@ class NumberedStream:
         return self._connection is not None and not self._connection.lost.done()
 
     @property
+    def snapshots(self) -> int:
+        """Return the number of snapshots of this epoch."""
+        return self._snapshots
+
+    @property
     def has_snapshots(self) -> bool:
         """Tell whether the stream has snapshots, so that a new epoch needs none of the earlier messages."""
         return self._take_snapshot is not None

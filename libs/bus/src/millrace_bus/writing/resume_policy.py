@@ -21,6 +21,12 @@ class NewEpoch(NamedTuple):
     held: int
 
 
+class Intruded(NamedTuple):
+    """Another program wrote in our epoch, so that Redis refuses our numbers: begin a new epoch above it."""
+
+    epoch: int
+
+
 class Fenced(NamedTuple):
     """A newer writer has taken over the stream."""
 
@@ -28,18 +34,28 @@ class Fenced(NamedTuple):
 
 
 def decide(
-    last: MessageId, first_kept: int | None, newest: MessageId | None, newest_snapshot: MessageId | None
-) -> Resend | NewEpoch | Fenced:
-    """Decide how to resume, from our last message, the oldest kept one, and the content of Redis."""
+    last: MessageId,
+    snapshots: int,
+    first_kept: int | None,
+    newest: MessageId | None,
+    newest_snapshot: MessageId | None,
+) -> Resend | NewEpoch | Intruded | Fenced:
+    """Decide how to resume: from our last message, how many snapshots we wrote, the oldest kept message, and Redis."""
     found = max(epoch_of(newest), epoch_of(newest_snapshot))
     if found > last.epoch:
         return Fenced(found)
+    if _is_beyond(newest, last) or _is_beyond(newest_snapshot, MessageId(last.epoch, snapshots)):
+        return Intruded(found)
     held = newest.seq if newest is not None and newest.epoch == last.epoch else 0
     if held >= last.seq:
         return Resend(last.seq)
     if first_kept is not None and first_kept <= held + 1:
         return Resend(held)
     return NewEpoch(max(found, last.epoch), held)
+
+
+def _is_beyond(newest: MessageId | None, ours: MessageId) -> bool:
+    return newest is not None and newest > ours
 
 
 def epoch_of(newest: MessageId | None) -> int:

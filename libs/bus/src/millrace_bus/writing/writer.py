@@ -10,14 +10,14 @@ from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import REFUSED_RETRIES, ReconnectingConnection, RefusalLimit
 from millrace_bus.connection.script import MISSING as MISSING_SCRIPT
-from millrace_bus.errors import BusError, CommandRefused, Disconnected, TaskFailed, WriterFenced
+from millrace_bus.errors import BusError, CommandRefused, Disconnected, StreamBlocked, TaskFailed, WriterFenced
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S
 from millrace_bus.reading.journal_page import entry_message_id
 from millrace_bus.reading.published import PublishedReading
 from millrace_bus.tasks import BackgroundTask
 from millrace_bus.writing.numbered import BeforeEpoch, NumberedStream, TakeSnapshot, WriterCounters
 from millrace_bus.writing.publish_commands import ANSWER, written
-from millrace_bus.writing.resume_policy import Fenced, NewEpoch, Resend, decide, epoch_of
+from millrace_bus.writing.resume_policy import Fenced, Intruded, NewEpoch, Resend, decide, epoch_of
 from millrace_core.backoff import Backoff
 from millrace_core.ids import MessageId
 from millrace_core.messages import Status, StreamStatus
@@ -246,13 +246,16 @@ class StreamWriter:
         if not self._claimed:
             await self._open_epoch(connection, max(epoch_of(newest), epoch_of(newest_snapshot)), 0)
             return
-        match decide(stream.last, stream.kept.first, newest, newest_snapshot):
+        match decide(stream.last, stream.snapshots, stream.kept.first, newest, newest_snapshot):
             case Resend(after):
                 self.counters.resent += stream.last.seq - after
                 self._go_live(connection, after)
                 stream.write_snapshot()
             case NewEpoch(above, held):
                 await self._open_epoch(connection, above, held)
+            case Intruded(epoch):
+                _log.error("%s: another program wrote in this writer's epoch; a new one begins", self.name)
+                await self._open_epoch(connection, epoch, stream.acknowledged.seq)
             case Fenced(_):
                 self._stand_by()
                 above = await self._until_silent(connection)
@@ -340,12 +343,19 @@ class StreamWriter:
                 stream.write_snapshot()
 
     async def _newest(self, connection: Connection) -> tuple[MessageId | None, MessageId | None]:
-        """Return the ids of the newest entry of the journal, and of the snapshots."""
+        """Return the ids of the newest entry of the journal, and of the snapshots.
+
+        Raises:
+            StreamBlocked: no writer has such an id.
+        """
         found = await asyncio.gather(
             connection.call("XREVRANGE", str(self.name), "+", "-", "COUNT", 1),
             connection.call("XREVRANGE", self.name.snapshot, "+", "-", "COUNT", 1),
         )
         journal, snapshots = (entry_message_id(entries[0][0]) if entries else None for entries in found)
+        for key, newest in ((str(self.name), journal), (self.name.snapshot, snapshots)):
+            if newest is not None and newest.is_last:
+                raise StreamBlocked(key, newest)
         return journal, snapshots
 
     def _become(self, state: WriterState) -> None:

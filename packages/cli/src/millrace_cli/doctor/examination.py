@@ -8,6 +8,7 @@ from millrace_cli.doctor.config_findings import agent_findings, secret_findings
 from millrace_cli.doctor.database_findings import database_findings
 from millrace_cli.doctor.exchange_findings import exchange_findings
 from millrace_cli.doctor.finding import Finding, fail, ok
+from millrace_cli.doctor.journal_findings import journal_findings
 from millrace_cli.doctor.redis_findings import redis_findings
 from millrace_cli.running import connected
 from millrace_core.clock import now_ms
@@ -49,7 +50,8 @@ async def _server(bus: Bus) -> list[Finding]:
 
 async def _platform(bus: Bus, environ: Mapping[str, str], *, exchanges: bool) -> list[Finding]:
     configs = await bus.all_configs()
-    found = list(agent_findings(configs, await bus.heartbeats()))
+    found = list(await journal_findings(bus))
+    found += agent_findings(configs, await bus.heartbeats())
     try:
         found += secret_findings(configs, read_secret_key(environ))
     except SettingsInvalid as error:

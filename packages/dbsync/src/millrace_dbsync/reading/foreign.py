@@ -40,7 +40,7 @@ class ForeignEntries:
 
     def stopping(self, extents: Mapping[str, Extent]) -> set[str]:
         """Return the journals whose newest id no writer can have, and report them: Redis takes nothing after it."""
-        stopped = {name: extent.newest for name, extent in extents.items() if not extent.newest.is_possible}
+        stopped = {name: extent.newest for name, extent in extents.items() if extent.newest.is_last}
         for name in stopped.keys() - self._stopped.keys():
             newest = str(stopped[name])
             log.error("an entry of another program stops a journal; delete the key", stream=name, newest=newest)
