@@ -48,10 +48,11 @@ lint: $(READY) ## check the style and the format of the code
 types: $(READY) ## check the types
 	@echo "mypy …" && $(BIN)/mypy $(wildcard libs/*/src packages/*/src)
 
-contracts: $(READY) ## check who imports whom, import circles, sizes of files and replaced words
+contracts: $(READY) ## check who imports whom, import circles, sizes of files, errors of decoders and replaced words
 	@echo "import-linter …" && $(BIN)/lint-imports
 	@$(BIN)/python tools/circles.py
 	@$(BIN)/python tools/sizes.py
+	@$(BIN)/python tools/decoders.py
 	@$(BIN)/python tools/words.py
 
 check: lint ## lint, types, import contracts and tests: what CI runs

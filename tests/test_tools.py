@@ -4,7 +4,7 @@ from pathlib import Path
 
 import grimp
 import pytest
-from tools import api_reference, circles, configuration, metrics, sizes, words
+from tools import api_reference, circles, configuration, decoders, metrics, sizes, words
 
 
 def test_a_circle_is_found_through_several_modules() -> None:
@@ -33,6 +33,14 @@ def test_replaced_words_are_found_in_names_and_files_only(tmp_path: Path) -> Non
     assert words.replacement("GapRecovery") is None
     assert words.replacement("Recovery") == "GapRecovery"
     assert words.replacement("RedisWire") == "connection"
+
+
+def test_a_handler_that_knows_only_the_decoders_own_errors_is_found() -> None:
+    """By whatever name; one that also knows what else a decoder raises is fine."""
+    caught = ("msgspec.MsgspecError", "(OSError, Wrong)", "(Wrong, RecursionError)", "UNREADABLE", "ValidationError")
+    tries = "".join(f"try:\n    x()\nexcept {each}:\n    pass\n" for each in caught)
+    assert list(decoders.incomplete_handlers(f"from msgspec import DecodeError as Wrong\n{tries}")) == [4, 8]
+    assert decoders.main() == 0
 
 
 def test_the_reference_of_metrics_is_that_of_the_code() -> None:

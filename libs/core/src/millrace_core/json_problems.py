@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
@@ -16,6 +17,25 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 MAX_DEPTH: Final = 64
 """How deep objects and lists may be nested in what people write: comparing two such values recurses that deep."""
 TOO_DEEP: Final = Problem("$", f"objects and lists are nested more than {MAX_DEPTH} deep")
+
+
+def is_too_deep(text: bytes, most: int = MAX_DEPTH) -> bool:
+    """Tell whether objects and lists are nested more than `most` deep in a JSON text.
+
+    A decoder accepts what the stack of its caller leaves room for; what is stored is decoded again by others.
+    """
+    if text.count(b"{") + text.count(b"[") <= most:
+        return False
+    depth = 0
+    for mark in _MARKS.sub(b"", text):
+        depth += 1 if mark in b"{[" else -1
+        if depth > most:
+            return True
+    return False
+
+
+_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[^{}\[\]"]++', re.DOTALL)
+"""All that nests nothing: strings, and whatever is neither a bracket nor a string."""
 
 
 class JsonObject(dict[str, Any]):

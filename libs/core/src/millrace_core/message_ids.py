@@ -7,6 +7,7 @@ import msgspec
 
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE
 
 
 class MessageIds(Sequence[MessageId]):
@@ -45,7 +46,7 @@ class MessageIds(Sequence[MessageId]):
             return cls.of(MessageId.parse(text.decode()) for text in texts)
         try:
             return cls([int(epoch)] * len(texts), _NUMBERS.decode(b"[%b]" % seqs[1:]))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise InvalidName(b",".join(texts).decode(errors="replace"), "message ids: {epoch}-{seq}") from error
 
     @property

@@ -13,7 +13,7 @@ from millrace_core.book import OrderBook
 from millrace_core.contract_states import ExchangePositionsState, LiquidationsState
 from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
-from millrace_core.json_problems import problem_of
+from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.market import (
     Balance,
     Balances,
@@ -72,7 +72,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, Any])
 def _balances(fields: dict[str, Any]) -> Balances:
     try:
         return msgspec.convert(fields, dict[str, Balance])
-    except msgspec.ValidationError as error:
+    except UNREADABLE as error:
         raise InvalidMessage((problem_of(error),)) from error
 
 

@@ -63,3 +63,13 @@ async def test_other_ways_to_a_currency(store: Store, journal: Any, name: NAME) 
     assert await price(store, at_ms, "EUR", "KCS") == Decimal("0.125")
     assert await price(store, at_ms, "ETH", "EUR") is None
     assert await price(store, at_ms, "ETH", "ETH") == 1
+
+
+async def test_a_ticker_of_another_program_has_no_price(store: Store, journal: Any, name: NAME) -> None:
+    """Tickers are stored as they were published; maintenance must not end with one."""
+    tickers = journal(name("watchTicker"))
+    odd = (b'{"last":"x"}', b'{"last":[1]}', b'{"last":true}', b'[{"last":1}]', b'{"last":{"last":1}}')
+    for at_ms, data in enumerate(odd):
+        async with store.batch() as batch:
+            batch.ticker(tickers.next(START_MS + at_ms), data)
+        assert await price(store, START_MS + at_ms + 1) is None

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from millrace_core.errors import MillraceError
+from millrace_core.json_problems import UNREADABLE
 
 MADE = ("valkey", "logs", "millrace.db", "millrace.db-wal", "millrace.db-shm", "exchange.journal", "demo.json")
 """What a demo makes in its data folder."""
@@ -75,7 +76,7 @@ def written(folder: Path) -> Written:
     """Return what the last demo wrote; nothing if that cannot be read."""
     try:
         return msgspec.json.decode((folder / _WRITTEN).read_bytes(), type=Written)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *UNREADABLE):
         return Written()
 
 

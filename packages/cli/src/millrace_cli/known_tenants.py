@@ -4,6 +4,7 @@ import msgspec
 
 from millrace_bus import Bus
 from millrace_core.config import tenants_of
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant, tenant_or_none
 
 
@@ -13,7 +14,7 @@ async def known_tenants(bus: Bus) -> list[Tenant]:
     for text in (await bus.all_configs()).values():
         try:
             named = tenants_of(msgspec.json.decode(text))
-        except (msgspec.MsgspecError, RecursionError):
+        except UNREADABLE:
             continue
         found |= {tenant for each in named if (tenant := tenant_or_none(each)) is not None}
     return sorted(found)

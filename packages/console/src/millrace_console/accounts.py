@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
+from millrace_core.json_problems import UNREADABLE
+
 COOKIE = "millrace_console"
 LIFETIME_S = 30 * 86_400
 MAX_ACCOUNTS = 12
@@ -66,7 +68,7 @@ class Seal:
         try:
             packed = self._fernet.decrypt(cookie.encode(), ttl=LIFETIME_S)
             return tuple(msgspec.msgpack.decode(packed, type=list[Account]))
-        except (InvalidToken, msgspec.MsgspecError):
+        except (InvalidToken, *UNREADABLE):
             return ()
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from millrace_console.accounts import Account
 from millrace_core.errors import MillraceError
+from millrace_core.json_problems import UNREADABLE
 
 PREFIX = "/api/v1"
 TIMEOUT_S = 15.0
@@ -141,5 +142,5 @@ def _refused(answer: httpx.Response) -> ApiRefused:
 def _json(answer: httpx.Response) -> Any:
     try:
         return msgspec.json.decode(answer.content) if answer.content else None
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {"detail": f"the API answered {answer.status_code} with what is no JSON"}

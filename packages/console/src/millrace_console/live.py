@@ -16,6 +16,7 @@ from millrace_console.accounts import Account
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.errors import InvalidMessage
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Status
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
@@ -190,7 +191,7 @@ class LiveConnection:
             return
         try:
             stream.take(read)
-        except (InvalidMessage, msgspec.MsgspecError) as error:
+        except (InvalidMessage, *UNREADABLE) as error:
             stream.say("stale", f"a message cannot be read: {error}")
             self._send("unsubscribe", read.stream)
             self._send("subscribe", read.stream)

@@ -6,6 +6,7 @@ from typing import cast
 import msgspec
 
 from millrace_bus import FollowerStatus, Update, UpdateListener
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Trade
 from millrace_core.messages import Response, Status
 from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
@@ -53,7 +54,7 @@ def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> UpdateListe
             return
         try:
             response = msgspec.convert(update.data, Response)
-        except msgspec.ValidationError as error:
+        except UNREADABLE as error:
             health.error(f"{update.name} {update.id} is not an answer: {error}")
             return
         name, trace = update.name, update.trace

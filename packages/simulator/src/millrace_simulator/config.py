@@ -87,7 +87,7 @@ def load(path: Path, dialect: DialectName | None = None) -> SimulatorConfig:
     """
     try:
         config = _decoded(path.read_bytes(), dialect)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: {error}") from error
     problem = _problem(config)
     if problem is not None:

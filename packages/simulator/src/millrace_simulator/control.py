@@ -99,7 +99,7 @@ class ControlPlane:
         """List a symbol, until the simulator ends; its book is full at once."""
         try:
             rules = msgspec.json.decode(await request.read(), type=SymbolRules)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise _refusal(web.HTTPBadRequest, str(error)) from None
         if (mistake := symbol_problem(rules)) is not None:
             raise _refusal(web.HTTPBadRequest, mistake)

@@ -146,6 +146,6 @@ def _read(path: Path) -> Past:
                 break
             try:
                 past.add(_decode(line))
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, RecursionError) as error:
                 raise JournalError(f"{path}, line {number}: {error}; remove the file to begin anew") from error
     return past

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
-import msgspec
 from picows import (
     WSCloseCode,
     WSError,
@@ -18,6 +17,7 @@ from picows import (
 )
 
 from millrace_core.clock import now_ns
+from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.errors import ExchangeError
 from millrace_exchange.native.dialect import (
     Dialect,
@@ -159,7 +159,7 @@ class Connection(WSListener):
             return
         try:
             event = self._decode(frame.get_payload_as_bytes())
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             self._give_up(error)
             return
         if isinstance(event, _NOTICES):
@@ -186,7 +186,7 @@ class Connection(WSListener):
             return bool(frame.msg_type is WSMsgType.PONG)
         try:
             return isinstance(self._decode(frame.get_payload_as_bytes()), Pong)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return False
 
     async def _run(self, delay_s: float) -> None:

@@ -10,12 +10,12 @@ from time import monotonic
 from typing import Any, Final, NoReturn
 
 import structlog
-from msgspec import MsgspecError
 
 from millrace_bus import Bus
 from millrace_core.backoff import BackoffPolicy
 from millrace_core.errors import MillraceError
 from millrace_core.heartbeat import WorkerHealth, WorkerState
+from millrace_core.json_problems import UNREADABLE
 from millrace_service.agent import Agent, UnitLimits
 from millrace_service.errors import describe
 from millrace_service.health import ErrorLog
@@ -233,7 +233,7 @@ class WatchedWorker:
             while True:
                 try:
                     report = await connection.from_worker()
-                except MsgspecError as error:
+                except UNREADABLE as error:
                     raise WorkerEnded(f"its report cannot be read: {error}") from error
                 watch.reported(on_units=bool(report.units))
                 self._take(report)

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, StreamName
 from millrace_store.backends.database import Reader
 from millrace_store.errors import BookUnknown
@@ -125,9 +126,21 @@ def _newest(prices: Sequence[Price | None]) -> Price | None:
 
 
 def _last(data: str) -> str | None:
-    """Return the last price in the JSON of a ticker's changes."""
-    last = msgspec.json.decode(data).get("last")
+    """Return the last price in the JSON of a ticker's changes, which is stored as published, whatever it holds."""
+    try:
+        last = _TICKER.decode(data).last
+    except UNREADABLE:
+        return None
     return None if last is None else str(last)
+
+
+class _Ticker(msgspec.Struct):
+    """The field of a ticker that is its price."""
+
+    last: float | None = None
+
+
+_TICKER: Final = msgspec.json.Decoder(_Ticker)
 
 
 def _candles(stream: int, at_ms: int) -> sa.Select[Any]:

@@ -1,13 +1,13 @@
 """Scopes, pages and cursors: the filters of a query, and paging through its rows."""
 
 import base64
-import binascii
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
@@ -61,7 +61,7 @@ def decode_cursor(cursor: str, kinds: tuple[type, ...]) -> Key:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         key = msgspec.json.decode(raw, type=list[int | str])
-    except (binascii.Error, msgspec.MsgspecError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise BadCursor from error
     fits = len(key) == len(kinds) and all(type(value) is kind for value, kind in zip(key, kinds, strict=True))
     if not fits or any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in key):

@@ -5,7 +5,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Coroutine
 
-import msgspec
 import structlog
 
 from millrace_api.access.authentication import Authenticator
@@ -28,6 +27,7 @@ from millrace_api.problems import ApiError
 from millrace_bus import Bus, Journals
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import StreamName, Tenant, is_snapshot
 from millrace_core.near_names import question
 
@@ -104,7 +104,7 @@ class Hub:
         """Carry out a client's command, or send it the reason why not."""
         try:
             command = messages.read_command(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             client.reject(None, f'not a command, such as {{"op":"subscribe","stream":"stream.…"}}: {error}')
             return
         try:

@@ -9,6 +9,7 @@ import msgspec
 
 from millrace_api.problems import refused, unavailable
 from millrace_bus import Bus, Follower, TaskFailed, Update
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response
 from millrace_core.names import StreamName
 
@@ -81,7 +82,7 @@ class PendingResponses:
             return
         try:
             response = msgspec.convert(update.data, Response)
-        except msgspec.ValidationError:
+        except UNREADABLE:
             # A response that cannot be read answers no request.
             return
         answer = watch.waiting.get(response.request_id)

@@ -13,6 +13,7 @@ from millrace_cli.config.editing import OPERATOR, Stores, editor, present, put, 
 from millrace_cli.database import existing
 from millrace_cli.running import CommandFailed, connected
 from millrace_core.config import revision
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import AgentId
 
 __all__ = ["Stores", "diff", "get", "history", "history_line", "put_file", "roll_back", "validate"]
@@ -107,5 +108,5 @@ def _decoded(agent: AgentId, text: bytes) -> Any:
 def _or_none(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         return None

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from millrace_bus import Bus
 from millrace_cli.doctor.finding import Finding, fail, ok, warn
 from millrace_core.config import Credentials
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, AgentId
 from millrace_exchange import ExchangeError, UnknownExchange
 from millrace_exchange.ccxt.server_clock import ServerClock, server_clock
@@ -33,7 +34,7 @@ def _exchanges(configs: Mapping[AgentId, bytes]) -> list[tuple[str, Credentials]
     for text in configs.values():
         try:
             accounts = msgspec.json.decode(text, type=_Accounts).exchanges
-        except (msgspec.MsgspecError, RecursionError):
+        except UNREADABLE:
             continue
         for exchanges in accounts.values():
             for exchange, account in exchanges.items():

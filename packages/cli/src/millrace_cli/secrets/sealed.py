@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, Tenant, tenant_or_none
 from millrace_service.encryption import decrypt, is_encrypted
 from millrace_service.errors import SecretUnreadable
@@ -26,7 +27,7 @@ def sealed_texts(config: bytes) -> list[Sealed]:
     """Return the encrypted secrets of a configuration's text; none of one that is not JSON."""
     try:
         value = msgspec.json.decode(config)
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         return []
     return list(_sealed(value, "$", (PUBLIC,)))
 
@@ -47,7 +48,7 @@ def plain_paths(config: bytes) -> list[str]:
         value = msgspec.json.decode(config, type=dict[str, Any])
         accounts = msgspec.convert(value.get("exchanges", {}), dict[str, dict[str, dict[str, Any]]])
         receivers = msgspec.convert(value.get("receivers", {}), dict[str, dict[str, str]])
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         return []
     found = [
         f"$.receivers.{tenant}.{name}"

@@ -14,6 +14,7 @@ from millrace_cli.config.editing import editor, put
 from millrace_cli.running import CommandFailed
 from millrace_core.config import revision
 from millrace_core.errors import Problem
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import AgentId
 
 _ORDER = ("magicbox", "executor", "gatherer", "dbsync")
@@ -46,7 +47,7 @@ async def configuration(opened: Services, agent: AgentId) -> tuple[dict[str, Any
         return None, None
     try:
         return msgspec.json.decode(text, type=dict[str, Any]), revision(text)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise CommandFailed(f"the configuration of {agent} is no JSON object; mend it: millrace config put") from error
 
 

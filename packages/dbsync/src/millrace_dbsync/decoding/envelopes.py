@@ -8,7 +8,7 @@ from millrace_bus import JournalEntry
 from millrace_core.clock import DAY_MS, NS_PER_MS, now_ms
 from millrace_core.errors import InvalidMessage, Problem
 from millrace_core.ids import MessageId
-from millrace_core.json_problems import UNREADABLE, problem_of
+from millrace_core.json_problems import TOO_DEEP, UNREADABLE, is_too_deep, problem_of
 from millrace_core.messages import Message, decode
 from millrace_store import Place
 
@@ -31,7 +31,7 @@ def text_of(entry: JournalEntry) -> bytes:
     """Return the JSON of an entry, checked to be UTF-8: decoders check only what they decode, the database all of it.
 
     Raises:
-        InvalidMessage: the entry has no JSON, or it is not UTF-8.
+        InvalidMessage: the entry has no JSON, it is not UTF-8, or is nested too deep for those who read it later.
     """
     if entry.body is None:
         raise invalid("the entry has no field `data`")
@@ -39,6 +39,8 @@ def text_of(entry: JournalEntry) -> bytes:
         str(entry.body, "utf-8")
     except UnicodeDecodeError as error:
         raise invalid(str(error)) from error
+    if is_too_deep(entry.body):
+        raise InvalidMessage((TOO_DEEP,))
     return entry.body
 
 

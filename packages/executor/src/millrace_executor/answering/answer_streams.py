@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from millrace_bus import Bus, CommandRefused, StreamWriter, TaskFailed, Update, WriterFenced
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response, ResponseStatus
 from millrace_core.names import StreamName, Tenant
 from millrace_core.trace import Trace
@@ -192,6 +193,6 @@ class AnswerStreams:
 def _response(data: Any) -> Response | None:
     try:
         return msgspec.convert(data, Response)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         # Another program wrote it: it answers no request, and must not keep an account from starting.
         return None

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Fields
 from millrace_core.messages import encode
 from millrace_service import UnitHealthReporter
@@ -36,7 +37,7 @@ class Readable(Generic[_T]):
         try:
             # As it will travel: NaN and infinities become nulls.
             self._decoder.decode(encode(value))
-        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        except (*UNREADABLE, TypeError, ValueError) as error:
             self._refuse(value, str(error))
             return False
         return True

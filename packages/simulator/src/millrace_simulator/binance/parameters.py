@@ -177,7 +177,7 @@ class Parameters:
             return [value]
         try:
             names = msgspec.json.decode(value, type=list[str])
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except (msgspec.MsgspecError, RecursionError):
             raise errors.illegal_characters(self.sent_name(name), NAMES) from None
         if len(set(names)) != len(names):
             raise BinanceError(-1151, "Symbol is present multiple times in the list.")

@@ -103,6 +103,6 @@ def read(path: Mapping[str, str], query: str, body: str, host: str) -> Parameter
     if body:
         try:
             values |= msgspec.json.decode(body, type=dict[str, Any])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise errors.bad_parameter("The body is not a JSON object") from None
     return Parameters({**values, **path}, host)

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.native.binance.messages import (
     BestPrices,
     DepthUpdate,
@@ -35,7 +36,7 @@ def decode(frame: bytes) -> Event | Notice:
         return event
     try:
         event = _decode(frame)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         reply = _decode_reply(frame)
         if reply.e in _EVENTS:
             raise

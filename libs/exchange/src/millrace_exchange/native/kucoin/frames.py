@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.native.dialect import Ended, Event, Notice, Other, Pong, Response, Welcome
 from millrace_exchange.native.kucoin.messages import (
     BalanceChange,
@@ -36,7 +37,7 @@ def decode(frame: bytes) -> Event | Notice:
     """
     try:
         event: Event = _decode(frame)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         reply = _decode_reply(frame)
         if reply.subject in _SUBJECTS:
             raise
