@@ -24,6 +24,10 @@ VALUE = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
         f"wss://ws-api.kucoin.com/endpoint?token={VALUE}",
         f"-----BEGIN PRIVATE KEY-----\n{VALUE}\n-----END PRIVATE KEY-----",
         f"Credentials(secret='{VALUE}', password=None)",
+        f"https://files.example.com/a?sig={VALUE}&n=1",
+        f"GET /v5/order?sign={VALUE}",
+        f"{{'OK-ACCESS-SIGN': '{VALUE}'}}",
+        f"accessKey={VALUE}",
     ],
 )
 def test_a_secret_after_its_name_is_hidden(text: str) -> None:
@@ -42,6 +46,7 @@ def test_a_secret_after_its_name_is_hidden(text: str) -> None:
         "GET https://api.binance.com/api/v3/depth?symbol=ETHBTC&limit=100 429",
         "redis://redis:6379/0",
         "the signature of this request is not valid",
+        "signal=on design=new sign in: later",
     ],
 )
 def test_prose_stays_readable(text: str) -> None:
@@ -51,13 +56,21 @@ def test_prose_stays_readable(text: str) -> None:
 
 def test_fields_named_as_secrets_are_hidden_at_any_depth() -> None:
     """A field whose name says secret is hidden whatever it holds; its neighbours stay."""
-    value = {"exchange": "kucoin", "headers": [{"KC-API-SIGN": "abc"}], "apiKey": 12, "Password": {"a": 1}, "n": 3}
+    value = {
+        "exchange": "kucoin",
+        "headers": [{"KC-API-SIGN": "abc"}],
+        "apiKey": 12,
+        "Password": {"a": 1},
+        "n": 3,
+        "uid": "7",
+    }
     assert clean(value) == {
         "exchange": "kucoin",
         "headers": [{"KC-API-SIGN": HIDDEN}],
         "apiKey": HIDDEN,
         "Password": HIDDEN,
         "n": 3,
+        "uid": HIDDEN,
     }
 
 

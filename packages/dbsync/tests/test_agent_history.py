@@ -35,6 +35,15 @@ async def test_every_configuration_is_kept_once(dbsync: Any, bus: Bus) -> None:
     assert await dbsync.rows.fetch(query) == [(json.dumps({"n": number}),) for number in range(3)]
 
 
+async def test_plain_secrets_are_not_kept(dbsync: Any, bus: Bus) -> None:
+    """Whoever reads the database, or a backup of it, gets no key of an account."""
+    await dbsync.start()
+    account = {"apiKey": "k", "secret": "plain-s3cr3t"}
+    await bus.put_config(AgentId("OTHER"), json.dumps({"exchanges": {"Ann": {"kucoin": account}}}))
+    ((text,),) = await until_rows(dbsync, "SELECT data FROM configs WHERE agent_id = 'OTHER'", 1)
+    assert json.loads(text)["exchanges"]["Ann"]["kucoin"] == {"apiKey": "***", "secret": "***"}
+
+
 async def test_what_agents_say_is_kept(dbsync: Any) -> None:
     """An agent's state is there soon after it changed."""
     await dbsync.start()

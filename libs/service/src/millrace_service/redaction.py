@@ -15,9 +15,9 @@ _SHORTEST_LEARNED: Final = 6
 
 _NAME: Final = (
     r"api[-_]?key|api[-_]?sign|secret|passw(?:or)?d|passphrase|signature|listen[-_]?key|token|"
-    r"private[-_]?key|authorization|credential|cookie"
+    r"private[-_]?key|access[-_]?key|authorization|credential|cookie|(?<![a-z])sign?(?![a-z])"
 )
-_FIELD: Final = re.compile(_NAME, re.IGNORECASE)
+_FIELD: Final = re.compile(rf"{_NAME}|(?<![a-z])uid(?![a-z])", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
     # name= or "name": and then a quoted text; name=value; name: value, where the value is no word of prose.
     rf"(?P<name>(?:{_NAME})[\w-]{{0,24}}[\"']?\s{{0,2}})"

@@ -69,3 +69,16 @@ def test_a_workplan_that_moves_keeps_its_own_secret() -> None:
     changed = unmasked({"workplans": [plan("B", "***", amount=2), plan("C", "***"), plan("A", "***")]}, before)
     assert changed["workplans"] == [plan("B", "secret-of-b", amount=2), plan("C", "***"), plan("A", "secret-of-a")]
     assert [each.path for each in unresolved_masks(changed)] == ["$.workplans[1].plugins[0].configuration.apiToken"]
+
+
+def test_headers_and_account_numbers_are_secret() -> None:
+    """A header that signs a client in has any name; `uid` may be sent encrypted as well."""
+    account = {
+        "uid": "7654321",
+        "options": {"headers": {"X-Pass": "s3cr3t"}},
+        "urls": {"base": "https://a/?sig=s3cr3t"},
+    }
+    shown = masked({"exchanges": {"Ann": {"kucoin": account}}, "workplans": [{"headers": ["s3cr3t"], "n": 1}]})
+    assert "s3cr3t" not in str(shown)
+    assert "7654321" not in str(shown)
+    assert shown["workplans"][0]["n"] == 1

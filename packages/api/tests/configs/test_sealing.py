@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from millrace_api.configs.sealing import sealed
 from millrace_core.names import AgentId, Tenant
 from millrace_service.encryption import decrypt, encrypt
+from millrace_service.sealing import sealed
 
 KEY = secrets.token_bytes(32)
 PLAIN = {"apiKey": "the-key-of-it", "secret": "s3cr3t-of-the-account", "password": "the-passphrase"}

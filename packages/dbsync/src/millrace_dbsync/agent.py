@@ -21,13 +21,16 @@ class _Shared(NamedTuple):
 
 
 class DbsyncAgent(Agent[DbsyncConfig, UnitPlan]):
-    """Stores journals in the database at `url`, each message once. Several may share a database."""
+    """Stores journals in the database at `url`, each message once. Several may share a database.
+
+    With `keys` the plain secrets of configurations are encrypted before they are stored; without, they are left out.
+    """
 
     kind = "dbsync"
     config_model = DbsyncConfig
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, keys: bytes | None = None) -> None:
+        self._url, self._keys = url, keys
         self._shared: _Shared | None = None
 
     def units(self, config: DbsyncConfig) -> Mapping[UnitKey, UnitPlan]:
@@ -56,6 +59,6 @@ class DbsyncAgent(Agent[DbsyncConfig, UnitPlan]):
             case TenantPlan():
                 await TenantJournals(unit_config, bus, database, health).run()
             case AgentsPlan():
-                await AgentHistory(bus, database, health).run()
+                await AgentHistory(bus, database, health, self._keys).run()
             case MaintenancePlan():
                 await maintain(unit_config, database, health)

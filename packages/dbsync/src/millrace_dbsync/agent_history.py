@@ -11,6 +11,7 @@ from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import AgentId
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_service import UnitHealthReporter
+from millrace_service.sealing import for_history
 from millrace_service.tasks import run_all
 from millrace_store import Batch, Store
 
@@ -21,8 +22,10 @@ EVERY_S: Final = 2.0
 class AgentHistory:
     """Stores heartbeats and configurations of all agents until cancelled."""
 
-    def __init__(self, bus: Bus, database: SharedDatabase, health: UnitHealthReporter) -> None:
+    def __init__(self, bus: Bus, database: SharedDatabase, health: UnitHealthReporter, keys: bytes | None) -> None:
         self._bus, self._database, self._health = bus, database, health
+        self._keys = keys
+        """Encrypt the plain secrets of configurations before they are stored."""
 
     async def run(self) -> None:
         """Watch heartbeats and configurations.
@@ -48,10 +51,8 @@ class AgentHistory:
                 await self._store_config(agent, text)
 
     async def _store_config(self, agent: AgentId, raw: bytes) -> None:
-        # Bytes that are not text cannot be a configuration; the agent reports in its heartbeat that it refused them.
-        text = raw.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
         batch = Batch()
-        batch.config(agent, revision(raw), now_ms(), text)
+        batch.config(agent, revision(raw), now_ms(), for_history(raw, self._keys))
         await self._store(batch)
         self._health.count("configurations")
 

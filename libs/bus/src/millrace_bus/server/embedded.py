@@ -206,7 +206,8 @@ def _usable(data_dir: Path) -> Path:
 
 def _lock_file(data_dir: Path) -> IO[str]:
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        # Configurations lie there, and perhaps keys in plain text.
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return (data_dir / "server.lock").open("a+")
     except OSError as error:
         raise ServerFailed(

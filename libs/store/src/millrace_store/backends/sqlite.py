@@ -4,12 +4,13 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from millrace_store.backends.columns import Columns
+from millrace_store.backends.private_file import make_private
 from millrace_store.backends.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
 from millrace_store.backends.sqlite_lock import begin, is_busy, once_free
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRejected
@@ -23,6 +24,7 @@ _VALUES_A_STATEMENT: Final = 3_500
 _PAGES_A_CACHE_KIB: Final = 65_536
 _PAGES_A_CHECKPOINT: Final = 10_000
 """Pages of the log (40 MB) that are collected before they go to the file: one that changes often is written once."""
+_BESIDE: Final = ("-wal", "-shm")
 _SAME_KEY: Final = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
 
 T = TypeVar("T")
@@ -195,6 +197,7 @@ async def _in_time(waiting: Awaitable[T], problem: str) -> T:
 
 def _connect(path: Path, *, reads_only: bool) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    _keep_private(path)
     raw = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     # The busy timeout does not cover the lock for changing the mode, when several processes open a new file at once.
     once_free(raw, "PRAGMA journal_mode=WAL", _BUSY_TIMEOUT_S)
@@ -206,6 +209,14 @@ def _connect(path: Path, *, reads_only: bool) -> sqlite3.Connection:
     if reads_only:
         raw.execute("PRAGMA query_only=ON")
     return raw
+
+
+def _keep_private(path: Path) -> None:
+    """Let only the owner read a database; SQLite makes the files beside it with the same permissions."""
+    for file in (path, *(Path(f"{path}{suffix}") for suffix in _BESIDE)):
+        if file is path or file.exists():
+            with suppress(OSError):  # SQLite says better what is wrong
+                make_private(file)
 
 
 def _insert(raw: sqlite3.Connection, table: Table, rows: Columns) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import sqlalchemy as sa
 
 from millrace_store.backends.database import Database
+from millrace_store.backends.private_file import make_private
 from millrace_store.backends.sql import Row
 from millrace_store.exports.histories import Column, ExportKind, Part, columns_of, parts_of
 from millrace_store.queries.pages import Scope
@@ -42,7 +43,8 @@ class Exports:
             yield piece
 
     async def write(self, kind: ExportKind, scope: Scope, form: Format, path: Path) -> AsyncIterator[int]:
-        """Write the file; after each piece return how many rows were read so far."""
+        """Write the file, which only its owner may read; after each piece return how many rows were read so far."""
+        make_private(path)
         with path.open("wb") as file:
             async for piece, rows in self._pieces(kind, scope, form):
                 file.write(piece)

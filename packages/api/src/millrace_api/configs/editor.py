@@ -17,7 +17,6 @@ from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import MODELS, mistakes
 from millrace_api.configs.ownership import decoded, may_change, may_see, may_take
 from millrace_api.configs.plugin_settings import plugin_mistakes
-from millrace_api.configs.sealing import sealed
 from millrace_api.problems import ApiError, MistakeAt, not_found
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
@@ -25,7 +24,8 @@ from millrace_core.config import MagicboxConfig, parse_config, read_json, revisi
 from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, AgentId
 from millrace_core.plugins import PluginDescription
-from millrace_service.redaction import clean_text
+from millrace_service.redaction import HIDDEN, clean_text
+from millrace_service.sealing import for_history, sealed
 from millrace_store import DatabaseUnavailable
 from millrace_store.queries.records import ConfigRecord
 
@@ -97,7 +97,7 @@ class ConfigEditor:
     async def checked(self, new: Any, kind: str | None, exact_text: bytes | None = None) -> tuple[bytes, Any]:
         """Return a new configuration as text and decoded, with the secrets that it keeps.
 
-        `exact_text` is its text if it has one already.
+        `exact_text` is its text if it has one already; one whose secrets were not kept is not exact.
 
         Raises:
             ApiError: it has mistakes, or the agent's kind is unknown.
@@ -108,7 +108,8 @@ class ConfigEditor:
         whole = unmasked(new, current) if current is not None and may_see(self.caller, current) else new
         if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
-        written = exact_text or _written(whole)
+        is_exact = exact_text is not None and HIDDEN.encode() not in exact_text
+        written = (exact_text if is_exact else None) or _written(whole)
         known_kind = await self.kind(kind)
         if known_kind is None:
             raise ApiError(422, f"this agent has never run: send its kind, ?kind={'|'.join(MODELS)}")
@@ -141,7 +142,8 @@ class ConfigEditor:
     ) -> ConfigView:
         """Put a configuration in force, provided that `expected` is still the revision in force (None: there is none).
 
-        `exact_text` is the exact text of an earlier configuration, so that it gets its revision again.
+        `exact_text` is the exact text of an earlier configuration, so that it gets its revision again, unless its
+        secrets were not kept.
         Plain secrets are encrypted first, when there is a key.
 
         Raises:
@@ -255,7 +257,8 @@ class ConfigEditor:
         """Store the configuration with its author; dbsync stores those that are written to Redis directly."""
         async with self.services.store.batch() as batch:
             author = f"{self.caller.tenant}/{self.caller.name}"
-            batch.config(self.agent, revision(written), now_ms(), written.decode(), author)
+            kept = for_history(written, self.services.secret_key)
+            batch.config(self.agent, revision(written), now_ms(), kept, author)
 
 
 def version_of(record: ConfigRecord) -> ConfigVersion:

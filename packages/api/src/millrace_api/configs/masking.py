@@ -11,6 +11,8 @@ _ID_LEVELS = {"exchanges": 2, "risk": 1}
 """Sections whose outer levels are tenants and exchanges rather than fields."""
 _SECRET_SECTIONS = frozenset({"receivers"})
 """Sections of which every text is secret, whatever it is called."""
+_SECRET_FIELDS = frozenset({"headers"})
+"""Fields of which every text is secret, at any depth: a header that signs a client in may have any name."""
 _ENCRYPTED = "enc:"
 _NAMING = ("exchangeId", "pluginName", "name", "action")
 """Fields that, beside the tenant, tell what an item of a list is."""
@@ -59,6 +61,8 @@ def _masked_texts(value: Any) -> Any:
 def _masked_value(name: str, value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_ENCRYPTED):
         return HIDDEN
+    if name.lower() in _SECRET_FIELDS:
+        return _masked_texts(value)
     if isinstance(value, str) or _is_secret(name, value):
         return clean_field(name, value)
     if isinstance(value, dict):
