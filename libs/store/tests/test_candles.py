@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.clock import MINUTE_MS
+from millrace_core.intervals import WEEK_MS
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BadCursor, QuestionTooLarge, Scope, Store
@@ -129,3 +130,15 @@ async def test_a_question_reads_no_more_than_it_may(
     assert 480 <= sum(counted) <= 480 + 60 * len(pages)
     with pytest.raises(QuestionTooLarge, match="shorter `interval`"):
         await store.market.candles_from_trades(SCOPE, 40 * MINUTE_MS + interval % MINUTE_MS)
+
+
+async def test_weeks_open_on_monday(store: Store, journal: Any, trades: Callable[..., list[Trade]], name: Any) -> None:
+    """As those of exchanges do, whatever part of a week is asked for."""
+    monday, stream = 1_759_708_800_000, journal(name("watchTrades"))
+    async with store.batch() as batch:
+        for at_ms in (monday - 1, monday, monday + WEEK_MS - 1, monday + WEEK_MS):
+            batch.trades(stream.next(at_ms), trades(at_ms, (100.0, 1.0)))
+    found = (await store.market.candles_from_trades(SCOPE, WEEK_MS)).rows
+    assert [(each.at_ms, each.trades) for each in found] == [(monday - WEEK_MS, 1), (monday, 2), (monday + WEEK_MS, 1)]
+    part = SCOPE._replace(since_ms=monday + 1, until_ms=monday + 2)
+    assert [each.at_ms for each in (await store.market.candles_from_trades(part, WEEK_MS)).rows] == [monday]

@@ -10,11 +10,12 @@ import asyncpg
 import sqlalchemy as sa
 
 from millrace_core.clock import DAY_MS, now_ms
-from millrace_core.market import Trade
+from millrace_core.market import Balance, Trade
 from millrace_core.messages import Status
 from millrace_core.names import StreamName, Tenant
 from millrace_store import Batch, DatabaseUnavailable, Retention, Scope, Store
 from millrace_store.backends.postgres import PostgresDatabase
+from millrace_store.portfolio.balances import accounts_at
 from millrace_store.schema import tables
 from millrace_store.testing import PostgresServer
 
@@ -126,3 +127,37 @@ async def test_days_have_partitions_made_ahead(store: Store) -> None:
             assert await reader.fetch(sa.text(f"SELECT to_regclass('book_deltas_{stamp}')::text")) == [
                 (f"book_deltas_{stamp}",)
             ]
+
+
+async def test_a_late_trade_rebuilds_no_candle_from_what_the_retention_left(
+    store: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
+) -> None:
+    """The stored candle stays; a minute of which nothing was known is built; others begin where all is kept."""
+    day = now_ms() // DAY_MS * DAY_MS - 10 * DAY_MS
+    stream, scope = journal(name("watchTrades")), SCOPE._replace(exchange=name("x").exchange, symbol=name("x").symbol)
+    async with store.batch() as batch:
+        for _ in range(16):
+            batch.trades(stream.next(day), trades(day, (1.0, 1.0)))
+    for _ in range(2):
+        await store.maintain(Retention(trades_days=3))
+        async with store.batch() as batch:
+            for at_ms in (day + 1, day + 60_000):
+                batch.trades(stream.next(at_ms), trades(at_ms, (9.0, 1.0)))
+        found = (await store.market.candles_from_trades(scope, 60_000)).rows
+        assert [(each.at_ms, each.volume, each.high) for each in found] == [(day, 16, 1), (day + 60_000, 1, 9)]
+    assert (await store.market.candles_from_trades(scope, 90_000)).rows == []
+
+
+async def test_a_balance_that_has_not_changed_for_long_is_kept(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """The account still holds it: its equity is that of all balances, whatever is dropped."""
+    stream, old = journal(name("watchBalance", None)), now_ms() - 10 * DAY_MS
+    async with store.batch() as batch:
+        for at_ms, code, amount in ((old, "KCS", 5.0), (old, "USDT", 1.0), (old + 1, "USDT", 2.0)):
+            batch.balances(stream.next(at_ms), {code: Balance(free=amount, used=0.0, total=amount)})
+    await store.maintain(Retention(other_days=3))
+    async with store._database.reading() as reader:
+        held = (await accounts_at(reader, Tenant("T"), now_ms())).amounts()
+    assert held == [("kucoin", "KCS", 5), ("kucoin", "USDT", 2)]
+    assert await times(store, tables.balances) == [old, old + 1]

@@ -10,11 +10,19 @@ from millrace_api.times import parse_interval, parse_timestamp
 from millrace_core.clock import LATEST_MS
 
 
-@given(st.integers(0, LATEST_MS))
+@given(st.integers(100_000_000_000, LATEST_MS))
 def test_both_forms_of_a_moment_mean_the_same(ms: int) -> None:
     """ISO-8601 and ms of one moment are one number."""
     iso = datetime.fromtimestamp(ms // 1_000, UTC).replace(microsecond=ms % 1_000 * 1_000).isoformat()
     assert parse_timestamp(iso) == parse_timestamp(str(ms)) == ms
+
+
+@pytest.mark.parametrize("text", ["20261127", "1764201600", "1", "99999999999"])
+def test_a_number_that_is_no_ms_of_this_age_is_a_mistake(text: str) -> None:
+    """A date without its dashes, or seconds, would be a moment of 1970 in silence; 0 is the beginning."""
+    with pytest.raises(ValueError, match="must be ms since 1970"):
+        parse_timestamp(text)
+    assert parse_timestamp("0") == 0
 
 
 @given(st.text())
@@ -32,7 +40,7 @@ def test_intervals_have_units(text: str, ms: int) -> None:
     assert parse_interval(text) == ms
 
 
-@pytest.mark.parametrize("text", ["", "0", "5y", "-1m", "367d", "1.5h"])
+@pytest.mark.parametrize("text", ["", "0", "5y", "-1m", "367d", "1.5h", "1M"])
 def test_what_is_no_interval_is_refused(text: str) -> None:
     """Of another form, none at all, or longer than a year."""
     with pytest.raises(ValueError, match="must"):

@@ -23,7 +23,7 @@ from millrace_store.errors import (
 from millrace_store.queries.pages import Page, Scope
 from millrace_store.store import Store
 from millrace_store.writing.batch import Batch
-from millrace_store.writing.maintenance import Retention
+from millrace_store.writing.retention import Retention
 from millrace_store.writing.rows import Place
 
 __all__ = [

@@ -24,7 +24,8 @@ from millrace_store.schema import tables
 from millrace_store.schema.upgrade import HEAD
 from millrace_store.writing.batch import Batch
 from millrace_store.writing.commit import commit
-from millrace_store.writing.maintenance import Retention, maintain
+from millrace_store.writing.maintenance import maintain
+from millrace_store.writing.retention import Retention
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")

@@ -5,7 +5,7 @@ A timestamp is ISO-8601 or ms since 1970; an interval is `90s`, `5m`, `4h`, `1d`
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -18,7 +18,7 @@ def parse_timestamp(value: object) -> int:
     Raises:
         ValueError: it is neither form, or lies outside 1970 to 9999; the text says what would be right.
     """
-    ms = value if isinstance(value, int) else _ms(str(value))
+    ms = _ms(str(value))
     if not 0 <= ms <= LATEST_MS:
         raise ValueError("must lie between 1970 and 9999")
     return ms
@@ -26,7 +26,7 @@ def parse_timestamp(value: object) -> int:
 
 def _ms(text: str) -> int:
     if text.isascii() and text.isdecimal():
-        return int(text[:20])
+        return _plausible(text)
     try:
         # A plus that nobody escaped in a query arrives as a space.
         at = datetime.fromisoformat(text.strip().replace(" ", "+") if text.count(" ") == 1 and "T" in text else text)
@@ -39,6 +39,22 @@ def _ms(text: str) -> int:
         raise ValueError("must lie between 1970 and 9999") from error
 
 
+def _plausible(text: str) -> int:
+    """Return ms since 1970; a number that is rather a date or seconds is a mistake that nobody would see.
+
+    Raises:
+        ValueError: it means a moment of 1970 to 1973, before any exchange.
+    """
+    ms = int(text[:20])
+    if 0 < ms < _EARLIEST_MS:
+        raise ValueError(
+            f"must be ms since 1970, and {ms} lies before 1973: write a date as 2026-11-27, and seconds times 1000"
+        )
+    return ms
+
+
+_EARLIEST_MS: Final = 100_000_000_000
+"""1973. As seconds it is a moment of the year 5138."""
 _TIMESTAMP_SCHEMA: dict[str, Any] = {
     "anyOf": [{"type": "integer", "minimum": 0, "maximum": LATEST_MS}, {"type": "string", "format": "date-time"}],
     "examples": ["2026-01-31T12:00:00Z", 1769860800000],
@@ -60,7 +76,7 @@ def parse_interval(value: object) -> int:
     """
     match = _FORM.fullmatch(str(value))
     if match is None:
-        raise ValueError("must be a number of s, m, h, d or w, such as 5m, or of ms")
+        raise ValueError("must be a number of s, m, h, d or w, such as 5m, or of ms; months differ in length")
     ms = int(match[1]) * _UNITS.get(match[2], 1)
     if ms > LONGEST_MS:
         raise ValueError("must not be longer than a year")

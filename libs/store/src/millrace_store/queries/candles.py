@@ -2,7 +2,7 @@
 
 Minute candles are built once and stored. A batch with trades marks their minutes stale, and a stale minute is built
 again from its trades: for a query, or by `rebuild_stale` to be stored. So the writer does not pay for candles, and late
-trades still count.
+trades still count, but not in minutes of which the retention may have dropped trades: what is stored of them stays.
 """
 
 import time
@@ -16,6 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS, now_ms
+from millrace_core.intervals import open_of
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
 from millrace_store.errors import QuestionTooLarge
@@ -25,6 +26,7 @@ from millrace_store.queries.listings import streams_of
 from millrace_store.queries.pages import Page, Scope, beyond, decode_cursor, encode_cursor
 from millrace_store.queries.records import CandleRecord
 from millrace_store.schema import tables
+from millrace_store.writing.retention import dropped_before
 
 _FOREVER_MS: Final = 2**62
 _MINUTES_A_PIECE: Final = 5_000
@@ -68,12 +70,14 @@ async def from_trades(
     """See `MarketQueries.candles_from_trades`."""
     if interval_ms <= 0 or scope.exchange is None or scope.symbol is None:
         raise ValueError("candles need an interval above 0 ms, an exchange and a symbol")
-    start = _floor(scope.since_ms or 0, interval_ms)
+    start = open_of(scope.since_ms or 0, interval_ms)
     if cursor is not None:
         start = int(decode_cursor(cursor, (int,))[0])
-    end = _FOREVER_MS if scope.until_ms is None else -_floor(-scope.until_ms, interval_ms)
+    end = _FOREVER_MS if scope.until_ms is None else open_of(scope.until_ms + interval_ms - 1, interval_ms)
     made: list[Built] = []
     work = Work(on_rows)
+    if interval_ms % MINUTE_MS:
+        start = max(start, await _whole_from(database, interval_ms))
     for stream in await _streams(database, scope):
         read = _minutes if interval_ms % MINUTE_MS == 0 else _raw
         async with aclosing(read(database, stream, start, end, interval_ms, work)) as pieces:
@@ -91,6 +95,12 @@ async def from_trades(
         CandleRecord(exchange=scope.exchange, symbol=scope.symbol, **candle._asdict()) for candle in made[:limit]
     ]
     return Page(records, encode_cursor((made[limit].at_ms,)) if len(made) > limit else None)
+
+
+async def _whole_from(database: Database, interval_ms: int) -> int:
+    """Return when the first interval opens of which no trade was dropped."""
+    async with database.reading() as reader:
+        return open_of(await dropped_before(reader, tables.trades) + interval_ms - 1, interval_ms)
 
 
 async def _streams(database: Database, scope: Scope) -> list[int]:
@@ -121,7 +131,7 @@ async def rebuild_stale(database: Database) -> int:
             marks = await reader.fetch(wanted)
             rows = []
             for stream, group in groupby(marks, key=lambda mark: int(mark[0])):
-                minutes = [at_ms for _, at_ms, _ in group]
+                minutes = await _to_rebuild(reader, stream, [at_ms for _, at_ms, _ in group])
                 rows += [(stream, *candle) async for candle in _rebuilt(reader, stream, minutes, Work(_uncounted))]
         if not marks:
             return count
@@ -149,7 +159,7 @@ async def _minutes(
                 [rows[-1][0] + MINUTE_MS for rows in (stale_rows, kept_rows) if len(rows) == _MINUTES_A_PIECE],
                 default=end,
             )
-            minutes = [at_ms for (at_ms,) in stale_rows if at_ms < reached]
+            minutes = await _to_rebuild(reader, stream, [at_ms for (at_ms,) in stale_rows if at_ms < reached])
             anew = set(minutes)
             piece = await beside(of_stored, [row for row in kept_rows if row[0] < reached and row[0] not in anew])
             async for candle in _rebuilt(reader, stream, minutes, work):
@@ -161,6 +171,17 @@ async def _minutes(
                     break
         yield await beside(merge_in_turns, sorted(piece, key=itemgetter(0)) if minutes else piece, interval_ms)
         start = reached
+
+
+async def _to_rebuild(reader: Reader, stream: int, stale: list[int]) -> list[int]:
+    """Return the stale minutes, without those that are stored and whose trades may have been dropped."""
+    whole_from = await dropped_before(reader, tables.trades) if stale else 0
+    if not stale or stale[0] >= whole_from:
+        return stale
+    table = tables.minute_candles.c
+    rows = await reader.fetch(_range(sa.select(table.at_ms), table, stream, stale[0], whole_from).limit(None))
+    kept = {at_ms for (at_ms,) in rows}
+    return [at_ms for at_ms in stale if at_ms not in kept]
 
 
 def _range(wanted: sa.Select[Any], table: Any, stream: int, start: int, end: int) -> sa.Select[Any]:
@@ -248,7 +269,3 @@ def _trades_after(stream: int, start: int, end: int, last: Row | None) -> sa.Sel
 
 def _uncounted(rows: int) -> None:
     """Count nothing."""
-
-
-def _floor(at_ms: int, interval_ms: int) -> int:
-    return at_ms - at_ms % interval_ms

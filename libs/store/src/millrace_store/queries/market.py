@@ -83,9 +83,10 @@ class MarketQueries:
     ) -> Page[CandleRecord]:
         """Return candles of any interval, built exactly from stored trades; an interval without trades has no candle.
 
-        `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC; those
-        that contain `since_ms` or `until_ms` are returned whole. A page for which too many rows would be read ends
-        early, with a cursor. `on_rows` is called with their number whenever rows were read.
+        `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC, weeks
+        on Monday; those that contain `since_ms` or `until_ms` are returned whole. Intervals that are not whole minutes
+        begin where the retention has dropped no trades. A page for which too many rows would be read ends early, with a
+        cursor. `on_rows` is called with their number whenever rows were read.
 
         Raises:
             QuestionTooLarge: too many rows would be read for a single candle.

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
+from millrace_core.intervals import first_open
 from millrace_core.names import Tenant
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
@@ -203,7 +204,8 @@ def _periods(scope: Scope, sources: Collection[str], interval_ms: int | None) ->
 
 def _start_of(at_ms: Any, interval_ms: int) -> Any:
     # Written as text: PostgreSQL takes two parameters of one value for two expressions when it groups.
-    return at_ms - at_ms % sa.literal_column(str(int(interval_ms)), _BIG)
+    first, length = (sa.literal_column(str(int(ms)), _BIG) for ms in (first_open(interval_ms), interval_ms))
+    return at_ms - (at_ms - first) % length
 
 
 def _position(row: Row, price: Price | None) -> PositionRecord:

@@ -172,6 +172,8 @@ agent_states = _table("agent_states", agent_id="text", at_ms="int", kind="text",
 configs = _table("configs", agent_id="text", at_ms="int", revision="text", data="text", author="text")
 halts = _table("halts", tenant="text", scope="text", since_ms="int", reason="text", author="text", resumed_ms="int")
 
+retention = _table("retention", subject="text", dropped_before_ms="int")
+
 tokens = _table(
     "tokens",
     id="text",
@@ -221,6 +223,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "agent_states": ("agent_id", "at_ms"),
     "configs": ("agent_id", "at_ms", "revision"),
     "halts": ("tenant", "scope"),
+    "retention": ("subject",),
     "tokens": ("id",),
     "sign_in_codes": ("digest", "tenant"),
     "idempotency_keys": ("tenant", "key"),

@@ -5,7 +5,7 @@ of accounts, partitions of the coming days, and the retention.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -22,30 +22,13 @@ from millrace_store.queries.books import After, Base, Delta, Rebuilt, base_of, f
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 from millrace_store.schema.tables import Table
+from millrace_store.writing.retention import Retention, drop_old
 
 _DAYS_AHEAD: Final = 2
 _LARGE: Final[tuple[Table, ...]] = (
     *(tables.book_deltas, tables.snapshots, tables.book_checkpoints),
     *(tables.statuses, tables.trades, tables.tickers),
 )
-_OTHER: Final[tuple[Table, ...]] = (
-    *(tables.statuses, tables.tickers, tables.events, tables.requests, tables.responses, tables.failed_executions),
-    *(tables.order_events, tables.balances, tables.exchange_positions, tables.dead_letters),
-)
-
-
-class Retention(NamedTuple):
-    """Days for which each kind of history is kept; None keeps it forever.
-
-    Candles, current orders, own trades and positions, configurations and the audit trail are always kept.
-    """
-
-    book_days: int | None = None
-    """Order-book deltas, snapshots and checkpoints."""
-    trades_days: int | None = None
-    """The market's trades; candles that were built from them stay."""
-    other_days: int | None = None
-    """Tickers, statuses, and the history of the tenants' accounts."""
 
 
 async def maintain(database: Database, retention: Retention, currencies: Mapping[Tenant, str]) -> None:
@@ -58,28 +41,7 @@ async def maintain(database: Database, retention: Retention, currencies: Mapping
     await extend_checkpoints(database)
     await revalue(database)
     await sample_equity(database, currencies)
-    for kept_days, old in (
-        (retention.book_days, (tables.book_deltas, tables.snapshots, tables.book_checkpoints)),
-        (retention.trades_days, (tables.trades,)),
-        (retention.other_days, _OTHER),
-    ):
-        if kept_days is not None:
-            await _drop(database, old, now - kept_days * DAY_MS)
-    if retention.other_days is not None:
-        await _delete_reports(database, now - retention.other_days * DAY_MS)
-
-
-async def _drop(database: Database, old: tuple[Table, ...], before_ms: int) -> None:
-    for table in old:
-        await database.drop_before(table, before_ms)
-
-
-async def _delete_reports(database: Database, before_ms: int) -> None:
-    """Delete agents' states, latencies and equity from before a moment."""
-    moment = sa.literal(before_ms, sa.BigInteger())
-    for table in (tables.agent_states, tables.latencies, tables.equity):
-        async with database.writing() as writer:
-            await writer.execute(sa.delete(table).where(table.c.at_ms < moment))
+    await drop_old(database, retention, now)
 
 
 CHECKPOINT_EVERY: Final = 500
