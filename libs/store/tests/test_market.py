@@ -5,10 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.orders import Order
 from millrace_store import BadCursor, Scope, Store
 from millrace_store.queries.records import TradeRecord
 
@@ -163,3 +165,19 @@ async def test_events_are_given_as_they_travelled(store: Store, journal: Any, na
         batch.event(journal(name("watchFundingRate")).next(), b'{"rate":0.1}')
     (event,) = (await store.market.events(SCOPE, "watchLiquidations")).rows
     assert (event.action, event.symbol, event.data) == ("watchLiquidations", None, {"positions": [1.1]})
+
+
+async def test_digits_are_spelled_alike_on_both_databases(
+    store: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
+) -> None:
+    """Without exponents, whether a number came as a float or as a decimal."""
+    stream, orders = journal(name("watchTrades")), journal(name("watchOrders"))
+    async with store.batch() as batch:
+        batch.trades(stream.next(), trades(stream.epoch, (1e-8, 1e22)))
+        batch.orders(orders.next(), [Order(id="1", symbol="KCS/USDT", price=Decimal("1E-8"), filled=Decimal("2E+3"))])
+    async with store._database.reading() as reader:
+        kinds = {"price": "trades", "amount": "trades", "filled": "order_events"}
+        for column, table in (*kinds.items(), ("price", "orders")):
+            ((text,),) = await reader.fetch(sa.text(f"SELECT CAST({column} AS TEXT) FROM {table}"))
+            expected = {"amount": "10000000000000000000000", "filled": "2000", "price": "0.00000001"}[column]
+            assert text == expected, (table, column)

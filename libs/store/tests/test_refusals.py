@@ -28,13 +28,13 @@ BAD: dict[str, Add] = {
     "a number that is none": lambda batch, at: batch.orders(
         at, [Order("1", "A/B", filled=Decimal(digits)) for digits in ("1", "NaN")]
     ),
+    "digits without end": lambda batch, at: batch.orders(at, [Order("1", "A/B", filled=Decimal("1e999999"))]),
+    "a price of digits without end": lambda batch, at: batch.orders(at, [Order("1", "A/B", price=Decimal("1e999999"))]),
     "half a character": lambda batch, at: batch.balances(at, {"\ud800": Balance(1.0)}),
     "half a character of a reason": lambda batch, at: batch.status(at, Status("stale", "\ud800")),
 }
 REFUSED_BY_POSTGRES: dict[str, Add] = {
     "NUL": lambda batch, at: batch.candles(at, "1\x00m", [(1, 1.0, 1.0, 1.0, 1.0, 1.0)]),
-    "digits without end": lambda batch, at: batch.orders(at, [Order("1", "A/B", filled=Decimal("1e999999"))]),
-    "a price of digits without end": lambda batch, at: batch.orders(at, [Order("1", "A/B", price=Decimal("1e999999"))]),
 }
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from millrace_core.decimals import is_usual
+
 FINAL_STATUSES = ("expired", "canceled", "rejected", "closed")
 """Statuses that an order never leaves. If two reports disagree, the later in this list wins."""
 
@@ -148,7 +150,10 @@ def _join_orders(a: Order, b: Order) -> Order:
 
 
 def non_finite(order: Order) -> list[str]:
-    """Return the names of an order's numbers that are NaN or infinite: such an order is neither sent nor stored."""
+    """Return the names of an order's numbers that no exchange has: such an order is neither sent nor stored.
+
+    They are NaN, infinite, or so large or small that they would fill the memory once written out.
+    """
     fees = any(_is_not_finite(number) for fee in order.fees for number in (fee.cost, fee.rate))
     return [name for name in _DECIMALS if _is_not_finite(getattr(order, name))] + ["fees"] * fees
 
@@ -171,7 +176,7 @@ def _finite(order: Order) -> Order:
 
 
 def _is_not_finite(value: Decimal | None) -> bool:
-    return value is not None and not value.is_finite()
+    return value is not None and not is_usual(value)
 
 
 def _known(a: Any, b: Any) -> Any:

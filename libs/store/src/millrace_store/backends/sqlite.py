@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from millrace_core.decimals import spelled
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.private_file import make_private
 from millrace_store.backends.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
@@ -247,7 +248,7 @@ def _fetch(raw: sqlite3.Connection, text: str, values: Sequence[Any]) -> list[Ro
 
 def _plain(values: Sequence[Any]) -> tuple[Any, ...]:
     """Return values as SQLite takes them: decimals as text."""
-    return tuple(str(value) if isinstance(value, Decimal) else value for value in values)
+    return tuple(spelled(str(value)) if isinstance(value, Decimal) else value for value in values)
 
 
 def _rollback(raw: sqlite3.Connection) -> None:

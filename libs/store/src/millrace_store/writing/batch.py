@@ -171,8 +171,8 @@ class Batch:
                         nul_free(trade.id),
                         nul_free(trade.order),
                         nul_free(trade.side),
-                        repr(trade.price),
-                        repr(trade.amount),
+                        float_digits(trade.price),
+                        float_digits(trade.amount),
                     ),
                     nul_free(trade.taker_or_maker),
                     *((float_digits(fee.cost), nul_free(fee.currency)) if fee is not None else (None, None)),
@@ -185,7 +185,7 @@ class Batch:
         if self._admits(place.name, place.id):
             stream = stream_id(place.name)
             for at_ms, *numbers in candles:
-                digits = (repr(number) for number in numbers)
+                digits = (float_digits(number) for number in numbers)
                 self.candle_rows[stream, timeframe, at_ms] = (stream, timeframe, at_ms, *place.id, *digits)
 
     def ticker(self, place: Place, data: bytes) -> None:

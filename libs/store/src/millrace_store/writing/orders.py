@@ -40,7 +40,7 @@ async def join_orders(writer: Writer, observations: Iterable[OrderObservation]) 
     Different streams report the same order: the tenants must be locked by `lock_accounts`.
 
     Raises:
-        ValueRejected: a number of an order is NaN or infinite.
+        ValueRejected: a number of an order is one that no exchange has.
     """
     joined = _joined(observations)
     keys, attributed = sorted(joined), []
@@ -57,7 +57,7 @@ def _joined(observations: Iterable[OrderObservation]) -> dict[OrderRowKey, Order
     joined: dict[OrderRowKey, OrderRecord] = {}
     for one in observations:
         if names := non_finite(one.record.order):
-            raise ValueRejected(f"order {one.record.order.id} has numbers that are NaN or infinite: {', '.join(names)}")
+            raise ValueRejected(f"order {one.record.order.id} has numbers that no exchange has: {', '.join(names)}")
         key = (one.tenant, one.record.exchange, one.record.order.id, one.record.order.symbol or "")
         joined[key] = join(joined[key], one.record) if key in joined else one.record
     return joined

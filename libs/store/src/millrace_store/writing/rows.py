@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from millrace_core.clock import DAY_MS
+from millrace_core.decimals import spelled
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.message_ids import MessageIds
@@ -75,7 +76,9 @@ def traded_at(trade: MarketTrade, published_ms: int) -> int:
 
 def digits(numbers: Sequence[float]) -> list[str]:
     """Return the shortest digits that mean each number exactly, several times faster than `repr` of each."""
-    return msgspec.json.encode(numbers)[1:-1].decode().split(",") if numbers else []
+    text = msgspec.json.encode(numbers)[1:-1].decode()
+    found = text.split(",") if text else []
+    return [spelled(each) for each in found] if "e" in text else found
 
 
 def trade_rows(
@@ -178,12 +181,12 @@ def nul_free(value: str | None) -> str | None:
 
 def exact_digits(number: Decimal | None) -> str | None:
     """Return the digits of a decimal."""
-    return None if number is None else str(number)
+    return None if number is None else spelled(str(number))
 
 
 def float_digits(number: float | None) -> str | None:
     """Return the shortest digits that mean this number exactly."""
-    return None if number is None else repr(number)
+    return None if number is None else spelled(repr(number))
 
 
 def identity(place: Place) -> tuple[int, int, int, int]:

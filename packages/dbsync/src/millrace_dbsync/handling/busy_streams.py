@@ -6,6 +6,7 @@ it; those go to the common handler, which takes anything.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import BookDelta
 from millrace_dbsync.decoding.plain import PlainDelta, Times, read_page, times_of
 from millrace_dbsync.handling.handler import Handler, HandlingResult
-from millrace_dbsync.handling.payloads import StoredTrades
+from millrace_dbsync.handling.payloads import SpotTrades, StoredTrades, is_spot
 from millrace_store import Batch
 
 _FEW = 16
@@ -73,17 +74,23 @@ def _nonces(texts: Sequence[bytes]) -> list[int | None] | None:
         return None
 
 
-class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
-    """A message with trades of a market."""
+class _ContractTrades(PlainDelta, forbid_unknown_fields=True, gc=False):
+    """A message with trades of a contract."""
 
     data: StoredTrades
+
+
+class _SpotTrades(PlainDelta, forbid_unknown_fields=True, gc=False):
+    """A message with trades of a spot market."""
+
+    data: SpotTrades
 
 
 class BusyTradesHandler(BusyStreamHandler):
     """Handles the trades of a market."""
 
     def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        deltas = read_page(_TRADES, page)
+        deltas = read_page(_TRADES[is_spot(self._name)], page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
         batch.market_trades(self._name, page.ids, times.published_ms, [delta.data.trades for delta in deltas])
@@ -92,4 +99,8 @@ class BusyTradesHandler(BusyStreamHandler):
 
 _MESSAGES = msgspec.json.Decoder(list[_BookDelta])
 _BOOKS = msgspec.json.Decoder(list[BookDelta])
-_TRADES = msgspec.json.Decoder(list[_TradesDelta])
+_TRADES: dict[bool, msgspec.json.Decoder[Any]] = {
+    True: msgspec.json.Decoder(list[_SpotTrades]),
+    False: msgspec.json.Decoder(list[_ContractTrades]),
+}
+"""By whether the market is a spot market."""

@@ -1,7 +1,7 @@
 """The data of messages, by kind of stream: decoded as far as storing needs, and added to a batch."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,20 +18,40 @@ Put = Callable[[Batch, Place, msgspec.Raw], None]
 """Adds the data of one message to a batch; raises InvalidMessage when it is not of its kind."""
 
 
+_Positive = Annotated[float, msgspec.Meta(ge=0)]
+
+
 class StoredTrade(msgspec.Struct):
-    """The stored fields of a market's trade; other fields are ignored."""
+    """The stored fields of a market's trade; other fields are ignored. Contracts may trade below zero."""
 
     id: str | None
     timestamp: int | None
     side: str | None
     price: float
-    amount: float
+    amount: _Positive
+
+
+class SpotTrade(StoredTrade):
+    """The stored fields of a trade of a spot market, where nobody pays to be rid of a currency."""
+
+    price: _Positive
 
 
 class StoredTrades(msgspec.Struct):
-    """The stored fields of a message with a market's trades."""
+    """The stored fields of a message with trades of a contract."""
 
     trades: list[StoredTrade]
+
+
+class SpotTrades(msgspec.Struct):
+    """The stored fields of a message with trades of a spot market."""
+
+    trades: list[SpotTrade]
+
+
+def is_spot(name: str) -> bool:
+    """Tell whether a stream is about a spot market: the symbols of contracts name what they settle in."""
+    return ":" not in name
 
 
 def put_delta_of(action: Action) -> Put:
@@ -56,15 +76,21 @@ def _book(batch: Batch, place: Place, data: msgspec.Raw) -> None:
 
 
 def _trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    batch.trades(place, read(_MARKET_TRADES, data).trades)
+    trades = read(_SPOT_TRADES, data).trades if is_spot(place.name) else read(_MARKET_TRADES, data).trades
+    batch.trades(place, trades)
 
 
 def _own_trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    batch.own_trades(place, read(_OWN_TRADES, data).trades)
+    trades = read(_OWN_TRADES, data).trades
+    if any(trade.amount < 0 or (trade.price < 0 and is_spot(place.name)) for trade in trades):
+        raise invalid("a price or an amount of a trade is below zero")
+    batch.own_trades(place, trades)
 
 
 def _candles(batch: Batch, place: Place, data: msgspec.Raw) -> None:
     delta = read(_CANDLES, data)
+    if any(candle[-1] < 0 or (min(candle[1:]) < 0 and is_spot(place.name)) for candle in delta.candles):
+        raise invalid("a price or the volume of a candle is below zero")
     batch.candles(place, delta.timeframe, delta.candles)
 
 
@@ -128,6 +154,7 @@ class _AsOf(msgspec.Struct, rename="camel"):
 
 
 _BOOK = msgspec.json.Decoder(BookDelta)
+_SPOT_TRADES = msgspec.json.Decoder(SpotTrades)
 _MARKET_TRADES = msgspec.json.Decoder(StoredTrades)
 _OWN_TRADES = msgspec.json.Decoder(TradesDelta)
 _CANDLES = msgspec.json.Decoder(CandlesDelta)
