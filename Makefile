@@ -5,12 +5,13 @@ READY := .venv/.ready
 MEMBERS := $(wildcard libs/*/pyproject.toml packages/*/pyproject.toml)
 CODE := libs packages tests benchmarks deploy examples tools
 ARGS ?=
+SEEDS ?= 20
 
 # The tests start services hundreds of times: each module is compiled once.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms takeovers faults env containers lock clean
+.PHONY: help demo test lint types contracts check bench storms takeovers faults hostile env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -67,12 +68,14 @@ bench: $(READY) ## measure speed, each figure against its limit taken in the sam
 storms: $(READY) ## disturb a gatherer by a seed and compare what it shows: make storms ARGS="--frames 1000000"
 	@$(BIN)/python -m tests.storms $(ARGS)
 
-SEEDS ?= 20
 faults: $(READY) ## let everything fail around executors, by seeds, and judge the answers: make faults SEEDS=1000
 	@$(BIN)/python -m tests.faults --seeds $(SEEDS) $(ARGS)
 
 takeovers: $(READY) ## kill, freeze and replace executors under load: make takeovers ARGS="--takeovers 100"
 	@$(BIN)/python -m tests.takeovers $(ARGS)
+
+hostile: $(READY) ## leave hostile inputs in Redis beside good traffic, on both databases: make hostile SEEDS=20
+	@$(BIN)/python -m tests.hostile --seeds $(SEEDS) $(ARGS)
 
 env: ## make .env, with random passwords and keys; one that exists is left as it is
 	@$(PYTHON) tools/env.py

@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 from pathlib import Path
 
+import structlog
 from tests.hostile.campaign import Campaign, Findings
 from tests.support import databases
 from tests.support.databases import Database
@@ -21,6 +23,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, metavar="N", help="the first seed (default %(default)s)")
     parser.add_argument("--inputs", type=int, default=1_000, metavar="N", help="of each seed (default %(default)s)")
     options = parser.parse_args()
+    # What dbsync says of each dead letter would hide what the campaign says.
+    logging.disable()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
     seeds = range(options.first, options.first + options.seeds)
     return int(asyncio.run(_run(seeds, options.inputs)))
 

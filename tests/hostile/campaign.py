@@ -134,7 +134,7 @@ class Campaign:
             self._violated(f"{stored} of {self.found.good} good trades are stored")
 
     async def _all_accounted_for(self) -> None:
-        """Compare entries with messages and dead letters: each possible entry is a message, each other a dead letter."""
+        """Compare entries with rows: each possible entry is a message, each other one a dead letter."""
         rows = await self._database.fetch("SELECT name, messages FROM streams")
         stored = dict(rows)
         for name, ids in self._left.items():
