@@ -25,7 +25,7 @@ def main() -> int:
     options = parser.parse_args()
     # What dbsync says of each dead letter would hide what the campaign says.
     logging.disable()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     seeds = range(options.first, options.first + options.seeds)
     return int(asyncio.run(_run(seeds, options.inputs)))
 

@@ -1,6 +1,7 @@
 """JSON of messages, good at first and then spoilt by a seed."""
 
 import json
+from copy import deepcopy
 from random import Random
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ _TEXTS: Final = (b"1e400", b"1e-999999", b"1E+999999", b"NaN", b"-Infinity", b"[
 
 def message(random: Random, action: str, entry_id: str, kind: str) -> bytes:
     """Return a message in the journal of an action; most are spoilt in one or two places."""
-    data = json.loads(json.dumps(DATA[action]))
+    data = deepcopy(DATA[action])
     if action == "requests":
         return _spoilt(random, data)
     trace = {"published": (EPOCH + random.randrange(1_000)) * 1_000_000, "received": EPOCH * 1_000_000}
@@ -64,7 +65,7 @@ def _replace(random: Random, value: Any) -> None:
         key = random.choice(list(value)) if isinstance(value, dict) else random.randrange(len(value))
         inner = value[key]
         if not isinstance(inner, dict | list) or not inner or random.random() < 0.2:
-            value[key] = random.choice(_VALUES)
+            value[key] = deepcopy(random.choice(_VALUES))
             return
         value = inner
 

@@ -220,6 +220,12 @@ class Dbsync:
                 await asyncio.sleep(0.05)
         return unit
 
+    async def unit_in_state(self, state: str) -> None:
+        """Wait until the unit of the tenant's journals is in a state."""
+        async with asyncio.timeout(60):
+            while (unit := await self.unit()) is None or unit.state != state:
+                await asyncio.sleep(0.05)
+
     async def heartbeat(self) -> Heartbeat | None:
         """Return its heartbeat."""
         return next((beat for beat in await self._bus.heartbeats() if beat.id == AGENT), None)

@@ -19,7 +19,7 @@ async def maintain(plan: MaintenancePlan, database: SharedDatabase, health: Unit
     """
     retention = Retention(plan.book_days, plan.trades_days, plan.other_days)
     while True:
-        await database.ask(lambda store: store.maintain(retention, dict(plan.currencies)), health)
+        await database.ask(lambda store: store.maintain(retention, dict(plan.currencies)), health, is_long=True)
         health.state("live")
         health.count("rounds")
         await asyncio.sleep(EVERY_S)

@@ -31,6 +31,7 @@ _GONE: Final = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,  # the server is starting, stopping, or recovering from a crash
     asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,  # it has become a standby, or somebody made it read only
     asyncpg.TransactionRollbackError,  # deadlocks and serialization failures: the same may succeed next time
     asyncpg.InternalClientError,
     OSError,

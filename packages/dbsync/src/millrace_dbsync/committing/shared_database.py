@@ -1,8 +1,8 @@
 """The database that the units of a process share: opened when it is first needed, and waited for when it is away."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import TypeVar
 
 import structlog
@@ -11,6 +11,8 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_service import UnitHealthReporter
 from millrace_store import DatabaseUnavailable, Store
 
+SLOW_S = 10.0
+"""After this long without an answer a unit is `stale`."""
 _RETRIES = BackoffPolicy(first_s=0.1, limit_s=2.0)
 
 T = TypeVar("T")
@@ -29,8 +31,12 @@ class SharedDatabase:
         self._is_away = False
         """Whether an outage was logged; all units have the same one."""
 
-    async def ask(self, question: Callable[[Store], Awaitable[T]], health: UnitHealthReporter) -> T:
+    async def ask(
+        self, question: Callable[[Store], Awaitable[T]], health: UnitHealthReporter, *, is_long: bool = False
+    ) -> T:
         """Return the store's answer. While the database does not answer, retry without end; the unit is `stale` then.
+
+        So it is when an answer takes 10 s, unless the question `is_long`.
 
         Raises:
             StoreError: the database refuses; never because it is unavailable.
@@ -38,14 +44,15 @@ class SharedDatabase:
         backoff = Backoff(_RETRIES)
         while True:
             try:
-                answer = await question(await self._opened())
+                with _noticed(health, None if is_long else SLOW_S) as was_slow:
+                    answer = await question(await self._opened())
             except DatabaseUnavailable as error:
                 health.state("stale", f"waiting for the database: {error}")
                 self._unavailable(error)
                 await asyncio.sleep(backoff.failed())
             else:
                 self._answered()
-                if backoff.failures:
+                if backoff.failures or was_slow.is_set():
                     health.state("live")
                 return answer
 
@@ -68,3 +75,20 @@ class SharedDatabase:
         if self._is_away:
             log.info("the database answers again")
         self._is_away = False
+
+
+@contextmanager
+def _noticed(health: UnitHealthReporter, after_s: float | None) -> Iterator[asyncio.Event]:
+    """Tell while a question goes on that it takes long: one to a server that hangs fails minutes later only."""
+    was_slow = asyncio.Event()
+
+    def notice() -> None:
+        was_slow.set()
+        health.state("stale", f"the database has not answered for {after_s:g} s")
+
+    timer = None if after_s is None else asyncio.get_running_loop().call_later(after_s, notice)
+    try:
+        yield was_slow
+    finally:
+        if timer is not None:
+            timer.cancel()
