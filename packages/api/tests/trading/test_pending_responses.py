@@ -21,3 +21,18 @@ async def test_closing_ends_what_becomes_idle_meanwhile(redis: Any, monkeypatch:
                 name = StreamName.parse(f"stream.Ann.binance.createOrder.{symbol}")
                 await requests.enter_async_context(pending.awaiting(name, "1" * 32))
         await pending.close()
+
+
+async def test_a_request_that_nobody_waits_for_any_more_is_forgotten(redis: Any) -> None:
+    """On a busy market somebody always waits; two who wait for one request get the same answer."""
+    async with Bus.connect(redis.url) as bus:
+        pending, name = PendingResponses(bus), StreamName.parse("stream.Ann.binance.createOrder.A/B")
+        async with pending.awaiting(name, "1" * 32):
+            for number in range(3):
+                async with (
+                    pending.awaiting(name, f"{number:032}") as one,
+                    pending.awaiting(name, f"{number:032}") as two,
+                ):
+                    assert one is two
+            assert list(pending._watches[name].waiting) == ["1" * 32]
+        await pending.close()

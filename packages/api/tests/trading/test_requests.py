@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from millrace_bus import Bus
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import parse_request
+from millrace_store import DatabaseUnavailable
 
 NEW = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
 
@@ -60,6 +63,29 @@ async def test_a_key_is_free_again_when_nothing_could_be_sent(mortal: Any, tenan
     async with Bus.connect(redis.url, name="test") as bus:
         arrived = await anext(aiter(bus.request_reader(tenant, consumer="test", may_act=nobody_else_acts)))
         assert parse_request(arrived.raw).payload.symbol == "KCS/USDT"
+
+
+async def test_an_order_that_was_placed_is_answered_without_a_database(
+    api: Any, admin: Any, executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer cannot be stored for a repetition, but it is no failure: something was done."""
+
+    async def away(*_: Any) -> None:
+        raise DatabaseUnavailable("it is away")
+
+    monkeypatch.setattr(api.store.access, "answered", away)
+    placed = await admin.post("/api/v1/orders", json=NEW, headers={"Idempotency-Key": "stored-later"})
+    assert (placed.status_code, placed.json()["status"]) == (200, "done"), placed.text
+
+
+async def test_a_repeated_key_of_which_nothing_is_stored_is_not_called_sent(api: Any, admin: Any) -> None:
+    """Its first sender may have died before it sent: nothing shows that it was sent, so nobody says so."""
+    api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 50}))
+    found = await admin.post("/api/v1/orders", json=NEW, headers={"Idempotency-Key": "repeated"})
+    assert found.status_code == 202
+    again = await admin.post("/api/v1/orders", json=NEW, headers={"Idempotency-Key": "repeated"})
+    assert again.status_code == 503
+    assert "not known whether" in again.json()["detail"]
 
 
 async def test_what_risk_refuses_is_reported_in_words(admin: Any, executor: Any) -> None:

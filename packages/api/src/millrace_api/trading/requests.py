@@ -31,7 +31,7 @@ from millrace_core.requests import (
     action_of,
     parse_request,
 )
-from millrace_store import Scope
+from millrace_store import DatabaseUnavailable, Scope
 from millrace_store.queries.records import OrderHistory
 
 _REDIS_TIMEOUT_S = 1.0
@@ -76,7 +76,9 @@ class TradeRequests:
             raise ApiError(422, "this Idempotency-Key was already used for another request: use a new key")
         final = await (self._first(request, key) if known is None else self._known_answer(request, key, digest))
         if final is not None:
-            await access.answered(tenant, key, _DONE, encode(final).decode())
+            # The order may be placed: without a database, dbsync's row of the answer stands for ours later.
+            with contextlib.suppress(DatabaseUnavailable):
+                await access.answered(tenant, key, _DONE, encode(final).decode())
         return final
 
     async def _first(self, request: OrderRequest, key: str) -> Response | None:
@@ -88,7 +90,11 @@ class TradeRequests:
             raise
 
     async def _known_answer(self, request: OrderRequest, key: str, digest: str) -> Response | None:
-        """Wait until the first sender or dbsync has stored the answer to a repeated request."""
+        """Wait until the first sender or dbsync has stored the answer to a repeated request.
+
+        Raises:
+            ApiError: nothing shows that it was sent, for its first sender may have ended before.
+        """
         store, tenant = self.services.store, self.caller.tenant
         ends_s = time.monotonic() + self.services.config.answer_timeout_ms / 1_000
         while True:
@@ -102,6 +108,8 @@ class TradeRequests:
             if history is not None and (final := final_answer(history)) is not None:
                 return final
             if time.monotonic() >= ends_s:
+                if history is None:
+                    raise _unknown(str(request.request_id))
                 return None
             await asyncio.sleep(_POLL_S)
 
@@ -126,6 +134,14 @@ class TradeRequests:
                 async with asyncio.timeout(services.config.answer_timeout_ms / 1_000):
                     return await asyncio.shield(due)
         return None
+
+
+def _unknown(request_id: str) -> ApiError:
+    text = (
+        "it is not known whether the request with this Idempotency-Key was sent: repeat it, or look at "
+        f"/api/v1/requests/{request_id}; if that stays unknown while dbsync stores, use a new key"
+    )
+    return ApiError(503, text)
 
 
 def _on_lost(due: "asyncio.Future[Response]", request_id: RequestId, error: BusError) -> None:

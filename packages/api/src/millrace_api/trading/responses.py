@@ -19,12 +19,19 @@ LINGER_S = 60.0
 
 
 @dataclass
+class _Waiting:
+    """One request whose response is due, and how many wait for it."""
+
+    answer: "asyncio.Future[Response]"
+    users: int = 0
+
+
+@dataclass
 class _Watch:
     """One stream of responses and the requests that wait for it."""
 
     follower: Follower
-    waiting: "dict[str, asyncio.Future[Response]]" = field(default_factory=dict)
-    users: int = 0
+    waiting: dict[str, _Waiting] = field(default_factory=dict)
     idle: asyncio.TimerHandle | None = None
 
 
@@ -44,16 +51,16 @@ class PendingResponses:
             ApiError: the stream cannot be followed; do not send the request.
         """
         watch = self._watch(name)
-        watch.users += 1
-        answer = watch.waiting.get(request_id) or asyncio.get_running_loop().create_future()
-        watch.waiting[request_id] = answer
+        waiting = watch.waiting.setdefault(request_id, _Waiting(asyncio.get_running_loop().create_future()))
+        waiting.users += 1
         try:
             await _ready(watch.follower)
-            yield answer
+            yield waiting.answer
         finally:
-            watch.users -= 1
-            if watch.users == 0:
-                watch.waiting.clear()
+            waiting.users -= 1
+            if not waiting.users:
+                del watch.waiting[request_id]
+            if not watch.waiting:
                 watch.idle = asyncio.get_running_loop().call_later(LINGER_S, self._close_idle, name, watch)
 
     async def close(self) -> None:
@@ -85,9 +92,9 @@ class PendingResponses:
         except UNREADABLE:
             # A response that cannot be read answers no request.
             return
-        answer = watch.waiting.get(response.request_id)
-        if answer is not None and not answer.done() and response.status != "unknown":
-            answer.set_result(response)
+        waiting = watch.waiting.get(response.request_id)
+        if waiting is not None and not waiting.answer.done() and response.status != "unknown":
+            waiting.answer.set_result(response)
 
     def _close_idle(self, name: StreamName, watch: _Watch) -> None:
         # A stream that failed may have been followed again meanwhile.
