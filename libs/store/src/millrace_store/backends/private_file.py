@@ -14,10 +14,10 @@ def make_private(path: Path) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, OWNER_ONLY)
     try:
-        status = os.fstat(handle)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
+    except FileExistsError:
+        # Never opened here: closing it again would release the locks that SQLite holds on it in this process.
+        status = path.stat()
         if status.st_mode & _OTHERS and status.st_uid == os.geteuid():
-            os.fchmod(handle, OWNER_ONLY)
-    finally:
-        os.close(handle)
+            path.chmod(OWNER_ONLY)
