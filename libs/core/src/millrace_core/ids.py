@@ -18,7 +18,7 @@ _REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}")
 _LATEST_EPOCH: Final = 4_102_444_800_000
 """The year 2100, ms: no clock shows a later time."""
 _LARGEST_SEQ: Final = 2**62
-"""Whoever comes after it fits in 64 bits with a sign, as databases have them."""
+"""So that a few more still fit in 64 bits with a sign, as databases have them."""
 
 _LONGEST_ID: Final = 41
 """Two numbers of 64 bits: Redis has no longer ids, and Python refuses to read numbers without end."""
