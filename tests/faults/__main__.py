@@ -21,13 +21,13 @@ def main() -> int:
     options = _parser().parse_args()
     if options.alone is not None:
         outcome = asyncio.run(run(plan_of(options.alone), options.database, options.folder))
-        sys.stdout.write(json.dumps(_told(outcome)) + "\n")
+        sys.stdout.write(json.dumps(_record(outcome)) + "\n")
         return 0
     seeds = range(options.first, options.first + options.seeds)
     return asyncio.run(_run_all(seeds, options.parallel))
 
 
-def _told(outcome: Outcome) -> dict[str, object]:
+def _record(outcome: Outcome) -> dict[str, object]:
     return {
         "requests": outcome.requests,
         "statuses": outcome.statuses,
@@ -50,15 +50,15 @@ async def _run_all(seeds: range, parallel: int) -> int:
 
         async def one(seed: int) -> None:
             async with turns:
-                told = await _alone(seed, database)
-            if told is None or told["violations"]:
+                record = await _alone(seed, database)
+            if record is None or record["violations"]:
                 failed.append(seed)
-            if told is not None:
-                totals.update(told["statuses"])
-                totals["requests"] += told["requests"]
-                totals["faults at the exchange"] += sum(told["faults"].values())
+            if record is not None:
+                totals.update(record["statuses"])
+                totals["requests"] += record["requests"]
+                totals["faults at the exchange"] += sum(record["faults"].values())
             totals["schedules"] += 1
-            _say(_line(seed, told, totals["schedules"], len(seeds)))
+            _say(_line(seed, record, totals["schedules"], len(seeds)))
 
         await asyncio.gather(*(one(seed) for seed in seeds))
     took_s = monotonic() - began_s
@@ -78,13 +78,13 @@ async def _alone(seed: int, database: Path) -> dict[str, object] | None:
     return json.loads(lines[-1]) if process.returncode == 0 and lines else None
 
 
-def _line(seed: int, told: dict[str, object] | None, done: int, of: int) -> str:
+def _line(seed: int, record: dict[str, object] | None, done: int, of: int) -> str:
     head = f"{done}/{of} seed {seed}: {plan_of(seed)}"
-    if told is None:
+    if record is None:
         return f"{head}: THE CAMPAIGN FAILED"
-    text = f"{head}: {told['requests']} requests, {told['statuses']}, settled in {told['settled_s']:.1f} s"
-    errors = [f"the executor said: {error}" for error in sorted(set(told["errors"]))] if told["violations"] else []  # type: ignore[call-overload]
-    return "\n  ".join([text, *map(str, told["violations"]), *errors])  # type: ignore[call-overload]
+    text = f"{head}: {record['requests']} requests, {record['statuses']}, settled in {record['settled_s']:.1f} s"
+    errors = [f"the executor said: {error}" for error in sorted(set(record["errors"]))] if record["violations"] else []  # type: ignore[call-overload]
+    return "\n  ".join([text, *map(str, record["violations"]), *errors])  # type: ignore[call-overload]
 
 
 def _say(text: str) -> None:

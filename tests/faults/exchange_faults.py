@@ -167,11 +167,11 @@ class FaultyExchange:
             if fault is Fault.LATE:
                 late.add(asyncio.create_task(_later(client, message.data)))
             elif fault is not Fault.HANGS:
-                await client.send_str(self._told(message.data, answer, fault))
+                await client.send_str(self._spoiled(message.data, answer, fault))
             if "orderId" in str(answer.get("result")):
                 self._former[True] = answer["result"]
 
-    def _told(self, text: str, answer: dict[str, Any], fault: Fault | None) -> str:
+    def _spoiled(self, text: str, answer: dict[str, Any], fault: Fault | None) -> str:
         if fault is Fault.GARBLED:
             return self._random.choice(
                 (*_GARBLED, text[: len(text) // 2], json.dumps({"id": answer["id"], "status": 200}))

@@ -24,7 +24,7 @@ SECRETS = (*PLAIN.values(), "tgram://")
 JSON = st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 
 
-@pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.parametrize("key", [KEY, None], ids=["a key", "none"])
 def test_no_plain_secret_is_kept(key: bytes | None) -> None:
     """Everything else of the configuration is."""
     text = for_history(json.dumps(CONFIG).encode(), key)

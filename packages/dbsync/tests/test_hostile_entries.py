@@ -127,7 +127,7 @@ async def test_a_stray_entry_is_kept_once_and_the_journal_goes_on_once_it_is_del
 
 
 @pytest.mark.parametrize("key", [b"\xff", b"stream.Ann.x", "stream.Ann.binance.watchTrades.\ufffd".encode()])
-async def test_a_foreign_name_of_another_type_is_told(dbsync: Any, bus: Bus, feed: Any, key: bytes) -> None:
+async def test_a_foreign_name_of_another_type_is_reported(dbsync: Any, bus: Bus, feed: Any, key: bytes) -> None:
     """It is not read, whatever stands there."""
     await bus._calls.call("ZADD", "index.journals.Ann", "+inf", key)
     await bus._calls.call("SET", key, "x")

@@ -60,7 +60,7 @@ class GapRecovery:
         """Whether `_at` is valid: the place of a snapshot, or where reading of answers began."""
         self._was_trusted = self._anchored = self._filling = self._is_subscribed = self._waiting = False
         self._buffer: deque[tuple[MessageId, Message]] = deque(maxlen=BUFFERED)
-        self._heard_before = 0
+        self._received_before = 0
         """How many of the buffered messages came before the current page of the journal was asked for."""
 
     @property
@@ -143,7 +143,7 @@ class GapRecovery:
         if is_end:
             # Of an epoch that has not begun yet, the end of the journal is where it should be.
             self._anchored |= self._at.seq == 0
-            self._drain(self._heard_before)
+            self._drain(self._received_before)
         else:
             self._ask_journal(entries[-1][0])
 
@@ -188,9 +188,9 @@ class GapRecovery:
 
     def _ask_journal(self, at: MessageId) -> None:
         self.need = Need("journal", at)
-        self._heard_before = len(self._buffer)
+        self._received_before = len(self._buffer)
 
-    def _drain(self, heard_before: int = 0) -> None:
+    def _drain(self, received_before: int = 0) -> None:
         """Continue with the buffered messages: the journal is read to its end.
 
         A writer writes to the journal first. So of messages that were heard before the journal was asked for, those
@@ -200,7 +200,7 @@ class GapRecovery:
         self.need = None
         waiting, self._buffer = self._buffer, deque(maxlen=BUFFERED)
         is_in_doubt = False
-        for heard in range(len(waiting)):
+        for index in range(len(waiting)):
             if self.need is not None:
                 break
             identity, message = waiting.popleft()
@@ -211,7 +211,7 @@ class GapRecovery:
             elif identity.follows(self._at):
                 self._anchored |= self._apply(identity, message)
                 is_in_doubt = False
-            elif heard < heard_before:
+            elif index < received_before:
                 self.counters.unproven += 1
                 is_in_doubt |= identity.epoch == self._at.epoch
             else:

@@ -1,23 +1,13 @@
-"""Candles built from trades and from shorter candles. Pure, and slow: a thread does it beside the event loop."""
+"""Candles built from trades and from shorter candles. Pure, and slow: to be done beside the event loop."""
 
-import asyncio
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 from millrace_core.intervals import first_open
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-_THREAD: Final = ThreadPoolExecutor(1, thread_name_prefix="candles")
-_ROWS_A_TURN: Final = 500
-"""About a millisecond of work, after which other threads of the process have their turn."""
-_TURN_S: Final = 0.0005
+from millrace_store.queries.beside import turns
 
 _HIGH, _LOW, _VOLUME, _TRADES = itemgetter(2), itemgetter(3), itemgetter(5), itemgetter(6)
 """Fields of a `Built`, read fast: a month has 43,200 minutes."""
@@ -72,25 +62,20 @@ def merge(candles: Sequence[Built], interval_ms: int) -> list[Built]:
 def of_rows(rows: Sequence[Sequence[Any]], interval_ms: int) -> list[Built]:
     """Return the candles of rows of trades, which end with price and amount as text; oldest first."""
     made: list[Built] = []
-    for part in _turns(rows):
+    for part in turns(rows):
         trades = [CandleTrade(row[0], Decimal(row[-2]), Decimal(row[-1])) for row in part]
         made[-1:] = merge([*made[-1:], *build(trades, interval_ms)], interval_ms)
     return made
 
 
+def merge_in_turns(candles: Sequence[Built], interval_ms: int) -> list[Built]:
+    """Return the candles of a longer interval."""
+    made: list[Built] = []
+    for part in turns(candles):
+        made[-1:] = merge([*made[-1:], *part], interval_ms)
+    return made
+
+
 def of_stored(rows: Sequence[Sequence[Any]]) -> list[Built]:
     """Return stored candles: rows of their time, open, high, low, close, volume and number of trades."""
-    return [Built._make((row[0], *map(Decimal, row[1:6]), row[6])) for part in _turns(rows) for row in part]
-
-
-async def beside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return the outcome of work that is done in the thread that builds candles."""
-    return await asyncio.get_running_loop().run_in_executor(_THREAD, lambda: work(*args, **kwargs))
-
-
-def _turns(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
-    for at in range(0, len(rows), _ROWS_A_TURN):
-        if at:
-            # Otherwise the event loop would wait for the interpreter's lock again and again.
-            time.sleep(_TURN_S)
-        yield rows[at : at + _ROWS_A_TURN]
+    return [Built._make((row[0], *map(Decimal, row[1:6]), row[6])) for part in turns(rows) for row in part]

@@ -67,12 +67,12 @@ class _Followed:
     """One stream of order books."""
 
     def __init__(self, bus: Bus, name: StreamName) -> None:
-        self.heard_ms = 0
+        self.received_ms = 0
         self.is_closed = False
         self._follower: Follower = bus.follow(name, self._note)
 
     def _note(self, update: Update) -> None:
-        self.heard_ms = now_ms()
+        self.received_ms = now_ms()
 
     async def ready(self) -> None:
         """Wait until its state is trusted."""
@@ -111,8 +111,8 @@ class Books:
         if found is None:
             watch = f"let a gatherer watch it: watchOrderBook of {symbol} on {self._exchange}"
             return JudgedBook(None, reason=f"no live book of {symbol} is published; {watch}")
-        heard_ms, view = found
-        return JudgedBook(view, max(now_ms() - heard_ms, 0))
+        received_ms, view = found
+        return JudgedBook(view, max(now_ms() - received_ms, 0))
 
     async def close(self) -> None:
         """Stop following."""
@@ -126,7 +126,7 @@ class Books:
 
 
 def _newest(streams: Iterable[_Followed]) -> tuple[int, TrustedBook] | None:
-    found = [(stream.heard_ms, view) for stream in streams if (view := stream.view()) is not None]
+    found = [(stream.received_ms, view) for stream in streams if (view := stream.view()) is not None]
     return max(found, key=lambda each: each[0], default=None)
 
 
