@@ -13,7 +13,13 @@ from tests.support.platform import ROOT, Platform, running, until
 
 SAMPLES = int(os.environ.get("MILLRACE_TEST_SAMPLES", "6"))
 SYMBOLS = {"KCS/USDT": 1, "XRP/USDT": 10}
-STATUS = {"NEW": "open", "PARTIALLY_FILLED": "open", "FILLED": "closed", "CANCELED": "canceled"}
+STATUS = {
+    "NEW": "open",
+    "PARTIALLY_FILLED": "open",
+    "FILLED": "closed",
+    "CANCELED": "canceled",
+    "EXPIRED_IN_MATCH": "expired",
+}
 NEWEST = 50
 """Orders of each symbol that are compared: the exchange is asked often, and they become many."""
 STILL_S = 0.3

@@ -45,7 +45,7 @@ async def test_leaving_ends_everything(server: EmbeddedServer, name: StreamName,
         published = make_book(bus, name)
         await published.writer.open()
         bus.follow(name, lambda update: None)
-        bus.request_reader([name.tenant], consumer="EXECUTOR")
+        bus.request_reader(name.tenant, consumer="EXECUTOR")
         published.bid(10.0, 1.0)
     assert published.writer.state == "closed"
     assert asyncio.all_tasks() <= before

@@ -117,7 +117,7 @@ async def test_a_member_that_is_no_agent_hides_no_configuration(killable: Embedd
 
 async def test_a_request_that_is_nested_too_deep_is_handed_on(bus: Bus, raw: Any, tenant: Tenant) -> None:
     """Its reader answers it; the connection of all subscriptions stays up."""
-    reader = bus.request_reader([tenant], consumer="c")
+    reader = bus.request_reader(tenant, consumer="c")
     async with asyncio.timeout(60):
         while not await raw.publish(trader_actions(tenant), DEEP):
             await asyncio.sleep(0.05)

@@ -230,10 +230,6 @@ async def book(bus: Bus, tenant: Tenant) -> AsyncIterator[PublishedBook]:
     await published.writer.close()
 
 
-async def nobody_else_acts() -> None:
-    """There is one executor."""
-
-
 class Executor:
     """A small executor: answers each request once, with the status that the test sets."""
 
@@ -247,7 +243,7 @@ class Executor:
 
     async def run(self) -> None:
         """Answer until cancelled."""
-        reader = self._bus.request_reader(self.tenant, consumer="test", may_act=nobody_else_acts)
+        reader = self._bus.request_reader(self.tenant, consumer="test")
         async for arrived in reader:
             request = parse_request(arrived.raw)
             self.requests.append(request)

@@ -54,10 +54,6 @@ class Terminal:
 TENANT, BINANCE, KCS = Tenant("StrankaXY"), ExchangeId("binance"), Symbol("KCS/USDT")
 
 
-async def nobody_else_acts() -> None:
-    """There is one executor."""
-
-
 @asynccontextmanager
 async def _executor(bus: Bus, *, error: RequestError | None = None) -> AsyncIterator[list[Any]]:
     """Answer each request to trade; yield the requests as they come."""
@@ -66,7 +62,7 @@ async def _executor(bus: Bus, *, error: RequestError | None = None) -> AsyncIter
     received: list[Any] = []
 
     async def serve() -> None:
-        async for arrived in bus.request_reader(TENANT, consumer="EXECUTOR", may_act=nobody_else_acts):
+        async for arrived in bus.request_reader(TENANT, consumer="EXECUTOR"):
             if arrived.raw == b"{}":
                 continue
             received.append(request := parse_request(arrived.raw))

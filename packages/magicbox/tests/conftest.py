@@ -33,10 +33,6 @@ SUBSCRIPTIONS = [
 ]
 
 
-async def nobody_else_acts() -> None:
-    """There is one executor."""
-
-
 class Venue:
     """The gatherer and the executor of one account, in the test's hands."""
 
@@ -47,7 +43,7 @@ class Venue:
         self._orders: dict[str, StreamWriter] = {}
         self._answers: dict[StreamName, StreamWriter] = {}
         self._books = bus.writer(self._name("watchOrderBook"), self._book_snapshot)
-        self._reader = bus.request_reader(TENANT, consumer="EXECUTOR", may_act=nobody_else_acts)
+        self._reader = bus.request_reader(TENANT, consumer="EXECUTOR")
 
     async def open(self) -> None:
         """Open the streams."""

@@ -170,16 +170,24 @@ class Bus:
     def _follow(self, name: StreamName, *, from_start: bool) -> FollowedStream:
         return FollowedStream(name, self._subscriptions, self._reading, from_start=from_start)
 
-    def request_reader(self, tenant: Tenant, *, consumer: str, may_act: Callable[[], Awaitable[None]]) -> RequestReader:
+    def request_reader(
+        self, tenant: Tenant, *, consumer: str, may_act: Callable[[], Awaitable[None]] | None = None
+    ) -> RequestReader:
         """Read a tenant's requests as the only one who does, under a name that no other reader ever had.
 
         `may_act` is awaited before anything that was typed by hand is written down; it raises if another executor has
-        taken the reader's place.
+        taken the reader's place. Without it nobody else can.
         """
         # A connection of its own, because it blocks there.
         reconnecting = ReconnectingConnection(self._address, f"{self._name}.requests")
         return RequestReader(
-            tenant, consumer, may_act, reconnecting, self._subscriptions, self._calls, self._open_readers
+            tenant,
+            consumer,
+            may_act or _nobody_else,
+            reconnecting,
+            self._subscriptions,
+            self._calls,
+            self._open_readers,
         )
 
     @asynccontextmanager
@@ -302,3 +310,7 @@ class Bus:
         for reconnecting in (self._subscriptions, self._reading, self._publishing):
             await reconnecting.close()
         await self._redis.close()
+
+
+async def _nobody_else() -> None:
+    """Return: no other reader takes the place of one that knows no lease."""

@@ -164,7 +164,7 @@ async def test_nothing_is_trimmed_that_no_executor_has_acknowledged(
     with pytest.raises(CommandRefused, match="holds 300 requests that no executor has acknowledged"):
         await bus.requests.send(tenant, ORDER)
     assert [request.request_id for request in await _sent(server, tenant)] == ids
-    reader = other.request_reader(tenant, consumer="EXECUTOR", may_act=_may_act)
+    reader = other.request_reader(tenant, consumer="EXECUTOR")
     arrived = [await anext(reader) for _ in ids]
     assert (await reader.backlog()).unfinished == 300
     with pytest.raises(CommandRefused):
@@ -190,7 +190,3 @@ async def test_a_full_journal_is_reported_to_who_does_not_wait(
     bus.requests.publish(tenant, ORDER, on_lost=lambda _id, error: lost.set_result(error))
     async with asyncio.timeout(10):
         assert "no executor has acknowledged" in str(await lost)
-
-
-async def _may_act() -> None:
-    """Nobody else acts here."""

@@ -45,10 +45,6 @@ async def test_a_key_is_not_used_for_another_request(admin: Any, executor: Any) 
     assert len(executor.requests) == 1
 
 
-async def nobody_else_acts() -> None:
-    """There is one executor."""
-
-
 async def test_a_key_is_free_again_when_nothing_could_be_sent(mortal: Any, tenant: Any) -> None:
     """Redis is away: 503, and the same key sends the order once it is back."""
     api, redis = mortal
@@ -61,7 +57,7 @@ async def test_a_key_is_free_again_when_nothing_could_be_sent(mortal: Any, tenan
         await api.services.bus.ready(10)
         assert (await admin.post("/api/v1/orders", json=NEW, headers=headers)).status_code == 202
     async with Bus.connect(redis.url, name="test") as bus:
-        arrived = await anext(aiter(bus.request_reader(tenant, consumer="test", may_act=nobody_else_acts)))
+        arrived = await anext(aiter(bus.request_reader(tenant, consumer="test")))
         assert parse_request(arrived.raw).payload.symbol == "KCS/USDT"
 
 

@@ -102,8 +102,9 @@ def _magicbox(config: MagicboxConfig) -> _Units:
 def _executor(config: ExecutorConfig) -> _Units:
     units: dict[str, Any] = {}
     for tenant, accounts in config.exchanges.items():
+        units[f"{tenant}.lease"] = tenant
         units[f"{tenant}.requests"] = config.agent.id
-        units[f"{tenant}.risk"] = config.risk.get(tenant, RiskLimits())
+        units[f"{tenant}.risk"] = config.risk.get(tenant, RiskLimits()), frozenset(accounts)
         units |= {f"{tenant}.{exchange}": credentials for exchange, credentials in accounts.items()}
     return units
 
