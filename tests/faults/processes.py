@@ -61,6 +61,8 @@ class Executors:
             return
         with suppress(ProcessLookupError):
             process.send_signal(number)
+            # One that is frozen takes no other signal.
+            process.send_signal(signal.SIGCONT)
         await process.wait()
 
     async def close(self) -> None:
