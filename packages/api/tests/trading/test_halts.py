@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from millrace_core.clock import now_ms
 from millrace_core.heartbeat import Heartbeat
-from millrace_core.names import PUBLIC, AgentId, Tenant, halt_key
+from millrace_core.names import PUBLIC, AgentId, Tenant, halt_key, trader_actions
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -31,6 +31,18 @@ async def test_halts_hold_without_an_executor(admin: Any, bus: Any, tenant: Any)
     lifted = await admin.delete("/api/v1/halts", params={"exchange": "kucoin"})
     assert lifted.json() == {"items": []}
     assert not await bus.halts.get(tenant)
+
+
+async def test_a_halt_asks_the_executor_to_cancel_orders(admin: Any, redis: Any, tenant: Any) -> None:
+    """The request in the journal says so; a halt of one source cannot, and halts nothing."""
+    refused = await admin.post("/api/v1/halts", json={"orderSource": "PingPong", "cancelOrders": True})
+    assert refused.status_code == 422
+    assert refused.json()["problems"][0]["path"] == "cancelOrders"
+    assert (await admin.get("/api/v1/halts")).json() == {"items": []}
+    assert (await admin.post("/api/v1/halts", json={"cancelOrders": True})).status_code == 200
+    async with Redis.from_url(redis.url) as raw:
+        ((_, fields),) = await raw.xrevrange(trader_actions(tenant), count=1)
+    assert json.loads(fields[b"data"])["payload"]["cancelOrders"] is True
 
 
 async def test_a_halt_is_shown_after_redis_lost_it(admin: Any, redis: Any, tenant: Any) -> None:

@@ -50,6 +50,8 @@ class NewHalt(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
     exchange: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,32}$")] | None = None
     order_source: Annotated[str, msgspec.Meta(pattern=_SOURCE)] | None = None
     reason: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    cancel_orders: bool = False
+    """Whether the executor cancels all open orders of the accounts too; not for one source alone."""
 
 
 @router.get("/halts", operation_id="list_halts", responses=returns(ListOf[HaltView]))
@@ -71,12 +73,16 @@ async def halt(
     request: Request, services: ServicesDep, caller: Caller, new: Annotated[NewHalt, Depends(body_of(NewHalt))]
 ) -> Response:
     """Halt trading at once, whether or not an executor runs; return all halts in force of whom it concerns."""
+    if new.cancel_orders and new.order_source is not None:
+        what_to_do = "cancels all orders of an account: leave orderSource out"
+        problems = [Problem("cancelOrders", what_to_do)]
+        raise ApiError(422, f"cancelOrders {what_to_do}; nothing was changed", problems=problems)
     halts = Halts(services)
     tenants = await _concerned(halts, caller, new.tenant or _default(caller, None))
     request.state.audited = {"halt": msgspec.to_builtins(new), "tenants": tenants}
     scope = HaltScope(None if new.exchange is None else ExchangeId(new.exchange), new.order_source)
     note = HaltNote(since=now_ms(), reason=new.reason, by=caller.name)
-    return _listed(tenants, await halts.halt(tenants, scope, note))
+    return _listed(tenants, await halts.halt(tenants, scope, note, cancel_orders=new.cancel_orders))
 
 
 @router.delete(

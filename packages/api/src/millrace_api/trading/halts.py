@@ -48,13 +48,15 @@ class Halts:
         stored = await self._in_time(self._services.store.halts.get(tenant))
         return Halted(found.joined_to(stored or HaltState(), now_ms()), stored)
 
-    async def halt(self, tenants: Sequence[Tenant], scope: HaltScope, note: HaltNote) -> list[Halted]:
+    async def halt(
+        self, tenants: Sequence[Tenant], scope: HaltScope, note: HaltNote, *, cancel_orders: bool = False
+    ) -> list[Halted]:
         """Halt; executors act on the requests at once, and those that start later on what Redis and the database hold.
 
         Raises:
             ApiError: Redis does not answer; tenants before the one that it failed for are halted.
         """
-        states = [await self._halt(tenant, scope, note) for tenant in tenants]
+        states = [await self._halt(tenant, scope, note, cancel_orders=cancel_orders) for tenant in tenants]
         pairs = zip(tenants, states, strict=True)
         return list(await asyncio.gather(*(self._stored(tenant, state) for tenant, state in pairs)))
 
@@ -86,11 +88,13 @@ class Halts:
                 names |= await _configured(services, heartbeat.id)
         return sorted(names - {PUBLIC})
 
-    async def _halt(self, tenant: Tenant, scope: HaltScope, note: HaltNote) -> HaltState:
+    async def _halt(self, tenant: Tenant, scope: HaltScope, note: HaltNote, *, cancel_orders: bool) -> HaltState:
         bus = self._services.bus
         state = (await redis(bus.halts.read(tenant))).joined_to(HaltState(), now_ms()).halted(scope, note)
         await redis(bus.halts.write(tenant, state))
-        payload = HaltingPayload(order_source=scope.order_source, reason=note.reason, by=note.by)
+        payload = HaltingPayload(
+            order_source=scope.order_source, reason=note.reason, by=note.by, cancel_orders=cancel_orders
+        )
         bus.requests.publish(tenant, Halt(exchange_id=scope.exchange, payload=payload))
         return state
 
