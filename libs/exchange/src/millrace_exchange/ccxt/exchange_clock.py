@@ -47,7 +47,10 @@ class ExchangeClock:
                 return
             began_ms = now_ms()
             if (exchange_ms := await _answer(exchange, ask)) is not None:
-                self._learn(exchange_ms - (began_ms + now_ms()) // 2, exchange)
+                ended_ms = now_ms()
+                offset_ms = exchange_ms - (began_ms + ended_ms) // 2
+                # What the question's own time explains is no difference: the first one opens a connection.
+                self._learn(offset_ms if abs(offset_ms) > (ended_ms - began_ms + 1) // 2 else 0, exchange)
             self.is_doubted = False
 
     @contextmanager

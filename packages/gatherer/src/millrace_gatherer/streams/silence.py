@@ -12,8 +12,9 @@ UNUSUAL: Final = 4.0
 LEAST_S: Final = 3.0
 BUSY_S: Final = 0.5
 """A stream with a message this often on average is busy."""
-BUSY_LIMIT_S: Final = 4.0
-"""How long a busy one may be silent, though it once was for longer: its connection may have stalled."""
+BUSY_LIMIT_S: Final = 3.5
+"""How long a busy one may be silent, though it once was for longer: its connection may have stalled. It is looked at
+once a second, so the silence shows within 5 s also where the process is late."""
 MOST_S: Final = 3_600.0
 CONNECTING_S: Final = 30.0
 """How long the first message of a subscription may take, at least."""
