@@ -6,18 +6,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from redis.asyncio import Redis
 from tests.faults.requests import Sent
+from tests.support.answers import final_answer
 
-from millrace_core.messages import Response, decode
-
-FINAL = frozenset({"done", "rejected", "failed", "expired"})
+from millrace_core.messages import Response
 
 
 @dataclass
 class Answers:
-    """What was answered, by request id."""
+    """The final answers, by request id."""
 
     journal: dict[str, list[Response]] = field(default_factory=lambda: defaultdict(list))
     channel: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -25,7 +23,7 @@ class Answers:
 
     def final(self, request_id: str) -> list[Response]:
         """Return the final answers to a request."""
-        return [answer for answer in self.journal[request_id] if answer.status in FINAL]
+        return self.journal[request_id]
 
 
 async def answers_of(client: Redis) -> Answers:
@@ -35,15 +33,9 @@ async def answers_of(client: Redis) -> Answers:
         if await client.type(key) != b"stream":
             continue
         for _, fields in await client.xrange(key):
-            if (answer := answer_in(fields[b"data"])) is not None:
+            if (answer := final_answer(fields[b"data"])) is not None:
                 found.journal[answer.request_id].append(answer)
     return found
-
-
-def answer_in(raw: bytes) -> Response | None:
-    """Return the answer that a message holds; None if it is another message."""
-    message = decode(raw)
-    return msgspec.json.decode(message.data, type=Response) if message.type == "response" else None
 
 
 def violations(sent: Sequence[Sent], answers: Answers, orders: Iterable[Any], touched: Counter[str]) -> list[str]:

@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from tests.faults.judgement import FINAL, answer_in, answers_of, violations
+from tests.faults.judgement import answers_of, violations
 from tests.faults.plan import SECONDS, Plan
 from tests.faults.processes import Platform, platform
 from tests.faults.requests import Requests, Sent
+from tests.support.answers import final_answer
 
 from millrace_core.names import Tenant, trader_actions
 
@@ -150,8 +151,7 @@ class Schedule:
     def _note(self, message: dict[str, Any]) -> None:
         if message["type"] != "pmessage":
             return
-        answer = answer_in(message["data"])
-        if answer is not None and answer.status in FINAL:
+        if (answer := final_answer(message["data"])) is not None:
             self._channel.setdefault(answer.request_id, []).append(answer.status)
 
     def _mid(self) -> Decimal:

@@ -4,11 +4,9 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-import msgspec
 import redis.asyncio
 from redis.asyncio.client import PubSub
-
-from millrace_core.messages import Response, decode
+from tests.support.answers import final_answer
 
 STREAM = "stream.StrankaXY.binance.createOrder.KCS/USDT"
 
@@ -36,7 +34,7 @@ class Answers:
         while page := await self._client.xrange(STREAM, min=b"(" + self._last, count=1_000):
             self._last = page[-1][0]
             for _, fields in page:
-                if (response := _final(fields[b"data"])) is not None:
+                if (response := final_answer(fields[b"data"])) is not None:
                     self.journaled[response.request_id] += 1
                     self.status[response.request_id] = response.status
 
@@ -54,14 +52,6 @@ class Answers:
 
     async def _listen(self, channel: PubSub) -> None:
         async for message in channel.listen():
-            if message["type"] == "message" and (response := _final(message["data"])) is not None:
+            if message["type"] == "message" and (response := final_answer(message["data"])) is not None:
                 self.published[response.request_id] += 1
                 self._news.set()
-
-
-def _final(raw: bytes) -> Response | None:
-    message = decode(raw)
-    if message.type != "response":
-        return None
-    response = msgspec.json.decode(message.data, type=Response)
-    return None if response.status == "unknown" else response
