@@ -4,6 +4,7 @@ A writer opens a stream with an *epoch* and numbers its messages 1, 2, 3 … wit
 can prove that it missed nothing. See docs/protocol.md, "The message".
 """
 
+import hashlib
 import re
 import secrets
 from typing import Final, NamedTuple, NewType
@@ -67,6 +68,11 @@ class MessageId(NamedTuple):
 
 BEGINNING: Final = MessageId(0, 0)
 """The place before every message: below every id, of any epoch."""
+
+
+def derived_request_id(text: str) -> RequestId:
+    """Return the request id that a text always has: what is derived from the same text again is the same request."""
+    return RequestId(hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
 def new_request_id() -> RequestId:

@@ -3,14 +3,13 @@
 Reading is pure. However little of an arrival can be read, it has a request id and a stream for its answer.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from millrace_bus import Arrived
 from millrace_core.errors import MalformedRequest, Problem, RequestParts
-from millrace_core.ids import RequestId
+from millrace_core.ids import RequestId, derived_request_id
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, is_exchange, is_symbol
 from millrace_core.requests import Request, action_of, parse_request, symbol_of
@@ -152,4 +151,4 @@ def _answer_to(tenant: Tenant, request: Request) -> StreamName:
 
 def _made_up_id(arrived: Arrived) -> RequestId:
     # Derived from its origin: an entry that is delivered again after a crash is the same request.
-    return RequestId(hashlib.sha256(f"{arrived.tenant} {arrived.origin}".encode()).hexdigest()[:32])
+    return derived_request_id(f"{arrived.tenant} {arrived.origin}")

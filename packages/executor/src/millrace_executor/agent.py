@@ -10,7 +10,7 @@ from millrace_core.names import AgentId, ExchangeId, Tenant
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.execution.account import AccountUnit, AccountUnitConfig
-from millrace_executor.intake.halt_database import HaltDatabase
+from millrace_executor.intake.executor_database import ExecutorDatabase
 from millrace_executor.intake.request_unit import RequestUnit
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.lease.tenant_lease import TenantLease
@@ -53,7 +53,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
     config_model = ExecutorConfig
 
     def __init__(self, database_url: str) -> None:
-        self._database = HaltDatabase(database_url)
+        self._database = ExecutorDatabase(database_url)
         self._router = RequestRouter()
         self._controls: dict[Tenant, TradingControls] = {}
         self._leases: dict[Tenant, TenantLease] = {}

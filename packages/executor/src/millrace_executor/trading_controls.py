@@ -28,7 +28,8 @@ class TradingControls:
         self.exposures: dict[ExchangeId, AccountExposure] = {}
         """What each account that is open holds and has under way."""
         self._binding: Limits = {}
-        self._counts_exposure = False
+        self.counts_exposure = False
+        """Whether a limit of the tenant needs to know what its accounts hold or have open."""
         self._recent: dict[str, RecentOrders] = {}
 
     @property
@@ -45,7 +46,7 @@ class TradingControls:
         """Put limits in force from the next order on."""
         self._limits = limits
         self._binding = binding_limits(limits)
-        self._counts_exposure = any(each.needs_exposure for each in self._binding.values())
+        self.counts_exposure = any(each.needs_exposure for each in self._binding.values())
         self._recent = {path: recent for path, recent in self._recent.items() if path in self._binding}
         self._check_known()
 
@@ -82,11 +83,6 @@ class TradingControls:
         """Return the limits that bind an order, without those that limit nothing."""
         paths = ("", f"accounts.{exchange}.", f"sources.{order_source}.")
         return {path: self._binding[path] for path in paths if path in self._binding}
-
-    @property
-    def counts_exposure(self) -> bool:
-        """Tell whether a limit of the tenant needs to know what its accounts hold or have open."""
-        return self._counts_exposure
 
     def decide(self, request: NewTerms, exchange: ExchangeId, facts: Facts) -> Approved | RiskRejection:
         """Decide by the limits in force; an approved order counts as sent from then on."""

@@ -48,10 +48,14 @@ class SourceLimits(ConfigModel):
         return self.max_open_orders is not None
 
     @property
+    def needs_terms(self) -> bool:
+        """Tell whether it matters what an edit leaves as it is."""
+        return self.needs_book or self.measures_orders or self.needs_exposure or self.duplicate_window_ms is not None
+
+    @property
     def binds_orders(self) -> bool:
         """Tell whether it limits anything."""
-        others = (self.max_orders_per_second, self.symbols, self.duplicate_window_ms)
-        return self.needs_book or self.measures_orders or self.needs_exposure or others != (None, None, None)
+        return self.needs_terms or self.max_orders_per_second is not None or self.symbols is not None
 
 
 class AccountLimits(SourceLimits):

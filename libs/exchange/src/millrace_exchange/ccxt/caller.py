@@ -20,6 +20,8 @@ from millrace_exchange.request_gate import RequestGate
 _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
 """ccxt itself waits for an answer over WebSocket without a limit. A REST call reports its own timeout before this."""
 
+_TIME: Final = "fetchTime"
+
 
 class CcxtCaller:
     """Calls one ccxt instance. The parts of the adapter share it, and nothing else."""
@@ -66,23 +68,8 @@ class CcxtCaller:
         Raises:
             Retryable, Rejected, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
         """
-        if self.clock.is_doubted:
+        if self.clock.is_doubted and action != _TIME:
             await self.clock.measure(self.profile.exchange, self._time)
-        return await self._call(action, method, *arguments, timed=timed, over_socket=over_socket)
-
-    async def _time(self) -> int | None:
-        if not self.ccxt.has.get("fetchTime"):
-            return None
-        return int(await self._call("fetchTime", self.ccxt.fetch_time))
-
-    async def _call(
-        self,
-        action: str,
-        method: Callable[..., Awaitable[Any]],
-        *arguments: Any,
-        timed: Sending | None = None,
-        over_socket: bool = False,
-    ) -> Any:
         timed = timed or Sending()
         with self._classified(action, timed):
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
@@ -90,6 +77,9 @@ class CcxtCaller:
                     await self.gate.enter(action)
                 with timed.of(action):
                     return await method(*arguments)
+
+    async def _time(self) -> int | None:
+        return int(await self.call(_TIME, self.ccxt.fetch_time)) if self.ccxt.has.get(_TIME) else None
 
     async def follow(
         self,

@@ -22,7 +22,7 @@ from millrace_api.services import Services
 from millrace_bus import BusError, CommandRefused, TooManyRequests, Unreachable
 from millrace_core.clock import now_ms
 from millrace_core.errors import MalformedRequest
-from millrace_core.ids import RequestId, new_request_id
+from millrace_core.ids import RequestId, derived_request_id, new_request_id
 from millrace_core.messages import RequestError, Response, ResponseStatus, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import (
@@ -202,7 +202,7 @@ def request_id_of(tenant: Tenant, key: str | None) -> RequestId:
     """Return the request id derived from a key; a new one without a key."""
     if key is None:
         return new_request_id()
-    return RequestId(hashlib.sha256(f"{tenant}\n{key}".encode()).hexdigest()[:32])
+    return derived_request_id(f"{tenant}\n{key}")
 
 
 def digest_of(request: Request) -> str:

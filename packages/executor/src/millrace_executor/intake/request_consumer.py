@@ -1,7 +1,6 @@
 """Consumes one tenant's requests: carries out halts, answers what no account can, and routes the rest to accounts."""
 
 import asyncio
-import hashlib
 from functools import partial
 
 import structlog
@@ -9,6 +8,7 @@ import structlog
 from millrace_bus import Arrived, Bus, CommandRefused, RequestReader, TaskFailed
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope
+from millrace_core.ids import derived_request_id
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelAllOrders, CancelAllPayload, Halt, Resume
@@ -29,7 +29,7 @@ from millrace_executor.answering.intent_ledger import (
     intent_of_malformed,
 )
 from millrace_executor.answering.responder import Responder
-from millrace_executor.intake.halt_database import HaltDatabase
+from millrace_executor.intake.executor_database import ExecutorDatabase
 from millrace_executor.intake.lost_data import LostData
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.intake.tenant_halts import TenantHalts
@@ -59,7 +59,7 @@ class RequestConsumer:
         *,
         bus: Bus,
         streams: AnswerStreams,
-        database: HaltDatabase,
+        database: ExecutorDatabase,
         controls: TradingControls,
         router: RequestRouter,
         health: UnitHealthReporter,
@@ -260,7 +260,7 @@ class RequestConsumer:
 
 def cancel_all_of(halt: AcceptedRequest, exchange: ExchangeId) -> CancelAllOrders:
     """Return the request to cancel an account's orders that a halt causes: the same each time the halt is delivered."""
-    request_id = hashlib.sha256(f"{halt.request_id} {exchange}".encode()).hexdigest()[:32]
+    request_id = derived_request_id(f"{halt.request_id} {exchange}")
     payload = CancelAllPayload(order_source=halt.request.payload.order_source or "halt")
     return CancelAllOrders(exchange_id=exchange, request_id=request_id, valid_for=CANCEL_VALID_MS, payload=payload)
 

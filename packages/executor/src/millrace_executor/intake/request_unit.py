@@ -3,7 +3,7 @@
 from millrace_bus import Bus
 from millrace_core.names import AgentId, Tenant
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.intake.halt_database import HaltDatabase
+from millrace_executor.intake.executor_database import ExecutorDatabase
 from millrace_executor.intake.request_consumer import RequestConsumer
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.lease.tenant_lease import TenantLease
@@ -23,7 +23,7 @@ class RequestUnit:
         *,
         bus: Bus,
         streams: AnswerStreams,
-        database: HaltDatabase,
+        database: ExecutorDatabase,
         controls: TradingControls,
         router: RequestRouter,
         lease: TenantLease,

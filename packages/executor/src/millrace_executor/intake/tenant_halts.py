@@ -13,7 +13,7 @@ from millrace_bus.requests.halts import HaltsRead
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import Tenant
-from millrace_executor.intake.halt_database import HaltDatabase
+from millrace_executor.intake.executor_database import ExecutorDatabase
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 from millrace_store import StoreError
@@ -32,7 +32,7 @@ class TenantHalts:
         self,
         tenant: Tenant,
         halts: Halts,
-        database: HaltDatabase,
+        database: ExecutorDatabase,
         controls: TradingControls,
         health: UnitHealthReporter,
     ) -> None:

@@ -39,7 +39,7 @@ class AccountRisk:
         """
         exchange = self._account.exchange
         limits = self._controls.limits_on(exchange, request.payload.order_source)
-        if not limits and not self._controls.counts_exposure:
+        if not self._controls.counts_exposure and not any(each.needs_terms for each in limits.values()):
             return self._controls.decide(request, exchange, Facts(terms_of(request, None), now_ms()))
         edited = None if isinstance(request, CreateOrder) else await self._edited(request.payload)
         terms = terms_of(request, edited)

@@ -1,7 +1,6 @@
 """Halts a tenant's trading by itself when it has lost too much since midnight."""
 
 import asyncio
-import hashlib
 from decimal import Decimal
 from typing import Final
 
@@ -11,9 +10,10 @@ from millrace_bus import BusError
 from millrace_bus.requests.sender import Requests
 from millrace_core.clock import now_ms
 from millrace_core.config import RiskLimits
+from millrace_core.ids import derived_request_id
 from millrace_core.names import Tenant
 from millrace_core.requests import Halt, HaltingPayload
-from millrace_executor.intake.halt_database import HaltDatabase
+from millrace_executor.intake.executor_database import ExecutorDatabase
 from millrace_service import UnitHealthReporter
 from millrace_store import StoreError
 
@@ -29,7 +29,9 @@ class DailyLoss:
     It halts once a day for each currency, also over restarts: a person who resumes decides to go on.
     """
 
-    def __init__(self, tenant: Tenant, database: HaltDatabase, requests: Requests, health: UnitHealthReporter) -> None:
+    def __init__(
+        self, tenant: Tenant, database: ExecutorDatabase, requests: Requests, health: UnitHealthReporter
+    ) -> None:
         self._tenant = tenant
         self._database = database
         self._requests = requests
@@ -56,8 +58,7 @@ class DailyLoss:
                 await self._halt(currency, f"maxDailyLoss.{currency} is {limit:f}, and {loss:f} were lost today (UTC)")
 
     async def _halt(self, currency: str, reason: str) -> None:
-        text = f"{self._tenant} maxDailyLoss {currency} {now_ms() // DAY_MS}"
-        request_id = hashlib.sha256(text.encode()).hexdigest()[:32]
+        request_id = derived_request_id(f"{self._tenant} maxDailyLoss {currency} {now_ms() // DAY_MS}")
         if request_id in self._halted:
             return
         log.error("trading is halted: the loss of the day is beyond its limit", tenant=self._tenant, cause=reason)

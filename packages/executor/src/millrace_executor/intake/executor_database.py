@@ -1,9 +1,13 @@
-"""The database in which halts outlive Redis and the executor: opened when it first answers, never waited for long."""
+"""The database as the executor uses it: opened when it first answers, never waited for long.
+
+In it halts outlive Redis and the executor, and it counts the day's profit.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from millrace_core.halts import HaltState
 from millrace_core.names import Tenant
@@ -12,9 +16,11 @@ from millrace_store import DatabaseUnavailable, Scope, Store, StoreError
 _TIMEOUT_S: Final = 10.0
 """The first start makes the tables of an empty database, which takes seconds on a busy machine."""
 
+T = TypeVar("T")
 
-class HaltDatabase:
-    """Joins halts with the stored ones, for all tenants of an executor."""
+
+class ExecutorDatabase:
+    """Joins halts with the stored ones, and reads profits, for all tenants of an executor."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -34,13 +40,7 @@ class HaltDatabase:
         Raises:
             DatabaseUnavailable: the database does not answer in time.
         """
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                return await (await self._opened()).halts.merge(tenant, known)
-        except TimeoutError as error:
-            raise DatabaseUnavailable(f"no answer within {_TIMEOUT_S:.0f} s") from error
-        except OSError as error:
-            raise DatabaseUnavailable(f"its folder cannot be made: {error}") from error
+        return await self._in_time(lambda store: store.halts.merge(tenant, known))
 
     async def realised_since(self, tenant: Tenant, since_ms: int) -> dict[str, Decimal]:
         """Return a tenant's realised profit, fees deducted, by currency, from the hour that holds a time on.
@@ -48,16 +48,22 @@ class HaltDatabase:
         Raises:
             StoreError: the database does not answer in time, or cannot answer.
         """
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                profits = await (await self._opened()).portfolio.profits(Scope(tenant, since_ms=since_ms))
-        except TimeoutError as error:
-            raise DatabaseUnavailable(f"no answer within {_TIMEOUT_S:.0f} s") from error
+        scope = Scope(tenant, since_ms=since_ms)
+        profits = await self._in_time(lambda store: store.portfolio.profits(scope))
         return {profit.currency: profit.realised for profit in profits}
 
     async def close(self) -> None:
         """Close the database."""
         await self._resources.aclose()
+
+    async def _in_time(self, ask: Callable[[Store], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                return await ask(await self._opened())
+        except TimeoutError as error:
+            raise DatabaseUnavailable(f"no answer within {_TIMEOUT_S:.0f} s") from error
+        except OSError as error:
+            raise DatabaseUnavailable(f"its folder cannot be made: {error}") from error
 
     async def _opened(self) -> Store:
         async with self._opening:
