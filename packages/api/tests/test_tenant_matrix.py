@@ -144,7 +144,7 @@ async def test_every_route_has_a_row(api: Any) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("holder", ["own", "public"])
 async def test_nothing_leaks(api: Any, tenant: Any, other: Any, world: Any, holder: str, role: Any) -> None:
-    """Of another's account no word is in any answer, whoever asks; of PUBLIC the markets are open, and nothing more."""
+    """No answer holds anything of another tenant's account; of PUBLIC, market data alone is readable."""
     api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 0}))
     mine = tenant if holder == "own" else PUBLIC
     foreign = [of for of in (PUBLIC, tenant, other) if of != mine]

@@ -184,7 +184,7 @@ def parse_request(raw: bytes) -> Request:
     except UNREADABLE as error:
         raise _diagnosis(raw, problem_of(error)) from error
     problems = _contradictions(request)
-    # Of two amounts the decoder takes the last, whoever wrote them.
+    # If a key occurs twice, the decoder silently keeps the last value.
     problems += _silent_mistakes(raw)
     if problems:
         raise MalformedRequest(tuple(problems), _parts(fields_of(raw)))

@@ -14,7 +14,7 @@ from millrace_service import UnitHealthReporter
 _SHOWN: Final = 100
 """Characters of a foreign name that are reported."""
 _MOST: Final = 20
-"""Foreign names that are reported one by one; whoever may write the index may write any number."""
+"""Foreign names that are reported one by one: a writer of the index may add any number."""
 
 log = structlog.get_logger()
 

@@ -35,7 +35,7 @@ class _AnswerWriter:
         self.opening = asyncio.create_task(self._open(), name=f"open {writer.name}")
 
     async def _open(self) -> None:
-        """Open the stream, so that whoever takes the lease from now on fences it by opening the stream too."""
+        """Open the stream; the next holder of the lease fences this writer by opening it too."""
         await self.writer.open()
         await self.tenure.confirm()
 

@@ -102,7 +102,7 @@ class Responder:
         await self._publish(intent.stream, error_answer(intent.request_id, "unknown", kind, text, source), intent.trace)
 
     async def merge(self, seen: Iterable[Order]) -> None:
-        """Write what the exchange showed of orders that exist already, whoever made them."""
+        """Write what the exchange showed of existing orders, ours or others'."""
         for order in seen:
             await self._write(OrderRecord(order, self._exchange, now_ms()))
 

@@ -64,7 +64,7 @@ class LostData:
         await self._halts.write()
 
     def _note(self) -> HaltNote:
-        """Return the note of the halt; whoever halted everything before keeps their own."""
+        """Return the note of the halt; an earlier halt of everything keeps its own note."""
         before = self._controls.halts.halts.get(HaltScope())
         if before is None:
             return HaltNote(since=now_ms(), reason=REASON, by="executor")
