@@ -1,26 +1,16 @@
 """A database that can be read but not written, or that does not answer at all, while the API serves."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.outages import sqlite_locked
 
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol
 from millrace_store import DatabaseUnavailable
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock for writing, as another program might."""
-    with sqlite3.connect(path, isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-    other.close()
 
 
 @asynccontextmanager
@@ -50,10 +40,9 @@ async def hanging(api: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[No
 async def test_questions_need_no_writing(fresh: Any, tenant: Any, tmp_path: Path) -> None:
     """A token that was never used is good, its last use and what was denied are written once that is possible."""
     token = await fresh.token(tenant, "read")
-    with locked(tmp_path / "test.db"):
-        async with fresh.client(token) as client, asyncio.timeout(5):
-            assert (await client.get("/api/v1/trades")).status_code == 200
-            assert (await client.get("/api/v1/trades", params={"tenant": "OTHER"})).status_code == 403
+    async with sqlite_locked(tmp_path / "test.db"), fresh.client(token) as client, asyncio.timeout(5):
+        assert (await client.get("/api/v1/trades")).status_code == 200
+        assert (await client.get("/api/v1/trades", params={"tenant": "OTHER"})).status_code == 403
     assert [row["outcome"] for row in await fresh.audit(tenant)] == ["denied"]
     (stored,) = await fresh.store.access.tokens(tenant)
     assert stored.last_used_ms is not None
@@ -71,13 +60,12 @@ async def test_a_halt_needs_no_database(
     async with fresh.client(await fresh.token(tenant if of == "own" else PUBLIC)) as client:
         assert (await client.get("/api/v1/session")).status_code == 200
         await fresh.services.authenticator.trail.settled(20)
-        away = nullcontext(locked(tmp_path / "test.db")) if way == "locked" else hanging(fresh, monkeypatch)
-        async with away as lock, asyncio.timeout(8):
-            with lock or nullcontext():
-                halted = await client.post("/api/v1/halts", json={"tenant": tenant})
-                (shown,) = halted.json()["items"]
-                assert not shown["stored"]
-                assert [str(scope) for scope in await bus.halts.get(tenant)] == ["*/*"]
-                lifted = await client.delete("/api/v1/halts", params={"tenant": tenant})
-                assert lifted.json() == {"items": []}
-                assert not await bus.halts.get(tenant)
+        away = sqlite_locked(tmp_path / "test.db") if way == "locked" else hanging(fresh, monkeypatch)
+        async with away, asyncio.timeout(8):
+            halted = await client.post("/api/v1/halts", json={"tenant": tenant})
+            (shown,) = halted.json()["items"]
+            assert not shown["stored"]
+            assert [str(scope) for scope in await bus.halts.get(tenant)] == ["*/*"]
+            lifted = await client.delete("/api/v1/halts", params={"tenant": tenant})
+            assert lifted.json() == {"items": []}
+            assert not await bus.halts.get(tenant)

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from millrace_simulator.venue import ManualClock
+
 if TYPE_CHECKING:
+    from millrace_simulator.server import Server
+
     from .conftest import ApiClient, Connect, Signer
 
 RESTING: dict[str, Any] = {
@@ -120,9 +124,11 @@ async def test_a_wrong_signature_is_refused(client: ApiClient, sign: Signer) -> 
 
 
 async def test_rate_limits_are_reported_unless_they_are_not_wanted(
-    client: ApiClient, connect: Connect, sign: Signer
+    client: ApiClient, connect: Connect, sign: Signer, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights come with every answer, order counts with those to orders; a request or the address can refuse them."""
+    # Counts begin again with each window, so no window may end here.
+    monkeypatch.setattr(server.venue, "clock", ManualClock(server.venue.clock.now_us()))
     (weight,) = (await client.call("ping"))["rateLimits"]
     assert weight["rateLimitType"] == "REQUEST_WEIGHT"
     (later,) = (await client.call("ping"))["rateLimits"]
