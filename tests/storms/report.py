@@ -6,6 +6,8 @@ from statistics import median
 from tests.storms.figures import Figures
 
 _MOST_SHOWN = 20
+_FLAGGED_MS = 100
+"""How soon a reader should see that a book's stream has a gap, where the processor is free."""
 
 
 def progress(figures: Figures) -> str:
@@ -29,7 +31,8 @@ def summary(figures: Figures) -> str:
     lines = (
         progress(figures),
         f"faults: {', '.join(f'{kind} {count}' for kind, count in figures.faults.items())}",
-        f"gaps: {len(books.flagged_s)} flagged, {books.healed} covered by a whole book, {len(books.unnoticed)} not",
+        f"gaps: {len(books.flagged_s)} flagged, {_late(books.flagged_s)} of them later than {_FLAGGED_MS} ms after the"
+        f" frame that showed them, {books.healed} covered by a whole book, {len(books.unnoticed)} not",
         f"silences of busy streams: {len(figures.silences_s)} shown, {len(figures.unseen_silences)} not",
         f"trades: {trades.compared:,} compared, {trades.late} late, {figures.missing_trades} missing,"
         f" {sum(figures.untold.values())} of them untold",
@@ -39,6 +42,10 @@ def summary(figures: Figures) -> str:
         *(f"  {violation}" for violation in figures.violations[:_MOST_SHOWN]),
     )
     return "\n".join(lines)
+
+
+def _late(times_s: Sequence[float]) -> int:
+    return sum(1000 * time_s > _FLAGGED_MS for time_s in times_s)
 
 
 def _times(times_s: Sequence[float]) -> str:
