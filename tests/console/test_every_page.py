@@ -95,6 +95,7 @@ async def kept_mb(page: Page) -> float:
     return float(usage["usedSize"]) / 1e6
 
 
+@pytest.mark.timeout(120 if BREAKS <= 4 else 3_600)
 async def test_a_page_is_right_again_after_every_break(console: Console, browser: Browser, tmp_path: Path) -> None:
     """The console is killed, or the browser offline, in turn: the page says that it is old, and is right soon after.
 

@@ -110,10 +110,15 @@ class Watch:
 
     async def until(self, holds: Callable[["Watch"], Any], limit_s: float = 60) -> None:
         """Wait until something that was read makes it true."""
-        async with asyncio.timeout(limit_s):
-            while not holds(self):
-                self._changed.clear()
-                await self._changed.wait()
+        try:
+            async with asyncio.timeout(limit_s):
+                while not holds(self):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            name, follower = self.follower.name, self.follower
+            seen = f"{follower.status}, trusted {follower.trusted}, {self.breaks} breaks, {self.reasons[-3:]}"
+            raise AssertionError(f"{name}: not within {limit_s:g} s: {seen}") from None
 
     def _take(self, update: Update) -> None:
         self.deltas += update.kind == "delta"

@@ -1,5 +1,6 @@
 """Hundreds of reconnects leave nothing behind in the gatherer's process."""
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from packages.gatherer.tests.endurance.relay import Relay, relay_to
 
 from millrace_bus import Bus
 from millrace_simulator.listings import DialectName
+
+log = logging.getLogger(__name__)
 
 RECONNECTS: Final = int(os.environ.get("MILLRACE_TEST_RECONNECTS", "6"))
 WARM: Final = max(3, RECONNECTS // 10)
@@ -67,7 +70,7 @@ async def test_reconnects_leave_nothing_behind(
             for each in watches:
                 each.books.clear()
             if done % WARM == 0:
-                print(f"{done} of {RECONNECTS} reconnects", flush=True)
+                log.info("%d of %d reconnects", done, RECONNECTS)
                 used[done] = resident_kb(gatherer.pid), sockets(gatherer.pid)
         warm, last = used[WARM], used[max(used)]
         assert last[0] <= warm[0] * GROWTH, used
