@@ -42,7 +42,7 @@ from millrace_exchange.ports import (
 )
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
-from millrace_exchange.sending_guard import checked
+from millrace_exchange.sending_guard import guarded
 from millrace_exchange.stream_mistakes import StreamMistake, capability_mistakes, stream_mistakes
 
 __all__ = [
@@ -65,7 +65,7 @@ __all__ = [
     "StreamMistake",
     "UnknownExchange",
     "capability_mistakes",
-    "checked",
+    "guarded",
     "open_exchange",
     "profile_of",
     "stream_mistakes",

@@ -3,7 +3,7 @@
 MillraceError
 ├── ExchangeError            exchange, action, kind   root of all failures of an exchange or its connection
 │   ├── Retryable            retry_after_ms,          nothing was done; the same may be tried again later
-│   │                        is_disconnected
+│   │                        is_disconnected, is_vain
 │   ├── Rejected             reason                   not done as asked, nor will it be if sent again as it is
 │   │   └── OrderNotFound                             the exchange has no such order
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
@@ -56,12 +56,15 @@ class Retryable(ExchangeError):
         kind: str,
         retry_after_ms: int = 0,
         is_disconnected: bool = False,
+        is_vain: bool = False,
     ) -> None:
         super().__init__(message, exchange=exchange, action=action, kind=kind)
         self.retry_after_ms = retry_after_ms
         """The pause that the exchange asked for after a limit was broken; 0 after any other failure."""
         self.is_disconnected = is_disconnected
         """Whether the connection was lost or refused, so that the request may go over another one at once."""
+        self.is_vain = is_vain
+        """Whether a question was answered, in a form that proves nothing."""
 
 
 class Rejected(ExchangeError):

@@ -68,6 +68,9 @@ class ListAnswers:
     """Names under which the rows stand in an object; without any, any list or object may hold rows."""
     balances_in: frozenset[str] = frozenset()
     """The same of balances."""
+    hold_one_order: bool = False
+    """Whether the answer about one order is a list too, which is empty if there is no such order; ccxt makes an order
+    without an id of that."""
     are_of_all_symbols: bool = False
     """Whether a list that is asked for one symbol holds the rows of others too, which ccxt leaves out."""
 

@@ -11,10 +11,14 @@ from libs.exchange.tests.answers.test_faulty_answers import (
     EXCHANGES,
     balance,
     closed_orders,
+    fetch_order,
+    fetch_order_by_our_id,
     my_trades,
     open_orders,
     outcome_of,
 )
+
+from millrace_exchange import Retryable
 
 _OK: Final = {"code": "200000"}
 NO_ROWS: Final[dict[str, Any]] = {
@@ -60,3 +64,13 @@ async def test_an_exchange_may_say_that_there_is_nothing(
     if exchange != "kucoinfutures":
         server.reply = Reply(json.dumps(NO_BALANCES[exchange]).encode())
         assert await outcome_of(ours, balance) == {}
+
+
+async def test_a_list_without_the_order_says_that_there_is_none(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """HitBTC answers with a list; elsewhere an empty one in the place of an order is no answer."""
+    server.reply = Reply(b"[]")
+    hitbtc, binance = account("hitbtc"), account("binance")
+    assert [await outcome_of(hitbtc, question) for question in (fetch_order, fetch_order_by_our_id)] == [None, None]
+    assert isinstance(await outcome_of(binance, fetch_order), Retryable)

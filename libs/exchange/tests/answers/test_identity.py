@@ -29,7 +29,7 @@ ORDER: Final = {
     "orderId": 70000001,
     "clientOrderId": OURS,
     "price": "20.00",
-    "origQty": "10.0",
+    "origQty": "1.0",
     "executedQty": "0.0",
     "cummulativeQuoteQty": "0.0",
     "status": "NEW",
@@ -39,11 +39,12 @@ ORDER: Final = {
     "time": 1_700_000_000_000,
 }
 CANCELED: Final = ORDER | {"origClientOrderId": OURS, "clientOrderId": "the cancel's own", "status": "CANCELED"}
+REPLACEMENT: Final = ORDER | {"orderId": 70000002, "clientOrderId": "e" * 32, "price": "21.00", "origQty": "10.0"}
 REPLACED: Final = {
     "cancelResult": "SUCCESS",
     "newOrderResult": "SUCCESS",
     "cancelResponse": CANCELED,
-    "newOrderResponse": ORDER | {"orderId": 70000002, "clientOrderId": "e" * 32},
+    "newOrderResponse": REPLACEMENT,
 }
 TRADE: Final = {
     "symbol": "BTCUSDT",
@@ -75,10 +76,14 @@ WRONG: Final[list[tuple[Request, Any]]] = [
     (create, ORDER | ELSEWHERE),
     (create, ORDER | OTHER_OURS),
     (create, ORDER | {"side": "SELL"}),
+    (create, ORDER | {"price": "20.01"}),
+    (create, ORDER | {"origQty": "1.0001"}),
+    (create, ORDER | {"type": "MARKET"}),
     (cancel, CANCELED | ELSEWHERE),
     (cancel, CANCELED | OTHER_ID),
-    (edit, REPLACED | {"newOrderResponse": ORDER | OTHER_OURS}),
-    (edit, REPLACED | {"newOrderResponse": ORDER | ELSEWHERE}),
+    (edit, REPLACED | {"newOrderResponse": REPLACEMENT | OTHER_OURS}),
+    (edit, REPLACED | {"newOrderResponse": REPLACEMENT | ELSEWHERE}),
+    (edit, REPLACED | {"newOrderResponse": REPLACEMENT | {"price": "20.00"}}),
     (edit, REPLACED | {"newOrderResponse": None}),
     (cancel_all, [CANCELED | ELSEWHERE]),
     (cancel_all, [CANCELED, CANCELED | {"orderId": None}]),

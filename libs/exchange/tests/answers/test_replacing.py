@@ -5,12 +5,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from libs.exchange.tests.answers.conftest import Account
 from libs.exchange.tests.answers.server import Reply, ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import edit, outcome_of
 from msgspec.structs import replace
 
-from millrace_exchange import Acknowledgement, OutcomeUnknown, Rejected
+from millrace_exchange import Acknowledgement, OutcomeUnknown, Rejected, guarded
 
 CANCELED = {
     "id": 70000001,
@@ -96,3 +97,52 @@ async def test_a_replacement_without_an_answer_is_unknown(
     server.answer = venue.answer
     assert isinstance(await outcome_of(venue.account, edit), OutcomeUnknown)
     assert len(venue.placed) == 1
+
+
+class Lost(Exception):
+    """Another executor acts."""
+
+
+class Guard:
+    """Doubts each request when it is signed, until it has been asked again."""
+
+    def __init__(self, server: ScriptedServer, lost_after: int | None = None) -> None:
+        self._server = server
+        self._lost_after = lost_after
+        self._doubted: set[int] = set()
+
+    def is_sure(self) -> bool:
+        """Doubt each request once, as after a freeze."""
+        number = len(self._server.requests)
+        is_sure = number in self._doubted
+        self._doubted.add(number)
+        return is_sure
+
+    async def assure(self) -> None:
+        """Return, unless it is lost by now."""
+        if len(self._server.requests) == self._lost_after:
+            raise Lost
+
+
+async def test_each_step_is_signed_by_who_may_send_it(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """A step that waited until it may be sent is sent once, and no step before it is sent again."""
+    venue = Htx(account("htx"))
+    server.answer = venue.answer
+    with guarded(Guard(server)):
+        edited = await outcome_of(venue.account, edit)
+    assert isinstance(edited, Acknowledgement), edited
+    assert sum(b"submitcancel" in request for request in server.requests) == len(venue.placed) == 1
+
+
+async def test_the_second_step_is_not_sent_by_who_may_no_more(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """The order is canceled; what takes its place is nobody's who was replaced meanwhile."""
+    venue = Htx(account("htx"))
+    server.answer = venue.answer
+    with guarded(Guard(server, lost_after=1)), pytest.raises(Lost):
+        await outcome_of(venue.account, edit)
+    assert len(server.requests) == 1
+    assert venue.placed == []

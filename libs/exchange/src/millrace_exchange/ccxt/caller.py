@@ -16,11 +16,13 @@ from millrace_exchange.errors import ExchangeError, Retryable
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.refusals import LIMITED
 from millrace_exchange.request_gate import RequestGate
+from millrace_exchange.sending_guard import once_sure
 
 _ANSWER_TIMEOUT_S: Final = TIMEOUT_MS / 1000 + 1
 """ccxt itself waits for an answer over WebSocket without a limit. A REST call reports its own timeout before this."""
 
 _TIME: Final = "fetchTime"
+_SERVER_ERROR: Final = 500
 
 
 class CcxtCaller:
@@ -69,16 +71,25 @@ class CcxtCaller:
             Retryable, Rejected, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
         """
         if self.clock.is_doubted and action != _TIME:
-            await self.clock.measure(self.profile.exchange, self._time)
+            await self.clock.measure(self.profile.exchange, self.time)
         timed = timed or Sending()
-        with self._classified(action, timed):
+
+        async def send() -> Any:
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 if over_socket:
                     await self.gate.enter(action)
                 with timed.of(action):
                     return await method(*arguments)
 
-    async def _time(self) -> int | None:
+        with self._classified(action, timed):
+            return await once_sure(send)
+
+    async def time(self) -> int | None:
+        """Return the exchange's time, ms; None if it tells none.
+
+        Raises:
+            Retryable, Rejected, Fatal: see `millrace_exchange.errors`.
+        """
         return int(await self.call(_TIME, self.ccxt.fetch_time)) if self.ccxt.has.get(_TIME) else None
 
     async def follow(
@@ -126,6 +137,7 @@ class CcxtCaller:
             sent=timed.at_ns is not None,
             is_page=timed.content is None,
             is_limited=timed.status in LIMITED,
+            is_answered=not is_limited and timed.status is not None and timed.status < _SERVER_ERROR,
         )
         if not isinstance(classified, Retryable):
             return classified

@@ -7,6 +7,7 @@ question may be asked again.
 """
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final, NamedTuple, NoReturn
 
 from ccxt.base.errors import BadResponse
@@ -21,6 +22,10 @@ from millrace_exchange.profile import ExchangeProfile
 
 _MESSAGES: Final = frozenset({"error", "errors", "message", "msg"})
 """Fields that are empty where nothing is wrong: no rows stand in them."""
+_OTHER_TYPE: Final = {"limit": frozenset({"market"}), "market": frozenset({"limit"})}
+"""What ccxt calls neither, an exchange's own name of a stop for one, may be either."""
+_ROUNDING: Final = 1e-9
+"""The part of a number that it may lose as a float on its way; lots and ticks are coarser."""
 _NO_IDS: Final = frozenset({"", "None", "null", "undefined"})
 
 
@@ -33,6 +38,9 @@ class Asked(NamedTuple):
     side: str | None = None
     by_our_id: bool = False
     """Whether the order was asked for by our id, so that the answer must carry it."""
+    type: str | None = None
+    amount: Decimal | None = None
+    price: Decimal | None = None
 
 
 class CheckedAnswer:
@@ -57,6 +65,11 @@ class CheckedAnswer:
             self._prove_nothing(f"the answer does not mention the order {answer['id']}")
         return order_of(answer)
 
+    @property
+    def is_empty_list(self) -> bool:
+        """Tell whether the exchange said that there is no such order by a list without one."""
+        return self._profile.lists.hold_one_order and self._sending.content == []
+
     def _under_its_own_id(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an order with its client order id in place of the cancel's own, where the answer has both."""
         field, record = self._profile.client_order_ids.in_cancels, order.get("info")
@@ -67,6 +80,11 @@ class CheckedAnswer:
         for name, wanted in (("symbol", asked.symbol), ("id", asked.order_id), ("side", asked.side)):
             if wanted is not None and answer.get(name) not in (None, wanted):
                 self._prove_nothing(f"the answer is about another order: its {name} is {answer[name]}, not {wanted}")
+        if asked.type is not None and answer.get("type") in _OTHER_TYPE.get(asked.type, ()):
+            self._prove_nothing(f"the answer is about another order: its type is {answer['type']}, not {asked.type}")
+        for name, number in (("amount", asked.amount), ("price", asked.price)):
+            if number is not None and answer.get(name) is not None and not _is_about(answer[name], number):
+                self._prove_nothing(f"the answer is about another order: its {name} is {answer[name]}, not {number:f}")
         ours, wanted = answer.get("clientOrderId"), asked.client_order_id
         if wanted is not None and ours != wanted and (ours is not None or asked.by_our_id):
             self._prove_nothing(f"the answer is about another order: its client order id is {ours}, not {wanted}")
@@ -156,6 +174,10 @@ class CheckedAnswer:
 
 def _is_id(value: Any) -> bool:
     return type(value) is str and value not in _NO_IDS
+
+
+def _is_about(answered: Any, number: Decimal) -> bool:
+    return abs(float(answered) - float(number)) <= float(number) * _ROUNDING
 
 
 def _says_something(order: Mapping[str, Any]) -> bool:

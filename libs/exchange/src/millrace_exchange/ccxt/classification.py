@@ -81,12 +81,13 @@ def classify(
     sent: bool = True,
     is_page: bool = False,
     is_limited: bool = False,
+    is_answered: bool = False,
 ) -> ExchangeError:
     """Return the classified error for an exception of ccxt; `sent` says whether the request had been sent.
 
     A query (`fetch…`, `load…`, `watch…`) changes nothing, so it is never `OutcomeUnknown`. `is_page`: the answer was no
     JSON, so that it was not the exchange's trading system that refused. `is_limited`: its status is one for too many
-    requests.
+    requests. `is_answered`: it is an answer, and neither that nor a failure of the exchange.
     """
     kind = type(error).__name__
     rule = _rule(profile, action, error)
@@ -109,6 +110,7 @@ def classify(
             action=action,
             kind=kind,
             is_disconnected=_is_disconnected(error),
+            is_vain=is_answered or isinstance(error, ccxt.BadResponse),
         )
     if error_class is Rejected and isinstance(error, ccxt.OrderNotFound):
         error_class = OrderNotFound

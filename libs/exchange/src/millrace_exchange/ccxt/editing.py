@@ -129,7 +129,8 @@ class OrderEditor:
         price = payload.price or order.price
         params = kept_terms(profile, found) | edit_params(profile, payload, client_order_id) | dict(further)
         new_id = client_order_id if profile.edit_client_order_id == "new" else None
-        asked = Asked(payload.symbol, order.id if profile.edit == "amend" else None, new_id, order.side)
+        same_id = order.id if profile.edit == "amend" else None
+        asked = Asked(payload.symbol, same_id, new_id, order.side, price=payload.price)
         kind = found.record.get(profile.kind_field) if profile.kind_field else None
         arguments = (order.id, payload.symbol, kind or order.type, order.side, digits(amount), digits(price), params)
         with decided(amount, price, payload.trigger_price):

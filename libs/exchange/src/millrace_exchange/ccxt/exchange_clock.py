@@ -7,7 +7,7 @@ nothing. A machine whose clock is wrong must trade all the same, or say why it d
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -19,6 +19,31 @@ NOTEWORTHY_MS: Final = 1_000
 """A difference of this size is told: every other program on this machine has it too."""
 
 log = structlog.get_logger()
+
+AskTime = Callable[[], Awaitable[int | None]]
+"""Asks an exchange for its time, ms; None if it tells none."""
+
+
+class ServerClock(NamedTuple):
+    """What one question for an exchange's time showed."""
+
+    round_trip_ms: int
+    offset_ms: int | None
+    """Its clock minus ours, at most half a round trip wrong; None if it does not tell its time."""
+
+    @property
+    def proven_ms(self) -> int:
+        """Return how far the clocks differ at least: what the question's own time explains is no difference."""
+        return max(abs(self.offset_ms or 0) - (self.round_trip_ms + 1) // 2, 0)
+
+
+async def server_clock_by(ask: AskTime) -> ServerClock:
+    """Ask an exchange for its time, and compare it with ours."""
+    began_ms = now_ms()
+    exchange_ms = await ask()
+    ended_ms = now_ms()
+    offset_ms = None if exchange_ms is None else exchange_ms - (began_ms + ended_ms) // 2
+    return ServerClock(ended_ms - began_ms, offset_ms)
 
 
 class ExchangeClock:
@@ -36,8 +61,8 @@ class ExchangeClock:
         """Have it measured again before the next request: the exchange refused a timestamp."""
         self.is_doubted = True
 
-    async def measure(self, exchange: str, ask: Callable[[], Awaitable[int | None]]) -> None:
-        """Ask the exchange for its time, ms, if there is a doubt; one that tells none keeps ours.
+    async def measure(self, exchange: str, ask: AskTime) -> None:
+        """Ask the exchange for its time if there is a doubt; one that tells none keeps ours.
 
         Raises:
             ExchangeError: it cannot be reached.
@@ -45,12 +70,14 @@ class ExchangeClock:
         async with self._measuring:
             if not self.is_doubted:
                 return
-            began_ms = now_ms()
-            if (exchange_ms := await _answer(exchange, ask)) is not None:
-                ended_ms = now_ms()
-                offset_ms = exchange_ms - (began_ms + ended_ms) // 2
-                # What the question's own time explains is no difference: the first one opens a connection.
-                self._learn(offset_ms if abs(offset_ms) > (ended_ms - began_ms + 1) // 2 else 0, exchange)
+            try:
+                measured = await server_clock_by(ask)
+            except Rejected as error:
+                # It judges our own time then; that it tells none must not keep an account from trading.
+                log.warning("the exchange does not tell its time", exchange=exchange, cause=str(error))
+            else:
+                if measured.offset_ms is not None:
+                    self._learn(measured.offset_ms if measured.proven_ms else 0, exchange)
             self.is_doubted = False
 
     @contextmanager
@@ -72,12 +99,3 @@ class ExchangeClock:
         self.offset_ms = offset_ms
         for gauge in self._gauges:
             gauge("clockOffsetMs", offset_ms)
-
-
-async def _answer(exchange: str, ask: Callable[[], Awaitable[int | None]]) -> int | None:
-    try:
-        return await ask()
-    except Rejected as error:
-        # Without it the exchange judges our own time; that it tells none must not keep an account from trading.
-        log.warning("the exchange does not tell its time", exchange=exchange, cause=str(error))
-        return None

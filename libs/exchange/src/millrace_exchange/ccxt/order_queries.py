@@ -57,6 +57,8 @@ class CcxtOrderQueries:
         except OrderNotFound as error:
             checked.check_absence(error)
             return None
+        if checked.is_empty_list:
+            return None
         asked = Asked(symbol, order_id, client_order_id, by_our_id=order_id is None)
         return FetchedOrder(checked.order(answer, asked), answer["info"])
 

@@ -27,7 +27,7 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(
         parameters=("clientOrderId", "client_order_id"), fetches=True, finds_closed=False, cancels=True
     ),
-    lists=ListAnswers(are_bare=True),
+    lists=ListAnswers(are_bare=True, hold_one_order=True),
     # Each update has the next `s`; ccxt compares nothing. Channel orderbook/full has the whole book.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
     history=History(

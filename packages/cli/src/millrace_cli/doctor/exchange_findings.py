@@ -13,7 +13,8 @@ from millrace_core.config import Credentials
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, AgentId
 from millrace_exchange import ExchangeError, UnknownExchange
-from millrace_exchange.ccxt.server_clock import ServerClock, server_clock
+from millrace_exchange.ccxt.exchange_clock import ServerClock
+from millrace_exchange.ccxt.server_clock import server_clock
 
 _CLOCK_WARN_MS: Final = 500
 _CLOCK_FAIL_MS: Final = 1_000
@@ -73,8 +74,6 @@ def _clock(subject: str, clock: ServerClock) -> Finding:
     if clock.offset_ms is None:
         return ok(subject, f"{answered}; it does not tell its time")
     text = f"{answered}; its clock differs from ours by {clock.offset_ms:+} ms"
-    # The measurement itself is wrong by half a round trip at most.
-    certain_ms = abs(clock.offset_ms) - clock.round_trip_ms // 2
-    if certain_ms > _CLOCK_FAIL_MS:
+    if clock.proven_ms > _CLOCK_FAIL_MS:
         return fail(subject, f"{text}: it may refuse orders", _NTP)
-    return warn(subject, text, _NTP) if certain_ms > _CLOCK_WARN_MS else ok(subject, text)
+    return warn(subject, text, _NTP) if clock.proven_ms > _CLOCK_WARN_MS else ok(subject, text)

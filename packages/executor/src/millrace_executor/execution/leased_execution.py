@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable
 
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
-from millrace_exchange import Acknowledgement, ExecutionClient, checked
-from millrace_executor.lease.tenure import LeaseUnsure, Tenure
+from millrace_exchange import Acknowledgement, ExecutionClient, guarded
+from millrace_executor.lease.tenure import Tenure
 
 
 class LeasedExecution:
     """Changes an account's orders under a lease; every method raises `LeaseLost` if another executor has it.
 
-    Whatever passed since the claim, a freeze or a limit that was waited out, the lease is sure when a request is sent.
-    It is looked at before, and again once the request is signed: from then on the exchange itself refuses one that
-    comes late.
+    Whatever passed since the claim, a freeze or a limit that was waited out, the lease is sure when a request is sent:
+    each one, also where a change takes several. It is looked at before, and again once the request is signed: from then
+    on the exchange itself refuses one that comes late.
     """
 
     def __init__(self, client: ExecutionClient, tenure: Tenure) -> None:
@@ -36,10 +36,5 @@ class LeasedExecution:
         return await self._send(lambda: self._client.cancel_all_orders(payload))
 
     async def _send(self, call: Callable[[], Awaitable[Acknowledgement]]) -> Acknowledgement:
-        while True:
-            await self._tenure.assure()
-            try:
-                with checked(self._tenure.check_sure):
-                    return await call()
-            except LeaseUnsure:
-                continue  # Nothing was sent yet.
+        with guarded(self._tenure):
+            return await call()

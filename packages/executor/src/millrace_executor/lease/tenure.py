@@ -20,10 +20,6 @@ class LeaseLost(MillraceError):
     """Another executor acts for the tenant: nothing more may be sent, written or answered here."""
 
 
-class LeaseUnsure(MillraceError):
-    """Too long has passed since Redis confirmed the lease: another executor may have it by now."""
-
-
 class Tenure:
     """A lease's token, and when Redis last confirmed it."""
 
@@ -78,18 +74,17 @@ class Tenure:
         Raises:
             LeaseLost: another executor has it.
         """
-        while not self._is_sure():
+        while not self.is_sure():
             await self.confirm()
 
-    def check_sure(self) -> None:
-        """Return if nobody else can have the lease at this moment.
+    def is_sure(self) -> bool:
+        """Tell whether nobody else can have the lease at this moment; if not, Redis has to be asked.
 
         Raises:
             LeaseLost: another executor has it.
-            LeaseUnsure: Redis has to be asked.
         """
-        if not self._is_sure():
-            raise LeaseUnsure(f"Redis has to confirm who acts for {self.fence.tenant}")
+        self.check()
+        return elapsed_s() - self._confirmed_s < SURE_S
 
     async def confirm(self) -> None:
         """Have Redis confirm the lease now.
@@ -129,10 +124,6 @@ class Tenure:
         """
         if self.is_lost:
             raise self._loss()
-
-    def _is_sure(self) -> bool:
-        self.check()
-        return elapsed_s() - self._confirmed_s < SURE_S
 
     def _loss(self) -> LeaseLost:
         return LeaseLost(f"another executor acts for {self.fence.tenant}")

@@ -124,9 +124,9 @@ class RecordedExchange(DigitKeeper):
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Make a REST call that is signed; no request to the exchange leaves another way."""
         self.gate.check(current_action())
-        if method != "GET":
+        if changes := method != "GET":
             check_carried(f"{url} {body}")
-        stamp()
+        stamp(changes=changes)
         content = await super().fetch(url, method, headers, body)  # type: ignore[misc]
         self.gate.adopt(limit_reports(content))
         return content

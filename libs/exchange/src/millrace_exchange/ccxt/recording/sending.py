@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from ccxt.base.errors import NotSupported
+from ccxt.base.errors import NotSupported, OperationFailed
 
 from millrace_core.clock import now_ns
-from millrace_exchange.sending_guard import SendingCheck, wanted_check
+from millrace_exchange.sending_guard import NotSure, check_sure
 
 NOTHING: Final = object()
 """Stands for the content of an answer that did not come over HTTP, or has not come."""
@@ -32,8 +32,8 @@ class Sending:
         """What ccxt read from the lists in all answers, before it leaves out what was not asked for."""
         self.action = ""
         """The action that is under way; empty before and after it."""
-        self.check: SendingCheck | None = None
-        """Made before the first request of the action, once that is signed."""
+        self.has_changed = False
+        """Whether a request was sent that may have changed something."""
 
     @property
     def content(self) -> Any:
@@ -44,24 +44,37 @@ class Sending:
     def of(self, action: str) -> Iterator[None]:
         """Time what this task sends meanwhile, for an action."""
         token = _sending.set(self)
-        self.action, self.check = action, wanted_check()
+        self.action = action
         try:
             yield
         finally:
             # ccxt starts tasks that outlive the request and keep its context: they no longer act for it.
-            self.action, self.check = "", None
+            self.action = ""
             _sending.reset(token)
 
 
 _sending: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
-def stamp() -> None:
-    """Note that something is sent now, if it still may be."""
-    if (current := _sending.get()) is not None:
-        if current.check is not None and current.at_ns is None:
-            current.check()
-        current.at_ns = now_ns()
+def stamp(*, changes: bool = True) -> None:
+    """Note that something is sent now, which may change something or not, if it still may be.
+
+    Raises:
+        NotSure: whether it may must be found out first, and nothing was changed yet.
+        OperationFailed: the same, and something was.
+    """
+    current = _sending.get()
+    if current is None:
+        return
+    if current.action:
+        try:
+            check_sure()
+        except NotSure:
+            if current.has_changed:
+                raise OperationFailed("a part was sent, the rest may not be") from None
+            raise
+    current.has_changed |= changes
+    current.at_ns = now_ns()
 
 
 def check_carried(request: str) -> None:
